@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto'
+import { ModelSealError, shown } from '../errors.ts'
+import { decodeBase64 } from './base64.ts'
+import { IN_TOTO_PAYLOAD_TYPE, type Envelope } from './dsse.ts'
+import { Fields } from './fields.ts'
+import { parseStrictJson } from './json.ts'
+
+/** How a bundle was signed (OMS 4.1). */
+export type SigningMethod = 'key' | 'certificate' | 'sigstore'
+
+/** What the bundle says about its signer: a claim, until verified. */
+export type VerificationMaterial =
+  | { method: 'key'; /** Hex SHA-256 of the PEM. */ hint?: string; /** The PEM itself (before v1.1.0). */ rawBytes?: Buffer }
+  | { method: 'certificate'; /** DER, leaf first. */ certificates: readonly Buffer[] }
+  | { method: 'sigstore'; /** DER. */ certificate: Buffer }
+
+/** A bundle that is well-formed, and not yet verified: nothing in it is to be believed. */
+export interface UnverifiedBundle {
+  material: VerificationMaterial
+  envelope: Envelope
+  /** SHA-256 of the file, lowercase hex. */
+  digest: string
+  /** Where it was read from. */
+  path?: string | undefined
+  /** The parsed JSON, for verifiers that need all of it. */
+  json: unknown
+}
+
+export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+
+/** A manifest of a million files is about 200 MB; nothing real is larger. */
+export const MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+/** Outside of its payload, a bundle holds a few certificates and log entries. */
+const MAX_VALUES = 100_000
+
+const METHOD_FIELDS = { publicKey: 'key', x509CertificateChain: 'certificate', certificate: 'sigstore' } as const
+
+/**
+ * Parses a signature bundle strictly (OMS 8.1). The statement inside stays unread: that waits for
+ * the signature to be verified.
+ *
+ * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `JSON_*`, `BUNDLE_MEDIA_TYPE`,
+ * `BUNDLE_MALFORMED`, `PAYLOAD_TYPE`, `SIGNATURE_COUNT`, `BASE64_INVALID`
+ */
+export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle {
+  if (input.length > MAX_BUNDLE_BYTES) {
+    throw new ModelSealError('BUNDLE_TOO_LARGE', `The bundle is larger than any real one.`, {
+      file: path,
+      expected: `at most ${MAX_BUNDLE_BYTES} bytes`,
+      found: `${input.length} bytes`,
+    })
+  }
+  // Copied once, before the first check, so that nothing can change under the checks.
+  const bytes = Buffer.from(input)
+  const json = parseStrictJson(bytes, { what: 'bundle', file: path, maxValues: MAX_VALUES })
+  const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only('mediaType', 'verificationMaterial', 'dsseEnvelope')
+  const mediaType = bundle.string('mediaType')
+  if (mediaType !== BUNDLE_MEDIA_TYPE) {
+    throw new ModelSealError('BUNDLE_MEDIA_TYPE', 'The file is not a signature bundle of a known kind.', {
+      file: path,
+      expected: BUNDLE_MEDIA_TYPE,
+      found: shown(mediaType),
+    })
+  }
+  return {
+    material: parseMaterial(bundle.object('verificationMaterial'), path),
+    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    path,
+    json,
+  }
+}
+
+/** OMS 4.1: exactly one kind of material, which names the method. */
+function parseMaterial(material: Fields, path: string | undefined): VerificationMaterial {
+  material.only(...Object.keys(METHOD_FIELDS), 'tlogEntries', 'timestampVerificationData')
+  const kinds = Object.entries(METHOD_FIELDS).filter(([field]) => material.has(field))
+  if (kinds.length !== 1) {
+    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle does not say in one way how it was signed.', {
+      file: path,
+      expected: `one of ${Object.keys(METHOD_FIELDS).join(', ')}`,
+      found: kinds.map(([field]) => field).join(', ') || 'none',
+    })
+  }
+  const entries = material.has('tlogEntries') ? material.objects('tlogEntries') : []
+  if (material.has('timestampVerificationData')) material.object('timestampVerificationData')
+
+  switch (kinds[0]?.[1]) {
+    case 'certificate': {
+      const chain = material.object('x509CertificateChain').only('certificates')
+      const certificates = chain.objects('certificates').map((item) => rawBytes(item.only('rawBytes'), path))
+      if (certificates.length === 0) throw chain.fault('certificates', 'a leaf certificate at least')
+      return { method: 'certificate', certificates }
+    }
+    case 'sigstore':
+      // OMS 4.1: at least one transparency log entry.
+      if (entries.length === 0) throw material.fault('tlogEntries', 'one log entry at least')
+      return { method: 'sigstore', certificate: rawBytes(material.object('certificate').only('rawBytes'), path) }
+    default:
+      return parseKey(material.object('publicKey'), path)
+  }
+}
+
+/** OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. */
+function parseKey(key: Fields, path: string | undefined): VerificationMaterial {
+  key.only('hint', 'rawBytes', 'keyDetails')
+  if (key.has('keyDetails')) key.string('keyDetails')
+  const hint = key.has('hint') ? { hint: key.string('hint') } : {}
+  const raw = key.has('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
+  if (!key.has('hint') && !key.has('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
+  return { method: 'key', ...hint, ...raw }
+}
+
+function rawBytes(item: Fields, path: string | undefined): Buffer {
+  return decodeBase64(item.string('rawBytes'), 'rawBytes', path)
+}
+
+function parseEnvelope(envelope: Fields, path: string | undefined): Envelope {
+  envelope.only('payload', 'payloadType', 'signatures')
+  const payloadType = envelope.string('payloadType')
+  if (payloadType !== IN_TOTO_PAYLOAD_TYPE) {
+    throw new ModelSealError('PAYLOAD_TYPE', 'The envelope does not carry an in-toto statement.', {
+      file: path,
+      expected: IN_TOTO_PAYLOAD_TYPE,
+      found: shown(payloadType),
+    })
+  }
+  const signatures = envelope.objects('signatures')
+  const [signature] = signatures
+  if (signature === undefined || signatures.length !== 1) {
+    throw new ModelSealError('SIGNATURE_COUNT', 'The envelope does not hold exactly one signature.', {
+      file: path,
+      expected: '1',
+      found: String(signatures.length),
+    })
+  }
+  signature.only('sig', 'keyid')
+  // OMS 4.1: absent, empty and null are the same. A key id is not authenticated, so any other is refused.
+  const keyid = signature.raw('keyid')
+  if (keyid !== undefined && keyid !== null && keyid !== '') throw signature.fault('keyid', 'no key id')
+  return {
+    payloadType,
+    payload: decodeBase64(envelope.string('payload'), 'payload', path),
+    signature: decodeBase64(signature.string('sig'), 'sig', path),
+  }
+}
+
+/**
+ * Writes a bundle in its canonical form: the JSON of OMS 4, UTF-8, without white space.
+ *
+ * @param verificationMaterial the method's JSON, as OMS 4.1 lists it
+ */
+export function writeBundle(verificationMaterial: object, envelope: Envelope): Buffer {
+  return Buffer.from(
+    JSON.stringify({
+      mediaType: BUNDLE_MEDIA_TYPE,
+      verificationMaterial,
+      dsseEnvelope: {
+        payload: envelope.payload.toString('base64'),
+        payloadType: envelope.payloadType,
+        signatures: [{ sig: envelope.signature.toString('base64'), keyid: '' }],
+      },
+    }),
+  )
+}

@@ -1,0 +1,91 @@
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+
+/** Reads the fields of parsed JSON by exact type, and refuses what is missing, odd or unknown. */
+export class Fields {
+  readonly #object: Record<string, unknown>
+  readonly #path: string
+  readonly #code: ErrorCode
+  readonly #file: string | undefined
+
+  constructor(value: unknown, path: string, code: ErrorCode, file?: string) {
+    this.#path = path
+    this.#code = code
+    this.#file = file
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#fault(path, 'an object', value)
+    this.#object = value as Record<string, unknown>
+  }
+
+  /** Refuses every field that is not named here. */
+  only(...names: string[]): this {
+    for (const name of Object.keys(this.#object)) {
+      if (!names.includes(name)) throw this.#fault(this.#at(name), 'no such field', name)
+    }
+    return this
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#object, name)
+  }
+
+  /** The value as it is; undefined where there is none. */
+  raw(name: string): unknown {
+    return this.has(name) ? this.#object[name] : undefined
+  }
+
+  object(name: string): Fields {
+    return new Fields(this.raw(name), this.#at(name), this.#code, this.#file)
+  }
+
+  string(name: string): string {
+    const value = this.raw(name)
+    if (typeof value !== 'string' || value === '') throw this.#fault(this.#at(name), 'a string that is not empty', value)
+    return value
+  }
+
+  boolean(name: string): boolean {
+    const value = this.raw(name)
+    if (typeof value !== 'boolean') throw this.#fault(this.#at(name), 'true or false', value)
+    return value
+  }
+
+  positiveInteger(name: string): number {
+    const value = this.raw(name)
+    if (!Number.isSafeInteger(value) || (value as number) < 1) throw this.#fault(this.#at(name), 'a positive integer', value)
+    return value as number
+  }
+
+  array(name: string): readonly unknown[] {
+    const value = this.raw(name)
+    if (!Array.isArray(value)) throw this.#fault(this.#at(name), 'an array', value)
+    return value
+  }
+
+  objects(name: string): Fields[] {
+    return this.array(name).map((item, index) => new Fields(item, `${this.#at(name)}[${index}]`, this.#code, this.#file))
+  }
+
+  /** Refuses the object with a reason of the caller's. */
+  fault(name: string, expected: string): ModelSealError {
+    return this.#fault(this.#at(name), expected, this.raw(name))
+  }
+
+  #at(name: string): string {
+    return this.#path === '' ? name : `${this.#path}.${name}`
+  }
+
+  #fault(path: string, expected: string, value: unknown): ModelSealError {
+    return new ModelSealError(this.#code, `The field ${shown(path)} is not as the format asks for.`, {
+      file: this.#file,
+      expected,
+      found: described(value),
+    })
+  }
+}
+
+function described(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (typeof value === 'object') return 'an object'
+  return typeof value === 'string' ? shown(value) : shown(String(value as number | boolean))
+}

@@ -1,0 +1,120 @@
+import { isUtf8 } from 'node:buffer'
+import { ModelSealError, shown } from '../errors.ts'
+
+/** Bounds on hostile JSON; each caller states its own, with its reason. */
+export interface JsonBounds {
+  /** What the text is, for messages: `bundle`, `statement`. */
+  what: string
+  /** Where it came from. */
+  file?: string | undefined
+  /** Values and containers in all; bounds the memory that parsing takes. */
+  maxValues: number
+}
+
+/** Nothing in a bundle or statement nests deeper than about 8. */
+const MAX_DEPTH = 32
+/** No object of these formats has more than about 12 fields. */
+const MAX_KEYS = 64
+
+/**
+ * Parses JSON that an attacker may have written. Stricter than `JSON.parse`: valid UTF-8 without a
+ * byte order mark, no key twice in one object, bounded depth and count. One pass over the text
+ * checks what `JSON.parse` does not; the syntax itself is left to `JSON.parse`.
+ *
+ * @throws {@link ModelSealError} `JSON_NOT_UTF8`, `JSON_INVALID`, `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
+ */
+export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown {
+  const { what, file } = bounds
+  if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file })
+  if ((bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) || !isUtf8(bytes)) {
+    throw new ModelSealError('JSON_NOT_UTF8', `The ${what} is not plain UTF-8 text, or begins with a byte order mark.`, { file })
+  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  scan(text, bounds)
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown((cause as Error).message)}).`, { file, cause })
+  }
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPEN_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSE_BRACKET = 0x5d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+
+/** Sound for valid JSON; for anything else it ends without harm, and `JSON.parse` refuses. */
+function scan(text: string, bounds: JsonBounds): void {
+  const open: (string[] | undefined)[] = [] // the keys so far of each open object; undefined for an array
+  let keyNext = false
+  let values = 1
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case QUOTE: {
+        const end = endOfString(text, i)
+        const keys = open.at(-1)
+        if (keyNext && keys) addKey(keys, text.slice(i, end + 1), bounds)
+        keyNext = false
+        i = end
+        break
+      }
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        keyNext = text.charCodeAt(i) === OPEN_BRACE
+        open.push(keyNext ? [] : undefined)
+        values++
+        if (open.length > MAX_DEPTH) throw tooComplex(bounds, `more than ${MAX_DEPTH} levels`)
+        break
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        open.pop()
+        keyNext = false
+        break
+      case COMMA:
+        keyNext = open.at(-1) !== undefined
+        values++
+        break
+      case COLON:
+        keyNext = false
+        break
+    }
+    if (values > bounds.maxValues) throw tooComplex(bounds, `more than ${bounds.maxValues} values`)
+  }
+}
+
+/** Index of the closing quote, or of the last character where there is none. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return end
+  }
+  return text.length - 1
+}
+
+function addKey(keys: string[], literal: string, bounds: JsonBounds): void {
+  const key = literal.includes('\\') ? decoded(literal) : literal.slice(1, -1)
+  if (keys.includes(key)) {
+    throw new ModelSealError('JSON_DUPLICATE_KEY', `The ${bounds.what} names the key ${shown(key)} twice in one object.`, {
+      file: bounds.file,
+      found: shown(key),
+    })
+  }
+  if (keys.push(key) > MAX_KEYS) throw tooComplex(bounds, `an object of more than ${MAX_KEYS} keys`)
+}
+
+function decoded(literal: string): string {
+  try {
+    return JSON.parse(literal) as string
+  } catch {
+    return literal // not JSON, as the parser is about to say
+  }
+}
+
+function tooComplex({ what, file }: JsonBounds, found: string): ModelSealError {
+  return new ModelSealError('JSON_TOO_COMPLEX', `The ${what} is more complex than any real one.`, { file, found })
+}

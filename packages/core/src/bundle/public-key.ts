@@ -1,0 +1,84 @@
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { ModelSealError, shown } from '../errors.ts'
+import { readSmallFile } from '../source/read-small-file.ts'
+
+/** The curves of OMS, and the hash that a signature on each is over. */
+export const CURVE_HASHES = { prime256v1: 'sha256', secp384r1: 'sha384', secp521r1: 'sha512' } as const
+
+/** A public key to verify with. */
+export interface PublicKey {
+  key: KeyObject
+  /** OpenSSL's name of the digest that belongs to the curve. */
+  hash: string
+  /** Hex SHA-256 of the PEM of the key (SPKI): the `hint` of a bundle. */
+  fingerprint: string
+}
+
+/** A key file is a few hundred bytes. */
+export const MAX_KEY_BYTES = 64 * 1024
+
+/**
+ * Reads a public key from a PEM file (SPKI, `BEGIN PUBLIC KEY`).
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
+ * `FILE_TOO_LARGE`, `KEY_INVALID`
+ */
+export async function readPublicKey(path: string): Promise<PublicKey> {
+  const pem = await readSmallFile(path, {
+    what: 'public key',
+    maxBytes: MAX_KEY_BYTES,
+    hint: 'Give the path of a PEM file that begins with "-----BEGIN PUBLIC KEY-----".',
+  })
+  return parsePublicKey(pem.toString('latin1'), path)
+}
+
+/**
+ * Parses a public key in PEM (SPKI) on P-256, P-384 or P-521.
+ *
+ * @throws {@link ModelSealError} `KEY_INVALID`
+ */
+export function parsePublicKey(pem: string, path?: string): PublicKey {
+  const labels = [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label)
+  if (labels.length !== 1 || labels[0] !== 'PUBLIC KEY') {
+    const isPrivate = labels.some((label) => label?.includes('PRIVATE KEY'))
+    throw new ModelSealError('KEY_INVALID', `${subject(path)} is not one public key in PEM.`, {
+      file: path,
+      expected: 'one block "-----BEGIN PUBLIC KEY-----"',
+      found: labels.length === 0 ? 'no PEM block' : labels.map((label) => shown(label ?? '')).join(', '),
+      hint: isPrivate
+        ? 'This is a private key: keep it secret, and give its public half ("openssl pkey -pubout").'
+        : 'Convert the key with "openssl pkey -pubin -pubout", or "openssl x509 -pubkey -noout" for a certificate.',
+    })
+  }
+  try {
+    return publicKeyOf(createPublicKey(pem), path)
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throw new ModelSealError('KEY_INVALID', `${subject(path)} does not hold a readable public key.`, { file: path, cause })
+  }
+}
+
+/** @throws {@link ModelSealError} `KEY_INVALID` for another kind of key, or another curve */
+export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
+  const curve = key.asymmetricKeyDetails?.namedCurve
+  if (key.asymmetricKeyType !== 'ec' || curve === undefined || !Object.hasOwn(CURVE_HASHES, curve)) {
+    throw new ModelSealError('KEY_INVALID', `${subject(path)} is a key that model signatures do not use.`, {
+      file: path,
+      expected: 'an elliptic curve key on P-256, P-384 or P-521',
+      found: [key.asymmetricKeyType, curve].filter(Boolean).join(' '),
+      hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
+    })
+  }
+  // By way of a JWK, so that one key has one encoding, and one fingerprint.
+  const canonical = createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
+  const pem = canonical.export({ type: 'spki', format: 'pem' })
+  return {
+    key: canonical,
+    hash: CURVE_HASHES[curve as keyof typeof CURVE_HASHES],
+    fingerprint: createHash('sha256').update(pem).digest('hex'),
+  }
+}
+
+function subject(path: string | undefined): string {
+  return path === undefined ? 'The key' : `The file ${shown(path)}`
+}

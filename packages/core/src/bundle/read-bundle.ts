@@ -1,0 +1,19 @@
+import { readSmallFile } from '../source/read-small-file.ts'
+import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from './bundle.ts'
+
+/**
+ * Reads and parses a bundle file.
+ *
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
+ * `FILE_SPECIAL`, and what {@link parseBundle} throws
+ */
+export async function readBundle(path: string): Promise<UnverifiedBundle> {
+  const bytes = await readSmallFile(path, {
+    what: 'signature bundle',
+    maxBytes: MAX_BUNDLE_BYTES,
+    notFound: 'BUNDLE_NOT_FOUND',
+    tooLarge: 'BUNDLE_TOO_LARGE',
+    hint: 'Give the path of the bundle that the publisher made for this model.',
+  })
+  return parseBundle(bytes, path)
+}

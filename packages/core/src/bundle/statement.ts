@@ -1,0 +1,130 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { isHashType } from '../hashing/algorithms.ts'
+import { Manifest, type Resource } from '../manifest/manifest.ts'
+import { ignorePathFault } from '../manifest/names.ts'
+import type { Serialization } from '../manifest/serialization.ts'
+import { Fields } from './fields.ts'
+import { parseStrictJson } from './json.ts'
+
+const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
+const PREDICATE_TYPE = 'https://model_signing/signature/v1.0'
+
+/** Room for a million resources of four values each, and as much again. */
+const MAX_VALUES = 8_000_000
+
+/**
+ * Reads the statement of an envelope whose signature has been verified (OMS 8.3). What it accepts
+ * has one form: the manifest written again gives the same resources and root digest.
+ *
+ * @throws {@link ModelSealError} `JSON_*`, `STATEMENT_TYPE`, `PREDICATE_TYPE`,
+ * `STATEMENT_MALFORMED`, `SERIALIZATION_UNSUPPORTED`, `RESOURCES_EMPTY`, `RESOURCE_*`,
+ * `ROOT_DIGEST_MISMATCH`
+ */
+export function parseStatement(payload: Uint8Array): Manifest {
+  const json = parseStrictJson(payload, { what: 'statement', maxValues: MAX_VALUES })
+  const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
+  checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')
+  checkType(statement.string('predicateType'), PREDICATE_TYPE, 'PREDICATE_TYPE', 'The statement is not about a signed model.')
+
+  const predicate = statement.object('predicate').only('resources', 'serialization')
+  const serialization = parseSerialization(predicate.object('serialization'))
+  const resources = predicate.objects('resources').map((resource) => parseResource(resource, serialization))
+  const subject = parseSubject(statement)
+
+  const manifest = new Manifest(subject.name, serialization, resources)
+  // OMS 6.5.1, recomputed although the signature covers it: two readers must not see two models.
+  if (manifest.rootDigest !== subject.digest) {
+    throw new ModelSealError('ROOT_DIGEST_MISMATCH', 'The root digest does not follow from the signed digests.', {
+      expected: manifest.rootDigest,
+      found: shown(subject.digest),
+    })
+  }
+  return manifest
+}
+
+function checkType(found: string, expected: string, code: 'STATEMENT_TYPE' | 'PREDICATE_TYPE', sentence: string): void {
+  if (found !== expected) throw new ModelSealError(code, sentence, { expected, found: shown(found) })
+}
+
+/** OMS 6.5: exactly one subject, the model as a whole. Other fields of it are no concern of ours. */
+function parseSubject(statement: Fields): { name: string; digest: string } {
+  const subjects = statement.objects('subject')
+  const [subject] = subjects
+  if (!subject || subjects.length !== 1) throw statement.fault('subject', 'exactly one subject')
+  const digest = subject.object('digest')
+  return { name: subject.string('name'), digest: digest.string('sha256') }
+}
+
+function parseSerialization(fields: Fields): Serialization {
+  fields.only('method', 'hash_type', 'shard_size', 'allow_symlinks', 'ignore_paths')
+  const method = fields.string('method')
+  if (method !== 'files' && method !== 'shards') throw unsupported('method', method, 'files or shards')
+  const hashType = fields.string('hash_type')
+  if (!isHashType(hashType)) throw unsupported('hash_type', hashType, 'a supported hash type')
+  // OMS 5.2.2: required for shards, absent for files.
+  if (method === 'files' && fields.has('shard_size')) throw fields.fault('shard_size', 'no shard_size for the method files')
+  return {
+    method,
+    hashType,
+    ...(method === 'shards' ? { shardSize: fields.positiveInteger('shard_size') } : {}),
+    allowSymlinks: fields.boolean('allow_symlinks'),
+    ...(fields.has('ignore_paths') ? { ignorePaths: parseIgnorePaths(fields) } : {}),
+  }
+}
+
+function parseIgnorePaths(fields: Fields): string[] {
+  return fields.array('ignore_paths').map((path) => {
+    if (typeof path !== 'string') throw fields.fault('ignore_paths', 'an array of strings')
+    const fault = ignorePathFault(path)
+    if (fault) throw new ModelSealError('RESOURCE_NAME', `The ignored path ${shown(path)} is refused: ${fault}.`, { file: path })
+    return path
+  })
+}
+
+function unsupported(field: string, found: string, expected: string): ModelSealError {
+  return new ModelSealError('SERIALIZATION_UNSUPPORTED', `The model was signed with a ${field} that is not supported.`, {
+    expected,
+    found: shown(found),
+  })
+}
+
+/** OMS 5.2.1: fields that are not recognised are ignored here, and only here. */
+function parseResource(resource: Fields, serialization: Serialization): Resource {
+  const name = resource.string('name')
+  const algorithm = resource.string('algorithm')
+  if (!algorithmsOf(serialization).includes(algorithm)) {
+    throw new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is of another algorithm than the model's hash type.`, {
+      file: name,
+      expected: serialization.hashType,
+      found: shown(algorithm),
+    })
+  }
+  return { name, digest: resource.string('digest') }
+}
+
+/** The standard's form, and for shards the one that the reference tool writes. */
+function algorithmsOf({ method, hashType, shardSize }: Serialization): string[] {
+  return method === 'files' ? [hashType] : [hashType, `${hashType}-sharded-${shardSize}`]
+}
+
+/** Writes the statement of a manifest (OMS 6.6): UTF-8 JSON, always the same for the same manifest. */
+export function writeStatement(manifest: Manifest): Buffer {
+  const { method, hashType, shardSize, allowSymlinks, ignorePaths } = manifest.serialization
+  return Buffer.from(
+    JSON.stringify({
+      _type: STATEMENT_TYPE,
+      subject: [{ name: manifest.modelName, digest: { sha256: manifest.rootDigest } }],
+      predicateType: PREDICATE_TYPE,
+      predicate: {
+        resources: manifest.resources.map(({ name, digest }) => ({ name, digest, algorithm: hashType })),
+        serialization: {
+          method,
+          hash_type: hashType,
+          ...(shardSize === undefined ? {} : { shard_size: shardSize }),
+          allow_symlinks: allowSymlinks,
+          ...(ignorePaths === undefined ? {} : { ignore_paths: ignorePaths }),
+        },
+      },
+    }),
+  )
+}

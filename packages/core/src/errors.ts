@@ -1,0 +1,188 @@
+/**
+ * Every refusal of modelseal, by code. The codes are stable: programs may branch on them.
+ */
+export const ERROR_CODES = {
+  // What was asked for
+  INVALID_ARGUMENT: 'an option of the call is missing or makes no sense',
+  ABORTED: 'the caller aborted the operation',
+
+  // JSON, in a bundle, a statement or a policy
+  JSON_INVALID: 'the text is empty, truncated or not JSON',
+  JSON_NOT_UTF8: 'the text is not valid UTF-8, or begins with a byte order mark',
+  JSON_DUPLICATE_KEY: 'an object names the same key twice, so two readers could see two meanings',
+  JSON_TOO_COMPLEX: 'the text is nested too deeply, or holds too many values',
+
+  // The bundle and what is in it
+  BUNDLE_NOT_FOUND: 'no signature bundle was found for the model',
+  BUNDLE_TOO_LARGE: 'the bundle is larger than any bundle has reason to be',
+  BUNDLE_MALFORMED: 'the bundle lacks a field, has one too many, or one of the wrong type',
+  BUNDLE_MEDIA_TYPE: 'the bundle is not of a known Sigstore bundle media type',
+  BASE64_INVALID: 'a field is not canonical base64',
+  SIGNATURE_COUNT: 'the envelope does not hold exactly one signature',
+  PAYLOAD_TYPE: 'the envelope does not carry an in-toto statement',
+  STATEMENT_MALFORMED: 'the statement lacks a field, has one too many, or one of the wrong type',
+  STATEMENT_TYPE: 'the payload is not an in-toto Statement v1',
+  PREDICATE_TYPE: 'the statement is not an OpenSSF Model Signing statement',
+  SERIALIZATION_UNSUPPORTED: 'the statement was made with a method or hash type that is not supported',
+  RESOURCES_EMPTY: 'the statement names no file',
+  RESOURCE_NAME: 'a signed name is absolute, leaves the model, or is not in its one canonical form',
+  RESOURCE_DUPLICATE: 'a name is signed twice',
+  RESOURCE_ORDER: 'the signed names are not in the order that the standard asks for',
+  RESOURCE_DIGEST: 'a signed digest has the wrong algorithm, length or letters',
+  ROOT_DIGEST_MISMATCH: 'the root digest does not follow from the signed digests',
+
+  // Keys and signatures
+  KEY_INVALID: 'the key file does not hold a usable key of the expected kind',
+  KEY_ENCRYPTED: 'the private key is encrypted, and the password is missing or wrong',
+  METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
+  METHOD_UNSUPPORTED: 'the signing method of the bundle is not supported',
+  KEY_MISMATCH: 'the bundle says that it was signed by another key',
+  SIGNATURE_INVALID: 'the signature does not belong to this key and this payload',
+  SIGNATURE_WRITE_FAILED: 'the bundle could not be written',
+
+  // The model on disk
+  MODEL_NOT_FOUND: 'there is no model at the path',
+  MODEL_EMPTY: 'no file is left to sign or to verify',
+  MODEL_TOO_LARGE: 'the model has more files, or deeper directories, than is supported',
+  FILE_UNREADABLE: 'a file could not be opened or read',
+  FILE_NOT_FOUND: 'a file that is needed does not exist',
+  FILE_TOO_LARGE: 'a file is larger than what it is used for allows',
+  FILE_SPECIAL: 'a socket, FIFO or device lies in the model',
+  FILE_NAME: 'a file name is not valid UTF-8, or cannot be represented in a manifest',
+  FILE_CHANGED: 'a file changed while it was read',
+  SYMLINK_REFUSED: 'a symbolic link lies in the model and the signature does not allow links',
+  FILE_MISSING: 'a signed file is missing from the model',
+  FILE_UNSIGNED: 'a file lies in the model that nobody signed',
+  FILE_MISMATCH: 'the content of a file is not what was signed',
+  INTERNAL: 'the check itself failed in a way that was not foreseen',
+  WORKER_FAILED: 'a hashing worker died',
+
+  // The policy
+  POLICY_NOT_FOUND: 'no trust policy was found',
+  POLICY_INVALID: 'the trust policy is not valid',
+  POLICY_NO_MATCH: 'no rule of the policy matches the model',
+  SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
+
+  // Loading
+  FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
+  PATH_ESCAPES: 'the model refers to a path outside its own directory',
+  MODEL_FORMAT: 'the model file is not of the format that the loader reads',
+  RUNTIME_FAILED: 'the runtime refused the verified model',
+} as const
+
+/** A stable name for one kind of refusal. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** One of several things wrong with a model's files. */
+export interface FileProblem {
+  code: 'FILE_MISSING' | 'FILE_UNSIGNED' | 'FILE_MISMATCH'
+  /** Name relative to the model root. */
+  file: string
+  expected?: string
+  found?: string
+}
+
+/** What a {@link ModelSealError} says beside its sentence. */
+export interface ErrorDetails {
+  /** The file or directory concerned: a path, or a name relative to the model root. */
+  file?: string | undefined
+  /** The signer concerned, by its name in the policy or its fingerprint. */
+  signer?: string | undefined
+  expected?: string | undefined
+  found?: string | undefined
+  /** What the reader can do about it: a sentence. */
+  hint?: string | undefined
+  /** All that is wrong with the model's files, where it is more than one thing. */
+  problems?: readonly FileProblem[] | undefined
+  cause?: unknown
+}
+
+/** The plain form of a {@link ModelSealError}: for JSON output, events and threads. */
+export interface SerializedError extends Omit<ErrorDetails, 'cause'> {
+  code: ErrorCode
+  message: string
+}
+
+const BRAND = Symbol.for('modelseal.error')
+
+/**
+ * Every failure of modelseal. `code` is stable; `message` is one readable paragraph: what failed,
+ * for which file or signer, what was expected and found, and what to do.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await openVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
+ * } catch (error) {
+ *   if (error instanceof ModelSealError && error.code === 'FILE_MISMATCH') quarantine(error.file)
+ *   throw error
+ * }
+ * ```
+ */
+export class ModelSealError extends Error {
+  readonly code: ErrorCode
+  readonly file: string | undefined
+  readonly signer: string | undefined
+  readonly expected: string | undefined
+  readonly found: string | undefined
+  readonly hint: string | undefined
+  readonly problems: readonly FileProblem[] | undefined
+  /** What was judged before the refusal; set on errors that leave a verified load. */
+  verdict: unknown
+
+  constructor(code: ErrorCode, sentence: string, details: ErrorDetails = {}) {
+    super(paragraph(sentence, details), details.cause === undefined ? {} : { cause: details.cause })
+    this.name = 'ModelSealError'
+    this.code = code
+    this.file = details.file
+    this.signer = details.signer
+    this.expected = details.expected
+    this.found = details.found
+    this.hint = details.hint
+    this.problems = details.problems
+    Object.defineProperty(this, BRAND, { value: true })
+    // A verdict is large and is printed on its own.
+    Object.defineProperty(this, 'verdict', { value: undefined, writable: true })
+  }
+
+  /** True for errors of the ESM and of the CommonJS build alike. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && BRAND in value
+  }
+
+  toJSON(): SerializedError {
+    const { code, message, file, signer, expected, found, hint, problems } = this
+    return { code, message, file, signer, expected, found, hint, problems }
+  }
+
+  /** Restores an error that crossed a thread as {@link SerializedError}. */
+  static revive(error: SerializedError): ModelSealError {
+    const revived = new ModelSealError(error.code, '', error)
+    revived.message = error.message
+    return revived
+  }
+}
+
+function paragraph(sentence: string, { expected, found, hint }: ErrorDetails): string {
+  let text = sentence
+  if (expected !== undefined && found !== undefined) text += ` Expected ${expected}, found ${found}.`
+  else if (expected !== undefined) text += ` Expected ${expected}.`
+  else if (found !== undefined) text += ` Found ${found}.`
+  return hint === undefined ? text : `${text} ${hint}`
+}
+
+const LONGEST_SHOWN = 300
+
+/**
+ * A name or value of unknown origin, quoted for a message: control characters, line breaks and
+ * text-direction marks are escaped, so that it cannot forge lines or drive a terminal.
+ */
+export function shown(value: string): string {
+  const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
+  return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`
+}
+
+function escaped(char: string): string {
+  if (char === '"' || char === '\\') return `\\${char}`
+  return `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`
+}

@@ -1,0 +1,28 @@
+import type { HashControl } from './hash-file.ts'
+
+const ABORT_FLAG = 0
+const BYTES_DONE = 1
+
+/** Memory that the calling thread and the workers of one operation share. */
+export function newSharedControl(): SharedArrayBuffer {
+  return new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT)
+}
+
+/** The workers' side: looks for the abort flag, counts bytes. */
+export function sharedControl(memory: SharedArrayBuffer): HashControl {
+  const words = new BigInt64Array(memory)
+  return {
+    aborted: () => Atomics.load(words, ABORT_FLAG) !== 0n,
+    advance: (bytes) => void Atomics.add(words, BYTES_DONE, BigInt(bytes)),
+  }
+}
+
+/** Tells every worker of the operation to stop at its next chunk. */
+export function abortShared(memory: SharedArrayBuffer): void {
+  Atomics.store(new BigInt64Array(memory), ABORT_FLAG, 1n)
+}
+
+/** Bytes that all workers of the operation have hashed so far. */
+export function bytesDone(memory: SharedArrayBuffer): number {
+  return Number(Atomics.load(new BigInt64Array(memory), BYTES_DONE))
+}

@@ -1,0 +1,139 @@
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { readBundle } from '../bundle/read-bundle.ts'
+import { parseStatement } from '../bundle/statement.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { UNNAMED_FILE } from '../manifest/manifest.ts'
+import { compareCodePoints } from '../manifest/order.ts'
+import { openLocalSource, type LocalSource } from '../source/local-source.ts'
+
+/** A bundle file that was found, parsed or not. */
+export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
+
+/** The signed unit that a path belongs to, and its bundles. */
+export interface FoundModel {
+  source: LocalSource
+  /** The file that was asked for, relative to the source, where the source is a directory above it. */
+  entry?: string
+  /** In the order in which they count: at least one. */
+  bundles: FoundBundle[]
+}
+
+/** More signers than any model has; a directory full of `.sig` files costs no more than this. */
+const MAX_BUNDLES = 32
+
+/**
+ * Finds the bundles of a model. For a directory: the given one, else `DIR/model.sig`, else
+ * `DIR.sig`; further signers in `DIR.*.sig`. For a file: the given one, else `FILE.sig` and
+ * `FILE.*.sig`, else those of the nearest directory above whose `model.sig` covers the file.
+ *
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED` (bundles above do not cover the file), and what
+ * {@link openLocalSource} throws
+ */
+export async function findBundles(path: string, signature: string | undefined): Promise<FoundModel> {
+  const source = await openLocalSource(path)
+  if (signature !== undefined) return givenBundle(source, resolve(signature))
+
+  const own = await (source.kind === 'directory' ? bundlesOfDirectory(source.path) : bundlesBeside(source.path, true))
+  if (own.length > 0) return { source, bundles: await readAll(own) }
+  if (source.kind === 'file') return bundlesAbove(source)
+  throw notFound(source, [join(source.path, 'model.sig'), `${source.path}.sig`])
+}
+
+async function givenBundle(source: LocalSource, signature: string): Promise<FoundModel> {
+  const bundle = await readBundle(signature)
+  const bundles = [{ path: signature, bundle }]
+  if (source.kind === 'directory') return { source, bundles }
+
+  const claimed = claimedNames(bundle)
+  if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { source, bundles }
+  for (const directory of directoriesAbove(source.path)) {
+    const entry = nameIn(directory, source.path)
+    if (claimed.has(entry)) return { source: await openLocalSource(directory), entry, bundles }
+  }
+  throw notCovered(source, [signature])
+}
+
+async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
+  const looked: string[] = []
+  for (const directory of directoriesAbove(source.path)) {
+    const path = join(directory, 'model.sig')
+    if (!(await exists(path))) continue
+    looked.push(path)
+    const entry = nameIn(directory, source.path)
+    const bundles = await readAll(await bundlesOfDirectory(directory))
+    const [first] = bundles
+    // A bundle that cannot be read is reported, not stepped over.
+    if (first && ('error' in first || claimedNames(first.bundle).has(entry))) return { source: await openLocalSource(directory), entry, bundles }
+  }
+  throw looked.length === 0 ? notFound(source, [`${source.path}.sig`, join(dirname(source.path), 'model.sig')]) : notCovered(source, looked)
+}
+
+/** What a bundle says it covers: believed only as far as to choose where to look. */
+function claimedNames(bundle: UnverifiedBundle): ReadonlySet<string> {
+  return new Set(parseStatement(bundle.envelope.payload).files.keys())
+}
+
+async function bundlesOfDirectory(directory: string): Promise<string[]> {
+  const inside = join(directory, 'model.sig')
+  if (await exists(inside)) return [inside, ...(await bundlesBeside(directory, false))]
+  return bundlesBeside(directory, true)
+}
+
+/** `PATH.sig`, then `PATH.*.sig` by name. */
+async function bundlesBeside(path: string, withFirst: boolean): Promise<string[]> {
+  const base = basename(path)
+  const entries = await readdir(dirname(path)).catch((): string[] => [])
+  const further = entries.filter((name) => name.startsWith(`${base}.`) && name.endsWith('.sig') && name.length > base.length + 4)
+  const first = withFirst && entries.includes(`${base}.sig`) ? [`${base}.sig`] : []
+  return [...first, ...further.filter((name) => name !== `${base}.sig`).sort(compareCodePoints)].slice(0, MAX_BUNDLES).map((name) => join(dirname(path), name))
+}
+
+function readAll(paths: readonly string[]): Promise<FoundBundle[]> {
+  return Promise.all(
+    paths.map(async (path): Promise<FoundBundle> => {
+      try {
+        return { path, bundle: await readBundle(path) }
+      } catch (error) {
+        if (error instanceof ModelSealError) return { path, error }
+        throw error
+      }
+    }),
+  )
+}
+
+function* directoriesAbove(path: string): Generator<string> {
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    yield directory
+    if (dirname(directory) === directory) return
+  }
+}
+
+function nameIn(directory: string, path: string): string {
+  return relative(directory, path).split(sep).join('/')
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+function notFound({ path }: LocalSource, looked: readonly string[]): ModelSealError {
+  return new ModelSealError('BUNDLE_NOT_FOUND', `The model ${shown(path)} has no signature bundle.`, {
+    file: path,
+    expected: looked.map(shown).join(' or '),
+    found: 'neither',
+    hint: 'Sign the model with "modelseal sign", or fetch the bundle from its publisher.',
+  })
+}
+
+function notCovered({ path }: LocalSource, looked: readonly string[]): ModelSealError {
+  return new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(path)} is not covered by any bundle that was found.`, {
+    file: path,
+    found: looked.map(shown).join(', '),
+    hint: 'Sign the model again with this file in it.',
+  })
+}

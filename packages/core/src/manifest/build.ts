@@ -1,0 +1,55 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
+import { listFiles, type LocalSource } from '../source/local-source.ts'
+import { ignoring } from './ignores.ts'
+import { Manifest, type Resource } from './manifest.ts'
+import { nameFault } from './names.ts'
+import { compareCodePoints } from './order.ts'
+import { rangesOf, resourceName, type Serialization } from './serialization.ts'
+
+/** A manifest that was just made, and what it took. */
+export interface BuiltManifest {
+  manifest: Manifest
+  files: number
+  bytes: number
+}
+
+/**
+ * Hashes a model into a new manifest (OMS 6.1 to 6.5).
+ *
+ * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_NAME`, and what listing and hashing throw
+ */
+export async function buildManifest(
+  source: LocalSource,
+  serialization: Serialization,
+  options: { signal?: AbortSignal | undefined; onProgress?: ProgressCallback | undefined },
+): Promise<BuiltManifest> {
+  const files = await listFiles(source, { ignored: ignoring(serialization.ignorePaths ?? []), signal: options.signal })
+  for (const { name } of files) {
+    const fault = nameFault(name)
+    if (fault) throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
+  }
+  const jobs = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep: false }))
+  const results = await hashFiles(jobs, { hashType: serialization.hashType, ...options })
+
+  const resources: Resource[] = []
+  for (const [index, { file, ranges }] of jobs.entries()) {
+    for (const [part, range] of ranges.entries()) {
+      resources.push({ name: resourceName(file.name, range, serialization), digest: results[index]?.digests[part] ?? '' })
+    }
+  }
+  // OMS 6.1 (1): an empty model must be rejected.
+  if (resources.length === 0) {
+    throw new ModelSealError('MODEL_EMPTY', `There is nothing to sign in ${shown(source.path)}: no file is left.`, {
+      file: source.path,
+      hint: 'Check the path and the ignored paths.',
+    })
+  }
+  // OMS 6.4: sorted by name.
+  resources.sort((a, b) => compareCodePoints(a.name, b.name))
+  return {
+    manifest: new Manifest(source.name, serialization, resources),
+    files: files.length,
+    bytes: files.reduce((sum, { identity }) => sum + identity.size, 0),
+  }
+}

@@ -1,0 +1,202 @@
+import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
+import type { HashJob, HashResult } from '../hashing/hash-file.ts'
+import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
+import { GIT_PATHS, ignoring } from './ignores.ts'
+import { UNNAMED_FILE, type ListedFile, type Manifest } from './manifest.ts'
+import { compareCodePoints } from './order.ts'
+import { rangesOf } from './serialization.ts'
+
+export interface ContentsOptions {
+  /** Names left out beside those that the manifest records, relative to the model root. */
+  ignored?: readonly string[] | undefined
+  /** False to have `.git` and its like compared as any other file. Default true. */
+  ignoreGitPaths?: boolean | undefined
+  /** True to leave files alone that the manifest does not name. Default false. */
+  ignoreUnsignedFiles?: boolean | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ProgressCallback | undefined
+}
+
+/** How much of a model was hashed and found equal to its manifest. */
+export interface HashedAmount {
+  files: number
+  bytes: number
+}
+
+/**
+ * A model on disk beside a manifest that it is to be equal to. Names are compared when this is
+ * made, before anything is hashed; contents are compared by {@link read} and {@link checkRest},
+ * each file once.
+ */
+export class Contents {
+  readonly #source: LocalSource
+  readonly #manifest: Manifest
+  readonly #files: ReadonlyMap<string, SourceFile>
+  readonly #options: ContentsOptions
+  readonly #totalBytes: number
+  readonly #checked = new Set<string>()
+  #checkedBytes = 0
+
+  /**
+   * Lists the model and compares names (OMS 8.4, steps 6 and 9).
+   *
+   * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), and what
+   * listing throws
+   */
+  static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
+    const found = await listFiles(source, { ignored: ignoring(ignoredOnVerifying(manifest, options)), signal: options.signal })
+    return new Contents(source, manifest, matchNames(source, manifest, found, options), options)
+  }
+
+  private constructor(source: LocalSource, manifest: Manifest, files: ReadonlyMap<string, SourceFile>, options: ContentsOptions) {
+    this.#source = source
+    this.#manifest = manifest
+    this.#files = files
+    this.#options = options
+    this.#totalBytes = [...files.values()].reduce((sum, { identity }) => sum + identity.size, 0)
+  }
+
+  /** The names that can be read: those of the manifest. */
+  get names(): string[] {
+    return [...this.#files.keys()]
+  }
+
+  /** What has been found equal so far. */
+  get checked(): HashedAmount {
+    return { files: this.#checked.size, bytes: this.#checkedBytes }
+  }
+
+  /**
+   * Reads one file into memory; the buffer is the very one that was hashed, and it is the caller's.
+   *
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, and what hashing throws
+   */
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const file = this.#files.get(name)
+    if (!file) {
+      throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} is not covered by the signature of the model.`, {
+        file: name,
+        hint: 'Only files of the signed manifest can be read through a verified model.',
+      })
+    }
+    const [result] = await this.#hash([file], true)
+    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+  }
+
+  /**
+   * Checks every file that {@link read} has not checked yet (OMS 8.4, steps 7 and 8).
+   *
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, and what hashing throws
+   */
+  async checkRest(): Promise<void> {
+    await this.#hash([...this.#files.values()].filter(({ name }) => !this.#checked.has(name)), false)
+  }
+
+  async #hash(files: readonly SourceFile[], keep: boolean): Promise<HashResult[]> {
+    const { serialization } = this.#manifest
+    const before = this.#checkedBytes
+    const { onProgress, signal } = this.#options
+    const problems: FileProblem[] = []
+    // A size that differs from the shards' sum is a mismatch that needs no hashing.
+    for (const file of files) this.#compareSize(file, problems)
+    if (problems.length > 0) throw mismatch(this.#source, problems)
+
+    const jobs: HashJob[] = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep }))
+    const results = await hashFiles(jobs, {
+      hashType: serialization.hashType,
+      modelBytes: this.#totalBytes,
+      signal,
+      onProgress: onProgress && ((done) => onProgress(Math.min(before + done, this.#totalBytes), this.#totalBytes)),
+    })
+    for (const [index, file] of files.entries()) this.#compareDigests(file, results[index]?.digests ?? [], problems)
+    if (problems.length > 0) throw mismatch(this.#source, problems)
+    for (const file of files) {
+      if (this.#checked.has(file.name)) continue
+      this.#checked.add(file.name)
+      this.#checkedBytes += file.identity.size
+    }
+    return results
+  }
+
+  #compareSize(file: SourceFile, problems: FileProblem[]): void {
+    const expected = this.#listed(file).size
+    if (expected === undefined || expected === file.identity.size) return
+    problems.push({ code: 'FILE_MISMATCH', file: file.name, expected: `${expected} bytes`, found: `${file.identity.size} bytes` })
+  }
+
+  #compareDigests(file: SourceFile, found: readonly string[], problems: FileProblem[]): void {
+    const { digests: expected } = this.#listed(file)
+    const { hashType } = this.#manifest.serialization
+    const differs = expected.findIndex((digest, part) => digest !== found[part])
+    if (differs < 0 && expected.length === found.length) return
+    const part = Math.max(differs, 0)
+    problems.push({
+      code: 'FILE_MISMATCH',
+      file: file.name,
+      expected: `${hashType}:${expected[part] ?? 'nothing'}`,
+      found: `${hashType}:${found[part] ?? 'nothing'}`,
+    })
+  }
+
+  #listed({ name }: SourceFile): ListedFile {
+    const listed = this.#manifest.files.get(name) ?? this.#manifest.files.get(UNNAMED_FILE)
+    if (!listed) throw new RangeError(`no ${name} in the manifest`)
+    return listed
+  }
+}
+
+function ignoredOnVerifying({ files, serialization }: Manifest, { ignored = [], ignoreGitPaths = true }: ContentsOptions): string[] {
+  // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
+  const signed = new Set([...files.keys()].map((name) => name.split('/', 1)[0]))
+  const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
+  return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]
+}
+
+function matchNames(
+  source: LocalSource,
+  manifest: Manifest,
+  found: readonly SourceFile[],
+  options: ContentsOptions,
+): Map<string, SourceFile> {
+  const unnamed = source.kind === 'file' && manifest.files.has(UNNAMED_FILE)
+  const files = new Map<string, SourceFile>()
+  const problems: FileProblem[] = []
+  for (const file of found) {
+    if (unnamed || manifest.files.has(file.name)) files.set(file.name, file)
+    else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles) problems.push({ code: 'FILE_UNSIGNED', file: file.name })
+  }
+  for (const name of manifest.files.keys()) {
+    if (!unnamed && !files.has(name)) problems.push({ code: 'FILE_MISSING', file: name })
+  }
+  if (problems.length > 0) throw mismatch(source, problems)
+  return files
+}
+
+/** OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
+function leavesTrace({ identity }: SourceFile, { serialization }: Manifest): boolean {
+  return serialization.method === 'files' || identity.size > 0
+}
+
+const PROBLEM_TEXT: Record<FileProblem['code'], (file: string) => string> = {
+  FILE_MISSING: (file) => `The signed file ${shown(file)} is missing`,
+  FILE_UNSIGNED: (file) => `The file ${shown(file)} is not covered by the signature`,
+  FILE_MISMATCH: (file) => `The content of ${shown(file)} is not what was signed`,
+}
+
+const SHOWN_PROBLEMS = 5
+
+function mismatch(source: LocalSource, problems: readonly FileProblem[]): ModelSealError {
+  const sorted = [...problems].sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
+  const [first, ...others] = sorted as [FileProblem, ...FileProblem[]]
+  let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(source.path)}).`
+  for (const other of others.slice(0, SHOWN_PROBLEMS - 1)) sentence += ` ${PROBLEM_TEXT[other.code](other.file)}.`
+  if (others.length >= SHOWN_PROBLEMS) sentence += ` ${others.length - SHOWN_PROBLEMS + 1} more files differ.`
+  return new ModelSealError(first.code, sentence, {
+    file: first.file,
+    expected: first.expected,
+    found: first.found,
+    hint: 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.',
+    problems: sorted,
+  })
+}

@@ -1,0 +1,45 @@
+import { isAbsolute, relative, resolve, sep } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { ignorePathFault } from './names.ts'
+
+/** OMS 6.2: left out by default, at the top level of the model only. */
+export const GIT_PATHS: readonly string[] = ['.git', '.gitattributes', '.github', '.gitignore']
+
+/**
+ * The predicate that leaves out exactly the given names and all below them (OMS 6.2.1).
+ */
+export function ignoring(names: Iterable<string>): (name: string) => boolean {
+  const ignored = new Set(names)
+  // Enumeration asks for a directory before anything in it, so its subtree is never reached.
+  return (name) => ignored.has(name)
+}
+
+/**
+ * Turns paths that a user wants ignored into names relative to the model root. A relative path is
+ * relative to the model; paths outside of the model have nothing to leave out and are dropped.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a glob, or for the model itself
+ */
+export function ignoredNames(source: LocalSource, paths: Iterable<string>): string[] {
+  if (source.kind === 'file') return []
+  const names: string[] = []
+  for (const path of paths) {
+    const name = nameWithin(source, path)
+    if (name === undefined) continue
+    const fault = name === '' ? 'it is the model itself' : ignorePathFault(name)
+    if (fault) throw new ModelSealError('INVALID_ARGUMENT', `The path ${shown(path)} cannot be ignored: ${fault}.`, { file: path })
+    names.push(name)
+  }
+  return names
+}
+
+/** The name of a path relative to the model root, or undefined outside of it. */
+export function nameWithin(source: LocalSource, path: string): string | undefined {
+  // An absolute path may go by the links that led to the model, or not.
+  for (const root of [source.path, source.givenPath]) {
+    const name = relative(root, resolve(root, path)).split(sep).join('/')
+    if (name !== '..' && !name.startsWith('../') && !isAbsolute(name)) return name
+  }
+  return undefined
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto'
+import { ModelSealError, shown } from '../errors.ts'
+import { ALGORITHMS } from '../hashing/algorithms.ts'
+import type { ByteRange } from '../hashing/hash-file.ts'
+import { nameFault } from './names.ts'
+import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
+import { parseShardName, type Serialization } from './serialization.ts'
+
+/** One line of a manifest: a file, or a shard of one, and its digest (OMS 5.2.1). */
+export interface Resource {
+  /** Relative to the model root; `path:start:end` for a shard. */
+  name: string
+  /** Lowercase hex. */
+  digest: string
+}
+
+/** What the manifest says of one file. */
+export interface ListedFile {
+  name: string
+  /** One digest for `files`; one for each shard, in order, for `shards`. */
+  digests: readonly string[]
+  /** Bytes; known for `shards` only. */
+  size?: number
+}
+
+/** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
+export const UNNAMED_FILE = '.'
+
+/**
+ * The list of a model's files and digests. A value: it is checked when made, so that a manifest
+ * with a bad, repeated or unordered name, or a digest of the wrong length, cannot exist.
+ */
+export class Manifest {
+  /** Basename of the model when it was signed; informational. */
+  readonly modelName: string
+  readonly serialization: Readonly<Serialization>
+  readonly resources: readonly Resource[]
+  /** The files by name. */
+  readonly files: ReadonlyMap<string, ListedFile>
+  /** SHA-256 over the raw digests in order, in lowercase hex: the identity of the model (OMS 6.5.1). */
+  readonly rootDigest: string
+
+  /**
+   * @throws {@link ModelSealError} `RESOURCES_EMPTY`, `RESOURCE_NAME`, `RESOURCE_DUPLICATE`,
+   * `RESOURCE_ORDER`, `RESOURCE_DIGEST`
+   */
+  constructor(modelName: string, serialization: Serialization, resources: readonly Resource[]) {
+    // OMS 5.2.1: the array must contain at least one entry.
+    if (resources.length === 0) {
+      throw new ModelSealError('RESOURCES_EMPTY', 'The manifest names no file, so it says nothing about any model.')
+    }
+    this.modelName = modelName
+    this.serialization = serialization
+    this.resources = resources
+    checkDigests(resources, serialization)
+    checkUnique(resources)
+    this.files = serialization.method === 'files' ? wholeFiles(resources) : shardedFiles(resources, serialization)
+    checkNames(this.files)
+    checkOrder(resources, serialization)
+    this.rootDigest = rootDigest(resources)
+  }
+}
+
+function checkDigests(resources: readonly Resource[], { hashType }: Serialization): void {
+  const { hexLength } = ALGORITHMS[hashType]
+  for (const { name, digest } of resources) {
+    if (digest.length === hexLength && /^[0-9a-f]*$/.test(digest)) continue
+    throw new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is not a ${hashType} digest.`, {
+      file: name,
+      expected: `${hexLength} lowercase hex digits`,
+      found: shown(digest),
+    })
+  }
+}
+
+function checkUnique(resources: readonly Resource[]): void {
+  const seen = new Set<string>()
+  for (const { name } of resources) {
+    if (seen.has(name)) throw new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
+    seen.add(name)
+  }
+}
+
+function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
+  return new Map(resources.map(({ name, digest }) => [name, { name, digests: [digest] }]))
+}
+
+interface Shard {
+  range: ByteRange
+  digest: string
+}
+
+function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Serialization): Map<string, ListedFile> {
+  const byFile = new Map<string, Shard[]>()
+  for (const { name, digest } of resources) {
+    const parsed = parseShardName(name)
+    if (!parsed) {
+      throw new ModelSealError('RESOURCE_NAME', `The signed name ${shown(name)} does not name a shard.`, {
+        file: name,
+        expected: 'the form path:start:end',
+      })
+    }
+    const shards = byFile.get(parsed.file)
+    if (shards) shards.push({ range: parsed.range, digest })
+    else byFile.set(parsed.file, [{ range: parsed.range, digest }])
+  }
+  const files = new Map<string, ListedFile>()
+  for (const [name, shards] of byFile) {
+    shards.sort((a, b) => a.range.start - b.range.start)
+    files.set(name, { name, digests: shards.map(({ digest }) => digest), size: coveredSize(name, shards, shardSize) })
+  }
+  return files
+}
+
+/** OMS 6.3.2: consecutive ranges of exactly `shard_size` bytes, of which the last may be shorter. */
+function coveredSize(file: string, shards: readonly Shard[], shardSize: number): number {
+  let covered = 0
+  for (const [index, { range }] of shards.entries()) {
+    const length = range.end - range.start
+    const last = index === shards.length - 1
+    if (range.start !== covered || length < 1 || (last ? length > shardSize : length !== shardSize)) {
+      throw new ModelSealError('RESOURCE_NAME', `The shards of ${shown(file)} do not cover the file once, without gaps.`, {
+        file,
+        expected: `a shard from ${covered} of ${last ? 'at most ' : ''}${shardSize} bytes`,
+        found: `${range.start}:${range.end}`,
+      })
+    }
+    covered = range.end
+  }
+  return covered
+}
+
+function checkNames(files: ReadonlyMap<string, ListedFile>): void {
+  // The reference tool's name for the one file of a single-file model; nothing else may stand beside it.
+  if (files.size === 1 && files.has(UNNAMED_FILE)) return
+  for (const name of files.keys()) {
+    const fault = nameFault(name)
+    if (fault === undefined) continue
+    throw new ModelSealError('RESOURCE_NAME', `The signed name ${shown(name)} is refused: ${fault}.`, {
+      file: name,
+      expected: 'a path relative to the model root, in canonical form',
+    })
+  }
+}
+
+/** OMS 5.2.1, and the order that the reference tool writes; see OMS 6.3.2 for shards. */
+function checkOrder(resources: readonly Resource[], { method }: Serialization): void {
+  const orders = method === 'files' ? FILE_ORDERS : SHARD_ORDERS
+  const keys = resources.map(({ name }) => (method === 'files' ? { name, file: name, start: 0 } : shardKey(name)))
+  if (orders.some((order) => strictlyAscending(keys, order))) return
+  const at = keys.findIndex((key, i) => i > 0 && compareCodePoints((keys[i - 1] as OrderKey).name, key.name) >= 0)
+  const name = resources[at]?.name ?? ''
+  throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, { file: name })
+}
+
+interface OrderKey {
+  name: string
+  file: string
+  start: number
+}
+
+type Order = (a: OrderKey, b: OrderKey) => number
+
+const FILE_ORDERS: readonly Order[] = [
+  (a, b) => compareCodePoints(a.name, b.name),
+  (a, b) => compareComponents(a.name, b.name),
+]
+
+const SHARD_ORDERS: readonly Order[] = [
+  (a, b) => compareCodePoints(a.name, b.name),
+  (a, b) => compareCodePoints(a.file, b.file) || a.start - b.start,
+  (a, b) => compareComponents(a.file, b.file) || a.start - b.start,
+  (a, b) => compareComponents(a.file, b.file) || compareCodePoints(a.name, b.name),
+]
+
+function shardKey(name: string): OrderKey {
+  const parsed = parseShardName(name)
+  return { name, file: parsed?.file ?? name, start: parsed?.range.start ?? 0 }
+}
+
+function rootDigest(resources: readonly Resource[]): string {
+  const hash = createHash('sha256')
+  for (const { digest } of resources) hash.update(digest, 'hex')
+  return hash.digest('hex')
+}

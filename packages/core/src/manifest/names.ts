@@ -1,0 +1,28 @@
+/** What is wrong with a signed name, in words; undefined for a good one (OMS 6.1.2). */
+export function nameFault(name: string): string | undefined {
+  if (name === '') return 'it is empty'
+  // OMS 6.1.2 (7): a lone surrogate has no UTF-8 form.
+  if (!name.isWellFormed()) return 'it is not valid Unicode'
+  if (name.length > MAX_NAME_LENGTH) return `it is longer than ${MAX_NAME_LENGTH} characters`
+  if (name.includes('\0')) return 'it contains a NUL character'
+  if (name.startsWith('/')) return 'it is absolute'
+  if (name.endsWith('/')) return 'it ends with a slash'
+  for (const component of name.split('/')) {
+    if (component === '') return 'it contains "//"'
+    if (component === '.') return 'it contains a "." component'
+    if (component === '..') return 'it contains a ".." component'
+  }
+  return undefined
+}
+
+/** Longer than any path that Linux opens (PATH_MAX is 4096 bytes). */
+const MAX_NAME_LENGTH = 4096
+
+/**
+ * What is wrong with an entry of `ignore_paths`, in words; undefined for a good one (OMS 6.2.1:
+ * exact relative paths, no globs).
+ */
+export function ignorePathFault(path: string): string | undefined {
+  if (/[*?[]/.test(path)) return 'it contains a glob character, and ignored paths are exact'
+  return nameFault(path)
+}

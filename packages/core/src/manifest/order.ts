@@ -1,0 +1,37 @@
+/**
+ * Orders strings by Unicode code point (OMS 5.2.1), which is the byte order of their UTF-8 form.
+ * JavaScript's own `<` goes by UTF-16 code unit, and puts U+1F600 (a surrogate pair, from 0xD83D)
+ * before U+FF21.
+ */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x !== y) return aboveSurrogates(x) - aboveSurrogates(y)
+  }
+  return a.length - b.length
+}
+
+/** Lifts surrogates above all other code units, as the code points that they stand for are. */
+function aboveSurrogates(unit: number): number {
+  if (unit < 0xd800) return unit
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000
+}
+
+/**
+ * The order that the reference tool writes: by path components, each by code point, so that
+ * `model/x` comes before `model.bin`.
+ */
+export function compareComponents(a: string, b: string): number {
+  // A separator ends a component, so it sorts before any character that continues one.
+  return compareCodePoints(a.replaceAll('/', '\0'), b.replaceAll('/', '\0'))
+}
+
+/** How the items stand in relation to an order. */
+export function strictlyAscending<T>(items: readonly T[], compare: (a: T, b: T) => number): boolean {
+  for (let i = 1; i < items.length; i++) {
+    if (compare(items[i - 1] as T, items[i] as T) >= 0) return false
+  }
+  return true
+}

@@ -1,0 +1,36 @@
+import type { ByteRange } from '../hashing/hash-file.ts'
+import type { HashType } from '../hashing/algorithms.ts'
+
+/** How a model's files were enumerated and hashed (OMS 5.2.2). */
+export interface Serialization {
+  method: 'files' | 'shards'
+  hashType: HashType
+  /** Bytes; present exactly for `shards`. */
+  shardSize?: number
+  allowSymlinks: boolean
+  /** Exact names relative to the model root; absent in bundles made before v1.1.0. */
+  ignorePaths?: readonly string[]
+}
+
+/** The ranges of a file that are hashed, each for itself (OMS 6.3). */
+export function rangesOf(fileSize: number, { method, shardSize }: Serialization): ByteRange[] {
+  if (method === 'files') return [{ start: 0, end: fileSize }]
+  const ranges: ByteRange[] = []
+  const step = shardSize ?? Infinity
+  for (let start = 0; start < fileSize; start += step) ranges.push({ start, end: Math.min(start + step, fileSize) })
+  return ranges
+}
+
+/** The name of a resource: the file's own, or `path:start:end` for a shard (OMS 6.3.2). */
+export function resourceName(file: string, range: ByteRange, { method }: Serialization): string {
+  return method === 'files' ? file : `${file}:${range.start}:${range.end}`
+}
+
+/** Reads `path:start:end`; the path may itself contain colons. Undefined for anything else. */
+export function parseShardName(name: string): { file: string; range: ByteRange } | undefined {
+  const match = /^(.+):(0|[1-9]\d{0,15}):([1-9]\d{0,15})$/su.exec(name)
+  if (!match) return undefined
+  const [, file = '', start, end] = match
+  const range = { start: Number(start), end: Number(end) }
+  return Number.isSafeInteger(range.start) && Number.isSafeInteger(range.end) ? { file, range } : undefined
+}

@@ -1,0 +1,47 @@
+import { access } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+
+/** The environment variable that names a policy file. */
+export const POLICY_VARIABLE = 'MODELSEAL_POLICY'
+
+const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
+
+/**
+ * Finds the policy file: the given one, else `MODELSEAL_POLICY`, else the nearest
+ * `modelseal.policy.{yaml,yml,json}` from the working directory upward.
+ *
+ * @returns an absolute path
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`; `POLICY_INVALID` where one directory has two
+ */
+export async function findPolicy(given: string | undefined): Promise<string> {
+  const named = given ?? process.env[POLICY_VARIABLE]
+  if (named) return resolve(named)
+  for (let directory = process.cwd(); ; directory = dirname(directory)) {
+    const found = await policiesIn(directory)
+    if (found.length > 1) {
+      throw new ModelSealError('POLICY_INVALID', `The directory ${shown(directory)} has more than one trust policy.`, {
+        file: directory,
+        found: found.join(' and '),
+        hint: 'Keep one of them, or name the one that counts.',
+      })
+    }
+    if (found[0] !== undefined) return join(directory, found[0])
+    if (dirname(directory) === directory) break
+  }
+  throw new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
+    hint: `Give the option "policy", set ${POLICY_VARIABLE}, or put ${NAMES[0]} into the working directory or one above it.`,
+  })
+}
+
+async function policiesIn(directory: string): Promise<string[]> {
+  const found = await Promise.all(
+    NAMES.map((name) =>
+      access(join(directory, name)).then(
+        () => [name],
+        () => [],
+      ),
+    ),
+  )
+  return found.flat()
+}

@@ -1,0 +1,195 @@
+import { lstatSync, readdirSync, readlinkSync, type BigIntStats, type Dirent } from 'node:fs'
+import { lstat, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { ModelSealError, shown } from '../errors.ts'
+import { errno, unreadable } from './read-small-file.ts'
+
+/** What tells one state of one file from any other. */
+export interface FileIdentity {
+  dev: bigint
+  ino: bigint
+  /** Bytes. */
+  size: number
+  mtimeNs: bigint
+  ctimeNs: bigint
+}
+
+/** One regular file of a model, found but not yet read. */
+export interface SourceFile {
+  /** Name relative to the model root, with `/` between components. */
+  name: string
+  /** Absolute path. */
+  path: string
+  identity: FileIdentity
+}
+
+/** A model on this machine: a directory tree, or one file. */
+export interface LocalSource {
+  kind: 'directory' | 'file'
+  /** Absolute path of the directory or file, its own links resolved. */
+  path: string
+  /** The absolute path that the caller gave, links and all. */
+  givenPath: string
+  /** Last component of the path: the name of the statement's subject. */
+  name: string
+}
+
+/** What {@link listFiles} leaves out. */
+export interface ListOptions {
+  /** True for a name (relative to the root) that is left out, with all below it. */
+  ignored: (name: string) => boolean
+  signal?: AbortSignal | undefined
+}
+
+/** More files than any model has; keeps a hostile tree from filling the memory. */
+const MAX_FILES = 1_000_000
+/** Deeper than any model; bounds the stack of directories. */
+const MAX_DEPTH = 256
+/** Entries looked at between two turns of the event loop. */
+const ENTRIES_PER_TURN = 2_000
+
+/**
+ * Finds the model at `path`.
+ *
+ * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
+ * link), `FILE_SPECIAL`, `FILE_UNREADABLE`
+ */
+export async function openLocalSource(path: string): Promise<LocalSource> {
+  const absolute = resolve(path)
+  try {
+    const own = await lstat(absolute)
+    const target = own.isSymbolicLink() ? await stat(absolute) : own
+    const name = basename(absolute)
+    if (target.isDirectory()) return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
+    // OMS 6.1.1: a symbolic link is never a resource.
+    if (own.isSymbolicLink()) throw linkRefused(absolute, name)
+    if (!target.isFile()) throw special(absolute, name)
+    return { kind: 'file', path: join(await realpath(dirname(absolute)), name), givenPath: absolute, name }
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
+      throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
+        file: path,
+        hint: `Looked at ${shown(absolute)}; give the path of a model directory or file.`,
+        cause: error,
+      })
+    }
+    throw unreadable(path, 'model', error)
+  }
+}
+
+/**
+ * Lists the regular files of a model, in no particular order (OMS 6.1). Nothing is opened.
+ *
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`,
+ * `MODEL_TOO_LARGE`, `ABORTED`
+ */
+export async function listFiles(source: LocalSource, options: ListOptions): Promise<SourceFile[]> {
+  if (source.kind === 'file') return [statFile(source.path, source.name)]
+
+  const files: SourceFile[] = []
+  const directories: { path: string; prefix: string; depth: number }[] = [{ path: source.path, prefix: '', depth: 0 }]
+  let seen = 0
+  for (let directory = directories.pop(); directory; directory = directories.pop()) {
+    for (const entry of entriesOf(directory.path)) {
+      if (++seen % ENTRIES_PER_TURN === 0) {
+        await setImmediate()
+        throwIfAborted(options.signal)
+      }
+      const name = directory.prefix + entry.name
+      if (options.ignored(name)) continue
+      const path = `${directory.path}/${entry.name}`
+      if (entry.isFile()) files.push(statFile(path, name))
+      else if (entry.isDirectory()) directories.push({ path, prefix: `${name}/`, depth: directory.depth + 1 })
+      else if (entry.isSymbolicLink()) throw linkRefused(path, name)
+      else files.push(statFile(path, name)) // some file systems tell the kind only to lstat
+      if (files.length > MAX_FILES) throw tooLarge(source, `more than ${MAX_FILES} files`)
+    }
+    if (directory.depth > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
+  }
+  return files
+}
+
+/** @throws {@link ModelSealError} `ABORTED` */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortedError(signal)
+}
+
+export function abortedError(signal?: AbortSignal): ModelSealError {
+  return new ModelSealError('ABORTED', 'The operation was aborted by its caller.', { cause: signal?.reason })
+}
+
+/** The identity of a file as `lstat` or `fstat` reports it. */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileIdentity {
+  return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
+}
+
+function statFile(path: string, name: string): SourceFile {
+  const found = readState(path)
+  if (found.isSymbolicLink()) throw linkRefused(path, name)
+  if (!found.isFile()) throw special(path, name)
+  return { name, path, identity: identityOf(found) }
+}
+
+function readState(path: string): BigIntStats {
+  try {
+    return lstatSync(path, { bigint: true })
+  } catch (error) {
+    throw unreadable(path, 'file', error)
+  }
+}
+
+function entriesOf(directory: string): Dirent[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true })
+    for (const entry of entries) if (entry.name.includes('\ufffd')) return checkedNames(directory, entries)
+    return entries
+  } catch (error) {
+    throw error instanceof ModelSealError ? error : unreadable(directory, 'directory', error)
+  }
+}
+
+/** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
+function checkedNames(directory: string, entries: Dirent[]): Dirent[] {
+  for (const raw of readdirSync(directory, { encoding: 'buffer' })) {
+    const name = raw.toString('utf8')
+    if (Buffer.from(name, 'utf8').equals(raw)) continue
+    throw new ModelSealError('FILE_NAME', `A file name in ${shown(directory)} is not valid UTF-8.`, {
+      file: join(directory, name),
+      found: `the bytes ${raw.toString('hex')}`,
+      hint: 'Rename the file, or exclude its directory.',
+    })
+  }
+  return entries
+}
+
+function linkRefused(path: string, name: string): ModelSealError {
+  return new ModelSealError('SYMLINK_REFUSED', `${shown(name)} is a symbolic link, which a model may not contain.`, {
+    file: name,
+    found: `a link to ${shown(linkTarget(path))}`,
+    hint: 'Replace the link by the file itself.',
+  })
+}
+
+function linkTarget(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return 'an unknown target'
+  }
+}
+
+function special(path: string, name: string): ModelSealError {
+  return new ModelSealError('FILE_SPECIAL', `${shown(name)} is a socket, FIFO or device, which a model may not contain.`, {
+    file: name,
+    hint: `Remove ${shown(path)} from the model.`,
+  })
+}
+
+function tooLarge(source: LocalSource, found: string): ModelSealError {
+  return new ModelSealError('MODEL_TOO_LARGE', `The model ${shown(source.path)} is too large to handle.`, {
+    file: source.path,
+    found,
+  })
+}

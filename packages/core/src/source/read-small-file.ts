@@ -1,0 +1,87 @@
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+
+/** How to report what can go wrong with a small file. */
+export interface SmallFile {
+  /** What the file is, for the message: `public key`, `policy`, `signature bundle`. */
+  what: string
+  /** Largest size accepted, in bytes. */
+  maxBytes: number
+  notFound?: ErrorCode
+  tooLarge?: ErrorCode
+  hint?: string
+}
+
+/**
+ * Reads a key, a policy or a bundle whole. Never waits on a FIFO, never reads a device or more
+ * than `maxBytes`.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND` (or `notFound`), `FILE_TOO_LARGE` (or
+ * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
+ */
+export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
+  const handle = await opened(path, file)
+  try {
+    const stat = await handle.stat()
+    if (!stat.isFile()) {
+      throw new ModelSealError('FILE_SPECIAL', `The ${file.what} ${shown(path)} is not a regular file.`, { file: path })
+    }
+    if (stat.size > file.maxBytes) throw tooLarge(path, file, `${stat.size} bytes`)
+
+    // One byte more than is allowed, so that a file that grows is noticed, too.
+    const buffer = Buffer.alloc(Math.min(stat.size, file.maxBytes) + 1)
+    let length = 0
+    while (length < buffer.length) {
+      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length)
+      if (bytesRead === 0) return buffer.subarray(0, length)
+      length += bytesRead
+    }
+    throw new ModelSealError('FILE_CHANGED', `The ${file.what} ${shown(path)} grew while it was read.`, {
+      file: path,
+      hint: 'Write such files under another name and rename them into place.',
+    })
+  } catch (error) {
+    throw error instanceof ModelSealError ? error : unreadable(path, file.what, error)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function opened(path: string, file: SmallFile) {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
+      throw new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
+        file: path,
+        hint: file.hint,
+        cause: error,
+      })
+    }
+    throw unreadable(path, file.what, error)
+  }
+}
+
+function tooLarge(path: string, file: SmallFile, found: string): ModelSealError {
+  return new ModelSealError(file.tooLarge ?? 'FILE_TOO_LARGE', `The ${file.what} ${shown(path)} is too large.`, {
+    file: path,
+    expected: `at most ${file.maxBytes} bytes`,
+    found,
+  })
+}
+
+/** The typed form of an operating system's error about a file. */
+export function unreadable(path: string, what: string, cause: unknown): ModelSealError {
+  return new ModelSealError('FILE_UNREADABLE', `The ${what} ${shown(path)} cannot be read (${errno(cause)}).`, {
+    file: path,
+    hint: 'Check that the file exists and that this user may read it.',
+    cause,
+  })
+}
+
+/** The name of an operating system's error, such as `ENOENT`. */
+export function errno(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return error instanceof Error ? error.message : String(error)
+}

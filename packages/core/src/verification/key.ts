@@ -1,0 +1,61 @@
+import { timingSafeEqual, verify } from 'node:crypto'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { preAuthEncoding } from '../bundle/dsse.ts'
+import { parseStatement } from '../bundle/statement.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { asVerified, type VerifiedSignature } from './verified-signature.ts'
+import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
+
+/**
+ * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3).
+ *
+ * @param name the caller's name for the key, which the result carries
+ * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`, and what
+ * parsing the statement throws
+ */
+export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature {
+  checkKeyClaim(bundle, publicKey, name)
+  checkSignature(bundle, publicKey, name)
+  return asVerified({
+    signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
+    manifest: parseStatement(bundle.envelope.payload),
+    bundleDigest: bundle.digest,
+  })
+}
+
+/** A bundle of one method is never passed off as another; a stated key must be the given one. */
+function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKey, name: string): void {
+  if (material.method !== 'key') {
+    throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed with a key pair.', {
+      file: path,
+      signer: name,
+      expected: 'the method key',
+      found: `the method ${material.method}`,
+    })
+  }
+  const claimed = material.hint ?? (material.rawBytes && parsePublicKey(material.rawBytes.toString('latin1'), path).fingerprint)
+  if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint)) {
+    throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
+      file: path,
+      signer: name,
+      expected: `the key ${publicKey.fingerprint}`,
+      found: shown(claimed),
+      hint: 'Give the key that the publisher signs with, or the bundle that was signed with this key.',
+    })
+  }
+}
+
+function checkSignature({ envelope, path }: UnverifiedBundle, { key, hash }: PublicKey, name: string): void {
+  const signed = preAuthEncoding(envelope.payloadType, envelope.payload)
+  if (verify(hash, signed, { key, dsaEncoding: 'der' }, envelope.signature)) return
+  throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by the key ${shown(name)} over this statement.`, {
+    file: path,
+    signer: name,
+    hint: 'The bundle was changed, or forged: do not load the model.',
+  })
+}
+
+function sameText(a: string, b: string): boolean {
+  const [x, y] = [Buffer.from(a), Buffer.from(b)]
+  return x.length === y.length && timingSafeEqual(x, y)
+}
