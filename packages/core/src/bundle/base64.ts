@@ -8,7 +8,12 @@ import { ModelSealError } from '../errors.ts'
  */
 export function decodeBase64(text: string, field: string, file?: string): Buffer {
   const bytes = Buffer.from(text, 'base64')
-  if (/^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length === 4 * Math.ceil(bytes.length / 3) && endsCanonically(text, bytes)) return bytes
+  if (
+    /^[A-Za-z0-9+/]*={0,2}$/.test(text) &&
+    text.length === 4 * Math.ceil(bytes.length / 3) &&
+    endsCanonically(text, bytes)
+  )
+    return bytes
   throw new ModelSealError('BASE64_INVALID', `The field ${field} is not canonical base64.`, { file })
 }
 

@@ -10,7 +10,11 @@ export type SigningMethod = 'key' | 'certificate' | 'sigstore'
 
 /** What the bundle says about its signer: a claim, until verified. */
 export type VerificationMaterial =
-  | { method: 'key'; /** Hex SHA-256 of the PEM. */ hint?: string; /** The PEM itself (before v1.1.0). */ rawBytes?: Buffer }
+  | {
+      method: 'key'
+      /** Hex SHA-256 of the PEM. */ hint?: string
+      /** The PEM itself (before v1.1.0). */ rawBytes?: Buffer
+    }
   | { method: 'certificate'; /** DER, leaf first. */ certificates: readonly Buffer[] }
   | { method: 'sigstore'; /** DER. */ certificate: Buffer }
 
@@ -53,7 +57,11 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
   // Copied once, before the first check, so that nothing can change under the checks.
   const bytes = Buffer.from(input)
   const json = parseStrictJson(bytes, { what: 'bundle', file: path, maxValues: MAX_VALUES })
-  const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only('mediaType', 'verificationMaterial', 'dsseEnvelope')
+  const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
+    'mediaType',
+    'verificationMaterial',
+    'dsseEnvelope',
+  )
   const mediaType = bundle.string('mediaType')
   if (mediaType !== BUNDLE_MEDIA_TYPE) {
     throw new ModelSealError('BUNDLE_MEDIA_TYPE', 'The file is not a signature bundle of a known kind.', {

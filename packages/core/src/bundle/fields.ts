@@ -38,7 +38,8 @@ export class Fields {
 
   string(name: string): string {
     const value = this.raw(name)
-    if (typeof value !== 'string' || value === '') throw this.#fault(this.#at(name), 'a string that is not empty', value)
+    if (typeof value !== 'string' || value === '')
+      throw this.#fault(this.#at(name), 'a string that is not empty', value)
     return value
   }
 
@@ -50,7 +51,8 @@ export class Fields {
 
   positiveInteger(name: string): number {
     const value = this.raw(name)
-    if (!Number.isSafeInteger(value) || (value as number) < 1) throw this.#fault(this.#at(name), 'a positive integer', value)
+    if (!Number.isSafeInteger(value) || (value as number) < 1)
+      throw this.#fault(this.#at(name), 'a positive integer', value)
     return value as number
   }
 
@@ -61,7 +63,9 @@ export class Fields {
   }
 
   objects(name: string): Fields[] {
-    return this.array(name).map((item, index) => new Fields(item, `${this.#at(name)}[${index}]`, this.#code, this.#file))
+    return this.array(name).map(
+      (item, index) => new Fields(item, `${this.#at(name)}[${index}]`, this.#code, this.#file),
+    )
   }
 
   /** Refuses the object with a reason of the caller's. */
@@ -84,8 +88,7 @@ export class Fields {
 
 function described(value: unknown): string {
   if (value === undefined) return 'nothing'
-  if (value === null) return 'null'
   if (Array.isArray(value)) return `an array of ${value.length}`
-  if (typeof value === 'object') return 'an object'
-  return typeof value === 'string' ? shown(value) : shown(String(value as number | boolean))
+  if (typeof value === 'object') return value === null ? 'null' : 'an object'
+  return shown(typeof value === 'string' ? value : JSON.stringify(value))
 }

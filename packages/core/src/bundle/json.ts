@@ -27,14 +27,22 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
   const { what, file } = bounds
   if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file })
   if ((bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) || !isUtf8(bytes)) {
-    throw new ModelSealError('JSON_NOT_UTF8', `The ${what} is not plain UTF-8 text, or begins with a byte order mark.`, { file })
+    throw new ModelSealError(
+      'JSON_NOT_UTF8',
+      `The ${what} is not plain UTF-8 text, or begins with a byte order mark.`,
+      { file },
+    )
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   scan(text, bounds)
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown((cause as Error).message)}).`, { file, cause })
+    throw new ModelSealError(
+      'JSON_INVALID',
+      `The ${what} is truncated or not JSON (${shown((cause as Error).message)}).`,
+      { file, cause },
+    )
   }
 }
 
@@ -99,10 +107,14 @@ function endOfString(text: string, start: number): number {
 function addKey(keys: string[], literal: string, bounds: JsonBounds): void {
   const key = literal.includes('\\') ? decoded(literal) : literal.slice(1, -1)
   if (keys.includes(key)) {
-    throw new ModelSealError('JSON_DUPLICATE_KEY', `The ${bounds.what} names the key ${shown(key)} twice in one object.`, {
-      file: bounds.file,
-      found: shown(key),
-    })
+    throw new ModelSealError(
+      'JSON_DUPLICATE_KEY',
+      `The ${bounds.what} names the key ${shown(key)} twice in one object.`,
+      {
+        file: bounds.file,
+        found: shown(key),
+      },
+    )
   }
   if (keys.push(key) > MAX_KEYS) throw tooComplex(bounds, `an object of more than ${MAX_KEYS} keys`)
 }

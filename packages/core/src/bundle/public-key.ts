@@ -54,7 +54,10 @@ export function parsePublicKey(pem: string, path?: string): PublicKey {
     return publicKeyOf(createPublicKey(pem), path)
   } catch (cause) {
     if (cause instanceof ModelSealError) throw cause
-    throw new ModelSealError('KEY_INVALID', `${subject(path)} does not hold a readable public key.`, { file: path, cause })
+    throw new ModelSealError('KEY_INVALID', `${subject(path)} does not hold a readable public key.`, {
+      file: path,
+      cause,
+    })
   }
 }
 

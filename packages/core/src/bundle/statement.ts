@@ -24,7 +24,12 @@ export function parseStatement(payload: Uint8Array): Manifest {
   const json = parseStrictJson(payload, { what: 'statement', maxValues: MAX_VALUES })
   const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
   checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')
-  checkType(statement.string('predicateType'), PREDICATE_TYPE, 'PREDICATE_TYPE', 'The statement is not about a signed model.')
+  checkType(
+    statement.string('predicateType'),
+    PREDICATE_TYPE,
+    'PREDICATE_TYPE',
+    'The statement is not about a signed model.',
+  )
 
   const predicate = statement.object('predicate').only('resources', 'serialization')
   const serialization = parseSerialization(predicate.object('serialization'))
@@ -62,7 +67,8 @@ function parseSerialization(fields: Fields): Serialization {
   const hashType = fields.string('hash_type')
   if (!isHashType(hashType)) throw unsupported('hash_type', hashType, 'a supported hash type')
   // OMS 5.2.2: required for shards, absent for files.
-  if (method === 'files' && fields.has('shard_size')) throw fields.fault('shard_size', 'no shard_size for the method files')
+  if (method === 'files' && fields.has('shard_size'))
+    throw fields.fault('shard_size', 'no shard_size for the method files')
   return {
     method,
     hashType,
@@ -76,16 +82,21 @@ function parseIgnorePaths(fields: Fields): string[] {
   return fields.array('ignore_paths').map((path) => {
     if (typeof path !== 'string') throw fields.fault('ignore_paths', 'an array of strings')
     const fault = ignorePathFault(path)
-    if (fault) throw new ModelSealError('RESOURCE_NAME', `The ignored path ${shown(path)} is refused: ${fault}.`, { file: path })
+    if (fault)
+      throw new ModelSealError('RESOURCE_NAME', `The ignored path ${shown(path)} is refused: ${fault}.`, { file: path })
     return path
   })
 }
 
 function unsupported(field: string, found: string, expected: string): ModelSealError {
-  return new ModelSealError('SERIALIZATION_UNSUPPORTED', `The model was signed with a ${field} that is not supported.`, {
-    expected,
-    found: shown(found),
-  })
+  return new ModelSealError(
+    'SERIALIZATION_UNSUPPORTED',
+    `The model was signed with a ${field} that is not supported.`,
+    {
+      expected,
+      found: shown(found),
+    },
+  )
 }
 
 /** OMS 5.2.1: fields that are not recognised are ignored here, and only here. */
@@ -93,11 +104,15 @@ function parseResource(resource: Fields, serialization: Serialization): Resource
   const name = resource.string('name')
   const algorithm = resource.string('algorithm')
   if (!algorithmsOf(serialization).includes(algorithm)) {
-    throw new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is of another algorithm than the model's hash type.`, {
-      file: name,
-      expected: serialization.hashType,
-      found: shown(algorithm),
-    })
+    throw new ModelSealError(
+      'RESOURCE_DIGEST',
+      `The digest of ${shown(name)} is of another algorithm than the model's hash type.`,
+      {
+        file: name,
+        expected: serialization.hashType,
+        found: shown(algorithm),
+      },
+    )
   }
   return { name, digest: resource.string('digest') }
 }

@@ -128,7 +128,8 @@ function checkUnchanged(file: SourceFile, fd: number): void {
   if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
   const now = identityOf(stat)
   for (const field of ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]) {
-    if (now[field] !== file.identity[field]) throw changed(file, `its ${field} went from ${file.identity[field]} to ${now[field]}`)
+    if (now[field] !== file.identity[field])
+      throw changed(file, `its ${field} went from ${file.identity[field]} to ${now[field]}`)
   }
 }
 

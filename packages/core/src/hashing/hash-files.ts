@@ -94,7 +94,11 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
     const results: HashResult[] = new Array<HashResult>(jobs.length)
     const batches = batchesOf(jobs).map(async (batch) => {
       try {
-        const answer = await pool.run({ jobs: batch.map((index) => at(jobs, index)), hashType: options.hashType, control })
+        const answer = await pool.run({
+          jobs: batch.map((index) => at(jobs, index)),
+          hashType: options.hashType,
+          control,
+        })
         if ('error' in answer) throw ModelSealError.revive(answer.error)
         for (const [position, index] of batch.entries()) results[index] = at(answer.results, position)
       } catch (error) {
@@ -113,7 +117,9 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
 
 /** Waits for all, then throws the error that came first and was not the consequence of another. */
 async function allDone(batches: Promise<void>[]): Promise<void> {
-  const errors = (await Promise.allSettled(batches)).flatMap((batch) => (batch.status === 'rejected' ? [batch.reason as unknown] : []))
+  const errors = (await Promise.allSettled(batches)).flatMap((batch) =>
+    batch.status === 'rejected' ? [batch.reason as unknown] : [],
+  )
   if (errors.length === 0) return
   const error = errors.find((e) => !(e instanceof ModelSealError && e.code === 'ABORTED')) ?? errors[0]
   if (error instanceof ModelSealError) throw error
@@ -145,7 +151,10 @@ function batchesOf(jobs: readonly HashJob[]): number[][] {
   if (batch.length > 0) batches.push(batch)
   // The largest first, so that the last thread to finish is not the one with the largest file.
   const size = (indexes: number[]) => indexes.reduce((sum, index) => sum + jobBytes(at(jobs, index)), 0)
-  return batches.map((indexes) => ({ indexes, size: size(indexes) })).sort((a, b) => b.size - a.size).map(({ indexes }) => indexes)
+  return batches
+    .map((indexes) => ({ indexes, size: size(indexes) }))
+    .sort((a, b) => b.size - a.size)
+    .map(({ indexes }) => indexes)
 }
 
 function totalBytes(jobs: readonly HashJob[]): number {

@@ -28,7 +28,7 @@ export default function hashBatch(batch: HashBatch): HashBatchResult {
       get [valueSymbol]() {
         return { results }
       },
-    } as never) as unknown as HashBatchResult
+    }) as unknown as HashBatchResult
   } catch (error) {
     if (error instanceof ModelSealError) return { error: error.toJSON() }
     throw error

@@ -65,9 +65,12 @@ async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
     const bundles = await readAll(await bundlesOfDirectory(directory))
     const [first] = bundles
     // A bundle that cannot be read is reported, not stepped over.
-    if (first && ('error' in first || claimedNames(first.bundle).has(entry))) return { source: await openLocalSource(directory), entry, bundles }
+    if (first && ('error' in first || claimedNames(first.bundle).has(entry)))
+      return { source: await openLocalSource(directory), entry, bundles }
   }
-  throw looked.length === 0 ? notFound(source, [`${source.path}.sig`, join(dirname(source.path), 'model.sig')]) : notCovered(source, looked)
+  throw looked.length === 0
+    ? notFound(source, [`${source.path}.sig`, join(dirname(source.path), 'model.sig')])
+    : notCovered(source, looked)
 }
 
 /** What a bundle says it covers: believed only as far as to choose where to look. */
@@ -85,9 +88,13 @@ async function bundlesOfDirectory(directory: string): Promise<string[]> {
 async function bundlesBeside(path: string, withFirst: boolean): Promise<string[]> {
   const base = basename(path)
   const entries = await readdir(dirname(path)).catch((): string[] => [])
-  const further = entries.filter((name) => name.startsWith(`${base}.`) && name.endsWith('.sig') && name.length > base.length + 4)
+  const further = entries.filter(
+    (name) => name.startsWith(`${base}.`) && name.endsWith('.sig') && name.length > base.length + 4,
+  )
   const first = withFirst && entries.includes(`${base}.sig`) ? [`${base}.sig`] : []
-  return [...first, ...further.filter((name) => name !== `${base}.sig`).sort(compareCodePoints)].slice(0, MAX_BUNDLES).map((name) => join(dirname(path), name))
+  return [...first, ...further.filter((name) => name !== `${base}.sig`).sort(compareCodePoints)]
+    .slice(0, MAX_BUNDLES)
+    .map((name) => join(dirname(path), name))
 }
 
 function readAll(paths: readonly string[]): Promise<FoundBundle[]> {

@@ -70,7 +70,11 @@ export async function openVerifiedModel<T>(
     const model = await timed(verdict, 'hashing', async () => {
       const contents = await compareNames(found, signature, options)
       try {
-        const gathered = await gather?.({ entry: found.entry ?? onlyFile(found), files: contents.names, read: (name) => contents.read(name) })
+        const gathered = await gather?.({
+          entry: found.entry ?? onlyFile(found),
+          files: contents.names,
+          read: (name) => contents.read(name),
+        })
         await contents.checkRest()
         return new VerifiedModel(contents, signature.manifest, verdict, gathered)
       } finally {
@@ -95,7 +99,12 @@ async function findRule({ policy: given }: OpenOptions, verdict: Verdict): Promi
   return rule
 }
 
-async function findSignature(path: string, options: OpenOptions, rule: Rule, verdict: Verdict): Promise<{ found: FoundModel; signature: VerifiedSignature }> {
+async function findSignature(
+  path: string,
+  options: OpenOptions,
+  rule: Rule,
+  verdict: Verdict,
+): Promise<{ found: FoundModel; signature: VerifiedSignature }> {
   const found = await findBundles(path, options.signature)
   if (found.entry !== undefined) verdict.model.entry = found.entry
   throwIfAborted(options.signal)
@@ -126,9 +135,17 @@ function firstAccepted({ bundles }: FoundModel, rule: Rule, verdict: Verdict): V
   throw refusal ?? new ModelSealError('BUNDLE_NOT_FOUND', 'The model has no signature bundle.')
 }
 
-function compareNames({ source, entry, bundles }: FoundModel, { manifest }: VerifiedSignature, options: OpenOptions): Promise<Contents> {
+function compareNames(
+  { source, entry, bundles }: FoundModel,
+  { manifest }: VerifiedSignature,
+  options: OpenOptions,
+): Promise<Contents> {
   if (entry !== undefined && !manifest.files.has(entry)) {
-    throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(entry)} is not covered by the signature of the model.`, { file: entry })
+    throw new ModelSealError(
+      'FILE_NOT_SIGNED',
+      `The file ${shown(entry)} is not covered by the signature of the model.`,
+      { file: entry },
+    )
   }
   const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
   return Contents.compareNames(source, manifest, { ignored, signal: options.signal, onProgress: options.onProgress })
@@ -169,9 +186,13 @@ function refused(verdict: Verdict, cause: unknown): ModelSealError {
 }
 
 function unexpected(cause: unknown): ModelSealError {
-  return new ModelSealError('INTERNAL', 'The check failed for a reason that was not foreseen, so the model is refused.', {
-    found: cause instanceof Error ? cause.message : String(cause),
-    hint: 'Please report this.',
-    cause,
-  })
+  return new ModelSealError(
+    'INTERNAL',
+    'The check failed for a reason that was not foreseen, so the model is refused.',
+    {
+      found: cause instanceof Error ? cause.message : String(cause),
+      hint: 'Please report this.',
+      cause,
+    },
+  )
 }

@@ -14,7 +14,10 @@ export interface KeyVerifier {
   publicKey: string
 }
 
-export interface VerifyOptions extends Pick<ContentsOptions, 'ignoreGitPaths' | 'ignoreUnsignedFiles' | 'signal' | 'onProgress'> {
+export interface VerifyOptions extends Pick<
+  ContentsOptions,
+  'ignoreGitPaths' | 'ignoreUnsignedFiles' | 'signal' | 'onProgress'
+> {
   /** Path of the bundle. */
   signature: string
   /** Whom to trust. */

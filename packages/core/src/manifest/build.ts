@@ -27,7 +27,8 @@ export async function buildManifest(
   const files = await listFiles(source, { ignored: ignoring(serialization.ignorePaths ?? []), signal: options.signal })
   for (const { name } of files) {
     const fault = nameFault(name)
-    if (fault) throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
+    if (fault)
+      throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
   }
   const jobs = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep: false }))
   const results = await hashFiles(jobs, { hashType: serialization.hashType, ...options })
@@ -35,7 +36,10 @@ export async function buildManifest(
   const resources: Resource[] = []
   for (const [index, { file, ranges }] of jobs.entries()) {
     for (const [part, range] of ranges.entries()) {
-      resources.push({ name: resourceName(file.name, range, serialization), digest: results[index]?.digests[part] ?? '' })
+      resources.push({
+        name: resourceName(file.name, range, serialization),
+        digest: results[index]?.digests[part] ?? '',
+      })
     }
   }
   // OMS 6.1 (1): an empty model must be rejected.

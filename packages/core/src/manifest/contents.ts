@@ -45,11 +45,19 @@ export class Contents {
    * listing throws
    */
   static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
-    const found = await listFiles(source, { ignored: ignoring(ignoredOnVerifying(manifest, options)), signal: options.signal })
+    const found = await listFiles(source, {
+      ignored: ignoring(ignoredOnVerifying(manifest, options)),
+      signal: options.signal,
+    })
     return new Contents(source, manifest, matchNames(source, manifest, found, options), options)
   }
 
-  private constructor(source: LocalSource, manifest: Manifest, files: ReadonlyMap<string, SourceFile>, options: ContentsOptions) {
+  private constructor(
+    source: LocalSource,
+    manifest: Manifest,
+    files: ReadonlyMap<string, SourceFile>,
+    options: ContentsOptions,
+  ) {
     this.#source = source
     this.#manifest = manifest
     this.#files = files
@@ -75,10 +83,14 @@ export class Contents {
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const file = this.#files.get(name)
     if (!file) {
-      throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} is not covered by the signature of the model.`, {
-        file: name,
-        hint: 'Only files of the signed manifest can be read through a verified model.',
-      })
+      throw new ModelSealError(
+        'FILE_NOT_SIGNED',
+        `The file ${shown(name)} is not covered by the signature of the model.`,
+        {
+          file: name,
+          hint: 'Only files of the signed manifest can be read through a verified model.',
+        },
+      )
     }
     const [result] = await this.#hash([file], true)
     return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
@@ -90,7 +102,10 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, and what hashing throws
    */
   async checkRest(): Promise<void> {
-    await this.#hash([...this.#files.values()].filter(({ name }) => !this.#checked.has(name)), false)
+    await this.#hash(
+      [...this.#files.values()].filter(({ name }) => !this.#checked.has(name)),
+      false,
+    )
   }
 
   async #hash(files: readonly SourceFile[], keep: boolean): Promise<HashResult[]> {
@@ -122,7 +137,12 @@ export class Contents {
   #compareSize(file: SourceFile, problems: FileProblem[]): void {
     const expected = this.#listed(file).size
     if (expected === undefined || expected === file.identity.size) return
-    problems.push({ code: 'FILE_MISMATCH', file: file.name, expected: `${expected} bytes`, found: `${file.identity.size} bytes` })
+    problems.push({
+      code: 'FILE_MISMATCH',
+      file: file.name,
+      expected: `${expected} bytes`,
+      found: `${file.identity.size} bytes`,
+    })
   }
 
   #compareDigests(file: SourceFile, found: readonly string[], problems: FileProblem[]): void {
@@ -146,7 +166,10 @@ export class Contents {
   }
 }
 
-function ignoredOnVerifying({ files, serialization }: Manifest, { ignored = [], ignoreGitPaths = true }: ContentsOptions): string[] {
+function ignoredOnVerifying(
+  { files, serialization }: Manifest,
+  { ignored = [], ignoreGitPaths = true }: ContentsOptions,
+): string[] {
   // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
   const signed = new Set([...files.keys()].map((name) => name.split('/', 1)[0]))
   const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
@@ -164,7 +187,8 @@ function matchNames(
   const problems: FileProblem[] = []
   for (const file of found) {
     if (unnamed || manifest.files.has(file.name)) files.set(file.name, file)
-    else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles) problems.push({ code: 'FILE_UNSIGNED', file: file.name })
+    else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles)
+      problems.push({ code: 'FILE_UNSIGNED', file: file.name })
   }
   for (const name of manifest.files.keys()) {
     if (!unnamed && !files.has(name)) problems.push({ code: 'FILE_MISSING', file: name })

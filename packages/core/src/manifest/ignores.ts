@@ -28,7 +28,10 @@ export function ignoredNames(source: LocalSource, paths: Iterable<string>): stri
     const name = nameWithin(source, path)
     if (name === undefined) continue
     const fault = name === '' ? 'it is the model itself' : ignorePathFault(name)
-    if (fault) throw new ModelSealError('INVALID_ARGUMENT', `The path ${shown(path)} cannot be ignored: ${fault}.`, { file: path })
+    if (fault)
+      throw new ModelSealError('INVALID_ARGUMENT', `The path ${shown(path)} cannot be ignored: ${fault}.`, {
+        file: path,
+      })
     names.push(name)
   }
   return names

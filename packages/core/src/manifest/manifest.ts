@@ -76,7 +76,8 @@ function checkDigests(resources: readonly Resource[], { hashType }: Serializatio
 function checkUnique(resources: readonly Resource[]): void {
   const seen = new Set<string>()
   for (const { name } of resources) {
-    if (seen.has(name)) throw new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
+    if (seen.has(name))
+      throw new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
     seen.add(name)
   }
 }
@@ -119,11 +120,15 @@ function coveredSize(file: string, shards: readonly Shard[], shardSize: number):
     const length = range.end - range.start
     const last = index === shards.length - 1
     if (range.start !== covered || length < 1 || (last ? length > shardSize : length !== shardSize)) {
-      throw new ModelSealError('RESOURCE_NAME', `The shards of ${shown(file)} do not cover the file once, without gaps.`, {
-        file,
-        expected: `a shard from ${covered} of ${last ? 'at most ' : ''}${shardSize} bytes`,
-        found: `${range.start}:${range.end}`,
-      })
+      throw new ModelSealError(
+        'RESOURCE_NAME',
+        `The shards of ${shown(file)} do not cover the file once, without gaps.`,
+        {
+          file,
+          expected: `a shard from ${covered} of ${last ? 'at most ' : ''}${shardSize} bytes`,
+          found: `${range.start}:${range.end}`,
+        },
+      )
     }
     covered = range.end
   }
@@ -150,7 +155,9 @@ function checkOrder(resources: readonly Resource[], { method }: Serialization): 
   if (orders.some((order) => strictlyAscending(keys, order))) return
   const at = keys.findIndex((key, i) => i > 0 && compareCodePoints((keys[i - 1] as OrderKey).name, key.name) >= 0)
   const name = resources[at]?.name ?? ''
-  throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, { file: name })
+  throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, {
+    file: name,
+  })
 }
 
 interface OrderKey {

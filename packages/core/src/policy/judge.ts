@@ -33,12 +33,21 @@ function mayBeBy({ material }: UnverifiedBundle, { publicKey }: AcceptedKey): bo
 }
 
 function notTrusted({ material, path }: UnverifiedBundle, rule: Rule): ModelSealError {
-  const claimed = material.method === 'key' ? (material.hint ? `the key ${shown(material.hint)}` : 'an unnamed key') : `the method ${material.method}`
-  return new ModelSealError('SIGNER_NOT_TRUSTED', `The model is not signed by anyone whom the rule ${shown(rule.name)} accepts.`, {
-    file: path,
-    signer: claimed,
-    expected: rule.signers.map(({ name, publicKey }) => `${shown(name)} (key ${publicKey.fingerprint})`).join(' or '),
-    found: claimed,
-    hint: 'If this signer is right, the policy has to say so; else do not load the model.',
-  })
+  const claimed =
+    material.method === 'key'
+      ? material.hint
+        ? `the key ${shown(material.hint)}`
+        : 'an unnamed key'
+      : `the method ${material.method}`
+  return new ModelSealError(
+    'SIGNER_NOT_TRUSTED',
+    `The model is not signed by anyone whom the rule ${shown(rule.name)} accepts.`,
+    {
+      file: path,
+      signer: claimed,
+      expected: rule.signers.map(({ name, publicKey }) => `${shown(name)} (key ${publicKey.fingerprint})`).join(' or '),
+      found: claimed,
+      hint: 'If this signer is right, the policy has to say so; else do not load the model.',
+    },
+  )
 }

@@ -15,7 +15,11 @@ export const MAX_POLICY_BYTES = 16 * 1024 * 1024
 export function parsePolicy(bytes: Uint8Array, path: string): PolicyFile {
   if (!isUtf8(bytes)) throw invalid(path, 'The policy is not UTF-8 text.')
   const lines = new LineCounter()
-  const document = parseDocument(Buffer.from(bytes).toString('utf8'), { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
+  const document = parseDocument(Buffer.from(bytes).toString('utf8'), {
+    lineCounter: lines,
+    uniqueKeys: true,
+    prettyErrors: false,
+  })
   const [problem] = [...document.errors, ...document.warnings]
   if (problem) throw syntaxError(path, problem, lines)
 
@@ -30,15 +34,23 @@ function plainValue(document: Document, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 0 })
   } catch (cause) {
-    throw new ModelSealError('POLICY_INVALID', `The policy ${shown(path)} uses YAML aliases, which are not supported.`, {
-      file: path,
-      hint: 'Write the value out where it is used.',
-      cause,
-    })
+    throw new ModelSealError(
+      'POLICY_INVALID',
+      `The policy ${shown(path)} uses YAML aliases, which are not supported.`,
+      {
+        file: path,
+        hint: 'Write the value out where it is used.',
+        cause,
+      },
+    )
   }
 }
 
-function syntaxError(path: string, problem: Pick<YAMLParseError, 'message' | 'pos'>, lines: LineCounter): ModelSealError {
+function syntaxError(
+  path: string,
+  problem: Pick<YAMLParseError, 'message' | 'pos'>,
+  lines: LineCounter,
+): ModelSealError {
   return invalid(path, problem.message.replace(/\.?$/, '.'), lines.linePos(problem.pos[0]))
 }
 
@@ -86,6 +98,7 @@ function position(document: Document, issue: Issue, lines: LineCounter): Positio
 }
 
 function rangeStart(node: unknown): number | undefined {
-  const range = typeof node === 'object' && node !== null && 'range' in node ? (node.range as [number] | undefined) : undefined
+  const range =
+    typeof node === 'object' && node !== null && 'range' in node ? (node.range as [number] | undefined) : undefined
   return range?.[0]
 }

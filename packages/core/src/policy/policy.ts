@@ -17,7 +17,7 @@ export interface AcceptedKey {
 /** A rule, ready to be applied. */
 export interface Rule {
   name: string
-  matches(model: string): boolean
+  matches: (model: string) => boolean
   signers: readonly AcceptedKey[]
 }
 
@@ -41,7 +41,11 @@ export interface Policy {
  */
 export async function loadPolicy(given?: string): Promise<Policy> {
   const path = await findPolicy(given)
-  const bytes = await readSmallFile(path, { what: 'trust policy', maxBytes: MAX_POLICY_BYTES, notFound: 'POLICY_NOT_FOUND' })
+  const bytes = await readSmallFile(path, {
+    what: 'trust policy',
+    maxBytes: MAX_POLICY_BYTES,
+    notFound: 'POLICY_NOT_FOUND',
+  })
   const file = parsePolicy(bytes, path)
   const keys = await readTrustRoots(file, dirname(path))
   return { path, rules: file.rules.map((rule) => compileRule(rule, keys, path)) }
@@ -56,12 +60,16 @@ export async function loadPolicy(given?: string): Promise<Policy> {
 export function ruleFor(policy: Policy, model: string): Rule {
   const rule = policy.rules.find(({ matches }) => matches(model))
   if (rule) return rule
-  throw new ModelSealError('POLICY_NO_MATCH', `No rule of the policy ${shown(policy.path)} matches the model ${shown(model)}.`, {
-    file: model,
-    expected: 'a rule whose match.path covers it',
-    found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
-    hint: `As the policy sees it, the path is ${shown(pathFrom(dirname(policy.path), model))}.`,
-  })
+  throw new ModelSealError(
+    'POLICY_NO_MATCH',
+    `No rule of the policy ${shown(policy.path)} matches the model ${shown(model)}.`,
+    {
+      file: model,
+      expected: 'a rule whose match.path covers it',
+      found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
+      hint: `As the policy sees it, the path is ${shown(pathFrom(dirname(policy.path), model))}.`,
+    },
+  )
 }
 
 async function readTrustRoots(file: PolicyFile, base: string): Promise<Map<string, PublicKey>> {
@@ -76,12 +84,16 @@ function compileRule(rule: PolicyFile['rules'][number], keys: ReadonlyMap<string
   const signers = rule.signers.map(({ key }) => {
     const publicKey = keys.get(key)
     if (publicKey) return { name: key, publicKey }
-    throw new ModelSealError('POLICY_INVALID', `The rule ${shown(rule.name)} of the policy ${shown(path)} names a key that it does not define.`, {
-      file: path,
-      signer: key,
-      expected: `one of ${[...keys.keys()].map(shown).join(', ') || 'the trust roots'}`,
-      found: shown(key),
-    })
+    throw new ModelSealError(
+      'POLICY_INVALID',
+      `The rule ${shown(rule.name)} of the policy ${shown(path)} names a key that it does not define.`,
+      {
+        file: path,
+        signer: key,
+        expected: `one of ${[...keys.keys()].map(shown).join(', ') || 'the trust roots'}`,
+        found: shown(key),
+      },
+    )
   })
   return { name: rule.name, matches: pathMatcher(rule.match.path, dirname(path)), signers }
 }
@@ -89,8 +101,11 @@ function compileRule(rule: PolicyFile['rules'][number], keys: ReadonlyMap<string
 /** Globs are matched against the path relative to the policy; a glob from the root, against the whole path. */
 function pathMatcher(globs: string | readonly string[], base: string): (model: string) => boolean {
   // A leading dot is no secret here: "**" means every model.
-  const matchers = [globs].flat().map((glob) => ({ absolute: glob.startsWith('/'), matches: picomatch(glob.replace(/^\.\//, ''), { dot: true }) }))
-  return (model) => matchers.some(({ absolute, matches }) => matches(absolute ? model.split(sep).join('/') : pathFrom(base, model)))
+  const matchers = [globs]
+    .flat()
+    .map((glob) => ({ absolute: glob.startsWith('/'), matches: picomatch(glob.replace(/^\.\//, ''), { dot: true }) }))
+  return (model) =>
+    matchers.some(({ absolute, matches }) => matches(absolute ? model.split(sep).join('/') : pathFrom(base, model)))
 }
 
 function pathFrom(base: string, model: string): string {

@@ -47,20 +47,31 @@ function parsePrivateKey(pem: string, path: string, password: string | undefined
   }
   const encrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)
   if (encrypted && !password) {
-    throw new ModelSealError('KEY_ENCRYPTED', `The private key ${shown(path)} is encrypted, and no password was given.`, {
-      file: path,
-      hint: 'Give the password of the key.',
-    })
+    throw new ModelSealError(
+      'KEY_ENCRYPTED',
+      `The private key ${shown(path)} is encrypted, and no password was given.`,
+      {
+        file: path,
+        hint: 'Give the password of the key.',
+      },
+    )
   }
   try {
     return createPrivateKey(encrypted ? { key: pem, passphrase: password } : { key: pem })
   } catch (cause) {
     if (encrypted) {
-      throw new ModelSealError('KEY_ENCRYPTED', `The private key ${shown(path)} cannot be decrypted: the password is wrong, or the file is damaged.`, {
-        file: path,
-        cause,
-      })
+      throw new ModelSealError(
+        'KEY_ENCRYPTED',
+        `The private key ${shown(path)} cannot be decrypted: the password is wrong, or the file is damaged.`,
+        {
+          file: path,
+          cause,
+        },
+      )
     }
-    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a readable private key.`, { file: path, cause })
+    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a readable private key.`, {
+      file: path,
+      cause,
+    })
   }
 }

@@ -51,7 +51,11 @@ export interface SignedModel {
 export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
   const source = await openLocalSource(path)
   const signature = resolve(options.signature ?? defaultSignature(source))
-  const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, [signature]), options)
+  const { manifest, files, bytes } = await buildManifest(
+    source,
+    serializationFor(source, options, [signature]),
+    options,
+  )
 
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)

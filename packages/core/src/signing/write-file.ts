@@ -25,11 +25,15 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
     await syncDirectory(directory)
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw new ModelSealError('SIGNATURE_WRITE_FAILED', `The bundle cannot be written to ${shown(path)} (${errno(cause)}).`, {
-      file: path,
-      hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
-      cause,
-    })
+    throw new ModelSealError(
+      'SIGNATURE_WRITE_FAILED',
+      `The bundle cannot be written to ${shown(path)} (${errno(cause)}).`,
+      {
+        file: path,
+        hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
+        cause,
+      },
+    )
   }
 }
 

@@ -61,7 +61,8 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     const own = await lstat(absolute)
     const target = own.isSymbolicLink() ? await stat(absolute) : own
     const name = basename(absolute)
-    if (target.isDirectory()) return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
+    if (target.isDirectory())
+      return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
     // OMS 6.1.1: a symbolic link is never a resource.
     if (own.isSymbolicLink()) throw linkRefused(absolute, name)
     if (!target.isFile()) throw special(absolute, name)
@@ -181,10 +182,14 @@ function linkTarget(path: string): string {
 }
 
 function special(path: string, name: string): ModelSealError {
-  return new ModelSealError('FILE_SPECIAL', `${shown(name)} is a socket, FIFO or device, which a model may not contain.`, {
-    file: name,
-    hint: `Remove ${shown(path)} from the model.`,
-  })
+  return new ModelSealError(
+    'FILE_SPECIAL',
+    `${shown(name)} is a socket, FIFO or device, which a model may not contain.`,
+    {
+      file: name,
+      hint: `Remove ${shown(path)} from the model.`,
+    },
+  )
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {

@@ -33,7 +33,8 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
       found: `the method ${material.method}`,
     })
   }
-  const claimed = material.hint ?? (material.rawBytes && parsePublicKey(material.rawBytes.toString('latin1'), path).fingerprint)
+  const claimed =
+    material.hint ?? (material.rawBytes && parsePublicKey(material.rawBytes.toString('latin1'), path).fingerprint)
   if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint)) {
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
       file: path,
@@ -48,11 +49,15 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
 function checkSignature({ envelope, path }: UnverifiedBundle, { key, hash }: PublicKey, name: string): void {
   const signed = preAuthEncoding(envelope.payloadType, envelope.payload)
   if (verify(hash, signed, { key, dsaEncoding: 'der' }, envelope.signature)) return
-  throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by the key ${shown(name)} over this statement.`, {
-    file: path,
-    signer: name,
-    hint: 'The bundle was changed, or forged: do not load the model.',
-  })
+  throw new ModelSealError(
+    'SIGNATURE_INVALID',
+    `The signature is not one by the key ${shown(name)} over this statement.`,
+    {
+      file: path,
+      signer: name,
+      hint: 'The bundle was changed, or forged: do not load the model.',
+    },
+  )
 }
 
 function sameText(a: string, b: string): boolean {

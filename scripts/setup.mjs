@@ -1,0 +1,30 @@
+// Sets the workspace up on a machine with only Node and npm: installs what the lockfile pins (the
+// Node.js that everything else runs on is among it) and builds the packages.
+import { spawnSync } from 'node:child_process'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PNPM = 'pnpm@12.21.0'
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+step('Installing what pnpm-lock.yaml pins', ['install', '--frozen-lockfile'])
+step('Building the packages', ['--recursive', 'run', 'build'])
+
+function step(what, args) {
+  console.error(`${what} ...`)
+  const started = Date.now()
+  const { status, stdout, stderr, error } = spawnSync('npx', ['--yes', PNPM, ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, CI: 'true' },
+  })
+  if (status === 0) {
+    console.error(`  done in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+    return
+  }
+  console.error(stdout, stderr, error ?? '')
+  console.error(`${what} failed. Is the npm registry reachable, and is there room on the disk?`)
+  process.exit(1)
+}
