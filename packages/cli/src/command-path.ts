@@ -1,0 +1,13 @@
+import type { Command } from 'commander'
+
+/** The words that lead to a command, without the program's name: `verify key`. */
+export function commandPath(command: Command): string {
+  if (!command.parent) return ''
+  return `${commandPath(command.parent)} ${command.name()}`.trim()
+}
+
+/** The command that a command line names, as far as it names one. */
+export function commandNamed(program: Command, args: readonly string[]): Command {
+  const child = program.commands.find((command) => command.name() === args[0])
+  return child ? commandNamed(child, args.slice(1)) : program
+}

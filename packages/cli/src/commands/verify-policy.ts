@@ -1,0 +1,47 @@
+import type { Verdict } from '@modelseal/core'
+import type { Command } from 'commander'
+import { byteCount, summary } from '../output.ts'
+import { nonEmpty, pathOption, withJson } from '../options.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+
+interface Flags {
+  policy?: string
+  signature?: string
+}
+
+/** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
+export function addVerifyPolicy(program: Command, perform: Perform): Command {
+  return withJson(program.command('verify'))
+    .description('Verify a model by a trust policy, as a load does; or by a method named first.')
+    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
+    .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addHelpText('after', HELP)
+    .action(perform(verifyByPolicy))
+}
+
+const HELP = `
+Without --policy, the environment variable MODELSEAL_POLICY names the policy, else it is the nearest
+modelseal.policy.yaml (.yml, .json) from the working directory upward.
+
+Examples:
+  $ modelseal verify models/vad --policy trust-policy.yaml
+  $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub`
+
+async function verifyByPolicy(model: string, flags: Flags, session: Session): Promise<Outcome> {
+  const { openVerifiedModel, shown } = await import('@modelseal/core')
+  await using verified = await openVerifiedModel(model, { ...flags, ...session })
+  const { verdict } = verified
+  return { lines: summary(`Accepted ${shown(model)}`, factsOf(verdict, shown)), json: { verdict } }
+}
+
+function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown: (value: string) => string) {
+  const signers = bundles.flatMap(({ counted, signer }) => (counted && signer ? [signer] : []))
+  const facts: [string, string][] = [
+    ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
+    ...signers.map(({ method, name }): [string, string] => ['signer', `${method} ${shown(name)}`]),
+    ['content', `${files.checked} of ${files.signed} signed files, ${byteCount(bytes)}`],
+    ['root digest', `sha256:${model.rootDigest ?? ''}`],
+  ]
+  return facts
+}

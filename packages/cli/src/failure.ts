@@ -1,0 +1,115 @@
+import type { FileProblem, SerializedError } from '@modelseal/core'
+import { CommanderError, Help, type Command } from 'commander'
+import picocolors from 'picocolors'
+import { commandNamed, commandPath } from './command-path.ts'
+import { jsonLine, printable } from './output.ts'
+
+/** Everything that ends a command without success. */
+export interface Failure {
+  error: SerializedError
+  /** What was judged before the refusal of a policy. */
+  verdict?: object
+  /** For the author of a bug report only. */
+  stack?: string | undefined
+}
+
+/** A wrong command line, as opposed to a failed check. */
+const USAGE_EXIT_CODE = 2
+
+/**
+ * Prints what went wrong: a paragraph on standard error, or with `--json` an object on standard output.
+ *
+ * @returns the exit code
+ */
+export async function reportFailure(thrown: unknown, program: Command, args: readonly string[]): Promise<number> {
+  // Help and version are printed already: on request that is success, for want of a command it is not.
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return USAGE_EXIT_CODE
+
+  const command = commandNamed(program, args)
+  const failure = thrown instanceof CommanderError ? wrongUsage(thrown, command) : await failureOf(thrown)
+  if (asksForJson(args)) {
+    const { error, verdict } = failure
+    process.stdout.write(jsonLine({ ok: false, command: commandPath(command), error, verdict }))
+  } else {
+    process.stderr.write(await failureText(failure.error, process.stderr))
+  }
+  if (failure.stack !== undefined && process.env.MODELSEAL_DEBUG === '1') process.stderr.write(`${failure.stack}\n`)
+  return failure.error.code === 'INVALID_ARGUMENT' ? USAGE_EXIT_CODE : 1
+}
+
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return args.slice(0, end < 0 ? args.length : end).includes('--json')
+}
+
+function wrongUsage({ message }: CommanderError, command: Command): Failure {
+  const sentence = message
+    .replace(/^error: /, '')
+    // What stands behind a misspelt --password= is for nobody's eyes.
+    .replace(/^(unknown option '[^'=]+)=[^]*'/, "$1'")
+    .replace(/\s+/g, ' ')
+    .replace(/^./, (letter) => letter.toUpperCase())
+  const hint = `See "${`modelseal ${commandPath(command)}`.trim()} --help".`
+  return {
+    error: {
+      code: 'INVALID_ARGUMENT',
+      message: `${/[.)?]$/.test(sentence) ? sentence : `${sentence}.`} ${hint}`,
+      hint,
+    },
+  }
+}
+
+async function failureOf(thrown: unknown): Promise<Failure> {
+  const { ModelSealError } = await import('@modelseal/core')
+  if (thrown instanceof ModelSealError) {
+    const { verdict } = thrown
+    return { error: thrown.toJSON(), ...(typeof verdict === 'object' && verdict !== null ? { verdict } : {}) }
+  }
+  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  return {
+    error: {
+      code: 'INTERNAL',
+      message: `The command failed in a way that was not foreseen: ${reason}. Run it again with MODELSEAL_DEBUG=1 and report what it says.`,
+    },
+    stack: thrown instanceof Error ? thrown.stack : undefined,
+  }
+}
+
+/** Where the text goes, as far as that changes its looks. */
+export interface Screen {
+  isTTY?: boolean
+  columns?: number
+  hasColors?: () => boolean
+}
+
+/** A paragraph; where several files differ, a line for each, up to a bound. */
+export async function failureText(error: SerializedError, screen: Screen): Promise<string> {
+  const colors = picocolors.createColors(screen.isTTY === true && screen.hasColors?.() === true)
+  const label = colors.red(colors.bold(`Error ${error.code}:`))
+  const { problems = [] } = error
+  const [first = '', ...rest] = problems.length > 1 ? await listedProblems(error, problems) : [error.message]
+  return [`${label} ${printable(first)}`, ...rest.map(printable)].map((line) => `${wrapped(line, screen)}\n`).join('')
+}
+
+const LISTED_PROBLEMS = 20
+
+const PROBLEM_WORDS: Record<FileProblem['code'], string> = {
+  FILE_MISMATCH: 'changed ',
+  FILE_MISSING: 'missing ',
+  FILE_UNSIGNED: 'unsigned',
+}
+
+async function listedProblems({ hint }: SerializedError, problems: readonly FileProblem[]): Promise<string[]> {
+  const { shown } = await import('@modelseal/core')
+  const lines = problems.slice(0, LISTED_PROBLEMS).map(({ code, file }) => `  ${PROBLEM_WORDS[code]}  ${shown(file)}`)
+  if (problems.length > LISTED_PROBLEMS) lines.push(`  and ${problems.length - LISTED_PROBLEMS} more (see --json)`)
+  return [`${problems.length} files are not as they were signed:`, ...lines, ...(hint === undefined ? [] : [hint])]
+}
+
+/** Lines longer than this are hard to read, however wide the window is. */
+const WIDEST = 100
+
+function wrapped(line: string, { isTTY, columns }: Screen): string {
+  return isTTY && columns ? new Help().boxWrap(line, Math.min(columns, WIDEST)) : line
+}

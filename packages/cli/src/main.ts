@@ -1,0 +1,38 @@
+import { reportFailure } from './failure.ts'
+import { listenForInterrupts } from './interrupts.ts'
+import { spelledWithDashes } from './option-names.ts'
+import { performer } from './perform.ts'
+import { createProgram } from './program.ts'
+
+/**
+ * The whole program: parses, runs one command, prints, and sets the exit code of the process.
+ *
+ * @param args what stands after the program's name
+ * @param version of the package
+ */
+export async function main(args: readonly string[], version: string): Promise<void> {
+  reportLostOutput()
+  const interrupts = listenForInterrupts()
+  const program = createProgram(version, performer(interrupts.signal))
+  const normalised = spelledWithDashes(args, program)
+  try {
+    await program.parseAsync(normalised, { from: 'user' })
+  } catch (error) {
+    const exitCode = await reportFailure(error, program, normalised)
+    process.exitCode = interrupts.exitCode ?? exitCode
+    // What was interrupted may still wait for a slow disk; nobody else does.
+    if (interrupts.exitCode !== undefined) process.exit()
+  } finally {
+    interrupts.stopListening()
+  }
+}
+
+/** A result that nobody received is no success; a closed pipe needs no message about it. */
+function reportLostOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exitCode = 1
+    if (error.code !== 'EPIPE')
+      process.stderr.write(`Error: the output cannot be written (${error.code ?? 'unknown'}).\n`)
+  })
+  process.stderr.on('error', () => (process.exitCode ||= 1))
+}

@@ -1,0 +1,38 @@
+/**
+ * One line of text for a terminal: names that core quotes are escaped already, and nothing else may
+ * break lines, change direction or drive the terminal either.
+ */
+export function printable(line: string): string {
+  return line.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
+}
+
+/** One JSON object on one line; what a terminal would obey is written in JSON's own escapes. */
+export function jsonLine(value: object): string {
+  return `${JSON.stringify(value).replace(UNPRINTABLE, (char) => char.split('').map(jsonEscape).join(''))}\n`
+}
+
+const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+function jsonEscape(codeUnit: string): string {
+  return `\\u${codeUnit.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+/** A heading and named values below it, in two columns. */
+export function summary(heading: string, facts: readonly (readonly [name: string, value: string])[]): string[] {
+  const width = Math.max(...facts.map(([name]) => name.length))
+  return [heading, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)]
+}
+
+/** `1 file, 2.3 MB`. */
+export function amount({ files, bytes }: { files: number; bytes: number }): string {
+  return `${files} ${files === 1 ? 'file' : 'files'}, ${byteCount(bytes)}`
+}
+
+/** Decimal units, as disks and networks count. */
+export function byteCount(bytes: number): string {
+  const step = Math.min(Math.max(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 0), UNITS.length - 1)
+  const value = bytes / 1000 ** step
+  return `${step === 0 ? value : value.toFixed(1)} ${UNITS[step] ?? ''}`
+}
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB']

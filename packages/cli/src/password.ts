@@ -1,0 +1,68 @@
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
+import type { Signer } from '@modelseal/core'
+
+/** The environment variable that holds the password of an encrypted key. */
+export const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
+
+/**
+ * The signer of a key file. Where the key turns out to be encrypted and no password was given, a
+ * user at a terminal is asked for it.
+ */
+export async function keySignerWithPassword(
+  privateKey: string,
+  password: string | undefined,
+  signal: AbortSignal,
+): Promise<Signer> {
+  const { keySigner, ModelSealError, shown } = await import('@modelseal/core')
+  // An empty variable is an unset one.
+  if (password) return keySigner({ privateKey, password })
+  try {
+    return await keySigner({ privateKey })
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code !== 'KEY_ENCRYPTED') throw error
+    const typed =
+      process.stdin.isTTY && process.stderr.isTTY ? await typedPassword(shown(privateKey), signal) : undefined
+    if (signal.aborted) throw new ModelSealError('ABORTED', 'The password was not entered.')
+    if (typed) return keySigner({ privateKey, password: typed })
+    throw new ModelSealError(
+      'KEY_ENCRYPTED',
+      `The private key ${shown(privateKey)} is encrypted, and no password was given.`,
+      {
+        file: privateKey,
+        hint: `Set ${PASSWORD_VARIABLE}, give --password (which other users of this machine can see), or run the command on a terminal to be asked.`,
+        cause: error,
+      },
+    )
+  }
+}
+
+function typedPassword(key: string, signal: AbortSignal): Promise<string | undefined> {
+  return askUnseen(`Password of the private key ${key}: `, { input: process.stdin, output: process.stderr, signal })
+}
+
+/** Where a question is asked and answered. */
+export interface Dialogue {
+  input: NodeJS.ReadableStream
+  output: NodeJS.WritableStream
+  signal: AbortSignal
+}
+
+/** Asks for a line that is not shown while it is typed; undefined where the input ends instead. */
+export async function askUnseen(question: string, { input, output, signal }: Dialogue): Promise<string | undefined> {
+  const muted = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const reader = createInterface({ input, output: muted, terminal: true, historySize: 0 })
+  output.write(question)
+  try {
+    return await new Promise((resolve) => {
+      reader.once('line', resolve)
+      reader.once('close', () => resolve(undefined))
+      // The terminal is in raw mode, where Ctrl-C is a key and sends no signal.
+      reader.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+      signal.addEventListener('abort', () => resolve(undefined), { once: true })
+    })
+  } finally {
+    reader.close()
+    output.write('\n')
+  }
+}

@@ -1,0 +1,40 @@
+import type { ProgressCallback } from '@modelseal/core'
+import type { Command } from 'commander'
+import { commandPath } from './command-path.ts'
+import { jsonLine, printable } from './output.ts'
+import { startProgress } from './progress.ts'
+
+/** What a command needs to pass on to core. */
+export interface Session {
+  signal: AbortSignal
+  onProgress: ProgressCallback | undefined
+}
+
+/** What a command that succeeded has to say: lines for people, a field of the JSON for machines. */
+export interface Outcome {
+  lines: string[]
+  json: { result: object } | { verdict: object }
+}
+
+/** The work of a command on one model; a failure is thrown. */
+export type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Outcome>
+
+/** Makes a commander action of a command's work. */
+export type Perform = <Flags>(
+  work: Work<Flags>,
+) => (model: string, flags: Flags & { json?: boolean }, command: Command) => Promise<void>
+
+/** Runs commands with progress and interruption, and prints what they have to say. */
+export function performer(signal: AbortSignal): Perform {
+  return (work) => async (model, flags, command) => {
+    const progress = flags.json ? undefined : startProgress(process.stderr)
+    const outcome = await work(model, flags, { signal, onProgress: progress?.onProgress }).finally(() =>
+      progress?.stop(),
+    )
+    process.stdout.write(
+      flags.json
+        ? jsonLine({ ok: true, command: commandPath(command), ...outcome.json })
+        : outcome.lines.map((line) => `${printable(line)}\n`).join(''),
+    )
+  }
+}

@@ -1,0 +1,60 @@
+import { Command } from 'commander'
+import { commandPath } from './command-path.ts'
+import { addDigest } from './commands/digest.ts'
+import { addSignKey } from './commands/sign-key.ts'
+import { addVerifyKey } from './commands/verify-key.ts'
+import { addVerifyPolicy } from './commands/verify-policy.ts'
+import type { Perform } from './perform.ts'
+
+/** All commands of the program. Errors of the command line are thrown, not printed. */
+export function createProgram(version: string, perform: Perform): Command {
+  const program = new Command('modelseal')
+    .description('Signs, verifies and digests machine-learning models (OpenSSF Model Signing).')
+    .version(version)
+    .exitOverride()
+    // A method's options may have the names of its parent's: `verify` and `verify key` both have --signature.
+    .enablePositionalOptions()
+    .configureOutput({ outputError: () => {} })
+    .addHelpText('after', PROGRAM_HELP)
+    .hook('preAction', (_, command) => refuseMisplacedOptions(command))
+
+  const sign = program
+    .command('sign')
+    .description('Sign a model.')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig',
+    )
+  addSignKey(sign, perform)
+
+  const verify = addVerifyPolicy(program, perform)
+  addVerifyKey(verify, perform)
+
+  addDigest(program, perform)
+  return program
+}
+
+const PROGRAM_HELP = `
+Examples:
+  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig
+  $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub
+  $ modelseal verify models/vad --policy trust-policy.yaml
+  $ modelseal digest models/vad
+
+Exit code: 0 on success, 1 when signing or verifying fails, 2 for a wrong command line.
+"modelseal sign key --help" tells more about one command.`
+
+/**
+ * An option of `verify` before the word `key` would go unheard, `--policy` among them: whoever
+ * wrote it believes that it counts.
+ */
+function refuseMisplacedOptions(command: Command): void {
+  for (let parent = command.parent; parent; parent = parent.parent) {
+    for (const option of parent.options) {
+      if (parent.getOptionValueSource(option.attributeName()) !== 'cli') continue
+      command.error(
+        `error: option '${option.long ?? option.flags}' does not go with '${commandPath(command)}', or belongs after it`,
+      )
+    }
+  }
+}
