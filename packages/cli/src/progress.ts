@@ -16,10 +16,11 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
   if (!stream.isTTY) return undefined
   let bar: SingleBar | undefined
   let stopped = false
-  let latest: [done: number, total: number] | undefined
+  let began: number | undefined
+  let latest: [done: number, total: number] = [0, 0]
   const show = async () => {
     const { default: progress } = await import('cli-progress')
-    if (stopped || !latest) return
+    if (stopped) return
     bar = new progress.SingleBar({
       stream,
       format: 'Hashing [{bar}] {percentage}%  {value} of {total}',
@@ -28,15 +29,19 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
     })
     bar.start(latest[1], latest[0])
   }
-  const timer = setTimeout(() => void show(), patience).unref()
   return {
     onProgress(done, total) {
+      // Time spent before, such as at the prompt for a password, is no reason for a bar.
       latest = [done, total]
+      const now = performance.now()
+      began ??= now
       bar?.update(done)
+      if (now - began < patience) return
+      began = Infinity
+      void show()
     },
     stop() {
       stopped = true
-      clearTimeout(timer)
       bar?.stop()
     },
   }

@@ -1,0 +1,45 @@
+import { ModelSealError, type FileProblem } from '@modelseal/core'
+import { expect, test } from 'vitest'
+import { failureText } from './failure.ts'
+
+const PIPE = {}
+
+test('prints a failure as one paragraph with its code', async () => {
+  const error = new ModelSealError('MODEL_NOT_FOUND', 'There is no model at "m".', { hint: 'Look again.' })
+  expect(await failureText(error.toJSON(), PIPE)).toBe('Error MODEL_NOT_FOUND: There is no model at "m". Look again.\n')
+})
+
+test('wraps to a terminal, and colours only there', async () => {
+  const error = new ModelSealError('MODEL_NOT_FOUND', `There is no model ${'here '.repeat(30)}.`)
+  const text = await failureText(error.toJSON(), { isTTY: true, columns: 60, hasColors: () => true })
+  expect(text).toContain('\u001b[31m')
+  const lines = text
+    .replaceAll(/\u001b\[\d+m/g, '')
+    .trimEnd()
+    .split('\n')
+  expect(lines.length).toBeGreaterThan(2)
+  for (const line of lines) expect(line.length).toBeLessThanOrEqual(60)
+  expect(await failureText(error.toJSON(), { isTTY: true, columns: 60, hasColors: () => false })).not.toContain(
+    '\u001b',
+  )
+})
+
+test('lists several files one by one, 20 at most, then how many more, then what to do', async () => {
+  const problems: FileProblem[] = Array.from({ length: 23 }, (_, index) => ({
+    code: index === 0 ? 'FILE_MISMATCH' : 'FILE_UNSIGNED',
+    file: index === 1 ? 'bad\n"name\u001b[2J' : `file-${index}`,
+  }))
+  const error = new ModelSealError('FILE_MISMATCH', 'A sentence.', { problems, hint: 'Do not load it.' })
+  const lines = (await failureText(error.toJSON(), PIPE)).trimEnd().split('\n')
+  expect(lines).toHaveLength(23)
+  expect(lines[0]).toBe('Error FILE_MISMATCH: 23 files are not as they were signed:')
+  expect(lines[1]).toBe('  changed   "file-0"')
+  expect(lines[2]).toBe('  unsigned  "bad\\u{a}\\"name\\u{1b}[2J"')
+  expect(lines[21]).toBe('  and 3 more (see --json)')
+  expect(lines[22]).toBe('Do not load it.')
+})
+
+test('lets nothing in a message drive the terminal', async () => {
+  const text = await failureText({ code: 'INTERNAL', message: 'a\u001b[2J\nError FAKE: b' }, PIPE)
+  expect(text).toBe('Error INTERNAL: a\\u{1b}[2J\\u{a}Error FAKE: b\n')
+})

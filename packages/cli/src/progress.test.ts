@@ -1,0 +1,34 @@
+import { PassThrough } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { startProgress } from './progress.ts'
+
+function screen(isTTY: boolean) {
+  const stream = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY, columns: 80 })
+  let text = ''
+  stream.on('data', (chunk: string) => (text += chunk))
+  return { stream: stream as unknown as NodeJS.WriteStream, text: () => text }
+}
+
+test('shows nothing where the output is no terminal', () => {
+  expect(startProgress(screen(false).stream, 0)).toBeUndefined()
+})
+
+test('shows bytes done and in all on a terminal, and removes the line at the end', async () => {
+  const { stream, text } = screen(true)
+  const progress = startProgress(stream, 0)!
+  progress.onProgress(1_000_000, 4_000_000)
+  await vi.waitFor(() => expect(text()).toContain('1.0 MB of 4.0 MB'))
+  progress.stop()
+  await vi.waitFor(() => expect(text()).toMatch(/\u001b\[2K$/))
+})
+
+test('shows nothing for work that is done before patience ends', async () => {
+  const { stream, text } = screen(true)
+  const progress = startProgress(stream, 60_000)!
+  progress.onProgress(1, 2)
+  progress.onProgress(2, 2)
+  progress.stop()
+  await setImmediate()
+  expect(text()).toBe('')
+})
