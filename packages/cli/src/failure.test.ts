@@ -1,8 +1,14 @@
 import { ModelSealError, type FileProblem } from '@modelseal/core'
-import { expect, test } from 'vitest'
-import { failureText } from './failure.ts'
+import { Command } from 'commander'
+import { afterEach, expect, test, vi } from 'vitest'
+import { failureText, reportFailure } from './failure.ts'
 
 const PIPE = {}
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
 
 test('prints a failure as one paragraph with its code', async () => {
   const error = new ModelSealError('MODEL_NOT_FOUND', 'There is no model at "m".', { hint: 'Look again.' })
@@ -42,4 +48,18 @@ test('lists several files one by one, 20 at most, then how many more, then what 
 test('lets nothing in a message drive the terminal', async () => {
   const text = await failureText({ code: 'INTERNAL', message: 'a\u001b[2J\nError FAKE: b' }, PIPE)
   expect(text).toBe('Error INTERNAL: a\\u{1b}[2J\\u{a}Error FAKE: b\n')
+})
+
+test('tells an unforeseen failure in one line, and its stack on request only', async () => {
+  const printed: string[] = []
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
+  const unforeseen = new TypeError('no\nsuch thing')
+  expect(await reportFailure(unforeseen, new Command(), [])).toBe(1)
+  expect(printed).toHaveLength(1)
+  expect(printed[0]).toMatch(/^Error INTERNAL: .*no\\u\{a\}such thing.*MODELSEAL_DEBUG=1.*\n$/)
+
+  vi.stubEnv('MODELSEAL_DEBUG', '1')
+  await reportFailure(unforeseen, new Command(), [])
+  expect(printed).toHaveLength(3)
+  expect(printed[2]).toContain('failure.test.ts')
 })
