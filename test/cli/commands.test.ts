@@ -1,0 +1,208 @@
+import { execFile } from 'node:child_process'
+import { lstat, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import {
+  directory,
+  failed,
+  modelseal,
+  PASSWORD,
+  POLICY,
+  rootDigestIn,
+  SIGN,
+  useWorkingDirectory,
+  VERIFY,
+  write,
+} from './modelseal.ts'
+
+useWorkingDirectory()
+
+describe('sign key and verify key', () => {
+  test('sign a model and verify it, and say what was done', async () => {
+    const signed = await modelseal(SIGN)
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).toContain(`signature    "${directory}/vad/model.sig"`)
+    expect(signed.stdout).toContain('2 files, 100.0 kB')
+    const verified = await modelseal(VERIFY)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toContain('signer       key "release.pub"')
+    expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
+  })
+
+  test('understand both spellings, and a model with a trailing slash', async () => {
+    const signed = await modelseal(['sign', 'key', 'vad/', '--private_key', 'release.key', '--signature=vad/model.sig'])
+    expect(signed.code).toBe(0)
+    expect(
+      await modelseal(['verify', 'key', '--public_key=release.pub', '--signature', 'vad/model.sig', 'vad/']),
+    ).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('write model.sig into the working directory where no place is given, as the reference tool does', async () => {
+    expect(await modelseal(['sign', 'key', 'vad', '--private-key', 'release.key'])).toMatchObject({ code: 0 })
+    expect(await readdir(directory)).toContain('model.sig')
+  })
+
+  test('take a single file for a model', async () => {
+    const signature = ['--signature', 'weights.sig']
+    expect(
+      await modelseal(['sign', 'key', 'vad/weights.bin', '--private-key', 'release.key', ...signature]),
+    ).toMatchObject({ code: 0 })
+    const verify = ['verify', 'key', 'vad/weights.bin', '--public-key', 'release.pub', ...signature]
+    expect(await modelseal(verify)).toMatchObject({ code: 0 })
+    await write('vad/weights.bin', 'other')
+    expect(failed(await modelseal(verify), 'FILE_MISMATCH')).toContain('weights.bin')
+  })
+
+  test('name the file that was changed, and exit with 1', async () => {
+    await modelseal(SIGN)
+    await write('vad/weights.bin', 'other')
+    expect(failed(await modelseal(VERIFY), 'FILE_MISMATCH')).toContain('"weights.bin"')
+  })
+
+  test('list several files one by one', async () => {
+    await modelseal(SIGN)
+    await write('vad/weights.bin', 'other')
+    await write('vad/added.py', 'print()')
+    await rm(join(directory, 'vad/nested/config.json'))
+    const stderr = failed(await modelseal(VERIFY), 'FILE_MISSING')
+    expect(stderr).toContain('  missing   "nested/config.json"\n  unsigned  "added.py"\n')
+  })
+
+  test('leave unsigned files alone on request only', async () => {
+    await modelseal(SIGN)
+    await write('vad/added.py', 'print()')
+    failed(await modelseal(VERIFY), 'FILE_UNSIGNED')
+    const ignoring = await modelseal([...VERIFY, '--ignore_unsigned_files'])
+    expect(ignoring.code).toBe(0)
+    expect(ignoring.stdout).toContain('unsigned files ignored')
+    failed(await modelseal([...VERIFY, '--ignore-unsigned-files', '--no-ignore_unsigned_files']), 'FILE_UNSIGNED')
+    expect(await modelseal([...VERIFY, '--ignore-paths', 'vad/added.py'])).toMatchObject({ code: 0 })
+  })
+
+  test('refuse another key, and keys of the wrong kind', async () => {
+    await modelseal(SIGN)
+    const verifyWith = (key: string) => modelseal([...VERIFY.slice(0, -1), key])
+    const signWith = (key: string) => modelseal([...SIGN, '--private-key', key])
+    failed(await verifyWith('other.pub'), 'KEY_MISMATCH')
+    failed(await verifyWith('rsa.pub'), 'KEY_INVALID')
+    failed(await verifyWith('release.key'), 'KEY_INVALID')
+    failed(await verifyWith('nothing.pub'), 'FILE_NOT_FOUND')
+    failed(await signWith('rsa.key'), 'KEY_INVALID')
+    failed(await signWith('release.pub'), 'KEY_INVALID')
+    failed(await signWith('vad'), 'FILE_SPECIAL')
+    failed(await signWith('nothing.key'), 'FILE_NOT_FOUND')
+  })
+
+  test('replace a link at the place of the signature, and never follow it', async () => {
+    await write('precious', 'untouched')
+    await symlink('../precious', join(directory, 'vad/model.sig'))
+    expect(await modelseal(SIGN)).toMatchObject({ code: 0 })
+    expect(await readFile(join(directory, 'precious'), 'utf8')).toBe('untouched')
+    expect((await lstat(join(directory, 'vad/model.sig'))).isFile()).toBe(true)
+  })
+
+  test('say that a signature cannot be written, and leave nothing behind', async () => {
+    failed(await modelseal([...SIGN, '--signature', 'nowhere/model.sig']), 'SIGNATURE_WRITE_FAILED')
+    failed(await modelseal([...SIGN, '--signature', 'release.pub/model.sig']), 'SIGNATURE_WRITE_FAILED')
+    await mkdir(join(directory, 'taken'))
+    failed(await modelseal([...SIGN, '--signature', 'taken']), 'SIGNATURE_WRITE_FAILED')
+    expect((await readdir(directory)).filter((name) => name.includes('tmp'))).toEqual([])
+  })
+
+  test.skipIf(process.platform === 'win32')('refuse a model with a FIFO in it, without waiting for it', async () => {
+    await promisify(execFile)('mkfifo', [join(directory, 'vad/pipe')])
+    failed(await modelseal(SIGN), 'FILE_SPECIAL')
+    failed(await modelseal(['digest', 'vad']), 'FILE_SPECIAL')
+  })
+})
+
+describe('an encrypted key', () => {
+  const LOCKED = [...SIGN, '--private-key', 'locked.key']
+
+  test('is opened by --password, or by the environment', async () => {
+    expect(await modelseal([...LOCKED, '--password', PASSWORD])).toMatchObject({ code: 0 })
+    expect(await modelseal(LOCKED, { MODELSEAL_PASSWORD: PASSWORD })).toMatchObject({ code: 0 })
+    expect(await modelseal(VERIFY)).toMatchObject({ code: 0 })
+  })
+
+  test('with the wrong password is refused, and the password not repeated', async () => {
+    expect(failed(await modelseal([...LOCKED, '--password', 'hunter2']), 'KEY_ENCRYPTED')).not.toContain('hunter2')
+    failed(await modelseal([...LOCKED, '--password', 'hunter2'], { MODELSEAL_PASSWORD: PASSWORD }), 'KEY_ENCRYPTED')
+    const misspelt = await modelseal([...LOCKED, '--pasword=hunter2'])
+    expect(misspelt).toMatchObject({ code: 2, stdout: '' })
+    expect(misspelt.stderr).not.toContain('hunter2')
+  })
+
+  test('without a password, and no terminal to ask at, is refused with what to do', async () => {
+    expect(failed(await modelseal(LOCKED), 'KEY_ENCRYPTED')).toContain('MODELSEAL_PASSWORD')
+    failed(await modelseal(LOCKED, { MODELSEAL_PASSWORD: '' }), 'KEY_ENCRYPTED')
+  })
+})
+
+describe('verify by policy', () => {
+  test('accepts what the policy accepts', async () => {
+    await modelseal(SIGN)
+    const { code, stdout, stderr } = await modelseal(['verify', 'vad', '--policy', 'policy.yaml'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('rule "everything of ours"')
+    expect(stdout).toContain('signer       key "release"')
+    expect(stdout).toContain('2 of 2 signed files')
+  })
+
+  test('takes the policy and the signature that a load would take, or the given ones', async () => {
+    await modelseal([...SIGN, '--signature', 'elsewhere.sig'])
+    const given = ['verify', 'vad', '--signature', 'elsewhere.sig']
+    failed(await modelseal(given), 'POLICY_NOT_FOUND')
+    failed(await modelseal(['verify', 'vad', '--policy', 'policy.yaml']), 'BUNDLE_NOT_FOUND')
+    expect(await modelseal(given, { MODELSEAL_POLICY: 'policy.yaml' })).toMatchObject({ code: 0 })
+  })
+
+  test('refuses a stranger, a changed file and a model without a rule', async () => {
+    await modelseal(SIGN)
+    const verify = ['verify', 'vad', '--policy', 'policy.yaml']
+    failed(await modelseal(['verify', 'vad/nested', '--policy', 'policy.yaml']), 'POLICY_NO_MATCH')
+    await write('vad/weights.bin', 'other')
+    failed(await modelseal(verify), 'FILE_MISMATCH')
+    await write('policy.yaml', POLICY.replace('release.pub', 'other.pub'))
+    failed(await modelseal(verify), 'SIGNER_NOT_TRUSTED')
+  })
+
+  test('a policy before the name of a method is not passed over in silence', async () => {
+    await modelseal(SIGN)
+    const { code, stderr } = await modelseal(['verify', '--policy', 'policy.yaml', ...VERIFY.slice(1)])
+    expect(code).toBe(2)
+    expect(stderr).toContain("'--policy' does not go with 'verify key'")
+  })
+})
+
+describe('digest', () => {
+  test('prints the digest that a signature is over, and nothing else', async () => {
+    const signed = await modelseal(['sign', 'key', 'vad', '--private-key', 'release.key'])
+    expect(await modelseal(['digest', 'vad'])).toEqual({
+      code: 0,
+      stdout: `${rootDigestIn(signed.stdout)}\n`,
+      stderr: '',
+    })
+  })
+
+  test('changes with git files taken in or paths left out, which are relative to the working directory', async () => {
+    const digest = async (...args: string[]) => (await modelseal(['digest', ...args])).stdout
+    const plain = await digest('vad')
+    expect(plain).toMatch(/^sha256:[0-9a-f]{64}\n$/)
+    expect(await digest('vad', '--ignore-git-paths')).toBe(plain)
+    expect(await digest('vad', '--no-ignore_git_paths')).not.toBe(plain)
+    expect(await digest('vad', '--ignore-paths', 'nested')).toBe(plain)
+    const less = await digest('vad', '--ignore_paths', 'vad/nested', '--ignore-paths', 'elsewhere')
+    expect(less).not.toBe(plain)
+    await rm(join(directory, 'vad/nested'), { recursive: true })
+    expect(await digest('vad')).toBe(less)
+  })
+
+  test('refuses a model that is not there, and a glob to ignore', async () => {
+    failed(await modelseal(['digest', 'nowhere']), 'MODEL_NOT_FOUND')
+    const { code, stderr } = await modelseal(['digest', 'vad', '--ignore-paths', 'vad/*'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('Error INVALID_ARGUMENT: The path')
+  })
+})

@@ -1,0 +1,157 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, readlink, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, test, vi } from 'vitest'
+import { directory, jsonOf, modelseal, PROGRAM, SIGN, start, useWorkingDirectory, VERIFY, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+describe('the command line', () => {
+  test.each([
+    ['no command', [], 'Usage: modelseal'],
+    ['no method', ['sign'], 'Usage: modelseal sign'],
+    ['an unknown command', ['sing', 'key'], 'Did you mean sign?'],
+    ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
+    ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
+    ['an empty model', ['digest', ''], 'It is empty.'],
+    ['two models', ['digest', 'vad', 'vad'], 'Too many arguments'],
+    ['no private key', ['sign', 'key', 'vad'], "'--private-key <path>' not specified"],
+    ['no public key', ['verify', 'key', 'vad', '--signature', 's'], "'--public-key <path>' not specified"],
+    ['no value', ['verify', 'vad', '--policy'], "'--policy <path>' argument missing"],
+  ])('with %s is wrong usage', async (_, args, says) => {
+    const { code, stdout, stderr } = await modelseal(args)
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toContain(says)
+    expect(stderr).not.toMatch(/^ {4}at /m)
+  })
+
+  test('prints version and help on request', async () => {
+    const { version } = JSON.parse(await readFile(join(PROGRAM, '../../package.json'), 'utf8')) as { version: string }
+    expect(await modelseal(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' })
+    for (const args of [
+      ['--help'],
+      ['-h'],
+      ['sign', '-h'],
+      ['sign', 'key', '-h'],
+      ['verify', '-h'],
+      ['digest', '-h'],
+    ]) {
+      const { code, stdout, stderr } = await modelseal(args)
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(stdout).toMatch(/Examples?:\n {2}\$ /)
+    }
+  })
+
+  test('reads a model whose name begins with a dash after --', async () => {
+    await mkdir(join(directory, '--json'))
+    await write('--json/weights', 'x')
+    const { code, stdout } = await modelseal(['digest', '--', '--json'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^sha256:/)
+  })
+})
+
+describe('--json', () => {
+  test('prints one object on success', async () => {
+    const signed = await jsonOf([...SIGN, '--json'], 0)
+    expect(signed).toMatchObject({ ok: true, command: 'sign key', result: { files: 2, bytes: 100_002 } })
+    const { rootDigest } = signed.result
+    expect(await jsonOf(['digest', '--json', 'vad', '--ignore-paths', 'vad/model.sig'], 0)).toEqual({
+      ok: true,
+      command: 'digest',
+      result: { rootDigest, files: 2, bytes: 100_002 },
+    })
+    expect(await jsonOf([...VERIFY, '--json'], 0)).toMatchObject({
+      ok: true,
+      command: 'verify key',
+      result: { rootDigest, signer: { method: 'key', name: 'release.pub' } },
+    })
+    expect(await jsonOf(['verify', 'vad', '--policy', 'policy.yaml', '--json'], 0)).toMatchObject({
+      ok: true,
+      command: 'verify',
+      verdict: { decision: 'accepted', rule: 'everything of ours', files: { checked: 2, signed: 2 } },
+    })
+  })
+
+  test('prints one object on failure, with all problems and the verdict', async () => {
+    await modelseal(SIGN)
+    for (let index = 0; index < 25; index++) await write(`vad/added-${index}`, '')
+    const refused = await jsonOf([...VERIFY, '--json'], 1)
+    expect(refused).toMatchObject({ ok: false, command: 'verify key', error: { code: 'FILE_UNSIGNED' } })
+    expect(refused.error.problems).toHaveLength(25)
+    expect(await jsonOf(['verify', 'vad', '--policy', 'policy.yaml', '--json'], 1)).toMatchObject({
+      ok: false,
+      command: 'verify',
+      error: { code: 'FILE_UNSIGNED' },
+      verdict: { decision: 'refused' },
+    })
+  })
+
+  test('prints one object for wrong usage, too', async () => {
+    expect(await jsonOf(['sign', 'key', 'vad', '--json'], 2)).toMatchObject({
+      ok: false,
+      command: 'sign key',
+      error: { code: 'INVALID_ARGUMENT' },
+    })
+  })
+})
+
+describe('the process', () => {
+  test.skipIf(process.platform !== 'linux')(
+    'ends with 130 when it is interrupted, and writes no signature',
+    async () => {
+      await truncateTo('vad/weights.bin', 64e9)
+      const running = start(SIGN)
+      await vi.waitFor(async () => expect(await filesOpenIn(running.pid)).toContain(`${directory}/vad/weights.bin`), {
+        timeout: 30_000,
+      })
+      process.kill(running.pid, 'SIGINT')
+      const { code, stderr } = await running.ended
+      expect(code).toBe(130)
+      expect(stderr).toMatch(/^Error ABORTED: .*\n$/)
+      expect(await readdir(join(directory, 'vad'))).not.toContain('model.sig')
+    },
+  )
+
+  test.skipIf(!existsSync('/dev/full'))('does not call it a success when its output is lost', async () => {
+    const { stderr } = await promisify(execFile)(
+      '/bin/sh',
+      ['-c', '"$0" "$1" digest vad > /dev/full; echo "exit $?" >&2', process.execPath, PROGRAM],
+      { cwd: directory },
+    )
+    expect(stderr).toBe('Error: the output cannot be written (ENOSPC).\nexit 1\n')
+  })
+
+  test.each(['12.22.12', '20.20.2', '22.22.1', '23.5.0', '24.14.9', '25.0.0'])(
+    'says in one line that Node.js %s is too old',
+    async (version) => {
+      const { code, stdout, stderr } = await modelseal(['digest', 'vad'], {}, await pretendingToBe(version))
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(
+        new RegExp(`^modelseal needs Node\\.js .*; this is ${version.replaceAll('.', '\\.')}\\.\\n$`),
+      )
+    },
+  )
+
+  test.each(['22.22.2', '22.23.0', '24.15.0', '26.0.0', '31.2.1'])('runs on Node.js %s', async (version) => {
+    expect(await modelseal(['digest', 'vad'], {}, await pretendingToBe(version))).toMatchObject({ code: 0 })
+  })
+})
+
+/** Sparse: it takes long to hash and no room on the disk. */
+async function truncateTo(name: string, bytes: number): Promise<void> {
+  await truncate(join(directory, name), bytes)
+}
+
+async function filesOpenIn(pid: number): Promise<string[]> {
+  const descriptors = await readdir(`/proc/${pid}/fd`)
+  return Promise.all(descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))
+}
+
+/** Arguments that make Node.js believe to be of another version. */
+async function pretendingToBe(version: string): Promise<string[]> {
+  await write('version.cjs', `Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`)
+  return ['--require', join(directory, 'version.cjs')]
+}
