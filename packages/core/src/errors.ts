@@ -50,11 +50,13 @@ export const ERROR_CODES = {
   FILE_SPECIAL: 'a socket, FIFO or device lies in the model',
   FILE_NAME: 'a file name is not valid UTF-8, or cannot be represented in a manifest',
   FILE_CHANGED: 'a file changed while it was read',
-  SYMLINK_REFUSED: 'a symbolic link lies in the model and the signature does not allow links',
+  SYMLINK_REFUSED:
+    'a symbolic link lies in the model and the signature does not allow links, or a link leaves the model',
   FILE_MISSING: 'a signed file is missing from the model',
   FILE_UNSIGNED: 'a file lies in the model that nobody signed',
   FILE_MISMATCH: 'the content of a file is not what was signed',
   INTERNAL: 'the check itself failed in a way that was not foreseen',
+  HASH_UNAVAILABLE: 'the native module of a hash type is not installed',
   WORKER_FAILED: 'a hashing worker died',
 
   // The policy

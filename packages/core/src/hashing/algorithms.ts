@@ -1,7 +1,10 @@
 import { createHash, hash as oneShot } from 'node:crypto'
+import { createRequire } from 'node:module'
+import type * as Blake3 from '@napi-rs/blake-hash'
+import { ModelSealError } from '../errors.ts'
 
-/** The hash types of an OMS statement that this version computes (OMS 7). */
-export type HashType = 'sha256' | 'blake2b'
+/** The hash types of OMS (section 7). */
+export type HashType = 'sha256' | 'blake2b' | 'blake3'
 
 /** A digest being computed. */
 export interface Hasher {
@@ -18,6 +21,23 @@ interface Algorithm {
   whole(bytes: Uint8Array): string
 }
 
+export const ALGORITHMS: Readonly<Record<HashType, Algorithm>> = {
+  sha256: openssl('sha256', 64),
+  blake2b: openssl('blake2b512', 128),
+  blake3: {
+    hexLength: 64,
+    start() {
+      const hasher = new (blake3().Blake3Hasher)()
+      return { update: (bytes) => void hasher.update(bytes), hex: () => hasher.digest('hex') }
+    },
+    whole: (bytes) => blake3().blake3(bytes).toString('hex'),
+  },
+}
+
+export function isHashType(value: unknown): value is HashType {
+  return typeof value === 'string' && Object.hasOwn(ALGORITHMS, value)
+}
+
 function openssl(name: string, hexLength: number): Algorithm {
   return {
     hexLength,
@@ -29,11 +49,23 @@ function openssl(name: string, hexLength: number): Algorithm {
   }
 }
 
-export const ALGORITHMS: Readonly<Record<HashType, Algorithm>> = {
-  sha256: openssl('sha256', 64),
-  blake2b: openssl('blake2b512', 128),
-}
+let loaded: typeof Blake3 | undefined
 
-export function isHashType(value: unknown): value is HashType {
-  return typeof value === 'string' && Object.hasOwn(ALGORITHMS, value)
+/**
+ * BLAKE3 is not in OpenSSL, and its native module is an optional dependency: it is loaded by the
+ * first digest that needs it, in the thread that computes it.
+ *
+ * @throws {@link ModelSealError} `HASH_UNAVAILABLE`
+ */
+function blake3(): typeof Blake3 {
+  try {
+    return (loaded ??= createRequire(import.meta.url)('@napi-rs/blake-hash') as typeof Blake3)
+  } catch (cause) {
+    throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module is not installed.', {
+      expected: 'the optional dependency @napi-rs/blake-hash',
+      found: cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause),
+      hint: 'Install it beside @modelseal/core, for this platform.',
+      cause,
+    })
+  }
 }

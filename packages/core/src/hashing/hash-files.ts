@@ -91,16 +91,17 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
   try {
     // Every batch is awaited, so that no thread still reads a file after an error was reported;
     // only an aborting caller is not kept waiting by a slow disk.
-    const results: HashResult[] = new Array<HashResult>(jobs.length)
-    const batches = batchesOf(jobs).map(async (batch) => {
+    const pieces = jobs.flatMap(piecesOf)
+    const answers = new Array<HashResult>(pieces.length)
+    const batches = batchesOf(pieces).map(async (batch) => {
       try {
         const answer = await pool.run({
-          jobs: batch.map((index) => at(jobs, index)),
+          jobs: batch.map((index) => at(pieces, index)),
           hashType: options.hashType,
           control,
         })
         if ('error' in answer) throw ModelSealError.revive(answer.error)
-        for (const [position, index] of batch.entries()) results[index] = at(answer.results, position)
+        for (const [position, index] of batch.entries()) answers[index] = at(answer.results, position)
       } catch (error) {
         abortShared(control)
         throw error
@@ -108,7 +109,7 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
     })
     await Promise.race([allDone(batches), stopped])
     onProgress?.(total, total)
-    return results
+    return joined(jobs, answers)
   } finally {
     clearInterval(ticker)
     signal?.removeEventListener('abort', abort)
@@ -126,6 +127,35 @@ async function allDone(batches: Promise<void>[]): Promise<void> {
   throw new ModelSealError('WORKER_FAILED', 'A hashing worker died before its files were hashed.', {
     hint: 'Check the memory limits of the process, then load the model again.',
     cause: error,
+  })
+}
+
+/** A file of several shards is spread over the threads; a kept file is one buffer, so one piece. */
+function piecesOf(job: HashJob): HashJob[] {
+  if (job.keep) return [job]
+  const pieces: HashJob[] = []
+  let ranges: ByteRange[] = []
+  let bytes = 0
+  for (const range of job.ranges) {
+    ranges.push(range)
+    bytes += range.end - range.start
+    if (bytes < BATCH_BYTES) continue
+    pieces.push({ ...job, ranges })
+    ranges = []
+    bytes = 0
+  }
+  if (ranges.length > 0 || pieces.length === 0) pieces.push({ ...job, ranges })
+  return pieces
+}
+
+/** The results of the jobs, from those of their pieces, which stand in the same order. */
+function joined(jobs: readonly HashJob[], answers: readonly HashResult[]): HashResult[] {
+  let next = 0
+  return jobs.map((job) => {
+    const answer = at(answers, next++)
+    let { digests } = answer
+    while (digests.length < job.ranges.length) digests = digests.concat(at(answers, next++).digests)
+    return { ...answer, digests }
   })
 }
 

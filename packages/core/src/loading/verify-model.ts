@@ -3,7 +3,7 @@ import { readBundle } from '../bundle/read-bundle.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { readPublicKey } from '../bundle/public-key.ts'
 import { Contents, type ContentsOptions } from '../manifest/contents.ts'
-import { ignoredNames } from '../manifest/ignores.ts'
+import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
 import { openLocalSource } from '../source/local-source.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
 import type { VerifiedSignature, VerifiedSigner } from '../verification/verified-signature.ts'
@@ -24,6 +24,8 @@ export interface VerifyOptions extends Pick<
   verifier: KeyVerifier
   /** Paths left out with all below them; relative ones are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
+  /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
+  files?: readonly string[] | undefined
 }
 
 /** What was verified. */
@@ -31,7 +33,9 @@ export interface VerifyResult {
   signer: VerifiedSigner
   /** SHA-256 in lowercase hex. */
   rootDigest: string
-  files: number
+  /** Files checked, of those that the manifest lists: fewer where `files` was given. */
+  files: { checked: number; signed: number }
+  /** Bytes hashed. */
   bytes: number
 }
 
@@ -52,10 +56,12 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
   const { signer, manifest } = await verifyBundle(bundle, options.verifier)
   const contents = await Contents.compareNames(source, manifest, {
     ...options,
+    only: options.files && namesWithin(source, options.files),
     ignored: ignoredNames(source, [...(options.ignorePaths ?? []), resolve(options.signature)]),
   })
   await contents.checkRest()
-  return { signer, rootDigest: manifest.rootDigest, ...contents.checked }
+  const { files: checked, bytes } = contents.checked
+  return { signer, rootDigest: manifest.rootDigest, files: { checked, signed: manifest.files.size }, bytes }
 }
 
 async function verifyBundle(bundle: UnverifiedBundle, { publicKey }: KeyVerifier): Promise<VerifiedSignature> {

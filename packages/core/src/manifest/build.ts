@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
-import { listFiles, type LocalSource } from '../source/local-source.ts'
+import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
 import { ignoring } from './ignores.ts'
 import { Manifest, type Resource } from './manifest.ts'
 import { nameFault } from './names.ts'
@@ -24,12 +24,17 @@ export async function buildManifest(
   serialization: Serialization,
   options: { signal?: AbortSignal | undefined; onProgress?: ProgressCallback | undefined },
 ): Promise<BuiltManifest> {
-  const files = await listFiles(source, { ignored: ignoring(serialization.ignorePaths ?? []), signal: options.signal })
+  const files = await listFiles(source, {
+    ignored: ignoring(serialization.ignorePaths ?? []),
+    followLinks: serialization.allowSymlinks,
+    signal: options.signal,
+  })
   for (const { name } of files) {
     const fault = nameFault(name)
     if (fault)
       throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
   }
+  checkCount(files, serialization)
   const jobs = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep: false }))
   const results = await hashFiles(jobs, { hashType: serialization.hashType, ...options })
 
@@ -56,4 +61,20 @@ export async function buildManifest(
     files: files.length,
     bytes: files.reduce((sum, { identity }) => sum + identity.size, 0),
   }
+}
+
+/** As many as a statement may hold; a tiny shard size would otherwise fill the memory. */
+const MAX_RESOURCES = 1_000_000
+
+function checkCount(files: readonly SourceFile[], { method, shardSize = 1 }: Serialization): void {
+  const count = files.reduce(
+    (sum, { identity }) => sum + (method === 'files' ? 1 : Math.ceil(identity.size / shardSize)),
+    0,
+  )
+  if (count <= MAX_RESOURCES) return
+  throw new ModelSealError('MODEL_TOO_LARGE', 'The manifest of this model would be too long.', {
+    expected: `at most ${MAX_RESOURCES} files or shards`,
+    found: `${count}`,
+    hint: 'Choose a larger shard size.',
+  })
 }

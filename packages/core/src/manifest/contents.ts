@@ -14,6 +14,8 @@ export interface ContentsOptions {
   ignoreGitPaths?: boolean | undefined
   /** True to leave files alone that the manifest does not name. Default false. */
   ignoreUnsignedFiles?: boolean | undefined
+  /** Names of signed files, or of directories of such, when only these are to be checked. */
+  only?: readonly string[] | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
 }
@@ -45,11 +47,15 @@ export class Contents {
    * listing throws
    */
   static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
+    const selected = selectNames(manifest, options.only)
+    const ignored = ignoring(ignoredOnVerifying(manifest, options))
     const found = await listFiles(source, {
-      ignored: ignoring(ignoredOnVerifying(manifest, options)),
+      ignored: selected ? (name) => !selected.leadsTo(name) : ignored,
+      // OMS 6.1.1: the policy that the signature records, whatever the verifier would allow.
+      followLinks: manifest.serialization.allowSymlinks,
       signal: options.signal,
     })
-    return new Contents(source, manifest, matchNames(source, manifest, found, options), options)
+    return new Contents(source, manifest, matchNames(source, manifest, found, options, selected), options)
   }
 
   private constructor(
@@ -82,16 +88,7 @@ export class Contents {
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const file = this.#files.get(name)
-    if (!file) {
-      throw new ModelSealError(
-        'FILE_NOT_SIGNED',
-        `The file ${shown(name)} is not covered by the signature of the model.`,
-        {
-          file: name,
-          hint: 'Only files of the signed manifest can be read through a verified model.',
-        },
-      )
-    }
+    if (!file) throw notSigned(name)
     const [result] = await this.#hash([file], true)
     return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
   }
@@ -176,22 +173,59 @@ function ignoredOnVerifying(
   return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]
 }
 
+/** Some of the files that a manifest names. */
+interface Selection {
+  has: (name: string) => boolean
+  /** True for a selected file, and for every directory on the way to one. */
+  leadsTo: (name: string) => boolean
+}
+
+/** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that selects nothing */
+function selectNames(manifest: Manifest, only: readonly string[] | undefined): Selection | undefined {
+  if (only === undefined) return undefined
+  const names = new Set<string>()
+  for (const wanted of only) {
+    const chosen = [...manifest.files.keys()].filter((name) => name === wanted || name.startsWith(`${wanted}/`))
+    if (chosen.length === 0) throw notSigned(wanted)
+    for (const name of chosen) names.add(name)
+  }
+  const directories = new Set<string>()
+  for (const name of names) {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+      directories.add(name.slice(0, end))
+  }
+  return { has: (name) => names.has(name), leadsTo: (name) => names.has(name) || directories.has(name) }
+}
+
+function notSigned(name: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `The file ${shown(name)} is not covered by the signature of the model.`,
+    {
+      file: name,
+      hint: 'Only files of the signed manifest can be read through a verified model.',
+    },
+  )
+}
+
 function matchNames(
   source: LocalSource,
   manifest: Manifest,
   found: readonly SourceFile[],
   options: ContentsOptions,
+  selected: Selection | undefined,
 ): Map<string, SourceFile> {
   const unnamed = source.kind === 'file' && manifest.files.has(UNNAMED_FILE)
   const files = new Map<string, SourceFile>()
   const problems: FileProblem[] = []
   for (const file of found) {
     if (unnamed || manifest.files.has(file.name)) files.set(file.name, file)
-    else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles)
+    else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles && !selected)
       problems.push({ code: 'FILE_UNSIGNED', file: file.name })
   }
   for (const name of manifest.files.keys()) {
-    if (!unnamed && !files.has(name)) problems.push({ code: 'FILE_MISSING', file: name })
+    if (unnamed || files.has(name) || selected?.has(name) === false) continue
+    problems.push({ code: 'FILE_MISSING', file: name })
   }
   if (problems.length > 0) throw mismatch(source, problems)
   return files

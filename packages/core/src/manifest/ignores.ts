@@ -46,3 +46,18 @@ export function nameWithin(source: LocalSource, path: string): string | undefine
   }
   return undefined
 }
+
+/**
+ * Turns paths that a user names into names relative to the model root. A single file has no need
+ * of them: undefined stands for all of it.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a path outside of the model
+ */
+export function namesWithin(source: LocalSource, paths: readonly string[]): string[] | undefined {
+  if (source.kind === 'file') return undefined
+  return paths.map((path) => {
+    const name = nameWithin(source, path)
+    if (name) return name
+    throw new ModelSealError('FILE_NOT_SIGNED', `The path ${shown(path)} does not lie in the model.`, { file: path })
+  })
+}

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { buildManifest } from '../manifest/build.ts'
@@ -12,6 +14,12 @@ import type { Signer } from './signer.ts'
 import { writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
+  /** Hash of files and shards. Default `sha256`. */
+  hashType?: HashType | undefined
+  /** Bytes of a shard; given, each file is hashed in shards of this size (OMS 6.3.2). */
+  shardSize?: number | undefined
+  /** True to follow links that stay within the model. Default false: a link is refused. */
+  allowSymlinks?: boolean | undefined
   /** Paths left out with all below them; relative ones are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
   /** False to take `.git`, `.gitignore`, `.gitattributes` and `.github` in. Default true. */
@@ -91,10 +99,22 @@ function serializationFor(source: LocalSource, options: DigestOptions, signature
   const gitPaths = options.ignoreGitPaths === false || source.kind === 'file' ? [] : GIT_PATHS
   // OMS 6.2: the signature file itself is left out wherever it lies; what is left out is recorded.
   const ignored = [...gitPaths, ...ignoredNames(source, [...(options.ignorePaths ?? []), ...signatures])]
+  const { hashType = 'sha256', shardSize, allowSymlinks = false } = options
+  if (!isHashType(hashType)) throw badOption('hashType', hashType, 'sha256, blake2b or blake3')
+  if (shardSize !== undefined && !(Number.isSafeInteger(shardSize) && shardSize > 0)) {
+    throw badOption('shardSize', shardSize, 'a positive number of bytes')
+  }
   return {
-    method: 'files',
-    hashType: 'sha256',
-    allowSymlinks: false,
+    ...(shardSize === undefined ? { method: 'files' } : { method: 'shards', shardSize }),
+    hashType,
+    allowSymlinks,
     ...(source.kind === 'directory' ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
   }
+}
+
+function badOption(name: string, found: unknown, expected: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `The option ${name} makes no sense.`, {
+    expected,
+    found: shown(String(found)),
+  })
 }

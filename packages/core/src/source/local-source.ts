@@ -1,8 +1,9 @@
-import { lstatSync, readdirSync, readlinkSync, type BigIntStats, type Dirent } from 'node:fs'
+import { lstatSync, readdirSync, type BigIntStats, type Dirent } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
+import { followLink, linksNotAllowed } from './follow-link.ts'
 import { errno, unreadable } from './read-small-file.ts'
 
 /** What tells one state of one file from any other. */
@@ -39,6 +40,8 @@ export interface LocalSource {
 export interface ListOptions {
   /** True for a name (relative to the root) that is left out, with all below it. */
   ignored: (name: string) => boolean
+  /** True for a model whose links are followed, each giving a file under its own name (OMS 6.1.1). */
+  followLinks: boolean
   signal?: AbortSignal | undefined
 }
 
@@ -64,7 +67,7 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     if (target.isDirectory())
       return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
     // OMS 6.1.1: a symbolic link is never a resource.
-    if (own.isSymbolicLink()) throw linkRefused(absolute, name)
+    if (own.isSymbolicLink()) throw linksNotAllowed(absolute, name)
     if (!target.isFile()) throw special(absolute, name)
     return { kind: 'file', path: join(await realpath(dirname(absolute)), name), givenPath: absolute, name }
   } catch (error) {
@@ -87,12 +90,13 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
  * `MODEL_TOO_LARGE`, `ABORTED`
  */
 export async function listFiles(source: LocalSource, options: ListOptions): Promise<SourceFile[]> {
-  if (source.kind === 'file') return [statFile(source.path, source.name)]
+  if (source.kind === 'file') return [regularFile(source.path, source.name, readState(source.path))]
 
   const files: SourceFile[] = []
-  const directories: { path: string; prefix: string; depth: number }[] = [{ path: source.path, prefix: '', depth: 0 }]
+  const directories: Directory[] = [{ path: source.path, prefix: '', ancestors: [source.path] }]
   let seen = 0
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
+    if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
     for (const entry of entriesOf(directory.path)) {
       if (++seen % ENTRIES_PER_TURN === 0) {
         await setImmediate()
@@ -101,15 +105,38 @@ export async function listFiles(source: LocalSource, options: ListOptions): Prom
       const name = directory.prefix + entry.name
       if (options.ignored(name)) continue
       const path = `${directory.path}/${entry.name}`
-      if (entry.isFile()) files.push(statFile(path, name))
-      else if (entry.isDirectory()) directories.push({ path, prefix: `${name}/`, depth: directory.depth + 1 })
-      else if (entry.isSymbolicLink()) throw linkRefused(path, name)
-      else files.push(statFile(path, name)) // some file systems tell the kind only to lstat
+      if (entry.isDirectory()) directories.push(below(directory, path, name))
+      else add(path, name, directory)
       if (files.length > MAX_FILES) throw tooLarge(source, `more than ${MAX_FILES} files`)
     }
-    if (directory.depth > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
   }
   return files
+
+  function add(path: string, name: string, directory: Directory): void {
+    const stat = readState(path)
+    if (!stat.isSymbolicLink()) {
+      files.push(regularFile(path, name, stat))
+      return
+    }
+    if (!options.followLinks) throw linksNotAllowed(path, name)
+    // OMS 6.1.1: the resource goes by the link's own name.
+    const target = followLink(path, name, source.path, directory.ancestors)
+    if (target.stat.isDirectory()) directories.push(below(directory, target.path, name))
+    else files.push(regularFile(target.path, name, target.stat))
+  }
+}
+
+interface Directory {
+  /** Absolute, without links. */
+  path: string
+  /** What the names in it begin with. */
+  prefix: string
+  /** This directory and those that led to it, by their paths without links. */
+  ancestors: readonly string[]
+}
+
+function below(parent: Directory, path: string, name: string): Directory {
+  return { path, prefix: `${name}/`, ancestors: [...parent.ancestors, path] }
 }
 
 /** @throws {@link ModelSealError} `ABORTED` */
@@ -126,11 +153,10 @@ export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): F
   return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
 }
 
-function statFile(path: string, name: string): SourceFile {
-  const found = readState(path)
-  if (found.isSymbolicLink()) throw linkRefused(path, name)
-  if (!found.isFile()) throw special(path, name)
-  return { name, path, identity: identityOf(found) }
+function regularFile(path: string, name: string, stat: BigIntStats): SourceFile {
+  if (stat.isSymbolicLink()) throw linksNotAllowed(path, name)
+  if (!stat.isFile()) throw special(path, name)
+  return { name, path, identity: identityOf(stat) }
 }
 
 function readState(path: string): BigIntStats {
@@ -163,22 +189,6 @@ function checkedNames(directory: string, entries: Dirent[]): Dirent[] {
     })
   }
   return entries
-}
-
-function linkRefused(path: string, name: string): ModelSealError {
-  return new ModelSealError('SYMLINK_REFUSED', `${shown(name)} is a symbolic link, which a model may not contain.`, {
-    file: name,
-    found: `a link to ${shown(linkTarget(path))}`,
-    hint: 'Replace the link by the file itself.',
-  })
-}
-
-function linkTarget(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return 'an unknown target'
-  }
 }
 
 function special(path: string, name: string): ModelSealError {

@@ -1,0 +1,69 @@
+import { lstatSync, readlinkSync, realpathSync, type BigIntStats } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import { errno, unreadable } from './read-small-file.ts'
+
+/** Where a symbolic link of a model leads. */
+export interface LinkTarget {
+  /** Absolute path without any link in it. */
+  path: string
+  stat: BigIntStats
+}
+
+/**
+ * Follows a symbolic link of a model that allows links (OMS 6.1.1). Where the standard asks for a
+ * warning, this refuses: a link that leaves the model, and one that leads to a directory above itself.
+ *
+ * @param root the model's directory, without links
+ * @param ancestors the directories on the way to the link, without links
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_UNREADABLE`
+ */
+export function followLink(path: string, name: string, root: string, ancestors: readonly string[]): LinkTarget {
+  const target = targetOf(path, name)
+  const within = relative(root, target)
+  if (within === '..' || within.startsWith(`..${sep}`)) {
+    throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
+  }
+  // Without links in it, so that nothing is left to follow when it is opened.
+  const stat = lstatSync(target, { bigint: true })
+  if (stat.isDirectory() && ancestors.includes(target)) {
+    throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
+  }
+  return { path: target, stat }
+}
+
+/** The refusal of a link in a model that allows none. */
+export function linksNotAllowed(path: string, name: string): ModelSealError {
+  return linkRefused(
+    path,
+    name,
+    'is a symbolic link, which the model may not contain',
+    'Replace the link by the file itself.',
+  )
+}
+
+function targetOf(path: string, name: string): string {
+  try {
+    return realpathSync(path)
+  } catch (error) {
+    if (errno(error) === 'ENOENT') throw linkRefused(path, name, 'leads nowhere', 'Remove the link.')
+    if (errno(error) === 'ELOOP') throw linkRefused(path, name, 'leads back to itself', 'Remove the link.')
+    throw unreadable(path, 'symbolic link', error)
+  }
+}
+
+function linkRefused(path: string, name: string, what: string, hint: string): ModelSealError {
+  return new ModelSealError('SYMLINK_REFUSED', `${shown(name)} ${what}.`, {
+    file: name,
+    found: `a symbolic link to ${shown(linkText(path))}`,
+    hint,
+  })
+}
+
+function linkText(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return 'an unknown target'
+  }
+}
