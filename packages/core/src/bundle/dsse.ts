@@ -15,3 +15,17 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
   const prefix = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `
   return Buffer.concat([Buffer.from(prefix), payload])
 }
+
+/**
+ * What releases of the reference tool before 1.0 signed by mistake: a capital V, and instead of
+ * the payload the text of its Python bytes literal. Read, never written.
+ */
+export function defectivePreAuthEncoding({ payloadType, payload }: Envelope): Buffer {
+  const literal = payload.toString('latin1').replace(/[^ -~]|['\\]/g, literalEscape)
+  return Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'${literal}'`, 'latin1')
+}
+
+function literalEscape(char: string): string {
+  const named: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\', "'": "\\'" }
+  return named[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
+}

@@ -5,12 +5,19 @@ import { ignorePathFault } from '../manifest/names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { Fields } from './fields.ts'
 import { parseStrictJson } from './json.ts'
+import { OLD_PREDICATE_TYPE, parseOldStatement } from './old-statement.ts'
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
 const PREDICATE_TYPE = 'https://model_signing/signature/v1.0'
 
 /** Room for a million resources of four values each, and as much again. */
 const MAX_VALUES = 8_000_000
+
+/** A statement, and the version of its predicate. */
+export interface ParsedStatement {
+  version: '1.0' | '0.1'
+  manifest: Manifest
+}
 
 /**
  * Reads the statement of an envelope whose signature has been verified (OMS 8.3). What it accepts
@@ -20,17 +27,17 @@ const MAX_VALUES = 8_000_000
  * `STATEMENT_MALFORMED`, `SERIALIZATION_UNSUPPORTED`, `RESOURCES_EMPTY`, `RESOURCE_*`,
  * `ROOT_DIGEST_MISMATCH`
  */
-export function parseStatement(payload: Uint8Array): Manifest {
+export function parseStatement(payload: Uint8Array): ParsedStatement {
   const json = parseStrictJson(payload, { what: 'statement', maxValues: MAX_VALUES })
   const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
   checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')
-  checkType(
-    statement.string('predicateType'),
-    PREDICATE_TYPE,
-    'PREDICATE_TYPE',
-    'The statement is not about a signed model.',
-  )
+  const predicateType = statement.string('predicateType')
+  if (predicateType === OLD_PREDICATE_TYPE) return { version: '0.1', manifest: parseOldStatement(statement) }
+  checkType(predicateType, PREDICATE_TYPE, 'PREDICATE_TYPE', 'The statement is not about a signed model.')
+  return { version: '1.0', manifest: parseManifest(statement) }
+}
 
+function parseManifest(statement: Fields): Manifest {
   const predicate = statement.object('predicate').only('resources', 'serialization')
   const serialization = parseSerialization(predicate.object('serialization'))
   const resources = predicate.objects('resources').map((resource) => parseResource(resource, serialization))

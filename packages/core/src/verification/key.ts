@@ -1,8 +1,7 @@
-import { timingSafeEqual, verify } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { preAuthEncoding } from '../bundle/dsse.ts'
-import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { verifyStatement } from './statement-signature.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
 import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
 
@@ -15,10 +14,9 @@ import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
  */
 export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature {
   checkKeyClaim(bundle, publicKey, name)
-  checkSignature(bundle, publicKey, name)
   return asVerified({
     signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
-    manifest: parseStatement(bundle.envelope.payload),
+    manifest: verifyStatement(bundle, publicKey, name),
     bundleDigest: bundle.digest,
   })
 }
@@ -44,20 +42,6 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
       hint: 'Give the key that the publisher signs with, or the bundle that was signed with this key.',
     })
   }
-}
-
-function checkSignature({ envelope, path }: UnverifiedBundle, { key, hash }: PublicKey, name: string): void {
-  const signed = preAuthEncoding(envelope.payloadType, envelope.payload)
-  if (verify(hash, signed, { key, dsaEncoding: 'der' }, envelope.signature)) return
-  throw new ModelSealError(
-    'SIGNATURE_INVALID',
-    `The signature is not one by the key ${shown(name)} over this statement.`,
-    {
-      file: path,
-      signer: name,
-      hint: 'The bundle was changed, or forged: do not load the model.',
-    },
-  )
 }
 
 function sameText(a: string, b: string): boolean {
