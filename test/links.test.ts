@@ -1,0 +1,80 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { keySigner, signModel, verifyModel } from '@modelseal/core'
+
+const work = mkdtempSync(join(tmpdir(), 'modelseal-links-'))
+const model = join(work, 'model')
+const signature = join(work, 'model.sig')
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+writeFileSync(join(work, 'key'), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+writeFileSync(join(work, 'pub'), publicKey.export({ type: 'spki', format: 'pem' }))
+afterAll(() => rmSync(work, { recursive: true }))
+
+beforeEach(() => {
+  rmSync(model, { recursive: true, force: true })
+  mkdirSync(join(model, 'blobs'), { recursive: true })
+  writeFileSync(join(model, 'blobs/abc'), 'content')
+})
+
+const sign = async (allowSymlinks: boolean) =>
+  signModel(model, { signature, allowSymlinks, signer: await keySigner({ privateKey: join(work, 'key') }) })
+const verify = () => verifyModel(model, { signature, verifier: { publicKey: join(work, 'pub') } })
+
+describe('a model signed with its links', () => {
+  it('gives each link a resource of its own, and links to directories those below them', async () => {
+    symlinkSync('blobs/abc', join(model, 'weights'))
+    symlinkSync('blobs', join(model, 'also'))
+    expect(await sign(true)).toMatchObject({ files: 3 })
+    expect((await verify()).files).toEqual({ checked: 3, signed: 3 })
+  })
+
+  it('fails when a link is pointed at other content', async () => {
+    symlinkSync('blobs/abc', join(model, 'weights'))
+    writeFileSync(join(model, 'blobs/evil'), 'evil')
+    await sign(true)
+    rmSync(join(model, 'weights'))
+    symlinkSync('blobs/evil', join(model, 'weights'))
+    await expect(verify()).rejects.toMatchObject({ code: 'FILE_MISMATCH', file: 'weights' })
+  })
+
+  it('fails when a link is added, to a file or to a directory', async () => {
+    await sign(true)
+    symlinkSync('blobs', join(model, 'added'))
+    await expect(verify()).rejects.toMatchObject({ code: 'FILE_UNSIGNED', file: 'added/abc' })
+  })
+})
+
+describe('a link is refused, on signing and on verifying, that', () => {
+  const refused: [string, string, (path: string) => void][] = [
+    ['leaves the model for a file', 'out', (path) => symlinkSync('../key', path)],
+    ['leaves the model for a directory', 'out', (path) => symlinkSync('..', path)],
+    ['leaves the model by an absolute path', 'out', (path) => symlinkSync('/etc/hostname', path)],
+    ['leads to the directory that it lies in', 'loop', (path) => symlinkSync('.', path)],
+    ['leads to itself', 'self', (path) => symlinkSync('self', path)],
+    ['leads nowhere', 'gone', (path) => symlinkSync('nothing', path)],
+  ]
+  it.each(refused)('%s', async (_, name, make) => {
+    await sign(true)
+    make(join(model, name))
+    await expect(verify()).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
+    await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
+  })
+
+  it('leads back to a directory above through another one', async () => {
+    mkdirSync(join(model, 'a/b'), { recursive: true })
+    symlinkSync('../..', join(model, 'a/b/up'))
+    await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'a/b/up' })
+  })
+})
+
+describe('a model signed without links', () => {
+  it('refuses every link', async () => {
+    await sign(false)
+    symlinkSync('blobs/abc', join(model, 'weights'))
+    await expect(verify()).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'weights' })
+    await expect(sign(false)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'weights' })
+  })
+})

@@ -1,0 +1,48 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { verifyModel } from '@modelseal/core'
+
+const fixtures = join(import.meta.dirname, 'fixtures/reference')
+const bundles = readdirSync(fixtures).filter((name) => /-key.*\.sig$/.test(name))
+const work = mkdtempSync(join(tmpdir(), 'modelseal-old-'))
+afterAll(() => rmSync(work, { recursive: true }))
+
+const verifier = { publicKey: join(fixtures, 'signer.pub') }
+
+describe('a bundle that the reference tool signed with a key', () => {
+  it('is there for each of its releases', () => {
+    expect(bundles.map((name) => name.split('-')[0])).toEqual(
+      expect.arrayContaining(['0.2.0', '0.3.1', '1.0.0', '1.0.1', '1.1.0', '1.1.1']),
+    )
+  })
+
+  it.each(bundles)('%s verifies, with every file of the model', async (name) => {
+    const { files, signer } = await verifyModel(join(fixtures, 'model'), { signature: join(fixtures, name), verifier })
+    // An empty file has no shard.
+    expect(files).toEqual(name.includes('shards') ? { checked: 4, signed: 4 } : { checked: 5, signed: 5 })
+    expect(signer.method).toBe('key')
+  })
+
+  it.each(bundles)('%s does not verify over a changed model', async (name) => {
+    const model = join(work, name)
+    cpSync(join(fixtures, 'model'), model, { recursive: true })
+    writeFileSync(join(model, 'config.json'), '{ "model": "fixturE" }\n')
+    await expect(verifyModel(model, { signature: join(fixtures, name), verifier })).rejects.toMatchObject({
+      code: 'FILE_MISMATCH',
+      file: 'config.json',
+    })
+  })
+
+  it.each(bundles)('%s does not verify with a changed payload', async (name) => {
+    const bundle = JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as { dsseEnvelope: { payload: string } }
+    const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString().replace('config.json', 'config.jsoN')
+    bundle.dsseEnvelope.payload = Buffer.from(payload).toString('base64')
+    const signature = join(work, `changed-${name}`)
+    writeFileSync(signature, JSON.stringify(bundle))
+    await expect(verifyModel(join(fixtures, 'model'), { signature, verifier })).rejects.toMatchObject({
+      code: 'SIGNATURE_INVALID',
+    })
+  })
+})
