@@ -7,6 +7,13 @@ export interface ModelFlags {
   ignoreGitPaths: boolean
 }
 
+/** How a model is hashed on signing; on verifying, the signature says. */
+export interface HashingFlags extends ModelFlags {
+  allowSymlinks?: boolean
+  hashType: 'sha256' | 'blake2b' | 'blake3'
+  shardSize?: number
+}
+
 /** Adds the model and the options of {@link ModelFlags}. */
 export function withModel(command: Command): Command {
   return command
@@ -20,15 +27,45 @@ export function withModel(command: Command): Command {
     .option('--ignore-git-paths', 'leave them out (default)')
 }
 
+/** Adds the options of {@link HashingFlags}. */
+export function withHashing(command: Command): Command {
+  return command
+    .option('--allow-symlinks', 'follow symbolic links that stay within the model; without it a link is refused')
+    .addOption(
+      new Option('--hash-type <type>', 'hash of the files').choices(['sha256', 'blake2b', 'blake3']).default('sha256'),
+    )
+    .option('--shard-size <bytes>', 'hash files in shards of this size; 1000000000 is usual', positiveInteger)
+}
+
+/** Adds what every command that verifies without a policy accepts. */
+export function withVerifying(command: Command): Command {
+  return command
+    .option('--allow-symlinks', 'accepted for compatibility: the signature says whether links are followed')
+    .option('--ignore-unsigned-files', 'accept files that nobody signed')
+    .option('--no-ignore-unsigned-files', 'refuse a model with such files (default)')
+    .option(
+      '--only <path>',
+      'check only this signed file or directory, relative to the working directory; may be repeated',
+      (path: string, paths: string[] | undefined) => [...(paths ?? []), resolve(nonEmpty(path))],
+    )
+}
+
+/** What {@link withVerifying} adds. */
+export interface VerifyingFlags extends ModelFlags {
+  ignoreUnsignedFiles?: boolean
+  only?: string[]
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text)
+  if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
+    throw new InvalidArgumentError('It is not a positive whole number.')
+  return value
+}
+
 /** Adds `--json`, which every command has. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'print one JSON object instead of text')
-}
-
-export function withUnsignedFiles(command: Command): Command {
-  return command
-    .option('--ignore-unsigned-files', 'accept files that nobody signed')
-    .option('--no-ignore-unsigned-files', 'refuse a model with such files (default)')
 }
 
 /** An option whose value is a path. */

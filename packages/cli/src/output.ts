@@ -28,6 +28,11 @@ export function amount({ files, bytes }: { files: number; bytes: number }): stri
   return `${files} ${files === 1 ? 'file' : 'files'}, ${byteCount(bytes)}`
 }
 
+/** `5 of 5 signed files, 2.3 MB`: never to be mistaken for the whole where it is a part. */
+export function checkedAmount({ files, bytes }: { files: { checked: number; signed: number }; bytes: number }): string {
+  return `${files.checked} of ${files.signed} signed files, ${byteCount(bytes)}`
+}
+
 /** Decimal units, as disks and networks count. */
 export function byteCount(bytes: number): string {
   const step = Math.min(Math.max(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), 0), UNITS.length - 1)

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import { withJson, withModel, type ModelFlags } from '../options.ts'
+import { withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 /** `modelseal digest MODEL`: the root digest, as the reference tool prints it. */
 export function addDigest(program: Command, perform: Perform): void {
-  withJson(withModel(program.command('digest')))
+  withJson(withHashing(withModel(program.command('digest'))))
     .description('Print the root digest of a model: the one that a signature is over.')
     .addHelpText('after', HELP)
     .action(perform(digest))
@@ -17,7 +17,7 @@ Examples:
   $ modelseal digest models/vad --ignore-paths models/vad/model.sig
   $ modelseal digest --no-ignore-git-paths models/vad`
 
-async function digest(model: string, flags: ModelFlags, session: Session): Promise<Outcome> {
+async function digest(model: string, flags: HashingFlags, session: Session): Promise<Outcome> {
   const { digestModel } = await import('@modelseal/core')
   const { rootDigest, files, bytes } = await digestModel(model, { ...flags, ...session })
   const named = `sha256:${rootDigest}`

@@ -1,10 +1,10 @@
 import { Option, type Command } from 'commander'
 import { amount, summary } from '../output.ts'
-import { pathOption, withJson, withModel, type ModelFlags } from '../options.ts'
+import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { keySignerWithPassword, PASSWORD_VARIABLE } from '../password.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
-interface Flags extends ModelFlags {
+interface Flags extends HashingFlags {
   privateKey: string
   signature: string
   password?: string
@@ -12,7 +12,7 @@ interface Flags extends ModelFlags {
 
 /** `modelseal sign key MODEL --private-key K`. */
 export function addSignKey(sign: Command, perform: Perform): void {
-  withJson(withModel(sign.command('key')))
+  withJson(withHashing(withModel(sign.command('key'))))
     .description('Sign with a private key, and write the signature bundle.')
     .addOption(pathOption('--private-key <path>', 'PEM, on P-256, P-384 or P-521').makeOptionMandatory())
     .addOption(pathOption('--signature <path>', 'where the bundle goes').default('model.sig'))

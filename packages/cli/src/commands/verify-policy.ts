@@ -1,6 +1,6 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
-import { byteCount, summary } from '../output.ts'
+import { checkedAmount, summary } from '../output.ts'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
@@ -40,7 +40,7 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
   const facts: [string, string][] = [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
     ...signers.map(({ method, name }): [string, string] => ['signer', `${method} ${shown(name)}`]),
-    ['content', `${files.checked} of ${files.signed} signed files, ${byteCount(bytes)}`],
+    ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
   ]
   return facts
