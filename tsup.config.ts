@@ -18,7 +18,7 @@ export default defineConfig({
   dts: library ? { entry: { index: 'src/index.ts' } } : false,
   clean: true,
   shims: library,
-  splitting: false,
+  splitting: true,
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',

@@ -14,7 +14,7 @@ const checks = [
   ['formatting', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ['types', 'tsc', ['-p', 'tsconfig.json']],
   ['lint', 'eslint', ['.']],
-  ...published.map((name) => [`publint ${name}`, 'publint', ['--strict', `packages/${name}`]]),
+  ...published.map((name) => [`publint ${name}`, 'publint', ['--strict', '--pack', 'npm', `packages/${name}`]]),
   ...libraries.map((name) => [`types as published, ${name}`, 'attw', ['--pack', `packages/${name}`, '--quiet']]),
   ['tests', 'vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORTS}/vitest.json`]],
 ]
