@@ -9,11 +9,13 @@ export interface JsonBounds {
   file?: string | undefined
   /** Values and containers in all; bounds the memory that parsing takes. */
   maxValues: number
+  /** Containers within containers. Default 32: nothing in a bundle or statement nests deeper than about 8. */
+  maxDepth?: number
+  /** Keys of one object. Default 64: none of a bundle or statement has more than about 12. */
+  maxKeys?: number
 }
 
-/** Nothing in a bundle or statement nests deeper than about 8. */
 const MAX_DEPTH = 32
-/** No object of these formats has more than about 12 fields. */
 const MAX_KEYS = 64
 
 /**
@@ -57,7 +59,8 @@ const CLOSE_BRACE = 0x7d
 
 /** Sound for valid JSON; for anything else it ends without harm, and `JSON.parse` refuses. */
 function scan(text: string, bounds: JsonBounds): void {
-  const open: (string[] | undefined)[] = [] // the keys so far of each open object; undefined for an array
+  const { maxDepth = MAX_DEPTH } = bounds
+  const open: (Set<string> | undefined)[] = [] // the keys so far of each open object; undefined for an array
   let keyNext = false
   let values = 1
   for (let i = 0; i < text.length; i++) {
@@ -73,9 +76,9 @@ function scan(text: string, bounds: JsonBounds): void {
       case OPEN_BRACE:
       case OPEN_BRACKET:
         keyNext = text.charCodeAt(i) === OPEN_BRACE
-        open.push(keyNext ? [] : undefined)
+        open.push(keyNext ? new Set() : undefined)
         values++
-        if (open.length > MAX_DEPTH) throw tooComplex(bounds, `more than ${MAX_DEPTH} levels`)
+        if (open.length > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
         break
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
@@ -104,9 +107,9 @@ function endOfString(text: string, start: number): number {
   return text.length - 1
 }
 
-function addKey(keys: string[], literal: string, bounds: JsonBounds): void {
+function addKey(keys: Set<string>, literal: string, bounds: JsonBounds): void {
   const key = literal.includes('\\') ? decoded(literal) : literal.slice(1, -1)
-  if (keys.includes(key)) {
+  if (keys.has(key)) {
     throw new ModelSealError(
       'JSON_DUPLICATE_KEY',
       `The ${bounds.what} names the key ${shown(key)} twice in one object.`,
@@ -116,7 +119,8 @@ function addKey(keys: string[], literal: string, bounds: JsonBounds): void {
       },
     )
   }
-  if (keys.push(key) > MAX_KEYS) throw tooComplex(bounds, `an object of more than ${MAX_KEYS} keys`)
+  const { maxKeys = MAX_KEYS } = bounds
+  if (keys.add(key).size > maxKeys) throw tooComplex(bounds, `an object of more than ${maxKeys} keys`)
 }
 
 function decoded(literal: string): string {

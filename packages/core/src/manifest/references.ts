@@ -1,0 +1,44 @@
+import { ModelSealError, shown } from '../errors.ts'
+
+/**
+ * The signed name of a file that another file of the model refers to, such as the weights that a
+ * `model.json` lists. References are relative to the file that makes them and are taken literally:
+ * nothing is decoded or normalised, so that no two readers can see two files in one reference.
+ *
+ * @param from name of the referring file, relative to the model
+ * @param reference as the file has it
+ * @throws {@link ModelSealError} `PATH_ESCAPES` for what is absolute, a URL, has a `..` component
+ * or a backslash, plain or percent-encoded
+ * @example
+ * ```ts
+ * referencedName('web/model.json', 'weights/group1-shard1of2.bin') // 'web/weights/group1-shard1of2.bin'
+ * ```
+ */
+export function referencedName(from: string, reference: string): string {
+  const fault = referenceFault(reference)
+  if (fault === undefined) return from.slice(0, from.lastIndexOf('/') + 1) + reference
+  throw new ModelSealError(
+    'PATH_ESCAPES',
+    `The file ${shown(from)} refers to ${shown(reference)}, which can lead out of the model: ${fault}.`,
+    {
+      file: from,
+      expected: 'a plain path relative to the file',
+      found: shown(reference),
+      hint: 'Do not load this model; ask its publisher for one whose files lie together.',
+    },
+  )
+}
+
+/** `.`, `/` and `\` as percent-encoding has them, once or more often encoded. */
+const ENCODED = /%(25)*(2e|2f|5c)/i
+/** `https://…`, `file:…/…`, and `C:` of Windows. */
+const NOT_RELATIVE = /^([a-z]:|[a-z][a-z0-9+.-]*:\/)/i
+
+function referenceFault(reference: string): string | undefined {
+  if (reference.startsWith('/')) return 'it is absolute'
+  if (reference.includes('\\')) return 'it contains a backslash'
+  if (NOT_RELATIVE.test(reference)) return 'it is a URL, or begins with a drive letter'
+  if (ENCODED.test(reference)) return 'it contains a percent-encoded dot, slash or backslash'
+  if (reference.split('/').includes('..')) return 'it contains a ".." component'
+  return undefined
+}
