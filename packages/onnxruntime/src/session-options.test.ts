@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { checkedSessionOptions } from './session-options.ts'
+
+const FOLDER = 'session.model_external_initializers_file_folder_path'
+const refused = expect.objectContaining({ name: 'ModelSealError', code: 'INVALID_ARGUMENT' })
+
+test('the runtime is sent to a folder that does not exist, another for every load', () => {
+  const folders = [checkedSessionOptions(), checkedSessionOptions({})].map(({ extra }) => extra?.[FOLDER] as string)
+  expect(folders.map((folder) => existsSync(folder))).toEqual([false, false])
+  expect(folders[0]).not.toBe(folders[1])
+})
+
+test('other options reach the runtime', () => {
+  const given = { graphOptimizationLevel: 'basic', extra: { session: { set_denormal_as_zero: '1' } } } as const
+  expect(checkedSessionOptions(given)).toMatchObject({
+    graphOptimizationLevel: 'basic',
+    extra: { 'session.set_denormal_as_zero': '1' },
+  })
+})
+
+test('options that are changed afterwards do not reach the runtime', () => {
+  const session: Record<string, string> = { set_denormal_as_zero: '1' }
+  const checked = checkedSessionOptions({ extra: { session } })
+  session['load_model_format'] = 'ORT'
+  expect(Object.keys(checked.extra ?? {}).sort()).toEqual([FOLDER, 'session.set_denormal_as_zero'])
+})
+
+describe('refuses', () => {
+  test('external data of the caller', () => {
+    expect(() => checkedSessionOptions({ externalData: ['weights.bin'] })).toThrow(refused)
+    expect(() => checkedSessionOptions({ externalData: [] })).toThrow(refused)
+  })
+
+  test.each([
+    { session: { load_model_format: 'ORT' } },
+    { 'session.load_model_format': 'ORT' },
+    { session: { model_external_initializers_file_folder_path: '/tmp' } },
+    { session: { model_external_initializers_file_folder_path: '/tmp' } },
+    { session: { node_partition_config_file: '/tmp/x' } },
+    { session: { resource_cuda_partitioning_settings: '1,/tmp/x' } },
+    { session: { use_memory_mapped_ort_model: '1' } },
+    { ep: { context_file_path: '/tmp/x' } },
+    { Session: { Load_Model_Format: 'ORT' } },
+  ])('%j, which makes the runtime read something else', (extra) => {
+    expect(() => checkedSessionOptions({ extra })).toThrow(refused)
+  })
+
+  test('extra options that are not strings, or nested without end', () => {
+    const endless: Record<string, unknown> = {}
+    endless['again'] = endless
+    expect(() => checkedSessionOptions({ extra: { session: { set_denormal_as_zero: 1 } } })).toThrow(refused)
+    expect(() => checkedSessionOptions({ extra: endless })).toThrow(refused)
+  })
+})

@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '@modelseal/core'
+import type { InferenceSession } from 'onnxruntime-node'
+
+/**
+ * Copies the caller's options, refuses what would let the runtime read files that nobody
+ * verified, and takes the working directory from it.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export function checkedSessionOptions(given: InferenceSession.SessionOptions = {}): InferenceSession.SessionOptions {
+  if (given.externalData !== undefined) {
+    throw refused('externalData', 'External data is read from the signed model; leave the option out.')
+  }
+  const extra: Record<string, string> = {}
+  flatten(given.extra ?? {}, '', extra, 0)
+  for (const name of Object.keys(extra)) {
+    if (READS_FILES.test(name)) throw refused(`extra.${name}`, 'Everything that the runtime reads has to be verified.')
+  }
+  // A model from memory has its relative paths looked up in this folder, else in the working
+  // directory. It does not exist, and nobody can guess its name to make it: what is not handed
+  // over as verified bytes is not found.
+  extra['session.model_external_initializers_file_folder_path'] = join(tmpdir(), `modelseal-none-${randomUUID()}`)
+  return { ...given, extra }
+}
+
+/**
+ * onnxruntime_session_options_config_keys.h: entries that name files and folders to read, or make
+ * the runtime take the bytes for something else than the ONNX model that was checked.
+ */
+const READS_FILES = /file|path|folder|format|context|library|partitioning|model_bytes|memory_mapped/i
+
+const MAX_DEPTH = 8
+
+/** To `a.b.c` from objects in objects, as the runtime does it: what is checked is what it gets. */
+function flatten(options: object, prefix: string, into: Record<string, string>, depth: number): void {
+  for (const [key, value] of Object.entries(options) as [string, unknown][]) {
+    const name = prefix + key
+    if (typeof value === 'string') into[name] = value
+    else if (typeof value === 'object' && value !== null && depth < MAX_DEPTH)
+      flatten(value, `${name}.`, into, depth + 1)
+    else throw refused(`extra.${name}`, 'Its values are strings, or objects of strings.')
+  }
+}
+
+function refused(option: string, hint: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `The session option ${shown(option)} cannot be used here.`, { hint })
+}

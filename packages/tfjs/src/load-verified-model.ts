@@ -1,0 +1,40 @@
+import type { OpenOptions, Verdict } from '@modelseal/core'
+import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
+
+export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
+  /** Handed to tf's own loader; options that would redirect loading are refused. */
+  load?: Parameters<T['loadGraphModel']>[1] | undefined
+}
+
+/** `format` tells which of tf's classes `model` is. */
+export type LoadedModel<T extends TensorFlow> = {
+  /** Who signed the model, which rule of the policy accepted it, what was hashed. */
+  verdict: Verdict
+} & (
+  | { format: 'graph-model'; model: Awaited<ReturnType<T['loadGraphModel']>> }
+  | { format: 'layers-model'; model: Awaited<ReturnType<T['loadLayersModel']>> }
+)
+
+/**
+ * Loads a TensorFlow.js model, a graph model or a layers model as its `model.json` says, if its
+ * signature satisfies the trust policy; and tells who signed it.
+ *
+ * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
+ * @param path path or `file://` URL, of a `model.json` or of the signed directory that holds it
+ * @throws {@link ModelSealError} as the functions of {@link verified} do
+ * @example
+ * ```ts
+ * const { model, verdict } = await loadVerifiedModel(tf, 'models/blazeface', { policy: 'trust-policy.yaml' })
+ * ```
+ */
+export async function loadVerifiedModel<T extends TensorFlow>(
+  tf: T,
+  path: string,
+  options: LoadOptions<T> = {},
+): Promise<LoadedModel<T>> {
+  const { load, ...open } = options
+  await using opened = await openArtifacts(path, open, load)
+  const { format } = opened.gathered
+  const model = await handOver(tf, format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel', opened, [])
+  return { format, model, verdict: opened.verdict } as LoadedModel<T>
+}

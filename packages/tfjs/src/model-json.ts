@@ -1,0 +1,139 @@
+import { ModelSealError, parseStrictJson, shown } from '@modelseal/core'
+import type { io } from '@tensorflow/tfjs'
+
+export type ModelFormat = 'graph-model' | 'layers-model'
+
+/** What a `model.json` says, checked. */
+export interface ModelJson {
+  format: ModelFormat
+  /** All but the weights themselves. */
+  artifacts: io.ModelArtifacts
+  /** Files that hold the weights, in order, relative to `model.json`; undefined for a model without weights. */
+  weightPaths: string[] | undefined
+}
+
+/** Larger than any model.json, which holds no weights; bounds the text that is made from it. */
+const MAX_BYTES = 256 * 1024 * 1024
+/** Values of all kinds; graphs of the largest models have some hundred thousand. */
+const MAX_VALUES = 10_000_000
+/** Layers within models within models; real ones nest about 20. */
+const MAX_DEPTH = 128
+/** Metadata may hold a vocabulary as one object. */
+const MAX_KEYS = 1_000_000
+
+/**
+ * Reads a `model.json` (`io.ModelJSON` of TensorFlow.js).
+ *
+ * @param file its name, for messages
+ * @throws {@link ModelSealError} `MODEL_FORMAT`, `JSON_INVALID`, `JSON_NOT_UTF8`,
+ * `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
+ */
+export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
+  if (bytes.length > MAX_BYTES) throw fault(file, 'its size', `at most ${MAX_BYTES} bytes`, `${bytes.length} bytes`)
+  const json = object(
+    parseStrictJson(bytes, { what: 'model file', file, maxValues: MAX_VALUES, maxDepth: MAX_DEPTH, maxKeys: MAX_KEYS }),
+    file,
+    'the whole',
+  )
+  const modelTopology = object(json['modelTopology'], file, 'modelTopology')
+  const artifacts: io.ModelArtifacts = { ...carriedOver(json), modelTopology }
+  const groups = json['weightsManifest'] === undefined ? undefined : weightGroups(json['weightsManifest'], file)
+  if (groups) artifacts.weightSpecs = groups.flatMap(({ weights }) => weights)
+  return {
+    format: formatOf(json['format'], modelTopology, file),
+    artifacts,
+    weightPaths: groups?.flatMap(({ paths }) => paths),
+  }
+}
+
+/**
+ * Every value of every weight takes a byte at least, so that shapes cannot make tf count beyond
+ * what there is.
+ *
+ * @throws {@link ModelSealError} `MODEL_FORMAT`
+ */
+export function checkWeightSizes({ artifacts }: ModelJson, weightData: readonly ArrayBuffer[], file: string): void {
+  const bytes = weightData.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const values = (artifacts.weightSpecs ?? []).reduce(
+    (sum, { shape }) => sum + shape.reduce((size, dimension) => size * dimension, 1),
+    0,
+  )
+  if (values > bytes) throw fault(file, 'weightsManifest', `weights within ${bytes} bytes`, `${values} values`)
+}
+
+/** Fields that tf takes as they are. */
+const CARRIED_OVER = [
+  'format',
+  'generatedBy',
+  'convertedBy',
+  'signature',
+  'userDefinedMetadata',
+  'modelInitializer',
+  'initializerSignature',
+  'trainingConfig',
+] as const satisfies (keyof io.ModelArtifacts)[]
+
+function carriedOver(json: Record<string, unknown>): io.ModelArtifacts {
+  return Object.fromEntries(
+    CARRIED_OVER.flatMap((field) => (json[field] === undefined || json[field] === null ? [] : [[field, json[field]]])),
+  )
+}
+
+/** Files of old converters say no format; a graph has nodes, a Keras model a class or a configuration. */
+function formatOf(format: unknown, topology: Record<string, unknown>, file: string): ModelFormat {
+  if (format === 'graph-model' || format === 'layers-model') return format
+  if (format === undefined || format === null) {
+    if (Array.isArray(topology['node'])) return 'graph-model'
+    if ('model_config' in topology || 'class_name' in topology) return 'layers-model'
+  }
+  throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
+}
+
+function weightGroups(value: unknown, file: string): io.WeightsManifestConfig {
+  return array(value, file, 'weightsManifest').map((item, index) => {
+    const at = `weightsManifest[${index}]`
+    const group = object(item, file, at)
+    const paths = array(group['paths'], file, `${at}.paths`)
+    for (const path of paths) {
+      if (typeof path !== 'string' || path === '') throw fault(file, `${at}.paths`, 'names of files', described(path))
+    }
+    const weights = array(group['weights'], file, `${at}.weights`)
+    for (const weight of weights) checkSpec(weight, file, `${at}.weights`)
+    return { paths, weights } as io.WeightsManifestConfig[number]
+  })
+}
+
+function checkSpec(value: unknown, file: string, at: string): void {
+  const { name, shape, dtype } = object(value, file, at)
+  if (typeof name !== 'string') throw fault(file, `${at}.name`, 'a name', described(name))
+  if (typeof dtype !== 'string') throw fault(file, `${at}.dtype`, 'a type', described(dtype))
+  for (const dimension of array(shape, file, `${at}.shape`)) {
+    if (!Number.isSafeInteger(dimension) || (dimension as number) < 0)
+      throw fault(file, `${at}.shape`, 'sizes of dimensions', described(dimension))
+  }
+}
+
+function object(value: unknown, file: string, at: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw fault(file, at, 'an object', described(value))
+}
+
+function array(value: unknown, file: string, at: string): unknown[] {
+  if (Array.isArray(value)) return value as unknown[]
+  throw fault(file, at, 'an array', described(value))
+}
+
+function described(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return shown(typeof value === 'string' ? value : JSON.stringify(value))
+}
+
+function fault(file: string, at: string, expected: string, found: string): ModelSealError {
+  return new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is not a TensorFlow.js model: ${at} is wrong.`, {
+    file,
+    expected,
+    found,
+  })
+}

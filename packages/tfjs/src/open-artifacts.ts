@@ -1,0 +1,131 @@
+import {
+  ModelSealError,
+  openVerifiedModel,
+  referencedName,
+  shown,
+  type ModelReader,
+  type OpenOptions,
+  type Verdict,
+} from '@modelseal/core'
+import type { io } from '@tensorflow/tfjs'
+import { checkedLoadOptions } from './load-options.ts'
+import { localPath } from './local-path.ts'
+import { checkWeightSizes, parseModelJson, type ModelFormat } from './model-json.ts'
+
+/** What this package uses of `@tensorflow/tfjs` or `@tensorflow/tfjs-node`. */
+export interface TensorFlow {
+  loadGraphModel: (...args: never[]) => Promise<unknown>
+  loadLayersModel: (...args: never[]) => Promise<unknown>
+}
+
+/** A verified model, as tf takes it. */
+export interface OpenedArtifacts extends AsyncDisposable {
+  path: string
+  verdict: Verdict
+  gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
+  /** The caller's options for tf, checked. */
+  loadOptions: object
+}
+
+/**
+ * Verifies a model and reads what tf is to get. The model files that `model.json` names are read
+ * through its signature only.
+ *
+ * @throws {@link ModelSealError} see {@link verified}
+ */
+export async function openArtifacts(
+  source: unknown,
+  options: OpenOptions,
+  givenLoadOptions: unknown,
+): Promise<OpenedArtifacts> {
+  const path = localPath(source)
+  const loadOptions = checkedLoadOptions(givenLoadOptions)
+  const model = await openVerifiedModel(path, reporting(options, loadOptions.onProgress), gather)
+  return {
+    path,
+    verdict: model.verdict,
+    gathered: model.gathered,
+    loadOptions,
+    [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
+  }
+}
+
+/** @throws {@link ModelSealError} `RUNTIME_FAILED` */
+export async function handOver(
+  tf: TensorFlow,
+  loader: keyof TensorFlow,
+  { path, verdict, gathered, loadOptions }: OpenedArtifacts,
+  further: readonly unknown[],
+): Promise<unknown> {
+  const handler: io.IOHandler = { load: () => Promise.resolve(gathered.artifacts) }
+  try {
+    return await tf[loader](...([handler, loadOptions, ...further] as never[]))
+  } catch (cause) {
+    throw runtimeFailed(path, loader, verdict, cause)
+  }
+}
+
+async function gather(reader: ModelReader): Promise<OpenedArtifacts['gathered']> {
+  const entry = reader.entry ?? modelJsonAmong(reader.files)
+  const json = parseModelJson(await reader.read(entry), entry)
+  if (json.weightPaths === undefined) return json
+
+  // A file that is named twice is read once.
+  const buffers = new Map<string, ArrayBuffer>()
+  const weightData: ArrayBuffer[] = []
+  for (const path of json.weightPaths) {
+    const name = referencedName(entry, path)
+    const buffer = buffers.get(name) ?? (await reader.read(name)).buffer
+    buffers.set(name, buffer)
+    weightData.push(buffer)
+  }
+  checkWeightSizes(json, weightData, entry)
+  const [only] = weightData
+  return {
+    format: json.format,
+    artifacts: { ...json.artifacts, weightData: only !== undefined && weightData.length === 1 ? only : weightData },
+  }
+}
+
+const SHOWN_NAMES = 10
+
+/** In a directory: `model.json`, else the only JSON file. */
+function modelJsonAmong(files: readonly string[]): string {
+  const candidates = files.includes('model.json') ? ['model.json'] : files.filter((name) => name.endsWith('.json'))
+  const [only] = candidates
+  if (only !== undefined && candidates.length === 1) return only
+  const listed = candidates.slice(0, SHOWN_NAMES).map(shown)
+  if (candidates.length > listed.length) listed.push(`${candidates.length - listed.length} more`)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
+    expected: 'a signed "model.json", or exactly one signed file whose name ends in ".json"',
+    found: listed.join(', ') || 'none',
+    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
+  })
+}
+
+/** tf's own progress callback takes a fraction from 0 to 1. */
+function reporting(options: OpenOptions, onFraction: ((fraction: number) => void) | undefined): OpenOptions {
+  if (!onFraction) return options
+  return {
+    ...options,
+    onProgress(done, total) {
+      options.onProgress?.(done, total)
+      onFraction(total === 0 ? 1 : done / total)
+    },
+  }
+}
+
+function runtimeFailed(path: string, loader: string, verdict: Verdict, cause: unknown): ModelSealError {
+  const error = new ModelSealError(
+    'RUNTIME_FAILED',
+    `The model ${shown(path)} was verified, but TensorFlow.js does not load it (${loader}).`,
+    {
+      file: path,
+      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      hint: 'Check that it is a model for this loader, and that this version of TensorFlow.js supports it.',
+      cause,
+    },
+  )
+  error.verdict = verdict
+  return error
+}

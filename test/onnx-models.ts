@@ -1,0 +1,121 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire'
+
+// Makes ONNX models field by field (onnx.proto), so that tests can make hostile ones, too.
+
+const LENGTH_DELIMITED = 2
+const VARINT = 0
+
+type Bytes = Uint8Array
+type Field = [number, Bytes | string | number]
+
+/** A message of the given fields, in the given order. */
+export function message(...fields: Field[]): Bytes {
+  const writer = new BinaryWriter()
+  for (const [number, value] of fields) {
+    if (typeof value === 'number') writer.tag(number, VARINT).int64(value)
+    else if (typeof value === 'string') writer.tag(number, LENGTH_DELIMITED).string(value)
+    else writer.tag(number, LENGTH_DELIMITED).bytes(value)
+  }
+  return writer.finish()
+}
+
+export const FLOAT = 1
+const BOOL = 9
+
+export function entry(key: string, value: string): Bytes {
+  return message([1, key], [2, value])
+}
+
+/** A tensor of floats whose values lie in another file. */
+export function externalTensor(name: string, size: number, location: string): Bytes {
+  return message(
+    [1, size],
+    [2, FLOAT],
+    [8, name],
+    [13, entry('location', location)],
+    [13, entry('offset', '0')],
+    [13, entry('length', String(4 * size))],
+    [14, 1],
+  )
+}
+
+export function floats(...values: number[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Float32Array(values).buffer)
+}
+
+/** A tensor of floats with its values inside. */
+export function inlineTensor(name: string, ...values: number[]): Bytes {
+  return message([1, values.length], [2, FLOAT], [8, name], [9, floats(...values)])
+}
+
+export function value(name: string, size: number, type = FLOAT): Bytes {
+  const shape = message([1, message([1, size])])
+  return message([1, name], [2, message([1, message([1, type], [2, shape])])])
+}
+
+export function node(operator: string, inputs: string[], outputs: string[], attributes: Bytes[] = []): Bytes {
+  return message(
+    ...inputs.map((name): Field => [1, name]),
+    ...outputs.map((name): Field => [2, name]),
+    [4, operator],
+    ...attributes.map((attribute): Field => [5, attribute]),
+  )
+}
+
+export function tensorAttribute(name: string, tensor: Bytes): Bytes {
+  return message([1, name], [5, tensor], [20, 4])
+}
+
+export function graphAttribute(name: string, graph: Bytes): Bytes {
+  return message([1, name], [6, graph], [20, 5])
+}
+
+export function graph(parts: {
+  nodes?: Bytes[]
+  initializers?: Bytes[]
+  sparse?: Bytes[]
+  inputs?: Bytes[]
+  outputs?: Bytes[]
+}): Bytes {
+  const { nodes = [], initializers = [], sparse = [], inputs = [], outputs = [] } = parts
+  return message(
+    ...nodes.map((item): Field => [1, item]),
+    [2, 'graph'],
+    ...initializers.map((item): Field => [5, item]),
+    ...sparse.map((item): Field => [15, item]),
+    ...inputs.map((item): Field => [11, item]),
+    ...outputs.map((item): Field => [12, item]),
+  )
+}
+
+export function model(graphMessage: Bytes, ...further: Field[]): Bytes {
+  return message([1, 8], [8, message([1, ''], [2, 17])], [7, graphMessage], ...further)
+}
+
+/** y = x + w, for vectors of two, with w in another file. */
+export function addingModel(location: string): Bytes {
+  return model(
+    graph({
+      nodes: [node('Add', ['x', 'w'], ['y'])],
+      initializers: [externalTensor('w', 2, location)],
+      inputs: [value('x', 2)],
+      outputs: [value('y', 2)],
+    }),
+  )
+}
+
+/** y = x + w where w is in another file and only a branch of an `If` names it. */
+export function branchingModel(location: string): Bytes {
+  const branch = graph({
+    nodes: [node('Add', ['x', 'w'], ['z'])],
+    initializers: [externalTensor('w', 2, location)],
+    outputs: [value('z', 2)],
+  })
+  return model(
+    graph({
+      nodes: [node('If', ['c'], ['y'], [graphAttribute('then_branch', branch), graphAttribute('else_branch', branch)])],
+      inputs: [value('x', 2), value('c', 1, BOOL)],
+      outputs: [value('y', 2)],
+    }),
+  )
+}
