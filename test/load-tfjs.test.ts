@@ -45,10 +45,10 @@ describe('BlazeFace, a graph model', async () => {
 
   /** What tf itself makes of the same files, without modelseal. */
   function loadedPlainly(): Promise<tensorflow.GraphModel> {
-    const json = JSON.parse(readFileSync(join(directory, 'model.json'), 'utf8'))
+    const json = JSON.parse(readFileSync(join(directory, 'model.json'), 'utf8')) as tensorflow.io.ModelJSON
     const { weightsManifest, ...rest } = json
     const weightData = new Uint8Array(readFileSync(join(directory, 'blazeface.bin'))).buffer
-    const weightSpecs = (weightsManifest as tensorflow.io.WeightsManifestConfig).flatMap(({ weights }) => weights)
+    const weightSpecs = weightsManifest.flatMap(({ weights }) => weights)
     return tensorflow.loadGraphModel(tensorflow.io.fromMemory({ ...rest, weightSpecs, weightData }))
   }
 

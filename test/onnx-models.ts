@@ -1,9 +1,6 @@
-import { BinaryWriter } from '@bufbuild/protobuf/wire'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 
 // Makes ONNX models field by field (onnx.proto), so that tests can make hostile ones, too.
-
-const LENGTH_DELIMITED = 2
-const VARINT = 0
 
 type Bytes = Uint8Array
 type Field = [number, Bytes | string | number]
@@ -12,9 +9,9 @@ type Field = [number, Bytes | string | number]
 export function message(...fields: Field[]): Bytes {
   const writer = new BinaryWriter()
   for (const [number, value] of fields) {
-    if (typeof value === 'number') writer.tag(number, VARINT).int64(value)
-    else if (typeof value === 'string') writer.tag(number, LENGTH_DELIMITED).string(value)
-    else writer.tag(number, LENGTH_DELIMITED).bytes(value)
+    if (typeof value === 'number') writer.tag(number, WireType.Varint).int64(value)
+    else if (typeof value === 'string') writer.tag(number, WireType.LengthDelimited).string(value)
+    else writer.tag(number, WireType.LengthDelimited).bytes(value)
   }
   return writer.finish()
 }

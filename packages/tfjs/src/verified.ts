@@ -31,11 +31,8 @@ export function verified<T extends TensorFlow>(
     (name: 'loadGraphModel' | 'loadLayersModel') =>
     async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {
       await using model = await openArtifacts(source, options, loadOptions)
-      return handOver(tf, name, model, further)
+      return await handOver(tf, name, model, further)
     }
   // Both take and give what tf's own do, whatever its version.
-  return { loadGraphModel: loader('loadGraphModel'), loadLayersModel: loader('loadLayersModel') } as unknown as Pick<
-    T,
-    'loadGraphModel' | 'loadLayersModel'
-  >
+  return { loadGraphModel: loader('loadGraphModel'), loadLayersModel: loader('loadLayersModel') }
 }

@@ -1,0 +1,125 @@
+// Shows all of modelseal on two real models: sign, judge by a policy, load verified, run, and
+// refuse what was tampered with. Run it from the repository: npm run demo
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { styleText } from 'node:util'
+import { ModelSealError } from '@modelseal/core'
+import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
+import { loadVerifiedModel as loadTfjs } from '@modelseal/tfjs'
+import * as tf from '@tensorflow/tfjs'
+import { Tensor } from 'onnxruntime-node'
+import { prepare } from './prepare.mjs'
+
+tf.enableProdMode() // no banner
+
+const style = (format, text) => styleText(format, text, { stream: process.stdout })
+const say = (line = '') => console.log(line === '' ? '' : `  ${line}`)
+const detail = (name, text) => say(`    ${style('dim', name.padEnd(10))}${text}`)
+
+say()
+say(style('bold', 'modelseal: no unsigned byte reaches the inference runtime'))
+
+chapter(1, 'The publisher signs two models')
+const { models, policy, policyText, signed } = await prepare()
+const demos = [
+  { title: 'Silero VAD', what: 'ONNX, hears speech', path: models.vad, weights: 'silero_vad.onnx', run: hearSilence },
+  {
+    title: 'BlazeFace',
+    what: 'TensorFlow.js, sees faces',
+    path: models.blazeface,
+    weights: 'blazeface.bin',
+    run: seeGrey,
+  },
+]
+for (const [index, { rootDigest, files, bytes }] of Object.values(signed).entries()) {
+  const { title, what } = demos[index]
+  say(`${good()} ${style('bold', title)} ${style('dim', `(${what})`)}`)
+  detail('signed', `${count(files, 'file')}, ${megabytes(bytes)}`)
+  detail('digest', `sha256:${rootDigest.slice(0, 16)}…`)
+}
+
+chapter(2, 'The security team writes one trust policy')
+for (const line of policyText.trimEnd().split('\n')) say(style('cyan', `  ${line}`))
+
+chapter(3, 'The service loads both models under the policy')
+for (const { title, path, run } of demos) {
+  const { verdict, result } = await run(path)
+  const { signer } = verdict.bundles.find(({ counted }) => counted)
+  say(`${good()} ${style('bold', title)} ${style('green', verdict.decision)}`)
+  detail('signer', `${signer.name} ${style('dim', `(key ${signer.fingerprint.slice(0, 16)}…)`)}`)
+  detail('rule', verdict.rule)
+  detail(
+    'checked',
+    `${count(verdict.files.checked, 'file')}, ${megabytes(verdict.bytes)}, in ${verdict.durations.hashing.toFixed(1)} ms`,
+  )
+  detail('result', result)
+}
+
+chapter(4, 'An attacker changes one byte of the weights, and the service loads them again')
+for (const { title, path, weights, run } of demos) {
+  changeOneByte(join(dirname(path), weights))
+  const error = await refusalOf(() => run(path))
+  say(`${style('red', '✘')} ${style('bold', title)} ${style('red', 'refused')}`)
+  detail('code', error.code)
+  detail('file', basename(error.file))
+  detail('expected', `${error.expected.slice(0, 23)}…`)
+  detail('found', `${error.found.slice(0, 23)}…`)
+}
+
+say()
+say('Both models ran as signed; changed, neither reached its runtime.')
+say()
+
+async function hearSilence(path) {
+  const { session, verdict } = await loadOnnx(path, { policy })
+  const { output } = await session.run({
+    input: new Tensor('float32', new Float32Array(512), [1, 512]),
+    state: new Tensor('float32', new Float32Array(256), [2, 1, 128]),
+    sr: new Tensor('int64', [16_000n]),
+  })
+  await session.release()
+  return { verdict, result: `speech in 32 ms of silence: ${(100 * output.data[0]).toFixed(1)} % likely` }
+}
+
+async function seeGrey(path) {
+  const { model, verdict } = await loadTfjs(tf, path, { policy })
+  const outputs = model.execute(tf.fill([1, 256, 256, 3], 0.5))
+  // Two of the outputs hold one score for each place where a face could be.
+  const scores = outputs.filter(({ shape }) => shape.at(-1) === 1).flatMap((output) => [...output.sigmoid().dataSync()])
+  const faces = scores.filter((score) => score > 0.5).length
+  return { verdict, result: `faces in a grey picture: ${faces}, of ${scores.length} places looked at` }
+}
+
+function changeOneByte(path) {
+  const bytes = readFileSync(path)
+  bytes[bytes.length >> 1] ^= 0xff
+  writeFileSync(path, bytes)
+}
+
+/** Anything else than the right refusal ends the demo, with an exit code that says so. */
+async function refusalOf(load) {
+  try {
+    await load()
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'FILE_MISMATCH') return error
+    throw error
+  }
+  throw new Error('A tampered model was loaded.')
+}
+
+function chapter(number, title) {
+  say()
+  say(style('bold', `${number}. ${title}`))
+}
+
+function good() {
+  return style('green', '✔')
+}
+
+function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}
+
+function megabytes(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`
+}

@@ -1,0 +1,18 @@
+// Loads a signed ONNX model into onnxruntime-node.
+// Run it from the repository: npm run setup && npx node examples/onnx.mjs
+import { loadVerifiedModel } from '@modelseal/onnxruntime'
+import { Tensor } from 'onnxruntime-node'
+import { prepare } from './prepare.mjs'
+
+const { models, policy } = await prepare()
+
+const { session, verdict } = await loadVerifiedModel(models.vad, { policy })
+
+const silence = new Tensor('float32', new Float32Array(512), [1, 512])
+const state = new Tensor('float32', new Float32Array(256), [2, 1, 128])
+const { output } = await session.run({ input: silence, state, sr: new Tensor('int64', [16_000n]) })
+
+console.log(`Signed by ${verdict.bundles[0].signer.name}, accepted by the rule ${verdict.rule}.`)
+console.log(`Probability of speech in silence: ${output.data[0].toFixed(3)}`)
+
+await session.release()

@@ -1,0 +1,17 @@
+// Loads a signed TensorFlow.js model through a drop-in for tf.loadGraphModel.
+// Run it from the repository: npm run setup && npx node examples/tfjs.mjs
+import { subscribe } from 'node:diagnostics_channel'
+import { VERDICT_CHANNEL } from '@modelseal/core'
+import { verified } from '@modelseal/tfjs'
+import * as tf from '@tensorflow/tfjs'
+import { prepare } from './prepare.mjs'
+
+tf.enableProdMode() // no banner
+const { models, policy } = await prepare()
+subscribe(VERDICT_CHANNEL, ({ decision, bundles }) => console.log(`${decision}: ${bundles[0].signer.name}`))
+
+const { loadGraphModel } = verified(tf, { policy })
+const model = await loadGraphModel(`file://${models.blazeface}`)
+
+const outputs = [model.execute(tf.zeros([1, 256, 256, 3]))].flat()
+console.log(`BlazeFace gives ${outputs.map(({ shape }) => shape.join('×')).join(', ')}`)

@@ -1,0 +1,23 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+function run(example: string): string {
+  const path = join(import.meta.dirname, '../examples', example)
+  return execFileSync(process.execPath, [path], { encoding: 'utf8', env: { ...process.env, NO_COLOR: '1' } })
+}
+
+test.each([
+  ['onnx.mjs', /^Signed by release-team.*\nProbability of speech in silence: 0\.0\d\d\n$/],
+  ['onnx.cjs', /^Signed by release-team.*\nProbability of speech in silence: 0\.0\d\d\n$/],
+  ['tfjs.mjs', /^accepted: release-team\nBlazeFace gives .*1×512×1.*\n$/],
+])('examples/%s runs the real model', (example, output) => {
+  expect(run(example)).toMatch(output)
+})
+
+test('the demo runs both models, and shows the refusal of both after one byte was changed', () => {
+  const output = run('demo.mjs')
+  expect(output).toMatch(/speech in 32 ms of silence: \d\.\d %/)
+  expect(output).toMatch(/faces in a grey picture: 0, of 896/)
+  expect(output.match(/FILE_MISMATCH/g)).toHaveLength(2)
+})
