@@ -200,6 +200,11 @@ describe('a model with external data', () => {
   })
 })
 
+test('bytes or nothing in the place of a path are refused', async () => {
+  for (const source of [undefined, floats(1), new URL('file:///model.onnx')])
+    await expectRefused(source as unknown as string, 'INVALID_ARGUMENT')
+})
+
 test('a verified file that is no ONNX model is refused', async () => {
   await expectRefused(await workspace.sign('text', { 'model.onnx': 'not a model' }), 'MODEL_FORMAT')
 })

@@ -43,6 +43,12 @@ export interface LoadedModel {
  * ```
  */
 export async function loadVerifiedModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  if (typeof (path as unknown) !== 'string') {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
+      expected: 'a path',
+      found: `a value of type ${typeof path}`,
+    })
+  }
   const { session: given, ...open } = options
   const sessionOptions = checkedSessionOptions(given)
   await using model = await openVerifiedModel(path, open, gather)
