@@ -33,13 +33,28 @@ const PROGRESS_INTERVAL = 50
  * Results come in the order of the jobs; on the first error the others are stopped.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `ABORTED`,
- * `WORKER_FAILED`
+ * `WORKER_FAILED`, `INVALID_ARGUMENT` (the progress callback threw)
  */
 export async function hashFiles(jobs: readonly HashJob[], options: HashOptions): Promise<HashResult[]> {
   throwIfAborted(options.signal)
   const total = totalBytes(jobs)
-  if ((options.modelBytes ?? total) < INLINE_BYTES) return hashInline(jobs, total, options)
-  return hashInPool(jobs, total, options)
+  const guarded = { ...options, onProgress: options.onProgress && guardedCallback(options.onProgress) }
+  if ((options.modelBytes ?? total) < INLINE_BYTES) return hashInline(jobs, total, guarded)
+  return hashInPool(jobs, total, guarded)
+}
+
+/** A callback may throw anything, even what has no text; it ends the operation as a typed error. */
+function guardedCallback(onProgress: ProgressCallback): ProgressCallback {
+  return (done, total) => {
+    try {
+      onProgress(done, total)
+    } catch (cause) {
+      throw new ModelSealError('INVALID_ARGUMENT', 'The progress callback threw an error, which ended the operation.', {
+        hint: 'Catch errors inside of the callback; the cause of this error is what it threw.',
+        cause,
+      })
+    }
+  }
 }
 
 async function hashInline(jobs: readonly HashJob[], total: number, options: HashOptions): Promise<HashResult[]> {
@@ -70,11 +85,11 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
   const control = newSharedControl()
   const { signal, onProgress } = options
 
-  let stop: (reason: unknown) => void = () => {}
+  let stop: (reason: ModelSealError) => void = () => {}
   const stopped = new Promise<never>((_, reject) => {
     stop = (reason) => {
       abortShared(control)
-      reject(reason instanceof Error ? reason : new Error(String(reason)))
+      reject(reason)
     }
   })
   const abort = () => stop(abortedError(signal))
@@ -82,7 +97,7 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
     try {
       onProgress?.(bytesDone(control), total)
     } catch (error) {
-      stop(error)
+      stop(error as ModelSealError)
     }
   }
   const ticker = onProgress && setInterval(tick, PROGRESS_INTERVAL).unref()

@@ -1,0 +1,202 @@
+import { spawnSync } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { appendFileSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { afterAll, describe, expect, test } from 'vitest'
+import { listFiles, openLocalSource } from '../source/local-source.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import type { HashJob } from './hash-file.ts'
+import { hashFiles } from './hash-files.ts'
+import { closeHashPool, hashPool } from './pool.ts'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+/** In `modelBytes`: hash on the calling thread, or in the pool, whatever the size. */
+const INLINE = 0
+const POOL = 64 * MIB
+
+afterAll(() => closeHashPool())
+
+async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
+  const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
+  return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
+}
+
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+const SIZES = [
+  0,
+  1,
+  128 * KIB - 1,
+  128 * KIB,
+  128 * KIB + 1,
+  4 * MIB - 1,
+  4 * MIB,
+  4 * MIB + 1,
+  8 * MIB - 1,
+  8 * MIB,
+  8 * MIB + 1,
+]
+
+describe('the calling thread and the pool', () => {
+  const contents = Object.fromEntries(SIZES.map((size) => [`${size}`, randomBytes(size)]))
+  const right = new Map(Object.entries(contents).map(([name, content]) => [name, sha256(content)]))
+
+  test.each([
+    ['calling thread', INLINE, false],
+    ['calling thread, bytes kept', INLINE, true],
+    ['pool', POOL, false],
+    ['pool, bytes kept', POOL, true],
+  ])('give the digest of node:crypto at every boundary of size (%s)', async (_, modelBytes, keep) => {
+    const jobs = await jobsOf(scratch(contents), keep)
+    const results = await hashFiles(jobs, { hashType: 'sha256', modelBytes })
+    for (const [index, { file }] of jobs.entries()) {
+      expect(results[index]?.digests).toEqual([right.get(file.name)])
+      expect(results[index]?.bytes && sha256(new Uint8Array(results[index].bytes))).toBe(
+        keep ? right.get(file.name) : undefined,
+      )
+    }
+  })
+
+  test('give results in the order of the jobs, whatever the sizes and batches', async () => {
+    const files = Object.fromEntries(Array.from({ length: 2_300 }, (_, i) => [`f${i}`, `content ${i}`]))
+    const jobs = await jobsOf(scratch({ ...files, large: randomBytes(5 * MIB) }))
+    const inline = await hashFiles(jobs, { hashType: 'sha256', modelBytes: INLINE })
+    expect(await hashFiles(jobs, { hashType: 'sha256', modelBytes: POOL })).toEqual(inline)
+    expect(new Set(inline.map(({ digests }) => digests[0])).size).toBe(jobs.length)
+  })
+
+  test('have nothing to say about no files', async () => {
+    expect(await hashFiles([], { hashType: 'sha256' })).toEqual([])
+  })
+})
+
+describe.each([
+  ['calling thread', INLINE],
+  ['pool', POOL],
+])('hashing in the %s', (_, modelBytes) => {
+  const options = { hashType: 'sha256', modelBytes } as const
+
+  test('reports progress that only grows, and ends at the total', async () => {
+    const jobs = await jobsOf(scratch({ a: randomBytes(30 * MIB), b: randomBytes(9 * MIB), c: 'c' }))
+    const total = 39 * MIB + 1
+    const calls: [number, number][] = []
+    await hashFiles(jobs, { ...options, onProgress: (done, of) => calls.push([done, of]) })
+    const done = calls.map(([bytes]) => bytes)
+    expect(done).toEqual([...done].sort((a, b) => a - b))
+    expect(calls.at(-1)).toEqual([total, total])
+    expect(new Set(calls.map(([, of]) => of))).toEqual(new Set([total]))
+  })
+
+  test('does not begin when it is aborted already', async () => {
+    const jobs = await jobsOf(scratch({ a: 'a' }))
+    const reason = new Error('enough')
+    const hashing = hashFiles(jobs, { ...options, signal: AbortSignal.abort(reason) })
+    await expect(hashing).rejects.toEqual(refusal('ABORTED', { cause: reason }))
+  })
+
+  test('stops when it is aborted midway', async () => {
+    const jobs = await jobsOf(scratch({ a: randomBytes(20 * MIB), b: randomBytes(20 * MIB) }))
+    const controller = new AbortController()
+    const hashing = hashFiles(jobs, { ...options, signal: controller.signal })
+    await setImmediate()
+    controller.abort()
+    await expect(hashing).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test.each([
+    ['nothing at all', null],
+    ['an object that has no text', Object.create(null)],
+    [
+      'an object whose text throws',
+      {
+        toString() {
+          throw new Error('no text')
+        },
+      },
+    ],
+  ])('is aborted for a reason that is %s', async (__, reason: unknown) => {
+    const jobs = await jobsOf(scratch({ a: randomBytes(2 * MIB), b: 'b' }))
+    const controller = new AbortController()
+    const hashing = hashFiles(jobs, { ...options, signal: controller.signal })
+    controller.abort(reason)
+    await expect(hashing).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test.each([
+    ['an error', new Error('the caller’s own')],
+    ['an object that has no text', Object.create(null)],
+  ])('rejects when the progress callback throws %s', async (__, thrown: unknown) => {
+    const directory = scratch({ a: '', b: 'b' })
+    truncateSync(join(directory, 'a'), 500 * MIB) // long enough for the callback to be called midway
+    const hashing = hashFiles(await jobsOf(directory), {
+      ...options,
+      onProgress() {
+         
+        throw thrown
+      },
+    })
+    await expect(hashing).rejects.toEqual(refusal('INVALID_ARGUMENT', { cause: thrown }))
+  })
+
+  test('reports the file that changed, and stops the others', async () => {
+    const directory = scratch({ a: randomBytes(5 * MIB), b: 'b', c: randomBytes(5 * MIB) })
+    const jobs = await jobsOf(directory)
+    appendFileSync(join(directory, 'b'), 'x')
+    await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('FILE_CHANGED', { file: 'b' }))
+  })
+})
+
+test('an error in one job leaves no thread at work', async () => {
+  const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}`, randomBytes(6 * MIB)]))
+  const directory = scratch({ ...files, 'f-largest': randomBytes(7 * MIB) })
+  const jobs = await jobsOf(directory)
+  appendFileSync(join(directory, 'f-largest'), 'x') // the largest goes first
+  await expect(hashFiles(jobs, { hashType: 'sha256' })).rejects.toEqual(refusal('FILE_CHANGED'))
+  const pool = await hashPool()
+  expect(pool.queueSize).toBe(0)
+  expect(pool.utilization).toBeLessThan(1)
+  expect(pool.completed).toBeGreaterThan(0)
+})
+
+test('a worker that dies refuses the model, and the next call has a new pool', async () => {
+  const jobs = await jobsOf(scratch({ a: randomBytes(60 * MIB), b: randomBytes(60 * MIB) }))
+  const hashing = hashFiles(jobs, { hashType: 'sha256' })
+  await setImmediate()
+  const closed = closeHashPool()
+  await expect(hashing).rejects.toEqual(refusal('WORKER_FAILED'))
+  await closed
+  expect(await hashFiles(jobs, { hashType: 'sha256' })).toHaveLength(2)
+})
+
+test.each(['esm', 'cjs'])('a program ends by itself after it used the pool (%s)', (format) => {
+  const directory = scratch({ weights: randomBytes(10 * MIB) })
+  const load =
+    format === 'esm'
+      ? `const { digestModel } = await import('@modelseal/core')`
+      : `const { digestModel } = require('@modelseal/core')`
+  const script = `${load}
+    ;(async () => {
+      console.log((await digestModel(${JSON.stringify(directory)})).rootDigest)
+      console.log(process.getActiveResourcesInfo().filter((name) => name === 'Worker').length)
+    })()`
+  const input = format === 'esm' ? ['--input-type=module'] : ['--input-type=commonjs']
+  const { stdout, stderr, status, signal } = spawnSync(process.execPath, [...input, '-e', script], {
+    cwd: new URL('../..', import.meta.url),
+    encoding: 'utf8',
+    timeout: 50_000,
+  })
+  expect({ stderr, status, signal }).toEqual({ stderr: '', status: 0, signal: null })
+  expect(stdout).toMatch(/^[0-9a-f]{64}\n/)
+})
+
+test('a tiny model starts no worker', async () => {
+  await closeHashPool()
+  await hashFiles(await jobsOf(scratch({ a: randomBytes(8 * MIB - 1) })), { hashType: 'sha256' })
+  expect((await hashPool()).completed).toBe(0)
+  await hashFiles(await jobsOf(scratch({ a: randomBytes(8 * MIB) })), { hashType: 'sha256' })
+  expect((await hashPool()).completed).toBe(1)
+})

@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, symlinkSync, truncateSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { readSmallFile } from './read-small-file.ts'
+
+const limits = { what: 'policy', maxBytes: 10 }
+
+test('reads a file up to its limit, to the byte', async () => {
+  const directory = scratch({ empty: '', full: '0123456789', over: '0123456789a' })
+  expect((await readSmallFile(join(directory, 'empty'), limits)).toString()).toBe('')
+  expect((await readSmallFile(join(directory, 'full'), limits)).toString()).toBe('0123456789')
+  await expect(readSmallFile(join(directory, 'over'), limits)).rejects.toEqual(refusal('FILE_TOO_LARGE'))
+})
+
+test('refuses a huge file by its size, without reading it', async () => {
+  const directory = scratch({ huge: '' })
+  truncateSync(join(directory, 'huge'), 2 ** 40)
+  await expect(readSmallFile(join(directory, 'huge'), limits)).rejects.toEqual(refusal('FILE_TOO_LARGE'))
+})
+
+test('follows a link: such files are often mounted as one', async () => {
+  const directory = scratch({ file: 'abc' })
+  symlinkSync('file', join(directory, 'link'))
+  expect((await readSmallFile(join(directory, 'link'), limits)).toString()).toBe('abc')
+})
+
+test('refuses what is not there, under the code of the caller', async () => {
+  const path = join(scratch({ file: '' }), 'none')
+  await expect(readSmallFile(path, limits)).rejects.toEqual(refusal('FILE_NOT_FOUND'))
+  await expect(readSmallFile(path, { ...limits, notFound: 'BUNDLE_NOT_FOUND' })).rejects.toEqual(
+    refusal('BUNDLE_NOT_FOUND'),
+  )
+  await expect(readSmallFile(`${path}\0`, limits)).rejects.toEqual(refusal('FILE_UNREADABLE'))
+})
+
+test('refuses a directory, a FIFO, a socket and an endless device, without waiting', async () => {
+  const directory = scratch()
+  expect(spawnSync('mkfifo', [join(directory, 'fifo')]).status).toBe(0)
+  const server = createServer()
+  await new Promise<void>((listening) => server.listen(join(directory, 'socket'), listening))
+  onTestFinished(() => void server.close())
+  await expect(readSmallFile(directory, limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
+  await expect(readSmallFile(join(directory, 'fifo'), limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
+  await expect(readSmallFile(join(directory, 'socket'), limits)).rejects.toEqual(refusal('FILE_UNREADABLE'))
+  await expect(readSmallFile('/dev/zero', limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
+})
+
+// A file of /proc says that it is empty, and then gives bytes: as a file does that grows meanwhile.
+test.runIf(existsSync('/proc/self/status'))('refuses a file that gives more than its size', async () => {
+  await expect(readSmallFile('/proc/self/status', limits)).rejects.toEqual(refusal('FILE_CHANGED'))
+})

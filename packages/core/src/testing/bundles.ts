@@ -1,0 +1,59 @@
+import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { writeBundle } from '../bundle/bundle.ts'
+import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
+import { type CURVE_HASHES, publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
+
+export type Curve = keyof typeof CURVE_HASHES
+
+export interface KeyPair {
+  privateKey: KeyObject
+  publicKey: PublicKey
+}
+
+export function keyPair(curve: Curve = 'prime256v1'): KeyPair {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: curve })
+  return { privateKey, publicKey: publicKeyOf(publicKey) }
+}
+
+/** A bundle over any payload, sound or not, with a good signature. */
+export function bundleOver(payload: Uint8Array, { privateKey, publicKey }: KeyPair): Buffer {
+  const signature = sign(publicKey.hash, preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), privateKey)
+  return writeBundle(
+    { publicKey: { hint: publicKey.fingerprint }, tlogEntries: [] },
+    { payloadType: IN_TOTO_PAYLOAD_TYPE, payload: Buffer.from(payload), signature },
+  )
+}
+
+/** JSON that a test takes apart and changes. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type LooseJson = any
+
+export function sha256(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+/** A sound statement over the given contents, for a test to change. */
+export function statementOver(contents: Readonly<Record<string, string>>): LooseJson {
+  const resources = Object.entries(contents).map(([name, content]) => ({
+    name,
+    digest: sha256(content),
+    algorithm: 'sha256',
+  }))
+  return {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: [{ name: 'model', digest: { sha256: rootOf(resources.map(({ digest }) => digest)) } }],
+    predicateType: 'https://model_signing/signature/v1.0',
+    predicate: {
+      resources,
+      serialization: { method: 'files', hash_type: 'sha256', allow_symlinks: false, ignore_paths: [] },
+    },
+  }
+}
+
+export function rootOf(digests: readonly string[]): string {
+  return sha256(Buffer.from(digests.join(''), 'hex'))
+}
+
+export function encoded(json: unknown): Buffer {
+  return Buffer.from(JSON.stringify(json))
+}
