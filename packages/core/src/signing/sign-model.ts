@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
-import { ModelSealError, shown } from '../errors.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { buildManifest } from '../manifest/build.ts'
-import { GIT_PATHS, ignoredNames } from '../manifest/ignores.ts'
+import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { openLocalSource, throwIfAborted, type LocalSource } from '../source/local-source.ts'
@@ -59,6 +59,7 @@ export interface SignedModel {
 export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
   const source = await openLocalSource(path)
   const signature = resolve(options.signature ?? defaultSignature(source))
+  if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   const { manifest, files, bytes } = await buildManifest(
     source,
     serializationFor(source, options, [signature]),
@@ -88,6 +89,13 @@ export async function digestModel(path: string, options: DigestOptions = {}): Pr
   const source = await openLocalSource(path)
   const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
   return { rootDigest: manifest.rootDigest, files, bytes }
+}
+
+function wouldOverwrite(path: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `The bundle would be written over the model ${shown(path)} itself.`, {
+    file: path,
+    hint: 'Give another path for the signature, or none: it then goes beside the model.',
+  })
 }
 
 /** Where a bundle goes, and is looked for first. */
