@@ -31,9 +31,10 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
       found: `the method ${material.method}`,
     })
   }
-  const claimed =
-    material.hint ?? (material.rawBytes && parsePublicKey(material.rawBytes.toString('latin1'), path).fingerprint)
-  if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint)) {
+  const { hint, rawBytes } = material
+  const claims = [hint, rawBytes && parsePublicKey(rawBytes.toString('latin1'), path).fingerprint]
+  for (const claimed of claims) {
+    if (claimed === undefined || sameText(claimed, publicKey.fingerprint)) continue
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
       file: path,
       signer: name,

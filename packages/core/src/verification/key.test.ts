@@ -1,0 +1,153 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { parseBundle } from '../bundle/bundle.ts'
+import type { ErrorCode } from '../errors.ts'
+import { bundleOver, encoded, keyPair, sha256, statementOver, type Curve, type LooseJson } from '../testing/bundles.ts'
+import { refusal } from '../testing/scratch.ts'
+import { verifyKeyBundle } from './key.ts'
+
+const statement = encoded(statementOver({ weights: 'w' }))
+const pair = keyPair()
+const good = bundleOver(statement, pair)
+
+function changed(change: (bundle: LooseJson) => void): Buffer {
+  const bundle: LooseJson = JSON.parse(good.toString())
+  change(bundle)
+  return encoded(bundle)
+}
+
+function refuses(bytes: Uint8Array, code: ErrorCode, publicKey = pair.publicKey): void {
+  expect(() => verifyKeyBundle(parseBundle(bytes), publicKey, 'release')).toThrow(
+    refusal(code, code.startsWith('JSON') ? {} : { signer: 'release' }),
+  )
+}
+
+test.each<Curve>(['prime256v1', 'secp384r1', 'secp521r1'])(
+  'accepts a signature on %s, and says by whom and over what',
+  (curve) => {
+    const own = keyPair(curve)
+    const bytes = bundleOver(statement, own)
+    const signature = verifyKeyBundle(parseBundle(bytes), own.publicKey, 'release')
+    expect(signature.signer).toEqual({ method: 'key', name: 'release', fingerprint: own.publicKey.fingerprint })
+    expect(signature.bundleDigest).toBe(sha256(bytes))
+    expect(signature.manifest.files.get('weights')?.digests).toEqual([sha256('w')])
+  },
+)
+
+describe('a bundle is refused that', () => {
+  test('names another key', () => refuses(good, 'KEY_MISMATCH', keyPair().publicKey))
+
+  test('names the given key, and was signed with another', () => {
+    const other = bundleOver(statement, { ...keyPair(), publicKey: pair.publicKey })
+    refuses(other, 'SIGNATURE_INVALID')
+  })
+
+  test('names no key in a way that can be compared', () => {
+    refuses(
+      changed((b) => (b.verificationMaterial.publicKey.hint = pair.publicKey.fingerprint.toUpperCase())),
+      'KEY_MISMATCH',
+    )
+    refuses(
+      changed((b) => (b.verificationMaterial.publicKey.hint = pair.publicKey.fingerprint.slice(0, 16))),
+      'KEY_MISMATCH',
+    )
+  })
+
+  test('has another payload under the same signature', () => {
+    refuses(
+      changed((b) => (b.dsseEnvelope.payload = encoded(statementOver({ weights: 'x' })).toString('base64'))),
+      'SIGNATURE_INVALID',
+    )
+  })
+
+  test('has another payload under the same signature, which is not even looked at', () => {
+    refuses(
+      changed((b) => (b.dsseEnvelope.payload = Buffer.from('junk').toString('base64'))),
+      'SIGNATURE_INVALID',
+    )
+  })
+
+  test('has a signature over the payload itself, not over its encoding', () => {
+    const bare = sign('sha256', statement, pair.privateKey).toString('base64')
+    refuses(
+      changed((b) => (b.dsseEnvelope.signatures[0].sig = bare)),
+      'SIGNATURE_INVALID',
+    )
+  })
+
+  test('has a signature with another hash than the one of its curve', () => {
+    const other = bundleOver(statement, { ...pair, publicKey: { ...pair.publicKey, hash: 'sha384' } })
+    refuses(other, 'SIGNATURE_INVALID')
+  })
+
+  test.each([
+    ['empty sequence', 'MAA='],
+    ['raw r and s instead of DER', Buffer.alloc(64, 1).toString('base64')],
+    ['r and s of zero', Buffer.from('3006020100020100', 'hex').toString('base64')],
+    ['one byte', 'AA=='],
+    ['many bytes', Buffer.alloc(100_000, 0x30).toString('base64')],
+  ])('has a signature of %s', (_, sig) => {
+    refuses(
+      changed((b) => (b.dsseEnvelope.signatures[0].sig = sig)),
+      'SIGNATURE_INVALID',
+    )
+  })
+
+  test('has a signature with bytes behind it', () => {
+    refuses(
+      changed((b) => {
+        const [signature] = b.dsseEnvelope.signatures
+        signature.sig = Buffer.concat([Buffer.from(signature.sig as string, 'base64'), Buffer.alloc(1)]).toString(
+          'base64',
+        )
+      }),
+      'SIGNATURE_INVALID',
+    )
+  })
+
+  test.each<[string, LooseJson]>([
+    ['a certificate', { x509CertificateChain: { certificates: [{ rawBytes: 'AA==' }] } }],
+    ['the log', { certificate: { rawBytes: 'AA==' }, tlogEntries: [{}] }],
+  ])('was signed by way of %s', (_, material) => {
+    refuses(
+      changed((b) => (b.verificationMaterial = material)),
+      'METHOD_MISMATCH',
+    )
+  })
+
+  test('is signed well over what is no statement', () => {
+    refuses(bundleOver(Buffer.from('junk'), pair), 'JSON_INVALID')
+  })
+})
+
+describe('a bundle from before v1.1.0, which carries the key itself,', () => {
+  const pem = (key = pair.publicKey) => key.key.export({ type: 'spki', format: 'pem' }).toString()
+  const withRawKey = (text: string) =>
+    changed((b) => (b.verificationMaterial.publicKey = { rawBytes: Buffer.from(text).toString('base64') }))
+
+  test('is accepted with the given key', () => {
+    expect(verifyKeyBundle(parseBundle(withRawKey(pem())), pair.publicKey, 'release').manifest.files.size).toBe(1)
+  })
+
+  test('is never verified with the key that it brings along', () => {
+    const forger = keyPair()
+    const forged: LooseJson = JSON.parse(bundleOver(statement, forger).toString())
+    forged.verificationMaterial.publicKey = { rawBytes: Buffer.from(pem(forger.publicKey)).toString('base64') }
+    refuses(encoded(forged), 'KEY_MISMATCH')
+  })
+
+  test('is refused when it brings something else than a key', () => {
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'pem' })
+    for (const text of ['junk', rsa.toString(), pem() + pem()])
+      expect(() => verifyKeyBundle(parseBundle(withRawKey(text)), pair.publicKey, 'release')).toThrow(
+        refusal('KEY_INVALID'),
+      )
+  })
+
+  test('is refused when its fingerprint is of one key and its raw key another', () => {
+    const both = changed(
+      (b) => (b.verificationMaterial.publicKey.rawBytes = Buffer.from(pem(keyPair().publicKey)).toString('base64')),
+    )
+    refuses(both, 'KEY_MISMATCH')
+  })
+})
