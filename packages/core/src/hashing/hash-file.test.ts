@@ -71,9 +71,7 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
     const path = join(directory, 'model', 'file')
     const file = await listed(path)
     change(path)
-    expect(() => hashFile(whole(file, keep), 'sha256', free)).toThrow(
-      refusal('FILE_CHANGED', { file: 'file' }),
-    )
+    expect(() => hashFile(whole(file, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED', { file: 'file' }))
   })
 
   test('is refused when a directory above it became a link to another tree', async () => {
@@ -95,7 +93,10 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
     const path = join(scratch({ file: content }), 'file')
     const file = await listed(path)
     let reads = 0
-    const control = { aborted: () => false, advance: () => void (reads++ === 0 && change(path)) }
+    const advance = () => {
+      if (reads++ === 0) change(path)
+    }
+    const control = { aborted: () => false, advance }
     expect(() => hashFile(whole(file, keep), 'sha256', control)).toThrow(refusal('FILE_CHANGED'))
   })
 })

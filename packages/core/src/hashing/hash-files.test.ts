@@ -135,7 +135,6 @@ describe.each([
     const hashing = hashFiles(await jobsOf(directory), {
       ...options,
       onProgress() {
-         
         throw thrown
       },
     })

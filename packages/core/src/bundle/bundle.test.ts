@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { ErrorCode } from '../errors.ts'
+import { bundleOver, encoded, keyPair, sha256, type LooseJson } from '../testing/bundles.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { BUNDLE_MEDIA_TYPE, parseBundle, writeBundle } from './bundle.ts'
+import { IN_TOTO_PAYLOAD_TYPE } from './dsse.ts'
+import { readBundle } from './read-bundle.ts'
+
+const good = bundleOver(Buffer.from('{}'), keyPair())
+
+/** A sound bundle after a change. */
+function changed(change: (bundle: LooseJson) => void): Buffer {
+  const bundle: LooseJson = JSON.parse(good.toString())
+  change(bundle)
+  return encoded(bundle)
+}
+
+function refuses(bytes: Uint8Array, code: ErrorCode, details?: object): void {
+  expect(() => parseBundle(bytes)).toThrow(refusal(code, details))
+}
+
+describe('a bundle that was written', () => {
+  test('is read back whole', () => {
+    const envelope = {
+      payloadType: IN_TOTO_PAYLOAD_TYPE,
+      payload: randomBytes(100),
+      signature: randomBytes(70),
+    } as const
+    const bytes = writeBundle({ publicKey: { hint: 'abc' }, tlogEntries: [] }, envelope)
+    const bundle = parseBundle(bytes, 'model.sig')
+    expect(bundle.envelope).toEqual(envelope)
+    expect(bundle.material).toEqual({ method: 'key', hint: 'abc' })
+    expect(bundle.digest).toBe(sha256(bytes))
+    expect(bundle.path).toBe('model.sig')
+  })
+
+  test('is copied before the first check, so that a later change of its bytes changes nothing', () => {
+    const bytes = Buffer.from(good)
+    const bundle = parseBundle(bytes)
+    const payload = Buffer.from(bundle.envelope.payload)
+    bytes.fill(0x20)
+    expect(bundle.envelope.payload).toEqual(payload)
+    expect(bundle.digest).toBe(sha256(good))
+  })
+})
+
+describe('a bundle is refused that', () => {
+  test.each<[string, ErrorCode, Uint8Array]>([
+    ['is empty', 'JSON_INVALID', Buffer.alloc(0)],
+    ['is truncated', 'JSON_INVALID', good.subarray(0, -1)],
+    ['is not JSON', 'JSON_INVALID', Buffer.from('-----BEGIN CERTIFICATE-----')],
+    ['is not an object', 'BUNDLE_MALFORMED', Buffer.from('[]')],
+    ['is null', 'BUNDLE_MALFORMED', Buffer.from('null')],
+    ['begins with a byte order mark', 'JSON_NOT_UTF8', Buffer.concat([Buffer.from('\ufeff'), good])],
+    ['names a key twice', 'JSON_DUPLICATE_KEY', Buffer.from(good.toString().replace('{', '{"mediaType":"",'))],
+    ['is nested absurdly', 'JSON_TOO_COMPLEX', Buffer.from('['.repeat(100_000) + ']'.repeat(100_000))],
+    ['holds absurdly many values', 'JSON_TOO_COMPLEX', Buffer.from(`[${'1,'.repeat(200_000)}1]`)],
+  ])('%s', (_, code, bytes) => refuses(bytes, code))
+
+  test.each<[string, ErrorCode, (bundle: LooseJson) => void]>([
+    ['has no media type', 'BUNDLE_MALFORMED', (b) => delete b.mediaType],
+    ['has a media type that is no string', 'BUNDLE_MALFORMED', (b) => (b.mediaType = 3)],
+    [
+      'has the media type of v0.1',
+      'BUNDLE_MEDIA_TYPE',
+      (b) => (b.mediaType = 'application/vnd.dev.sigstore.bundle+json;version=0.1'),
+    ],
+    ['has a media type in other letters', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = BUNDLE_MEDIA_TYPE.toUpperCase())],
+    ['has a field too many', 'BUNDLE_MALFORMED', (b) => (b.extra = 1)],
+    ['has a message signature', 'BUNDLE_MALFORMED', (b) => (b.messageSignature = {})],
+    [
+      'has a field from its prototype',
+      'BUNDLE_MALFORMED',
+      (b) => Object.defineProperty(b, '__proto__', { value: {}, enumerable: true }),
+    ],
+    ['has no verification material', 'BUNDLE_MALFORMED', (b) => delete b.verificationMaterial],
+    ['has a list for verification material', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = [])],
+    ['says in no way how it was signed', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = { tlogEntries: [] })],
+    [
+      'says in two ways how it was signed',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial.certificate = { rawBytes: 'AA==' }),
+    ],
+    ['has an unknown field beside its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = 1)],
+    ['has log entries that are no list', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = {})],
+    ['has a log entry that is no object', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = [1])],
+    [
+      'has timestamps that are no object',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial.timestampVerificationData = 1),
+    ],
+    ['has a key without a fingerprint', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = {})],
+    ['has an empty fingerprint', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey.hint = '')],
+    ['has an unknown field in its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey.extra = '')],
+    [
+      'has a raw key that is not base64',
+      'BASE64_INVALID',
+      (b) => (b.verificationMaterial.publicKey = { rawBytes: 'AA' }),
+    ],
+    [
+      'has no certificate in its chain',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial = { x509CertificateChain: { certificates: [] } }),
+    ],
+    [
+      'has a certificate that is not base64',
+      'BASE64_INVALID',
+      (b) => (b.verificationMaterial = { x509CertificateChain: { certificates: [{ rawBytes: '!' }] } }),
+    ],
+    [
+      'is keyless without a log entry',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial = { certificate: { rawBytes: 'AA==' }, tlogEntries: [] }),
+    ],
+    ['has no envelope', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope],
+    ['has another payload type', 'PAYLOAD_TYPE', (b) => (b.dsseEnvelope.payloadType = 'text/plain')],
+    ['has no payload type', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope.payloadType],
+    ['has no payload', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope.payload],
+    ['has an empty payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = '')],
+    ['has a payload that is not base64', 'BASE64_INVALID', (b) => (b.dsseEnvelope.payload = 'e30')],
+    ['has a payload with junk in it', 'BASE64_INVALID', (b) => (b.dsseEnvelope.payload = 'e3*0=')],
+    ['has no list of signatures', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope.signatures],
+    ['has no signature', 'SIGNATURE_COUNT', (b) => (b.dsseEnvelope.signatures = [])],
+    [
+      'has the same signature twice',
+      'SIGNATURE_COUNT',
+      (b) => b.dsseEnvelope.signatures.push(b.dsseEnvelope.signatures[0]),
+    ],
+    ['has a signature that is not base64', 'BASE64_INVALID', (b) => (b.dsseEnvelope.signatures[0].sig = 'AA')],
+    ['has an empty signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].sig = '')],
+    [
+      'has a key id, which nothing authenticates',
+      'BUNDLE_MALFORMED',
+      (b) => (b.dsseEnvelope.signatures[0].keyid = 'me'),
+    ],
+    ['has an unknown field in its signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].cert = 'x')],
+    ['has an unknown field in its envelope', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.extra = 1)],
+  ])('%s', (_, code, change) => refuses(changed(change), code))
+
+  test('is larger than any real one, before anything of it is looked at', () => {
+    refuses(Buffer.alloc(256 * 1024 * 1024 + 1), 'BUNDLE_TOO_LARGE')
+  })
+})
+
+describe('forms that mean the same are accepted:', () => {
+  test.each<[string, (bundle: LooseJson) => void]>([
+    ['no key id', (b) => delete b.dsseEnvelope.signatures[0].keyid],
+    ['a null key id', (b) => (b.dsseEnvelope.signatures[0].keyid = null)],
+    ['no list of log entries', (b) => delete b.verificationMaterial.tlogEntries],
+    [
+      'key details beside the fingerprint',
+      (b) => (b.verificationMaterial.publicKey.keyDetails = 'PKIX_ECDSA_P256_SHA_256'),
+    ],
+  ])('%s', (_, change) => {
+    expect(parseBundle(changed(change)).envelope).toEqual(parseBundle(good).envelope)
+  })
+
+  test('a raw key instead of its fingerprint, as before v1.1.0', () => {
+    const bytes = changed((b) => (b.verificationMaterial.publicKey = { rawBytes: 'AQI=' }))
+    expect(parseBundle(bytes).material).toEqual({ method: 'key', rawBytes: Buffer.from([1, 2]) })
+  })
+
+  test('a chain of certificates, and a certificate of the log', () => {
+    const chain = changed(
+      (b) =>
+        (b.verificationMaterial = {
+          x509CertificateChain: { certificates: [{ rawBytes: 'AQ==' }, { rawBytes: 'Ag==' }] },
+        }),
+    )
+    expect(parseBundle(chain).material).toEqual({
+      method: 'certificate',
+      certificates: [Buffer.from([1]), Buffer.from([2])],
+    })
+    const keyless = changed((b) => (b.verificationMaterial = { certificate: { rawBytes: 'AQ==' }, tlogEntries: [{}] }))
+    expect(parseBundle(keyless).material).toEqual({ method: 'sigstore', certificate: Buffer.from([1]) })
+  })
+})
+
+describe('a bundle file', () => {
+  test('that is missing, or no file, is refused', async () => {
+    const directory = scratch()
+    await expect(readBundle(join(directory, 'model.sig'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    await expect(readBundle(directory)).rejects.toEqual(refusal('FILE_SPECIAL'))
+  })
+
+  test('that is larger than any real one is refused by its size, unread', async () => {
+    const path = join(scratch({ 'model.sig': '' }), 'model.sig')
+    truncateSync(path, 256 * 1024 * 1024 + 1)
+    await expect(readBundle(path)).rejects.toEqual(refusal('BUNDLE_TOO_LARGE', { file: path }))
+  })
+
+  test('names itself in every refusal', async () => {
+    const path = join(scratch({ 'model.sig': changed((b) => (b.mediaType = 'x')) }), 'model.sig')
+    await expect(readBundle(path)).rejects.toEqual(refusal('BUNDLE_MEDIA_TYPE', { file: path }))
+  })
+})

@@ -1,0 +1,199 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { ModelSealError } from '../errors.ts'
+import { refusal } from '../testing/scratch.ts'
+import { parseStrictJson } from './json.ts'
+
+function parse(text: string | Uint8Array, maxValues = 1_000): unknown {
+  return parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text, { what: 'bundle', maxValues })
+}
+
+function refuses(text: string | Uint8Array, code: Parameters<typeof refusal>[0], maxValues?: number): void {
+  expect(() => parse(text, maxValues)).toThrow(refusal(code))
+}
+
+/** Any JSON value of a shape that formats have: not absurdly deep or wide. */
+const anyJson = fc.jsonValue({ maxDepth: 6, stringUnit: 'binary' })
+
+describe('what JSON.stringify writes', () => {
+  test('parses as JSON.parse has it', () => {
+    fc.assert(
+      fc.property(anyJson, fc.constantFrom(undefined, 1, '\t'), (value, space) => {
+        const text = JSON.stringify(value, undefined, space)
+        expect(parse(text, 100_000)).toEqual(JSON.parse(text))
+      }),
+    )
+  })
+
+  test('parses with every character of it escaped', () => {
+    fc.assert(
+      fc.property(anyJson, (value) => {
+        const text = JSON.stringify(value).replaceAll(/"(?:[^"\\]|\\.)*"/g, (literal) => escapedLiteral(literal))
+        expect(parse(text, 100_000)).toEqual(JSON.parse(text))
+      }),
+    )
+  })
+
+  test('is refused when an object of it names a key twice, at any depth, however it is spelled', () => {
+    const wrapped = fc.array(
+      fc.constantFrom<(text: string) => string>(
+        (text) => `[${text}]`,
+        (text) => `[1,"\\"",${text},{}]`,
+        (text) => `{"x":${text}}`,
+        (text) => `{"x":{"y":"}"},"z":${text},"w":[]}`,
+      ),
+      { maxLength: 8 },
+    )
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'binary' }),
+        anyJson,
+        anyJson,
+        fc.boolean(),
+        wrapped,
+        (key, a, b, escape, wraps) => {
+          const literal = JSON.stringify(key)
+          const twice = `{${literal}:${JSON.stringify(a)}, ${escape ? escapedLiteral(literal) : literal} :${JSON.stringify(b)}}`
+          refuses(
+            wraps.reduce((text, wrap) => wrap(text), twice),
+            'JSON_DUPLICATE_KEY',
+            100_000,
+          )
+        },
+      ),
+    )
+  })
+})
+
+describe('a key twice in one object', () => {
+  test.each([
+    ['side by side', '{"a":1,"a":1}'],
+    ['with others between', '{"a":{"b":[]},"c":{"a":1},"a":2}'],
+    ['in an object in an array', '[[{"a":1,"a":2}]]'],
+    ['escaped by code', '{"a":1,"\\u0061":2}'],
+    ['escaped in both letter cases', '{"\\u00EB":1,"\\u00eb":2}'],
+    ['of an escaped quote', '{"\\"":1,"\\u0022":2}'],
+    ['of an escaped slash', '{"a/b":1,"a\\/b":2}'],
+    ['empty', '{"":1,"":2}'],
+    ['of the name __proto__', '{"__proto__":1,"__proto__":2}'],
+    ['of a character beyond U+FFFF', '{"😀":1,"\\ud83d\\ude00":2}'],
+    ['after white space', '{"a" : 1 ,\n"a"\t: 2}'],
+  ])('is refused: %s', (_, text) => refuses(text, 'JSON_DUPLICATE_KEY'))
+
+  test.each(['{"a":{"a":{"a":1}}}', '[{"a":1},{"a":2}]', '{"a":"a","b":"a"}', '{"a":["a","a"]}', '{"A":1,"a":2}'])(
+    'is not: %s',
+    (text) => expect(parse(text)).toEqual(JSON.parse(text)),
+  )
+
+  test('gives no object another prototype', () => {
+    const parsed = parse('{"__proto__":{"polluted":true}}') as object
+    expect(Object.keys(parsed)).toEqual(['__proto__'])
+    expect('polluted' in parsed).toBe(false)
+  })
+})
+
+describe('text that is not JSON', () => {
+  test.each([
+    ['nothing', ''],
+    ['white space', ' \n'],
+    ['NaN', '{"a":NaN}'],
+    ['Infinity', '[Infinity]'],
+    ['a comment', '{/* a */}'],
+    ['a comma too many', '[1,]'],
+    ['a comma too many in an object', '{"a":1,}'],
+    ['single quotes', "{'a':1}"],
+    ['a key without quotes', '{a:1}'],
+    ['two values', '{}{}'],
+    ['letters behind', '{} x'],
+    ['a NUL behind', '{}\0'],
+    ['a bracket that closes nothing', '[]]'],
+    ['the wrong bracket', '[}'],
+    ['a bare control character', '"\n"'],
+    ['a broken escape', '"\\x41"'],
+    ['a broken code', '"\\u00g0"'],
+    ['a broken key', '{"\\u00g0":1}'],
+    ['a leading zero', '[01]'],
+    ['a plus sign', '[+1]'],
+    ['a hexadecimal number', '[0x10]'],
+    ['a non-breaking space', '\u00a0{}'],
+    ['UTF-16 without a mark', Buffer.from('{"a":1}', 'utf16le')],
+  ])('is refused: %s', (_, text) => refuses(text, 'JSON_INVALID'))
+
+  test('is refused wherever it is cut off', () => {
+    const text = Buffer.from('{"a":[1,-2.5e3,true,null],"b\\u0041\\"":{"ü":"\\\\"}}')
+    expect(parse(text)).toBeTypeOf('object')
+    for (let length = 0; length < text.length; length++) {
+      expect(() => parse(text.subarray(0, length))).toThrow(
+        expect.objectContaining({ code: expect.stringMatching(/^JSON_(INVALID|NOT_UTF8)$/) as string }) as Error,
+      )
+    }
+  })
+
+  test('never gets anything out but a value that JSON.parse gives too, or a typed error', () => {
+    const junk = fc.array(
+      fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '\\', '\\"', '1', 'a', '"a"', '"b"', ' ', 'null', '\\u0061'),
+    )
+    fc.assert(
+      fc.property(junk, (parts) => {
+        const text = parts.join('')
+        let value: unknown
+        try {
+          value = parse(text)
+        } catch (error) {
+          expect(error).toBeInstanceOf(ModelSealError)
+          return
+        }
+        expect(value).toEqual(JSON.parse(text))
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+})
+
+describe('bytes that are not plain UTF-8', () => {
+  test.each([
+    ['a byte order mark', [0xef, 0xbb, 0xbf, 0x7b, 0x7d]],
+    ['a UTF-16 byte order mark', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
+    ['an overlong form', [0x22, 0xc0, 0xa2, 0x22]],
+    ['an encoded surrogate', [0x22, 0xed, 0xa0, 0x80, 0x22]],
+    ['a lone continuation byte', [0x22, 0x80, 0x22]],
+    ['Latin-1', [0x22, 0xe9, 0x22]],
+  ])('are refused: %s', (_, bytes) => refuses(Uint8Array.from(bytes), 'JSON_NOT_UTF8'))
+})
+
+describe('bounds', () => {
+  const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
+
+  test('allow 32 levels, and no more', () => {
+    expect(parse(nested(32))).toBeInstanceOf(Array)
+    refuses(nested(33), 'JSON_TOO_COMPLEX')
+    refuses('{"a":'.repeat(33) + '1' + '}'.repeat(33), 'JSON_TOO_COMPLEX')
+    refuses('['.repeat(1_000_000), 'JSON_TOO_COMPLEX')
+  })
+
+  test('allow as many values as the caller has reason for', () => {
+    const text = `[${Array<string>(98).fill('1').join(',')}]`
+    expect(parse(text, 99)).toHaveLength(98)
+    refuses(text, 'JSON_TOO_COMPLEX', 98)
+    refuses(`[${'{},'.repeat(1_000_000)}{}]`, 'JSON_TOO_COMPLEX')
+    refuses(','.repeat(1_000_000), 'JSON_TOO_COMPLEX')
+  })
+
+  test('allow 64 keys in one object, and no more', () => {
+    const keys = (count: number) => `{${Array.from({ length: count }, (_, i) => `"k${i}":${i}`).join(',')}}`
+    expect(Object.keys(parse(keys(64)) as object)).toHaveLength(64)
+    refuses(keys(65), 'JSON_TOO_COMPLEX')
+  })
+
+  test('cost no more than one look at each character of a hostile string', () => {
+    refuses('"' + '\\"'.repeat(5_000_000), 'JSON_INVALID')
+    refuses('"' + '\\'.repeat(10_000_001) + '"', 'JSON_INVALID')
+  })
+})
+
+/** The same string, with every code unit as a `\u` escape. */
+function escapedLiteral(literal: string): string {
+  const value = JSON.parse(literal) as string
+  const units = Array.from({ length: value.length }, (_, i) => value.charCodeAt(i).toString(16).padStart(4, '0'))
+  return `"${units.map((unit) => `\\u${unit}`).join('')}"`
+}
