@@ -39,6 +39,7 @@ export class Contents {
   readonly #totalBytes: number
   readonly #checked = new Set<string>()
   #checkedBytes = 0
+  #reportedBytes = 0
 
   /**
    * Lists the model and compares names (OMS 8.4, steps 6 and 9).
@@ -119,7 +120,7 @@ export class Contents {
       hashType: serialization.hashType,
       modelBytes: this.#totalBytes,
       signal,
-      onProgress: onProgress && ((done) => onProgress(Math.min(before + done, this.#totalBytes), this.#totalBytes)),
+      onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
     for (const [index, file] of files.entries()) this.#compareDigests(file, results[index]?.digests ?? [], problems)
     if (problems.length > 0) throw mismatch(this.#source, problems)
@@ -129,6 +130,12 @@ export class Contents {
       this.#checkedBytes += file.identity.size
     }
     return results
+  }
+
+  /** Files are read at the same time, and more than once: what is reported only grows. */
+  #reported(bytes: number): number {
+    this.#reportedBytes = Math.max(this.#reportedBytes, Math.min(bytes, this.#totalBytes))
+    return this.#reportedBytes
   }
 
   #compareSize(file: SourceFile, problems: FileProblem[]): void {
