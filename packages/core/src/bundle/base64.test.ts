@@ -50,7 +50,10 @@ describe('text that another reader could read otherwise is refused', () => {
   ])('%s', (_, text) => refuses(text))
 
   test('whatever it is, but the one form of some bytes', () => {
-    const letters = fc.string({ unit: fc.constantFrom(...'AZaz09+/=-_ \n'), maxLength: 12 })
+    const letters = fc.string({
+      unit: fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '+', '/', '=', '-', '_', ' ', '\n'),
+      maxLength: 12,
+    })
     fc.assert(
       fc.property(letters, (text) => {
         if (Buffer.from(text, 'base64').toString('base64') === text) decodeBase64(text, 'sig')

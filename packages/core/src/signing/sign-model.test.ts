@@ -69,16 +69,18 @@ test('gives the digest that a signature would be over, without writing anything'
 })
 
 describe('nothing is written when', () => {
-  test.each<[string, Parameters<typeof refusal>[0], (model: string) => void]>([
-    ['a link lies in the model', 'SYMLINK_REFUSED', (model) => symlinkSync('a', join(model, 'link'))],
-    ['there is no model', 'MODEL_NOT_FOUND', (model) => void model],
-  ])('%s', async (what, code, prepare) => {
+  test('a link lies in the model, or there is no model', async () => {
     const directory = scratch({ 'm/a': 'A' })
-    const model = join(directory, what.startsWith('there') ? 'none' : 'm')
-    prepare(model)
+    symlinkSync('a', join(directory, 'm', 'link'))
     const signature = join(directory, 'out.sig')
-    await expect(signModel(model, { signer: await signer(), signature })).rejects.toEqual(refusal(code))
-    expect(existsSync(signature)).toBe(false)
+    for (const [model, code] of [
+      ['m', 'SYMLINK_REFUSED'],
+      ['none', 'MODEL_NOT_FOUND'],
+    ] as const) {
+      const signing = signModel(join(directory, model), { signer: await signer(), signature })
+      await expect(signing).rejects.toEqual(refusal(code))
+      expect(existsSync(signature)).toBe(false)
+    }
   })
 
   test('no file is left to sign', async () => {

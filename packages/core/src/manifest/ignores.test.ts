@@ -1,0 +1,42 @@
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openLocalSource } from '../source/local-source.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { ignoredNames, ignoring, nameWithin } from './ignores.ts'
+
+test('leaves out exactly what is named', () => {
+  const ignored = ignoring(['a', 'b/c'])
+  expect(['a', 'b/c', 'ab', 'b', 'x/a', 'A'].filter(ignored)).toEqual(['a', 'b/c'])
+})
+
+test('takes paths relative to the model, and absolute ones, with links and without', async () => {
+  const directory = scratch({ 'v1/a': '' })
+  symlinkSync('v1', join(directory, 'current'))
+  const source = await openLocalSource(join(directory, 'current'))
+  const paths = ['a', './b', 'c/', 'd/../e', join(directory, 'v1', 'f'), join(directory, 'current', 'g', 'h')]
+  expect(ignoredNames(source, paths)).toEqual(['a', 'b', 'c', 'e', 'f', 'g/h'])
+})
+
+test('drops paths outside of the model, which have nothing to leave out', async () => {
+  const source = await openLocalSource(scratch({ a: '' }))
+  expect(ignoredNames(source, ['..', '../a', '/etc/passwd', 'a/../../b'])).toEqual([])
+  expect(nameWithin(source, '..a')).toBe('..a')
+})
+
+test.each(['*.bin', 'a/**', '[ab]', 'a?'])('refuses the glob %s', async (path) => {
+  const source = await openLocalSource(scratch({ a: '' }))
+  expect(() => ignoredNames(source, [path])).toThrow(refusal('INVALID_ARGUMENT'))
+})
+
+test('refuses to leave out the model itself', async () => {
+  const directory = scratch({ a: '' })
+  const source = await openLocalSource(directory)
+  for (const path of ['', '.', 'a/..', directory])
+    expect(() => ignoredNames(source, [path])).toThrow(refusal('INVALID_ARGUMENT'))
+})
+
+test('leaves nothing out of a single file', async () => {
+  const source = await openLocalSource(join(scratch({ a: '' }), 'a'))
+  expect(ignoredNames(source, ['a', '*'])).toEqual([])
+})

@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { keyPair } from '../testing/bundles.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { POLICY_VARIABLE } from './find-policy.ts'
+import { loadPolicy, ruleFor } from './policy.ts'
+
+const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()
+
+const POLICY = `version: 1
+trustRoots:
+  release:
+    publicKey: ./release.pub
+rules:
+  - name: voice models
+    match:
+      path: models/vad/**
+    signers:
+      - key: release
+`
+
+function policyWith(text: string): string {
+  return join(scratch({ 'policy.yaml': text, 'release.pub': PEM }), 'policy.yaml')
+}
+
+test('reads a policy in YAML, and the same in JSON, with keys beside the file', async () => {
+  const json = {
+    version: 1,
+    trustRoots: { release: { publicKey: './release.pub' } },
+    rules: [{ name: 'voice models', match: { path: 'models/vad/**' }, signers: [{ key: 'release' }] }],
+  }
+  for (const text of [POLICY, JSON.stringify(json)]) {
+    const path = policyWith(text)
+    const policy = await loadPolicy(path)
+    expect(policy.path).toBe(path)
+    expect(ruleFor(policy, join(path, '../models/vad/silero.onnx')).name).toBe('voice models')
+  }
+})
+
+test('refuses a model that no rule matches', async () => {
+  const path = policyWith(POLICY)
+  const policy = await loadPolicy(path)
+  for (const model of ['models/other', 'models', '../models/vad/a', 'x/models/vad/a'])
+    expect(() => ruleFor(policy, join(path, '..', model))).toThrow(refusal('POLICY_NO_MATCH'))
+})
+
+describe('a policy is refused that', () => {
+  test.each([
+    ['has an unknown field', POLICY.replace('version: 1', 'version: 1\nallowAll: true'), 'line 2'],
+    ['has an unknown field in a rule', POLICY.replace('    signers:', '    signer: release\n    signers:'), 'line 9'],
+    ['has an unknown field in a match', POLICY.replace('      path:', '      paths: "**"\n      path:'), 'line 8'],
+  ])('%s, with the line', async (_, text, line) => {
+    const loading = loadPolicy(policyWith(text))
+    await expect(loading).rejects.toEqual(
+      refusal('POLICY_INVALID', { message: expect.stringContaining(line) as string }),
+    )
+  })
+
+  test.each([
+    ['is empty', ''],
+    ['is no mapping', '- version: 1'],
+    ['is of another version', POLICY.replace('version: 1', 'version: 2')],
+    ['has no version', POLICY.replace('version: 1\n', '')],
+    ['names a key that it does not define', POLICY.replace('key: release', 'key: nobody')],
+    ['names a key by a word of JavaScript', POLICY.replace('key: release', 'key: constructor')],
+    ['has a field twice', `${POLICY}version: 1\n`],
+    ['is not UTF-8', POLICY.replace('voice', '\ud800')],
+    ['is no YAML', 'version: [1'],
+  ])('%s', async (_, text) => {
+    const bytes = text.includes('\ud800') ? Buffer.from(text.replace('\ud800', 'é'), 'latin1') : Buffer.from(text)
+    const directory = scratch({ 'policy.yaml': bytes, 'release.pub': PEM })
+    await expect(loadPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('POLICY_INVALID'))
+  })
+
+  test('names a key file that is missing, or no public key', async () => {
+    const directory = scratch({ 'policy.yaml': POLICY })
+    await expect(loadPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))
+    const junk = scratch({ 'policy.yaml': POLICY, 'release.pub': 'junk' })
+    await expect(loadPolicy(join(junk, 'policy.yaml'))).rejects.toEqual(refusal('KEY_INVALID'))
+  })
+})
+
+describe('the policy that counts', () => {
+  function inDirectory(directory: string, variable?: string): void {
+    const before = { directory: process.cwd(), variable: process.env[POLICY_VARIABLE] }
+    onTestFinished(() => {
+      process.chdir(before.directory)
+      setVariable(before.variable)
+    })
+    process.chdir(directory)
+    setVariable(variable)
+  }
+
+  function setVariable(value: string | undefined): void {
+    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete
+    if (value === undefined) delete process.env[POLICY_VARIABLE]
+    else process.env[POLICY_VARIABLE] = value
+  }
+
+  function tree(): string {
+    return scratch({
+      'given.yaml': POLICY,
+      'named.yaml': POLICY,
+      'modelseal.policy.yaml': POLICY,
+      'a/modelseal.policy.json': JSON.stringify({ version: 1, trustRoots: {}, rules: [] }),
+      'b/modelseal.policy.yml': POLICY,
+      'b/c/d/file': '',
+      'release.pub': PEM,
+      'b/release.pub': PEM,
+    })
+  }
+
+  test('is the given one, before the one of the environment', async () => {
+    const directory = tree()
+    inDirectory(directory, 'named.yaml')
+    expect((await loadPolicy('given.yaml')).path).toBe(join(directory, 'given.yaml'))
+  })
+
+  test('is the one of the environment, before any that lies about', async () => {
+    const directory = tree()
+    inDirectory(directory, 'named.yaml')
+    expect((await loadPolicy()).path).toBe(join(directory, 'named.yaml'))
+  })
+
+  test('is the nearest one from the working directory upward', async () => {
+    const directory = tree()
+    inDirectory(join(directory, 'b/c/d'))
+    expect((await loadPolicy()).path).toBe(join(directory, 'b/modelseal.policy.yml'))
+  })
+
+  test('is the nearest one even where it is not valid: nothing is stepped over', async () => {
+    inDirectory(join(tree(), 'a'))
+    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
+  })
+
+  test('is refused where one directory has two', async () => {
+    inDirectory(scratch({ 'modelseal.policy.yaml': POLICY, 'modelseal.policy.json': '{}', 'release.pub': PEM }))
+    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
+  })
+
+  test('is nowhere: then no model is accepted', async () => {
+    const directory = scratch()
+    inDirectory(directory)
+    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+    await expect(loadPolicy('none.yaml')).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+    setVariable('none.yaml')
+    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+  })
+})
