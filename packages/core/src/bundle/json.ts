@@ -68,7 +68,8 @@ function scan(text: string, bounds: JsonBounds): void {
       case QUOTE: {
         const end = endOfString(text, i)
         const keys = open.at(-1)
-        if (keyNext && keys) addKey(keys, text.slice(i, end + 1), bounds)
+        // A key that is cut off is no key yet, though it may begin like another.
+        if (keyNext && keys && end < text.length) addKey(keys, text.slice(i, end + 1), bounds)
         keyNext = false
         i = end
         break
@@ -97,14 +98,14 @@ function scan(text: string, bounds: JsonBounds): void {
   }
 }
 
-/** Index of the closing quote, or of the last character where there is none. */
+/** Index of the closing quote, or the length of the text where there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0
     while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
     if (backslashes % 2 === 0) return end
   }
-  return text.length - 1
+  return text.length
 }
 
 function addKey(keys: Set<string>, literal: string, bounds: JsonBounds): void {
