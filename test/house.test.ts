@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const SOURCE = join(import.meta.dirname, '../packages/core/src')
+
+/** Highest first: a file imports from its own floor and from those below (DESIGN, "The house"). */
+const FLOORS = [
+  'index',
+  'loading',
+  'policy',
+  'verification',
+  'signing',
+  'bundle',
+  'manifest',
+  'hashing',
+  'source',
+  'events',
+  'errors',
+]
+
+/** Long before this, a file has more than one duty. */
+const MOST_LINES = 400
+
+const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll('\\', '/'))
+  // What tests share stands outside of the house.
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.startsWith('testing/'))
+
+function textOf(file: string): string {
+  return readFileSync(join(SOURCE, file), 'utf8')
+}
+
+/** The files of the core that a file imports, relative to the source folder. */
+function importsOf(file: string): string[] {
+  const { importedFiles } = ts.preProcessFile(textOf(file), true, true)
+  return importedFiles
+    .map(({ fileName }) => fileName)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => posix.join(posix.dirname(file), name))
+}
+
+function floorOf(file: string): number {
+  return FLOORS.indexOf(file.split('/')[0]!.replace(/\.ts$/, ''))
+}
+
+test('every file of the core stands on a floor', () => {
+  expect(files.filter((file) => floorOf(file) < 0)).toEqual([])
+  expect(files.length).toBeGreaterThan(30)
+})
+
+test('no import of the core points upward', () => {
+  const upward = files.flatMap((file) =>
+    importsOf(file)
+      .filter((imported) => floorOf(imported) < floorOf(file))
+      .map((imported) => `${file} -> ${imported}`),
+  )
+  expect(upward).toEqual([])
+  expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(80)
+})
+
+test('no file of the core outside of a test takes what tests share', () => {
+  expect(files.filter((file) => importsOf(file).some((imported) => imported.startsWith('testing/')))).toEqual([])
+})
+
+test('no file of the core is longer than 400 lines', () => {
+  expect(files.filter((file) => textOf(file).split('\n').length > MOST_LINES)).toEqual([])
+})
