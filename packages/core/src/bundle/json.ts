@@ -50,7 +50,6 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
 
 const QUOTE = 0x22
 const COMMA = 0x2c
-const COLON = 0x3a
 const OPEN_BRACKET = 0x5b
 const BACKSLASH = 0x5c
 const CLOSE_BRACKET = 0x5d
@@ -59,42 +58,40 @@ const CLOSE_BRACE = 0x7d
 
 /** Sound for valid JSON; for anything else it ends without harm, and `JSON.parse` refuses. */
 function scan(text: string, bounds: JsonBounds): void {
-  const { maxDepth = MAX_DEPTH } = bounds
+  const { maxDepth = MAX_DEPTH, maxValues } = bounds
   const open: (Set<string> | undefined)[] = [] // the keys so far of each open object; undefined for an array
+  let keys: Set<string> | undefined // those of the innermost
   let keyNext = false
   let values = 1
-  for (let i = 0; i < text.length; i++) {
+  const { length } = text
+  for (let i = 0; i < length; i++) {
     switch (text.charCodeAt(i)) {
       case QUOTE: {
         const end = endOfString(text, i)
-        const keys = open.at(-1)
         // A key that is cut off is no key yet, though it may begin like another.
-        if (keyNext && keys && end < text.length) addKey(keys, text.slice(i, end + 1), bounds)
+        if (keyNext && keys && end < length) addKey(keys, text.slice(i + 1, end), bounds)
         keyNext = false
         i = end
         break
       }
+      case COMMA:
+        keyNext = keys !== undefined
+        if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
+        break
       case OPEN_BRACE:
       case OPEN_BRACKET:
         keyNext = text.charCodeAt(i) === OPEN_BRACE
-        open.push(keyNext ? new Set() : undefined)
-        values++
-        if (open.length > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
+        keys = keyNext ? new Set() : undefined
+        if (open.push(keys) > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
+        if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
         break
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
         open.pop()
-        keyNext = false
-        break
-      case COMMA:
-        keyNext = open.at(-1) !== undefined
-        values++
-        break
-      case COLON:
+        keys = open.at(-1)
         keyNext = false
         break
     }
-    if (values > bounds.maxValues) throw tooComplex(bounds, `more than ${bounds.maxValues} values`)
   }
 }
 
@@ -108,8 +105,8 @@ function endOfString(text: string, start: number): number {
   return text.length
 }
 
-function addKey(keys: Set<string>, literal: string, bounds: JsonBounds): void {
-  const key = literal.includes('\\') ? decoded(literal) : literal.slice(1, -1)
+function addKey(keys: Set<string>, written: string, bounds: JsonBounds): void {
+  const key = written.includes('\\') ? decoded(written) : written
   if (keys.has(key)) {
     throw new ModelSealError(
       'JSON_DUPLICATE_KEY',
@@ -124,11 +121,11 @@ function addKey(keys: Set<string>, literal: string, bounds: JsonBounds): void {
   if (keys.add(key).size > maxKeys) throw tooComplex(bounds, `an object of more than ${maxKeys} keys`)
 }
 
-function decoded(literal: string): string {
+function decoded(written: string): string {
   try {
-    return JSON.parse(literal) as string
+    return JSON.parse(`"${written}"`) as string
   } catch {
-    return literal // not JSON, as the parser is about to say
+    return written // not JSON, as the parser is about to say
   }
 }
 
