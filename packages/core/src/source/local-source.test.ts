@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { listFiles, openLocalSource } from './local-source.ts'
 
-const everything = { ignored: () => false }
+const everything = { ignored: () => false, followLinks: false }
 
 async function namesIn(path: string): Promise<string[]> {
   return (await listFiles(await openLocalSource(path), everything)).map(({ name }) => name).sort()
@@ -82,7 +82,7 @@ describe('listing a model', () => {
     const directory = scratch({ a: '', 'b/c': '' })
     symlinkSync('nowhere', join(directory, 'b', 'link'))
     const source = await openLocalSource(directory)
-    const files = await listFiles(source, { ignored: (name) => name === 'b' })
+    const files = await listFiles(source, { ...everything, ignored: (name) => name === 'b' })
     expect(files.map(({ name }) => name)).toEqual(['a'])
   })
 
@@ -133,11 +133,22 @@ describe('listing a model', () => {
     await expect(namesIn(scratch({ [`${abyss}/leaf`]: '' }))).rejects.toEqual(refusal('MODEL_TOO_LARGE'))
   })
 
+  test('refuses a few links that lead to directories without number', async () => {
+    const directory = scratch()
+    for (let level = 0; level < 30; level++) {
+      mkdirSync(join(directory, `d${level}`))
+      for (const name of ['a', 'b']) symlinkSync(`../d${level + 1}`, join(directory, `d${level}`, name))
+    }
+    mkdirSync(join(directory, 'd30'))
+    const listing = listFiles(await openLocalSource(directory), { ...everything, followLinks: true })
+    await expect(listing).rejects.toEqual(refusal('MODEL_TOO_LARGE'))
+  })
+
   test('stops when it is aborted', async () => {
     const files = Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`f${i}`, '']))
     const source = await openLocalSource(scratch(files))
     const reason = new Error('enough')
-    const listing = listFiles(source, { ignored: () => false, signal: AbortSignal.abort(reason) })
+    const listing = listFiles(source, { ...everything, signal: AbortSignal.abort(reason) })
     await expect(listing).rejects.toEqual(refusal('ABORTED', { cause: reason }))
   })
 

@@ -49,6 +49,8 @@ export interface ListOptions {
 const MAX_FILES = 1_000_000
 /** Deeper than any model; bounds the stack of directories. */
 const MAX_DEPTH = 256
+/** More directories than any model has; a few links to directories of links can stand for any number. */
+const MAX_DIRECTORIES = 100_000
 /** Entries looked at between two turns of the event loop. */
 const ENTRIES_PER_TURN = 2_000
 
@@ -95,8 +97,10 @@ export async function listFiles(source: LocalSource, options: ListOptions): Prom
   const files: SourceFile[] = []
   const directories: Directory[] = [{ path: source.path, prefix: '', ancestors: [source.path] }]
   let seen = 0
+  let entered = 0
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
+    if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
     for (const entry of entriesOf(directory.path)) {
       if (++seen % ENTRIES_PER_TURN === 0) {
         await setImmediate()
