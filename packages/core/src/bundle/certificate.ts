@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type * as pkijs from 'pkijs'
-import { ModelSealError, shown } from '../errors.ts'
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { distinguishedName } from './distinguished-name.ts'
 
@@ -46,9 +46,14 @@ export async function readCertificates(path: string): Promise<Buffer[]> {
 /**
  * Splits a PEM file into the DER of its blocks of one label; a file without PEM is DER itself.
  *
- * @throws {@link ModelSealError} `CERTIFICATE_INVALID` where it has no such block, or a damaged one
+ * @throws {@link ModelSealError} `code`, where it has no such block, or a damaged one
  */
-export function derBlocks(bytes: Buffer, label: string, path: string): Buffer[] {
+export function derBlocks(
+  bytes: Buffer,
+  label: string,
+  path: string,
+  code: ErrorCode = 'CERTIFICATE_INVALID',
+): Buffer[] {
   const text = bytes.toString('latin1')
   if (!text.includes('-----BEGIN ')) return [bytes]
   const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)]
@@ -56,7 +61,7 @@ export function derBlocks(bytes: Buffer, label: string, path: string): Buffer[] 
   // A block that is cut short or damaged is reported, not stepped over.
   if (wanted.length > 0 && wanted.length === text.split(`-----BEGIN ${label}-----`).length - 1)
     return wanted.map(([, , body]) => Buffer.from(body ?? '', 'base64'))
-  throw new ModelSealError('CERTIFICATE_INVALID', `The file ${shown(path)} does not hold what it should.`, {
+  throw new ModelSealError(code, `The file ${shown(path)} does not hold what it should.`, {
     file: path,
     expected: `whole blocks "-----BEGIN ${label}-----"`,
     found: blocks.map(([, found]) => shown(found ?? '')).join(', ') || 'none',
@@ -183,9 +188,7 @@ export function extendedKeyUsages({ fields }: Certificate): readonly string[] | 
 function unreadable(cause: unknown, path: string | undefined): ModelSealError {
   return new ModelSealError(
     'CERTIFICATE_INVALID',
-    path === undefined
-      ? 'A certificate cannot be read.'
-      : `A certificate of the file ${shown(path)} cannot be read.`,
+    path === undefined ? 'A certificate cannot be read.' : `A certificate of the file ${shown(path)} cannot be read.`,
     { file: path, found: shown(cause instanceof Error ? cause.message : String(cause)), cause },
   )
 }

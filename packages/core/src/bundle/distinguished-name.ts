@@ -62,13 +62,18 @@ export function alternativeName({ type, value }: GeneralName): string {
   const label = TEXT_NAMES[type]
   if (label !== undefined) return `${label}:${String(value)}`
   if (type === 4) return `DirName:${distinguishedName(value as RelativeDistinguishedNames)}`
-  if (type === 7) return `IP:${address((value as { valueBlock: { valueHexView: Uint8Array } }).valueBlock.valueHexView)}`
+  if (type === 7)
+    return `IP:${address((value as { valueBlock: { valueHexView: Uint8Array } }).valueBlock.valueHexView)}`
   return `other:${type}`
 }
 
 function address(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
-  return (Buffer.from(bytes).toString('hex').match(/.{1,4}/g) ?? []).join(':')
+  return (
+    Buffer.from(bytes)
+      .toString('hex')
+      .match(/.{1,4}/g) ?? []
+  ).join(':')
 }
 
 /** RFC 4514 section 2.4. */

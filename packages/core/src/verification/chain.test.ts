@@ -109,8 +109,12 @@ describe('refuses a chain', () => {
   })
 
   test('under another root, of the same name, too', async () => {
-    expect(await refusal(await signingLeaf(intermediate), [intermediate], [await authority('Other')])).toBe('CHAIN_NO_PATH')
-    expect(await refusal(await signingLeaf(intermediate), [intermediate], [await authority('Root')])).toBe('CHAIN_NO_PATH')
+    expect(await refusal(await signingLeaf(intermediate), [intermediate], [await authority('Other')])).toBe(
+      'CHAIN_NO_PATH',
+    )
+    expect(await refusal(await signingLeaf(intermediate), [intermediate], [await authority('Root')])).toBe(
+      'CHAIN_NO_PATH',
+    )
   })
 
   test('whose root is only in the bundle', async () => {
@@ -151,7 +155,12 @@ describe('refuses a chain', () => {
   test('with an issuer without basic constraints, or with CA false, or without keyCertSign', async () => {
     for (const wrong of [{ ca: undefined }, { ca: false }, { usages: ['digitalSignature'] }] as const) {
       const { ca, ...rest } = { ca: true, usages: ['keyCertSign'] as const, ...wrong }
-      const middle = await issue({ subject: 'Intermediate', issuer: root, ...rest, ...(ca === undefined ? {} : { ca }) })
+      const middle = await issue({
+        subject: 'Intermediate',
+        issuer: root,
+        ...rest,
+        ...(ca === undefined ? {} : { ca }),
+      })
       expect(await refusal(await signingLeaf(middle), [middle])).toBe('CHAIN_NOT_CA')
       const top = await issue({ subject: 'Root', ...rest, ...(ca === undefined ? {} : { ca }) })
       expect(await refusal(await signingLeaf(top), [], [top])).toBe('CHAIN_NOT_CA')
@@ -216,7 +225,12 @@ describe('refuses a chain', () => {
   test('of certificates that cannot be read, or that something follows', async () => {
     const leaf = await signingLeaf(intermediate)
     const roots = [root.der]
-    for (const der of [Buffer.alloc(0), Buffer.from('junk'), leaf.der.subarray(0, 100), Buffer.concat([leaf.der, Buffer.alloc(1)])]) {
+    for (const der of [
+      Buffer.alloc(0),
+      Buffer.from('junk'),
+      leaf.der.subarray(0, 100),
+      Buffer.concat([leaf.der, Buffer.alloc(1)]),
+    ]) {
       await expect(validateChain({ leaf: der, roots })).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' })
       await expect(validateChain({ leaf: leaf.der, intermediates: [der], roots })).rejects.toMatchObject({
         code: 'CERTIFICATE_INVALID',
@@ -226,7 +240,12 @@ describe('refuses a chain', () => {
 
   test('of more certificates than any real one has, and ends in a maze of authorities', async () => {
     const leaf = await signingLeaf(intermediate)
-    expect(await refusal(leaf, Array.from({ length: 33 }, () => intermediate))).toBe('CHAIN_TOO_LARGE')
+    expect(
+      await refusal(
+        leaf,
+        Array.from({ length: 33 }, () => intermediate),
+      ),
+    ).toBe('CHAIN_TOO_LARGE')
 
     // Ten authorities of one name, each certified by each other.
     const keys = await Promise.all(Array.from({ length: 5 }, () => makeKeys('P-256')))
@@ -234,7 +253,9 @@ describe('refuses a chain', () => {
     const crossed = await Promise.all(
       selves.flatMap((issuer) => keys.map((pair) => authority('Maze', { issuer, keys: pair, keyIds: false }))),
     )
-    expect(await refusal(await signingLeaf(selves[0]!), crossed, [await authority('Maze')])).toMatch(/^CHAIN_(TOO_LARGE|NO_PATH)$/)
+    expect(await refusal(await signingLeaf(selves[0]!), crossed, [await authority('Maze')])).toMatch(
+      /^CHAIN_(TOO_LARGE|NO_PATH)$/,
+    )
   })
 })
 
@@ -268,7 +289,13 @@ describe('name constraints', () => {
 
   async function judged(options: { permitted?: readonly Name[]; excluded?: readonly Name[] }, name: Name) {
     const top = await authority([[ORGANIZATION, 'Example']], options)
-    const middle = await authority([[ORGANIZATION, 'Example'], [COMMON_NAME, 'Intermediate']], { issuer: root, ...options })
+    const middle = await authority(
+      [
+        [ORGANIZATION, 'Example'],
+        [COMMON_NAME, 'Intermediate'],
+      ],
+      { issuer: root, ...options },
+    )
     const leafOf = (issuer: Issued) =>
       signingLeaf(issuer, { subject: [[ORGANIZATION, name[0] === 4 ? name[1] : 'Example']], names: [name] })
     const codes = [await refusal(await leafOf(middle), [middle]), await refusal(await leafOf(top), [], [top])]
@@ -324,7 +351,12 @@ describe('name constraints', () => {
 
   test('take a directory name for a prefix, from the first attribute on', async () => {
     const middle = await authority('Intermediate', { issuer: root, permitted: [DIRECTORY('Example')] })
-    const leaf = await signingLeaf(middle, { subject: [[COMMON_NAME, 'Evil'], [ORGANIZATION, 'Example']] })
+    const leaf = await signingLeaf(middle, {
+      subject: [
+        [COMMON_NAME, 'Evil'],
+        [ORGANIZATION, 'Example'],
+      ],
+    })
     expect(await refusal(leaf, [middle])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 })

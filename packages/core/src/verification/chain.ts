@@ -189,10 +189,14 @@ async function validateByLibrary(path: readonly Certificate[], at: Date): Promis
   if (result && isSamePath(certificatePath, fields)) return
   switch (resultCode) {
     case NOT_CA:
-      throw new ModelSealError('CHAIN_NOT_CA', `The certificate ${certificateName(leaf)} has an issuer that is no authority.`, {
-        expected: 'the basic constraint CA, and the key usage keyCertSign where one is stated, on each issuer',
-        found: path.slice(1).map(certificateName).join(', '),
-      })
+      throw new ModelSealError(
+        'CHAIN_NOT_CA',
+        `The certificate ${certificateName(leaf)} has an issuer that is no authority.`,
+        {
+          expected: 'the basic constraint CA, and the key usage keyCertSign where one is stated, on each issuer',
+          found: path.slice(1).map(certificateName).join(', '),
+        },
+      )
     case NAME_NOT_PERMITTED:
     case NAME_EXCLUDED:
       throw new ModelSealError(

@@ -78,7 +78,8 @@ function faultOf(
   const all = [...permitted, ...excluded]
   if (all.length === 0) return undefined
   // RFC 5280 4.2.1.10: minimum 0, no maximum; a kind of name that is not understood is refused.
-  if (all.some(({ minimum, maximum }) => minimum !== 0 || maximum !== undefined)) return 'under a constraint with a depth'
+  if (all.some(({ minimum, maximum }) => minimum !== 0 || maximum !== undefined))
+    return 'under a constraint with a depth'
   const within = MATCHERS[name.type]?.(name.value)
   if (!within) return 'of a kind, or in a form, that cannot be compared with the constraint'
   if (excluded.some(({ base }) => within(base.value, true))) return 'which is excluded'
@@ -109,7 +110,8 @@ const MATCHERS: Readonly<Record<number, (name: unknown) => Matcher | undefined>>
     }
   },
   [URI](name) {
-    const [, host] = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(name)) ?? []
+    const [, host] =
+      /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(name)) ?? []
     // RFC 5280 4.2.1.10: no host name, or an address: to be refused.
     if (host === undefined || /^[\d.]+$/.test(host)) return undefined
     return (constraint) => hostWithin(host, String(constraint))

@@ -74,8 +74,8 @@ function isInScope(list: pkijs.CertificateRevocationList, kind: 'leaf' | 'author
 }
 
 function scopeOf(list: pkijs.CertificateRevocationList): pkijs.IssuingDistributionPoint | undefined {
-  return list.crlExtensions?.extensions.find(({ extnID }) => extnID === ISSUING_DISTRIBUTION_POINT)
-    ?.parsedValue as pkijs.IssuingDistributionPoint | undefined
+  return list.crlExtensions?.extensions.find(({ extnID }) => extnID === ISSUING_DISTRIBUTION_POINT)?.parsedValue as
+    pkijs.IssuingDistributionPoint | undefined
 }
 
 async function checkList(list: pkijs.CertificateRevocationList, issuer: Certificate, at: Date): Promise<void> {
@@ -112,7 +112,11 @@ async function isSignedBy(list: pkijs.CertificateRevocationList, issuer: Certifi
   }
 }
 
-function checkEntry(list: pkijs.CertificateRevocationList, certificate: Certificate, { at, crlsAt }: RevocationInput): void {
+function checkEntry(
+  list: pkijs.CertificateRevocationList,
+  certificate: Certificate,
+  { at, crlsAt }: RevocationInput,
+): void {
   const serial = certificate.fields.serialNumber
   for (const entry of list.revokedCertificates ?? []) {
     const extensions = entry.crlEntryExtensions?.extensions ?? []

@@ -40,7 +40,8 @@ export interface IssueOptions {
 }
 
 /** A general name: e-mail 1, DNS 2, directory 4, URI 6, IP 7 (bytes). */
-export type Name = readonly [tag: 1 | 2 | 6, value: string] | readonly [tag: 4, value: string] | readonly [7, Uint8Array]
+export type Name =
+  readonly [tag: 1 | 2 | 6, value: string] | readonly [tag: 4, value: string] | readonly [7, Uint8Array]
 
 export type KeyAlgorithmName = 'P-256' | 'P-384' | 'P-521' | 'RSA' | 'RSA-PSS' | 'Ed25519'
 
@@ -216,6 +217,7 @@ function subtree(name: Name): pkijs.GeneralSubtree {
 
 function generalName([type, value]: Name): pkijs.GeneralName {
   if (type === 4) return new pkijs.GeneralName({ type, value: distinguished([[ORGANIZATION, value]]) })
-  if (type === 7) return new pkijs.GeneralName({ type, value: new asn1js.OctetString({ valueHex: value.slice().buffer }) })
+  if (type === 7)
+    return new pkijs.GeneralName({ type, value: new asn1js.OctetString({ valueHex: value.slice().buffer }) })
   return new pkijs.GeneralName({ type, value })
 }
