@@ -159,11 +159,20 @@ export function makeKeys(algorithm: KeyAlgorithmName): Promise<webcrypto.CryptoK
 
 function distinguished(subject: IssueOptions['subject']): pkijs.RelativeDistinguishedNames {
   const attributes = typeof subject === 'string' ? [[COMMON_NAME, subject] as const] : subject
-  return new pkijs.RelativeDistinguishedNames({
-    typesAndValues: attributes.map(
-      ([type, value]) => new pkijs.AttributeTypeAndValue({ type, value: new asn1js.Utf8String({ value }) }),
+  // Left to itself, pkijs writes all attributes as one relative name.
+  const schema = new asn1js.Sequence({
+    value: attributes.map(
+      ([type, value]) =>
+        new asn1js.Set({
+          value: [
+            new asn1js.Sequence({
+              value: [new asn1js.ObjectIdentifier({ value: type }), new asn1js.Utf8String({ value })],
+            }),
+          ],
+        }),
     ),
   })
+  return new pkijs.RelativeDistinguishedNames({ schema: asn1js.fromBER(schema.toBER()).result })
 }
 
 async function extensionsOf(options: IssueOptions, fields: pkijs.Certificate): Promise<pkijs.Extension[]> {
