@@ -19,8 +19,8 @@ import {
   signingLeaf,
   TIME_STAMPING,
   type Issued,
-} from './test-authority.ts'
-import { SIGNING_CERTIFICATE_V2, timestamp, timestampAuthority, type TimestampOptions } from './test-timestamp.ts'
+} from '../bundle/test-authority.ts'
+import { SIGNING_CERTIFICATE_V2, timestamp, timestampAuthority, type TimestampOptions } from '../bundle/test-timestamp.ts'
 
 const root = await authority('Root', { notBefore: inDays(-400), notAfter: inDays(400) })
 const intermediate = await authority('Intermediate', { issuer: root, notBefore: inDays(-400), notAfter: inDays(400) })

@@ -14,7 +14,7 @@ import {
   type Issued,
   type KeyAlgorithmName,
   type Name,
-} from './test-authority.ts'
+} from '../bundle/test-authority.ts'
 
 const root = await authority('Root')
 const intermediate = await authority('Intermediate', { issuer: root })

@@ -3,7 +3,7 @@ import * as pkijs from 'pkijs'
 import { describe, expect, test } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import { validateChain, type ChainInput } from './chain.ts'
-import { authority, extension, inDays, revocationList, signingLeaf, type Issued } from './test-authority.ts'
+import { authority, extension, inDays, revocationList, signingLeaf, type Issued } from '../bundle/test-authority.ts'
 
 const root = await authority('Root')
 const intermediate = await authority('Intermediate', { issuer: root })

@@ -17,6 +17,7 @@ export interface TimestampOptions {
   /** Replaces the content after it was signed. */
   changedAfter?: boolean
   status?: number
+  nonce?: asn1js.Integer | undefined
   signers?: number
 }
 
@@ -86,7 +87,19 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
   return Buffer.from(response.toSchema().toBER())
 }
 
-function tstInfo(data: Uint8Array, { at, accuracy }: TimestampOptions): Buffer {
+/** Answers a request (RFC 3161 2.4.1) as a good authority does; `data` is what the request is over. */
+export function answer(signer: Issued, request: Buffer, data: Uint8Array, options: TimestampOptions = {}): Promise<Buffer> {
+  const { nonce } = new pkijs.TimeStampReq({ schema: asn1js.fromBER(request).result })
+  return timestamp(signer, data, { nonce, ...options })
+}
+
+/** A response without a timestamp. */
+export function rejection(words: string): Buffer {
+  const status = new pkijs.PKIStatusInfo({ status: 2, statusStrings: [new asn1js.Utf8String({ value: words })] })
+  return Buffer.from(new pkijs.TimeStampResp({ status }).toSchema().toBER())
+}
+
+function tstInfo(data: Uint8Array, { at, accuracy, nonce }: TimestampOptions): Buffer {
   const info = new pkijs.TSTInfo({
     version: 1,
     policy: '1.3.6.1.4.1.99999.3',
@@ -96,6 +109,7 @@ function tstInfo(data: Uint8Array, { at, accuracy }: TimestampOptions): Buffer {
     }),
     serialNumber: new asn1js.Integer({ valueHex: webcrypto.getRandomValues(new Uint8Array(8)).fill(1, 0, 1) }),
     genTime: at ?? new Date(),
+    ...(nonce ? { nonce } : {}),
     ...(accuracy ? { accuracy: new pkijs.Accuracy(accuracy) } : {}),
   })
   return Buffer.from(info.toSchema().toBER())

@@ -1,7 +1,7 @@
 import { webcrypto, type X509Certificate } from 'node:crypto'
 import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
-import { readX509 } from '../bundle/certificate.ts'
+import { readX509 } from './certificate.ts'
 
 // Certificates and revocation lists of any shape for tests, made at run time: good ones by default,
 // with each part open to being left out or wrong.
