@@ -158,7 +158,9 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
         const intermediates: Issued[] = []
         for (const options of shapes) {
           const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
-          intermediates.push(await issue({ ...given, ca: options.ca, subject: options.subject, issuer: intermediates.at(-1) ?? root }))
+          intermediates.push(
+            await issue({ ...given, ca: options.ca, subject: options.subject, issuer: intermediates.at(-1) ?? root }),
+          )
         }
         const leaf = await signingLeaf(intermediates.at(-1) ?? root, names.length > 0 ? { names } : {})
         const chain = { leaf, intermediates, roots: [root] }

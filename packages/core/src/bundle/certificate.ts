@@ -111,13 +111,14 @@ function checkForm(fields: pkijs.Certificate): void {
   // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no extension twice.
   if (extensions.length > 0 && fields.version !== 2) throw new Error('extensions in a certificate before version 3')
   const seen = new Set<string>()
-  for (const { extnID, parsedValue } of extensions) {
+  for (const extension of extensions) {
+    const { extnID } = extension
+    const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
     if (seen.has(extnID)) throw new Error(`the extension ${extnID} stands twice`)
     seen.add(extnID)
     // What pkijs cannot parse it replaces by an empty value, which would lift a constraint.
-    if (parsedValue && 'parsingError' in parsedValue && parsedValue.parsingError)
-      throw new Error(`the extension ${extnID} is malformed`)
-    if (extnID === KEY_USAGE && !(parsedValue && 'valueBlock' in parsedValue && 'unusedBits' in parsedValue.valueBlock))
+    if (value?.parsingError) throw new Error(`the extension ${extnID} is malformed`)
+    if (extnID === KEY_USAGE && !(value?.valueBlock && 'unusedBits' in value.valueBlock))
       throw new Error('the key usage is malformed')
   }
   // RFC 5280 4.1.1.2: the algorithm that is signed over and the one beside it are the same.

@@ -1,8 +1,8 @@
 import { readSmallFile } from '../source/read-small-file.ts'
 import { derBlocks } from './certificate.ts'
 
-/** Lists of large public authorities have some megabytes; in PEM a third more. */
-const MAX_FILE_BYTES = 24 * 1024 * 1024
+/** As much as `validateChain` takes in one list; in PEM it is a third more. */
+const MAX_FILE_BYTES = 6 * 1024 * 1024
 
 /**
  * Reads the certificate revocation lists of a PEM file, or the one of a DER file. What they say is

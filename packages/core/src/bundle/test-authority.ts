@@ -128,8 +128,8 @@ export async function revocationList(issuer: Issued, options: RevocationListOpti
 }
 
 /** An extension; its value is DER. */
-export function extension(extnID: string, critical: boolean, value: asn1js.BaseBlock | ArrayBuffer): pkijs.Extension {
-  return new pkijs.Extension({ extnID, critical, extnValue: value instanceof ArrayBuffer ? value : value.toBER() })
+export function extension(extnID: string, critical: boolean, value: { toBER(): ArrayBuffer }): pkijs.Extension {
+  return new pkijs.Extension({ extnID, critical, extnValue: value.toBER() })
 }
 
 /** PEM of a certificate. */

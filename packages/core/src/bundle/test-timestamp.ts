@@ -16,7 +16,7 @@ export interface TimestampOptions {
   without?: readonly string[]
   /** Replaces the content after it was signed. */
   changedAfter?: boolean
-  status?: number
+  status?: pkijs.PKIStatus
   nonce?: asn1js.Integer | undefined
   signers?: number
 }
@@ -78,7 +78,7 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
   for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, 'SHA-256')
   if (options.changedAfter) signed.encapContentInfo.eContent = octets(tstInfo(data, { at: new Date(0) }))
   const response = new pkijs.TimeStampResp({
-    status: new pkijs.PKIStatusInfo({ status: options.status ?? 0 }),
+    status: new pkijs.PKIStatusInfo({ status: options.status ?? pkijs.PKIStatus.granted }),
     timeStampToken: new pkijs.ContentInfo({
       contentType: pkijs.ContentInfo.SIGNED_DATA,
       content: signed.toSchema(true),
@@ -88,14 +88,22 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
 }
 
 /** Answers a request (RFC 3161 2.4.1) as a good authority does; `data` is what the request is over. */
-export function answer(signer: Issued, request: Buffer, data: Uint8Array, options: TimestampOptions = {}): Promise<Buffer> {
+export function answer(
+  signer: Issued,
+  request: Buffer,
+  data: Uint8Array,
+  options: TimestampOptions = {},
+): Promise<Buffer> {
   const { nonce } = new pkijs.TimeStampReq({ schema: asn1js.fromBER(request).result })
   return timestamp(signer, data, { nonce, ...options })
 }
 
 /** A response without a timestamp. */
 export function rejection(words: string): Buffer {
-  const status = new pkijs.PKIStatusInfo({ status: 2, statusStrings: [new asn1js.Utf8String({ value: words })] })
+  const status = new pkijs.PKIStatusInfo({
+    status: pkijs.PKIStatus.rejection,
+    statusStrings: [new asn1js.Utf8String({ value: words })],
+  })
   return Buffer.from(new pkijs.TimeStampResp({ status }).toSchema().toBER())
 }
 
@@ -123,6 +131,6 @@ function octets(bytes: Buffer): asn1js.OctetString {
   return new asn1js.OctetString({ valueHex: Uint8Array.from(bytes).buffer })
 }
 
-function sequence(...value: asn1js.BaseBlock[]): asn1js.Sequence {
-  return new asn1js.Sequence({ value: value as never })
+function sequence(value: asn1js.Sequence | asn1js.OctetString): asn1js.Sequence {
+  return new asn1js.Sequence({ value: [value] })
 }

@@ -64,16 +64,28 @@ test('refuses a certificate that no verifier could accept', async () => {
     [await signingLeaf(intermediate, { algorithm: 'RSA' }), 'KEY_INVALID'],
   ]
   for (const [issued, code] of cases) {
-    const options = { privateKey: await written(await privateKeyPem(issued)), certificate: await written(pemOf(issued)) }
+    const options = {
+      privateKey: await written(await privateKeyPem(issued)),
+      certificate: await written(pemOf(issued)),
+    }
     await expect(certificateSigner(options)).rejects.toMatchObject({ code })
   }
 })
 
 test('refuses files that hold no certificate, or a damaged one', async () => {
   const cut = pemOf(leaf).slice(0, 200)
-  for (const content of ['', 'junk', cut, pemOf(leaf) + cut, pemOf({ der: leaf.der.subarray(0, 90) }), pemOf(leaf, 'PUBLIC KEY')]) {
+  for (const content of [
+    '',
+    'junk',
+    cut,
+    pemOf(leaf) + cut,
+    pemOf({ der: leaf.der.subarray(0, 90) }),
+    pemOf(leaf, 'PUBLIC KEY'),
+  ]) {
     const path = await written(content)
-    await expect(certificateSigner({ privateKey, certificate: path })).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' })
+    await expect(certificateSigner({ privateKey, certificate: path })).rejects.toMatchObject({
+      code: 'CERTIFICATE_INVALID',
+    })
     await expect(certificateSigner({ privateKey, certificate, chain: [path] })).rejects.toMatchObject({
       code: 'CERTIFICATE_INVALID',
     })

@@ -1,4 +1,5 @@
 import { createHash, sign, KeyObject } from 'node:crypto'
+import { PKIStatus } from 'pkijs'
 import { describe, expect, test } from 'vitest'
 import { parseBundle, writeBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
@@ -20,7 +21,12 @@ import {
   TIME_STAMPING,
   type Issued,
 } from '../bundle/test-authority.ts'
-import { SIGNING_CERTIFICATE_V2, timestamp, timestampAuthority, type TimestampOptions } from '../bundle/test-timestamp.ts'
+import {
+  SIGNING_CERTIFICATE_V2,
+  timestamp,
+  timestampAuthority,
+  type TimestampOptions,
+} from '../bundle/test-timestamp.ts'
 
 const root = await authority('Root', { notBefore: inDays(-400), notAfter: inDays(400) })
 const intermediate = await authority('Intermediate', { issuer: root, notBefore: inDays(-400), notAfter: inDays(400) })
@@ -68,8 +74,16 @@ function verified(bundle: UnverifiedBundle, trust: Partial<CertificateTrust> = {
 
 test('says who signed, as the certificate names them', async () => {
   const signer = await signingLeaf(intermediate, {
-    subject: [[ORGANIZATION, 'Example, Inc.'], [COMMON_NAME, 'Release']],
-    names: [[1, 'release@example.org'], [6, 'https://example.org/ci'], [2, 'example.org'], [7, new Uint8Array([10, 0, 0, 1])]],
+    subject: [
+      [ORGANIZATION, 'Example, Inc.'],
+      [COMMON_NAME, 'Release'],
+    ],
+    names: [
+      [1, 'release@example.org'],
+      [6, 'https://example.org/ci'],
+      [2, 'example.org'],
+      [7, new Uint8Array([10, 0, 0, 1])],
+    ],
   })
   const { signer: who, manifest, time } = await verified(await bundleOf({ by: signer }))
   expect(who).toEqual({
@@ -88,10 +102,13 @@ test('says who signed, as the certificate names them', async () => {
   expect(time).toBeUndefined()
 })
 
-test.for(['P-256', 'P-384', 'P-521'] as const)('accepts a signature on %s, with the hash of the curve', async (algorithm) => {
-  const by = await signingLeaf(intermediate, { algorithm })
-  expect((await verified(await bundleOf({ by }))).signer.method).toBe('certificate')
-})
+test.for(['P-256', 'P-384', 'P-521'] as const)(
+  'accepts a signature on %s, with the hash of the curve',
+  async (algorithm) => {
+    const by = await signingLeaf(intermediate, { algorithm })
+    expect((await verified(await bundleOf({ by }))).signer.method).toBe('certificate')
+  },
+)
 
 test('takes intermediates from the verifier as well, and roots from nobody else', async () => {
   const bundle = await bundleOf({ chain: [leaf] })
@@ -128,8 +145,16 @@ describe('judges what the leaf is for', () => {
     ['both', { usages: ['digitalSignature'], extendedUsages: [CODE_SIGNING] }, undefined],
     ['no usage', {}, 'CERTIFICATE_USAGE'],
     ['the usage keyCertSign only', { usages: ['keyCertSign'], ca: true }, 'CERTIFICATE_USAGE'],
-    ['the extended usage serverAuth only', { usages: ['digitalSignature'], extendedUsages: [SERVER_AUTH] }, 'CERTIFICATE_USAGE'],
-    ['the extended usage timeStamping only', { usages: ['digitalSignature'], extendedUsages: [TIME_STAMPING] }, 'CERTIFICATE_USAGE'],
+    [
+      'the extended usage serverAuth only',
+      { usages: ['digitalSignature'], extendedUsages: [SERVER_AUTH] },
+      'CERTIFICATE_USAGE',
+    ],
+    [
+      'the extended usage timeStamping only',
+      { usages: ['digitalSignature'], extendedUsages: [TIME_STAMPING] },
+      'CERTIFICATE_USAGE',
+    ],
   ] as const
   test.for(cases)('a leaf with %s', async ([, options, code]) => {
     const by = await issue({ subject: 'Signer', issuer: intermediate, ...options })
@@ -141,7 +166,10 @@ describe('judges what the leaf is for', () => {
 
 describe('with trusted timestamp authorities', () => {
   const trust = { timestampAuthorities: [tsa.root.der] }
-  const stamp = (options: TimestampOptions = {}, by = tsa.signer) => (data: Buffer) => timestamp(by, data, options)
+  const stamp =
+    (options: TimestampOptions = {}, by = tsa.signer) =>
+    (data: Buffer) =>
+      timestamp(by, data, options)
   const codeOf = async (outcome: Promise<unknown>) =>
     outcome.then(
       () => undefined,
@@ -163,7 +191,8 @@ describe('with trusted timestamp authorities', () => {
   })
 
   test('accepts an expired leaf that was valid at that time, and refuses it otherwise', async () => {
-    const outcome = async (at: Date) => codeOf(verified(await bundleOf({ by: old, timestamps: [stamp({ at })] }), trust))
+    const outcome = async (at: Date) =>
+      codeOf(verified(await bundleOf({ by: old, timestamps: [stamp({ at })] }), trust))
     expect(await outcome(inDays(-15))).toBeUndefined()
     expect(await outcome(inDays(-9))).toBe('CERTIFICATE_EXPIRED')
     expect(await outcome(inDays(-21))).toBe('CERTIFICATE_NOT_YET_VALID')
@@ -176,7 +205,9 @@ describe('with trusted timestamp authorities', () => {
   test('counts how far off the time may be', async () => {
     const day = 24 * 60 * 60
     const outcome = async (seconds: number) =>
-      codeOf(verified(await bundleOf({ by: old, timestamps: [stamp({ at: inDays(-11), accuracy: { seconds } })] }), trust))
+      codeOf(
+        verified(await bundleOf({ by: old, timestamps: [stamp({ at: inDays(-11), accuracy: { seconds } })] }), trust),
+      )
     expect(await outcome(day / 2)).toBeUndefined()
     expect(await outcome(2 * day)).toBe('CERTIFICATE_EXPIRED')
   })
@@ -194,7 +225,9 @@ describe('with trusted timestamp authorities', () => {
     const { signer } = await timestampAuthority(past, tsa.root)
     const timestamps = [stamp({ at: inDays(-15) }, signer)]
     expect((await verified(await bundleOf({ by: old, timestamps }), trust)).time?.authority).toBe('CN=Time Authority')
-    expect(await codeOf(verified(await bundleOf({ timestamps: [stamp({}, signer)] }), trust))).toBe('TIMESTAMP_UNTRUSTED')
+    expect(await codeOf(verified(await bundleOf({ timestamps: [stamp({}, signer)] }), trust))).toBe(
+      'TIMESTAMP_UNTRUSTED',
+    )
   })
 
   const bad: readonly (readonly [string, string, (data: Buffer) => Promise<Buffer>])[] = [
@@ -205,12 +238,16 @@ describe('with trusted timestamp authorities', () => {
     ['does not sign the kind of its content', 'TIMESTAMP_INVALID', stamp({ without: ['1.2.840.113549.1.9.3'] })],
     ['does not name its certificate', 'TIMESTAMP_INVALID', stamp({ without: [SIGNING_CERTIFICATE_V2] })],
     ['names another certificate', 'TIMESTAMP_INVALID', stamp({ names: leaf })],
-    ['was not granted', 'TIMESTAMP_INVALID', stamp({ status: 2 })],
+    ['was not granted', 'TIMESTAMP_INVALID', stamp({ status: PKIStatus.rejection })],
     ['has two signers', 'TIMESTAMP_INVALID', stamp({ signers: 2 })],
     ['has no signer', 'TIMESTAMP_INVALID', stamp({ signers: 0 })],
     ['is not DER', 'TIMESTAMP_INVALID', () => Promise.resolve(Buffer.from('junk'))],
     ['is cut short', 'TIMESTAMP_INVALID', async (data) => (await timestamp(tsa.signer, data)).subarray(0, -1)],
-    ['has something after it', 'TIMESTAMP_INVALID', async (data) => Buffer.concat([await timestamp(tsa.signer, data), data])],
+    [
+      'has something after it',
+      'TIMESTAMP_INVALID',
+      async (data) => Buffer.concat([await timestamp(tsa.signer, data), data]),
+    ],
     ['is larger than any real one', 'TIMESTAMP_INVALID', () => Promise.resolve(Buffer.alloc(65 * 1024, 0x30))],
     [
       'is by an authority that nobody trusts',
@@ -233,9 +270,9 @@ describe('with trusted timestamp authorities', () => {
     const outcome = verified(await bundleOf({ timestamps: [stamp(), make] }), trust)
     await expect(outcome).rejects.toMatchObject({ code })
     const bundle = await bundleOf({ method: 'key', timestamps: [make] })
-    await expect(
-      verifyKeyBundle(bundle, publicKeyOf(leaf.x509.publicKey), 'release', trust),
-    ).rejects.toMatchObject({ code })
+    await expect(verifyKeyBundle(bundle, publicKeyOf(leaf.x509.publicKey), 'release', trust)).rejects.toMatchObject({
+      code,
+    })
   })
 })
 

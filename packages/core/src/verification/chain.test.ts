@@ -1,4 +1,5 @@
 import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
 import { describe, expect, test } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import { validateChain, type ChainInput } from './chain.ts'
@@ -214,6 +215,20 @@ describe('refuses a chain', () => {
       })
       expect(await refusal(await signingLeaf(middle), [middle]), id).toBe('CERTIFICATE_INVALID')
     }
+  })
+
+  test('without a policy, where an authority demands one', async () => {
+    const demand = extension('2.5.29.36', true, new pkijs.PolicyConstraints({ requireExplicitPolicy: 0 }).toSchema())
+    const policy = extension(
+      '2.5.29.32',
+      false,
+      new pkijs.CertificatePolicies({
+        certificatePolicies: [new pkijs.PolicyInformation({ policyIdentifier: '1.3.6.1.4.1.99999.5' })],
+      }).toSchema(),
+    )
+    const middle = await authority('Intermediate', { issuer: root, extensions: [demand, policy] })
+    expect(await refusal(await signingLeaf(middle), [middle])).toBe('CHAIN_INVALID')
+    expect(await refusal(await signingLeaf(middle, { extensions: [policy] }), [middle])).toBeUndefined()
   })
 
   test('signed with SHA-1, where that is not the root itself', async () => {

@@ -47,9 +47,9 @@ describe('with revocation lists', () => {
   test('wants the list of the issuer of the leaf, and looks an authority up where its list is given', async () => {
     expect(await refusal([rootList])).toBe('CRL_MISSING')
     expect(await refusal([leafList])).toBeUndefined()
-    expect(await refusal([await revocationList(intermediate, { extensions: [scope({ onlyContainsCACerts: true })] })])).toBe(
-      'CRL_MISSING',
-    )
+    expect(
+      await refusal([await revocationList(intermediate, { extensions: [scope({ onlyContainsCACerts: true })] })]),
+    ).toBe('CRL_MISSING')
     const users = await revocationList(root, {
       revoked: [{ certificate: intermediate }],
       extensions: [scope({ onlyContainsUserCerts: true })],

@@ -85,7 +85,7 @@ async function verifySignature(
   if (!signer?.signedAttrs || hash === undefined) throw new Error('it does not sign attributes, or by a weak hash')
   const attributes = new Map(signer.signedAttrs.attributes.map(({ type, values }) => [type, values as unknown[]]))
   if (attributes.size !== signer.signedAttrs.attributes.length) throw new Error('an attribute stands twice')
-  if (String((only(attributes, CONTENT_TYPE) as asn1js.ObjectIdentifier).getValue()) !== TST_INFO)
+  if ((only(attributes, CONTENT_TYPE) as asn1js.ObjectIdentifier).getValue() !== TST_INFO)
     throw new Error('it signs another kind of content')
   const digest = (only(attributes, MESSAGE_DIGEST) as asn1js.OctetString).valueBlock.valueHexView
   if (!sameBytes(digest, createHash(hash).update(content).digest())) throw new Error('its content was changed')
@@ -113,7 +113,7 @@ async function checkSigningCertificate(
   attributes: ReadonlyMap<string, unknown[]>,
   { x509 }: Certificate,
 ): Promise<void> {
-  const { OctetString } = await import('asn1js')
+  const { ObjectIdentifier, OctetString } = await import('asn1js')
   const v2 = attributes.has(SIGNING_CERTIFICATE_V2)
   const value = only(attributes, v2 ? SIGNING_CERTIFICATE_V2 : SIGNING_CERTIFICATE)
   const [first] = parts(parts(value)[0])
@@ -121,7 +121,7 @@ async function checkSigningCertificate(
   const stated = fields.find((field) => field instanceof OctetString)
   const [algorithm] = fields[0] === stated ? [] : parts(fields[0])
   // RFC 5035: SHA-256 where no algorithm is stated; the first version knows SHA-1 alone.
-  const named = algorithm ? IMPRINT_HASHES[String((algorithm as asn1js.ObjectIdentifier).getValue())] : 'sha256'
+  const named = algorithm instanceof ObjectIdentifier ? IMPRINT_HASHES[algorithm.getValue()] : 'sha256'
   const hash = v2 ? named : 'sha1'
   if (
     !stated ||
