@@ -124,11 +124,12 @@ export async function revocationList(issuer: Issued, options: RevocationListOpti
   }
   if (options.extensions) list.crlExtensions = new pkijs.Extensions({ extensions: [...options.extensions] })
   await list.sign((options.signer ?? issuer).keys.privateKey, 'SHA-256')
-  return Buffer.from(list.toSchema(true).toBER())
+  const schema = list.toSchema(true) as asn1js.Sequence
+  return Buffer.from(schema.toBER())
 }
 
 /** An extension; its value is DER. */
-export function extension(extnID: string, critical: boolean, value: { toBER(): ArrayBuffer }): pkijs.Extension {
+export function extension(extnID: string, critical: boolean, value: { toBER: () => ArrayBuffer }): pkijs.Extension {
   return new pkijs.Extension({ extnID, critical, extnValue: value.toBER() })
 }
 
