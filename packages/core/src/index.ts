@@ -6,7 +6,23 @@ export { VerifiedModel } from './loading/verified-model.ts'
 export { verifyModel, type KeyVerifier, type VerifyOptions, type VerifyResult } from './loading/verify-model.ts'
 export { loadPolicy, type AcceptedKey, type Policy, type Rule } from './policy/policy.ts'
 export type { BundleVerdict, Verdict } from './policy/verdict.ts'
-export type { VerifiedSigner } from './verification/verified-signature.ts'
+export type {
+  CertificateSigner,
+  KeySigner,
+  SignatureTime,
+  VerifiedSignature,
+  VerifiedSigner,
+} from './verification/verified-signature.ts'
+export { validateChain, type ChainInput, type ChainPath } from './verification/chain.ts'
+export { systemRoots, verifyCertificateBundle, type CertificateTrust } from './verification/certificate.ts'
+export { verifyKeyBundle } from './verification/key.ts'
+export type { TimeTrust } from './verification/timestamp.ts'
+export { readCertificates, type CertificateInput } from './bundle/certificate.ts'
+export { readRevocationLists } from './bundle/revocation-list.ts'
+export { readBundle } from './bundle/read-bundle.ts'
+export type { UnverifiedBundle } from './bundle/bundle.ts'
+export { certificateSigner, type CertificateSignerOptions } from './signing/certificate.ts'
+export { timestampFrom, type TimestampRequest } from './signing/timestamp.ts'
 export { keySigner, type KeySignerOptions } from './signing/key.ts'
 export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
 export type { Signer } from './signing/signer.ts'

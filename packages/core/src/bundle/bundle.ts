@@ -22,6 +22,8 @@ export type VerificationMaterial =
 export interface UnverifiedBundle {
   material: VerificationMaterial
   envelope: Envelope
+  /** RFC 3161 responses (DER) over the signature. */
+  timestamps: readonly Buffer[]
   /** SHA-256 of the file, lowercase hex. */
   digest: string
   /** Where it was read from. */
@@ -36,6 +38,9 @@ export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 export const MAX_BUNDLE_BYTES = 256 * 1024 * 1024
 /** Outside of its payload, a bundle holds a few certificates and log entries. */
 const MAX_VALUES = 100_000
+
+/** One is usual; a second authority is a spare. */
+const MAX_TIMESTAMPS = 8
 
 const METHOD_FIELDS = { publicKey: 'key', x509CertificateChain: 'certificate', certificate: 'sigstore' } as const
 
@@ -70,8 +75,10 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
       found: shown(mediaType),
     })
   }
+  const material = bundle.object('verificationMaterial')
   return {
-    material: parseMaterial(bundle.object('verificationMaterial'), path),
+    material: parseMaterial(material, path),
+    timestamps: parseTimestamps(material, path),
     envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
     digest: createHash('sha256').update(bytes).digest('hex'),
     path,
@@ -91,7 +98,6 @@ function parseMaterial(material: Fields, path: string | undefined): Verification
     })
   }
   const entries = material.has('tlogEntries') ? material.objects('tlogEntries') : []
-  if (material.has('timestampVerificationData')) material.object('timestampVerificationData')
 
   switch (kinds[0]?.[1]) {
     case 'certificate': {
@@ -107,6 +113,17 @@ function parseMaterial(material: Fields, path: string | undefined): Verification
     default:
       return parseKey(material.object('publicKey'), path)
   }
+}
+
+/** Sigstore bundle v0.3, `TimestampVerificationData`: each is a whole response, not the token alone. */
+function parseTimestamps(material: Fields, path: string | undefined): Buffer[] {
+  if (!material.has('timestampVerificationData')) return []
+  const data = material.object('timestampVerificationData').only('rfc3161Timestamps')
+  const timestamps = data.has('rfc3161Timestamps') ? data.objects('rfc3161Timestamps') : []
+  if (timestamps.length > MAX_TIMESTAMPS) throw data.fault('rfc3161Timestamps', `at most ${MAX_TIMESTAMPS} timestamps`)
+  return timestamps.map((item) =>
+    decodeBase64(item.only('signedTimestamp').string('signedTimestamp'), 'signedTimestamp', path),
+  )
 }
 
 /** OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. */

@@ -20,14 +20,9 @@ export interface KeySignerOptions {
  * await signModel('models/vad', { signer: await keySigner({ privateKey: 'release.key' }) })
  * ```
  */
-export async function keySigner({ privateKey: path, password }: KeySignerOptions): Promise<Signer> {
-  const pem = await readSmallFile(path, {
-    what: 'private key',
-    maxBytes: MAX_KEY_BYTES,
-    hint: 'Give the path of a PEM file that begins with "-----BEGIN PRIVATE KEY-----" or "-----BEGIN EC PRIVATE KEY-----".',
-  })
-  const key = parsePrivateKey(pem.toString('latin1'), path, password)
-  const { hash, fingerprint } = publicKeyOf(createPublicKey(key), path)
+export async function keySigner(options: KeySignerOptions): Promise<Signer> {
+  const key = await readPrivateKey(options)
+  const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
   return {
     method: 'key',
     sign(encoded) {
@@ -35,6 +30,20 @@ export async function keySigner({ privateKey: path, password }: KeySignerOptions
       return Promise.resolve({ signature, verificationMaterial: { publicKey: { hint: fingerprint }, tlogEntries: [] } })
     },
   }
+}
+
+/**
+ * Reads a private key from a PEM file.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`
+ */
+export async function readPrivateKey({ privateKey: path, password }: KeySignerOptions): Promise<KeyObject> {
+  const pem = await readSmallFile(path, {
+    what: 'private key',
+    maxBytes: MAX_KEY_BYTES,
+    hint: 'Give the path of a PEM file that begins with "-----BEGIN PRIVATE KEY-----" or "-----BEGIN EC PRIVATE KEY-----".',
+  })
+  return parsePrivateKey(pem.toString('latin1'), path, password)
 }
 
 function parsePrivateKey(pem: string, path: string, password: string | undefined): KeyObject {

@@ -11,6 +11,7 @@ import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { openLocalSource, throwIfAborted, type LocalSource } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
+import { timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
@@ -32,6 +33,8 @@ export interface SignOptions extends DigestOptions {
   signer: Signer
   /** Where the bundle goes. Default: `model.sig` in a model directory, `FILE.sig` beside a file. */
   signature?: string | undefined
+  /** URL of a timestamp authority (RFC 3161), whose word on the time of the signature goes into the bundle. */
+  timestampAuthority?: string | undefined
 }
 
 /** What was signed. */
@@ -49,7 +52,7 @@ export interface SignedModel {
  *
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_EMPTY`, `SYMLINK_REFUSED`,
  * `FILE_SPECIAL`, `FILE_NAME`, `FILE_CHANGED`, `FILE_UNREADABLE`, `INVALID_ARGUMENT`,
- * `SIGNATURE_WRITE_FAILED`, `ABORTED`
+ * `SIGNATURE_WRITE_FAILED`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'release.key' })
@@ -71,8 +74,16 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   throwIfAborted(options.signal)
   const signed = await options.signer.sign(encoded, options.signal)
   const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: signed.signature } as const
-  await writeFileWhole(signature, writeBundle(signed.verificationMaterial, envelope))
+  const timestamp = await timestampMaterial(signed.signature, options)
+  await writeFileWhole(signature, writeBundle({ ...signed.verificationMaterial, ...timestamp }, envelope))
   return { signature, rootDigest: manifest.rootDigest, files, bytes }
+}
+
+/** As in Sigstore, the timestamp is over the bytes of the signature. */
+async function timestampMaterial(signature: Buffer, { timestampAuthority: url, signal }: SignOptions): Promise<object> {
+  if (url === undefined) return {}
+  const response = await timestampFrom({ url, data: signature, signal })
+  return { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: response.toString('base64') }] } }
 }
 
 /**

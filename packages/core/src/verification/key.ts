@@ -2,23 +2,49 @@ import { timingSafeEqual } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { verifyStatement } from './statement-signature.ts'
+import { provenTime, timeOf, type TimeTrust } from './timestamp.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
 import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
 
 /**
- * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3).
+ * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). Given a trust in
+ * time, its timestamps are verified, too, and the result carries the time; without, they are not
+ * looked at.
  *
  * @param name the caller's name for the key, which the result carries
- * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`, and what
- * parsing the statement throws
+ * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`,
+ * `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, and what parsing the statement throws
  */
-export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature {
+export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature
+export function verifyKeyBundle(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust: TimeTrust,
+): Promise<VerifiedSignature>
+export function verifyKeyBundle(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust?: TimeTrust,
+): VerifiedSignature | Promise<VerifiedSignature> {
+  if (trust) return verifyWithTime(bundle, publicKey, name, trust)
   checkKeyClaim(bundle, publicKey, name)
   return asVerified({
     signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
     manifest: verifyStatement(bundle, publicKey, name),
     bundleDigest: bundle.digest,
   })
+}
+
+async function verifyWithTime(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust: TimeTrust,
+): Promise<VerifiedSignature> {
+  const signature = verifyKeyBundle(bundle, publicKey, name)
+  return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
 }
 
 /** A bundle of one method is never passed off as another; a stated key must be the given one. */

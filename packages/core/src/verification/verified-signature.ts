@@ -1,13 +1,43 @@
-import type { SigningMethod } from '../bundle/bundle.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 
 /** Who signed: proven by a signature, not merely claimed. */
-export interface VerifiedSigner {
-  method: SigningMethod
+export type VerifiedSigner = KeySigner | CertificateSigner
+
+export interface KeySigner {
+  method: 'key'
   /** The verifier's own name for the signer: of a trust root, or of a key file. */
   name: string
   /** Hex SHA-256 of the PEM of the public key (SPKI). */
   fingerprint: string
+}
+
+export interface CertificateSigner {
+  method: 'certificate'
+  /** The verifier's own name for the trust root. */
+  name: string
+  /** Hex SHA-256 of the DER of the leaf certificate. */
+  fingerprint: string
+  /** Distinguished names of the leaf (RFC 4514): `CN=...,O=...`. */
+  subject: string
+  issuer: string
+  /** Lowercase hex. */
+  serialNumber: string
+  /** With their kind: `email:a@b.org`, `URI:...`, `DNS:...`. */
+  subjectAltNames: readonly string[]
+  /** Validity of the leaf (ISO 8601). */
+  notBefore: string
+  notAfter: string
+  /** Hex SHA-256 of the DER of the root that the chain leads to. */
+  rootFingerprint: string
+}
+
+/** When a signature existed already, by the word of a trusted third party. */
+export interface SignatureTime {
+  /** ISO 8601. */
+  at: string
+  source: 'rfc3161'
+  /** Distinguished name of the timestamp authority (RFC 4514). */
+  authority: string
 }
 
 declare const verified: unique symbol
@@ -22,6 +52,8 @@ export interface VerifiedSignature {
   readonly manifest: Manifest
   /** SHA-256 of the bundle file, lowercase hex. */
   readonly bundleDigest: string
+  /** Absent where no timestamp was looked at. */
+  readonly time?: SignatureTime
 }
 
 /** For the verifiers of this folder alone. */

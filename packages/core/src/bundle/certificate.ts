@@ -1,0 +1,195 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import type * as pkijs from 'pkijs'
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { readSmallFile } from '../source/read-small-file.ts'
+import { distinguishedName } from './distinguished-name.ts'
+
+/** A certificate that two parsers read alike: OpenSSL for names, keys and signatures, pkijs for the rest. */
+export interface Certificate {
+  x509: X509Certificate
+  fields: pkijs.Certificate
+}
+
+/** DER, or a certificate that `node:crypto` has parsed. */
+export type CertificateInput = Uint8Array | X509Certificate
+
+/** A real certificate has 1 to 4 KiB; those with long lists of names, 20. */
+const MAX_CERTIFICATE_BYTES = 64 * 1024
+/** The largest bundles of roots, such as those of operating systems, have some 200 KiB. */
+const MAX_FILE_BYTES = 2 * 1024 * 1024
+/** No certificate has more than about 20. */
+const MAX_EXTENSIONS = 64
+
+const KEY_USAGE = '2.5.29.15'
+const EXTENDED_KEY_USAGE = '2.5.29.37'
+const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
+const ANY_USAGE = '2.5.29.37.0'
+
+/**
+ * Reads the certificates of a PEM file, in the order in which they stand, or the one of a DER file.
+ *
+ * @returns DER of each; one at least
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
+ * `FILE_TOO_LARGE`, `CERTIFICATE_INVALID`
+ */
+export async function readCertificates(path: string): Promise<Buffer[]> {
+  const bytes = await readSmallFile(path, {
+    what: 'certificate',
+    maxBytes: MAX_FILE_BYTES,
+    hint: 'Give the path of a PEM file that begins with "-----BEGIN CERTIFICATE-----".',
+  })
+  const certificates = derBlocks(bytes, 'CERTIFICATE', path)
+  certificates.forEach((der) => readX509(der, path))
+  return certificates
+}
+
+/**
+ * Splits a PEM file into the DER of its blocks of one label; a file without PEM is DER itself.
+ *
+ * @throws {@link ModelSealError} `code`, where it has no such block, or a damaged one
+ */
+export function derBlocks(
+  bytes: Buffer,
+  label: string,
+  path: string,
+  code: ErrorCode = 'CERTIFICATE_INVALID',
+): Buffer[] {
+  const text = bytes.toString('latin1')
+  if (!text.includes('-----BEGIN ')) return [bytes]
+  const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)]
+  const wanted = blocks.filter(([, found]) => found === label)
+  // A block that is cut short or damaged is reported, not stepped over.
+  if (wanted.length > 0 && wanted.length === text.split(`-----BEGIN ${label}-----`).length - 1)
+    return wanted.map(([, , body]) => Buffer.from(body ?? '', 'base64'))
+  throw new ModelSealError(code, `The file ${shown(path)} does not hold what it should.`, {
+    file: path,
+    expected: `whole blocks "-----BEGIN ${label}-----"`,
+    found: blocks.map(([, found]) => shown(found ?? '')).join(', ') || 'none',
+  })
+}
+
+/**
+ * Reads one certificate strictly: DER, the whole of the input, nothing after it.
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
+ */
+export function readX509(input: CertificateInput, path?: string): X509Certificate {
+  // Copied, so that nothing can change under the checks.
+  const der = Buffer.from(input instanceof X509Certificate ? input.raw : input)
+  try {
+    if (der.length > MAX_CERTIFICATE_BYTES) throw new Error(`${der.length} bytes are more than any certificate has`)
+    const x509 = new X509Certificate(der)
+    // OpenSSL would also take PEM, and anything that follows.
+    if (!x509.raw.equals(der)) throw new Error('it is not DER, or something follows it')
+    return x509
+  } catch (cause) {
+    throw unreadable(cause, path)
+  }
+}
+
+/**
+ * Reads the extensions and names of a certificate, and refuses what one reading may take for
+ * another: an extension twice, one that does not parse.
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
+ */
+export async function parseCertificate(input: CertificateInput, path?: string): Promise<Certificate> {
+  const { Certificate } = await import('pkijs')
+  const x509 = readX509(input, path)
+  try {
+    const fields = Certificate.fromBER(x509.raw)
+    checkForm(fields)
+    return { x509, fields }
+  } catch (cause) {
+    throw unreadable(cause, path)
+  }
+}
+
+function checkForm(fields: pkijs.Certificate): void {
+  const extensions = fields.extensions ?? []
+  if (extensions.length > MAX_EXTENSIONS) throw new Error(`${extensions.length} extensions`)
+  // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no extension twice.
+  if (extensions.length > 0 && fields.version !== 2) throw new Error('extensions in a certificate before version 3')
+  const seen = new Set<string>()
+  for (const extension of extensions) {
+    const { extnID } = extension
+    const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
+    if (seen.has(extnID)) throw new Error(`the extension ${extnID} stands twice`)
+    seen.add(extnID)
+    // What pkijs cannot parse it replaces by an empty value, which would lift a constraint.
+    if (value?.parsingError) throw new Error(`the extension ${extnID} is malformed`)
+    if (extnID === KEY_USAGE && !(value?.valueBlock && 'unusedBits' in value.valueBlock))
+      throw new Error('the key usage is malformed')
+  }
+  // RFC 5280 4.1.1.2: the algorithm that is signed over and the one beside it are the same.
+  if (!fields.signature.isEqual(fields.signatureAlgorithm)) throw new Error('it names two signature algorithms')
+  for (const { value } of [fields.notBefore, fields.notAfter]) {
+    if (!Number.isFinite(value.getTime())) throw new Error('its validity is not a time')
+  }
+}
+
+/** The parsed value of an extension; undefined where the certificate does not have it. */
+export function extensionOf(fields: pkijs.Certificate, id: string): unknown {
+  return fields.extensions?.find(({ extnID }) => extnID === id)?.parsedValue
+}
+
+/** Hex SHA-256 of the DER. */
+export function fingerprintOf({ raw }: X509Certificate): string {
+  return createHash('sha256').update(raw).digest('hex')
+}
+
+/** The subject, quoted, for messages. */
+export function certificateName({ x509, fields }: Certificate): string {
+  return shown(distinguishedName(fields.subject, x509.subject) || `serial number ${serialNumberOf(fields)}`)
+}
+
+/** Lowercase hex without leading zeros beyond the byte. */
+export function serialNumberOf(fields: pkijs.Certificate): string {
+  const hex = Buffer.from(fields.serialNumber.valueBlock.valueHexView).toString('hex')
+  return hex.replace(/^(00)+(?=..)/, '')
+}
+
+/**
+ * OMS 8.2: the leaf must be usable for signing: key usage digitalSignature, or extended key usage
+ * codeSigning. Where an extended key usage is stated, it is exhaustive (RFC 5280 4.2.1.12).
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_USAGE`
+ */
+export function checkSigningUsage(certificate: Certificate, path?: string): void {
+  const extended = extendedKeyUsages(certificate)
+  const usable = extended
+    ? extended.includes(CODE_SIGNING) || (extended.includes(ANY_USAGE) && mayUse(certificate, 'digitalSignature'))
+    : mayUse(certificate, 'digitalSignature')
+  if (usable) return
+  throw new ModelSealError('CERTIFICATE_USAGE', `The certificate ${certificateName(certificate)} is not for signing.`, {
+    file: path,
+    expected: 'the key usage digitalSignature, or the extended key usage codeSigning',
+    found: extended ? `the extended key usages ${extended.join(', ')}` : 'no such usage',
+    hint: 'Have a certificate issued for code signing.',
+  })
+}
+
+const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
+
+/** True where the certificate states this key usage (RFC 5280 4.2.1.3); undefined where it states none. */
+export function statedUsage({ fields }: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean | undefined {
+  const bits = extensionOf(fields, KEY_USAGE) as { valueBlock: { valueHexView: Uint8Array } } | undefined
+  return bits && ((bits.valueBlock.valueHexView[0] ?? 0) & KEY_USAGE_BITS[usage]) !== 0
+}
+
+function mayUse(certificate: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean {
+  return statedUsage(certificate, usage) === true
+}
+
+/** The stated extended key usages, as object identifiers; undefined where there is no such extension. */
+export function extendedKeyUsages({ fields }: Certificate): readonly string[] | undefined {
+  return (extensionOf(fields, EXTENDED_KEY_USAGE) as pkijs.ExtKeyUsage | undefined)?.keyPurposes
+}
+
+function unreadable(cause: unknown, path: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'CERTIFICATE_INVALID',
+    path === undefined ? 'A certificate cannot be read.' : `A certificate of the file ${shown(path)} cannot be read.`,
+    { file: path, found: shown(cause instanceof Error ? cause.message : String(cause)), cause },
+  )
+}

@@ -1,0 +1,114 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type * as pkijs from 'pkijs'
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+
+/** A timestamp that is well-formed, and not yet verified: the time in it is a claim. */
+export interface UnverifiedTimestamp {
+  token: pkijs.SignedData
+  info: pkijs.TSTInfo
+  /** The time that it states. */
+  at: Date
+  /** How far off that time may be by its own account, in milliseconds. */
+  accuracyMs: number
+  /** DER of the content that is signed. */
+  content: Buffer
+}
+
+/** A response with its chain of certificates has 2 to 10 KiB. */
+export const MAX_TIMESTAMP_BYTES = 64 * 1024
+
+const SIGNED_DATA = '1.2.840.113549.1.7.2'
+const TST_INFO = '1.2.840.113549.1.9.16.1.4'
+const GRANTED = [0, 1]
+
+/** SHA-2 by object identifier, and OpenSSL's names: with nothing weaker a timestamp is worth anything. */
+export const IMPRINT_HASHES: Readonly<Record<string, string>> = {
+  '2.16.840.1.101.3.4.2.1': 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+}
+
+/**
+ * Reads an RFC 3161 response (`TimeStampResp`, section 2.4.2) strictly: granted, one signer, one
+ * content of the kind TSTInfo, of version 1.
+ *
+ * @throws {@link ModelSealError} `TIMESTAMP_INVALID`
+ */
+export async function parseTimestamp(der: Buffer, path?: string): Promise<UnverifiedTimestamp> {
+  try {
+    const response = await readResponse(der)
+    const token = response.timeStampToken
+    if (!GRANTED.includes(response.status.status) || !token) throw new Error('no timestamp was granted')
+    return await readToken(token)
+  } catch (cause) {
+    throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', cause, path)
+  }
+}
+
+/**
+ * The status and the words of a response (RFC 3161 2.4.2).
+ *
+ * @throws Error where it is not one
+ */
+export async function readStatus(der: Buffer): Promise<{ granted: boolean; words: string }> {
+  const { status } = await readResponse(der)
+  const words = (status.statusStrings ?? []).map(({ valueBlock }) => valueBlock.value).join(' ')
+  return { granted: GRANTED.includes(status.status), words: `status ${status.status} ${words}`.trim() }
+}
+
+async function readResponse(der: Buffer): Promise<pkijs.TimeStampResp> {
+  const [{ TimeStampResp }, { fromBER }] = await Promise.all([import('pkijs'), import('asn1js')])
+  if (der.length > MAX_TIMESTAMP_BYTES) throw new Error(`${der.length} bytes are more than any timestamp has`)
+  const { result, offset } = fromBER(der)
+  if (offset !== der.length) throw new Error('it is not DER, or something follows it')
+  return new TimeStampResp({ schema: result })
+}
+
+async function readToken({ contentType, content }: pkijs.ContentInfo): Promise<UnverifiedTimestamp> {
+  const [{ SignedData, TSTInfo }, { fromBER }] = await Promise.all([import('pkijs'), import('asn1js')])
+  if (contentType !== SIGNED_DATA) throw new Error('it is not signed data')
+  const token = new SignedData({ schema: content as unknown })
+  const { eContentType, eContent } = token.encapContentInfo
+  if (eContentType !== TST_INFO || !eContent) throw new Error('it does not hold a time')
+  if (token.signerInfos.length !== 1) throw new Error('it does not have exactly one signer')
+
+  const signed = Buffer.from(eContent.getValue())
+  const { result, offset } = fromBER(signed)
+  if (offset !== signed.length) throw new Error('its content is not DER, or something follows it')
+  const info = new TSTInfo({ schema: result })
+  if (info.version !== 1) throw new Error('its version is not 1')
+  if (!Number.isFinite(info.genTime.getTime())) throw new Error('its time is not a time')
+  return { token, info, at: info.genTime, accuracyMs: accuracyOf(info), content: signed }
+}
+
+/** RFC 3161 2.4.2: seconds, thousandths and millionths add up; nothing stated is taken for exact. */
+function accuracyOf({ accuracy }: pkijs.TSTInfo): number {
+  if (!accuracy) return 0
+  const { seconds = 0, millis = 0, micros = 0 } = accuracy
+  const sum = seconds * 1000 + millis + Math.ceil(micros / 1000)
+  if (!(sum >= 0 && Number.isFinite(sum))) throw new Error('its accuracy is not a length of time')
+  return sum
+}
+
+/** True where the timestamp is over these bytes (RFC 3161 2.4.2, messageImprint), by a hash that holds. */
+export function isTimestampOver({ info }: UnverifiedTimestamp, data: Uint8Array): boolean {
+  const { hashAlgorithm, hashedMessage } = info.messageImprint
+  const hash = IMPRINT_HASHES[hashAlgorithm.algorithmId]
+  if (hash === undefined) return false
+  const [stated, found] = [hashedMessage.valueBlock.valueHexView, createHash(hash).update(data).digest()]
+  return stated.length === found.length && timingSafeEqual(stated, found)
+}
+
+/** A refusal that says what was wrong with a timestamp. */
+export function timestampFault(
+  code: ErrorCode,
+  sentence: string,
+  cause: unknown,
+  path: string | undefined,
+): ModelSealError {
+  return new ModelSealError(code, sentence, {
+    file: path,
+    found: shown(cause instanceof Error ? cause.message : String(cause)),
+    cause,
+  })
+}

@@ -1,0 +1,156 @@
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  isTimestampOver,
+  MAX_TIMESTAMP_BYTES,
+  parseTimestamp,
+  readStatus,
+  timestampFault,
+} from '../bundle/timestamp.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { throwIfAborted } from '../source/local-source.ts'
+
+export interface TimestampRequest {
+  /** Of the authority; `http` or `https`. */
+  url: string
+  /** What the timestamp is to be over. */
+  data: Uint8Array
+  /** Milliseconds until the authority counts as out of reach. Default 30,000. */
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000
+const SHA256 = '2.16.840.1.101.3.4.2.1'
+/** 64 bits, as RFC 3161 2.4.1 asks for at least. */
+const NONCE_BYTES = 16
+
+/**
+ * Asks a timestamp authority for its word that some data existed now (RFC 3161 section 3.4, over
+ * HTTP). The answer is checked to be over this data and for this request; whether the authority is
+ * trusted is for the verifier to say.
+ *
+ * @returns the response (DER, `TimeStampResp`), as bundles carry it
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
+ * @example
+ * ```ts
+ * const response = await timestampFrom({ url: 'https://tsa.example.org', data: signature })
+ * ```
+ */
+export async function timestampFrom(request: TimestampRequest): Promise<Buffer> {
+  const url = checkedUrl(request.url)
+  const nonce = randomBytes(NONCE_BYTES)
+  nonce[0] = ((nonce[0] ?? 0) & 0x7f) | 0x40 // positive, and without a leading zero
+  const response = await post(url, await encodeRequest(request.data, nonce), request)
+  await checkResponse(response, request.data, nonce, url)
+  return response
+}
+
+async function encodeRequest(data: Uint8Array, nonce: Buffer): Promise<ArrayBuffer> {
+  const [{ AlgorithmIdentifier, MessageImprint, TimeStampReq }, asn1js] = await Promise.all([
+    import('pkijs'),
+    import('asn1js'),
+  ])
+  const digest = createHash('sha256').update(data).digest()
+  return new TimeStampReq({
+    version: 1,
+    messageImprint: new MessageImprint({
+      hashAlgorithm: new AlgorithmIdentifier({ algorithmId: SHA256, algorithmParams: new asn1js.Null() }),
+      hashedMessage: new asn1js.OctetString({ valueHex: digest }),
+    }),
+    nonce: new asn1js.Integer({ valueHex: nonce }),
+    certReq: true,
+  })
+    .toSchema()
+    .toBER()
+}
+
+async function post(url: URL, body: ArrayBuffer, request: TimestampRequest): Promise<Buffer> {
+  throwIfAborted(request.signal)
+  const limit = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/timestamp-query', accept: 'application/timestamp-reply' },
+      body,
+      redirect: 'error',
+      signal: request.signal ? AbortSignal.any([request.signal, limit]) : limit,
+    })
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      throw refused(url, `HTTP status ${response.status}`)
+    }
+    return await readBounded(response, url)
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throwIfAborted(request.signal)
+    throw new ModelSealError('TSA_UNREACHABLE', `The timestamp authority ${named(url)} could not be reached.`, {
+      found: shown(limit.aborted ? 'no answer in time' : reason(cause)),
+      hint: 'Check the URL and the network; the model was not signed.',
+      cause,
+    })
+  }
+}
+
+/** What lies behind a failed fetch is in its cause. */
+function reason(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? cause.message || cause.name : String(cause)
+}
+
+async function readBounded(response: Response, url: URL): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > MAX_TIMESTAMP_BYTES) throw wrong(url, new Error(`more than ${MAX_TIMESTAMP_BYTES} bytes`))
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** RFC 3161 2.4.2: granted, over the same digest, with the same nonce. */
+async function checkResponse(response: Buffer, data: Uint8Array, nonce: Buffer, url: URL): Promise<void> {
+  const status = await readStatus(response).catch((cause: unknown) => {
+    throw wrong(url, cause)
+  })
+  if (!status.granted) throw refused(url, status.words)
+  try {
+    const timestamp = await parseTimestamp(response)
+    if (!isTimestampOver(timestamp, data)) throw new Error('a timestamp over other data')
+    const answered = timestamp.info.nonce?.valueBlock.valueHexView
+    if (!answered || !nonce.equals(answered)) throw new Error('a timestamp for another request')
+  } catch (cause) {
+    throw wrong(url, cause)
+  }
+}
+
+function checkedUrl(text: string): URL {
+  const url = URL.parse(text)
+  if (url && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '')
+    return url
+  throw new ModelSealError('INVALID_ARGUMENT', 'The address of the timestamp authority is not one that can be asked.', {
+    expected: 'an http or https URL without a user name',
+    hint: 'Give one such as "https://tsa.example.org/tsr".',
+  })
+}
+
+/** Without the query, which may hold a secret. */
+function named(url: URL): string {
+  return shown(url.origin + url.pathname)
+}
+
+function refused(url: URL, found: string): ModelSealError {
+  return new ModelSealError('TSA_REFUSED', `The timestamp authority ${named(url)} refused to make a timestamp.`, {
+    found: shown(found),
+    hint: 'The model was not signed.',
+  })
+}
+
+function wrong(url: URL, cause: unknown): ModelSealError {
+  return timestampFault(
+    'TSA_RESPONSE',
+    `The timestamp authority ${named(url)} did not answer with what it was asked for.`,
+    cause,
+    undefined,
+  )
+}

@@ -1,0 +1,271 @@
+import type { X509Certificate } from 'node:crypto'
+import type * as pkijs from 'pkijs'
+import {
+  certificateName,
+  extensionOf,
+  fingerprintOf,
+  parseCertificate,
+  readX509,
+  type Certificate,
+  type CertificateInput,
+} from '../bundle/certificate.ts'
+import { ModelSealError } from '../errors.ts'
+import { candidatePaths } from './candidate-paths.ts'
+import { checkRevocation } from './revocation.ts'
+import { checkNameConstraints, isSelfIssued } from './name-constraints.ts'
+
+export interface ChainInput {
+  /** The certificate whose chain is asked for. */
+  leaf: CertificateInput
+  /** Certificates that may stand between, in any order; none of them is believed. At most 32. */
+  intermediates?: readonly CertificateInput[] | undefined
+  /** The trust anchors: from the caller, never from what is verified. At most 1,024. */
+  roots: readonly CertificateInput[]
+  /**
+   * Revocation lists (DER). Where any is given, one by the issuer of the leaf must be among them; an
+   * authority above is looked up in the list of its issuer where that one is given. At most 32.
+   */
+  crls?: readonly Uint8Array[] | undefined
+  /** When the certificates must be valid. Default: now. */
+  at?: Date | undefined
+  /**
+   * When the revocation lists must be current. Default: `at`. Where it is later than `at`, a
+   * revocation counts that took effect up to `at`.
+   */
+  crlsAt?: Date | undefined
+}
+
+/** A chain that holds. */
+export interface ChainPath {
+  /** Leaf first, root last; the one leaf, where it is itself a root. */
+  path: readonly X509Certificate[]
+}
+
+/** Real chains have two to four certificates; those with cross-signing some more. */
+const MAX_INTERMEDIATES = 32
+/** The largest public collections of roots have about 150. */
+const MAX_ROOTS = 1024
+const MAX_CRLS = 32
+
+/**
+ * Validates the chain of a certificate up to a trusted root (RFC 5280 section 6). Signatures are
+ * checked by OpenSSL, through `node:crypto`; validity, basic constraints, key usage, policies and name
+ * constraints by pkijs; and what pkijs 4.0.0 leaves open is refused on top: the path length, name
+ * constraints of several authorities, critical extensions of the leaf, and malformed extensions.
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`, `CERTIFICATE_EXPIRED`,
+ * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_WEAK`, `CERTIFICATE_REVOKED`,
+ * `CHAIN_NO_PATH`, `CHAIN_TOO_LARGE`, `CHAIN_NOT_CA`, `CHAIN_PATH_LENGTH`, `CHAIN_NAME_CONSTRAINT`,
+ * `CHAIN_INVALID`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`, `INVALID_ARGUMENT`
+ * @example
+ * ```ts
+ * const { path } = await validateChain({ leaf, intermediates, roots: await readCertificates('root.pem') })
+ * console.log(path.map(({ subject }) => subject))
+ * ```
+ */
+export async function validateChain(input: ChainInput): Promise<ChainPath> {
+  const at = checkedTime(input.at ?? new Date())
+  const crlsAt = checkedTime(input.crlsAt ?? at)
+  const crls = bounded(input.crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
+  const roots = unique(bounded(input.roots, MAX_ROOTS, 'roots'))
+  const intermediates = unique(bounded(input.intermediates ?? [], MAX_INTERMEDIATES, 'intermediate certificates'))
+
+  let refusal: ModelSealError | undefined
+  for (const path of candidatePaths(readX509(input.leaf), intermediates, roots)) {
+    try {
+      const certificates = await Promise.all(path.map((certificate) => parseCertificate(certificate)))
+      await judgePath(certificates, at)
+      await checkRevocation(certificates, { crls, at, crlsAt })
+      return { path }
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      refusal ??= error
+    }
+  }
+  throw refusal ?? (await noPath(input.leaf, roots.size))
+}
+
+async function judgePath(path: readonly Certificate[], at: Date): Promise<void> {
+  path.forEach((certificate) => checkValidity(certificate, at))
+  path.forEach(checkExtensions)
+  path.slice(0, -1).forEach(checkStrength)
+  // A leaf that is itself a root is trusted as it is: there is no path to validate.
+  if (path.length === 1) return
+  checkNameChaining(path)
+  checkNameConstraints(path)
+  await validateByLibrary(path, at)
+  checkPathLength(path)
+}
+
+/** RFC 5280 6.1.3 a 2. */
+function checkValidity(certificate: Certificate, at: Date): void {
+  const { notBefore, notAfter } = certificate.fields
+  if (at >= notBefore.value && at <= notAfter.value) return
+  const expired = at > notAfter.value
+  throw new ModelSealError(
+    expired ? 'CERTIFICATE_EXPIRED' : 'CERTIFICATE_NOT_YET_VALID',
+    `The certificate ${certificateName(certificate)} ${expired ? 'has expired' : 'is not yet valid'}.`,
+    {
+      expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,
+      found: at.toISOString(),
+      hint: expired
+        ? 'Sign again with a current certificate; with a trusted timestamp a signature outlives its certificate.'
+        : 'Check the clock of this machine.',
+    },
+  )
+}
+
+/** Those that are processed here or by pkijs. */
+const UNDERSTOOD = new Set([
+  '2.5.29.15', // key usage
+  '2.5.29.17', // subject alternative name
+  '2.5.29.19', // basic constraints
+  '2.5.29.30', // name constraints
+  '2.5.29.32', // certificate policies
+  '2.5.29.33', // policy mappings
+  '2.5.29.36', // policy constraints
+  '2.5.29.37', // extended key usage
+  '2.5.29.54', // inhibit anyPolicy
+])
+
+/** RFC 5280 4.2 and 6.1.4 o, 6.1.5 f: also on the leaf, where pkijs does not look. */
+function checkExtensions(certificate: Certificate): void {
+  for (const { extnID, critical, parsedValue } of certificate.fields.extensions ?? []) {
+    if (!critical || (UNDERSTOOD.has(extnID) && parsedValue)) continue
+    throw new ModelSealError(
+      'CERTIFICATE_EXTENSION',
+      `The certificate ${certificateName(certificate)} has a critical extension that is not understood.`,
+      { found: `the extension ${extnID}`, hint: 'What it limits cannot be known, so the certificate is refused.' },
+    )
+  }
+}
+
+/** MD2, MD5 and SHA-1 with RSA, SHA-1 with DSA and with ECDSA: signatures by them can be forged. */
+const BROKEN = new Set([
+  '1.2.840.113549.1.1.2',
+  '1.2.840.113549.1.1.4',
+  '1.2.840.113549.1.1.5',
+  '1.2.840.10040.4.3',
+  '1.2.840.10045.4.1',
+])
+
+function checkStrength(certificate: Certificate): void {
+  const { algorithmId } = certificate.fields.signatureAlgorithm
+  if (!BROKEN.has(algorithmId)) return
+  throw new ModelSealError(
+    'CERTIFICATE_WEAK',
+    `The certificate ${certificateName(certificate)} was signed with an algorithm that can be forged.`,
+    { expected: 'SHA-256 or better', found: `the algorithm ${algorithmId}` },
+  )
+}
+
+/** RFC 5280 6.1.3 a 4: for self-issued certificates, too, which pkijs leaves out. */
+function checkNameChaining(path: readonly Certificate[]): void {
+  path.slice(0, -1).forEach((certificate, depth) => {
+    const issuer = path[depth + 1]
+    if (!issuer || !certificate.fields.issuer.isEqual(issuer.fields.subject))
+      throw invalid(certificate, 'its issuer has another name')
+  })
+}
+
+/** The codes of pkijs 4.0.0 that a reader is to tell apart. */
+const NOT_CA = 14
+const NAME_NOT_PERMITTED = 41
+const NAME_EXCLUDED = 42
+
+async function validateByLibrary(path: readonly Certificate[], at: Date): Promise<void> {
+  const { CertificateChainValidationEngine } = await import('pkijs')
+  const fields = path.map((certificate) => certificate.fields)
+  const [leaf, anchor] = [path[0], fields.at(-1)]
+  if (!leaf || !anchor) return
+  const engine = new CertificateChainValidationEngine({
+    trustedCerts: [anchor],
+    certs: fields.slice(0, -1).reverse(),
+    checkDate: at,
+    // The path is given, its signatures are checked: nothing is left to search.
+    findIssuer: (certificate) => Promise.resolve(fields.slice(fields.indexOf(certificate) + 1).slice(0, 1)),
+  })
+  const { result, resultCode, resultMessage, certificatePath } = await engine.verify()
+  if (result && isSamePath(certificatePath, fields)) return
+  switch (resultCode) {
+    case NOT_CA:
+      throw new ModelSealError(
+        'CHAIN_NOT_CA',
+        `The certificate ${certificateName(leaf)} has an issuer that is no authority.`,
+        {
+          expected: 'the basic constraint CA, and the key usage keyCertSign where one is stated, on each issuer',
+          found: path.slice(1).map(certificateName).join(', '),
+        },
+      )
+    case NAME_NOT_PERMITTED:
+    case NAME_EXCLUDED:
+      throw new ModelSealError(
+        'CHAIN_NAME_CONSTRAINT',
+        `A certificate of the chain of ${certificateName(leaf)} has a name that an authority above may not certify.`,
+        { found: resultMessage },
+      )
+    default:
+      throw invalid(leaf, resultMessage)
+  }
+}
+
+function isSamePath(found: readonly pkijs.Certificate[] | undefined, path: readonly pkijs.Certificate[]): boolean {
+  return found?.length === path.length && found.every((certificate, depth) => certificate === path[depth])
+}
+
+/** RFC 5280 6.1.4 l, m: self-issued authorities do not count, nor does the leaf. */
+function checkPathLength(path: readonly Certificate[]): void {
+  let below = 0
+  path.slice(1).forEach((authority) => {
+    const constraints = extensionOf(authority.fields, '2.5.29.19') as pkijs.BasicConstraints | undefined
+    const limit = constraints?.pathLenConstraint
+    if (limit !== undefined && !(typeof limit === 'number' && limit >= below)) {
+      throw new ModelSealError(
+        'CHAIN_PATH_LENGTH',
+        `The authority ${certificateName(authority)} allows fewer authorities below it than the chain has.`,
+        { expected: `at most ${typeof limit === 'number' ? limit : 'a readable number'}`, found: String(below) },
+      )
+    }
+    if (!isSelfIssued(authority)) below++
+  })
+}
+
+function invalid(certificate: Certificate, found: string): ModelSealError {
+  return new ModelSealError(
+    'CHAIN_INVALID',
+    `The chain of the certificate ${certificateName(certificate)} does not hold (RFC 5280).`,
+    { found },
+  )
+}
+
+async function noPath(leaf: CertificateInput, roots: number): Promise<ModelSealError> {
+  const name = certificateName(await parseCertificate(leaf))
+  return new ModelSealError('CHAIN_NO_PATH', `No chain leads from the certificate ${name} to a trusted root.`, {
+    expected: 'each certificate signed by the next, up to a root that the verifier was given',
+    found: roots === 1 ? 'none to the one root' : `none to any of ${roots} roots`,
+    hint: 'The bundle lacks an intermediate certificate, or its signer is not under these roots.',
+  })
+}
+
+/** By fingerprint, so that a certificate given twice costs nothing. */
+function unique(certificates: readonly CertificateInput[]): Map<string, X509Certificate> {
+  return new Map(
+    certificates.map((certificate) => {
+      const x509 = readX509(certificate)
+      return [fingerprintOf(x509), x509]
+    }),
+  )
+}
+
+function bounded<T>(items: readonly T[], most: number, what: string): readonly T[] {
+  if (items.length <= most) return [...items]
+  throw new ModelSealError('CHAIN_TOO_LARGE', `There are more ${what} than any real chain needs.`, {
+    expected: `at most ${most}`,
+    found: String(items.length),
+  })
+}
+
+function checkedTime(time: Date): Date {
+  if (Number.isFinite(time.getTime())) return new Date(time)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The time at which the chain is to be valid is not a time.')
+}

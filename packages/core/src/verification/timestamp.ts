@@ -1,0 +1,181 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type * as asn1js from 'asn1js'
+import type * as pkijs from 'pkijs'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { extendedKeyUsages, parseCertificate, type Certificate, type CertificateInput } from '../bundle/certificate.ts'
+import { distinguishedName } from '../bundle/distinguished-name.ts'
+import {
+  IMPRINT_HASHES,
+  isTimestampOver,
+  parseTimestamp,
+  timestampFault,
+  type UnverifiedTimestamp,
+} from '../bundle/timestamp.ts'
+import { validateChain } from './chain.ts'
+import type { SignatureTime } from './verified-signature.ts'
+
+/** By whom the time of a signature is believed. */
+export interface TimeTrust {
+  /** Roots of timestamp authorities (RFC 3161). Without any, timestamps are not looked at. */
+  timestampAuthorities?: readonly CertificateInput[] | undefined
+  /** The present, for tests and for looking back. Default: now. */
+  now?: Date | undefined
+}
+
+/** A time, and how far off it may be. */
+export interface ProvenTime extends SignatureTime {
+  earliest: Date
+  latest: Date
+}
+
+const EXTENDED_KEY_USAGE = '2.5.29.37'
+const TIME_STAMPING = '1.3.6.1.5.5.7.3.8'
+const TST_INFO = '1.2.840.113549.1.9.16.1.4'
+const CONTENT_TYPE = '1.2.840.113549.1.9.3'
+const MESSAGE_DIGEST = '1.2.840.113549.1.9.4'
+/** RFC 2634 (SHA-1) and RFC 5035; one of them is required (RFC 3161 2.4.2, RFC 5816). */
+const SIGNING_CERTIFICATE = '1.2.840.113549.1.9.16.2.12'
+const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47'
+
+/**
+ * Finds the time at which a bundle was provably signed: the earliest of its timestamps. Each must
+ * hold: one that does not refuses the bundle, whatever the others say. Without trusted authorities, or
+ * without timestamps, the time is unknown. As in Sigstore, a timestamp is over the bytes of the signature.
+ *
+ * @throws {@link ModelSealError} `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`
+ */
+export async function provenTime(bundle: UnverifiedBundle, trust: TimeTrust): Promise<ProvenTime | undefined> {
+  const { timestampAuthorities = [], now = new Date() } = trust
+  if (timestampAuthorities.length === 0) return undefined
+  const times: ProvenTime[] = []
+  for (const der of bundle.timestamps) times.push(await verifyTimestamp(der, bundle, timestampAuthorities, now))
+  return times.sort((a, b) => a.latest.getTime() - b.latest.getTime())[0]
+}
+
+async function verifyTimestamp(
+  der: Buffer,
+  { envelope, path }: UnverifiedBundle,
+  roots: readonly CertificateInput[],
+  now: Date,
+): Promise<ProvenTime> {
+  const timestamp = await parseTimestamp(der, path)
+  const earliest = new Date(timestamp.at.getTime() - timestamp.accuracyMs)
+  const latest = new Date(timestamp.at.getTime() + timestamp.accuracyMs)
+  let authority: Certificate
+  try {
+    if (!isTimestampOver(timestamp, envelope.signature)) throw new Error('it is over other bytes than this signature')
+    if (earliest > now) throw new Error(`its time ${timestamp.at.toISOString()} is in the future`)
+    authority = await verifySignature(timestamp, envelope.signature, roots)
+  } catch (cause) {
+    throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle does not hold.', cause, path)
+  }
+  await validateAuthority(timestamp, authority, roots, path)
+  const name = distinguishedName(authority.fields.subject, authority.x509.subject)
+  return { at: timestamp.at.toISOString(), source: 'rfc3161', authority: name, earliest, latest }
+}
+
+/** RFC 5652 5.4 and 5.6 by pkijs, and what it does not look at: which attributes are signed, and their values. */
+async function verifySignature(
+  { token, content }: UnverifiedTimestamp,
+  data: Buffer,
+  roots: readonly CertificateInput[],
+): Promise<Certificate> {
+  const signer = token.signerInfos[0]
+  const hash = IMPRINT_HASHES[signer?.digestAlgorithm.algorithmId ?? '']
+  if (!signer?.signedAttrs || hash === undefined) throw new Error('it does not sign attributes, or by a weak hash')
+  const attributes = new Map(signer.signedAttrs.attributes.map(({ type, values }) => [type, values as unknown[]]))
+  if (attributes.size !== signer.signedAttrs.attributes.length) throw new Error('an attribute stands twice')
+  if ((only(attributes, CONTENT_TYPE) as asn1js.ObjectIdentifier).getValue() !== TST_INFO)
+    throw new Error('it signs another kind of content')
+  const digest = (only(attributes, MESSAGE_DIGEST) as asn1js.OctetString).valueBlock.valueHexView
+  if (!sameBytes(digest, createHash(hash).update(content).digest())) throw new Error('its content was changed')
+
+  // A response may leave the certificate out that the verifier was given.
+  const { Certificate } = await import('pkijs')
+  const given = roots.map((root) => Certificate.fromBER('raw' in root ? root.raw : Buffer.from(root)))
+  const complete = Object.assign(Object.create(token) as typeof token, {
+    certificates: [...(token.certificates ?? []), ...given],
+  })
+  const { signatureVerified, signerCertificate } = await complete.verify({
+    signer: 0,
+    data: Uint8Array.from(data).buffer,
+    checkChain: false, // by validateChain, which is stricter
+    extendedMode: true,
+  })
+  if (signatureVerified !== true || !signerCertificate) throw new Error('its signature is not valid')
+  const authority = await parseCertificate(Buffer.from(signerCertificate.toSchema().toBER()))
+  await checkSigningCertificate(attributes, authority)
+  return authority
+}
+
+/** RFC 5816: the attribute names the certificate, so that no other with the same key and name can take its place. */
+async function checkSigningCertificate(
+  attributes: ReadonlyMap<string, unknown[]>,
+  { x509 }: Certificate,
+): Promise<void> {
+  const { ObjectIdentifier, OctetString } = await import('asn1js')
+  const v2 = attributes.has(SIGNING_CERTIFICATE_V2)
+  const value = only(attributes, v2 ? SIGNING_CERTIFICATE_V2 : SIGNING_CERTIFICATE)
+  const [first] = parts(parts(value)[0])
+  const fields = parts(first)
+  const stated = fields.find((field) => field instanceof OctetString)
+  const [algorithm] = fields[0] === stated ? [] : parts(fields[0])
+  // RFC 5035: SHA-256 where no algorithm is stated; the first version knows SHA-1 alone.
+  const named = algorithm instanceof ObjectIdentifier ? IMPRINT_HASHES[algorithm.getValue()] : 'sha256'
+  const hash = v2 ? named : 'sha1'
+  if (
+    !stated ||
+    hash === undefined ||
+    !sameBytes(stated.valueBlock.valueHexView, createHash(hash).update(x509.raw).digest())
+  )
+    throw new Error('it names another certificate than the one that signed it')
+}
+
+function parts(block: unknown): unknown[] {
+  const value = (block as asn1js.Sequence | undefined)?.valueBlock.value
+  if (!Array.isArray(value)) throw new Error('its signing certificate attribute is malformed')
+  return value
+}
+
+function only(attributes: ReadonlyMap<string, unknown[]>, type: string): unknown {
+  const [value, ...more] = attributes.get(type) ?? []
+  if (value === undefined || more.length > 0) throw new Error(`it does not sign exactly one attribute ${type}`)
+  return value
+}
+
+/** RFC 3161 2.3: for timestamps alone, by a critical extension; and a chain that held at that time. */
+async function validateAuthority(
+  { token, at }: UnverifiedTimestamp,
+  authority: Certificate,
+  roots: readonly CertificateInput[],
+  path: string | undefined,
+): Promise<void> {
+  const usages = extendedKeyUsages(authority)
+  const critical = authority.fields.extensions?.find(({ extnID }) => extnID === EXTENDED_KEY_USAGE)?.critical
+  try {
+    if (usages?.length !== 1 || usages[0] !== TIME_STAMPING || !critical)
+      throw new Error('its certificate is not for timestamps alone')
+    const intermediates = (token.certificates ?? [])
+      .filter((certificate): certificate is pkijs.Certificate => 'subjectPublicKeyInfo' in certificate)
+      .map((certificate) => Buffer.from(certificate.toSchema().toBER()))
+    await validateChain({ leaf: authority.x509, intermediates, roots, at })
+  } catch (cause) {
+    throw timestampFault(
+      'TIMESTAMP_UNTRUSTED',
+      'A timestamp of the bundle is not by a trusted timestamp authority.',
+      cause,
+      path,
+    )
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** The part of a proven time that is for the reader. */
+export function timeOf(proven: ProvenTime | undefined): { time?: SignatureTime } {
+  if (!proven) return {}
+  const { at, source, authority } = proven
+  return { time: { at, source, authority } }
+}
