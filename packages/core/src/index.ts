@@ -7,6 +7,12 @@ export { verifyModel, type KeyVerifier, type VerifyOptions, type VerifyResult } 
 export { loadPolicy, type AcceptedKey, type Policy, type Rule } from './policy/policy.ts'
 export type { BundleVerdict, Verdict } from './policy/verdict.ts'
 export type { VerifiedSigner } from './verification/verified-signature.ts'
+export {
+  pkcs11CertificateSigner,
+  pkcs11KeySigner,
+  type Pkcs11CertificateSignerOptions,
+  type Pkcs11KeySignerOptions,
+} from './signing/pkcs11.ts'
 export { keySigner, type KeySignerOptions } from './signing/key.ts'
 export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
 export type { Signer } from './signing/signer.ts'
