@@ -1,0 +1,430 @@
+import { spawnSync } from 'node:child_process'
+import { verify } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type * as pkcs11js from 'pkcs11js'
+import {
+  ERROR_CODES,
+  ModelSealError,
+  pkcs11CertificateSigner,
+  pkcs11KeySigner,
+  signModel,
+  verifyModel,
+  type ErrorCode,
+} from '@modelseal/core'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const cache = join(here, '../.cache/pkcs11')
+const softHsm = join(cache, 'libsofthsm2.so')
+const ready = existsSync(softHsm)
+if (!ready) console.warn('Skipped: signing with SoftHSM. "npm run setup:pkcs11" makes this machine ready for it.')
+
+const PIN = '738146-pin'
+const SO_PIN = '90127365'
+
+let root: string
+let model: string
+let keys = 0
+
+beforeAll(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), 'pkcs11-')))
+  model = join(root, 'model')
+  await mkdir(model)
+  await writeFile(join(model, 'weights.bin'), 'weights')
+})
+
+afterAll(() => rm(root, { recursive: true }))
+
+describe('without the optional package', () => {
+  it.each(['index.js', 'index.cjs'])('says what to install, from %s', async (entry) => {
+    const { code, message } = await signerOfCopy(entry, () => Promise.resolve())
+    expect(code).toBe('PKCS11_UNAVAILABLE')
+    expect(message).toContain('npm install pkcs11js')
+  })
+
+  it('tells a package whose addon was not built from one that is not installed', async () => {
+    const { code, message } = await signerOfCopy('index.js', async (modules) => {
+      const source = dirname(createRequire(import.meta.url).resolve('pkcs11js/package.json'))
+      await mkdir(join(modules, 'pkcs11js'))
+      for (const file of ['package.json', 'index.js']) await cp(join(source, file), join(modules, 'pkcs11js', file))
+    })
+    expect(code).toBe('PKCS11_UNAVAILABLE')
+    expect(message).toContain('npm rebuild pkcs11js')
+  })
+
+  /** Installs the built core elsewhere, with its dependencies but not the optional one. */
+  async function signerOfCopy(entry: string, prepare: (modules: string) => Promise<void>) {
+    const modules = join(await mkdtemp(join(root, 'installed-')), 'node_modules')
+    const core = dirname(createRequire(import.meta.url).resolve('@modelseal/core/package.json'))
+    await cp(join(core, 'dist'), join(modules, '@modelseal/core/dist'), { recursive: true })
+    await cp(join(core, 'package.json'), join(modules, '@modelseal/core/package.json'))
+    const { dependencies } = JSON.parse(await readFile(join(core, 'package.json'), 'utf8'))
+    for (const name of Object.keys(dependencies as object)) {
+      await mkdir(dirname(join(modules, name)), { recursive: true })
+      await symlink(await realpath(join(core, 'node_modules', name)), join(modules, name))
+    }
+    await prepare(modules)
+    const script = `
+      import(process.argv[1]).then((core) => core.pkcs11KeySigner({ uri: process.argv[2] })).catch((error) => {
+        console.log(JSON.stringify(error))
+      })`
+    const uri = 'pkcs11:object=k?module-path=/nowhere.so'
+    const { stdout } = spawnSync(process.execPath, ['-e', script, join(modules, '@modelseal/core/dist', entry), uri])
+    return JSON.parse(stdout.toString()) as { code: string; message: string }
+  }
+})
+
+describe.skipIf(!ready)('with SoftHSM', () => {
+  beforeAll(async () => {
+    await mkdir(join(root, 'tokens'))
+    await writeFile(join(root, 'softhsm2.conf'), `directories.tokendir = ${join(root, 'tokens')}\nlog.level = ERROR\n`)
+    process.env['SOFTHSM2_CONF'] = join(root, 'softhsm2.conf')
+    makeToken('release')
+    makePair('release', 'p256', '01', 'EC:prime256v1')
+    makePair('release', 'p384', '02', 'EC:secp384r1')
+    makePair('release', 'p521', '03', 'EC:secp521r1')
+    makeToken('imported')
+  })
+
+  it.each([
+    ['P-256', '11'],
+    ['P-384', '12'],
+    ['P-521', '13'],
+  ])('signs with a key on %s what verifies with the public key that OpenSSL made', async (curve, id) => {
+    const { privateKey, publicKey } = makeKey(curve)
+    importPair('imported', privateKey, curve, id)
+    const signer = await pkcs11KeySigner({ uri: uri(`token=imported;object=${curve};id=%${id}`) })
+    const signature = join(root, `${curve}.sig`)
+    await signModel(model, { signer, signature })
+    const { signer: verified } = await verifyModel(model, { signature, verifier: { publicKey } })
+    expect(verified.method).toBe('key')
+  })
+
+  it('makes signatures that verify, whatever the lengths of r and s', async () => {
+    const { privateKey, publicKey } = makeKey('P-521')
+    importPair('imported', privateKey, 'lengths', '20')
+    const signer = await pkcs11KeySigner({ uri: uri('token=imported;object=lengths') })
+    const key = await readFile(publicKey)
+    const lengths = new Set<number>()
+    for (let i = 0; i < 64; i++) {
+      const { signature } = await signer.sign(Buffer.from([i]))
+      expect(verify('sha512', Buffer.from([i]), key, signature)).toBe(true)
+      lengths.add(signature.length)
+    }
+    expect(lengths.size).toBeGreaterThan(1)
+  })
+
+  it('finds the key by id alone, by label alone, and by a URI of its public half', async () => {
+    for (const path of ['token=release;id=%02', 'token=release;object=p384', 'object=p384;type=public;token=release']) {
+      await expect(pkcs11KeySigner({ uri: uri(path) })).resolves.toMatchObject({ method: 'key' })
+    }
+  })
+
+  it('finds the token by slot, serial, model, maker and library', async () => {
+    const { slot, serial } = describeToken('release')
+    for (const path of [
+      `slot-id=${slot}`,
+      `slot-id=${slot};token=release`,
+      `serial=${serial}`,
+      `token=release;model=SoftHSM%20v2;manufacturer=SoftHSM%20project;library-manufacturer=SoftHSM`,
+      `token=release;slot-manufacturer=SoftHSM%20project;library-version=2.6`,
+    ]) {
+      await expect(pkcs11KeySigner({ uri: uri(`${path};object=p256`) })).resolves.toMatchObject({ method: 'key' })
+    }
+    await refused(uri(`slot-id=${slot};token=another;object=p256`), 'PKCS11_NOT_FOUND')
+    await refused(uri(`token=release;model=Other;object=p256`), 'PKCS11_NOT_FOUND')
+    await refused(uri(`token=release;library-version=2;object=p256`), 'PKCS11_NOT_FOUND')
+  })
+
+  it('finds the module by its name, in the given directories and in that of module-path', async () => {
+    for (const name of ['softhsm2', 'libsofthsm2', 'libsofthsm2.so', 'SoftHSM2']) {
+      const query = `module-name=${name}&pin-value=${PIN}`
+      const options = { uri: `pkcs11:token=release;object=p256?${query}`, modulePaths: [join(root, 'none'), cache] }
+      await expect(pkcs11KeySigner(options)).resolves.toMatchObject({ method: 'key' })
+    }
+    const query = `module-path=${cache}&module-name=softhsm2&pin-value=${PIN}`
+    await expect(pkcs11KeySigner({ uri: `pkcs11:object=p256;token=release?${query}` })).resolves.toBeDefined()
+  })
+
+  it('reads the PIN from a file, by path and by URI, without the line break at its end', async () => {
+    for (const ending of ['', '\n', '\r\n']) {
+      const file = join(root, 'pin')
+      await writeFile(file, PIN + ending)
+      for (const source of [file, `file:${file}`, `file://${file}`]) {
+        const options = { uri: `pkcs11:token=release;object=p256?module-path=${softHsm}&pin-source=${source}` }
+        await expect(pkcs11KeySigner(options)).resolves.toMatchObject({ method: 'key' })
+      }
+    }
+  })
+
+  it('refuses a wrong PIN, and does not show it', async () => {
+    const error = await refused(uri('token=release;object=p256', softHsm, 'wrong-43981'), 'PKCS11_PIN')
+    const all = [error.message, error.stack, JSON.stringify(error), String((error.cause as Error).stack)].join()
+    expect(all).not.toContain('43981')
+  })
+
+  it('says that a PIN is needed where none is given', async () => {
+    await refused(`pkcs11:token=release;object=p256?module-path=${softHsm}`, 'PKCS11_PIN')
+  })
+
+  it('tells a locked token from a wrong PIN', async () => {
+    await refused(uri('token=release;object=p256', join(cache, 'locked.so')), 'PKCS11_PIN_LOCKED')
+  })
+
+  it('refuses a token, a slot, a label and an id that do not exist', async () => {
+    const error = await refused(uri('token=nowhere;object=p256'), 'PKCS11_NOT_FOUND')
+    expect(error.found).toContain('"release"')
+    await refused(uri('slot-id=4294967290;object=p256'), 'PKCS11_NOT_FOUND')
+    await refused(uri('token=release;object=nothing'), 'PKCS11_NOT_FOUND')
+    await refused(uri('token=release;id=%99'), 'PKCS11_NOT_FOUND')
+    await refused(uri('token=release;object=p256;id=%02'), 'PKCS11_NOT_FOUND')
+  })
+
+  it('refuses to choose between two tokens of one name, and between two keys', async () => {
+    makeToken('twin')
+    makePair('twin', 'same', '01', 'EC:prime256v1')
+    makePair('twin', 'same', '02', 'EC:prime256v1')
+    await refused(uri('token=twin;object=same'), 'PKCS11_AMBIGUOUS')
+    await expect(pkcs11KeySigner({ uri: uri('token=twin;object=same;id=%02') })).resolves.toBeDefined()
+    makeToken('twin')
+    await refused(uri('token=twin;object=same;id=%02'), 'PKCS11_AMBIGUOUS')
+    await refused(uri('object=p256'), 'PKCS11_AMBIGUOUS')
+  })
+
+  it('refuses two public keys of one id', async () => {
+    makeToken('double')
+    makePair('double', 'k', '01', 'EC:prime256v1')
+    const { publicKey } = makeKey('P-256')
+    tool('double', '--write-object', publicKey, '--type', 'pubkey', '--id', '01', '--label', 'k')
+    await refused(uri('token=double;object=k'), 'PKCS11_AMBIGUOUS')
+  })
+
+  it('refuses a key of another kind, on another curve, or not for signing', async () => {
+    makeToken('kinds')
+    makePair('kinds', 'rsa', '01', 'rsa:2048')
+    makePair('kinds', 'k1', '02', 'EC:secp256k1')
+    makePair('kinds', 'derive', '03', 'EC:prime256v1')
+    forbidSigning('kinds', 'derive')
+    await refused(uri('token=kinds;object=rsa'), 'KEY_INVALID')
+    await refused(uri('token=kinds;object=k1'), 'KEY_INVALID')
+    const error = await refused(uri('token=kinds;object=derive'), 'KEY_INVALID')
+    expect(error.expected).toContain('CKA_SIGN')
+  })
+
+  it('refuses a private key without the public half, which a certificate makes up for', async () => {
+    makeToken('half')
+    const { privateKey, certificate } = makeCertificate('P-384')
+    tool('half', '--write-object', privateKey, '--type', 'privkey', '--id', '07', '--label', 'k', '--usage-sign')
+    await refused(uri('token=half;object=k'), 'PKCS11_NOT_FOUND')
+
+    const signer = await pkcs11CertificateSigner({ uri: uri('token=half;object=k'), certificate, chain: [] })
+    await expect(signer.sign(Buffer.from('statement'))).resolves.toBeDefined()
+    const { certificate: another } = makeCertificate('P-384')
+    const wrong = await pkcs11CertificateSigner({ uri: uri('token=half;object=k'), certificate: another, chain: [] })
+    await expect(wrong.sign(Buffer.from('statement'))).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
+  })
+
+  it('puts the certificate first and its chain after it', async () => {
+    makeToken('certified')
+    const { privateKey, certificate } = makeCertificate('P-256')
+    const above = [makeCertificate('P-256'), makeCertificate('P-521')]
+    const chain = join(root, 'chain.pem')
+    const pems = above.map(({ certificate: path }) => readFile(path, 'utf8'))
+    await writeFile(chain, (await Promise.all(pems)).join('some text between\n'))
+    importPair('certified', privateKey, 'k', '01')
+
+    const options = { uri: uri('token=certified;id=%01'), certificate, chain: [chain] }
+    const signer = await pkcs11CertificateSigner(options)
+    expect(signer.method).toBe('certificate')
+    const { verificationMaterial } = await signer.sign(Buffer.from('statement'))
+    const expected = [certificate, ...above.map(({ certificate: path }) => path)].map(async (path) => ({
+      rawBytes: /-----\n([^-]*)-----/.exec(await readFile(path, 'utf8'))?.[1]?.replace(/\n/g, ''),
+    }))
+    expect(verificationMaterial).toMatchObject({
+      x509CertificateChain: { certificates: await Promise.all(expected) },
+    })
+
+    const another = above[0]!.certificate
+    await expect(pkcs11CertificateSigner({ ...options, certificate: another })).rejects.toMatchObject({
+      code: 'CERTIFICATE_KEY_MISMATCH',
+    })
+    for (const certificates of [{ certificate: chain }, { certificate: privateKey }, { chain: [privateKey] }]) {
+      await expect(pkcs11CertificateSigner({ ...options, ...certificates })).rejects.toMatchObject({
+        code: 'CERTIFICATE_INVALID',
+      })
+    }
+  })
+
+  it('gives the PIN again to a key that asks for it before each signature', async () => {
+    makeToken('careful')
+    makePair('careful', 'k', '01', 'EC:prime256v1', '--always-auth')
+    const signer = await pkcs11KeySigner({ uri: uri('token=careful;object=k') })
+    await expect(signer.sign(Buffer.from('statement'))).resolves.toBeDefined()
+  })
+
+  it('reads a public key whose point the token does not wrap', async () => {
+    const wrapped = await (await pkcs11KeySigner({ uri: uri('token=release;id=%01') })).sign(Buffer.from('1'))
+    const bare = await pkcs11KeySigner({ uri: uri('token=release;id=%01', join(cache, 'bare-point.so')) })
+    const { verificationMaterial } = await bare.sign(Buffer.from('1'))
+    expect(verificationMaterial).toEqual(wrapped.verificationMaterial)
+  })
+
+  it.each(['broken-signature.so', 'device-error.so'])('gives out no signature of %s', async (module) => {
+    const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, module)) })
+    const signature = join(root, `${module}.sig`)
+    await expect(signModel(model, { signer, signature })).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
+    expect(existsSync(signature)).toBe(false)
+  })
+
+  it('does not touch the token once the caller has aborted', async () => {
+    const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, 'device-error.so')) })
+    const aborted = signer.sign(Buffer.from('statement'), AbortSignal.abort())
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+
+  it('leaves the module finalized after success and after every kind of failure', async () => {
+    const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256') })
+    await signer.sign(Buffer.from('statement'))
+    await refused(uri('token=release;object=p256', softHsm, 'wrong'), 'PKCS11_PIN')
+    await refused(uri('token=release;object=nothing'), 'PKCS11_NOT_FOUND')
+    await refused(uri('token=nowhere;object=p256'), 'PKCS11_NOT_FOUND')
+    // A module that is still initialized would refuse to be initialized again.
+    withSoftHsm((pkcs11) => expect(pkcs11.C_GetSlotList(true).length).toBeGreaterThan(0))
+  })
+
+  it('leaves a module as it was that the process uses already', async () => {
+    const { slot } = describeToken('release')
+    const { pkcs11, constants } = initializedSoftHsm()
+    const session = pkcs11.C_OpenSession(slotHandle(pkcs11, slot), constants.CKF_SERIAL_SESSION)
+    pkcs11.C_Login(session, constants.CKU_USER, PIN)
+    const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256') })
+    await signer.sign(Buffer.from('statement'))
+    // CKS_RO_USER_FUNCTIONS: still logged in.
+    expect(pkcs11.C_GetSessionInfo(session).state).toBe(1)
+    pkcs11.C_Finalize()
+    pkcs11.close()
+  })
+})
+
+describe.skipIf(!ready)('the module of a URI', () => {
+  it.each([
+    ['is missing', 'nowhere.so', undefined],
+    ['is not a library', 'text.so', 'not a library'],
+  ])('is refused where it %s', async (_, name, content) => {
+    if (content !== undefined) await writeFile(join(root, name), content)
+    await refused(uri('object=k', join(root, name)), 'PKCS11_MODULE')
+  })
+
+  it('is refused where it is a library of another kind, a device, or a directory without a name', async () => {
+    const release = join(dirname(createRequire(import.meta.url).resolve('pkcs11js')), 'build/Release')
+    const [addon] = await readdir(release)
+    await refused(uri('object=k', join(release, addon!)), 'PKCS11_MODULE')
+    await refused(uri('object=k', '/dev/null'), 'PKCS11_MODULE')
+    await refused(uri('object=k', root), 'PKCS11_URI_INVALID')
+    await refused('pkcs11:object=k', 'PKCS11_URI_INVALID')
+    await refused('pkcs11:object=k?module-name=no-such-module', 'PKCS11_MODULE')
+  })
+})
+
+function uri(path: string, module = softHsm, pin = PIN): string {
+  return `pkcs11:${path}?module-path=${module}&pin-value=${pin}`
+}
+
+async function refused(text: string, code: ErrorCode): Promise<ModelSealError> {
+  const error: unknown = await pkcs11KeySigner({ uri: text }).catch((thrown: unknown) => thrown)
+  expect(error).toBeInstanceOf(ModelSealError)
+  expect(ERROR_CODES).toHaveProperty(code)
+  expect((error as ModelSealError).code).toBe(code)
+  expect((error as ModelSealError).message).not.toContain(PIN)
+  return error as ModelSealError
+}
+
+function makeToken(label: string): void {
+  run('softhsm2-util', '--init-token', '--free', '--label', label, '--pin', PIN, '--so-pin', SO_PIN)
+}
+
+function makePair(token: string, label: string, id: string, type: string, ...more: string[]): void {
+  tool(token, '--keypairgen', '--key-type', type, '--label', label, '--id', id, '--usage-sign', ...more)
+}
+
+function importPair(token: string, privateKey: string, label: string, id: string): void {
+  run('softhsm2-util', '--import', privateKey, '--token', token, '--label', label, '--id', id, '--pin', PIN)
+}
+
+/** No tool changes this attribute. */
+function forbidSigning(token: string, label: string): void {
+  const slot = describeToken(token).slot
+  withSoftHsm(
+    (pkcs11, { CKF_SERIAL_SESSION, CKF_RW_SESSION, CKU_USER, CKA_CLASS, CKO_PRIVATE_KEY, CKA_LABEL, CKA_SIGN }) => {
+      const session = pkcs11.C_OpenSession(slotHandle(pkcs11, slot), CKF_SERIAL_SESSION | CKF_RW_SESSION)
+      pkcs11.C_Login(session, CKU_USER, PIN)
+      pkcs11.C_FindObjectsInit(session, [
+        { type: CKA_CLASS, value: CKO_PRIVATE_KEY },
+        { type: CKA_LABEL, value: label },
+      ])
+      const [key] = pkcs11.C_FindObjects(session, 1)
+      pkcs11.C_FindObjectsFinal(session)
+      pkcs11.C_SetAttributeValue(session, key!, [{ type: CKA_SIGN, value: false }])
+    },
+  )
+}
+
+function slotHandle(pkcs11: pkcs11js.PKCS11, slot: string): Buffer {
+  return pkcs11.C_GetSlotList(true).find((handle) => handle.readBigUInt64LE() === BigInt(slot))!
+}
+
+function tool(token: string, ...args: string[]): string {
+  return run('pkcs11-tool', '--module', softHsm, '--token-label', token, '--login', '--pin', PIN, ...args)
+}
+
+function describeToken(label: string): { slot: string; serial: string } {
+  const slots = run('softhsm2-util', '--show-slots').split(/^Slot /m)
+  const slot = slots.find((text) => text.includes(`Label:            ${label} `))!
+  return { slot: /^\d+/.exec(slot)![0], serial: /Serial number: +(\w+)/.exec(slot)![1]! }
+}
+
+function makeKey(curve: string): { privateKey: string; publicKey: string } {
+  const base = join(root, `own-${++keys}`)
+  const [privateKey, publicKey] = [`${base}.key`, `${base}.pub`]
+  run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`, '-out', privateKey)
+  run('openssl', 'pkey', '-in', privateKey, '-pubout', '-out', publicKey)
+  return { privateKey, publicKey }
+}
+
+function makeCertificate(curve: string): { privateKey: string; certificate: string } {
+  const { privateKey } = makeKey(curve)
+  const certificate = `${privateKey}.crt`
+  run('openssl', 'req', '-x509', '-key', privateKey, '-subj', `/CN=signer ${keys}`, '-days', '2', '-out', certificate)
+  return { privateKey, certificate }
+}
+
+function run(command: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}\n${stdout}\n${stderr}`)
+  return stdout
+}
+
+type Package = typeof pkcs11js
+
+function initializedSoftHsm(): { pkcs11: pkcs11js.PKCS11; constants: Package } {
+  const constants = createRequire(import.meta.url)('pkcs11js') as Package
+  const pkcs11 = new constants.PKCS11()
+  pkcs11.load(softHsm)
+  pkcs11.C_Initialize()
+  return { pkcs11, constants }
+}
+
+function withSoftHsm(use: (pkcs11: pkcs11js.PKCS11, constants: Package) => void): void {
+  const { pkcs11, constants } = initializedSoftHsm()
+  try {
+    use(pkcs11, constants)
+  } finally {
+    pkcs11.C_Finalize()
+    pkcs11.close()
+  }
+}
