@@ -196,6 +196,21 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('object=p256'), 'PKCS11_AMBIGUOUS')
   })
 
+  it('needs no token in the URI where there is only one, beside an empty slot', async () => {
+    const configured = process.env['SOFTHSM2_CONF']
+    await mkdir(join(root, 'single'))
+    await writeFile(join(root, 'single.conf'), `directories.tokendir = ${join(root, 'single')}\n`)
+    process.env['SOFTHSM2_CONF'] = join(root, 'single.conf')
+    try {
+      await refused(uri('object=k'), 'PKCS11_NOT_FOUND')
+      makeToken('single')
+      makePair('single', 'k', '01', 'EC:prime256v1')
+      await expect(pkcs11KeySigner({ uri: uri('object=k') })).resolves.toMatchObject({ method: 'key' })
+    } finally {
+      process.env['SOFTHSM2_CONF'] = configured
+    }
+  })
+
   it('refuses two public keys of one id', async () => {
     makeToken('double')
     makePair('double', 'k', '01', 'EC:prime256v1')
@@ -306,6 +321,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await signer.sign(Buffer.from('statement'))
     // CKS_RO_USER_FUNCTIONS: still logged in.
     expect(pkcs11.C_GetSessionInfo(session).state).toBe(1)
+    expect(pkcs11.C_GetTokenInfo(slotHandle(pkcs11, slot)).sessionCount).toBe(1)
     pkcs11.C_Finalize()
     pkcs11.close()
   })
