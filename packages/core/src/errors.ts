@@ -42,7 +42,6 @@ export const ERROR_CODES = {
 
   // Certificates
   CERTIFICATE_INVALID: 'the file does not hold the certificates that are expected of it',
-  CERTIFICATE_KEY_MISMATCH: 'the private key does not belong to the certificate',
 
   // Keys on tokens
   PKCS11_UNAVAILABLE: 'the optional package that speaks PKCS#11 is not installed, or was not built',

@@ -53,12 +53,12 @@ export async function readCertificateMaterial({ certificate, chain }: Certificat
 /**
  * Refuses a key that does not belong to the certificate: its signatures would never verify.
  *
- * @throws {@link ModelSealError} `CERTIFICATE_KEY_MISMATCH`
+ * @throws {@link ModelSealError} `KEY_MISMATCH`
  */
 export function checkKeyOfCertificate(key: PublicKey, { publicKey }: CertificateMaterial, path: string): void {
   if (key.fingerprint === publicKey.fingerprint) return
   throw new ModelSealError(
-    'CERTIFICATE_KEY_MISMATCH',
+    'KEY_MISMATCH',
     `The private key is not the one that the certificate ${shown(path)} is for.`,
     {
       file: path,

@@ -62,7 +62,7 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
  * PKCS #11).
  *
  * @throws {@link ModelSealError} as {@link pkcs11KeySigner}, `CERTIFICATE_INVALID`,
- * `CERTIFICATE_KEY_MISMATCH`
+ * `KEY_MISMATCH`
  * @example
  * ```ts
  * const signer = await pkcs11CertificateSigner({ uri, certificate: 'release.crt', chain: ['intermediate.crt'] })
