@@ -1,13 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { verify } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, readdir, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type * as pkcs11js from 'pkcs11js'
 import {
   ERROR_CODES,
   ModelSealError,
@@ -17,67 +13,34 @@ import {
   verifyModel,
   type ErrorCode,
 } from '@modelseal/core'
+import {
+  cache,
+  PIN,
+  ready,
+  SO_PIN,
+  softHsm,
+  makeToken,
+  makePair,
+  importPair,
+  forbidSigning,
+  slotHandle,
+  tool,
+  describeToken,
+  makeKey,
+  makeCertificate,
+  initializedSoftHsm,
+  withSoftHsm,
+  work as root,
+} from './pkcs11/soft-hsm.ts'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const cache = join(here, '../.cache/pkcs11')
-const softHsm = join(cache, 'libsofthsm2.so')
-const ready = existsSync(softHsm)
-if (!ready) console.warn('Skipped: signing with SoftHSM. "npm run setup:pkcs11" makes this machine ready for it.')
-
-const PIN = '738146-pin'
-const SO_PIN = '90127365'
-
-let root: string
-let model: string
-let keys = 0
+const model = join(root, 'model')
 
 beforeAll(async () => {
-  root = await realpath(await mkdtemp(join(tmpdir(), 'pkcs11-')))
-  model = join(root, 'model')
   await mkdir(model)
   await writeFile(join(model, 'weights.bin'), 'weights')
 })
 
 afterAll(() => rm(root, { recursive: true }))
-
-describe('without the optional package', () => {
-  it.each(['index.js', 'index.cjs'])('says what to install, from %s', async (entry) => {
-    const { code, message } = await signerOfCopy(entry, () => Promise.resolve())
-    expect(code).toBe('PKCS11_UNAVAILABLE')
-    expect(message).toContain('npm install pkcs11js')
-  })
-
-  it('tells a package whose addon was not built from one that is not installed', async () => {
-    const { code, message } = await signerOfCopy('index.js', async (modules) => {
-      const source = dirname(createRequire(import.meta.url).resolve('pkcs11js/package.json'))
-      await mkdir(join(modules, 'pkcs11js'))
-      for (const file of ['package.json', 'index.js']) await cp(join(source, file), join(modules, 'pkcs11js', file))
-    })
-    expect(code).toBe('PKCS11_UNAVAILABLE')
-    expect(message).toContain('npm rebuild pkcs11js')
-  })
-
-  /** Installs the built core elsewhere, with its dependencies but not the optional one. */
-  async function signerOfCopy(entry: string, prepare: (modules: string) => Promise<void>) {
-    const modules = join(await mkdtemp(join(root, 'installed-')), 'node_modules')
-    const core = dirname(createRequire(import.meta.url).resolve('@modelseal/core/package.json'))
-    await cp(join(core, 'dist'), join(modules, '@modelseal/core/dist'), { recursive: true })
-    await cp(join(core, 'package.json'), join(modules, '@modelseal/core/package.json'))
-    const { dependencies } = JSON.parse(await readFile(join(core, 'package.json'), 'utf8'))
-    for (const name of Object.keys(dependencies as object)) {
-      await mkdir(dirname(join(modules, name)), { recursive: true })
-      await symlink(await realpath(join(core, 'node_modules', name)), join(modules, name))
-    }
-    await prepare(modules)
-    const script = `
-      import(process.argv[1]).then((core) => core.pkcs11KeySigner({ uri: process.argv[2] })).catch((error) => {
-        console.log(JSON.stringify(error))
-      })`
-    const uri = 'pkcs11:object=k?module-path=/nowhere.so'
-    const { stdout } = spawnSync(process.execPath, ['-e', script, join(modules, '@modelseal/core/dist', entry), uri])
-    return JSON.parse(stdout.toString()) as { code: string; message: string }
-  }
-})
 
 describe.skipIf(!ready)('with SoftHSM', () => {
   beforeAll(async () => {
@@ -371,89 +334,4 @@ async function refused(text: string, code: ErrorCode): Promise<ModelSealError> {
   expect((error as ModelSealError).code).toBe(code)
   expect((error as ModelSealError).message).not.toContain(PIN)
   return error as ModelSealError
-}
-
-function makeToken(label: string): void {
-  run('softhsm2-util', '--init-token', '--free', '--label', label, '--pin', PIN, '--so-pin', SO_PIN)
-}
-
-function makePair(token: string, label: string, id: string, type: string, ...more: string[]): void {
-  tool(token, '--keypairgen', '--key-type', type, '--label', label, '--id', id, '--usage-sign', ...more)
-}
-
-function importPair(token: string, privateKey: string, label: string, id: string): void {
-  run('softhsm2-util', '--import', privateKey, '--token', token, '--label', label, '--id', id, '--pin', PIN)
-}
-
-/** No tool changes this attribute. */
-function forbidSigning(token: string, label: string): void {
-  const slot = describeToken(token).slot
-  withSoftHsm(
-    (pkcs11, { CKF_SERIAL_SESSION, CKF_RW_SESSION, CKU_USER, CKA_CLASS, CKO_PRIVATE_KEY, CKA_LABEL, CKA_SIGN }) => {
-      const session = pkcs11.C_OpenSession(slotHandle(pkcs11, slot), CKF_SERIAL_SESSION | CKF_RW_SESSION)
-      pkcs11.C_Login(session, CKU_USER, PIN)
-      pkcs11.C_FindObjectsInit(session, [
-        { type: CKA_CLASS, value: CKO_PRIVATE_KEY },
-        { type: CKA_LABEL, value: label },
-      ])
-      const [key] = pkcs11.C_FindObjects(session, 1)
-      pkcs11.C_FindObjectsFinal(session)
-      pkcs11.C_SetAttributeValue(session, key!, [{ type: CKA_SIGN, value: false }])
-    },
-  )
-}
-
-function slotHandle(pkcs11: pkcs11js.PKCS11, slot: string): Buffer {
-  return pkcs11.C_GetSlotList(true).find((handle) => handle.readBigUInt64LE() === BigInt(slot))!
-}
-
-function tool(token: string, ...args: string[]): string {
-  return run('pkcs11-tool', '--module', softHsm, '--token-label', token, '--login', '--pin', PIN, ...args)
-}
-
-function describeToken(label: string): { slot: string; serial: string } {
-  const slots = run('softhsm2-util', '--show-slots').split(/^Slot /m)
-  const slot = slots.find((text) => text.includes(`Label:            ${label} `))!
-  return { slot: /^\d+/.exec(slot)![0], serial: /Serial number: +(\w+)/.exec(slot)![1]! }
-}
-
-function makeKey(curve: string): { privateKey: string; publicKey: string } {
-  const base = join(root, `own-${++keys}`)
-  const [privateKey, publicKey] = [`${base}.key`, `${base}.pub`]
-  run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`, '-out', privateKey)
-  run('openssl', 'pkey', '-in', privateKey, '-pubout', '-out', publicKey)
-  return { privateKey, publicKey }
-}
-
-function makeCertificate(curve: string): { privateKey: string; certificate: string } {
-  const { privateKey } = makeKey(curve)
-  const certificate = `${privateKey}.crt`
-  run('openssl', 'req', '-x509', '-key', privateKey, '-subj', `/CN=signer ${keys}`, '-days', '2', '-out', certificate)
-  return { privateKey, certificate }
-}
-
-function run(command: string, ...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')}\n${stdout}\n${stderr}`)
-  return stdout
-}
-
-type Package = typeof pkcs11js
-
-function initializedSoftHsm(): { pkcs11: pkcs11js.PKCS11; constants: Package } {
-  const constants = createRequire(import.meta.url)('pkcs11js') as Package
-  const pkcs11 = new constants.PKCS11()
-  pkcs11.load(softHsm)
-  pkcs11.C_Initialize()
-  return { pkcs11, constants }
-}
-
-function withSoftHsm(use: (pkcs11: pkcs11js.PKCS11, constants: Package) => void): void {
-  const { pkcs11, constants } = initializedSoftHsm()
-  try {
-    use(pkcs11, constants)
-  } finally {
-    pkcs11.C_Finalize()
-    pkcs11.close()
-  }
 }
