@@ -32,7 +32,7 @@ export const ERROR_CODES = {
   ROOT_DIGEST_MISMATCH: 'the root digest does not follow from the signed digests',
 
   // Keys and signatures
-  KEY_INVALID: 'the key file does not hold a usable key of the expected kind',
+  KEY_INVALID: 'the key, or the file that should hold one, is not a usable key of the expected kind',
   KEY_ENCRYPTED: 'the private key is encrypted, and the password is missing or wrong',
   METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
   METHOD_UNSUPPORTED: 'the signing method of the bundle is not supported',
@@ -62,6 +62,16 @@ export const ERROR_CODES = {
   TSA_UNREACHABLE: 'the timestamp authority could not be reached, or did not answer in time',
   TSA_REFUSED: 'the timestamp authority refused to make a timestamp',
   TSA_RESPONSE: 'the timestamp authority answered with something else than was asked for',
+
+  // Keys on tokens
+  PKCS11_UNAVAILABLE: 'the optional package that speaks PKCS#11 is not installed, or was not built',
+  PKCS11_URI_INVALID: 'the PKCS#11 URI is not one of RFC 7512, or does not name a key to sign with',
+  PKCS11_MODULE: 'the PKCS#11 module is missing, or is not one',
+  PKCS11_NOT_FOUND: 'no token, or no key on it, is what the PKCS#11 URI says',
+  PKCS11_AMBIGUOUS: 'several tokens, or several keys, are what the PKCS#11 URI says',
+  PKCS11_PIN: 'the PIN of the token is missing, unusable or wrong',
+  PKCS11_PIN_LOCKED: 'the token is locked after too many wrong PINs',
+  PKCS11_FAILED: 'the token failed, or made a signature that does not verify',
 
   // The model on disk
   MODEL_NOT_FOUND: 'there is no model at the path',

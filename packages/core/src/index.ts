@@ -23,6 +23,12 @@ export { readBundle } from './bundle/read-bundle.ts'
 export type { UnverifiedBundle } from './bundle/bundle.ts'
 export { certificateSigner, type CertificateSignerOptions } from './signing/certificate.ts'
 export { timestampFrom, type TimestampRequest } from './signing/timestamp.ts'
+export {
+  pkcs11CertificateSigner,
+  pkcs11KeySigner,
+  type Pkcs11CertificateSignerOptions,
+  type Pkcs11KeySignerOptions,
+} from './signing/pkcs11.ts'
 export { keySigner, type KeySignerOptions } from './signing/key.ts'
 export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
 export type { Signer } from './signing/signer.ts'
