@@ -38,11 +38,13 @@ export async function closeHashPool(): Promise<void> {
 }
 
 async function createPool(): Promise<HashPool> {
-  const { Piscina } = await import('piscina')
+  // By way of the default export: the package is a class that carries its other names as accessors,
+  // and those the CommonJS build does not see through an import of the whole.
+  const { default: piscina } = await import('piscina')
   // Beside the source when run from it, else the built file of the same module format.
   const extension = extname(import.meta.url)
   const worker = extension === '.ts' ? './worker.ts' : `./hashing-worker${extension}`
-  return new Piscina<HashBatch, HashBatchResult>({
+  return new piscina.Piscina<HashBatch, HashBatchResult>({
     filename: new URL(worker, import.meta.url).href,
     minThreads: 0,
     maxThreads: POOL_THREADS,
