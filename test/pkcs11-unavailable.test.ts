@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
+const ENTRIES = ['index.js', 'index.cjs']
+
 let root: string
 
 beforeAll(async () => {
@@ -13,14 +15,14 @@ beforeAll(async () => {
 
 afterAll(() => rm(root, { recursive: true }))
 
-it.each(['index.js', 'index.cjs'])('without the optional package, %s says what to install', async (entry) => {
+it.each(ENTRIES)('without the optional package, %s says what to install', async (entry) => {
   const { code, message } = await signerOfCopy(entry, () => Promise.resolve())
   expect(code).toBe('PKCS11_UNAVAILABLE')
   expect(message).toContain('npm install pkcs11js')
 })
 
-it('tells a package whose addon was not built from one that is not installed', async () => {
-  const { code, message } = await signerOfCopy('index.js', async (modules) => {
+it.each(ENTRIES)('%s tells a package whose addon was not built from one that is not installed', async (entry) => {
+  const { code, message } = await signerOfCopy(entry, async (modules) => {
     const source = dirname(createRequire(import.meta.url).resolve('pkcs11js/package.json'))
     await mkdir(join(modules, 'pkcs11js'))
     for (const file of ['package.json', 'index.js']) await cp(join(source, file), join(modules, 'pkcs11js', file))
@@ -46,6 +48,9 @@ async function signerOfCopy(entry: string, prepare: (modules: string) => Promise
       console.log(JSON.stringify(error))
     })`
   const uri = 'pkcs11:object=k?module-path=/nowhere.so'
-  const { stdout } = spawnSync(process.execPath, ['-e', script, join(modules, '@modelseal/core/dist', entry), uri])
+  // Package managers' scripts set NODE_PATH, by which CommonJS would find what lies elsewhere.
+  const env = { ...process.env, NODE_PATH: '' }
+  const args = ['-e', script, join(modules, '@modelseal/core/dist', entry), uri]
+  const { stdout } = spawnSync(process.execPath, args, { env })
   return JSON.parse(stdout.toString()) as { code: string; message: string }
 }

@@ -75,7 +75,8 @@ export function makeKey(curve: string): { privateKey: string; publicKey: string 
 export function makeCertificate(curve: string): { privateKey: string; certificate: string } {
   const { privateKey } = makeKey(curve)
   const certificate = `${privateKey}.crt`
-  run('openssl', 'req', '-x509', '-key', privateKey, '-subj', `/CN=signer ${keys}`, '-days', '2', '-out', certificate)
+  const subject = ['-subj', `/CN=signer ${keys}`, '-addext', 'keyUsage=digitalSignature']
+  run('openssl', 'req', '-x509', '-key', privateKey, ...subject, '-days', '2', '-out', certificate)
   return { privateKey, certificate }
 }
 

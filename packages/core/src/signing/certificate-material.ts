@@ -6,20 +6,20 @@ import {
   type Certificate,
 } from '../bundle/certificate.ts'
 import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
-import { ModelSealError, shown } from '../errors.ts'
+import { ModelSealError } from '../errors.ts'
 
-/** The certificates that a signer puts into its bundles. */
 export interface CertificateFiles {
-  /** Path of the signer's own certificate (PEM or DER); further ones in the file count as its chain. */
+  /** Path of the certificate of the key (PEM or DER); further ones in the file count as its chain. */
   certificate: string
   /** Paths of the certificates up to the root, which itself may be left out. */
   chain?: readonly string[] | undefined
 }
 
+/** Certificates to put into a bundle. */
 export interface CertificateMaterial {
-  /** The key of the signer's own certificate. */
+  /** The key that the certificate is for. */
   publicKey: PublicKey
-  /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`), leaf first. */
+  /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`). */
   verificationMaterial: object
 }
 
@@ -27,41 +27,26 @@ export interface CertificateMaterial {
 const MAX_CHAIN = 32
 
 /**
- * Reads the certificates of a signer. One that no verifier could accept now is refused; whether the
- * chain leads to a root is for the verifier to say.
+ * Reads the certificates of a signer, its own first, and refuses what no verifier could accept now;
+ * whether the chain leads to a root is for the verifier to say.
  *
- * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `CERTIFICATE_INVALID`,
- * `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`, `CHAIN_TOO_LARGE`, `KEY_INVALID`
+ * @param key the public half of the signing key, where it is known before signing
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_MISMATCH`,
+ * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
+ * `CHAIN_TOO_LARGE`
  */
-export async function readCertificateMaterial(files: CertificateFiles): Promise<CertificateMaterial> {
+export async function readCertificateMaterial(
+  files: CertificateFiles,
+  key: PublicKey | undefined,
+): Promise<CertificateMaterial> {
   const certificates = await readChain(files)
   const leaf = await parseCertificate(certificates[0] ?? Buffer.alloc(0), files.certificate)
+  const publicKey = publicKeyOf(leaf.x509.publicKey, files.certificate)
+  if (key !== undefined && key.fingerprint !== publicKey.fingerprint) throw keyMismatch(leaf, files, key, publicKey)
   checkSigningUsage(leaf, files.certificate)
   checkCurrent(leaf, files.certificate)
   const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }))
-  return {
-    publicKey: publicKeyOf(leaf.x509.publicKey, files.certificate),
-    verificationMaterial: { x509CertificateChain: { certificates: chain }, tlogEntries: [] },
-  }
-}
-
-/**
- * Refuses a key that does not belong to the certificate: its signatures would never verify.
- *
- * @throws {@link ModelSealError} `KEY_MISMATCH`
- */
-export function checkKeyOfCertificate(key: PublicKey, { publicKey }: CertificateMaterial, path: string): void {
-  if (key.fingerprint === publicKey.fingerprint) return
-  throw new ModelSealError(
-    'KEY_MISMATCH',
-    `The private key is not the one that the certificate ${shown(path)} is for.`,
-    {
-      file: path,
-      expected: `the key ${publicKey.fingerprint}`,
-      found: key.fingerprint,
-      hint: 'Give the certificate that was issued for this key; in a file of several, it has to be the first.',
-    },
-  )
+  return { publicKey, verificationMaterial: { x509CertificateChain: { certificates: chain }, tlogEntries: [] } }
 }
 
 async function readChain({ certificate, chain = [] }: CertificateFiles): Promise<Buffer[]> {
@@ -73,6 +58,24 @@ async function readChain({ certificate, chain = [] }: CertificateFiles): Promise
     expected: `at most ${MAX_CHAIN} beside that of the signer`,
     found: String(certificates.length - 1),
   })
+}
+
+function keyMismatch(
+  leaf: Certificate,
+  { certificate }: CertificateFiles,
+  key: PublicKey,
+  certified: PublicKey,
+): ModelSealError {
+  return new ModelSealError(
+    'KEY_MISMATCH',
+    `The private key does not belong to the certificate ${certificateName(leaf)}.`,
+    {
+      file: certificate,
+      expected: `the key ${certified.fingerprint}`,
+      found: key.fingerprint,
+      hint: 'Give the certificate that was issued for this key; in a file of several, it has to be the first.',
+    },
+  )
 }
 
 function checkCurrent(leaf: Certificate, path: string): void {

@@ -1,6 +1,6 @@
 import { createPublicKey, sign } from 'node:crypto'
 import { publicKeyOf } from '../bundle/public-key.ts'
-import { checkKeyOfCertificate, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
+import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { readPrivateKey, type KeySignerOptions } from './key.ts'
 import type { Signer } from './signer.ts'
 
@@ -27,13 +27,12 @@ export interface CertificateSignerOptions extends KeySignerOptions, CertificateF
 export async function certificateSigner(options: CertificateSignerOptions): Promise<Signer> {
   const key = await readPrivateKey(options)
   const publicKey = publicKeyOf(createPublicKey(key), options.privateKey)
-  const material = await readCertificateMaterial(options)
-  checkKeyOfCertificate(publicKey, material, options.certificate)
+  const { verificationMaterial } = await readCertificateMaterial(options, publicKey)
   return {
     method: 'certificate',
     sign(encoded) {
       const signature = sign(publicKey.hash, encoded, { key, dsaEncoding: 'der' })
-      return Promise.resolve({ signature, verificationMaterial: material.verificationMaterial })
+      return Promise.resolve({ signature, verificationMaterial })
     },
   }
 }

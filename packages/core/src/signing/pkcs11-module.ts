@@ -97,7 +97,8 @@ export async function loadPkcs11Package(): Promise<Pkcs11Package> {
     const { default: loaded } = (await import('pkcs11js')) as unknown as { default: Pkcs11Package }
     return loaded
   } catch (cause) {
-    const missing = errno(cause) === 'ERR_MODULE_NOT_FOUND'
+    // ESM and CommonJS have codes of their own; a missing addon is told from a missing package by name.
+    const missing = /MODULE_NOT_FOUND$/.test(errno(cause)) && String(cause).includes("'pkcs11js'")
     throw new ModelSealError(
       'PKCS11_UNAVAILABLE',
       missing

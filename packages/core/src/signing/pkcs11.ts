@@ -2,7 +2,7 @@ import { createHash, verify } from 'node:crypto'
 import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import { throwIfAborted } from '../source/local-source.ts'
-import { checkKeyOfCertificate, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
+import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { derOfSignature, readTokenPublicKey } from './ecdsa-encoding.ts'
 import { findModule, loadPkcs11Package } from './pkcs11-module.ts'
 import { readPin } from './pkcs11-pin.ts'
@@ -61,8 +61,8 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
  * Signs with a key on a token and the certificate that was issued for it (OMS 4.1 `certificate`,
  * PKCS #11).
  *
- * @throws {@link ModelSealError} as {@link pkcs11KeySigner}, `CERTIFICATE_INVALID`,
- * `KEY_MISMATCH`
+ * @throws {@link ModelSealError} as {@link pkcs11KeySigner}, `KEY_MISMATCH`, `CERTIFICATE_INVALID`,
+ * `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`, `CHAIN_TOO_LARGE`
  * @example
  * ```ts
  * const signer = await pkcs11CertificateSigner({ uri, certificate: 'release.crt', chain: ['intermediate.crt'] })
@@ -70,11 +70,9 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
  * ```
  */
 export async function pkcs11CertificateSigner(options: Pkcs11CertificateSignerOptions): Promise<Signer> {
-  const material = await readCertificateMaterial(options)
   const access = await accessToKey(options)
-  const publicKey = await publicKeyOnToken(access)
-  // A token without the public half shows only by signing that the key is another one.
-  if (publicKey !== undefined) checkKeyOfCertificate(publicKey, material, options.certificate)
+  // On a token without the public half, only a signature shows whether the key is the certificate's.
+  const material = await readCertificateMaterial(options, await publicKeyOnToken(access))
   return {
     method: 'certificate',
     async sign(encoded, signal) {
