@@ -3,7 +3,7 @@ export type { ErrorCode, ErrorDetails, FileProblem, SerializedError } from './er
 export { VERDICT_CHANNEL } from './events.ts'
 export { openVerifiedModel, type ModelReader, type OpenOptions } from './loading/open-verified-model.ts'
 export { VerifiedModel } from './loading/verified-model.ts'
-export { verifyModel, type KeyVerifier, type VerifyOptions, type VerifyResult } from './loading/verify-model.ts'
+export { verifyModel, type VerifyOptions, type VerifyResult } from './loading/verify-model.ts'
 export { loadPolicy, type AcceptedKey, type Policy, type Rule } from './policy/policy.ts'
 export type { BundleVerdict, Verdict } from './policy/verdict.ts'
 export type {
@@ -13,6 +13,7 @@ export type {
   VerifiedSignature,
   VerifiedSigner,
 } from './verification/verified-signature.ts'
+export type { CertificateVerifier, KeyVerifier, Verifier } from './loading/verifier.ts'
 export { validateChain, type ChainInput, type ChainPath } from './verification/chain.ts'
 export { systemRoots, verifyCertificateBundle, type CertificateTrust } from './verification/certificate.ts'
 export { verifyKeyBundle } from './verification/key.ts'

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate, type KeyObject } from 'node:crypto'
 import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
@@ -131,6 +131,24 @@ function checkForm(fields: pkijs.Certificate): void {
 /** The parsed value of an extension; undefined where the certificate does not have it. */
 export function extensionOf(fields: pkijs.Certificate, id: string): unknown {
   return fields.extensions?.find(({ extnID }) => extnID === id)?.parsedValue
+}
+
+/** The key of the holder; undefined where OpenSSL cannot read it. */
+export function holderKey(certificate: X509Certificate): KeyObject | undefined {
+  try {
+    return certificate.publicKey
+  } catch {
+    return undefined
+  }
+}
+
+/** True where the certificate was signed with this key. A key of another kind did not sign it. */
+export function isSignedWith(certificate: X509Certificate, key: KeyObject | undefined): boolean {
+  try {
+    return key !== undefined && certificate.verify(key)
+  } catch {
+    return false
+  }
 }
 
 /** Hex SHA-256 of the DER. */

@@ -1,18 +1,10 @@
 import { resolve } from 'node:path'
 import { readBundle } from '../bundle/read-bundle.ts'
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { readPublicKey } from '../bundle/public-key.ts'
 import { Contents, type ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
 import { openLocalSource } from '../source/local-source.ts'
-import { verifyKeyBundle } from '../verification/key.ts'
-import type { VerifiedSignature, VerifiedSigner } from '../verification/verified-signature.ts'
-
-/** Trusts one key: for callers who know their signer and need no policy. */
-export interface KeyVerifier {
-  /** Path of the public key: PEM (SPKI). */
-  publicKey: string
-}
+import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
+import { verifyBundle, type Verifier } from './verifier.ts'
 
 export interface VerifyOptions extends Pick<
   ContentsOptions,
@@ -21,7 +13,7 @@ export interface VerifyOptions extends Pick<
   /** Path of the bundle. */
   signature: string
   /** Whom to trust. */
-  verifier: KeyVerifier
+  verifier: Verifier
   /** Paths left out with all below them; relative ones are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
   /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
@@ -31,6 +23,8 @@ export interface VerifyOptions extends Pick<
 /** What was verified. */
 export interface VerifyResult {
   signer: VerifiedSigner
+  /** Present where timestamp authorities were given, and the bundle has a timestamp. */
+  time?: SignatureTime
   /** SHA-256 in lowercase hex. */
   rootDigest: string
   /** Files checked, of those that the manifest lists: fewer where `files` was given. */
@@ -43,7 +37,7 @@ export interface VerifyResult {
  * Verifies a model against one given signer, without a policy (OMS 8).
  *
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
- * `SIGNATURE_INVALID`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of
+ * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_*`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of
  * reading, parsing and hashing
  * @example
  * ```ts
@@ -53,7 +47,7 @@ export interface VerifyResult {
 export async function verifyModel(path: string, options: VerifyOptions): Promise<VerifyResult> {
   const source = await openLocalSource(path)
   const bundle = await readBundle(resolve(options.signature))
-  const { signer, manifest } = await verifyBundle(bundle, options.verifier)
+  const { signer, time, manifest } = await verifyBundle(bundle, options.verifier)
   const contents = await Contents.compareNames(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
@@ -61,9 +55,11 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
   })
   await contents.checkRest()
   const { files: checked, bytes } = contents.checked
-  return { signer, rootDigest: manifest.rootDigest, files: { checked, signed: manifest.files.size }, bytes }
-}
-
-async function verifyBundle(bundle: UnverifiedBundle, { publicKey }: KeyVerifier): Promise<VerifiedSignature> {
-  return verifyKeyBundle(bundle, await readPublicKey(publicKey), publicKey)
+  return {
+    signer,
+    ...(time ? { time } : {}),
+    rootDigest: manifest.rootDigest,
+    files: { checked, signed: manifest.files.size },
+    bytes,
+  }
 }

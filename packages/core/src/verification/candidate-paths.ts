@@ -1,5 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
-import { fingerprintOf } from '../bundle/certificate.ts'
+import { fingerprintOf, holderKey, isSignedWith } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 
 /** No real chain is longer. */
@@ -50,7 +50,7 @@ export function* candidatePaths(
     const pair = fingerprintOf(certificate) + fingerprintOf(issuer)
     const known = verified.get(pair)
     if (known !== undefined) return known
-    const valid = checkSignature(certificate, issuer)
+    const valid = isSignedWith(certificate, holderKey(issuer))
     verified.set(pair, valid)
     return valid
   }
@@ -74,15 +74,8 @@ function nameKey(printed: string | undefined): string {
 
 /** RFC 4158 2.4.2: a path does not pass one authority, by name and key, twice. */
 function isSameAuthority(a: X509Certificate, b: X509Certificate): boolean {
-  return nameKey(a.subject) === nameKey(b.subject) && a.publicKey.equals(b.publicKey)
-}
-
-function checkSignature(certificate: X509Certificate, issuer: X509Certificate): boolean {
-  try {
-    return certificate.verify(issuer.publicKey)
-  } catch {
-    return false // a key that OpenSSL cannot read, or of another kind than the signature
-  }
+  const [x, y] = [holderKey(a), holderKey(b)]
+  return nameKey(a.subject) === nameKey(b.subject) && x !== undefined && y !== undefined && x.equals(y)
 }
 
 function maze(found: string): ModelSealError {

@@ -4,13 +4,16 @@ import {
   checkSigningUsage,
   extensionOf,
   fingerprintOf,
+  holderKey,
+  isSignedWith,
   parseCertificate,
+  readX509,
   serialNumberOf,
   type Certificate,
   type CertificateInput,
 } from '../bundle/certificate.ts'
 import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
-import { publicKeyOf } from '../bundle/public-key.ts'
+import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import type { AltName } from 'pkijs'
 import { validateChain } from './chain.ts'
@@ -63,7 +66,7 @@ export async function verifyCertificateBundle(
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
     signer: signerOf(leaf, name, fingerprintOf(root)),
-    manifest: verifyStatement(bundle, publicKeyOf(leaf.x509.publicKey, bundle.path), name),
+    manifest: verifyStatement(bundle, leafKey(leaf, bundle.path), name),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })
@@ -83,6 +86,12 @@ export function systemRoots(): Buffer[] {
   return getCACertificates('system').map((pem) => Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64'))
 }
 
+/** True for a certificate that names itself as its issuer and carries its own signature. */
+export function isSelfSigned(certificate: CertificateInput): boolean {
+  const x509 = readX509(certificate)
+  return x509.subject === x509.issuer && isSignedWith(x509, holderKey(x509))
+}
+
 function certificatesOf({ material, path }: UnverifiedBundle, name: string): [Buffer, ...Buffer[]] {
   if (material.method === 'certificate') {
     const [leaf, ...chain] = material.certificates
@@ -94,6 +103,13 @@ function certificatesOf({ material, path }: UnverifiedBundle, name: string): [Bu
     expected: 'the method certificate',
     found: `the method ${material.method}`,
   })
+}
+
+/** @throws {@link ModelSealError} `KEY_INVALID` for a key that model signatures do not use */
+function leafKey({ x509 }: Certificate, path: string | undefined): PublicKey {
+  const key = holderKey(x509)
+  if (key) return publicKeyOf(key, path)
+  throw new ModelSealError('KEY_INVALID', 'The key in the certificate of the signer cannot be read.', { file: path })
 }
 
 /** A time that is off by as much as it may be must still lie within the validity of the leaf. */

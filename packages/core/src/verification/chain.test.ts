@@ -253,6 +253,20 @@ describe('refuses a chain', () => {
     }
   })
 
+  test('with a key that cannot be read', async () => {
+    const leaf = await signingLeaf(intermediate)
+    const spoiled = (issued: Issued) => {
+      const der = Buffer.from(issued.der)
+      const point = Buffer.from(issued.fields.subjectPublicKeyInfo.subjectPublicKey.valueBlock.valueHexView)
+      der.fill(0xff, der.indexOf(point), der.indexOf(point) + point.length)
+      return { ...issued, der }
+    }
+    expect(await refusal(leaf, [spoiled(intermediate)])).toBe('CHAIN_NO_PATH')
+    expect(await refusal(spoiled(leaf), [intermediate])).toBe('CHAIN_NO_PATH')
+    expect(await refusal(leaf, [intermediate], [spoiled(root)])).toBe('CHAIN_NO_PATH')
+    expect(await refusal(leaf, [spoiled(intermediate), intermediate], [spoiled(root), root])).toBeUndefined()
+  })
+
   test('of more certificates than any real one has, and ends in a maze of authorities', async () => {
     const leaf = await signingLeaf(intermediate)
     expect(
