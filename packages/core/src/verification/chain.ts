@@ -78,8 +78,7 @@ export async function validateChain(input: ChainInput): Promise<ChainPath> {
       await checkRevocation(certificates, { crls, at, crlsAt })
       return { path }
     } catch (error) {
-      if (!(error instanceof ModelSealError)) throw error
-      refusal ??= error
+      refusal ??= error instanceof ModelSealError ? error : unforeseen(error)
     }
   }
   throw refusal ?? (await noPath(input.leaf, roots.size))
@@ -245,6 +244,11 @@ async function noPath(leaf: CertificateInput, roots: number): Promise<ModelSealE
     found: roots === 1 ? 'none to the one root' : `none to any of ${roots} roots`,
     hint: 'The bundle lacks an intermediate certificate, or its signer is not under these roots.',
   })
+}
+
+/** A library stumbled over what a certificate holds: refused like any other that cannot be read. */
+function unforeseen(cause: unknown): ModelSealError {
+  return new ModelSealError('CERTIFICATE_INVALID', 'A certificate of the chain cannot be judged.', { cause })
 }
 
 /** By fingerprint, so that a certificate given twice costs nothing. */

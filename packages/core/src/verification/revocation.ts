@@ -53,7 +53,9 @@ async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> 
   try {
     if (der.length > MAX_CRL_BYTES) throw new Error(`${der.length} bytes are more than is supported`)
     const { result, offset } = fromBER(der, { maxNodes: MAX_CRL_NODES })
-    if (offset !== der.length) throw new Error('it is not DER, or something follows it')
+    // asn1js 4.0.0 reads over lengths that contradict each other; written again, they would differ.
+    if (offset !== der.length || !Buffer.from(result.toBER()).equals(der))
+      throw new Error('it is not DER, or something follows it')
     const list = new CertificateRevocationList({ schema: result })
     const extensions = list.crlExtensions?.extensions ?? []
     if (new Set(extensions.map(({ extnID }) => extnID)).size !== extensions.length)
