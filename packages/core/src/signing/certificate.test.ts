@@ -51,7 +51,7 @@ test('puts the leaf first, then what else its file holds, then the chain, in the
 test('refuses a key that does not belong to the certificate', async () => {
   const other = await written(await privateKeyPem(intermediate))
   await expect(certificateSigner({ privateKey: other, certificate })).rejects.toMatchObject({ code: 'KEY_MISMATCH' })
-  const reversed = await written(pemOf(intermediate) + pemOf(leaf))
+  const reversed = await written(pemOf(await signingLeaf(intermediate)) + pemOf(leaf))
   await expect(certificateSigner({ privateKey, certificate: reversed })).rejects.toMatchObject({ code: 'KEY_MISMATCH' })
 })
 
