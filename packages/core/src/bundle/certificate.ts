@@ -3,6 +3,7 @@ import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { distinguishedName } from './distinguished-name.ts'
+import { publicKeyOf, type PublicKey } from './public-key.ts'
 
 /** A certificate that two parsers read alike: OpenSSL for names, keys and signatures, pkijs for the rest. */
 export interface Certificate {
@@ -140,6 +141,17 @@ export function holderKey(certificate: X509Certificate): KeyObject | undefined {
   } catch {
     return undefined
   }
+}
+
+/**
+ * The key that a signer's certificate is for.
+ *
+ * @throws {@link ModelSealError} `KEY_INVALID` for one that cannot be read, or that model signatures do not use
+ */
+export function signingKeyOf({ x509 }: Certificate, path?: string): PublicKey {
+  const key = holderKey(x509)
+  if (key) return publicKeyOf(key, path)
+  throw new ModelSealError('KEY_INVALID', 'The key in the certificate of the signer cannot be read.', { file: path })
 }
 
 /** True where the certificate was signed with this key. A key of another kind did not sign it. */

@@ -3,9 +3,10 @@ import {
   checkSigningUsage,
   parseCertificate,
   readCertificates,
+  signingKeyOf,
   type Certificate,
 } from '../bundle/certificate.ts'
-import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
+import type { PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 
 export interface CertificateFiles {
@@ -41,7 +42,7 @@ export async function readCertificateMaterial(
 ): Promise<CertificateMaterial> {
   const certificates = await readChain(files)
   const leaf = await parseCertificate(certificates[0] ?? Buffer.alloc(0), files.certificate)
-  const publicKey = publicKeyOf(leaf.x509.publicKey, files.certificate)
+  const publicKey = signingKeyOf(leaf, files.certificate)
   if (key !== undefined && key.fingerprint !== publicKey.fingerprint) throw keyMismatch(leaf, files, key, publicKey)
   checkSigningUsage(leaf, files.certificate)
   checkCurrent(leaf, files.certificate)

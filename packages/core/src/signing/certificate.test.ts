@@ -95,6 +95,15 @@ test('refuses files that hold no certificate, or a damaged one', async () => {
   })
 })
 
+test('refuses a certificate whose key cannot be read', async () => {
+  const der = Buffer.from(leaf.der)
+  const point = Buffer.from(leaf.fields.subjectPublicKeyInfo.subjectPublicKey.valueBlock.valueHexView)
+  der.fill(0xff, der.indexOf(point), der.indexOf(point) + point.length)
+  await expect(certificateSigner({ privateKey, certificate: await written(der) })).rejects.toMatchObject({
+    code: 'KEY_INVALID',
+  })
+})
+
 test('refuses a chain that no verifier takes', async () => {
   const chain = [await written(pemOf(intermediate).repeat(33))]
   await expect(certificateSigner({ privateKey, certificate, chain })).rejects.toMatchObject({ code: 'CHAIN_TOO_LARGE' })

@@ -9,11 +9,11 @@ import {
   parseCertificate,
   readX509,
   serialNumberOf,
+  signingKeyOf,
   type Certificate,
   type CertificateInput,
 } from '../bundle/certificate.ts'
 import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
-import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import type { AltName } from 'pkijs'
 import { validateChain } from './chain.ts'
@@ -66,7 +66,7 @@ export async function verifyCertificateBundle(
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
     signer: signerOf(leaf, name, fingerprintOf(root)),
-    manifest: verifyStatement(bundle, leafKey(leaf, bundle.path), name),
+    manifest: verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })
@@ -103,13 +103,6 @@ function certificatesOf({ material, path }: UnverifiedBundle, name: string): [Bu
     expected: 'the method certificate',
     found: `the method ${material.method}`,
   })
-}
-
-/** @throws {@link ModelSealError} `KEY_INVALID` for a key that model signatures do not use */
-function leafKey({ x509 }: Certificate, path: string | undefined): PublicKey {
-  const key = holderKey(x509)
-  if (key) return publicKeyOf(key, path)
-  throw new ModelSealError('KEY_INVALID', 'The key in the certificate of the signer cannot be read.', { file: path })
 }
 
 /** A time that is off by as much as it may be must still lie within the validity of the leaf. */
