@@ -73,6 +73,18 @@ export function pathOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(nonEmpty)
 }
 
+/** An option whose value is a path, and that may be repeated. */
+export function pathsOption(flags: string, description: string): Option {
+  return new Option(flags, description)
+    .argParser((path: string, paths: string[]) => [...paths, nonEmpty(path)])
+    .default([], 'none')
+}
+
+/** `--certificate-chain`, as it is called on signing and on verifying. */
+export function chainOption(description: string): Option {
+  return pathsOption('--certificate-chain <path>', description)
+}
+
 /** A path that an unset shell variable left empty would silently mean the working directory. */
 export function nonEmpty(path: string): string {
   if (path === '') throw new InvalidArgumentError('It is empty.')

@@ -1,30 +1,39 @@
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import type { Signer } from '@modelseal/core'
+import type { KeySignerOptions, Signer } from '@modelseal/core'
+import { Option } from 'commander'
 
 /** The environment variable that holds the password of an encrypted key. */
 export const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
+
+/** `--password`, of a private key. */
+export function passwordOption(): Option {
+  return new Option('--password <password>', 'of an encrypted key; other users of the machine can see it').env(
+    PASSWORD_VARIABLE,
+  )
+}
 
 /**
  * The signer of a key file. Where the key turns out to be encrypted and no password was given, a
  * user at a terminal is asked for it.
  */
-export async function keySignerWithPassword(
-  privateKey: string,
-  password: string | undefined,
+export async function keySignerWithPassword<Options extends KeySignerOptions>(
+  makeSigner: (options: Options) => Promise<Signer>,
+  options: Options,
   signal: AbortSignal,
 ): Promise<Signer> {
-  const { keySigner, ModelSealError, shown } = await import('@modelseal/core')
+  const { ModelSealError, shown } = await import('@modelseal/core')
+  const { privateKey, password } = options
   // An empty variable is an unset one.
-  if (password) return keySigner({ privateKey, password })
+  if (password) return makeSigner(options)
   try {
-    return await keySigner({ privateKey })
+    return await makeSigner({ ...options, password: undefined })
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code !== 'KEY_ENCRYPTED') throw error
     const typed =
       process.stdin.isTTY && process.stderr.isTTY ? await typedPassword(shown(privateKey), signal) : undefined
     if (signal.aborted) throw new ModelSealError('ABORTED', 'The password was not entered.')
-    if (typed) return keySigner({ privateKey, password: typed })
+    if (typed) return makeSigner({ ...options, password: typed })
     throw new ModelSealError(
       'KEY_ENCRYPTED',
       `The private key ${shown(privateKey)} is encrypted, and no password was given.`,

@@ -1,7 +1,10 @@
 import { Command } from 'commander'
 import { commandPath } from './command-path.ts'
 import { addDigest } from './commands/digest.ts'
+import { addSignCertificate } from './commands/sign-certificate.ts'
 import { addSignKey } from './commands/sign-key.ts'
+import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs11.ts'
+import { addVerifyCertificate } from './commands/verify-certificate.ts'
 import { addVerifyKey } from './commands/verify-key.ts'
 import { addVerifyPolicy } from './commands/verify-policy.ts'
 import type { Perform } from './perform.ts'
@@ -26,9 +29,13 @@ export function createProgram(version: string, perform: Perform): Command {
       '\nExample:\n  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig',
     )
   addSignKey(sign, perform)
+  addSignCertificate(sign, perform)
+  addSignPkcs11Key(sign, perform)
+  addSignPkcs11Certificate(sign, perform)
 
   const verify = addVerifyPolicy(program, perform)
   addVerifyKey(verify, perform)
+  addVerifyCertificate(verify, perform)
 
   addDigest(program, perform)
   return program

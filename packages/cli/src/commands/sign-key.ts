@@ -1,26 +1,20 @@
-import { Option, type Command } from 'commander'
-import { amount, summary } from '../output.ts'
-import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
-import { keySignerWithPassword, PASSWORD_VARIABLE } from '../password.ts'
+import { type Command } from 'commander'
+import { pathOption } from '../options.ts'
+import { keySignerWithPassword, passwordOption } from '../password.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
+import { sign, withSigning, type SigningFlags } from './signing.ts'
 
-interface Flags extends HashingFlags {
+interface Flags extends SigningFlags {
   privateKey: string
-  signature: string
   password?: string
 }
 
 /** `modelseal sign key MODEL --private-key K`. */
-export function addSignKey(sign: Command, perform: Perform): void {
-  withJson(withHashing(withModel(sign.command('key'))))
+export function addSignKey(parent: Command, perform: Perform): void {
+  withSigning(parent.command('key'))
     .description('Sign with a private key, and write the signature bundle.')
     .addOption(pathOption('--private-key <path>', 'PEM, on P-256, P-384 or P-521').makeOptionMandatory())
-    .addOption(pathOption('--signature <path>', 'where the bundle goes').default('model.sig'))
-    .addOption(
-      new Option('--password <password>', 'of an encrypted key; other users of the machine can see it').env(
-        PASSWORD_VARIABLE,
-      ),
-    )
+    .addOption(passwordOption())
     .addHelpText('after', HELP)
     .action(perform(signWithKey))
 }
@@ -36,20 +30,10 @@ Examples:
 
 async function signWithKey(
   model: string,
-  { privateKey, signature, password, ...flags }: Flags,
+  { privateKey, password, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const { shown, signModel } = await import('@modelseal/core')
-  const signer = await keySignerWithPassword(privateKey, password, session.signal)
-  const signed = await signModel(model, { ...flags, ...session, signer, signature })
-  const { files, bytes } = signed
-  const rootDigest = `sha256:${signed.rootDigest}`
-  return {
-    lines: summary(`Signed ${shown(model)}`, [
-      ['signature', shown(signed.signature)],
-      ['content', amount(signed)],
-      ['root digest', rootDigest],
-    ]),
-    json: { result: { signature: signed.signature, rootDigest, files, bytes } },
-  }
+  const { keySigner } = await import('@modelseal/core')
+  const signer = await keySignerWithPassword(keySigner, { privateKey, password }, session.signal)
+  return sign(model, flags, session, signer)
 }

@@ -1,0 +1,61 @@
+import type { VerifyResult } from '@modelseal/core'
+import type { Command } from 'commander'
+import { chainOption, pathsOption } from '../options.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+import { verify, withVerifier, type VerifierFlags } from './verifying.ts'
+
+interface Flags extends VerifierFlags {
+  certificateChain: string[]
+  systemRoots?: boolean
+  crl: string[]
+  logFingerprints?: boolean
+}
+
+/** `modelseal verify certificate MODEL --signature S --certificate-chain ROOT`. */
+export function addVerifyCertificate(parent: Command, perform: Perform): void {
+  withVerifier(parent.command('certificate'))
+    .description('Verify against certificate authorities, without a policy.')
+    .addOption(chainOption('trusted root, and others that may stand between; PEM; may be repeated'))
+    .option('--system-roots', 'trust the authorities that this machine trusts')
+    .addOption(pathsOption('--crl <path>', 'revocation list, PEM or DER; may be repeated'))
+    .option('--log-fingerprints', 'show the SHA-256 fingerprints of the certificates')
+    .addHelpText('after', HELP)
+    .action(perform(verifyWithCertificate))
+}
+
+const HELP = `
+Self-signed certificates of the chain are trusted as roots. The signer's certificate must be valid now, or at the
+time that a timestamp proves; give --timestamp-authority to have timestamps believed.
+
+Example:
+  $ modelseal verify certificate models/vad --signature models/vad/model.sig --certificate-chain root.pem`
+
+function verifyWithCertificate(
+  model: string,
+  { certificateChain, systemRoots, crl, logFingerprints, ...flags }: Flags,
+  session: Session,
+): Promise<Outcome> {
+  const { timestampAuthority: timestampAuthorities } = flags
+  const verifier = { certificateChain, systemRoots, crls: crl, timestampAuthorities }
+  return verify(model, flags, session, verifier, (signer, shown) => factsOf(signer, logFingerprints ?? false, shown))
+}
+
+function factsOf(
+  signer: VerifyResult['signer'],
+  fingerprints: boolean,
+  shown: (name: string) => string,
+): [string, string][] {
+  if (signer.method !== 'certificate') return []
+  const { subject, issuer, serialNumber, notBefore, notAfter, fingerprint, rootFingerprint } = signer
+  return [
+    ['subject', shown(subject)],
+    ['issuer', `${shown(issuer)}, serial number ${serialNumber}`],
+    ['valid', `${notBefore} to ${notAfter}`],
+    ...(fingerprints
+      ? [
+          ['certificate', `sha256:${fingerprint}`] satisfies [string, string],
+          ['root', `sha256:${rootFingerprint}`] satisfies [string, string],
+        ]
+      : []),
+  ]
+}

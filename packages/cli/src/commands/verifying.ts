@@ -1,0 +1,44 @@
+import type { VerifyOptions, VerifyResult } from '@modelseal/core'
+import type { Command } from 'commander'
+import { pathOption, pathsOption, withJson, withModel, withVerifying, type VerifyingFlags } from '../options.ts'
+import { checkedAmount, summary } from '../output.ts'
+import type { Outcome, Session } from '../perform.ts'
+
+/** What every command accepts that verifies against one signer. */
+export interface VerifierFlags extends VerifyingFlags {
+  signature: string
+  timestampAuthority: string[]
+}
+
+/** Adds the options of {@link VerifierFlags}. */
+export function withVerifier(command: Command): Command {
+  return withJson(withVerifying(withModel(command)))
+    .addOption(pathOption('--signature <path>', 'the bundle').makeOptionMandatory())
+    .addOption(
+      pathsOption('--timestamp-authority <path>', 'root certificate of a trusted timestamp authority; may be repeated'),
+    )
+}
+
+/** Verifies, and tells who signed what. */
+export async function verify(
+  model: string,
+  { only, ...flags }: VerifierFlags,
+  session: Session,
+  verifier: VerifyOptions['verifier'],
+  factsOf: (signer: VerifyResult['signer'], shown: (name: string) => string) => [string, string][],
+): Promise<Outcome> {
+  const { shown, verifyModel } = await import('@modelseal/core')
+  const verified = await verifyModel(model, { ...flags, ...session, files: only, verifier })
+  const rootDigest = `sha256:${verified.rootDigest}`
+  const { signer, time } = verified
+  return {
+    lines: summary(`Verified ${shown(model)}`, [
+      ['signer', `${signer.method} ${shown(signer.name)}`],
+      ...factsOf(signer, shown),
+      ...(time ? [['signed', `before ${time.at}, by the word of ${shown(time.authority)}`] as const] : []),
+      ['content', checkedAmount(verified) + (flags.ignoreUnsignedFiles ? ', unsigned files ignored' : '')],
+      ['root digest', rootDigest],
+    ]),
+    json: { result: { ...verified, rootDigest } },
+  }
+}
