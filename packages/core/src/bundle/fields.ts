@@ -6,12 +6,16 @@ export class Fields {
   readonly #path: string
   readonly #code: ErrorCode
   readonly #file: string | undefined
+  readonly #index: number | undefined
 
-  constructor(value: unknown, path: string, code: ErrorCode, file?: string) {
+  /** @param index place in the array at `path`, where the object is an item of one */
+  constructor(value: unknown, path: string, code: ErrorCode, file?: string, index?: number) {
     this.#path = path
     this.#code = code
     this.#file = file
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.#fault(path, 'an object', value)
+    this.#index = index
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw this.#fault(this.#self(), 'an object', value)
     this.#object = value as Record<string, unknown>
   }
 
@@ -63,9 +67,13 @@ export class Fields {
   }
 
   objects(name: string): Fields[] {
-    return this.array(name).map(
-      (item, index) => new Fields(item, `${this.#at(name)}[${index}]`, this.#code, this.#file),
-    )
+    return this.mapObjects(name, (item) => item)
+  }
+
+  /** For long arrays: no item outlives its turn. */
+  mapObjects<T>(name: string, read: (item: Fields) => T): T[] {
+    const path = this.#at(name)
+    return this.array(name).map((item, index) => read(new Fields(item, path, this.#code, this.#file, index)))
   }
 
   /** Refuses the object with a reason of the caller's. */
@@ -74,7 +82,11 @@ export class Fields {
   }
 
   #at(name: string): string {
-    return this.#path === '' ? name : `${this.#path}.${name}`
+    return this.#path === '' ? name : `${this.#self()}.${name}`
+  }
+
+  #self(): string {
+    return this.#index === undefined ? this.#path : `${this.#path}[${this.#index}]`
   }
 
   #fault(path: string, expected: string, value: unknown): ModelSealError {

@@ -60,6 +60,7 @@ const CLOSE_BRACE = 0x7d
 function scan(text: string, bounds: JsonBounds): void {
   const { maxDepth = MAX_DEPTH, maxValues } = bounds
   const open: (Set<string> | undefined)[] = [] // the keys so far of each open object; undefined for an array
+  const sets: Set<string>[] = [] // one for each level, used again by the next object there
   let keys: Set<string> | undefined // those of the innermost
   let keyNext = false
   let values = 1
@@ -81,7 +82,8 @@ function scan(text: string, bounds: JsonBounds): void {
       case OPEN_BRACE:
       case OPEN_BRACKET:
         keyNext = text.charCodeAt(i) === OPEN_BRACE
-        keys = keyNext ? new Set() : undefined
+        keys = keyNext ? (sets[open.length] ??= new Set()) : undefined
+        keys?.clear()
         if (open.push(keys) > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
         if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
         break

@@ -40,7 +40,7 @@ export function parseStatement(payload: Uint8Array): ParsedStatement {
 function parseManifest(statement: Fields): Manifest {
   const predicate = statement.object('predicate').only('resources', 'serialization')
   const serialization = parseSerialization(predicate.object('serialization'))
-  const resources = predicate.objects('resources').map((resource) => parseResource(resource, serialization))
+  const resources = predicate.mapObjects('resources', (resource) => parseResource(resource, serialization))
   const subject = parseSubject(statement)
 
   const manifest = new Manifest(subject.name, serialization, resources)

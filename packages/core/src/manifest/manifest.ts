@@ -53,7 +53,6 @@ export class Manifest {
     this.serialization = serialization
     this.resources = resources
     checkDigests(resources, serialization)
-    checkUnique(resources)
     this.files = serialization.method === 'files' ? wholeFiles(resources) : shardedFiles(resources, serialization)
     checkNames(this.files)
     checkOrder(resources, serialization)
@@ -73,17 +72,17 @@ function checkDigests(resources: readonly Resource[], { hashType }: Serializatio
   }
 }
 
-function checkUnique(resources: readonly Resource[]): void {
-  const seen = new Set<string>()
-  for (const { name } of resources) {
-    if (seen.has(name))
-      throw new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
-    seen.add(name)
+function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
+  const files = new Map<string, ListedFile>()
+  for (const { name, digest } of resources) {
+    if (files.has(name)) throw namedTwice(name)
+    files.set(name, { name, digests: [digest] })
   }
+  return files
 }
 
-function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
-  return new Map(resources.map(({ name, digest }) => [name, { name, digests: [digest] }]))
+function namedTwice(name: string): ModelSealError {
+  return new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
 }
 
 interface Shard {
@@ -119,6 +118,9 @@ function coveredSize(file: string, shards: readonly Shard[], shardSize: number):
   for (const [index, { range }] of shards.entries()) {
     const length = range.end - range.start
     const last = index === shards.length - 1
+    if (range.end === covered && shards[index - 1]?.range.start === range.start) {
+      throw namedTwice(`${file}:${range.start}:${range.end}`)
+    }
     if (range.start !== covered || length < 1 || (last ? length > shardSize : length !== shardSize)) {
       throw new ModelSealError(
         'RESOURCE_NAME',
@@ -150,37 +152,43 @@ function checkNames(files: ReadonlyMap<string, ListedFile>): void {
 
 /** OMS 5.2.1, and the order that the reference tool writes; see OMS 6.3.2 for shards. */
 function checkOrder(resources: readonly Resource[], { method }: Serialization): void {
-  const orders = method === 'files' ? FILE_ORDERS : SHARD_ORDERS
-  const keys = resources.map(({ name }) => (method === 'files' ? { name, file: name, start: 0 } : shardKey(name)))
-  if (orders.some((order) => strictlyAscending(keys, order))) return
-  const at = keys.findIndex((key, i) => i > 0 && compareCodePoints((keys[i - 1] as OrderKey).name, key.name) >= 0)
+  const ascending =
+    method === 'files'
+      ? FILE_ORDERS.some((order) => strictlyAscending(resources, order))
+      : ascendingShards(resources.map(({ name }) => shardKey(name)))
+  if (ascending) return
+  const at = resources.findIndex(
+    ({ name }, i) => i > 0 && compareCodePoints((resources[i - 1] as Resource).name, name) >= 0,
+  )
   const name = resources[at]?.name ?? ''
   throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, {
     file: name,
   })
 }
 
-interface OrderKey {
+function ascendingShards(shards: readonly ShardKey[]): boolean {
+  return SHARD_ORDERS.some((order) => strictlyAscending(shards, order))
+}
+
+interface ShardKey {
   name: string
   file: string
   start: number
 }
 
-type Order = (a: OrderKey, b: OrderKey) => number
-
-const FILE_ORDERS: readonly Order[] = [
+const FILE_ORDERS: readonly ((a: Resource, b: Resource) => number)[] = [
   (a, b) => compareCodePoints(a.name, b.name),
   (a, b) => compareComponents(a.name, b.name),
 ]
 
-const SHARD_ORDERS: readonly Order[] = [
+const SHARD_ORDERS: readonly ((a: ShardKey, b: ShardKey) => number)[] = [
   (a, b) => compareCodePoints(a.name, b.name),
   (a, b) => compareCodePoints(a.file, b.file) || a.start - b.start,
   (a, b) => compareComponents(a.file, b.file) || a.start - b.start,
   (a, b) => compareComponents(a.file, b.file) || compareCodePoints(a.name, b.name),
 ]
 
-function shardKey(name: string): OrderKey {
+function shardKey(name: string): ShardKey {
   const parsed = parseShardName(name)
   return { name, file: parsed?.file ?? name, start: parsed?.range.start ?? 0 }
 }
