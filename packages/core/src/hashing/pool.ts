@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import type { Piscina } from 'piscina'
+import { ModelSealError } from '../errors.ts'
 import type { HashBatch, HashBatchResult } from './worker.ts'
 
 export type HashPool = Piscina<HashBatch, HashBatchResult>
@@ -17,9 +18,21 @@ export const POOL_THREADS = availableParallelism()
 
 /**
  * The one pool of this process, made on first use. Idle threads do not keep the process alive.
+ *
+ * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export function hashPool(): Promise<HashPool> {
-  return (registry[POOL] ??= createPool())
+export async function hashPool(): Promise<HashPool> {
+  const pool = (registry[POOL] ??= createPool())
+  try {
+    return await pool
+  } catch (cause) {
+    // The next operation tries again.
+    if (registry[POOL] === pool) registry[POOL] = undefined
+    throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
+      hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',
+      cause,
+    })
+  }
 }
 
 /**
@@ -34,7 +47,7 @@ export function hashPool(): Promise<HashPool> {
 export async function closeHashPool(): Promise<void> {
   const pool = registry[POOL]
   registry[POOL] = undefined
-  await (await pool)?.destroy()
+  await (await pool?.catch(() => undefined))?.destroy()
 }
 
 async function createPool(): Promise<HashPool> {

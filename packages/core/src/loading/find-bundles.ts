@@ -35,7 +35,7 @@ export async function findBundles(path: string, signature: string | undefined): 
   const source = await openLocalSource(path)
   if (signature !== undefined) return givenBundle(source, resolve(signature))
 
-  const own = await (source.kind === 'directory' ? bundlesOfDirectory(source.path) : bundlesBeside(source.path, true))
+  const own = await (source.kind === 'directory' ? bundlesOfModel(source) : bundlesBeside(source.path, true))
   if (own.length > 0) return { source, bundles: await readAll(own) }
   if (source.kind === 'file') return bundlesAbove(source)
   throw notFound(source, [join(source.path, 'model.sig'), `${source.path}.sig`])
@@ -76,6 +76,12 @@ async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
 /** What a bundle says it covers: believed only as far as to choose where to look. */
 function claimedNames(bundle: UnverifiedBundle): ReadonlySet<string> {
   return new Set(parseStatement(bundle.envelope.payload).manifest.files.keys())
+}
+
+/** A directory that is reached by a link has neighbours at both ends; those of the path that was given come first. */
+async function bundlesOfModel({ path, givenPath }: LocalSource): Promise<string[]> {
+  const inside = await bundlesOfDirectory(givenPath)
+  return inside.length > 0 ? inside : bundlesOfDirectory(path)
 }
 
 async function bundlesOfDirectory(directory: string): Promise<string[]> {

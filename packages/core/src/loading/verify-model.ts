@@ -1,8 +1,7 @@
-import { resolve } from 'node:path'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { Contents, type ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource, placeOf } from '../source/local-source.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
 import { verifyBundle, type Verifier } from './verifier.ts'
 
@@ -46,12 +45,13 @@ export interface VerifyResult {
  */
 export async function verifyModel(path: string, options: VerifyOptions): Promise<VerifyResult> {
   const source = await openLocalSource(path)
-  const bundle = await readBundle(resolve(options.signature))
+  const signature = await placeOf(options.signature)
+  const bundle = await readBundle(signature)
   const { signer, time, manifest } = await verifyBundle(bundle, options.verifier)
   const contents = await Contents.compareNames(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
-    ignored: ignoredNames(source, [...(options.ignorePaths ?? []), resolve(options.signature)]),
+    ignored: ignoredNames(source, [...(options.ignorePaths ?? []), signature]),
   })
   await contents.checkRest()
   const { files: checked, bytes } = contents.checked

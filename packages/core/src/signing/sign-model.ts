@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
@@ -9,10 +9,10 @@ import { buildManifest } from '../manifest/build.ts'
 import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
-import { openLocalSource, throwIfAborted, type LocalSource } from '../source/local-source.ts'
+import { openLocalSource, placeOf, throwIfAborted, type LocalSource } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
-import { writeFileWhole } from './write-file.ts'
+import { checkPlace, writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
   /** Hash of files and shards. Default `sha256`. */
@@ -61,8 +61,9 @@ export interface SignedModel {
  */
 export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
   const source = await openLocalSource(path)
-  const signature = resolve(options.signature ?? defaultSignature(source))
+  const signature = await placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
+  await checkPlace(signature)
   const { manifest, files, bytes } = await buildManifest(
     source,
     serializationFor(source, options, [signature]),

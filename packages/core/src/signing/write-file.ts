@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { access, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
@@ -25,16 +26,33 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
     await syncDirectory(directory)
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw new ModelSealError(
-      'SIGNATURE_WRITE_FAILED',
-      `The bundle cannot be written to ${shown(path)} (${errno(cause)}).`,
-      {
-        file: path,
-        hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
-        cause,
-      },
-    )
+    throw writeFailed(path, cause)
   }
+}
+
+/**
+ * Refuses a place that cannot be written to, before any work is done for what should go there.
+ *
+ * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`
+ */
+export async function checkPlace(path: string): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    throw writeFailed(path, cause)
+  }
+}
+
+function writeFailed(path: string, cause: unknown): ModelSealError {
+  return new ModelSealError(
+    'SIGNATURE_WRITE_FAILED',
+    `The bundle cannot be written to ${shown(path)} (${errno(cause)}).`,
+    {
+      file: path,
+      hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
+      cause,
+    },
+  )
 }
 
 /** So that the new name survives a power cut; not every platform can. */

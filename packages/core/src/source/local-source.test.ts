@@ -30,7 +30,7 @@ describe('opening a model', () => {
   })
 
   test('refuses a path that no file can have, by a typed error', async () => {
-    await expect(openLocalSource('a\0b')).rejects.toEqual(refusal('FILE_UNREADABLE'))
+    await expect(openLocalSource('a\0b')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     await expect(openLocalSource(`/${'x'.repeat(300)}`)).rejects.toEqual(refusal('FILE_UNREADABLE'))
   })
 

@@ -57,11 +57,11 @@ const ENTRIES_PER_TURN = 2_000
 /**
  * Finds the model at `path`.
  *
- * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
  * link), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function openLocalSource(path: string): Promise<LocalSource> {
-  const absolute = resolve(path)
+  const absolute = absolutePath(path)
   try {
     const own = await lstat(absolute)
     const target = own.isSymbolicLink() ? await stat(absolute) : own
@@ -83,6 +83,29 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     }
     throw unreadable(path, 'model', error)
   }
+}
+
+/**
+ * The absolute form of a path that a caller gave.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path
+ */
+export function absolutePath(path: unknown): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return resolve(path)
+  throw new ModelSealError('INVALID_ARGUMENT', 'A path is needed, of a model or of a file that belongs to one.', {
+    expected: 'a string that is not empty, without NUL',
+    found: typeof path === 'string' ? shown(path) : typeof path,
+  })
+}
+
+/**
+ * The absolute form of a path whose directories are links: where the file itself is, or will be.
+ * What is not there yet is left as it was given.
+ */
+export async function placeOf(path: string): Promise<string> {
+  const absolute = absolutePath(path)
+  const directory = await realpath(dirname(absolute)).catch(() => dirname(absolute))
+  return join(directory, basename(absolute))
 }
 
 /**

@@ -1,0 +1,52 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { verifyModel } from '../loading/verify-model.ts'
+import { keyPair } from '../testing/bundles.ts'
+import { keySigner } from './key.ts'
+import { digestModel, signModel } from './sign-model.ts'
+
+const work = realpathSync(mkdtempSync(join(tmpdir(), 'modelseal-place-')))
+const model = join(work, 'model')
+const pair = keyPair()
+const keys = { privateKey: join(work, 'key'), publicKey: join(work, 'pub') }
+writeFileSync(keys.privateKey, pair.privateKey.export({ type: 'pkcs8', format: 'pem' }))
+writeFileSync(keys.publicKey, pair.publicKey.key.export({ type: 'spki', format: 'pem' }))
+afterAll(() => rmSync(work, { recursive: true }))
+
+beforeEach(() => {
+  rmSync(model, { recursive: true, force: true })
+  mkdirSync(model)
+  writeFileSync(join(model, 'weights'), 'w')
+})
+
+describe('the place of a signature', () => {
+  it('is left out of the model whatever links lead to it, also when signing again', async () => {
+    symlinkSync(model, join(work, 'other-way'))
+    const signature = join(work, 'other-way/model.sig')
+    const signer = await keySigner({ privateKey: keys.privateKey })
+    const first = await signModel(model, { signer, signature })
+    expect(await signModel(model, { signer, signature })).toEqual(first)
+    const verified = await verifyModel(model, { signature, verifier: { publicKey: keys.publicKey } })
+    expect(verified.files).toEqual({ checked: 1, signed: 1 })
+  })
+
+  it('in a directory that is not there is refused before anything is hashed', async () => {
+    const sign = vi.fn()
+    const onProgress = vi.fn()
+    const signature = join(work, 'missing/model.sig')
+    await expect(signModel(model, { signer: { method: 'key', sign }, signature, onProgress })).rejects.toMatchObject({
+      code: 'SIGNATURE_WRITE_FAILED',
+      file: signature,
+    })
+    expect(sign).not.toHaveBeenCalled()
+    expect(onProgress).not.toHaveBeenCalled()
+  })
+})
+
+describe('what is no path', () => {
+  it.each([undefined, null, 7, '', 'a\0b', {}])('%j is refused', async (path) => {
+    await expect(digestModel(path as string)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})
