@@ -24,7 +24,7 @@ export class BundleSearch {
       const { bundles } = await this.find()
       return bundles.map((found) => {
         if ('error' in found) throw found.error
-        return parseStatement(found.bundle.envelope.payload).modelName
+        return parseStatement(found.bundle.envelope.payload).manifest.modelName
       })
     } catch (error) {
       if (error instanceof ModelSealError) return []

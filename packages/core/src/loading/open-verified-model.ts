@@ -294,6 +294,6 @@ function checkFormat(format: string | undefined): void {
   if (format === undefined || MODEL_FORMATS.some((known) => known === format)) return
   throw new ModelSealError('INVALID_ARGUMENT', 'The option "format" is not a format that a policy can name.', {
     expected: MODEL_FORMATS.join(' or '),
-    found: shown(String(format)),
+    found: shown(format),
   })
 }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { parsePublicKey, publicKeyOf } from '../bundle/public-key.ts'
 import { parseStatement } from '../bundle/statement.ts'
-import { ModelSealError } from '../errors.ts'
+import { type ModelSealError } from '../errors.ts'
 import type { Revocations } from './revocations.ts'
 
 /**
@@ -34,7 +34,7 @@ async function revokedSigner(
 }
 
 function revokedContents({ envelope }: UnverifiedBundle, revocations: Revocations): ModelSealError | undefined {
-  const manifest = attempt(() => parseStatement(envelope.payload))
+  const manifest = attempt(() => parseStatement(envelope.payload).manifest)
   return manifest && revocations.rootDigest(manifest.rootDigest, undefined)
 }
 

@@ -141,7 +141,7 @@ function coversComponent(pattern: Component, text: string): boolean {
   if (pattern === GLOBSTAR || text === '' || !isOrdinary(text)) return false
   return wildcardMatch(
     pattern,
-    [...text],
+    Array.from(text),
     (item) => item === STAR,
     (item, char) => item === ONE || item === char,
     () => true,

@@ -9,15 +9,19 @@ import { policySchema, type PolicyFile } from './schema.ts'
 export const MAX_POLICY_BYTES = 8 * 1024 * 1024
 
 /** What a text says, or what is wrong with it. */
-export type ParsedPolicy =
-  | { text: PolicyText; file: PolicyFile; problems: readonly [] }
-  | { problems: readonly [ModelSealError, ...ModelSealError[]] }
+export type Parsed<T> =
+  { text: PolicyText; file: T; problems: readonly [] } | { problems: readonly [ModelSealError, ...ModelSealError[]] }
 
 /**
  * Parses one policy file: YAML 1.2, or JSON where the name ends in `.json`. Every problem is a
  * `POLICY_INVALID` with file, line, column and what was expected.
  */
-export function parsePolicy(bytes: Uint8Array, path: string): ParsedPolicy {
+export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
+  return parseChecked(bytes, path, policySchema)
+}
+
+/** As {@link parsePolicy}, for what stands beside a policy. */
+export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, path: string, schema: S): Parsed<z.output<S>> {
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(path, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()
@@ -27,7 +31,7 @@ export function parsePolicy(bytes: Uint8Array, path: string): ParsedPolicy {
   const text = new PolicyText(path, document, lines)
   const [first, ...more] = syntaxProblems(document, source, path, lines)
   if (first) return { problems: [first, ...more] }
-  const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true })
+  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true })
   if (parsed.success) return { text, file: parsed.data, problems: [] }
   const [issue, ...others] = parsed.error.issues.flatMap((issue) => schemaProblems(issue, [], text))
   return { problems: [issue ?? invalidPolicy(path, 'It is not a trust policy.'), ...others] }

@@ -1,4 +1,4 @@
-import { isMap, isPair, isScalar, LineCounter, type Document } from 'yaml'
+import { isMap, isPair, isScalar, type LineCounter, type Document } from 'yaml'
 import { ModelSealError, shown, type ErrorDetails } from '../errors.ts'
 
 /** A place in a text, both from 1. */
