@@ -58,12 +58,19 @@ function syntaxProblems(document: Document, source: string, path: string, lines:
   if (problems.length > 0) return problems
   if (path.endsWith('.json') && !isJson(source)) return [invalidPolicy(path, 'It is named .json, and is not JSON.')]
 
-  // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
   visit(document, {
+    // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
     Alias: (_, { source: name, range }) => {
       const sentence = `It uses the YAML alias ${shown(`*${name}`)}; aliases are not supported.`
       const hint = 'Write the value out where it is used.'
       problems.push(invalidPolicy(path, sentence, range ? at(range[0]) : undefined, { hint }))
+      return visit.BREAK
+    },
+    // What a tag makes of a value is not what stands there.
+    Node: (_, { tag, range }) => {
+      if (tag === undefined) return undefined
+      const sentence = `It uses the YAML tag ${shown(tag)}; tags are not supported.`
+      problems.push(invalidPolicy(path, sentence, range ? at(range[0]) : undefined))
       return visit.BREAK
     },
   })
@@ -114,9 +121,7 @@ function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] 
 
 function alternatives(branches: readonly (readonly Issue[])[]): string {
   const expected = branches.map((issues) => {
-    const missing = issues.filter(
-      (issue) => issue.path.length === 1 && issue.code === 'invalid_type' && issue.input === undefined,
-    )
+    const missing = issues.filter(({ path, input }) => path.length === 1 && input === undefined)
     if (missing.length > 0) return missing.map(({ path }) => shown(String(path[0]))).join(' and ')
     const [issue] = issues
     if (issue?.code === 'invalid_type') return `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
