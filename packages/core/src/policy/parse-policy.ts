@@ -58,6 +58,8 @@ function syntaxProblems(document: Document, source: string, path: string, lines:
   if (problems.length > 0) return problems
   if (path.endsWith('.json') && !isJson(source)) return [invalidPolicy(path, 'It is named .json, and is not JSON.')]
 
+  // Either stands at the beginning of a value; walking a large document takes longer than looking.
+  if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
   visit(document, {
     // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
     Alias: (_, { source: name, range }) => {

@@ -81,13 +81,15 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
 /** A revocation of any file holds. */
 function compileRevocations(sources: readonly PolicySource[], problems: ModelSealError[]): Revocations {
   const revocations = new Revocations()
-  for (const { file } of sources) if (file.revoked) revocations.add(file.revoked)
-  for (const algorithm of revocations.fileAlgorithms) {
-    const source = sources.find(({ file }) =>
-      JSON.stringify(file.revoked?.fileDigests ?? []).includes(`"${algorithm}:`),
-    )
-    if (!isHashType(algorithm) && source)
-      problems.push(source.text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
+  const algorithms = new Set<string>()
+  for (const { file, text } of sources) {
+    if (file.revoked) revocations.add(file.revoked)
+    for (const algorithm of revocations.fileAlgorithms) {
+      if (algorithms.has(algorithm)) continue
+      algorithms.add(algorithm)
+      if (!isHashType(algorithm))
+        problems.push(text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
+    }
   }
   return revocations
 }

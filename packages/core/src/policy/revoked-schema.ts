@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkWindow, fingerprintSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
+import { faultyEnd, fingerprintSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
 
 /** `revoked`: what no rule can accept. */
 
@@ -17,8 +17,6 @@ const fileDigest = z
     'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
   )
 
-const checked = checkWindow<{ from?: string | undefined; until?: string | undefined }>('from', 'until')
-
 const certificate = z
   .strictObject({
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
@@ -29,7 +27,6 @@ const certificate = z
     issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
     ...window,
   })
-  .superRefine(checked)
   .refine(
     ({ fingerprint, serial, issuer }) =>
       fingerprint === undefined
@@ -38,29 +35,32 @@ const certificate = z
     { error: 'expected a fingerprint, or serial and issuer' },
   )
 
-const identity = z
-  .strictObject({
-    identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
-    issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
-    ...window,
-  })
-  .superRefine(checked)
+const identity = z.strictObject({
+  identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
+  issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
+  ...window,
+})
 
-export const revokedSchema = z.strictObject({
-  rootDigests: z
-    .array(z.union([rootDigest, z.strictObject({ digest: rootDigest, ...window }).superRefine(checked)]))
-    .optional(),
-  fileDigests: z
-    .array(z.union([fileDigest, z.strictObject({ digest: fileDigest, ...window }).superRefine(checked)]))
-    .optional(),
+const entries = {
+  // Objects first: of long lists, most entries say why.
+  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigest, ...window }), rootDigest])).optional(),
+  fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
   keys: z
-    .array(
-      z.union([fingerprintSchema, z.strictObject({ fingerprint: fingerprintSchema, ...window }).superRefine(checked)]),
-    )
+    .array(z.union([z.strictObject({ fingerprint: fingerprintSchema, ...window }), fingerprintSchema]))
     .optional()
     .describe('SHA-256 of the PEM of the public key (SPKI).'),
-  certificates: z.array(z.union([fingerprintSchema, certificate])).optional(),
+  certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
   identities: z.array(identity).optional(),
+}
+
+// Windows are checked for all lists at once, which a policy of ten thousand revocations notices.
+export const revokedSchema = z.strictObject(entries).superRefine((revoked, context) => {
+  for (const [list, items = []] of Object.entries(revoked)) {
+    for (const [index, item] of items.entries()) {
+      const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)
+      if (until !== undefined) context.addIssue({ ...until, path: [list, index, 'until'] })
+    }
+  }
 })
 
 /** Revocations as they are written. */

@@ -3,7 +3,7 @@ import type { ModelSealError } from '../errors.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import type { PolicySource } from './include.ts'
 import { compileMatch, type RuleMatch } from './match.ts'
-import type { Position, ValuePath } from './policy-text.ts'
+import type { ValuePath } from './policy-text.ts'
 import type { RuleText, SignerText } from './rule-schema.ts'
 import { compileText, type TextMatcher } from './text-pattern.ts'
 import type { AcceptedKey, CompiledRoot } from './trust-roots.ts'
@@ -35,9 +35,8 @@ export type AcceptedSigner =
 /** A rule, ready to be applied. */
 export interface Rule {
   name: string
-  /** Where it is written: absolute path and place. */
+  /** Where it is written: absolute path. */
   file: string
-  position?: Position | undefined
   match: RuleMatch
   mode: 'enforce' | 'audit' | 'skip'
   /** Why, in the author's words. */
@@ -77,7 +76,6 @@ function compileRule(
   return {
     name: rule.name,
     file: resolve(source.text.path),
-    position: source.text.position(at),
     match: compileMatch(rule.match, source.directory),
     mode: rule.mode ?? 'enforce',
     reason: rule.reason,

@@ -46,21 +46,13 @@ export const fingerprintSchema = z
 
 export const reasonSchema = z.string().min(1).max(1000)
 
-/** Refuses a window that nothing falls into. */
-export function checkWindow<T>(
-  from: keyof T & string,
-  until: keyof T & string,
-): (value: T, context: z.core.$RefinementCtx<T>) => void {
-  return (value, context) => {
-    const [start, end] = [value[from], value[until]]
-    if (typeof start !== 'string' || typeof end !== 'string' || Date.parse(start) < Date.parse(end)) return
-    context.addIssue({
-      code: 'custom',
-      path: [until],
-      message: `expected a time after "${from}", or nothing falls between them`,
-      input: end,
-    })
-  }
+/** The issue of a window that nothing falls into; undefined for a good one. */
+export function faultyEnd(
+  start: string | undefined,
+  end: string | undefined,
+): { code: 'custom'; message: string; input: string } | undefined {
+  if (start === undefined || end === undefined || Date.parse(start) < Date.parse(end)) return undefined
+  return { code: 'custom', message: `expected a time after ${start}, or nothing falls between them`, input: end }
 }
 
 /** A text as the policy has it: exact, or a pattern. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { checkWindow, fileSchema, timeSchema } from './text-schema.ts'
+import { faultyEnd, fileSchema, timeSchema } from './text-schema.ts'
 
 /** `trustRoots`: what proves a signature, by name. One kind each. */
 
@@ -9,7 +9,10 @@ const keyFileSchema = z
     notBefore: timeSchema.optional().describe('Signatures from before this time do not count.'),
     notAfter: timeSchema.optional().describe('Signatures from this time on do not count.'),
   })
-  .superRefine(checkWindow('notBefore', 'notAfter'))
+  .superRefine(({ notBefore, notAfter }, context) => {
+    const fault = faultyEnd(notBefore, notAfter)
+    if (fault) context.addIssue({ ...fault, path: ['notAfter'] })
+  })
 
 const filesSchema = z.union([fileSchema, z.array(fileSchema).min(1)])
 
