@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   CERTIFICATE_USAGE: 'the certificate is not for signing',
   CERTIFICATE_EXTENSION: 'a certificate of the chain has a critical extension that is not understood',
   CERTIFICATE_WEAK: 'a certificate of the chain was signed with an algorithm or key that is too weak',
-  CERTIFICATE_REVOKED: 'a certificate of the chain was revoked',
+  CERTIFICATE_REVOKED: 'a certificate of the chain was revoked, by its authority or by the policy',
   CHAIN_NO_PATH: 'no chain of certificates leads from the signer to a trusted root',
   CHAIN_TOO_LARGE: 'there are more certificates or revocation lists than any real chain needs',
   CHAIN_NOT_CA: 'a certificate of the chain was issued by one that is not of an authority',
@@ -109,7 +109,6 @@ export const ERROR_CODES = {
   MODEL_REVOKED: 'the policy revokes this model by its root digest',
   FILE_REVOKED: 'the policy revokes a file of the model by its digest',
   KEY_REVOKED: 'the policy revokes the key that signed',
-  CERTIFICATE_REVOKED: 'a certificate of the signer is revoked',
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading

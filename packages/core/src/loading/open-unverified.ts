@@ -1,5 +1,5 @@
 import { ModelSealError } from '../errors.ts'
-import { revokedByClaim } from '../policy/claims.ts'
+import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { digestModel } from '../signing/sign-model.ts'
 import type { FoundModel } from './find-bundles.ts'

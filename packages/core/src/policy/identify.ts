@@ -2,7 +2,7 @@ import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
 import type { CertificateSigner, VerifiedSignature } from '../verification/verified-signature.ts'
-import { verifyByCertificate } from './certificate-signers.ts'
+import { isBy, verifyByCertificate } from './certificate-signers.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import type { AcceptedKey } from './trust-roots.ts'
@@ -32,7 +32,7 @@ export async function identifySigner(
 ): Promise<IdentifiedSignature> {
   switch (bundle.material.method) {
     case 'key':
-      return byKey(bundle, rule)
+      return byKey(bundle, rule, policy, now)
     case 'certificate':
       return byCertificate(bundle, rule, policy, now)
     case 'sigstore':
@@ -41,12 +41,13 @@ export async function identifySigner(
   }
 }
 
-function byKey(bundle: UnverifiedBundle, rule: Rule): IdentifiedSignature {
+async function byKey(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: number): Promise<IdentifiedSignature> {
+  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now) }
   const candidates = keysThatMayHaveSigned(bundle, rule)
   let refusal = notTrusted(bundle, rule)
   for (const [fingerprint, { name, key }] of candidates) {
     try {
-      const signature = verifyKeyBundle(bundle, key.publicKey, name)
+      const signature = await verifyKeyBundle(bundle, key.publicKey, name, time)
       const isIt = (accepted: AcceptedKey) => accepted.publicKey.fingerprint === fingerprint
       const signers = rule.signers.flatMap((signer, index) =>
         signer.method === 'key' && signer.keys.some(isIt) ? [index] : [],
@@ -103,17 +104,6 @@ async function byCertificate(
     }
   }
   throw refusal ?? notTrusted(bundle, rule)
-}
-
-/** All that the entry names must match the leaf. */
-function isBy(found: CertificateSigner, accepted: AcceptedSigner, root: string): boolean {
-  if (accepted.method !== 'certificate' || accepted.root !== root) return false
-  const { subject, san, issuer } = accepted
-  return (
-    (subject?.matches(found.subject) ?? true) &&
-    (issuer?.matches(found.issuer) ?? true) &&
-    (san === undefined || found.subjectAltNames.some(san.matches))
-  )
 }
 
 function notTrusted({ material, path }: UnverifiedBundle, rule: Rule, found?: CertificateSigner): ModelSealError {

@@ -1,6 +1,5 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
@@ -9,6 +8,7 @@ import { identifySigner } from './identify.ts'
 import type { Policy } from './policy.ts'
 import { checkRequirements, trustedTime } from './require.ts'
 import type { Revocations } from './revocations.ts'
+import { revokedSigner, signingKeyOf } from './revoked-signer.ts'
 import type { Rule } from './rule.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
 
@@ -90,39 +90,29 @@ async function judgeBundle(
     if (signature.time) verdict.time = signature.time
     check('signature', `The signature is valid, and by ${shown(signature.signer.name)}.`, undefined)
 
-    const keyFingerprint = keyOf(candidate.bundle, signature)
-    check('revocation', 'Nothing about it is revoked.', revocationOf(signature, keyFingerprint, policy.revocations))
+    const revoked = await revocationOf(candidate.bundle, signature, policy.revocations)
+    check('revocation', 'Nothing about it is revoked.', revoked)
     for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, now))
       check(name, passed, failure)
-    return { ...identified, names: namesOf(signature, keyFingerprint) }
+    return { ...identified, names: namesOf(signature, await signingKeyOf(candidate.bundle)) }
   } catch (error) {
     if (!verdict.signer && error instanceof ModelSealError) check('signature', '', error)
     throw error
   }
 }
 
-/** The signer's key, whatever the method: one key in two certificates is one signer. */
-function keyOf({ material }: UnverifiedBundle, { signer }: VerifiedSignature): string | undefined {
-  if (signer.method === 'key') return signer.fingerprint
-  const leaf = material.method === 'certificate' ? material.certificates[0] : undefined
-  return leaf && publicKeyOf(new X509Certificate(leaf).publicKey).fingerprint
-}
-
-function revocationOf(
+async function revocationOf(
+  bundle: UnverifiedBundle,
   signature: VerifiedSignature,
-  keyFingerprint: string | undefined,
   revocations: Revocations,
-): ModelSealError | undefined {
-  const { signer, manifest } = signature
+): Promise<ModelSealError | undefined> {
   const time = trustedTime(signature)
   return (
-    revocations.rootDigest(manifest.rootDigest, time) ??
-    (keyFingerprint === undefined ? undefined : revocations.key(keyFingerprint, time)) ??
-    (signer.method === 'certificate'
-      ? (revocations.certificate(signer, time) ??
-        revocations.identity({ names: [signer.subject, ...signer.subjectAltNames], issuer: signer.issuer }, time))
-      : undefined) ??
-    revokedFile(manifest, revocations, time)
+    revocations.rootDigest(signature.manifest.rootDigest, time) ??
+    // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
+    (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, time) : undefined) ??
+    (await revokedSigner(bundle, revocations, time)) ??
+    revokedFile(signature.manifest, revocations, time)
   )
 }
 
@@ -142,8 +132,8 @@ function revokedFile(
 
 /** Who shares one of these with another is not distinct from it. */
 function namesOf({ signer }: VerifiedSignature, keyFingerprint: string | undefined): string[] {
+  if (signer.method === 'key') return [`key ${signer.fingerprint}`]
   const names = keyFingerprint === undefined ? [] : [`key ${keyFingerprint}`]
-  if (signer.method === 'key') return names
   const subject = signer.subject === '' ? [] : [`subject ${signer.rootFingerprint} ${signer.subject}`]
   return [
     ...names,

@@ -19,7 +19,7 @@ export function keyDangers({ name, keys }: Extract<CompiledRoot, { kind: 'public
 export function certificateDangers(root: CompiledRoot, now: number): Danger[] {
   const named =
     root.kind === 'certificates'
-      ? [...root.roots, ...root.intermediates]
+      ? [...root.trusted.roots, ...root.trusted.intermediates]
       : root.kind === 'timestampAuthorities'
         ? root.certificates
         : []

@@ -17,6 +17,8 @@ export interface Policy {
   /** In the order in which they count. */
   rules: readonly Rule[]
   roots: ReadonlyMap<string, CompiledRoot>
+  /** Whose time is trusted: DER of roots, of all trust roots that are timestamp authorities. */
+  timestampAuthorities: readonly Buffer[]
   revocations: Revocations
   /** For each file that states `maxAge`. */
   ages: readonly PolicyAge[]
@@ -66,8 +68,8 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const reading: Reading = { problems: [], files: new Map() }
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
-  const roots = await readTrustRoots(sources, reading)
   const revocations = compileRevocations(sources, problems)
+  const roots = await readTrustRoots(sources, revocations, reading)
   const rules = compileRules(sources, roots, problems)
   const root = sources.at(-1)
   if (rules.length === 0 && root && problems.length === 0)
@@ -75,7 +77,11 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const ages = sources.flatMap(({ file: { issued, maxAge }, text }) =>
     issued !== undefined && maxAge !== undefined ? [{ path: text.path, issued, maxAge }] : [],
   )
-  return { policy: { path, rules, roots, revocations, ages, files: reading.files }, sources, problems }
+  const timestampAuthorities = [...roots.values()].flatMap((root) =>
+    root.kind === 'timestampAuthorities' ? root.certificates : [],
+  )
+  const policy = { path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files }
+  return { policy, sources, problems }
 }
 
 /** A revocation of any file holds. */

@@ -1,5 +1,6 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import type { RevokedText } from './revoked-schema.ts'
+import type { CertificateFacts } from './certificate-facts.ts'
 import { compileText, type TextMatcher } from './text-pattern.ts'
 
 /** When and why something is revoked. */
@@ -13,16 +14,6 @@ export interface Revocation {
 interface RevokedIdentity extends Revocation {
   identity: TextMatcher
   issuer?: TextMatcher | undefined
-}
-
-/** What is known of a certificate when it is looked up. */
-export interface CertificateFacts {
-  /** SHA-256 of the DER, lowercase hex. */
-  fingerprint: string
-  /** Lowercase hex. */
-  serialNumber: string
-  /** RFC 4514. */
-  issuer: string
 }
 
 /** Who is looked up among the revoked identities. */
@@ -93,7 +84,10 @@ export class Revocations {
     return this.#lookUp(`key:${fingerprint}`, time, 'KEY_REVOKED', `The key ${shown(fingerprint)}`)
   }
 
-  certificate(facts: CertificateFacts, time: number | undefined): ModelSealError | undefined {
+  certificate(
+    facts: Pick<CertificateFacts, 'fingerprint' | 'serialNumber' | 'issuer'>,
+    time: number | undefined,
+  ): ModelSealError | undefined {
     const who = `The certificate ${facts.fingerprint} (serial ${facts.serialNumber}, issued by ${shown(facts.issuer)})`
     return (
       this.#lookUp(`certificate:${facts.fingerprint}`, time, 'CERTIFICATE_REVOKED', who) ??

@@ -1,9 +1,13 @@
 import { resolve } from 'node:path'
 import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
+import { readCertificates } from '../bundle/certificate.ts'
+import { readRevocationLists } from '../bundle/revocation-list.ts'
 import { ModelSealError } from '../errors.ts'
+import { certificateFacts } from './certificate-facts.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
 import type { ValuePath } from './policy-text.ts'
+import type { Revocations } from './revocations.ts'
 import type { KeyFile, TrustRoot } from './trust-schema.ts'
 
 /** A key of a trust root, and when it counts. */
@@ -16,11 +20,26 @@ export interface AcceptedKey {
   notAfter: number
 }
 
+/** Certificates of authorities: DER. */
+interface Authorities {
+  roots: readonly Buffer[]
+  intermediates: readonly Buffer[]
+}
+
+interface CertificateRoot {
+  kind: 'certificates'
+  name: string
+  trusted: Authorities
+  /** Of those that the policy names, the ones that it revokes. */
+  revoked: Authorities
+  crls: readonly Buffer[]
+}
+
 /** A trust root with its files read. */
 export type CompiledRoot =
   | { kind: 'publicKey'; name: string; keys: readonly AcceptedKey[] }
-  | { kind: 'certificates'; name: string; roots: Uint8Array[]; intermediates: Uint8Array[]; crls: Uint8Array[] }
-  | { kind: 'timestampAuthorities'; name: string; certificates: Uint8Array[] }
+  | CertificateRoot
+  | { kind: 'timestampAuthorities'; name: string; certificates: readonly Buffer[] }
   | { kind: 'sigstore'; name: string }
 
 /** What reading the roots needs, and reports to. */
@@ -36,6 +55,7 @@ export interface Reading {
  */
 export async function readTrustRoots(
   sources: readonly PolicySource[],
+  revocations: Revocations,
   reading: Reading,
 ): Promise<Map<string, CompiledRoot>> {
   const roots = new Map<string, CompiledRoot>()
@@ -43,7 +63,7 @@ export async function readTrustRoots(
     for (const [name, root] of Object.entries(source.file.trustRoots ?? {})) {
       const at = ['trustRoots', name]
       if (roots.has(name)) reading.problems.push(source.text.fault(at, `The trust root "${name}" is defined twice.`))
-      roots.set(name, await new RootReader(source, at, reading).read(name, root))
+      roots.set(name, await new RootReader(source, at, revocations, reading).read(name, root))
     }
   }
   return roots
@@ -52,30 +72,22 @@ export async function readTrustRoots(
 class RootReader {
   readonly #source: PolicySource
   readonly #at: ValuePath
+  readonly #revocations: Revocations
   readonly #reading: Reading
 
-  constructor(source: PolicySource, at: ValuePath, reading: Reading) {
+  constructor(source: PolicySource, at: ValuePath, revocations: Revocations, reading: Reading) {
     this.#source = source
     this.#at = at
+    this.#revocations = revocations
     this.#reading = reading
   }
 
   async read(name: string, root: TrustRoot): Promise<CompiledRoot> {
     if ('publicKey' in root) return { kind: 'publicKey', name, keys: await this.#keys([root.publicKey].flat()) }
-    if ('certificates' in root) {
-      const { roots, intermediates = [], crls = [] } = root.certificates
-      const at = ['certificates']
-      return {
-        kind: 'certificates',
-        name,
-        roots: await this.#certificates(roots, [...at, 'roots']),
-        intermediates: await this.#certificates(intermediates, [...at, 'intermediates']),
-        crls: await this.#certificates(crls, [...at, 'crls']),
-      }
-    }
+    if ('certificates' in root) return this.#certificateRoot(name, root.certificates)
     if ('timestampAuthorities' in root) {
-      const certificates = await this.#certificates(root.timestampAuthorities, ['timestampAuthorities'])
-      return { kind: 'timestampAuthorities', name, certificates }
+      const read = await this.#files(['timestampAuthorities'], root.timestampAuthorities, readCertificates)
+      return { kind: 'timestampAuthorities', name, certificates: (await this.#divide(read)).trusted }
     }
     return { kind: 'sigstore', name }
   }
@@ -97,10 +109,48 @@ class RootReader {
     return keys
   }
 
-  async #certificates(files: string | readonly string[], at: ValuePath): Promise<Uint8Array[]> {
-    files
-    at
-    return Promise.resolve([])
+  async #certificateRoot(
+    name: string,
+    {
+      roots: rootFiles,
+      intermediates: intermediateFiles = [],
+      crls = [],
+    }: Extract<TrustRoot, { certificates: unknown }>['certificates'],
+  ): Promise<CertificateRoot> {
+    const roots = await this.#divide(await this.#files(['certificates', 'roots'], rootFiles, readCertificates))
+    const intermediates = await this.#divide(
+      await this.#files(['certificates', 'intermediates'], intermediateFiles, readCertificates),
+    )
+    return {
+      kind: 'certificates',
+      name,
+      trusted: { roots: roots.trusted, intermediates: intermediates.trusted },
+      revoked: { roots: roots.revoked, intermediates: intermediates.revoked },
+      crls: await this.#files(['certificates', 'crls'], crls, readRevocationLists),
+    }
+  }
+
+  async #files(
+    at: ValuePath,
+    files: string | readonly string[],
+    read: (path: string) => Promise<Buffer[]>,
+  ): Promise<Buffer[]> {
+    const found: Buffer[] = []
+    for (const [index, file] of [files].flat().entries()) {
+      const path = resolve(this.#source.directory, file)
+      found.push(...((await this.#attempt([...at, index], path, () => read(path))) ?? []))
+    }
+    return found
+  }
+
+  /** An authority vouches for others at times that nobody states: revoked for a time is revoked. */
+  async #divide(certificates: readonly Buffer[]): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
+    const divided = { trusted: [] as Buffer[], revoked: [] as Buffer[] }
+    for (const der of certificates) {
+      const revoked = this.#revocations.certificate(await certificateFacts(der), undefined)
+      divided[revoked ? 'revoked' : 'trusted'].push(der)
+    }
+    return divided
   }
 
   async #attempt<T>(at: ValuePath, path: string, work: () => Promise<T>): Promise<T | undefined> {
