@@ -53,7 +53,7 @@ function build({ signers, threshold, mode, keys: revokedKeys, models }: Generate
   return {
     signers,
     threshold,
-    mode: mode as Written['mode'],
+    mode: mode,
     revoked: {
       keys: revokedKeys.map(([name, when]) => ({ fingerprint: keys[name], ...when })),
       rootDigests: models.map(([name, when]) => ({ digest: roots[name], ...when })),

@@ -36,7 +36,7 @@ it('takes effect at the next load, and keeps the last valid version', async () =
   const load = async () =>
     openVerifiedModel(site.file('model'), { policy }).then(
       ({ verdict }) => verdict.decision,
-      (error: { code: string }) => error.code,
+      (error: unknown) => (error as { code: string }).code,
     )
   expect(await load()).toBe('accepted')
 
