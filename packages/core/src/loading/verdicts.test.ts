@@ -1,5 +1,5 @@
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
-import { InMemorySpanExporter, SimpleSpanProcessor, BasicTracerProvider } from '@opentelemetry/sdk-trace'
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
@@ -136,7 +136,7 @@ it('loads become OpenTelemetry spans and metrics, until that is stopped', async 
   const exporter = new InMemorySpanExporter()
   const reader = new ManualReader()
   const stop = instrumentLoads({
-    tracerProvider: new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }),
+    tracerProvider: new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }),
     meterProvider: new MeterProvider({ readers: [reader] }),
   })
   await judgeModel(site.file('good'), { policy })
