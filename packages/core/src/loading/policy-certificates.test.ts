@@ -35,6 +35,8 @@ beforeAll(async () => {
   await signed('alice', leaf, chain)
   await signed('bare', leaf, [])
   await signed('stranger', stranger, [])
+  await signed('mixed', stranger, [])
+  await signed('mixed', leaf, [], undefined, 'mixed.second.sig')
   await signed('timed', leaf, chain, (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
   await signed('pair', leaf, chain)
   await signed('pair', bob, chain, undefined, 'pair.second.sig')
@@ -221,6 +223,14 @@ it.each(['enforce', 'audit'] as const)(
     )
   },
 )
+
+it('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
+  const revoked = { certificates: [middle.fingerprint] }
+  for (const mode of ['enforce', 'audit'])
+    expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+})
 
 it('never accepts a keyless signer, and says why', async () => {
   const trustRoots = { fulcio: { sigstore: 'public-good' } }

@@ -7,7 +7,7 @@ import { countDistinctSigners, type SignedBy } from './distinct-signers.ts'
 import { identifySigner } from './identify.ts'
 import type { Policy } from './policy.ts'
 import { checkRequirements, trustedTime } from './require.ts'
-import type { Revocations } from './revocations.ts'
+import { REVOKED_CODES, type Revocations } from './revocations.ts'
 import { revokedSigner, signingKeyOf } from './revoked-signer.ts'
 import type { Rule } from './rule.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
@@ -46,7 +46,8 @@ export async function judge(
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
       verdict.reason = error.toJSON()
-      refusal ??= error
+      // What is revoked is told before whatever else is wrong: it holds in every mode.
+      if (!refusal || (REVOKED_CODES.has(error.code) && !REVOKED_CODES.has(refusal.code))) refusal = error
     }
   }
   const enough = enoughSigners(accepted, rule)
@@ -54,7 +55,7 @@ export async function judge(
   for (const { verdict } of enough.group) verdict.counted = enough.reached
   const [first] = enough.group
   if (enough.reached && first) return { ...judgement, outcome: { signature: first.signature } }
-  if (accepted.length > 0) return { ...judgement, outcome: { refusal: tooFew(enough, rule) } }
+  if (accepted.length > 0 && !(refusal && REVOKED_CODES.has(refusal.code))) refusal = tooFew(enough, rule)
   refusal ??= new ModelSealError('BUNDLE_NOT_FOUND', 'The model has no signature bundle.')
   return { ...judgement, outcome: { refusal } }
 }

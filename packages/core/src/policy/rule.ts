@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { ModelSealError } from '../errors.ts'
+import { shown, type ModelSealError } from '../errors.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import type { PolicySource } from './include.ts'
 import { compileMatch, type RuleMatch } from './match.ts'
@@ -57,7 +57,7 @@ export function compileRules(
     (source.file.rules ?? []).map((rule, index) => {
       const at = ['rules', index]
       if (names.has(rule.name))
-        problems.push(source.text.fault([...at, 'name'], `The rule name "${rule.name}" is used twice.`))
+        problems.push(source.text.fault([...at, 'name'], `The rule name ${shown(rule.name)} is used twice.`))
       names.add(rule.name)
       return compileRule(rule, source, at, roots, problems)
     }),
@@ -111,8 +111,8 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
         : ([signer.sigstore.root, 'sigstore'] as const)
   const root = roots.get(name)
   if (!root)
-    return `No trust root is named "${name}"; there is ${[...roots.keys()].map((known) => `"${known}"`).join(', ') || 'none'}.`
-  if (root.kind !== kind) return `The trust root "${name}" is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
+    return `No trust root is named ${shown(name)}; there is ${[...roots.keys()].map((known) => shown(known)).join(', ') || 'none'}.`
+  if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
   if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
   if ('certificate' in signer) {
     const { subject, san, issuer } = signer.certificate
@@ -124,7 +124,7 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
       issuer: optional(issuer),
     }
   }
-  if (!('sigstore' in signer)) return `The trust root "${name}" is of another kind.`
+  if (!('sigstore' in signer)) return `The trust root ${shown(name)} is of another kind.`
   const { issuer, identity } = signer.sigstore
   return { method: 'sigstore', root: name, issuer: compileText(issuer), identity: compileText(identity) }
 }

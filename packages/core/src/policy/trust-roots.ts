@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
 import { readCertificates } from '../bundle/certificate.ts'
 import { readRevocationLists } from '../bundle/revocation-list.ts'
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { certificateFacts } from './certificate-facts.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
@@ -62,7 +62,8 @@ export async function readTrustRoots(
   for (const source of sources) {
     for (const [name, root] of Object.entries(source.file.trustRoots ?? {})) {
       const at = ['trustRoots', name]
-      if (roots.has(name)) reading.problems.push(source.text.fault(at, `The trust root "${name}" is defined twice.`))
+      if (roots.has(name))
+        reading.problems.push(source.text.fault(at, `The trust root ${shown(name)} is defined twice.`))
       roots.set(name, await new RootReader(source, at, revocations, reading).read(name, root))
     }
   }
