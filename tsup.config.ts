@@ -8,14 +8,16 @@ const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
     'hashing-worker': 'src/hashing/worker.ts',
+    opentelemetry: 'src/telemetry/opentelemetry.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),
 )
+const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => name === 'index' || name === 'opentelemetry'))
 
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['esm'],
-  dts: library ? { entry: { index: 'src/index.ts' } } : false,
+  dts: library ? { entry: typed } : false,
   clean: true,
   shims: library,
   splitting: true,

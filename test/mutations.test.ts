@@ -24,9 +24,9 @@ async function meaningOf(): Promise<Meaning> {
   await verifyModel(model, { signature, verifier: publisher })
   const { manifest, verdict } = await openVerifiedModel(model, publisher)
   return {
-    rootDigest: manifest.rootDigest,
+    rootDigest: manifest!.rootDigest,
     signer: verdict.bundles.map(({ signer }) => signer),
-    resources: manifest.resources,
+    resources: manifest!.resources,
   }
 }
 

@@ -14,6 +14,8 @@ export interface Session {
 export interface Outcome {
   lines: string[]
   json: { result: object } | { verdict: object }
+  /** Of the process, where what was found is no success. Default 0. */
+  exitCode?: number
 }
 
 /** The work of a command on one model; a failure is thrown. */
@@ -33,8 +35,9 @@ export function performer(signal: AbortSignal): Perform {
     )
     process.stdout.write(
       flags.json
-        ? jsonLine({ ok: true, command: commandPath(command), ...outcome.json })
+        ? jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...outcome.json })
         : outcome.lines.map((line) => `${printable(line)}\n`).join(''),
     )
+    if (outcome.exitCode) process.exitCode = outcome.exitCode
   }
 }

@@ -1,6 +1,10 @@
 import { Command } from 'commander'
 import { commandPath } from './command-path.ts'
 import { addDigest } from './commands/digest.ts'
+import { addPolicyCheck } from './commands/policy-check.ts'
+import { addPolicyExplain } from './commands/policy-explain.ts'
+import { addPolicyInit } from './commands/policy-init.ts'
+import { addPolicyTest } from './commands/policy-test.ts'
 import { addSignCertificate } from './commands/sign-certificate.ts'
 import { addSignKey } from './commands/sign-key.ts'
 import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs11.ts'
@@ -38,6 +42,12 @@ export function createProgram(version: string, perform: Perform): Command {
   addVerifyCertificate(verify, perform)
 
   addDigest(program, perform)
+
+  const policy = program.command('policy').description('Write, check, explain and test a trust policy.')
+  addPolicyInit(policy, perform)
+  addPolicyCheck(policy, perform)
+  addPolicyExplain(policy, perform)
+  addPolicyTest(policy, perform)
   return program
 }
 

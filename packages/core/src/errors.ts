@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   CERTIFICATE_USAGE: 'the certificate is not for signing',
   CERTIFICATE_EXTENSION: 'a certificate of the chain has a critical extension that is not understood',
   CERTIFICATE_WEAK: 'a certificate of the chain was signed with an algorithm or key that is too weak',
-  CERTIFICATE_REVOKED: 'a certificate of the chain was revoked',
+  CERTIFICATE_REVOKED: 'a certificate of the chain was revoked, by its authority or by the policy',
   CHAIN_NO_PATH: 'no chain of certificates leads from the signer to a trusted root',
   CHAIN_TOO_LARGE: 'there are more certificates or revocation lists than any real chain needs',
   CHAIN_NOT_CA: 'a certificate of the chain was issued by one that is not of an authority',
@@ -95,8 +95,21 @@ export const ERROR_CODES = {
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
   POLICY_INVALID: 'the trust policy is not valid',
+  POLICY_STALE: 'the trust policy is older than it allows itself to be, so revocations may be missing',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
   SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
+  SIGNATURE_THRESHOLD: 'fewer distinct signers signed the model than the rule asks for',
+  KEY_OUTSIDE_VALIDITY: 'the key was not valid, by the policy, when it signed',
+  TIMESTAMP_REQUIRED: 'the rule asks for a trusted timestamp, and the signature has none',
+  LOG_REQUIRED: 'the rule asks for inclusion in a transparency log, and the signature has none',
+  SIGNATURE_TIME_UNKNOWN: 'the rule limits the age of a signature, and nothing trusted says when it was made',
+  SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
+  HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',
+  ISOLATION_REFUSED: 'the model cannot be loaded under the isolation that the rule asks for',
+  MODEL_REVOKED: 'the policy revokes this model by its root digest',
+  FILE_REVOKED: 'the policy revokes a file of the model by its digest',
+  KEY_REVOKED: 'the policy revokes the key that signed',
+  IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
@@ -121,6 +134,10 @@ export interface FileProblem {
 export interface ErrorDetails {
   /** The file or directory concerned: a path, or a name relative to the model root. */
   file?: string | undefined
+  /** Where in the file, from 1; for files that people write. */
+  line?: number | undefined
+  /** From 1. */
+  column?: number | undefined
   /** The signer concerned, by its name in the policy or its fingerprint. */
   signer?: string | undefined
   expected?: string | undefined
@@ -157,6 +174,8 @@ const BRAND = Symbol.for('modelseal.error')
 export class ModelSealError extends Error {
   readonly code: ErrorCode
   readonly file: string | undefined
+  readonly line: number | undefined
+  readonly column: number | undefined
   readonly signer: string | undefined
   readonly expected: string | undefined
   readonly found: string | undefined
@@ -170,6 +189,8 @@ export class ModelSealError extends Error {
     this.name = 'ModelSealError'
     this.code = code
     this.file = details.file
+    this.line = details.line
+    this.column = details.column
     this.signer = details.signer
     this.expected = details.expected
     this.found = details.found
@@ -186,8 +207,8 @@ export class ModelSealError extends Error {
   }
 
   toJSON(): SerializedError {
-    const { code, message, file, signer, expected, found, hint, problems } = this
-    return { code, message, file, signer, expected, found, hint, problems }
+    const { code, message, file, line, column, signer, expected, found, hint, problems } = this
+    return { code, message, file, line, column, signer, expected, found, hint, problems }
   }
 
   /** Restores an error that crossed a thread as {@link SerializedError}. */

@@ -1,4 +1,4 @@
-import { channel } from 'node:diagnostics_channel'
+import { channel, tracingChannel } from 'node:diagnostics_channel'
 
 /**
  * Name of the `node:diagnostics_channel` on which every verdict of a verified load is published,
@@ -12,8 +12,55 @@ import { channel } from 'node:diagnostics_channel'
  */
 export const VERDICT_CHANNEL = 'modelseal:verdict'
 
+/**
+ * Name of the `node:diagnostics_channel` tracing channel around each verified load: it makes the
+ * channels `tracing:modelseal:load:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. The
+ * message of all of them is one {@link LoadTrace} a load.
+ *
+ * @example
+ * ```ts
+ * import { tracingChannel } from 'node:diagnostics_channel'
+ * tracingChannel(LOAD_CHANNEL).subscribe({ start: ({ model }) => log.info(`loading ${model}`) })
+ * ```
+ */
+export const LOAD_CHANNEL = 'modelseal:load'
+
+/**
+ * Name of the `node:diagnostics_channel` on which the reloads of a watched policy are published.
+ * The message is a {@link PolicyReload}.
+ */
+export const POLICY_CHANNEL = 'modelseal:policy'
+
+/** What is known of one load while it runs. Nothing in it is secret. */
+export interface LoadTrace {
+  /** Absolute path of the model. */
+  model: string
+  /** A `Verdict`; there from `asyncStart` on. */
+  verdict?: object
+  /** Where the model was refused. */
+  error?: unknown
+}
+
+/** A watched policy changed. */
+export interface PolicyReload {
+  /** Absolute path of the policy. */
+  path: string
+  /** Why the new version is not used, as a `SerializedError`; absent where it is in use. */
+  error?: object
+}
+
 const verdicts = channel(VERDICT_CHANNEL)
+const policies = channel(POLICY_CHANNEL)
+const loads = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
 
 export function publishVerdict(verdict: object): void {
   if (verdicts.hasSubscribers) verdicts.publish(verdict)
+}
+
+export function publishPolicyReload(reload: PolicyReload): void {
+  if (policies.hasSubscribers) policies.publish(reload)
+}
+
+export function traceLoad<T>(trace: LoadTrace, load: () => Promise<T>): Promise<T> {
+  return loads.tracePromise(load, trace)
 }

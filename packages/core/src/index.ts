@@ -1,11 +1,19 @@
 export { ERROR_CODES, ModelSealError, shown } from './errors.ts'
 export type { ErrorCode, ErrorDetails, FileProblem, SerializedError } from './errors.ts'
-export { VERDICT_CHANNEL } from './events.ts'
+export { LOAD_CHANNEL, POLICY_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type PolicyReload } from './events.ts'
 export { openVerifiedModel, type ModelReader, type OpenOptions } from './loading/open-verified-model.ts'
 export { VerifiedModel } from './loading/verified-model.ts'
 export { verifyModel, type VerifyOptions, type VerifyResult } from './loading/verify-model.ts'
-export { loadPolicy, type AcceptedKey, type Policy, type Rule } from './policy/policy.ts'
-export type { BundleVerdict, Verdict } from './policy/verdict.ts'
+export { loadPolicy, type Policy } from './policy/policy.ts'
+export { watchPolicy, WatchedPolicy, type WatchOptions } from './policy/watch-policy.ts'
+export { checkPolicy, WARNING_CODES, type PolicyFinding } from './policy/check.ts'
+export { explain } from './policy/explain.ts'
+export { startingPolicy, type StartingSigner } from './policy/starting-policy.ts'
+export { judgeModel } from './loading/judge-model.ts'
+export { testPolicy, type ExpectationResult } from './loading/test-policy.ts'
+export type { ModelFormat } from './policy/match.ts'
+export type { PolicyFile } from './policy/schema.ts'
+export type { BundleVerdict, CheckName, CheckVerdict, Decision, Verdict } from './policy/verdict.ts'
 export type {
   CertificateSigner,
   KeySigner,

@@ -51,7 +51,7 @@ export async function loadVerifiedModel(path: string, options: LoadOptions = {})
   }
   const { session: given, ...open } = options
   const sessionOptions = checkedSessionOptions(given)
-  await using model = await openVerifiedModel(path, open, gather)
+  await using model = await openVerifiedModel(path, { ...open, format: 'onnx' }, gather)
   const { bytes, externalData } = model.gathered
   try {
     const session = await InferenceSession.create(bytes, { ...sessionOptions, externalData })

@@ -30,9 +30,12 @@ export function verified<T extends TensorFlow>(
   const loader =
     (name: 'loadGraphModel' | 'loadLayersModel') =>
     async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {
-      await using model = await openArtifacts(source, options, loadOptions)
+      await using model = await openArtifacts(source, { ...options, format: FORMATS[name] }, loadOptions)
       return await handOver(tf, name, model, further)
     }
   // Both take and give what tf's own do, whatever its version.
   return { loadGraphModel: loader('loadGraphModel'), loadLayersModel: loader('loadLayersModel') }
 }
+
+/** For rules of the policy that match by format. */
+const FORMATS = { loadGraphModel: 'tfjs-graph', loadLayersModel: 'tfjs-layers' } as const

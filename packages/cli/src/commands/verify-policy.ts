@@ -29,9 +29,11 @@ Examples:
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub`
 
 async function verifyByPolicy(model: string, flags: Flags, session: Session): Promise<Outcome> {
-  const { openVerifiedModel, shown } = await import('@modelseal/core')
+  const { explain, openVerifiedModel, shown } = await import('@modelseal/core')
   await using verified = await openVerifiedModel(model, { ...flags, ...session })
   const { verdict } = verified
+  // What a rule has loaded without a valid signature is not verified.
+  if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }
   return { lines: summary(`Accepted ${shown(model)}`, factsOf(verdict, shown)), json: { verdict } }
 }
 

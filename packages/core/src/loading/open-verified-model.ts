@@ -1,35 +1,52 @@
-import { resolve } from 'node:path'
-import { publishVerdict } from '../events.ts'
+import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { Contents } from '../manifest/contents.ts'
 import { nameWithin } from '../manifest/ignores.ts'
-import { judgeBundle } from '../policy/judge.ts'
-import { loadPolicy, ruleFor, type Policy, type Rule } from '../policy/policy.ts'
+import { judge } from '../policy/judge.ts'
+import { ModelFacts, type ModelFormat } from '../policy/match.ts'
+import { checkFresh, loadPolicy, ruleFor, type Policy } from '../policy/policy.ts'
+import { trustedTime } from '../policy/require.ts'
+import { REVOKED_CODES } from '../policy/revocations.ts'
+import type { Rule } from '../policy/rule.ts'
+import { MODEL_FORMATS } from '../policy/rule-schema.ts'
 import type { Verdict } from '../policy/verdict.ts'
+import type { WatchedPolicy } from '../policy/watch-policy.ts'
 import { throwIfAborted } from '../source/local-source.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import { findBundles, type FoundModel } from './find-bundles.ts'
+import { BundleSearch } from './bundle-search.ts'
+import type { FoundModel } from './find-bundles.ts'
+import { openUnverified } from './open-unverified.ts'
+import { UnrevokedContents } from './revoked-files.ts'
+import type { ServedFiles } from './served-files.ts'
+import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
 
 export interface OpenOptions {
-  /** The trust policy: a path, or one that was loaded. Without it, it is looked for. */
-  policy?: string | Policy | undefined
+  /** The trust policy: a path, one that was loaded, or one that is watched. Without it, it is looked for. */
+  policy?: string | Policy | WatchedPolicy | undefined
   /** Path of the bundle. Without it, it is looked for beside the model. */
   signature?: string | undefined
+  /** What the caller is going to read, for rules that match by format. */
+  format?: ModelFormat | undefined
+  /** Where the model was fetched from, for rules that match by URL. */
+  url?: string | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
 }
 
-/** Reads files of a model whose signature and policy were accepted, each against its signed digest. */
+/**
+ * Reads files of a model whose signature and policy were accepted, each against its signed digest.
+ * For a model that a rule in the mode `audit` or `skip` loads unverified: files as they lie on disk.
+ */
 export interface ModelReader {
   /** The file that was asked for, where a file was; else undefined. */
   readonly entry: string | undefined
-  /** Names of all signed files. */
+  /** Names of all signed files; of an unverified model, of those that are known. */
   readonly files: readonly string[]
   /**
    * @returns the bytes that were hashed; nobody else has this buffer
-   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`
    */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
 }
@@ -41,11 +58,16 @@ export interface ModelReader {
  *
  * `gather` is for loaders: it reads what the runtime is to get, before the remaining files are
  * checked, so that no file is read twice. What it returns must not reach the runtime before this
- * function has returned: only then the whole model is verified.
+ * function has returned: only then the whole model is verified. It is called once more where a
+ * rule in the mode `audit` has the model loaded after the check failed.
  *
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_NO_MATCH`,
- * `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`, `SIGNATURE_INVALID`,
- * `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of reading, parsing and hashing
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
+ * `POLICY_NO_MATCH`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
+ * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
+ * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
+ * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
+ * `IDENTITY_REVOKED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of reading,
+ * parsing and hashing
  * @example
  * ```ts
  * await using model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })
@@ -63,82 +85,181 @@ export async function openVerifiedModel<T>(
   options: OpenOptions = {},
   gather?: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T | undefined>> {
-  const verdict = emptyVerdict(path)
+  const verdict = emptyVerdict(path, options)
+  const trace: LoadTrace = { model: verdict.model.path }
+  return traceLoad(trace, async () => {
+    trace.verdict = verdict
+    try {
+      const model = await open(path, options, gather, verdict)
+      verdict.at = new Date().toISOString()
+      publishVerdict(verdict)
+      return model
+    } catch (error) {
+      throw refused(verdict, error)
+    }
+  })
+}
+
+type Gather<T> = ((reader: ModelReader) => Promise<T>) | undefined
+
+async function open<T>(
+  path: string,
+  options: OpenOptions,
+  gather: Gather<T>,
+  verdict: Verdict,
+): Promise<VerifiedModel<T | undefined>> {
+  checkFormat(options.format)
+  const now = Date.now()
+  const search = new BundleSearch(path, options.signature)
+  const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict))
+  if (rule.mode === 'skip') {
+    const model = await openAnyway(path, options, gather, policy, search, verdict)
+    verdict.decision = 'skipped'
+    return model
+  }
   try {
-    const rule = await timed(verdict, 'policy', () => findRule(options, verdict))
-    const { found, signature } = await timed(verdict, 'verification', () => findSignature(path, options, rule, verdict))
-    const model = await timed(verdict, 'hashing', async () => {
-      const contents = await compareNames(found, signature, options)
-      try {
-        const gathered = await gather?.({
-          entry: found.entry ?? onlyFile(found),
-          files: contents.names,
-          read: (name) => contents.read(name),
-        })
-        await contents.checkRest()
-        return new VerifiedModel(contents, signature.manifest, verdict, gathered)
-      } finally {
-        verdict.files.checked = contents.checked.files
-        verdict.bytes = contents.checked.bytes
-      }
-    })
+    const { found, signature } = await timed(verdict, 'verification', () =>
+      findSignature(search, options, rule, policy, now, verdict),
+    )
+    const model = await timed(verdict, 'hashing', () =>
+      readModel(found, signature, rule, policy, options, gather, verdict),
+    )
     throwIfAborted(options.signal)
     verdict.decision = 'accepted'
-    publishVerdict(verdict)
     return model
   } catch (error) {
-    throw refused(verdict, error)
+    if (rule.mode !== 'audit' || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
+    const model = await openAnyway(path, options, gather, policy, search, verdict)
+    verdict.decision = 'tolerated'
+    verdict.wouldRefuse = error.toJSON()
+    return model
   }
 }
 
-async function findRule({ policy: given }: OpenOptions, verdict: Verdict): Promise<Rule> {
-  const policy = typeof given === 'object' ? given : await loadPolicy(given)
+/** A revocation refuses in every mode; an abort is no judgement. */
+function holdsInAudit({ code }: ModelSealError): boolean {
+  return REVOKED_CODES.has(code) || code === 'ABORTED'
+}
+
+async function findRule(
+  { policy: given, format, url }: OpenOptions,
+  search: BundleSearch,
+  now: number,
+  verdict: Verdict,
+): Promise<{ policy: Policy; rule: Rule }> {
+  const policy =
+    typeof given === 'object' ? await ('current' in given ? given.current() : given) : await loadPolicy(given)
   verdict.policy = policy.path
-  const rule = ruleFor(policy, verdict.model.path)
-  verdict.rule = rule.name
-  return rule
+  await checking(verdict, 'policy-age', () => {
+    checkFresh(policy, now)
+    return policy.ages.length > 0
+      ? 'The policy is as fresh as it asks to be.'
+      : 'The policy does not limit its own age.'
+  })
+  return checking(verdict, 'rule', async (tell) => {
+    const facts = new ModelFacts({ path: verdict.model.path, format, url }, () => search.claimedNames())
+    const rule = await ruleFor(policy, facts)
+    verdict.rule = rule.name
+    verdict.mode = rule.mode
+    if (rule.reason !== undefined) verdict.reason = rule.reason
+    tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}.`)
+    return { policy, rule }
+  })
 }
 
 async function findSignature(
-  path: string,
+  search: BundleSearch,
   options: OpenOptions,
   rule: Rule,
+  policy: Policy,
+  now: number,
   verdict: Verdict,
 ): Promise<{ found: FoundModel; signature: VerifiedSignature }> {
-  const found = await findBundles(path, options.signature)
+  const found = await checking(verdict, 'bundles', async (tell) => {
+    const model = await search.find()
+    tell(`The model has ${model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`}.`)
+    return model
+  })
   if (found.entry !== undefined) verdict.model.entry = found.entry
   throwIfAborted(options.signal)
-  const signature = firstAccepted(found, rule, verdict)
-  verdict.model.name = signature.manifest.modelName
-  verdict.model.rootDigest = signature.manifest.rootDigest
-  verdict.files.signed = signature.manifest.files.size
-  return { found, signature }
+  const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, now)
+  verdict.checks.push(...checks)
+  verdict.bundles = bundles
+  if ('refusal' in outcome) throw outcome.refusal
+  const { manifest } = outcome.signature
+  verdict.model.name = manifest.modelName
+  verdict.model.rootDigest = manifest.rootDigest
+  verdict.files.signed = manifest.files.size
+  return { found, signature: outcome.signature }
 }
 
-/** Every bundle is judged, so that the verdict tells of each; the first that counts decides. */
-function firstAccepted({ bundles }: FoundModel, rule: Rule, verdict: Verdict): VerifiedSignature {
-  let accepted: VerifiedSignature | undefined
-  let refusal: ModelSealError | undefined
-  for (const found of bundles) {
+/** How this function hands files out: as the buffers that were hashed. */
+const ISOLATION = 'memory'
+
+async function readModel<T>(
+  found: FoundModel,
+  signature: VerifiedSignature,
+  rule: Rule,
+  policy: Policy,
+  options: OpenOptions,
+  gather: Gather<T>,
+  verdict: Verdict,
+): Promise<VerifiedModel<T | undefined>> {
+  await checking(verdict, 'isolation', () => {
+    checkIsolation(rule)
+    return `The runtime gets the bytes that were hashed (${ISOLATION}).`
+  })
+  return checking(verdict, 'files', async (tell) => {
+    const contents = await compareNames(found, signature, rule, options)
     try {
-      if ('error' in found) throw found.error
-      const signature = judgeBundle(found.bundle, rule)
-      verdict.bundles.push({ path: found.path, counted: accepted === undefined, signer: signature.signer })
-      accepted ??= signature
-    } catch (error) {
-      if (!(error instanceof ModelSealError)) throw error
-      verdict.bundles.push({ path: found.path, counted: false, reason: error.toJSON() })
-      refusal ??= error
+      const { revocations } = policy
+      const served = new UnrevokedContents(contents, {
+        revocations,
+        time: trustedTime(signature),
+        signal: options.signal,
+      })
+      const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))
+      if (rule.require.files !== 'loaded') await served.checkRest()
+      tell(
+        `${contents.checked.files} of ${contents.names.length} signed files were hashed and are as they were signed.`,
+      )
+      return new VerifiedModel(served, signature.manifest, verdict, gathered)
+    } finally {
+      verdict.files.checked = contents.checked.files
+      verdict.bytes = contents.checked.bytes
     }
-  }
-  if (accepted) return accepted
-  throw refusal ?? new ModelSealError('BUNDLE_NOT_FOUND', 'The model has no signature bundle.')
+  })
+}
+
+async function openAnyway<T>(
+  path: string,
+  options: OpenOptions,
+  gather: Gather<T>,
+  policy: Policy,
+  search: BundleSearch,
+  verdict: Verdict,
+): Promise<VerifiedModel<T | undefined>> {
+  // A model without a readable bundle is what these modes are for.
+  const found = await search.find().catch(() => undefined)
+  const files = await checking(verdict, 'revocation', async (tell) => {
+    const opened = await openUnverified(path, found, policy.revocations, options.signal)
+    tell('Nothing that its bundles claim is revoked, nor its root digest.')
+    return opened
+  })
+  const gathered = await gather?.(readerOf(files, files.entry))
+  throwIfAborted(options.signal)
+  return new VerifiedModel(files, undefined, verdict, gathered)
+}
+
+function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
+  return { entry, files: served.names, read: (name) => served.read(name) }
 }
 
 function compareNames(
   { source, entry, bundles }: FoundModel,
   { manifest }: VerifiedSignature,
-  options: OpenOptions,
+  { require }: Rule,
+  { signal, onProgress }: OpenOptions,
 ): Promise<Contents> {
   if (entry !== undefined && !manifest.files.has(entry)) {
     throw new ModelSealError(
@@ -148,51 +269,31 @@ function compareNames(
     )
   }
   const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
-  return Contents.compareNames(source, manifest, { ignored, signal: options.signal, onProgress: options.onProgress })
+  const ignoreUnsignedFiles = require.files === 'ignore-unsigned'
+  return Contents.compareNames(source, manifest, { ignored, ignoreUnsignedFiles, signal, onProgress })
 }
 
 function onlyFile({ source }: FoundModel): string | undefined {
   return source.kind === 'file' ? source.name : undefined
 }
 
-function emptyVerdict(path: string): Verdict {
-  return {
-    decision: 'refused',
-    model: { path: resolve(path) },
-    bundles: [],
-    files: { checked: 0, signed: 0 },
-    bytes: 0,
-    durations: { policy: 0, verification: 0, hashing: 0 },
-  }
-}
-
-async function timed<T>(verdict: Verdict, step: keyof Verdict['durations'], work: () => Promise<T>): Promise<T> {
-  const start = performance.now()
-  try {
-    return await work()
-  } finally {
-    verdict.durations[step] = performance.now() - start
-  }
-}
-
-/** Only a typed error leaves, with the verdict on it. */
-function refused(verdict: Verdict, cause: unknown): ModelSealError {
-  const error = cause instanceof ModelSealError ? cause : unexpected(cause)
-  verdict.decision = 'refused'
-  verdict.error = error.toJSON()
-  error.verdict = verdict
-  publishVerdict(verdict)
-  return error
-}
-
-function unexpected(cause: unknown): ModelSealError {
-  return new ModelSealError(
-    'INTERNAL',
-    'The check failed for a reason that was not foreseen, so the model is refused.',
+function checkIsolation({ name, require: { isolation } }: Rule): void {
+  if (!isolation || isolation.includes(ISOLATION)) return
+  throw new ModelSealError(
+    'ISOLATION_REFUSED',
+    `The rule ${shown(name)} does not allow the way in which this model is loaded.`,
     {
-      found: cause instanceof Error ? cause.message : String(cause),
-      hint: 'Please report this.',
-      cause,
+      expected: isolation.join(' or '),
+      found: ISOLATION,
+      hint: `Allow ${ISOLATION} in "require.isolation", or use a loader that offers another way.`,
     },
   )
+}
+
+function checkFormat(format: string | undefined): void {
+  if (format === undefined || MODEL_FORMATS.some((known) => known === format)) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'The option "format" is not a format that a policy can name.', {
+    expected: MODEL_FORMATS.join(' or '),
+    found: shown(format),
+  })
 }

@@ -5,7 +5,7 @@ import { listFiles, type LocalSource, type SourceFile } from '../source/local-so
 import { GIT_PATHS, ignoring } from './ignores.ts'
 import { UNNAMED_FILE, type ListedFile, type Manifest } from './manifest.ts'
 import { compareCodePoints } from './order.ts'
-import { rangesOf } from './serialization.ts'
+import { rangesOf, type Serialization } from './serialization.ts'
 
 export interface ContentsOptions {
   /** Names left out beside those that the manifest records, relative to the model root. */
@@ -75,6 +75,16 @@ export class Contents {
   /** The names that can be read: those of the manifest. */
   get names(): string[] {
     return [...this.#files.keys()]
+  }
+
+  /** The files on disk that the names stand for. */
+  get sourceFiles(): readonly SourceFile[] {
+    return [...this.#files.values()]
+  }
+
+  /** How the manifest was made. */
+  get serialization(): Readonly<Serialization> {
+    return this.#manifest.serialization
   }
 
   /** What has been found equal so far. */

@@ -1,53 +1,197 @@
+import { createHash } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { verifyKeyBundle } from '../verification/key.ts'
+import type { Manifest } from '../manifest/manifest.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import type { AcceptedKey, Rule } from './policy.ts'
+import { countDistinctSigners, type SignedBy } from './distinct-signers.ts'
+import { identifySigner } from './identify.ts'
+import type { Policy } from './policy.ts'
+import { checkRequirements, trustedTime } from './require.ts'
+import { REVOKED_CODES, type Revocations } from './revocations.ts'
+import { revokedSigner, signingKeyOf } from './revoked-signer.ts'
+import type { Rule } from './rule.ts'
+import type { BundleVerdict, CheckVerdict } from './verdict.ts'
+
+/** A bundle file as it was found: parsed, or why not. */
+export type BundleCandidate = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
+
+/** What a rule makes of a model's bundles, before any of its files is hashed. */
+export interface Judgement {
+  checks: CheckVerdict[]
+  bundles: BundleVerdict[]
+  /** The signature whose manifest the model must equal, where there were enough; else why not. */
+  outcome: { signature: VerifiedSignature } | { refusal: ModelSealError }
+}
 
 /**
- * Verifies a bundle against the signers that a rule accepts.
+ * Judges every bundle of a model by a rule: verifies its signature, looks for revocations, checks
+ * what the rule requires; then counts distinct signers of the same model.
  *
- * @throws {@link ModelSealError} `SIGNER_NOT_TRUSTED` where it is by none of them; else why the
- * one that it claims to be by did not sign it
+ * @param now milliseconds since 1970
  */
-export function judgeBundle(bundle: UnverifiedBundle, rule: Rule): VerifiedSignature {
-  const candidates = rule.signers.filter((signer) => mayBeBy(bundle, signer))
-  let refusal = notTrusted(bundle, rule)
-  for (const { name, publicKey } of candidates) {
+export async function judge(
+  candidates: readonly BundleCandidate[],
+  rule: Rule,
+  policy: Policy,
+  now: number,
+): Promise<Judgement> {
+  const judgement: Omit<Judgement, 'outcome'> = { checks: [], bundles: [] }
+  const accepted: Accepted[] = []
+  let refusal: ModelSealError | undefined
+  for (const candidate of candidates) {
+    const verdict: BundleVerdict = { path: candidate.path, counted: false }
+    judgement.bundles.push(verdict)
     try {
-      return verifyKeyBundle(bundle, publicKey, name)
+      accepted.push({ ...(await judgeBundle(candidate, rule, policy, now, verdict, judgement.checks)), verdict })
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
-      // Of several keys that might have signed, one that did not says nothing about the others.
-      if (error.code !== 'KEY_MISMATCH' || candidates.length === 1) refusal = error
-      if (error.code !== 'KEY_MISMATCH' && error.code !== 'SIGNATURE_INVALID') break
+      verdict.reason = error.toJSON()
+      // What is revoked is told before whatever else is wrong: it holds in every mode.
+      if (!refusal || (REVOKED_CODES.has(error.code) && !REVOKED_CODES.has(refusal.code))) refusal = error
     }
   }
-  throw refusal
+  const enough = enoughSigners(accepted, rule)
+  judgement.checks.push(thresholdCheck(enough, rule))
+  for (const { verdict } of enough.group) verdict.counted = enough.reached
+  const [first] = enough.group
+  if (enough.reached && first) return { ...judgement, outcome: { signature: first.signature } }
+  if (accepted.length > 0 && !(refusal && REVOKED_CODES.has(refusal.code))) refusal = tooFew(enough, rule)
+  refusal ??= new ModelSealError('BUNDLE_NOT_FOUND', 'The model has no signature bundle.')
+  return { ...judgement, outcome: { refusal } }
 }
 
-/** By what the bundle claims, which costs nothing to look at; the signature decides. */
-function mayBeBy({ material }: UnverifiedBundle, { publicKey }: AcceptedKey): boolean {
-  if (material.method !== 'key') return false
-  return material.hint === undefined || material.hint === publicKey.fingerprint
+interface Accepted extends SignedBy {
+  verdict: BundleVerdict
 }
 
-function notTrusted({ material, path }: UnverifiedBundle, rule: Rule): ModelSealError {
-  const claimed =
-    material.method === 'key'
-      ? material.hint
-        ? `the key ${shown(material.hint)}`
-        : 'an unnamed key'
-      : `the method ${material.method}`
-  return new ModelSealError(
-    'SIGNER_NOT_TRUSTED',
-    `The model is not signed by anyone whom the rule ${shown(rule.name)} accepts.`,
-    {
-      file: path,
-      signer: claimed,
-      expected: rule.signers.map(({ name, publicKey }) => `${shown(name)} (key ${publicKey.fingerprint})`).join(' or '),
-      found: claimed,
-      hint: 'If this signer is right, the policy has to say so; else do not load the model.',
-    },
+/** @throws {@link ModelSealError} why the bundle does not count */
+async function judgeBundle(
+  candidate: BundleCandidate,
+  rule: Rule,
+  policy: Policy,
+  now: number,
+  verdict: BundleVerdict,
+  checks: CheckVerdict[],
+): Promise<SignedBy> {
+  const check = (name: CheckVerdict['check'], passed: string, failure: ModelSealError | undefined) => {
+    checks.push({
+      check: name,
+      ...(failure
+        ? { outcome: 'failed', reason: failure.message, code: failure.code }
+        : { outcome: 'passed', reason: passed }),
+      bundle: candidate.path,
+    })
+    if (failure) throw failure
+  }
+  try {
+    if ('error' in candidate) throw candidate.error
+    const identified = await identifySigner(candidate.bundle, rule, policy, now)
+    const { signature } = identified
+    verdict.signer = signature.signer
+    if (signature.time) verdict.time = signature.time
+    check('signature', `The signature is valid, and by ${shown(signature.signer.name)}.`, undefined)
+
+    const revoked = await revocationOf(candidate.bundle, signature, policy.revocations)
+    check('revocation', 'Nothing about it is revoked.', revoked)
+    for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, now))
+      check(name, passed, failure)
+    return { ...identified, names: namesOf(signature, await signingKeyOf(candidate.bundle)) }
+  } catch (error) {
+    if (!verdict.signer && error instanceof ModelSealError) check('signature', '', error)
+    throw error
+  }
+}
+
+async function revocationOf(
+  bundle: UnverifiedBundle,
+  signature: VerifiedSignature,
+  revocations: Revocations,
+): Promise<ModelSealError | undefined> {
+  const time = trustedTime(signature)
+  return (
+    revocations.rootDigest(signature.manifest.rootDigest, time) ??
+    // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
+    (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, time) : undefined) ??
+    (await revokedSigner(bundle, revocations, time)) ??
+    revokedFile(signature.manifest, revocations, time)
   )
+}
+
+/** Of whole files the manifest has the digests; those of other algorithms are computed on loading. */
+function revokedFile(
+  { files, serialization: { method, hashType } }: Manifest,
+  revocations: Revocations,
+  time: number | undefined,
+): ModelSealError | undefined {
+  if (method !== 'files' || !revocations.fileAlgorithms.has(hashType)) return undefined
+  for (const { name, digests } of files.values()) {
+    const revoked = revocations.file(name, hashType, digests[0] ?? '', time)
+    if (revoked) return revoked
+  }
+  return undefined
+}
+
+/** Who shares one of these with another is not distinct from it. */
+function namesOf({ signer }: VerifiedSignature, keyFingerprint: string | undefined): string[] {
+  if (signer.method === 'key') return [`key ${signer.fingerprint}`]
+  const names = keyFingerprint === undefined ? [] : [`key ${keyFingerprint}`]
+  const subject = signer.subject === '' ? [] : [`subject ${signer.rootFingerprint} ${signer.subject}`]
+  return [
+    ...names,
+    ...subject,
+    `certificate ${signer.fingerprint}`,
+    ...signer.subjectAltNames.map((name) => `san ${name}`),
+  ]
+}
+
+interface Enough {
+  group: readonly Accepted[]
+  count: number
+  reached: boolean
+}
+
+/** Of the signatures over one and the same model, in the order of the bundles; the largest where none is enough. */
+function enoughSigners(accepted: readonly Accepted[], { threshold }: Rule): Enough {
+  const groups = new Map<string, Accepted[]>()
+  for (const signature of accepted) {
+    const identity = modelIdentity(signature.signature.manifest)
+    const group = groups.get(identity)
+    if (group) group.push(signature)
+    else groups.set(identity, [signature])
+  }
+  let best: Enough = { group: [], count: 0, reached: false }
+  for (const group of groups.values()) {
+    const count = countDistinctSigners(group)
+    if (count >= threshold) return { group, count, reached: true }
+    if (count > best.count) best = { group, count, reached: false }
+  }
+  return best
+}
+
+/** A root digest is over digests alone (OMS 6.5.1): two signers must mean the same names as well. */
+function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
+  const { method, hashType, shardSize, allowSymlinks } = serialization
+  const hash = createHash('sha256').update(JSON.stringify([rootDigest, method, hashType, shardSize, allowSymlinks]))
+  for (const { name } of resources) hash.update(`\0${name}`)
+  return hash.digest('hex')
+}
+
+function thresholdCheck(enough: Enough, rule: Rule): CheckVerdict {
+  const reason = `${enough.count} of ${rule.threshold} distinct signers needed, of ${rule.signers.length} accepted, signed the model.`
+  if (enough.reached) return { check: 'threshold', outcome: 'passed', reason }
+  return {
+    check: 'threshold',
+    outcome: 'failed',
+    reason,
+    code: enough.count > 0 ? 'SIGNATURE_THRESHOLD' : 'SIGNER_NOT_TRUSTED',
+  }
+}
+
+function tooFew({ count, group }: Enough, rule: Rule): ModelSealError {
+  return new ModelSealError('SIGNATURE_THRESHOLD', 'Too few distinct signers signed the model.', {
+    file: group[0]?.verdict.path,
+    expected: `${rule.threshold} of the signers of the rule ${shown(rule.name)}, over the same root digest`,
+    found: `${count}`,
+    hint: 'Have the model signed by further signers; two signatures of one signer count once.',
+  })
 }

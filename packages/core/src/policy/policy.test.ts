@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { POLICY_VARIABLE } from './find-policy.ts'
+import { ModelFacts } from './match.ts'
 import { loadPolicy, ruleFor } from './policy.ts'
 
 const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()
@@ -33,15 +34,18 @@ test('reads a policy in YAML, and the same in JSON, with keys beside the file', 
     const path = policyWith(text)
     const policy = await loadPolicy(path)
     expect(policy.path).toBe(path)
-    expect(ruleFor(policy, join(path, '../models/vad/silero.onnx')).name).toBe('voice models')
+    const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
+    expect((await ruleFor(policy, facts)).name).toBe('voice models')
   }
 })
 
 test('refuses a model that no rule matches', async () => {
   const path = policyWith(POLICY)
   const policy = await loadPolicy(path)
-  for (const model of ['models/other', 'models', '../models/vad/a', 'x/models/vad/a'])
-    expect(() => ruleFor(policy, join(path, '..', model))).toThrow(refusal('POLICY_NO_MATCH'))
+  for (const model of ['models/other', 'models', '../models/vad/a', 'x/models/vad/a']) {
+    const facts = new ModelFacts({ path: join(path, '..', model) }, () => Promise.resolve([]))
+    await expect(ruleFor(policy, facts)).rejects.toEqual(refusal('POLICY_NO_MATCH'))
+  }
 })
 
 describe('a policy is refused that', () => {

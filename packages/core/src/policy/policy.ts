@@ -1,38 +1,51 @@
-import { dirname, relative, resolve, sep } from 'node:path'
-import picomatch from 'picomatch'
-import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
+import { dirname } from 'node:path'
+import { isHashType } from '../hashing/algorithms.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { before, parseDuration } from './duration.ts'
+import type { FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
-import type { PolicyFile } from './schema.ts'
-
-/** A key that a rule accepts. */
-export interface AcceptedKey {
-  /** Name of the trust root. */
-  name: string
-  publicKey: PublicKey
-}
-
-/** A rule, ready to be applied. */
-export interface Rule {
-  name: string
-  matches: (model: string) => boolean
-  signers: readonly AcceptedKey[]
-}
+import { readPolicySources, type PolicySource } from './include.ts'
+import { matchesModel, type ModelFacts } from './match.ts'
+import { Revocations } from './revocations.ts'
+import { compileRules, type Rule } from './rule.ts'
+import { readTrustRoots, type CompiledRoot, type Reading } from './trust-roots.ts'
 
 /** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
 export interface Policy {
   /** Absolute path of the file. */
   path: string
+  /** In the order in which they count. */
   rules: readonly Rule[]
+  roots: ReadonlyMap<string, CompiledRoot>
+  /** Whose time is trusted: DER of roots, of all trust roots that are timestamp authorities. */
+  timestampAuthorities: readonly Buffer[]
+  revocations: Revocations
+  /** For each file that states `maxAge`. */
+  ages: readonly PolicyAge[]
+  /** All files that it was read from. */
+  files: FileStates
+}
+
+interface PolicyAge {
+  path: string
+  issued: string
+  maxAge: string
+}
+
+/** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
+export interface CompiledPolicy {
+  policy: Policy
+  sources: readonly PolicySource[]
+  problems: readonly ModelSealError[]
 }
 
 /**
- * Reads and compiles a trust policy with all the keys that it names.
+ * Reads and compiles a trust policy with all the files that it names.
  *
  * @param given path of the file; without one it is looked for, see {@link findPolicy}
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID` with line and column; under
+ * their own codes what is wrong with files that it names: `FILE_NOT_FOUND`, `FILE_UNREADABLE`,
+ * `FILE_SPECIAL`, `FILE_TOO_LARGE`, `KEY_INVALID`, `CERTIFICATE_INVALID`
  * @example
  * ```ts
  * const policy = await loadPolicy('trust-policy.yaml')
@@ -40,74 +53,103 @@ export interface Policy {
  * ```
  */
 export async function loadPolicy(given?: string): Promise<Policy> {
-  const path = await findPolicy(given)
-  const bytes = await readSmallFile(path, {
-    what: 'trust policy',
-    maxBytes: MAX_POLICY_BYTES,
-    notFound: 'POLICY_NOT_FOUND',
-  })
-  const file = parsePolicy(bytes, path)
-  const keys = await readTrustRoots(file, dirname(path))
-  return { path, rules: file.rules.map((rule) => compileRule(rule, keys, path)) }
+  const { policy, problems } = await compilePolicy(await findPolicy(given))
+  if (problems[0]) throw problems[0]
+  return policy
+}
+
+/**
+ * Reads and compiles a policy as far as that goes.
+ *
+ * @param path absolute
+ * @throws {@link ModelSealError} what reading the file itself throws
+ */
+export async function compilePolicy(path: string): Promise<CompiledPolicy> {
+  const reading: Reading = { problems: [], files: new Map() }
+  const { problems } = reading
+  const sources = await readPolicySources(path, reading)
+  const revocations = compileRevocations(sources, problems)
+  const roots = await readTrustRoots(sources, revocations, reading)
+  const rules = compileRules(sources, roots, problems)
+  const root = sources.at(-1)
+  if (rules.length === 0 && root && problems.length === 0)
+    problems.push(root.text.fault([], 'It has no rules, so it accepts nothing.', { expected: '"rules"' }))
+  const ages = sources.flatMap(({ file: { issued, maxAge }, text }) =>
+    issued !== undefined && maxAge !== undefined ? [{ path: text.path, issued, maxAge }] : [],
+  )
+  const timestampAuthorities = [...roots.values()].flatMap((root) =>
+    root.kind === 'timestampAuthorities' ? root.certificates : [],
+  )
+  const policy = { path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files }
+  return { policy, sources, problems }
+}
+
+/** A revocation of any file holds. */
+function compileRevocations(sources: readonly PolicySource[], problems: ModelSealError[]): Revocations {
+  const revocations = new Revocations()
+  const algorithms = new Set<string>()
+  for (const { file, text } of sources) {
+    if (file.revoked) revocations.add(file.revoked)
+    for (const algorithm of revocations.fileAlgorithms) {
+      if (algorithms.has(algorithm)) continue
+      algorithms.add(algorithm)
+      if (!isHashType(algorithm))
+        problems.push(text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
+    }
+  }
+  return revocations
 }
 
 /**
  * The first rule that matches the model decides.
  *
- * @param model absolute path that the program loads
  * @throws {@link ModelSealError} `POLICY_NO_MATCH`
  */
-export function ruleFor(policy: Policy, model: string): Rule {
-  const rule = policy.rules.find(({ matches }) => matches(model))
-  if (rule) return rule
+export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> {
+  for (const rule of policy.rules) {
+    const matches = matchesModel(rule.match, facts)
+    if (matches === true || (matches !== false && (await matches))) return rule
+  }
   throw new ModelSealError(
     'POLICY_NO_MATCH',
-    `No rule of the policy ${shown(policy.path)} matches the model ${shown(model)}.`,
+    `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.path)}.`,
     {
-      file: model,
-      expected: 'a rule whose match.path covers it',
+      file: facts.path,
+      expected: 'a rule whose match covers it',
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
-      hint: `As the policy sees it, the path is ${shown(pathFrom(dirname(policy.path), model))}.`,
+      hint: `As the policy sees it, the path is ${shown(facts.pathFrom(dirname(policy.path)))}.`,
     },
   )
 }
 
-async function readTrustRoots(file: PolicyFile, base: string): Promise<Map<string, PublicKey>> {
-  const keys = new Map<string, PublicKey>()
-  for (const [name, { publicKey }] of Object.entries(file.trustRoots)) {
-    keys.set(name, await readPublicKey(resolve(base, publicKey)))
-  }
-  return keys
-}
+/** Clocks of one organisation agree better than this. */
+const CLOCK_SKEW = 24 * 3_600_000
 
-function compileRule(rule: PolicyFile['rules'][number], keys: ReadonlyMap<string, PublicKey>, path: string): Rule {
-  const signers = rule.signers.map(({ key }) => {
-    const publicKey = keys.get(key)
-    if (publicKey) return { name: key, publicKey }
+/**
+ * A policy that may not grow old accepts nothing when it has.
+ *
+ * @param now milliseconds since 1970
+ * @throws {@link ModelSealError} `POLICY_STALE`
+ */
+export function checkFresh(policy: Policy, now: number): void {
+  for (const { path, issued, maxAge } of policy.ages) {
+    const duration = parseDuration(maxAge)
+    const time = Date.parse(issued)
+    if (duration && time >= before(now, duration) && time <= now + CLOCK_SKEW) continue
+    const future = time > now
     throw new ModelSealError(
-      'POLICY_INVALID',
-      `The rule ${shown(rule.name)} of the policy ${shown(path)} names a key that it does not define.`,
+      'POLICY_STALE',
+      future
+        ? `The policy ${shown(path)} says that it will be issued in the future, so its age is not known.`
+        : `The policy ${shown(path)} is older than it allows itself to be, so revocations may be missing.`,
       {
         file: path,
-        signer: key,
-        expected: `one of ${[...keys.keys()].map(shown).join(', ') || 'the trust roots'}`,
-        found: shown(key),
+        expected: `a policy issued in the last ${maxAge}`,
+        found: `one issued at ${issued}`,
+        hint: future
+          ? 'Check the clock of this machine, and "issued".'
+          : 'Fetch the present policy from whoever writes it.',
       },
     )
-  })
-  return { name: rule.name, matches: pathMatcher(rule.match.path, dirname(path)), signers }
-}
-
-/** Globs are matched against the path relative to the policy; a glob from the root, against the whole path. */
-function pathMatcher(globs: string | readonly string[], base: string): (model: string) => boolean {
-  // A leading dot is no secret here: "**" means every model.
-  const matchers = [globs]
-    .flat()
-    .map((glob) => ({ absolute: glob.startsWith('/'), matches: picomatch(glob.replace(/^\.\//, ''), { dot: true }) }))
-  return (model) =>
-    matchers.some(({ absolute, matches }) => matches(absolute ? model.split(sep).join('/') : pathFrom(base, model)))
-}
-
-function pathFrom(base: string, model: string): string {
-  return relative(base, model).split(sep).join('/')
+  }
 }

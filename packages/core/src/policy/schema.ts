@@ -1,38 +1,40 @@
 import { z } from 'zod'
+import { revokedSchema } from './revoked-schema.ts'
+import { ruleSchema } from './rule-schema.ts'
+import { durationSchema, fileSchema, nameSchema, timeSchema } from './text-schema.ts'
+import { trustRootSchema } from './trust-schema.ts'
 
 /**
- * The trust policy's one definition: what a file may say, and the TypeScript types of it. Every
- * object is strict: an unknown field is an error, never ignored.
+ * The trust policy's one definition: what a file may say, the TypeScript types of it, and the
+ * published JSON Schema. Every object is strict: an unknown field is an error, never ignored.
  */
-const name = z.string().min(1)
-const globs = z.array(z.string().min(1)).min(1)
-
-const trustRoot = z.strictObject({
-  /** A PEM file (SPKI), relative to the policy file. */
-  publicKey: z.string().min(1),
-})
-
-const signer = z.strictObject({
-  /** Name of a trust root that is a public key. */
-  key: name,
-})
-
-const rule = z.strictObject({
-  name,
-  match: z.strictObject({
-    /** Globs over the path that the program loads, relative to the policy file. One is enough. */
-    path: z.union([z.string().min(1), globs]),
-  }),
-  /** Whose signature is accepted. One is enough. */
-  signers: z.array(signer).min(1),
-})
-
-export const policySchema = z.strictObject({
-  version: z.literal(1),
-  trustRoots: z.record(name, trustRoot),
-  /** The first rule that matches decides. */
-  rules: z.array(rule).min(1),
-})
+export const policySchema = z
+  .strictObject({
+    $schema: z.string().optional().describe('For editors.'),
+    version: z.literal(1),
+    include: z.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
+    issued: timeSchema.optional().describe('When this policy was written.'),
+    maxAge: durationSchema.optional().describe('From this age on, the policy accepts nothing.'),
+    trustRoots: z.record(nameSchema, trustRootSchema).optional(),
+    rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches decides.'),
+    revoked: revokedSchema.optional().describe('What no rule can accept.'),
+  })
+  .superRefine((policy, context) => {
+    if (policy.maxAge !== undefined && policy.issued === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['maxAge'],
+        message: 'expected "issued" beside maxAge: the time to count from',
+      })
+  })
 
 /** A trust policy as it is written. */
 export type PolicyFile = z.infer<typeof policySchema>
+
+/** The JSON Schema that editors complete policies with. */
+export function policyJsonSchema(): object {
+  return {
+    ...z.toJSONSchema(policySchema, { io: 'input' }),
+    title: 'modelseal trust policy',
+  }
+}

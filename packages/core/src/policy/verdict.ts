@@ -1,5 +1,6 @@
-import type { SerializedError } from '../errors.ts'
-import type { VerifiedSigner } from '../verification/verified-signature.ts'
+import type { ErrorCode, SerializedError } from '../errors.ts'
+import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
+import type { ModelFormat } from './match.ts'
 
 /** What became of one bundle. */
 export interface BundleVerdict {
@@ -9,20 +10,65 @@ export interface BundleVerdict {
   counted: boolean
   /** Proven by the signature; absent where the signature was not valid. */
   signer?: VerifiedSigner
+  /** When it was signed, by somebody trusted; absent where nobody trusted says. */
+  time?: SignatureTime
   /** Why it did not count. */
   reason?: SerializedError
 }
 
+/** The steps of a check, in the order in which they are taken. */
+export type CheckName =
+  | 'policy-age'
+  | 'rule'
+  | 'bundles'
+  | 'signature'
+  | 'revocation'
+  | 'key-validity'
+  | 'hash-algorithm'
+  | 'transparency-log'
+  | 'timestamp'
+  | 'signature-age'
+  | 'threshold'
+  | 'isolation'
+  | 'files'
+
+/** The outcome of one step. */
+export interface CheckVerdict {
+  check: CheckName
+  outcome: 'passed' | 'failed'
+  /** A sentence. */
+  reason: string
+  /** Why it failed. */
+  code?: ErrorCode
+  /** Absolute path of the bundle that it is about. */
+  bundle?: string
+}
+
+/**
+ * - `accepted`: everything that the rule asks for was found;
+ * - `refused`: nothing was handed out;
+ * - `tolerated`: refused by a rule in the mode `audit`, and loaded unverified all the same;
+ * - `skipped`: loaded unverified, under a rule in the mode `skip`.
+ */
+export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
+
 /** The outcome of a verified load: plain and serialisable, without secrets. */
 export interface Verdict {
-  decision: 'accepted' | 'refused'
+  decision: Decision
+  /** When it was reached: ISO 8601. */
+  at: string
   /** Absolute path of the policy; absent where none was found. */
   policy?: string
   /** Name of the rule that matched. */
   rule?: string
+  mode?: 'enforce' | 'audit' | 'skip'
+  /** Why the rule is as it is, in its author's words. */
+  reason?: string
   model: {
     /** Absolute path that was asked for. */
     path: string
+    url?: string
+    format?: ModelFormat
     /** The file that was asked for, relative to the signed model, where that is a directory. */
     entry?: string
     /** Name of the model when it was signed; informational. */
@@ -30,6 +76,7 @@ export interface Verdict {
     /** SHA-256 over the signed digests, lowercase hex. */
     rootDigest?: string
   }
+  checks: CheckVerdict[]
   bundles: BundleVerdict[]
   /** Files hashed and found as signed, of those that the manifest lists. */
   files: { checked: number; signed: number }
@@ -39,4 +86,6 @@ export interface Verdict {
   durations: { policy: number; verification: number; hashing: number }
   /** Why the model was refused. */
   error?: SerializedError
+  /** Under `tolerated`: why the model would have been refused in the mode `enforce`. */
+  wouldRefuse?: SerializedError
 }

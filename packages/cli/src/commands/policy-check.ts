@@ -1,0 +1,41 @@
+import type { PolicyFinding } from '@modelseal/core'
+import type { Command } from 'commander'
+import { nonEmpty, withJson } from '../options.ts'
+import type { Outcome, Perform } from '../perform.ts'
+
+/** For a policy that is valid, and dangerous. */
+const WARNINGS_EXIT_CODE = 3
+
+/** `modelseal policy check FILE`: errors and dangers, with their places. */
+export function addPolicyCheck(policy: Command, perform: Perform): void {
+  withJson(policy.command('check'))
+    .description('Find errors and dangers in a trust policy.')
+    .argument('<file>', 'the trust policy', nonEmpty)
+    .addHelpText('after', HELP)
+    .action(perform(check))
+}
+
+const HELP = `
+Exit code: 1 where the policy has errors, and so accepts nothing; 3 where it has warnings; else 0.
+
+Example:
+  $ modelseal policy check trust-policy.yaml`
+
+async function check(file: string): Promise<Outcome> {
+  const { checkPolicy, shown } = await import('@modelseal/core')
+  const findings = await checkPolicy(file)
+  const lines = findings.map(({ severity, code, message, file: path, line, column }) => {
+    const place = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`
+    return `${shown(path)}${place} ${severity} ${code}: ${message}`
+  })
+  return {
+    lines: findings.length === 0 ? ['No error and no danger was found.'] : lines,
+    json: { result: { findings } },
+    exitCode: exitCodeOf(findings),
+  }
+}
+
+function exitCodeOf(findings: readonly PolicyFinding[]): number {
+  if (findings.some(({ severity }) => severity === 'error')) return 1
+  return findings.some(({ severity }) => severity === 'warning') ? WARNINGS_EXIT_CODE : 0
+}

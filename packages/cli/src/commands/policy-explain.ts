@@ -1,0 +1,31 @@
+import type { Command } from 'commander'
+import { nonEmpty, pathOption, withJson } from '../options.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+
+interface Flags {
+  policy?: string
+  signature?: string
+}
+
+/** `modelseal policy explain MODEL`: each check that a load makes, and its outcome. */
+export function addPolicyExplain(policy: Command, perform: Perform): void {
+  withJson(policy.command('explain'))
+    .description('Show which rule decides about a model, and every check, without loading it.')
+    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
+    .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addHelpText('after', HELP)
+    .action(perform(explainModel))
+}
+
+const HELP = `
+Exit code: 1 where a load would be refused; 0 where the model would be loaded, verified or not.
+
+Example:
+  $ modelseal policy explain models/vad --policy trust-policy.yaml`
+
+async function explainModel(model: string, flags: Flags, session: Session): Promise<Outcome> {
+  const { explain, judgeModel } = await import('@modelseal/core')
+  const verdict = await judgeModel(model, { ...flags, ...session })
+  return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: verdict.decision === 'refused' ? 1 : 0 }
+}

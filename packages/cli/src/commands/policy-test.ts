@@ -1,0 +1,54 @@
+import type { ExpectationResult } from '@modelseal/core'
+import type { Command } from 'commander'
+import { nonEmpty, pathOption, withJson } from '../options.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+
+/** `modelseal policy test FILE`: the expectations that stand beside a policy. */
+export function addPolicyTest(policy: Command, perform: Perform): void {
+  withJson(policy.command('test'))
+    .description('Run the expectations written beside a trust policy.')
+    .argument('<file>', 'the trust policy', nonEmpty)
+    .addOption(pathOption('--expectations <path>', 'their file; without it, NAME.test.yaml beside NAME.yaml'))
+    .addHelpText('after', HELP)
+    .action(perform(test))
+}
+
+const HELP = `
+A file of expectations is a list; models are relative to it:
+  - model: models/vad
+    expect: accepted          # or refused, tolerated, skipped
+  - model: models/tampered
+    expect: refused
+    because: FILE_MISMATCH
+
+Exit code: 1 where one is not met.
+
+Example:
+  $ modelseal policy test trust-policy.yaml`
+
+async function test(
+  policy: string,
+  { expectations }: { expectations?: string },
+  { signal }: Session,
+): Promise<Outcome> {
+  const { shown, testPolicy } = await import('@modelseal/core')
+  const results = await testPolicy({ policy, expectations, signal })
+  const failed = results.filter(({ passed }) => !passed).length
+  const count = `${results.length - failed} of ${results.length} expectations are met.`
+  return {
+    lines: [...results.map((result) => line(result, shown)), count],
+    json: { result: { failed, results } },
+    exitCode: failed === 0 ? 0 : 1,
+  }
+}
+
+function line(
+  { passed, model, expect, because, rule, verdict, position }: ExpectationResult,
+  shown: (text: string) => string,
+) {
+  const wanted = [expect, because, rule === undefined ? undefined : `rule ${shown(rule)}`].filter(Boolean).join(' ')
+  if (passed) return `ok    ${shown(model)}: ${wanted}`
+  const code = (verdict.error ?? verdict.wouldRefuse)?.code
+  const found = [verdict.decision, code, verdict.rule === undefined ? undefined : `rule ${shown(verdict.rule)}`]
+  return `FAIL  ${shown(model)} (line ${position?.line ?? '?'}): expected ${wanted}, found ${found.filter(Boolean).join(' ')}`
+}

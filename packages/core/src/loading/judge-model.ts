@@ -1,0 +1,22 @@
+import { ModelSealError } from '../errors.ts'
+import type { Verdict } from '../policy/verdict.ts'
+import { openVerifiedModel, type OpenOptions } from './open-verified-model.ts'
+
+/**
+ * Checks a model as a load would, and hands nothing out: a refusal is a verdict like any other.
+ *
+ * @throws {@link ModelSealError} `ABORTED`
+ * @example
+ * ```ts
+ * console.log(explain(await judgeModel('models/vad', { policy: 'trust-policy.yaml' })))
+ * ```
+ */
+export async function judgeModel(path: string, options: OpenOptions = {}): Promise<Verdict> {
+  try {
+    await using model = await openVerifiedModel(path, options)
+    return model.verdict
+  } catch (error) {
+    if (error instanceof ModelSealError && error.verdict && error.code !== 'ABORTED') return error.verdict as Verdict
+    throw error
+  }
+}

@@ -1,0 +1,247 @@
+import { createPrivateKey, sign } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { publicKeyOf } from '../bundle/public-key.ts'
+import { authority, inDays, issue, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
+import { timestamp, timestampAuthority } from '../bundle/test-timestamp.ts'
+import { privateKeyPem } from '../bundle/test-authority.ts'
+import { certificateFacts, type CertificateFacts } from '../policy/certificate-facts.ts'
+import { signModel } from '../signing/sign-model.ts'
+import { TestSite } from './test-site.ts'
+
+let site: TestSite
+let intermediate: Issued
+let alice: CertificateFacts
+let middle: CertificateFacts
+let aliceKey: string
+const validity = { notBefore: inDays(-400), notAfter: inDays(400) }
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  const root = await authority('Root', validity)
+  intermediate = await authority('Intermediate', { issuer: root, ...validity })
+  const tsa = await timestampAuthority(validity)
+  const names = [[1, 'alice@acme.example']] as const
+  const leaf = await signingLeaf(intermediate, { subject: 'Alice', names, ...validity })
+  const renewed = await signingLeaf(intermediate, { subject: 'Alice', names, ...validity })
+  const bob = await signingLeaf(intermediate, { subject: 'Bob', names: [[1, 'bob@acme.example']], ...validity })
+  const stranger = await signingLeaf(await authority('Root', validity), { subject: 'Alice', names, ...validity })
+  alice = await certificateFacts(leaf.der)
+  middle = await certificateFacts(intermediate.der)
+  aliceKey = publicKeyOf(leaf.x509.publicKey).fingerprint
+  for (const [name, { der }] of Object.entries({ root, intermediate, tsa: tsa.root }))
+    await site.write(`${name}.pem`, pemOf({ der }))
+
+  const chain = [intermediate]
+  await signed('alice', leaf, chain)
+  await signed('bare', leaf, [])
+  await signed('stranger', stranger, [])
+  await signed('mixed', stranger, [])
+  await signed('mixed', leaf, [], undefined, 'mixed.second.sig')
+  await signed('timed', leaf, chain, (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
+  await signed('pair', leaf, chain)
+  await signed('pair', bob, chain, undefined, 'pair.second.sig')
+  await signed('renewed', leaf, chain)
+  await signed('renewed', renewed, chain, undefined, 'renewed.second.sig')
+})
+afterAll(() => site.remove())
+
+async function signed(
+  model: string,
+  leaf: Issued,
+  chain: readonly Issued[],
+  stamp?: (signature: Buffer) => Promise<Buffer>,
+  signature = `${model}.sig`,
+) {
+  await site.model(model)
+  const key = createPrivateKey(await privateKeyPem(leaf))
+  const { hash } = publicKeyOf(leaf.x509.publicKey)
+  const certificates = [leaf, ...chain].map(({ der }) => ({ rawBytes: der.toString('base64') }))
+  await signModel(site.file(model), {
+    signature: site.file(signature),
+    signer: {
+      method: 'certificate',
+      async sign(encoded) {
+        const made = sign(hash, encoded, { key, dsaEncoding: 'der' })
+        const stamps = stamp ? [{ signedTimestamp: (await stamp(made)).toString('base64') }] : []
+        return {
+          signature: made,
+          verificationMaterial: {
+            x509CertificateChain: { certificates },
+            ...(stamp ? { timestampVerificationData: { rfc3161Timestamps: stamps } } : {}),
+          },
+        }
+      },
+    },
+  })
+}
+
+const ROOTS = {
+  acme: { certificates: { roots: 'root.pem' } },
+  complete: { certificates: { roots: ['root.pem'], intermediates: 'intermediate.pem' } },
+  time: { timestampAuthorities: 'tsa.pem' },
+}
+
+function policyOf(signer: object, rule: object = {}, more: object = {}) {
+  const signers = [{ certificate: { root: 'acme', ...signer } }]
+  return { version: 1, trustRoots: ROOTS, rules: [{ name: 'r', match: { path: '**' }, signers, ...rule }], ...more }
+}
+
+describe('a certificate is accepted by', () => {
+  it.each([
+    ['its root alone', {}],
+    ['its subject', { subject: 'CN=Alice' }],
+    ['its name', { san: 'email:alice@acme.example' }],
+    ['a pattern of its name', { san: { pattern: 'email:*@acme.example' } }],
+    ['a regular expression over its name', { san: { regexp: 'email:(alice|bob)@acme\\.example' } }],
+    ['its issuer', { issuer: 'CN=Intermediate', san: 'email:alice@acme.example' }],
+  ])('%s', async (_, signer) => {
+    expect(await site.judge('alice', policyOf(signer))).toBe('accepted')
+  })
+
+  it('the intermediates of the policy, where the bundle has none', async () => {
+    expect(await site.judge('bare', policyOf({ root: 'complete' }))).toBe('accepted')
+    expect(await site.judge('bare', policyOf({}))).toMatch(/^refused CHAIN_/)
+  })
+})
+
+describe('a certificate is refused for', () => {
+  it.each([
+    ['another subject', { subject: 'CN=Bob' }],
+    ['a part of its subject', { subject: 'CN=Al' }],
+    ['another name', { san: 'email:bob@acme.example' }],
+    ['its name as a regular expression that is not written as one', { san: 'email:.*' }],
+    ['a regular expression that covers a part', { san: { regexp: 'email:alice' } }],
+    ['a pattern of another domain', { san: { pattern: 'email:*@evil.example' } }],
+    ['another issuer', { issuer: 'CN=Root' }],
+    ['one field of two', { subject: 'CN=Alice', san: 'email:bob@acme.example' }],
+  ])('%s', async (_, signer) => {
+    expect(await site.judge('alice', policyOf(signer))).toBe('refused SIGNER_NOT_TRUSTED')
+  })
+
+  it('a root of the same name with another key', async () => {
+    expect(await site.judge('stranger', policyOf({ subject: 'CN=Alice' }))).toMatch(/^refused CHAIN_/)
+  })
+  it('a rule that accepts keys alone', async () => {
+    await site.key('k')
+    const trustRoots = { k: { publicKey: 'k.pub' } }
+    expect(await site.judge('alice', policyOf({}, { signers: [{ key: 'k' }] }, { trustRoots }))).toBe(
+      'refused SIGNER_NOT_TRUSTED',
+    )
+  })
+})
+
+describe('a threshold of certificates', () => {
+  const two = {
+    signers: [{ certificate: { root: 'acme', san: 'email:alice@acme.example' } }, { certificate: { root: 'acme' } }],
+    threshold: 2,
+  }
+
+  it('is met by two holders, whichever entry each stands for', async () => {
+    expect(await site.judge('pair', policyOf({}, two))).toBe('accepted')
+    const other = { ...two, signers: [...two.signers].reverse() }
+    expect(await site.judge('pair', policyOf({}, other))).toBe('accepted')
+  })
+  it('counts one holder of two certificates once', async () => {
+    expect(await site.judge('renewed', policyOf({}, two))).toBe('refused SIGNATURE_THRESHOLD')
+  })
+})
+
+describe('a trusted time', () => {
+  it.each([
+    [{ timestamp: true }, 'accepted'],
+    [{ maxSignatureAge: '180d' }, 'accepted'],
+    [{ maxSignatureAge: 'P30D' }, 'refused SIGNATURE_TOO_OLD'],
+    [{ signedAfter: inDays(-200).toISOString() }, 'accepted'],
+    [{ signedAfter: inDays(-50).toISOString() }, 'refused SIGNATURE_TOO_OLD'],
+    [{ transparencyLog: true }, 'refused LOG_REQUIRED'],
+  ])('judges %j: %s', async (require, decision) => {
+    expect(await site.judge('timed', policyOf({}, { require }))).toBe(decision)
+  })
+  it('is none without an authority that the policy names', async () => {
+    const trustRoots = { acme: ROOTS.acme }
+    expect(await site.judge('timed', policyOf({}, { require: { timestamp: true } }, { trustRoots }))).toBe(
+      'refused TIMESTAMP_REQUIRED',
+    )
+  })
+  it('decides whether it falls into the window of a revocation', async () => {
+    const revoked = (window: object) =>
+      policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprint, ...window }] } })
+    expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
+    expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe('accepted')
+    expect(
+      await site.judge('timed', revoked({ from: inDays(-150).toISOString(), until: inDays(-50).toISOString() })),
+    ).toBe('refused CERTIFICATE_REVOKED')
+    expect(await site.judge('alice', revoked({ from: inDays(-50).toISOString() }))).toBe('refused CERTIFICATE_REVOKED')
+  })
+})
+
+describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certificate is revoked by', (mode) => {
+  const skip = { match: { path: ['alice', 'bare'] }, mode, reason: 'tested', signers: undefined }
+  const judge = (model: string, revoked: object, root = 'acme') =>
+    site.judge(model, policyOf({ root }, mode === 'skip' ? skip : { mode }, { revoked }))
+
+  it('its fingerprint', async () => {
+    expect(await judge('alice', { certificates: [alice.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+  })
+  it('serial number and issuer, not by one of them', async () => {
+    const { serialNumber: serial, issuer } = alice
+    expect(await judge('alice', { certificates: [{ serial: `00${serial}`, issuer }] })).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+    expect(await judge('alice', { certificates: [{ serial, issuer: 'CN=Other' }] })).not.toContain('refused')
+  })
+  it('its key', async () => {
+    expect(await judge('alice', { keys: [aliceKey] })).toBe('refused KEY_REVOKED')
+  })
+  it('its identity, with or without the type, exactly or by pattern, and its issuer', async () => {
+    for (const identity of [
+      'CN=Alice',
+      'email:alice@acme.example',
+      'alice@acme.example',
+      { pattern: 'email:*@acme.example' },
+    ])
+      expect(await judge('alice', { identities: [{ identity }] })).toBe('refused IDENTITY_REVOKED')
+    expect(await judge('alice', { identities: [{ identity: 'CN=Alice', issuer: 'CN=Intermediate' }] })).toBe(
+      'refused IDENTITY_REVOKED',
+    )
+    expect(await judge('alice', { identities: [{ identity: 'CN=Alice', issuer: 'CN=Other' }] })).not.toContain(
+      'refused',
+    )
+    expect(await judge('alice', { identities: [{ identity: 'CN=Ali' }] })).not.toContain('refused')
+  })
+  it('an authority that its bundle carries', async () => {
+    expect(await judge('alice', { certificates: [middle.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+  })
+})
+
+it.each(['enforce', 'audit'] as const)(
+  'refuses in the mode %s what rests on a revoked authority of the policy',
+  async (mode) => {
+    const revoked = { certificates: [{ fingerprint: middle.fingerprint, reason: 'stolen' }] }
+    expect(await site.judge('bare', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+  },
+)
+
+it('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
+  const revoked = { certificates: [middle.fingerprint] }
+  for (const mode of ['enforce', 'audit'])
+    expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+})
+
+it('never accepts a keyless signer, and says why', async () => {
+  const trustRoots = { fulcio: { sigstore: 'public-good' } }
+  const signers = [{ sigstore: { root: 'fulcio', issuer: 'https://accounts.example', identity: 'alice@acme.example' } }]
+  expect(await site.judge('alice', policyOf({}, { signers }, { trustRoots }))).toBe('refused SIGNER_NOT_TRUSTED')
+  await site.model('keyless')
+  const leaf = await issue({ subject: 'x', ...validity })
+  await signed('keyless', leaf, [])
+  const { readFile } = await import('node:fs/promises')
+  const bundle = JSON.parse(await readFile(site.file('keyless.sig'), 'utf8'))
+  bundle.verificationMaterial = { certificate: { rawBytes: leaf.der.toString('base64') }, tlogEntries: [{}] }
+  await site.write('keyless.sig', JSON.stringify(bundle))
+  expect(await site.judge('keyless', policyOf({}, { signers }, { trustRoots }))).toBe('refused METHOD_UNSUPPORTED')
+})

@@ -1,0 +1,79 @@
+import { isHashType, type HashType } from '../hashing/algorithms.ts'
+import { hashFiles } from '../hashing/hash-files.ts'
+import type { Contents } from '../manifest/contents.ts'
+import type { Revocations } from '../policy/revocations.ts'
+import type { SourceFile } from '../source/local-source.ts'
+import type { ServedFiles } from './served-files.ts'
+
+interface Lookup {
+  revocations: Revocations
+  /** Trusted time of the signature, in milliseconds since 1970. */
+  time?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Serves the files of a manifest, each looked up among the revoked files first. Digests that the
+ * manifest has were looked up when it was judged; this computes the others, which costs a second
+ * hashing where the model was signed in shards or with another algorithm than the revocations'.
+ */
+export class UnrevokedContents implements ServedFiles {
+  readonly #contents: Contents
+  readonly #lookup: Lookup
+  readonly #algorithms: readonly HashType[]
+  readonly #cleared = new Set<string>()
+
+  constructor(contents: Contents, lookup: Lookup) {
+    const { method, hashType } = contents.serialization
+    this.#contents = contents
+    this.#lookup = lookup
+    this.#algorithms = hashTypesOf(lookup.revocations).filter((type) => method === 'shards' || type !== hashType)
+  }
+
+  get names(): readonly string[] {
+    return this.#contents.names
+  }
+
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.#contents.read(name)
+    await this.#clear(this.#contents.sourceFiles.filter((file) => file.name === name))
+    return bytes
+  }
+
+  async checkRest(): Promise<void> {
+    await this.#contents.checkRest()
+    await this.#clear(this.#contents.sourceFiles)
+  }
+
+  /** Hashing refuses a file that is not the one that was listed, so these are the bytes that were read. */
+  async #clear(files: readonly SourceFile[]): Promise<void> {
+    const open = files.filter(({ name }) => !this.#cleared.has(name))
+    await refuseRevoked(open, this.#algorithms, this.#lookup)
+    for (const { name } of open) this.#cleared.add(name)
+  }
+}
+
+/**
+ * Hashes whole files and looks the digests up.
+ *
+ * @throws {@link ModelSealError} `FILE_REVOKED`, and what hashing throws
+ */
+export async function refuseRevoked(
+  files: readonly SourceFile[],
+  algorithms: readonly HashType[],
+  { revocations, time, signal }: Lookup,
+): Promise<void> {
+  if (files.length === 0) return
+  for (const hashType of algorithms) {
+    const jobs = files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep: false }))
+    const results = await hashFiles(jobs, { hashType, signal })
+    for (const [index, { name }] of files.entries()) {
+      const revoked = revocations.file(name, hashType, results[index]?.digests[0] ?? '', time)
+      if (revoked) throw revoked
+    }
+  }
+}
+
+export function hashTypesOf({ fileAlgorithms }: Revocations): HashType[] {
+  return [...fileAlgorithms].filter(isHashType)
+}

@@ -1,0 +1,117 @@
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import { hashFiles } from '../hashing/hash-files.ts'
+import { nameFault } from '../manifest/names.ts'
+import { identityOf, type SourceFile } from '../source/local-source.ts'
+import { errno, unreadable } from '../source/read-small-file.ts'
+import type { ServedFiles } from './served-files.ts'
+
+/** More than any model has; the rest of a larger tree can be read, and is not listed. */
+const MAX_LISTED = 100_000
+
+/**
+ * The files of a model as they lie on disk, for rules that load without a valid signature. Symbolic
+ * links are followed: nothing here is verified, and a program that works without the check is to
+ * work.
+ */
+export class UnverifiedFiles implements ServedFiles {
+  /** The file that was asked for, relative to the root; undefined for a directory. */
+  readonly entry: string | undefined
+  readonly names: readonly string[]
+  readonly #root: string
+  readonly #refuse: (file: SourceFile) => Promise<void>
+
+  /**
+   * @param path a directory, or the only file that is known
+   * @param entry the file that was asked for, relative to a directory
+   * @param refuse looks a file up among the revoked ones before it is handed out
+   * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `FILE_UNREADABLE`
+   */
+  static async open(
+    path: string,
+    entry: string | undefined,
+    refuse: (file: SourceFile) => Promise<void>,
+  ): Promise<UnverifiedFiles> {
+    const absolute = resolve(path)
+    try {
+      if ((await stat(absolute)).isDirectory())
+        return new UnverifiedFiles(absolute, entry, await listed(absolute), refuse)
+      return new UnverifiedFiles(dirname(absolute), basename(absolute), [basename(absolute)], refuse)
+    } catch (error) {
+      if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTDIR') throw unreadable(path, 'model', error)
+      throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
+        file: path,
+        hint: 'Give the path of a model directory or file.',
+        cause: error,
+      })
+    }
+  }
+
+  private constructor(
+    root: string,
+    entry: string | undefined,
+    names: readonly string[],
+    refuse: (file: SourceFile) => Promise<void>,
+  ) {
+    this.#root = root
+    this.entry = entry
+    this.names = names
+    this.#refuse = refuse
+  }
+
+  /**
+   * Reads any file below the root.
+   *
+   * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`,
+   * and what hashing throws
+   */
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const file = await this.find(name)
+    // Read by the hashing pool like any other file, so that a large one blocks nobody.
+    const [result] = await hashFiles([{ file, ranges: [{ start: 0, end: file.identity.size }], keep: true }], {
+      hashType: 'sha256',
+    })
+    await this.#refuse(file)
+    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+  }
+
+  async find(name: string): Promise<SourceFile> {
+    const fault = nameFault(name)
+    if (fault !== undefined) {
+      throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
+        file: name,
+      })
+    }
+    try {
+      const path = await realpath(join(this.#root, name))
+      const found = await stat(path, { bigint: true })
+      if (found.isFile()) return { name, path, identity: identityOf(found) }
+    } catch (error) {
+      if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTDIR') throw unreadable(name, 'file', error)
+      throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
+    }
+    throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })
+  }
+}
+
+/** Regular files and links to such; links to directories are not gone into. */
+async function listed(root: string): Promise<string[]> {
+  const names: string[] = []
+  const directories = ['']
+  for (let prefix = directories.pop(); prefix !== undefined && names.length < MAX_LISTED; prefix = directories.pop()) {
+    for (const entry of await readdir(join(root, prefix), { withFileTypes: true })) {
+      const name = prefix + entry.name
+      if (entry.isDirectory()) directories.push(`${name}/`)
+      else if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(join(root, name))))) names.push(name)
+    }
+  }
+  return names
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+}

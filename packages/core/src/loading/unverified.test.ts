@@ -1,0 +1,126 @@
+import { symlink } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { openVerifiedModel } from './open-verified-model.ts'
+import { TestSite } from './test-site.ts'
+
+let site: TestSite
+const decoder = new TextDecoder()
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  await site.key('b')
+  await site.model('changed')
+  await site.sign('changed', 'a')
+  await site.write('changed/weights.bin', 'CHANGED')
+  await site.model('unsigned')
+  await site.write('single/model.onnx', 'onnx')
+  await site.write('single/model.data', 'data')
+  await site.write('blobs/1', 'linked')
+  await site.model('linked')
+  await symlink(site.file('blobs/1'), site.file('linked/blob.bin'))
+})
+afterAll(() => site.remove())
+
+const policy = (mode: 'audit' | 'skip', revoked = {}) =>
+  site.policy({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' } },
+    rules: [
+      {
+        name: 'rule',
+        match: { path: ['changed', 'unsigned', 'linked', 'single/**'] },
+        mode,
+        ...(mode === 'audit' ? { signers: [{ key: 'a' }] } : { reason: 'made by the tests' }),
+      },
+    ],
+    revoked,
+  })
+
+it('serves the bytes on disk in the mode audit, and says what would have been refused', async () => {
+  let gathered = 0
+  const model = await openVerifiedModel(site.file('changed'), { policy: await policy('audit') }, async (reader) => {
+    gathered++
+    return decoder.decode(await reader.read('weights.bin'))
+  })
+  expect([model.gathered, gathered, model.manifest]).toEqual(['CHANGED', 2, undefined])
+  expect(model.verdict).toMatchObject({
+    decision: 'tolerated',
+    wouldRefuse: { code: 'FILE_MISMATCH', file: 'weights.bin' },
+  })
+  expect(model.verdict.error).toBeUndefined()
+  expect(decoder.decode(await model.read('weights.bin'))).toBe('CHANGED')
+})
+
+it('serves a model without a bundle, and one of links, in the mode audit', async () => {
+  const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') })
+  expect(model.verdict.wouldRefuse?.code).toBe('BUNDLE_NOT_FOUND')
+  const linked = await openVerifiedModel(site.file('linked'), { policy: await policy('audit') })
+  expect([...linked.files].sort()).toEqual(['blob.bin', 'config.json', 'weights.bin'])
+  expect(decoder.decode(await linked.read('blob.bin'))).toBe('linked')
+})
+
+it('serves a single file and what lies beside it in the mode skip, with the reason in the verdict', async () => {
+  const model = await openVerifiedModel(
+    site.file('single/model.onnx'),
+    { policy: await policy('skip') },
+    async (reader) => {
+      expect([reader.entry, reader.files]).toEqual(['model.onnx', ['model.onnx']])
+      return decoder.decode(await reader.read('model.data'))
+    },
+  )
+  expect(model.gathered).toBe('data')
+  expect(model.verdict).toMatchObject({ decision: 'skipped', mode: 'skip', reason: 'made by the tests' })
+})
+
+it('never serves a path outside of the model', async () => {
+  const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip') })
+  await expect(model.read('../a.pub')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
+  await expect(model.read('/etc/hostname')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
+  await expect(model.read('nothing')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+})
+
+it('refuses a revoked file when it is read, in both modes', async () => {
+  const revoked = { fileDigests: [createHash('sha256').update('CHANGED').digest('hex')] }
+  for (const mode of ['audit', 'skip'] as const) {
+    const loading = openVerifiedModel(site.file('changed'), { policy: await policy(mode, revoked) }, (reader) =>
+      reader.read('weights.bin'),
+    )
+    await expect(loading).rejects.toMatchObject({ code: 'FILE_REVOKED', file: 'weights.bin' })
+    const model = await openVerifiedModel(site.file('changed'), { policy: await policy(mode, revoked) })
+    await expect(model.read('weights.bin')).rejects.toMatchObject({ code: 'FILE_REVOKED' })
+    await expect(model.read('config.json')).resolves.toBeDefined()
+  }
+})
+
+it('refuses a model whose bundle claims a revoked key, though its signature does not hold', async () => {
+  await site.model('forged')
+  const fingerprint = await site.key('stolen')
+  await site.sign('forged', 'stolen')
+  const revoked = { keys: [fingerprint] }
+  const text = { version: 1, rules: [{ name: 'r', match: { path: 'forged' }, mode: 'skip', reason: 'r' }] }
+  expect(await site.judge('forged', text)).toBe('skipped')
+  expect(await site.judge('forged', { ...text, revoked })).toBe('refused KEY_REVOKED')
+})
+
+it('refuses a model that is not there in every mode', async () => {
+  for (const mode of ['audit', 'skip'] as const)
+    await expect(
+      openVerifiedModel(site.file('single/none.onnx'), { policy: await policy(mode) }),
+    ).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
+})
+
+it('never tolerates a loader that fails by itself', async () => {
+  const loading = openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') }, () =>
+    Promise.reject(new Error('broken')),
+  )
+  await expect(loading).rejects.toMatchObject({ code: 'INTERNAL', verdict: { decision: 'refused' } })
+})
+
+it('refuses a format that no policy can name', async () => {
+  const format = 'ONNX' as never
+  await expect(
+    openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), format }),
+  ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})

@@ -1,0 +1,45 @@
+import type { AltName } from 'pkijs'
+import { extensionOf, fingerprintOf, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
+import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
+import { publicKeyOf } from '../bundle/public-key.ts'
+import { ModelSealError } from '../errors.ts'
+
+/** What a certificate is looked up by. */
+export interface CertificateFacts {
+  /** SHA-256 of the DER, lowercase hex. */
+  fingerprint: string
+  /** Lowercase hex. */
+  serialNumber: string
+  /** RFC 4514. */
+  issuer: string
+  /** Subject (RFC 4514), and alternative names with their types. */
+  names: readonly string[]
+  /** Of its key, as for a bundle that is signed with a key; undefined for a key that no model is signed with. */
+  keyFingerprint: string | undefined
+}
+
+const SUBJECT_ALT_NAME = '2.5.29.17'
+
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
+export async function certificateFacts(der: Uint8Array, path?: string): Promise<CertificateFacts> {
+  const { x509, fields } = await parseCertificate(der, path)
+  const alternative = extensionOf(fields, SUBJECT_ALT_NAME) as AltName | undefined
+  const subject = distinguishedName(fields.subject, x509.subject)
+  return {
+    fingerprint: fingerprintOf(x509),
+    serialNumber: serialNumberOf(fields),
+    issuer: distinguishedName(fields.issuer, x509.issuer),
+    names: [...(subject === '' ? [] : [subject]), ...(alternative?.altNames ?? []).map(alternativeName)],
+    keyFingerprint: signingKey(() => publicKeyOf(x509.publicKey).fingerprint),
+  }
+}
+
+function signingKey(fingerprint: () => string): string | undefined {
+  try {
+    return fingerprint()
+  } catch (error) {
+    // An authority may well have an RSA key.
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  }
+}

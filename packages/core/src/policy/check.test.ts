@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { authority, inDays, pemOf } from '../bundle/test-authority.ts'
+import { TestSite } from '../loading/test-site.ts'
+import { checkPolicy } from './check.ts'
+
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  await site.write('root.pem', pemOf(await authority('Root', { notAfter: inDays(400) })))
+  await site.write('short.pem', pemOf(await authority('Short', { notAfter: inDays(10) })))
+})
+afterAll(() => site.remove())
+
+const AGE = 'issued: 2026-01-01T00:00:00Z\nmaxAge: P100Y\n'
+const HEAD = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: a.pub }\n`
+const rule = (name: string, match: string, more = 'signers: [{ key: a }]') =>
+  `  - name: ${name}\n    match: ${match}\n    ${more}\n`
+
+async function findings(text: string): Promise<string[]> {
+  const found = await checkPolicy(await site.policy(text))
+  return found.map(({ severity, code, line }) => `${line} ${severity} ${code}`)
+}
+
+describe('checking a policy', () => {
+  it('finds nothing in one without fault', async () => {
+    expect(await findings(`${HEAD}rules:\n${rule('r', '{ path: "models/**" }')}`)).toEqual([])
+  })
+
+  it('finds every error at once, in order', async () => {
+    const text = `${HEAD}  b: { publicKey: missing.pub }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ key: c }]')}${rule('r', '{ path: y }')}`
+    expect(await findings(text)).toEqual([
+      '6 error FILE_NOT_FOUND',
+      '10 error POLICY_INVALID',
+      '11 error POLICY_INVALID',
+    ])
+  })
+
+  it.each([
+    ['the same glob', '{ path: "models/**" }', '{ path: "models/**" }', true],
+    ['everything below it', '{ path: "**" }', '{ path: "models/a/*" }', true],
+    ['a directory above', '{ path: ["x", "models/**"] }', '{ path: ["models/a", "models/b/**"] }', true],
+    ['all formats', '{ path: "**" }', '{ path: "**", format: onnx }', true],
+    ['a directory beside it', '{ path: "models/a/**" }', '{ path: "models/b/**" }', false],
+    ['one format', '{ path: "**", format: onnx }', '{ path: "**" }', false],
+    ['a name', '{ path: "**", name: x }', '{ path: "**" }', false],
+    ['what is outside of the directory', '{ path: "**" }', '{ path: "/srv/**" }', false],
+    ['what is above it', '{ path: "**" }', '{ path: "../x/**" }', false],
+    ['one of two globs', '{ path: "models/**" }', '{ path: ["models/a", "other"] }', false],
+  ])('tells whether a rule is never reached behind %s', async (_, first, second, unreachable) => {
+    const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
+    expect(found).toEqual(unreachable ? ['10 warning RULE_UNREACHABLE'] : [])
+  })
+
+  it('warns of the modes skip and audit', async () => {
+    const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`
+    expect(await findings(text)).toEqual(['7 warning MODE_SKIP', '11 warning MODE_AUDIT'])
+  })
+
+  it.each([
+    ['{ root: c }', true],
+    ['{ root: c, san: { pattern: "email:*" } }', true],
+    ['{ root: c, subject: { regexp: ".*" } }', true],
+    ['{ root: c, san: { pattern: "email:*@acme.example" } }', false],
+    ['{ root: c, subject: { pattern: "**" }, san: "email:x@acme.example" }', false],
+  ])('warns of a signer who is nearly anybody: %s', async (signer, broad) => {
+    const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
+    const found = await findings(`${head}rules:\n${rule('r', '{ path: x }', `signers: [{ certificate: ${signer} }]`)}`)
+    expect(found).toEqual(broad ? ['9 warning SIGNER_BROAD'] : [])
+  })
+
+  it('warns of keys and certificates that are about to lapse, and of roots that nobody names', async () => {
+    const text = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: { file: a.pub, notAfter: "${inDays(5).toISOString()}" } }\n  c: { certificates: { roots: short.pem } }\n  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }')}`
+    expect(await findings(text)).toEqual([
+      '5 warning KEY_LAPSES',
+      '6 warning CERTIFICATE_LAPSES',
+      '6 warning ROOT_UNUSED',
+    ])
+  })
+
+  it('finds a policy too old, and notes one that never grows old', async () => {
+    const rules = `trustRoots:\n  a: { publicKey: a.pub }\nrules:\n${rule('r', '{ path: x }')}`
+    expect(await findings(`version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 30d\n${rules}`)).toEqual([
+      '2 error POLICY_STALE',
+    ])
+    expect(await findings(`version: 1\n${rules}`)).toEqual(['1 note POLICY_AGE_UNLIMITED'])
+  })
+
+  it('finds a keyless signer, which cannot be verified', async () => {
+    const text = `version: 1\n${AGE}trustRoots:\n  s: { sigstore: public-good }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ sigstore: { root: s, issuer: i, identity: { pattern: "**" } } }]')}`
+    expect(await findings(text)).toEqual(['9 error METHOD_UNSUPPORTED', '9 warning SIGNER_BROAD'])
+  })
+})

@@ -1,0 +1,162 @@
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { findPolicy } from './find-policy.ts'
+import type { PolicySource } from './include.ts'
+import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
+import { checkFresh, compilePolicy, type CompiledPolicy, type Policy } from './policy.ts'
+import type { ValuePath } from './policy-text.ts'
+import type { AcceptedSigner, Rule } from './rule.ts'
+import { coveredBy } from './unreachable.ts'
+
+/** Dangers of a policy that is valid. */
+export const WARNING_CODES = {
+  RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
+  MODE_SKIP: 'a rule loads models without any check',
+  MODE_AUDIT: 'a rule loads models that the check refuses',
+  SIGNER_BROAD: 'a signer is anybody, or nearly',
+  ROOT_UNUSED: 'no rule names this trust root',
+  KEY_LAPSES: 'a key is about to lapse by the policy, or has',
+  CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
+  POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
+} as const
+
+/** Something that is wrong with a policy, or dangerous about it. */
+export interface PolicyFinding {
+  /** An error accepts nothing; a warning is a danger; a note is a thing to know. */
+  severity: 'error' | 'warning' | 'note'
+  code: ErrorCode | keyof typeof WARNING_CODES
+  /** A sentence. */
+  message: string
+  /** Absolute path. */
+  file: string
+  /** From 1. */
+  line?: number
+  column?: number
+}
+
+/**
+ * Finds errors and dangers of a policy.
+ *
+ * @param given path of the file; without one it is looked for
+ * @returns findings in the order of files and lines; none for a policy without fault
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `FILE_UNREADABLE`, where there is nothing to check
+ * @example
+ * ```ts
+ * const errors = (await checkPolicy('trust-policy.yaml')).filter(({ severity }) => severity === 'error')
+ * ```
+ */
+export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
+  const compiled = await compilePolicy(await findPolicy(given))
+  const findings = compiled.problems.map(errorFinding)
+  if (compiled.problems.length === 0) {
+    const now = Date.now()
+    findings.push(...ageFindings(compiled, now), ...rootFindings(compiled, now), ...ruleFindings(compiled))
+  }
+  const files = [...compiled.policy.files.keys()]
+  const order = ({ file, line = 0, column = 0 }: PolicyFinding) => [files.indexOf(file), line, column] as const
+  return findings.sort((a, b) => {
+    const [x, y] = [order(a), order(b)]
+    return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]
+  })
+}
+
+function errorFinding({ code, message, file = '', line, column }: ModelSealError): PolicyFinding {
+  const place = line === undefined || column === undefined ? {} : { line, column }
+  return { severity: 'error', code, message, file, ...place }
+}
+
+function finding(source: PolicySource, at: ValuePath, danger: Danger): PolicyFinding {
+  return { ...danger, file: source.text.path, ...source.text.position(at) }
+}
+
+function ageFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+  const findings: PolicyFinding[] = []
+  try {
+    checkFresh(policy, now)
+  } catch (error) {
+    if (!(error instanceof ModelSealError)) throw error
+    const source = sources.find(({ text }) => text.path === error.file)
+    if (source)
+      findings.push(finding(source, ['issued'], { severity: 'error', code: error.code, message: error.message }))
+  }
+  const last = sources.at(-1)
+  if (policy.ages.length === 0 && last) {
+    const message =
+      'The policy states no "issued" and "maxAge": whoever keeps an old copy in place holds revocations back.'
+    findings.push(finding(last, [], { severity: 'note', code: 'POLICY_AGE_UNLIMITED', message }))
+  }
+  return findings
+}
+
+function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+  const used = new Set(policy.rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
+  return sources.flatMap((source) =>
+    Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
+      const at = ['trustRoots', name]
+      const root = policy.roots.get(name)
+      const dangers = root?.kind === 'publicKey' ? keyDangers(root, now) : root ? certificateDangers(root, now) : []
+      if (!used.has(name) && root?.kind !== 'timestampAuthorities')
+        dangers.push({
+          severity: 'warning',
+          code: 'ROOT_UNUSED',
+          message: `No rule names the trust root ${shown(name)}.`,
+        })
+      return dangers.map((danger) => finding(source, at, danger))
+    }),
+  )
+}
+
+function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
+  return sources.flatMap((source) =>
+    (source.file.rules ?? []).flatMap((written, index) => {
+      const rule = policy.rules.find(({ name }) => name === written.name)
+      if (!rule) return []
+      const at = ['rules', index]
+      return [
+        ...modeDangers(rule, policy).map((danger) => finding(source, at, danger)),
+        ...rule.signers.flatMap((signer, position) =>
+          signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
+        ),
+      ]
+    }),
+  )
+}
+
+function modeDangers(rule: Rule, { rules }: Policy): Danger[] {
+  const name = shown(rule.name)
+  const dangers: Danger[] = []
+  const before = coveredBy(rule, rules)
+  if (before) {
+    const message = `The rule ${name} is never reached: the rule ${shown(before.name)} before it matches the same models.`
+    dangers.push({ severity: 'warning', code: 'RULE_UNREACHABLE', message })
+  }
+  if (rule.mode === 'skip')
+    dangers.push({
+      severity: 'warning',
+      code: 'MODE_SKIP',
+      message: `The rule ${name} loads its models without any check.`,
+    })
+  if (rule.mode === 'audit')
+    dangers.push({
+      severity: 'warning',
+      code: 'MODE_AUDIT',
+      message: `The rule ${name} loads models even where the check refuses them.`,
+    })
+  return dangers
+}
+
+function signerDangers(signer: AcceptedSigner): Danger[] {
+  if (signer.method === 'key') return []
+  if (signer.method === 'sigstore') {
+    const message = 'Keyless signatures cannot be verified by this version, so this signer never counts.'
+    const dangers: Danger[] = [{ severity: 'error', code: 'METHOD_UNSUPPORTED', message }]
+    return signer.identity.broad ? [...dangers, broad('The identity is anybody, or nearly.')] : dangers
+  }
+  const { subject, san } = signer
+  if (!subject && !san) return [broad(`Whoever has a certificate under ${shown(signer.root)} is accepted.`)]
+  const narrow = [subject, san].some((text) => text && !text.broad)
+  return narrow ? [] : [broad(`The pattern covers nearly everybody under ${shown(signer.root)}.`)]
+}
+
+function broad(message: string): Danger {
+  return { severity: 'warning', code: 'SIGNER_BROAD', message }
+}

@@ -1,0 +1,64 @@
+import { basename, dirname, extname, join } from 'node:path'
+import { z } from 'zod'
+import { ERROR_CODES, type ErrorCode } from '../errors.ts'
+import { readSmallFile } from '../source/read-small-file.ts'
+import { parseChecked } from './parse-policy.ts'
+import type { Position } from './policy-text.ts'
+import { MODEL_FORMATS } from './rule-schema.ts'
+import { fileSchema } from './text-schema.ts'
+import type { Decision } from './verdict.ts'
+
+/** Thousands of expectations. */
+const MAX_BYTES = 1024 * 1024
+
+const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]
+
+const expectationsSchema = z
+  .array(
+    z.strictObject({
+      model: fileSchema,
+      format: z.enum(MODEL_FORMATS).optional(),
+      url: z.string().min(1).optional(),
+      expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
+      because: z.enum(CODES).optional(),
+      rule: z.string().min(1).optional(),
+    }),
+  )
+  .min(1)
+
+/** What is to become of one model. */
+export type Expectation = z.infer<typeof expectationsSchema>[number]
+
+/** A file of expectations. */
+export interface Expectations {
+  /** Absolute path. */
+  path: string
+  expectations: readonly (Expectation & { position: Position | undefined })[]
+}
+
+/** Where the expectations of a policy stand: `trust-policy.test.yaml` beside `trust-policy.yaml`. */
+export function expectationsBeside(policy: string): string {
+  const extension = extname(policy)
+  return join(dirname(policy), `${basename(policy, extension)}.test${extension}`)
+}
+
+/**
+ * Reads a file of expectations: a list of `model`, `expect`, and optionally `because`, `rule`,
+ * `format` and `url`. Models are relative to the file.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `POLICY_INVALID`
+ */
+export async function readExpectations(path: string): Promise<Expectations> {
+  const bytes = await readSmallFile(path, {
+    what: 'file of expectations',
+    maxBytes: MAX_BYTES,
+    hint: 'Write a list of "model", "expect" and "because" beside the policy.',
+  })
+  const parsed = parseChecked(bytes, path, expectationsSchema)
+  if (!('file' in parsed)) throw parsed.problems[0]
+  const { file, text } = parsed
+  return {
+    path,
+    expectations: file.map((expectation, index) => ({ ...expectation, position: text.position([index]) })),
+  }
+}

@@ -1,0 +1,71 @@
+import { shown } from '../errors.ts'
+import type { VerifiedSigner } from '../verification/verified-signature.ts'
+import type { BundleVerdict, Decision, Verdict } from './verdict.ts'
+
+/**
+ * Says in readable sentences what a verdict says: the decision first, then how it was reached.
+ *
+ * @returns lines of text
+ * @example
+ * ```ts
+ * console.log(explain(model.verdict))
+ * ```
+ */
+export function explain(verdict: Verdict): string {
+  const { model } = verdict
+  return [
+    `${DECISIONS[verdict.decision]}: ${shown(model.path)}`,
+    ...ruleLines(verdict),
+    ...modelLines(verdict),
+    'Checks:',
+    ...verdict.checks.map(
+      ({ outcome, check, reason, bundle }) =>
+        `  ${outcome === 'passed' ? 'ok  ' : 'FAIL'} ${check}${bundle === undefined ? '' : ` of ${shown(bundle)}`}: ${reason}`,
+    ),
+    ...(verdict.bundles.length > 0
+      ? ['Bundles:', ...verdict.bundles.map((bundle) => `  ${bundleSentence(bundle)}`)]
+      : []),
+    ...endLines(verdict),
+  ].join('\n')
+}
+
+const DECISIONS: Record<Decision, string> = {
+  accepted: 'Accepted',
+  refused: 'Refused',
+  tolerated: 'Loaded UNVERIFIED although it would have been refused',
+  skipped: 'Loaded UNVERIFIED, since its rule skips the check',
+}
+
+function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {
+  if (policy === undefined) return ['No policy was read.']
+  if (rule === undefined) return [`No rule of the policy ${shown(policy)} was applied.`]
+  const why = reason === undefined ? '' : ` Its reason: ${shown(reason)}.`
+  return [`The rule ${shown(rule)} of the policy ${shown(policy)} decides, in the mode ${mode ?? 'enforce'}.${why}`]
+}
+
+function modelLines({ model, files, bytes, durations }: Verdict): string[] {
+  if (model.rootDigest === undefined) return []
+  const { policy, verification, hashing } = durations
+  return [
+    `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
+    `${files.checked} of ${files.signed} signed files were hashed, ${bytes} bytes, in ${Math.round(policy + verification + hashing)} ms.`,
+  ]
+}
+
+function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {
+  const by = signer ? `is signed by ${signerText(signer)}` : 'has no valid signature by an accepted signer'
+  const when = time ? `, at ${time.at} by the word of ${shown(time.authority)}` : ''
+  const why = counted ? 'It counts.' : `It does not count${reason ? `: ${reason.code}` : ''}.`
+  return `${shown(path)} ${by}${when}. ${why}`
+}
+
+function signerText(signer: VerifiedSigner): string {
+  if (signer.method === 'key') return `${shown(signer.name)} (key ${signer.fingerprint})`
+  const names = [signer.subject, ...signer.subjectAltNames].filter(Boolean).map(shown).join(', ')
+  return `${names} (certificate under ${shown(signer.name)})`
+}
+
+function endLines({ error, wouldRefuse }: Verdict): string[] {
+  if (error) return [`Why: ${error.code}. ${error.message}`]
+  return wouldRefuse ? [`Would be refused: ${wouldRefuse.code}. ${wouldRefuse.message}`] : []
+}

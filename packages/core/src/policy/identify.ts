@@ -1,0 +1,148 @@
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { verifyKeyBundle } from '../verification/key.ts'
+import type { CertificateSigner, VerifiedSignature } from '../verification/verified-signature.ts'
+import { isBy, verifyByCertificate } from './certificate-signers.ts'
+import type { Policy } from './policy.ts'
+import type { AcceptedSigner, Rule } from './rule.ts'
+import type { AcceptedKey } from './trust-roots.ts'
+
+/** A valid signature, and the entries of the rule's list of signers that it may stand for. */
+export interface IdentifiedSignature {
+  signature: VerifiedSignature
+  /** Indexes into `rule.signers`: one at least. */
+  signers: readonly number[]
+  /** The keys of those entries, for the key method. */
+  keys: readonly AcceptedKey[]
+}
+
+/**
+ * Verifies a bundle against the signers that a rule accepts.
+ *
+ * @param now milliseconds since 1970
+ * @throws {@link ModelSealError} `SIGNER_NOT_TRUSTED` where it is by none of them;
+ * `METHOD_UNSUPPORTED` for a keyless signature; else why the one that it claims to be by did not
+ * sign it
+ */
+export async function identifySigner(
+  bundle: UnverifiedBundle,
+  rule: Rule,
+  policy: Policy,
+  now: number,
+): Promise<IdentifiedSignature> {
+  switch (bundle.material.method) {
+    case 'key':
+      return byKey(bundle, rule, policy, now)
+    case 'certificate':
+      return byCertificate(bundle, rule, policy, now)
+    case 'sigstore':
+      if (rule.signers.some(({ method }) => method === 'sigstore')) throw keylessUnsupported(bundle)
+      throw notTrusted(bundle, rule)
+  }
+}
+
+async function byKey(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: number): Promise<IdentifiedSignature> {
+  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now) }
+  const candidates = keysThatMayHaveSigned(bundle, rule)
+  let refusal = notTrusted(bundle, rule)
+  for (const [fingerprint, { name, key }] of candidates) {
+    try {
+      const signature = await verifyKeyBundle(bundle, key.publicKey, name, time)
+      const isIt = (accepted: AcceptedKey) => accepted.publicKey.fingerprint === fingerprint
+      const signers = rule.signers.flatMap((signer, index) =>
+        signer.method === 'key' && signer.keys.some(isIt) ? [index] : [],
+      )
+      const keys = rule.signers.flatMap((signer) => (signer.method === 'key' ? signer.keys.filter(isIt) : []))
+      return { signature, signers, keys }
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      // Of several keys that might have signed, one that did not says nothing about the others.
+      if (error.code !== 'KEY_MISMATCH' || candidates.size === 1) refusal = error
+      if (error.code !== 'KEY_MISMATCH' && error.code !== 'SIGNATURE_INVALID') break
+    }
+  }
+  throw refusal
+}
+
+/** By what the bundle claims, which costs nothing to look at; the signature decides. */
+function keysThatMayHaveSigned(
+  { material }: UnverifiedBundle,
+  rule: Rule,
+): Map<string, { name: string; key: AcceptedKey }> {
+  const keys = new Map<string, { name: string; key: AcceptedKey }>()
+  const hint = material.method === 'key' ? material.hint : undefined
+  for (const signer of rule.signers) {
+    if (signer.method !== 'key') continue
+    for (const key of signer.keys) {
+      const { fingerprint } = key.publicKey
+      if ((hint === undefined || hint === fingerprint) && !keys.has(fingerprint))
+        keys.set(fingerprint, { name: signer.root, key })
+    }
+  }
+  return keys
+}
+
+async function byCertificate(
+  bundle: UnverifiedBundle,
+  rule: Rule,
+  policy: Policy,
+  now: number,
+): Promise<IdentifiedSignature> {
+  const roots = new Set(rule.signers.flatMap((signer) => (signer.method === 'certificate' ? [signer.root] : [])))
+  let refusal: ModelSealError | undefined
+  for (const root of roots) {
+    try {
+      const signature = await verifyByCertificate(bundle, root, policy, now)
+      const { signer } = signature
+      if (signer.method !== 'certificate') continue
+      const signers = rule.signers.flatMap((accepted, index) => (isBy(signer, accepted, root) ? [index] : []))
+      if (signers.length > 0) return { signature, signers, keys: [] }
+      refusal ??= notTrusted(bundle, rule, signer)
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      refusal ??= error
+    }
+  }
+  throw refusal ?? notTrusted(bundle, rule)
+}
+
+function notTrusted({ material, path }: UnverifiedBundle, rule: Rule, found?: CertificateSigner): ModelSealError {
+  const claimed = found
+    ? [found.subject, ...found.subjectAltNames].filter(Boolean).map(shown).join(', ')
+    : material.method === 'key'
+      ? material.hint
+        ? `the key ${shown(material.hint)}`
+        : 'an unnamed key'
+      : `the method ${material.method}`
+  return new ModelSealError(
+    'SIGNER_NOT_TRUSTED',
+    `The model is not signed by anyone whom the rule ${shown(rule.name)} accepts.`,
+    {
+      file: path,
+      signer: claimed,
+      expected: rule.signers.map(described).join(' or '),
+      found: claimed,
+      hint: 'If this signer is right, the policy has to say so; else do not load the model.',
+    },
+  )
+}
+
+/** An entry of the list of signers, for people. */
+export function described(signer: AcceptedSigner): string {
+  if (signer.method === 'key')
+    return `${shown(signer.root)} (key ${signer.keys.map(({ publicKey }) => publicKey.fingerprint).join(' or ')})`
+  const wanted =
+    signer.method === 'sigstore'
+      ? { issuer: signer.issuer, identity: signer.identity }
+      : { subject: signer.subject, san: signer.san, issuer: signer.issuer }
+  const parts = Object.entries(wanted).flatMap(([field, text]) => (text ? [`${field} ${shown(text.written)}`] : []))
+  return `${shown(signer.root)} (${[signer.method, ...parts].join(', ')})`
+}
+
+function keylessUnsupported({ path }: UnverifiedBundle): ModelSealError {
+  return new ModelSealError(
+    'METHOD_UNSUPPORTED',
+    'The bundle was signed keyless with Sigstore, which this version cannot verify, so it counts for nobody.',
+    { file: path, found: 'the method sigstore', hint: 'Have the model signed with a key or a certificate as well.' },
+  )
+}

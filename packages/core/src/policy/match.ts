@@ -1,0 +1,101 @@
+import { relative, sep } from 'node:path'
+import { compileGlob } from './glob.ts'
+import type { MODEL_FORMATS, RuleText } from './rule-schema.ts'
+
+/** What a loader may say that it reads. */
+export type ModelFormat = (typeof MODEL_FORMATS)[number]
+
+/** What is known of a model before any signature is checked. */
+export class ModelFacts {
+  /** Absolute path that the program loads. */
+  readonly path: string
+  /** URL that it was fetched from, where the caller says so. */
+  readonly url: string | undefined
+  readonly format: ModelFormat | undefined
+  readonly #claimedNames: () => Promise<readonly string[]>
+  #names: Promise<readonly string[]> | undefined
+  readonly #relative = new Map<string, string>()
+
+  /** @param claimedNames the names that all bundles claim, asked for only where a rule needs them */
+  constructor(
+    model: { path: string; url?: string | undefined; format?: ModelFormat | undefined },
+    claimedNames: () => Promise<readonly string[]>,
+  ) {
+    this.path = model.path
+    this.url = model.url
+    this.format = model.format
+    this.#claimedNames = claimedNames
+  }
+
+  names(): Promise<readonly string[]> {
+    return (this.#names ??= this.#claimedNames())
+  }
+
+  /** The path as globs see it that are written in this directory. */
+  pathFrom(directory: string): string {
+    let path = this.#relative.get(directory)
+    if (path === undefined) {
+      path = relative(directory, this.path).split(sep).join('/')
+      this.#relative.set(directory, path)
+    }
+    return path
+  }
+}
+
+/** The compiled `match` of a rule: all that it names must match. */
+export interface RuleMatch {
+  path?: readonly PathGlob[]
+  url?: (url: string) => boolean
+  name?: (name: string) => boolean
+  formats?: readonly string[]
+  /** As written. */
+  written: RuleText['match']
+  /** True where every path matches, whatever else is asked for. */
+  anyPath: boolean
+}
+
+interface PathGlob {
+  /** The directory that the path is relative to; undefined for a glob from the root. */
+  from: string | undefined
+  matches: (path: string) => boolean
+}
+
+/** @param directory of the policy file: absolute */
+export function compileMatch(match: RuleText['match'], directory: string): RuleMatch {
+  const { path, url, name, format } = match
+  return {
+    ...(path === undefined ? {} : { path: [path].flat().map((glob) => pathGlob(glob, directory)) }),
+    ...(url === undefined ? {} : { url: anyOf(url) }),
+    ...(name === undefined ? {} : { name: anyOf(name) }),
+    ...(format === undefined || format === 'any' ? {} : { formats: [format].flat() }),
+    written: match,
+    anyPath: path === undefined || [path].flat().some((glob) => glob === '**' || glob === '**/*'),
+  }
+}
+
+function anyOf(globs: string | readonly string[]): (text: string) => boolean {
+  const compiled = [globs].flat().map((glob) => compileGlob(glob).matches)
+  return (text) => compiled.some((matches) => matches(text))
+}
+
+/** A glob from the root sees the whole path; any other, the path relative to its policy file. */
+function pathGlob(glob: string, directory: string): PathGlob {
+  const { matches } = compileGlob(glob.replace(/^\.\//, ''))
+  return { from: glob.startsWith('/') ? undefined : directory, matches }
+}
+
+/** True where a rule is about this model; a promise only where the model's name has to be found out. */
+export function matchesModel(match: RuleMatch, facts: ModelFacts): boolean | Promise<boolean> {
+  if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
+  if (match.formats && (facts.format === undefined || !match.formats.includes(facts.format))) return false
+  const { path, name } = match
+  if (path && !path.some(({ from, matches }) => matches(from === undefined ? facts.path : facts.pathFrom(from))))
+    return false
+  return name ? claimsName(name, facts) : true
+}
+
+/** A name is claimed until a signature proves it: every bundle must claim one that matches. */
+async function claimsName(name: (name: string) => boolean, facts: ModelFacts): Promise<boolean> {
+  const names = await facts.names()
+  return names.length > 0 && names.every(name)
+}

@@ -1,0 +1,151 @@
+import { ModelSealError, shown } from '../errors.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import { before } from './duration.ts'
+import type { IdentifiedSignature } from './identify.ts'
+import type { Rule } from './rule.ts'
+import type { CheckName } from './verdict.ts'
+
+/** One thing that a rule asks of a signature. */
+export interface Requirement {
+  check: CheckName
+  /** What was asked for and found, as a sentence. */
+  passed: string
+  failure?: ModelSealError | undefined
+}
+
+/**
+ * What a rule asks of a valid signature by an accepted signer, each with its outcome.
+ *
+ * @param file path of the bundle
+ * @param now milliseconds since 1970
+ */
+export function checkRequirements(
+  { signature, keys }: IdentifiedSignature,
+  { require, name }: Rule,
+  file: string,
+  now: number,
+): Requirement[] {
+  const { signer, manifest } = signature
+  const refused = (
+    code: ConstructorParameters<typeof ModelSealError>[0],
+    sentence: string,
+    expected: string,
+    found: string,
+  ) =>
+    new ModelSealError(code, sentence, {
+      file,
+      signer: signer.name,
+      expected,
+      found,
+      hint: `The rule ${shown(name)} asks for it.`,
+    })
+  const time = trustedTime(signature)
+  const requirements: Requirement[] = []
+
+  if (keys.length > 0) {
+    // Without a trusted time the signature may be as young as this moment: a key that has lapsed could have made it.
+    const moment = time ?? now
+    const valid = keys.some(({ notBefore, notAfter }) => notBefore <= moment && moment < notAfter)
+    requirements.push({
+      check: 'key-validity',
+      passed: `The key ${shown(signer.name)} is valid at ${iso(moment)}.`,
+      failure: valid
+        ? undefined
+        : refused(
+            'KEY_OUTSIDE_VALIDITY',
+            `The key ${shown(signer.name)} was not valid, by the policy, when it signed.`,
+            keys.map(({ notBefore, notAfter }) => window(notBefore, notAfter)).join(' or '),
+            time === undefined ? `no trusted time, so ${iso(now)} counts` : iso(time),
+          ),
+    })
+  }
+  if (require.hashAlgorithms) {
+    const found = manifest.serialization.hashType
+    requirements.push({
+      check: 'hash-algorithm',
+      passed: `The model was hashed with ${found}.`,
+      failure: require.hashAlgorithms.includes(found)
+        ? undefined
+        : refused(
+            'HASH_ALGORITHM_REFUSED',
+            'The model was hashed with an algorithm that the rule does not allow.',
+            require.hashAlgorithms.join(' or '),
+            found,
+          ),
+    })
+  }
+  if (require.transparencyLog) {
+    requirements.push({
+      check: 'transparency-log',
+      passed: 'The signature is in a transparency log.',
+      failure: refused(
+        'LOG_REQUIRED',
+        'The signature is not in a transparency log.',
+        'an entry in a log that the policy trusts',
+        `a signature by the method ${signer.method}, which has none`,
+      ),
+    })
+  }
+  if (require.timestamp) {
+    requirements.push({
+      check: 'timestamp',
+      passed: `The time ${signature.time?.at ?? ''} is stated by ${shown(signature.time?.authority ?? '')}.`,
+      failure: signature.time
+        ? undefined
+        : refused(
+            'TIMESTAMP_REQUIRED',
+            'The signature has no timestamp of a trusted authority.',
+            'a timestamp (RFC 3161) of an authority that the policy trusts',
+            'none',
+          ),
+    })
+  }
+  const { maxSignatureAge, signedAfter } = require
+  if (maxSignatureAge || signedAfter) {
+    const limits = [
+      ...(maxSignatureAge
+        ? [{ written: `at most ${maxSignatureAge.written} ago`, earliest: before(now, maxSignatureAge.duration) }]
+        : []),
+      ...(signedAfter ? [{ written: `after ${signedAfter.written}`, earliest: signedAfter.time }] : []),
+    ]
+    const written = limits.map((limit) => limit.written).join(' and ')
+    requirements.push({
+      check: 'signature-age',
+      passed: `The model was signed ${written}.`,
+      failure:
+        time === undefined
+          ? refused(
+              'SIGNATURE_TIME_UNKNOWN',
+              'Nothing trusted says when the model was signed, and the rule limits that.',
+              `a signature made ${written}`,
+              'no trusted time',
+            )
+          : limits.some(({ earliest }) => time < earliest)
+            ? refused(
+                'SIGNATURE_TOO_OLD',
+                'The model was signed too long ago.',
+                `a signature made ${written}`,
+                iso(time),
+              )
+            : undefined,
+    })
+  }
+  return requirements
+}
+
+/** Milliseconds since 1970; undefined where nothing trusted says when the signature was made. */
+export function trustedTime({ time }: VerifiedSignature): number | undefined {
+  return time && Date.parse(time.at)
+}
+
+function window(notBefore: number, notAfter: number): string {
+  const parts = [
+    ...(notBefore === -Infinity ? [] : [`from ${iso(notBefore)}`]),
+    ...(notAfter === Infinity ? [] : [`until ${iso(notAfter)}`]),
+  ]
+  return `a time ${parts.join(' ')}`
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString()
+}

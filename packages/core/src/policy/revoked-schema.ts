@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { faultyEnd, fingerprintSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
+
+/** `revoked`: what no rule can accept. */
+
+const window = {
+  from: timeSchema.optional().describe('Signatures from before this trusted time are not concerned.'),
+  until: timeSchema.optional().describe('Signatures from this trusted time on are not concerned.'),
+  reason: reasonSchema.optional(),
+}
+
+const rootDigest = z.string().regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected a root digest: 64 lowercase hex digits')
+const fileDigest = z
+  .string()
+  .regex(
+    /^((sha256:|blake3:)?[0-9a-f]{64}|blake2b:[0-9a-f]{128})$/,
+    'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
+  )
+
+const certificate = z
+  .strictObject({
+    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
+    serial: z
+      .string()
+      .regex(/^[0-9a-f]+$/, 'expected lowercase hex digits, in quotes')
+      .optional(),
+    issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
+    ...window,
+  })
+  .refine(
+    ({ fingerprint, serial, issuer }) =>
+      fingerprint === undefined
+        ? serial !== undefined && issuer !== undefined
+        : serial === undefined && issuer === undefined,
+    { error: 'expected a fingerprint, or serial and issuer' },
+  )
+
+const identity = z.strictObject({
+  identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
+  issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
+  ...window,
+})
+
+const entries = {
+  // Objects first: of long lists, most entries say why.
+  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigest, ...window }), rootDigest])).optional(),
+  fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
+  keys: z
+    .array(z.union([z.strictObject({ fingerprint: fingerprintSchema, ...window }), fingerprintSchema]))
+    .optional()
+    .describe('SHA-256 of the PEM of the public key (SPKI).'),
+  certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
+  identities: z.array(identity).optional(),
+}
+
+// Windows are checked for all lists at once, which a policy of ten thousand revocations notices.
+export const revokedSchema = z.strictObject(entries).superRefine((revoked, context) => {
+  for (const [list, items = []] of Object.entries(revoked)) {
+    for (const [index, item] of items.entries()) {
+      const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)
+      if (until !== undefined) context.addIssue({ ...until, path: [list, index, 'until'] })
+    }
+  }
+})
+
+/** Revocations as they are written. */
+export type RevokedText = z.infer<typeof revokedSchema>

@@ -1,0 +1,84 @@
+import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts'
+import { parsePublicKey } from '../bundle/public-key.ts'
+import { parseStatement } from '../bundle/statement.ts'
+import { ModelSealError } from '../errors.ts'
+import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
+import type { Revocations } from './revocations.ts'
+
+/**
+ * Looks up whom a bundle names as its signer: key, identity, and every certificate that it carries.
+ *
+ * @param time trusted time of the signature, in milliseconds since 1970
+ */
+export async function revokedSigner(
+  { material }: UnverifiedBundle,
+  revocations: Revocations,
+  time: number | undefined,
+): Promise<ModelSealError | undefined> {
+  if (material.method === 'key') {
+    const fingerprint = keyFingerprint(material)
+    return fingerprint === undefined ? undefined : revocations.key(fingerprint, time)
+  }
+  const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
+  const [leaf, ...authorities] = await Promise.all(chain.map(factsOf))
+  if (!leaf) return undefined
+  // The issuer of a keyless identity is not the issuer of its certificate: unknown counts as equal.
+  const issuer = material.method === 'certificate' ? leaf.issuer : undefined
+  return (
+    (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, time)) ??
+    revocations.identity({ names: leaf.names, issuer }, time) ??
+    firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, time))
+  )
+}
+
+/**
+ * Looks up what a bundle merely claims: for the modes `audit` and `skip`, which load models whose
+ * bundles did not count, or were not looked at. A claim to be revoked is believed, and no claimed
+ * time: at worst a model is refused that nobody vouched for.
+ */
+export async function revokedByClaim(
+  bundle: UnverifiedBundle,
+  revocations: Revocations,
+): Promise<ModelSealError | undefined> {
+  const revoked = await revokedSigner(bundle, revocations, undefined)
+  if (revoked) return revoked
+  const manifest = attempt(() => parseStatement(bundle.envelope.payload).manifest)
+  return manifest && revocations.rootDigest(manifest.rootDigest, undefined)
+}
+
+/** The signer's key, whatever the method: one key in two certificates is one signer. */
+export async function signingKeyOf({ material }: UnverifiedBundle): Promise<string | undefined> {
+  if (material.method === 'key') return keyFingerprint(material)
+  const leaf = material.method === 'certificate' ? material.certificates[0] : material.certificate
+  return leaf && (await factsOf(leaf))?.keyFingerprint
+}
+
+function keyFingerprint(material: Extract<VerificationMaterial, { method: 'key' }>): string | undefined {
+  const { hint, rawBytes } = material
+  return hint ?? (rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')).fingerprint))
+}
+
+/** What does not parse claims nothing. */
+async function factsOf(der: Uint8Array): Promise<CertificateFacts | undefined> {
+  return certificateFacts(der).catch((error: unknown) => {
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  })
+}
+
+function attempt<T>(parse: () => T): T | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  }
+}
+
+function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
+  for (const item of items) {
+    const found = find(item)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

@@ -1,0 +1,103 @@
+import { z } from 'zod'
+import { compileGlob } from './glob.ts'
+import { durationSchema, globSchema, nameSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
+
+/** `rules`: who may sign what, and what else is asked for. */
+
+const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
+
+/** What the loader may say that it reads. */
+export const MODEL_FORMATS = ['onnx', 'tfjs-graph', 'tfjs-layers', 'saved-model'] as const
+
+const matchSchema = z
+  .strictObject({
+    path: globsSchema.optional().describe('Globs over the path that the program loads, relative to the policy file.'),
+    url: globsSchema.optional().describe('Globs over the URL that the program loads.'),
+    name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
+    format: z.union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)]).optional(),
+  })
+  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format' })
+
+const typedName = textSchema.refine((text) => typeof text !== 'string' || /^(email|URI|DNS|IP):./.test(text), {
+  error: 'expected a name with its type: email:…, URI:…, DNS:… or IP:…',
+})
+
+const certificateSigner = z.strictObject({
+  root: nameSchema.describe('Name of a trust root that is certificates.'),
+  subject: textSchema.optional().describe('Subject of the leaf certificate, as RFC 4514 writes it.'),
+  san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
+  issuer: textSchema.optional().describe('Issuer of the leaf certificate, as RFC 4514 writes it.'),
+})
+
+const sigstoreSigner = z.strictObject({
+  root: nameSchema.describe('Name of a trust root that is sigstore.'),
+  issuer: textSchema.describe('The OpenID Connect issuer.'),
+  identity: textSchema.describe('The identity that the issuer vouched for.'),
+})
+
+export const signerSchema = z.union([
+  z.strictObject({ key: nameSchema.describe('Name of a trust root that is a public key.') }),
+  z.strictObject({ certificate: certificateSigner }),
+  z.strictObject({ sigstore: sigstoreSigner }),
+])
+
+export const ISOLATION_LEVELS = ['memory', 'copy', 'in-place'] as const
+
+const requireSchema = z.strictObject({
+  transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),
+  timestamp: z.boolean().optional().describe('A trusted authority says when the signature was made.'),
+  maxSignatureAge: durationSchema.optional(),
+  signedAfter: timeSchema.optional(),
+  hashAlgorithms: z
+    .array(z.enum(['sha256', 'blake2b', 'blake3']))
+    .min(1)
+    .optional(),
+  files: z
+    .enum(['all', 'loaded', 'ignore-unsigned'])
+    .optional()
+    .describe(
+      'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
+    ),
+  isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
+})
+
+export const ruleSchema = z
+  .strictObject({
+    name: nameSchema,
+    match: matchSchema,
+    mode: z.enum(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
+    reason: reasonSchema.optional().describe('Why; asked for where mode is skip.'),
+    signers: z.array(signerSchema).min(1).optional().describe('Whose signature is accepted.'),
+    threshold: z.int().min(1).optional().describe('How many distinct signers of the list are needed. Default 1.'),
+    require: requireSchema.optional(),
+  })
+  .superRefine((rule, context) => {
+    const fault = (path: string[], message: string, input?: unknown) =>
+      context.addIssue({ code: 'custom', path, message, input })
+    if (rule.mode === 'skip') {
+      if (rule.reason === undefined) fault(['mode'], 'expected a "reason" beside the mode skip')
+      if (!isExplicit(rule.match))
+        fault(['match'], 'expected a path or url that is not global: the mode skip checks nothing')
+      for (const field of ['signers', 'threshold', 'require'] as const)
+        if (rule[field] !== undefined) fault([field], 'expected none in the mode skip, which checks no signature')
+    } else if (rule.signers === undefined) {
+      fault([], 'expected signers: whose signature is accepted')
+    } else if ((rule.threshold ?? 1) > rule.signers.length) {
+      fault(['threshold'], `expected at most ${rule.signers.length}, the number of signers`, rule.threshold)
+    }
+    // The name is the signer's word, and only a verified signature proves it.
+    if (rule.match.name !== undefined && rule.mode !== undefined && rule.mode !== 'enforce')
+      fault(
+        ['match', 'name'],
+        `expected no name in the mode ${rule.mode}: without a valid signature anybody can claim it`,
+      )
+  })
+
+function isExplicit({ path, url }: z.infer<typeof matchSchema>): boolean {
+  const globs = [path ?? [], url ?? []].flat()
+  return globs.length > 0 && globs.every((glob) => !compileGlob(glob).global)
+}
+
+/** A rule as it is written. */
+export type RuleText = z.infer<typeof ruleSchema>
+export type SignerText = z.infer<typeof signerSchema>

@@ -1,0 +1,148 @@
+import { resolve } from 'node:path'
+import { shown, type ModelSealError } from '../errors.ts'
+import { parseDuration, type Duration } from './duration.ts'
+import type { PolicySource } from './include.ts'
+import { compileMatch, type RuleMatch } from './match.ts'
+import type { ValuePath } from './policy-text.ts'
+import type { RuleText, SignerText } from './rule-schema.ts'
+import { compileText, type TextMatcher } from './text-pattern.ts'
+import type { AcceptedKey, CompiledRoot } from './trust-roots.ts'
+
+/** What a rule asks of each signature, and of the load. */
+export interface Requirements {
+  transparencyLog: boolean
+  timestamp: boolean
+  /** As written, and parsed. */
+  maxSignatureAge?: { written: string; duration: Duration }
+  signedAfter?: { written: string; time: number }
+  hashAlgorithms?: readonly string[]
+  files: 'all' | 'loaded' | 'ignore-unsigned'
+  isolation?: readonly string[]
+}
+
+/** One entry of a rule's list of signers. */
+export type AcceptedSigner =
+  | { method: 'key'; root: string; keys: readonly AcceptedKey[] }
+  | {
+      method: 'certificate'
+      root: string
+      subject?: TextMatcher | undefined
+      san?: TextMatcher | undefined
+      issuer?: TextMatcher | undefined
+    }
+  | { method: 'sigstore'; root: string; issuer: TextMatcher; identity: TextMatcher }
+
+/** A rule, ready to be applied. */
+export interface Rule {
+  name: string
+  /** Where it is written: absolute path. */
+  file: string
+  match: RuleMatch
+  mode: 'enforce' | 'audit' | 'skip'
+  /** Why, in the author's words. */
+  reason?: string | undefined
+  signers: readonly AcceptedSigner[]
+  threshold: number
+  require: Requirements
+}
+
+/** Compiles all rules in the order in which they count; what is wrong with one is a problem at its place. */
+export function compileRules(
+  sources: readonly PolicySource[],
+  roots: ReadonlyMap<string, CompiledRoot>,
+  problems: ModelSealError[],
+): Rule[] {
+  const names = new Set<string>()
+  return sources.flatMap((source) =>
+    (source.file.rules ?? []).map((rule, index) => {
+      const at = ['rules', index]
+      if (names.has(rule.name))
+        problems.push(source.text.fault([...at, 'name'], `The rule name ${shown(rule.name)} is used twice.`))
+      names.add(rule.name)
+      return compileRule(rule, source, at, roots, problems)
+    }),
+  )
+}
+
+function compileRule(
+  rule: RuleText,
+  source: PolicySource,
+  at: ValuePath,
+  roots: ReadonlyMap<string, CompiledRoot>,
+  problems: ModelSealError[],
+): Rule {
+  const signers = rule.signers ?? []
+  const seen = new Set<string>()
+  return {
+    name: rule.name,
+    file: resolve(source.text.path),
+    match: compileMatch(rule.match, source.directory),
+    mode: rule.mode ?? 'enforce',
+    reason: rule.reason,
+    threshold: rule.threshold ?? 1,
+    require: compileRequirements(rule.require ?? {}),
+    signers: signers.flatMap((signer, index) => {
+      const place = [...at, 'signers', index]
+      const text = JSON.stringify(signer)
+      if (seen.has(text)) problems.push(source.text.fault(place, 'This signer stands in the list twice.'))
+      seen.add(text)
+      const compiled = compileSigner(signer, roots)
+      if (typeof compiled !== 'string') return [compiled]
+      problems.push(source.text.fault(place, compiled))
+      return []
+    }),
+  }
+}
+
+const KINDS = {
+  publicKey: 'public keys',
+  certificates: 'certificates',
+  timestampAuthorities: 'timestamp authorities',
+  sigstore: 'sigstore',
+}
+
+/** @returns what is wrong, as a sentence, where something is */
+function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRoot>): AcceptedSigner | string {
+  const [name, kind] =
+    'key' in signer
+      ? ([signer.key, 'publicKey'] as const)
+      : 'certificate' in signer
+        ? ([signer.certificate.root, 'certificates'] as const)
+        : ([signer.sigstore.root, 'sigstore'] as const)
+  const root = roots.get(name)
+  if (!root)
+    return `No trust root is named ${shown(name)}; there is ${[...roots.keys()].map((known) => shown(known)).join(', ') || 'none'}.`
+  if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
+  if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
+  if ('certificate' in signer) {
+    const { subject, san, issuer } = signer.certificate
+    return {
+      method: 'certificate',
+      root: name,
+      subject: optional(subject),
+      san: optional(san),
+      issuer: optional(issuer),
+    }
+  }
+  if (!('sigstore' in signer)) return `The trust root ${shown(name)} is of another kind.`
+  const { issuer, identity } = signer.sigstore
+  return { method: 'sigstore', root: name, issuer: compileText(issuer), identity: compileText(identity) }
+}
+
+function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatcher | undefined {
+  return text === undefined ? undefined : compileText(text)
+}
+
+function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
+  const { maxSignatureAge, signedAfter, hashAlgorithms, isolation } = require
+  const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
+  return {
+    transparencyLog: require.transparencyLog ?? false,
+    timestamp: require.timestamp ?? false,
+    files: require.files ?? 'all',
+    ...(maxSignatureAge !== undefined && duration ? { maxSignatureAge: { written: maxSignatureAge, duration } } : {}),
+    ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
+    ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
+    ...(isolation === undefined ? {} : { isolation }),
+  }
+}

@@ -1,0 +1,98 @@
+/** Whom a starting policy trusts. */
+export type StartingSigner =
+  | { kind: 'key'; /** Path of the PEM, relative to the policy. */ publicKey: string }
+  | {
+      kind: 'certificate'
+      /** Path of the root's PEM, relative to the policy. */
+      root: string
+      /** `email:…`, `URI:…` or `DNS:…`; without one, the policy is for the author to complete. */
+      san: string
+    }
+  | {
+      kind: 'github'
+      /** `owner/name` */
+      repository: string
+      /** File in `.github/workflows`. */
+      workflow: string
+      /** Such as `refs/heads/main`. */
+      ref: string
+    }
+
+/**
+ * Writes a commented starting policy.
+ *
+ * @param models glob over the models, relative to the policy; default all below it
+ * @returns YAML
+ * @example
+ * ```ts
+ * await writeFile('modelseal.policy.yaml', startingPolicy({ kind: 'key', publicKey: 'release.pub' }))
+ * ```
+ */
+export function startingPolicy(signer: StartingSigner, models = '**'): string {
+  const { root, accepted } = PARTS[signer.kind](signer as never)
+  return `# The trust policy of modelseal: who may sign which model. Whatever no rule accepts is refused.
+# "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows it at work.
+version: 1
+
+# From when this policy is. With maxAge, a copy that is older accepts nothing, so that nobody can
+# hold a revocation back for ever by keeping an old one in place.
+# issued: ${new Date().toISOString().replace(/\.\d+/, '')}
+# maxAge: 180d
+
+trustRoots:
+${root}
+rules:
+  # The first rule that matches a model decides. Paths are relative to this file.
+  - name: models
+    match:
+      path: ${quoted(models)}
+    signers:
+${accepted}
+    # threshold: 2            # how many different signers of the list are needed
+    # mode: audit             # load anyway, and report what would have been refused
+
+# What no rule can accept, whoever signed it.
+# revoked:
+#   rootDigests:
+#     - digest: ${'0'.repeat(64)}
+#       reason: recalled by its publisher
+`
+}
+
+/** A double-quoted scalar: every JSON string is one in YAML. */
+function quoted(text: string): string {
+  return JSON.stringify(text)
+}
+
+type Parts<S> = (signer: S) => { root: string; accepted: string }
+
+const PARTS: { [K in StartingSigner['kind']]: Parts<Extract<StartingSigner, { kind: K }>> } = {
+  key: ({ publicKey }) => ({
+    root: `  release:
+    # A PEM file that begins with "-----BEGIN PUBLIC KEY-----".
+    publicKey: ${quoted(publicKey)}
+`,
+    accepted: '      - key: release',
+  }),
+  certificate: ({ root, san }) => ({
+    root: `  authority:
+    certificates:
+      # The root certificate. Intermediates and revocation lists may stand beside it.
+      roots: ${quoted(root)}
+`,
+    accepted: `      - certificate:
+          root: authority
+          # The signer's name in the certificate, exactly. A glob would be { pattern: "email:*@example.com" }.
+          san: ${quoted(san)}`,
+  }),
+  github: ({ repository, workflow, ref }) => ({
+    root: `  sigstore:
+    sigstore: public-good
+`,
+    accepted: `      - sigstore:
+          root: sigstore
+          issuer: https://token.actions.githubusercontent.com
+          # The one workflow that signs, exactly.
+          identity: ${quoted(`https://github.com/${repository}/.github/workflows/${workflow}@${ref}`)}`,
+  }),
+}

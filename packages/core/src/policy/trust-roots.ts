@@ -1,0 +1,167 @@
+import { resolve } from 'node:path'
+import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
+import { readCertificates } from '../bundle/certificate.ts'
+import { readRevocationLists } from '../bundle/revocation-list.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { certificateFacts } from './certificate-facts.ts'
+import { fileState } from './file-state.ts'
+import type { PolicySource } from './include.ts'
+import type { ValuePath } from './policy-text.ts'
+import type { Revocations } from './revocations.ts'
+import type { KeyFile, TrustRoot } from './trust-schema.ts'
+
+/** A key of a trust root, and when it counts. */
+export interface AcceptedKey {
+  publicKey: PublicKey
+  /** Absolute path of the PEM. */
+  path: string
+  /** Milliseconds since 1970. */
+  notBefore: number
+  notAfter: number
+}
+
+/** Certificates of authorities: DER. */
+interface Authorities {
+  roots: readonly Buffer[]
+  intermediates: readonly Buffer[]
+}
+
+interface CertificateRoot {
+  kind: 'certificates'
+  name: string
+  trusted: Authorities
+  /** Of those that the policy names, the ones that it revokes. */
+  revoked: Authorities
+  crls: readonly Buffer[]
+}
+
+/** A trust root with its files read. */
+export type CompiledRoot =
+  | { kind: 'publicKey'; name: string; keys: readonly AcceptedKey[] }
+  | CertificateRoot
+  | { kind: 'timestampAuthorities'; name: string; certificates: readonly Buffer[] }
+  | { kind: 'sigstore'; name: string }
+
+/** What reading the roots needs, and reports to. */
+export interface Reading {
+  problems: ModelSealError[]
+  /** All files that the policy rests on, each as it was just before it was read. */
+  files: Map<string, string>
+}
+
+/**
+ * Reads the files of all trust roots. What is wrong with one is a problem at the place that names
+ * it, under the code of the file's own error.
+ */
+export async function readTrustRoots(
+  sources: readonly PolicySource[],
+  revocations: Revocations,
+  reading: Reading,
+): Promise<Map<string, CompiledRoot>> {
+  const roots = new Map<string, CompiledRoot>()
+  for (const source of sources) {
+    for (const [name, root] of Object.entries(source.file.trustRoots ?? {})) {
+      const at = ['trustRoots', name]
+      if (roots.has(name))
+        reading.problems.push(source.text.fault(at, `The trust root ${shown(name)} is defined twice.`))
+      roots.set(name, await new RootReader(source, at, revocations, reading).read(name, root))
+    }
+  }
+  return roots
+}
+
+class RootReader {
+  readonly #source: PolicySource
+  readonly #at: ValuePath
+  readonly #revocations: Revocations
+  readonly #reading: Reading
+
+  constructor(source: PolicySource, at: ValuePath, revocations: Revocations, reading: Reading) {
+    this.#source = source
+    this.#at = at
+    this.#revocations = revocations
+    this.#reading = reading
+  }
+
+  async read(name: string, root: TrustRoot): Promise<CompiledRoot> {
+    if ('publicKey' in root) return { kind: 'publicKey', name, keys: await this.#keys([root.publicKey].flat()) }
+    if ('certificates' in root) return this.#certificateRoot(name, root.certificates)
+    if ('timestampAuthorities' in root) {
+      const read = await this.#files(['timestampAuthorities'], root.timestampAuthorities, readCertificates)
+      return { kind: 'timestampAuthorities', name, certificates: (await this.#divide(read)).trusted }
+    }
+    return { kind: 'sigstore', name }
+  }
+
+  async #keys(files: readonly (string | KeyFile)[]): Promise<AcceptedKey[]> {
+    const keys: AcceptedKey[] = []
+    for (const [index, entry] of files.entries()) {
+      const { file, notBefore, notAfter } = typeof entry === 'string' ? { file: entry } : entry
+      const path = resolve(this.#source.directory, file)
+      const publicKey = await this.#attempt(['publicKey', index], path, () => readPublicKey(path))
+      if (!publicKey) continue
+      keys.push({
+        publicKey,
+        path,
+        notBefore: notBefore === undefined ? -Infinity : Date.parse(notBefore),
+        notAfter: notAfter === undefined ? Infinity : Date.parse(notAfter),
+      })
+    }
+    return keys
+  }
+
+  async #certificateRoot(
+    name: string,
+    {
+      roots: rootFiles,
+      intermediates: intermediateFiles = [],
+      crls = [],
+    }: Extract<TrustRoot, { certificates: unknown }>['certificates'],
+  ): Promise<CertificateRoot> {
+    const roots = await this.#divide(await this.#files(['certificates', 'roots'], rootFiles, readCertificates))
+    const intermediates = await this.#divide(
+      await this.#files(['certificates', 'intermediates'], intermediateFiles, readCertificates),
+    )
+    return {
+      kind: 'certificates',
+      name,
+      trusted: { roots: roots.trusted, intermediates: intermediates.trusted },
+      revoked: { roots: roots.revoked, intermediates: intermediates.revoked },
+      crls: await this.#files(['certificates', 'crls'], crls, readRevocationLists),
+    }
+  }
+
+  async #files(
+    at: ValuePath,
+    files: string | readonly string[],
+    read: (path: string) => Promise<Buffer[]>,
+  ): Promise<Buffer[]> {
+    const found: Buffer[] = []
+    for (const [index, file] of [files].flat().entries()) {
+      const path = resolve(this.#source.directory, file)
+      found.push(...((await this.#attempt([...at, index], path, () => read(path))) ?? []))
+    }
+    return found
+  }
+
+  /** An authority vouches for others at times that nobody states: revoked for a time is revoked. */
+  async #divide(certificates: readonly Buffer[]): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
+    const divided = { trusted: [] as Buffer[], revoked: [] as Buffer[] }
+    for (const der of certificates) {
+      const revoked = this.#revocations.certificate(await certificateFacts(der), undefined)
+      divided[revoked ? 'revoked' : 'trusted'].push(der)
+    }
+    return divided
+  }
+
+  async #attempt<T>(at: ValuePath, path: string, work: () => Promise<T>): Promise<T | undefined> {
+    this.#reading.files.set(path, await fileState(path))
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      this.#reading.problems.push(this.#source.text.faultFrom([...this.#at, ...at], error))
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { faultyEnd, fileSchema, timeSchema } from './text-schema.ts'
+
+/** `trustRoots`: what proves a signature, by name. One kind each. */
+
+const keyFileSchema = z
+  .strictObject({
+    file: fileSchema,
+    notBefore: timeSchema.optional().describe('Signatures from before this time do not count.'),
+    notAfter: timeSchema.optional().describe('Signatures from this time on do not count.'),
+  })
+  .superRefine(({ notBefore, notAfter }, context) => {
+    const fault = faultyEnd(notBefore, notAfter)
+    if (fault) context.addIssue({ ...fault, path: ['notAfter'] })
+  })
+
+const filesSchema = z.union([fileSchema, z.array(fileSchema).min(1)])
+
+const publicKeyRoot = z.strictObject({
+  publicKey: z
+    .union([fileSchema, keyFileSchema, z.array(z.union([fileSchema, keyFileSchema])).min(1)])
+    .describe('PEM files (SPKI) of one signer: the present key, and the ones before and after it.'),
+})
+
+const certificatesRoot = z.strictObject({
+  certificates: z.strictObject({
+    roots: filesSchema.describe('PEM files of root certificates.'),
+    intermediates: filesSchema.optional().describe('PEM files of certificates that bundles may leave out.'),
+    crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
+  }),
+})
+
+const timestampRoot = z.strictObject({
+  timestampAuthorities: filesSchema.describe('PEM files of RFC 3161 authorities whose time is trusted.'),
+})
+
+const sigstoreRoot = z.strictObject({
+  sigstore: z
+    .union([z.enum(['public-good', 'staging']), z.strictObject({ file: fileSchema })])
+    .describe('A Sigstore instance, or the file of its trusted root.'),
+})
+
+export const trustRootSchema = z.union([publicKeyRoot, certificatesRoot, timestampRoot, sigstoreRoot])
+
+/** A trust root as it is written. */
+export type TrustRoot = z.infer<typeof trustRootSchema>
+export type KeyFile = z.infer<typeof keyFileSchema>

@@ -1,0 +1,72 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { rename, rm } from 'node:fs/promises'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { POLICY_CHANNEL } from '../events.ts'
+import { TestSite } from '../loading/test-site.ts'
+import { openVerifiedModel } from '../loading/open-verified-model.ts'
+import { watchPolicy } from './watch-policy.ts'
+
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  for (const name of ['a', 'b']) await site.key(name)
+  await site.model('model')
+  await site.sign('model', 'a')
+})
+afterAll(() => site.remove())
+
+const text = (root: string, more = {}) => ({
+  version: 1,
+  trustRoots: { root: { publicKey: `${root}.pub` } },
+  rules: [{ name: 'r', match: { path: 'model' }, signers: [{ key: 'root' }] }],
+  ...more,
+})
+
+it('takes effect at the next load, and keeps the last valid version', async () => {
+  const path = await site.policy(text('a'), 'watched.yaml')
+  const seen: string[] = []
+  const published: unknown[] = []
+  const onMessage = (message: unknown) => published.push(message)
+  subscribe(POLICY_CHANNEL, onMessage)
+  const policy = await watchPolicy(path, {
+    onReload: ({ rules }) => seen.push(`rules ${rules.length}`),
+    onError: ({ code }) => seen.push(code),
+  })
+  const load = async () =>
+    openVerifiedModel(site.file('model'), { policy }).then(
+      ({ verdict }) => verdict.decision,
+      (error: unknown) => (error as { code: string }).code,
+    )
+  expect(await load()).toBe('accepted')
+
+  await site.policy(text('b'), 'watched.yaml')
+  expect([await load(), await load()]).toEqual(['SIGNER_NOT_TRUSTED', 'SIGNER_NOT_TRUSTED'])
+  await site.policy('version: 2\n', 'watched.yaml')
+  expect([await load(), await load()]).toEqual(['SIGNER_NOT_TRUSTED', 'SIGNER_NOT_TRUSTED'])
+  await site.policy(text('missing'), 'watched.yaml')
+  expect([await load(), await load()]).toEqual(['SIGNER_NOT_TRUSTED', 'SIGNER_NOT_TRUSTED'])
+  await rm(path)
+  expect([await load(), await load()]).toEqual(['SIGNER_NOT_TRUSTED', 'SIGNER_NOT_TRUSTED'])
+  await site.policy(text('a'), 'next.yaml')
+  await rename(site.file('next.yaml'), path)
+  expect(await load()).toBe('accepted')
+  expect(seen).toEqual(['rules 1', 'POLICY_INVALID', 'FILE_NOT_FOUND', 'POLICY_NOT_FOUND', 'rules 1'])
+  unsubscribe(POLICY_CHANNEL, onMessage)
+  expect(published).toHaveLength(5)
+  expect(published[1]).toMatchObject({ path, error: { code: 'POLICY_INVALID' } })
+})
+
+it('follows the keys and the included files as well', async () => {
+  await site.policy('version: 1\nrevoked: {}\n', 'central.yaml')
+  const policy = await watchPolicy(await site.policy(text('a', { include: ['central.yaml'] })))
+  await openVerifiedModel(site.file('model'), { policy })
+  await site.policy(`version: 1\nrevoked: { rootDigests: ["${'0'.repeat(64)}"] }\n`, 'central.yaml')
+  expect((await policy.current()).revocations.concernsModels).toBe(true)
+  await rename(site.file('b.pub'), site.file('a.pub'))
+  await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
+})
+
+it('refuses a first version that is not valid', async () => {
+  await expect(watchPolicy(await site.policy('version: 2\n'))).rejects.toMatchObject({ code: 'POLICY_INVALID' })
+})

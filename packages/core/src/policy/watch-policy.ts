@@ -1,0 +1,74 @@
+import { publishPolicyReload } from '../events.ts'
+import { ModelSealError } from '../errors.ts'
+import { fileState, unchanged, type FileStates } from './file-state.ts'
+import { findPolicy } from './find-policy.ts'
+import { compilePolicy, type Policy } from './policy.ts'
+
+export interface WatchOptions {
+  /** Called when a changed policy is in use. */
+  onReload?: ((policy: Policy) => void) | undefined
+  /** Called when a changed policy is not valid: the one before it stays in use. */
+  onError?: ((error: ModelSealError) => void) | undefined
+}
+
+/**
+ * Reads a trust policy, and follows its files: each load looks whether one of them changed (the
+ * policy, what it includes, keys, certificates), and is judged by the present version. A broken new
+ * version is reported, and the one before it stays in use. Both are published on `POLICY_CHANNEL`.
+ *
+ * @param given path of the file; without one it is looked for
+ * @throws {@link ModelSealError} as `loadPolicy`: the first version must be valid
+ * @example
+ * ```ts
+ * const policy = await watchPolicy('trust-policy.yaml', { onError: (error) => log.error(error.message) })
+ * await using model = await openVerifiedModel('models/vad', { policy })
+ * ```
+ */
+export async function watchPolicy(given?: string, options: WatchOptions = {}): Promise<WatchedPolicy> {
+  const { policy, problems } = await compilePolicy(await findPolicy(given))
+  if (problems[0]) throw problems[0]
+  return new WatchedPolicy(policy, options)
+}
+
+/** A policy that follows its files; made by {@link watchPolicy}, and good for any number of loads. */
+export class WatchedPolicy {
+  readonly #options: WatchOptions
+  #policy: Policy
+  /** Of the version that was last looked at, in use or not. */
+  #seen: FileStates
+  #reloading: Promise<void> | undefined
+
+  /** @internal */
+  constructor(policy: Policy, options: WatchOptions) {
+    this.#policy = policy
+    this.#seen = policy.files
+    this.#options = options
+  }
+
+  /** The version that is in use now, after a look at the files. Never throws: the last valid version stays. */
+  async current(): Promise<Policy> {
+    this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined))
+    await this.#reloading
+    return this.#policy
+  }
+
+  async #reload(): Promise<void> {
+    if (await unchanged(this.#seen)) return
+    const { path } = this.#policy
+    try {
+      // As long as the policy itself cannot be read, its own state is what is waited for.
+      this.#seen = new Map([...this.#seen, [path, await fileState(path)]])
+      const { policy, problems } = await compilePolicy(path)
+      this.#seen = policy.files
+      if (problems[0]) throw problems[0]
+      this.#policy = policy
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      publishPolicyReload({ path, error: error.toJSON() })
+      this.#options.onError?.(error)
+      return
+    }
+    publishPolicyReload({ path })
+    this.#options.onReload?.(this.#policy)
+  }
+}

@@ -1,0 +1,110 @@
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
+import {
+  metrics,
+  SpanStatusCode,
+  trace,
+  type Attributes,
+  type MeterProvider,
+  type Span,
+  type TracerProvider,
+} from '@opentelemetry/api'
+import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
+import type { Verdict } from '../policy/verdict.ts'
+
+export interface TelemetryOptions {
+  /** Default: the global one. */
+  tracerProvider?: TracerProvider | undefined
+  /** Default: the global one. */
+  meterProvider?: MeterProvider | undefined
+}
+
+/**
+ * Turns verified loads into OpenTelemetry: a span `modelseal.load` around each, and the metrics
+ * `modelseal.loads` (by decision, rule and code), `modelseal.load.duration` (seconds) and
+ * `modelseal.hashed` (bytes). What is told of a load is what its verdict says, and no more.
+ *
+ * @returns ends it
+ * @example
+ * ```ts
+ * import { instrumentLoads } from '@modelseal/core/opentelemetry'
+ * const stop = instrumentLoads()
+ * ```
+ */
+export function instrumentLoads(options: TelemetryOptions = {}): () => void {
+  const stopTracing = traceLoads(options.tracerProvider ?? trace.getTracerProvider())
+  const stopCounting = countLoads(options.meterProvider ?? metrics.getMeterProvider())
+  return () => {
+    stopTracing()
+    stopCounting()
+  }
+}
+
+const NAME = '@modelseal/core'
+
+function traceLoads(provider: TracerProvider): () => void {
+  const tracer = provider.getTracer(NAME)
+  const spans = new WeakMap<object, Span>()
+  const handlers = {
+    start: (load: LoadTrace) => {
+      spans.set(load, tracer.startSpan('modelseal.load', { attributes: { 'modelseal.model.path': load.model } }))
+    },
+    end: () => {},
+    asyncStart: () => {},
+    asyncEnd: (load: LoadTrace) => {
+      const span = spans.get(load)
+      const verdict = load.verdict as Verdict | undefined
+      if (span && verdict) describe(span, verdict)
+      span?.end()
+    },
+    error: () => {},
+  }
+  const loads = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
+  loads.subscribe(handlers)
+  return () => loads.unsubscribe(handlers)
+}
+
+function describe(span: Span, verdict: Verdict): void {
+  const { model, files, bytes, error, wouldRefuse } = verdict
+  span.setAttributes({
+    ...commonAttributes(verdict),
+    ...(model.name === undefined ? {} : { 'modelseal.model.name': model.name }),
+    ...(model.rootDigest === undefined ? {} : { 'modelseal.model.root_digest': model.rootDigest }),
+    'modelseal.files.checked': files.checked,
+    'modelseal.bytes': bytes,
+    'modelseal.signers': verdict.bundles.flatMap(({ counted, signer }) => (counted && signer ? [signer.name] : [])),
+  })
+  const failure = error ?? wouldRefuse
+  if (error) span.setStatus({ code: SpanStatusCode.ERROR, message: error.code })
+  if (failure) span.addEvent('modelseal.refusal', { 'modelseal.code': failure.code })
+}
+
+function countLoads(provider: MeterProvider): () => void {
+  const meter = provider.getMeter(NAME)
+  const loads = meter.createCounter('modelseal.loads', { description: 'Verified loads, by decision' })
+  const duration = meter.createHistogram('modelseal.load.duration', {
+    unit: 's',
+    description: 'Time of a verified load',
+  })
+  const hashed = meter.createCounter('modelseal.hashed', { unit: 'By', description: 'Bytes hashed' })
+  const onVerdict = (message: unknown) => {
+    const verdict = message as Verdict
+    const attributes = commonAttributes(verdict)
+    const { policy, verification, hashing } = verdict.durations
+    loads.add(1, attributes)
+    duration.record((policy + verification + hashing) / 1000, attributes)
+    hashed.add(verdict.bytes, attributes)
+  }
+  subscribe(VERDICT_CHANNEL, onVerdict)
+  return () => unsubscribe(VERDICT_CHANNEL, onVerdict)
+}
+
+/** Few values each, as metrics need it. */
+function commonAttributes({ decision, rule, mode, error, wouldRefuse }: Verdict): Attributes {
+  const failure = error ?? wouldRefuse
+  return {
+    'modelseal.decision': decision,
+    ...(rule === undefined ? {} : { 'modelseal.rule': rule }),
+    ...(mode === undefined ? {} : { 'modelseal.mode': mode }),
+    ...(failure === undefined ? {} : { 'modelseal.code': failure.code }),
+  }
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { directory, failed, modelseal, POLICY, SIGN, useWorkingDirectory, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+describe('policy init', () => {
+  test('writes a policy by which a signed model is accepted, and a changed one refused', async () => {
+    const init = await modelseal(['policy', 'init', '--public-key', 'release.pub', '--models', 'vad'])
+    expect(init).toMatchObject({ code: 0, stderr: '' })
+    expect(init.stdout).toContain('Wrote "modelseal.policy.yaml"')
+    await modelseal(SIGN)
+    expect(await modelseal(['verify', 'vad'])).toMatchObject({ code: 0 })
+    await write('vad/weights.bin', 'other')
+    failed(await modelseal(['verify', 'vad']), 'FILE_MISMATCH')
+  })
+
+  test('never writes over a file', async () => {
+    const ended = await modelseal(['policy', 'init', 'policy.yaml', '--public-key', 'release.pub'])
+    expect(ended).toMatchObject({ code: 2, stdout: '' })
+    expect(ended.stderr).toContain('There is a file at "policy.yaml" already.')
+  })
+
+  test.each([
+    [['policy', 'init']],
+    [['policy', 'init', '--public-key', 'a', '--github', 'a/b']],
+    [['policy', 'init', '--certificate', 'root.pem']],
+    [['policy', 'init', '--github', 'nonsense']],
+  ])('wants one signer: %j', async (args) => {
+    expect(await modelseal(args)).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  test('writes one for a certificate, and one for GitHub Actions, which says that it cannot be met yet', async () => {
+    await modelseal(['policy', 'init', 'g.yaml', '--github', 'acme/models'])
+    const check = await modelseal(['policy', 'check', 'g.yaml'])
+    expect(check.code).toBe(1)
+    expect(check.stdout).toContain('METHOD_UNSUPPORTED')
+    await modelseal(['policy', 'init', 'c.yaml', '--certificate', 'root.pem', '--san', 'email:a@b.example'])
+    expect((await modelseal(['policy', 'check', 'c.yaml'])).stdout).toMatch(/c\.yaml":\d+:\d+ error FILE_NOT_FOUND/)
+  })
+})
+
+describe('policy check', () => {
+  test('exits by severity: 0 without a danger, 3 with one, 1 with an error', async () => {
+    expect(await modelseal(['policy', 'check', 'policy.yaml'])).toMatchObject({ code: 0, stderr: '' })
+    await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
+    const audit = await modelseal(['policy', 'check', 'audit.yaml', '--json'])
+    expect(audit.code).toBe(3)
+    const { ok, result } = JSON.parse(audit.stdout)
+    expect([ok, result.findings.map(({ code }: { code: string }) => code)]).toEqual([
+      false,
+      ['POLICY_AGE_UNLIMITED', 'MODE_AUDIT'],
+    ])
+    await write('wrong.yaml', POLICY.replace('signers', 'singers'))
+    const wrong = await modelseal(['policy', 'check', 'wrong.yaml'])
+    expect(wrong.code).toBe(1)
+    expect(wrong.stdout).toContain(`"${directory}/wrong.yaml":9:5 error POLICY_INVALID`)
+    failed(await modelseal(['policy', 'check', 'none.yaml']), 'POLICY_NOT_FOUND')
+  })
+})
+
+describe('policy explain', () => {
+  test('walks through each check, accepted or refused', async () => {
+    await modelseal(SIGN)
+    const accepted = await modelseal(['policy', 'explain', 'vad', '--policy', 'policy.yaml'])
+    expect(accepted).toMatchObject({ code: 0, stderr: '' })
+    expect(accepted.stdout).toContain('ok   rule: The rule "everything of ours"')
+    await write('vad/added', 'x')
+    const refused = await modelseal(['policy', 'explain', 'vad', '--policy', 'policy.yaml', '--json'])
+    expect(refused.code).toBe(1)
+    expect(JSON.parse(refused.stdout)).toMatchObject({
+      ok: false,
+      verdict: { decision: 'refused', error: { code: 'FILE_UNSIGNED' } },
+    })
+  })
+})
+
+describe('policy test', () => {
+  test('tells which expectations are met', async () => {
+    await modelseal(SIGN)
+    await write('policy.test.yaml', '- { model: vad, expect: accepted }\n')
+    expect(await modelseal(['policy', 'test', 'policy.yaml'])).toMatchObject({ code: 0, stderr: '' })
+    await write(
+      'more.yaml',
+      '- { model: vad, expect: accepted }\n- { model: vad, expect: refused, because: FILE_MISMATCH }\n',
+    )
+    const ended = await modelseal(['policy', 'test', 'policy.yaml', '--expectations', 'more.yaml'])
+    expect(ended.code).toBe(1)
+    expect(ended.stdout).toContain('FAIL  "vad" (line 2): expected refused FILE_MISMATCH, found accepted')
+    expect(ended.stdout).toContain('1 of 2 expectations are met.')
+  })
+})
+
+test('verify does not call accepted what a rule has loaded unverified', async () => {
+  await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
+  const ended = await modelseal(['verify', 'vad', '--policy', 'audit.yaml'])
+  expect(ended.code).toBe(1)
+  expect(ended.stdout).toMatch(/^Loaded UNVERIFIED/)
+  expect(ended.stdout).toContain('Would be refused: BUNDLE_NOT_FOUND')
+})

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises'
+import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { authority, pemOf } from '../packages/core/src/bundle/test-authority.ts'
+import { TestSite } from '../packages/core/src/loading/test-site.ts'
+
+const text = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8')
+const policies = [...text.matchAll(/^```yaml policy\n(.*?)^```$/gms)].map(([, policy = '']) => policy)
+const KEYS = ['release', 'release-next', 'research', 'security']
+
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  for (const key of KEYS) await site.key(key)
+  for (const name of ['acme-root', 'tsa', 'root']) await site.write(`${name}.pem`, pemOf(await authority(name)))
+  for (const model of ['models/vad', 'models/sandbox/try', 'models/production/big', 'elsewhere/vad'])
+    await site.model(model)
+  await site.sign('models/vad', 'release')
+  await site.sign('models/production/big', 'research')
+  await site.sign('models/production/big', 'security', 'models/production/big.second.sig')
+})
+afterAll(() => site.remove())
+
+describe('the policies of docs/policy.md', () => {
+  test('are found', () => expect(policies.length).toBe(6))
+
+  test.each(policies.map((policy, index) => [index, policy] as const))('%i is valid', async (_, policy) => {
+    const path = await site.policy(policy)
+    expect((await loadPolicy(path)).rules.length).toBeGreaterThan(0)
+    expect((await checkPolicy(path)).filter(({ severity }) => severity === 'error')).toEqual([])
+  })
+
+  test.each([
+    [0, 'models/vad', 'accepted'],
+    [0, 'elsewhere/vad', 'refused POLICY_NO_MATCH'],
+    [1, 'models/vad', 'accepted'],
+    [2, 'models/production/big', 'accepted'],
+    [2, 'models/vad', 'refused SIGNER_NOT_TRUSTED'],
+    [3, 'models/vad', 'refused POLICY_NO_MATCH'],
+    [4, 'models/sandbox/try', 'skipped'],
+    [4, 'models/vad', 'accepted'],
+    [4, 'models/production/big', 'tolerated SIGNER_NOT_TRUSTED'],
+    [5, 'models/vad', 'accepted'],
+  ])('%i judges %s: %s', async (index, model, decision) => {
+    expect(await site.judge(model, policies[index])).toBe(decision)
+  })
+})
+
+describe('a starting policy', () => {
+  test('for a key accepts what the key signed', async () => {
+    expect(await site.judge('models/vad', startingPolicy({ kind: 'key', publicKey: 'release.pub' }))).toBe('accepted')
+  })
+  test('for a certificate is without error', async () => {
+    const path = await site.policy(
+      startingPolicy({ kind: 'certificate', root: 'root.pem', san: 'email:"quoted"@example.com' }),
+    )
+    expect((await checkPolicy(path)).map(({ severity }) => severity)).not.toContain('error')
+  })
+  test('for a GitHub Actions workflow says itself that it cannot be met yet', async () => {
+    const github = {
+      kind: 'github',
+      repository: 'acme/models',
+      workflow: 'release.yml',
+      ref: 'refs/heads/main',
+    } as const
+    const codes = (await checkPolicy(await site.policy(startingPolicy(github)))).map(({ code }) => code)
+    expect(codes).toContain('METHOD_UNSUPPORTED')
+  })
+})
