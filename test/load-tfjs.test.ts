@@ -121,10 +121,20 @@ describe('BlazeFace, a graph model', async () => {
     expect(bytes.at(-1)).toBe(Object.values(blazeFace()).reduce((sum, { length }) => sum + length, 0))
   })
 
-  test('is reported with its verdict when it is no model for the loader', async () => {
-    await expect(loadLayersModel(directory)).rejects.toThrow(
-      refusal('RUNTIME_FAILED', { verdict: expect.objectContaining({ decision: 'accepted' }) }),
-    )
+  test('is refused by the loader of another format, before tf sees it', async () => {
+    await expectRefused(loadLayersModel(directory), 'MODEL_FORMAT')
+  })
+
+  test('is judged by the rule for its format, whichever call loads it', async () => {
+    const policyByFormat = join(workspace.path, 'by-format.yaml')
+    const text = readFileSync(policy, 'utf8')
+    writeFileSync(policyByFormat, text.replace('path: "models/**"', 'path: "models/**", format: tfjs-graph'))
+    expect((await loadVerifiedModel(tf, directory, { policy: policyByFormat })).format).toBe('graph-model')
+    await verified(tf, { policy: policyByFormat }).loadGraphModel(directory)
+
+    writeFileSync(policyByFormat, text.replace('path: "models/**"', 'path: "models/**", format: tfjs-layers'))
+    loadGraph.mockClear()
+    await expectRefused(loadVerifiedModel(tf, directory, { policy: policyByFormat }), 'POLICY_NO_MATCH')
   })
 })
 

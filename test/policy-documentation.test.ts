@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -21,6 +22,18 @@ beforeAll(async () => {
   await site.sign('models/production/big', 'security', 'models/production/big.second.sig')
 })
 afterAll(() => site.remove())
+
+describe('the policy of the README', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const policy = /^```yaml\n(version: 1\n.*?)^```$/ms.exec(readme)?.[1]
+
+  test('accepts what its key signed, and no other model', async () => {
+    expect((await checkPolicy(await site.policy(policy))).map(({ severity }) => severity)).not.toContain('error')
+    expect(await site.judge('models/vad', policy)).toBe('accepted')
+    expect(await site.judge('elsewhere/vad', policy)).toBe('refused POLICY_NO_MATCH')
+    expect(await site.judge('models/production/big', policy)).toBe('refused SIGNER_NOT_TRUSTED')
+  })
+})
 
 describe('the policies of docs/policy.md', () => {
   test('are found', () => expect(policies.length).toBe(6))

@@ -13,7 +13,7 @@ export interface ModelJson {
 }
 
 /** Larger than any model.json, which holds no weights; bounds the text that is made from it. */
-const MAX_BYTES = 256 * 1024 * 1024
+export const MAX_MODEL_JSON_BYTES = 256 * 1024 * 1024
 /** Values of all kinds; graphs of the largest models have some hundred thousand. */
 const MAX_VALUES = 10_000_000
 /** Layers within models within models; real ones nest about 20. */
@@ -29,7 +29,8 @@ const MAX_KEYS = 1_000_000
  * `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
 export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
-  if (bytes.length > MAX_BYTES) throw fault(file, 'its size', `at most ${MAX_BYTES} bytes`, `${bytes.length} bytes`)
+  if (bytes.length > MAX_MODEL_JSON_BYTES)
+    throw fault(file, 'its size', `at most ${MAX_MODEL_JSON_BYTES} bytes`, `${bytes.length} bytes`)
   const json = object(
     parseStrictJson(bytes, { what: 'model file', file, maxValues: MAX_VALUES, maxDepth: MAX_DEPTH, maxKeys: MAX_KEYS }),
     file,

@@ -8,6 +8,7 @@ import {
   type Verdict,
 } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
+import { claimedFormat } from './claimed-format.ts'
 import { checkedLoadOptions } from './load-options.ts'
 import { localPath } from './local-path.ts'
 import { checkWeightSizes, parseModelJson, type ModelFormat } from './model-json.ts'
@@ -40,7 +41,10 @@ export async function openArtifacts(
 ): Promise<OpenedArtifacts> {
   const path = localPath(source)
   const loadOptions = checkedLoadOptions(givenLoadOptions)
-  const model = await openVerifiedModel(path, reporting(options, loadOptions.onProgress), gather)
+  const format = options.format ?? policyFormat(await claimedFormat(path))
+  const model = await openVerifiedModel(path, { ...reporting(options, loadOptions.onProgress), format }, (reader) =>
+    gather(reader, format),
+  )
   return {
     path,
     verdict: model.verdict,
@@ -65,9 +69,16 @@ export async function handOver(
   }
 }
 
-async function gather(reader: ModelReader): Promise<OpenedArtifacts['gathered']> {
+/** What a policy calls a format. */
+function policyFormat(format: ModelFormat | undefined): OpenOptions['format'] {
+  return format && ({ 'graph-model': 'tfjs-graph', 'layers-model': 'tfjs-layers' } as const)[format]
+}
+
+/** @param format what the policy was asked about */
+async function gather(reader: ModelReader, format: OpenOptions['format']): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   const json = parseModelJson(await reader.read(entry), entry)
+  if (format !== undefined && policyFormat(json.format) !== format) throw otherFormat(entry, json.format, format)
   if (json.weightPaths === undefined) return json
 
   // A file that is named twice is read once.
@@ -85,6 +96,16 @@ async function gather(reader: ModelReader): Promise<OpenedArtifacts['gathered']>
     format: json.format,
     artifacts: { ...json.artifacts, weightData: only !== undefined && weightData.length === 1 ? only : weightData },
   }
+}
+
+/** A rule was chosen for one format, so no other may be loaded by it. */
+function otherFormat(entry: string, found: ModelFormat, expected: string): ModelSealError {
+  return new ModelSealError('MODEL_FORMAT', `The model ${shown(entry)} is of another format than it is loaded as.`, {
+    file: entry,
+    expected,
+    found: policyFormat(found),
+    hint: 'Use loadGraphModel for a graph model, and loadLayersModel for a layers model.',
+  })
 }
 
 const SHOWN_NAMES = 10

@@ -1,0 +1,19 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readSmallFile } from '@modelseal/core'
+import { MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-json.ts'
+
+/**
+ * The format that a model claims before it is verified, so that a rule of the policy can match by
+ * it. The verified `model.json` must turn out to be of the same. Undefined where nothing can be
+ * told yet, whatever the reason: the check itself will say it.
+ */
+export async function claimedFormat(path: string): Promise<ModelFormat | undefined> {
+  try {
+    const file = (await stat(path)).isDirectory() ? join(path, 'model.json') : path
+    const bytes = await readSmallFile(file, { what: 'model file', maxBytes: MAX_MODEL_JSON_BYTES })
+    return parseModelJson(bytes, file).format
+  } catch {
+    return undefined
+  }
+}
