@@ -71,7 +71,13 @@ export function modelseal(
 export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, nodeArgs: readonly string[] = []) {
   const child = spawn(process.execPath, [...nodeArgs, PROGRAM, ...args], {
     cwd: directory,
-    env: { ...process.env, MODELSEAL_POLICY: undefined, MODELSEAL_PASSWORD: undefined, ...env },
+    env: {
+      ...process.env,
+      MODELSEAL_POLICY: undefined,
+      MODELSEAL_PASSWORD: undefined,
+      MODEL_SIGNING_LOG_LEVEL: undefined,
+      ...env,
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<Ended>((resolve, reject) => {

@@ -8,6 +8,9 @@ export function commandPath(command: Command): string {
 
 /** The command that a command line names, as far as it names one. */
 export function commandNamed(program: Command, args: readonly string[]): Command {
-  const child = program.commands.find((command) => command.name() === args[0])
-  return child ? commandNamed(child, args.slice(1)) : program
+  const [first = '', ...rest] = args
+  const option = program.options.find(({ long }) => long === first.split('=')[0])
+  if (option) return commandNamed(program, option.required && !first.includes('=') ? rest.slice(1) : rest)
+  const child = program.commands.find((command) => command.name() === first)
+  return child ? commandNamed(child, rest) : program
 }

@@ -2,6 +2,7 @@ import { ModelSealError, type FileProblem } from '@modelseal/core'
 import { Command } from 'commander'
 import { afterEach, expect, test, vi } from 'vitest'
 import { failureText, reportFailure } from './failure.ts'
+import { logLevelOption } from './log-level.ts'
 
 const PIPE = {}
 
@@ -50,7 +51,10 @@ test('lets nothing in a message drive the terminal', async () => {
   expect(text).toBe('Error INTERNAL: a\\u{1b}[2J\\u{a}Error FAKE: b\n')
 })
 
-test('tells an unforeseen failure in one line, and its stack on request only', async () => {
+test.each([
+  ['the environment', '1', []],
+  ['the log level', '', ['--log-level', 'DEBUG']],
+])('tells an unforeseen failure in one line, and its stack on request by %s only', async (_, variable, options) => {
   const printed: string[] = []
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
   const unforeseen = new TypeError('no\nsuch thing')
@@ -58,8 +62,11 @@ test('tells an unforeseen failure in one line, and its stack on request only', a
   expect(printed).toHaveLength(1)
   expect(printed[0]).toMatch(/^Error INTERNAL: .*no\\u\{a\}such thing.*MODELSEAL_DEBUG=1.*\n$/)
 
-  vi.stubEnv('MODELSEAL_DEBUG', '1')
-  await reportFailure(unforeseen, new Command(), [])
+  vi.stubEnv('MODELSEAL_DEBUG', variable)
+  const program = new Command().addOption(logLevelOption()).parse(options, { from: 'user' })
+  const cause = new Error('deep\u001b[2J')
+  cause.cause = cause
+  await reportFailure(Object.assign(unforeseen, { cause }), program, [])
   expect(printed).toHaveLength(3)
-  expect(printed[2]).toContain('failure.test.ts')
+  expect(printed[2]).toMatch(/failure\.test\.ts[^]*\n {2}caused by:\n {2}Error: deep\\u\{1b\}\[2J\n/)
 })

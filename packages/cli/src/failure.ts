@@ -2,6 +2,7 @@ import type { FileProblem, SerializedError } from '@modelseal/core'
 import { CommanderError, Help, type Command } from 'commander'
 import picocolors from 'picocolors'
 import { commandNamed, commandPath } from './command-path.ts'
+import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 
 /** Everything that ends a command without success. */
@@ -9,8 +10,6 @@ export interface Failure {
   error: SerializedError
   /** What was judged before the refusal of a policy. */
   verdict?: object
-  /** For the author of a bug report only. */
-  stack?: string | undefined
 }
 
 /** A wrong command line, as opposed to a failed check. */
@@ -34,7 +33,7 @@ export async function reportFailure(thrown: unknown, program: Command, args: rea
   } else {
     process.stderr.write(await failureText(failure.error, process.stderr))
   }
-  if (failure.stack !== undefined && process.env.MODELSEAL_DEBUG === '1') process.stderr.write(`${failure.stack}\n`)
+  if (process.env.MODELSEAL_DEBUG === '1' || logLevelOf(program) === 'debug') process.stderr.write(tracesOf(thrown))
   return failure.error.code === 'INVALID_ARGUMENT' ? USAGE_EXIT_CODE : 1
 }
 
@@ -72,9 +71,22 @@ async function failureOf(thrown: unknown): Promise<Failure> {
       code: 'INTERNAL',
       message: `The command failed in a way that was not foreseen: ${reason}. Run it again with MODELSEAL_DEBUG=1 and report what it says.`,
     },
-    stack: thrown instanceof Error ? thrown.stack : undefined,
   }
 }
+
+/** For the author of a bug report: where it failed, and why. */
+function tracesOf(thrown: unknown): string {
+  // The command line is at fault, and may hold a misspelt --password=.
+  if (thrown instanceof CommanderError) return ''
+  const lines: string[] = []
+  for (let error = thrown, depth = 0; error instanceof Error && depth < MOST_CAUSES; error = error.cause, depth++) {
+    lines.push(...(depth > 0 ? ['caused by:'] : []), ...(error.stack ?? String(error)).split('\n'))
+  }
+  return lines.map((line) => `  ${printable(line)}\n`).join('')
+}
+
+/** Causes may go round in a circle. */
+const MOST_CAUSES = 10
 
 /** Where the text goes, as far as that changes its looks. */
 export interface Screen {

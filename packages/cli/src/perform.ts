@@ -1,6 +1,7 @@
 import type { ProgressCallback } from '@modelseal/core'
 import type { Command } from 'commander'
 import { commandPath } from './command-path.ts'
+import { isTalkative, logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 import { startProgress } from './progress.ts'
 
@@ -8,6 +9,8 @@ import { startProgress } from './progress.ts'
 export interface Session {
   signal: AbortSignal
   onProgress: ProgressCallback | undefined
+  /** False where the log level asks for the result alone. */
+  talkative: boolean
 }
 
 /** What a command that succeeded has to say: lines for people, a field of the JSON for machines. */
@@ -29,10 +32,10 @@ export type Perform = <Flags>(
 /** Runs commands with progress and interruption, and prints what they have to say. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
-    const progress = flags.json ? undefined : startProgress(process.stderr)
-    const outcome = await work(model, flags, { signal, onProgress: progress?.onProgress }).finally(() =>
-      progress?.stop(),
-    )
+    const talkative = isTalkative(logLevelOf(command))
+    const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
+    const session = { signal, onProgress: progress?.onProgress, talkative }
+    const outcome = await work(model, flags, session).finally(() => progress?.stop())
     process.stdout.write(
       flags.json
         ? jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...outcome.json })

@@ -11,6 +11,7 @@ import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs
 import { addVerifyCertificate } from './commands/verify-certificate.ts'
 import { addVerifyKey } from './commands/verify-key.ts'
 import { addVerifyPolicy } from './commands/verify-policy.ts'
+import { logLevelOption } from './log-level.ts'
 import type { Perform } from './perform.ts'
 
 /** All commands of the program. Errors of the command line are thrown, not printed. */
@@ -18,6 +19,7 @@ export function createProgram(version: string, perform: Perform): Command {
   const program = new Command('modelseal')
     .description('Signs, verifies and digests machine-learning models (OpenSSF Model Signing).')
     .version(version)
+    .addOption(logLevelOption())
     .exitOverride()
     // A method's options may have the names of its parent's: `verify` and `verify key` both have --signature.
     .enablePositionalOptions()
@@ -66,7 +68,8 @@ Exit code: 0 on success, 1 when signing or verifying fails, 2 for a wrong comman
  * wrote it believes that it counts.
  */
 function refuseMisplacedOptions(command: Command): void {
-  for (let parent = command.parent; parent; parent = parent.parent) {
+  // The program's own options belong before the command.
+  for (let parent = command.parent; parent?.parent; parent = parent.parent) {
     for (const option of parent.options) {
       if (parent.getOptionValueSource(option.attributeName()) !== 'cli') continue
       command.error(

@@ -18,7 +18,7 @@ export function addVerifyCertificate(parent: Command, perform: Perform): void {
     .addOption(chainOption('trusted root, and others that may stand between; PEM; may be repeated'))
     .option('--system-roots', 'trust the authorities that this machine trusts')
     .addOption(pathsOption('--crl <path>', 'revocation list, PEM or DER; may be repeated'))
-    .option('--log-fingerprints', 'show the SHA-256 fingerprints of the certificates')
+    .option('--log-fingerprints', "show the SHA-256 fingerprints of the signer's certificate and its root")
     .addHelpText('after', HELP)
     .action(perform(verifyWithCertificate))
 }
@@ -37,7 +37,8 @@ function verifyWithCertificate(
 ): Promise<Outcome> {
   const { timestampAuthority: timestampAuthorities } = flags
   const verifier = { certificateChain, systemRoots, crls: crl, timestampAuthorities }
-  return verify(model, flags, session, verifier, (signer, shown) => factsOf(signer, logFingerprints ?? false, shown))
+  const fingerprints = logFingerprints === true && session.talkative
+  return verify(model, flags, session, verifier, (signer, shown) => factsOf(signer, fingerprints, shown))
 }
 
 function factsOf(
