@@ -10,6 +10,8 @@ export interface TimestampOptions {
   accuracy?: { seconds?: number; millis?: number }
   /** What it claims to be over, where that is something else. */
   over?: Uint8Array
+  /** SHA-256 of what it is over, where only that is known. */
+  imprint?: Uint8Array
   /** The certificate that its attribute names, where that is another. */
   names?: Issued
   /** Attributes that are left out, by object identifier. */
@@ -98,6 +100,13 @@ export function answer(
   return timestamp(signer, data, { nonce, ...options })
 }
 
+/** As {@link answer}, where the request alone says what it is over. */
+export function answerBlindly(signer: Issued, request: Buffer, options: TimestampOptions = {}): Promise<Buffer> {
+  const { messageImprint } = new pkijs.TimeStampReq({ schema: asn1js.fromBER(request).result })
+  const imprint = Buffer.from(messageImprint.hashedMessage.valueBlock.valueHexView)
+  return answer(signer, request, imprint, { imprint, ...options })
+}
+
 /** A response without a timestamp. */
 export function rejection(words: string): Buffer {
   const status = new pkijs.PKIStatusInfo({
@@ -107,13 +116,13 @@ export function rejection(words: string): Buffer {
   return Buffer.from(new pkijs.TimeStampResp({ status }).toSchema().toBER())
 }
 
-function tstInfo(data: Uint8Array, { at, accuracy, nonce }: TimestampOptions): Buffer {
+function tstInfo(data: Uint8Array, { at, accuracy, nonce, imprint }: TimestampOptions): Buffer {
   const info = new pkijs.TSTInfo({
     version: 1,
     policy: '1.3.6.1.4.1.99999.3',
     messageImprint: new pkijs.MessageImprint({
       hashAlgorithm: new pkijs.AlgorithmIdentifier({ algorithmId: SHA256, algorithmParams: new asn1js.Null() }),
-      hashedMessage: octets(sha256(data)),
+      hashedMessage: octets(Buffer.from(imprint ?? sha256(data))),
     }),
     serialNumber: new asn1js.Integer({ valueHex: webcrypto.getRandomValues(new Uint8Array(8)).fill(1, 0, 1) }),
     genTime: at ?? new Date(),

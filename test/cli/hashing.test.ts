@@ -1,0 +1,112 @@
+import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  directory,
+  failed,
+  jsonOf,
+  modelseal,
+  rootDigestIn,
+  SIGN,
+  useWorkingDirectory,
+  VERIFY,
+  write,
+} from './modelseal.ts'
+
+useWorkingDirectory()
+
+const DIGEST = ['digest', 'vad', '--ignore-paths', 'vad/model.sig']
+
+async function serialization() {
+  const bundle = JSON.parse(await readFile(join(directory, 'vad/model.sig'), 'utf8'))
+  const statement = JSON.parse(Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString())
+  return statement.predicate.serialization
+}
+
+describe('--hash-type and --shard-size', () => {
+  test.each([
+    [['--hash-type', 'blake2b'], { method: 'files', hash_type: 'blake2b' }],
+    [['--hash_type=blake3'], { method: 'files', hash_type: 'blake3' }],
+    [['--shard-size', '40000'], { method: 'shards', hash_type: 'sha256', shard_size: 40_000 }],
+    [['--shard_size', '999999999', '--hash-type', 'blake3'], { method: 'shards', hash_type: 'blake3' }],
+  ])('%j is recorded, and needs no flag to be verified', async (options, recorded) => {
+    const signed = await modelseal([...SIGN, ...options])
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(await serialization()).toMatchObject(recorded)
+    const verified = await modelseal(VERIFY)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
+    expect((await modelseal([...DIGEST, ...options])).stdout).toBe(`${rootDigestIn(signed.stdout)}\n`)
+    expect((await modelseal(DIGEST)).stdout).not.toBe(`${rootDigestIn(signed.stdout)}\n`)
+    await write('vad/weights.bin', Buffer.alloc(100_000, 8))
+    failed(await modelseal(VERIFY), 'FILE_MISMATCH')
+  })
+
+  test.each([
+    [['--hash-type', 'md5'], 'Allowed choices are sha256, blake2b, blake3'],
+    [['--shard-size', '0'], 'not a positive whole number'],
+    [['--shard-size', '-1'], 'not a positive whole number'],
+    [['--shard-size', '1e6'], 'not a positive whole number'],
+    [['--shard-size', '9007199254740993'], 'not a positive whole number'],
+  ])('%j is wrong usage', async (options, says) => {
+    const { code, stderr } = await modelseal([...SIGN, ...options])
+    expect(code).toBe(2)
+    expect(stderr).toContain(says)
+  })
+})
+
+describe('--only', () => {
+  test('checks these files alone, and says so', async () => {
+    await write('vad/vocabulary.txt', 'a b c')
+    await modelseal(SIGN)
+    await write('vad/weights.bin', 'changed')
+    const part = await modelseal([...VERIFY, '--only', 'vad/nested/config.json'])
+    expect(part).toMatchObject({ code: 0, stderr: '' })
+    expect(part.stdout).toContain('1 of 3 signed files')
+    const parts = await modelseal([...VERIFY, '--only', 'vad/nested', '--only=vad/vocabulary.txt'])
+    expect(parts.stdout).toContain('2 of 3 signed files')
+    expect(await jsonOf([...VERIFY, '--json', '--only', 'vad/nested'], 0)).toMatchObject({
+      result: { files: { checked: 1, signed: 3 } },
+    })
+    failed(await modelseal([...VERIFY, '--only', 'vad/weights.bin']), 'FILE_MISMATCH')
+    failed(await modelseal(VERIFY), 'FILE_MISMATCH')
+  })
+
+  test('refuses a path that nobody signed, or that lies elsewhere', async () => {
+    await modelseal(SIGN)
+    await write('vad/added.py', 'print()')
+    failed(await modelseal([...VERIFY, '--only', 'vad/added.py']), 'FILE_NOT_SIGNED')
+    failed(await modelseal([...VERIFY, '--only', 'nested/config.json']), 'FILE_NOT_SIGNED')
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
+  test('signs links that stay within the model; on verifying, the signature decides', async () => {
+    await symlink('weights.bin', join(directory, 'vad/link.bin'))
+    expect(failed(await modelseal(SIGN), 'SYMLINK_REFUSED')).toContain('"link.bin"')
+    failed(await modelseal(DIGEST), 'SYMLINK_REFUSED')
+    const signed = await modelseal([...SIGN, '--allow_symlinks'])
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    for (const flags of [[], ['--allow-symlinks'], ['--allow_symlinks']]) {
+      const verified = await modelseal([...VERIFY, ...flags])
+      expect(verified).toMatchObject({ code: 0, stderr: '' })
+      expect(verified.stdout).toContain('3 of 3 signed files')
+    }
+    expect((await modelseal([...DIGEST, '--allow-symlinks'])).stdout).toBe(`${rootDigestIn(signed.stdout)}\n`)
+  })
+
+  test('does not loosen a signature that allows no links', async () => {
+    await modelseal(SIGN)
+    await rm(join(directory, 'vad/weights.bin'))
+    await write('vad/nested/other.bin', Buffer.alloc(100_000, 7))
+    await symlink('nested/other.bin', join(directory, 'vad/weights.bin'))
+    failed(await modelseal([...VERIFY, '--allow-symlinks', '--ignore-unsigned-files']), 'SYMLINK_REFUSED')
+  })
+
+  test('signs no link that leaves the model', async () => {
+    await mkdir(join(directory, 'outside'))
+    await write('outside/secret', 'x')
+    await symlink('../outside/secret', join(directory, 'vad/link.bin'))
+    failed(await modelseal([...SIGN, '--allow-symlinks']), 'SYMLINK_REFUSED')
+  })
+})
