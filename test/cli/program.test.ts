@@ -53,6 +53,43 @@ describe('the command line', () => {
   })
 })
 
+describe('--log-level', () => {
+  test('tells where a failure comes from when it is debug, in the environment, too', async () => {
+    const args = ['digest', 'nowhere']
+    const traced = await modelseal(['--log-level', 'Debug', ...args])
+    expect(traced).toMatchObject({ code: 1, stdout: '' })
+    expect(traced.stderr).toMatch(/^Error MODEL_NOT_FOUND: [^]*\n {6}at [^]*\n {2}caused by:\n {2}Error: ENOENT/)
+    expect(await modelseal(args, { MODEL_SIGNING_LOG_LEVEL: 'DEBUG' })).toEqual(traced)
+    expect(await modelseal(args, { MODELSEAL_DEBUG: '1' })).toEqual(traced)
+    expect((await modelseal(['--log_level=info', ...args])).stderr).not.toMatch(/^ +at /m)
+  })
+
+  test('above info changes neither result nor failure', async () => {
+    const signed = await modelseal(['--log-level', 'critical', ...SIGN])
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).toContain('2 files, 100.0 kB')
+    await write('vad/weights.bin', 'other')
+    const verified = await modelseal(['--log-level', 'CRITICAL', ...VERIFY])
+    expect(verified).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^Error FILE_MISMATCH: /) })
+  })
+
+  test('shows no misspelt password in a trace', async () => {
+    const { code, stderr } = await modelseal(['--log-level', 'debug', ...SIGN, '--pasword=hunter2'])
+    expect(code).toBe(2)
+    expect(stderr).not.toContain('hunter2')
+  })
+
+  test.each([
+    ['one that there is not', ['--log-level', 'loud', 'digest', 'vad'], 'Allowed choices are debug, info'],
+    ['none', ['--log-level'], "'--log-level <level>' argument missing"],
+    ['one after the command, where the reference tool takes none', ['digest', 'vad', '--log-level', 'info'], 'Unknown'],
+  ])('with %s is wrong usage', async (_, args, says) => {
+    const { code, stderr } = await modelseal(args)
+    expect(code).toBe(2)
+    expect(stderr).toContain(says)
+  })
+})
+
 describe('--json', () => {
   test('prints one object on success', async () => {
     const signed = await jsonOf([...SIGN, '--json'], 0)

@@ -1,0 +1,118 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { importPair, makeCertificate, makeKey, makeToken, PIN, ready, softHsm, work } from '../pkcs11/soft-hsm.ts'
+import { directory, failed, modelseal, useWorkingDirectory, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+const SIGN_TOKEN = ['sign', 'pkcs11-key', 'vad', '--signature', 'vad/model.sig']
+
+afterAll(() => rm(work, { recursive: true }))
+
+describe.skipIf(!ready)('with SoftHSM', () => {
+  let publicKey: string
+  let certificate: string
+
+  beforeAll(async () => {
+    await mkdir(join(work, 'tokens'))
+    await writeFile(join(work, 'softhsm2.conf'), `directories.tokendir = ${join(work, 'tokens')}\nlog.level = ERROR\n`)
+    process.env['SOFTHSM2_CONF'] = join(work, 'softhsm2.conf')
+    makeToken('release')
+    const pair = makeKey('P-256')
+    importPair('release', pair.privateKey, 'bare', '01')
+    publicKey = pair.publicKey
+    const certified = makeCertificate('P-384')
+    importPair('release', certified.privateKey, 'certified', '02')
+    certificate = certified.certificate
+  })
+
+  beforeEach(() => Promise.all([write('pin', `${PIN}\n`), write('wrong-pin', 'wrong-43981\n')]))
+
+  const uri = (object: string, pin = 'pin') =>
+    `pkcs11:token=release;object=${object}?module-path=${softHsm}&pin-source=${directory}/${pin}`
+
+  test('signs with a key on a token what verifies with its public key', async () => {
+    const signed = await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare')])
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    expect(signed.stdout).not.toContain(PIN)
+    const verify = ['verify', 'key', 'vad', '--signature', 'vad/model.sig', '--public-key', publicKey]
+    expect(await modelseal(verify)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test('finds a module by its name in --module-paths, in either spelling', async () => {
+    const byName = uri('bare').replace(/module-path=[^&]*/, 'module-name=softhsm2')
+    for (const option of ['--module-paths', '--module_paths']) {
+      const paths = [option, directory, option, join(softHsm, '..')]
+      expect(await modelseal([...SIGN_TOKEN, '--pkcs11_uri', byName, ...paths])).toMatchObject({ code: 0 })
+    }
+    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', byName, '--module-paths', directory]), 'PKCS11_MODULE')
+  })
+
+  test('signs with a certificate of a key on a token', async () => {
+    const sign = ['sign', 'pkcs11-certificate', 'vad', '--signature', 'vad/model.sig']
+    const signed = await modelseal([...sign, '--pkcs11_uri', uri('certified'), '--signing_certificate', certificate])
+    expect(signed).toMatchObject({ code: 0, stderr: '' })
+    const verify = ['verify', 'certificate', 'vad', '--signature', 'vad/model.sig', '--certificate-chain', certificate]
+    const verified = await modelseal(verify)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toContain('certificate "')
+    failed(
+      await modelseal([...sign, '--pkcs11-uri', uri('bare'), '--signing-certificate', certificate]),
+      'KEY_MISMATCH',
+    )
+  })
+
+  test('never prints a wrong PIN, not even with stack traces', async () => {
+    const args = [...SIGN_TOKEN, '--pkcs11-uri', uri('bare', 'wrong-pin')]
+    expect(failed(await modelseal(args), 'PKCS11_PIN')).not.toContain('43981')
+    const traced = await modelseal(['--log-level', 'debug', ...args])
+    expect(traced.code).toBe(1)
+    expect(traced.stderr).toContain('\n      at ')
+    expect(traced.stdout + traced.stderr).not.toContain('43981')
+    expect(await readdir(join(directory, 'vad'))).not.toContain('model.sig')
+  })
+
+  test('says what is not there', async () => {
+    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('nothing')]), 'PKCS11_NOT_FOUND')
+    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare', 'no-pin')]), 'PKCS11_PIN')
+  })
+})
+
+test.each(['bare', 'pkcs11:', 'pkcs11:object=k', 'pkcs11:object=%zz?module-path=/m.so', 'file:/key'])(
+  'refuses %j, which is no URI of a key',
+  async (uri) => {
+    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri]), 'PKCS11_URI_INVALID')
+  },
+)
+
+test('never prints the PIN of a URI that is wrong elsewhere', async () => {
+  const uri = 'pkcs11:object=%zz?module-path=/m.so&pin-value=43981'
+  for (const level of ['info', 'debug']) {
+    const { code, stdout, stderr } = await modelseal(['--log-level', level, ...SIGN_TOKEN, '--pkcs11-uri', uri])
+    expect(code).toBe(1)
+    expect(stdout + stderr).not.toContain('43981')
+  }
+})
+
+test('wants a URI', async () => {
+  const { code, stderr } = await modelseal(SIGN_TOKEN)
+  expect(code).toBe(2)
+  expect(stderr).toContain("'--pkcs11-uri <uri>' not specified")
+})
+
+test('says how to install the package that is missing', async () => {
+  await write(
+    'without-pkcs11js.cjs',
+    `const { registerHooks } = require('node:module')
+     registerHooks({
+       resolve(specifier, context, next) {
+         // Seen from here, no package is installed.
+         return next(specifier, specifier === 'pkcs11js' ? { ...context, parentURL: 'file://' + __filename } : context)
+       },
+     })`,
+  )
+  const args = [...SIGN_TOKEN, '--pkcs11-uri', 'pkcs11:object=k?module-path=/nowhere.so']
+  const ended = await modelseal(args, {}, ['--require', join(directory, 'without-pkcs11js.cjs')])
+  expect(failed(ended, 'PKCS11_UNAVAILABLE')).toContain('npm install pkcs11js')
+})
