@@ -5,31 +5,38 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { verifyModel } from '@modelseal/core'
 
 const fixtures = join(import.meta.dirname, 'fixtures/reference')
-const bundles = readdirSync(fixtures).filter((name) => /-key.*\.sig$/.test(name))
+const bundles = readdirSync(fixtures).filter((name) => name.endsWith('.sig'))
 const work = mkdtempSync(join(tmpdir(), 'modelseal-old-'))
 afterAll(() => rmSync(work, { recursive: true }))
 
-const verifier = { publicKey: join(fixtures, 'signer.pub') }
+const verifierOf = (name: string) =>
+  name.includes('-key')
+    ? { publicKey: join(fixtures, 'signer.pub') }
+    : { certificateChain: [join(fixtures, 'root.pem')] }
 
-describe('a bundle that the reference tool signed with a key', () => {
-  it('is there for each of its releases', () => {
-    expect(bundles.map((name) => name.split('-')[0])).toEqual(
-      expect.arrayContaining(['0.2.0', '0.3.1', '1.0.0', '1.0.1', '1.1.0', '1.1.1']),
-    )
+describe('a bundle that the reference tool signed', () => {
+  it('is there for each of its releases and methods', () => {
+    const of = (method: string) =>
+      bundles.filter((name) => name.endsWith(`-${method}.sig`)).map((name) => name.split('-')[0])
+    expect(of('key')).toEqual(['0.2.0', '0.3.1', '1.0.0', '1.0.1', '1.1.0', '1.1.1'])
+    // 0.3.1 cannot sign with a certificate.
+    expect(of('certificate')).toEqual(['0.2.0', '1.0.0', '1.0.1', '1.1.0', '1.1.1'])
   })
 
   it.each(bundles)('%s verifies, with every file of the model', async (name) => {
-    const { files, signer } = await verifyModel(join(fixtures, 'model'), { signature: join(fixtures, name), verifier })
+    const options = { signature: join(fixtures, name), verifier: verifierOf(name) }
+    const { files, signer } = await verifyModel(join(fixtures, 'model'), options)
     // An empty file has no shard.
     expect(files).toEqual(name.includes('shards') ? { checked: 4, signed: 4 } : { checked: 5, signed: 5 })
-    expect(signer.method).toBe('key')
+    expect(signer.method).toBe(name.includes('-key') ? 'key' : 'certificate')
   })
 
   it.each(bundles)('%s does not verify over a changed model', async (name) => {
     const model = join(work, name)
     cpSync(join(fixtures, 'model'), model, { recursive: true })
     writeFileSync(join(model, 'config.json'), '{ "model": "fixturE" }\n')
-    await expect(verifyModel(model, { signature: join(fixtures, name), verifier })).rejects.toMatchObject({
+    const options = { signature: join(fixtures, name), verifier: verifierOf(name) }
+    await expect(verifyModel(model, options)).rejects.toMatchObject({
       code: 'FILE_MISMATCH',
       file: 'config.json',
     })
@@ -41,7 +48,8 @@ describe('a bundle that the reference tool signed with a key', () => {
     bundle.dsseEnvelope.payload = Buffer.from(payload).toString('base64')
     const signature = join(work, `changed-${name}`)
     writeFileSync(signature, JSON.stringify(bundle))
-    await expect(verifyModel(join(fixtures, 'model'), { signature, verifier })).rejects.toMatchObject({
+    const options = { signature, verifier: verifierOf(name) }
+    await expect(verifyModel(join(fixtures, 'model'), options)).rejects.toMatchObject({
       code: 'SIGNATURE_INVALID',
     })
   })

@@ -75,7 +75,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
 
   test('says what is not there', async () => {
     failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('nothing')]), 'PKCS11_NOT_FOUND')
-    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare', 'no-pin')]), 'PKCS11_PIN')
+    failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare', 'no-pin')]), 'FILE_NOT_FOUND')
   })
 })
 
