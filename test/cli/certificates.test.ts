@@ -231,9 +231,9 @@ describe('--tsa-url', () => {
 /** A timestamp authority on this machine. */
 async function serve(answer: (request: Buffer) => Promise<Buffer>): Promise<{ url: string; close: () => void }> {
   const server = createServer((request, response) => {
-    void Array.fromAsync(request as AsyncIterable<Buffer>)
-      .then((chunks) => answer(Buffer.concat(chunks)))
-      .then((body) => response.setHeader('content-type', 'application/timestamp-reply').end(body))
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => void answer(Buffer.concat(chunks)).then((body) => response.end(body)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
