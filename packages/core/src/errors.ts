@@ -35,7 +35,6 @@ export const ERROR_CODES = {
   KEY_INVALID: 'the key, or the file that should hold one, is not a usable key of the expected kind',
   KEY_ENCRYPTED: 'the private key is encrypted, and the password is missing or wrong',
   METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
-  METHOD_UNSUPPORTED: 'the signing method of the bundle is not supported',
   KEY_MISMATCH: 'the bundle was signed by another key, or the certificate is for another one',
   SIGNATURE_INVALID: 'the signature does not belong to this key and this payload',
   SIGNATURE_WRITE_FAILED: 'the bundle could not be written',
@@ -72,6 +71,24 @@ export const ERROR_CODES = {
   PKCS11_PIN: 'the PIN of the token is missing, unusable or wrong',
   PKCS11_PIN_LOCKED: 'the token is locked after too many wrong PINs',
   PKCS11_FAILED: 'the token failed, or made a signature that does not verify',
+
+  // Sigstore
+  TOKEN_MISSING: 'no identity token was given, and none could be had from the environment',
+  TOKEN_INVALID: 'the identity token is not one, or the identity provider did not give one',
+  TOKEN_EXPIRED: 'the identity token is no longer valid, or not yet',
+  TOKEN_AUDIENCE: 'the identity token is for another service',
+  SIGNING_CONFIG_INVALID: 'the signing configuration lacks a service without which no signature would verify',
+  SERVICE_UNREACHABLE: 'a signing service could not be reached, or did not answer in time',
+  SERVICE_REFUSED: 'a signing service refused the request, or answered with something else',
+  TRUST_ROOT_INVALID: 'the Sigstore trusted root cannot be read, or is not one',
+  IDENTITY_MISMATCH: 'the model was signed by another identity than the one asked for',
+  ISSUER_MISMATCH: 'the identity of the signer was vouched for by another issuer than the one asked for',
+  CERTIFICATE_CONDITION: 'the certificate lacks an extension that was asked for, or has another value in it',
+  SCT_INVALID: 'no trusted certificate transparency log vouches for the certificate',
+  LOG_UNTRUSTED: 'an entry of the bundle is in a transparency log that the trusted root does not name',
+  LOG_ENTRY_MISMATCH: 'an entry of the transparency log is about another signature or certificate',
+  LOG_INCLUSION_INVALID: 'the proof that an entry is in the transparency log does not hold',
+  TIME_MISSING: 'nothing trusted says when the signature was made, so its short-lived certificate cannot be judged',
 
   // The model on disk
   MODEL_NOT_FOUND: 'there is no model at the path',
