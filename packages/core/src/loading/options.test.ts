@@ -1,0 +1,18 @@
+import { describe, expect, it } from 'vitest'
+import { openVerifiedModel } from './open-verified-model.ts'
+
+describe('the options of a verified load', () => {
+  it.each([
+    ['misspelt', { polcy: 'strict.yaml' }],
+    ['an empty policy', { policy: '' }],
+    ['a policy of another kind', { policy: 5 }],
+    ['no policy but null', { policy: null }],
+    ['an empty signature', { signature: '' }],
+  ])('are refused, not passed over: %s', async (_, options) => {
+    await expect(openVerifiedModel('models/vad', options as object)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  it.each([undefined, 7, ''])('need a path: %j', async (path) => {
+    await expect(openVerifiedModel(path as string, {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+})

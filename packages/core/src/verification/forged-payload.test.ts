@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { parseBundle, writeBundle } from '../bundle/bundle.ts'
+import { defectivePreAuthEncoding, IN_TOTO_PAYLOAD_TYPE } from '../bundle/dsse.ts'
+import { keyPair } from '../testing/bundles.ts'
+import { refusal } from '../testing/scratch.ts'
+import { verifyKeyBundle } from './key.ts'
+
+const { publicKey } = keyPair()
+
+function forged(material: object, payload: Buffer) {
+  return parseBundle(
+    writeBundle(
+      { publicKey: material },
+      { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.from([0, 0, 0]) },
+    ),
+  )
+}
+
+test('a forged bundle of any size is refused, whatever its payload is made of', () => {
+  const payload = Buffer.alloc(100_000_000)
+  const pem = publicKey.key.export({ type: 'spki', format: 'pem' }) as string
+  for (const material of [{ hint: publicKey.fingerprint }, { rawBytes: Buffer.from(pem).toString('base64') }]) {
+    expect(() => verifyKeyBundle(forged(material, payload), publicKey, 'release')).toThrow(refusal('SIGNATURE_INVALID'))
+  }
+})
+
+test('the old encoding is that of a Python bytes literal, however it is cut into pieces', () => {
+  const payload = Buffer.concat([
+    Buffer.from(`{"a":"it's\\\n\r\t"}`),
+    Buffer.from([0, 0x7f, 0xff]),
+    Buffer.alloc(70_000, 0x27),
+  ])
+  const text = Buffer.concat([...pieces()]).toString('latin1')
+  const literal = `{"a":"it\\'s\\\\\\n\\r\\t"}\\x00\\x7f\\xff${"\\'".repeat(70_000)}`
+  expect(text).toBe(`DSSEV1 ${IN_TOTO_PAYLOAD_TYPE.length} ${IN_TOTO_PAYLOAD_TYPE} ${payload.length} b'${literal}'`)
+
+  function* pieces() {
+    for (const piece of defectivePreAuthEncoding({
+      payloadType: IN_TOTO_PAYLOAD_TYPE,
+      payload,
+      signature: Buffer.alloc(0),
+    }))
+      yield Buffer.from(piece)
+  }
+})
