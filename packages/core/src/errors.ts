@@ -73,6 +73,17 @@ export const ERROR_CODES = {
   PKCS11_PIN_LOCKED: 'the token is locked after too many wrong PINs',
   PKCS11_FAILED: 'the token failed, or made a signature that does not verify',
 
+  // Sigstore
+  TRUST_ROOT_INVALID: 'the Sigstore trusted root cannot be read, or is not one',
+  IDENTITY_MISMATCH: 'the model was signed by another identity than the one asked for',
+  ISSUER_MISMATCH: 'the identity of the signer was vouched for by another issuer than the one asked for',
+  CERTIFICATE_CONDITION: 'the certificate lacks an extension that was asked for, or has another value in it',
+  SCT_INVALID: 'no trusted certificate transparency log vouches for the certificate',
+  LOG_UNTRUSTED: 'an entry of the bundle is in a transparency log that the trusted root does not name',
+  LOG_ENTRY_MISMATCH: 'an entry of the transparency log is about another signature or certificate',
+  LOG_INCLUSION_INVALID: 'the proof that an entry is in the transparency log does not hold',
+  TIME_MISSING: 'nothing trusted says when the signature was made, so its short-lived certificate cannot be judged',
+
   // The model on disk
   MODEL_NOT_FOUND: 'there is no model at the path',
   MODEL_EMPTY: 'no file is left to sign or to verify',

@@ -18,10 +18,11 @@ export type {
   CertificateSigner,
   KeySigner,
   SignatureTime,
+  SigstoreSigner,
   VerifiedSignature,
   VerifiedSigner,
 } from './verification/verified-signature.ts'
-export type { CertificateVerifier, KeyVerifier, Verifier } from './loading/verifier.ts'
+export type { CertificateVerifier, KeyVerifier, SigstoreVerifier, Verifier } from './loading/verifier.ts'
 export { validateChain, type ChainInput, type ChainPath } from './verification/chain.ts'
 export { systemRoots, verifyCertificateBundle, type CertificateTrust } from './verification/certificate.ts'
 export { verifyKeyBundle } from './verification/key.ts'
@@ -51,3 +52,10 @@ export type { Serialization } from './manifest/serialization.ts'
 export type { HashType } from './hashing/algorithms.ts'
 export { closeHashPool } from './hashing/pool.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
+export { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from './verification/sigstore.ts'
+export {
+  loadSigstoreTrust,
+  type SigstoreTrust,
+  type TrustRootInfo,
+  type TrustRootSource,
+} from './verification/sigstore-trust.ts'

@@ -5,10 +5,12 @@ import { readRevocationLists } from '../bundle/revocation-list.ts'
 import { ModelSealError } from '../errors.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../verification/certificate.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
+import { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from '../verification/sigstore.ts'
+import { loadSigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 
 /** Whom to trust: for callers who know their signer and need no policy. */
-export type Verifier = KeyVerifier | CertificateVerifier
+export type Verifier = KeyVerifier | CertificateVerifier | SigstoreVerifier
 
 interface TimeVerifier {
   /**
@@ -34,13 +36,20 @@ export interface CertificateVerifier extends TimeVerifier {
   crls?: readonly string[] | undefined
 }
 
+/** Trusts one identity that a Sigstore instance vouches for. */
+export interface SigstoreVerifier extends SigstoreIdentity {
+  /** The instance. Default `public-good`. */
+  trustRoot?: TrustRootSource | undefined
+}
+
 /**
  * Verifies a bundle with the keys or certificates of files.
  *
- * @throws {@link ModelSealError} as {@link verifyKeyBundle} and {@link verifyCertificateBundle}, and
- * what reading the files throws; `INVALID_ARGUMENT` where there is no root
+ * @throws {@link ModelSealError} as {@link verifyKeyBundle}, {@link verifyCertificateBundle},
+ * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` where there is no root
  */
 export async function verifyBundle(bundle: UnverifiedBundle, verifier: Verifier): Promise<VerifiedSignature> {
+  if ('identity' in verifier) return verifyIdentity(bundle, verifier)
   const timestampAuthorities = await readAll(verifier.timestampAuthorities, readCertificates)
   if ('publicKey' in verifier) {
     const { publicKey } = verifier
@@ -56,6 +65,13 @@ export async function verifyBundle(bundle: UnverifiedBundle, verifier: Verifier)
     timestampAuthorities,
   }
   return verifyCertificateBundle(bundle, trust, verifier.certificateChain[0] ?? 'the operating system')
+}
+
+async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
+  const trust = await loadSigstoreTrust(verifier.trustRoot ?? 'public-good')
+  const signature = await verifySigstoreBundle(bundle, trust, trust.info.name)
+  if (signature.signer.method === 'sigstore') checkIdentity(signature.signer, verifier, bundle.path)
+  return signature
 }
 
 async function readAll(

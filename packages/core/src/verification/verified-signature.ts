@@ -1,7 +1,8 @@
 import type { Manifest } from '../manifest/manifest.ts'
+import type { TrustRootInfo } from './sigstore-trust.ts'
 
 /** Who signed: proven by a signature, not merely claimed. */
-export type VerifiedSigner = KeySigner | CertificateSigner
+export type VerifiedSigner = KeySigner | CertificateSigner | SigstoreSigner
 
 export interface KeySigner {
   method: 'key'
@@ -31,12 +32,34 @@ export interface CertificateSigner {
   rootFingerprint: string
 }
 
+/** An identity that a Sigstore instance vouches for. */
+export interface SigstoreSigner {
+  method: 'sigstore'
+  /** The verifier's own name for the trust root. */
+  name: string
+  /** The one subject alternative name of the certificate: an e-mail address, a URI, or another name. */
+  identity: string
+  /** The OpenID Connect issuer that vouched for the identity. */
+  issuer: string
+  /** Hex SHA-256 of the DER of the certificate. */
+  fingerprint: string
+  /** Lowercase hex. */
+  serialNumber: string
+  /** Further extensions of the certificate by name, such as `sourceRepositoryUri` (see `EXTENSION_NAMES`). */
+  extensions: Readonly<Record<string, string>>
+  /** Validity of the certificate (ISO 8601). */
+  notBefore: string
+  notAfter: string
+  /** Which trusted root was used, and how old it is. */
+  trustRoot: TrustRootInfo
+}
+
 /** When a signature existed already, by the word of a trusted third party. */
 export interface SignatureTime {
   /** ISO 8601. */
   at: string
-  source: 'rfc3161'
-  /** Distinguished name of the timestamp authority (RFC 4514). */
+  source: 'rfc3161' | 'rekor'
+  /** Distinguished name of the timestamp authority (RFC 4514), or URL of the transparency log. */
   authority: string
 }
 

@@ -1,0 +1,154 @@
+import type { BundleLatest } from '@sigstore/bundle'
+import type { SignedEntity } from '@sigstore/verify'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkSigningUsage, fingerprintOf, serialNumberOf } from '../bundle/certificate.ts'
+import { publicKeyOf } from '../bundle/public-key.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
+import { sigstoreFault } from './sigstore-fault.ts'
+import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
+import { checkTimes, earliestTime } from './sigstore-time.ts'
+import type { SigstoreTrust } from './sigstore-trust.ts'
+import { verifyStatement } from './statement-signature.ts'
+import { asVerified, type SigstoreSigner, type VerifiedSignature } from './verified-signature.ts'
+
+/** The identity that must have signed: each text equal to the last byte. */
+export interface SigstoreIdentity {
+  /** Subject alternative name of the certificate: an e-mail address, or the URI of a workflow. */
+  identity: string
+  /** URL of the OpenID Connect issuer. */
+  issuer: string
+  /** Extensions of the certificate by name, such as `sourceRepositoryRef`. */
+  extensions?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * Verifies a bundle that was signed keyless (OMS 4.1 `sigstore`, 8.2, 8.3): the Fulcio chain, the
+ * signed certificate timestamp, the entries in the transparency log, the time, and the signature.
+ * Who signed is then for the caller to judge: see {@link checkIdentity}.
+ *
+ * @param name the caller's name for the trust root, which the result carries
+ * @param now the present, for tests and for looking back
+ * @throws {@link ModelSealError} `METHOD_MISMATCH`, `BUNDLE_MALFORMED`, `CERTIFICATE_*`,
+ * `CHAIN_NO_PATH`, `SCT_INVALID`, `LOG_*`, `TIME_MISSING`, `TIMESTAMP_INVALID`,
+ * `SIGNATURE_INVALID`, and what parsing the statement throws
+ * @example
+ * ```ts
+ * const trust = await loadSigstoreTrust('public-good')
+ * const { signer } = await verifySigstoreBundle(await readBundle('vad.sig'), trust, 'public-good')
+ * ```
+ */
+export async function verifySigstoreBundle(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  now: Date = new Date(),
+): Promise<VerifiedSignature> {
+  const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
+  const { certificate } = claims
+  checkSigningUsage(certificate, bundle.path)
+
+  const { parsed, entity } = await toEntity(bundle)
+  const entries = parsed.verificationMaterial.tlogEntries
+  checkLogs(entries, trust, bundle.path)
+  checkTimes(entity.timestamps, certificate, now, bundle.path)
+
+  await verifyEntity(entity, trust, bundle.path)
+  checkLoggedCertificate(entries, certificate.x509, bundle.path)
+  return asVerified({
+    signer: signerOf(claims, trust, name),
+    // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
+    manifest: verifyStatement(bundle, publicKeyOf(certificate.x509.publicKey, bundle.path), name),
+    bundleDigest: bundle.digest,
+    time: earliestTime(entity.timestamps, trust),
+  })
+}
+
+/**
+ * Checks who signed. Everything is compared to the last byte: nothing is a pattern.
+ *
+ * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
+ */
+export function checkIdentity(signer: SigstoreSigner, expected: SigstoreIdentity, file?: string): void {
+  const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
+    new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {
+      file,
+      signer: signer.identity,
+      expected: shown(wanted),
+      found: shown(found),
+      hint: 'Both are compared exactly, letter by letter. If the signer is the right one, ask for it as it is written here.',
+    })
+  if (signer.identity !== expected.identity)
+    throw mismatch('IDENTITY_MISMATCH', 'identity', expected.identity, signer.identity)
+  if (signer.issuer !== expected.issuer)
+    throw mismatch('ISSUER_MISMATCH', 'identity provider', expected.issuer, signer.issuer)
+  for (const [extension, value] of Object.entries(expected.extensions ?? {})) {
+    const found = Object.hasOwn(signer.extensions, extension) ? signer.extensions[extension] : undefined
+    if (found === value) continue
+    throw new ModelSealError(
+      'CERTIFICATE_CONDITION',
+      `The certificate of the signer does not have the ${shown(extension)} that was asked for.`,
+      { file, signer: signer.identity, expected: shown(value), found: found === undefined ? 'none' : shown(found) },
+    )
+  }
+}
+
+function certificateOf({ material, path }: UnverifiedBundle, name: string): Buffer {
+  if (material.method === 'sigstore') return material.certificate
+  throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed keyless with Sigstore.', {
+    file: path,
+    signer: name,
+    expected: 'the method sigstore',
+    found: `the method ${material.method}`,
+  })
+}
+
+/** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
+async function toEntity({ json, path }: UnverifiedBundle): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
+  const [{ bundleFromJSON }, { toSignedEntity }] = await Promise.all([
+    import('@sigstore/bundle'),
+    import('@sigstore/verify'),
+  ])
+  let parsed: BundleLatest
+  try {
+    parsed = bundleFromJSON(json) as BundleLatest
+  } catch (cause) {
+    const fields = cause instanceof Error && 'fields' in cause ? String(cause.fields) : String(cause)
+    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not one of Sigstore, or lacks a part of it.', {
+      file: path,
+      found: `a fault in ${shown(fields)}`,
+      cause,
+    })
+  }
+  try {
+    return { parsed, entity: toSignedEntity(parsed) }
+  } catch (cause) {
+    throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
+  }
+}
+
+/** Without a policy: the library would take an identity for a regular expression. */
+async function verifyEntity(entity: SignedEntity, { material }: SigstoreTrust, path: string | undefined) {
+  const { Verifier } = await import('@sigstore/verify')
+  try {
+    new Verifier(material).verify(entity)
+  } catch (cause) {
+    throw sigstoreFault(cause, path)
+  }
+}
+
+function signerOf({ certificate, identity, issuer, extensions }: FulcioClaims, trust: SigstoreTrust, name: string) {
+  const { fields, x509 } = certificate
+  return {
+    method: 'sigstore',
+    name,
+    identity,
+    issuer,
+    fingerprint: fingerprintOf(x509),
+    serialNumber: serialNumberOf(fields),
+    extensions,
+    notBefore: fields.notBefore.value.toISOString(),
+    notAfter: fields.notAfter.value.toISOString(),
+    trustRoot: trust.info,
+  } as const
+}
