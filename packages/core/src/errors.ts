@@ -74,6 +74,13 @@ export const ERROR_CODES = {
   PKCS11_FAILED: 'the token failed, or made a signature that does not verify',
 
   // Sigstore
+  TOKEN_MISSING: 'no identity token was given, and none could be had from the environment',
+  TOKEN_INVALID: 'the identity token is not one, or the identity provider did not give one',
+  TOKEN_EXPIRED: 'the identity token is no longer valid, or not yet',
+  TOKEN_AUDIENCE: 'the identity token is for another service',
+  SIGNING_CONFIG_INVALID: 'the signing configuration lacks a service without which no signature would verify',
+  SERVICE_UNREACHABLE: 'a signing service could not be reached, or did not answer in time',
+  SERVICE_REFUSED: 'a signing service refused the request, or answered with something else',
   TRUST_ROOT_INVALID: 'the Sigstore trusted root cannot be read, or is not one',
   IDENTITY_MISMATCH: 'the model was signed by another identity than the one asked for',
   ISSUER_MISMATCH: 'the identity of the signer was vouched for by another issuer than the one asked for',

@@ -59,3 +59,4 @@ export {
   type TrustRootInfo,
   type TrustRootSource,
 } from './verification/sigstore-trust.ts'
+export { sigstoreSigner, type SigstoreSignerOptions } from './loading/sigstore-signer.ts'

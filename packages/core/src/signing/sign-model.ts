@@ -73,10 +73,12 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
   throwIfAborted(options.signal)
-  const signed = await options.signer.sign(encoded, options.signal)
+  const signed = await options.signer.sign(encoded, options.signal, payload)
   const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: signed.signature } as const
   const timestamp = await timestampMaterial(signed.signature, options)
-  await writeFileWhole(signature, writeBundle({ ...signed.verificationMaterial, ...timestamp }, envelope))
+  const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp }, envelope)
+  await options.signer.check?.(bundle)
+  await writeFileWhole(signature, bundle)
   return { signature, rootDigest: manifest.rootDigest, files, bytes }
 }
 

@@ -1,0 +1,91 @@
+import { parseBundle } from '../bundle/bundle.ts'
+import { readTrustConfig, type TrustConfig } from '../bundle/trust-config.ts'
+import { ModelSealError } from '../errors.ts'
+import { ambientToken } from '../signing/ambient-token.ts'
+import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
+import { interactiveToken, type InteractiveOptions } from '../signing/interactive-token.ts'
+import { keylessSigner } from '../signing/keyless.ts'
+import type { Signer } from '../signing/signer.ts'
+import { chooseServices, publicServices, type SigningServices } from '../signing/sigstore-services.ts'
+import { verifySigstoreBundle } from '../verification/sigstore.ts'
+import { loadSigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
+
+export interface SigstoreSignerOptions {
+  /**
+   * The instance: a public one, or the path of a ClientTrustConfig, which names the services to
+   * sign with and whom to trust. Default `public-good`.
+   */
+  trustRoot?: TrustRootSource | undefined
+  /** A token (OpenID Connect) to sign with. Without it, the CI system is asked for one, then a person. */
+  identityToken?: string | undefined
+  /** False to not ask the CI system. Default true. */
+  useAmbientCredentials?: boolean | undefined
+  /** How to let a person log in; absent where nobody is there. */
+  interactive?: Pick<InteractiveOptions, 'show' | 'askCode'> | undefined
+  /** Audience of the token. Default `sigstore`. */
+  clientId?: string | undefined
+  /** Of the client, where the identity provider asks for one. */
+  clientSecret?: string | undefined
+  /** Milliseconds for each call of a service. Default 30,000. */
+  timeoutMs?: number | undefined
+}
+
+/**
+ * Signs keyless, with Sigstore (OMS 4.1 `sigstore`): the identity is proven by a token, and the
+ * signature stands in a public log. The bundle is verified before it is written.
+ *
+ * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
+ * file throws. On signing: `TOKEN_*`, `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
+ * {@link verifySigstoreBundle}
+ * @example
+ * ```ts
+ * await signModel('models/vad', { signer: await sigstoreSigner({ identityToken }) })
+ * ```
+ */
+export async function sigstoreSigner(options: SigstoreSignerOptions = {}): Promise<Signer> {
+  const source = options.trustRoot ?? 'public-good'
+  const services = await servicesOf(source)
+  const trust = await loadSigstoreTrust(source)
+  const clientId = options.clientId ?? SIGSTORE_CLIENT
+  return {
+    ...keylessSigner({
+      services,
+      clientId,
+      timeoutMs: options.timeoutMs,
+      identityToken: (signal) => findToken(options, services, clientId, signal),
+    }),
+    async check(bundle) {
+      await verifySigstoreBundle(parseBundle(bundle), trust, trust.info.name)
+    },
+  }
+}
+
+async function servicesOf(source: TrustRootSource): Promise<SigningServices> {
+  if (typeof source === 'string') return publicServices(source)
+  const { signingConfig }: TrustConfig = await readTrustConfig(source.file)
+  if (signingConfig) return chooseServices(signingConfig, source.file)
+  throw new ModelSealError('SIGNING_CONFIG_INVALID', 'The file says whom to trust, but not what to sign with.', {
+    file: source.file,
+    expected: 'a ClientTrustConfig',
+    found: 'a bare trusted root',
+  })
+}
+
+/** The order of the reference tool: the given one, the CI system's, a person's. */
+async function findToken(
+  options: SigstoreSignerOptions,
+  { issuer }: SigningServices,
+  clientId: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (options.identityToken !== undefined) return options.identityToken
+  const ambient = options.useAmbientCredentials === false ? undefined : await ambientToken(clientId, signal)
+  if (ambient !== undefined) return ambient
+  if (options.interactive && issuer !== undefined)
+    return interactiveToken({ ...options.interactive, issuer, clientId, clientSecret: options.clientSecret, signal })
+  throw new ModelSealError('TOKEN_MISSING', 'Nothing says who signs: there is no identity token.', {
+    expected: 'a token (OpenID Connect) with the audience "sigstore"',
+    found: 'none given, and no CI system that gives one',
+    hint: 'Sign in GitHub Actions, GitLab CI, Google Cloud or Buildkite; give --identity-token; or sign on a terminal, where you can log in with a browser.',
+  })
+}
