@@ -16,7 +16,7 @@ export async function startCertificateLog() {
   const promise = (chain: readonly string[]) => {
     const [precertificate, issuer] = chain.map((encoded) => Certificate.fromBER(Buffer.from(encoded, 'base64')))
     if (!precertificate || !issuer) throw new Error('a chain of two is needed')
-    precertificate.extensions = precertificate.extensions?.filter(({ extnID }) => extnID !== POISON)
+    precertificate.extensions = (precertificate.extensions ?? []).filter(({ extnID }) => extnID !== POISON)
     const tbs = Buffer.from(precertificate.encodeTBS().toBER())
     const issuerKey = Buffer.from(issuer.subjectPublicKeyInfo.toSchema().toBER())
     const timestamp = Date.now()

@@ -18,7 +18,8 @@ export class IdentityProvider {
   readonly #server: Server
   url = ''
 
-  constructor(readonlyEmail: string) {
+  /** @param email of whoever logs in */
+  constructor(email: string) {
     this.#server = createServer((request, response) => {
       const url = new URL(request.url ?? '', this.url)
       const json = (value: object) => {
@@ -50,7 +51,7 @@ export class IdentityProvider {
         request.on('end', () => {
           const nonce = this.#nonces.get(new URLSearchParams(body).get('code') ?? '')
           if (nonce === undefined) response.writeHead(400).end('{}')
-          else json({ id_token: this.token({ email: readonlyEmail, nonce }) })
+          else json({ id_token: this.token({ email, nonce }) })
         })
       } else response.writeHead(404).end()
     })

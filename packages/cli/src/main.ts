@@ -1,4 +1,5 @@
 import { reportFailure } from './failure.ts'
+import { withDefaultMethod } from './default-method.ts'
 import { listenForInterrupts } from './interrupts.ts'
 import { spelledWithDashes } from './option-names.ts'
 import { performer } from './perform.ts'
@@ -14,7 +15,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
   reportLostOutput()
   const interrupts = listenForInterrupts()
   const program = createProgram(version, performer(interrupts.signal))
-  const normalised = spelledWithDashes(args, program)
+  const normalised = withDefaultMethod(spelledWithDashes(args, program), program)
   try {
     await program.parseAsync(normalised, { from: 'user' })
   } catch (error) {

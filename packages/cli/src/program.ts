@@ -8,9 +8,12 @@ import { addPolicyTest } from './commands/policy-test.ts'
 import { addSignCertificate } from './commands/sign-certificate.ts'
 import { addSignKey } from './commands/sign-key.ts'
 import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs11.ts'
+import { addSignSigstore } from './commands/sign-sigstore.ts'
+import { addTrustRoot } from './commands/trust-root.ts'
 import { addVerifyCertificate } from './commands/verify-certificate.ts'
 import { addVerifyKey } from './commands/verify-key.ts'
 import { addVerifyPolicy } from './commands/verify-policy.ts'
+import { addVerifySigstore } from './commands/verify-sigstore.ts'
 import { logLevelOption } from './log-level.ts'
 import type { Perform } from './perform.ts'
 
@@ -34,16 +37,19 @@ export function createProgram(version: string, perform: Perform): Command {
       'after',
       '\nExample:\n  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig',
     )
+  addSignSigstore(sign, perform)
   addSignKey(sign, perform)
   addSignCertificate(sign, perform)
   addSignPkcs11Key(sign, perform)
   addSignPkcs11Certificate(sign, perform)
 
   const verify = addVerifyPolicy(program, perform)
+  addVerifySigstore(verify, perform)
   addVerifyKey(verify, perform)
   addVerifyCertificate(verify, perform)
 
   addDigest(program, perform)
+  addTrustRoot(program, perform)
 
   const policy = program.command('policy').description('Write, check, explain and test a trust policy.')
   addPolicyInit(policy, perform)

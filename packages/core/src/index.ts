@@ -60,3 +60,4 @@ export {
   type TrustRootSource,
 } from './verification/sigstore-trust.ts'
 export { sigstoreSigner, type SigstoreSignerOptions } from './loading/sigstore-signer.ts'
+export { exportTrustRoot } from './loading/export-trust-root.ts'

@@ -2,9 +2,9 @@ import type { VerifyResult } from '@modelseal/core'
 import type { Command } from 'commander'
 import { chainOption, pathsOption } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
-import { verify, withVerifier, type VerifierFlags } from './verifying.ts'
+import { verify, withVerifier, type TimedVerifierFlags } from './verifying.ts'
 
-interface Flags extends VerifierFlags {
+interface Flags extends TimedVerifierFlags {
   certificateChain: string[]
   systemRoots?: boolean
   crl: string[]

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { pathOption } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
-import { verify, withVerifier, type VerifierFlags } from './verifying.ts'
+import { verify, withVerifier, type TimedVerifierFlags } from './verifying.ts'
 
-interface Flags extends VerifierFlags {
+interface Flags extends TimedVerifierFlags {
   publicKey: string
 }
 

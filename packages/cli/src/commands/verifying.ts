@@ -7,16 +7,25 @@ import type { Outcome, Session } from '../perform.ts'
 /** What every command accepts that verifies against one signer. */
 export interface VerifierFlags extends VerifyingFlags {
   signature: string
-  timestampAuthority: string[]
 }
 
 /** Adds the options of {@link VerifierFlags}. */
+export function withSignature(command: Command): Command {
+  return withJson(withVerifying(withModel(command))).addOption(
+    pathOption('--signature <path>', 'the bundle').makeOptionMandatory(),
+  )
+}
+
+/** What methods accept that leave it to the verifier whose timestamps to believe. */
+export interface TimedVerifierFlags extends VerifierFlags {
+  timestampAuthority: string[]
+}
+
+/** Adds the options of {@link TimedVerifierFlags}. */
 export function withVerifier(command: Command): Command {
-  return withJson(withVerifying(withModel(command)))
-    .addOption(pathOption('--signature <path>', 'the bundle').makeOptionMandatory())
-    .addOption(
-      pathsOption('--timestamp-authority <path>', 'root certificate of a trusted timestamp authority; may be repeated'),
-    )
+  return withSignature(command).addOption(
+    pathsOption('--timestamp-authority <path>', 'root certificate of a trusted timestamp authority; may be repeated'),
+  )
 }
 
 /** Verifies, and tells who signed what. */

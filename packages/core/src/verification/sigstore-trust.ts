@@ -7,11 +7,11 @@ import { readSmallFile } from '../source/read-small-file.ts'
 
 /** Which Sigstore instance to trust: the public one, or the one that a file describes. */
 export type TrustRootSource =
-  'public-good' | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
+  'public-good' | 'staging' | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
 
 /** Which trusted root was used, and how old it is: plain, for verdicts. */
 export interface TrustRootInfo {
-  /** `public-good`, or the absolute path of the file. */
+  /** `public-good`, `staging`, or the absolute path of the file. */
   name: string
   source: 'carried' | 'file'
   /** SHA-256 of the root as it was read, lowercase hex. */
@@ -34,7 +34,7 @@ const MAX_SEEDS_BYTES = 1024 * 1024
 
 /**
  * Loads a Sigstore trusted root. Nothing is fetched: the public-good root is the one that
- * `@sigstore/tuf` carries.
+ * `@sigstore/tuf` carries, that of staging is carried here.
  *
  * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `JSON_*`
  * @example
@@ -44,13 +44,20 @@ const MAX_SEEDS_BYTES = 1024 * 1024
  * ```
  */
 export async function loadSigstoreTrust(source: TrustRootSource): Promise<SigstoreTrust> {
-  if (source === 'public-good') return toTrust(await carriedRoot(), source, 'carried')
+  if (typeof source === 'string') return toTrust(await parseTrustConfig(await carriedRoot(source)), source, 'carried')
   const path = resolve(source.file)
   return toTrust(await readTrustConfig(path), path, 'file')
 }
 
-/** The bytes of the public-good `trusted_root.json` that the library was released with. */
-export async function carriedRootBytes(): Promise<Buffer> {
+/** The bytes of a public instance's `trusted_root.json`. */
+export async function carriedRoot(instance: 'public-good' | 'staging'): Promise<Buffer> {
+  if (instance === 'public-good') return publicGoodRoot()
+  const { default: root } = await import('./staging-root.json', { with: { type: 'json' } })
+  return Buffer.from(JSON.stringify(root))
+}
+
+/** As the library was released with it. */
+async function publicGoodRoot(): Promise<Buffer> {
   const path = createRequire(import.meta.url).resolve('@sigstore/tuf/seeds.json')
   const bytes = await readSmallFile(path, { what: 'carried Sigstore root', maxBytes: MAX_SEEDS_BYTES })
   try {
@@ -61,10 +68,6 @@ export async function carriedRootBytes(): Promise<Buffer> {
   } catch (cause) {
     throw trustRootInvalid(cause, path)
   }
-}
-
-async function carriedRoot(): Promise<TrustConfig> {
-  return parseTrustConfig(await carriedRootBytes())
 }
 
 /** Makes a parsed root ready to verify with. */

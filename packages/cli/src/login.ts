@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline/promises'
+import type { SigstoreSignerOptions } from '@modelseal/core'
+
+/**
+ * Lets the person at the terminal log in; undefined where there is no terminal.
+ *
+ * @param byCode true where no browser can reach this machine
+ */
+export function loginAtTerminal(byCode: boolean): SigstoreSignerOptions['interactive'] {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
+  if (!byCode) return { show: openBrowser }
+  return {
+    show: (url) => process.stderr.write(`Log in at\n  ${url}\n`),
+    askCode: async (signal) => {
+      const terminal = createInterface({ input: process.stdin, output: process.stderr })
+      return terminal.question('and type the code here: ', { signal }).finally(() => terminal.close())
+    },
+  }
+}
+
+const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
+  darwin: ['open'],
+  win32: ['rundll32', 'url.dll,FileProtocolHandler'],
+}
+
+/** The address holds no secret: the code that comes back is of use to this process alone (RFC 7636). */
+function openBrowser(url: string): void {
+  process.stderr.write(`Log in with your browser. If none opens, go to\n  ${url}\n`)
+  const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
+  const browser = spawn(command, [...args, url], { stdio: 'ignore', detached: true })
+  // The address is on the screen.
+  browser.on('error', () => {})
+  browser.unref()
+}

@@ -1,0 +1,30 @@
+// A virtual environment with the reference tool, in .cache/interop.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+export const root = dirname(dirname(here))
+const environment = join(root, '.cache/interop')
+const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
+const requirements = join(here, 'requirements.txt')
+const stamp = join(environment, 'installed.txt')
+
+/** Makes the environment where it is not there yet; without Python it says so, and the process ends. */
+export function referencePython() {
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === readFileSync(requirements, 'utf8')) return python
+  mkdirSync(dirname(environment), { recursive: true })
+  run('python3', ['-m', 'venv', '--clear', environment])
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+  writeFileSync(stamp, readFileSync(requirements, 'utf8'))
+  return python
+}
+
+/** Runs a command in the root of the workspace; where it fails, the process ends. */
+export function run(command, args, env = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  if (status === 0) return
+  console.error(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}.`)
+  process.exit(1)
+}

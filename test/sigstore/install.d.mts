@@ -1,0 +1,2 @@
+export const BINARIES: string
+export function install(): boolean

@@ -1,0 +1,290 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ModelSealError, signModel, sigstoreSigner, verifyModel } from '@modelseal/core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { EMAIL, startStack, type Stack } from './stack.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
+const work = mkdtempSync(join(tmpdir(), 'modelseal-keyless-'))
+let stack: Stack
+let count = 0
+
+beforeAll(async () => {
+  stack = await startStack()
+})
+
+afterAll(async () => {
+  await stack.stop()
+  rmSync(work, { recursive: true })
+})
+
+function fresh(): { model: string; signature: string } {
+  const model = join(work, `model-${++count}`)
+  mkdirSync(join(model, 'nested'), { recursive: true })
+  writeFileSync(join(model, 'weights.bin'), 'w'.repeat(1000))
+  writeFileSync(join(model, 'nested/config.json'), '{}')
+  return { model, signature: `${model}.sig` }
+}
+
+interface Ended {
+  code: number
+  output: string
+}
+
+function ended(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(
+      command,
+      args,
+      { cwd: work, env: { ...process.env, ...CI_VARIABLES, ...env } },
+      (error, stdout, stderr) => {
+        resolve({ code: error ? Number(error.code) : 0, output: stdout + stderr })
+      },
+    )
+  })
+}
+
+/** These tests may run in CI, which would give a token of its own. */
+const CI_VARIABLES = { GITHUB_ACTIONS: undefined, GITLAB_CI: undefined, BUILDKITE: undefined }
+
+const we = (args: string[], env?: NodeJS.ProcessEnv) => ended(process.execPath, [PROGRAM, ...args], env)
+const they = (args: string[]) => ended(process.env['REFERENCE_PYTHON'] ?? 'python3', ['-m', 'model_signing', ...args])
+
+const instance = () => ['--trust-config', stack.trustConfig]
+const theirInstance = () => ['--trust_config', stack.trustConfig]
+const identity = () => ['--identity', EMAIL, '--identity-provider', stack.provider.url]
+const theirIdentity = () => ['--identity', EMAIL, '--identity_provider', stack.provider.url]
+const token = () => ['--identity-token', stack.provider.token({ email: EMAIL })]
+
+describe('signed here', () => {
+  it('verifies here and by the reference tool, the first entry of the log included', async () => {
+    const { model, signature } = fresh()
+    expect(await we(['sign', model, '--signature', signature, ...instance(), ...token()])).toMatchObject({ code: 0 })
+    const { verificationMaterial: material } = JSON.parse(readFileSync(signature, 'utf8')) as {
+      verificationMaterial: { tlogEntries: { logIndex: string }[] }
+    }
+    expect(material.tlogEntries[0]?.logIndex).toBe('0')
+
+    const ours = await we(['verify', 'sigstore', model, '--signature', signature, ...instance(), ...identity()])
+    expect(ours).toMatchObject({ code: 0 })
+    expect(ours.output).toContain(EMAIL)
+    const theirs = await they([
+      'verify',
+      'sigstore',
+      model,
+      '--signature',
+      signature,
+      ...theirInstance(),
+      ...theirIdentity(),
+    ])
+    expect(theirs).toMatchObject({ code: 0 })
+  })
+
+  it('verifies by the default form of both programs, and with a bare trusted root', async () => {
+    const { model, signature } = fresh()
+    await we(['sign', 'sigstore', model, '--signature', signature, ...instance(), ...token()])
+    expect(await we(['verify', model, '--signature', signature, ...instance(), ...identity()])).toMatchObject({
+      code: 0,
+    })
+    expect(
+      await they(['verify', model, '--signature', signature, ...theirInstance(), ...theirIdentity()]),
+    ).toMatchObject({
+      code: 0,
+    })
+    const root = ['--trust-config', stack.trustedRoot]
+    expect(await we(['verify', model, '--signature', signature, ...root, ...identity()])).toMatchObject({ code: 0 })
+  })
+
+  it('says who signed, when, and by which root, as JSON', async () => {
+    const { model, signature } = fresh()
+    await we(['sign', model, '--signature', signature, ...instance(), ...token()])
+    const { output } = await we(['verify', model, '--json', '--signature', signature, ...instance(), ...identity()])
+    expect(JSON.parse(output)).toMatchObject({
+      ok: true,
+      result: {
+        signer: {
+          method: 'sigstore',
+          identity: EMAIL,
+          issuer: stack.provider.url,
+          trustRoot: { source: 'file', name: stack.trustConfig },
+        },
+        time: { source: 'rfc3161' },
+      },
+    })
+  })
+})
+
+describe('signed by the reference tool', () => {
+  it('verifies here', async () => {
+    const { model, signature } = fresh()
+    const theirToken = ['--identity_token', stack.provider.token({ email: EMAIL })]
+    expect(
+      await they(['sign', 'sigstore', model, '--signature', signature, ...theirInstance(), ...theirToken]),
+    ).toMatchObject({ code: 0 })
+    expect(await we(['verify', model, '--signature', signature, ...instance(), ...identity()])).toMatchObject({
+      code: 0,
+    })
+    writeFileSync(join(model, 'weights.bin'), 'x')
+    const changed = await we(['verify', model, '--signature', signature, ...instance(), ...identity()])
+    expect(changed).toMatchObject({ code: 1 })
+    expect(changed.output).toContain('FILE_MISMATCH')
+  })
+})
+
+describe('another signer is refused', () => {
+  let signed: { model: string; signature: string }
+  beforeAll(async () => {
+    signed = fresh()
+    await we(['sign', signed.model, '--signature', signed.signature, ...instance(), ...token()])
+  })
+
+  it.each([
+    ['a part of the identity', 'IDENTITY_MISMATCH', 'signer@example', undefined],
+    ['the identity in capitals', 'IDENTITY_MISMATCH', EMAIL.toUpperCase(), undefined],
+    ['a pattern', 'IDENTITY_MISMATCH', 'signer.example.com', undefined],
+    ['another issuer', 'ISSUER_MISMATCH', EMAIL, 'https://accounts.google.com'],
+  ])('where %s is asked for', async (_, code, who, issuer) => {
+    const { model, signature } = signed
+    const asked = ['--identity', who, '--identity-provider', issuer ?? stack.provider.url]
+    const result = await we(['verify', model, '--signature', signature, ...instance(), ...asked])
+    expect(result.code).toBe(1)
+    expect(result.output).toContain(code)
+  })
+
+  it('where the public-good instance is trusted', async () => {
+    const { model, signature } = signed
+    const result = await we(['verify', model, '--signature', signature, ...identity()])
+    expect(result.code).toBe(1)
+    expect(result.output).toContain('LOG_UNTRUSTED')
+  })
+})
+
+describe('a token', () => {
+  const attempt = async (claims: { aud?: string; expiresIn?: number }) => {
+    const { model, signature } = fresh()
+    const text = stack.provider.token({ email: EMAIL, ...claims })
+    const result = await we(['sign', model, '--signature', signature, ...instance(), '--identity-token', text])
+    expect(existsSync(signature)).toBe(false)
+    expect(result.code).toBe(1)
+    for (const part of text.split('.')) expect(result.output).not.toContain(part)
+    return result.output
+  }
+
+  it('that expired is refused', async () => {
+    expect(await attempt({ expiresIn: -60 })).toContain('TOKEN_EXPIRED')
+  })
+
+  it('for another audience is refused', async () => {
+    expect(await attempt({ aud: 'another' })).toContain('TOKEN_AUDIENCE')
+  })
+
+  it('that the authority refuses does not appear in the message', async () => {
+    const { model, signature } = fresh()
+    const [header = '', claims = ''] = stack.provider.token({ email: EMAIL }).split('.')
+    const forged = `${header}.${claims}.${Buffer.alloc(64, 1).toString('base64url')}`
+    const result = await we(['sign', model, '--signature', signature, ...instance()], {
+      MODELSEAL_IDENTITY_TOKEN: forged,
+    })
+    expect(result.code).toBe(1)
+    expect(result.output).toContain('SERVICE_REFUSED')
+    expect(result.output).not.toContain(claims)
+    expect(existsSync(signature)).toBe(false)
+  })
+
+  it('that nobody gives is explained', async () => {
+    const { model, signature } = fresh()
+    const result = await we(['sign', model, '--signature', signature, ...instance()])
+    expect(result.code).toBe(1)
+    expect(result.output).toContain('TOKEN_MISSING')
+    expect(result.output).toContain('--identity-token')
+  })
+})
+
+describe('a person', () => {
+  const options = () => ({ trustRoot: { file: stack.trustConfig }, useAmbientCredentials: false })
+  const verifier = () => ({ identity: EMAIL, issuer: stack.provider.url, trustRoot: { file: stack.trustConfig } })
+
+  it('logs in with a browser', async () => {
+    const { model, signature } = fresh()
+    const signer = await sigstoreSigner({ ...options(), interactive: { show: (url) => void fetch(url) } })
+    await signModel(model, { signer, signature })
+    expect((await verifyModel(model, { signature, verifier: verifier() })).files).toEqual({ checked: 2, signed: 2 })
+  })
+
+  it('types a code by hand', async () => {
+    const { model, signature } = fresh()
+    let code = ''
+    const shown = async (url: string) => {
+      const { headers } = await fetch(url, { redirect: 'manual' })
+      code = new URL(headers.get('location') ?? '').searchParams.get('code') ?? ''
+    }
+    let asked: Promise<void> | undefined
+    const signer = await sigstoreSigner({
+      ...options(),
+      interactive: {
+        show: (url) => {
+          asked = shown(url)
+        },
+        askCode: async () => {
+          await asked
+          return code
+        },
+      },
+    })
+    await signModel(model, { signer, signature })
+    await verifyModel(model, { signature, verifier: verifier() })
+  })
+})
+
+describe('an instance that is not whole', () => {
+  const changed = (change: (config: Config) => void) => {
+    const config = JSON.parse(readFileSync(stack.trustConfig, 'utf8')) as Config
+    change(config)
+    const file = join(work, `config-${++count}.json`)
+    writeFileSync(file, JSON.stringify(config))
+    return file
+  }
+  const codeOf = async (file: string) => {
+    const { model, signature } = fresh()
+    try {
+      const identityToken = stack.provider.token({ email: EMAIL })
+      const signer = await sigstoreSigner({ trustRoot: { file }, identityToken, timeoutMs: 2000 })
+      await signModel(model, { signer, signature })
+      return 'signed'
+    } catch (error) {
+      expect(existsSync(signature)).toBe(false)
+      return error instanceof ModelSealError ? error.code : String(error)
+    }
+  }
+
+  it('is refused where Rekor v2 has no timestamp authority beside it', async () => {
+    expect(await codeOf(changed(({ signingConfig }) => (signingConfig.tsaUrls = [])))).toBe('SIGNING_CONFIG_INVALID')
+  })
+
+  it.each(['caUrls', 'rekorTlogUrls'] as const)('is named where %s is out of reach', async (services) => {
+    const file = changed(({ signingConfig }) => {
+      for (const service of signingConfig[services]) service.url = 'http://127.0.0.1:1'
+    })
+    expect(await codeOf(file)).toBe('SERVICE_UNREACHABLE')
+  })
+
+  it('writes no bundle that its own root does not verify', async () => {
+    const file = changed(({ trustedRoot }) => (trustedRoot.ctlogs = []))
+    expect(await codeOf(file)).toBe('SCT_INVALID')
+  })
+})
+
+interface Config {
+  trustedRoot: { ctlogs: unknown[] }
+  signingConfig: Record<'caUrls' | 'rekorTlogUrls' | 'tsaUrls', { url: string }[]>
+}
+
+it('a root is exported for another machine, and said how old it is', async () => {
+  const file = join(work, 'exported.json')
+  expect(await we(['trust-root', 'export', file])).toMatchObject({ code: 0 })
+  expect((await we(['trust-root', 'show', '--trust-config', file])).output).toContain('newest key')
+  expect((await we(['trust-root', 'show', '--json'])).output).toContain('"carried"')
+})

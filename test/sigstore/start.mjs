@@ -1,0 +1,16 @@
+// npm run sigstore: a whole Sigstore instance on this machine, to try keyless signing with no account.
+import { install } from './install.mjs'
+
+if (!install()) process.exit(1)
+const { EMAIL, startStack } = await import('./stack.ts')
+const stack = await startStack()
+console.log(`
+A Sigstore instance runs, until Ctrl-C. In another terminal:
+
+  npx modelseal sign MODEL --signature model.sig --trust-config ${stack.trustConfig} \\
+    --identity-token ${stack.provider.token({ email: EMAIL, expiresIn: 3600 })}
+  npx modelseal verify MODEL --signature model.sig --trust-config ${stack.trustConfig} \\
+    --identity ${EMAIL} --identity-provider ${stack.provider.url}
+
+Without --identity-token, you log in with a browser.`)
+process.once('SIGINT', () => void stack.stop())
