@@ -35,7 +35,6 @@ export const ERROR_CODES = {
   KEY_INVALID: 'the key, or the file that should hold one, is not a usable key of the expected kind',
   KEY_ENCRYPTED: 'the private key is encrypted, and the password is missing or wrong',
   METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
-  METHOD_UNSUPPORTED: 'the signing method of the bundle is not supported',
   KEY_MISMATCH: 'the bundle was signed by another key, or the certificate is for another one',
   SIGNATURE_INVALID: 'the signature does not belong to this key and this payload',
   SIGNATURE_WRITE_FAILED: 'the bundle could not be written',

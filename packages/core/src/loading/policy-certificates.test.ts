@@ -1,7 +1,7 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publicKeyOf } from '../bundle/public-key.ts'
-import { authority, inDays, issue, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
+import { authority, inDays, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
 import { timestamp, timestampAuthority } from '../bundle/test-timestamp.ts'
 import { privateKeyPem } from '../bundle/test-authority.ts'
 import { certificateFacts, type CertificateFacts } from '../policy/certificate-facts.ts'
@@ -230,18 +230,4 @@ it('tells of a revoked authority before whatever is wrong with another bundle, s
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
-})
-
-it('never accepts a keyless signer, and says why', async () => {
-  const trustRoots = { fulcio: { sigstore: 'public-good' } }
-  const signers = [{ sigstore: { root: 'fulcio', issuer: 'https://accounts.example', identity: 'alice@acme.example' } }]
-  expect(await site.judge('alice', policyOf({}, { signers }, { trustRoots }))).toBe('refused SIGNER_NOT_TRUSTED')
-  await site.model('keyless')
-  const leaf = await issue({ subject: 'x', ...validity })
-  await signed('keyless', leaf, [])
-  const { readFile } = await import('node:fs/promises')
-  const bundle = JSON.parse(await readFile(site.file('keyless.sig'), 'utf8'))
-  bundle.verificationMaterial = { certificate: { rawBytes: leaf.der.toString('base64') }, tlogEntries: [{}] }
-  await site.write('keyless.sig', JSON.stringify(bundle))
-  expect(await site.judge('keyless', policyOf({}, { signers }, { trustRoots }))).toBe('refused METHOD_UNSUPPORTED')
 })

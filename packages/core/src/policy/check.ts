@@ -146,11 +146,7 @@ function modeDangers(rule: Rule, { rules }: Policy): Danger[] {
 
 function signerDangers(signer: AcceptedSigner): Danger[] {
   if (signer.method === 'key') return []
-  if (signer.method === 'sigstore') {
-    const message = 'Keyless signatures cannot be verified by this version, so this signer never counts.'
-    const dangers: Danger[] = [{ severity: 'error', code: 'METHOD_UNSUPPORTED', message }]
-    return signer.identity.broad ? [...dangers, broad('The identity is anybody, or nearly.')] : dangers
-  }
+  if (signer.method === 'sigstore') return signer.identity.broad ? [broad('The identity is anybody, or nearly.')] : []
   const { subject, san } = signer
   if (!subject && !san) return [broad(`Whoever has a certificate under ${shown(signer.root)} is accepted.`)]
   const narrow = [subject, san].some((text) => text && !text.broad)

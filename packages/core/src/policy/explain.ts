@@ -61,6 +61,8 @@ function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict):
 
 function signerText(signer: VerifiedSigner): string {
   if (signer.method === 'key') return `${shown(signer.name)} (key ${signer.fingerprint})`
+  if (signer.method === 'sigstore')
+    return `${shown(signer.identity)} (vouched for by ${shown(signer.issuer)}, Sigstore root ${shown(signer.name)})`
   const names = [signer.subject, ...signer.subjectAltNames].filter(Boolean).map(shown).join(', ')
   return `${names} (certificate under ${shown(signer.name)})`
 }

@@ -1,10 +1,11 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
-import type { CertificateSigner, VerifiedSignature } from '../verification/verified-signature.ts'
+import type { CertificateSigner, SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import { isBy, verifyByCertificate } from './certificate-signers.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
+import { isIdentity, verifyBySigstore } from './sigstore-signers.ts'
 import type { AcceptedKey } from './trust-roots.ts'
 
 /** A valid signature, and the entries of the rule's list of signers that it may stand for. */
@@ -21,7 +22,7 @@ export interface IdentifiedSignature {
  *
  * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `SIGNER_NOT_TRUSTED` where it is by none of them;
- * `METHOD_UNSUPPORTED` for a keyless signature; else why the one that it claims to be by did not
+ * else why the one that it claims to be by did not
  * sign it
  */
 export async function identifySigner(
@@ -36,8 +37,7 @@ export async function identifySigner(
     case 'certificate':
       return byCertificate(bundle, rule, policy, now)
     case 'sigstore':
-      if (rule.signers.some(({ method }) => method === 'sigstore')) throw keylessUnsupported(bundle)
-      throw notTrusted(bundle, rule)
+      return bySigstore(bundle, rule, policy, now)
   }
 }
 
@@ -106,9 +106,39 @@ async function byCertificate(
   throw refusal ?? notTrusted(bundle, rule)
 }
 
-function notTrusted({ material, path }: UnverifiedBundle, rule: Rule, found?: CertificateSigner): ModelSealError {
+async function bySigstore(
+  bundle: UnverifiedBundle,
+  rule: Rule,
+  policy: Policy,
+  now: number,
+): Promise<IdentifiedSignature> {
+  const roots = new Set(rule.signers.flatMap((signer) => (signer.method === 'sigstore' ? [signer.root] : [])))
+  let refusal: ModelSealError | undefined
+  for (const root of roots) {
+    try {
+      const signature = await verifyBySigstore(bundle, root, policy, now)
+      const { signer } = signature
+      if (signer.method !== 'sigstore') continue
+      const signers = rule.signers.flatMap((accepted, index) => (isIdentity(signer, accepted, root) ? [index] : []))
+      if (signers.length > 0) return { signature, signers, keys: [] }
+      refusal ??= notTrusted(bundle, rule, signer)
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      refusal ??= error
+    }
+  }
+  throw refusal ?? notTrusted(bundle, rule)
+}
+
+function notTrusted(
+  { material, path }: UnverifiedBundle,
+  rule: Rule,
+  found?: CertificateSigner | SigstoreSigner,
+): ModelSealError {
   const claimed = found
-    ? [found.subject, ...found.subjectAltNames].filter(Boolean).map(shown).join(', ')
+    ? found.method === 'sigstore'
+      ? `${shown(found.identity)}, by the word of ${shown(found.issuer)}`
+      : [found.subject, ...found.subjectAltNames].filter(Boolean).map(shown).join(', ')
     : material.method === 'key'
       ? material.hint
         ? `the key ${shown(material.hint)}`
@@ -136,13 +166,9 @@ export function described(signer: AcceptedSigner): string {
       ? { issuer: signer.issuer, identity: signer.identity }
       : { subject: signer.subject, san: signer.san, issuer: signer.issuer }
   const parts = Object.entries(wanted).flatMap(([field, text]) => (text ? [`${field} ${shown(text.written)}`] : []))
-  return `${shown(signer.root)} (${[signer.method, ...parts].join(', ')})`
-}
-
-function keylessUnsupported({ path }: UnverifiedBundle): ModelSealError {
-  return new ModelSealError(
-    'METHOD_UNSUPPORTED',
-    'The bundle was signed keyless with Sigstore, which this version cannot verify, so it counts for nobody.',
-    { file: path, found: 'the method sigstore', hint: 'Have the model signed with a key or a certificate as well.' },
-  )
+  const extensions =
+    signer.method === 'sigstore'
+      ? Object.entries(signer.extensions).map(([name, value]) => `${name} ${shown(value)}`)
+      : []
+  return `${shown(signer.root)} (${[signer.method, ...parts, ...extensions].join(', ')})`
 }

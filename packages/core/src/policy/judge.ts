@@ -135,6 +135,8 @@ function revokedFile(
 function namesOf({ signer }: VerifiedSignature, keyFingerprint: string | undefined): string[] {
   if (signer.method === 'key') return [`key ${signer.fingerprint}`]
   const names = keyFingerprint === undefined ? [] : [`key ${keyFingerprint}`]
+  // The kind of name is not kept: whoever has it in another certificate, as either, is the same.
+  if (signer.method === 'sigstore') return [...names, `san email:${signer.identity}`, `san URI:${signer.identity}`]
   const subject = signer.subject === '' ? [] : [`subject ${signer.rootFingerprint} ${signer.subject}`]
   return [
     ...names,

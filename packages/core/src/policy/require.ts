@@ -78,12 +78,15 @@ export function checkRequirements(
     requirements.push({
       check: 'transparency-log',
       passed: 'The signature is in a transparency log.',
-      failure: refused(
-        'LOG_REQUIRED',
-        'The signature is not in a transparency log.',
-        'an entry in a log that the policy trusts',
-        `a signature by the method ${signer.method}, which has none`,
-      ),
+      failure:
+        signer.method === 'sigstore'
+          ? undefined
+          : refused(
+              'LOG_REQUIRED',
+              'The signature is not in a transparency log.',
+              'an entry in a log that the policy trusts',
+              `a signature by the method ${signer.method}, which has none`,
+            ),
     })
   }
   if (require.timestamp) {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EXTENSION_NAMES } from '../verification/fulcio-certificate.ts'
 import { compileGlob } from './glob.ts'
 import { durationSchema, globSchema, nameSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
 
@@ -33,6 +34,10 @@ const sigstoreSigner = z.strictObject({
   root: nameSchema.describe('Name of a trust root that is sigstore.'),
   issuer: textSchema.describe('The OpenID Connect issuer.'),
   identity: textSchema.describe('The identity that the issuer vouched for.'),
+  extensions: z
+    .partialRecord(z.enum(EXTENSION_NAMES), z.string().min(1).max(4096))
+    .optional()
+    .describe('Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.'),
 })
 
 export const signerSchema = z.union([

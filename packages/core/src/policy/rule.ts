@@ -30,7 +30,14 @@ export type AcceptedSigner =
       san?: TextMatcher | undefined
       issuer?: TextMatcher | undefined
     }
-  | { method: 'sigstore'; root: string; issuer: TextMatcher; identity: TextMatcher }
+  | {
+      method: 'sigstore'
+      root: string
+      issuer: TextMatcher
+      identity: TextMatcher
+      /** Extensions of the certificate by name, each exact. */
+      extensions: Readonly<Record<string, string>>
+    }
 
 /** A rule, ready to be applied. */
 export interface Rule {
@@ -125,8 +132,15 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
     }
   }
   if (!('sigstore' in signer)) return `The trust root ${shown(name)} is of another kind.`
-  const { issuer, identity } = signer.sigstore
-  return { method: 'sigstore', root: name, issuer: compileText(issuer), identity: compileText(identity) }
+  const { issuer, identity, extensions = {} } = signer.sigstore
+  const given = Object.fromEntries(Object.entries(extensions).map(([field, value]) => [field, value ?? '']))
+  return {
+    method: 'sigstore',
+    root: name,
+    issuer: compileText(issuer),
+    identity: compileText(identity),
+    extensions: given,
+  }
 }
 
 function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatcher | undefined {

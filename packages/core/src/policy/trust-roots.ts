@@ -4,6 +4,7 @@ import { readCertificates } from '../bundle/certificate.ts'
 import { readRevocationLists } from '../bundle/revocation-list.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { certificateFacts } from './certificate-facts.ts'
+import { loadSigstoreTrust, type SigstoreTrust } from '../verification/sigstore-trust.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
 import type { ValuePath } from './policy-text.ts'
@@ -40,7 +41,7 @@ export type CompiledRoot =
   | { kind: 'publicKey'; name: string; keys: readonly AcceptedKey[] }
   | CertificateRoot
   | { kind: 'timestampAuthorities'; name: string; certificates: readonly Buffer[] }
-  | { kind: 'sigstore'; name: string }
+  | { kind: 'sigstore'; name: string; /** Absent where it could not be read. */ trust?: SigstoreTrust | undefined }
 
 /** What reading the roots needs, and reports to. */
 export interface Reading {
@@ -90,7 +91,11 @@ class RootReader {
       const read = await this.#files(['timestampAuthorities'], root.timestampAuthorities, readCertificates)
       return { kind: 'timestampAuthorities', name, certificates: (await this.#divide(read)).trusted }
     }
-    return { kind: 'sigstore', name }
+    const { sigstore } = root
+    if (typeof sigstore === 'string') return { kind: 'sigstore', name, trust: await loadSigstoreTrust(sigstore) }
+    const path = resolve(this.#source.directory, sigstore.file)
+    const trust = await this.#attempt(['sigstore', 'file'], path, () => loadSigstoreTrust({ file: path }))
+    return { kind: 'sigstore', name, trust }
   }
 
   async #keys(files: readonly (string | KeyFile)[]): Promise<AcceptedKey[]> {

@@ -5,6 +5,7 @@ import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { parseTrustConfig } from '../bundle/trust-config.ts'
 import { Manifest } from '../manifest/manifest.ts'
+import type { Signer } from '../signing/signer.ts'
 import { toTrust, type SigstoreTrust } from '../verification/sigstore-trust.ts'
 
 /** What a test bundle is to be like; what is left out is as it should be. */
@@ -84,31 +85,40 @@ export class TestSigstore {
   }
 
   async json(wanted: Wanted = {}): Promise<BundleJson> {
-    const { publicKey, privateKey } = newKeys()
-    const certificate = await this.certificate(publicKey, wanted)
     const payload = writeStatement(
       new Manifest('model', { method: 'files', hashType: 'sha256', allowSymlinks: false }, [
         { name: 'weights', digest: 'ab'.repeat(32) },
       ]),
     )
     const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
+    const { signature, verificationMaterial } = await this.sign(encoded, payload, wanted)
+    const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature } as const
+    return JSON.parse(writeBundle(verificationMaterial, envelope).toString())
+  }
+
+  /** A signer for whole models. */
+  signer(wanted: Wanted = {}): Signer {
+    return {
+      method: 'sigstore',
+      sign: (encoded, _signal, payload) => this.sign(Buffer.from(encoded), Buffer.from(payload ?? []), wanted),
+    }
+  }
+
+  private async sign(encoded: Buffer, payload: Buffer, wanted: Wanted) {
+    const { publicKey, privateKey } = newKeys()
+    const certificate = await this.certificate(publicKey, wanted)
     const signature = sign('sha256', encoded, privateKey)
     const body =
       wanted.rekor === 'v2' ? bodyV2(encoded, signature, certificate) : bodyV1(payload, signature, certificate)
-    const stamped = wanted.stamped ?? signature
-    const material = {
-      certificate: { rawBytes: certificate.toString('base64') },
-      tlogEntries: [this.entry(body, wanted)],
-      ...(wanted.stampedAt
-        ? {
-            timestampVerificationData: {
-              rfc3161Timestamps: [{ signedTimestamp: await this.timestamp(stamped, wanted.stampedAt) }],
-            },
-          }
-        : {}),
+    const stamp = wanted.stampedAt && (await this.timestamp(wanted.stamped ?? signature, wanted.stampedAt))
+    return {
+      signature,
+      verificationMaterial: {
+        certificate: { rawBytes: certificate.toString('base64') },
+        tlogEntries: [this.entry(body, wanted)],
+        ...(stamp ? { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: stamp }] } } : {}),
+      },
     }
-    const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature } as const
-    return JSON.parse(writeBundle(material, envelope).toString())
   }
 
   async certificate(publicKey: KeyObject, wanted: Wanted): Promise<Buffer> {

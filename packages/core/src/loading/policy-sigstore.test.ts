@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { signModel } from '../signing/sign-model.ts'
+import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../testing/sigstore.ts'
+import { TestSite } from './test-site.ts'
+
+const sigstore = new TestSigstore()
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.write('root.json', JSON.stringify(await sigstore.root()))
+  await signed('model', {
+    extensions: [
+      { oid: '1.3.6.1.4.1.57264.1.5', value: 'example/models', legacy: true },
+      { oid: '1.3.6.1.4.1.57264.1.14', value: 'refs/heads/main' },
+    ],
+  })
+  await signed('pair', {})
+  await signed('pair', { identity: 'https://example.com/another' }, 'pair.second.sig')
+  await signed('twice', {})
+  await signed('twice', {}, 'twice.second.sig')
+})
+afterAll(() => site.remove())
+
+async function signed(model: string, wanted: Wanted, signature = `${model}.sig`) {
+  await site.model(model)
+  await signModel(site.file(model), { signer: sigstore.signer(wanted), signature: site.file(signature) })
+}
+
+const EXACT = { issuer: ISSUER, identity: IDENTITY }
+
+function policyOf(signers: object[], rule: object = {}, more: object = {}) {
+  return {
+    version: 1,
+    trustRoots: { ours: { sigstore: { file: 'root.json' } }, public: { sigstore: 'public-good' } },
+    rules: [
+      {
+        name: 'r',
+        match: { path: '**' },
+        signers: signers.map((signer) => ({ sigstore: { root: 'ours', ...signer } })),
+        ...rule,
+      },
+    ],
+    ...more,
+  }
+}
+
+describe('a keyless signer is accepted by', () => {
+  it.each([
+    ['identity and issuer', EXACT],
+    ['a pattern that the policy calls one', { issuer: ISSUER, identity: { pattern: 'https://github.com/example/**' } }],
+    [
+      'extensions of the certificate',
+      { ...EXACT, extensions: { githubWorkflowRepository: 'example/models', sourceRepositoryRef: 'refs/heads/main' } },
+    ],
+  ])('%s', async (_, signer) => {
+    expect(await site.judge('model', policyOf([signer]))).toBe('accepted')
+  })
+
+  it('its entry in a log, and its time, where a rule asks for them', async () => {
+    const require = { transparencyLog: true, timestamp: true, maxSignatureAge: '1d' }
+    expect(await site.judge('model', policyOf([EXACT], { require }))).toBe('accepted')
+  })
+})
+
+describe('a keyless signer is refused for', () => {
+  it.each([
+    ['a part of the identity', { issuer: ISSUER, identity: IDENTITY.slice(0, -1) }, 'SIGNER_NOT_TRUSTED'],
+    ['another case', { issuer: ISSUER, identity: IDENTITY.toUpperCase() }, 'SIGNER_NOT_TRUSTED'],
+    ['another issuer', { ...EXACT, issuer: 'https://accounts.google.com' }, 'SIGNER_NOT_TRUSTED'],
+    ['another branch', { ...EXACT, extensions: { sourceRepositoryRef: 'refs/heads/mai' } }, 'SIGNER_NOT_TRUSTED'],
+    ['an extension that it lacks', { ...EXACT, extensions: { buildTrigger: 'push' } }, 'SIGNER_NOT_TRUSTED'],
+    ['another instance', { ...EXACT, root: 'public' }, 'LOG_UNTRUSTED'],
+  ])('%s', async (_, signer, code) => {
+    expect(await site.judge('model', policyOf([signer]))).toBe(`refused ${code}`)
+  })
+
+  it('an identity that the policy revokes', async () => {
+    const revoked = { identities: [{ identity: IDENTITY, issuer: ISSUER }] }
+    expect(await site.judge('model', policyOf([EXACT], {}, { revoked }))).toBe('refused IDENTITY_REVOKED')
+  })
+
+  it('an extension that nobody knows, or a root that cannot be read', async () => {
+    expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
+      'refused POLICY_INVALID',
+    )
+    const trustRoots = { ours: { sigstore: { file: 'missing.json' } } }
+    expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused FILE_NOT_FOUND')
+  })
+})
+
+it('two signatures of one identity count once, though their keys differ', async () => {
+  const anyone = { issuer: ISSUER, identity: { regexp: 'https://.*' } }
+  const two = policyOf([EXACT, anyone], { threshold: 2 })
+  expect(await site.judge('twice', two)).toBe('refused SIGNATURE_THRESHOLD')
+  expect(await site.judge('pair', two)).toBe('accepted')
+})

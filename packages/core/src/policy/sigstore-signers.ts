@@ -1,0 +1,34 @@
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { verifySigstoreBundle } from '../verification/sigstore.ts'
+import type { SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
+import type { Policy } from './policy.ts'
+import type { AcceptedSigner } from './rule.ts'
+
+/**
+ * Verifies a bundle against a trust root that is a Sigstore instance.
+ *
+ * @param name of the trust root
+ * @param now milliseconds since 1970
+ * @throws {@link ModelSealError} what `verifySigstoreBundle` throws; `TRUST_ROOT_INVALID` where the root was not read
+ */
+export async function verifyBySigstore(
+  bundle: UnverifiedBundle,
+  name: string,
+  policy: Policy,
+  now: number,
+): Promise<VerifiedSignature> {
+  const root = policy.roots.get(name)
+  if (root?.kind === 'sigstore' && root.trust) return verifySigstoreBundle(bundle, root.trust, name, new Date(now))
+  throw new ModelSealError('TRUST_ROOT_INVALID', `The trust root ${shown(name)} of the policy could not be read.`)
+}
+
+/** True for a signer whose identity, issuer and extensions are all as the entry of the list names them. */
+export function isIdentity(found: SigstoreSigner, accepted: AcceptedSigner, root: string): boolean {
+  if (accepted.method !== 'sigstore' || accepted.root !== root) return false
+  return (
+    accepted.identity.matches(found.identity) &&
+    accepted.issuer.matches(found.issuer) &&
+    Object.entries(accepted.extensions).every(([name, value]) => found.extensions[name] === value)
+  )
+}
