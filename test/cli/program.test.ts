@@ -11,7 +11,7 @@ useWorkingDirectory()
 describe('the command line', () => {
   test.each([
     ['no command', [], 'Usage: modelseal'],
-    ['no method', ['sign'], 'Usage: modelseal sign'],
+    ['no method and no model', ['sign'], "Missing required argument 'model'"],
     ['an unknown command', ['sing', 'key'], 'Did you mean sign?'],
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
