@@ -106,7 +106,8 @@ describe('sign key and verify key', () => {
     failed(await modelseal([...SIGN, '--signature', 'nowhere/model.sig']), 'SIGNATURE_WRITE_FAILED')
     failed(await modelseal([...SIGN, '--signature', 'release.pub/model.sig']), 'SIGNATURE_WRITE_FAILED')
     await mkdir(join(directory, 'taken'))
-    failed(await modelseal([...SIGN, '--signature', 'taken']), 'SIGNATURE_WRITE_FAILED')
+    failed(await modelseal([...SIGN, '--signature', 'taken']), 'SIGNATURE_EXISTS')
+    failed(await modelseal([...SIGN, '--signature', 'release.key']), 'SIGNATURE_EXISTS')
     expect((await readdir(directory)).filter((name) => name.includes('tmp'))).toEqual([])
   })
 

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
   KEY_MISMATCH: 'the bundle was signed by another key, or the certificate is for another one',
   SIGNATURE_INVALID: 'the signature does not belong to this key and this payload',
+  SIGNATURE_EXISTS: 'where the bundle should go there is a file that is no bundle',
   SIGNATURE_WRITE_FAILED: 'the bundle could not be written',
 
   // Certificates, revocation lists and timestamps
@@ -215,7 +216,7 @@ export class ModelSealError extends Error {
     this.problems = details.problems
     Object.defineProperty(this, BRAND, { value: true })
     // A verdict is large and is printed on its own.
-    Object.defineProperty(this, 'verdict', { value: undefined, writable: true })
+    Object.defineProperty(this, 'verdict', { value: undefined, writable: true, enumerable: false })
   }
 
   /** True for errors of the ESM and of the CommonJS build alike. */

@@ -56,7 +56,8 @@ export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
 export function checkWeightSizes({ artifacts }: ModelJson, weightData: readonly ArrayBuffer[], file: string): void {
   const bytes = weightData.reduce((sum, { byteLength }) => sum + byteLength, 0)
   const values = (artifacts.weightSpecs ?? []).reduce(
-    (sum, { shape }) => sum + shape.reduce((size, dimension) => size * dimension, 1),
+    // Written so that infinity times zero does not make it all vanish.
+    (sum, { shape }) => sum + (shape.includes(0) ? 0 : shape.reduce((size, dimension) => size * dimension, 1)),
     0,
   )
   if (values > bytes) throw fault(file, 'weightsManifest', `weights within ${bytes} bytes`, `${values} values`)

@@ -24,8 +24,12 @@ Exit code: 1 where a load would be refused; 0 where the model would be loaded, v
 Example:
   $ modelseal policy explain models/vad --policy trust-policy.yaml`
 
-async function explainModel(model: string, flags: Flags, session: Session): Promise<Outcome> {
+async function explainModel(
+  model: string,
+  { policy, signature }: Flags,
+  { signal, onProgress }: Session,
+): Promise<Outcome> {
   const { explain, judgeModel } = await import('@modelseal/core')
-  const verdict = await judgeModel(model, { ...flags, ...session })
+  const verdict = await judgeModel(model, { policy, signature, signal, onProgress })
   return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: verdict.decision === 'refused' ? 1 : 0 }
 }

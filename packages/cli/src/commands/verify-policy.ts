@@ -28,9 +28,13 @@ Examples:
   $ modelseal verify models/vad --policy trust-policy.yaml
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub`
 
-async function verifyByPolicy(model: string, flags: Flags, session: Session): Promise<Outcome> {
+async function verifyByPolicy(
+  model: string,
+  { policy, signature }: Flags,
+  { signal, onProgress }: Session,
+): Promise<Outcome> {
   const { explain, openVerifiedModel, shown } = await import('@modelseal/core')
-  await using verified = await openVerifiedModel(model, { ...flags, ...session })
+  await using verified = await openVerifiedModel(model, { policy, signature, signal, onProgress })
   const { verdict } = verified
   // What a rule has loaded without a valid signature is not verified.
   if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }

@@ -1,4 +1,4 @@
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, shown } from '../errors.ts'
 
 /**
  * Decodes standard base64 (RFC 4648 section 4) in its one canonical form: padded, no white space,
@@ -14,7 +14,11 @@ export function decodeBase64(text: string, field: string, file?: string): Buffer
     endsCanonically(text, bytes)
   )
     return bytes
-  throw new ModelSealError('BASE64_INVALID', `The field ${field} is not canonical base64.`, { file })
+  throw new ModelSealError(
+    'BASE64_INVALID',
+    `The field ${field}${file === undefined ? '' : ` of ${shown(file)}`} is not canonical base64.`,
+    { file },
+  )
 }
 
 /** Only the last group can hold unused bits. */

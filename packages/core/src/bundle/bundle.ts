@@ -26,10 +26,12 @@ export interface UnverifiedBundle {
   timestamps: readonly Buffer[]
   /** SHA-256 of the file, lowercase hex. */
   digest: string
+  /** Of the file, in bytes. */
+  size: number
   /** Where it was read from. */
   path?: string | undefined
-  /** The parsed JSON, for verifiers that need all of it. */
-  json: unknown
+  /** The parsed JSON of a keyless bundle, whose verifier needs all of it. */
+  json?: unknown
 }
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
@@ -41,6 +43,11 @@ const MAX_VALUES = 100_000
 
 /** One is usual; a second authority is a spare. */
 const MAX_TIMESTAMPS = 8
+
+/** The leaf, and as many as a chain is searched with. */
+const MAX_CERTIFICATES = 33
+
+const FETCH_AGAIN = 'Fetch the bundle again from the publisher of the model.'
 
 const METHOD_FIELDS = { publicKey: 'key', x509CertificateChain: 'certificate', certificate: 'sigstore' } as const
 
@@ -61,7 +68,8 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
   }
   // Copied once, before the first check, so that nothing can change under the checks.
   const bytes = Buffer.from(input)
-  const json = parseStrictJson(bytes, { what: 'bundle', file: path, maxValues: MAX_VALUES })
+  const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
+  const json = parseStrictJson(bytes, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
   const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
     'mediaType',
     'verificationMaterial',
@@ -76,13 +84,15 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
     })
   }
   const material = bundle.object('verificationMaterial')
+  const parsed = parseMaterial(material, path)
   return {
-    material: parseMaterial(material, path),
+    material: parsed,
     timestamps: parseTimestamps(material, path),
     envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
     digest: createHash('sha256').update(bytes).digest('hex'),
+    size: bytes.length,
     path,
-    json,
+    ...(parsed.method === 'sigstore' ? { json } : {}),
   }
 }
 
@@ -102,8 +112,10 @@ function parseMaterial(material: Fields, path: string | undefined): Verification
   switch (kinds[0]?.[1]) {
     case 'certificate': {
       const chain = material.object('x509CertificateChain').only('certificates')
+      const count = chain.array('certificates').length
+      if (count < 1 || count > MAX_CERTIFICATES)
+        throw chain.fault('certificates', `1 to ${MAX_CERTIFICATES} certificates`)
       const certificates = chain.objects('certificates').map((item) => rawBytes(item.only('rawBytes'), path))
-      if (certificates.length === 0) throw chain.fault('certificates', 'a leaf certificate at least')
       return { method: 'certificate', certificates }
     }
     case 'sigstore':

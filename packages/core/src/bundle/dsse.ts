@@ -20,12 +20,27 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
  * What releases of the reference tool before 1.0 signed by mistake: a capital V, and instead of
  * the payload the text of its Python bytes literal. Read, never written.
  */
-export function defectivePreAuthEncoding({ payloadType, payload }: Envelope): Buffer {
-  const literal = payload.toString('latin1').replace(/[^ -~]|['\\]/g, literalEscape)
-  return Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'${literal}'`, 'latin1')
+export function* defectivePreAuthEncoding({ payloadType, payload }: Envelope): Generator<Buffer> {
+  yield Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'`, 'latin1')
+  const escaped = Buffer.alloc(LITERAL_CHUNK * LONGEST_ESCAPE)
+  for (let start = 0; start < payload.length; start += LITERAL_CHUNK) {
+    let length = 0
+    for (const byte of payload.subarray(start, start + LITERAL_CHUNK)) {
+      for (const char of LITERAL_ESCAPES[byte] ?? [byte]) escaped[length++] = char
+    }
+    yield escaped.subarray(0, length)
+  }
+  yield Buffer.from("'", 'latin1')
 }
 
-function literalEscape(char: string): string {
+/** Piece by piece, so that a large payload costs no memory. */
+const LITERAL_CHUNK = 64 * 1024
+const LONGEST_ESCAPE = 4
+
+/** How Python writes each byte that does not stand for itself. */
+const LITERAL_ESCAPES: readonly (Buffer | undefined)[] = Array.from({ length: 256 }, (_, byte) => {
   const named: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\', "'": "\\'" }
-  return named[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`
-}
+  const char = String.fromCharCode(byte)
+  if (named[char] === undefined && char >= ' ' && char <= '~') return undefined
+  return Buffer.from(named[char] ?? `\\x${byte.toString(16).padStart(2, '0')}`, 'latin1')
+})

@@ -90,11 +90,15 @@ export class Fields {
   }
 
   #fault(path: string, expected: string, value: unknown): ModelSealError {
-    return new ModelSealError(this.#code, `The field ${shown(path)} is not as the format asks for.`, {
-      file: this.#file,
-      expected,
-      found: described(value),
-    })
+    return new ModelSealError(
+      this.#code,
+      `The field ${shown(path)}${this.#file === undefined ? '' : ` of ${shown(this.#file)}`} is not as the format asks for.`,
+      {
+        file: this.#file,
+        expected,
+        found: described(value),
+      },
+    )
   }
 }
 

@@ -7,6 +7,8 @@ export interface JsonBounds {
   what: string
   /** Where it came from. */
   file?: string | undefined
+  /** What the reader can do about it: a sentence. */
+  hint?: string | undefined
   /** Values and containers in all; bounds the memory that parsing takes. */
   maxValues: number
   /** Containers within containers. Default 32: nothing in a bundle or statement nests deeper than about 8. */
@@ -26,13 +28,13 @@ const MAX_KEYS = 64
  * @throws {@link ModelSealError} `JSON_NOT_UTF8`, `JSON_INVALID`, `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
 export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown {
-  const { what, file } = bounds
-  if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file })
+  const { what, file, hint } = bounds
+  if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file, hint })
   if ((bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) || !isUtf8(bytes)) {
     throw new ModelSealError(
       'JSON_NOT_UTF8',
       `The ${what} is not plain UTF-8 text, or begins with a byte order mark.`,
-      { file },
+      { file, hint },
     )
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
@@ -43,7 +45,7 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
     throw new ModelSealError(
       'JSON_INVALID',
       `The ${what} is truncated or not JSON (${shown((cause as Error).message)}).`,
-      { file, cause },
+      { file, hint, cause },
     )
   }
 }

@@ -4,13 +4,14 @@ import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from './bundle.t
 /**
  * Reads and parses a bundle file.
  *
+ * @param maxBytes where it is to be one of several, what is left for it
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
  * `FILE_SPECIAL`, and what {@link parseBundle} throws
  */
-export async function readBundle(path: string): Promise<UnverifiedBundle> {
+export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Promise<UnverifiedBundle> {
   const bytes = await readSmallFile(path, {
     what: 'signature bundle',
-    maxBytes: MAX_BUNDLE_BYTES,
+    maxBytes,
     notFound: 'BUNDLE_NOT_FOUND',
     tooLarge: 'BUNDLE_TOO_LARGE',
     hint: 'Give the path of the bundle that the publisher made for this model.',

@@ -1,11 +1,13 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { MAX_BUNDLE_BYTES } from '../bundle/bundle.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
+import { errno, unreadable } from '../source/read-small-file.ts'
 import { openLocalSource, type LocalSource } from '../source/local-source.ts'
 
 /** A bundle file that was found, parsed or not. */
@@ -93,27 +95,32 @@ async function bundlesOfDirectory(directory: string): Promise<string[]> {
 /** `PATH.sig`, then `PATH.*.sig` by name. */
 async function bundlesBeside(path: string, withFirst: boolean): Promise<string[]> {
   const base = basename(path)
+  // Of a directory that cannot be listed, the bundle by its own name can still be read.
   const entries = await readdir(dirname(path)).catch((): string[] => [])
   const further = entries.filter(
     (name) => name.startsWith(`${base}.`) && name.endsWith('.sig') && name.length > base.length + 4,
   )
-  const first = withFirst && entries.includes(`${base}.sig`) ? [`${base}.sig`] : []
+  const first = withFirst && (await exists(`${path}.sig`)) ? [`${base}.sig`] : []
   return [...first, ...further.filter((name) => name !== `${base}.sig`).sort(compareCodePoints)]
     .slice(0, MAX_BUNDLES)
     .map((name) => join(dirname(path), name))
 }
 
-function readAll(paths: readonly string[]): Promise<FoundBundle[]> {
-  return Promise.all(
-    paths.map(async (path): Promise<FoundBundle> => {
-      try {
-        return { path, bundle: await readBundle(path) }
-      } catch (error) {
-        if (error instanceof ModelSealError) return { path, error }
-        throw error
-      }
-    }),
-  )
+/** One after the other, and within one bound in all: anybody may have put them there. */
+async function readAll(paths: readonly string[]): Promise<FoundBundle[]> {
+  const found: FoundBundle[] = []
+  let room = MAX_BUNDLE_BYTES
+  for (const path of paths) {
+    try {
+      const bundle = await readBundle(path, room)
+      room -= bundle.size
+      found.push({ path, bundle })
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      found.push({ path, error })
+    }
+  }
+  return found
 }
 
 function* directoriesAbove(path: string): Generator<string> {
@@ -128,10 +135,13 @@ function nameIn(directory: string, path: string): string {
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return false
+    throw unreadable(path, 'signature bundle', error)
+  }
 }
 
 function notFound({ path }: LocalSource, looked: readonly string[]): ModelSealError {

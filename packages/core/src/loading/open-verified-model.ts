@@ -85,6 +85,7 @@ export async function openVerifiedModel<T>(
   options: OpenOptions = {},
   gather?: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T | undefined>> {
+  checkOptions(options)
   const verdict = emptyVerdict(path, options)
   const trace: LoadTrace = { model: verdict.model.path }
   return traceLoad(trace, async () => {
@@ -288,6 +289,39 @@ function checkIsolation({ name, require: { isolation } }: Rule): void {
       hint: `Allow ${ISOLATION} in "require.isolation", or use a loader that offers another way.`,
     },
   )
+}
+
+const OPTIONS = [
+  'policy',
+  'signature',
+  'format',
+  'url',
+  'signal',
+  'onProgress',
+] as const satisfies (keyof OpenOptions)[]
+
+/**
+ * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
+ * happens to be found.
+ */
+function checkOptions(options: OpenOptions): void {
+  const known: readonly string[] = OPTIONS
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of a verified load.`, {
+      expected: OPTIONS.join(', '),
+      found: shown(unknown),
+    })
+  }
+  for (const name of ['policy', 'signature'] as const) {
+    const value: unknown = options[name]
+    if (value === undefined || (typeof value === 'string' && value !== '')) continue
+    if (name === 'policy' && typeof value === 'object' && value !== null) continue
+    throw new ModelSealError('INVALID_ARGUMENT', `The option "${name}" is not usable.`, {
+      expected: name === 'policy' ? 'a path, or a policy that was loaded' : 'a path',
+      found: typeof value === 'string' ? 'an empty string' : typeof value,
+    })
+  }
 }
 
 function checkFormat(format: string | undefined): void {

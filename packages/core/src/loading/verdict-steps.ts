@@ -1,8 +1,8 @@
-import { resolve } from 'node:path'
 import { publishVerdict } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
 import type { ModelFormat } from '../policy/match.ts'
 import type { CheckName, Verdict } from '../policy/verdict.ts'
+import { absolutePath } from '../source/local-source.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
 export function emptyVerdict(
@@ -13,7 +13,7 @@ export function emptyVerdict(
     decision: 'refused',
     at: new Date().toISOString(),
     model: {
-      path: resolve(path),
+      path: absolutePath(path),
       ...(model.url === undefined ? {} : { url: model.url }),
       ...(model.format === undefined ? {} : { format: model.format }),
     },

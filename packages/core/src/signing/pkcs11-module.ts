@@ -126,11 +126,7 @@ export async function findModule(
   directories: readonly string[] = MODULE_DIRECTORIES,
 ): Promise<string> {
   if (modulePath !== undefined && !(await isDirectory(modulePath))) return modulePath
-  if (moduleName === undefined) {
-    throw new ModelSealError('PKCS11_URI_INVALID', 'The PKCS#11 URI does not name the module of the token.', {
-      hint: 'Add "?module-path=/usr/lib/softhsm/libsofthsm2.so" or "?module-name=softhsm2" to it.',
-    })
-  }
+  if (moduleName === undefined) throw namesNoModule()
   // RFC 7512 2.3: beside a name, the path says where to look.
   const searched = modulePath === undefined ? directories : [modulePath]
   for (const directory of searched) {
@@ -140,6 +136,21 @@ export async function findModule(
   throw new ModelSealError('PKCS11_MODULE', `There is no PKCS#11 module ${shown(moduleName)}.`, {
     expected: `the file ${shown(`lib${moduleName}.so`)} or ${shown(`${moduleName}.so`)} in ${searched.map(shown).join(', ')}`,
     hint: 'Install it, or give its path as module-path.',
+  })
+}
+
+/**
+ * Can be told without the package that speaks PKCS#11.
+ *
+ * @throws {@link ModelSealError} `PKCS11_URI_INVALID`
+ */
+export function checkNamesModule({ modulePath, moduleName }: Pkcs11Uri): void {
+  if (modulePath === undefined && moduleName === undefined) throw namesNoModule()
+}
+
+function namesNoModule(): ModelSealError {
+  return new ModelSealError('PKCS11_URI_INVALID', 'The PKCS#11 URI does not name the module of the token.', {
+    hint: 'Add "?module-path=/usr/lib/softhsm/libsofthsm2.so" or "?module-name=softhsm2" to it.',
   })
 }
 

@@ -4,7 +4,7 @@ import { ModelSealError } from '../errors.ts'
 import { throwIfAborted } from '../source/local-source.ts'
 import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { derOfSignature, readTokenPublicKey } from './ecdsa-encoding.ts'
-import { findModule, loadPkcs11Package } from './pkcs11-module.ts'
+import { checkNamesModule, findModule, loadPkcs11Package } from './pkcs11-module.ts'
 import { readPin } from './pkcs11-pin.ts'
 import { withTokenKey, type KeyAccess } from './pkcs11-token.ts'
 import { parsePkcs11Uri } from './pkcs11-uri.ts'
@@ -85,6 +85,7 @@ export async function pkcs11CertificateSigner(options: Pkcs11CertificateSignerOp
 
 async function accessToKey({ uri: text, modulePaths }: Pkcs11KeySignerOptions): Promise<KeyAccess> {
   const uri = parsePkcs11Uri(text)
+  checkNamesModule(uri)
   const constants = await loadPkcs11Package()
   return { uri, constants, module: await findModule(uri, modulePaths), pin: uri.pin && (await readPin(uri.pin)) }
 }

@@ -120,5 +120,5 @@ test('never writes the bundle over the model that it signs', async () => {
   expect(readFileSync(model, 'utf8')).toBe('V')
   const directory = scratch({ 'm/a': 'A' })
   const own = signModel(join(directory, 'm'), { signer: await signer(), signature: join(directory, 'm') })
-  await expect(own).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  await expect(own).rejects.toEqual(refusal('SIGNATURE_EXISTS'))
 })

@@ -12,7 +12,7 @@ import type { Serialization } from '../manifest/serialization.ts'
 import { openLocalSource, placeOf, throwIfAborted, type LocalSource } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
-import { checkPlace, writeFileWhole } from './write-file.ts'
+import { checkPlace, isBundle, writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
   /** Hash of files and shards. Default `sha256`. */
@@ -52,7 +52,7 @@ export interface SignedModel {
  *
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_EMPTY`, `SYMLINK_REFUSED`,
  * `FILE_SPECIAL`, `FILE_NAME`, `FILE_CHANGED`, `FILE_UNREADABLE`, `INVALID_ARGUMENT`,
- * `SIGNATURE_WRITE_FAILED`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
+ * `SIGNATURE_EXISTS`, `SIGNATURE_WRITE_FAILED`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'release.key' })
@@ -66,7 +66,7 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   await checkPlace(signature)
   const { manifest, files, bytes } = await buildManifest(
     source,
-    serializationFor(source, options, [signature]),
+    serializationFor(source, options, [signature, ...(await bundlesInside(source))]),
     options,
   )
 
@@ -80,6 +80,12 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   await options.signer.check?.(bundle)
   await writeFileWhole(signature, bundle)
   return { signature, rootDigest: manifest.rootDigest, files, bytes }
+}
+
+/** The bundle of another signer is no part of the model, so that both sign the same. */
+async function bundlesInside(source: LocalSource): Promise<string[]> {
+  const path = defaultSignature(source)
+  return source.kind === 'directory' && (await isBundle(path)) ? [path] : []
 }
 
 /** As in Sigstore, the timestamp is over the bytes of the signature. */

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -30,6 +30,28 @@ describe('the place of a signature', () => {
     expect(await signModel(model, { signer, signature })).toEqual(first)
     const verified = await verifyModel(model, { signature, verifier: { publicKey: keys.publicKey } })
     expect(verified.files).toEqual({ checked: 1, signed: 1 })
+  })
+
+  it('is never one where there is something else than a bundle', async () => {
+    const signer = await keySigner({ privateKey: keys.privateKey })
+    for (const signature of [keys.privateKey, join(model, 'weights'), model]) {
+      await expect(signModel(model, { signer, signature })).rejects.toMatchObject({
+        code: 'SIGNATURE_EXISTS',
+        file: signature,
+      })
+    }
+    expect(readFileSync(join(model, 'weights'), 'utf8')).toBe('w')
+    writeFileSync(join(work, 'empty.sig'), '')
+    expect(await signModel(model, { signer, signature: join(work, 'empty.sig') })).toMatchObject({ files: 1 })
+  })
+
+  it('of a second signer leaves the bundle of the first out, so that both sign the same', async () => {
+    const signer = await keySigner({ privateKey: keys.privateKey })
+    const first = await signModel(model, { signer })
+    const second = await signModel(model, { signer, signature: `${model}.second.sig` })
+    expect(second.rootDigest).toBe(first.rootDigest)
+    writeFileSync(join(model, 'model.sig'), 'a file of the model that is called like a bundle')
+    expect(await signModel(model, { signer, signature: `${model}.second.sig` })).toMatchObject({ files: 2 })
   })
 
   it('in a directory that is not there is refused before anything is hashed', async () => {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, open, rename, rm } from 'node:fs/promises'
+import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
 
@@ -33,13 +34,31 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
 /**
  * Refuses a place that cannot be written to, before any work is done for what should go there.
  *
- * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`
+ * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`; `SIGNATURE_EXISTS` where a file is that is no bundle
  */
 export async function checkPlace(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK)
   } catch (cause) {
     throw writeFailed(path, cause)
+  }
+  const there = await lstat(path).catch(() => undefined)
+  // A link is replaced, and an empty file is what mktemp makes.
+  if (!there || there.isSymbolicLink() || (there.isFile() && there.size === 0) || (await isBundle(path))) return
+  throw new ModelSealError('SIGNATURE_EXISTS', `At ${shown(path)} there is something that is no signature bundle.`, {
+    file: path,
+    hint: 'It is not overwritten: give another path for the signature, or remove it first.',
+  })
+}
+
+/** True for a file that a signature may replace, and that is not a part of the model. */
+export async function isBundle(path: string): Promise<boolean> {
+  try {
+    await readBundle(path)
+    return true
+  } catch (error) {
+    if (error instanceof ModelSealError) return false
+    throw error
   }
 }
 

@@ -103,7 +103,7 @@ test('a changed bit of a timestamp refuses it, or changes nothing that it says',
       envelope,
       timestamps: [der],
       digest: '',
-      json: undefined,
+      size: 0,
     }
     return outcome(provenTime(bundle, { timestampAuthorities: [trusted.der] }))
   }
