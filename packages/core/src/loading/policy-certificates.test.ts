@@ -1,6 +1,7 @@
 import { createPrivateKey, sign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { publicKeyOf } from '../bundle/public-key.ts'
+import { publicKeyOf, readPublicKey } from '../bundle/public-key.ts'
 import { authority, inDays, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
 import { timestamp, timestampAuthority } from '../bundle/test-timestamp.ts'
 import { privateKeyPem } from '../bundle/test-authority.ts'
@@ -38,6 +39,21 @@ beforeAll(async () => {
   await signed('mixed', stranger, [])
   await signed('mixed', leaf, [], undefined, 'mixed.second.sig')
   await signed('timed', leaf, chain, (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
+  await signed('restamped', leaf, chain, (signature) => timestamp(tsa.signer, signature))
+  const young = await signingLeaf(intermediate, {
+    subject: 'Alice',
+    names,
+    notBefore: inDays(-20),
+    notAfter: inDays(400),
+  })
+  await signed('young', young, chain)
+  await site.key('publisher')
+  await site.model('keyed')
+  await site.sign('keyed', 'publisher')
+  await stamp('keyed', (signature) => timestamp(tsa.signer, signature))
+  await site.model('old')
+  await site.sign('old', 'publisher')
+  await stamp('old', (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
   await signed('pair', leaf, chain)
   await signed('pair', bob, chain, undefined, 'pair.second.sig')
   await signed('renewed', leaf, chain)
@@ -73,6 +89,18 @@ async function signed(
       },
     },
   })
+}
+
+/** Puts a timestamp into a bundle that is there: anybody can. */
+async function stamp(model: string, made: (signature: Buffer) => Promise<Buffer>) {
+  const bundle = JSON.parse(await readFile(site.file(`${model}.sig`), 'utf8')) as {
+    dsseEnvelope: { signatures: [{ sig: string }] }
+    verificationMaterial: object
+  }
+  const stamped = await made(Buffer.from(bundle.dsseEnvelope.signatures[0].sig, 'base64'))
+  const rfc3161Timestamps = [{ signedTimestamp: stamped.toString('base64') }]
+  Object.assign(bundle.verificationMaterial, { timestampVerificationData: { rfc3161Timestamps } })
+  await site.write(`${model}.sig`, JSON.stringify(bundle))
 }
 
 const ROOTS = {
@@ -149,9 +177,11 @@ describe('a threshold of certificates', () => {
 describe('a trusted time', () => {
   it.each([
     [{ timestamp: true }, 'accepted'],
-    [{ maxSignatureAge: '180d' }, 'accepted'],
+    [{ maxSignatureAge: '500d' }, 'accepted'],
+    [{ maxSignatureAge: '180d' }, 'refused SIGNATURE_TIME_UNKNOWN'],
     [{ maxSignatureAge: 'P30D' }, 'refused SIGNATURE_TOO_OLD'],
-    [{ signedAfter: inDays(-200).toISOString() }, 'accepted'],
+    [{ signedAfter: inDays(-401).toISOString() }, 'accepted'],
+    [{ signedAfter: inDays(-200).toISOString() }, 'refused SIGNATURE_TIME_UNKNOWN'],
     [{ signedAfter: inDays(-50).toISOString() }, 'refused SIGNATURE_TOO_OLD'],
     [{ transparencyLog: true }, 'refused LOG_REQUIRED'],
   ])('judges %j: %s', async (require, decision) => {
@@ -167,11 +197,51 @@ describe('a trusted time', () => {
     const revoked = (window: object) =>
       policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprint, ...window }] } })
     expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
-    expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe('accepted')
+    expect(await site.judge('timed', revoked({ until: inDays(-500).toISOString() }))).toBe('accepted')
+    // The certificate has been there for 400 days: a signature by it may be as old.
+    expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
     expect(
       await site.judge('timed', revoked({ from: inDays(-150).toISOString(), until: inDays(-50).toISOString() })),
     ).toBe('refused CERTIFICATE_REVOKED')
     expect(await site.judge('alice', revoked({ from: inDays(-50).toISOString() }))).toBe('refused CERTIFICATE_REVOKED')
+  })
+})
+
+describe('a new timestamp on an old signature', () => {
+  const since = inDays(-30).toISOString()
+  const byKey = (require: object, more: object = {}) =>
+    policyOf(
+      {},
+      { signers: [{ key: 'publisher' }], require: { timestamp: true, ...require } },
+      { trustRoots: { ...ROOTS, publisher: { publicKey: 'publisher.pub' } }, ...more },
+    )
+
+  it.each([{ maxSignatureAge: '180d' }, { signedAfter: since }])(
+    'does not make it younger: neither of a key nor of a certificate, by %j',
+    async (require) => {
+      expect(await site.judge('keyed', byKey(require))).toBe('refused SIGNATURE_TIME_UNKNOWN')
+      expect(await site.judge('restamped', policyOf({}, { require }))).toBe('refused SIGNATURE_TIME_UNKNOWN')
+      expect(await site.judge('young', policyOf({}, { require }))).toBe('accepted')
+    },
+  )
+  it('still tells that it is too old', async () => {
+    expect(await site.judge('old', byKey({ maxSignatureAge: '30d' }))).toBe('refused SIGNATURE_TOO_OLD')
+  })
+  it('does not take it out of the window of a revocation that has ended', async () => {
+    const { fingerprint } = await readPublicKey(site.file('publisher.pub'))
+    const window = { until: inDays(-10).toISOString() }
+    const keys = [{ fingerprint, ...window }]
+    const certificates = [{ fingerprint: alice.fingerprint, ...window }]
+    expect(await site.judge('keyed', byKey({}, { revoked: { keys } }))).toBe('refused KEY_REVOKED')
+    expect(await site.judge('restamped', policyOf({}, {}, { revoked: { certificates } }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+    // Of what it existed by, a timestamp is proof.
+    const later = [{ fingerprint, from: inDays(-50).toISOString() }]
+    expect(await site.judge('old', byKey({}, { revoked: { keys: later } }))).toBe('accepted')
+    expect(await site.judge('keyed', byKey({}, { revoked: { keys: later } }))).toBe('refused KEY_REVOKED')
   })
 })
 
