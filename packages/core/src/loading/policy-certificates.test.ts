@@ -1,5 +1,7 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { publicKeyOf, readPublicKey } from '../bundle/public-key.ts'
 import { authority, inDays, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
@@ -47,6 +49,8 @@ beforeAll(async () => {
     notAfter: inDays(400),
   })
   await signed('young', young, chain)
+  await signed('twin', { ...leaf, der: twinOf(leaf.fields) }, chain)
+  await signed('under-twin', leaf, [{ ...intermediate, der: twinOf(intermediate.fields) }])
   await site.key('publisher')
   await site.model('keyed')
   await site.sign('keyed', 'publisher')
@@ -89,6 +93,21 @@ async function signed(
       },
     },
   })
+}
+
+/** Order of the group of P-256. */
+const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** The same certificate with the other signature of its authority that holds. */
+function twinOf(fields: pkijs.Certificate): Buffer {
+  const twin = pkijs.Certificate.fromBER(fields.toSchema().toBER())
+  const { result } = asn1js.fromBER(fields.signatureValue.valueBlock.valueHexView)
+  const parts = result instanceof asn1js.Sequence ? result.valueBlock.value : []
+  const [r, s] = parts.filter((part) => part instanceof asn1js.Integer)
+  if (!r || !s) throw new Error('not signed by ECDSA')
+  const value = [r, asn1js.Integer.fromBigInt(ORDER - s.toBigInt())]
+  twin.signatureValue = new asn1js.BitString({ valueHex: new asn1js.Sequence({ value }).toBER() })
+  return Buffer.from(twin.toSchema().toBER())
 }
 
 /** Puts a timestamp into a bundle that is there: anybody can. */
@@ -195,7 +214,7 @@ describe('a trusted time', () => {
   })
   it('decides whether it falls into the window of a revocation', async () => {
     const revoked = (window: object) =>
-      policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprint, ...window }] } })
+      policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprints[0], ...window }] } })
     expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
     expect(await site.judge('timed', revoked({ until: inDays(-500).toISOString() }))).toBe('accepted')
     // The certificate has been there for 400 days: a signature by it may be as old.
@@ -233,7 +252,7 @@ describe('a new timestamp on an old signature', () => {
     const { fingerprint } = await readPublicKey(site.file('publisher.pub'))
     const window = { until: inDays(-10).toISOString() }
     const keys = [{ fingerprint, ...window }]
-    const certificates = [{ fingerprint: alice.fingerprint, ...window }]
+    const certificates = [{ fingerprint: alice.fingerprints[0], ...window }]
     expect(await site.judge('keyed', byKey({}, { revoked: { keys } }))).toBe('refused KEY_REVOKED')
     expect(await site.judge('restamped', policyOf({}, {}, { revoked: { certificates } }))).toBe(
       'refused CERTIFICATE_REVOKED',
@@ -246,12 +265,17 @@ describe('a new timestamp on an old signature', () => {
 })
 
 describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certificate is revoked by', (mode) => {
-  const skip = { match: { path: ['alice', 'bare'] }, mode, reason: 'tested', signers: undefined }
+  const skip = { match: { path: ['alice', 'bare', 'twin', 'under-twin'] }, mode, reason: 'tested', signers: undefined }
   const judge = (model: string, revoked: object, root = 'acme') =>
     site.judge(model, policyOf({ root }, mode === 'skip' ? skip : { mode }, { revoked }))
 
   it('its fingerprint', async () => {
-    expect(await judge('alice', { certificates: [alice.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('alice', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
+  })
+  it('its fingerprint, where the signature of its authority was replaced by the other one that holds', async () => {
+    expect(await judge('twin', {})).not.toContain('refused')
+    expect(await judge('twin', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('under-twin', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
   it('serial number and issuer, not by one of them', async () => {
     const { serialNumber: serial, issuer } = alice
@@ -280,14 +304,14 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     expect(await judge('alice', { identities: [{ identity: 'CN=Ali' }] })).not.toContain('refused')
   })
   it('an authority that its bundle carries', async () => {
-    expect(await judge('alice', { certificates: [middle.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('alice', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
 })
 
 it.each(['enforce', 'audit'] as const)(
   'refuses in the mode %s what rests on a revoked authority of the policy',
   async (mode) => {
-    const revoked = { certificates: [{ fingerprint: middle.fingerprint, reason: 'stolen' }] }
+    const revoked = { certificates: [{ fingerprint: middle.fingerprints[0], reason: 'stolen' }] }
     expect(await site.judge('bare', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
@@ -295,7 +319,7 @@ it.each(['enforce', 'audit'] as const)(
 )
 
 it('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
-  const revoked = { certificates: [middle.fingerprint] }
+  const revoked = { certificates: [middle.fingerprints[0]] }
   for (const mode of ['enforce', 'audit'])
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',

@@ -86,14 +86,15 @@ export class Revocations {
   }
 
   certificate(
-    facts: Pick<CertificateFacts, 'fingerprint' | 'serialNumber' | 'issuer'>,
+    { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
     when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
-    const who = `The certificate ${facts.fingerprint} (serial ${facts.serialNumber}, issued by ${shown(facts.issuer)})`
-    return (
-      this.#lookUp(`certificate:${facts.fingerprint}`, when, 'CERTIFICATE_REVOKED', who) ??
-      this.#lookUp(serialKey(facts.serialNumber, facts.issuer), when, 'CERTIFICATE_REVOKED', who)
-    )
+    const who = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
+    for (const key of [...fingerprints.map((one) => `certificate:${one}`), serialKey(serialNumber, issuer)]) {
+      const revoked = this.#lookUp(key, when, 'CERTIFICATE_REVOKED', who)
+      if (revoked) return revoked
+    }
+    return undefined
   }
 
   identity({ names, issuer }: IdentityFacts, when: SignatureBounds | undefined): ModelSealError | undefined {
