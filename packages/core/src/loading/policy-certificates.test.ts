@@ -16,6 +16,7 @@ let intermediate: Issued
 let alice: CertificateFacts
 let middle: CertificateFacts
 let aliceKey: string
+let clock: CertificateFacts
 const validity = { notBefore: inDays(-400), notAfter: inDays(400) }
 
 beforeAll(async () => {
@@ -30,6 +31,7 @@ beforeAll(async () => {
   const stranger = await signingLeaf(await authority('Root', validity), { subject: 'Alice', names, ...validity })
   alice = await certificateFacts(leaf.der)
   middle = await certificateFacts(intermediate.der)
+  clock = await certificateFacts(tsa.signer.der)
   aliceKey = publicKeyOf(leaf.x509.publicKey).fingerprint
   for (const [name, { der }] of Object.entries({ root, intermediate, tsa: tsa.root }))
     await site.write(`${name}.pem`, pemOf({ der }))
@@ -261,6 +263,34 @@ describe('a new timestamp on an old signature', () => {
     const later = [{ fingerprint, from: inDays(-50).toISOString() }]
     expect(await site.judge('old', byKey({}, { revoked: { keys: later } }))).toBe('accepted')
     expect(await site.judge('keyed', byKey({}, { revoked: { keys: later } }))).toBe('refused KEY_REVOKED')
+  })
+})
+
+describe('a timestamp is refused whose authority the policy revokes by', () => {
+  it.each([
+    ['its fingerprint', () => ({ certificates: [clock.fingerprints[0]] }), 'CERTIFICATE_REVOKED'],
+    [
+      'serial number and issuer',
+      () => ({ certificates: [{ serial: clock.serialNumber, issuer: 'CN=Time Root' }] }),
+      'CERTIFICATE_REVOKED',
+    ],
+    [
+      'its fingerprint for any time',
+      () => ({ certificates: [{ fingerprint: clock.fingerprints[0], from: inDays(-1).toISOString() }] }),
+      'CERTIFICATE_REVOKED',
+    ],
+    [
+      'its name',
+      () => ({ identities: [{ identity: 'CN=Time Authority', issuer: 'CN=Time Root' }] }),
+      'IDENTITY_REVOKED',
+    ],
+    ['its key', () => ({ keys: [clock.keyFingerprint] }), 'KEY_REVOKED'],
+  ])('%s', async (_, revoked, code) => {
+    expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked() }))).toBe(`refused ${code}`)
+    // Who does not trust the authority does not look at its timestamps.
+    expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked(), trustRoots: { acme: ROOTS.acme } }))).toBe(
+      'accepted',
+    )
   })
 })
 

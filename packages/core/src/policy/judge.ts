@@ -8,7 +8,7 @@ import { identifySigner } from './identify.ts'
 import type { Policy } from './policy.ts'
 import { checkRequirements } from './require.ts'
 import { REVOKED_CODES, type Revocations } from './revocations.ts'
-import { revokedSigner, signingKeyOf } from './revoked-signer.ts'
+import { revokedSigner, revokedTimestamp, signingKeyOf } from './revoked-signer.ts'
 import type { Rule } from './rule.ts'
 import { boundsOf, type SignatureBounds } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
@@ -114,6 +114,7 @@ async function revocationOf(
     // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
     (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, when) : undefined) ??
     (await revokedSigner(bundle, revocations, when)) ??
+    (await revokedTimestamp(signature, revocations)) ??
     revokedFile(signature.manifest, revocations, when)
   )
 }

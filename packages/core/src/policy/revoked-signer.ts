@@ -2,9 +2,10 @@ import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts
 import { parsePublicKey } from '../bundle/public-key.ts'
 import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError } from '../errors.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import type { Revocations } from './revocations.ts'
-import type { SignatureBounds } from './signature-time.ts'
+import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
 
 /**
  * Looks up whom a bundle names as its signer: key, identity, and every certificate that it carries.
@@ -29,6 +30,24 @@ export async function revokedSigner(
     (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
     revocations.identity({ names: leaf.names, issuer }, when) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
+  )
+}
+
+/**
+ * Looks up the authorities whose timestamps a signature rests on. When they vouched only they say, so
+ * that a window counts as matching.
+ */
+export async function revokedTimestamp(
+  { timestampPath = [] }: VerifiedSignature,
+  revocations: Revocations,
+): Promise<ModelSealError | undefined> {
+  return firstOf(
+    await Promise.all(timestampPath.map(factsOf)),
+    (facts) =>
+      facts &&
+      ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
+        revocations.identity(facts, ANY_TIME) ??
+        revocations.certificate(facts, ANY_TIME)),
   )
 }
 
