@@ -22,7 +22,7 @@ interface Meaning {
 
 async function meaningOf(): Promise<Meaning> {
   await verifyModel(model, { signature, verifier: publisher })
-  const { manifest, verdict } = await openVerifiedModel(model, publisher)
+  const { manifest, verdict } = await openVerifiedModel(model, { policy: publisher.policy })
   return {
     rootDigest: manifest!.rootDigest,
     signer: verdict.bundles.map(({ signer }) => signer),

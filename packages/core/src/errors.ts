@@ -120,7 +120,7 @@ export const ERROR_CODES = {
   KEY_OUTSIDE_VALIDITY: 'the key was not valid, by the policy, when it signed',
   TIMESTAMP_REQUIRED: 'the rule asks for a trusted timestamp, and the signature has none',
   LOG_REQUIRED: 'the rule asks for inclusion in a transparency log, and the signature has none',
-  SIGNATURE_TIME_UNKNOWN: 'the rule limits the age of a signature, and nothing trusted says when it was made',
+  SIGNATURE_TIME_UNKNOWN: 'the rule limits the age of a signature, and nothing trusted says that it is no older',
   SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
   HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',
   ISOLATION_REFUSED: 'the model cannot be loaded under the isolation that the rule asks for',

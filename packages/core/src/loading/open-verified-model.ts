@@ -6,8 +6,8 @@ import { nameWithin } from '../manifest/ignores.ts'
 import { judge } from '../policy/judge.ts'
 import { ModelFacts, type ModelFormat } from '../policy/match.ts'
 import { checkFresh, loadPolicy, ruleFor, type Policy } from '../policy/policy.ts'
-import { trustedTime } from '../policy/require.ts'
 import { REVOKED_CODES } from '../policy/revocations.ts'
+import { boundsOf } from '../policy/signature-time.ts'
 import type { Rule } from '../policy/rule.ts'
 import { MODEL_FORMATS } from '../policy/rule-schema.ts'
 import type { Verdict } from '../policy/verdict.ts'
@@ -216,7 +216,7 @@ async function readModel<T>(
       const { revocations } = policy
       const served = new UnrevokedContents(contents, {
         revocations,
-        time: trustedTime(signature),
+        when: boundsOf(signature),
         signal: options.signal,
       })
       const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))

@@ -1,6 +1,9 @@
 import { createPrivateKey, sign } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import * as asn1js from 'asn1js'
+import * as pkijs from 'pkijs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { publicKeyOf } from '../bundle/public-key.ts'
+import { publicKeyOf, readPublicKey } from '../bundle/public-key.ts'
 import { authority, inDays, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
 import { timestamp, timestampAuthority } from '../bundle/test-timestamp.ts'
 import { privateKeyPem } from '../bundle/test-authority.ts'
@@ -13,6 +16,7 @@ let intermediate: Issued
 let alice: CertificateFacts
 let middle: CertificateFacts
 let aliceKey: string
+let clock: CertificateFacts
 const validity = { notBefore: inDays(-400), notAfter: inDays(400) }
 
 beforeAll(async () => {
@@ -27,6 +31,7 @@ beforeAll(async () => {
   const stranger = await signingLeaf(await authority('Root', validity), { subject: 'Alice', names, ...validity })
   alice = await certificateFacts(leaf.der)
   middle = await certificateFacts(intermediate.der)
+  clock = await certificateFacts(tsa.signer.der)
   aliceKey = publicKeyOf(leaf.x509.publicKey).fingerprint
   for (const [name, { der }] of Object.entries({ root, intermediate, tsa: tsa.root }))
     await site.write(`${name}.pem`, pemOf({ der }))
@@ -38,6 +43,23 @@ beforeAll(async () => {
   await signed('mixed', stranger, [])
   await signed('mixed', leaf, [], undefined, 'mixed.second.sig')
   await signed('timed', leaf, chain, (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
+  await signed('restamped', leaf, chain, (signature) => timestamp(tsa.signer, signature))
+  const young = await signingLeaf(intermediate, {
+    subject: 'Alice',
+    names,
+    notBefore: inDays(-20),
+    notAfter: inDays(400),
+  })
+  await signed('young', young, chain)
+  await signed('twin', { ...leaf, der: twinOf(leaf.fields) }, chain)
+  await signed('under-twin', leaf, [{ ...intermediate, der: twinOf(intermediate.fields) }])
+  await site.key('publisher')
+  await site.model('keyed')
+  await site.sign('keyed', 'publisher')
+  await stamp('keyed', (signature) => timestamp(tsa.signer, signature))
+  await site.model('old')
+  await site.sign('old', 'publisher')
+  await stamp('old', (signature) => timestamp(tsa.signer, signature, { at: inDays(-100) }))
   await signed('pair', leaf, chain)
   await signed('pair', bob, chain, undefined, 'pair.second.sig')
   await signed('renewed', leaf, chain)
@@ -73,6 +95,33 @@ async function signed(
       },
     },
   })
+}
+
+/** Order of the group of P-256. */
+const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+
+/** The same certificate with the other signature of its authority that holds. */
+function twinOf(fields: pkijs.Certificate): Buffer {
+  const twin = pkijs.Certificate.fromBER(fields.toSchema().toBER())
+  const { result } = asn1js.fromBER(fields.signatureValue.valueBlock.valueHexView)
+  const parts = result instanceof asn1js.Sequence ? result.valueBlock.value : []
+  const [r, s] = parts.filter((part) => part instanceof asn1js.Integer)
+  if (!r || !s) throw new Error('not signed by ECDSA')
+  const value = [r, asn1js.Integer.fromBigInt(ORDER - s.toBigInt())]
+  twin.signatureValue = new asn1js.BitString({ valueHex: new asn1js.Sequence({ value }).toBER() })
+  return Buffer.from(twin.toSchema().toBER())
+}
+
+/** Puts a timestamp into a bundle that is there: anybody can. */
+async function stamp(model: string, made: (signature: Buffer) => Promise<Buffer>) {
+  const bundle = JSON.parse(await readFile(site.file(`${model}.sig`), 'utf8')) as {
+    dsseEnvelope: { signatures: [{ sig: string }] }
+    verificationMaterial: object
+  }
+  const stamped = await made(Buffer.from(bundle.dsseEnvelope.signatures[0].sig, 'base64'))
+  const rfc3161Timestamps = [{ signedTimestamp: stamped.toString('base64') }]
+  Object.assign(bundle.verificationMaterial, { timestampVerificationData: { rfc3161Timestamps } })
+  await site.write(`${model}.sig`, JSON.stringify(bundle))
 }
 
 const ROOTS = {
@@ -149,9 +198,11 @@ describe('a threshold of certificates', () => {
 describe('a trusted time', () => {
   it.each([
     [{ timestamp: true }, 'accepted'],
-    [{ maxSignatureAge: '180d' }, 'accepted'],
+    [{ maxSignatureAge: '500d' }, 'accepted'],
+    [{ maxSignatureAge: '180d' }, 'refused SIGNATURE_TIME_UNKNOWN'],
     [{ maxSignatureAge: 'P30D' }, 'refused SIGNATURE_TOO_OLD'],
-    [{ signedAfter: inDays(-200).toISOString() }, 'accepted'],
+    [{ signedAfter: inDays(-401).toISOString() }, 'accepted'],
+    [{ signedAfter: inDays(-200).toISOString() }, 'refused SIGNATURE_TIME_UNKNOWN'],
     [{ signedAfter: inDays(-50).toISOString() }, 'refused SIGNATURE_TOO_OLD'],
     [{ transparencyLog: true }, 'refused LOG_REQUIRED'],
   ])('judges %j: %s', async (require, decision) => {
@@ -165,9 +216,13 @@ describe('a trusted time', () => {
   })
   it('decides whether it falls into the window of a revocation', async () => {
     const revoked = (window: object) =>
-      policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprint, ...window }] } })
+      policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprints[0], ...window }] } })
     expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
-    expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe('accepted')
+    expect(await site.judge('timed', revoked({ until: inDays(-500).toISOString() }))).toBe('accepted')
+    // The certificate has been there for 400 days: a signature by it may be as old.
+    expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
     expect(
       await site.judge('timed', revoked({ from: inDays(-150).toISOString(), until: inDays(-50).toISOString() })),
     ).toBe('refused CERTIFICATE_REVOKED')
@@ -175,13 +230,82 @@ describe('a trusted time', () => {
   })
 })
 
+describe('a new timestamp on an old signature', () => {
+  const since = inDays(-30).toISOString()
+  const byKey = (require: object, more: object = {}) =>
+    policyOf(
+      {},
+      { signers: [{ key: 'publisher' }], require: { timestamp: true, ...require } },
+      { trustRoots: { ...ROOTS, publisher: { publicKey: 'publisher.pub' } }, ...more },
+    )
+
+  it.each([{ maxSignatureAge: '180d' }, { signedAfter: since }])(
+    'does not make it younger: neither of a key nor of a certificate, by %j',
+    async (require) => {
+      expect(await site.judge('keyed', byKey(require))).toBe('refused SIGNATURE_TIME_UNKNOWN')
+      expect(await site.judge('restamped', policyOf({}, { require }))).toBe('refused SIGNATURE_TIME_UNKNOWN')
+      expect(await site.judge('young', policyOf({}, { require }))).toBe('accepted')
+    },
+  )
+  it('still tells that it is too old', async () => {
+    expect(await site.judge('old', byKey({ maxSignatureAge: '30d' }))).toBe('refused SIGNATURE_TOO_OLD')
+  })
+  it('does not take it out of the window of a revocation that has ended', async () => {
+    const { fingerprint } = await readPublicKey(site.file('publisher.pub'))
+    const window = { until: inDays(-10).toISOString() }
+    const keys = [{ fingerprint, ...window }]
+    const certificates = [{ fingerprint: alice.fingerprints[0], ...window }]
+    expect(await site.judge('keyed', byKey({}, { revoked: { keys } }))).toBe('refused KEY_REVOKED')
+    expect(await site.judge('restamped', policyOf({}, {}, { revoked: { certificates } }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+    // Of what it existed by, a timestamp is proof.
+    const later = [{ fingerprint, from: inDays(-50).toISOString() }]
+    expect(await site.judge('old', byKey({}, { revoked: { keys: later } }))).toBe('accepted')
+    expect(await site.judge('keyed', byKey({}, { revoked: { keys: later } }))).toBe('refused KEY_REVOKED')
+  })
+})
+
+describe('a timestamp is refused whose authority the policy revokes by', () => {
+  it.each([
+    ['its fingerprint', () => ({ certificates: [clock.fingerprints[0]] }), 'CERTIFICATE_REVOKED'],
+    [
+      'serial number and issuer',
+      () => ({ certificates: [{ serial: clock.serialNumber, issuer: 'CN=Time Root' }] }),
+      'CERTIFICATE_REVOKED',
+    ],
+    [
+      'its fingerprint for any time',
+      () => ({ certificates: [{ fingerprint: clock.fingerprints[0], from: inDays(-1).toISOString() }] }),
+      'CERTIFICATE_REVOKED',
+    ],
+    [
+      'its name',
+      () => ({ identities: [{ identity: 'CN=Time Authority', issuer: 'CN=Time Root' }] }),
+      'IDENTITY_REVOKED',
+    ],
+    ['its key', () => ({ keys: [clock.keyFingerprint] }), 'KEY_REVOKED'],
+  ])('%s', async (_, revoked, code) => {
+    expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked() }))).toBe(`refused ${code}`)
+    // Who does not trust the authority does not look at its timestamps.
+    expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked(), trustRoots: { acme: ROOTS.acme } }))).toBe(
+      'accepted',
+    )
+  })
+})
+
 describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certificate is revoked by', (mode) => {
-  const skip = { match: { path: ['alice', 'bare'] }, mode, reason: 'tested', signers: undefined }
+  const skip = { match: { path: ['alice', 'bare', 'twin', 'under-twin'] }, mode, reason: 'tested', signers: undefined }
   const judge = (model: string, revoked: object, root = 'acme') =>
     site.judge(model, policyOf({ root }, mode === 'skip' ? skip : { mode }, { revoked }))
 
   it('its fingerprint', async () => {
-    expect(await judge('alice', { certificates: [alice.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('alice', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
+  })
+  it('its fingerprint, where the signature of its authority was replaced by the other one that holds', async () => {
+    expect(await judge('twin', {})).not.toContain('refused')
+    expect(await judge('twin', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('under-twin', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
   it('serial number and issuer, not by one of them', async () => {
     const { serialNumber: serial, issuer } = alice
@@ -210,14 +334,14 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     expect(await judge('alice', { identities: [{ identity: 'CN=Ali' }] })).not.toContain('refused')
   })
   it('an authority that its bundle carries', async () => {
-    expect(await judge('alice', { certificates: [middle.fingerprint] })).toBe('refused CERTIFICATE_REVOKED')
+    expect(await judge('alice', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
 })
 
 it.each(['enforce', 'audit'] as const)(
   'refuses in the mode %s what rests on a revoked authority of the policy',
   async (mode) => {
-    const revoked = { certificates: [{ fingerprint: middle.fingerprint, reason: 'stolen' }] }
+    const revoked = { certificates: [{ fingerprint: middle.fingerprints[0], reason: 'stolen' }] }
     expect(await site.judge('bare', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
@@ -225,7 +349,7 @@ it.each(['enforce', 'audit'] as const)(
 )
 
 it('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
-  const revoked = { certificates: [middle.fingerprint] }
+  const revoked = { certificates: [middle.fingerprints[0]] }
   for (const mode of ['enforce', 'audit'])
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',

@@ -63,6 +63,23 @@ describe('a keyless signer is accepted by', () => {
   })
 })
 
+it('dates a keyless signature from both sides by its certificate', async () => {
+  const window = (from: number, until: number) => ({
+    revoked: {
+      identities: [{ identity: IDENTITY, from: new Date(from).toISOString(), until: new Date(until).toISOString() }],
+    },
+  })
+  const hour = 3_600_000
+  const now = sigstore.at.getTime()
+  expect(await site.judge('model', policyOf([EXACT], {}, window(now - 9 * hour, now - hour)))).toBe('accepted')
+  expect(await site.judge('model', policyOf([EXACT], {}, window(now + hour, now + 9 * hour)))).toBe('accepted')
+  expect(await site.judge('model', policyOf([EXACT], {}, window(now - hour, now + hour)))).toBe(
+    'refused IDENTITY_REVOKED',
+  )
+  const signedAfter = new Date(now + hour).toISOString()
+  expect(await site.judge('model', policyOf([EXACT], { require: { signedAfter } }))).toBe('refused SIGNATURE_TOO_OLD')
+})
+
 describe('a keyless signer is refused for', () => {
   it.each([
     ['a part of the identity', { issuer: ISSUER, identity: IDENTITY.slice(0, -1) }, 'SIGNER_NOT_TRUSTED'],

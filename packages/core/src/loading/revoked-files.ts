@@ -2,13 +2,14 @@ import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import type { Contents } from '../manifest/contents.ts'
 import type { Revocations } from '../policy/revocations.ts'
+import type { SignatureBounds } from '../policy/signature-time.ts'
 import type { SourceFile } from '../source/local-source.ts'
 import type { ServedFiles } from './served-files.ts'
 
 interface Lookup {
   revocations: Revocations
-  /** Trusted time of the signature, in milliseconds since 1970. */
-  time?: number | undefined
+  /** When the model was signed, as far as that is proven. */
+  when?: SignatureBounds | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -61,14 +62,14 @@ export class UnrevokedContents implements ServedFiles {
 export async function refuseRevoked(
   files: readonly SourceFile[],
   algorithms: readonly HashType[],
-  { revocations, time, signal }: Lookup,
+  { revocations, when, signal }: Lookup,
 ): Promise<void> {
   if (files.length === 0) return
   for (const hashType of algorithms) {
     const jobs = files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep: false }))
     const results = await hashFiles(jobs, { hashType, signal })
     for (const [index, { name }] of files.entries()) {
-      const revoked = revocations.file(name, hashType, results[index]?.digests[0] ?? '', time)
+      const revoked = revocations.file(name, hashType, results[index]?.digests[0] ?? '', when)
       if (revoked) throw revoked
     }
   }

@@ -1,13 +1,14 @@
 import type { AltName } from 'pkijs'
-import { extensionOf, fingerprintOf, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
+import { extensionOf, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
 import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
 import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
+import { fingerprintsOf } from './certificate-twins.ts'
 
 /** What a certificate is looked up by. */
 export interface CertificateFacts {
-  /** SHA-256 of the DER, lowercase hex. */
-  fingerprint: string
+  /** SHA-256 of the DER, lowercase hex; then of the same certificate with other signatures that hold as well. */
+  fingerprints: readonly [string, ...string[]]
   /** Lowercase hex. */
   serialNumber: string
   /** RFC 4514. */
@@ -22,11 +23,12 @@ const SUBJECT_ALT_NAME = '2.5.29.17'
 
 /** @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
 export async function certificateFacts(der: Uint8Array, path?: string): Promise<CertificateFacts> {
-  const { x509, fields } = await parseCertificate(der, path)
+  const certificate = await parseCertificate(der, path)
+  const { x509, fields } = certificate
   const alternative = extensionOf(fields, SUBJECT_ALT_NAME) as AltName | undefined
   const subject = distinguishedName(fields.subject, x509.subject)
   return {
-    fingerprint: fingerprintOf(x509),
+    fingerprints: await fingerprintsOf(certificate),
     serialNumber: serialNumberOf(fields),
     issuer: distinguishedName(fields.issuer, x509.issuer),
     names: [...(subject === '' ? [] : [subject]), ...(alternative?.altNames ?? []).map(alternativeName)],

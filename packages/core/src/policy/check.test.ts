@@ -87,6 +87,31 @@ describe('checking a policy', () => {
     expect(await findings(`version: 1\n${rules}`)).toEqual(['1 note POLICY_AGE_UNLIMITED'])
   })
 
+  it.each([
+    ['{ maxSignatureAge: 30d }', '[{ key: a }]', true],
+    ['{ signedAfter: 2026-01-01T00:00:00Z }', '[{ key: a }]', true],
+    ['{ maxSignatureAge: 30d }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', false],
+    ['{ maxSignatureAge: 30d }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]\n    threshold: 2', true],
+    ['{ timestamp: true }', '[{ key: a }]', true],
+    ['{ timestamp: true }', '[{ sigstore: { root: s, issuer: i, identity: j } }]', false],
+    ['{ transparencyLog: true }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', true],
+    ['{ transparencyLog: true }', '[{ sigstore: { root: s, issuer: i, identity: j } }]', false],
+    ['{ transparencyLog: false, timestamp: false }', '[{ key: a }]', false],
+  ])('finds an error in a rule that can accept nothing: %s of %s', async (require, signers, error) => {
+    const head = `${HEAD}  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const found = await findings(
+      `${head}rules:\n${rule('r', '{ path: x }', `require: ${require}\n    signers: ${signers}`)}`,
+    )
+    expect(found.filter((one) => !one.endsWith('ROOT_UNUSED'))).toEqual(
+      error ? ['11 error REQUIREMENT_UNMEETABLE'] : [],
+    )
+  })
+
+  it('finds no error in a timestamp that an authority of the policy can give', async () => {
+    const text = `${HEAD}  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }', 'require: { timestamp: true }\n    signers: [{ key: a }]')}`
+    expect(await findings(text)).toEqual([])
+  })
+
   it('finds a keyless signer who is anybody', async () => {
     const text = `version: 1\n${AGE}trustRoots:\n  s: { sigstore: public-good }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ sigstore: { root: s, issuer: i, identity: { pattern: "**" } } }]')}`
     expect(await findings(text)).toEqual(['9 warning SIGNER_BROAD'])

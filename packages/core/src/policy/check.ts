@@ -5,10 +5,12 @@ import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
 import { checkFresh, compilePolicy, type CompiledPolicy, type Policy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
+import { unmeetableRequirements } from './unmeetable.ts'
 import { coveredBy } from './unreachable.ts'
 
-/** Dangers of a policy that is valid. */
+/** Dangers of a policy that is well formed. */
 export const WARNING_CODES = {
+  REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
@@ -113,6 +115,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       const at = ['rules', index]
       return [
         ...modeDangers(rule, policy).map((danger) => finding(source, at, danger)),
+        ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
         ),

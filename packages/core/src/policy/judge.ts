@@ -6,10 +6,11 @@ import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { countDistinctSigners, type SignedBy } from './distinct-signers.ts'
 import { identifySigner } from './identify.ts'
 import type { Policy } from './policy.ts'
-import { checkRequirements, trustedTime } from './require.ts'
+import { checkRequirements } from './require.ts'
 import { REVOKED_CODES, type Revocations } from './revocations.ts'
-import { revokedSigner, signingKeyOf } from './revoked-signer.ts'
+import { revokedSigner, revokedTimestamp, signingKeyOf } from './revoked-signer.ts'
 import type { Rule } from './rule.ts'
+import { boundsOf, type SignatureBounds } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
 
 /** A bundle file as it was found: parsed, or why not. */
@@ -107,13 +108,14 @@ async function revocationOf(
   signature: VerifiedSignature,
   revocations: Revocations,
 ): Promise<ModelSealError | undefined> {
-  const time = trustedTime(signature)
+  const when = boundsOf(signature)
   return (
-    revocations.rootDigest(signature.manifest.rootDigest, time) ??
+    revocations.rootDigest(signature.manifest.rootDigest, when) ??
     // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
-    (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, time) : undefined) ??
-    (await revokedSigner(bundle, revocations, time)) ??
-    revokedFile(signature.manifest, revocations, time)
+    (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, when) : undefined) ??
+    (await revokedSigner(bundle, revocations, when)) ??
+    (await revokedTimestamp(signature, revocations)) ??
+    revokedFile(signature.manifest, revocations, when)
   )
 }
 
@@ -121,11 +123,11 @@ async function revocationOf(
 function revokedFile(
   { files, serialization: { method, hashType } }: Manifest,
   revocations: Revocations,
-  time: number | undefined,
+  when: SignatureBounds,
 ): ModelSealError | undefined {
   if (method !== 'files' || !revocations.fileAlgorithms.has(hashType)) return undefined
   for (const { name, digests } of files.values()) {
-    const revoked = revocations.file(name, hashType, digests[0] ?? '', time)
+    const revoked = revocations.file(name, hashType, digests[0] ?? '', when)
     if (revoked) return revoked
   }
   return undefined

@@ -1,8 +1,8 @@
 import { ModelSealError, shown } from '../errors.ts'
-import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { before } from './duration.ts'
 import type { IdentifiedSignature } from './identify.ts'
 import type { Rule } from './rule.ts'
+import { boundsOf } from './signature-time.ts'
 import type { CheckName } from './verdict.ts'
 
 /** One thing that a rule asks of a signature. */
@@ -31,20 +31,23 @@ export function checkRequirements(
     sentence: string,
     expected: string,
     found: string,
+    hint = `The rule ${shown(name)} asks for it.`,
   ) =>
     new ModelSealError(code, sentence, {
       file,
       signer: signer.name,
       expected,
       found,
-      hint: `The rule ${shown(name)} asks for it.`,
+      hint,
     })
-  const time = trustedTime(signature)
+  const { earliest, latest } = boundsOf(signature)
+  const dated = latest !== Infinity
   const requirements: Requirement[] = []
 
   if (keys.length > 0) {
     // Without a trusted time the signature may be as young as this moment: a key that has lapsed could have made it.
-    const moment = time ?? now
+    // That it is no older than notBefore nothing proves of a bare key: it says from when on the key counts at all.
+    const moment = Math.min(latest, now)
     const valid = keys.some(({ notBefore, notAfter }) => notBefore <= moment && moment < notAfter)
     requirements.push({
       check: 'key-validity',
@@ -55,7 +58,7 @@ export function checkRequirements(
             'KEY_OUTSIDE_VALIDITY',
             `The key ${shown(signer.name)} was not valid, by the policy, when it signed.`,
             keys.map(({ notBefore, notAfter }) => window(notBefore, notAfter)).join(' or '),
-            time === undefined ? `no trusted time, so ${iso(now)} counts` : iso(time),
+            dated ? iso(latest) : `no trusted time, so ${iso(now)} counts`,
           ),
     })
   }
@@ -107,38 +110,36 @@ export function checkRequirements(
   if (maxSignatureAge || signedAfter) {
     const limits = [
       ...(maxSignatureAge
-        ? [{ written: `at most ${maxSignatureAge.written} ago`, earliest: before(now, maxSignatureAge.duration) }]
+        ? [{ written: `at most ${maxSignatureAge.written} ago`, limit: before(now, maxSignatureAge.duration) }]
         : []),
-      ...(signedAfter ? [{ written: `after ${signedAfter.written}`, earliest: signedAfter.time }] : []),
+      ...(signedAfter ? [{ written: `after ${signedAfter.written}`, limit: signedAfter.time }] : []),
     ]
     const written = limits.map((limit) => limit.written).join(' and ')
-    requirements.push({
-      check: 'signature-age',
-      passed: `The model was signed ${written}.`,
-      failure:
-        time === undefined
-          ? refused(
-              'SIGNATURE_TIME_UNKNOWN',
-              'Nothing trusted says when the model was signed, and the rule limits that.',
-              `a signature made ${written}`,
-              'no trusted time',
-            )
-          : limits.some(({ earliest }) => time < earliest)
-            ? refused(
-                'SIGNATURE_TOO_OLD',
-                'The model was signed too long ago.',
-                `a signature made ${written}`,
-                iso(time),
-              )
-            : undefined,
-    })
+    const limit = Math.max(...limits.map((one) => one.limit))
+    const failure = () => {
+      if (earliest >= limit) return undefined
+      if (latest < limit)
+        return refused(
+          'SIGNATURE_TOO_OLD',
+          'The model was signed too long ago.',
+          `a signature made ${written}`,
+          `${iso(latest)} or before`,
+        )
+      return refused(
+        'SIGNATURE_TIME_UNKNOWN',
+        'Nothing trusted says that the model was not signed earlier, and the rule limits that.',
+        `a signature made ${written}`,
+        earliest === -Infinity
+          ? 'no time before which it was not made'
+          : `a signature made at ${iso(earliest)} or later`,
+        signer.method === 'key'
+          ? 'A timestamp can be renewed for an old signature, and a key has no other time: take old models out by revoked.rootDigests, or sign keyless or with certificates.'
+          : 'Sign again with a certificate that was issued later, for a key of its own.',
+      )
+    }
+    requirements.push({ check: 'signature-age', passed: `The model was signed ${written}.`, failure: failure() })
   }
   return requirements
-}
-
-/** Milliseconds since 1970; undefined where nothing trusted says when the signature was made. */
-export function trustedTime({ time }: VerifiedSignature): number | undefined {
-  return time && Date.parse(time.at)
 }
 
 function window(notBefore: number, notAfter: number): string {

@@ -1,6 +1,7 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import type { RevokedText } from './revoked-schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
+import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
 import { compileText, type TextMatcher } from './text-pattern.ts'
 
 /** When and why something is revoked. */
@@ -70,52 +71,53 @@ export class Revocations {
     return this.#rootDigests
   }
 
-  /** @param time trusted time of the signature; without one, a window counts as matching */
-  rootDigest(digest: string, time: number | undefined): ModelSealError | undefined {
-    return this.#lookUp(`root:${digest}`, time, 'MODEL_REVOKED', `The model with the root digest ${digest}`)
+  /** @param when the signature was made; a window counts as matching unless that is proven to be outside of it */
+  rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`root:${digest}`, when, 'MODEL_REVOKED', `The model with the root digest ${digest}`)
   }
 
   /** @param digest of the whole file */
-  file(name: string, algorithm: string, digest: string, time: number | undefined): ModelSealError | undefined {
-    return this.#lookUp(`${algorithm}:${digest}`, time, 'FILE_REVOKED', `The file ${shown(name)}`, name)
+  file(name: string, algorithm: string, digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`${algorithm}:${digest}`, when, 'FILE_REVOKED', `The file ${shown(name)}`, name)
   }
 
-  key(fingerprint: string, time: number | undefined): ModelSealError | undefined {
-    return this.#lookUp(`key:${fingerprint}`, time, 'KEY_REVOKED', `The key ${shown(fingerprint)}`)
+  key(fingerprint: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(fingerprint)}`)
   }
 
   certificate(
-    facts: Pick<CertificateFacts, 'fingerprint' | 'serialNumber' | 'issuer'>,
-    time: number | undefined,
+    { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
+    when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
-    const who = `The certificate ${facts.fingerprint} (serial ${facts.serialNumber}, issued by ${shown(facts.issuer)})`
-    return (
-      this.#lookUp(`certificate:${facts.fingerprint}`, time, 'CERTIFICATE_REVOKED', who) ??
-      this.#lookUp(serialKey(facts.serialNumber, facts.issuer), time, 'CERTIFICATE_REVOKED', who)
-    )
+    const who = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
+    for (const key of [...fingerprints.map((one) => `certificate:${one}`), serialKey(serialNumber, issuer)]) {
+      const revoked = this.#lookUp(key, when, 'CERTIFICATE_REVOKED', who)
+      if (revoked) return revoked
+    }
+    return undefined
   }
 
-  identity({ names, issuer }: IdentityFacts, time: number | undefined): ModelSealError | undefined {
+  identity({ names, issuer }: IdentityFacts, when: SignatureBounds | undefined): ModelSealError | undefined {
     for (const name of names.flatMap((name) => [name, name.replace(/^(email|URI|DNS|IP):/, '')])) {
       const candidates = [
         ...(this.#names.get(name) ?? []),
         ...this.#patterns.filter(({ identity }) => identity.matches(name)),
       ].filter((entry) => entry.issuer === undefined || issuer === undefined || entry.issuer.matches(issuer))
-      const match = candidates.find((entry) => isWithin(entry, time))
-      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(name)}`, match, time)
+      const match = candidates.find((entry) => isWithin(entry, when))
+      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(name)}`, match, when)
     }
     return undefined
   }
 
   #lookUp(
     key: string,
-    time: number | undefined,
+    when: SignatureBounds | undefined,
     code: ErrorCode,
     what: string,
     file?: string,
   ): ModelSealError | undefined {
-    const match = this.#exact.get(key)?.find((entry) => isWithin(entry, time))
-    return match && revokedError(code, what, match, time, file)
+    const match = this.#exact.get(key)?.find((entry) => isWithin(entry, when))
+    return match && revokedError(code, what, match, when, file)
   }
 
   #addExact(key: string, entry: string | Window): void {
@@ -142,21 +144,20 @@ function windowOf({ from, until, reason }: Window): Revocation {
   return { from: from ? Date.parse(from) : -Infinity, until: until ? Date.parse(until) : Infinity, reason }
 }
 
-/** A signature that nothing trusted dates may have been made at any time. */
-function isWithin({ from, until }: Revocation, time: number | undefined): boolean {
-  return time === undefined || (from <= time && time < until)
+/** Unless it is proven that the signature was made before or after. */
+function isWithin({ from, until }: Revocation, when: SignatureBounds = ANY_TIME): boolean {
+  return from <= when.latest && when.earliest < until
 }
 
 function revokedError(
   code: ErrorCode,
   what: string,
   { from, until, reason }: Revocation,
-  time: number | undefined,
+  { earliest, latest }: SignatureBounds = ANY_TIME,
   file?: string,
 ): ModelSealError {
-  const windowed = from !== -Infinity || until !== Infinity
-  const undated =
-    windowed && time === undefined ? ' for a time, and nothing trusted says when the signature was made' : ''
+  const proven = from <= earliest && (latest < until || until === Infinity)
+  const undated = proven ? '' : ' for a time, and nothing trusted says that the signature was made outside of it'
   return new ModelSealError(code, `${what} is revoked by the policy${undated}.`, {
     file,
     found: reason === undefined ? undefined : `the reason ${shown(reason)}`,

@@ -4,8 +4,8 @@ import { faultyEnd, fingerprintSchema, reasonSchema, textSchema, timeSchema } fr
 /** `revoked`: what no rule can accept. */
 
 const window = {
-  from: timeSchema.optional().describe('Signatures from before this trusted time are not concerned.'),
-  until: timeSchema.optional().describe('Signatures from this trusted time on are not concerned.'),
+  from: timeSchema.optional().describe('Not for signatures that provably existed before this time.'),
+  until: timeSchema.optional().describe('Not for signatures that were provably made at this time or later.'),
   reason: reasonSchema.optional(),
 }
 

@@ -2,22 +2,24 @@ import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts
 import { parsePublicKey } from '../bundle/public-key.ts'
 import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError } from '../errors.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import type { Revocations } from './revocations.ts'
+import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
 
 /**
  * Looks up whom a bundle names as its signer: key, identity, and every certificate that it carries.
  *
- * @param time trusted time of the signature, in milliseconds since 1970
+ * @param when the signature was made, as far as that is proven
  */
 export async function revokedSigner(
   { material }: UnverifiedBundle,
   revocations: Revocations,
-  time: number | undefined,
+  when: SignatureBounds | undefined,
 ): Promise<ModelSealError | undefined> {
   if (material.method === 'key') {
     const fingerprint = keyFingerprint(material)
-    return fingerprint === undefined ? undefined : revocations.key(fingerprint, time)
+    return fingerprint === undefined ? undefined : revocations.key(fingerprint, when)
   }
   const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
   const [leaf, ...authorities] = await Promise.all(chain.map(factsOf))
@@ -25,9 +27,27 @@ export async function revokedSigner(
   // The issuer of a keyless identity is not the issuer of its certificate: unknown counts as equal.
   const issuer = material.method === 'certificate' ? leaf.issuer : undefined
   return (
-    (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, time)) ??
-    revocations.identity({ names: leaf.names, issuer }, time) ??
-    firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, time))
+    (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
+    revocations.identity({ names: leaf.names, issuer }, when) ??
+    firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
+  )
+}
+
+/**
+ * Looks up the authorities whose timestamps a signature rests on. When they vouched only they say, so
+ * that a window counts as matching.
+ */
+export async function revokedTimestamp(
+  { timestampPath = [] }: VerifiedSignature,
+  revocations: Revocations,
+): Promise<ModelSealError | undefined> {
+  return firstOf(
+    await Promise.all(timestampPath.map(factsOf)),
+    (facts) =>
+      facts &&
+      ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
+        revocations.identity(facts, ANY_TIME) ??
+        revocations.certificate(facts, ANY_TIME)),
   )
 }
 

@@ -51,8 +51,10 @@ export const ISOLATION_LEVELS = ['memory', 'copy', 'in-place'] as const
 const requireSchema = z.strictObject({
   transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),
   timestamp: z.boolean().optional().describe('A trusted authority says when the signature was made.'),
-  maxSignatureAge: durationSchema.optional(),
-  signedAfter: timeSchema.optional(),
+  maxSignatureAge: durationSchema
+    .optional()
+    .describe('The signature is provably no older: by the certificate of the signer. A bare key proves none.'),
+  signedAfter: timeSchema.optional().describe('The signature was provably made no earlier; as maxSignatureAge.'),
   hashAlgorithms: z
     .array(z.enum(['sha256', 'blake2b', 'blake3']))
     .min(1)

@@ -65,6 +65,14 @@ export function earliestTime(timestamps: Timestamps, trust: SigstoreTrust): Sign
   return { at, source: 'rfc3161', authority: authorityOf(first.stamp.timestamp, trust) }
 }
 
+/** Certificates of the authorities whose timestamps were verified with the bundle, each up to its root: DER. */
+export function timestampPath(timestamps: Timestamps, { root, material }: SigstoreTrust): Buffer[] {
+  return timestamps.flatMap((stamp) => {
+    const index = stamp.$case === 'timestamp-authority' ? authorityIndex(stamp.timestamp, material) : -1
+    return (root.timestampAuthorities[index]?.certChain?.certificates ?? []).map(({ rawBytes }) => rawBytes)
+  })
+}
+
 /** A log's time counts with its signed promise only; Rekor v2 gives none. */
 function statedTimes(timestamps: Timestamps): { at: Date; stamp: Timestamps[number] }[] {
   return timestamps.flatMap((stamp): { at: Date; stamp: Timestamps[number] }[] => {
@@ -74,13 +82,18 @@ function statedTimes(timestamps: Timestamps): { at: Date; stamp: Timestamps[numb
   })
 }
 
-function authorityOf(
-  { signerSerialNumber, signerIssuer }: Extract<Timestamps[number], { $case: 'timestamp-authority' }>['timestamp'],
-  { root, material }: SigstoreTrust,
-): string {
-  const index = material.timestampAuthorities.findIndex(
+type Timestamp = Extract<Timestamps[number], { $case: 'timestamp-authority' }>['timestamp']
+
+function authorityOf(timestamp: Timestamp, { root, material }: SigstoreTrust): string {
+  const { uri, subject } = root.timestampAuthorities[authorityIndex(timestamp, material)] ?? {}
+  return uri ? uri : `CN=${subject?.commonName ?? ''},O=${subject?.organization ?? ''}`
+}
+
+function authorityIndex(
+  { signerSerialNumber, signerIssuer }: Timestamp,
+  { timestampAuthorities }: SigstoreTrust['material'],
+): number {
+  return timestampAuthorities.findIndex(
     ({ certChain: [leaf] }) => leaf?.serialNumber.equals(signerSerialNumber) && leaf.issuer.equals(signerIssuer),
   )
-  const { uri, subject } = root.timestampAuthorities[index] ?? {}
-  return uri ? uri : `CN=${subject?.commonName ?? ''},O=${subject?.organization ?? ''}`
 }

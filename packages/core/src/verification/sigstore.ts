@@ -7,7 +7,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
 import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
-import { checkTimes, earliestTime } from './sigstore-time.ts'
+import { checkTimes, earliestTime, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
 import { verifyStatement } from './statement-signature.ts'
 import { asVerified, type SigstoreSigner, type VerifiedSignature } from './verified-signature.ts'
@@ -61,6 +61,7 @@ export async function verifySigstoreBundle(
     manifest: verifyStatement(bundle, publicKeyOf(certificate.x509.publicKey, bundle.path), name),
     bundleDigest: bundle.digest,
     time: earliestTime(entity.timestamps, trust),
+    timestampPath: timestampPath(entity.timestamps, trust),
   })
 }
 

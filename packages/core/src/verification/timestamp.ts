@@ -12,7 +12,7 @@ import {
   type UnverifiedTimestamp,
 } from '../bundle/timestamp.ts'
 import { validateChain } from './chain.ts'
-import type { SignatureTime } from './verified-signature.ts'
+import type { SignatureTime, VerifiedSignature } from './verified-signature.ts'
 
 /** By whom the time of a signature is believed. */
 export interface TimeTrust {
@@ -26,6 +26,8 @@ export interface TimeTrust {
 export interface ProvenTime extends SignatureTime {
   earliest: Date
   latest: Date
+  /** Certificates that it rests on, from the authority to the root: DER. */
+  path: readonly Buffer[]
 }
 
 const EXTENDED_KEY_USAGE = '2.5.29.37'
@@ -49,7 +51,9 @@ export async function provenTime(bundle: UnverifiedBundle, trust: TimeTrust): Pr
   if (timestampAuthorities.length === 0) return undefined
   const times: ProvenTime[] = []
   for (const der of bundle.timestamps) times.push(await verifyTimestamp(der, bundle, timestampAuthorities, now))
-  return times.sort((a, b) => a.latest.getTime() - b.latest.getTime())[0]
+  const [first] = times.toSorted((a, b) => a.latest.getTime() - b.latest.getTime())
+  // None of them may rest on what is revoked, as none may be wrong.
+  return first && { ...first, path: times.flatMap(({ path }) => path) }
 }
 
 async function verifyTimestamp(
@@ -69,9 +73,9 @@ async function verifyTimestamp(
   } catch (cause) {
     throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle does not hold.', cause, path)
   }
-  await validateAuthority(timestamp, authority, roots, path)
+  const certificates = await validateAuthority(timestamp, authority, roots, path)
   const name = distinguishedName(authority.fields.subject, authority.x509.subject)
-  return { at: timestamp.at.toISOString(), source: 'rfc3161', authority: name, earliest, latest }
+  return { at: timestamp.at.toISOString(), source: 'rfc3161', authority: name, earliest, latest, path: certificates }
 }
 
 /** RFC 5652 5.4 and 5.6 by pkijs, and what it does not look at: which attributes are signed, and their values. */
@@ -149,7 +153,7 @@ async function validateAuthority(
   authority: Certificate,
   roots: readonly CertificateInput[],
   path: string | undefined,
-): Promise<void> {
+): Promise<Buffer[]> {
   const usages = extendedKeyUsages(authority)
   const critical = authority.fields.extensions?.find(({ extnID }) => extnID === EXTENDED_KEY_USAGE)?.critical
   try {
@@ -158,7 +162,8 @@ async function validateAuthority(
     const intermediates = (token.certificates ?? [])
       .filter((certificate): certificate is pkijs.Certificate => 'subjectPublicKeyInfo' in certificate)
       .map((certificate) => Buffer.from(certificate.toSchema().toBER()))
-    await validateChain({ leaf: authority.x509, intermediates, roots, at })
+    const chain = await validateChain({ leaf: authority.x509, intermediates, roots, at })
+    return chain.path.map(({ raw }) => raw)
   } catch (cause) {
     throw timestampFault(
       'TIMESTAMP_UNTRUSTED',
@@ -173,9 +178,9 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-/** The part of a proven time that is for the reader. */
-export function timeOf(proven: ProvenTime | undefined): { time?: SignatureTime } {
+/** The part of a proven time that the result carries. */
+export function timeOf(proven: ProvenTime | undefined): Pick<VerifiedSignature, 'time' | 'timestampPath'> {
   if (!proven) return {}
-  const { at, source, authority } = proven
-  return { time: { at, source, authority } }
+  const { at, source, authority, path } = proven
+  return { time: { at, source, authority }, timestampPath: path }
 }

@@ -77,6 +77,8 @@ export interface VerifiedSignature {
   readonly bundleDigest: string
   /** Absent where no timestamp was looked at. */
   readonly time?: SignatureTime
+  /** Certificates of the authorities whose timestamps were looked at, each up to its root: DER. */
+  readonly timestampPath?: readonly Buffer[]
 }
 
 /** For the verifiers of this folder alone. */
