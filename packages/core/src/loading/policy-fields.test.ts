@@ -389,4 +389,26 @@ describe('match.name', () => {
     expect(await site.judge('models/one', policy('two'))).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await site.judge('models/unsigned', policy('**'))).toBe('refused BUNDLE_NOT_FOUND')
   })
+  it('is not stepped over by a bundle that cannot be read, or that claims another name', async () => {
+    await site.model('vad')
+    await site.sign('vad', 'a')
+    const strict = {
+      version: 1,
+      trustRoots: ROOTS,
+      rules: [
+        { name: 'strict', match: { name: 'vad' }, signers: [{ key: 'a' }, { key: 'b' }], threshold: 2 },
+        { name: 'rest', match: { path: '**' }, signers: [{ key: 'a' }] },
+      ],
+    }
+    expect(await site.judge('vad', strict)).toBe('refused SIGNATURE_THRESHOLD')
+    const junk = await site.write('vad.x.sig', 'junk')
+    expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
+    expect(await site.judge('vad', strict, { signature: junk })).toBe('refused NAME_AMBIGUOUS')
+    await site.model('other')
+    await site.sign('other', 'a', 'vad.x.sig')
+    expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
+    // What no bundle claims, and all can be read: the rule is about another model.
+    await site.sign('other', 'a', 'vad.sig')
+    expect(await site.judge('vad', strict)).toBe('accepted')
+  })
 })

@@ -5,10 +5,11 @@ import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
 import { checkFresh, compilePolicy, type CompiledPolicy, type Policy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
-import { coveredBy } from './unreachable.ts'
+import { coveredBy, reachedAround } from './unreachable.ts'
 
 /** Dangers of a policy that is valid. */
 export const WARNING_CODES = {
+  NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
@@ -128,6 +129,11 @@ function modeDangers(rule: Rule, { rules }: Policy): Danger[] {
   if (before) {
     const message = `The rule ${name} is never reached: the rule ${shown(before.name)} before it matches the same models.`
     dangers.push({ severity: 'warning', code: 'RULE_UNREACHABLE', message })
+  }
+  const around = reachedAround(rule, rules)
+  if (around) {
+    const message = `The rule ${name} goes by the name that bundles claim: without a bundle, or under another name, the rule ${shown(around.name)} may decide over the same model.`
+    dangers.push({ severity: 'warning', code: 'NAME_AVOIDABLE', message })
   }
   if (rule.mode === 'skip')
     dangers.push({

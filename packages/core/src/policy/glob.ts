@@ -4,6 +4,8 @@ export interface Glob {
   matches: (text: string) => boolean
   /** True where not one component is spelled out, so that nearly everything matches. */
   global: boolean
+  /** For each alternative its components; undefined for one with wildcards. */
+  spelled: readonly (readonly (string | undefined)[])[]
 }
 
 /** Longer than any path that Linux opens. */
@@ -24,6 +26,9 @@ export function compileGlob(glob: string): Glob {
   return {
     matches: (text) => alternatives.some((alternative) => covers(alternative, text)),
     global: alternatives.some(({ components }) => components.every((component) => typeof component !== 'string')),
+    spelled: alternatives.map(({ components }) =>
+      components.map((component) => (typeof component === 'string' ? component : undefined)),
+    ),
   }
 }
 

@@ -103,11 +103,11 @@ function compileRevocations(sources: readonly PolicySource[], problems: ModelSea
 /**
  * The first rule that matches the model decides.
  *
- * @throws {@link ModelSealError} `POLICY_NO_MATCH`
+ * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`
  */
 export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> {
   for (const rule of policy.rules) {
-    const matches = matchesModel(rule.match, facts)
+    const matches = matchesModel(rule, facts)
     if (matches === true || (matches !== false && (await matches))) return rule
   }
   throw new ModelSealError(
