@@ -29,7 +29,7 @@ export interface OpenOptions {
   signature?: string | undefined
   /** What the caller is going to read, for rules that match by format. */
   format?: ModelFormat | undefined
-  /** Where the model was fetched from, for rules that match by URL. */
+  /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
   url?: string | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
@@ -61,7 +61,7 @@ export interface ModelReader {
  * function has returned: only then the whole model is verified. It is called once more where a
  * rule in the mode `audit` has the model loaded after the check failed.
  *
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
  * `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,

@@ -372,6 +372,22 @@ describe('a policy that has grown old', () => {
   })
 })
 
+describe('match.url', () => {
+  const policy = {
+    version: 1,
+    rules: [{ name: 'ours', match: { url: 'https://hub.example/org/**' }, mode: 'skip', reason: 'tested' }],
+  }
+  it.each([
+    ['https://HUB.example/org/m?revision=main', 'skipped'],
+    ['https://hub.example/org/../evil/m', 'refused POLICY_NO_MATCH'],
+    ['https://hub.example/org/%2e%2e/evil/m', 'refused INVALID_ARGUMENT'],
+    ['https://hub.example/org/..\\evil/m', 'refused INVALID_ARGUMENT'],
+    ['https://evil.example?/hub.example/org/m', 'refused POLICY_NO_MATCH'],
+  ])('is compared with what is fetched from %s', async (url, decision) => {
+    expect(await site.judge('models/one', policy, { url })).toBe(decision)
+  })
+})
+
 describe('match.name', () => {
   const policy = (name: string) => ({
     version: 1,

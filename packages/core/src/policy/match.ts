@@ -1,6 +1,7 @@
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { compileGlob } from './glob.ts'
+import { modelUrl } from './model-url.ts'
 import type { MODEL_FORMATS, RuleText } from './rule-schema.ts'
 
 /** What a loader may say that it reads. */
@@ -17,20 +18,23 @@ export interface ClaimedName {
 export class ModelFacts {
   /** Absolute path that the program loads. */
   readonly path: string
-  /** URL that it was fetched from, where the caller says so. */
+  /** URL that it was fetched from, where the caller says so: as {@link modelUrl} has it. */
   readonly url: string | undefined
   readonly format: ModelFormat | undefined
   readonly #claimedNames: () => Promise<readonly ClaimedName[]>
   #names: Promise<readonly ClaimedName[]> | undefined
   readonly #relative = new Map<string, string>()
 
-  /** @param claimedNames what each bundle claims, asked for only where a rule needs it */
+  /**
+   * @param claimedNames what each bundle claims, asked for only where a rule needs it
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
+   */
   constructor(
     model: { path: string; url?: string | undefined; format?: ModelFormat | undefined },
     claimedNames: () => Promise<readonly ClaimedName[]>,
   ) {
     this.path = model.path
-    this.url = model.url
+    this.url = model.url === undefined ? undefined : modelUrl(model.url)
     this.format = model.format
     this.#claimedNames = claimedNames
   }
