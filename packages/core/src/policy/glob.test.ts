@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import picomatch from 'picomatch'
 import { describe, expect, it } from 'vitest'
-import { compileGlob, globFault } from './glob.ts'
+import { compileGlob, globFault, pathGlobFault } from './glob.ts'
 
 const matches = (glob: string, text: string) => compileGlob(glob).matches(text)
 
@@ -70,6 +70,11 @@ describe('a glob', () => {
       { numRuns: 2000 },
     )
   })
+
+  it.each(['./models/v', '../v', '../../v/**', '/srv/**', '..', '**', 'a/{b,c/d}', '/{a,b}'])(
+    'over paths, %s is good',
+    (glob) => expect(pathGlobFault(glob)).toBeUndefined(),
+  )
 
   it('takes a hostile glob and text without running away', () => {
     expect(matches(`${'*a'.repeat(1000)}b`, 'a'.repeat(4000))).toBe(false)

@@ -70,6 +70,8 @@ interface PathGlob {
   /** The directory that the path is relative to; undefined for a glob from the root. */
   from: string | undefined
   matches: (path: string) => boolean
+  /** As written, where nothing in it is a wildcard. */
+  literal: string | undefined
 }
 
 /** @param directory of the policy file: absolute */
@@ -92,8 +94,18 @@ function anyOf(globs: string | readonly string[]): (text: string) => boolean {
 
 /** A glob from the root sees the whole path; any other, the path relative to its policy file. */
 function pathGlob(glob: string, directory: string): PathGlob {
-  const { matches } = compileGlob(glob.replace(/^\.\//, ''))
-  return { from: glob.startsWith('/') ? undefined : directory, matches }
+  const { matches, spelled } = compileGlob(glob.replace(/^\.\//, ''))
+  const [only, another] = spelled
+  const literal = another || only?.includes(undefined) ? undefined : only?.join('/')
+  return { from: glob.startsWith('/') ? undefined : directory, matches, literal }
+}
+
+/** The directory above a model that a rule names without `/**`, which covers nothing in it. */
+export function directoryNamedAbove({ path }: RuleMatch, facts: ModelFacts): string | undefined {
+  return path?.find(
+    ({ from, literal }) =>
+      literal !== undefined && (from === undefined ? facts.path : facts.pathFrom(from)).startsWith(`${literal}/`),
+  )?.literal
 }
 
 /**
