@@ -19,6 +19,24 @@ export class BundleSearch {
     return (this.#found ??= findBundles(this.#path, this.#signature))
   }
 
+  /**
+   * As {@link find}, for modes that load a model without a bundle: undefined where there is none.
+   *
+   * @param orUnreadable the same where there is one that does not parse
+   */
+  async findIfAny({ orUnreadable }: { orUnreadable: boolean }): Promise<FoundModel | undefined> {
+    try {
+      return await this.find()
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      // What is reached by a link has no bundle, and these modes follow links.
+      if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
+        return undefined
+      if (orUnreadable && PARSE_ERROR.test(error.code)) return undefined
+      throw error
+    }
+  }
+
   /** What every bundle claims as the model's name: not proven. */
   async claimedNames(): Promise<ClaimedName[]> {
     try {
@@ -31,6 +49,10 @@ export class BundleSearch {
     }
   }
 }
+
+/** The codes that a bundle is refused with for what stands in it. */
+const PARSE_ERROR =
+  /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
 
 /** Of {@link findBundles}: there is none to read. */
 const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
