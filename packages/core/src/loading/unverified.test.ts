@@ -1,6 +1,9 @@
 import { rm, symlink } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { Revocations } from '../policy/revocations.ts'
+import { revokedByClaim } from '../policy/revoked-signer.ts'
 import { openVerifiedModel } from './open-verified-model.ts'
 import { TestSite } from './test-site.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
@@ -152,6 +155,21 @@ it('serves a file that is a link in both modes, as it serves links in a director
     const model = await openVerifiedModel(site.file('single/link.onnx'), { policy: await policy(mode) })
     expect(decoder.decode(await model.read('link.onnx'))).toBe('linked')
   }
+})
+
+it('parses no certificate of a bundle whose signers no revocation concerns', async () => {
+  const none = {
+    material: {
+      method: 'certificate',
+      get certificates(): never {
+        throw new Error('looked at')
+      },
+    },
+  } as unknown as UnverifiedBundle
+  const revocations = new Revocations()
+  expect(await revokedByClaim(none, revocations)).toBeUndefined()
+  revocations.add({ keys: ['0'.repeat(64)] })
+  await expect(revokedByClaim(none, revocations)).rejects.toThrow('looked at')
 })
 
 it('stops reading and listing when the caller aborts', async () => {

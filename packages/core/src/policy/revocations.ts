@@ -35,6 +35,7 @@ export class Revocations {
   /** Algorithms of revoked file digests. */
   readonly fileAlgorithms = new Set<string>()
   #rootDigests = false
+  #signers = false
 
   add(revoked: RevokedText): void {
     for (const entry of revoked.rootDigests ?? []) {
@@ -47,6 +48,7 @@ export class Revocations {
       this.fileAlgorithms.add(algorithm)
       this.#addExact(`${algorithm}:${hex}`, entry)
     }
+    this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
     for (const entry of revoked.keys ?? [])
       this.#addExact(`key:${typeof entry === 'string' ? entry : entry.fingerprint}`, entry)
     for (const entry of revoked.certificates ?? []) {
@@ -68,6 +70,11 @@ export class Revocations {
   /** True where some root digest is revoked. */
   get concernsModels(): boolean {
     return this.#rootDigests
+  }
+
+  /** True where some key, certificate or identity is revoked. */
+  get concernsSigners(): boolean {
+    return this.#signers
   }
 
   /** @param time trusted time of the signature; without one, a window counts as matching */
