@@ -64,6 +64,17 @@ export function pathGlobFault(glob: string): string | undefined {
   return undefined
 }
 
+/** What is wrong with a glob over URLs: scheme and host are compared in lower case, and have a path behind them. */
+export function urlGlobFault(glob: string): string | undefined {
+  const fault = globFault(glob)
+  if (fault !== undefined) return fault
+  const [origin = ''] = /^[^/]*:\/\/[^/]*/.exec(glob) ?? []
+  if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
+  if (origin === glob && !origin.endsWith('**'))
+    return `every URL has a path; write ${shown(`${glob}/**`)} for all of a host`
+  return undefined
+}
+
 const STAR = Symbol('*')
 const ONE = Symbol('?')
 const GLOBSTAR = Symbol('**')

@@ -9,11 +9,13 @@ import {
   reasonSchema,
   textSchema,
   timeSchema,
+  urlGlobSchema,
 } from './text-schema.ts'
 
 /** `rules`: who may sign what, and what else is asked for. */
 
 const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
+const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
 const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
 
 /** What the loader may say that it reads. */
@@ -24,7 +26,7 @@ const matchSchema = z
     path: pathGlobsSchema
       .optional()
       .describe('Globs over the path that the program loads, relative to the policy file.'),
-    url: globsSchema.optional().describe('Globs over the URL that the program loads.'),
+    url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
     format: z.union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)]).optional(),
   })

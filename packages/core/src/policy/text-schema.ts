@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DURATION } from './duration.ts'
-import { globFault, pathGlobFault } from './glob.ts'
+import { globFault, pathGlobFault, urlGlobFault } from './glob.ts'
 import { regexpFault } from './regexp.ts'
 
 /** The values that fields of a policy are made of, each refused where it could be misread. */
@@ -11,6 +11,7 @@ export const fileSchema = z.string().min(1).max(4096).describe('A path, relative
 
 export const globSchema = globWithout(globFault)
 export const pathGlobSchema = globWithout(pathGlobFault)
+export const urlGlobSchema = globWithout(urlGlobFault)
 
 function globWithout(faultOf: (glob: string) => string | undefined) {
   return z.string().superRefine((glob, context) => {
