@@ -177,7 +177,9 @@ test('a changed bundle is refused: that of another signer, and that of another m
   const signature = join(model, 'model.sig')
 
   await signModel(model, { signer: await keySigner({ privateKey: stranger.privateKey }) })
-  await expect(openVerifiedModel(model, { policy: publisher.policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
+  await expect(openVerifiedModel(model, { policy: publisher.policy })).rejects.toMatchObject({
+    code: 'SIGNER_NOT_TRUSTED',
+  })
   await expect(verifyModel(model, { signature, verifier: publisher })).rejects.toMatchObject({ code: 'KEY_MISMATCH' })
 
   const signer = await keySigner({ privateKey: publisher.privateKey })
@@ -186,5 +188,7 @@ test('a changed bundle is refused: that of another signer, and that of another m
   await expect(openVerifiedModel(model, { policy: publisher.policy })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
 
   rmSync(signature)
-  await expect(openVerifiedModel(model, { policy: publisher.policy })).rejects.toMatchObject({ code: 'BUNDLE_NOT_FOUND' })
+  await expect(openVerifiedModel(model, { policy: publisher.policy })).rejects.toMatchObject({
+    code: 'BUNDLE_NOT_FOUND',
+  })
 })

@@ -115,6 +115,7 @@ export const ERROR_CODES = {
   POLICY_INVALID: 'the trust policy is not valid',
   POLICY_STALE: 'the trust policy is older than it allows itself to be, so revocations may be missing',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
+  NAME_AMBIGUOUS: 'a rule goes by the name of the model, and its bundles do not agree on one',
   SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
   SIGNATURE_THRESHOLD: 'fewer distinct signers signed the model than the rule asks for',
   KEY_OUTSIDE_VALIDITY: 'the key was not valid, by the policy, when it signed',

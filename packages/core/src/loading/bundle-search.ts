@@ -1,6 +1,7 @@
 import { parseStatement } from '../bundle/statement.ts'
-import { ModelSealError } from '../errors.ts'
-import { findBundles, type FoundModel } from './find-bundles.ts'
+import { ModelSealError, type ErrorCode } from '../errors.ts'
+import type { ClaimedName } from '../policy/match.ts'
+import { findBundles, type FoundBundle, type FoundModel } from './find-bundles.ts'
 
 /** Looks for a model's bundles once, when they are first needed. */
 export class BundleSearch {
@@ -18,17 +19,55 @@ export class BundleSearch {
     return (this.#found ??= findBundles(this.#path, this.#signature))
   }
 
-  /** The model's name in every bundle: claimed, not proven. None where one bundle cannot be read. */
-  async claimedNames(): Promise<string[]> {
+  /**
+   * As {@link find}, for modes that load a model without a bundle: undefined where there is none.
+   *
+   * @param orUnreadable the same where there is one that does not parse
+   */
+  async findIfAny({ orUnreadable }: { orUnreadable: boolean }): Promise<FoundModel | undefined> {
     try {
-      const { bundles } = await this.find()
-      return bundles.map((found) => {
-        if ('error' in found) throw found.error
-        return parseStatement(found.bundle.envelope.payload).manifest.modelName
-      })
+      return await this.find()
     } catch (error) {
-      if (error instanceof ModelSealError) return []
+      if (!(error instanceof ModelSealError)) throw error
+      // What is reached by a link has no bundle, and these modes follow links.
+      if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
+        return undefined
+      if (orUnreadable && PARSE_ERROR.test(error.code)) return undefined
       throw error
     }
+  }
+
+  /** What every bundle claims as the model's name: not proven. */
+  async claimedNames(): Promise<ClaimedName[]> {
+    try {
+      const { bundles } = await this.find()
+      return bundles.map(claimedName)
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      if (WITHOUT_BUNDLE.has(error.code)) return []
+      return [{ path: this.#signature ?? this.#path }]
+    }
+  }
+}
+
+/** The codes that a bundle is refused with for what stands in it. */
+const PARSE_ERROR =
+  /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
+
+/** Of {@link findBundles}: there is none to read. */
+const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BUNDLE_NOT_FOUND',
+  'FILE_NOT_SIGNED',
+  'MODEL_NOT_FOUND',
+])
+
+function claimedName(found: FoundBundle): ClaimedName {
+  const { path } = found
+  if ('error' in found) return { path }
+  try {
+    return { path, name: parseStatement(found.bundle.envelope.payload).manifest.modelName }
+  } catch (error) {
+    if (error instanceof ModelSealError) return { path }
+    throw error
   }
 }

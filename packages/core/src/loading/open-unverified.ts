@@ -1,7 +1,9 @@
+import { resolve } from 'node:path'
 import { ModelSealError } from '../errors.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { digestModel } from '../signing/sign-model.ts'
+import type { SourceFile } from '../source/local-source.ts'
 import type { FoundModel } from './find-bundles.ts'
 import { hashTypesOf, refuseRevoked } from './revoked-files.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
@@ -13,41 +15,49 @@ import { UnverifiedFiles } from './unverified-files.ts'
  * file digests are.
  *
  * @param found the bundles, where there are some
+ * @param signature path of the bundle, where the caller gave one
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_REVOKED`, and what reading throws
+ * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_REVOKED`, what reading throws, and where root digests are
+ * revoked what {@link digestModel} throws
  */
 export async function openUnverified(
   path: string,
   found: FoundModel | undefined,
   revocations: Revocations,
-  signal: AbortSignal | undefined,
+  { signature, signal }: { signature?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<UnverifiedFiles> {
   for (const candidate of found?.bundles ?? []) {
     const revoked = 'bundle' in candidate && (await revokedByClaim(candidate.bundle, revocations))
     if (revoked) throw revoked
   }
   const root = found?.source.path ?? path
-  if (revocations.concernsModels) await refuseRevokedModel(root, found, revocations, signal)
-
+  if (revocations.concernsModels) {
+    const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
+    await refuseRevokedModel(root, bundles, revocations, signal)
+  }
   const algorithms = hashTypesOf(revocations)
-  return UnverifiedFiles.open(root, found?.entry, (file) => refuseRevoked([file], algorithms, { revocations, signal }))
+  const refuse = (file: SourceFile) => refuseRevoked([file], algorithms, { revocations, signal })
+  return UnverifiedFiles.open(root, found?.entry, refuse, signal)
 }
 
 /** The root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */
 async function refuseRevokedModel(
   path: string,
-  found: FoundModel | undefined,
+  bundles: readonly string[],
   revocations: Revocations,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const ignorePaths = found?.source.kind === 'directory' ? found.bundles.map((bundle) => bundle.path) : []
   let rootDigest: string
   try {
-    rootDigest = (await digestModel(path, { ignorePaths, signal })).rootDigest
+    // Left out even where it cannot be read, or is not there: it never counts as content.
+    rootDigest = (await digestModel(path, { ignorePaths: ['model.sig', ...bundles], signal })).rootDigest
   } catch (error) {
-    // What cannot be signed has no root digest: an empty directory, one with links.
-    if (error instanceof ModelSealError && error.code !== 'ABORTED') return
-    throw error
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    throw new ModelSealError(
+      error.code,
+      `The policy revokes models by their root digests, and that of this model cannot be computed. ${error.message}`,
+      { file: error.file, cause: error },
+    )
   }
   const revoked = revocations.rootDigest(rootDigest, undefined)
   if (revoked) throw revoked

@@ -29,7 +29,7 @@ export interface OpenOptions {
   signature?: string | undefined
   /** What the caller is going to read, for rules that match by format. */
   format?: ModelFormat | undefined
-  /** Where the model was fetched from, for rules that match by URL. */
+  /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
   url?: string | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
@@ -61,8 +61,8 @@ export interface ModelReader {
  * function has returned: only then the whole model is verified. It is called once more where a
  * rule in the mode `audit` has the model loaded after the check failed.
  *
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
- * `POLICY_NO_MATCH`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
+ * `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
  * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
@@ -114,7 +114,8 @@ async function open<T>(
   const search = new BundleSearch(path, options.signature)
   const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict))
   if (rule.mode === 'skip') {
-    const model = await openAnyway(path, options, gather, policy, search, verdict)
+    const found = await search.findIfAny({ orUnreadable: false })
+    const model = await openAnyway(path, options, gather, policy, found, verdict)
     verdict.decision = 'skipped'
     return model
   }
@@ -130,7 +131,8 @@ async function open<T>(
     return model
   } catch (error) {
     if (rule.mode !== 'audit' || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
-    const model = await openAnyway(path, options, gather, policy, search, verdict)
+    const found = await search.findIfAny({ orUnreadable: true })
+    const model = await openAnyway(path, options, gather, policy, found, verdict)
     verdict.decision = 'tolerated'
     verdict.wouldRefuse = error.toJSON()
     return model
@@ -151,11 +153,10 @@ async function findRule(
   const policy =
     typeof given === 'object' ? await ('current' in given ? given.current() : given) : await loadPolicy(given)
   verdict.policy = policy.path
-  await checking(verdict, 'policy-age', () => {
+  await checking(verdict, 'policy-age', (tell) => {
     checkFresh(policy, now)
-    return policy.ages.length > 0
-      ? 'The policy is as fresh as it asks to be.'
-      : 'The policy does not limit its own age.'
+    const limited = policy.ages.length > 0
+    tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
   })
   return checking(verdict, 'rule', async (tell) => {
     const facts = new ModelFacts({ path: verdict.model.path, format, url }, () => search.claimedNames())
@@ -206,9 +207,9 @@ async function readModel<T>(
   gather: Gather<T>,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
-  await checking(verdict, 'isolation', () => {
+  await checking(verdict, 'isolation', (tell) => {
     checkIsolation(rule)
-    return `The runtime gets the bytes that were hashed (${ISOLATION}).`
+    tell(`The runtime gets the bytes that were hashed (${ISOLATION}).`)
   })
   return checking(verdict, 'files', async (tell) => {
     const contents = await compareNames(found, signature, rule, options)
@@ -237,13 +238,11 @@ async function openAnyway<T>(
   options: OpenOptions,
   gather: Gather<T>,
   policy: Policy,
-  search: BundleSearch,
+  found: FoundModel | undefined,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
-  // A model without a readable bundle is what these modes are for.
-  const found = await search.find().catch(() => undefined)
   const files = await checking(verdict, 'revocation', async (tell) => {
-    const opened = await openUnverified(path, found, policy.revocations, options.signal)
+    const opened = await openUnverified(path, found, policy.revocations, options)
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })

@@ -7,6 +7,8 @@ import { publicKeyOf, readPublicKey } from '../bundle/public-key.ts'
 import { authority, inDays, pemOf, signingLeaf, type Issued } from '../bundle/test-authority.ts'
 import { timestamp, timestampAuthority } from '../bundle/test-timestamp.ts'
 import { privateKeyPem } from '../bundle/test-authority.ts'
+import { checkPolicy } from '../policy/check.ts'
+import { loadPolicy } from '../policy/policy.ts'
 import { certificateFacts, type CertificateFacts } from '../policy/certificate-facts.ts'
 import { signModel } from '../signing/sign-model.ts'
 import { TestSite } from './test-site.ts'
@@ -354,4 +356,43 @@ it('tells of a revoked authority before whatever is wrong with another bundle, s
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
+})
+
+describe('a certificate with a key of an unknown algorithm', () => {
+  /** The algorithm identifier of elliptic curve keys, made one that nobody has defined. */
+  const unknownKey = ({ der }: Issued) => {
+    const algorithm = Buffer.from('06072a8648ce3d0201', 'hex')
+    const changed = Buffer.from(der)
+    changed[der.indexOf(algorithm) + algorithm.length - 1] = 0x7f
+    return changed
+  }
+
+  it('is no root: the policy is refused at its place', async () => {
+    await site.write('unknown.pem', pemOf({ der: unknownKey(await authority('Unknown', validity)) }))
+    for (const root of [{ certificates: { roots: 'unknown.pem' } }, { timestampAuthorities: 'unknown.pem' }]) {
+      const policy = await site.policy({
+        version: 1,
+        trustRoots: { unknown: root },
+        rules: [{ name: 'r', match: { path: 'alice' }, mode: 'skip', reason: 'tested' }],
+      })
+      const place = { code: 'CERTIFICATE_INVALID', line: expect.any(Number) as number, file: policy }
+      await expect(loadPolicy(policy)).rejects.toMatchObject(place)
+      expect(await checkPolicy(policy)).toMatchObject([{ severity: 'error', ...place }])
+    }
+  })
+
+  it('in the chain of a bundle is no failure of the check itself', async () => {
+    const root = await authority('Root', validity)
+    const leaf = await signingLeaf(root, validity)
+    await site.write('junk-root.pem', pemOf({ der: root.der }))
+    await signed('junk', leaf, [{ ...root, der: unknownKey(root) }])
+    const policy = (rule: object) => ({
+      version: 1,
+      trustRoots: { root: { certificates: { roots: 'junk-root.pem' } } },
+      rules: [{ name: 'r', match: { path: 'junk' }, ...rule }],
+      revoked: { keys: ['0'.repeat(64)] },
+    })
+    expect(await site.judge('junk', policy({ mode: 'skip', reason: 'tested' }))).toBe('skipped')
+    expect(await site.judge('junk', policy({ signers: [{ certificate: { root: 'root' } }] }))).toBe('accepted')
+  })
 })

@@ -372,6 +372,22 @@ describe('a policy that has grown old', () => {
   })
 })
 
+describe('match.url', () => {
+  const policy = {
+    version: 1,
+    rules: [{ name: 'ours', match: { url: 'https://hub.example/org/**' }, mode: 'skip', reason: 'tested' }],
+  }
+  it.each([
+    ['https://HUB.example/org/m?revision=main', 'skipped'],
+    ['https://hub.example/org/../evil/m', 'refused POLICY_NO_MATCH'],
+    ['https://hub.example/org/%2e%2e/evil/m', 'refused INVALID_ARGUMENT'],
+    ['https://hub.example/org/..\\evil/m', 'refused INVALID_ARGUMENT'],
+    ['https://evil.example?/hub.example/org/m', 'refused POLICY_NO_MATCH'],
+  ])('is compared with what is fetched from %s', async (url, decision) => {
+    expect(await site.judge('models/one', policy, { url })).toBe(decision)
+  })
+})
+
 describe('match.name', () => {
   const policy = (name: string) => ({
     version: 1,
@@ -388,5 +404,27 @@ describe('match.name', () => {
   it('passes the rule over for another name, and for a model without a bundle', async () => {
     expect(await site.judge('models/one', policy('two'))).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await site.judge('models/unsigned', policy('**'))).toBe('refused BUNDLE_NOT_FOUND')
+  })
+  it('is not stepped over by a bundle that cannot be read, or that claims another name', async () => {
+    await site.model('vad')
+    await site.sign('vad', 'a')
+    const strict = {
+      version: 1,
+      trustRoots: ROOTS,
+      rules: [
+        { name: 'strict', match: { name: 'vad' }, signers: [{ key: 'a' }, { key: 'b' }], threshold: 2 },
+        { name: 'rest', match: { path: '**' }, signers: [{ key: 'a' }] },
+      ],
+    }
+    expect(await site.judge('vad', strict)).toBe('refused SIGNATURE_THRESHOLD')
+    const junk = await site.write('vad.x.sig', 'junk')
+    expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
+    expect(await site.judge('vad', strict, { signature: junk })).toBe('refused NAME_AMBIGUOUS')
+    await site.model('other')
+    await site.sign('other', 'a', 'vad.x.sig')
+    expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
+    // What no bundle claims, and all can be read: the rule is about another model.
+    await site.sign('other', 'a', 'vad.sig')
+    expect(await site.judge('vad', strict)).toBe('accepted')
   })
 })

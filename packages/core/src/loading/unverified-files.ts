@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import { nameFault } from '../manifest/names.ts'
-import { identityOf, type SourceFile } from '../source/local-source.ts'
+import { identityOf, MAX_DIRECTORIES, throwIfAborted, type SourceFile } from '../source/local-source.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import type { ServedFiles } from './served-files.ts'
 
@@ -21,24 +21,27 @@ export class UnverifiedFiles implements ServedFiles {
   readonly names: readonly string[]
   readonly #root: string
   readonly #refuse: (file: SourceFile) => Promise<void>
+  readonly #signal: AbortSignal | undefined
 
   /**
    * @param path a directory, or the only file that is known
    * @param entry the file that was asked for, relative to a directory
    * @param refuse looks a file up among the revoked ones before it is handed out
-   * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `FILE_UNREADABLE`
+   * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
    */
   static async open(
     path: string,
     entry: string | undefined,
     refuse: (file: SourceFile) => Promise<void>,
+    signal: AbortSignal | undefined,
   ): Promise<UnverifiedFiles> {
     const absolute = resolve(path)
     try {
       if ((await stat(absolute)).isDirectory())
-        return new UnverifiedFiles(absolute, entry, await listed(absolute), refuse)
-      return new UnverifiedFiles(dirname(absolute), basename(absolute), [basename(absolute)], refuse)
+        return new UnverifiedFiles(absolute, entry, await listed(absolute, signal), refuse, signal)
+      return new UnverifiedFiles(dirname(absolute), basename(absolute), [basename(absolute)], refuse, signal)
     } catch (error) {
+      if (error instanceof ModelSealError) throw error
       if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTDIR') throw unreadable(path, 'model', error)
       throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
         file: path,
@@ -53,24 +56,27 @@ export class UnverifiedFiles implements ServedFiles {
     entry: string | undefined,
     names: readonly string[],
     refuse: (file: SourceFile) => Promise<void>,
+    signal: AbortSignal | undefined,
   ) {
     this.#root = root
     this.entry = entry
     this.names = names
     this.#refuse = refuse
+    this.#signal = signal
   }
 
   /**
    * Reads any file below the root.
    *
    * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`,
-   * and what hashing throws
+   * `ABORTED`, and what hashing throws
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const file = await this.find(name)
     // Read by the hashing pool like any other file, so that a large one blocks nobody.
     const [result] = await hashFiles([{ file, ranges: [{ start: 0, end: file.identity.size }], keep: true }], {
       hashType: 'sha256',
+      signal: this.#signal,
     })
     await this.#refuse(file)
     return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
@@ -96,10 +102,13 @@ export class UnverifiedFiles implements ServedFiles {
 }
 
 /** Regular files and links to such; links to directories are not gone into. */
-async function listed(root: string): Promise<string[]> {
+async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
   const names: string[] = []
   const directories = ['']
+  let entered = 0
   for (let prefix = directories.pop(); prefix !== undefined && names.length < MAX_LISTED; prefix = directories.pop()) {
+    throwIfAborted(signal)
+    if (++entered > MAX_DIRECTORIES) break
     for (const entry of await readdir(join(root, prefix), { withFileTypes: true })) {
       const name = prefix + entry.name
       if (entry.isDirectory()) directories.push(`${name}/`)

@@ -1,8 +1,12 @@
-import { symlink } from 'node:fs/promises'
+import { rm, symlink } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { Revocations } from '../policy/revocations.ts'
+import { revokedByClaim } from '../policy/revoked-signer.ts'
 import { openVerifiedModel } from './open-verified-model.ts'
 import { TestSite } from './test-site.ts'
+import { UnverifiedFiles } from './unverified-files.ts'
 
 let site: TestSite
 const decoder = new TextDecoder()
@@ -102,6 +106,80 @@ it('refuses a model whose bundle claims a revoked key, though its signature does
   const text = { version: 1, rules: [{ name: 'r', match: { path: 'forged' }, mode: 'skip', reason: 'r' }] }
   expect(await site.judge('forged', text)).toBe('skipped')
   expect(await site.judge('forged', { ...text, revoked })).toBe('refused KEY_REVOKED')
+})
+
+describe('where root digests are revoked, a model that is loaded unverified', () => {
+  let revoked: object
+  beforeAll(async () => {
+    await site.model('old')
+    revoked = { rootDigests: [await site.sign('old', 'a', 'old/model.sig')] }
+  })
+  const text = (mode: 'audit' | 'skip') => ({
+    version: 1,
+    trustRoots: { b: { publicKey: 'b.pub' } },
+    rules: [
+      {
+        name: 'r',
+        match: { path: ['old', 'old/**', 'linked'] },
+        mode,
+        ...(mode === 'audit' ? { signers: [{ key: 'b' }] } : { reason: 'r' }),
+      },
+    ],
+    revoked,
+  })
+
+  it.each(['audit', 'skip'] as const)('is refused in the mode %s, whatever became of its bundle', async (mode) => {
+    await site.sign('old', 'a', 'old/model.sig')
+    expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
+    const signature = await site.write('old/model.sig', 'junk')
+    expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
+    // A bundle that was asked for is not passed over in the mode skip; in audit that it is junk is what is tolerated.
+    const given = await site.judge('old', text(mode), { signature })
+    expect(given).toBe(mode === 'audit' ? 'refused MODEL_REVOKED' : 'refused JSON_INVALID')
+    const inside = await site.write('old/other.sig', 'junk')
+    const other = await site.judge('old', text(mode), { signature: inside })
+    expect(other).toBe(mode === 'audit' ? 'refused MODEL_REVOKED' : 'refused JSON_INVALID')
+    await rm(inside)
+    await rm(signature)
+    expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
+  })
+
+  it.each(['audit', 'skip'] as const)('is refused in the mode %s where its root digest cannot be had', async (mode) => {
+    expect(await site.judge('linked', text(mode))).toBe('refused SYMLINK_REFUSED')
+  })
+})
+
+it('serves a file that is a link in both modes, as it serves links in a directory', async () => {
+  await symlink(site.file('blobs/1'), site.file('single/link.onnx'))
+  for (const mode of ['audit', 'skip'] as const) {
+    const model = await openVerifiedModel(site.file('single/link.onnx'), { policy: await policy(mode) })
+    expect(decoder.decode(await model.read('link.onnx'))).toBe('linked')
+  }
+})
+
+it('parses no certificate of a bundle whose signers no revocation concerns', async () => {
+  const none = {
+    material: {
+      method: 'certificate',
+      get certificates(): never {
+        throw new Error('looked at')
+      },
+    },
+  } as unknown as UnverifiedBundle
+  const revocations = new Revocations()
+  expect(await revokedByClaim(none, revocations)).toBeUndefined()
+  revocations.add({ keys: ['0'.repeat(64)] })
+  await expect(revokedByClaim(none, revocations)).rejects.toThrow('looked at')
+})
+
+it('stops reading and listing when the caller aborts', async () => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), signal })
+  controller.abort()
+  await expect(model.read('weights.bin')).rejects.toMatchObject({ code: 'ABORTED' })
+  const files = UnverifiedFiles.open(site.file('unsigned'), undefined, () => Promise.resolve(), signal)
+  await expect(files).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
 it('refuses a model that is not there in every mode', async () => {

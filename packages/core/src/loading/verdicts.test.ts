@@ -74,6 +74,29 @@ it('is explained in sentences', async () => {
   expect(explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))).toContain('POLICY_NOT_FOUND')
 })
 
+it('is explained with a reason for every check, and for every bundle that does not count', async () => {
+  await site.key('b')
+  await site.sign('good', 'b', 'other.b.sig')
+  await site.model('other', { 'weights.bin': 'other' })
+  await site.sign('other', 'a')
+  const strict = await site.policy({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' } },
+    rules: [{ name: 'two', match: { path: '**' }, signers: [{ key: 'a' }, { key: 'b' }], threshold: 2 }],
+  })
+  const verdict = await judgeModel(site.file('other'), { policy: strict })
+  expect(verdict.bundles.map(({ counted, reason }) => [counted, reason?.code])).toEqual([
+    [false, 'SIGNATURE_THRESHOLD'],
+    [false, 'SIGNATURE_THRESHOLD'],
+  ])
+  const text = explain(verdict)
+  expect(text).toContain('Distinct signers of the rule that signed the model: 1. Needed: 2.')
+  expect(text).toMatch(/other\.b\.sig" is over another model .* Expected the root digest sha256:/)
+  for (const model of ['good', 'changed', 'sandbox/try'])
+    for (const { check, reason } of (await judgeModel(site.file(model), { policy })).checks)
+      expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
+})
+
 it('expectations beside a policy are run, and those not met are told', async () => {
   await site.write(
     'trust.test.yaml',

@@ -102,6 +102,40 @@ describe('a policy is refused, with file, line and column, for', () => {
       '6:12',
       'not global',
     ],
+    ...['/**', '../**', '/*/**', '{models/x,**}'].map((glob): [string, string, string, string] => [
+      `the mode skip for nearly everything: path ${glob}`,
+      `${HEAD}rules:\n  - name: r\n    match: { path: "${glob}" }\n    mode: skip\n    reason: lazy\n`,
+      '6:12',
+      'not global',
+    ]),
+    ...['https://**', 'https://*/**', 'https://*.example/m/**', '**/m', 'https:/m'].map(
+      (glob): [string, string, string, string] => [
+        `the mode skip for nearly everything: url ${glob}`,
+        `${HEAD}rules:\n  - name: r\n    match: { url: "${glob}" }\n    mode: skip\n    reason: lazy\n`,
+        '6:12',
+        'not global',
+      ],
+    ),
+    ...(
+      [
+        ['models/v/', 'write \\"models/v/**\\"'],
+        ['/', 'ends with a slash'],
+        ['models//v', 'empty component'],
+        ['{a,}/v', 'empty component'],
+        ['{/srv,models}/v', 'empty component'],
+        ['models/./v', '"."'],
+        ['.', '"."'],
+        ['././v', '"."'],
+        ['x/../models/v', '".."'],
+        ['/../v', '".."'],
+        ['**/../v', '".."'],
+      ] as const
+    ).map(([glob, why]): [string, string, string, string] => [
+      `a path that no model has: ${glob}`,
+      `${HEAD}${RULE.replace('models/**', glob)}`,
+      '6:20',
+      why.replaceAll('\\"', '"'),
+    ]),
     [
       'the mode skip for a format',
       `${HEAD}rules:\n  - name: r\n    match: { format: onnx }\n    mode: skip\n    reason: lazy\n`,

@@ -1,5 +1,6 @@
+import type { X509Certificate } from 'node:crypto'
 import type { AltName } from 'pkijs'
-import { extensionOf, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
+import { extensionOf, holderKey, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
 import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
 import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
@@ -32,13 +33,14 @@ export async function certificateFacts(der: Uint8Array, path?: string): Promise<
     serialNumber: serialNumberOf(fields),
     issuer: distinguishedName(fields.issuer, x509.issuer),
     names: [...(subject === '' ? [] : [subject]), ...(alternative?.altNames ?? []).map(alternativeName)],
-    keyFingerprint: signingKey(() => publicKeyOf(x509.publicKey).fingerprint),
+    keyFingerprint: signingKey(x509),
   }
 }
 
-function signingKey(fingerprint: () => string): string | undefined {
+function signingKey(x509: X509Certificate): string | undefined {
+  const key = holderKey(x509)
   try {
-    return fingerprint()
+    return key && publicKeyOf(key).fingerprint
   } catch (error) {
     // An authority may well have an RSA key.
     if (error instanceof ModelSealError) return undefined

@@ -44,7 +44,6 @@ describe('checking a policy', () => {
     ['all formats', '{ path: "**" }', '{ path: "**", format: onnx }', true],
     ['a directory beside it', '{ path: "models/a/**" }', '{ path: "models/b/**" }', false],
     ['one format', '{ path: "**", format: onnx }', '{ path: "**" }', false],
-    ['a name', '{ path: "**", name: x }', '{ path: "**" }', false],
     ['what is outside of the directory', '{ path: "**" }', '{ path: "/srv/**" }', false],
     ['what is above it', '{ path: "**" }', '{ path: "../x/**" }', false],
     ['one of two globs', '{ path: "models/**" }', '{ path: ["models/a", "other"] }', false],
@@ -52,6 +51,21 @@ describe('checking a policy', () => {
     const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
     expect(found).toEqual(unreachable ? ['10 warning RULE_UNREACHABLE'] : [])
   })
+
+  it.each([
+    ['of any path', '{ name: x }', '{ path: "a/**" }', true],
+    ['of the same path', '{ path: "a/**", name: x }', '{ path: "**" }', true],
+    ['of another name', '{ name: x }', '{ name: y }', true],
+    ['of other paths', '{ path: "a/**", name: x }', '{ path: "b/**" }', false],
+    ['of one other path', '{ path: a/b, name: x }', '{ path: a }', false],
+    ['of another format', '{ format: onnx, name: x }', '{ path: "**", format: saved-model }', false],
+  ])(
+    'warns of a name rule before a rule %s that a model without the name comes to',
+    async (_, first, second, warned) => {
+      const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
+      expect(found).toEqual(warned ? ['7 warning NAME_AVOIDABLE'] : [])
+    },
+  )
 
   it('warns of the modes skip and audit', async () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`

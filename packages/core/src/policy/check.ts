@@ -6,11 +6,12 @@ import { checkFresh, compilePolicy, type CompiledPolicy, type Policy } from './p
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
-import { coveredBy } from './unreachable.ts'
+import { coveredBy, reachedAround } from './unreachable.ts'
 
 /** Dangers of a policy that is well formed. */
 export const WARNING_CODES = {
   REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
+  NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
@@ -131,6 +132,11 @@ function modeDangers(rule: Rule, { rules }: Policy): Danger[] {
   if (before) {
     const message = `The rule ${name} is never reached: the rule ${shown(before.name)} before it matches the same models.`
     dangers.push({ severity: 'warning', code: 'RULE_UNREACHABLE', message })
+  }
+  const around = reachedAround(rule, rules)
+  if (around) {
+    const message = `The rule ${name} goes by the name that bundles claim: without a bundle, or under another name, the rule ${shown(around.name)} may decide over the same model.`
+    dangers.push({ severity: 'warning', code: 'NAME_AVOIDABLE', message })
   }
   if (rule.mode === 'skip')
     dangers.push({

@@ -55,7 +55,11 @@ function modelLines({ model, files, bytes, durations }: Verdict): string[] {
 function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {
   const by = signer ? `is signed by ${signerText(signer)}` : 'has no valid signature by an accepted signer'
   const when = time ? `, at ${time.at} by the word of ${shown(time.authority)}` : ''
-  const why = counted ? 'It counts.' : `It does not count${reason ? `: ${reason.code}` : ''}.`
+  const why = counted
+    ? 'It counts.'
+    : reason
+      ? `It does not count: ${reason.code}. ${reason.message}`
+      : 'It does not count.'
   return `${shown(path)} ${by}${when}. ${why}`
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import picomatch from 'picomatch'
 import { describe, expect, it } from 'vitest'
-import { compileGlob, globFault } from './glob.ts'
+import { compileGlob, globFault, pathGlobFault, urlGlobFault } from './glob.ts'
 
 const matches = (glob: string, text: string) => compileGlob(glob).matches(text)
 
@@ -70,6 +70,20 @@ describe('a glob', () => {
       { numRuns: 2000 },
     )
   })
+
+  it.each(['./models/v', '../v', '../../v/**', '/srv/**', '..', '**', 'a/{b,c/d}', '/{a,b}'])(
+    'over paths, %s is good',
+    (glob) => expect(pathGlobFault(glob)).toBeUndefined(),
+  )
+
+  it.each(['https://Hub.example/**', 'HTTPS://hub.example/**', 'https://hub.example'])(
+    'over URLs, %s is refused, which would match none',
+    (glob) => expect(urlGlobFault(glob)).toBeDefined(),
+  )
+  it.each(['https://hub.example/Org/**', '**/m', 'https://**', 'https://hub.example/'])(
+    'over URLs, %s is good',
+    (glob) => expect(urlGlobFault(glob)).toBeUndefined(),
+  )
 
   it('takes a hostile glob and text without running away', () => {
     expect(matches(`${'*a'.repeat(1000)}b`, 'a'.repeat(4000))).toBe(false)

@@ -1,9 +1,11 @@
+import { shown } from '../errors.ts'
+
 /** A compiled glob. */
 export interface Glob {
   /** True where the glob covers all of the text, from its first character to its last. */
   matches: (text: string) => boolean
-  /** True where not one component is spelled out, so that nearly everything matches. */
-  global: boolean
+  /** For each alternative its components; undefined for one with wildcards. */
+  spelled: readonly (readonly (string | undefined)[])[]
 }
 
 /** Longer than any path that Linux opens. */
@@ -23,7 +25,9 @@ export function compileGlob(glob: string): Glob {
   const alternatives = parse(glob)
   return {
     matches: (text) => alternatives.some((alternative) => covers(alternative, text)),
-    global: alternatives.some(({ components }) => components.every((component) => typeof component !== 'string')),
+    spelled: alternatives.map(({ components }) =>
+      components.map((component) => (typeof component === 'string' ? component : undefined)),
+    ),
   }
 }
 
@@ -36,6 +40,39 @@ export function globFault(glob: string): string | undefined {
     if (error instanceof SyntaxError) return error.message
     throw error
   }
+}
+
+/**
+ * What is wrong with a glob over paths: no path has an empty component, a `.`, or a `..` behind
+ * another component, so a rule with one would say nothing, and a later one decide.
+ */
+export function pathGlobFault(glob: string): string | undefined {
+  const fault = globFault(glob)
+  if (fault !== undefined) return fault
+  for (const spelled of compileGlob(glob.replace(/^\.\//, '')).spelled) {
+    const components = glob.startsWith('/') ? spelled.slice(1) : spelled
+    if (components.at(-1) === '')
+      return `it ends with a slash, and no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for what is in a directory`
+    const upward = glob.startsWith('/') ? 0 : components.findIndex((component) => component !== '..')
+    const odd = components.find(
+      (component, index) =>
+        component === '' || component === '.' || (component === '..' && upward >= 0 && index >= upward),
+    )
+    if (odd === '') return 'it has an empty component, and no path has'
+    if (odd !== undefined) return `it has a component ${shown(odd)}, and no path has`
+  }
+  return undefined
+}
+
+/** What is wrong with a glob over URLs: scheme and host are compared in lower case, and have a path behind them. */
+export function urlGlobFault(glob: string): string | undefined {
+  const fault = globFault(glob)
+  if (fault !== undefined) return fault
+  const [origin = ''] = /^[^/]*:\/\/[^/]*/.exec(glob) ?? []
+  if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
+  if (origin === glob && !origin.endsWith('**'))
+    return `every URL has a path; write ${shown(`${glob}/**`)} for all of a host`
+  return undefined
 }
 
 const STAR = Symbol('*')

@@ -53,7 +53,7 @@ export async function judge(
   }
   const enough = enoughSigners(accepted, rule)
   judgement.checks.push(thresholdCheck(enough, rule))
-  for (const { verdict } of enough.group) verdict.counted = enough.reached
+  for (const signature of accepted) tellCount(signature.verdict, signature, enough, rule)
   const [first] = enough.group
   if (enough.reached && first) return { ...judgement, outcome: { signature: first.signature } }
   if (accepted.length > 0 && !(refusal && REVOKED_CODES.has(refusal.code))) refusal = tooFew(enough, rule)
@@ -180,8 +180,30 @@ function modelIdentity({ rootDigest, resources, serialization }: Manifest): stri
   return hash.digest('hex')
 }
 
+/** Of an accepted signature: whether the decision rests on it, or why not. */
+function tellCount(verdict: BundleVerdict, { signature }: Accepted, enough: Enough, rule: Rule): void {
+  const among = enough.group.some((other) => other.verdict === verdict)
+  if (among && enough.reached) {
+    verdict.counted = true
+    return
+  }
+  const [first] = enough.group
+  verdict.reason = (among || !first ? tooFew(enough, rule) : ofAnotherModel(verdict.path, signature, first)).toJSON()
+}
+
+function ofAnotherModel(file: string, { manifest }: VerifiedSignature, first: Accepted): ModelSealError {
+  const other = first.signature.manifest
+  return new ModelSealError(
+    'SIGNATURE_THRESHOLD',
+    `The bundle ${shown(file)} is over another model than the bundle ${shown(first.verdict.path)}.`,
+    manifest.rootDigest === other.rootDigest
+      ? { file, found: 'one root digest over other file names, or made in another way' }
+      : { file, expected: `the root digest sha256:${other.rootDigest}`, found: `sha256:${manifest.rootDigest}` },
+  )
+}
+
 function thresholdCheck(enough: Enough, rule: Rule): CheckVerdict {
-  const reason = `${enough.count} of ${rule.threshold} distinct signers needed, of ${rule.signers.length} accepted, signed the model.`
+  const reason = `Distinct signers of the rule that signed the model: ${enough.count}. Needed: ${rule.threshold}.`
   if (enough.reached) return { check: 'threshold', outcome: 'passed', reason }
   return {
     check: 'threshold',

@@ -1,33 +1,45 @@
 import { relative, sep } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
 import { compileGlob } from './glob.ts'
+import { modelUrl } from './model-url.ts'
 import type { MODEL_FORMATS, RuleText } from './rule-schema.ts'
 
 /** What a loader may say that it reads. */
 export type ModelFormat = (typeof MODEL_FORMATS)[number]
 
+/** The name that a bundle claims for its model; none where the bundle cannot be read. */
+export interface ClaimedName {
+  /** Path of the bundle. */
+  path: string
+  name?: string
+}
+
 /** What is known of a model before any signature is checked. */
 export class ModelFacts {
   /** Absolute path that the program loads. */
   readonly path: string
-  /** URL that it was fetched from, where the caller says so. */
+  /** URL that it was fetched from, where the caller says so: as {@link modelUrl} has it. */
   readonly url: string | undefined
   readonly format: ModelFormat | undefined
-  readonly #claimedNames: () => Promise<readonly string[]>
-  #names: Promise<readonly string[]> | undefined
+  readonly #claimedNames: () => Promise<readonly ClaimedName[]>
+  #names: Promise<readonly ClaimedName[]> | undefined
   readonly #relative = new Map<string, string>()
 
-  /** @param claimedNames the names that all bundles claim, asked for only where a rule needs them */
+  /**
+   * @param claimedNames what each bundle claims, asked for only where a rule needs it
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
+   */
   constructor(
     model: { path: string; url?: string | undefined; format?: ModelFormat | undefined },
-    claimedNames: () => Promise<readonly string[]>,
+    claimedNames: () => Promise<readonly ClaimedName[]>,
   ) {
     this.path = model.path
-    this.url = model.url
+    this.url = model.url === undefined ? undefined : modelUrl(model.url)
     this.format = model.format
     this.#claimedNames = claimedNames
   }
 
-  names(): Promise<readonly string[]> {
+  names(): Promise<readonly ClaimedName[]> {
     return (this.#names ??= this.#claimedNames())
   }
 
@@ -58,6 +70,8 @@ interface PathGlob {
   /** The directory that the path is relative to; undefined for a glob from the root. */
   from: string | undefined
   matches: (path: string) => boolean
+  /** As written, where nothing in it is a wildcard. */
+  literal: string | undefined
 }
 
 /** @param directory of the policy file: absolute */
@@ -80,22 +94,57 @@ function anyOf(globs: string | readonly string[]): (text: string) => boolean {
 
 /** A glob from the root sees the whole path; any other, the path relative to its policy file. */
 function pathGlob(glob: string, directory: string): PathGlob {
-  const { matches } = compileGlob(glob.replace(/^\.\//, ''))
-  return { from: glob.startsWith('/') ? undefined : directory, matches }
+  const { matches, spelled } = compileGlob(glob.replace(/^\.\//, ''))
+  const [only, another] = spelled
+  const literal = another || only?.includes(undefined) ? undefined : only?.join('/')
+  return { from: glob.startsWith('/') ? undefined : directory, matches, literal }
 }
 
-/** True where a rule is about this model; a promise only where the model's name has to be found out. */
-export function matchesModel(match: RuleMatch, facts: ModelFacts): boolean | Promise<boolean> {
+/** The directory above a model that a rule names without `/**`, which covers nothing in it. */
+export function directoryNamedAbove({ path }: RuleMatch, facts: ModelFacts): string | undefined {
+  return path?.find(
+    ({ from, literal }) =>
+      literal !== undefined && (from === undefined ? facts.path : facts.pathFrom(from)).startsWith(`${literal}/`),
+  )?.literal
+}
+
+/**
+ * True where a rule is about this model; a promise only where the model's name has to be found out.
+ *
+ * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
+ */
+export function matchesModel(
+  { name: rule, match }: { name: string; match: RuleMatch },
+  facts: ModelFacts,
+): boolean | Promise<boolean> {
   if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
   if (match.formats && (facts.format === undefined || !match.formats.includes(facts.format))) return false
   const { path, name } = match
   if (path && !path.some(({ from, matches }) => matches(from === undefined ? facts.path : facts.pathFrom(from))))
     return false
-  return name ? claimsName(name, facts) : true
+  return name ? claimsName(name, facts, rule) : true
 }
 
-/** A name is claimed until a signature proves it: every bundle must claim one that matches. */
-async function claimsName(name: (name: string) => boolean, facts: ModelFacts): Promise<boolean> {
-  const names = await facts.names()
-  return names.length > 0 && names.every(name)
+/**
+ * A name is claimed until a signature proves it. Whoever can put a file beside the model could
+ * otherwise step over the rule: so where one bundle may claim the name, all must claim the same.
+ */
+async function claimsName(matches: (name: string) => boolean, facts: ModelFacts, rule: string): Promise<boolean> {
+  const claimed = await facts.names()
+  const unreadable = claimed.find(({ name }) => name === undefined)
+  const names = [...new Set(claimed.flatMap(({ name }) => name ?? []))]
+  const wanted = names.filter(matches)
+  if (!unreadable && (wanted.length === 0 || names.length === 1)) return wanted.length > 0
+  throw new ModelSealError(
+    'NAME_AMBIGUOUS',
+    `Whether the rule ${shown(rule)} is about the model ${shown(facts.path)} cannot be told: it goes by the name, and the bundles do not agree on one.`,
+    {
+      file: unreadable?.path ?? facts.path,
+      expected: 'bundles that all claim one name',
+      found: [...names.map(shown), ...(unreadable ? [`${shown(unreadable.path)}, which cannot be read`] : [])].join(
+        ' and ',
+      ),
+      hint: 'Take away the bundle that is not of this model.',
+    },
+  )
 }

@@ -48,6 +48,16 @@ test('refuses a model that no rule matches', async () => {
   }
 })
 
+test('hints at the glob for what is in a directory, where a rule names the directory alone', async () => {
+  const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
+  const policy = await loadPolicy(path)
+  const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
+  await expect(ruleFor(policy, facts)).rejects.toMatchObject({
+    code: 'POLICY_NO_MATCH',
+    hint: expect.stringContaining('"models/vad/**"') as string,
+  })
+})
+
 describe('a policy is refused that', () => {
   test.each([
     ['has an unknown field', POLICY.replace('version: 1', 'version: 1\nallowAll: true'), 'line 2'],

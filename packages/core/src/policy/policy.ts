@@ -5,7 +5,7 @@ import { before, parseDuration } from './duration.ts'
 import type { FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
 import { readPolicySources, type PolicySource } from './include.ts'
-import { matchesModel, type ModelFacts } from './match.ts'
+import { directoryNamedAbove, matchesModel, type ModelFacts } from './match.ts'
 import { Revocations } from './revocations.ts'
 import { compileRules, type Rule } from './rule.ts'
 import { readTrustRoots, type CompiledRoot, type Reading } from './trust-roots.ts'
@@ -103,13 +103,15 @@ function compileRevocations(sources: readonly PolicySource[], problems: ModelSea
 /**
  * The first rule that matches the model decides.
  *
- * @throws {@link ModelSealError} `POLICY_NO_MATCH`
+ * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`
  */
 export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> {
   for (const rule of policy.rules) {
-    const matches = matchesModel(rule.match, facts)
+    const matches = matchesModel(rule, facts)
     if (matches === true || (matches !== false && (await matches))) return rule
   }
+  const seen = `As the policy sees it, the path is ${shown(facts.pathFrom(dirname(policy.path)))}.`
+  const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   throw new ModelSealError(
     'POLICY_NO_MATCH',
     `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.path)}.`,
@@ -117,7 +119,10 @@ export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> 
       file: facts.path,
       expected: 'a rule whose match covers it',
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
-      hint: `As the policy sees it, the path is ${shown(facts.pathFrom(dirname(policy.path)))}.`,
+      hint:
+        above === undefined
+          ? seen
+          : `${seen} A rule names the directory ${shown(above)} alone; ${shown(`${above}/**`)} is all that is in it.`,
     },
   )
 }

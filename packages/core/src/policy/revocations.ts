@@ -36,6 +36,7 @@ export class Revocations {
   /** Algorithms of revoked file digests. */
   readonly fileAlgorithms = new Set<string>()
   #rootDigests = false
+  #signers = false
 
   add(revoked: RevokedText): void {
     for (const entry of revoked.rootDigests ?? []) {
@@ -48,6 +49,7 @@ export class Revocations {
       this.fileAlgorithms.add(algorithm)
       this.#addExact(`${algorithm}:${hex}`, entry)
     }
+    this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
     for (const entry of revoked.keys ?? [])
       this.#addExact(`key:${typeof entry === 'string' ? entry : entry.fingerprint}`, entry)
     for (const entry of revoked.certificates ?? []) {
@@ -69,6 +71,11 @@ export class Revocations {
   /** True where some root digest is revoked. */
   get concernsModels(): boolean {
     return this.#rootDigests
+  }
+
+  /** True where some key, certificate or identity is revoked. */
+  get concernsSigners(): boolean {
+    return this.#signers
   }
 
   /** @param when the signature was made; a window counts as matching unless that is proven to be outside of it */

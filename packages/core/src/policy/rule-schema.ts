@@ -1,19 +1,32 @@
 import { z } from 'zod'
 import { EXTENSION_NAMES } from '../verification/fulcio-certificate.ts'
-import { compileGlob } from './glob.ts'
-import { durationSchema, globSchema, nameSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
+import { compileGlob, globFault } from './glob.ts'
+import {
+  durationSchema,
+  globSchema,
+  nameSchema,
+  pathGlobSchema,
+  reasonSchema,
+  textSchema,
+  timeSchema,
+  urlGlobSchema,
+} from './text-schema.ts'
 
 /** `rules`: who may sign what, and what else is asked for. */
 
 const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
+const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
+const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
 
 /** What the loader may say that it reads. */
 export const MODEL_FORMATS = ['onnx', 'tfjs-graph', 'tfjs-layers', 'saved-model'] as const
 
 const matchSchema = z
   .strictObject({
-    path: globsSchema.optional().describe('Globs over the path that the program loads, relative to the policy file.'),
-    url: globsSchema.optional().describe('Globs over the URL that the program loads.'),
+    path: pathGlobsSchema
+      .optional()
+      .describe('Globs over the path that the program loads, relative to the policy file.'),
+    url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
     format: z.union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)]).optional(),
   })
@@ -84,7 +97,10 @@ export const ruleSchema = z
     if (rule.mode === 'skip') {
       if (rule.reason === undefined) fault(['mode'], 'expected a "reason" beside the mode skip')
       if (!isExplicit(rule.match))
-        fault(['match'], 'expected a path or url that is not global: the mode skip checks nothing')
+        fault(
+          ['match'],
+          'expected a path or url that is not global, with a directory or host spelled out: the mode skip checks nothing',
+        )
       for (const field of ['signers', 'threshold', 'require'] as const)
         if (rule[field] !== undefined) fault([field], 'expected none in the mode skip, which checks no signature')
     } else if (rule.signers === undefined) {
@@ -100,9 +116,23 @@ export const ruleSchema = z
       )
   })
 
+/** Every path names a directory or file, and every URL a host. */
 function isExplicit({ path, url }: z.infer<typeof matchSchema>): boolean {
-  const globs = [path ?? [], url ?? []].flat()
-  return globs.length > 0 && globs.every((glob) => !compileGlob(glob).global)
+  const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
+  return (
+    paths.length + urls.length > 0 &&
+    paths.every((glob) =>
+      spelledOut(glob).every((components) => components.some((part) => part !== undefined && !/^\.{0,2}$/.test(part))),
+    ) &&
+    urls.every((glob) =>
+      spelledOut(glob).every(([scheme, empty, host]) => scheme?.endsWith(':') && empty === '' && host),
+    )
+  )
+}
+
+/** What is wrong with the glob itself is told elsewhere. */
+function spelledOut(glob: string): readonly (readonly (string | undefined)[])[] {
+  return globFault(glob) === undefined ? compileGlob(glob).spelled : []
 }
 
 /** A rule as it is written. */

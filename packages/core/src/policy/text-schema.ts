@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DURATION } from './duration.ts'
-import { globFault } from './glob.ts'
+import { globFault, pathGlobFault, urlGlobFault } from './glob.ts'
 import { regexpFault } from './regexp.ts'
 
 /** The values that fields of a policy are made of, each refused where it could be misread. */
@@ -9,10 +9,16 @@ export const nameSchema = z.string().min(1).max(200)
 
 export const fileSchema = z.string().min(1).max(4096).describe('A path, relative to the policy file.')
 
-export const globSchema = z.string().superRefine((glob, context) => {
-  const fault = globFault(glob)
-  if (fault !== undefined) context.addIssue({ code: 'custom', message: `the glob is not valid: ${fault}` })
-})
+export const globSchema = globWithout(globFault)
+export const pathGlobSchema = globWithout(pathGlobFault)
+export const urlGlobSchema = globWithout(urlGlobFault)
+
+function globWithout(faultOf: (glob: string) => string | undefined) {
+  return z.string().superRefine((glob, context) => {
+    const fault = faultOf(glob)
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: `the glob is not valid: ${fault}` })
+  })
+}
 
 const regexpSchema = z.string().superRefine((source, context) => {
   const fault = regexpFault(source)

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
-import { readCertificates } from '../bundle/certificate.ts'
+import { holderKey, readCertificates, readX509 } from '../bundle/certificate.ts'
 import { readRevocationLists } from '../bundle/revocation-list.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { certificateFacts } from './certificate-facts.ts'
+import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import { loadSigstoreTrust, type SigstoreTrust } from '../verification/sigstore-trust.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
@@ -88,8 +88,8 @@ class RootReader {
     if ('publicKey' in root) return { kind: 'publicKey', name, keys: await this.#keys([root.publicKey].flat()) }
     if ('certificates' in root) return this.#certificateRoot(name, root.certificates)
     if ('timestampAuthorities' in root) {
-      const read = await this.#files(['timestampAuthorities'], root.timestampAuthorities, readCertificates)
-      return { kind: 'timestampAuthorities', name, certificates: (await this.#divide(read)).trusted }
+      const { trusted } = await this.#authorities(['timestampAuthorities'], root.timestampAuthorities)
+      return { kind: 'timestampAuthorities', name, certificates: trusted }
     }
     const { sigstore } = root
     if (typeof sigstore === 'string') return { kind: 'sigstore', name, trust: await loadSigstoreTrust(sigstore) }
@@ -123,10 +123,8 @@ class RootReader {
       crls = [],
     }: Extract<TrustRoot, { certificates: unknown }>['certificates'],
   ): Promise<CertificateRoot> {
-    const roots = await this.#divide(await this.#files(['certificates', 'roots'], rootFiles, readCertificates))
-    const intermediates = await this.#divide(
-      await this.#files(['certificates', 'intermediates'], intermediateFiles, readCertificates),
-    )
+    const roots = await this.#authorities(['certificates', 'roots'], rootFiles)
+    const intermediates = await this.#authorities(['certificates', 'intermediates'], intermediateFiles)
     return {
       kind: 'certificates',
       name,
@@ -136,12 +134,12 @@ class RootReader {
     }
   }
 
-  async #files(
+  async #files<T>(
     at: ValuePath,
     files: string | readonly string[],
-    read: (path: string) => Promise<Buffer[]>,
-  ): Promise<Buffer[]> {
-    const found: Buffer[] = []
+    read: (path: string) => Promise<readonly T[]>,
+  ): Promise<T[]> {
+    const found: T[] = []
     for (const [index, file] of [files].flat().entries()) {
       const path = resolve(this.#source.directory, file)
       found.push(...((await this.#attempt([...at, index], path, () => read(path))) ?? []))
@@ -150,10 +148,13 @@ class RootReader {
   }
 
   /** An authority vouches for others at times that nobody states: revoked for a time is revoked. */
-  async #divide(certificates: readonly Buffer[]): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
+  async #authorities(
+    at: ValuePath,
+    files: string | readonly string[],
+  ): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
     const divided = { trusted: [] as Buffer[], revoked: [] as Buffer[] }
-    for (const der of certificates) {
-      const revoked = this.#revocations.certificate(await certificateFacts(der), undefined)
+    for (const { der, facts } of await this.#files(at, files, readAuthorities)) {
+      const revoked = this.#revocations.certificate(facts, undefined)
       divided[revoked ? 'revoked' : 'trusted'].push(der)
     }
     return divided
@@ -169,4 +170,24 @@ class RootReader {
       return undefined
     }
   }
+}
+
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, also for a key that could never verify anything */
+async function readAuthorities(path: string): Promise<{ der: Buffer; facts: CertificateFacts }[]> {
+  const certificates = await readCertificates(path)
+  return Promise.all(
+    certificates.map(async (der) => {
+      const facts = await certificateFacts(der, path)
+      if (holderKey(readX509(der, path))) return { der, facts }
+      throw new ModelSealError(
+        'CERTIFICATE_INVALID',
+        `A certificate of the file ${shown(path)} has a key that cannot be read.`,
+        {
+          file: path,
+          expected: 'a key of a known algorithm',
+          found: `the certificate ${facts.fingerprints[0]}`,
+        },
+      )
+    }),
+  )
 }

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { compileGlob } from './glob.ts'
 import type { Rule } from './rule.ts'
 
 /**
@@ -7,6 +8,45 @@ import type { Rule } from './rule.ts'
  */
 export function coveredBy(rule: Rule, rules: readonly Rule[]): Rule | undefined {
   return rules.slice(0, rules.indexOf(rule)).find((earlier) => covers(earlier, rule))
+}
+
+/** The first rule behind one with a name that may take the same path: a name can be changed, or withheld. */
+export function reachedAround(rule: Rule, rules: readonly Rule[]): Rule | undefined {
+  if (rule.match.name === undefined) return undefined
+  return rules.slice(rules.indexOf(rule) + 1).find((later) => mayMeet(rule, later))
+}
+
+/** False only where it is plain from the text that no model has both. */
+function mayMeet(a: Rule, b: Rule): boolean {
+  const sameDirectory = dirname(a.file) === dirname(b.file)
+  return (
+    (!a.match.formats || (b.match.formats?.some((format) => a.match.formats?.includes(format)) ?? true)) &&
+    someGlobs(a.match.written.url, b.match.written.url, globsMeet) &&
+    someGlobs(
+      a.match.written.path,
+      b.match.written.path,
+      (x, y) => (!sameDirectory && !(x.startsWith('/') && y.startsWith('/'))) || pathGlobsMeet(x, y),
+    )
+  )
+}
+
+function someGlobs(a: Globs, b: Globs, meet: (x: string, y: string) => boolean): boolean {
+  return a === undefined || b === undefined || [a].flat().some((x) => [b].flat().some((y) => meet(x, y)))
+}
+
+function pathGlobsMeet(a: string, b: string): boolean {
+  return a.startsWith('/') !== b.startsWith('/') || globsMeet(a.replace(/^\.\//, ''), b.replace(/^\.\//, ''))
+}
+
+function globsMeet(a: string, b: string): boolean {
+  return compileGlob(a).spelled.some((x) => compileGlob(b).spelled.some((y) => componentsMeet(x, y)))
+}
+
+/** Up to the first wildcard of either, what is spelled out must be the same. */
+function componentsMeet(a: readonly (string | undefined)[], b: readonly (string | undefined)[]): boolean {
+  const wild = a.findIndex((component, index) => component === undefined || b[index] === undefined)
+  const same = a.slice(0, wild < 0 ? a.length : wild).every((component, index) => component === b[index])
+  return same && (a.length === b.length || a.includes(undefined) || b.includes(undefined))
 }
 
 function covers(earlier: Rule, later: Rule): boolean {

@@ -50,7 +50,7 @@ const MAX_FILES = 1_000_000
 /** Deeper than any model; bounds the stack of directories. */
 const MAX_DEPTH = 256
 /** More directories than any model has; a few links to directories of links can stand for any number. */
-const MAX_DIRECTORIES = 100_000
+export const MAX_DIRECTORIES = 100_000
 /** Entries looked at between two turns of the event loop. */
 const ENTRIES_PER_TURN = 2_000
 
