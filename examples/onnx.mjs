@@ -12,7 +12,8 @@ const silence = new Tensor('float32', new Float32Array(512), [1, 512])
 const state = new Tensor('float32', new Float32Array(256), [2, 1, 128])
 const { output } = await session.run({ input: silence, state, sr: new Tensor('int64', [16_000n]) })
 
-console.log(`Signed by ${verdict.bundles[0].signer.name}, accepted by the rule ${verdict.rule}.`)
+const signer = verdict.bundles.find(({ counted }) => counted)?.signer
+console.log(`Signed by ${signer?.name}, ${verdict.decision} by the rule ${verdict.rule}.`)
 console.log(`Probability of speech in silence: ${output.data[0].toFixed(3)}`)
 
 await session.release()

@@ -48,7 +48,7 @@ export async function prepare() {
     signed[name] = await signModel(model, { signer })
   }
 
-  const policy = join(directory, 'trust-policy.yaml')
+  const policy = join(directory, 'modelseal.policy.yaml')
   writeFileSync(policy, POLICY)
   const models = {
     vad: join(directory, 'models/vad/silero_vad.onnx'),

@@ -8,7 +8,11 @@ import { prepare } from './prepare.mjs'
 
 tf.enableProdMode() // no banner
 const { models, policy } = await prepare()
-subscribe(VERDICT_CHANNEL, ({ decision, bundles }) => console.log(`${decision}: ${bundles[0].signer.name}`))
+subscribe(VERDICT_CHANNEL, ({ decision, bundles, error }) => {
+  // A refused model need not have a bundle, and its bundle need not have a valid signature.
+  const signer = bundles.find(({ counted }) => counted)?.signer
+  console.log(`${decision}: ${signer?.name ?? error?.code ?? 'nobody'}`)
+})
 
 const { loadGraphModel } = verified(tf, { policy })
 const model = await loadGraphModel(`file://${models.blazeface}`)

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const SOURCE = join(import.meta.dirname, '../packages/core/src')
 
-/** Highest first: a file imports from its own floor and from those below (DESIGN, "The house"). */
+/** Highest first: a file imports from its own floor and from those below (ARCHITECTURE.md). */
 const FLOORS = [
   'index',
   'telemetry',

@@ -34,7 +34,7 @@ export interface HashControl {
 
 /**
  * Small enough to stay in the core's cache between read and hash: measured faster than any larger
- * buffer (see DESIGN, Speed).
+ * buffer.
  */
 const CHUNK_BYTES = 128 * 1024
 
