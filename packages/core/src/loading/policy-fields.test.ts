@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeHashPool } from '../hashing/pool.ts'
 import { REVOKED_CODES } from '../policy/revocations.ts'
@@ -420,6 +421,7 @@ describe('match.name', () => {
     const junk = await site.write('vad.x.sig', 'junk')
     expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
     expect(await site.judge('vad', strict, { signature: junk })).toBe('refused NAME_AMBIGUOUS')
+    await rm(junk)
     await site.model('other')
     await site.sign('other', 'a', 'vad.x.sig')
     expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
