@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keySigner, ModelSealError, signModel, verifyModel, type SignOptions } from '@modelseal/core'
 import { MODELS, writeLinkedModel, writeModel } from './models.ts'
@@ -137,6 +138,28 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
         )
       })
     })
+  })
+})
+
+describe('any files, in shards of any size', () => {
+  it('have the names and digests that the reference tool computes, and verify', async () => {
+    const name = fc.stringMatching(/^[a-zé\u{1f600}][a-z0-9 ._é\uff21\u{1f600}-]{0,8}$/u)
+    const files = fc.dictionary(
+      fc.tuple(name, name).map((parts) => parts.join('/')),
+      fc.string({ maxLength: 300 }),
+      { minKeys: 1, maxKeys: 5 },
+    )
+    await fc.assert(
+      fc.asyncProperty(files, fc.integer({ min: 1, max: 400 }), async (contents, shardSize) => {
+        fc.pre(Object.values(contents).some((content) => content !== ''))
+        const model = fresh(contents)
+        const theirs = await reference.ask({ operation: 'digests', model, shardSize })
+        await weSign(model, `${model}.sig`, { shardSize })
+        expect(theirs.ok && new Map(theirs.value as [string, string][])).toEqual(await signedDigests(`${model}.sig`))
+        await weVerify(model, `${model}.sig`)
+      }),
+      { numRuns: 40 },
+    )
   })
 })
 
