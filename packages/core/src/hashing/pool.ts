@@ -14,7 +14,7 @@ const POOL = Symbol.for('modelseal.hashing.pool/1')
 const registry = globalThis as { [POOL]?: Promise<HashPool> | undefined }
 
 /** How many threads hash at once. */
-export const POOL_THREADS = availableParallelism()
+const POOL_THREADS = availableParallelism()
 
 /**
  * The one pool of this process, made on first use. Idle threads do not keep the process alive.

@@ -12,9 +12,6 @@ export interface Serialization {
   ignorePaths?: readonly string[]
 }
 
-/** The shard size that the standard recommends, in bytes (OMS 6.3.2). */
-export const DEFAULT_SHARD_SIZE = 1_000_000_000
-
 /** The ranges of a file that are hashed, each for itself (OMS 6.3). */
 export function rangesOf(fileSize: number, { method, shardSize }: Serialization): ByteRange[] {
   if (method === 'files') return [{ start: 0, end: fileSize }]

@@ -82,44 +82,47 @@ function keysThatMayHaveSigned(
   return keys
 }
 
-async function byCertificate(
+function byCertificate(
   bundle: UnverifiedBundle,
   rule: Rule,
   policy: Policy,
   now: number,
 ): Promise<IdentifiedSignature> {
-  const roots = new Set(rule.signers.flatMap((signer) => (signer.method === 'certificate' ? [signer.root] : [])))
-  let refusal: ModelSealError | undefined
-  for (const root of roots) {
-    try {
-      const signature = await verifyByCertificate(bundle, root, policy, now)
-      const { signer } = signature
-      if (signer.method !== 'certificate') continue
-      const signers = rule.signers.flatMap((accepted, index) => (isBy(signer, accepted, root) ? [index] : []))
-      if (signers.length > 0) return { signature, signers, keys: [] }
-      refusal ??= notTrusted(bundle, rule, signer)
-    } catch (error) {
-      if (!(error instanceof ModelSealError)) throw error
-      refusal ??= error
-    }
-  }
-  throw refusal ?? notTrusted(bundle, rule)
+  return byRoot(bundle, rule, {
+    method: 'certificate',
+    verify: (root) => verifyByCertificate(bundle, root, policy, now),
+    accepts: (accepted, signer, root) => signer.method === 'certificate' && isBy(signer, accepted, root),
+  })
 }
 
-async function bySigstore(
+function bySigstore(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: number): Promise<IdentifiedSignature> {
+  return byRoot(bundle, rule, {
+    method: 'sigstore',
+    verify: (root) => verifyBySigstore(bundle, root, policy, now),
+    accepts: (accepted, signer, root) => signer.method === 'sigstore' && isIdentity(signer, accepted, root),
+  })
+}
+
+/** How a method whose signers go by a trust root verifies, and knows whom a rule accepts. */
+interface RootedMethod {
+  method: 'certificate' | 'sigstore'
+  verify: (root: string) => Promise<VerifiedSignature>
+  accepts: (accepted: Rule['signers'][number], signer: CertificateSigner | SigstoreSigner, root: string) => boolean
+}
+
+async function byRoot(
   bundle: UnverifiedBundle,
   rule: Rule,
-  policy: Policy,
-  now: number,
+  { method, verify, accepts }: RootedMethod,
 ): Promise<IdentifiedSignature> {
-  const roots = new Set(rule.signers.flatMap((signer) => (signer.method === 'sigstore' ? [signer.root] : [])))
+  const roots = new Set(rule.signers.flatMap((signer) => (signer.method === method ? [signer.root] : [])))
   let refusal: ModelSealError | undefined
   for (const root of roots) {
     try {
-      const signature = await verifyBySigstore(bundle, root, policy, now)
+      const signature = await verify(root)
       const { signer } = signature
-      if (signer.method !== 'sigstore') continue
-      const signers = rule.signers.flatMap((accepted, index) => (isIdentity(signer, accepted, root) ? [index] : []))
+      if (signer.method === 'key') continue
+      const signers = rule.signers.flatMap((accepted, index) => (accepts(accepted, signer, root) ? [index] : []))
       if (signers.length > 0) return { signature, signers, keys: [] }
       refusal ??= notTrusted(bundle, rule, signer)
     } catch (error) {
