@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
-import { abortedError, identityOf, type FileIdentity, type SourceFile } from '../source/local-source.ts'
+import { abortedError, type SourceFile } from '../source/local-source.ts'
+import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 
@@ -17,6 +18,8 @@ export interface HashJob {
   ranges: readonly ByteRange[]
   /** True where the caller wants the hashed bytes themselves, too. */
   keep: boolean
+  /** Path of a new file that gets the hashed bytes as they are read. Not together with `keep`. */
+  copyTo?: string
 }
 
 export interface HashResult {
@@ -42,28 +45,64 @@ let scratch: Uint8Array<ArrayBuffer> | undefined
 
 /**
  * Reads and hashes one file, synchronously: this is the work of a pool's thread, and of the
- * calling thread for tiny models. The file is opened without following a link at its last
- * component and without waiting on a FIFO.
+ * calling thread for tiny models.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or does not
- * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `ABORTED`
+ * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
  */
 export function hashFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
   const { file } = job
-  const fd = openRegular(file)
+  const fd = file.fd ?? openListed(file)
   try {
     checkUnchanged(file, fd)
-    const result = job.keep ? hashKept(job, fd, hashType, control) : hashRanges(job, fd, hashType, control)
+    const result = job.keep ? hashKept(job, fd, hashType, control) : hashThrough(job, fd, hashType, control)
     checkUnchanged(file, fd)
     return result
   } catch (error) {
     throw error instanceof ModelSealError ? error : unreadable(file.name, 'file', error)
   } finally {
-    closeSync(fd)
+    if (file.fd === undefined) closeSync(fd)
   }
 }
 
-function hashRanges(job: HashJob, fd: number, hashType: HashType, control: HashControl): HashResult {
+function hashThrough(job: HashJob, fd: number, hashType: HashType, control: HashControl): HashResult {
+  if (job.copyTo === undefined) return hashRanges(job, fd, hashType, control, () => {})
+  const copy = copying(job.file, () => openSync(job.copyTo ?? '', 'wx', 0o600))
+  try {
+    return hashRanges(job, fd, hashType, control, (chunk) => {
+      copying(job.file, () => {
+        for (let done = 0; done < chunk.length;) done += writeSync(copy, chunk, done)
+      })
+    })
+  } finally {
+    closeSync(copy)
+  }
+}
+
+/** @throws {@link ModelSealError} `COPY_FAILED` */
+function copying<T>(file: SourceFile, write: () => T): T {
+  try {
+    return write()
+  } catch (cause) {
+    throw new ModelSealError(
+      'COPY_FAILED',
+      `The private copy of ${shown(file.name)} could not be written (${errno(cause)}).`,
+      {
+        file: file.name,
+        hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
+        cause,
+      },
+    )
+  }
+}
+
+function hashRanges(
+  job: HashJob,
+  fd: number,
+  hashType: HashType,
+  control: HashControl,
+  put: (chunk: Uint8Array) => void,
+): HashResult {
   scratch ??= new Uint8Array(CHUNK_BYTES)
   const algorithm = ALGORITHMS[hashType]
   const digests: string[] = []
@@ -71,6 +110,7 @@ function hashRanges(job: HashJob, fd: number, hashType: HashType, control: HashC
     if (end - start <= CHUNK_BYTES) {
       const bytes = scratch.subarray(0, end - start)
       readFully(job.file, fd, bytes, start, control)
+      put(bytes)
       digests.push(algorithm.whole(bytes))
       continue
     }
@@ -78,6 +118,7 @@ function hashRanges(job: HashJob, fd: number, hashType: HashType, control: HashC
     for (let offset = start; offset < end; offset += CHUNK_BYTES) {
       const chunk = scratch.subarray(0, Math.min(CHUNK_BYTES, end - offset))
       readFully(job.file, fd, chunk, offset, control)
+      put(chunk)
       hasher.update(chunk)
     }
     digests.push(hasher.hex())
@@ -110,34 +151,6 @@ function readFully(file: SourceFile, fd: number, into: Uint8Array, position: num
     done += count
   }
   control.advance(into.length)
-}
-
-function openRegular(file: SourceFile): number {
-  try {
-    return openSync(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (error) {
-    if (errno(error) === 'ELOOP' || errno(error) === 'ENOENT') {
-      throw changed(file, errno(error) === 'ELOOP' ? 'it became a symbolic link' : 'it disappeared')
-    }
-    throw unreadable(file.name, 'file', error)
-  }
-}
-
-function checkUnchanged(file: SourceFile, fd: number): void {
-  const stat = fstatSync(fd, { bigint: true })
-  if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
-  const now = identityOf(stat)
-  for (const field of ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]) {
-    if (now[field] !== file.identity[field])
-      throw changed(file, `its ${field} went from ${file.identity[field]} to ${now[field]}`)
-  }
-}
-
-function changed(file: SourceFile, how: string): ModelSealError {
-  return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
-    file: file.name,
-    hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
-  })
 }
 
 function allocate(file: SourceFile): ArrayBuffer {

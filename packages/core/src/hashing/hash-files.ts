@@ -122,7 +122,13 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
         throw error
       }
     })
-    await Promise.race([allDone(batches), stopped])
+    const done = allDone(batches)
+    try {
+      await Promise.race([done, stopped])
+    } finally {
+      // Unless something would go on writing, or reading through a descriptor of the caller's.
+      if (jobs.some(({ file, copyTo }) => file.fd !== undefined || copyTo !== undefined)) await done.catch(() => {})
+    }
     onProgress?.(total, total)
     return joined(jobs, answers)
   } finally {
@@ -145,9 +151,9 @@ async function allDone(batches: Promise<void>[]): Promise<void> {
   })
 }
 
-/** A file of several shards is spread over the threads; a kept file is one buffer, so one piece. */
+/** A file of several shards is spread over the threads; what is kept or copied is written in one go. */
 function piecesOf(job: HashJob): HashJob[] {
-  if (job.keep) return [job]
+  if (job.keep || job.copyTo !== undefined) return [job]
   const pieces: HashJob[] = []
   let ranges: ByteRange[] = []
   let bytes = 0

@@ -1,6 +1,7 @@
 import { ModelSealError } from '../errors.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import { openVerifiedModel, type OpenOptions } from './open-verified-model.ts'
+import type { OpenOptions } from './open-options.ts'
+import { openVerifiedModel } from './open-verified-model.ts'
 
 /**
  * Checks a model as a load would, and hands nothing out: a refusal is a verdict like any other.

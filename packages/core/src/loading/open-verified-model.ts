@@ -1,39 +1,26 @@
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { Contents } from '../manifest/contents.ts'
 import { nameWithin } from '../manifest/ignores.ts'
 import { judge } from '../policy/judge.ts'
-import { ModelFacts, type ModelFormat } from '../policy/match.ts'
+import { ModelFacts } from '../policy/match.ts'
 import { checkFresh, loadPolicy, ruleFor, type Policy } from '../policy/policy.ts'
 import { REVOKED_CODES } from '../policy/revocations.ts'
 import { boundsOf } from '../policy/signature-time.ts'
 import type { Rule } from '../policy/rule.ts'
-import { MODEL_FORMATS } from '../policy/rule-schema.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { WatchedPolicy } from '../policy/watch-policy.ts'
 import { throwIfAborted } from '../source/local-source.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { BundleSearch } from './bundle-search.ts'
 import type { FoundModel } from './find-bundles.ts'
+import { AllowedIsolation } from './isolation.ts'
+import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
 import { openUnverified } from './open-unverified.ts'
+import type { PlacedFiles } from './placed-files.ts'
 import { UnrevokedContents } from './revoked-files.ts'
 import type { ServedFiles } from './served-files.ts'
 import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
-
-export interface OpenOptions {
-  /** The trust policy: a path, one that was loaded, or one that is watched. Without it, it is looked for. */
-  policy?: string | Policy | WatchedPolicy | undefined
-  /** Path of the bundle. Without it, it is looked for beside the model. */
-  signature?: string | undefined
-  /** What the caller is going to read, for rules that match by format. */
-  format?: ModelFormat | undefined
-  /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
-  url?: string | undefined
-  signal?: AbortSignal | undefined
-  onProgress?: ProgressCallback | undefined
-}
 
 /**
  * Reads files of a model whose signature and policy were accepted, each against its signed digest.
@@ -46,9 +33,29 @@ export interface ModelReader {
   readonly files: readonly string[]
   /**
    * @returns the bytes that were hashed; nobody else has this buffer
-   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
+   * `ISOLATION_REFUSED`
    */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * In bytes, by what the disk says.
+   *
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
+   */
+  size(name: string): number
+  /**
+   * True where these files should reach the runtime as buffers, by {@link read}; false where by their
+   * paths, by {@link place}: as caller and policy want it, and by their size.
+   *
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
+   */
+  inMemory(names: readonly string[]): boolean
+  /**
+   * As {@link VerifiedModel.place}. All files of one call get the same kind of path.
+   *
+   * @throws {@link ModelSealError} as there
+   */
+  place(names: readonly string[]): Promise<PlacedFiles>
 }
 
 /**
@@ -109,7 +116,7 @@ async function open<T>(
   gather: Gather<T>,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
-  checkFormat(options.format)
+  checkChoices(options)
   const now = Date.now()
   const search = new BundleSearch(path, options.signature)
   const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict))
@@ -126,7 +133,6 @@ async function open<T>(
     const model = await timed(verdict, 'hashing', () =>
       readModel(found, signature, rule, policy, options, gather, verdict),
     )
-    throwIfAborted(options.signal)
     verdict.decision = 'accepted'
     return model
   } catch (error) {
@@ -195,9 +201,6 @@ async function findSignature(
   return { found, signature: outcome.signature }
 }
 
-/** How this function hands files out: as the buffers that were hashed. */
-const ISOLATION = 'memory'
-
 async function readModel<T>(
   found: FoundModel,
   signature: VerifiedSignature,
@@ -207,28 +210,31 @@ async function readModel<T>(
   gather: Gather<T>,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
-  await checking(verdict, 'isolation', (tell) => {
-    checkIsolation(rule)
-    tell(`The runtime gets the bytes that were hashed (${ISOLATION}).`)
+  const allowed = await checking(verdict, 'isolation', (tell) => {
+    const isolation = new AllowedIsolation(options.isolation ?? 'auto', rule)
+    tell(`The runtime gets what was hashed, as ${isolation.levels.join(' or ')}.`)
+    return isolation
   })
   return checking(verdict, 'files', async (tell) => {
     const contents = await compareNames(found, signature, rule, options)
+    const { revocations } = policy
+    const lookup = { revocations, when: boundsOf(signature), signal: options.signal }
+    const served = new UnrevokedContents(contents, allowed, lookup)
     try {
-      const { revocations } = policy
-      const served = new UnrevokedContents(contents, {
-        revocations,
-        when: boundsOf(signature),
-        signal: options.signal,
-      })
       const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))
       if (rule.require.files !== 'loaded') await served.checkRest()
       tell(
         `${contents.checked.files} of ${contents.names.length} signed files were hashed and are as they were signed.`,
       )
+      throwIfAborted(options.signal)
       return new VerifiedModel(served, signature.manifest, verdict, gathered)
+    } catch (error) {
+      await served.dispose()
+      throw error
     } finally {
       verdict.files.checked = contents.checked.files
       verdict.bytes = contents.checked.bytes
+      verdict.isolation = [...served.used]
     }
   })
 }
@@ -252,7 +258,14 @@ async function openAnyway<T>(
 }
 
 function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
-  return { entry, files: served.names, read: (name) => served.read(name) }
+  return {
+    entry,
+    files: served.names,
+    size: (name) => served.size(name),
+    inMemory: (names) => served.inMemory(names),
+    read: (name) => served.read(name),
+    place: (names) => served.place(names),
+  }
 }
 
 function compareNames(
@@ -275,58 +288,4 @@ function compareNames(
 
 function onlyFile({ source }: FoundModel): string | undefined {
   return source.kind === 'file' ? source.name : undefined
-}
-
-function checkIsolation({ name, require: { isolation } }: Rule): void {
-  if (!isolation || isolation.includes(ISOLATION)) return
-  throw new ModelSealError(
-    'ISOLATION_REFUSED',
-    `The rule ${shown(name)} does not allow the way in which this model is loaded.`,
-    {
-      expected: isolation.join(' or '),
-      found: ISOLATION,
-      hint: `Allow ${ISOLATION} in "require.isolation", or use a loader that offers another way.`,
-    },
-  )
-}
-
-const OPTIONS = [
-  'policy',
-  'signature',
-  'format',
-  'url',
-  'signal',
-  'onProgress',
-] as const satisfies (keyof OpenOptions)[]
-
-/**
- * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
- * happens to be found.
- */
-function checkOptions(options: OpenOptions): void {
-  const known: readonly string[] = OPTIONS
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of a verified load.`, {
-      expected: OPTIONS.join(', '),
-      found: shown(unknown),
-    })
-  }
-  for (const name of ['policy', 'signature'] as const) {
-    const value: unknown = options[name]
-    if (value === undefined || (typeof value === 'string' && value !== '')) continue
-    if (name === 'policy' && typeof value === 'object' && value !== null) continue
-    throw new ModelSealError('INVALID_ARGUMENT', `The option "${name}" is not usable.`, {
-      expected: name === 'policy' ? 'a path, or a policy that was loaded' : 'a path',
-      found: typeof value === 'string' ? 'an empty string' : typeof value,
-    })
-  }
-}
-
-function checkFormat(format: string | undefined): void {
-  if (format === undefined || MODEL_FORMATS.some((known) => known === format)) return
-  throw new ModelSealError('INVALID_ARGUMENT', 'The option "format" is not a format that a policy can name.', {
-    expected: MODEL_FORMATS.join(' or '),
-    found: shown(format),
-  })
 }

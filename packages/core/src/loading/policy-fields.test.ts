@@ -4,7 +4,7 @@ import { closeHashPool } from '../hashing/pool.ts'
 import { REVOKED_CODES } from '../policy/revocations.ts'
 import type { ErrorCode } from '../errors.ts'
 import { createHash } from 'node:crypto'
-import type { OpenOptions } from './open-verified-model.ts'
+import type { OpenOptions } from './open-options.ts'
 import { TestSite } from './test-site.ts'
 
 let site: TestSite
@@ -240,9 +240,10 @@ const CASES: Case[] = [
     rule: { require: { isolation: ['memory', 'copy'] } },
   },
   {
-    what: 'require.isolation that lacks memory',
+    what: 'require.isolation that lacks memory, for a caller who asks for it',
     model: 'models/one',
     rule: { require: { isolation: ['in-place'] } },
+    options: { isolation: 'memory' },
     refused: 'ISOLATION_REFUSED',
   },
 

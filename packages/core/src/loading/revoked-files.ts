@@ -4,6 +4,8 @@ import type { Contents } from '../manifest/contents.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
 import type { SourceFile } from '../source/local-source.ts'
+import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
+import { Placing, type PlacedFiles } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
 interface Lookup {
@@ -20,13 +22,19 @@ interface Lookup {
  */
 export class UnrevokedContents implements ServedFiles {
   readonly #contents: Contents
+  readonly #allowed: AllowedIsolation
+  readonly #placing: Placing
   readonly #lookup: Lookup
   readonly #algorithms: readonly HashType[]
   readonly #cleared = new Set<string>()
 
-  constructor(contents: Contents, lookup: Lookup) {
+  #read = false
+
+  constructor(contents: Contents, allowed: AllowedIsolation, lookup: Lookup) {
     const { method, hashType } = contents.serialization
     this.#contents = contents
+    this.#allowed = allowed
+    this.#placing = new Placing(contents, allowed)
     this.#lookup = lookup
     this.#algorithms = hashTypesOf(lookup.revocations).filter((type) => method === 'shards' || type !== hashType)
   }
@@ -35,10 +43,38 @@ export class UnrevokedContents implements ServedFiles {
     return this.#contents.names
   }
 
+  get used(): IsolationLevel[] {
+    return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
+  }
+
+  size(name: string): number {
+    return this.#contents.file(name).identity.size
+  }
+
+  inMemory(names: readonly string[]): boolean {
+    return this.#allowed.inMemory(names.reduce((sum, name) => sum + this.size(name), 0))
+  }
+
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    this.#allowed.checkReading()
     const bytes = await this.#contents.read(name)
-    await this.#clear(this.#contents.sourceFiles.filter((file) => file.name === name))
+    await this.#clear([this.#contents.file(name)])
+    this.#read = true
     return bytes
+  }
+
+  async place(names: readonly string[]): Promise<PlacedFiles> {
+    const placed = await this.#placing.place(names)
+    await this.#clear(names.map((name) => this.#contents.file(name)))
+    return placed
+  }
+
+  confirm(): void {
+    this.#placing.confirm()
+  }
+
+  dispose(): Promise<void> {
+    return this.#placing.dispose()
   }
 
   async checkRest(): Promise<void> {

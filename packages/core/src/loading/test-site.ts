@@ -7,7 +7,7 @@ import { readPublicKey } from '../bundle/public-key.ts'
 import { keySigner } from '../signing/key.ts'
 import { signModel, type DigestOptions } from '../signing/sign-model.ts'
 import { judgeModel } from './judge-model.ts'
-import type { OpenOptions } from './open-verified-model.ts'
+import type { OpenOptions } from './open-options.ts'
 
 /** For tests: a directory with models, keys made for the moment, bundles and policies. */
 export class TestSite {

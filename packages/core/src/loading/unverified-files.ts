@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
@@ -5,6 +6,8 @@ import { hashFiles } from '../hashing/hash-files.ts'
 import { nameFault } from '../manifest/names.ts'
 import { identityOf, MAX_DIRECTORIES, throwIfAborted, type SourceFile } from '../source/local-source.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
+import { AUTO_MEMORY_BYTES } from './isolation.ts'
+import type { PlacedFiles } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
 /** More than any model has; the rest of a larger tree can be read, and is not listed. */
@@ -19,6 +22,7 @@ export class UnverifiedFiles implements ServedFiles {
   /** The file that was asked for, relative to the root; undefined for a directory. */
   readonly entry: string | undefined
   readonly names: readonly string[]
+  readonly used = []
   readonly #root: string
   readonly #refuse: (file: SourceFile) => Promise<void>
   readonly #signal: AbortSignal | undefined
@@ -81,6 +85,28 @@ export class UnverifiedFiles implements ServedFiles {
     await this.#refuse(file)
     return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
   }
+
+  size(name: string): number {
+    try {
+      return statSync(join(this.#root, name)).size
+    } catch (error) {
+      throw unreadable(name, 'file', error)
+    }
+  }
+
+  inMemory(names: readonly string[]): boolean {
+    return names.reduce((sum, name) => sum + this.size(name), 0) <= AUTO_MEMORY_BYTES
+  }
+
+  /** Files stay where they lie: nothing is promised about them but that they are not revoked. */
+  async place(names: readonly string[]): Promise<PlacedFiles> {
+    for (const name of names) await this.#refuse(await this.find(name))
+    return { directory: this.#root, isolation: 'none', path: (name) => join(this.#root, name) }
+  }
+
+  confirm(): void {}
+
+  async dispose(): Promise<void> {}
 
   async find(name: string): Promise<SourceFile> {
     const fault = nameFault(name)

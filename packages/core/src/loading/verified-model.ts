@@ -1,5 +1,8 @@
+import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
+import type { PlacedFiles } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
 /**
@@ -43,6 +46,57 @@ export class VerifiedModel<T = undefined> {
     return this.#served.read(name)
   }
 
-  /** Releases what the model holds; under the isolation `memory` that is nothing yet. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /**
+   * One signed file as a stream of bytes: from memory where it is small, else from where
+   * {@link place} puts it, so that no byte comes out before the whole file was found as signed.
+   *
+   * @throws {@link ModelSealError} what {@link read} and {@link place} throw
+   */
+  async stream(name: string): Promise<ReadableStream<Uint8Array>> {
+    if (this.#served.inMemory([name])) return new Blob([await this.read(name)]).stream()
+    return Readable.toWeb(createReadStream(await this.path(name))) as ReadableStream<Uint8Array>
+  }
+
+  /**
+   * The path of one signed file for a runtime that loads by path; see {@link place}.
+   *
+   * @throws {@link ModelSealError} what {@link place} throws
+   */
+  async path(name: string): Promise<string> {
+    return (await this.place([name])).path(name)
+  }
+
+  /**
+   * Gives signed files a path each, below one directory that only this user can enter. What is there is
+   * what was hashed: a copy, or (`in-place`) a link to the very file, which nobody but root and this
+   * user can write to. The paths are good until the model is disposed of.
+   *
+   * Load first, then call {@link confirm}, then dispose.
+   *
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
+   * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`
+   * @example
+   * ```ts
+   * await using model = await openVerifiedModel('models/llama', { isolation: 'in-place' })
+   * const weights = await model.path('model.gguf')
+   * ```
+   */
+  place(names: readonly string[]): Promise<PlacedFiles> {
+    return this.#served.place(names)
+  }
+
+  /**
+   * To be called after a runtime has loaded from paths: refuses where a file that was placed
+   * `in-place` changed in the meantime.
+   *
+   * @throws {@link ModelSealError} `FILE_CHANGED`
+   */
+  confirm(): void {
+    this.#served.confirm()
+  }
+
+  /** Removes the paths that {@link place} gave, and closes what they lead to. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#served.dispose()
+  }
 }

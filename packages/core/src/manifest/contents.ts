@@ -26,6 +26,14 @@ export interface HashedAmount {
   bytes: number
 }
 
+/** Where one file of a model is to be read from, from now on. */
+export interface Placement {
+  /** The same file, by another path or an open descriptor; or the listed one, where it is copied. */
+  file: SourceFile
+  /** Path of a new file that gets a copy of it. */
+  copyTo?: string
+}
+
 /**
  * A model on disk beside a manifest that it is to be equal to. Names are compared when this is
  * made, before anything is hashed; contents are compared by {@link read} and {@link checkRest},
@@ -34,7 +42,7 @@ export interface HashedAmount {
 export class Contents {
   readonly #source: LocalSource
   readonly #manifest: Manifest
-  readonly #files: ReadonlyMap<string, SourceFile>
+  readonly #files: Map<string, SourceFile>
   readonly #options: ContentsOptions
   readonly #totalBytes: number
   readonly #checked = new Set<string>()
@@ -62,7 +70,7 @@ export class Contents {
   private constructor(
     source: LocalSource,
     manifest: Manifest,
-    files: ReadonlyMap<string, SourceFile>,
+    files: Map<string, SourceFile>,
     options: ContentsOptions,
   ) {
     this.#source = source
@@ -98,10 +106,34 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, and what hashing throws
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const [result] = await this.#hash([{ file: this.file(name) }], true)
+    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+  }
+
+  /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` */
+  file(name: string): SourceFile {
     const file = this.#files.get(name)
     if (!file) throw notSigned(name)
-    const [result] = await this.#hash([file], true)
-    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+    return file
+  }
+
+  /** True where the file was found equal to the manifest. */
+  isChecked(name: string): boolean {
+    return this.#checked.has(name)
+  }
+
+  /**
+   * Checks files where they are placed; those that are copied, while they are.
+   *
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, and what hashing throws
+   */
+  async check(placements: readonly Placement[]): Promise<void> {
+    await this.#hash(placements, false)
+  }
+
+  /** From now on the file is read there: it is the one that was checked, or a copy of it. */
+  replace(file: SourceFile): void {
+    this.#files.set(file.name, file)
   }
 
   /**
@@ -111,12 +143,13 @@ export class Contents {
    */
   async checkRest(): Promise<void> {
     await this.#hash(
-      [...this.#files.values()].filter(({ name }) => !this.#checked.has(name)),
+      [...this.#files.values()].filter(({ name }) => !this.#checked.has(name)).map((file) => ({ file })),
       false,
     )
   }
 
-  async #hash(files: readonly SourceFile[], keep: boolean): Promise<HashResult[]> {
+  async #hash(placements: readonly Placement[], keep: boolean): Promise<HashResult[]> {
+    const files = placements.map(({ file }) => file)
     const { serialization } = this.#manifest
     const before = this.#checkedBytes
     const { onProgress, signal } = this.#options
@@ -125,7 +158,11 @@ export class Contents {
     for (const file of files) this.#compareSize(file, problems)
     if (problems.length > 0) throw mismatch(this.#source, problems)
 
-    const jobs: HashJob[] = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep }))
+    const jobs: HashJob[] = placements.map((placement) => ({
+      ...placement,
+      ranges: rangesOf(placement.file.identity.size, serialization),
+      keep,
+    }))
     const results = await hashFiles(jobs, {
       hashType: serialization.hashType,
       modelBytes: this.#totalBytes,

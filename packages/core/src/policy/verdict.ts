@@ -82,6 +82,8 @@ export interface Verdict {
   files: { checked: number; signed: number }
   /** Bytes hashed. */
   bytes: number
+  /** How files were handed out while the model was opened; absent where hashing was not reached. */
+  isolation?: readonly ('memory' | 'copy' | 'in-place')[]
   /** Milliseconds. */
   durations: { policy: number; verification: number; hashing: number }
   /** Why the model was refused. */

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
 import { followLink, linksNotAllowed } from './follow-link.ts'
+import { hubBlob } from './hub-link.ts'
 import { errno, unreadable } from './read-small-file.ts'
 
 /** What tells one state of one file from any other. */
@@ -23,6 +24,8 @@ export interface SourceFile {
   /** Absolute path. */
   path: string
   identity: FileIdentity
+  /** A descriptor that is open for reading: the file is read through it, and not by its path. */
+  fd?: number
 }
 
 /** A model on this machine: a directory tree, or one file. */
@@ -68,10 +71,11 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     const name = basename(absolute)
     if (target.isDirectory())
       return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
+    const path = join(await realpath(dirname(absolute)), name)
     // OMS 6.1.1: a symbolic link is never a resource.
-    if (own.isSymbolicLink()) throw linksNotAllowed(absolute, name)
+    if (own.isSymbolicLink() && !hubBlob(path)) throw linksNotAllowed(absolute, name)
     if (!target.isFile()) throw special(absolute, name)
-    return { kind: 'file', path: join(await realpath(dirname(absolute)), name), givenPath: absolute, name }
+    return { kind: 'file', path, givenPath: absolute, name }
   } catch (error) {
     if (error instanceof ModelSealError) throw error
     if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
@@ -115,7 +119,7 @@ export async function placeOf(path: string): Promise<string> {
  * `MODEL_TOO_LARGE`, `ABORTED`
  */
 export async function listFiles(source: LocalSource, options: ListOptions): Promise<SourceFile[]> {
-  if (source.kind === 'file') return [regularFile(source.path, source.name, readState(source.path))]
+  if (source.kind === 'file') return [onlyFile(source)]
 
   const files: SourceFile[] = []
   const directories: Directory[] = [{ path: source.path, prefix: '', ancestors: [source.path] }]
@@ -143,6 +147,11 @@ export async function listFiles(source: LocalSource, options: ListOptions): Prom
     const stat = readState(path)
     if (!stat.isSymbolicLink()) {
       files.push(regularFile(path, name, stat))
+      return
+    }
+    const blob = hubBlob(path)
+    if (blob) {
+      files.push(regularFile(blob.path, name, blob.stat))
       return
     }
     if (!options.followLinks) throw linksNotAllowed(path, name)
@@ -178,6 +187,12 @@ export function abortedError(signal?: AbortSignal): ModelSealError {
 /** The identity of a file as `lstat` or `fstat` reports it. */
 export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileIdentity {
   return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
+}
+
+function onlyFile({ path, name }: LocalSource): SourceFile {
+  const stat = readState(path)
+  const blob = stat.isSymbolicLink() ? hubBlob(path) : undefined
+  return regularFile(blob?.path ?? path, name, blob?.stat ?? stat)
 }
 
 function regularFile(path: string, name: string, stat: BigIntStats): SourceFile {

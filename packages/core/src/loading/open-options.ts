@@ -1,0 +1,72 @@
+import { ModelSealError, shown } from '../errors.ts'
+import type { ProgressCallback } from '../hashing/hash-files.ts'
+import type { ModelFormat } from '../policy/match.ts'
+import type { Policy } from '../policy/policy.ts'
+import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/rule-schema.ts'
+import type { WatchedPolicy } from '../policy/watch-policy.ts'
+import type { Isolation } from './isolation.ts'
+
+export interface OpenOptions {
+  /** The trust policy: a path, one that was loaded, or one that is watched. Without it, it is looked for. */
+  policy?: string | Policy | WatchedPolicy | undefined
+  /** Path of the bundle. Without it, it is looked for beside the model. */
+  signature?: string | undefined
+  /** What the caller is going to read, for rules that match by format. */
+  format?: ModelFormat | undefined
+  /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
+  url?: string | undefined
+  /** How the runtime is to get the files. Default `auto`. */
+  isolation?: Isolation | undefined
+  signal?: AbortSignal | undefined
+  onProgress?: ProgressCallback | undefined
+}
+
+const OPTIONS = [
+  'policy',
+  'signature',
+  'format',
+  'url',
+  'isolation',
+  'signal',
+  'onProgress',
+] as const satisfies (keyof OpenOptions)[]
+
+/**
+ * Refuses options that are none, and values that are unusable as a path.
+ *
+ * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
+ * happens to be found.
+ */
+export function checkOptions(options: OpenOptions): void {
+  const known: readonly string[] = OPTIONS
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) {
+    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of a verified load.`, {
+      expected: OPTIONS.join(', '),
+      found: shown(unknown),
+    })
+  }
+  for (const name of ['policy', 'signature'] as const) {
+    const value: unknown = options[name]
+    if (value === undefined || (typeof value === 'string' && value !== '')) continue
+    if (name === 'policy' && typeof value === 'object' && value !== null) continue
+    throw new ModelSealError('INVALID_ARGUMENT', `The option "${name}" is not usable.`, {
+      expected: name === 'policy' ? 'a path, or a policy that was loaded' : 'a path',
+      found: typeof value === 'string' ? 'an empty string' : typeof value,
+    })
+  }
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a value that is not one of those that there are */
+export function checkChoices({ format, isolation }: OpenOptions): void {
+  checkChoice('format', format, MODEL_FORMATS)
+  checkChoice('isolation', isolation, [...ISOLATION_LEVELS, 'auto'])
+}
+
+function checkChoice(option: string, value: unknown, choices: readonly string[]): void {
+  if (value === undefined || choices.some((choice) => choice === value)) return
+  throw new ModelSealError('INVALID_ARGUMENT', `The option "${option}" has none of the values that it can have.`, {
+    expected: choices.join(' or '),
+    found: typeof value === 'string' ? shown(value) : typeof value,
+  })
+}

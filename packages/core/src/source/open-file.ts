@@ -1,0 +1,46 @@
+import { constants, fstatSync, openSync, type BigIntStats } from 'node:fs'
+import { ModelSealError, shown } from '../errors.ts'
+import { identityOf, type FileIdentity, type SourceFile } from './local-source.ts'
+import { errno, unreadable } from './read-small-file.ts'
+
+/**
+ * Opens a listed file for reading, without following a link at its last component and without
+ * waiting on a FIFO.
+ *
+ * @returns the descriptor, which is the caller's to close
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
+ */
+export function openListed(file: SourceFile): number {
+  try {
+    return openSync(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    if (errno(error) === 'ELOOP' || errno(error) === 'ENOENT') {
+      throw changed(file, errno(error) === 'ELOOP' ? 'it became a symbolic link' : 'it disappeared')
+    }
+    throw unreadable(file.name, 'file', error)
+  }
+}
+
+/**
+ * Refuses a file that is not, or no longer, the one that was listed.
+ *
+ * @throws {@link ModelSealError} `FILE_CHANGED`
+ */
+export function checkUnchanged(file: SourceFile, fd: number): BigIntStats {
+  const stat = fstatSync(fd, { bigint: true })
+  if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
+  const now = identityOf(stat)
+  for (const field of ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]) {
+    if (now[field] !== file.identity[field])
+      throw changed(file, `its ${field} went from ${file.identity[field]} to ${now[field]}`)
+  }
+  return stat
+}
+
+/** The refusal of a file that changed under our eyes. */
+export function changed(file: SourceFile, how: string): ModelSealError {
+  return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
+    file: file.name,
+    hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
+  })
+}
