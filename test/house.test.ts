@@ -13,6 +13,7 @@ const FLOORS = [
   'policy',
   'verification',
   'signing',
+  'receipts',
   'bundle',
   'manifest',
   'hashing',

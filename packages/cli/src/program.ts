@@ -5,6 +5,7 @@ import { addPolicyCheck } from './commands/policy-check.ts'
 import { addPolicyExplain } from './commands/policy-explain.ts'
 import { addPolicyInit } from './commands/policy-init.ts'
 import { addPolicyTest } from './commands/policy-test.ts'
+import { addReceipts } from './commands/receipts.ts'
 import { addSignCertificate } from './commands/sign-certificate.ts'
 import { addSignKey } from './commands/sign-key.ts'
 import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs11.ts'
@@ -50,6 +51,7 @@ export function createProgram(version: string, perform: Perform): Command {
 
   addDigest(program, perform)
   addTrustRoot(program, perform)
+  addReceipts(program, perform)
 
   const policy = program.command('policy').description('Write, check, explain and test a trust policy.')
   addPolicyInit(policy, perform)

@@ -131,6 +131,7 @@ export const ERROR_CODES = {
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading
+  RECEIPTS_UNUSABLE: 'the store of receipts is not private to this user, or cannot be written to',
   COPY_FAILED: 'the private copy of a file, from which a runtime was to load it, could not be written',
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
   PATH_ESCAPES: 'the model refers to a path outside its own directory',

@@ -64,3 +64,4 @@ export {
 } from './verification/sigstore-trust.ts'
 export { sigstoreSigner, type SigstoreSignerOptions } from './loading/sigstore-signer.ts'
 export { exportTrustRoot } from './loading/export-trust-root.ts'
+export { dropReceipts, listReceipts, type ReceiptInfo } from './receipts/receipts.ts'

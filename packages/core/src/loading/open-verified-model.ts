@@ -21,6 +21,7 @@ import { UnrevokedContents } from './revoked-files.ts'
 import type { ServedFiles } from './served-files.ts'
 import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
+import { WarmLoad } from './warm-load.ts'
 
 /**
  * Reads files of a model whose signature and policy were accepted, each against its signed digest.
@@ -216,17 +217,20 @@ async function readModel<T>(
     return isolation
   })
   return checking(verdict, 'files', async (tell) => {
+    const now = Date.now()
     const contents = await compareNames(found, signature, rule, options)
+    const warm = await WarmLoad.start(contents, found.source, signature, rule, now)
     const { revocations } = policy
     const lookup = { revocations, when: boundsOf(signature), signal: options.signal }
     const served = new UnrevokedContents(contents, allowed, lookup)
     try {
       const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))
       if (rule.require.files !== 'loaded') await served.checkRest()
-      tell(
-        `${contents.checked.files} of ${contents.names.length} signed files were hashed and are as they were signed.`,
-      )
       throwIfAborted(options.signal)
+      await warm.finish(contents)
+      const { files } = contents.checked
+      const hashed = `${files} of ${contents.names.length} signed files were hashed and are as they were signed.`
+      tell(warm.warm ? (warm.note ?? '') : [hashed, ...(warm.note === undefined ? [] : [warm.note])].join(' '))
       return new VerifiedModel(served, signature.manifest, verdict, gathered)
     } catch (error) {
       await served.dispose()
@@ -235,6 +239,7 @@ async function readModel<T>(
       verdict.files.checked = contents.checked.files
       verdict.bytes = contents.checked.bytes
       verdict.isolation = [...served.used]
+      verdict.hashed = warm.warm ? 'receipt' : 'files'
     }
   })
 }

@@ -79,6 +79,12 @@ const requireSchema = z.strictObject({
       'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
     ),
   isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
+  receipts: z
+    .union([z.enum(['never', 'allow']), z.strictObject({ maxAge: durationSchema })])
+    .optional()
+    .describe(
+      'never: every load hashes (default). Else a model whose files did not change since they were last hashed here, at most maxAge ago (allow: 7d), is not hashed again.',
+    ),
 })
 
 export const ruleSchema = z

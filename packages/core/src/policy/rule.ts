@@ -18,6 +18,8 @@ export interface Requirements {
   hashAlgorithms?: readonly string[]
   files: 'all' | 'loaded' | 'ignore-unsigned'
   isolation?: readonly string[]
+  /** Absent where every load hashes. */
+  receipts?: { maxAge: Duration }
 }
 
 /** One entry of a rule's list of signers. */
@@ -148,7 +150,7 @@ function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatc
 }
 
 function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
-  const { maxSignatureAge, signedAfter, hashAlgorithms, isolation } = require
+  const { maxSignatureAge, signedAfter, hashAlgorithms, isolation, receipts } = require
   const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
   return {
     transparencyLog: require.transparencyLog ?? false,
@@ -158,5 +160,14 @@ function compileRequirements(require: NonNullable<RuleText['require']>): Require
     ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
     ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
     ...(isolation === undefined ? {} : { isolation }),
+    ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
   }
+}
+
+/** How old a receipt may be where the policy does not say. */
+const RECEIPT_AGE = '7d'
+
+function compileReceipts(receipts: 'allow' | { maxAge: string }): Pick<Requirements, 'receipts'> {
+  const maxAge = parseDuration(receipts === 'allow' ? RECEIPT_AGE : receipts.maxAge)
+  return maxAge ? { receipts: { maxAge } } : {}
 }

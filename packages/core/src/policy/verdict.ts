@@ -78,7 +78,9 @@ export interface Verdict {
   }
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
-  /** Files hashed and found as signed, of those that the manifest lists. */
+  /** `receipt` where nothing was hashed, since a receipt says that nothing changed. Absent where it was not reached. */
+  hashed?: 'files' | 'receipt'
+  /** Files found as signed, of those that the manifest lists. */
   files: { checked: number; signed: number }
   /** Bytes hashed. */
   bytes: number

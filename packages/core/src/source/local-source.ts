@@ -5,6 +5,7 @@ import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
 import { followLink, linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
+import { othersMayWrite } from './ownership.ts'
 import { errno, unreadable } from './read-small-file.ts'
 
 /** What tells one state of one file from any other. */
@@ -24,6 +25,8 @@ export interface SourceFile {
   /** Absolute path. */
   path: string
   identity: FileIdentity
+  /** What lets somebody else than root and this user write to it, as a phrase; absent where nothing does. */
+  exposed?: string
   /** A descriptor that is open for reading: the file is read through it, and not by its path. */
   fd?: number
 }
@@ -198,7 +201,8 @@ function onlyFile({ path, name }: LocalSource): SourceFile {
 function regularFile(path: string, name: string, stat: BigIntStats): SourceFile {
   if (stat.isSymbolicLink()) throw linksNotAllowed(path, name)
   if (!stat.isFile()) throw special(path, name)
-  return { name, path, identity: identityOf(stat) }
+  const exposed = othersMayWrite(stat)
+  return { name, path, identity: identityOf(stat), ...(exposed === undefined ? {} : { exposed }) }
 }
 
 function readState(path: string): BigIntStats {

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { nonEmpty, withJson } from '../options.ts'
+import type { Outcome, Perform } from '../perform.ts'
+
+/** `modelseal receipts list|drop`: which models are not hashed again, and forgetting that. */
+export function addReceipts(program: Command, perform: Perform): void {
+  const group = program
+    .command('receipts')
+    .description('Which models need no hashing again on this machine, where the policy allows it; forget them.')
+  withJson(group.command('list'))
+    .description('List the receipts of this user.')
+    .action((flags: { json?: boolean }, command: Command) => perform(list)('', flags, command))
+  withJson(group.command('drop'))
+    .description('Forget the receipts of a model, so that its next load hashes it; those of all models with --all.')
+    .argument('[model]', 'a model directory or file', nonEmpty)
+    .option('--all', 'of all models')
+    .action((model: string | undefined, flags: DropFlags, command: Command) => {
+      if ((model === undefined) !== (flags.all === true)) command.error("error: give either a model or '--all'")
+      return perform(drop)(model ?? '', flags, command)
+    })
+}
+
+interface DropFlags {
+  all?: boolean | undefined
+  json?: boolean
+}
+
+async function list(): Promise<Outcome> {
+  const { listReceipts, shown } = await import('@modelseal/core')
+  const receipts = await listReceipts()
+  const lines = receipts.map(
+    ({ model, hashedAt, files, rootDigest }) =>
+      `${hashedAt}  ${shown(model)}  ${files} ${files === 1 ? 'file' : 'files'}, sha256:${rootDigest}`,
+  )
+  return { lines: lines.length === 0 ? ['There are no receipts.'] : lines, json: { result: { receipts } } }
+}
+
+async function drop(model: string, { all }: DropFlags): Promise<Outcome> {
+  const { dropReceipts } = await import('@modelseal/core')
+  const dropped = await (all ? dropReceipts() : dropReceipts(model))
+  return {
+    lines: [`Dropped ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
+    json: { result: { dropped } },
+  }
+}

@@ -1,0 +1,109 @@
+import { ModelSealError } from '../errors.ts'
+import type { Contents } from '../manifest/contents.ts'
+import { before } from '../policy/duration.ts'
+import type { Rule } from '../policy/rule.ts'
+import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
+import { ReceiptStore } from '../receipts/store.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
+
+/**
+ * Spares a model the hashing where a receipt of this user says that nothing about it changed, as far
+ * as the rule allows it. Signature and policy have been judged again before this.
+ */
+export class WarmLoad {
+  readonly #source: LocalSource
+  readonly #signature: VerifiedSignature
+  readonly #startedAt: number
+  readonly #receipt: Receipt | undefined
+  /** Why the model is hashed all the same, or is not: a sentence; undefined where the rule allows no receipts. */
+  #note: string | undefined
+
+  /** Takes the model over, where it can. */
+  static async start(
+    contents: Contents,
+    source: LocalSource,
+    signature: VerifiedSignature,
+    { require: { receipts, files } }: Rule,
+    now: number,
+  ): Promise<WarmLoad> {
+    if (!receipts || files === 'loaded') return new WarmLoad(source, signature, now, undefined, undefined)
+    const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
+    if (typeof found === 'string') return new WarmLoad(source, signature, now, undefined, `It has ${found}.`)
+    contents.takeOver()
+    const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}; none was hashed again.`
+    return new WarmLoad(source, signature, now, found, note)
+  }
+
+  private constructor(
+    source: LocalSource,
+    signature: VerifiedSignature,
+    startedAt: number,
+    receipt: Receipt | undefined,
+    note: string | undefined,
+  ) {
+    this.#source = source
+    this.#signature = signature
+    this.#startedAt = startedAt
+    this.#receipt = receipt
+    this.#note = note
+  }
+
+  /** True where the model was not hashed. */
+  get warm(): boolean {
+    return this.#receipt !== undefined
+  }
+
+  get note(): string | undefined {
+    return this.#note
+  }
+
+  /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */
+  async finish(contents: Contents): Promise<void> {
+    if (this.#note === undefined || this.warm) return
+    const kept = await keepReceipt(this.#source, this.#signature, contents, this.#startedAt)
+    this.#note += kept === undefined ? ' A receipt was left for the next load.' : ` No receipt was left: ${kept}.`
+  }
+}
+
+/** @returns the receipt, or what there is instead, as a phrase */
+async function findReceipt(
+  source: LocalSource,
+  { bundleDigest, manifest }: VerifiedSignature,
+  contents: Contents,
+  oldest: number,
+  now: number,
+): Promise<Receipt | string> {
+  try {
+    const receipt = await ReceiptStore.open().find(source.path, bundleDigest)
+    if (!receipt) return 'no receipt'
+    if (receipt.hashedAt < oldest) return 'a receipt that is older than the rule allows'
+    if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt of another manifest'
+    const fault = receiptFault(receipt, now)
+    if (fault !== undefined) return fault
+    const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
+    return changed ? 'a receipt, but files that changed since' : receipt
+  } catch (error) {
+    if (error instanceof ModelSealError) return `no store of receipts that could be used: ${error.found ?? error.code}`
+    throw error
+  }
+}
+
+/** @returns why there is none, as a phrase */
+async function keepReceipt(
+  source: LocalSource,
+  { bundleDigest, manifest }: VerifiedSignature,
+  contents: Contents,
+  hashedAt: number,
+): Promise<string | undefined> {
+  try {
+    const { rootDigest } = manifest
+    const receipt = makeReceipt({ model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed })
+    if (typeof receipt === 'string') return receipt
+    await ReceiptStore.open().keep(receipt)
+    return undefined
+  } catch (error) {
+    if (error instanceof ModelSealError) return error.found ?? error.code
+    throw error
+  }
+}

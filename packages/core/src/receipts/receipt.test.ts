@@ -1,0 +1,98 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { listFiles, openLocalSource, type FileIdentity } from '../source/local-source.ts'
+import { scratch } from '../testing/scratch.ts'
+import {
+  GRANULARITY,
+  isUnchanged,
+  makeReceipt,
+  parseReceipt,
+  receiptFault,
+  writeReceipt,
+  type Receipt,
+} from './receipt.ts'
+
+const LINUX = process.platform === 'linux'
+const DIGESTS = { rootDigest: 'a'.repeat(64), bundleDigest: 'b'.repeat(64) }
+
+async function checked(hashedAt: number) {
+  const model = scratch({ 'config.json': '{}', 'sub/weights.bin': 'weights' })
+  const files = await listFiles(await openLocalSource(model), { ignored: () => false, followLinks: false })
+  return { model, ...DIGESTS, hashedAt, files }
+}
+
+describe.runIf(LINUX)('a receipt', () => {
+  test('remembers every file, and survives being written', async () => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const receipt = makeReceipt(model) as Receipt
+    expect([...receipt.files.keys()].sort()).toEqual(['config.json', 'sub/weights.bin'])
+    expect(parseReceipt(writeReceipt(receipt))).toEqual(receipt)
+    expect(model.files.every((file) => isUnchanged(receipt, file))).toBe(true)
+  })
+
+  test('is not made of files that changed just before they were hashed', async () => {
+    expect(makeReceipt(await checked(Date.now()))).toBe('files that changed just before they were hashed')
+  })
+
+  test('is not made of files that somebody else can write to', async () => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const files = model.files.map((file) => ({ ...file, exposed: 'the mode 0666' }))
+    expect(makeReceipt({ ...model, files })).toBe('the mode 0666 among its files')
+  })
+
+  test('is not made of files on another file system', async () => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const files = model.files.map((file) => ({ ...file, identity: { ...file.identity, dev: file.identity.dev + 1n } }))
+    expect(makeReceipt({ ...model, files })).toBe('files on another file system than the model')
+  })
+
+  test('is not made on a file system that is not of this machine alone', async () => {
+    expect(makeReceipt({ ...(await checked(0)), model: '/proc/self' })).toMatch(/^a file system \(0x9fa0\)/)
+  })
+
+  test('says nothing within the granularity of times after it was made, nor when it is from the future', async () => {
+    const receipt = makeReceipt(await checked(Date.now() + 2 * GRANULARITY)) as Receipt
+    expect(receiptFault(receipt, receipt.hashedAt + GRANULARITY)).toBeUndefined()
+    expect(receiptFault(receipt, receipt.hashedAt + GRANULARITY - 1)).toBe('a receipt that is too young')
+    expect(receiptFault(receipt, receipt.hashedAt - 1)).toBe('a receipt that is too young')
+  })
+
+  test.each(['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const)(
+    'does not speak of a file with another %s',
+    async (field) => {
+      const model = await checked(Date.now() + 2 * GRANULARITY)
+      const receipt = makeReceipt(model) as Receipt
+      const [file] = model.files
+      if (!file) throw new Error('no file')
+      const identity: FileIdentity = { ...file.identity }
+      if (field === 'size') identity.size++
+      else identity[field]++
+      expect(isUnchanged(receipt, { ...file, identity })).toBe(false)
+      expect(isUnchanged(receipt, { ...file, name: 'another' })).toBe(false)
+      expect(isUnchanged(receipt, { ...file, exposed: 'the mode 0666' })).toBe(false)
+    },
+  )
+})
+
+test('what is no receipt is none, whatever it is', () => {
+  const receipt = { version: 1, model: '/m', ...DIGESTS, hashedAt: 1, files: [['a', '1', '2', 3, '4', '5']] }
+  const parsed = (value: unknown) => parseReceipt(Buffer.from(JSON.stringify(value)))
+  expect(parsed(receipt)?.files.get('a')).toEqual({ dev: 1n, ino: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5n })
+  for (const field of Object.keys(receipt)) {
+    expect(parsed({ ...receipt, [field]: undefined })).toBeUndefined()
+    expect(parsed({ ...receipt, [field]: {} })).toBeUndefined()
+  }
+  expect(parsed({ ...receipt, version: 2 })).toBeUndefined()
+  expect(parsed({ ...receipt, files: [['a', 'x', '2', 3, '4', '5']] })).toBeUndefined()
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.uint8Array(),
+        fc.json().map((json) => Buffer.from(json)),
+      ),
+      (bytes) => {
+        expect(parseReceipt(bytes)).toBeUndefined()
+      },
+    ),
+  )
+})

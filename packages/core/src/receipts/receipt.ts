@@ -1,0 +1,150 @@
+import { lstatSync, statfsSync } from 'node:fs'
+import { Fields } from '../bundle/fields.ts'
+import { parseStrictJson } from '../bundle/json.ts'
+import type { FileIdentity, SourceFile } from '../source/local-source.ts'
+
+/**
+ * What this user remembers of a model that was hashed where it lies, and found to be what a bundle
+ * says: the state of every file. A file in the same state holds the same bytes, as long as nobody
+ * else can write to it.
+ */
+export interface Receipt {
+  /** Absolute path of the model, without links. */
+  model: string
+  /** SHA-256 in lowercase hex. */
+  rootDigest: string
+  /** SHA-256 of the bundle file, lowercase hex. */
+  bundleDigest: string
+  /** When the hashing began: milliseconds since 1970. */
+  hashedAt: number
+  /** Every signed file, by its name. */
+  files: ReadonlyMap<string, FileIdentity>
+}
+
+/** Coarser than the times of any file system that is used for receipts: milliseconds. */
+export const GRANULARITY = 2_000
+
+/** What of a checked model goes into its receipt. */
+export interface CheckedModel extends Omit<Receipt, 'files'> {
+  files: readonly SourceFile[]
+}
+
+/**
+ * @returns the receipt of a model that was just found as signed; or why there can be none, as a phrase
+ */
+export function makeReceipt(checked: CheckedModel): Receipt | string {
+  const { model, rootDigest, bundleDigest, hashedAt } = checked
+  const fault = foreignFileSystem(model)
+  if (fault !== undefined) return fault
+  const { dev } = lstatSync(model, { bigint: true })
+  const files = new Map<string, FileIdentity>()
+  for (const { name, identity, exposed } of checked.files) {
+    if (exposed !== undefined) return `${exposed} among its files`
+    if (identity.dev !== dev) return 'files on another file system than the model'
+    // What is written within one tick of the clock of a file system leaves the same times.
+    if (lastChange(identity) > hashedAt - GRANULARITY) return 'files that changed just before they were hashed'
+    files.set(name, identity)
+  }
+  return { model, rootDigest, bundleDigest, hashedAt, files }
+}
+
+/**
+ * True where a file is in the state that the receipt remembers, and nobody else can have written to it.
+ */
+export function isUnchanged({ files }: Receipt, { name, identity, exposed }: SourceFile): boolean {
+  const remembered = files.get(name)
+  if (!remembered || exposed !== undefined) return false
+  return IDENTITY.every((field) => remembered[field] === identity[field])
+}
+
+/**
+ * Why a receipt says nothing about the model now, as a phrase.
+ *
+ * @param now milliseconds since 1970
+ */
+export function receiptFault({ model, hashedAt }: Receipt, now: number): string | undefined {
+  if (now < hashedAt + GRANULARITY) return 'a receipt that is too young'
+  return foreignFileSystem(model)
+}
+
+const IDENTITY = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]
+
+function lastChange({ mtimeNs, ctimeNs }: FileIdentity): number {
+  return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
+}
+
+/**
+ * linux/magic.h: file systems of this machine alone, whose change times no user can set and no other
+ * machine can leave stale.
+ */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, // ext2, ext3, ext4
+  0x58465342, // XFS
+  0x9123683e, // Btrfs
+  0xf2f52010, // F2FS
+  0x2fc12fc1, // ZFS
+  0xca451a4e, // bcachefs
+  0x01021994, // tmpfs
+  0x794c7630, // overlayfs
+])
+
+function foreignFileSystem(path: string): string | undefined {
+  if (process.platform !== 'linux') return `a system (${process.platform}) on which receipts are not used`
+  try {
+    const { type } = statfsSync(path)
+    return LOCAL_FILE_SYSTEMS.has(type)
+      ? undefined
+      : `a file system (0x${type.toString(16)}) that is not known as local`
+  } catch {
+    return 'a model that cannot be reached'
+  }
+}
+
+/** The receipt as a file. */
+export function writeReceipt({ files, ...receipt }: Receipt): Buffer {
+  const rows = [...files].map(([name, { dev, ino, size, mtimeNs, ctimeNs }]) => [
+    name,
+    String(dev),
+    String(ino),
+    size,
+    String(mtimeNs),
+    String(ctimeNs),
+  ])
+  return Buffer.from(JSON.stringify({ version: 1, ...receipt, files: rows }))
+}
+
+/** A million files, each with six fields, and what is around them. */
+const MAX_VALUES = 7_100_000
+
+/**
+ * @returns undefined for what is no receipt: then there is none, and the model is hashed
+ */
+export function parseReceipt(bytes: Uint8Array): Receipt | undefined {
+  try {
+    const json = parseStrictJson(bytes, { what: 'receipt', maxValues: MAX_VALUES })
+    const fields = new Fields(json, '', 'JSON_INVALID').only(
+      'version',
+      'model',
+      'rootDigest',
+      'bundleDigest',
+      'hashedAt',
+      'files',
+    )
+    if (fields.positiveInteger('version') !== 1) return undefined
+    return {
+      model: fields.string('model'),
+      rootDigest: fields.string('rootDigest'),
+      bundleDigest: fields.string('bundleDigest'),
+      hashedAt: fields.positiveInteger('hashedAt'),
+      files: new Map(fields.array('files').map(parseRow)),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function parseRow(row: unknown): [string, FileIdentity] {
+  const [name, dev, ino, size, mtimeNs, ctimeNs] = row as [string, string, string, number, string, string]
+  if (typeof name !== 'string' || !Number.isSafeInteger(size)) throw new TypeError('not a row of a receipt')
+  return [name, { dev: BigInt(dev), ino: BigInt(ino), size, mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs) }]
+}

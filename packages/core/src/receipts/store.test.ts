@@ -1,0 +1,133 @@
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { refusal, scratch } from '../testing/scratch.ts'
+import type { Receipt } from './receipt.ts'
+import { ReceiptStore } from './store.ts'
+
+const ROOT = process.geteuid?.() === 0
+const identity = { dev: 1n, ino: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5n }
+
+function receipt(model: string, bundleDigest = 'b'.repeat(64), hashedAt = 1_000): Receipt {
+  return { model, rootDigest: 'a'.repeat(64), bundleDigest, hashedAt, files: new Map([['f', identity]]) }
+}
+
+let directory: string
+beforeEach(() => {
+  directory = join(scratch(), 'cache', 'receipts')
+  vi.stubEnv('MODELSEAL_RECEIPTS', directory)
+})
+afterEach(() => vi.unstubAllEnvs())
+
+describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
+  test('keeps a receipt for a model and its bundle', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    expect(await ReceiptStore.open().find('/m', 'b'.repeat(64))).toEqual(receipt('/m'))
+    expect(await store.find('/m', 'c'.repeat(64))).toBeUndefined()
+    expect(await store.find('/n', 'b'.repeat(64))).toBeUndefined()
+    expect(readdirSync(directory)).toHaveLength(1)
+  })
+
+  test('is made for this user alone, and so is what is in it', async () => {
+    await ReceiptStore.open().keep(receipt('/m'))
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+    expect(statSync(join(directory, readdirSync(directory)[0] ?? '')).mode & 0o777).toBe(0o600)
+  })
+
+  test('is where XDG_CACHE_HOME says, unless that is relative', () => {
+    const cache = scratch()
+    vi.stubEnv('MODELSEAL_RECEIPTS', '')
+    vi.stubEnv('XDG_CACHE_HOME', cache)
+    expect(ReceiptStore.open().directory).toBe(join(cache, 'modelseal', 'receipts'))
+    vi.stubEnv('XDG_CACHE_HOME', 'relative')
+    vi.stubEnv('HOME', cache)
+    expect(ReceiptStore.open().directory).toBe(join(cache, '.cache', 'modelseal', 'receipts'))
+  })
+
+  test.each([0o770, 0o707, 0o750, 0o701])('is refused with the mode 0%s', (mode) => {
+    mkdirSync(directory, { recursive: true })
+    chmodSync(directory, mode)
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+  })
+
+  test('is refused where it is a link, or no directory', () => {
+    mkdirSync(join(directory, '..'), { recursive: true })
+    symlinkSync(scratch(), directory)
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    const file = join(scratch({ file: '' }), 'file')
+    vi.stubEnv('MODELSEAL_RECEIPTS', file)
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+  })
+
+  test('is refused where somebody else can exchange it', () => {
+    ReceiptStore.open()
+    chmodSync(join(directory, '..'), 0o777)
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+  })
+
+  test.skipIf(!ROOT)('is refused where it is of another user, and so is a receipt', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    chownSync(join(directory, readdirSync(directory)[0] ?? ''), 65_534, 65_534)
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    chownSync(directory, 65_534, 65_534)
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+  })
+
+  test('has no receipt in what is half-written, a link, or of another model', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m'))
+    const path = join(directory, readdirSync(directory)[0] ?? '')
+    writeFileSync(path, '{"version":1,')
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    await store.keep(receipt('/n'))
+    const other = readdirSync(directory)
+      .map((name) => join(directory, name))
+      .find((name) => name !== path)
+    const { renameSync, rmSync } = await import('node:fs')
+    renameSync(other ?? '', path)
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    renameSync(path, join(directory, 'moved'))
+    symlinkSync('moved', path)
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
+    rmSync(path)
+  })
+
+  test('lists the youngest first, and drops those of one model or all', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/m', '1'.repeat(64), 1))
+    await store.keep(receipt('/m', '2'.repeat(64), 3))
+    await store.keep(receipt('/n', '1'.repeat(64), 2))
+    expect((await store.list()).map(({ model, hashedAt }) => [model, hashedAt])).toEqual([
+      ['/m', 3],
+      ['/n', 2],
+      ['/m', 1],
+    ])
+    expect(await store.drop('/m')).toBe(2)
+    expect((await store.list()).map(({ model }) => model)).toEqual(['/n'])
+    expect(await store.drop()).toBe(1)
+    expect(await store.list()).toEqual([])
+  })
+
+  test('forgets what is old when it keeps something new, and leaves other files alone', async () => {
+    const store = ReceiptStore.open()
+    await store.keep(receipt('/old'))
+    writeFileSync(join(directory, 'README'), '')
+    const [name] = readdirSync(directory)
+    utimesSync(join(directory, name ?? ''), 0, 0)
+    await store.keep(receipt('/new'))
+    expect((await store.list()).map(({ model }) => model)).toEqual(['/new'])
+    expect(existsSync(join(directory, 'README'))).toBe(true)
+  })
+})

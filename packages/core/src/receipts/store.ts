@@ -1,0 +1,169 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { constants, lstatSync, mkdirSync } from 'node:fs'
+import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import { checkUnswappable } from '../source/ownership.ts'
+import { errno } from '../source/read-small-file.ts'
+import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
+
+/** Of a model of a million files. */
+const MAX_RECEIPT_BYTES = 256 * 1024 * 1024
+/** Older receipts go when a new one is written: 30 days, in milliseconds. */
+const KEPT = 30 * 24 * 3_600_000
+/** More models than one user loads. */
+const MAX_RECEIPTS = 1_000
+
+/**
+ * The receipts of this user: one file each, in a directory that nobody else can enter. It is
+ * `MODELSEAL_RECEIPTS`, else `modelseal/receipts` in `XDG_CACHE_HOME` or `~/.cache`.
+ */
+export class ReceiptStore {
+  readonly directory: string
+
+  /**
+   * Opens the store, and makes it where there is none; it is checked every time.
+   *
+   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE` where it is not private to this user
+   */
+  static open(): ReceiptStore {
+    const directory = storeDirectory()
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      const stat = lstatSync(directory)
+      const user = process.geteuid?.()
+      if (user === undefined) throw unusable(directory, 'a system that has no owners and modes of files')
+      if (!stat.isDirectory()) throw unusable(directory, 'something that is no directory')
+      if (stat.uid !== user) throw unusable(directory, `a directory of the user ${stat.uid}`)
+      if ((stat.mode & 0o077) !== 0) throw unusable(directory, `the mode 0${(stat.mode & 0o7777).toString(8)}`)
+      checkUnswappable(directory)
+      return new ReceiptStore(directory)
+    } catch (error) {
+      if (error instanceof ModelSealError && error.code === 'RECEIPTS_UNUSABLE') throw error
+      throw unusable(directory, error instanceof ModelSealError ? error.message : errno(error), error)
+    }
+  }
+
+  private constructor(directory: string) {
+    this.directory = directory
+  }
+
+  /** @returns undefined where there is none, or none that can be read */
+  async find(model: string, bundleDigest: string): Promise<Receipt | undefined> {
+    const receipt = await read(this.#path(model, bundleDigest))
+    return receipt?.model === model && receipt.bundleDigest === bundleDigest ? receipt : undefined
+  }
+
+  /**
+   * Keeps a receipt, whole or not at all, in place of an older one of the same model and bundle.
+   *
+   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
+   */
+  async keep(receipt: Receipt): Promise<void> {
+    const path = this.#path(receipt.model, receipt.bundleDigest)
+    const temporary = join(this.directory, `.${randomBytes(8).toString('hex')}.tmp`)
+    try {
+      const handle = await open(temporary, 'wx', 0o600)
+      try {
+        await handle.writeFile(writeReceipt(receipt))
+        await handle.sync()
+      } finally {
+        await handle.close()
+      }
+      await rename(temporary, path)
+      await this.#prune()
+    } catch (cause) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw unusable(this.directory, `a failure to write (${errno(cause)})`, cause)
+    }
+  }
+
+  /** All receipts, the youngest first. */
+  async list(): Promise<Receipt[]> {
+    const receipts: Receipt[] = []
+    for (const name of await this.#names()) {
+      const receipt = await read(join(this.directory, name))
+      if (receipt) receipts.push(receipt)
+    }
+    return receipts.sort((a, b) => b.hashedAt - a.hashedAt)
+  }
+
+  /**
+   * Forgets the receipts of one model, by its path without links; of all models without one.
+   *
+   * @returns how many there were
+   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
+   */
+  async drop(model?: string): Promise<number> {
+    let dropped = 0
+    try {
+      for (const name of await this.#names()) {
+        const path = join(this.directory, name)
+        if (model !== undefined && (await read(path))?.model !== model) continue
+        await rm(path, { force: true })
+        dropped++
+      }
+    } catch (cause) {
+      throw unusable(this.directory, `a failure to remove (${errno(cause)})`, cause)
+    }
+    return dropped
+  }
+
+  /** Forgets what is old, and what a killed process left half-written. */
+  async #prune(): Promise<void> {
+    const states: { path: string; age: number }[] = []
+    for (const name of await readdir(this.directory)) {
+      const path = join(this.directory, name)
+      const stat = await lstat(path).catch(() => undefined)
+      if (!stat) continue
+      const age = Date.now() - stat.mtimeMs
+      if (age > KEPT || (name.endsWith('.tmp') && age > 3_600_000)) await rm(path, { force: true })
+      else if (RECEIPT_NAME.test(name)) states.push({ path, age })
+    }
+    states.sort((a, b) => a.age - b.age)
+    for (const { path } of states.slice(MAX_RECEIPTS)) await rm(path, { force: true })
+  }
+
+  async #names(): Promise<string[]> {
+    return (await readdir(this.directory)).filter((name) => RECEIPT_NAME.test(name))
+  }
+
+  #path(model: string, bundleDigest: string): string {
+    return join(this.directory, `${createHash('sha256').update(`${model}\0${bundleDigest}`).digest('hex')}.json`)
+  }
+}
+
+const RECEIPT_NAME = /^[0-9a-f]{64}\.json$/
+
+async function read(path: string): Promise<Receipt | undefined> {
+  try {
+    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    try {
+      const stat = await handle.stat()
+      if (!stat.isFile() || stat.uid !== process.geteuid?.() || stat.size > MAX_RECEIPT_BYTES) return undefined
+      return parseReceipt(await handle.readFile())
+    } finally {
+      await handle.close()
+    }
+  } catch {
+    return undefined
+  }
+}
+
+function storeDirectory(): string {
+  const { MODELSEAL_RECEIPTS: given, XDG_CACHE_HOME: cache } = process.env
+  if (given) return given
+  // XDG Base Directory: a path that is not absolute is to be ignored.
+  return join(cache && isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'modelseal', 'receipts')
+}
+
+function unusable(directory: string, found: string, cause?: unknown): ModelSealError {
+  return new ModelSealError('RECEIPTS_UNUSABLE', `The receipts in ${shown(directory)} cannot be used.`, {
+    file: directory,
+    expected: 'a directory of this user, mode 0700, that nobody else could exchange',
+    found,
+    hint: 'Change its owner or mode, or set MODELSEAL_RECEIPTS to another directory. Without receipts, models are hashed.',
+    cause,
+  })
+}
