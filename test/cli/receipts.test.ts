@@ -58,4 +58,32 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
       expect(stderr).toContain("Give either a model or '--all'")
     }
   })
+
+  test('spare hashing when a model is signed again', async () => {
+    await setTimeout(2_100)
+    const first = await modelseal([...SIGN, '--receipt'], env())
+    expect(first.stdout).not.toContain('receipt')
+    await setTimeout(2_100)
+    await write('vad/README.md', 'new')
+    const again = [...SIGN, '--reuse', 'vad/model.sig', '--reuse-public-key', 'release.pub']
+    const second = await modelseal(again, env())
+    expect(second).toMatchObject({ code: 0, stderr: '' })
+    expect(second.stdout).toContain('reused       2 files, 100.0 kB')
+    expect(second.stdout).not.toContain('receipt')
+    expect(JSON.parse((await modelseal([...SIGN, '--json'], env())).stdout)).not.toHaveProperty('result.reused')
+
+    const other = await modelseal([...SIGN, '--reuse', 'vad/model.sig', '--reuse-public-key', 'other.pub'], env())
+    failed(other, 'KEY_MISMATCH')
+  })
+
+  test.each([
+    ['no trust', ['--reuse', 'vad/model.sig'], 'needs to know who signed'],
+    ['two', ['--reuse', 's', '--reuse-public-key', 'k', '--reuse-identity', 'i'], 'needs to know who signed'],
+    ['no provider', ['--reuse', 's', '--reuse-identity', 'i'], 'go together'],
+    ['trust alone', ['--reuse-public-key', 'k'], 'needs '],
+  ])('are not used with %s of the earlier signature', async (_, args, says) => {
+    const { code, stderr } = await modelseal([...SIGN, ...args], env())
+    expect(code).toBe(2)
+    expect(stderr).toContain(says)
+  })
 })

@@ -44,6 +44,7 @@ export {
 } from './signing/pkcs11.ts'
 export { keySigner, type KeySignerOptions } from './signing/key.ts'
 export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
+export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loading/sign-again.ts'
 export type { Signer } from './signing/signer.ts'
 export { parseStrictJson, type JsonBounds } from './bundle/json.ts'
 export { readSmallFile, type SmallFile } from './source/read-small-file.ts'

@@ -1,18 +1,21 @@
-import type { Signer } from '@modelseal/core'
+import type { SignedAgain, SignedModel, Signer } from '@modelseal/core'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
+import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
 
 /** What every command that signs accepts. */
-export interface SigningFlags extends HashingFlags {
+export interface SigningFlags extends HashingFlags, ReuseFlags {
   signature: string
   tsaUrl?: string
+  receipt?: boolean
 }
 
 /** Adds the options of {@link SigningFlags}. */
 export function withSigning(command: Command): Command {
-  return withJson(withHashing(withModel(command)))
+  return withReuse(withJson(withHashing(withModel(command))))
+    .option('--receipt', 'remember what was hashed, so that --reuse can take it over the next time')
     .addOption(pathOption('--signature <path>', 'where the bundle goes').default('model.sig'))
     .addOption(
       new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) that is to witness the time of the signature'),
@@ -22,12 +25,15 @@ export function withSigning(command: Command): Command {
 /** Signs, and tells what was signed. */
 export async function sign(
   model: string,
-  { tsaUrl, ...flags }: SigningFlags,
+  { tsaUrl, receipt, ...flags }: SigningFlags,
   session: Session,
   signer: Signer,
 ): Promise<Outcome> {
-  const { shown, signModel } = await import('@modelseal/core')
-  const signed = await signModel(model, { ...flags, ...session, timestampAuthority: tsaUrl, signer })
+  const { shown, signModel, signModelAgain } = await import('@modelseal/core')
+  const previous = previousOf(flags)
+  const options = { ...flags, ...session, timestampAuthority: tsaUrl, signer }
+  const signed: SignedModel & Partial<SignedAgain> =
+    previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
   return {
@@ -35,7 +41,23 @@ export async function sign(
       ['signature', shown(signature)],
       ['content', amount(signed)],
       ['root digest', rootDigest],
+      ...(previous ? [['reused', reusedText(signed)] as const] : []),
+      ...(signed.noReceipt === undefined ? [] : [['receipt', `none was left: ${signed.noReceipt}`] as const]),
     ]),
-    json: { result: { signature, rootDigest, files, bytes } },
+    json: {
+      result: {
+        signature,
+        rootDigest,
+        files,
+        bytes,
+        ...(previous ? { reused: signed.reused } : {}),
+        ...(signed.noReceipt === undefined ? {} : { noReceipt: signed.noReceipt }),
+      },
+    },
   }
+}
+
+function reusedText({ reused }: Partial<SignedAgain>): string {
+  if (!reused || reused.reason !== undefined) return `nothing: ${reused?.reason ?? ''}`
+  return reused.files === 0 ? 'nothing: every file changed' : amount(reused)
 }

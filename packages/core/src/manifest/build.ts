@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import type { HashJob } from '../hashing/hash-file.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
 import { ignoring } from './ignores.ts'
@@ -12,7 +13,14 @@ export interface BuiltManifest {
   manifest: Manifest
   files: number
   bytes: number
+  /** The files, as they were listed. */
+  listed: readonly SourceFile[]
+  /** How much of it was not hashed, since its digests were known. */
+  known: { files: number; bytes: number }
 }
+
+/** The digests of a file that need no computing, one for each range; undefined where they do. */
+export type KnownDigests = (file: SourceFile, serialization: Serialization) => readonly string[] | undefined
 
 /**
  * Hashes a model into a new manifest (OMS 6.1 to 6.5).
@@ -23,6 +31,7 @@ export async function buildManifest(
   source: LocalSource,
   serialization: Serialization,
   options: { signal?: AbortSignal | undefined; onProgress?: ProgressCallback | undefined },
+  knownDigests: KnownDigests = () => undefined,
 ): Promise<BuiltManifest> {
   const files = await listFiles(source, {
     ignored: ignoring(serialization.ignorePaths ?? []),
@@ -35,17 +44,25 @@ export async function buildManifest(
       throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
   }
   checkCount(files, serialization)
-  const jobs = files.map((file) => ({ file, ranges: rangesOf(file.identity.size, serialization), keep: false }))
-  const results = await hashFiles(jobs, { hashType: serialization.hashType, ...options })
+  const jobs = files.map((file): HashJob => ({
+    file,
+    ranges: rangesOf(file.identity.size, serialization),
+    keep: false,
+  }))
+  const known = new Map<HashJob, readonly string[]>()
+  for (const job of jobs) {
+    const digests = knownDigests(job.file, serialization)
+    if (digests?.length === job.ranges.length) known.set(job, digests)
+  }
+  const taken = amountOf([...known.keys()])
+  const unknown = jobs.filter((job) => !known.has(job))
+  const results = await hashFiles(unknown, { ...options, hashType: serialization.hashType })
+  for (const [index, job] of unknown.entries()) known.set(job, results[index]?.digests ?? [])
 
   const resources: Resource[] = []
-  for (const [index, { file, ranges }] of jobs.entries()) {
-    for (const [part, range] of ranges.entries()) {
-      resources.push({
-        name: resourceName(file.name, range, serialization),
-        digest: results[index]?.digests[part] ?? '',
-      })
-    }
+  for (const [{ file, ranges }, digests] of known) {
+    for (const [part, range] of ranges.entries())
+      resources.push({ name: resourceName(file.name, range, serialization), digest: digests[part] ?? '' })
   }
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
@@ -58,9 +75,14 @@ export async function buildManifest(
   resources.sort((a, b) => compareCodePoints(a.name, b.name))
   return {
     manifest: new Manifest(source.name, serialization, resources),
-    files: files.length,
-    bytes: files.reduce((sum, { identity }) => sum + identity.size, 0),
+    ...amountOf(jobs),
+    listed: files,
+    known: taken,
   }
+}
+
+function amountOf(jobs: readonly HashJob[]): { files: number; bytes: number } {
+  return { files: jobs.length, bytes: jobs.reduce((sum, { file }) => sum + file.identity.size, 0) }
 }
 
 /** As many as a statement may hold; a tiny shard size would otherwise fill the memory. */

@@ -38,6 +38,11 @@ describe.runIf(LINUX)('a receipt', () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const files = model.files.map((file) => ({ ...file, exposed: 'the mode 0666' }))
     expect(makeReceipt({ ...model, files })).toBe('the mode 0666 among its files')
+    const [first, ...others] = model.files
+    if (!first) throw new Error('no file')
+    const partial = makeReceipt({ ...model, files: [{ ...first, exposed: 'the mode 0666' }, ...others], partial: true })
+    expect((partial as Receipt).files.size).toBe(model.files.length - 1)
+    expect(isUnchanged(partial as Receipt, first)).toBe(false)
   })
 
   test('is not made of files on another file system', async () => {

@@ -15,7 +15,7 @@ export interface Receipt {
   rootDigest: string
   /** SHA-256 of the bundle file, lowercase hex. */
   bundleDigest: string
-  /** When the hashing began: milliseconds since 1970. */
+  /** When the hashing began of what was hashed first: milliseconds since 1970. */
   hashedAt: number
   /** Every signed file, by its name. */
   files: ReadonlyMap<string, FileIdentity>
@@ -27,25 +27,35 @@ export const GRANULARITY = 2_000
 /** What of a checked model goes into its receipt. */
 export interface CheckedModel extends Omit<Receipt, 'files'> {
   files: readonly SourceFile[]
+  /** When the hashing began of what was hashed last, where that is another time than `hashedAt`. */
+  lastHashedAt?: number
+  /** True where files that cannot be remembered are left out of the receipt. Default false: then there is none. */
+  partial?: boolean
 }
 
 /**
  * @returns the receipt of a model that was just found as signed; or why there can be none, as a phrase
  */
 export function makeReceipt(checked: CheckedModel): Receipt | string {
-  const { model, rootDigest, bundleDigest, hashedAt } = checked
+  const { model, rootDigest, bundleDigest, hashedAt, lastHashedAt = hashedAt, partial = false } = checked
   const fault = foreignFileSystem(model)
   if (fault !== undefined) return fault
   const { dev } = lstatSync(model, { bigint: true })
   const files = new Map<string, FileIdentity>()
-  for (const { name, identity, exposed } of checked.files) {
-    if (exposed !== undefined) return `${exposed} among its files`
-    if (identity.dev !== dev) return 'files on another file system than the model'
-    // What is written within one tick of the clock of a file system leaves the same times.
-    if (lastChange(identity) > hashedAt - GRANULARITY) return 'files that changed just before they were hashed'
-    files.set(name, identity)
+  for (const file of checked.files) {
+    const unfit = unfitness(file, dev, lastHashedAt)
+    if (unfit === undefined) files.set(file.name, file.identity)
+    else if (!partial) return unfit
   }
   return { model, rootDigest, bundleDigest, hashedAt, files }
+}
+
+/** Why a file cannot be remembered, as a phrase. */
+function unfitness({ identity, exposed }: SourceFile, dev: bigint, hashedAt: number): string | undefined {
+  if (exposed !== undefined) return `${exposed} among its files`
+  if (identity.dev !== dev) return 'files on another file system than the model'
+  // What is written within one tick of the clock of a file system leaves the same times.
+  return lastChange(identity) > hashedAt - GRANULARITY ? 'files that changed just before they were hashed' : undefined
 }
 
 /**

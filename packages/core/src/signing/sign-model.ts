@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
@@ -5,11 +6,11 @@ import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
-import { buildManifest } from '../manifest/build.ts'
+import { buildManifest, type KnownDigests } from '../manifest/build.ts'
 import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
-import { openLocalSource, placeOf, throwIfAborted, type LocalSource } from '../source/local-source.ts'
+import { openLocalSource, placeOf, throwIfAborted, type LocalSource, type SourceFile } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
 import { checkPlace, isBundle, writeFileWhole } from './write-file.ts'
@@ -60,15 +61,27 @@ export interface SignedModel {
  * ```
  */
 export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
+  return (await signKnowing(path, options)).signed
+}
+
+/** A model that was just signed, and what a receipt of it would say. */
+export interface JustSigned {
+  signed: SignedModel
+  source: LocalSource
+  /** SHA-256 of the bundle file, lowercase hex. */
+  bundleDigest: string
+  listed: readonly SourceFile[]
+  known: { files: number; bytes: number }
+}
+
+/** As {@link signModel}, for a caller who knows digests already. */
+export async function signKnowing(path: string, options: SignOptions, known?: KnownDigests): Promise<JustSigned> {
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
-  const { manifest, files, bytes } = await buildManifest(
-    source,
-    serializationFor(source, options, [signature, ...(await bundlesInside(source))]),
-    options,
-  )
+  const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source))])
+  const { manifest, files, bytes, ...built } = await buildManifest(source, serialization, options, known)
 
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
@@ -79,7 +92,12 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp }, envelope)
   await options.signer.check?.(bundle)
   await writeFileWhole(signature, bundle)
-  return { signature, rootDigest: manifest.rootDigest, files, bytes }
+  return {
+    signed: { signature, rootDigest: manifest.rootDigest, files, bytes },
+    source,
+    bundleDigest: createHash('sha256').update(bundle).digest('hex'),
+    ...built,
+  }
 }
 
 /** The bundle of another signer is no part of the model, so that both sign the same. */

@@ -1,0 +1,50 @@
+import type { SignAgainOptions } from '@modelseal/core'
+import type { Command } from 'commander'
+import { pathOption, pathsOption } from '../options.ts'
+
+/** Which earlier signature spares hashing, and whose it must be. */
+export interface ReuseFlags {
+  reuse?: string
+  reusePublicKey?: string
+  reuseCertificateChain: string[]
+  reuseIdentity?: string
+  reuseIdentityProvider?: string
+}
+
+/** Adds the options of {@link ReuseFlags}. */
+export function withReuse(command: Command): Command {
+  return command
+    .addOption(pathOption('--reuse <path>', 'earlier bundle: files that did not change since are not hashed again'))
+    .addOption(pathOption('--reuse-public-key <path>', 'of the key that must have signed the earlier bundle'))
+    .addOption(pathsOption('--reuse-certificate-chain <path>', 'root that it must lead to; may be repeated'))
+    .option('--reuse-identity <identity>', 'that must have signed it, by Sigstore')
+    .option('--reuse-identity-provider <url>', 'issuer of that identity')
+    .hook('preAction', (_, action) => checkReuse(action))
+}
+
+/** The earlier signature for core; undefined where everything is to be hashed. */
+export function previousOf(flags: ReuseFlags): SignAgainOptions['previous'] {
+  const { reuse: signature, reusePublicKey: publicKey, reuseCertificateChain: certificateChain } = flags
+  const { reuseIdentity: identity, reuseIdentityProvider: issuer } = flags
+  if (signature === undefined) return undefined
+  if (publicKey !== undefined) return { signature, verifier: { publicKey } }
+  if (identity !== undefined && issuer !== undefined) return { signature, verifier: { identity, issuer } }
+  return { signature, verifier: { certificateChain } }
+}
+
+/** Exactly one kind of trust beside `--reuse`, and none without it. */
+function checkReuse(command: Command): void {
+  const flags = command.opts<ReuseFlags>()
+  const named = [
+    flags.reusePublicKey !== undefined,
+    flags.reuseCertificateChain.length > 0,
+    flags.reuseIdentity !== undefined || flags.reuseIdentityProvider !== undefined,
+  ].filter(Boolean).length
+  if (flags.reuse === undefined && named > 0) command.error("error: '--reuse-...' needs '--reuse <path>'")
+  if (flags.reuse !== undefined && named !== 1)
+    command.error(
+      "error: '--reuse' needs to know who signed: give one of '--reuse-public-key', '--reuse-certificate-chain' and '--reuse-identity'",
+    )
+  if ((flags.reuseIdentity === undefined) !== (flags.reuseIdentityProvider === undefined))
+    command.error("error: '--reuse-identity' and '--reuse-identity-provider' go together")
+}
