@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../errors.ts'
 import type { Rule } from '../policy/rule.ts'
-import type { ISOLATION_LEVELS } from '../policy/rule-schema.ts'
+import type { ISOLATION_LEVELS } from '../policy/terms.ts'
 
 /** How verified bytes are made the loaded bytes. */
 export type IsolationLevel = (typeof ISOLATION_LEVELS)[number]

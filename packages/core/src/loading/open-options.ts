@@ -2,7 +2,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat } from '../policy/match.ts'
 import type { Policy } from '../policy/policy.ts'
-import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/rule-schema.ts'
+import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import type { WatchedPolicy } from '../policy/watch-policy.ts'
 import type { Isolation } from './isolation.ts'
 

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { expectationsBeside, readExpectations, type Expectation } from '../policy/expectations.ts'
+import type { Expectation } from '../policy/expectations.ts'
 import { findPolicy } from '../policy/find-policy.ts'
 import { loadPolicy } from '../policy/policy.ts'
 import type { Position } from '../policy/policy-text.ts'
@@ -33,6 +33,7 @@ export async function testPolicy(options: {
   signal?: AbortSignal | undefined
 }): Promise<ExpectationResult[]> {
   const policy = await loadPolicy(await findPolicy(options.policy))
+  const { expectationsBeside, readExpectations } = await import('../policy/expectations.ts')
   const file = resolve(options.expectations ?? expectationsBeside(policy.path))
   const { expectations } = await readExpectations(file)
   const results: ExpectationResult[] = []

@@ -1,8 +1,9 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import type { CompiledPolicy } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
 import type { PolicySource } from './include.ts'
 import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
-import { checkFresh, compilePolicy, type CompiledPolicy, type Policy } from './policy.ts'
+import { checkFresh, readPolicy, type Policy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
@@ -48,7 +49,7 @@ export interface PolicyFinding {
  * ```
  */
 export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
-  const compiled = await compilePolicy(await findPolicy(given))
+  const compiled = await readPolicy(await findPolicy(given))
   const findings = compiled.problems.map(errorFinding)
   if (compiled.problems.length === 0) {
     const now = Date.now()

@@ -4,7 +4,7 @@ import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { parseChecked } from './parse-policy.ts'
 import type { Position } from './policy-text.ts'
-import { MODEL_FORMATS } from './rule-schema.ts'
+import { MODEL_FORMATS } from './terms.ts'
 import { fileSchema } from './text-schema.ts'
 import type { Decision } from './verdict.ts'
 

@@ -2,7 +2,8 @@ import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
-import type { MODEL_FORMATS, RuleText } from './rule-schema.ts'
+import type { RuleText } from './rule-schema.ts'
+import type { MODEL_FORMATS } from './terms.ts'
 
 /** What a loader may say that it reads. */
 export type ModelFormat = (typeof MODEL_FORMATS)[number]

@@ -1,14 +1,13 @@
 import { dirname } from 'node:path'
-import { isHashType } from '../hashing/algorithms.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import type { CompiledPolicy } from './compile-policy.ts'
 import { before, parseDuration } from './duration.ts'
 import type { FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { readPolicySources, type PolicySource } from './include.ts'
 import { directoryNamedAbove, matchesModel, type ModelFacts } from './match.ts'
-import { Revocations } from './revocations.ts'
-import { compileRules, type Rule } from './rule.ts'
-import { readTrustRoots, type CompiledRoot, type Reading } from './trust-roots.ts'
+import type { Revocations } from './revocations.ts'
+import type { Rule } from './rule.ts'
+import type { CompiledRoot } from './trust-roots.ts'
 
 /** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
 export interface Policy {
@@ -32,13 +31,6 @@ interface PolicyAge {
   maxAge: string
 }
 
-/** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
-export interface CompiledPolicy {
-  policy: Policy
-  sources: readonly PolicySource[]
-  problems: readonly ModelSealError[]
-}
-
 /**
  * Reads and compiles a trust policy with all the files that it names.
  *
@@ -53,51 +45,21 @@ export interface CompiledPolicy {
  * ```
  */
 export async function loadPolicy(given?: string): Promise<Policy> {
-  const { policy, problems } = await compilePolicy(await findPolicy(given))
+  const { policy, problems } = await readPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return policy
 }
 
 /**
- * Reads and compiles a policy as far as that goes.
+ * Reads and compiles a policy as far as that goes. What that takes is loaded with the first
+ * policy: the parser of YAML and the schema are larger than all else.
  *
  * @param path absolute
  * @throws {@link ModelSealError} what reading the file itself throws
  */
-export async function compilePolicy(path: string): Promise<CompiledPolicy> {
-  const reading: Reading = { problems: [], files: new Map() }
-  const { problems } = reading
-  const sources = await readPolicySources(path, reading)
-  const revocations = compileRevocations(sources, problems)
-  const roots = await readTrustRoots(sources, revocations, reading)
-  const rules = compileRules(sources, roots, problems)
-  const root = sources.at(-1)
-  if (rules.length === 0 && root && problems.length === 0)
-    problems.push(root.text.fault([], 'It has no rules, so it accepts nothing.', { expected: '"rules"' }))
-  const ages = sources.flatMap(({ file: { issued, maxAge }, text }) =>
-    issued !== undefined && maxAge !== undefined ? [{ path: text.path, issued, maxAge }] : [],
-  )
-  const timestampAuthorities = [...roots.values()].flatMap((root) =>
-    root.kind === 'timestampAuthorities' ? root.certificates : [],
-  )
-  const policy = { path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files }
-  return { policy, sources, problems }
-}
-
-/** A revocation of any file holds. */
-function compileRevocations(sources: readonly PolicySource[], problems: ModelSealError[]): Revocations {
-  const revocations = new Revocations()
-  const algorithms = new Set<string>()
-  for (const { file, text } of sources) {
-    if (file.revoked) revocations.add(file.revoked)
-    for (const algorithm of revocations.fileAlgorithms) {
-      if (algorithms.has(algorithm)) continue
-      algorithms.add(algorithm)
-      if (!isHashType(algorithm))
-        problems.push(text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
-    }
-  }
-  return revocations
+export async function readPolicy(path: string): Promise<CompiledPolicy> {
+  const { compilePolicy } = await import('./compile-policy.ts')
+  return compilePolicy(path)
 }
 
 /**

@@ -132,15 +132,6 @@ export class Revocations {
   }
 }
 
-/** Codes that refuse a model in every mode. */
-export const REVOKED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'MODEL_REVOKED',
-  'FILE_REVOKED',
-  'KEY_REVOKED',
-  'CERTIFICATE_REVOKED',
-  'IDENTITY_REVOKED',
-])
-
 interface Window {
   from?: string | undefined
   until?: string | undefined

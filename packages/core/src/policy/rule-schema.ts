@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { EXTENSION_NAMES } from '../verification/fulcio-certificate.ts'
 import { compileGlob, globFault } from './glob.ts'
+import { ISOLATION_LEVELS, MODEL_FORMATS } from './terms.ts'
 import {
   durationSchema,
   globSchema,
@@ -17,9 +18,6 @@ import {
 const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
 const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
 const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
-
-/** What the loader may say that it reads. */
-export const MODEL_FORMATS = ['onnx', 'tfjs-graph', 'tfjs-layers', 'saved-model'] as const
 
 const matchSchema = z
   .strictObject({
@@ -58,8 +56,6 @@ export const signerSchema = z.union([
   z.strictObject({ certificate: certificateSigner }),
   z.strictObject({ sigstore: sigstoreSigner }),
 ])
-
-export const ISOLATION_LEVELS = ['memory', 'copy', 'in-place'] as const
 
 const requireSchema = z.strictObject({
   transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),

@@ -2,7 +2,7 @@ import { publishPolicyReload } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
 import { fileState, unchanged, type FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { compilePolicy, type Policy } from './policy.ts'
+import { readPolicy, type Policy } from './policy.ts'
 
 export interface WatchOptions {
   /** Called when a changed policy is in use. */
@@ -25,7 +25,7 @@ export interface WatchOptions {
  * ```
  */
 export async function watchPolicy(given?: string, options: WatchOptions = {}): Promise<WatchedPolicy> {
-  const { policy, problems } = await compilePolicy(await findPolicy(given))
+  const { policy, problems } = await readPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return new WatchedPolicy(policy, options)
 }
@@ -58,7 +58,7 @@ export class WatchedPolicy {
     try {
       // As long as the policy itself cannot be read, its own state is what is waited for.
       this.#seen = new Map([...this.#seen, [path, await fileState(path)]])
-      const { policy, problems } = await compilePolicy(path)
+      const { policy, problems } = await readPolicy(path)
       this.#seen = policy.files
       if (problems[0]) throw problems[0]
       this.#policy = policy

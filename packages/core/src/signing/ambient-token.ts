@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { ModelSealError } from '../errors.ts'
@@ -69,6 +68,7 @@ function buildkiteToken(audience: string, signal: AbortSignal | undefined): Prom
   return callService(callTo('agent of Buildkite', 'https://agent.buildkite.com', signal), async (limit) => {
     try {
       const args = ['oidc', 'request-token', '--audience', audience]
+      const { execFile } = process.getBuiltinModule('node:child_process')
       const { stdout } = await promisify(execFile)('buildkite-agent', args, { signal: limit })
       if (stdout.trim() !== '') return stdout.trim()
     } catch {

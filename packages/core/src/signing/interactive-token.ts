@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { ModelSealError, shown } from '../errors.ts'
 import { callService, DEFAULT_TIMEOUT_MS, fetchJson, type ServiceCall } from './service-call.ts'
@@ -81,6 +80,8 @@ function loopback(
   state: string,
   signal: AbortSignal,
 ): Promise<{ code: string; redirect: string }> {
+  // Of all modules of Node, those that few processes need are loaded where they are.
+  const { createServer } = process.getBuiltinModule('node:http')
   return new Promise((resolve, reject) => {
     let redirect = ''
     const server = createServer((request, response) => {

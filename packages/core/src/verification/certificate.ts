@@ -1,4 +1,3 @@
-import { getCACertificates } from 'node:tls'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import {
   checkSigningUsage,
@@ -83,6 +82,7 @@ export async function verifyCertificateBundle(
  * ```
  */
 export function systemRoots(): Buffer[] {
+  const { getCACertificates } = process.getBuiltinModule('node:tls')
   return getCACertificates('system').map((pem) => Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64'))
 }
 

@@ -1,0 +1,56 @@
+import { isHashType } from '../hashing/algorithms.ts'
+import type { ModelSealError } from '../errors.ts'
+import { readPolicySources, type PolicySource } from './include.ts'
+import type { Policy } from './policy.ts'
+import { Revocations } from './revocations.ts'
+import { compileRules } from './rule.ts'
+import { readTrustRoots, type Reading } from './trust-roots.ts'
+
+/** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
+export interface CompiledPolicy {
+  policy: Policy
+  sources: readonly PolicySource[]
+  problems: readonly ModelSealError[]
+}
+
+/**
+ * Reads and compiles a policy as far as that goes.
+ *
+ * @param path absolute
+ * @throws {@link ModelSealError} what reading the file itself throws
+ */
+export async function compilePolicy(path: string): Promise<CompiledPolicy> {
+  const reading: Reading = { problems: [], files: new Map() }
+  const { problems } = reading
+  const sources = await readPolicySources(path, reading)
+  const revocations = compileRevocations(sources, problems)
+  const roots = await readTrustRoots(sources, revocations, reading)
+  const rules = compileRules(sources, roots, problems)
+  const root = sources.at(-1)
+  if (rules.length === 0 && root && problems.length === 0)
+    problems.push(root.text.fault([], 'It has no rules, so it accepts nothing.', { expected: '"rules"' }))
+  const ages = sources.flatMap(({ file: { issued, maxAge }, text }) =>
+    issued !== undefined && maxAge !== undefined ? [{ path: text.path, issued, maxAge }] : [],
+  )
+  const timestampAuthorities = [...roots.values()].flatMap((root) =>
+    root.kind === 'timestampAuthorities' ? root.certificates : [],
+  )
+  const policy = { path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files }
+  return { policy, sources, problems }
+}
+
+/** A revocation of any file holds. */
+function compileRevocations(sources: readonly PolicySource[], problems: ModelSealError[]): Revocations {
+  const revocations = new Revocations()
+  const algorithms = new Set<string>()
+  for (const { file, text } of sources) {
+    if (file.revoked) revocations.add(file.revoked)
+    for (const algorithm of revocations.fileAlgorithms) {
+      if (algorithms.has(algorithm)) continue
+      algorithms.add(algorithm)
+      if (!isHashType(algorithm))
+        problems.push(text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
+    }
+  }
+  return revocations
+}
