@@ -1,27 +1,43 @@
 import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { defineConfig } from 'tsup'
 
 // One configuration for every package; each builds what it has. A library is built twice, as ESM
-// and as CommonJS, with types for both; a program once.
+// and as CommonJS, with types for both, and in chunks, so that an import loads little.
+// The program is one CommonJS file with the core in it, which starts fastest; what a package.json
+// names as dependencies, both leave to be loaded where it is used.
 const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
-    'hashing-worker': 'src/hashing/worker.ts',
     opentelemetry: 'src/telemetry/opentelemetry.ts',
     main: 'src/main.ts',
+    // The program carries the core, so it carries the core's worker, too.
+    'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',
   }).filter(([, file]) => existsSync(file)),
 )
 const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => name === 'index' || name === 'opentelemetry'))
 
 export default defineConfig({
   entry,
-  format: library ? ['esm', 'cjs'] : ['esm'],
+  format: library ? ['esm', 'cjs'] : ['cjs'],
   dts: library ? { entry: typed } : false,
   clean: true,
-  shims: library,
-  splitting: true,
+  shims: true,
+  splitting: library,
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
+  onSuccess: async () => {
+    if (!library) await writeLicenses()
+  },
 })
+
+/** Of the packages that the program's file contains: they ask for that. */
+async function writeLicenses(): Promise<void> {
+  const texts = ['commander', 'picocolors'].map(async (name) => {
+    const text = await readFile(`node_modules/${name}/LICENSE`, 'utf8')
+    return `${name}\n\n${text}`
+  })
+  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).join('\n\n'))
+}

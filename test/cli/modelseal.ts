@@ -76,6 +76,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, node
       MODELSEAL_POLICY: undefined,
       MODELSEAL_PASSWORD: undefined,
       MODEL_SIGNING_LOG_LEVEL: undefined,
+      NODE_DISABLE_COMPILE_CACHE: '1',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

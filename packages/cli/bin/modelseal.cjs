@@ -12,17 +12,20 @@ function start() {
     refuse('needs Node.js ' + manifest.engines.node + '; this is ' + process.versions.node + '.')
     return
   }
-  if (!fs.existsSync(path.join(__dirname, '..', 'dist', 'main.js'))) {
+  if (!fs.existsSync(path.join(__dirname, '..', 'dist', 'main.cjs'))) {
     refuse('is not built: run "npm run setup" at the root of its repository, or install the package again.')
     return
   }
-  import('../dist/main.js')
-    .then(function (program) {
-      return program.main(process.argv.slice(2), manifest.version)
-    })
-    .catch(function (error) {
-      refuse('cannot start: ' + String(error && error.message).split('\n')[0])
-    })
+  try {
+    require('./compile-cache.cjs')()
+    require('../dist/main.cjs').main(process.argv.slice(2), manifest.version).catch(cannotStart)
+  } catch (error) {
+    cannotStart(error)
+  }
+}
+
+function cannotStart(error) {
+  refuse('cannot start: ' + String(error && error.message).split('\n')[0])
 }
 
 function refuse(reason) {

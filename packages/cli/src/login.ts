@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline/promises'
 import type { SigstoreSignerOptions } from '@modelseal/core'
 
 /**
@@ -13,6 +11,7 @@ export function loginAtTerminal(byCode: boolean): SigstoreSignerOptions['interac
   return {
     show: (url) => process.stderr.write(`Log in at\n  ${url}\n`),
     askCode: async (signal) => {
+      const { createInterface } = await import('node:readline/promises')
       const terminal = createInterface({ input: process.stdin, output: process.stderr })
       return terminal.question('and type the code here: ', { signal }).finally(() => terminal.close())
     },
@@ -28,6 +27,7 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...str
 function openBrowser(url: string): void {
   process.stderr.write(`Log in with your browser. If none opens, go to\n  ${url}\n`)
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
+  const { spawn } = process.getBuiltinModule('node:child_process')
   const browser = spawn(command, [...args, url], { stdio: 'ignore', detached: true })
   // The address is on the screen.
   browser.on('error', () => {})

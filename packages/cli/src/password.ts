@@ -1,5 +1,3 @@
-import { createInterface } from 'node:readline'
-import { Writable } from 'node:stream'
 import type { KeySignerOptions, Signer } from '@modelseal/core'
 import { Option } from 'commander'
 
@@ -59,6 +57,8 @@ export interface Dialogue {
 
 /** Asks for a line that is not shown while it is typed; undefined where the input ends instead. */
 export async function askUnseen(question: string, { input, output, signal }: Dialogue): Promise<string | undefined> {
+  const { createInterface } = process.getBuiltinModule('node:readline')
+  const { Writable } = process.getBuiltinModule('node:stream')
   const muted = new Writable({ write: (_chunk, _encoding, done) => done() })
   const reader = createInterface({ input, output: muted, terminal: true, historySize: 0 })
   output.write(question)

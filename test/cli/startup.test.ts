@@ -1,0 +1,120 @@
+import { execFile } from 'node:child_process'
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { directory, modelseal, SIGN, useWorkingDirectory, VERIFY } from './modelseal.ts'
+
+useWorkingDirectory()
+
+const REPORTER = new URL('../support/report-loaded-files.mjs', import.meta.url).href
+const PACKAGES = fileURLToPath(new URL('../../packages/', import.meta.url))
+
+/** What the reporter named, without itself: paths in the folder of the packages. */
+function loadedFiles(stderr: string): string[] {
+  return [...stderr.matchAll(/^loaded (.*)$/gm)]
+    .map(([, url = '']) => url)
+    .filter((url) => url !== REPORTER)
+    .map((url) => fileURLToPath(url).replace(PACKAGES, ''))
+}
+
+describe('a process starts with what it needs:', () => {
+  test('verifying by a key loads the file of the program, and no library', async () => {
+    await modelseal(SIGN)
+    const { code, stderr } = await modelseal(VERIFY, {}, ['--import', REPORTER])
+    expect(code).toBe(0)
+    expect(loadedFiles(stderr)).toEqual([
+      'cli/bin/modelseal.cjs',
+      'cli/package.json',
+      'cli/bin/compile-cache.cjs',
+      'cli/dist/main.cjs',
+    ])
+  })
+
+  test.each(['import("@modelseal/core")', 'require("@modelseal/core")'])('%s loads no library', async (script) => {
+    const args = ['--import', REPORTER, '--eval', script]
+    const { stderr } = await promisify(execFile)(process.execPath, args, {
+      cwd: fileURLToPath(new URL('..', REPORTER)),
+    })
+    const loaded = loadedFiles(stderr)
+    expect(loaded.length).toBeGreaterThan(0)
+    expect(loaded.filter((file) => !file.startsWith('core/dist/'))).toEqual([])
+  })
+
+  test('the program asks for what the core in it asks for', async () => {
+    const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
+    expect(program?.dependencies).toMatchObject(core?.dependencies ?? {})
+    expect(program?.optionalDependencies).toEqual(core?.optionalDependencies)
+    expect(program?.peerDependencies?.['pkcs11js']).toBe(core?.peerDependencies?.['pkcs11js'])
+  })
+})
+
+type Manifest = Partial<
+  Record<'dependencies' | 'optionalDependencies' | 'peerDependencies', Partial<Record<string, string>>>
+>
+
+async function manifestOf(name: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(PACKAGES, name, 'package.json'), 'utf8')) as Manifest
+}
+
+describe('compiled code', () => {
+  const kept = (caches = 'caches') => join(directory, caches, 'modelseal/compiled')
+  const digest = (caches = 'caches') =>
+    modelseal(['digest', 'vad'], { NODE_DISABLE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: join(directory, caches) })
+
+  test('is kept where only this user can look', async () => {
+    const first = await digest()
+    expect(first).toMatchObject({ code: 0, stderr: '' })
+    expect((await stat(kept())).mode & 0o777).toBe(0o700)
+    expect((await stat(join(directory, 'caches'))).mode & 0o777).toBe(0o700)
+    expect(await readdir(kept())).toHaveLength(1)
+    expect(await digest()).toEqual(first)
+  })
+
+  test('is kept in the home directory, where nothing else is named', async () => {
+    const env = { NODE_DISABLE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: 'relative', HOME: directory }
+    expect(await modelseal(['digest', 'vad'], env)).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(kept('.cache'))).toHaveLength(1)
+  })
+
+  test.each(['caches/modelseal/compiled', 'caches/modelseal', 'caches'])(
+    'is neither read nor written where others can write %s',
+    async (shared) => {
+      await mkdir(kept(), { recursive: true, mode: 0o700 })
+      await chmod(join(directory, shared), 0o770)
+      expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+      expect(await readdir(kept())).toEqual([])
+    },
+  )
+
+  test('is kept nowhere where a link leads to what others can write', async () => {
+    await mkdir(kept('shared'), { recursive: true })
+    await chmod(join(directory, 'shared'), 0o777)
+    await chmod(kept('shared'), 0o700)
+    await symlink('shared', join(directory, 'caches'))
+    expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(kept('shared'))).toEqual([])
+  })
+
+  test('makes no directory in one that others can write', async () => {
+    await mkdir(join(directory, 'caches'))
+    await chmod(join(directory, 'caches'), 0o777)
+    expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(join(directory, 'caches'))).toEqual([])
+  })
+
+  test.runIf(process.getuid?.() === 0)('is not kept with another user, as sudo leaves HOME', async () => {
+    await mkdir(join(directory, 'caches'), { mode: 0o700 })
+    await chown(join(directory, 'caches'), 65534, 65534)
+    expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(join(directory, 'caches'))).toEqual([])
+  })
+
+  test.runIf(process.getuid?.() === 0)('is not taken from a directory of another user', async () => {
+    await mkdir(kept(), { recursive: true, mode: 0o700 })
+    await chown(kept(), 65534, 65534)
+    expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+    expect(await readdir(kept())).toEqual([])
+  })
+})
