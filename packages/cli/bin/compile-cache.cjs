@@ -21,7 +21,7 @@ module.exports = function useCompileCache() {
 function privateDirectory() {
   const { HOME = '', XDG_CACHE_HOME = '' } = process.env
   // Windows has neither, nor owners that can be compared.
-  if (process.getuid === undefined) return undefined
+  if (process.geteuid === undefined) return undefined
   const caches = path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : path.join(HOME, '.cache')
   if (!path.isAbsolute(caches)) return undefined
   const directory = path.join(caches, 'modelseal', 'compiled')
@@ -32,14 +32,14 @@ function privateDirectory() {
   }
   const real = fs.realpathSync(directory)
   const { mode, uid } = fs.lstatSync(real)
-  return uid === process.getuid() && (mode & 0o077) === 0 && isSafe(real) ? real : undefined
+  return uid === process.geteuid() && (mode & 0o077) === 0 && isSafe(real) ? real : undefined
 }
 
 /** True where nobody but this user and root can put another directory in the place of this one. */
 function isSafe(directory) {
   for (let place = fs.realpathSync(directory); ; place = path.dirname(place)) {
     const { mode, uid } = fs.lstatSync(place)
-    if (uid !== 0 && uid !== process.getuid()) return false
+    if (uid !== 0 && uid !== process.geteuid()) return false
     // In a sticky directory, such as /tmp, only its owner moves an entry away.
     if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) return false
     if (path.dirname(place) === place) return true
