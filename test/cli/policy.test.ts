@@ -38,6 +38,26 @@ describe('policy init', () => {
 })
 
 describe('policy check', () => {
+  test('tells each place once, and ends with a summary', async () => {
+    const linesOf = async (file: string) =>
+      (await modelseal(['policy', 'check', file])).stdout.replaceAll(directory, '').trimEnd().split('\n')
+    await write('wrong.yaml', POLICY.replace('signers', 'singers'))
+    expect(await linesOf('wrong.yaml')).toEqual([
+      '"/wrong.yaml":6:5 error POLICY_INVALID: "rules.0": expected signers: whose signature is accepted.',
+      '"/wrong.yaml":9:5 error POLICY_INVALID: "singers" is not a known field of "rules.0".',
+      'The policy is not valid, so it accepts nothing: 2 errors.',
+    ])
+    await write('missing.yaml', POLICY.replace('release.pub', 'none.pub'))
+    expect((await linesOf('missing.yaml'))[0]).toBe(
+      '"/missing.yaml":4:16 error FILE_NOT_FOUND: There is no public key at "/none.pub".',
+    )
+    await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
+    expect((await linesOf('audit.yaml')).at(-1)).toBe('The policy is valid: 1 warning, 1 note.')
+    expect((await linesOf('policy.yaml')).at(-1)).toBe('The policy is valid: 1 note.')
+    await write('young.yaml', `issued: ${new Date().toISOString()}\nmaxAge: 30d\n${POLICY}`)
+    expect(await linesOf('young.yaml')).toEqual(['The policy is valid.'])
+  })
+
   test('exits by severity: 0 without a danger, 3 with one, 1 with an error', async () => {
     expect(await modelseal(['policy', 'check', 'policy.yaml'])).toMatchObject({ code: 0, stderr: '' })
     await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
@@ -86,12 +106,19 @@ describe('policy test', () => {
     expect(ended.stdout).toContain('FAIL  "vad" (line 2): expected refused FILE_MISMATCH, found accepted')
     expect(ended.stdout).toContain('1 of 2 expectations are met.')
   })
+
+  test('does not take a file of expectations for the policy', async () => {
+    await write('policy.test.yaml', '- { model: vad, expect: ok }\n')
+    const stderr = failed(await modelseal(['policy', 'test', 'policy.yaml']), 'POLICY_INVALID')
+    expect(stderr).toContain(`The file of expectations "${directory}/policy.test.yaml" is not valid, line 1, column 25`)
+    expect(stderr).not.toContain('accepts nothing')
+  })
 })
 
 test('verify does not call accepted what a rule has loaded unverified', async () => {
   await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
   const ended = await modelseal(['verify', 'vad', '--policy', 'audit.yaml'])
   expect(ended.code).toBe(1)
-  expect(ended.stdout).toMatch(/^Loaded UNVERIFIED/)
+  expect(ended.stdout).toMatch(/^Loads UNVERIFIED although the check refuses it/)
   expect(ended.stdout).toContain('Would be refused: BUNDLE_NOT_FOUND')
 })

@@ -29,10 +29,20 @@ async function check(file: string): Promise<Outcome> {
     return `${shown(path)}${place} ${severity} ${code}: ${message}`
   })
   return {
-    lines: findings.length === 0 ? ['No error and no danger was found.'] : lines,
+    lines: [...lines, summaryOf(findings)],
     json: { result: { findings } },
     exitCode: exitCodeOf(findings),
   }
+}
+
+function summaryOf(findings: readonly PolicyFinding[]): string {
+  const counts = (['error', 'warning', 'note'] as const).flatMap((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length
+    return count === 0 ? [] : [`${count} ${severity}${count === 1 ? '' : 's'}`]
+  })
+  const broken = findings.some(({ severity }) => severity === 'error')
+  const verdict = broken ? 'The policy is not valid, so it accepts nothing' : 'The policy is valid'
+  return `${[verdict, ...(counts.length > 0 ? [counts.join(', ')] : [])].join(': ')}.`
 }
 
 function exitCodeOf(findings: readonly PolicyFinding[]): number {

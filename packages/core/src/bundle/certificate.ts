@@ -31,7 +31,7 @@ const ANY_USAGE = '2.5.29.37.0'
  *
  * @returns DER of each; one at least
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
- * `FILE_TOO_LARGE`, `CERTIFICATE_INVALID`
+ * `INVALID_ARGUMENT`, `FILE_TOO_LARGE`, `CERTIFICATE_INVALID`
  */
 export async function readCertificates(path: string): Promise<Buffer[]> {
   const bytes = await readSmallFile(path, {

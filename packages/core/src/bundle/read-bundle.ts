@@ -6,7 +6,7 @@ import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from './bundle.t
  *
  * @param maxBytes where it is to be one of several, what is left for it
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
- * `FILE_SPECIAL`, and what {@link parseBundle} throws
+ * `INVALID_ARGUMENT`, `FILE_SPECIAL`, and what {@link parseBundle} throws
  */
 export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Promise<UnverifiedBundle> {
   const bytes = await readSmallFile(path, {

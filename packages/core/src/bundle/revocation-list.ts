@@ -9,7 +9,8 @@ const MAX_FILE_BYTES = 6 * 1024 * 1024
  * for `validateChain` to check.
  *
  * @returns DER of each; one at least
- * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`, `FILE_TOO_LARGE`, `CRL_INVALID`
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`, `FILE_TOO_LARGE`, `CRL_INVALID`,
+ * `INVALID_ARGUMENT`
  */
 export async function readRevocationLists(path: string): Promise<Buffer[]> {
   const bytes = await readSmallFile(path, {

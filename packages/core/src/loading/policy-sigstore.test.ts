@@ -97,6 +97,14 @@ describe('a keyless signer is refused for', () => {
     expect(await site.judge('model', policyOf([EXACT], {}, { revoked }))).toBe('refused IDENTITY_REVOKED')
   })
 
+  it('an identity that the policy revokes under any issuer, or under that of its certificate, and no other', async () => {
+    const judged = (issuer: object) =>
+      site.judge('model', policyOf([EXACT], {}, { revoked: { identities: [{ identity: IDENTITY, ...issuer }] } }))
+    expect(await judged({})).toBe('refused IDENTITY_REVOKED')
+    expect(await judged({ issuer: { pattern: '*CN=*' } })).toBe('refused IDENTITY_REVOKED')
+    expect(await judged({ issuer: 'https://accounts.google.com' })).toBe('accepted')
+  })
+
   it('an extension that nobody knows, or a root that cannot be read', async () => {
     expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
       'refused POLICY_INVALID',

@@ -51,11 +51,16 @@ describe('a policy is refused, with file, line and column, for', () => {
     ],
     ['a wrong type', `version: "1"\n${HEAD.slice(11)}${RULE}`, '1:10', 'expected 1'],
     ['a number for a path', `version: 1\ntrustRoots:\n  a: { publicKey: 5 }\n${RULE}`, '3:19', 'expected'],
-    ['a mode that does not exist', `${HEAD}${RULE}    mode: warn\n`, '8:11', '"enforce"|"audit"|"skip"'],
+    [
+      'a mode that does not exist',
+      `${HEAD}${RULE}    mode: warn\n`,
+      '8:11',
+      'expected "enforce" or "audit" or "skip"; found "warn"',
+    ],
     ['a name that is used twice', `${HEAD}${RULE}${RULE.slice(7)}`, '8:11', 'used twice'],
     ['a key that stands twice in a map', `${HEAD}  a: { publicKey: b.pub }\n${RULE}`, '4:3', 'unique'],
     ['no signers', `${HEAD}rules:\n  - name: r\n    match: { path: "models/**" }\n`, '5:5', 'expected signers'],
-    ['empty signers', `${HEAD}${RULE.replace('[{ key: a }]', '[]')}`, '7:14', 'Too small'],
+    ['empty signers', `${HEAD}${RULE.replace('[{ key: a }]', '[]')}`, '7:14', 'expected at least 1 entry'],
     [
       'a signer that stands twice',
       `${HEAD}${RULE.replace('[{ key: a }]', '[{ key: a }, { key: a }]')}`,
@@ -70,7 +75,7 @@ describe('a policy is refused, with file, line and column, for', () => {
       'expected certificates',
     ],
     ['a threshold above the number of signers', `${HEAD}${RULE}    threshold: 2\n`, '8:16', 'expected at most 1'],
-    ['a threshold of nobody', `${HEAD}${RULE}    threshold: 0\n`, '8:16', '>=1'],
+    ['a threshold of nobody', `${HEAD}${RULE}    threshold: 0\n`, '8:16', 'expected at least 1; found 0'],
     ['no rules', HEAD, '1:1', 'no rules'],
     [
       'an empty match',
@@ -201,6 +206,28 @@ describe('a policy is refused, with file, line and column, for', () => {
     expect(error.file).toMatch(/policy-\d+\.yaml$/)
   })
 
+  it.each<[string, string]>([
+    ['[]', 'column 1: expected fields with values; found a list.'],
+    ['version: 1\nrules: null', '"rules": expected a list; found nothing.'],
+    ['version: 1\nrules: [{}]', '"rules.0.name": expected text; it is missing.'],
+    ['version: 1\nrules: [{ name: "" }]', '"rules.0.name": expected text that is not empty; found ""'],
+    [`version: 1\nrules: [{ name: ${'x'.repeat(201)} }]`, '"rules.0.name": expected at most 200 characters; found'],
+    [`${HEAD}${RULE}    threshold: 1.5`, '"rules.0.threshold": expected a whole number; found 1.5.'],
+    [`version: 1\ninclude: [${'x, '.repeat(65)}]`, '"include": expected at most 64 entries.'],
+    ['version: 1\ntrustRoots: { "": { publicKey: a.pub } }', 'expected a name of 1 to 200 characters'],
+    ['version: 1\ntrustRoots: { a: { publicKey: 5 } }', 'expected text, or fields with values, or a list; found 5.'],
+    [
+      `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: tflite }')}`,
+      'expected "onnx" or "tfjs-graph" or "tfjs-layers" or "saved-model" or "any", or a list; found "tflite".',
+    ],
+    [`${HEAD}${RULE}    require: { timestamp: please }`, 'expected true or false; found "please".'],
+  ])('%#: what is wrong, in the words of its author', async (content, sentence) => {
+    const { message } = await refusal(content)
+    expect(message).toContain(sentence)
+    // Words of the schema's library.
+    expect(message).not.toMatch(/Invalid|Too (?:small|big)|received|[<>]=|string|array|object|undefined/)
+  })
+
   it('a key file that does not exist', async () => {
     const error = await refusal(`version: 1\ntrustRoots:\n  a: { publicKey: missing.pub }\n${RULE}`)
     expect([error.code, error.line, error.column]).toEqual(['FILE_NOT_FOUND', 3, 19])
@@ -240,7 +267,19 @@ describe('a policy is refused for', () => {
     await expect(loadPolicy(site.file('nowhere.yaml'))).rejects.toMatchObject({ code: 'POLICY_NOT_FOUND' })
   })
   it('being named .json and written in YAML', async () => {
-    expect((await refusal(`${HEAD}${RULE}`, 'really.json')).message).toContain('is not JSON')
+    const error = await refusal(`${HEAD}${RULE}`, 'really.json')
+    expect(error.message).toContain('is not JSON')
+    expect([error.line, error.column]).toEqual([1, 1])
+  })
+  it.each([
+    ['{"version": 1,\n "rules": [],}', [2, 14]],
+    ['{"version": 1,\n "rules": [a]}', [2, 12]],
+    ["{'version': 1}", [1, 2]],
+    ['{"version":\n  1 # one\n}', [2, 5]],
+    ['{"version": 1', [1, 14]],
+  ])('what is not JSON in a file named so, with the place: %s', async (content, place) => {
+    const error = await refusal(content, 'nearly.json')
+    expect([error.code, error.line, error.column]).toEqual(['POLICY_INVALID', ...place])
   })
   it('a key twice in JSON, with the place', async () => {
     const error = await refusal('{\n "version": 1,\n "version": 1\n}', 'twice.json')

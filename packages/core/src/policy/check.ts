@@ -4,7 +4,7 @@ import { findPolicy } from './find-policy.ts'
 import type { PolicySource } from './include.ts'
 import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
 import { checkFresh, readPolicy, type Policy } from './policy.ts'
-import type { ValuePath } from './policy-text.ts'
+import { withoutPlace, type ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
 import { coveredBy, reachedAround } from './unreachable.ts'
@@ -28,7 +28,7 @@ export interface PolicyFinding {
   /** An error accepts nothing; a warning is a danger; a note is a thing to know. */
   severity: 'error' | 'warning' | 'note'
   code: ErrorCode | keyof typeof WARNING_CODES
-  /** A sentence. */
+  /** A sentence, without the place. */
   message: string
   /** Absolute path. */
   file: string
@@ -63,9 +63,10 @@ export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
   })
 }
 
-function errorFinding({ code, message, file = '', line, column }: ModelSealError): PolicyFinding {
+function errorFinding(error: ModelSealError): PolicyFinding {
+  const { code, file = '', line, column } = error
   const place = line === undefined || column === undefined ? {} : { line, column }
-  return { severity: 'error', code, message, file, ...place }
+  return { severity: 'error', code, message: withoutPlace(error), file, ...place }
 }
 
 function finding(source: PolicySource, at: ValuePath, danger: Danger): PolicyFinding {

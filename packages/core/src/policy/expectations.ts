@@ -54,7 +54,7 @@ export async function readExpectations(path: string): Promise<Expectations> {
     maxBytes: MAX_BYTES,
     hint: 'Write a list of "model", "expect" and "because" beside the policy.',
   })
-  const parsed = parseChecked(bytes, path, expectationsSchema)
+  const parsed = parseChecked(bytes, { path, what: 'file of expectations' }, expectationsSchema)
   if (!('file' in parsed)) throw parsed.problems[0]
   const { file, text } = parsed
   return {

@@ -32,8 +32,8 @@ export function explain(verdict: Verdict): string {
 const DECISIONS: Record<Decision, string> = {
   accepted: 'Accepted',
   refused: 'Refused',
-  tolerated: 'Loaded UNVERIFIED although it would have been refused',
-  skipped: 'Loaded UNVERIFIED, since its rule skips the check',
+  tolerated: 'Loads UNVERIFIED although the check refuses it',
+  skipped: 'Loads UNVERIFIED, since its rule skips the check',
 }
 
 function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {

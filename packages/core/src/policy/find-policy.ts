@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { absolutePath } from '../source/local-source.ts'
 
 /** The environment variable that names a policy file. */
 export const POLICY_VARIABLE = 'MODELSEAL_POLICY'
@@ -12,10 +13,12 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
  * `modelseal.policy.{yaml,yml,json}` from the working directory upward.
  *
  * @returns an absolute path
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`; `POLICY_INVALID` where one directory has two
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`; `POLICY_INVALID` where one directory has two
  */
 export async function findPolicy(given: string | undefined): Promise<string> {
-  const named = given ?? process.env[POLICY_VARIABLE]
+  // An empty path is a mistake; an empty variable is an unset one.
+  if (given !== undefined) return absolutePath(given)
+  const named = process.env[POLICY_VARIABLE]
   if (named) return resolve(named)
   for (let directory = process.cwd(); ; directory = dirname(directory)) {
     const found = await policiesIn(directory)

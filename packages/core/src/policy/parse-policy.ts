@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import { LineCounter, parseDocument, visit, type Document } from 'yaml'
+import { isCollection, isNode, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
-import { invalidPolicy, PolicyText, type ValuePath } from './policy-text.ts'
+import { invalidPolicy, PolicyText, type TextFile } from './policy-text.ts'
 import { policySchema, type PolicyFile } from './schema.ts'
+import { expectation, schemaProblems } from './schema-problems.ts'
 
 /** Room for some 30,000 rules or 100,000 revocations. */
 export const MAX_POLICY_BYTES = 8 * 1024 * 1024
@@ -17,24 +18,24 @@ export type Parsed<T> =
  * `POLICY_INVALID` with file, line, column and what was expected.
  */
 export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
-  return parseChecked(bytes, path, policySchema)
+  return parseChecked(bytes, { path, what: 'policy' }, policySchema)
 }
 
 /** As {@link parsePolicy}, for what stands beside a policy. */
-export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, path: string, schema: S): Parsed<z.output<S>> {
-  if (!isUtf8(bytes)) return { problems: [invalidPolicy(path, 'It is not UTF-8 text.')] }
+export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextFile, schema: S): Parsed<z.output<S>> {
+  if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()
   const document = parsedDocument(source, lines)
-  if (document === undefined) return { problems: [invalidPolicy(path, 'It is nested too deeply.')] }
+  if (document === undefined) return { problems: [invalidPolicy(file, 'It is nested too deeply.')] }
 
-  const text = new PolicyText(path, document, lines)
-  const [first, ...more] = syntaxProblems(document, source, path, lines)
+  const text = new PolicyText(file, document, lines)
+  const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true })
+  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true, error: expectation })
   if (parsed.success) return { text, file: parsed.data, problems: [] }
-  const [issue, ...others] = parsed.error.issues.flatMap((issue) => schemaProblems(issue, [], text))
-  return { problems: [issue ?? invalidPolicy(path, 'It is not a trust policy.'), ...others] }
+  const [problem, ...others] = parsed.error.issues.flatMap((issue) => schemaProblems(issue, [], text))
+  return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
 }
 
 /** Undefined where the parser, which descends by calls, ran out of stack. */
@@ -47,16 +48,20 @@ function parsedDocument(source: string, lines: LineCounter): Document | undefine
   }
 }
 
-function syntaxProblems(document: Document, source: string, path: string, lines: LineCounter): ModelSealError[] {
+function syntaxProblems(document: Document, source: string, file: TextFile, lines: LineCounter): ModelSealError[] {
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
   const problems = [...document.errors, ...document.warnings].map((problem) =>
-    invalidPolicy(path, problem.message.replace(/\.?$/, '.'), at(problem.pos[0])),
+    invalidPolicy(file, problem.message.replace(/\.?$/, '.'), at(problem.pos[0])),
   )
   if (problems.length > 0) return problems
-  if (path.endsWith('.json') && !isJson(source)) return [invalidPolicy(path, 'It is named .json, and is not JSON.')]
+  const fault = file.path.endsWith('.json') ? jsonFault(source, document) : undefined
+  if (fault !== undefined) {
+    const place = fault.offset === undefined ? undefined : at(fault.offset)
+    return [invalidPolicy(file, 'It is named .json, and what stands here is not JSON.', place)]
+  }
 
   // Either stands at the beginning of a value; walking a large document takes longer than looking.
   if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
@@ -65,78 +70,44 @@ function syntaxProblems(document: Document, source: string, path: string, lines:
     Alias: (_, { source: name, range }) => {
       const sentence = `It uses the YAML alias ${shown(`*${name}`)}; aliases are not supported.`
       const hint = 'Write the value out where it is used.'
-      problems.push(invalidPolicy(path, sentence, range ? at(range[0]) : undefined, { hint }))
+      problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined, { hint }))
       return visit.BREAK
     },
     // What a tag makes of a value is not what stands there.
     Node: (_, { tag, range }) => {
       if (tag === undefined) return undefined
       const sentence = `It uses the YAML tag ${shown(tag)}; tags are not supported.`
-      problems.push(invalidPolicy(path, sentence, range ? at(range[0]) : undefined))
+      problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined))
       return visit.BREAK
     },
   })
   return problems
 }
 
-function isJson(source: string): boolean {
+/** Undefined for JSON; else the offset of what is not, where that can be told. */
+function jsonFault(source: string, document: Document): { offset: number | undefined } | undefined {
   try {
     JSON.parse(source)
-    return true
-  } catch {
-    return false
+    return undefined
+  } catch (error) {
+    const [, position] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? []
+    return { offset: position === undefined ? firstYamlOnly(document) : Number(position) }
   }
 }
 
-type Issue = z.core.$ZodIssue
-
-function schemaProblems(issue: Issue, above: ValuePath, text: PolicyText): ModelSealError[] {
-  const path = [...above, ...issue.path]
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
-      const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path)}` : ''}.`
-      return invalidPolicy(text.path, sentence, text.position(path, key))
-    })
-  }
-  if (issue.code === 'invalid_union') {
-    const meant = meantBranch(issue.errors)
-    if (meant) return meant.flatMap((inner) => schemaProblems(inner, path, text))
-    return [text.fault(path, `${field(path)}: ${alternatives(issue.errors)}.`)]
-  }
-  const found = issue.message.includes('received') ? '' : foundText(issue.input)
-  return [text.fault(path, `${field(path)}: ${issue.message}${found}.`)]
-}
-
-/** Of a union, the one branch whose field the author wrote: it says what is wrong inside of it. */
-function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
-  const inside = branches.filter((issues) => issues.every(({ path, code }) => path.length > 0 || code === 'custom'))
-  if (inside.length === 1) return inside[0]
-  // An object with one field too many is still that object.
-  const close = branches.filter((issues) =>
-    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
-  )
-  const complete = close.filter(
-    (issues) => !issues.some((issue) => issue.code === 'invalid_type' && issue.input === undefined),
-  )
-  return complete.length === 1 ? complete[0] : inside.length === 0 && branches.length === 1 ? branches[0] : undefined
-}
-
-function alternatives(branches: readonly (readonly Issue[])[]): string {
-  const expected = branches.map((issues) => {
-    const missing = issues.filter(({ path, input }) => path.length === 1 && input === undefined)
-    if (missing.length > 0) return missing.map(({ path }) => shown(String(path[0]))).join(' and ')
-    const [issue] = issues
-    if (issue?.code === 'invalid_type') return `${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
-    return issue?.message.replace(/^.*?expected /, '') ?? ''
+/** Where a value begins that only YAML can write like this. */
+function firstYamlOnly(document: Document): number | undefined {
+  let offset: number | undefined
+  visit(document, (_, node) => {
+    if (!isNode(node) || isJsonStyle(node)) return undefined
+    offset = node.range?.[0]
+    return visit.BREAK
   })
-  return `expected ${[...new Set(expected)].filter(Boolean).join(', or ')}`
+  return offset
 }
 
-function foundText(input: unknown): string {
-  if (typeof input === 'string') return `; found ${shown(input)}`
-  return typeof input === 'number' || typeof input === 'boolean' ? `; found ${input}` : ''
-}
-
-function field(path: ValuePath): string {
-  return shown(path.map(String).join('.') || 'the policy')
+function isJsonStyle(node: Node): boolean {
+  if (isCollection(node)) return node.flow === true
+  if (!isScalar(node)) return false
+  return node.type === 'QUOTE_DOUBLE' || (node.type === 'PLAIN' && typeof node.value !== 'string')
 }

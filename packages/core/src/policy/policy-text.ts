@@ -10,28 +10,38 @@ export interface Position {
 /** Path of a value in the policy: field names and indexes. */
 export type ValuePath = readonly PropertyKey[]
 
-/** The text of a policy, which tells where a value stands in it. */
-export class PolicyText {
+/** A file whose text is parsed. */
+export interface TextFile {
+  /** Absolute path. */
+  path: string
+  /** What it is, for messages. */
+  what: 'policy' | 'file of expectations'
+}
+
+/** The text of a policy, or of what stands beside one, which tells where a value stands in it. */
+export class PolicyText implements TextFile {
   /** Absolute path of the file. */
   readonly path: string
+  readonly what: TextFile['what']
   readonly #document: Document
   readonly #lines: LineCounter
 
-  constructor(path: string, document: Document, lines: LineCounter) {
+  constructor({ path, what }: TextFile, document: Document, lines: LineCounter) {
     this.path = path
+    this.what = what
     this.#document = document
     this.#lines = lines
   }
 
   /** An error about a value: `POLICY_INVALID`, with line and column. */
   fault(at: ValuePath, sentence: string, details: ErrorDetails = {}): ModelSealError {
-    return invalidPolicy(this.path, sentence, this.position(at), details)
+    return invalidPolicy(this, sentence, this.position(at), details)
   }
 
   /** The error of a file that a value names, under its own code, with the place that names it. */
   faultFrom(at: ValuePath, cause: ModelSealError): ModelSealError {
     const position = this.position(at)
-    return new ModelSealError(cause.code, `${opening(this.path, position)} ${cause.message}`, {
+    return new ModelSealError(cause.code, `${opening(this, position)} ${cause.message}`, {
       file: this.path,
       ...position,
       cause,
@@ -65,22 +75,32 @@ export class PolicyText {
 
 /** `POLICY_INVALID`, with what is known of the place. */
 export function invalidPolicy(
-  path: string,
+  file: TextFile,
   sentence: string,
   position?: Position,
   details: ErrorDetails = {},
 ): ModelSealError {
-  return new ModelSealError('POLICY_INVALID', `${opening(path, position)} ${sentence}`, {
-    file: path,
+  return new ModelSealError('POLICY_INVALID', `${opening(file, position)} ${sentence}`, {
+    file: file.path,
     ...position,
-    hint: 'A policy that is not understood accepts nothing.',
+    hint: file.what === 'policy' ? HINT : undefined,
     ...details,
   })
 }
 
-function opening(path: string, position: Position | undefined): string {
+const HINT = 'A policy that is not understood accepts nothing.'
+
+/** What is wrong with a policy, for a reader who is told the place beside it, and the hint below. */
+export function withoutPlace({ message, file = '', line, column }: ModelSealError): string {
+  const position = line === undefined || column === undefined ? undefined : { line, column }
+  const start = opening({ path: file, what: 'policy' }, position)
+  const sentence = message.startsWith(start) ? message.slice(start.length).trimStart() : message
+  return sentence.endsWith(` ${HINT}`) ? sentence.slice(0, -HINT.length - 1) : sentence
+}
+
+function opening({ path, what }: TextFile, position: Position | undefined): string {
   const where = position ? `, line ${position.line}, column ${position.column}` : ''
-  return `The policy ${shown(path)} is not valid${where}:`
+  return `The ${what} ${shown(path)} is not valid${where}:`
 }
 
 function rangeStart(node: unknown): number | undefined {

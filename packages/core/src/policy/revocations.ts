@@ -21,8 +21,8 @@ interface RevokedIdentity extends Revocation {
 export interface IdentityFacts {
   /** Subject, and alternative names with their types. */
   names: readonly string[]
-  /** Undefined where it is not known: then it counts as equal. */
-  issuer?: string | undefined
+  /** Of the certificate, and of a keyless identity; undefined where it is not known: then it counts as equal. */
+  issuers?: readonly string[] | undefined
 }
 
 /**
@@ -104,12 +104,12 @@ export class Revocations {
     return undefined
   }
 
-  identity({ names, issuer }: IdentityFacts, when: SignatureBounds | undefined): ModelSealError | undefined {
+  identity({ names, issuers }: IdentityFacts, when: SignatureBounds | undefined): ModelSealError | undefined {
     for (const name of names.flatMap((name) => [name, name.replace(/^(email|URI|DNS|IP):/, '')])) {
       const candidates = [
         ...(this.#names.get(name) ?? []),
         ...this.#patterns.filter(({ identity }) => identity.matches(name)),
-      ].filter((entry) => entry.issuer === undefined || issuer === undefined || entry.issuer.matches(issuer))
+      ].filter(({ issuer }) => issuer === undefined || issuers === undefined || issuers.some(issuer.matches))
       const match = candidates.find((entry) => isWithin(entry, when))
       if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(name)}`, match, when)
     }

@@ -2,6 +2,7 @@ import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts
 import { parsePublicKey } from '../bundle/public-key.ts'
 import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError } from '../errors.ts'
+import { readFulcioClaims } from '../verification/fulcio-certificate.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import type { Revocations } from './revocations.ts'
@@ -26,11 +27,10 @@ export async function revokedSigner(
   const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
   const [leaf, ...authorities] = await Promise.all(chain.map(factsOf))
   if (!leaf) return undefined
-  // The issuer of a keyless identity is not the issuer of its certificate: unknown counts as equal.
-  const issuer = material.method === 'certificate' ? leaf.issuer : undefined
+  const issuers = material.method === 'certificate' ? [leaf.issuer] : await issuersOf(material.certificate, leaf)
   return (
     (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
-    revocations.identity({ names: leaf.names, issuer }, when) ??
+    revocations.identity({ names: leaf.names, issuers }, when) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
   )
 }
@@ -48,7 +48,7 @@ export async function revokedTimestamp(
     (facts) =>
       facts &&
       ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
-        revocations.identity(facts, ANY_TIME) ??
+        revocations.identity({ names: facts.names, issuers: [facts.issuer] }, ANY_TIME) ??
         revocations.certificate(facts, ANY_TIME)),
   )
 }
@@ -67,6 +67,16 @@ export async function revokedByClaim(
   if (!revocations.concernsModels) return undefined
   const manifest = attempt(() => parseStatement(bundle.envelope.payload).manifest)
   return manifest && revocations.rootDigest(manifest.rootDigest, undefined)
+}
+
+/** Who vouched for a keyless identity, and who issued its certificate: a policy may name either. */
+async function issuersOf(der: Buffer, { issuer }: CertificateFacts): Promise<string[] | undefined> {
+  try {
+    return [issuer, (await readFulcioClaims(der, undefined)).issuer]
+  } catch (error) {
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  }
 }
 
 /** The signer's key, whatever the method: one key in two certificates is one signer. */

@@ -33,14 +33,13 @@ export function followLink(path: string, name: string, root: string, ancestors: 
 }
 
 /** The refusal of a link in a model that allows none. */
-export function linksNotAllowed(path: string, name: string): ModelSealError {
-  return linkRefused(
-    path,
-    name,
-    'is a symbolic link, which the model may not contain',
-    'Replace the link by the file itself.',
-  )
+export function linksNotAllowed(path: string, name: string, hint = LINK_HINT): ModelSealError {
+  return linkRefused(path, name, 'is a symbolic link, which the model may not contain', hint)
 }
+
+const LINK_HINT = 'Replace the link by the file itself.'
+/** Whether links are followed is what the signature says, and so the signer. */
+export const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed ("modelseal sign" with --allow-symlinks).`
 
 function targetOf(path: string, name: string): string {
   try {

@@ -3,7 +3,7 @@ import { lstat, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
-import { followLink, linksNotAllowed } from './follow-link.ts'
+import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import { othersMayWrite } from './ownership.ts'
 import { errno, unreadable } from './read-small-file.ts'
@@ -157,7 +157,7 @@ export async function listFiles(source: LocalSource, options: ListOptions): Prom
       files.push(regularFile(blob.path, name, blob.stat))
       return
     }
-    if (!options.followLinks) throw linksNotAllowed(path, name)
+    if (!options.followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
     // OMS 6.1.1: the resource goes by the link's own name.
     const target = followLink(path, name, source.path, directory.ancestors)
     if (target.stat.isDirectory()) directories.push(below(directory, target.path, name))

@@ -36,6 +36,10 @@ test('refuses what is not there, under the code of the caller', async () => {
   await expect(readSmallFile(`${path}\0`, limits)).rejects.toEqual(refusal('FILE_UNREADABLE'))
 })
 
+test.each(['', 3, undefined, null, new URL('file:///dev/null')])('refuses %j, which is no path', async (path) => {
+  await expect(readSmallFile(path as string, limits)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+})
+
 test('refuses a directory, a FIFO, a socket and an endless device, without waiting', async () => {
   const directory = scratch()
   expect(spawnSync('mkfifo', [join(directory, 'fifo')]).status).toBe(0)

@@ -17,10 +17,16 @@ export interface SmallFile {
  * Reads a key, a policy or a bundle whole. Never waits on a FIFO, never reads a device or more
  * than `maxBytes`.
  *
- * @throws {@link ModelSealError} `FILE_NOT_FOUND` (or `notFound`), `FILE_TOO_LARGE` (or
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, `FILE_NOT_FOUND` (or `notFound`), `FILE_TOO_LARGE` (or
  * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
+  if (typeof path !== 'string' || path === '') {
+    throw new ModelSealError('INVALID_ARGUMENT', `A path is needed, of the ${file.what}.`, {
+      expected: 'a string that is not empty',
+      found: path === '' ? 'an empty string' : typeof path,
+    })
+  }
   const handle = await opened(path, file)
   try {
     const stat = await handle.stat()
