@@ -200,6 +200,19 @@ describe('digest', () => {
     expect(await digest('vad')).toBe(less)
   })
 
+  test('notes which ignored paths leave nothing out', async () => {
+    const ignoring = (...paths: string[]) =>
+      modelseal(['digest', 'vad', ...paths.flatMap((path) => ['--ignore-paths', path])])
+    expect((await ignoring('vad/nested', 'vad/.gitignore')).stderr).toBe('')
+    const { code, stderr } = await ignoring('vad/nestde', 'release.pub', 'vad/nested')
+    expect(code).toBe(0)
+    expect(stderr.replaceAll(directory, '').trimEnd().split('\n')).toEqual([
+      'Note: --ignore-paths "/vad/nestde" leaves nothing out: nothing is there.',
+      'Note: --ignore-paths "/release.pub" leaves nothing out: it is not in the model.',
+    ])
+    expect((await modelseal(['digest', 'vad', '--ignore-paths', 'none', '--json'])).stderr).toBe('')
+  })
+
   test('refuses a model that is not there, and a glob to ignore', async () => {
     failed(await modelseal(['digest', 'nowhere']), 'MODEL_NOT_FOUND')
     const { code, stderr } = await modelseal(['digest', 'vad', '--ignore-paths', 'vad/*'])

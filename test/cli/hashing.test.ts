@@ -83,8 +83,8 @@ describe('--only', () => {
 describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
   test('signs links that stay within the model; on verifying, the signature decides', async () => {
     await symlink('weights.bin', join(directory, 'vad/link.bin'))
-    expect(failed(await modelseal(SIGN), 'SYMLINK_REFUSED')).toContain('"link.bin"')
-    failed(await modelseal(DIGEST), 'SYMLINK_REFUSED')
+    expect(failed(await modelseal(SIGN), 'SYMLINK_REFUSED')).toMatch(/"link\.bin".*--allow-symlinks/)
+    failed(await modelseal(['digest', 'vad']), 'SYMLINK_REFUSED')
     const signed = await modelseal([...SIGN, '--allow_symlinks'])
     expect(signed).toMatchObject({ code: 0, stderr: '' })
     for (const flags of [[], ['--allow-symlinks'], ['--allow_symlinks']]) {

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { directory, failed, modelseal, POLICY, SIGN, useWorkingDirectory, write } from './modelseal.ts'
 
@@ -25,15 +28,29 @@ describe('policy init', () => {
     [['policy', 'init', '--public-key', 'a', '--github', 'a/b']],
     [['policy', 'init', '--certificate', 'root.pem']],
     [['policy', 'init', '--github', 'nonsense']],
+    [['policy', 'init', '--public-key', 'release.pub', '--san', 'email:a@b.example']],
+    [['policy', 'init', '--public-key', 'release.pub', '--workflow', 'w.yml']],
+    [['policy', 'init', '--workflow', 'w.yml']],
+    [['policy', 'init', '--public-key', '']],
   ])('wants one signer: %j', async (args) => {
     expect(await modelseal(args)).toMatchObject({ code: 2, stdout: '' })
+  })
+
+  test.each([
+    ['public key', ['--public-key', 'none.pub']],
+    ['certificate', ['--certificate', 'none.pem', '--san', 'email:a@b.example']],
+  ])('names no %s that is not there', async (what, args) => {
+    const stderr = failed(await modelseal(['policy', 'init', ...args]), 'FILE_NOT_FOUND')
+    expect(stderr).toContain(`There is no ${what} at "${directory}/none.`)
+    expect(existsSync(join(directory, 'modelseal.policy.yaml'))).toBe(false)
   })
 
   test('writes one for a certificate, and one for GitHub Actions that is without error', async () => {
     await modelseal(['policy', 'init', 'g.yaml', '--github', 'acme/models'])
     expect(await modelseal(['policy', 'check', 'g.yaml'])).toMatchObject({ code: 0, stderr: '' })
+    await write('root.pem', await readFile(new URL('../fixtures/reference/root.pem', import.meta.url)))
     await modelseal(['policy', 'init', 'c.yaml', '--certificate', 'root.pem', '--san', 'email:a@b.example'])
-    expect((await modelseal(['policy', 'check', 'c.yaml'])).stdout).toMatch(/c\.yaml":\d+:\d+ error FILE_NOT_FOUND/)
+    expect((await modelseal(['policy', 'check', 'c.yaml'])).stdout).toContain('The policy is valid')
   })
 })
 
@@ -48,7 +65,7 @@ describe('policy check', () => {
       'The policy is not valid, so it accepts nothing: 2 errors.',
     ])
     await write('missing.yaml', POLICY.replace('release.pub', 'none.pub'))
-    expect((await linesOf('missing.yaml'))[0]).toBe(
+    expect((await linesOf('missing.yaml'))[0]).toContain(
       '"/missing.yaml":4:16 error FILE_NOT_FOUND: There is no public key at "/none.pub".',
     )
     await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))

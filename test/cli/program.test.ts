@@ -14,6 +14,7 @@ describe('the command line', () => {
     ['no method and no model', ['sign'], "Missing required argument 'model'"],
     ['an unknown command', ['sing', 'key'], 'Did you mean sign?'],
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
+    ['a misspelt option that is required', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
     ['an empty model', ['digest', ''], 'It is empty.'],
     ['two models', ['digest', 'vad', 'vad'], 'Too many arguments'],

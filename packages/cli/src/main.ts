@@ -1,6 +1,7 @@
 import { reportFailure } from './failure.ts'
 import { withDefaultMethod } from './default-method.ts'
 import { listenForInterrupts } from './interrupts.ts'
+import { causeOfMisuse } from './misspelt-option.ts'
 import { spelledWithDashes } from './option-names.ts'
 import { performer } from './perform.ts'
 import { createProgram } from './program.ts'
@@ -19,7 +20,8 @@ export async function main(args: readonly string[], version: string): Promise<vo
   try {
     await program.parseAsync(normalised, { from: 'user' })
   } catch (error) {
-    const exitCode = await reportFailure(error, program, normalised)
+    const cause = await causeOfMisuse(error, normalised, () => createProgram(version, () => async () => {}))
+    const exitCode = await reportFailure(cause, program, normalised)
     process.exitCode = interrupts.exitCode ?? exitCode
     // What was interrupted may still wait for a slow disk; nobody else does.
     if (interrupts.exitCode !== undefined) process.exit()

@@ -1,6 +1,7 @@
 import type { ProgressCallback } from '@modelseal/core'
 import type { Command } from 'commander'
 import { commandPath } from './command-path.ts'
+import { noteIdlePaths } from './ignored-paths.ts'
 import { isTalkative, logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 import { startProgress } from './progress.ts'
@@ -24,16 +25,24 @@ export interface Outcome {
 /** The work of a command on one model; a failure is thrown. */
 export type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Outcome>
 
+/** What the flags of any command may hold. */
+interface CommonFlags {
+  json?: boolean
+  /** Absolute. */
+  ignorePaths?: string[]
+}
+
 /** Makes a commander action of a command's work. */
 export type Perform = <Flags>(
   work: Work<Flags>,
-) => (model: string, flags: Flags & { json?: boolean }, command: Command) => Promise<void>
+) => (model: string, flags: Flags & CommonFlags, command: Command) => Promise<void>
 
 /** Runs commands with progress and interruption, and prints what they have to say. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
     const talkative = isTalkative(logLevelOf(command))
     const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
+    if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])
     const session = { signal, onProgress: progress?.onProgress, talkative }
     const outcome = await work(model, flags, session).finally(() => progress?.stop())
     process.stdout.write(

@@ -65,7 +65,7 @@ const PROGRAM_HELP = `
 Examples:
   $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub
-  $ modelseal verify models/vad --policy trust-policy.yaml
+  $ modelseal verify models/vad --policy modelseal.policy.yaml
   $ modelseal digest models/vad
 
 Exit code: 0 on success, 1 when signing or verifying fails, 2 for a wrong command line.

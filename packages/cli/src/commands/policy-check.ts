@@ -19,7 +19,7 @@ const HELP = `
 Exit code: 1 where the policy has errors, and so accepts nothing; 3 where it has warnings; else 0.
 
 Example:
-  $ modelseal policy check trust-policy.yaml`
+  $ modelseal policy check modelseal.policy.yaml`
 
 async function check(file: string): Promise<Outcome> {
   const { checkPolicy, shown } = await import('@modelseal/core')

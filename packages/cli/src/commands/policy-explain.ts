@@ -22,7 +22,7 @@ const HELP = `
 Exit code: 1 where a load would be refused; 0 where the model would be loaded, verified or not.
 
 Example:
-  $ modelseal policy explain models/vad --policy trust-policy.yaml`
+  $ modelseal policy explain models/vad --policy modelseal.policy.yaml`
 
 async function explainModel(
   model: string,

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises'
-import { createInterface } from 'node:readline/promises'
+import { dirname, resolve } from 'node:path'
 import type { StartingSigner } from '@modelseal/core'
 import { InvalidArgumentError, type Command } from 'commander'
-import { nonEmpty, withJson } from '../options.ts'
+import { nonEmpty, pathOption, withJson } from '../options.ts'
+import type { Dialogue } from '../password.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 interface Flags {
@@ -10,8 +11,8 @@ interface Flags {
   certificate?: string
   san?: string
   github?: string
-  workflow: string
-  ref: string
+  workflow?: string
+  ref?: string
   models: string
 }
 
@@ -20,12 +21,26 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
   withJson(policy.command('init'))
     .description('Write a commented starting policy for one signer; asks where no flag says who that is.')
     .argument('[file]', 'where it goes', nonEmpty, 'modelseal.policy.yaml')
-    .option('--public-key <path>', 'the signer has a key pair: PEM of the public key, relative to the policy', nonEmpty)
-    .option('--certificate <path>', 'the signer has a certificate: PEM of the root, relative to the policy', nonEmpty)
-    .option('--san <name>', 'with --certificate: the name in it, such as email:release@example.com', nonEmpty)
+    .addOption(
+      pathOption(
+        '--public-key <path>',
+        'the signer has a key pair: PEM of the public key, relative to the policy',
+      ).conflicts(['certificate', 'san', 'github', 'workflow', 'ref']),
+    )
+    .addOption(
+      pathOption(
+        '--certificate <path>',
+        'the signer has a certificate: PEM of the root, relative to the policy',
+      ).conflicts(['github', 'workflow', 'ref']),
+    )
+    .addOption(
+      pathOption('--san <name>', 'with --certificate: the name in it, such as email:release@example.com').conflicts(
+        'github',
+      ),
+    )
     .option('--github <owner/name>', 'the signer is a GitHub Actions workflow of this repository', repository)
-    .option('--workflow <file>', 'with --github: the workflow that signs', 'release.yml')
-    .option('--ref <ref>', 'with --github: the branch or tag that it runs on', 'refs/heads/main')
+    .option('--workflow <file>', 'with --github: the workflow that signs (default: "release.yml")', nonEmpty)
+    .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', nonEmpty)
     .option('--models <glob>', 'the models, relative to the policy', nonEmpty, '**')
     .addHelpText('after', HELP)
     .action(perform(init))
@@ -44,13 +59,14 @@ function repository(text: string): string {
 
 async function init(file: string, flags: Flags, session: Session): Promise<Outcome> {
   const { ModelSealError, shown, startingPolicy } = await import('@modelseal/core')
-  const signer = signerOf(flags) ?? (await ask(session))
+  const signer = isAboutSigner(flags) ? signerOf(flags) : await askAtTerminal(session)
   if (!signer) {
     throw new ModelSealError('INVALID_ARGUMENT', 'Nothing says whose signatures the policy is to accept.', {
       expected: 'one of --public-key, --github, or --certificate with --san',
       hint: 'See "modelseal policy init --help".',
     })
   }
+  await checkFile(file, signer)
   try {
     // Never over a policy that is there.
     await using target = await open(file, 'wx')
@@ -69,38 +85,73 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
   }
 }
 
+/** A policy that names a file which is not there would accept nothing. */
+async function checkFile(policy: string, signer: StartingSigner): Promise<void> {
+  const { readCertificates, readSmallFile } = await import('@modelseal/core')
+  const absolute = (path: string) => resolve(dirname(policy), path)
+  if (signer.kind === 'certificate') await readCertificates(absolute(signer.root))
+  if (signer.kind === 'key')
+    await readSmallFile(absolute(signer.publicKey), {
+      what: 'public key',
+      maxBytes: MAX_KEY_BYTES,
+      hint: 'Give its path relative to the policy.',
+    })
+}
+
+/** Much more than a key takes. */
+const MAX_KEY_BYTES = 64 * 1024
+
+function isAboutSigner({ publicKey, certificate, san, github, workflow, ref }: Flags): boolean {
+  return [publicKey, certificate, san, github, workflow, ref].some((flag) => flag !== undefined)
+}
+
 function signerOf({ publicKey, certificate, san, github, workflow, ref }: Flags): StartingSigner | undefined {
-  const given = [publicKey, certificate, github].filter((flag) => flag !== undefined)
-  if (given.length !== 1) return undefined
   if (publicKey !== undefined) return { kind: 'key', publicKey }
-  if (github !== undefined) return { kind: 'github', repository: github, workflow, ref }
+  if (github !== undefined) return workflowOf(github, workflow, ref)
   return certificate === undefined || san === undefined ? undefined : { kind: 'certificate', root: certificate, san }
 }
 
+function workflowOf(name: string, workflow = 'release.yml', ref = 'refs/heads/main'): StartingSigner {
+  return { kind: 'github', repository: name, workflow, ref }
+}
+
 /** Undefined where nobody is there to answer. */
-async function ask({ signal }: Session): Promise<StartingSigner | undefined> {
+function askAtTerminal({ signal }: Session): Promise<StartingSigner | undefined> | undefined {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = async (question: string) => (await terminal.question(`${question} `, { signal })).trim()
+  return ask({ input: process.stdin, output: process.stderr, signal })
+}
+
+/**
+ * Asks who signs.
+ *
+ * @returns undefined where an answer says nothing, or none comes
+ */
+export async function ask({ input, output, signal }: Dialogue): Promise<StartingSigner | undefined> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input, output })
+  // The terminal is in raw mode, where Ctrl-C is a key and sends no signal.
+  terminal.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+  const ended = new Promise<undefined>((resolve) => terminal.once('close', () => resolve(undefined)))
+  const answer = async (question: string) => {
+    // It fails when the input ends, and when the command is interrupted.
+    const typed = terminal.question(`${question} `, { signal }).catch(() => undefined)
+    return (await Promise.race([typed, ended]))?.trim()
+  }
   try {
     switch (await answer('Who signs: (k)ey pair, (c)ertificate, or (g)itHub Actions?')) {
       case 'k': {
         const publicKey = await answer('Public key (PEM), relative to the policy:')
-        return publicKey === '' ? undefined : { kind: 'key', publicKey }
+        return publicKey ? { kind: 'key', publicKey } : undefined
       }
       case 'c': {
-        const [root, san] = [
-          await answer('Root certificate (PEM), relative to the policy:'),
-          await answer('Name in the certificate (email:…, URI:…, DNS:…):'),
-        ]
-        return root === '' || san === '' ? undefined : { kind: 'certificate', root, san }
+        const root = await answer('Root certificate (PEM), relative to the policy:')
+        const san = root && (await answer('Name in the certificate (email:…, URI:…, DNS:…):'))
+        return root && san ? { kind: 'certificate', root, san } : undefined
       }
       case 'g': {
         const name = await answer('Repository (owner/name):')
-        const workflow = (await answer('Workflow file [release.yml]:')) || 'release.yml'
-        return name === ''
-          ? undefined
-          : { kind: 'github', repository: repository(name), workflow, ref: 'refs/heads/main' }
+        const workflow = name && (await answer('Workflow file [release.yml]:'))
+        return name && workflow !== undefined ? workflowOf(repository(name), workflow || undefined) : undefined
       }
       default:
         return undefined

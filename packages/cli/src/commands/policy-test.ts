@@ -24,7 +24,7 @@ A file of expectations is a list; models are relative to it:
 Exit code: 1 where one is not met.
 
 Example:
-  $ modelseal policy test trust-policy.yaml`
+  $ modelseal policy test modelseal.policy.yaml`
 
 async function test(
   policy: string,

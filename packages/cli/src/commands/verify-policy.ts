@@ -24,8 +24,11 @@ const HELP = `
 Without --policy, the environment variable MODELSEAL_POLICY names the policy, else it is the nearest
 modelseal.policy.yaml (.yml, .json) from the working directory upward.
 
+It checks what a load checks, so there is no --only here: whether a part of the files is enough, the policy says
+("files: loaded"). With a method, --only looks at a part.
+
 Examples:
-  $ modelseal verify models/vad --policy trust-policy.yaml
+  $ modelseal verify models/vad --policy modelseal.policy.yaml
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub`
 
 async function verifyByPolicy(

@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path'
 import type { Expectation } from '../policy/expectations.ts'
 import { findPolicy } from '../policy/find-policy.ts'
 import { loadPolicy } from '../policy/policy.ts'
-import type { Position } from '../policy/policy-text.ts'
+import type { Position } from '../policy/invalid-policy.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import { judgeModel } from './judge-model.ts'
 

@@ -1,22 +1,9 @@
 import { isMap, isPair, isScalar, type LineCounter, type Document } from 'yaml'
-import { ModelSealError, shown, type ErrorDetails } from '../errors.ts'
-
-/** A place in a text, both from 1. */
-export interface Position {
-  line: number
-  column: number
-}
+import { ModelSealError, type ErrorDetails } from '../errors.ts'
+import { invalidPolicy, opening, type Position, type TextFile } from './invalid-policy.ts'
 
 /** Path of a value in the policy: field names and indexes. */
 export type ValuePath = readonly PropertyKey[]
-
-/** A file whose text is parsed. */
-export interface TextFile {
-  /** Absolute path. */
-  path: string
-  /** What it is, for messages. */
-  what: 'policy' | 'file of expectations'
-}
 
 /** The text of a policy, or of what stands beside one, which tells where a value stands in it. */
 export class PolicyText implements TextFile {
@@ -71,36 +58,6 @@ export class PolicyText implements TextFile {
     const { line, col } = this.#lines.linePos(offset)
     return { line, column: col }
   }
-}
-
-/** `POLICY_INVALID`, with what is known of the place. */
-export function invalidPolicy(
-  file: TextFile,
-  sentence: string,
-  position?: Position,
-  details: ErrorDetails = {},
-): ModelSealError {
-  return new ModelSealError('POLICY_INVALID', `${opening(file, position)} ${sentence}`, {
-    file: file.path,
-    ...position,
-    hint: file.what === 'policy' ? HINT : undefined,
-    ...details,
-  })
-}
-
-const HINT = 'A policy that is not understood accepts nothing.'
-
-/** What is wrong with a policy, for a reader who is told the place beside it, and the hint below. */
-export function withoutPlace({ message, file = '', line, column }: ModelSealError): string {
-  const position = line === undefined || column === undefined ? undefined : { line, column }
-  const start = opening({ path: file, what: 'policy' }, position)
-  const sentence = message.startsWith(start) ? message.slice(start.length).trimStart() : message
-  return sentence.endsWith(` ${HINT}`) ? sentence.slice(0, -HINT.length - 1) : sentence
-}
-
-function opening({ path, what }: TextFile, position: Position | undefined): string {
-  const where = position ? `, line ${position.line}, column ${position.column}` : ''
-  return `The ${what} ${shown(path)} is not valid${where}:`
 }
 
 function rangeStart(node: unknown): number | undefined {

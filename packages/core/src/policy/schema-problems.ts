@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
-import { invalidPolicy, type PolicyText, type ValuePath } from './policy-text.ts'
+import { invalidPolicy } from './invalid-policy.ts'
+import type { PolicyText, ValuePath } from './policy-text.ts'
 
 type Issue = z.core.$ZodIssue
 

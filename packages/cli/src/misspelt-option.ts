@@ -1,0 +1,28 @@
+import { CommanderError, type Command } from 'commander'
+
+/**
+ * The cause of a failure to understand a command line: where a required option is missing, that may
+ * be since its name is misspelt, and then the wrong name is what the reader has to know.
+ *
+ * @param newProgram makes a program whose commands do nothing
+ */
+export async function causeOfMisuse(
+  thrown: unknown,
+  args: readonly string[],
+  newProgram: () => Command,
+): Promise<unknown> {
+  if (!(thrown instanceof CommanderError) || thrown.code !== 'commander.missingMandatoryOptionValue') return thrown
+  const lenient = newProgram()
+  requireNothing(lenient)
+  try {
+    await lenient.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    if (error instanceof CommanderError && error.code === 'commander.unknownOption') return error
+  }
+  return thrown
+}
+
+function requireNothing(command: Command): void {
+  for (const option of command.options) option.makeOptionMandatory(false)
+  command.commands.forEach(requireNothing)
+}
