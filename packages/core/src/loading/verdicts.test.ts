@@ -69,7 +69,7 @@ it('is explained in sentences', async () => {
   expect(changed).toContain('FAIL files: The content of "weights.bin" is not what was signed')
   expect(changed).toContain('Why: FILE_MISMATCH.')
   const skipped = explain(await judgeModel(site.file('sandbox/try'), { policy }))
-  expect(skipped).toMatch(/^Loaded UNVERIFIED/)
+  expect(skipped).toMatch(/^Loads UNVERIFIED, since its rule skips the check/)
   expect(skipped).toContain('Its reason: "ours".')
   expect(explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))).toContain('POLICY_NOT_FOUND')
 })
