@@ -21,10 +21,11 @@ export interface SmallFile {
  * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
-  if (typeof path !== 'string' || path === '') {
+  const given: unknown = path
+  if (typeof given !== 'string' || given === '') {
     throw new ModelSealError('INVALID_ARGUMENT', `A path is needed, of the ${file.what}.`, {
       expected: 'a string that is not empty',
-      found: path === '' ? 'an empty string' : typeof path,
+      found: given === '' ? 'an empty string' : typeof given,
     })
   }
   const handle = await opened(path, file)
