@@ -110,6 +110,12 @@ export const ERROR_CODES = {
   HASH_UNAVAILABLE: 'the native module of a hash type is not installed',
   WORKER_FAILED: 'a hashing worker died',
 
+  // The model behind HTTP
+  HTTP_UNREACHABLE: 'the server of a model could not be reached, or broke off',
+  HTTP_TIMEOUT: 'the server of a model was silent for too long, or took too long in all',
+  HTTP_RESPONSE: 'the server of a model answered with something else than the whole file',
+  HTTP_REDIRECT: 'the server of a model redirects to where a load does not follow',
+
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
   POLICY_INVALID: 'the trust policy is not valid',

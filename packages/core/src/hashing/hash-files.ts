@@ -44,7 +44,7 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
 }
 
 /** A callback may throw anything, even what has no text; it ends the operation as a typed error. */
-function guardedCallback(onProgress: ProgressCallback): ProgressCallback {
+export function guardedCallback(onProgress: ProgressCallback): ProgressCallback {
   return (done, total) => {
     try {
       onProgress(done, total)

@@ -76,7 +76,7 @@ async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
 }
 
 /** What a bundle says it covers: believed only as far as to choose where to look. */
-function claimedNames(bundle: UnverifiedBundle): ReadonlySet<string> {
+export function claimedNames(bundle: UnverifiedBundle): ReadonlySet<string> {
   return new Set(parseStatement(bundle.envelope.payload).manifest.files.keys())
 }
 

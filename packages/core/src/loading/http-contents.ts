@@ -1,0 +1,270 @@
+import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import type { HashType } from '../hashing/algorithms.ts'
+import { guardedCallback, type ProgressCallback } from '../hashing/hash-files.ts'
+import { StreamHasher } from '../hashing/stream-hasher.ts'
+import type { HashedAmount } from '../manifest/contents.ts'
+import { UNNAMED_FILE, type ListedFile, type Manifest } from '../manifest/manifest.ts'
+import type { Revocations } from '../policy/revocations.ts'
+import type { SignatureBounds } from '../policy/signature-time.ts'
+import { BodyBuffer } from '../source/body-buffer.ts'
+import { plainUrl, type HttpBody } from '../source/http-client.ts'
+import { isDirectory, urlOf } from '../source/http-source.ts'
+import type { HttpModel } from './http-model.ts'
+import { hashTypesOf } from './revoked-files.ts'
+
+/** A file that a loader wants to have. */
+export interface FileRequest {
+  name: string
+  /** Bytes beyond which the loader has no use for it; a longer file is refused as soon as it is longer. */
+  maxBytes?: number | undefined
+}
+
+export interface HttpContentsOptions {
+  revocations: Revocations
+  /** When the model was signed, as far as that is proven. */
+  when: SignatureBounds
+  onProgress?: ProgressCallback | undefined
+}
+
+/** Time between two calls of the progress callback, in milliseconds. */
+const PROGRESS_INTERVAL = 50
+
+/**
+ * The files of a manifest, behind HTTP. Only names of the manifest are ever asked for, so that
+ * other files of the server do not matter; each file is hashed as it arrives.
+ */
+export class HttpContents {
+  readonly #model: HttpModel
+  readonly #manifest: Manifest
+  readonly #files: ReadonlyMap<string, ListedFile>
+  readonly #revocations: Revocations
+  readonly #when: SignatureBounds
+  /** Those by which a file may be revoked, and which the judgement of the manifest has not looked up. */
+  readonly #lookedUp: readonly HashType[]
+  readonly #progress: Progress
+  /** Sizes of the files that were found as signed. */
+  readonly #sizes = new Map<string, number>()
+  #checkedBytes = 0
+  #arriving = 0
+
+  /** @throws {@link ModelSealError} `FILE_UNSIGNED`, `FILE_MISSING` for a single file that is not what the manifest names */
+  constructor(model: HttpModel, manifest: Manifest, { revocations, when, onProgress }: HttpContentsOptions) {
+    const { method, hashType } = manifest.serialization
+    this.#model = model
+    this.#manifest = manifest
+    this.#files = filesOf(model, manifest)
+    this.#revocations = revocations
+    this.#when = when
+    this.#lookedUp = hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
+    this.#progress = new Progress(onProgress)
+  }
+
+  get names(): string[] {
+    return [...this.#files.keys()]
+  }
+
+  get checked(): HashedAmount {
+    return { files: this.#sizes.size, bytes: this.#checkedBytes }
+  }
+
+  /**
+   * Fetches files, several at a time; each buffer is the very one that was hashed.
+   *
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_MISMATCH`, `FILE_TOO_LARGE`,
+   * `FILE_REVOKED`, and what {@link HttpClient} throws
+   */
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    return Promise.all(
+      requests.map(async (request) => {
+        const listed = this.#listed(request.name)
+        const length = (announced: number | undefined) => new BodyBuffer(request.name, announced)
+        return (await this.#fetch(request, listed, length)).finish()
+      }),
+    )
+  }
+
+  async checkRest(): Promise<void> {
+    const rest = [...this.#files].filter(([name]) => !this.#sizes.has(name))
+    await Promise.all(rest.map(([name, listed]) => this.#fetch({ name }, listed, () => undefined)))
+    this.#progress.end()
+  }
+
+  /** Ends every request, so that nothing arrives any more for a model that was refused. */
+  stop(): Promise<void> {
+    return this.#model.client.stop()
+  }
+
+  async #fetch<T extends BodyBuffer | undefined>(
+    request: FileRequest,
+    listed: ListedFile,
+    into: (length: number | undefined) => T,
+  ): Promise<T> {
+    const { client, source } = this.#model
+    const url = urlOf(source, request.name)
+    const received = await client.get({ url, what: 'signed file' }, (body) =>
+      this.#receive(request, listed, body, into).then((buffer) => ({ buffer })),
+    )
+    if (received) return received.buffer
+    throw this.#problem(`The signed file ${shown(request.name)} is missing`, {
+      code: 'FILE_MISSING',
+      file: request.name,
+    })
+  }
+
+  async #receive<T extends BodyBuffer | undefined>(
+    { name, maxBytes }: FileRequest,
+    listed: ListedFile,
+    body: HttpBody,
+    into: (length: number | undefined) => T,
+  ): Promise<T> {
+    const { hashType, shardSize } = this.#manifest.serialization
+    const first = !this.#sizes.has(name)
+    const size = listed.size ?? this.#sizes.get(name)
+    const limit = Math.min(size ?? maxBytes ?? Infinity, maxBytes ?? Infinity)
+    const refuseBeyond = (bytes: number) => {
+      if (bytes <= limit) return
+      if (bytes > (size ?? Infinity)) throw this.#wrongSize(name, size, `${bytes} bytes or more`)
+      throw tooLarge(name, limit)
+    }
+    refuseBeyond(body.length ?? 0)
+    const announced = body.length ?? size
+    if (first) this.#reserve(name, announced ?? 0)
+    const buffer = into(announced)
+    const hasher = new StreamHasher(hashType, shardSize ?? Infinity)
+    const others = this.#lookedUp.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
+    let received = 0
+    const count = this.#progress.start(first ? announced : 0)
+    try {
+      for await (const chunk of body.chunks) {
+        received += chunk.length
+        refuseBeyond(received)
+        if (first) {
+          this.#arriving += chunk.length
+          this.#reserve(name, 0)
+          count(chunk.length)
+        }
+        const bytes = buffer?.add(chunk) ?? chunk
+        hasher.update(bytes)
+        for (const other of others) other.hasher.update(bytes)
+      }
+    } finally {
+      if (first) this.#arriving -= received
+    }
+    if (size !== undefined && received !== size) throw this.#wrongSize(name, size, `${received} bytes`)
+    this.#compare(name, listed, hasher.digests())
+    for (const { type, hasher } of others) this.#refuseRevoked(name, type, hasher.digests()[0] ?? '')
+    if (!this.#sizes.has(name)) this.#checkedBytes += received
+    this.#sizes.set(name, received)
+    return buffer
+  }
+
+  /** All files together may not be more than the caller has room for. */
+  #reserve(name: string, announced: number): void {
+    const { maxBytes } = this.#model.options
+    if (this.#checkedBytes + this.#arriving + announced > maxBytes)
+      throw tooLarge(name, maxBytes, ' for all files of the model together ("http.maxBytes")')
+  }
+
+  #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
+    const differs = expected.findIndex((digest, part) => digest !== found[part])
+    if (differs < 0 && expected.length === found.length) return
+    const part = Math.max(differs, 0)
+    const { hashType } = this.#manifest.serialization
+    throw this.#problem(`The content of ${shown(name)} is not what was signed`, {
+      code: 'FILE_MISMATCH',
+      file: name,
+      expected: `${hashType}:${expected[part] ?? 'nothing'}`,
+      found: `${hashType}:${found[part] ?? 'nothing'}`,
+    })
+  }
+
+  #wrongSize(name: string, size: number | undefined, found: string): ModelSealError {
+    return this.#problem(`The content of ${shown(name)} is not what was signed`, {
+      code: 'FILE_MISMATCH',
+      file: name,
+      expected: `${size} bytes`,
+      found,
+    })
+  }
+
+  #refuseRevoked(name: string, type: HashType, digest: string): void {
+    const revoked = this.#revocations.file(name, type, digest, this.#when)
+    if (revoked) throw revoked
+  }
+
+  #listed(name: string): ListedFile {
+    const listed = this.#files.get(name)
+    if (listed) return listed
+    throw new ModelSealError(
+      'FILE_NOT_SIGNED',
+      `The file ${shown(name)} is not covered by the signature of the model.`,
+      { file: name, hint: 'Only files of the signed manifest can be read through a verified model.' },
+    )
+  }
+
+  #problem(sentence: string, problem: FileProblem): ModelSealError {
+    return problemAt(this.#model, sentence, problem)
+  }
+}
+
+/** A file of its own is all that its manifest may name. */
+function filesOf(model: HttpModel, { files }: Manifest): ReadonlyMap<string, ListedFile> {
+  const { source } = model
+  if (isDirectory(source)) return files
+  const listed = files.get(UNNAMED_FILE) ?? files.get(source.name)
+  if (!listed) {
+    const problem: FileProblem = { code: 'FILE_UNSIGNED', file: source.name }
+    throw problemAt(model, `The file ${shown(source.name)} is not covered by the signature`, problem)
+  }
+  const other = [...files.keys()].find((name) => files.get(name) !== listed)
+  if (other === undefined) return new Map([[source.name, listed]])
+  throw problemAt(model, `The signed file ${shown(other)} is missing`, { code: 'FILE_MISSING', file: other })
+}
+
+function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem): ModelSealError {
+  return new ModelSealError(problem.code, `${sentence} (model ${shown(plainUrl(source.url))}).`, {
+    file: problem.file,
+    expected: problem.expected,
+    found: problem.found,
+    hint: 'Do not load this copy; ask its publisher, and find out who changed it.',
+    problems: [problem],
+  })
+}
+
+function tooLarge(name: string, limit: number, what = ''): ModelSealError {
+  return new ModelSealError('FILE_TOO_LARGE', `The file ${shown(name)} is larger than it may be.`, {
+    file: name,
+    expected: `at most ${limit} bytes${what}`,
+  })
+}
+
+/** What is told about bytes whose sum becomes known only as the files are announced. */
+class Progress {
+  readonly #tell: ProgressCallback | undefined
+  #done = 0
+  #total = 0
+  #told = -Infinity
+
+  constructor(onProgress: ProgressCallback | undefined) {
+    this.#tell = onProgress && guardedCallback(onProgress)
+  }
+
+  /** @returns what counts the bytes of the one file that was announced */
+  start(announced = 0): (bytes: number) => void {
+    this.#total += announced
+    let room = announced
+    return (bytes) => {
+      this.#done += bytes
+      this.#total += Math.max(bytes - room, 0)
+      room = Math.max(room - bytes, 0)
+      const now = performance.now()
+      if (now - this.#told < PROGRESS_INTERVAL) return
+      this.#told = now
+      this.#tell?.(this.#done, this.#total)
+    }
+  }
+
+  end(): void {
+    this.#tell?.(this.#done, this.#done)
+  }
+}
