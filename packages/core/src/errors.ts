@@ -131,6 +131,7 @@ export const ERROR_CODES = {
   SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
   HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',
   ISOLATION_REFUSED: 'the model cannot be loaded under the isolation that the rule asks for',
+  MODEL_UNIDENTIFIED: 'the policy revokes models by their root digests, and that of this one cannot be computed',
   MODEL_REVOKED: 'the policy revokes this model by its root digest',
   FILE_REVOKED: 'the policy revokes a file of the model by its digest',
   KEY_REVOKED: 'the policy revokes the key that signed',

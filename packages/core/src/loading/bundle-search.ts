@@ -1,22 +1,32 @@
 import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { ClaimedName } from '../policy/match.ts'
+import { isHttpUrl } from '../source/http-source.ts'
 import { findBundles, type FoundBundle, type FoundModel } from './find-bundles.ts'
+import { findHttpBundles } from './find-http-bundles.ts'
+import { httpModel, type FoundHttpModel } from './http-model.ts'
+import type { OpenOptions } from './open-options.ts'
 
 /** Looks for a model's bundles once, when they are first needed. */
 export class BundleSearch {
   readonly #path: string
-  readonly #signature: string | undefined
-  #found: Promise<FoundModel> | undefined
+  readonly #options: Pick<OpenOptions, 'signature' | 'http' | 'signal'>
+  #found: Promise<FoundModel | FoundHttpModel> | undefined
 
-  constructor(path: string, signature: string | undefined) {
+  constructor(path: string, options: Pick<OpenOptions, 'signature' | 'http' | 'signal'>) {
     this.#path = path
-    this.#signature = signature
+    this.#options = options
   }
 
-  /** @throws {@link ModelSealError} as `findBundles` */
-  find(): Promise<FoundModel> {
-    return (this.#found ??= findBundles(this.#path, this.#signature))
+  /** @throws {@link ModelSealError} as `findBundles`, or `findHttpBundles` for a URL */
+  find(): Promise<FoundModel | FoundHttpModel> {
+    return (this.#found ??= this.#find())
+  }
+
+  async #find(): Promise<FoundModel | FoundHttpModel> {
+    const { signature, http, signal } = this.#options
+    if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature)
+    return findHttpBundles(httpModel(this.#path, http, signal), signature)
   }
 
   /**
@@ -24,7 +34,7 @@ export class BundleSearch {
    *
    * @param orUnreadable the same where there is one that does not parse
    */
-  async findIfAny({ orUnreadable }: { orUnreadable: boolean }): Promise<FoundModel | undefined> {
+  async findIfAny({ orUnreadable }: { orUnreadable: boolean }): Promise<FoundModel | FoundHttpModel | undefined> {
     try {
       return await this.find()
     } catch (error) {
@@ -45,7 +55,7 @@ export class BundleSearch {
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
       if (WITHOUT_BUNDLE.has(error.code)) return []
-      return [{ path: this.#signature ?? this.#path }]
+      return [{ path: this.#options.signature ?? this.#path }]
     }
   }
 }

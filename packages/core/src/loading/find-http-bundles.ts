@@ -2,6 +2,7 @@ import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from '../bundle/
 import { readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
+import { modelUrl } from '../policy/model-url.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpClient } from '../source/http-client.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl } from '../source/http-source.ts'
@@ -59,22 +60,28 @@ function* places({ source }: HttpModel): Generator<{ url: URL; unit: URL }> {
 }
 
 async function givenBundle(model: HttpModel, signature: string): Promise<FoundHttpModel> {
-  const { source, client } = model
-  const path = isHttpUrl(signature) ? plainUrl(new URL(signature)) : signature
-  const fetched = isHttpUrl(signature) ? await fetchBundle(client, new URL(signature)) : undefined
-  if (fetched && 'error' in fetched) throw fetched.error
-  if (!fetched && isHttpUrl(signature)) throw notFound(model, [path])
-  const bundle = fetched?.bundle ?? (await readBundle(signature))
-  const bundles = [{ path, bundle }]
+  const { source } = model
+  const found = isHttpUrl(signature)
+    ? await bundleAt(model, signature)
+    : { path: signature, bundle: await readBundle(signature) }
+  const bundles = [found]
   if (isDirectory(source)) return { ...model, bundles }
 
-  const claimed = claimedNames(bundle)
+  const claimed = claimedNames(found.bundle)
   if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { ...model, bundles }
   for (let directory = parentUrl(source.url); directory; directory = parentUrl(directory)) {
     const entry = nameBelow(directory, source.url)
     if (claimed.has(entry)) return inDirectory(model, directory, entry, bundles)
   }
-  throw notCovered(model, path)
+  throw notCovered(model, found.path)
+}
+
+async function bundleAt(model: HttpModel, signature: string): Promise<{ path: string; bundle: UnverifiedBundle }> {
+  const path = modelUrl(signature, 'option "signature"')
+  const found = await fetchBundle(model.client, new URL(signature))
+  if (!found) throw notFound(model, [path])
+  if ('error' in found) throw found.error
+  return { path, ...found }
 }
 
 function inDirectory(model: HttpModel, directory: URL, entry: string, bundles: FoundBundle[]): FoundHttpModel {

@@ -1,6 +1,6 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
 import type { HashType } from '../hashing/algorithms.ts'
-import { guardedCallback, type ProgressCallback } from '../hashing/hash-files.ts'
+import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
 import type { HashedAmount } from '../manifest/contents.ts'
 import { UNNAMED_FILE, type ListedFile, type Manifest } from '../manifest/manifest.ts'
@@ -10,53 +10,63 @@ import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { isDirectory, urlOf } from '../source/http-source.ts'
 import type { HttpModel } from './http-model.ts'
+import { HttpProgress } from './http-progress.ts'
+import { HttpPlacing } from './http-placing.ts'
+import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
+import type { PlacedFiles } from './placed-files.ts'
 import { hashTypesOf } from './revoked-files.ts'
-
-/** A file that a loader wants to have. */
-export interface FileRequest {
-  name: string
-  /** Bytes beyond which the loader has no use for it; a longer file is refused as soon as it is longer. */
-  maxBytes?: number | undefined
-}
+import type { CheckedFiles, FileRequest } from './served-files.ts'
 
 export interface HttpContentsOptions {
+  allowed: AllowedIsolation
   revocations: Revocations
   /** When the model was signed, as far as that is proven. */
   when: SignatureBounds
   onProgress?: ProgressCallback | undefined
 }
 
-/** Time between two calls of the progress callback, in milliseconds. */
-const PROGRESS_INTERVAL = 50
+/** Where the bytes of a file go, before they are hashed. */
+interface Sink {
+  /** @returns the bytes where they went */
+  add(chunk: Uint8Array): Uint8Array | Promise<Uint8Array>
+}
+
+const NOWHERE: Sink = { add: (chunk) => chunk }
 
 /**
  * The files of a manifest, behind HTTP. Only names of the manifest are ever asked for, so that
  * other files of the server do not matter; each file is hashed as it arrives.
  */
-export class HttpContents {
+export class HttpContents implements CheckedFiles {
   readonly #model: HttpModel
   readonly #manifest: Manifest
   readonly #files: ReadonlyMap<string, ListedFile>
+  readonly #allowed: AllowedIsolation
+  readonly #placing: HttpPlacing
   readonly #revocations: Revocations
   readonly #when: SignatureBounds
   /** Those by which a file may be revoked, and which the judgement of the manifest has not looked up. */
   readonly #lookedUp: readonly HashType[]
-  readonly #progress: Progress
+  readonly #progress: HttpProgress
   /** Sizes of the files that were found as signed. */
   readonly #sizes = new Map<string, number>()
   #checkedBytes = 0
   #arriving = 0
+  #read = false
 
   /** @throws {@link ModelSealError} `FILE_UNSIGNED`, `FILE_MISSING` for a single file that is not what the manifest names */
-  constructor(model: HttpModel, manifest: Manifest, { revocations, when, onProgress }: HttpContentsOptions) {
+  constructor(model: HttpModel, manifest: Manifest, options: HttpContentsOptions) {
     const { method, hashType } = manifest.serialization
     this.#model = model
     this.#manifest = manifest
     this.#files = filesOf(model, manifest)
+    const { allowed, revocations, when, onProgress } = options
+    this.#allowed = allowed
+    this.#placing = new HttpPlacing(allowed, (name, copy) => this.#fetch({ name }, () => copy).then(() => undefined))
     this.#revocations = revocations
     this.#when = when
     this.#lookedUp = hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
-    this.#progress = new Progress(onProgress)
+    this.#progress = new HttpProgress(onProgress)
   }
 
   get names(): string[] {
@@ -67,55 +77,78 @@ export class HttpContents {
     return { files: this.#sizes.size, bytes: this.#checkedBytes }
   }
 
+  get used(): IsolationLevel[] {
+    return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
+  }
+
+  /** 0 until it is known. */
+  size(name: string): number {
+    return this.#listed(name).size ?? this.#sizes.get(name) ?? 0
+  }
+
+  /** What comes by the network is read once where it may be: there is nothing to map into memory. */
+  inMemory(): boolean {
+    return this.#allowed.inMemory(0)
+  }
+
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const [bytes] = await this.readAll([{ name }])
+    return bytes ?? new Uint8Array()
+  }
+
   /**
    * Fetches files, several at a time; each buffer is the very one that was hashed.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_MISMATCH`, `FILE_TOO_LARGE`,
-   * `FILE_REVOKED`, and what {@link HttpClient} throws
+   * `FILE_REVOKED`, `ISOLATION_REFUSED`, and what {@link HttpClient} throws
    */
-  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    this.#allowed.checkReading()
+    this.#read = true
     return Promise.all(
       requests.map(async (request) => {
-        const listed = this.#listed(request.name)
-        const length = (announced: number | undefined) => new BodyBuffer(request.name, announced)
-        return (await this.#fetch(request, listed, length)).finish()
+        const buffer = await this.#fetch(request, (length) => new BodyBuffer(request.name, length))
+        return buffer.finish()
       }),
     )
   }
 
+  place(names: readonly string[]): Promise<PlacedFiles> {
+    return this.#placing.place(names)
+  }
+
+  /** Copies are nobody else's to change. */
+  confirm(): void {}
+
   async checkRest(): Promise<void> {
-    const rest = [...this.#files].filter(([name]) => !this.#sizes.has(name))
-    await Promise.all(rest.map(([name, listed]) => this.#fetch({ name }, listed, () => undefined)))
+    const rest = this.names.filter((name) => !this.#sizes.has(name))
+    await Promise.all(rest.map((name) => this.#fetch({ name }, () => NOWHERE)))
     this.#progress.end()
   }
 
   /** Ends every request, so that nothing arrives any more for a model that was refused. */
-  stop(): Promise<void> {
-    return this.#model.client.stop()
+  async dispose(): Promise<void> {
+    await this.#model.client.stop()
+    await this.#placing.dispose()
   }
 
-  async #fetch<T extends BodyBuffer | undefined>(
-    request: FileRequest,
-    listed: ListedFile,
-    into: (length: number | undefined) => T,
-  ): Promise<T> {
+  async #fetch<T extends Sink>(request: FileRequest, sinkFor: (length: number | undefined) => T): Promise<T> {
+    const listed = this.#listed(request.name)
     const { client, source } = this.#model
     const url = urlOf(source, request.name)
-    const received = await client.get({ url, what: 'signed file' }, (body) =>
-      this.#receive(request, listed, body, into).then((buffer) => ({ buffer })),
-    )
-    if (received) return received.buffer
+    const sink = await client.get({ url, what: 'signed file' }, (body) => this.#receive(request, listed, body, sinkFor))
+    if (sink) return sink
     throw this.#problem(`The signed file ${shown(request.name)} is missing`, {
       code: 'FILE_MISSING',
       file: request.name,
     })
   }
 
-  async #receive<T extends BodyBuffer | undefined>(
+  async #receive<T extends Sink>(
     { name, maxBytes }: FileRequest,
     listed: ListedFile,
     body: HttpBody,
-    into: (length: number | undefined) => T,
+    sinkFor: (length: number | undefined) => T,
   ): Promise<T> {
     const { hashType, shardSize } = this.#manifest.serialization
     const first = !this.#sizes.has(name)
@@ -124,12 +157,12 @@ export class HttpContents {
     const refuseBeyond = (bytes: number) => {
       if (bytes <= limit) return
       if (bytes > (size ?? Infinity)) throw this.#wrongSize(name, size, `${bytes} bytes or more`)
-      throw tooLarge(name, limit)
+      throw fileTooLarge(name, limit)
     }
     refuseBeyond(body.length ?? 0)
     const announced = body.length ?? size
     if (first) this.#reserve(name, announced ?? 0)
-    const buffer = into(announced)
+    const sink = sinkFor(announced)
     const hasher = new StreamHasher(hashType, shardSize ?? Infinity)
     const others = this.#lookedUp.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     let received = 0
@@ -143,7 +176,7 @@ export class HttpContents {
           this.#reserve(name, 0)
           count(chunk.length)
         }
-        const bytes = buffer?.add(chunk) ?? chunk
+        const bytes = await sink.add(chunk)
         hasher.update(bytes)
         for (const other of others) other.hasher.update(bytes)
       }
@@ -155,14 +188,14 @@ export class HttpContents {
     for (const { type, hasher } of others) this.#refuseRevoked(name, type, hasher.digests()[0] ?? '')
     if (!this.#sizes.has(name)) this.#checkedBytes += received
     this.#sizes.set(name, received)
-    return buffer
+    return sink
   }
 
   /** All files together may not be more than the caller has room for. */
   #reserve(name: string, announced: number): void {
     const { maxBytes } = this.#model.options
     if (this.#checkedBytes + this.#arriving + announced > maxBytes)
-      throw tooLarge(name, maxBytes, ' for all files of the model together ("http.maxBytes")')
+      throw fileTooLarge(name, maxBytes, ' for all files of the model together ("http.maxBytes")')
   }
 
   #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
@@ -231,40 +264,9 @@ function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem
   })
 }
 
-function tooLarge(name: string, limit: number, what = ''): ModelSealError {
+export function fileTooLarge(name: string, limit: number, what = ''): ModelSealError {
   return new ModelSealError('FILE_TOO_LARGE', `The file ${shown(name)} is larger than it may be.`, {
     file: name,
     expected: `at most ${limit} bytes${what}`,
   })
-}
-
-/** What is told about bytes whose sum becomes known only as the files are announced. */
-class Progress {
-  readonly #tell: ProgressCallback | undefined
-  #done = 0
-  #total = 0
-  #told = -Infinity
-
-  constructor(onProgress: ProgressCallback | undefined) {
-    this.#tell = onProgress && guardedCallback(onProgress)
-  }
-
-  /** @returns what counts the bytes of the one file that was announced */
-  start(announced = 0): (bytes: number) => void {
-    this.#total += announced
-    let room = announced
-    return (bytes) => {
-      this.#done += bytes
-      this.#total += Math.max(bytes - room, 0)
-      room = Math.max(room - bytes, 0)
-      const now = performance.now()
-      if (now - this.#told < PROGRESS_INTERVAL) return
-      this.#told = now
-      this.#tell?.(this.#done, this.#total)
-    }
-  }
-
-  end(): void {
-    this.#tell?.(this.#done, this.#done)
-  }
 }

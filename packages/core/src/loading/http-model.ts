@@ -24,6 +24,8 @@ export interface FoundHttpModel extends HttpModel {
  */
 export function httpModel(url: string, given: HttpOptions | undefined, signal: AbortSignal | undefined): HttpModel {
   const options = checkedHttpOptions(given)
-  const source = httpSource(new URL(url))
+  const target = new URL(url)
+  target.hash = ''
+  const source = httpSource(target)
   return { source, options, client: new HttpClient(source.url.origin, options, signal) }
 }

@@ -4,12 +4,13 @@ import type { ModelFormat } from '../policy/match.ts'
 import type { Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import type { WatchedPolicy } from '../policy/watch-policy.ts'
+import type { HttpOptions } from '../source/http-options.ts'
 import type { Isolation } from './isolation.ts'
 
 export interface OpenOptions {
   /** The trust policy: a path, one that was loaded, or one that is watched. Without it, it is looked for. */
   policy?: string | Policy | WatchedPolicy | undefined
-  /** Path of the bundle. Without it, it is looked for beside the model. */
+  /** Path of the bundle; for a model behind HTTP, path or URL. Without it, it is looked for beside the model. */
   signature?: string | undefined
   /** What the caller is going to read, for rules that match by format. */
   format?: ModelFormat | undefined
@@ -17,7 +18,10 @@ export interface OpenOptions {
   url?: string | undefined
   /** How the runtime is to get the files. Default `auto`. */
   isolation?: Isolation | undefined
+  /** How a model is fetched whose path is a URL. */
+  http?: HttpOptions | undefined
   signal?: AbortSignal | undefined
+  /** Bytes done and in all; over HTTP, in all that was announced so far. */
   onProgress?: ProgressCallback | undefined
 }
 
@@ -27,6 +31,7 @@ const OPTIONS = [
   'format',
   'url',
   'isolation',
+  'http',
   'signal',
   'onProgress',
 ] as const satisfies (keyof OpenOptions)[]

@@ -1,27 +1,26 @@
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { Contents } from '../manifest/contents.ts'
-import { nameWithin } from '../manifest/ignores.ts'
 import { judge } from '../policy/judge.ts'
 import { ModelFacts } from '../policy/match.ts'
 import { checkFresh, loadPolicy, ruleFor, type Policy } from '../policy/policy.ts'
 import { REVOKED_CODES } from '../policy/revoked-codes.ts'
-import { boundsOf } from '../policy/signature-time.ts'
 import type { Rule } from '../policy/rule.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import { throwIfAborted } from '../source/local-source.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { BundleSearch } from './bundle-search.ts'
 import type { FoundModel } from './find-bundles.ts'
+import { isDirectory, isHttpUrl } from '../source/http-source.ts'
+import type { FoundHttpModel } from './http-model.ts'
+import { openUnverifiedHttp } from './open-unverified-http.ts'
 import { AllowedIsolation } from './isolation.ts'
 import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
 import { openUnverified } from './open-unverified.ts'
 import type { PlacedFiles } from './placed-files.ts'
-import { UnrevokedContents } from './revoked-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import { openContents } from './open-contents.ts'
+import type { FileRequest, ServedFiles } from './served-files.ts'
 import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
-import { WarmLoad } from './warm-load.ts'
 
 /**
  * Reads files of a model whose signature and policy were accepted, each against its signed digest.
@@ -39,7 +38,13 @@ export interface ModelReader {
    */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
   /**
-   * In bytes, by what the disk says.
+   * Reads several files at the same time: as {@link read}, in the order of the requests.
+   *
+   * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE`
+   */
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
+  /**
+   * In bytes, by what the disk says; of a file behind HTTP, 0 until it was read.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
    */
@@ -69,13 +74,17 @@ export interface ModelReader {
  * function has returned: only then the whole model is verified. It is called once more where a
  * rule in the mode `audit` has the model loaded after the check failed.
  *
+ * A model may lie behind HTTP: see `HttpOptions` for what is followed and waited for. Only files that
+ * its signature names are then fetched.
+ *
+ * @param path of a directory or file; or its URL (`http:`, `https:`), that of a directory with a slash at the end
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
  * `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
  * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of reading,
- * parsing and hashing
+ * `IDENTITY_REVOKED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, `HTTP_UNREACHABLE`,
+ * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, and the others of reading, parsing and hashing
  * @example
  * ```ts
  * await using model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })
@@ -119,7 +128,7 @@ async function open<T>(
 ): Promise<VerifiedModel<T | undefined>> {
   checkChoices(options)
   const now = Date.now()
-  const search = new BundleSearch(path, options.signature)
+  const search = new BundleSearch(path, options)
   const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict))
   if (rule.mode === 'skip') {
     const found = await search.findIfAny({ orUnreadable: false })
@@ -152,7 +161,7 @@ function holdsInAudit({ code }: ModelSealError): boolean {
 }
 
 async function findRule(
-  { policy: given, format, url }: OpenOptions,
+  { policy: given, format }: OpenOptions,
   search: BundleSearch,
   now: number,
   verdict: Verdict,
@@ -166,7 +175,9 @@ async function findRule(
     tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
   })
   return checking(verdict, 'rule', async (tell) => {
-    const facts = new ModelFacts({ path: verdict.model.path, format, url }, () => search.claimedNames())
+    const { url } = verdict.model
+    const path = isHttpUrl(verdict.model.path) ? undefined : verdict.model.path
+    const facts = new ModelFacts({ path, format, url }, () => search.claimedNames())
     const rule = await ruleFor(policy, facts)
     verdict.rule = rule.name
     verdict.mode = rule.mode
@@ -183,7 +194,7 @@ async function findSignature(
   policy: Policy,
   now: number,
   verdict: Verdict,
-): Promise<{ found: FoundModel; signature: VerifiedSignature }> {
+): Promise<{ found: FoundModel | FoundHttpModel; signature: VerifiedSignature }> {
   const found = await checking(verdict, 'bundles', async (tell) => {
     const model = await search.find()
     tell(`The model has ${model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`}.`)
@@ -203,7 +214,7 @@ async function findSignature(
 }
 
 async function readModel<T>(
-  found: FoundModel,
+  found: FoundModel | FoundHttpModel,
   signature: VerifiedSignature,
   rule: Rule,
   policy: Policy,
@@ -217,29 +228,24 @@ async function readModel<T>(
     return isolation
   })
   return checking(verdict, 'files', async (tell) => {
-    const now = Date.now()
-    const contents = await compareNames(found, signature, rule, options)
-    const warm = await WarmLoad.start(contents, found.source, signature, rule, now)
-    const { revocations } = policy
-    const lookup = { revocations, when: boundsOf(signature), signal: options.signal }
-    const served = new UnrevokedContents(contents, allowed, lookup)
+    const { served, warm } = await openContents(found, signature, rule, policy.revocations, allowed, options)
     try {
       const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))
       if (rule.require.files !== 'loaded') await served.checkRest()
       throwIfAborted(options.signal)
-      await warm.finish(contents)
-      const { files } = contents.checked
-      const hashed = `${files} of ${contents.names.length} signed files were hashed and are as they were signed.`
-      tell(warm.warm ? (warm.note ?? '') : [hashed, ...(warm.note === undefined ? [] : [warm.note])].join(' '))
+      await warm?.finish()
+      const { files } = served.checked
+      const hashed = `${files} of ${served.names.length} signed files were hashed and are as they were signed.`
+      tell(warm?.warm ? (warm.note ?? '') : [hashed, ...(warm?.note === undefined ? [] : [warm.note])].join(' '))
       return new VerifiedModel(served, signature.manifest, verdict, gathered)
     } catch (error) {
       await served.dispose()
       throw error
     } finally {
-      verdict.files.checked = contents.checked.files
-      verdict.bytes = contents.checked.bytes
+      verdict.files.checked = served.checked.files
+      verdict.bytes = served.checked.bytes
       verdict.isolation = [...served.used]
-      verdict.hashed = warm.warm ? 'receipt' : 'files'
+      verdict.hashed = warm?.warm ? 'receipt' : 'files'
     }
   })
 }
@@ -249,11 +255,14 @@ async function openAnyway<T>(
   options: OpenOptions,
   gather: Gather<T>,
   policy: Policy,
-  found: FoundModel | undefined,
+  found: FoundModel | FoundHttpModel | undefined,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
   const files = await checking(verdict, 'revocation', async (tell) => {
-    const opened = await openUnverified(path, found, policy.revocations, options)
+    const opened =
+      (found && 'client' in found) || isHttpUrl(path)
+        ? await openUnverifiedHttp(path, found, policy.revocations, options)
+        : await openUnverified(path, found, policy.revocations, options)
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })
@@ -269,28 +278,12 @@ function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
     size: (name) => served.size(name),
     inMemory: (names) => served.inMemory(names),
     read: (name) => served.read(name),
+    readAll: (requests) => served.readAll(requests),
     place: (names) => served.place(names),
   }
 }
 
-function compareNames(
-  { source, entry, bundles }: FoundModel,
-  { manifest }: VerifiedSignature,
-  { require }: Rule,
-  { signal, onProgress }: OpenOptions,
-): Promise<Contents> {
-  if (entry !== undefined && !manifest.files.has(entry)) {
-    throw new ModelSealError(
-      'FILE_NOT_SIGNED',
-      `The file ${shown(entry)} is not covered by the signature of the model.`,
-      { file: entry },
-    )
-  }
-  const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
-  const ignoreUnsignedFiles = require.files === 'ignore-unsigned'
-  return Contents.compareNames(source, manifest, { ignored, ignoreUnsignedFiles, signal, onProgress })
-}
-
-function onlyFile({ source }: FoundModel): string | undefined {
-  return source.kind === 'file' ? source.name : undefined
+function onlyFile({ source }: FoundModel | FoundHttpModel): string | undefined {
+  const isFile = source.kind === 'http' ? !isDirectory(source) : source.kind === 'file'
+  return isFile ? source.name : undefined
 }

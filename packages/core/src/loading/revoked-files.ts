@@ -1,12 +1,12 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
-import type { Contents } from '../manifest/contents.ts'
+import type { Contents, HashedAmount } from '../manifest/contents.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
 import type { SourceFile } from '../source/local-source.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
 import { Placing, type PlacedFiles } from './placed-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import type { CheckedFiles, FileRequest } from './served-files.ts'
 
 interface Lookup {
   revocations: Revocations
@@ -20,7 +20,7 @@ interface Lookup {
  * manifest has were looked up when it was judged; this computes the others, which costs a second
  * hashing where the model was signed in shards or with another algorithm than the revocations'.
  */
-export class UnrevokedContents implements ServedFiles {
+export class UnrevokedContents implements CheckedFiles {
   readonly #contents: Contents
   readonly #allowed: AllowedIsolation
   readonly #placing: Placing
@@ -47,6 +47,10 @@ export class UnrevokedContents implements ServedFiles {
     return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
   }
 
+  get checked(): HashedAmount {
+    return this.#contents.checked
+  }
+
   size(name: string): number {
     return this.#contents.file(name).identity.size
   }
@@ -56,11 +60,17 @@ export class UnrevokedContents implements ServedFiles {
   }
 
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const [bytes] = await this.readAll([{ name }])
+    return bytes ?? new Uint8Array()
+  }
+
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     this.#allowed.checkReading()
-    const bytes = await this.#contents.read(name)
-    await this.#clear([this.#contents.file(name)])
+    const names = requests.map(({ name }) => name)
+    const buffers = await this.#contents.readAll(names)
+    await this.#clear(names.map((name) => this.#contents.file(name)))
     this.#read = true
-    return bytes
+    return buffers
   }
 
   async place(names: readonly string[]): Promise<PlacedFiles> {

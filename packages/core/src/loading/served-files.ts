@@ -1,5 +1,16 @@
+import type { HashedAmount } from '../manifest/contents.ts'
 import type { IsolationLevel } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
+
+/** A file that a loader wants to have. */
+export interface FileRequest {
+  name: string
+  /**
+   * Bytes beyond which the loader has no use for it. A server may send without an end: from one, a
+   * longer file is refused as soon as it is longer.
+   */
+  maxBytes?: number | undefined
+}
 
 /** Where a loaded model's bytes come from. */
 export interface ServedFiles {
@@ -13,10 +24,20 @@ export interface ServedFiles {
   inMemory(names: readonly string[]): boolean
   /** @returns a buffer that nobody else has */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
+  /** The same for several, at the same time, in the order of the requests. */
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
   /** Gives files a path from which a runtime can load them. */
   place(names: readonly string[]): Promise<PlacedFiles>
   /** Refuses where a file that was placed is not what it was. */
   confirm(): void
   /** Takes back what was placed. */
   dispose(): Promise<void>
+}
+
+/** The files of a manifest, each handed out only as it was signed. */
+export interface CheckedFiles extends ServedFiles {
+  /** What has been found equal so far. */
+  readonly checked: HashedAmount
+  /** Checks every file that was not handed out yet. */
+  checkRest(): Promise<void>
 }

@@ -8,7 +8,7 @@ import { identityOf, MAX_DIRECTORIES, throwIfAborted, type SourceFile } from '..
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { AUTO_MEMORY_BYTES } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import type { FileRequest, ServedFiles } from './served-files.ts'
 
 /** More than any model has; the rest of a larger tree can be read, and is not listed. */
 const MAX_LISTED = 100_000
@@ -84,6 +84,12 @@ export class UnverifiedFiles implements ServedFiles {
     })
     await this.#refuse(file)
     return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+  }
+
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const buffers: Uint8Array<ArrayBuffer>[] = []
+    for (const { name } of requests) buffers.push(await this.read(name))
+    return buffers
   }
 
   size(name: string): number {

@@ -1,7 +1,9 @@
 import { publishVerdict } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
 import type { ModelFormat } from '../policy/match.ts'
+import { modelUrl } from '../policy/model-url.ts'
 import type { CheckName, Verdict } from '../policy/verdict.ts'
+import { isHttpUrl } from '../source/http-source.ts'
 import { absolutePath } from '../source/local-source.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
@@ -9,12 +11,13 @@ export function emptyVerdict(
   path: string,
   model: { format?: ModelFormat | undefined; url?: string | undefined },
 ): Verdict {
+  const url = isHttpUrl(path) ? ownUrl(path, model.url) : model.url
   return {
     decision: 'refused',
     at: new Date().toISOString(),
     model: {
-      path: absolutePath(path),
-      ...(model.url === undefined ? {} : { url: model.url }),
+      path: isHttpUrl(path) ? modelUrl(path, MODEL) : absolutePath(path),
+      ...(url === undefined ? {} : { url }),
       ...(model.format === undefined ? {} : { format: model.format }),
     },
     checks: [],
@@ -23,6 +26,16 @@ export function emptyVerdict(
     bytes: 0,
     durations: { policy: 0, verification: 0, hashing: 0 },
   }
+}
+
+const MODEL = 'URL of the model'
+
+/** What is fetched is what the policy sees. */
+function ownUrl(path: string, given: string | undefined): string {
+  if (given === undefined) return modelUrl(path, MODEL)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The option "url" is for models on this machine; this one has a URL.', {
+    expected: 'a path, or a URL without the option "url"',
+  })
 }
 
 /** Takes one step, and notes its duration. */

@@ -12,6 +12,7 @@ import type { VerifiedSignature } from '../verification/verified-signature.ts'
  * as the rule allows it. Signature and policy have been judged again before this.
  */
 export class WarmLoad {
+  readonly #contents: Contents
   readonly #source: LocalSource
   readonly #signature: VerifiedSignature
   readonly #startedAt: number
@@ -27,21 +28,23 @@ export class WarmLoad {
     { require: { receipts, files } }: Rule,
     now: number,
   ): Promise<WarmLoad> {
-    if (!receipts || files === 'loaded') return new WarmLoad(source, signature, now, undefined, undefined)
+    if (!receipts || files === 'loaded') return new WarmLoad(contents, source, signature, now, undefined, undefined)
     const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
-    if (typeof found === 'string') return new WarmLoad(source, signature, now, undefined, `It has ${found}.`)
+    if (typeof found === 'string') return new WarmLoad(contents, source, signature, now, undefined, `It has ${found}.`)
     contents.takeOver()
     const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}; none was hashed again.`
-    return new WarmLoad(source, signature, now, found, note)
+    return new WarmLoad(contents, source, signature, now, found, note)
   }
 
   private constructor(
+    contents: Contents,
     source: LocalSource,
     signature: VerifiedSignature,
     startedAt: number,
     receipt: Receipt | undefined,
     note: string | undefined,
   ) {
+    this.#contents = contents
     this.#source = source
     this.#signature = signature
     this.#startedAt = startedAt
@@ -59,9 +62,9 @@ export class WarmLoad {
   }
 
   /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */
-  async finish(contents: Contents): Promise<void> {
+  async finish(): Promise<void> {
     if (this.#note === undefined || this.warm) return
-    const kept = await keepReceipt(this.#source, this.#signature, contents, this.#startedAt)
+    const kept = await keepReceipt(this.#source, this.#signature, this.#contents, this.#startedAt)
     this.#note += kept === undefined ? ' A receipt was left for the next load.' : ` No receipt was left: ${kept}.`
   }
 }

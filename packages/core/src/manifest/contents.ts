@@ -110,8 +110,15 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, and what hashing throws
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const [result] = await this.#hash([{ file: this.file(name) }], true)
-    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+    const [bytes] = await this.readAll([name])
+    return bytes ?? new Uint8Array()
+  }
+
+  /** As {@link read}, for files that are hashed at the same time. */
+  async readAll(names: readonly string[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const placements = names.map((name) => ({ file: this.file(name) }))
+    const results = await this.#hash(placements, true)
+    return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
 
   /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` */

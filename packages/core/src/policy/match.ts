@@ -17,8 +17,8 @@ export interface ClaimedName {
 
 /** What is known of a model before any signature is checked. */
 export class ModelFacts {
-  /** Absolute path that the program loads. */
-  readonly path: string
+  /** Absolute path that the program loads; undefined for a model behind HTTP, which no path matches. */
+  readonly path: string | undefined
   /** URL that it was fetched from, where the caller says so: as {@link modelUrl} has it. */
   readonly url: string | undefined
   readonly format: ModelFormat | undefined
@@ -31,7 +31,7 @@ export class ModelFacts {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
    */
   constructor(
-    model: { path: string; url?: string | undefined; format?: ModelFormat | undefined },
+    model: { path?: string | undefined; url?: string | undefined; format?: ModelFormat | undefined },
     claimedNames: () => Promise<readonly ClaimedName[]>,
   ) {
     this.path = model.path
@@ -44,8 +44,14 @@ export class ModelFacts {
     return (this.#names ??= this.#claimedNames())
   }
 
-  /** The path as globs see it that are written in this directory. */
-  pathFrom(directory: string): string {
+  /** Path or URL, for messages. */
+  get place(): string {
+    return this.path ?? this.url ?? ''
+  }
+
+  /** The path as globs see it that are written in this directory, or from the root. */
+  pathFrom(directory: string | undefined): string | undefined {
+    if (this.path === undefined || directory === undefined) return this.path
     let path = this.#relative.get(directory)
     if (path === undefined) {
       path = relative(directory, this.path).split(sep).join('/')
@@ -103,10 +109,8 @@ function pathGlob(glob: string, directory: string): PathGlob {
 
 /** The directory above a model that a rule names without `/**`, which covers nothing in it. */
 export function directoryNamedAbove({ path }: RuleMatch, facts: ModelFacts): string | undefined {
-  return path?.find(
-    ({ from, literal }) =>
-      literal !== undefined && (from === undefined ? facts.path : facts.pathFrom(from)).startsWith(`${literal}/`),
-  )?.literal
+  return path?.find(({ from, literal }) => literal !== undefined && facts.pathFrom(from)?.startsWith(`${literal}/`))
+    ?.literal
 }
 
 /**
@@ -121,9 +125,12 @@ export function matchesModel(
   if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
   if (match.formats && (facts.format === undefined || !match.formats.includes(facts.format))) return false
   const { path, name } = match
-  if (path && !path.some(({ from, matches }) => matches(from === undefined ? facts.path : facts.pathFrom(from))))
-    return false
+  if (path && !path.some((glob) => matchesPath(glob, facts.pathFrom(glob.from)))) return false
   return name ? claimsName(name, facts, rule) : true
+}
+
+function matchesPath({ matches }: PathGlob, path: string | undefined): boolean {
+  return path !== undefined && matches(path)
 }
 
 /**
@@ -138,9 +145,9 @@ async function claimsName(matches: (name: string) => boolean, facts: ModelFacts,
   if (!unreadable && (wanted.length === 0 || names.length === 1)) return wanted.length > 0
   throw new ModelSealError(
     'NAME_AMBIGUOUS',
-    `Whether the rule ${shown(rule)} is about the model ${shown(facts.path)} cannot be told: it goes by the name, and the bundles do not agree on one.`,
+    `Whether the rule ${shown(rule)} is about the model ${shown(facts.place)} cannot be told: it goes by the name, and the bundles do not agree on one.`,
     {
-      file: unreadable?.path ?? facts.path,
+      file: unreadable?.path ?? facts.place,
       expected: 'bundles that all claim one name',
       found: [...names.map(shown), ...(unreadable ? [`${shown(unreadable.path)}, which cannot be read`] : [])].join(
         ' and ',

@@ -5,10 +5,11 @@ import { ModelSealError, shown } from '../errors.ts'
  * how it was written: as the WHATWG URL Standard parses it, unreserved characters unescaped
  * (RFC 3986 6.2.2.2), without query and fragment.
  *
+ * @param what the URL is of, for messages
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no URL, and for what others may read
  * otherwise: credentials, backslashes, control characters, white space, escaped dots and slashes
  */
-export function modelUrl(given: unknown): string {
+export function modelUrl(given: unknown, what = 'option "url"'): string {
   const fault = urlFault(given)
   if (fault === undefined) {
     const href = new URL(given as string).href.replace(/[?#].*$/s, '')
@@ -17,10 +18,10 @@ export function modelUrl(given: unknown): string {
       return /[\w.~-]/.test(char) ? char : escape.toUpperCase()
     })
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'The option "url" is not a URL that a policy can match.', {
-    expected: 'the absolute URL that the model was fetched from',
+  throw new ModelSealError('INVALID_ARGUMENT', `The ${what} is not a URL that can be judged.`, {
+    expected: 'an absolute URL without credentials',
     found: typeof given === 'string' ? `${fault} in ${shown(withoutCredentials(given))}` : typeof given,
-    hint: 'Give the URL as the program fetches it, written plainly.',
+    hint: 'Give the URL as it is fetched, written plainly.',
   })
 }
 

@@ -72,13 +72,17 @@ export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> 
     const matches = matchesModel(rule, facts)
     if (matches === true || (matches !== false && (await matches))) return rule
   }
-  const seen = `As the policy sees it, the path is ${shown(facts.pathFrom(dirname(policy.path)))}.`
+  const path = facts.pathFrom(dirname(policy.path))
+  const seen =
+    path === undefined
+      ? 'Rules match a model behind HTTP by its url, its name or its format, and never by a path.'
+      : `As the policy sees it, the path is ${shown(path)}.`
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   throw new ModelSealError(
     'POLICY_NO_MATCH',
-    `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.path)}.`,
+    `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.place)}.`,
     {
-      file: facts.path,
+      file: facts.place,
       expected: 'a rule whose match covers it',
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
       hint:

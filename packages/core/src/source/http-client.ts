@@ -133,10 +133,10 @@ export class HttpClient {
   async *#chunks(request: HttpRequest, { body }: Response, watch: Watch): AsyncGenerator<Uint8Array> {
     const reader = body?.getReader()
     while (reader) {
-      const { done, value } = await this.#network(request, watch, () => reader.read())
-      if (done) return
+      const result = await this.#network(request, watch, () => reader.read())
+      if (result.done) return
       watch.alive()
-      yield value
+      yield result.value as Uint8Array
     }
   }
 

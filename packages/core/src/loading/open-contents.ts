@@ -1,0 +1,59 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { Contents } from '../manifest/contents.ts'
+import { nameWithin } from '../manifest/ignores.ts'
+import type { Revocations } from '../policy/revocations.ts'
+import type { Rule } from '../policy/rule.ts'
+import { boundsOf } from '../policy/signature-time.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import type { FoundModel } from './find-bundles.ts'
+import { HttpContents } from './http-contents.ts'
+import type { FoundHttpModel } from './http-model.ts'
+import type { AllowedIsolation } from './isolation.ts'
+import type { OpenOptions } from './open-options.ts'
+import { UnrevokedContents } from './revoked-files.ts'
+import type { CheckedFiles } from './served-files.ts'
+import { WarmLoad } from './warm-load.ts'
+
+/** The files of a model, and what spares a load from this machine the hashing. */
+export interface OpenedContents {
+  served: CheckedFiles
+  /** Undefined behind HTTP, where nothing tells that a file did not change. */
+  warm?: WarmLoad
+}
+
+/**
+ * The files of an accepted manifest where they are, names compared and nothing hashed yet.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_UNSIGNED`, and what listing throws
+ */
+export async function openContents(
+  found: FoundModel | FoundHttpModel,
+  signature: VerifiedSignature,
+  rule: Rule,
+  revocations: Revocations,
+  allowed: AllowedIsolation,
+  { signal, onProgress }: OpenOptions,
+): Promise<OpenedContents> {
+  const now = Date.now()
+  const { manifest } = signature
+  const { entry } = found
+  if (entry !== undefined && !manifest.files.has(entry)) {
+    throw new ModelSealError(
+      'FILE_NOT_SIGNED',
+      `The file ${shown(entry)} is not covered by the signature of the model.`,
+      { file: entry },
+    )
+  }
+  const when = boundsOf(signature)
+  if ('client' in found) {
+    return { served: new HttpContents(found, manifest, { allowed, revocations, when, onProgress }) }
+  }
+
+  const { source, bundles } = found
+  const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
+  const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
+  const options = { ignored, ignoreUnsignedFiles, signal, onProgress }
+  const contents = await Contents.compareNames(source, manifest, options)
+  const warm = await WarmLoad.start(contents, source, signature, rule, now)
+  return { served: new UnrevokedContents(contents, allowed, { revocations, when, signal }), warm }
+}

@@ -1,0 +1,92 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { StreamHasher } from '../hashing/stream-hasher.ts'
+import { nameFault } from '../manifest/names.ts'
+import type { Revocations } from '../policy/revocations.ts'
+import { BodyBuffer } from '../source/body-buffer.ts'
+import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
+import { fileTooLarge } from './http-contents.ts'
+import type { HttpModel } from './http-model.ts'
+import type { PlacedFiles } from './placed-files.ts'
+import { hashTypesOf } from './revoked-files.ts'
+import type { FileRequest, ServedFiles } from './served-files.ts'
+
+/** The files of a model behind HTTP as its server gives them, for rules that load without a valid signature. */
+export class UnverifiedHttpFiles implements ServedFiles {
+  /** The file that was asked for; undefined for a directory. */
+  readonly entry: string | undefined
+  readonly names: readonly string[]
+  readonly used = []
+  readonly #model: HttpModel
+  readonly #revocations: Revocations
+  readonly #sizes = new Map<string, number>()
+
+  constructor(model: HttpModel, revocations: Revocations) {
+    const { source } = model
+    this.entry = isDirectory(source) ? undefined : source.name
+    // There is no listing: what a loader asks for by convention is all that can be told.
+    this.names = [this.entry ?? 'model.json']
+    this.#model =
+      this.entry === undefined ? model : { ...model, source: httpSource(parentUrl(source.url) ?? source.url) }
+    this.#revocations = revocations
+  }
+
+  read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#fetch({ name })
+  }
+
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    return Promise.all(requests.map((request) => this.#fetch(request)))
+  }
+
+  size(name: string): number {
+    return this.#sizes.get(name) ?? 0
+  }
+
+  inMemory(): boolean {
+    return true
+  }
+
+  place(): Promise<PlacedFiles> {
+    const hint = 'Fetch it first, and load it by its path.'
+    const sentence = 'A model that is loaded unverified from a server has no path.'
+    return Promise.reject(new ModelSealError('ISOLATION_REFUSED', sentence, { hint }))
+  }
+
+  confirm(): void {}
+
+  dispose(): Promise<void> {
+    return this.#model.client.stop()
+  }
+
+  /** @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_NOT_FOUND`, `FILE_TOO_LARGE`, `FILE_REVOKED`, and what fetching throws */
+  async #fetch({ name, maxBytes }: FileRequest): Promise<Uint8Array<ArrayBuffer>> {
+    const fault = nameFault(name)
+    if (fault !== undefined) {
+      throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
+        file: name,
+      })
+    }
+    const limit = Math.min(maxBytes ?? Infinity, this.#model.options.maxBytes)
+    const hashers = hashTypesOf(this.#revocations).map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
+    const request = { url: urlOf(this.#model.source, name), what: 'file' }
+    const bytes = await this.#model.client.get(request, async ({ length, chunks }) => {
+      if ((length ?? 0) > limit) throw fileTooLarge(name, limit)
+      const buffer = new BodyBuffer(name, length)
+      let received = 0
+      for await (const chunk of chunks) {
+        received += chunk.length
+        if (received > limit) throw fileTooLarge(name, limit)
+        const own = buffer.add(chunk)
+        for (const { hasher } of hashers) hasher.update(own)
+      }
+      return buffer.finish()
+    })
+    if (!bytes) throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name })
+    for (const { type, hasher } of hashers) {
+      const revoked = this.#revocations.file(name, type, hasher.digests()[0] ?? '', undefined)
+      if (revoked) throw revoked
+    }
+    this.#sizes.set(name, bytes.length)
+    return bytes
+  }
+}
