@@ -264,9 +264,9 @@ describe('a model.json', () => {
 
 describe('the drop-in loaders', () => {
   test.each([
-    'http://localhost/model.json',
-    'https://example.com/model.json',
-    'HTTPS://example.com/model.json',
+    'ftp://example.com/model.json',
+    'http://user:secret@example.com/model.json',
+    'http://example.com/a/%2e%2e/model.json',
     'indexeddb://model',
     'localstorage://model',
     'file://',
@@ -274,14 +274,30 @@ describe('the drop-in loaders', () => {
     'file:///models/model.json#x',
     'file:///models%2Fmodel.json',
     '',
-  ])('refuse %j, which is no local path', async (source) => {
+  ])('refuse %j, which is no place that can be verified', async (source) => {
     await expectRefused(loadGraphModel(source), 'INVALID_ARGUMENT')
   })
 
-  test('refuse an IOHandler, which would bring bytes that nobody verified', async () => {
-    const handler: tensorflow.io.IOHandler = { load: () => Promise.reject(new Error('called')) }
-    await expectRefused(loadGraphModel(handler), 'INVALID_ARGUMENT')
-    await expectRefused(loadLayersModel(handler), 'INVALID_ARGUMENT')
+  const load = () => Promise.reject(new Error('called'))
+  const topology = { modelTopology: {} }
+  test.each<[string, unknown]>([
+    ['of the caller', { load }],
+    ['of the caller that has a path', { load, path: 'models/blazeface/model.json' }],
+    ['that has bytes', tensorflow.io.fromMemory(topology)],
+    ['that has bytes at hand', tensorflow.io.fromMemorySync(topology)],
+    ['of two places', tensorflow.io.http(['https://example.com/model.json', 'https://example.com/w'] as never)],
+    ['of another scheme', tensorflow.io.http('ftp://example.com/model.json')],
+    ['with a prefix', tensorflow.io.http('https://example.com/model.json', { weightPathPrefix: 'https://evil/' })],
+    ['with its own fetch', tensorflow.io.http('https://example.com/model.json', { fetchFunc: load as never })],
+    ['that is an array', ['models/blazeface/model.json']],
+  ])('refuse a handler %s, which would bring bytes that nobody verified', async (_, handler) => {
+    await expectRefused(loadGraphModel(handler as string), 'INVALID_ARGUMENT')
+    await expectRefused(loadLayersModel(handler as string), 'INVALID_ARGUMENT')
+  })
+
+  test('refuse a SavedModel where tf is not tfjs-node', async () => {
+    const loaders = verified(tf, { policy }) as unknown as { loadSavedModel: (path: string) => Promise<unknown> }
+    await expectRefused(loaders.loadSavedModel('models/x'), 'INVALID_ARGUMENT')
   })
 
   test.each([

@@ -9,6 +9,8 @@ import { MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-
  * told yet, whatever the reason: the check itself will say it.
  */
 export async function claimedFormat(path: string): Promise<ModelFormat | undefined> {
+  // Nothing is fetched before a policy has been asked.
+  if (/^https?:/i.test(path)) return undefined
   try {
     const file = (await stat(path)).isDirectory() ? join(path, 'model.json') : path
     const bytes = await readSmallFile(file, { what: 'model file', maxBytes: MAX_MODEL_JSON_BYTES })

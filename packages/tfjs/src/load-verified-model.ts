@@ -20,7 +20,10 @@ export type LoadedModel<T extends TensorFlow> = {
  * signature satisfies the trust policy; and tells who signed it.
  *
  * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
- * @param path path or `file://` URL, of a `model.json` or of the signed directory that holds it
+ * Behind HTTP nothing is read before the policy was asked, so a rule that matches by format needs the option `format`.
+ *
+ * @param path path, or `file:`, `http:` or `https:` URL, of a `model.json` or of the signed directory that
+ * holds it (an HTTP URL with a slash at the end)
  * @throws {@link ModelSealError} as the functions of {@link verified} do
  * @example
  * ```ts
@@ -33,7 +36,7 @@ export async function loadVerifiedModel<T extends TensorFlow>(
   options: LoadOptions<T> = {},
 ): Promise<LoadedModel<T>> {
   const { load, ...open } = options
-  await using opened = await openArtifacts(path, open, load)
+  await using opened = await openArtifacts(tf, path, open, load)
   const { format } = opened.gathered
   const model = await handOver(tf, format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel', opened, [])
   return { format, model, verdict: opened.verdict } as LoadedModel<T>

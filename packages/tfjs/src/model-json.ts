@@ -8,8 +8,18 @@ export interface ModelJson {
   format: ModelFormat
   /** All but the weights themselves. */
   artifacts: io.ModelArtifacts
-  /** Files that hold the weights, in order, relative to `model.json`; undefined for a model without weights. */
-  weightPaths: string[] | undefined
+  /** Files that hold the weights, in order; undefined for a model without weights. */
+  weightFiles: WeightFile[] | undefined
+  /** What they hold at least, by shapes and types. */
+  weightBytes: number
+}
+
+/** A file that holds weights. */
+export interface WeightFile {
+  /** Relative to `model.json`. */
+  path: string
+  /** What all files of its group hold together; Infinity where shapes and types do not say. */
+  maxBytes: number
 }
 
 /** Larger than any model.json, which holds no weights; bounds the text that is made from it. */
@@ -43,7 +53,11 @@ export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
   return {
     format: formatOf(json['format'], modelTopology, file),
     artifacts,
-    weightPaths: groups?.flatMap(({ paths }) => paths),
+    weightFiles: groups?.flatMap(({ paths, weights }) => {
+      const maxBytes = bytesOf(weights, Infinity)
+      return paths.map((path) => ({ path, maxBytes }))
+    }),
+    weightBytes: bytesOf(artifacts.weightSpecs ?? [], 0),
   }
 }
 
@@ -61,6 +75,27 @@ export function checkWeightSizes({ artifacts }: ModelJson, weightData: readonly 
     0,
   )
   if (values > bytes) throw fault(file, 'weightsManifest', `weights within ${bytes} bytes`, `${values} values`)
+}
+
+/** Bytes of one value, by its type as it is stored; strings have any length. */
+const VALUE_BYTES: Readonly<Record<string, number>> = {
+  float32: 4,
+  float16: 2,
+  int32: 4,
+  uint16: 2,
+  uint8: 1,
+  bool: 1,
+  complex64: 8,
+}
+
+/** @param unknown bytes of a weight whose size its type does not tell */
+function bytesOf(weights: readonly io.WeightsManifestEntry[], unknown: number): number {
+  return weights.reduce((sum, { shape, dtype, quantization }) => {
+    if (shape.includes(0)) return sum
+    const type: string = quantization?.dtype ?? dtype
+    const bytes = Object.hasOwn(VALUE_BYTES, type) ? VALUE_BYTES[type] : undefined
+    return sum + (bytes === undefined ? unknown : shape.reduce((size, dimension) => size * dimension, bytes))
+  }, 0)
 }
 
 /** Fields that tf takes as they are. */
@@ -106,7 +141,8 @@ function weightGroups(value: unknown, file: string): io.WeightsManifestConfig {
 }
 
 function checkSpec(value: unknown, file: string, at: string): void {
-  const { name, shape, dtype } = object(value, file, at)
+  const { name, shape, dtype, quantization } = object(value, file, at)
+  if (quantization !== undefined && quantization !== null) object(quantization, file, `${at}.quantization`)
   if (typeof name !== 'string') throw fault(file, `${at}.name`, 'a name', described(name))
   if (typeof dtype !== 'string') throw fault(file, `${at}.dtype`, 'a type', described(dtype))
   for (const dimension of array(shape, file, `${at}.shape`)) {

@@ -9,14 +9,22 @@ import {
 } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
 import { claimedFormat } from './claimed-format.ts'
-import { checkedLoadOptions } from './load-options.ts'
-import { localPath } from './local-path.ts'
-import { checkWeightSizes, parseModelJson, type ModelFormat } from './model-json.ts'
+import { checkedLoadOptions, withRequest } from './load-options.ts'
+import { checkWeightSizes, MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-json.ts'
+import { modelPlace } from './model-place.ts'
+import { FractionReport } from './fraction-report.ts'
 
 /** What this package uses of `@tensorflow/tfjs` or `@tensorflow/tfjs-node`. */
 export interface TensorFlow {
   loadGraphModel: (...args: never[]) => Promise<unknown>
   loadLayersModel: (...args: never[]) => Promise<unknown>
+  io?: {
+    http?: (path: string) => unknown
+    /** Of tfjs-node. */
+    fileSystem?: (path: string) => unknown
+  }
+  /** Of tfjs-node. */
+  node?: { loadSavedModel?: (...args: never[]) => Promise<unknown> }
 }
 
 /** A verified model, as tf takes it. */
@@ -35,29 +43,38 @@ export interface OpenedArtifacts extends AsyncDisposable {
  * @throws {@link ModelSealError} see {@link verified}
  */
 export async function openArtifacts(
+  tf: TensorFlow,
   source: unknown,
-  options: OpenOptions,
+  given: OpenOptions,
   givenLoadOptions: unknown,
 ): Promise<OpenedArtifacts> {
-  const path = localPath(source)
-  const loadOptions = checkedLoadOptions(givenLoadOptions)
+  const { path, handlerOptions } = modelPlace(source, tf)
+  const loadOptions = checkedLoadOptions(merged(handlerOptions, givenLoadOptions), path)
+  const options = withRequest(given, loadOptions)
   const format = options.format ?? policyFormat(await claimedFormat(path))
-  const model = await openVerifiedModel(path, { ...reporting(options, loadOptions.onProgress), format }, (reader) =>
-    gather(reader, format),
+  const report = new FractionReport(options.onProgress, loadOptions.onProgress)
+  const model = await openVerifiedModel(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
+    gather(reader, format, report),
   )
   return {
-    path,
+    path: model.verdict.model.path,
     verdict: model.verdict,
     gathered: model.gathered,
-    loadOptions,
+    loadOptions: loadOptions.tf,
     [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
   }
+}
+
+/** A handler has options of its own. */
+function merged(ofHandler: unknown, ofCall: unknown): unknown {
+  if (typeof ofHandler !== 'object' || (typeof ofCall !== 'object' && ofCall !== undefined)) return ofCall
+  return { ...ofHandler, ...ofCall }
 }
 
 /** @throws {@link ModelSealError} `RUNTIME_FAILED` */
 export async function handOver(
   tf: TensorFlow,
-  loader: keyof TensorFlow,
+  loader: 'loadGraphModel' | 'loadLayersModel',
   { path, verdict, gathered, loadOptions }: OpenedArtifacts,
   further: readonly unknown[],
 ): Promise<unknown> {
@@ -75,25 +92,34 @@ function policyFormat(format: ModelFormat | undefined): OpenOptions['format'] {
 }
 
 /** @param format what the policy was asked about */
-async function gather(reader: ModelReader, format: OpenOptions['format']): Promise<OpenedArtifacts['gathered']> {
+async function gather(
+  reader: ModelReader,
+  format: OpenOptions['format'],
+  report: FractionReport,
+): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
-  const json = parseModelJson(await reader.read(entry), entry)
+  const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
+  const json = parseModelJson(bytes, entry)
   if (format !== undefined && policyFormat(json.format) !== format) throw otherFormat(entry, json.format, format)
-  if (json.weightPaths === undefined) return json
+  report.expect(bytes.length + json.weightBytes)
+  if (json.weightFiles === undefined) return json
 
   // A file that is named twice is read once.
-  const buffers = new Map<string, ArrayBuffer>()
-  const weightData: ArrayBuffer[] = []
-  for (const path of json.weightPaths) {
+  const limits = new Map<string, number>()
+  const names = json.weightFiles.map(({ path, maxBytes }) => {
     const name = referencedName(entry, path)
-    const buffer = buffers.get(name) ?? (await reader.read(name)).buffer
-    buffers.set(name, buffer)
-    weightData.push(buffer)
-  }
+    limits.set(name, Math.max(limits.get(name) ?? 0, maxBytes))
+    return name
+  })
+  const requests = [...limits].map(([name, maxBytes]) => ({ name, maxBytes }))
+  const buffers = await reader.readAll(requests)
+  const byName = new Map(requests.map(({ name }, index) => [name, buffers[index]?.buffer ?? new ArrayBuffer(0)]))
+  const weightData = names.map((name) => byName.get(name) ?? new ArrayBuffer(0))
   checkWeightSizes(json, weightData, entry)
   const [only] = weightData
   return {
     format: json.format,
+    // tf takes the files as they are, and reads each weight out of them: joining them would copy them all.
     artifacts: { ...json.artifacts, weightData: only !== undefined && weightData.length === 1 ? only : weightData },
   }
 }
@@ -124,19 +150,7 @@ function modelJsonAmong(files: readonly string[]): string {
   })
 }
 
-/** tf's own progress callback takes a fraction from 0 to 1. */
-function reporting(options: OpenOptions, onFraction: ((fraction: number) => void) | undefined): OpenOptions {
-  if (!onFraction) return options
-  return {
-    ...options,
-    onProgress(done, total) {
-      options.onProgress?.(done, total)
-      onFraction(total === 0 ? 1 : done / total)
-    },
-  }
-}
-
-function runtimeFailed(path: string, loader: string, verdict: Verdict, cause: unknown): ModelSealError {
+export function runtimeFailed(path: string, loader: string, verdict: Verdict, cause: unknown): ModelSealError {
   const error = new ModelSealError(
     'RUNTIME_FAILED',
     `The model ${shown(path)} was verified, but TensorFlow.js does not load it (${loader}).`,

@@ -1,40 +1,51 @@
 import type { OpenOptions } from '@modelseal/core'
+import { loadSavedModel } from './load-saved-model.ts'
 import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
+/** tf's own loaders, by their types; of a SavedModel only where tf is tfjs-node. */
+export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | 'loadLayersModel'> &
+  (T extends { node: { loadSavedModel: infer Load } } ? { loadSavedModel: Load } : unknown)
+
 /**
- * Gives `loadGraphModel` and `loadLayersModel` with the signatures of tf's own, that load a model
- * only if its signature satisfies the trust policy. tf gets the bytes that were hashed, and opens
- * no file itself.
+ * Gives `loadGraphModel`, `loadLayersModel` and, of tfjs-node, `loadSavedModel` with the signatures of
+ * tf's own, that load a model only if its signature satisfies the trust policy. tf gets the bytes that
+ * were hashed, and fetches or opens nothing itself; a SavedModel, which TensorFlow loads from a
+ * directory, is copied into a private one while it is hashed.
  *
- * They take a path or a `file://` URL, of a `model.json` or of the signed directory that holds it.
- * Further arguments go to tf; load options that would redirect loading are refused. Verdicts are
- * published on the `VERDICT_CHANNEL` of `@modelseal/core`.
+ * They take a path, a `file:`, `http:` or `https:` URL, of a `model.json` or of the signed directory that
+ * holds it (an HTTP URL with a slash at the end), or a handler that `tf.io.http()` or tfjs-node's
+ * `tf.io.fileSystem()` made. Over HTTP the bundle is fetched from beside the model, and then only files
+ * that it names; see `HttpOptions` of `@modelseal/core` for limits and redirects. Further arguments go
+ * to tf; load options that would redirect loading are refused. Verdicts are published on the
+ * `VERDICT_CHANNEL` of `@modelseal/core`.
  *
  * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
  * @returns functions that reject with a `ModelSealError`: what `openVerifiedModel` throws, before
  * tf sees a byte, such as `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
- * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`; `INVALID_ARGUMENT` (no
- * local path, load options); `MODEL_FORMAT` and `JSON_…` (`model.json`), `PATH_ESCAPES`,
- * `FILE_NOT_SIGNED` (weights); `RUNTIME_FAILED` (tf does not load the verified model)
+ * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `HTTP_…`; `INVALID_ARGUMENT` (a
+ * place of no known kind, load options); `MODEL_FORMAT` and `JSON_…` (`model.json`), `PATH_ESCAPES`,
+ * `FILE_NOT_SIGNED`, `FILE_TOO_LARGE` (weights, assets); `RUNTIME_FAILED` (tf does not load the verified model)
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-node'
  * const { loadGraphModel } = verified(tf, { policy: 'trust-policy.yaml' })
- * const model = await loadGraphModel('file://models/blazeface/model.json')
+ * const model = await loadGraphModel('https://models.example/blazeface/model.json')
  * ```
  */
-export function verified<T extends TensorFlow>(
-  tf: T,
-  options: OpenOptions = {},
-): Pick<T, 'loadGraphModel' | 'loadLayersModel'> {
+export function verified<T extends TensorFlow>(tf: T, options: OpenOptions = {}): VerifiedLoaders<T> {
   const loader =
     (name: 'loadGraphModel' | 'loadLayersModel') =>
     async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {
-      await using model = await openArtifacts(source, { ...options, format: FORMATS[name] }, loadOptions)
+      await using model = await openArtifacts(tf, source, { ...options, format: FORMATS[name] }, loadOptions)
       return await handOver(tf, name, model, further)
     }
-  // Both take and give what tf's own do, whatever its version.
-  return { loadGraphModel: loader('loadGraphModel'), loadLayersModel: loader('loadLayersModel') }
+  const loaders = {
+    loadGraphModel: loader('loadGraphModel'),
+    loadLayersModel: loader('loadLayersModel'),
+    loadSavedModel: (source: unknown, ...further: unknown[]) => loadSavedModel(tf, source, options, further),
+  }
+  // They take and give what tf's own do, whatever its version.
+  return loaders as unknown as VerifiedLoaders<T>
 }
 
 /** For rules of the policy that match by format. */

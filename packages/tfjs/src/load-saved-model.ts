@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { ModelSealError, openVerifiedModel, shown, type ModelReader, type OpenOptions } from '@modelseal/core'
+import { modelPlace } from './model-place.ts'
+import { runtimeFailed, type TensorFlow } from './open-artifacts.ts'
+import { savedModelAssets } from './saved-model-assets.ts'
+
+const GRAPH = 'saved_model.pb'
+/** A graph in several parts, which TensorFlow may prefer: its assets are not read here. */
+const SPLIT_GRAPH = 'saved_model.cpb'
+
+/**
+ * Verifies a SavedModel and has tfjs-node load it from private copies of its signed files, which are
+ * removed again: TensorFlow takes a directory, and reads the variables and assets in it by itself.
+ *
+ * @param further the arguments behind the path
+ * @throws {@link ModelSealError} see {@link verified}
+ */
+export async function loadSavedModel(
+  tf: TensorFlow,
+  source: unknown,
+  options: OpenOptions,
+  further: readonly unknown[],
+): Promise<unknown> {
+  const load = tf.node?.loadSavedModel
+  if (!load) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'This TensorFlow.js cannot load a SavedModel.', {
+      expected: '@tensorflow/tfjs-node',
+      hint: 'Give tfjs-node to verified(), or convert the model to a graph model.',
+    })
+  }
+  const { path } = modelPlace(source, tf)
+  const { isolation = 'auto' } = options
+  const placed = { ...options, format: 'saved-model', isolation: isolation === 'auto' ? 'copy' : isolation } as const
+  await using model = await openVerifiedModel(path, placed, place)
+  const { verdict } = model
+  let loaded: unknown
+  try {
+    loaded = await load(...([model.gathered, ...further] as never[]))
+  } catch (cause) {
+    throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
+  }
+  model.confirm()
+  return loaded
+}
+
+/** @returns the directory that TensorFlow is to load */
+async function place(reader: ModelReader): Promise<string> {
+  const { entry, files } = reader
+  if (entry !== undefined) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'A SavedModel is loaded by the path of its directory.', {
+      file: entry,
+      hint: 'Give the signed directory that holds "saved_model.pb".',
+    })
+  }
+  if (!files.includes(GRAPH) || files.includes(SPLIT_GRAPH)) {
+    throw new ModelSealError('MODEL_FORMAT', 'The signed directory is not a SavedModel that can be checked.', {
+      expected: `a signed ${shown(GRAPH)}, and no ${shown(SPLIT_GRAPH)}`,
+      found: files.includes(GRAPH) ? shown(SPLIT_GRAPH) : `no ${shown(GRAPH)}`,
+    })
+  }
+  const placed = await reader.place(files)
+  checkAssets(savedModelAssets(await readFile(placed.path(GRAPH)), GRAPH), files)
+  return placed.directory
+}
+
+/** An asset is a signed file: a name that leads out of `assets` is none. */
+function checkAssets(assets: readonly string[], files: readonly string[]): void {
+  const signed = new Set(files)
+  for (const asset of assets) {
+    if (signed.has(`assets/${asset}`)) continue
+    throw new ModelSealError(
+      'FILE_NOT_SIGNED',
+      `The SavedModel names the asset ${shown(asset)}, which nobody signed.`,
+      {
+        file: GRAPH,
+        expected: 'names of signed files below "assets"',
+        found: shown(asset),
+        hint: 'Do not load this model; ask its publisher for one whose files lie together.',
+      },
+    )
+  }
+}

@@ -1,0 +1,79 @@
+import { fileURLToPath } from 'node:url'
+import { ModelSealError, shown } from '@modelseal/core'
+import type { TensorFlow } from './open-artifacts.ts'
+
+/** Where the model is that a caller of tf's loaders means. */
+export interface ModelPlace {
+  /** A path, or an `http:` or `https:` URL: what `openVerifiedModel` takes. */
+  path: string
+  /** Load options of the handler that was given instead, for {@link checkedLoadOptions}. */
+  handlerOptions?: unknown
+}
+
+/**
+ * A path, a URL, or one of tf's own handlers of such. `file:///…` is a URL, percent-decoded by Node; what
+ * follows `file://` without a third slash is a path as it stands, as in tfjs-node. Of a handler only
+ * the place is taken that it was made with: it is never asked for a byte.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything else
+ */
+export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
+  if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
+  if (typeof source !== 'string' || source === '') throw unknownPlace(`a value of type ${typeof source}`)
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
+  const name = scheme?.[1]?.toLowerCase()
+  if (scheme === null || name === 'http' || name === 'https') return { path: source }
+  if (name !== 'file') throw unknownPlace(shown(source))
+  const rest = source.slice(scheme[0].length)
+  if (rest === '') throw unknownPlace(shown(source))
+  return { path: rest.startsWith('/') ? fromUrl(source) : rest }
+}
+
+/**
+ * `tf.io.http()` and, in tfjs-node, `tf.io.fileSystem()` keep what they were made with in `path`. They
+ * are known by being made as tf makes them here: a class of another copy of tf, or of the caller, may
+ * mean something else by the name.
+ */
+function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
+  const { http, fileSystem } = tf.io ?? {}
+  const ofHttp = sameClass(handler, () => http?.('http://localhost/'))
+  const ofFiles = sameClass(handler, () => fileSystem?.('.'))
+  if (!ofHttp && !ofFiles)
+    throw unknownPlace('an object, such as an IOHandler whose bytes come from a place that it does not tell')
+  const { path, loadOptions } = handler as { path?: unknown; loadOptions?: unknown }
+  if (typeof path !== 'string') throw unknownPlace('a handler of several places')
+  if (ofFiles) return { path }
+  const place = modelPlace(path, tf)
+  if (/^https?:/i.test(place.path)) return { ...place, handlerOptions: loadOptions }
+  throw unknownPlace(shown(path))
+}
+
+function sameClass(handler: object, make: () => unknown): boolean {
+  const made = make()
+  if (typeof made !== 'object' || made === null) return false
+  const prototype: unknown = Object.getPrototypeOf(made)
+  return prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(handler) === prototype
+}
+
+function fromUrl(source: string): string {
+  try {
+    const url = new URL(source)
+    if (url.search === '' && url.hash === '') return fileURLToPath(url)
+  } catch (cause) {
+    throw unknownPlace(shown(source), cause)
+  }
+  throw unknownPlace(`${shown(source)}, which has a query or fragment`)
+}
+
+function unknownPlace(found: string, cause?: unknown): ModelSealError {
+  return new ModelSealError(
+    'INVALID_ARGUMENT',
+    'A model can be loaded verified only from where its signature can be.',
+    {
+      expected: 'a path, a "file://", "http://" or "https://" URL, or a handler that tf.io makes of one',
+      found,
+      hint: 'Fetch the model together with its signature first, then load it by its path.',
+      cause,
+    },
+  )
+}
