@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'across packages',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/interop/**', 'test/sigstore/**'],
+          exclude: ['**/node_modules/**', 'test/interop/**', 'test/sigstore/**', 'test/tfjs-node/**'],
           testTimeout: 120_000,
         },
       },

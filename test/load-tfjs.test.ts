@@ -288,7 +288,7 @@ describe('the drop-in loaders', () => {
     ['of two places', tensorflow.io.http(['https://example.com/model.json', 'https://example.com/w'] as never)],
     ['of another scheme', tensorflow.io.http('ftp://example.com/model.json')],
     ['with a prefix', tensorflow.io.http('https://example.com/model.json', { weightPathPrefix: 'https://evil/' })],
-    ['with its own fetch', tensorflow.io.http('https://example.com/model.json', { fetchFunc: load as never })],
+    ['with its own fetch', tensorflow.io.http('https://example.com/model.json', { fetchFunc: load })],
     ['that is an array', ['models/blazeface/model.json']],
   ])('refuse a handler %s, which would bring bytes that nobody verified', async (_, handler) => {
     await expectRefused(loadGraphModel(handler as string), 'INVALID_ARGUMENT')

@@ -30,19 +30,23 @@ const COLLECTION_DEF = 4
 const ASSET_FILE_DEF = 6
 /** The value of an entry of a map. */
 const MAP_VALUE = 2
-/** CollectionDef.any_list, its values, and Any.value. */
+/** CollectionDef.any_list, its values, and what an Any consists of. */
 const ANY_LIST = 5
 const ANY_LIST_VALUE = 1
+const ANY_TYPE_URL = 1
 const ANY_VALUE = 2
 /** AssetFileDef.filename. */
 const FILENAME = 2
 
-/** Whatever the collection is called: of others, what is no name of a file is none that was signed. */
+/** Of one message, whose graph is one field; real ones have some hundred. */
+const MAX_FIELDS = 100_000
+
+/** Whatever the collection is called: TensorFlow looks for one by its name, and this for all. */
 function assetsOfCollection(entry: Uint8Array): string[] {
   return messagesIn(entry, MAP_VALUE)
     .flatMap((collection) => messagesIn(collection, ANY_LIST))
     .flatMap((list) => messagesIn(list, ANY_LIST_VALUE))
-    .filter((any) => messagesIn(any, 1).some((type) => text(type).endsWith('/tensorflow.AssetFileDef')))
+    .filter((any) => messagesIn(any, ANY_TYPE_URL).some((type) => text(type).endsWith('/tensorflow.AssetFileDef')))
     .flatMap((any) => messagesIn(any, ANY_VALUE))
     .flatMap(fileNames)
 }
@@ -55,7 +59,8 @@ function fileNames(assetFileDef: Uint8Array): string[] {
 function messagesIn(message: Uint8Array, wanted: number): Uint8Array[] {
   const reader = new BinaryReader(message)
   const found: Uint8Array[] = []
-  while (reader.pos < reader.len) {
+  for (let fields = 0; reader.pos < reader.len; fields += 1) {
+    if (fields === MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`)
     const [field, wireType] = reader.tag()
     if (field === wanted && wireType === WireType.LengthDelimited) found.push(reader.bytes())
     else reader.skip(wireType, field)

@@ -163,7 +163,7 @@ describe('a model behind HTTP', () => {
     expect(isolation).toBe('copy')
     expect(statSync(directory).mode & 0o777).toBe(0o700)
     expect(readFileSync(path('shards/a b#1?%2e.bin'), 'utf8')).toBe('shard')
-    expect(() => path('weights.bin')).toThrow(refusal('FILE_NOT_SIGNED') as Error)
+    expect(() => path('weights.bin')).toThrow(refusal('FILE_NOT_SIGNED'))
     await model[Symbol.asyncDispose]()
     expect(existsSync(directory)).toBe(false)
   })

@@ -1,0 +1,70 @@
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { ModelSealError } from '@modelseal/core'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { savedModelAssets } from './saved-model-assets.ts'
+
+/** A message of fields, each by its number. */
+function message(...fields: [number, Uint8Array | string][]): Uint8Array {
+  const writer = new BinaryWriter()
+  for (const [field, value] of fields)
+    writer.tag(field, WireType.LengthDelimited).bytes(typeof value === 'string' ? Buffer.from(value) : value)
+  return writer.finish()
+}
+
+const asset = (name: string) => message([1, 'tensor'], [2, name])
+const any = (value: Uint8Array) => message([1, 'type.googleapis.com/tensorflow.AssetFileDef'], [2, value])
+const collection = (...values: Uint8Array[]) =>
+  message(
+    [1, 'saved_model_assets'],
+    [2, message([5, message(...values.map((value): [number, Uint8Array] => [1, value]))])],
+  )
+
+function refusal() {
+  return expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' }) as Error
+}
+
+test('lists the assets of every graph, also where TensorFlow 1 names them', () => {
+  const first = message([2, 'graph'], [6, asset('a.txt')], [6, asset('b/c.txt')])
+  const second = message([4, collection(any(asset('d.txt')), any(asset('e.txt')))], [4, message([1, 'x'], [2, ''])])
+  expect(savedModelAssets(message([2, first], [2, second]), 'saved_model.pb')).toEqual([
+    'a.txt',
+    'b/c.txt',
+    'd.txt',
+    'e.txt',
+  ])
+})
+
+test('lists every name of an asset that has several, whichever a reader takes', () => {
+  const twice = message([2, 'a.txt'], [2, '../b.txt'])
+  expect(savedModelAssets(message([2, message([6, twice])]), 'saved_model.pb')).toEqual(['a.txt', '../b.txt'])
+})
+
+test('finds none in a model without assets', () => {
+  expect(savedModelAssets(message([2, message([2, 'graph'])]), 'saved_model.pb')).toEqual([])
+})
+
+test('refuses a name that is not UTF-8', () => {
+  const name = message([2, new Uint8Array([0xff])])
+  expect(() => savedModelAssets(message([2, message([6, name])]), 'saved_model.pb')).toThrow(refusal())
+})
+
+test('refuses a model with more fields than any has', () => {
+  const many = Buffer.concat(Array.from({ length: 100_001 }, () => message([2, ''])))
+  expect(() => savedModelAssets(many, 'saved_model.pb')).toThrow(refusal())
+})
+
+test('whatever the bytes are, gives names or a typed error', () => {
+  const whole = message([2, message([6, asset('a.txt')], [4, collection(any(asset('b.txt')))])])
+  fc.assert(
+    fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (at, value, cut) => {
+      const changed = whole.slice(0, cut ? at : whole.length)
+      if (!cut) changed[at] = value
+      try {
+        for (const name of savedModelAssets(changed, 'saved_model.pb')) expect(typeof name).toBe('string')
+      } catch (error) {
+        expect(error).toBeInstanceOf(ModelSealError)
+      }
+    }),
+  )
+})

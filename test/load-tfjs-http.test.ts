@@ -1,0 +1,279 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { loadVerifiedModel, verified } from '@modelseal/tfjs'
+import * as tensorflow from '@tensorflow/tfjs'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { file, redirect, serve, type Answer, type TestServer } from '../packages/core/src/testing/http-server.ts'
+import { blazeFace, Workspace } from './signed-models.ts'
+
+tensorflow.enableProdMode()
+
+const workspace = new Workspace()
+const policy = join(workspace.path, 'served.yaml')
+writeFileSync(
+  policy,
+  readFileSync(workspace.policy, 'utf8').replace('path: "models/**"', 'url: "http://127.0.0.1:*/**"'),
+)
+const loadGraph = vi.fn(tensorflow.loadGraphModel)
+const loadLayers = vi.fn(tensorflow.loadLayersModel)
+const tf = { ...tensorflow, loadGraphModel: loadGraph, loadLayersModel: loadLayers }
+const { loadGraphModel, loadLayersModel } = verified(tf, { policy })
+
+beforeEach(() => {
+  loadGraph.mockClear()
+  loadLayers.mockClear()
+})
+afterAll(() => workspace[Symbol.dispose]())
+
+/** All files of a directory, at the root of a server. */
+function tree(directory: string): Record<string, Answer> {
+  return Object.fromEntries(
+    readdirSync(directory, { recursive: true, encoding: 'utf8' })
+      .filter((name) => statSync(join(directory, name)).isFile())
+      .map((name) => [`/${name}`, file(readFileSync(join(directory, name)))]),
+  )
+}
+
+async function expectRefused(load: Promise<unknown>, code: string): Promise<void> {
+  await expect(load).rejects.toThrow(expect.objectContaining({ name: 'ModelSealError', code }) as Error)
+  expect(loadGraph).not.toHaveBeenCalled()
+  expect(loadLayers).not.toHaveBeenCalled()
+}
+
+describe('BlazeFace behind HTTP', async () => {
+  const directory = await workspace.sign('blazeface', blazeFace())
+  const image = tensorflow.randomUniform([1, 256, 256, 3], 0, 1, 'float32', 7)
+  const faces = (model: tensorflow.GraphModel) => [model.execute(image)].flat().map((output) => output.arraySync())
+  const blazeface = (changes: Record<string, Answer> = {}): Promise<TestServer> =>
+    serve({ ...tree(directory), ...changes })
+
+  test('gives the result of plain tf, by its URL and by a handler of it', async () => {
+    const { origin } = await blazeface()
+    const url = `${origin}/model.json`
+    const expected = faces(await tensorflow.loadGraphModel(url))
+    for (const source of [url, `${origin}/`, tensorflow.io.http(url), tensorflow.io.browserHTTPRequest(url)])
+      expect(faces(await loadGraphModel(source))).toEqual(expected)
+    const { verdict, format } = await loadVerifiedModel(tf, `${origin}/`, { policy })
+    expect(format).toBe('graph-model')
+    expect(verdict).toMatchObject({ decision: 'accepted', model: { url: `${origin}/` }, isolation: ['memory'] })
+  })
+
+  test('has its bundle judged before a file of it is fetched', async () => {
+    using stranger = new Workspace()
+    const bundle = readFileSync(join(await stranger.sign('blazeface', blazeFace()), 'model.sig'))
+    const { origin, asked } = await blazeface({ '/model.sig': file(bundle) })
+    await expectRefused(loadGraphModel(`${origin}/model.json`), 'SIGNER_NOT_TRUSTED')
+    expect(asked).toEqual(['/model.json.sig', '/model.sig'])
+  })
+
+  test('is compressed on the way or not', async () => {
+    const model = readFileSync(join(directory, 'model.json'))
+    const { origin } = await blazeface({ '/model.json': file(gzipSync(model), { 'content-encoding': 'gzip' }) })
+    await loadGraphModel(`${origin}/model.json`)
+    expect(loadGraph).toHaveBeenCalledOnce()
+  })
+
+  test('gets the headers that the caller wants, and the query of its URL', async () => {
+    const seen = new Set<string>()
+    const guarded = Object.fromEntries(
+      Object.entries(tree(directory)).map(([path, answer]): [string, Answer] => [
+        path,
+        (request, response) => {
+          seen.add(`${request.headers.authorization} ${request.url}`)
+          answer(request, response)
+        },
+      ]),
+    )
+    const { origin } = await serve(guarded)
+    const requestInit = { headers: { Authorization: 'Bearer token' }, credentials: 'include' as const }
+    await loadGraphModel(`${origin}/model.json?v=2`, { requestInit })
+    await loadGraphModel(tensorflow.io.http(`${origin}/model.json?v=2`, { requestInit }))
+    expect([...seen].sort()).toEqual([
+      'Bearer token /blazeface.bin?v=2',
+      'Bearer token /model.json?v=2',
+      'Bearer token /model.sig?v=2',
+    ])
+    expect(loadGraph.mock.lastCall?.[1]).toEqual({})
+  })
+
+  test('is ended by the signal of the request', async () => {
+    const controller = new AbortController()
+    const { origin } = await blazeface({ '/blazeface.bin': () => controller.abort() })
+    const { signal } = controller
+    await expectRefused(loadGraphModel(`${origin}/model.json`, { requestInit: { signal } }), 'ABORTED')
+  })
+
+  test('tells tf’s progress callback fractions that grow to 1', async () => {
+    const { origin } = await blazeface()
+    const fractions: number[] = []
+    await loadGraphModel(`${origin}/model.json`, { onProgress: (fraction) => fractions.push(fraction) })
+    expect(fractions.at(-1)).toBe(1)
+    expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
+  })
+
+  test('is judged by format only where the caller tells it', async () => {
+    const { origin } = await blazeface()
+    const byFormat = join(workspace.path, 'by-format.yaml')
+    const text = readFileSync(policy, 'utf8')
+    writeFileSync(byFormat, text.replace('/**"', '/**", format: tfjs-graph'))
+    await expectRefused(loadVerifiedModel(tf, `${origin}/`, { policy: byFormat }), 'POLICY_NO_MATCH')
+    await loadVerifiedModel(tf, `${origin}/`, { policy: byFormat, format: 'tfjs-graph' })
+    await verified(tf, { policy: byFormat }).loadGraphModel(`${origin}/model.json`)
+  })
+
+  const endless: Answer = (_, response) => {
+    const chunk = Buffer.alloc(64 * 1024)
+    const more = () => {
+      while (!response.destroyed && response.write(chunk));
+    }
+    response.on('drain', more)
+    more()
+  }
+
+  test.each<[string, string, Answer]>([
+    ['changed', 'FILE_MISMATCH', file(Buffer.alloc(blazeFace()['blazeface.bin']?.length ?? 0))],
+    ['shorter', 'FILE_MISMATCH', file('weights')],
+    ['without an end', 'FILE_TOO_LARGE', endless],
+    [
+      'that decompress without an end',
+      'FILE_TOO_LARGE',
+      file(gzipSync(Buffer.alloc(100 << 20)), { 'content-encoding': 'gzip' }),
+    ],
+    [
+      'of any length',
+      'FILE_TOO_LARGE',
+      (_, response) => void response.writeHead(200, { 'content-length': 1e12 }).write('.'),
+    ],
+    ['in part', 'HTTP_RESPONSE', (_, response) => void response.writeHead(206).end('part')],
+    ['that break off', 'HTTP_UNREACHABLE', (_, response) => void response.write('part', () => response.destroy())],
+    ['that are gone', 'FILE_MISSING', (_, response) => void response.writeHead(404).end()],
+    ['at another host', 'HTTP_REDIRECT', redirect('http://localhost:1/blazeface.bin')],
+    ['in a circle', 'HTTP_REDIRECT', redirect('/blazeface.bin')],
+  ])('with weights %s is refused with %s', async (_, code, answer) => {
+    const { origin } = await blazeface({ '/blazeface.bin': answer })
+    await expectRefused(loadGraphModel(`${origin}/model.json`), code)
+  })
+
+  test('with weights that come too slowly is refused', async () => {
+    const { origin } = await blazeface({ '/blazeface.bin': () => {} })
+    const impatient = verified(tf, { policy, http: { idleTimeout: 100 } })
+    await expectRefused(impatient.loadGraphModel(`${origin}/model.json`), 'HTTP_TIMEOUT')
+  })
+
+  test('with an endless or changed model.json is refused', async () => {
+    for (const answer of [file('{}'), file(JSON.stringify({ modelTopology: {} }))]) {
+      const { origin } = await blazeface({ '/model.json': answer })
+      await expectRefused(loadGraphModel(`${origin}/model.json`), 'FILE_MISMATCH')
+    }
+    const { origin } = await blazeface({ '/model.json': endless })
+    const bounded = verified(tf, { policy, http: { maxBytes: 10 << 20 } })
+    await expectRefused(bounded.loadGraphModel(`${origin}/model.json`), 'FILE_TOO_LARGE')
+  })
+
+  test.each([
+    { weightPathPrefix: 'https://evil.example/' },
+    { weightUrlConverter: () => Promise.resolve('https://evil.example/w') },
+    { fetchFunc: fetch },
+    { fromTFHub: true },
+    { requestInit: { method: 'POST' } },
+    { requestInit: { body: 'x' } },
+    { requestInit: { redirect: 'follow' } },
+    { requestInit: { headers: { 'a b': 'c' } } },
+    { requestInit: { headers: { range: 'bytes=0-1' } } },
+    { requestInit: { signal: {} } },
+  ])('is refused with the option %j, and nothing is asked for', async (options) => {
+    const { origin, asked } = await blazeface()
+    await expectRefused(loadGraphModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
+    await expectRefused(loadLayersModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
+    expect(asked).toEqual([])
+  })
+
+  test('streams nothing to tf that was not verified as a whole', async () => {
+    const { origin } = await blazeface()
+    await loadGraphModel(`${origin}/model.json`, { streamWeights: true })
+    const handler = loadGraph.mock.lastCall?.[0] as tensorflow.io.IOHandler
+    expect(await handler.load?.()).not.toHaveProperty('getWeightStream')
+  })
+})
+
+describe('a model behind HTTP whose weights manifest', () => {
+  let count = 0
+  async function servedWith(paths: unknown[], weights: unknown[] = []): Promise<TestServer> {
+    const json = {
+      format: 'layers-model',
+      modelTopology: { class_name: 'Sequential', config: { layers: [] } },
+      weightsManifest: [{ paths, weights }],
+    }
+    const directory = await workspace.sign(`manifest-${++count}`, {
+      'web/model.json': JSON.stringify(json),
+      'web/weights.bin': new Uint8Array(16),
+      'outside.bin': new Uint8Array(16),
+    })
+    return serve(tree(directory))
+  }
+
+  test.each([
+    '../outside.bin',
+    'a/../../outside.bin',
+    '/outside.bin',
+    '//evil.example/weights.bin',
+    '..\\outside.bin',
+    '%2e%2e/outside.bin',
+    '%2E%2E%2Foutside.bin',
+    '%252e%252e%252foutside.bin',
+    '..%5coutside.bin',
+    'https://evil.example/weights.bin',
+    'file:///etc/hostname',
+    'data:text/plain,weights',
+  ])('names %s is refused, and nothing but the signed files is asked for', async (path) => {
+    const { origin, asked } = await servedWith([path])
+    const code = path.startsWith('data:') ? 'FILE_NOT_SIGNED' : 'PATH_ESCAPES'
+    await expectRefused(loadLayersModel(`${origin}/web/model.json`), code)
+    expect(asked).toEqual(['/web/model.json.sig', '/web/model.sig', '/web.sig', '/model.sig', '/web/model.json'])
+  })
+
+  test.each([
+    'weights.bin?v=2',
+    'weights.bin#part',
+    './weights.bin',
+    'weights%2Dbin',
+    'model.sig',
+    'other.bin',
+    'a//b',
+  ])('names %s is refused, which nobody signed', async (path) => {
+    const { origin, asked } = await servedWith([path])
+    await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_NOT_SIGNED')
+    expect(asked.at(-1)).toBe('/web/model.json')
+  })
+
+  test('claims more values than its files have bytes is refused', async () => {
+    const { origin } = await servedWith(['weights.bin'], [{ name: 'endless', shape: [1e15], dtype: 'float32' }])
+    await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'MODEL_FORMAT')
+  })
+
+  test('claims fewer values than its files hold is refused while they arrive', async () => {
+    const { origin } = await servedWith(['weights.bin'], [{ name: 'small', shape: [3], dtype: 'float32' }])
+    await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_TOO_LARGE')
+  })
+})
+
+test('fifty shards are loaded as they were signed, each in a buffer of its own', async () => {
+  const shard = (index: number) => new Uint8Array(4096).fill(index)
+  const names = Array.from({ length: 50 }, (_, index) => `group1-shard${index + 1}of50.bin`)
+  const json = {
+    format: 'layers-model',
+    modelTopology: { class_name: 'Sequential', config: { layers: [] } },
+    weightsManifest: [{ paths: names, weights: [{ name: 'w', shape: [50, 1024], dtype: 'float32' }] }],
+  }
+  const files = Object.fromEntries(names.map((name, index) => [name, shard(index)]))
+  const directory = await workspace.sign('shards', { 'model.json': JSON.stringify(json), ...files })
+  const { origin } = await serve(tree(directory))
+  let artifacts: tensorflow.io.ModelArtifacts | undefined
+  loadLayers.mockImplementationOnce(async (handler) => {
+    artifacts = await (handler as tensorflow.io.IOHandler).load?.()
+    return tensorflow.sequential()
+  })
+  await loadLayersModel(`${origin}/model.json`)
+  expect(artifacts?.weightData).toEqual(names.map((_, index) => shard(index).buffer))
+})

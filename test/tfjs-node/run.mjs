@@ -1,0 +1,21 @@
+// npm run test:tfjs-node: readies real TensorFlow.js for Node, then runs test/tfjs-node/*.test.ts with
+// it. On a machine that it is not for, it says so and runs nothing.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setup } from './setup.mjs'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const reason = setup()
+if (reason !== undefined) {
+  console.log(`tfjs-node: skipped, ${reason}.`)
+} else {
+  mkdirSync(join(root, '.cache/reports'), { recursive: true })
+  const config = ['--config', 'test/tfjs-node/vitest.config.ts']
+  const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/tfjs-node.json']
+  // TensorFlow tells about the processor on every start.
+  const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' }
+  process.exitCode =
+    spawnSync('vitest', ['run', ...config, ...reports], { cwd: root, stdio: 'inherit', env }).status ?? 1
+}
