@@ -266,9 +266,14 @@ async function openAnyway<T>(
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })
-  const gathered = await gather?.(readerOf(files, files.entry))
-  throwIfAborted(options.signal)
-  return new VerifiedModel(files, undefined, verdict, gathered)
+  try {
+    const gathered = await gather?.(readerOf(files, files.entry))
+    throwIfAborted(options.signal)
+    return new VerifiedModel(files, undefined, verdict, gathered)
+  } catch (error) {
+    await files.dispose()
+    throw error
+  }
 }
 
 function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
