@@ -24,6 +24,7 @@ const failed = checks.filter(([what, command, args]) => {
   return spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' }).status !== 0
 })
 
+console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-node" tests with the native tfjs-node.')
 console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.map(([what]) => what).join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
 

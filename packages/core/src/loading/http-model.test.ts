@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { file, redirect, serve, type Answer, type TestServer } from '../testing/http-server.ts'
 import { refusal } from '../testing/scratch.ts'
 import type { OpenOptions } from './open-options.ts'
@@ -168,6 +168,21 @@ describe('a model behind HTTP', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
+  test('leaves nothing behind that was placed while it was disposed of', async () => {
+    const temporary = site.file('tmp')
+    mkdirSync(temporary)
+    vi.stubEnv('TMPDIR', temporary)
+    onTestFinished(() => void vi.unstubAllEnvs())
+    for (let turn = 0; turn < 10; turn += 1) {
+      const model = await opened({})
+      const placing = model.place(['config.json', 'weights.bin']).catch((error: unknown) => error)
+      await setTimeout(turn)
+      await model[Symbol.asyncDispose]()
+      await placing
+    }
+    expect(readdirSync(temporary)).toEqual([])
+  })
+
   test('leaves nothing of a file that changed before it was placed', async () => {
     let asked = 0
     const changing: Answer = (request, response) =>
@@ -299,6 +314,33 @@ describe('a model behind HTTP is refused', () => {
     const answer: Answer = () => controller.abort()
     const load = opened({ '/model/weights.bin': answer }, { signal: controller.signal })
     await expect(load).rejects.toEqual(refusal('ABORTED'))
+  })
+
+  test('at whatever moment the caller aborts, with nothing under way afterwards', async () => {
+    let open = 0
+    const slow = Object.fromEntries(
+      Object.entries(tree('model')).map(([path, answer]): [string, Answer] => [
+        path,
+        (request, response) => {
+          open += 1
+          response.on('close', () => (open -= 1))
+          globalThis.setTimeout(() => answer(request, response), 2)
+        },
+      ]),
+    )
+    const { origin } = await serve(slow)
+    const outcomes = new Set<string>()
+    for (let moment = 0; moment < 30; moment += 1) {
+      const controller = new AbortController()
+      globalThis.setTimeout(() => controller.abort(), moment)
+      await openVerifiedModel(`${origin}/model/`, { policy, signal: controller.signal }).then(
+        (model) => outcomes.add(model.verdict.decision),
+        (error: unknown) => outcomes.add((error as { code: string }).code),
+      )
+    }
+    outcomes.delete('accepted')
+    expect([...outcomes]).toEqual(['ABORTED'])
+    await expect.poll(() => open).toBe(0)
   })
 
   test('when what it reads later is no longer what was signed', async () => {

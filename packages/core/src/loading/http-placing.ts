@@ -25,11 +25,7 @@ export class HttpPlacing {
 
   /** @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `INVALID_ARGUMENT`, and what fetching throws */
   async place(names: readonly string[]): Promise<PlacedFiles> {
-    if (this.#disposed) {
-      throw new ModelSealError('INVALID_ARGUMENT', 'The model was closed; its files have no paths any more.', {
-        hint: 'Load what the runtime is to have before the model is disposed of.',
-      })
-    }
+    this.#checkOpen()
     this.#allowed.checkPlacing()
     if (!this.#allowed.levels.includes('copy')) {
       throw new ModelSealError(
@@ -43,6 +39,8 @@ export class HttpPlacing {
       )
     }
     const directory = await (this.#directory ??= makePrivateDirectory())
+    // What was disposed of while this waited is not made anew.
+    this.#checkOpen()
     const results = await Promise.allSettled(
       [...new Set(names)].map((name) => {
         const placing = this.#placed.get(name) ?? this.#copy(name, join(directory, name))
@@ -68,6 +66,13 @@ export class HttpPlacing {
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
     if (directory !== undefined) await removePrivateDirectory(directory)
+  }
+
+  #checkOpen(): void {
+    if (!this.#disposed) return
+    throw new ModelSealError('INVALID_ARGUMENT', 'The model was closed; its files have no paths any more.', {
+      hint: 'Load what the runtime is to have before the model is disposed of.',
+    })
   }
 
   async #copy(name: string, path: string): Promise<void> {
