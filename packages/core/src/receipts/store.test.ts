@@ -70,6 +70,13 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
+  test('goes by its path without links, which nobody can lead elsewhere afterwards', () => {
+    const place = scratch({ 'real/x': '' })
+    symlinkSync('real', join(place, 'link'))
+    vi.stubEnv('MODELSEAL_RECEIPTS', join(place, 'link', 'receipts'))
+    expect(ReceiptStore.open().directory).toBe(join(place, 'real', 'receipts'))
+  })
+
   test('is refused where somebody else can exchange it', () => {
     ReceiptStore.open()
     chmodSync(join(directory, '..'), 0o777)

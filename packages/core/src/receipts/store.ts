@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, mkdirSync } from 'node:fs'
+import { constants, lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { checkUnswappable } from '../source/ownership.ts'
-import { errno } from '../source/read-small-file.ts'
+import { checkPrivate } from '../source/ownership.ts'
+import { errno, READ_ONLY } from '../source/read-small-file.ts'
 import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
 
 /** Of a model of a million files. */
@@ -31,17 +31,15 @@ export class ReceiptStore {
     const directory = storeDirectory()
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 })
-      const stat = lstatSync(directory)
-      const user = process.geteuid?.()
-      if (user === undefined) throw unusable(directory, 'a system that has no owners and modes of files')
-      if (!stat.isDirectory()) throw unusable(directory, 'something that is no directory')
-      if (stat.uid !== user) throw unusable(directory, `a directory of the user ${stat.uid}`)
-      if ((stat.mode & 0o077) !== 0) throw unusable(directory, `the mode 0${(stat.mode & 0o7777).toString(8)}`)
-      checkUnswappable(directory)
-      return new ReceiptStore(directory)
+      if (!process.geteuid) throw unusable(directory, 'a system that has no owners and modes of files')
+      if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is no directory')
+      // Links above it are followed now and never again: what is checked is what will be opened.
+      const path = realpathSync(directory)
+      checkPrivate(path)
+      return new ReceiptStore(path)
     } catch (error) {
       if (error instanceof ModelSealError && error.code === 'RECEIPTS_UNUSABLE') throw error
-      throw unusable(directory, error instanceof ModelSealError ? error.message : errno(error), error)
+      throw unusable(directory, error instanceof ModelSealError ? (error.found ?? error.message) : errno(error), error)
     }
   }
 
@@ -138,7 +136,7 @@ const RECEIPT_NAME = /^[0-9a-f]{64}\.json$/
 
 async function read(path: string): Promise<Receipt | undefined> {
   try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const handle = await open(path, READ_ONLY | constants.O_NOFOLLOW)
     try {
       const stat = await handle.stat()
       if (!stat.isFile() || stat.uid !== process.geteuid?.() || stat.size > MAX_RECEIPT_BYTES) return undefined

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync, type BigIntStats } from 'node:fs'
+import { lstatSync, type BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { unreadable } from './read-small-file.ts'
@@ -13,33 +13,61 @@ const STICKY = 0o1000n
  * @returns what was found, as a phrase; undefined where nobody else can
  */
 export function othersMayWrite(stat: BigIntStats): string | undefined {
-  const user = process.geteuid?.()
-  if (user === undefined) return 'a system that has no owners and modes of files'
-  if (stat.uid !== 0n && stat.uid !== BigInt(user)) return `a file of the user ${stat.uid}`
-  if ((stat.mode & GROUP_OR_OTHERS_WRITE) !== 0n)
-    return `the mode ${(stat.mode & 0o7777n).toString(8).padStart(4, '0')}`
-  return undefined
+  if (!process.geteuid) return 'a system that has no owners and modes of files'
+  return ownerFault(stat) ?? modeFault(stat)
+}
+
+function ownerFault({ uid }: BigIntStats): string | undefined {
+  return uid === 0n || uid === BigInt(process.geteuid?.() ?? 0) ? undefined : `a file of the user ${uid}`
+}
+
+function modeFault(stat: BigIntStats): string | undefined {
+  return (stat.mode & GROUP_OR_OTHERS_WRITE) === 0n ? undefined : modeOf(stat)
+}
+
+function modeOf({ mode }: BigIntStats): string {
+  return `the mode ${(mode & 0o7777n).toString(8).padStart(4, '0')}`
 }
 
 /**
- * Refuses a directory that somebody else could put another one in place of: one above it is
- * another user's, or is writable by others and not sticky.
+ * Refuses a directory that is not this user's alone, or that somebody else could put another one in
+ * place of: one above it is another user's, or is writable by others and not sticky. Where there are
+ * no owners and modes of files, nothing is known and nothing refused.
  *
+ * @param directory its path without links, so that what is checked is what will be opened
  * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `FILE_UNREADABLE`
  */
-export function checkUnswappable(directory: string): void {
+export function checkPrivate(directory: string): void {
+  const user = process.geteuid?.()
+  if (user === undefined) return
   try {
-    let path = realpathSync(directory)
-    do {
-      path = dirname(path)
-      const stat = lstatSync(path, { bigint: true })
-      const fault = othersMayWrite(stat)
-      const sticky = (stat.mode & STICKY) !== 0n && fault?.startsWith('the mode') === true
-      if (fault !== undefined && !sticky && process.geteuid) throw unsafe(directory, path, fault)
-    } while (path !== dirname(path))
+    const stat = lstatSync(directory, { bigint: true })
+    if (!stat.isDirectory()) throw notPrivate(directory, 'something else than a directory')
+    if (stat.uid !== BigInt(user)) throw notPrivate(directory, `a directory of the user ${stat.uid}`)
+    if ((stat.mode & 0o077n) !== 0n) throw notPrivate(directory, modeOf(stat))
+    checkUnswappable(directory)
   } catch (error) {
     throw error instanceof ModelSealError ? error : unreadable(directory, 'directory', error)
   }
+}
+
+function checkUnswappable(directory: string): void {
+  for (let path = directory; path !== dirname(path);) {
+    path = dirname(path)
+    const stat = lstatSync(path, { bigint: true })
+    if (!stat.isDirectory()) throw unsafe(directory, path, 'something else than a directory')
+    // In a sticky directory of root's or this user's, others cannot rename what is not theirs.
+    const fault = ownerFault(stat) ?? ((stat.mode & STICKY) === 0n ? modeFault(stat) : undefined)
+    if (fault !== undefined) throw unsafe(directory, path, fault)
+  }
+}
+
+function notPrivate(directory: string, found: string): ModelSealError {
+  return new ModelSealError('ISOLATION_REFUSED', `The directory ${shown(directory)} is not private to this user.`, {
+    file: directory,
+    expected: 'a directory of this user with the mode 0700',
+    found,
+  })
 }
 
 function unsafe(directory: string, above: string, found: string): ModelSealError {

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, realpath, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { checkUnswappable } from './ownership.ts'
+import { checkPrivate } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 
 const remaining = new Set<string>()
@@ -15,21 +15,29 @@ const remaining = new Set<string>()
  * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE`
  */
 export async function makePrivateDirectory(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), 'modelseal-')).catch((cause: unknown) => {
+  const path = await makeDirectory()
+  try {
+    checkPrivate(path)
+  } catch (error) {
+    // Only while it is empty: who can exchange it could have put a directory of this user's here.
+    await rmdir(path).catch(() => {})
+    throw error
+  }
+  if (remaining.size === 0) process.on('exit', removeRemaining)
+  remaining.add(path)
+  return path
+}
+
+async function makeDirectory(): Promise<string> {
+  try {
+    // Its links are followed now and never again, and it stays what it is when the process goes elsewhere.
+    return await mkdtemp(join(await realpath(tmpdir()), 'modelseal-'))
+  } catch (cause) {
     throw new ModelSealError('COPY_FAILED', `No private directory can be made (${errno(cause)}).`, {
       file: tmpdir(),
       hint: 'Set TMPDIR to a directory that this user can write to.',
       cause,
     })
-  })
-  if (remaining.size === 0) process.on('exit', removeRemaining)
-  remaining.add(path)
-  try {
-    checkUnswappable(path)
-    return path
-  } catch (error) {
-    await removePrivateDirectory(path)
-    throw error
   }
 }
 
