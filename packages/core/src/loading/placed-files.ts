@@ -6,6 +6,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -18,6 +19,7 @@ import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { othersMayWrite } from '../source/ownership.ts'
 import { makePrivateDirectory, removePrivateDirectory } from '../source/private-directory.ts'
 import { errno } from '../source/read-small-file.ts'
+import { settled } from '../source/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
 
 /** Files that a runtime can open by path. */
@@ -30,7 +32,7 @@ export interface PlacedFiles {
   readonly path: (name: string) => string
 }
 
-/** More descriptors are not kept open for links. */
+/** More descriptors are not kept open for links; hard links need none. */
 const MAX_DESCRIPTORS = 256
 
 /**
@@ -41,7 +43,8 @@ export class Placing {
   readonly #contents: Contents
   readonly #allowed: AllowedIsolation
   readonly #placed = new Map<string, 'copy' | 'in-place'>()
-  readonly #open = new Map<number, SourceFile>()
+  /** By a descriptor that is kept open, or by the path of a hard link. */
+  readonly #inPlace: SourceFile[] = []
   #directory: Promise<string> | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
@@ -73,17 +76,25 @@ export class Placing {
    * @throws {@link ModelSealError} `FILE_CHANGED`
    */
   confirm(): void {
-    for (const [fd, file] of this.#open) checkUnchanged(file, fd)
+    for (const file of this.#inPlace) {
+      if (file.fd === undefined) withOpen(file, checkUnchanged)
+      else checkUnchanged(file, file.fd)
+    }
   }
 
   async dispose(): Promise<void> {
     this.#disposed = true
     await this.#queue
-    for (const fd of this.#open.keys()) closeSync(fd)
-    this.#open.clear()
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
-    if (directory !== undefined) await removePrivateDirectory(directory)
+    try {
+      if (directory !== undefined) await removePrivateDirectory(directory)
+    } finally {
+      const files = this.#inPlace.splice(0)
+      for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
+      // After the links to them: another file may get the number of a descriptor.
+      close(files)
+    }
   }
 
   async #placeAll(names: readonly string[]): Promise<PlacedFiles> {
@@ -111,41 +122,44 @@ export class Placing {
   async #linkAll(files: readonly SourceFile[], directory: string): Promise<boolean> {
     const { levels } = this.#allowed
     if (!levels.includes('in-place')) return false
-    const linked: { file: SourceFile; fd: number }[] = []
+    const linked: SourceFile[] = []
     try {
-      const link = files.length > MAX_DESCRIPTORS ? linkHard : linkAny
-      for (const file of files) {
-        const fd = openListed(file)
-        linked.push({ file, fd })
-        const fault = othersMayWrite(checkUnchanged(file, fd))
-        if (fault !== undefined) throw notInPlace(file, fault)
-        linked[linked.length - 1] = { file: link(file, fd, pathIn(directory, file)), fd }
-      }
+      const open = this.#inPlace.filter(({ fd }) => fd !== undefined).length
+      const link = open + files.length > MAX_DESCRIPTORS ? linkHard : linkAny
+      // All before the first is linked, which may change its state.
+      for (const file of files) withOpen(file, checkInPlace)
+      for (const file of files) linked.push(linkInPlace(file, pathIn(directory, file), link))
+      await settled(linked.map(({ identity }) => identity))
+      // What was hashed before is the same to the last change of its state, where such a change shows.
+      const unchecked = linked.filter(
+        ({ name }, index) => files[index]?.young === true || !this.#contents.isChecked(name),
+      )
+      await this.#contents.check(unchecked.map((file) => ({ file })))
     } catch (error) {
-      for (const { file, fd } of linked) {
-        closeSync(fd)
-        rmSync(join(directory, file.name), { force: true })
-      }
+      for (const { name } of linked) rmSync(join(directory, name), { force: true })
+      close(linked)
       if (error instanceof ModelSealError && error.code === 'ISOLATION_REFUSED' && levels.includes('copy')) return false
       throw error
     }
-    for (const { file, fd } of linked) this.#open.set(fd, file)
-    const placements = linked.map(({ file, fd }) => ({ file: { ...file, fd } }))
-    // What was hashed before is the same to the last change of its state, and nobody could write to it since.
-    await this.#contents.check(placements.filter(({ file }) => !this.#contents.isChecked(file.name)))
-    for (const { file } of placements) this.#contents.replace(file)
+    this.#inPlace.push(...linked)
+    for (const file of linked) this.#contents.replace(file)
     return true
   }
 
   async #copyAll(files: readonly SourceFile[], directory: string): Promise<'copy'> {
     let clones = true
-    const placements = files.map((file): Placement => {
-      const path = pathIn(directory, file)
-      const clone = clones ? cloned(file, path) : undefined
-      clones = clone !== undefined
-      return clone ? { file: clone } : { file, copyTo: path }
-    })
-    await this.#contents.check(placements)
+    try {
+      const placements = files.map((file): Placement => {
+        const path = pathIn(directory, file)
+        const clone = clones ? cloned(file, path) : undefined
+        clones = clone !== undefined
+        return clone ? { file: clone } : { file, copyTo: path }
+      })
+      await this.#contents.check(placements)
+    } catch (error) {
+      for (const { name } of files) rmSync(join(directory, name), { force: true })
+      throw error
+    }
     for (const { name } of files) {
       const path = join(directory, name)
       this.#contents.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
@@ -167,19 +181,54 @@ function pathIn(directory: string, { name }: SourceFile): string {
   }
 }
 
+type Link = (file: SourceFile, fd: number, path: string) => SourceFile
+
+/** @returns the file with a descriptor where one has to stay open */
+function linkInPlace(file: SourceFile, path: string, link: Link): SourceFile {
+  const fd = openListed(file)
+  let linked: SourceFile | undefined
+  try {
+    checkInPlace(file, fd)
+    linked = link(file, fd, path)
+    return linked
+  } finally {
+    if (linked?.fd === undefined) closeSync(fd)
+  }
+}
+
+function checkInPlace(file: SourceFile, fd: number): void {
+  const fault = othersMayWrite(checkUnchanged(file, fd))
+  if (fault !== undefined) throw notInPlace(file, fault)
+}
+
+function withOpen(file: SourceFile, use: (file: SourceFile, fd: number) => void): void {
+  const fd = openListed(file)
+  try {
+    use(file, fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /** By the descriptor, which changes nothing about the file; else by a hard link, which does. */
 function linkAny(file: SourceFile, fd: number, path: string): SourceFile {
-  if (process.platform === 'linux') {
-    try {
-      symlinkSync(`/proc/self/fd/${fd}`, path)
-      const { dev, ino } = statSync(path, { bigint: true })
-      if (dev === file.identity.dev && ino === file.identity.ino) return file
-    } catch {
-      // No /proc here.
-    }
-    rmSync(path, { force: true })
+  const { name, path: original, identity } = file
+  return linkDescriptor(file, fd, path) ? { name, path: original, identity, fd } : linkHard(file, fd, path)
+}
+
+/** @returns false where there is no /proc that shows this process its descriptors */
+function linkDescriptor({ identity }: SourceFile, fd: number, path: string): boolean {
+  if (process.platform !== 'linux') return false
+  try {
+    // Not "self": for a process that the runtime starts, that would be another file, or none.
+    const target = `/proc/${readlinkSync('/proc/self')}/fd/${fd}`
+    const { dev, ino } = statSync(target, { bigint: true })
+    if (dev !== identity.dev || ino !== identity.ino) return false
+    symlinkSync(target, path)
+    return true
+  } catch {
+    return false
   }
-  return linkHard(file, fd, path)
 }
 
 function linkHard(file: SourceFile, fd: number, path: string): SourceFile {
@@ -188,13 +237,22 @@ function linkHard(file: SourceFile, fd: number, path: string): SourceFile {
   } catch (cause) {
     throw notInPlace(file, `a file that cannot be linked from ${shown(dirname(path))} (${errno(cause)})`)
   }
-  // The link is another state of the file: what it was before, but for the time of its last change.
-  const before = file.identity
-  const now = identityOf(fstatSync(fd, { bigint: true }))
-  const { dev, ino } = lstatSync(path, { bigint: true })
-  if (dev !== before.dev || ino !== before.ino) throw changed(file, 'another one was put in its place')
-  if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) throw changed(file, 'it was written to')
-  return { ...file, identity: now }
+  try {
+    // The link is another state of the file: what it was before, but for the time of its last change.
+    const before = file.identity
+    const now = identityOf(fstatSync(fd, { bigint: true }))
+    const { dev, ino } = lstatSync(path, { bigint: true })
+    if (dev !== before.dev || ino !== before.ino) throw changed(file, 'another one was put in its place')
+    if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) throw changed(file, 'it was written to')
+    return { name: file.name, path, identity: now }
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
+}
+
+function close(files: readonly SourceFile[]): void {
+  for (const { fd } of files) if (fd !== undefined) closeSync(fd)
 }
 
 /**

@@ -7,6 +7,7 @@ import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import { othersMayWrite } from './ownership.ts'
 import { errno, unreadable } from './read-small-file.ts'
+import { isSettled } from './settling.ts'
 
 /** What tells one state of one file from any other. */
 export interface FileIdentity {
@@ -27,6 +28,8 @@ export interface SourceFile {
   identity: FileIdentity
   /** What lets somebody else than root and this user write to it, as a phrase; absent where nothing does. */
   exposed?: string
+  /** True where it had changed so shortly before it was listed that a further change may not show. */
+  young?: boolean
   /** A descriptor that is open for reading: the file is read through it, and not by its path. */
   fd?: number
 }
@@ -201,8 +204,15 @@ function onlyFile({ path, name }: LocalSource): SourceFile {
 function regularFile(path: string, name: string, stat: BigIntStats): SourceFile {
   if (stat.isSymbolicLink()) throw linksNotAllowed(path, name)
   if (!stat.isFile()) throw special(path, name)
+  const identity = identityOf(stat)
   const exposed = othersMayWrite(stat)
-  return { name, path, identity: identityOf(stat), ...(exposed === undefined ? {} : { exposed }) }
+  return {
+    name,
+    path,
+    identity,
+    ...(exposed === undefined ? {} : { exposed }),
+    ...(isSettled(identity) ? {} : { young: true }),
+  }
 }
 
 function readState(path: string): BigIntStats {

@@ -1,0 +1,28 @@
+import { setTimeout } from 'node:timers/promises'
+import type { FileIdentity } from './local-source.ts'
+
+/** Longer than a tick of the clock from which a kernel takes the times of files: milliseconds. */
+const TICK = 20
+/** Of file systems that keep whole seconds, or every second one. */
+const COARSE_TICK = 2_000
+
+/**
+ * False while a further change may not show in the state of a file: one that is written to twice
+ * within one tick of the clock has the same times after both.
+ */
+export function isSettled(identity: FileIdentity): boolean {
+  return ticksLeft(identity) <= 0
+}
+
+/** Waits until every further change of the files will show. */
+export async function settled(identities: readonly FileIdentity[]): Promise<void> {
+  const left = identities.reduce((longest, identity) => Math.max(longest, ticksLeft(identity)), 0)
+  // A clock that was set back is not waited for: what is written by it shows as well.
+  if (left > 0) await setTimeout(Math.min(left, COARSE_TICK))
+}
+
+/** In milliseconds. */
+function ticksLeft({ ctimeNs }: FileIdentity): number {
+  const tick = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK : TICK
+  return Number(ctimeNs / 1_000_000n) + 1 + tick - Date.now()
+}
