@@ -1,7 +1,7 @@
 import { constants, fstatSync, openSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
 import { identityOf, type FileIdentity, type SourceFile } from './local-source.ts'
-import { errno, unreadable } from './read-small-file.ts'
+import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
 
 /**
  * Opens a listed file for reading, without following a link at its last component and without
@@ -12,7 +12,7 @@ import { errno, unreadable } from './read-small-file.ts'
  */
 export function openListed(file: SourceFile): number {
   try {
-    return openSync(file.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    return openSync(file.path, READ_ONLY | constants.O_NOFOLLOW)
   } catch (error) {
     if (errno(error) === 'ELOOP' || errno(error) === 'ENOENT') {
       throw changed(file, errno(error) === 'ELOOP' ? 'it became a symbolic link' : 'it disappeared')

@@ -2,6 +2,12 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
+/**
+ * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner
+ * could end it.
+ */
+export const READ_ONLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
+
 /** How to report what can go wrong with a small file. */
 export interface SmallFile {
   /** What the file is, for the message: `public key`, `policy`, `signature bundle`. */
@@ -57,7 +63,7 @@ export async function readSmallFile(path: string, file: SmallFile): Promise<Buff
 
 async function opened(path: string, file: SmallFile) {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    return await open(path, READ_ONLY)
   } catch (error) {
     if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
       throw new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
