@@ -1,0 +1,107 @@
+// A process that alternates good and evil content of a model, until it is ended:
+//   node swapper.mjs KIND DIRECTORY
+// DIRECTORY has the model in "models/model" (good at first), and its two contents in "good" and "evil".
+import {
+  closeSync,
+  copyFileSync,
+  cpSync,
+  fstatSync,
+  futimesSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+
+const [kind, directory] = process.argv.slice(2)
+const model = join(directory, 'models', 'model')
+const weights = join(model, 'sub', 'weights.bin')
+// What is renamed into place is made here: on the same file system, outside of the model.
+const stage = join(directory, 'stage')
+mkdirSync(stage, { recursive: true })
+let count = 0
+const fresh = () => join(stage, String(++count))
+
+const swaps = {
+  /** Another file takes the name. */
+  rename(content) {
+    const file = fresh()
+    copyFileSync(join(directory, content, 'sub', 'weights.bin'), file)
+    renameSync(file, weights)
+  },
+
+  /** The file itself is written to, its size and time of modification stay. */
+  write: (() => {
+    const bytes = {}
+    return (content) => {
+      bytes[content] ??= readFileSync(join(directory, content, 'sub', 'weights.bin'))
+      const file = openSync(weights, 'r+')
+      const { atime, mtime } = fstatSync(file)
+      for (let done = 0; done < bytes[content].length; done += 4096)
+        writeSync(file, bytes[content].subarray(done, done + 4096), 0, undefined, done)
+      futimesSync(file, atime, mtime)
+      closeSync(file)
+    }
+  })(),
+
+  /** The file becomes a symbolic link, and a file again. */
+  link(content) {
+    if (content === 'good') return swaps.rename(content)
+    const link = fresh()
+    symlinkSync(join(directory, 'evil', 'sub', 'weights.bin'), link)
+    renameSync(link, weights)
+  },
+
+  /** Another directory takes the name of the one that the file is in. */
+  directory(content) {
+    const copy = fresh()
+    cpSync(join(directory, content, 'sub'), copy, { recursive: true })
+    exchange(join(model, 'sub'), copy)
+  },
+
+  /** The directory that the file is in becomes a symbolic link, and a directory again. */
+  directoryLink(content) {
+    if (content === 'good') return swaps.directory(content)
+    const link = fresh()
+    symlinkSync(join(directory, 'evil', 'sub'), link)
+    exchange(join(model, 'sub'), link)
+  },
+
+  /** Another directory takes the name of the one above the model. */
+  parent(content) {
+    const copy = fresh()
+    mkdirSync(copy)
+    cpSync(join(directory, content), join(copy, 'model'), { recursive: true })
+    exchange(join(directory, 'models'), copy)
+  },
+}
+
+function exchange(path, other) {
+  const old = fresh()
+  renameSync(path, old)
+  renameSync(other, path)
+  rmSync(old, { recursive: true })
+}
+
+const swap = swaps[kind]
+const clock = new Int32Array(new SharedArrayBuffer(4))
+/** Mostly a moment, now and then long enough for a whole load. */
+function pause() {
+  const milliseconds = Math.random() < 0.3 ? 30 + Math.random() * 60 : Math.random() * 4
+  Atomics.wait(clock, 0, 0, milliseconds)
+}
+
+process.send('ready')
+process.on('disconnect', () => process.exit())
+function turn() {
+  swap('evil')
+  pause()
+  swap('good')
+  pause()
+  setImmediate(turn)
+}
+turn()

@@ -1,0 +1,157 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, cpSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  closeHashPool,
+  keySigner,
+  loadPolicy,
+  ModelSealError,
+  openVerifiedModel,
+  signModel,
+  type ModelReader,
+  type Policy,
+  type VerifiedModel,
+} from '@modelseal/core'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { publisherIn, scratch, writeTree } from '../support/models.ts'
+import { ownTemporaryDirectory } from './temporary.ts'
+
+// Another process swaps good and evil content as fast as it can, while this one loads: no load may
+// ever hand out a byte of the evil one.
+
+/** Each attack goes on for so long; it proves the more the longer. */
+const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? 0.6)
+/** By then some load must have been accepted, and some refused. */
+const MOST_SECONDS = SECONDS + 30
+const ROOT = process.geteuid?.() === 0
+const STRANGER = 65_534
+
+const KINDS = ['rename', 'write', 'link', 'directory', 'directoryLink', 'parent'] as const
+type Kind = (typeof KINDS)[number]
+const LEVELS = ['memory', 'copy', 'in-place'] as const
+type Level = (typeof LEVELS)[number]
+
+afterAll(() => closeHashPool())
+
+interface Target {
+  directory: string
+  policy: Policy
+  weights: { good: Buffer; evil: Buffer }
+}
+
+/** A signed model, with what the swapper needs around it. */
+async function target(size: number): Promise<Target> {
+  const directory = scratch()
+  const publisher = publisherIn(directory)
+  const weights = { good: Buffer.alloc(size, 'good'), evil: Buffer.alloc(size, 'evil') }
+  for (const content of ['good', 'evil'] as const) {
+    writeTree(join(directory, content), { 'config.json': '{}', 'sub/weights.bin': weights[content] })
+    for (const file of ['config.json', 'sub/weights.bin']) chmodSync(join(directory, content, file), 0o644)
+  }
+  const signer = await keySigner({ privateKey: publisher.privateKey })
+  await signModel(join(directory, 'good'), { signer, signature: join(directory, 'model.sig') })
+  cpSync(join(directory, 'good'), join(directory, 'models', 'model'), { recursive: true })
+  return { directory, policy: await loadPolicy(publisher.policy), weights }
+}
+
+async function swapping(kind: Kind, directory: string, user?: number): Promise<void> {
+  const swapper = fork(join(import.meta.dirname, 'swapper.mjs'), [kind, directory], { uid: user, gid: user })
+  onTestFinished(async () => {
+    swapper.kill('SIGKILL')
+    if (swapper.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')
+  })
+  await once(swapper, 'message')
+}
+
+/** As a runtime that gets buffers, or paths. */
+function gathering(level: Level) {
+  return async (reader: ModelReader) => {
+    if (level !== 'memory') return (await reader.place(reader.files)).path
+    const bytes = await reader.read('sub/weights.bin')
+    return () => bytes
+  }
+}
+
+async function loaded({ directory, policy }: Target, level: Level) {
+  return openVerifiedModel(
+    join(directory, 'models', 'model'),
+    { policy, isolation: level, signature: join(directory, 'model.sig') },
+    gathering(level),
+  )
+}
+
+function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>): Buffer {
+  const weights = model.gathered('sub/weights.bin')
+  return typeof weights === 'string' ? readFileSync(weights) : Buffer.from(weights)
+}
+
+const REFUSALS = new Set([
+  'FILE_CHANGED',
+  'FILE_MISMATCH',
+  'FILE_MISSING',
+  'FILE_SPECIAL', // a link that was a directory before
+  'FILE_UNREADABLE',
+  'ISOLATION_REFUSED', // what a stranger brings is not loaded in place
+  'MODEL_NOT_FOUND', // while the directory above is exchanged
+  'SYMLINK_REFUSED',
+])
+
+/** Loads until the time is up, and counts. */
+async function attack(model: Target, kind: Kind, level: Level, needsAccepted = true) {
+  const counts = { accepted: 0, refused: 0, evil: 0 }
+  const start = performance.now()
+  const seconds = () => (performance.now() - start) / 1000
+  const enough = () => counts.refused > 0 && (counts.accepted > 0 || !needsAccepted)
+  while (seconds() < SECONDS || (!enough() && seconds() < MOST_SECONDS)) {
+    try {
+      await using opened = await loaded(model, level)
+      const weights = weightsOf(opened)
+      // Who may write to the file can do so after it was hashed; then the confirmation refuses.
+      if (kind === 'write' && level === 'in-place') opened.confirm()
+      if (weights.equals(model.weights.good)) counts.accepted++
+      else counts.evil++
+    } catch (error) {
+      if (!(error instanceof ModelSealError) || !REFUSALS.has(error.code)) throw error
+      counts.refused++
+    }
+  }
+  if (process.env['MODELSEAL_ATTACK_SECONDS'] !== undefined) console.log(level, kind, counts)
+  return counts
+}
+
+describe.each(LEVELS)('under %s, no load gets evil content', (level) => {
+  test.each(KINDS)('while it is swapped by: %s', async (kind) => {
+    const model = await target(96 * 1024)
+    const temporary = ownTemporaryDirectory()
+    await swapping(kind, model.directory)
+    const { accepted, refused, evil } = await attack(model, kind, level)
+    expect(evil).toBe(0)
+    expect({ accepted: accepted > 0, refused: refused > 0 }).toEqual({ accepted: true, refused: true })
+    expect(readdirSync(temporary)).toEqual([])
+  })
+
+  test.each(['rename', 'write'] as const)('that threads hash, while it is swapped by: %s', async (kind) => {
+    const model = await target(9 * 1024 * 1024)
+    await swapping(kind, model.directory)
+    const { accepted, refused, evil } = await attack(model, kind, level)
+    expect(evil).toBe(0)
+    expect({ accepted: accepted > 0, refused: refused > 0 }).toEqual({ accepted: true, refused: true })
+  })
+
+  test.runIf(ROOT).each(['rename', 'link', 'directory'] as const)(
+    'from another user, whom the directories belong to, while it is swapped by: %s',
+    async (kind) => {
+      const model = await target(96 * 1024)
+      chmodSync(model.directory, 0o777)
+      for (const name of ['models', 'models/model', 'models/model/sub'])
+        chownSync(join(model.directory, name), STRANGER, STRANGER)
+      await swapping(kind, model.directory, STRANGER)
+      // What belongs to another user is not loaded in place at all.
+      const { accepted, refused, evil } = await attack(model, kind, level, level !== 'in-place')
+      expect(evil).toBe(0)
+      expect(refused).toBeGreaterThan(0)
+      if (level !== 'in-place') expect(accepted).toBeGreaterThan(0)
+    },
+  )
+})
