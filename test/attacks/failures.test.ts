@@ -1,0 +1,218 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import {
+  closeHashPool,
+  keySigner,
+  loadPolicy,
+  ModelSealError,
+  openVerifiedModel,
+  signModel,
+  type ModelReader,
+  type OpenOptions,
+  type Policy,
+} from '@modelseal/core'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { publisherIn, remove, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
+import { ownTemporaryDirectory } from './temporary.ts'
+
+// Loads that are ended in their midst: each is a typed error, leaves nothing behind, and hands
+// nothing over.
+
+const LINUX = process.platform === 'linux'
+const LEVELS = ['memory', 'copy', 'in-place'] as const
+type Level = (typeof LEVELS)[number]
+const MIB = 1024 * 1024
+/** Enough for the threads of the pool to have work for a while. */
+const SIZES = { 'a.bin': 24 * MIB, 'sub/b.bin': 24 * MIB, 'sub/c.bin': 3 * MIB }
+
+const directory = scratchOfSuite()
+let publisher: Publisher
+let policy: Policy
+
+beforeAll(async () => {
+  publisher = publisherIn(directory)
+  policy = await loadPolicy(publisher.policy)
+  const sizes = Object.entries(SIZES)
+  await signed('large', Object.fromEntries(sizes.map(([name, size]) => [name, Buffer.alloc(size, name)])))
+  await signed('many', Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`f${i}`, `content ${i}`])))
+})
+afterAll(() => closeHashPool())
+
+async function signed(name: string, files: Record<string, string | Buffer>): Promise<void> {
+  writeTree(join(directory, name), files)
+  for (const file of Object.keys(files)) chmodSync(join(directory, name, file), 0o644)
+  const signer = await keySigner({ privateKey: publisher.privateKey })
+  await signModel(join(directory, name), { signer, signature: join(directory, `${name}.sig`) })
+}
+
+/** What a load came to. */
+interface Outcome {
+  code: unknown
+  handedOver: boolean
+}
+
+async function load(isolation: Level, options: OpenOptions = {}): Promise<Outcome> {
+  const gather = async (reader: ModelReader) => {
+    if (isolation === 'memory') return Promise.all(reader.files.map((name) => reader.read(name)))
+    return reader.place(reader.files)
+  }
+  try {
+    const open = { policy, isolation, signature: join(directory, 'large.sig'), ...options }
+    await using opened = await openVerifiedModel(join(directory, 'large'), open, gather)
+    opened.confirm()
+    return { code: 'accepted', handedOver: true }
+  } catch (error) {
+    if (!(error instanceof ModelSealError)) throw error
+    return { code: error.code, handedOver: false }
+  }
+}
+
+function openFiles(): string[] {
+  return LINUX ? readdirSync('/proc/self/fd') : []
+}
+
+/** What threads still hold after an error goes soon; what does not is a leak. */
+async function backTo(before: number): Promise<void> {
+  for (let i = 0; i < 100 && openFiles().length > before; i++) await setTimeout(20)
+  expect(openFiles().length).toBeLessThanOrEqual(before)
+}
+
+describe.each(LEVELS)('under %s', (level) => {
+  test('a load that is aborted at any moment leaves nothing and hands over nothing', async () => {
+    const temporary = ownTemporaryDirectory()
+    expect(await load(level)).toEqual({ code: 'accepted', handedOver: true })
+    const start = performance.now()
+    await load(level)
+    const whole = performance.now() - start
+    const before = openFiles().length
+    const codes = new Set<unknown>()
+    await fc.assert(
+      fc.asyncProperty(fc.double({ min: 0, max: 1, noNaN: true }), async (moment) => {
+        const abort = new AbortController()
+        const timer = setTimeout(moment * whole).then(() => abort.abort())
+        const { code, handedOver } = await load(level, { signal: abort.signal })
+        await timer
+        codes.add(code)
+        expect(handedOver).toBe(code === 'accepted')
+        expect(['accepted', 'ABORTED']).toContain(code)
+        expect(readdirSync(temporary)).toEqual([])
+      }),
+      { numRuns: 25 },
+    )
+    expect(codes).toContain('ABORTED')
+    await backTo(before)
+  })
+
+  test('a load whose threads die refuses the model, and the next one loads it', async () => {
+    const temporary = ownTemporaryDirectory()
+    await load(level)
+    const before = openFiles().length
+    const codes: unknown[] = []
+    for (const delay of [0, 1, 2, 4, 8, 16]) {
+      const loading = load(level)
+      await setTimeout(delay)
+      await closeHashPool()
+      const { code, handedOver } = await loading
+      codes.push(code)
+      expect(handedOver).toBe(code === 'accepted')
+      expect(['accepted', 'WORKER_FAILED']).toContain(code)
+      expect(readdirSync(temporary)).toEqual([])
+    }
+    expect(codes).toContain('WORKER_FAILED')
+    expect(await load(level)).toEqual({ code: 'accepted', handedOver: true })
+    await backTo(before)
+  })
+
+  test('a progress callback that throws at any moment leaves nothing', async () => {
+    const temporary = ownTemporaryDirectory()
+    await load(level)
+    const before = openFiles().length
+    for (let moment = 0; moment < 3; moment++) {
+      let calls = 0
+      const onProgress = () => {
+        if (calls++ >= moment) throw new Error('the caller’s own')
+      }
+      const { code } = await load(level, { onProgress })
+      expect(code).toBe(calls > moment ? 'INVALID_ARGUMENT' : 'accepted')
+      expect(readdirSync(temporary)).toEqual([])
+    }
+    await backTo(before)
+  })
+
+  test.runIf(LINUX)('a process without descriptors left refuses the model, and leaks none', () => {
+    // Node itself needs about twenty; 200 files in place need one each.
+    const codes = [24, 28, 32, 40, 64, 128, 400].map((limit) => limited(`ulimit -n ${limit}`, 'many', level))
+    for (const outcome of codes) {
+      if (outcome === undefined) continue // too few for Node itself to begin
+      expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
+      expect(outcome.handedOver).toBe(outcome.code === 'accepted')
+    }
+    expect(codes.at(-1)?.code).toBe('accepted')
+    if (level === 'in-place') expect(codes.map((outcome) => outcome?.code)).toContain('FILE_UNREADABLE')
+  })
+})
+
+test.runIf(LINUX)('a process that may not write a file so large refuses the copy', () => {
+  // The limit is in blocks of 1024 bytes; beyond it the system sends a signal, which Node ignores.
+  expect(limited('ulimit -f 2048', 'large', 'copy')).toMatchObject({
+    code: 'COPY_FAILED',
+    typed: true,
+    handedOver: false,
+    leaked: 0,
+    left: [],
+  })
+})
+
+/** A file system of one megabyte; undefined where this user may not mount one. */
+function tinyFileSystem(): string | undefined {
+  const path = join(directory, 'tiny')
+  mkdirSync(path, { recursive: true })
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=700', 'none', path], { stdio: 'ignore' })
+    return path
+  } catch {
+    return undefined
+  }
+}
+
+test.runIf(LINUX)('a file system that becomes full while it gets the copy: refused, and emptied again', (context) => {
+  const temporary = tinyFileSystem()
+  if (temporary === undefined) return context.skip('only root can mount a small file system')
+  onTestFinished(() => void execFileSync('umount', ['-l', temporary]))
+  for (const model of ['large', 'many'] as const) {
+    const outcome = limited('true', model, 'copy', temporary)
+    expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
+    expect(outcome?.code).toBe(model === 'large' ? 'COPY_FAILED' : 'accepted')
+    expect(outcome?.handedOver).toBe(model === 'many')
+  }
+})
+
+interface LimitedOutcome extends Outcome {
+  typed: boolean
+  leaked: number
+  left: string[]
+}
+
+/** @returns undefined where Node itself does not begin under the limit */
+function limited(limit: string, model: string, level: Level, temporary?: string): LimitedOutcome | undefined {
+  const own = temporary ?? join(directory, `tmp-${Math.random()}`)
+  if (temporary === undefined) mkdirSync(own, { mode: 0o700 })
+  const args = [join(directory, model), join(directory, `${model}.sig`), publisher.policy, level]
+  const script = `${limit} && exec "$0" "$@"`
+  try {
+    const output = execFileSync(
+      'sh',
+      ['-c', script, process.execPath, join(import.meta.dirname, 'failing-load.mjs'), ...args],
+      { encoding: 'utf8', env: { ...process.env, TMPDIR: own }, stdio: ['ignore', 'pipe', 'ignore'] },
+    )
+    return JSON.parse(output) as LimitedOutcome
+  } catch (error) {
+    if ((error as { stdout?: string }).stdout === '') return undefined
+    throw error
+  } finally {
+    if (temporary === undefined) remove(own)
+  }
+}
