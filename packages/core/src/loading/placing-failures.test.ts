@@ -75,6 +75,20 @@ describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
   })
 })
 
+test.runIf(process.platform === 'linux').each(['copy', 'in-place'] as const)(
+  'names that other systems take for one are different files under %s',
+  async (isolation) => {
+    const names = ['Model', 'model', 'MODEL', 'caf\u00e9', 'cafe\u0301', 'ﬁle', 'file', 'nul', 'a\\..\\b', 'x.', 'x']
+    const files = Object.fromEntries(names.map((name) => [name, `content of ${JSON.stringify(name)}`]))
+    await site.model('alike', files)
+    for (const name of names) chmodSync(site.file('alike', name), 0o644)
+    await site.sign('alike', 'a')
+    await using model = await openVerifiedModel(site.file('alike'), { policy, isolation })
+    const { path } = await model.place(names)
+    for (const name of names) expect(readFileSync(path(name), 'utf8')).toBe(files[name])
+  },
+)
+
 test('a file that was placed where it lies can be read after the paths are gone', async () => {
   const model = await openVerifiedModel(site.file('model'), { policy, isolation: 'in-place' })
   await model.path('good')
