@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import {
   closeHashPool,
   keySigner,
@@ -21,7 +22,7 @@ import { ownTemporaryDirectory } from './temporary.ts'
 // ever hand out a byte of the evil one.
 
 /** Each attack goes on for so long; it proves the more the longer. */
-const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? 0.6)
+const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? 0.7)
 /** By then some load must have been accepted, and some refused. */
 const MOST_SECONDS = SECONDS + 30
 const ROOT = process.geteuid?.() === 0
@@ -81,9 +82,12 @@ async function loaded({ directory, policy }: Target, level: Level) {
   )
 }
 
-function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>): Buffer {
+async function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>): Promise<Buffer> {
   const weights = model.gathered('sub/weights.bin')
-  return typeof weights === 'string' ? readFileSync(weights) : Buffer.from(weights)
+  if (typeof weights !== 'string') return Buffer.from(weights)
+  // A runtime opens a path when it comes to it: here is the time to swap between check and use.
+  await setTimeout(Math.random() * 30)
+  return readFileSync(weights)
 }
 
 const REFUSALS = new Set([
@@ -106,7 +110,7 @@ async function attack(model: Target, kind: Kind, level: Level, needsAccepted = t
   while (seconds() < SECONDS || (!enough() && seconds() < MOST_SECONDS)) {
     try {
       await using opened = await loaded(model, level)
-      const weights = weightsOf(opened)
+      const weights = await weightsOf(opened)
       // Who may write to the file can do so after it was hashed; then the confirmation refuses.
       if (kind === 'write' && level === 'in-place') opened.confirm()
       if (weights.equals(model.weights.good)) counts.accepted++
