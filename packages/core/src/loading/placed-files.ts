@@ -14,6 +14,7 @@ import {
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Contents, Placement } from '../manifest/contents.ts'
+import { foreignFileSystem } from '../source/file-system.ts'
 import { identityOf, type SourceFile } from '../source/local-source.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { othersMayWrite } from '../source/ownership.ts'
@@ -197,7 +198,9 @@ function linkInPlace(file: SourceFile, path: string, link: Link): SourceFile {
 }
 
 function checkInPlace(file: SourceFile, fd: number): void {
-  const fault = othersMayWrite(checkUnchanged(file, fd))
+  // What the descriptor is of, wherever its path leads by now; elsewhere than on Linux owners and modes have to do.
+  const foreign = process.platform === 'linux' ? foreignFileSystem(`/proc/self/fd/${fd}`) : undefined
+  const fault = othersMayWrite(checkUnchanged(file, fd)) ?? foreign
   if (fault !== undefined) throw notInPlace(file, fault)
 }
 
@@ -278,7 +281,7 @@ function cloned(file: SourceFile, path: string): SourceFile | undefined {
 function notInPlace(file: SourceFile, found: string): ModelSealError {
   return new ModelSealError('ISOLATION_REFUSED', `The file ${shown(file.name)} cannot be loaded where it lies.`, {
     file: file.name,
-    expected: 'a file of root or of this user, that nobody else can write to',
+    expected: 'a file of root or of this user on a local file system, that nobody else can write to',
     found,
     hint: 'Change its owner or mode, or load it under the isolation "copy".',
   })

@@ -1,6 +1,7 @@
-import { lstatSync, statfsSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { Fields } from '../bundle/fields.ts'
 import { parseStrictJson } from '../bundle/json.ts'
+import { foreignFileSystem } from '../source/file-system.ts'
 import type { FileIdentity, SourceFile } from '../source/local-source.ts'
 
 /**
@@ -38,7 +39,7 @@ export interface CheckedModel extends Omit<Receipt, 'files'> {
  */
 export function makeReceipt(checked: CheckedModel): Receipt | string {
   const { model, rootDigest, bundleDigest, hashedAt, lastHashedAt = hashedAt, partial = false } = checked
-  const fault = foreignFileSystem(model)
+  const fault = placeFault(model)
   if (fault !== undefined) return fault
   const { dev } = lstatSync(model, { bigint: true })
   const files = new Map<string, FileIdentity>()
@@ -74,7 +75,7 @@ export function isUnchanged({ files }: Receipt, { name, identity, exposed }: Sou
  */
 export function receiptFault({ model, hashedAt }: Receipt, now: number): string | undefined {
   if (now < hashedAt + GRANULARITY) return 'a receipt that is too young'
-  return foreignFileSystem(model)
+  return placeFault(model)
 }
 
 const IDENTITY = ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]
@@ -83,31 +84,10 @@ function lastChange({ mtimeNs, ctimeNs }: FileIdentity): number {
   return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
 }
 
-/**
- * linux/magic.h: file systems of this machine alone, whose change times no user can set and no other
- * machine can leave stale.
- */
-const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
-  0xef53, // ext2, ext3, ext4
-  0x58465342, // XFS
-  0x9123683e, // Btrfs
-  0xf2f52010, // F2FS
-  0x2fc12fc1, // ZFS
-  0xca451a4e, // bcachefs
-  0x01021994, // tmpfs
-  0x794c7630, // overlayfs
-])
-
-function foreignFileSystem(path: string): string | undefined {
+/** Why receipts are not used where the model lies, as a phrase. */
+function placeFault(model: string): string | undefined {
   if (process.platform !== 'linux') return `a system (${process.platform}) on which receipts are not used`
-  try {
-    const { type } = statfsSync(path)
-    return LOCAL_FILE_SYSTEMS.has(type)
-      ? undefined
-      : `a file system (0x${type.toString(16)}) that is not known as local`
-  } catch {
-    return 'a model that cannot be reached'
-  }
+  return foreignFileSystem(model)
 }
 
 /** The receipt as a file. */
