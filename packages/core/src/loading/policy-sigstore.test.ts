@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { watchPolicy } from '../policy/watch-policy.ts'
 import { signModel } from '../signing/sign-model.ts'
 import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../testing/sigstore.ts'
+import { serving } from '../testing/serving.ts'
+import { TestTuf } from '../testing/tuf.ts'
+import { updateTrustRoot } from '../verification/update-trust-root.ts'
 import { TestSite } from './test-site.ts'
 
 const sigstore = new TestSigstore()
@@ -111,6 +115,36 @@ describe('a keyless signer is refused for', () => {
     )
     const trustRoots = { ours: { sigstore: { file: 'missing.json' } } }
     expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused FILE_NOT_FOUND')
+  })
+})
+
+describe('a root that is fetched by TUF', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
+  it('is used by a policy that names its repository, and a watched policy follows its updates', async () => {
+    vi.stubEnv('MODELSEAL_CACHE', site.file('cache'))
+    const tuf = new TestTuf({ 'trusted_root.json': JSON.stringify(await new TestSigstore().root()) })
+    const tufUrl = await serving(tuf.answer)
+    const tufRoot = await site.write('tuf-root.json', tuf.anchor)
+    const policy = policyOf([EXACT], {}, { trustRoots: { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } } })
+    expect(await site.judge('model', policy)).toBe('refused TRUST_ROOT_MISSING')
+
+    await updateTrustRoot({ tufUrl, tufRoot })
+    expect(await site.judge('model', policy)).toBe('refused LOG_UNTRUSTED')
+    const watched = await watchPolicy(await site.policy(policy))
+    const before = await watched.current()
+    expect(await watched.current()).toBe(before)
+    tuf.publish({ 'trusted_root.json': JSON.stringify(await sigstore.root()) })
+    await updateTrustRoot({ tufUrl, tufRoot })
+    expect(await site.judge('model', policy)).toBe('accepted')
+    expect(await watched.current()).not.toBe(before)
+  })
+
+  it('is a fault of the policy where it cannot be', async () => {
+    for (const tufUrl of ['ftp://tuf.test', 'https://tuf.test/?a', 'tuf.test']) {
+      const trustRoots = { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } }
+      expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused POLICY_INVALID')
+    }
   })
 })
 

@@ -43,7 +43,10 @@ export class TestSigstore {
   #root: BundleJson
 
   async trust(): Promise<SigstoreTrust> {
-    return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(await this.root()))), 'test', 'file')
+    return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(await this.root()))), {
+      name: 'test',
+      source: 'file',
+    })
   }
 
   /** A trusted root as JSON: always the same one. */

@@ -270,7 +270,7 @@ function entry(json: BundleJson) {
 async function trustIn(root: BundleJson): Promise<SigstoreTrust> {
   const { parseTrustConfig } = await import('../bundle/trust-config.ts')
   const { toTrust } = await import('./sigstore-trust.ts')
-  return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(root))), 'test', 'file')
+  return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(root))), { name: 'test', source: 'file' })
 }
 
 async function outcome(work: () => unknown): Promise<string> {
