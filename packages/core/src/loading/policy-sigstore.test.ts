@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { watchPolicy } from '../policy/watch-policy.ts'
 import { signModel } from '../signing/sign-model.ts'
@@ -109,6 +110,18 @@ describe('a keyless signer is refused for', () => {
     expect(await judged({ issuer: 'https://accounts.google.com' })).toBe('accepted')
   })
 
+  it('an authority of the instance that the policy revokes, whatever the window says', async () => {
+    const { certificateAuthorities } = (await sigstore.root()) as Authorities
+    const der = Buffer.from(certificateAuthorities[0]?.certChain.certificates[0]?.rawBytes ?? '', 'base64')
+    const fingerprint = createHash('sha256').update(der).digest('hex')
+    const certificates = [{ fingerprint, until: '2020-01-01T00:00:00Z' }]
+    expect(await site.judge('model', policyOf([EXACT], {}, { revoked: { certificates } }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+    const other = { certificates: [fingerprint.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))] }
+    expect(await site.judge('model', policyOf([EXACT], {}, { revoked: other }))).toBe('accepted')
+  })
+
   it('an extension that nobody knows, or a root that cannot be read', async () => {
     expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
       'refused POLICY_INVALID',
@@ -154,3 +167,7 @@ it('two signatures of one identity count once, though their keys differ', async 
   expect(await site.judge('twice', two)).toBe('refused SIGNATURE_THRESHOLD')
   expect(await site.judge('pair', two)).toBe('accepted')
 })
+
+interface Authorities {
+  certificateAuthorities: { certChain: { certificates: { rawBytes: string }[] } }[]
+}

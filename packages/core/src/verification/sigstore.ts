@@ -6,6 +6,7 @@ import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
+import { issuerPath } from './sigstore-authority.ts'
 import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
 import { checkTimes, earliestTime, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
@@ -62,6 +63,7 @@ export async function verifySigstoreBundle(
     bundleDigest: bundle.digest,
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
+    issuerPath: issuerPath(certificate.x509, trust),
   })
 }
 

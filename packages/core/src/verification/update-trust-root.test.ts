@@ -242,7 +242,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
   it.each(faults)('%s', async (_, code, spoil) => {
     const { tuf, instance } = await published()
     if (code === 'TUF_ROLLBACK')
-      for (const _again of [1, 2]) tuf.publish({ 'trusted_root.json': first }, { newRoot: true })
+      for (let count = 0; count < 2; count++) tuf.publish({ 'trusted_root.json': first }, { newRoot: true })
     await updateTrustRoot(instance)
     spoil(trustRootPath(instance))
     await expect(loadSigstoreTrust(instance)).rejects.toEqual(refusal(code))
