@@ -8,7 +8,7 @@ import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
 import { issuerPath } from './sigstore-authority.ts'
 import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
-import { checkTimes, earliestTime, timestampPath } from './sigstore-time.ts'
+import { checkTimes, earliestTime, statedTimes, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
 import { verifyStatement } from './statement-signature.ts'
 import { asVerified, type SigstoreSigner, type VerifiedSignature } from './verified-signature.ts'
@@ -124,7 +124,10 @@ async function toEntity({ json, path }: UnverifiedBundle): Promise<{ parsed: Bun
     })
   }
   try {
-    return { parsed, entity: toSignedEntity(parsed) }
+    const entity = toSignedEntity(parsed)
+    // Read when asked for: what cannot be read is to be known here.
+    statedTimes(entity.timestamps)
+    return { parsed, entity }
   } catch (cause) {
     throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
   }
