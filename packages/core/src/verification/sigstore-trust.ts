@@ -10,7 +10,7 @@ import {
   type TrustConfig,
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
+import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
 
 /** Which Sigstore instance to trust: a public one, one that hands out its root by TUF, or the one that a file describes. */
@@ -76,18 +76,29 @@ export function trustRootPath(source: TrustRootSource): string {
 
 async function loadFromInstance(instance: TufInstance): Promise<SigstoreTrust> {
   const repository = await repositoryOf(instance)
-  const { name, anchor, carried: carriedText } = repository
-  const carried = carriedText && (await toTrust(await parseTrustConfig(carriedText), { name, source: 'carried' }))
-  const record = await readRecord(repository.url)
-  if (record) {
-    const vouched = await verifyRecord(record, repository)
-    const refreshed = await refreshedTrust(repository, record, vouched)
-    if (!carried || isNewer(refreshed, vouched, carried, anchor)) return refreshed
+  const { name, url, carried: text } = repository
+  const carried = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
+  const record = await readRecord(url)
+  if (record && !isSuperseded(record, repository)) {
+    const refreshed = await refreshedTrust(repository, record, await verifyRecord(record, repository))
+    if (!carried || !isLater(carried, refreshed, record)) return refreshed
   }
   if (carried) return carried
   throw new ModelSealError('TRUST_ROOT_MISSING', `The trusted root of ${shown(name)} was not fetched yet.`, {
     hint: 'Fetch it with "modelseal trust-root update", with the same --tuf-url and --tuf-root.',
   })
+}
+
+/**
+ * True where the program was replaced since, and carries a root with a key that came into use after the other was fetched. A
+ * newer key alone says nothing: the instance may have withdrawn it.
+ */
+function isLater(
+  { info: carried }: SigstoreTrust,
+  { info: refreshed }: SigstoreTrust,
+  { fetched }: TufRecord,
+): boolean {
+  return Date.parse(carried.newest) > Math.max(Date.parse(fetched), Date.parse(refreshed.newest))
 }
 
 async function refreshedTrust(
@@ -100,17 +111,6 @@ async function refreshedTrust(
   const trust = await toTrust(await parseTrustConfig(record.trustedRoot, path), info)
   const signingConfig = record.signingConfig && (await parseSigningConfig(record.signingConfig, path))
   return { ...trust, signingConfig }
-}
-
-/** False where this program was replaced by a newer one since, which carries a newer root. */
-function isNewer(
-  refreshed: SigstoreTrust,
-  { rootVersion }: TufVouched,
-  carried: SigstoreTrust,
-  anchor: Buffer,
-): boolean {
-  const { signed } = JSON.parse(anchor.toString()) as { signed: { version: number } }
-  return rootVersion >= signed.version && refreshed.info.newest >= carried.info.newest
 }
 
 /** Makes a parsed root ready to verify with. */

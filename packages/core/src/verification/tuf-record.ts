@@ -25,8 +25,7 @@ export interface TufRecord {
 
 /** What the metadata of a record says, once it is verified. */
 export interface TufVouched {
-  /** Of the root metadata that it rests on. */
-  rootVersion: number
+  /** The root metadata that it rests on. */
   root: Buffer
   /** Until when the repository vouches for it (ISO 8601). */
   expires: string
@@ -135,11 +134,28 @@ export async function verifyRecord(record: TufRecord, { anchor, url }: TufReposi
     const ends = [root, timestamp, snapshot, targets].map(({ signed }) => Date.parse(signed.expires))
     return {
       root: trusted.bytes,
-      rootVersion: root.signed.version,
       expires: new Date(Math.min(...ends)).toISOString(),
     }
   } catch (cause) {
     throw tufFault(cause, url, recordPath(url))
+  }
+}
+
+/**
+ * True where the root metadata that is trusted beforehand is later than all of the record: it was handed out since,
+ * and nothing of the record can be verified from it.
+ */
+export function isSuperseded({ roots }: TufRecord, { anchor }: TufRepository): boolean {
+  return versionOf(roots.at(-1)) < versionOf(anchor)
+}
+
+/** Not a number where there is none, so that what cannot be read is not passed over. */
+function versionOf(root: Buffer | undefined): number {
+  try {
+    const { signed } = JSON.parse(String(root)) as { signed: { version: unknown } }
+    return Number(signed.version)
+  } catch {
+    return NaN
   }
 }
 
