@@ -45,6 +45,13 @@ export async function verifySigstoreBundle(
   name: string,
   now: Date = new Date(),
 ): Promise<VerifiedSignature> {
+  const { key, ...proven } = await verifyKeyless(bundle, trust, name, now)
+  // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
+  return asVerified({ ...proven, manifest: verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
+}
+
+/** All of it but the statement: who signed this envelope, whatever is in it, and when. */
+export async function verifyKeyless(bundle: UnverifiedBundle, trust: SigstoreTrust, name: string, now: Date) {
   const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
   const { certificate } = claims
   checkSigningUsage(certificate, bundle.path)
@@ -56,15 +63,13 @@ export async function verifySigstoreBundle(
 
   await verifyEntity(entity, trust, bundle.path)
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
-  return asVerified({
+  return {
     signer: signerOf(claims, trust, name),
-    // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
-    manifest: verifyStatement(bundle, publicKeyOf(certificate.x509.publicKey, bundle.path), name),
-    bundleDigest: bundle.digest,
+    key: publicKeyOf(certificate.x509.publicKey, bundle.path),
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
     issuerPath: issuerPath(certificate.x509, trust),
-  })
+  }
 }
 
 /**
