@@ -289,7 +289,7 @@ describe('an instance that hands out its root by TUF', () => {
   it('is trusted, and signed with, once its root was fetched', async () => {
     const { model, signature } = fresh()
     const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', stack.tufRoot]
-    const before = await we(['verify', model, '--signature', signature, ...flags, ...identity()], cache('tuf'))
+    const before = await we(['trust-root', 'show', ...flags], cache('tuf'))
     expect(before.output).toContain('TRUST_ROOT_MISSING')
     expect(await we(['trust-root', 'update', ...flags], cache('tuf'))).toMatchObject({ code: 0 })
     const signed = await we(['sign', model, '--signature', signature, ...flags, ...token()], cache('tuf'))

@@ -67,6 +67,18 @@ describe.each([
       },
     ],
     [
+      'the checkpoint is signed by another key',
+      'LOG_INCLUSION_INVALID',
+      (json, other) => {
+        const { checkpoint } = entry(json).inclusionProof
+        const signatureOf = (envelope: string) => envelope.slice(envelope.indexOf('\n\n'))
+        checkpoint.envelope = checkpoint.envelope.replace(
+          signatureOf(checkpoint.envelope),
+          signatureOf(entry(other).inclusionProof.checkpoint.envelope),
+        )
+      },
+    ],
+    [
       'the entry was changed',
       'LOG_INCLUSION_INVALID',
       (json) => {
