@@ -2,6 +2,7 @@ import { lstat, mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { othersMayWrite } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 
 /**
@@ -41,15 +42,15 @@ export async function makePrivate(directory: string): Promise<void> {
  * @throws {@link ModelSealError} `CACHE_UNSAFE`
  */
 export async function checkPrivate(directory: string): Promise<void> {
-  const stat = await lstat(directory).catch(() => undefined)
+  const stat = await lstat(directory, { bigint: true }).catch(() => undefined)
   // Windows has no such bits; there the place itself is the user's own.
-  if (!stat || process.platform === 'win32') return
-  const ours = stat.isDirectory() && stat.uid === process.getuid?.()
-  if (ours && (stat.mode & 0o022) === 0) return
+  if (!stat || !process.geteuid) return
+  const found = stat.isDirectory() ? othersMayWrite(stat) : 'something that is no directory'
+  if (found === undefined) return
   throw new ModelSealError('CACHE_UNSAFE', `Others could put files into the directory ${shown(directory)}.`, {
     file: directory,
     expected: 'a directory of this user, in which nobody else can write',
-    found: ours ? `the mode ${(stat.mode & 0o777).toString(8)}` : 'a link, or the directory of another user',
+    found,
     hint: 'Give it the mode 700, or name another one with MODELSEAL_CACHE.',
   })
 }
