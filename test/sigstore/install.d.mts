@@ -1,2 +1,3 @@
 export const BINARIES: string
+export const PUBLIC_GOOD_BUNDLE: string
 export function install(): boolean

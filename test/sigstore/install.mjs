@@ -2,8 +2,14 @@
 // pinned version. What is there already stays.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+
+/** Apache-2.0; it holds bundles that the public-good instance signed. With the sum of its content, as `go.sum` has it. */
+const BUNDLES = 'github.com/sigstore/sigstore-go@v1.1.4'
+const BUNDLES_SUM = 'h1:wTTsgCHOfqiEzVyBYA6mDczGtBkN7cM8mPpjJj5QvMg='
+const PROVENANCE = 'pkg/testing/data/bundles/sigstore.js@2.0.0-provenance.sigstore.json'
 
 /** Later versions want a newer Go than 1.26. */
 const MODULES = {
@@ -14,9 +20,28 @@ const MODULES = {
 
 export const BINARIES = fileURLToPath(new URL('../../.cache/sigstore/bin/', import.meta.url))
 
-/** @returns true where every server is there */
+/** The provenance of an npm package, signed by its workflow through the public-good instance. */
+export const PUBLIC_GOOD_BUNDLE = fileURLToPath(new URL('../../.cache/sigstore/public-good.json', import.meta.url))
+
+/** @returns true where every server is there, and the bundle */
 export function install() {
   mkdirSync(BINARIES, { recursive: true })
+  return installServers() && installBundle()
+}
+
+function installBundle() {
+  if (existsSync(PUBLIC_GOOD_BUNDLE)) return true
+  const { status, stdout } = spawnSync('go', ['mod', 'download', '-json', BUNDLES], { encoding: 'utf8', cwd: tmpdir() })
+  const { Dir: directory, Sum: sum } = status === 0 ? JSON.parse(stdout) : {}
+  if (sum !== BUNDLES_SUM) {
+    console.error(`${BUNDLES} cannot be had, or is not what it was: ${sum ?? stdout}`)
+    return false
+  }
+  writeFileSync(PUBLIC_GOOD_BUNDLE, readFileSync(join(directory, PROVENANCE)))
+  return true
+}
+
+function installServers() {
   return Object.entries(MODULES).every(([name, module]) => {
     const [binary, stamp] = [join(BINARIES, name), join(BINARIES, `${name}.version`)]
     if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, 'utf8') === module) return true

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelSealError, signModel, sigstoreSigner, verifyModel } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { TestTuf } from '../../packages/core/src/testing/tuf.ts'
 import { EMAIL, startStack, type Stack } from './stack.ts'
 
 const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
@@ -282,9 +283,33 @@ interface Config {
   signingConfig: Record<'caUrls' | 'rekorTlogUrls' | 'tsaUrls', { url: string }[]>
 }
 
-it('a root is exported for another machine, and said how old it is', async () => {
-  const file = join(work, 'exported.json')
-  expect(await we(['trust-root', 'export', file])).toMatchObject({ code: 0 })
-  expect((await we(['trust-root', 'show', '--trust-config', file])).output).toContain('newest key')
-  expect((await we(['trust-root', 'show', '--json'])).output).toContain('"carried"')
+describe('an instance that hands out its root by TUF', () => {
+  const cache = (name: string) => ({ MODELSEAL_CACHE: join(work, name) })
+
+  it('is trusted, and signed with, once its root was fetched', async () => {
+    const { model, signature } = fresh()
+    const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', stack.tufRoot]
+    const before = await we(['trust-root', 'show', ...flags], cache('tuf'))
+    expect(before.output).toContain('TRUST_ROOT_MISSING')
+    expect(await we(['trust-root', 'update', ...flags], cache('tuf'))).toMatchObject({ code: 0 })
+    const signed = await we(['sign', model, '--signature', signature, ...flags, ...token()], cache('tuf'))
+    expect(signed).toMatchObject({ code: 0 })
+    const verify = ['verify', model, '--signature', signature, ...identity()]
+    expect(await we([...verify, ...flags], cache('tuf'))).toMatchObject({ code: 0 })
+    expect(
+      await they(['verify', model, '--signature', signature, ...theirInstance(), ...theirIdentity()]),
+    ).toMatchObject({ code: 0 })
+
+    const file = join(work, 'exported.json')
+    expect(await we(['trust-root', 'export', file, ...flags], cache('tuf'))).toMatchObject({ code: 0 })
+    expect(await we([...verify, '--trust-config', file], cache('none'))).toMatchObject({ code: 0 })
+  })
+
+  it('is refused where another root was handed out', async () => {
+    const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', join(work, 'other-root.json')]
+    const { anchor } = new TestTuf({})
+    writeFileSync(join(work, 'other-root.json'), anchor)
+    const { code, output } = await we(['trust-root', 'update', ...flags], cache('other'))
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('TUF_SIGNATURE') })
+  })
 })

@@ -2,10 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
+import { TestTuf } from '../../packages/core/src/testing/tuf.ts'
 import { startCertificateLog } from './certificate-log.ts'
 import { IdentityProvider } from './identity-provider.ts'
 import { BINARIES } from './install.mjs'
@@ -18,6 +20,9 @@ export interface Stack {
   trustConfig: string
   /** Path of the bare trusted root. */
   trustedRoot: string
+  /** The TUF repository that hands out trusted root and signing config: its URL, and the path of its `root.json`. */
+  tufUrl: string
+  tufRoot: string
   provider: IdentityProvider
   stop(): Promise<void>
 }
@@ -27,7 +32,11 @@ export async function startStack(): Promise<Stack> {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-sigstore-'))
   const [provider, certificateLog] = [await new IdentityProvider(EMAIL).start(), await startCertificateLog()]
   const servers: ChildProcess[] = []
+  const repository = createHttpServer().listen(0, '127.0.0.1')
+  await once(repository, 'listening')
   const stop = async () => {
+    repository.close()
+    repository.closeAllConnections()
     provider.stop()
     certificateLog.stop()
     for (const server of servers) {
@@ -117,7 +126,14 @@ export async function startStack(): Promise<Stack> {
       rekorTlogConfig: { selector: 'ANY' },
       tsaConfig: { selector: 'ANY' },
     }
+    const tuf = new TestTuf({
+      'trusted_root.json': JSON.stringify(trustedRoot),
+      'signing_config.v0.2.json': JSON.stringify(signingConfig),
+    })
+    repository.on('request', tuf.answer)
     return {
+      tufUrl: `http://127.0.0.1:${(repository.address() as AddressInfo).port}`,
+      tufRoot: file('root.json', tuf.anchor.toString()),
       trustedRoot: file('trusted_root.json', JSON.stringify(trustedRoot)),
       trustConfig: file(
         'trust_config.json',

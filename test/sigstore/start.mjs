@@ -12,5 +12,7 @@ A Sigstore instance runs, until Ctrl-C. In another terminal:
   npx modelseal verify MODEL --signature model.sig --trust-config ${stack.trustConfig} \\
     --identity ${EMAIL} --identity-provider ${stack.provider.url}
 
-Without --identity-token, you log in with a browser.`)
+Without --identity-token, you log in with a browser. Instead of --trust-config, by TUF:
+
+  npx modelseal trust-root update --tuf-url ${stack.tufUrl} --tuf-root ${stack.tufRoot}`)
 process.once('SIGINT', () => void stack.stop())

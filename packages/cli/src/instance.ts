@@ -1,22 +1,47 @@
-import type { TrustRootSource } from '@modelseal/core'
-import { Option, type Command } from 'commander'
+import type { TrustRootSource, TufInstance } from '@modelseal/core'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { pathOption } from './options.ts'
 
 /** Which Sigstore instance is meant. */
 export interface InstanceFlags {
   useStaging?: boolean | undefined
   trustConfig?: string | undefined
+  tufUrl?: string | undefined
+  tufRoot?: string | undefined
 }
 
 /** Adds the options of {@link InstanceFlags}. */
 export function withInstance(command: Command): Command {
+  return withTuf(command).addOption(
+    pathOption('--trust-config <path>', 'a private instance: ClientTrustConfig, or trusted_root.json').conflicts([
+      'useStaging',
+      'tufUrl',
+      'tufRoot',
+    ]),
+  )
+}
+
+/** Adds those of them that name an instance which hands out its root by TUF. */
+export function withTuf(command: Command): Command {
   return command
-    .addOption(new Option('--use-staging', "Sigstore's staging instance").conflicts('trustConfig'))
-    .addOption(pathOption('--trust-config <path>', 'a private instance: ClientTrustConfig, or trusted_root.json'))
+    .addOption(
+      new Option('--use-staging', "Sigstore's staging instance").conflicts(['trustConfig', 'tufUrl', 'tufRoot']),
+    )
+    .addOption(
+      new Option('--tuf-url <url>', 'a private instance: its TUF repository, as "trust-root update" fetched it'),
+    )
+    .addOption(pathOption('--tuf-root <path>', 'root.json of that repository, as its operator handed it out'))
 }
 
 /** The public-good instance, where no other is named. */
-export function instanceOf({ useStaging, trustConfig }: InstanceFlags): TrustRootSource {
-  if (trustConfig !== undefined) return { file: trustConfig }
+export function instanceOf({ trustConfig, ...flags }: InstanceFlags): TrustRootSource {
+  return trustConfig === undefined ? tufInstanceOf(flags) : { file: trustConfig }
+}
+
+/** One that hands out its root by TUF. */
+export function tufInstanceOf({ useStaging, tufUrl, tufRoot }: InstanceFlags): TufInstance {
+  if (tufUrl !== undefined && tufRoot !== undefined) return { tufUrl, tufRoot }
+  if (tufUrl !== undefined || tufRoot !== undefined)
+    throw new InvalidArgumentError('The options --tuf-url and --tuf-root go together.')
   return useStaging ? 'staging' : 'public-good'
 }

@@ -9,7 +9,7 @@ export function loginAtTerminal(byCode: boolean): SigstoreSignerOptions['interac
   if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
   if (!byCode) return { show: openBrowser }
   return {
-    show: (url) => process.stderr.write(`Log in at\n  ${url}\n`),
+    show: (url) => process.stderr.write(`${REASON} Log in at\n  ${url}\n`),
     askCode: async (signal) => {
       const { createInterface } = await import('node:readline/promises')
       const terminal = createInterface({ input: process.stdin, output: process.stderr })
@@ -18,6 +18,8 @@ export function loginAtTerminal(byCode: boolean): SigstoreSignerOptions['interac
   }
 }
 
+const REASON = 'Nothing says who signs: no token was given, and no CI system gives one.'
+
 const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...string[]]>>> = {
   darwin: ['open'],
   win32: ['rundll32', 'url.dll,FileProtocolHandler'],
@@ -25,7 +27,7 @@ const OPENERS: Readonly<Partial<Record<NodeJS.Platform, readonly [string, ...str
 
 /** The address holds no secret: the code that comes back is of use to this process alone (RFC 7636). */
 function openBrowser(url: string): void {
-  process.stderr.write(`Log in with your browser. If none opens, go to\n  ${url}\n`)
+  process.stderr.write(`${REASON} Your browser opens; if it does not, log in at\n  ${url}\n`)
   const [command, ...args] = OPENERS[process.platform] ?? ['xdg-open']
   const { spawn } = process.getBuiltinModule('node:child_process')
   const browser = spawn(command, [...args, url], { stdio: 'ignore', detached: true })

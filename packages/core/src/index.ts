@@ -68,3 +68,5 @@ export {
 export { sigstoreSigner, type SigstoreSignerOptions } from './loading/sigstore-signer.ts'
 export { exportTrustRoot } from './loading/export-trust-root.ts'
 export { dropReceipts, listReceipts, type ReceiptInfo } from './receipts/receipts.ts'
+export { updateTrustRoot, type UpdateOptions } from './verification/update-trust-root.ts'
+export type { TufInstance, TufSource } from './verification/tuf-repository.ts'

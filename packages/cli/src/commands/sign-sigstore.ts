@@ -52,13 +52,15 @@ async function signWithSigstore(
     clientSecret,
     useStaging,
     trustConfig,
+    tufUrl,
+    tufRoot,
     ...flags
   }: Flags,
   session: Session,
 ): Promise<Outcome> {
   const { sigstoreSigner } = await import('@modelseal/core')
   const signer = await sigstoreSigner({
-    trustRoot: instanceOf({ useStaging, trustConfig }),
+    trustRoot: instanceOf({ useStaging, trustConfig, tufUrl, tufRoot }),
     // An empty variable is an unset one.
     identityToken: identityToken === '' ? undefined : identityToken,
     useAmbientCredentials,

@@ -1,45 +1,64 @@
+import type { TrustRootInfo } from '@modelseal/core'
 import type { Command } from 'commander'
-import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
+import { instanceOf, tufInstanceOf, withInstance, withTuf, type InstanceFlags } from '../instance.ts'
 import { nonEmpty, withJson } from '../options.ts'
 import { summary } from '../output.ts'
-import type { Outcome, Perform } from '../perform.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+import { originOf } from '../trust-root-age.ts'
 
-/** `modelseal trust-root show|export`: which Sigstore root is trusted, and moving it. */
+/** `modelseal trust-root show|update|export`: which Sigstore root is trusted, renewing and moving it. */
 export function addTrustRoot(program: Command, perform: Perform): void {
-  const group = program.command('trust-root').description('Which trusted root of Sigstore is used; move it elsewhere.')
+  const group = program
+    .command('trust-root')
+    .description('Say which trusted root of Sigstore is used, fetch the present one, or move it elsewhere.')
+  const alone =
+    (work: (flags: InstanceFlags, session: Session) => Promise<Outcome>) =>
+    (flags: InstanceFlags & { json?: boolean }, command: Command) =>
+      perform((_, given: InstanceFlags, session) => work(given, session))('', flags, command)
   withJson(withInstance(group.command('show')))
-    .description('Say which root is used, and how old it is.')
-    .action((flags: InstanceFlags & { json?: boolean }, command: Command) =>
-      perform((_, given: InstanceFlags) => show(given))('', flags, command),
-    )
+    .description('Say which root is used, where it is from, and how old it is.')
+    .action(alone(show))
+  withJson(withTuf(group.command('update')))
+    .description('Fetch the present root by TUF; no other command fetches one.')
+    .addHelpText('after', UPDATE_HELP)
+    .action(alone(update))
   withJson(withInstance(group.command('export')))
     .description('Write the root to a file, for --trust-config on another machine.')
     .argument('<file>', 'where it goes', nonEmpty)
     .action(perform(write))
 }
 
+const UPDATE_HELP = `
+It is verified, kept for this user (MODELSEAL_CACHE, else the cache directory of the platform), verified again whenever
+it is read, and used from then on by every command, load and policy that trusts this instance.
+
+Examples:
+  $ modelseal trust-root update
+  $ modelseal trust-root update --tuf-url https://tuf.company.example --tuf-root root.json`
+
 async function show(flags: InstanceFlags): Promise<Outcome> {
   const { loadSigstoreTrust, shown } = await import('@modelseal/core')
   const { info } = await loadSigstoreTrust(instanceOf(flags))
-  const { name, source, digest, newest } = info
-  return {
-    lines: summary(`Trusted root ${shown(name)}`, [
-      ['source', source],
-      ['digest', `sha256:${digest}`],
-      ['newest key', newest],
-    ]),
-    json: { result: info },
-  }
+  return told(`Trusted root ${shown(info.name)}`, info, shown)
+}
+
+async function update(flags: InstanceFlags, { signal }: Session): Promise<Outcome> {
+  const { updateTrustRoot, shown } = await import('@modelseal/core')
+  const info = await updateTrustRoot(tufInstanceOf(flags), { signal })
+  return told(`Updated the trusted root ${shown(info.name)}`, info, shown)
 }
 
 async function write(file: string, flags: InstanceFlags): Promise<Outcome> {
   const { exportTrustRoot, shown } = await import('@modelseal/core')
-  const info = await exportTrustRoot(instanceOf(flags), file)
-  return {
-    lines: summary(`Wrote ${shown(file)}`, [
-      ['newest key', info.newest],
-      ['digest', `sha256:${info.digest}`],
-    ]),
-    json: { result: info },
-  }
+  return told(`Wrote ${shown(file)}`, await exportTrustRoot(instanceOf(flags), file), shown)
+}
+
+function told(heading: string, info: TrustRootInfo, shown: (name: string) => string): Outcome {
+  const facts: [string, string][] = [
+    ['root', originOf(info, shown)],
+    ['digest', `sha256:${info.digest}`],
+  ]
+  if (info.source === 'carried')
+    facts.push(['age', 'unknown to it is what changed since; "trust-root update" fetches that'])
+  return { lines: summary(heading, facts), json: { result: info } }
 }

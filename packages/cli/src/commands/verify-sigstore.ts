@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import type { VerifyResult } from '@modelseal/core'
 import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
+import { originOf } from '../trust-root-age.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 import { verify, withSignature, type VerifierFlags } from './verifying.ts'
 
@@ -26,8 +27,8 @@ export function addVerifySigstore(parent: Command, perform: Perform): void {
 }
 
 const HELP = `
-"verify MODEL --identity ..." means the same. Nothing is fetched: the trusted root of the public-good instance is
-carried along; "modelseal trust-root show" says how old it is.
+"verify MODEL --identity ..." means the same. Nothing is fetched: the trusted root of the public-good instance is the
+one that "modelseal trust-root update" fetched last, else the one that is carried along.
 
 Example:
   $ modelseal verify sigstore models/vad --signature models/vad/model.sig --identity me@example.com \\
@@ -35,10 +36,19 @@ Example:
 
 function verifyWithSigstore(
   model: string,
-  { identity, identityProvider: issuer, extension: extensions, useStaging, trustConfig, ...flags }: Flags,
+  {
+    identity,
+    identityProvider: issuer,
+    extension: extensions,
+    useStaging,
+    trustConfig,
+    tufUrl,
+    tufRoot,
+    ...flags
+  }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const verifier = { identity, issuer, extensions, trustRoot: instanceOf({ useStaging, trustConfig }) }
+  const verifier = { identity, issuer, extensions, trustRoot: instanceOf({ useStaging, trustConfig, tufUrl, tufRoot }) }
   return verify(model, flags, session, verifier, factsOf)
 }
 
@@ -49,7 +59,8 @@ function factsOf(signer: VerifyResult['signer'], shown: (name: string) => string
     ['identity', shown(identity)],
     ['provider', shown(issuer)],
     ...Object.entries(extensions).map(([name, value]): [string, string] => [name, shown(value)]),
-    ['trusted root', `sha256:${trustRoot.digest}, newest key of ${trustRoot.newest.slice(0, 10)}`],
+    ['trusted root', originOf(trustRoot, shown)],
+    ['root file', `sha256:${trustRoot.digest}`],
   ]
 }
 

@@ -77,6 +77,8 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
     ),
     certificates: [signer.fields],
   })
+  // The constructor cuts it into pieces, which is BER; authorities write DER.
+  signed.encapContentInfo.eContent = octets(Buffer.from(content))
   for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, 'SHA-256')
   if (options.changedAfter) signed.encapContentInfo.eContent = octets(tstInfo(data, { at: new Date(0) }))
   const response = new pkijs.TimeStampResp({

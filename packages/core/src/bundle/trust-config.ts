@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
 import { ModelSealError, shown } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
@@ -10,8 +9,8 @@ export interface TrustConfig {
   trustedRoot: TrustedRoot
   /** Present in a ClientTrustConfig only. */
   signingConfig?: SigningConfig
-  /** SHA-256 of the text, lowercase hex. */
-  digest: string
+  /** The trusted root as a file of its own: as it was read, or written anew where it was a part. */
+  text: Buffer
 }
 
 /** The public-good instance's root is 7 KB. */
@@ -19,6 +18,7 @@ const MAX_TRUST_CONFIG_BYTES = 4 * 1024 * 1024
 const MAX_VALUES = 100_000
 
 const CLIENT_TRUST_CONFIG = /^application\/vnd\.dev\.sigstore\.clienttrustconfig\.v0\.1\+json$/
+const SIGNING_CONFIG = 'application/vnd.dev.sigstore.signingconfig.v0.2+json'
 const TRUSTED_ROOT = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;version=0\.1|\.v0\.[12]\+json)$/
 
 /**
@@ -56,10 +56,32 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
       : { trustedRoot: specs.TrustedRoot.fromJSON(json), signingConfig: undefined }
     if (!trustedRoot?.certificateAuthorities.length || !trustedRoot.tlogs.length)
       throw new Error('it names no certificate authority, or no transparency log')
-    const digest = createHash('sha256').update(bytes).digest('hex')
-    return signingConfig ? { trustedRoot, signingConfig, digest } : { trustedRoot, digest }
+    const text = combined ? `${JSON.stringify(specs.TrustedRoot.toJSON(trustedRoot), null, 2)}\n` : bytes
+    return { trustedRoot, text: Buffer.from(text), ...(signingConfig ? { signingConfig } : {}) }
   } catch (cause) {
     throw trustRootInvalid(cause, path)
+  }
+}
+
+/**
+ * Reads which services an instance signs with (`sigstore_trustroot.proto`, SigningConfig v0.2).
+ *
+ * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `JSON_*`
+ */
+export async function parseSigningConfig(bytes: Uint8Array, path?: string): Promise<SigningConfig> {
+  const json = parseStrictJson(bytes, { what: 'Sigstore signing configuration', file: path, maxValues: MAX_VALUES })
+  const mediaType = new Fields(json, '', 'SIGNING_CONFIG_INVALID', path).string('mediaType')
+  const { SigningConfig: codec } = await import('@sigstore/protobuf-specs')
+  try {
+    if (mediaType !== SIGNING_CONFIG) throw new Error(`the media type ${mediaType}`)
+    return codec.fromJSON(json)
+  } catch (cause) {
+    throw new ModelSealError('SIGNING_CONFIG_INVALID', 'The Sigstore signing configuration cannot be used.', {
+      file: path,
+      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      hint: 'Ask whoever runs this Sigstore instance for one of version 0.2.',
+      cause,
+    })
   }
 }
 

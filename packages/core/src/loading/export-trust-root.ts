@@ -3,18 +3,18 @@ import { writeFileWhole } from '../signing/write-file.ts'
 import { loadSigstoreTrust, type TrustRootInfo, type TrustRootSource } from '../verification/sigstore-trust.ts'
 
 /**
- * Writes a trusted root to a file (`trusted_root.json`), for machines that have no network.
+ * Writes a trusted root to a file (`trusted_root.json`), for machines that have no network. There it
+ * is used as a file; the digest stays the same.
  *
  * @returns which root it is
- * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
  * @example
  * ```ts
  * await exportTrustRoot('public-good', 'trusted_root.json')
  * ```
  */
 export async function exportTrustRoot(source: TrustRootSource, file: string): Promise<TrustRootInfo> {
-  const { root, info } = await loadSigstoreTrust(source)
-  const { TrustedRoot } = await import('@sigstore/protobuf-specs')
-  await writeFileWhole(resolve(file), Buffer.from(`${JSON.stringify(TrustedRoot.toJSON(root), null, 2)}\n`))
+  const { text, info } = await loadSigstoreTrust(source)
+  await writeFileWhole(resolve(file), text, { what: 'trusted root', failed: 'FILE_WRITE_FAILED', mode: 0o644 })
   return info
 }

@@ -1,6 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createHash } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { watchPolicy } from '../policy/watch-policy.ts'
 import { signModel } from '../signing/sign-model.ts'
 import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../testing/sigstore.ts'
+import { serving } from '../testing/serving.ts'
+import { TestTuf } from '../testing/tuf.ts'
+import { updateTrustRoot } from '../verification/update-trust-root.ts'
 import { TestSite } from './test-site.ts'
 
 const sigstore = new TestSigstore()
@@ -105,6 +110,18 @@ describe('a keyless signer is refused for', () => {
     expect(await judged({ issuer: 'https://accounts.google.com' })).toBe('accepted')
   })
 
+  it('an authority of the instance that the policy revokes, whatever the window says', async () => {
+    const { certificateAuthorities } = (await sigstore.root()) as Authorities
+    const der = Buffer.from(certificateAuthorities[0]?.certChain.certificates[0]?.rawBytes ?? '', 'base64')
+    const fingerprint = createHash('sha256').update(der).digest('hex')
+    const certificates = [{ fingerprint, until: '2020-01-01T00:00:00Z' }]
+    expect(await site.judge('model', policyOf([EXACT], {}, { revoked: { certificates } }))).toBe(
+      'refused CERTIFICATE_REVOKED',
+    )
+    const other = { certificates: [fingerprint.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))] }
+    expect(await site.judge('model', policyOf([EXACT], {}, { revoked: other }))).toBe('accepted')
+  })
+
   it('an extension that nobody knows, or a root that cannot be read', async () => {
     expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
       'refused POLICY_INVALID',
@@ -114,9 +131,43 @@ describe('a keyless signer is refused for', () => {
   })
 })
 
+describe('a root that is fetched by TUF', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
+  it('is used by a policy that names its repository, and a watched policy follows its updates', async () => {
+    vi.stubEnv('MODELSEAL_CACHE', site.file('cache'))
+    const tuf = new TestTuf({ 'trusted_root.json': JSON.stringify(await new TestSigstore().root()) })
+    const tufUrl = await serving(tuf.answer)
+    const tufRoot = await site.write('tuf-root.json', tuf.anchor)
+    const policy = policyOf([EXACT], {}, { trustRoots: { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } } })
+    expect(await site.judge('model', policy)).toBe('refused TRUST_ROOT_MISSING')
+
+    await updateTrustRoot({ tufUrl, tufRoot })
+    expect(await site.judge('model', policy)).toBe('refused LOG_UNTRUSTED')
+    const watched = await watchPolicy(await site.policy(policy))
+    const before = await watched.current()
+    expect(await watched.current()).toBe(before)
+    tuf.publish({ 'trusted_root.json': JSON.stringify(await sigstore.root()) })
+    await updateTrustRoot({ tufUrl, tufRoot })
+    expect(await site.judge('model', policy)).toBe('accepted')
+    expect(await watched.current()).not.toBe(before)
+  })
+
+  it('is a fault of the policy where it cannot be', async () => {
+    for (const tufUrl of ['ftp://tuf.test', 'https://tuf.test/?a', 'tuf.test']) {
+      const trustRoots = { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } }
+      expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused POLICY_INVALID')
+    }
+  })
+})
+
 it('two signatures of one identity count once, though their keys differ', async () => {
   const anyone = { issuer: ISSUER, identity: { regexp: 'https://.*' } }
   const two = policyOf([EXACT, anyone], { threshold: 2 })
   expect(await site.judge('twice', two)).toBe('refused SIGNATURE_THRESHOLD')
   expect(await site.judge('pair', two)).toBe('accepted')
 })
+
+interface Authorities {
+  certificateAuthorities: { certChain: { certificates: { rawBytes: string }[] } }[]
+}

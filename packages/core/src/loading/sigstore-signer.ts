@@ -1,5 +1,4 @@
 import { parseBundle } from '../bundle/bundle.ts'
-import { readTrustConfig, type TrustConfig } from '../bundle/trust-config.ts'
 import { ModelSealError } from '../errors.ts'
 import { ambientToken } from '../signing/ambient-token.ts'
 import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
@@ -8,12 +7,12 @@ import { keylessSigner } from '../signing/keyless.ts'
 import type { Signer } from '../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../signing/sigstore-services.ts'
 import { verifySigstoreBundle } from '../verification/sigstore.ts'
-import { loadSigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
+import { loadSigstoreTrust, type SigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
 
 export interface SigstoreSignerOptions {
   /**
-   * The instance: a public one, or the path of a ClientTrustConfig, which names the services to
-   * sign with and whom to trust. Default `public-good`.
+   * The instance: a public one, one that was fetched by TUF, or the path of a ClientTrustConfig, which names the
+   * services to sign with and whom to trust. Default `public-good`.
    */
   trustRoot?: TrustRootSource | undefined
   /** A token (OpenID Connect) to sign with. Without it, the CI system is asked for one, then a person. */
@@ -44,8 +43,8 @@ export interface SigstoreSignerOptions {
  */
 export async function sigstoreSigner(options: SigstoreSignerOptions = {}): Promise<Signer> {
   const source = options.trustRoot ?? 'public-good'
-  const services = await servicesOf(source)
   const trust = await loadSigstoreTrust(source)
+  const services = servicesOf(trust, source)
   const clientId = options.clientId ?? SIGSTORE_CLIENT
   return {
     ...keylessSigner({
@@ -60,13 +59,12 @@ export async function sigstoreSigner(options: SigstoreSignerOptions = {}): Promi
   }
 }
 
-async function servicesOf(source: TrustRootSource): Promise<SigningServices> {
+function servicesOf({ signingConfig, info }: SigstoreTrust, source: TrustRootSource): SigningServices {
+  if (signingConfig) return chooseServices(signingConfig, info.name)
   if (typeof source === 'string') return publicServices(source)
-  const { signingConfig }: TrustConfig = await readTrustConfig(source.file)
-  if (signingConfig) return chooseServices(signingConfig, source.file)
-  throw new ModelSealError('SIGNING_CONFIG_INVALID', 'The file says whom to trust, but not what to sign with.', {
-    file: source.file,
-    expected: 'a ClientTrustConfig',
+  throw new ModelSealError('SIGNING_CONFIG_INVALID', 'It is known whom to trust, but not what to sign with.', {
+    file: info.name,
+    expected: 'a ClientTrustConfig, or a signing configuration beside the root in the TUF repository',
     found: 'a bare trusted root',
   })
 }

@@ -9,7 +9,7 @@ import type { Policy } from './policy.ts'
 import { checkRequirements } from './require.ts'
 import type { Revocations } from './revocations.ts'
 import { REVOKED_CODES } from './revoked-codes.ts'
-import { revokedSigner, revokedTimestamp, signingKeyOf } from './revoked-signer.ts'
+import { revokedAuthority, revokedSigner, signingKeyOf } from './revoked-signer.ts'
 import type { Rule } from './rule.ts'
 import { boundsOf, type SignatureBounds } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
@@ -115,7 +115,7 @@ async function revocationOf(
     // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
     (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, when) : undefined) ??
     (await revokedSigner(bundle, revocations, when)) ??
-    (await revokedTimestamp(signature, revocations)) ??
+    (await revokedAuthority(signature, revocations)) ??
     revokedFile(signature.manifest, revocations, when)
   )
 }

@@ -36,15 +36,15 @@ export async function revokedSigner(
 }
 
 /**
- * Looks up the authorities whose timestamps a signature rests on. When they vouched only they say, so
- * that a window counts as matching.
+ * Looks up the authorities that a signature rests on and that the bundle need not carry: those of its timestamps, and those
+ * of a Sigstore instance that issued its certificate. When they vouched only they say, so that a window counts as matching.
  */
-export async function revokedTimestamp(
-  { timestampPath = [] }: VerifiedSignature,
+export async function revokedAuthority(
+  { timestampPath = [], issuerPath = [] }: VerifiedSignature,
   revocations: Revocations,
 ): Promise<ModelSealError | undefined> {
   return firstOf(
-    await Promise.all(timestampPath.map(factsOf)),
+    await Promise.all([...timestampPath, ...issuerPath].map(factsOf)),
     (facts) =>
       facts &&
       ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??

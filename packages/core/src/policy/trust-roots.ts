@@ -4,7 +4,12 @@ import { holderKey, readCertificates, readX509 } from '../bundle/certificate.ts'
 import { readRevocationLists } from '../bundle/revocation-list.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
-import { loadSigstoreTrust, type SigstoreTrust } from '../verification/sigstore-trust.ts'
+import {
+  loadSigstoreTrust,
+  trustRootPath,
+  type SigstoreTrust,
+  type TrustRootSource,
+} from '../verification/sigstore-trust.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
 import type { ValuePath } from './policy-text.ts'
@@ -91,11 +96,23 @@ class RootReader {
       const { trusted } = await this.#authorities(['timestampAuthorities'], root.timestampAuthorities)
       return { kind: 'timestampAuthorities', name, certificates: trusted }
     }
-    const { sigstore } = root
-    if (typeof sigstore === 'string') return { kind: 'sigstore', name, trust: await loadSigstoreTrust(sigstore) }
-    const path = resolve(this.#source.directory, sigstore.file)
-    const trust = await this.#attempt(['sigstore', 'file'], path, () => loadSigstoreTrust({ file: path }))
-    return { kind: 'sigstore', name, trust }
+    return { kind: 'sigstore', name, trust: await this.#sigstore(root.sigstore) }
+  }
+
+  async #sigstore(written: Extract<TrustRoot, { sigstore: unknown }>['sigstore']): Promise<SigstoreTrust | undefined> {
+    const source = this.#sourceOf(written)
+    if (typeof source !== 'string' && 'tufRoot' in source)
+      this.#reading.files.set(source.tufRoot, await fileState(source.tufRoot))
+    // A root that is fetched anew is a change of the policy, as any of its files is.
+    const at = typeof written === 'string' ? [] : ['file' in written ? 'file' : 'tufRoot']
+    return this.#attempt(['sigstore', ...at], trustRootPath(source), () => loadSigstoreTrust(source))
+  }
+
+  #sourceOf(written: Extract<TrustRoot, { sigstore: unknown }>['sigstore']): TrustRootSource {
+    if (typeof written === 'string') return written
+    const { directory } = this.#source
+    if ('file' in written) return { file: resolve(directory, written.file) }
+    return { tufUrl: written.tufUrl, tufRoot: resolve(directory, written.tufRoot) }
   }
 
   async #keys(files: readonly (string | KeyFile)[]): Promise<AcceptedKey[]> {

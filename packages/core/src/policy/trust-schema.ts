@@ -36,8 +36,18 @@ const timestampRoot = z.strictObject({
 
 const sigstoreRoot = z.strictObject({
   sigstore: z
-    .union([z.enum(['public-good', 'staging']), z.strictObject({ file: fileSchema })])
-    .describe('A Sigstore instance, or the file of its trusted root.'),
+    .union([
+      z.enum(['public-good', 'staging']),
+      z.strictObject({ file: fileSchema }),
+      z.strictObject({
+        tufUrl: z
+          .url({ protocol: /^https?$/ })
+          .regex(/^[^?#@]*$/)
+          .describe('URL of the TUF repository.'),
+        tufRoot: fileSchema.describe('Its root.json, from which everything fetched must follow.'),
+      }),
+    ])
+    .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that hands it out.'),
 })
 
 export const trustRootSchema = z.union([publicKeyRoot, certificatesRoot, timestampRoot, sigstoreRoot])

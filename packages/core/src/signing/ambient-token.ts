@@ -6,7 +6,9 @@ import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from './
 /** What tells one CI system from another: the environment of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-const METADATA = 'http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity'
+/** Where the metadata server is, unless `GCE_METADATA_HOST` says so, as in Google's own libraries. */
+const METADATA_HOST = 'metadata.google.internal'
+const METADATA_PATH = '/computeMetadata/v1/instance/service-accounts/default/identity'
 const PRODUCT_NAME = '/sys/class/dmi/id/product_name'
 
 /**
@@ -23,8 +25,8 @@ export async function ambientToken(
 ): Promise<string | undefined> {
   if (env['GITHUB_ACTIONS']) return gitHubToken(audience, signal, env)
   if (env['GITLAB_CI']) return gitLabToken(audience, env)
-  if (await runsOnGoogleCloud()) return googleToken(audience, signal)
-  if (env['BUILDKITE']) return buildkiteToken(audience, signal)
+  if (await runsOnGoogleCloud(env)) return googleToken(audience, signal, env)
+  if (env['BUILDKITE']) return buildkiteToken(audience, signal, env)
   return undefined
 }
 
@@ -48,13 +50,15 @@ function gitLabToken(audience: string, env: Environment): string {
   throw missing('GitLab CI', `Give the job "id_tokens: { ${variable}: { aud: ${audience} } }".`)
 }
 
-async function runsOnGoogleCloud(): Promise<boolean> {
+async function runsOnGoogleCloud(env: Environment): Promise<boolean> {
+  if (env['GCE_METADATA_HOST']) return true
   const name = await readFile(PRODUCT_NAME, 'latin1').catch(() => '')
   return name.startsWith('Google Compute Engine')
 }
 
-function googleToken(audience: string, signal: AbortSignal | undefined): Promise<string> {
-  const url = `${METADATA}?audience=${encodeURIComponent(audience)}&format=full`
+function googleToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+  const host = env['GCE_METADATA_HOST'] ?? METADATA_HOST
+  const url = `http://${host}${METADATA_PATH}?audience=${encodeURIComponent(audience)}&format=full`
   const call = callTo('metadata server of Google Cloud', url, signal)
   return callService(call, async (limit) => {
     const response = await fetch(url, { headers: { 'Metadata-Flavor': 'Google' }, redirect: 'error', signal: limit })
@@ -64,12 +68,12 @@ function googleToken(audience: string, signal: AbortSignal | undefined): Promise
   })
 }
 
-function buildkiteToken(audience: string, signal: AbortSignal | undefined): Promise<string> {
+function buildkiteToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
   return callService(callTo('agent of Buildkite', 'https://agent.buildkite.com', signal), async (limit) => {
     try {
       const args = ['oidc', 'request-token', '--audience', audience]
       const { execFile } = process.getBuiltinModule('node:child_process')
-      const { stdout } = await promisify(execFile)('buildkite-agent', args, { signal: limit })
+      const { stdout } = await promisify(execFile)('buildkite-agent', args, { signal: limit, env })
       if (stdout.trim() !== '') return stdout.trim()
     } catch {
       // What it printed may hold the token.

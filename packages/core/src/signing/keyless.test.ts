@@ -1,32 +1,24 @@
-import { createServer, type RequestListener, type Server } from 'node:http'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { chmodSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { SigningConfig } from '@sigstore/protobuf-specs'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ModelSealError } from '../errors.ts'
+import { scratch } from '../testing/scratch.ts'
+import { serving } from '../testing/serving.ts'
 import { ambientToken } from './ambient-token.ts'
 import { checkToken } from './identity-token.ts'
 import { keylessSigner } from './keyless.ts'
 import { chooseServices, publicServices } from './sigstore-services.ts'
 
-const servers: Server[] = []
-afterEach(() => {
-  for (const server of servers.splice(0)) {
-    server.closeAllConnections()
-    server.close()
-  }
-})
-
-async function serving(answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, '127.0.0.1')
-  servers.push(server)
-  await once(server, 'listening')
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
 function tokenOf(claims: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   return `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`
+}
+
+/** There the machine itself says so. */
+function onGoogleCloud(): boolean {
+  const file = '/sys/class/dmi/id/product_name'
+  return existsSync(file) && readFileSync(file, 'latin1').startsWith('Google')
 }
 
 const now = Math.floor(Date.now() / 1000)
@@ -101,10 +93,69 @@ describe('a CI system', () => {
     expect(JSON.stringify(error)).not.toContain('bearer-secret')
   })
 
+  it('of Google is asked for the whole token of its account, at the place that the environment names', async () => {
+    let asked: (string | string[] | undefined)[] = []
+    const url = await serving(({ url, headers }, response) => {
+      asked = [url, headers['metadata-flavor']]
+      response.end('the-token\n')
+    })
+    expect(await ambientToken('sig store', undefined, { GCE_METADATA_HOST: new URL(url).host })).toBe('the-token')
+    const path = '/computeMetadata/v1/instance/service-accounts/default/identity?audience=sig%20store&format=full'
+    expect(asked).toEqual([path, 'Google'])
+  })
+
+  it('of Google that gives none, or is out of reach, is named', async () => {
+    const url = await serving((_, response) => response.writeHead(404).end('no service account'))
+    const none = await refusal(() => ambientToken('sigstore', undefined, { GCE_METADATA_HOST: new URL(url).host }))
+    expect(none).toMatchObject({ code: 'TOKEN_MISSING', message: expect.stringContaining('Google Cloud') })
+    const away = await refusal(() => ambientToken('sigstore', undefined, { GCE_METADATA_HOST: '127.0.0.1:1' }))
+    expect(away).toMatchObject({ code: 'SERVICE_UNREACHABLE', message: expect.stringContaining('metadata server') })
+  })
+
+  it.skipIf(process.platform === 'win32')('of Buildkite is asked by way of its agent', async () => {
+    const agent = (script: string) => {
+      const directory = scratch({ 'buildkite-agent': `#!/bin/sh\n${script}\n` })
+      chmodSync(join(directory, 'buildkite-agent'), 0o755)
+      return { BUILDKITE: 'true', PATH: `${directory}:/usr/bin:/bin` }
+    }
+    const asked = agent('test "$*" = "oidc request-token --audience sigstore" && echo the-token')
+    expect(await ambientToken('sigstore', undefined, asked)).toBe('the-token')
+    for (const script of ['echo the-token; exit 1', 'echo the-token >&2', 'exit 0']) {
+      const error = await refusal(() => ambientToken('sigstore', undefined, agent(script)))
+      expect(error).toMatchObject({ code: 'TOKEN_MISSING', message: expect.stringContaining('Buildkite') })
+      expect(JSON.stringify(error)).not.toContain('the-token')
+      expect(error.cause).toBeUndefined()
+    }
+    const missing = await refusal(() => ambientToken('sigstore', undefined, { BUILDKITE: 'true', PATH: '/nowhere' }))
+    expect(missing.code).toBe('TOKEN_MISSING')
+  })
+
+  it('that answers without a token, or with an error, is named', async () => {
+    for (const [status, body, code] of [
+      [200, '{}', 'TOKEN_MISSING'],
+      [200, 'nonsense', 'SERVICE_REFUSED'],
+      [403, '{"message":"bearer-secret is not right"}', 'SERVICE_REFUSED'],
+    ] as const) {
+      const url = await serving((_, response) => response.writeHead(status).end(body))
+      const env = {
+        GITHUB_ACTIONS: 'true',
+        ACTIONS_ID_TOKEN_REQUEST_URL: url,
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'bearer-secret',
+      }
+      const error = await refusal(() => ambientToken('sigstore', undefined, env))
+      expect(error.code).toBe(code)
+      expect(JSON.stringify(error)).not.toContain('bearer-secret')
+    }
+  })
+
+  it.skipIf(onGoogleCloud())('is none where nothing names one', async () => {
+    expect(await ambientToken('sigstore', undefined, {})).toBeUndefined()
+  })
+
   it('of GitLab has put it into the environment', async () => {
-    expect(await ambientToken('sigstore', undefined, { GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: 'the-token' })).toBe(
-      'the-token',
-    )
+    const env = { GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: 'the-token', OUR_CLIENT_ID_TOKEN: 'another' }
+    expect(await ambientToken('sigstore', undefined, env)).toBe('the-token')
+    expect(await ambientToken('our-client', undefined, env)).toBe('another')
   })
 })
 

@@ -72,7 +72,7 @@ function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSe
   const reason = deepest(cause).at(-1)?.message ?? String(cause)
   return new ModelSealError('SERVICE_UNREACHABLE', `The ${call.service} ${named(call.url)} could not be reached.`, {
     found: shown(late ? `no answer within ${call.timeoutMs / 1000} s` : redacted(reason, call)),
-    hint: 'Check the network and the signing configuration; nothing was written.',
+    hint: 'Check the network and the address; nothing was written.',
   })
 }
 

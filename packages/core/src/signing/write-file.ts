@@ -6,17 +6,26 @@ import { readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
 
+/** What is written: for the message where it cannot be. */
+export interface WholeFile {
+  what: string
+  failed: 'SIGNATURE_WRITE_FAILED' | 'FILE_WRITE_FAILED'
+  mode: number
+}
+
+const BUNDLE: WholeFile = { what: 'bundle', failed: 'SIGNATURE_WRITE_FAILED', mode: 0o644 }
+
 /**
  * Writes a file whole or not at all: to a temporary file beside its place, synced, then renamed. A
  * symbolic link at that place is replaced, never followed.
  *
- * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`
+ * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`, or the given code
  */
-export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<void> {
+export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile = BUNDLE): Promise<void> {
   const directory = dirname(path)
   const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
   try {
-    const handle = await open(temporary, 'wx', 0o644)
+    const handle = await open(temporary, 'wx', file.mode)
     try {
       await handle.writeFile(bytes)
       await handle.sync()
@@ -27,7 +36,7 @@ export async function writeFileWhole(path: string, bytes: Uint8Array): Promise<v
     await syncDirectory(directory)
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw writeFailed(path, cause)
+    throw writeFailed(path, file, cause)
   }
 }
 
@@ -40,7 +49,7 @@ export async function checkPlace(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK)
   } catch (cause) {
-    throw writeFailed(path, cause)
+    throw writeFailed(path, BUNDLE, cause)
   }
   const there = await lstat(path).catch(() => undefined)
   // A link is replaced, and an empty file is what mktemp makes.
@@ -62,16 +71,12 @@ export async function isBundle(path: string): Promise<boolean> {
   }
 }
 
-function writeFailed(path: string, cause: unknown): ModelSealError {
-  return new ModelSealError(
-    'SIGNATURE_WRITE_FAILED',
-    `The bundle cannot be written to ${shown(path)} (${errno(cause)}).`,
-    {
-      file: path,
-      hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
-      cause,
-    },
-  )
+function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
+  return new ModelSealError(failed, `The ${what} cannot be written to ${shown(path)} (${errno(cause)}).`, {
+    file: path,
+    hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
+    cause,
+  })
 }
 
 /** So that the new name survives a power cut; not every platform can. */

@@ -43,7 +43,10 @@ export class TestSigstore {
   #root: BundleJson
 
   async trust(): Promise<SigstoreTrust> {
-    return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(await this.root()))), 'test', 'file')
+    return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(await this.root()))), {
+      name: 'test',
+      source: 'file',
+    })
   }
 
   /** A trusted root as JSON: always the same one. */
@@ -121,9 +124,13 @@ export class TestSigstore {
     }
   }
 
+  /** Of certificates; without a log of certificates, nobody but it vouches for them. */
+  async authority(logged = true) {
+    return initializeCA(this.#keys.ca, logged ? await initializeCTLog(this.#keys.ct, this.at) : undefined, this.at)
+  }
+
   async certificate(publicKey: KeyObject, wanted: Wanted): Promise<Buffer> {
-    const log = wanted.logOfCertificates === false ? undefined : await initializeCTLog(this.#keys.ct, this.at)
-    const ca = await initializeCA(this.#keys.ca, log, this.at)
+    const ca = await this.authority(wanted.logOfCertificates)
     const issuer = wanted.issuer ?? ISSUER
     return Buffer.from(
       (await ca.issueCertificate({
@@ -139,7 +146,7 @@ export class TestSigstore {
   }
 
   /** An entry of a log whose tree has this one leaf (RFC 6962 2.1). */
-  entry(body: { kind: string; apiVersion: string }, { rekor, loggedAt }: Wanted): object {
+  entry(body: { kind: string; apiVersion: string; spec: object }, { rekor, loggedAt }: Wanted): object {
     const { publicKey, privateKey } = this.#keys.log
     const keyId = sha256(spki(publicKey))
     const text = Buffer.from(JSON.stringify(body))

@@ -74,7 +74,7 @@ export function timestampPath(timestamps: Timestamps, { root, material }: Sigsto
 }
 
 /** A log's time counts with its signed promise only; Rekor v2 gives none. */
-function statedTimes(timestamps: Timestamps): { at: Date; stamp: Timestamps[number] }[] {
+export function statedTimes(timestamps: Timestamps): { at: Date; stamp: Timestamps[number] }[] {
   return timestamps.flatMap((stamp): { at: Date; stamp: Timestamps[number] }[] => {
     if (stamp.$case === 'timestamp-authority') return [{ at: stamp.timestamp.signingTime, stamp }]
     const { inclusionPromise, integratedTime } = stamp.tlogEntry

@@ -1,42 +1,62 @@
-import { createRequire } from 'node:module'
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { TrustMaterial } from '@sigstore/verify'
-import type { TrustedRoot } from '@sigstore/protobuf-specs'
-import { parseTrustConfig, readTrustConfig, trustRootInvalid, type TrustConfig } from '../bundle/trust-config.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
+import {
+  parseSigningConfig,
+  parseTrustConfig,
+  readTrustConfig,
+  trustRootInvalid,
+  type TrustConfig,
+} from '../bundle/trust-config.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
+import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
 
-/** Which Sigstore instance to trust: the public one, or the one that a file describes. */
+/** Which Sigstore instance to trust: a public one, one that hands out its root by TUF, or the one that a file describes. */
 export type TrustRootSource =
-  'public-good' | 'staging' | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
+  | 'public-good'
+  | 'staging'
+  | TufSource
+  | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
 
 /** Which trusted root was used, and how old it is: plain, for verdicts. */
 export interface TrustRootInfo {
-  /** `public-good`, `staging`, or the absolute path of the file. */
+  /** `public-good`, `staging`, the URL of a TUF repository, or the absolute path of the file. */
   name: string
-  source: 'carried' | 'file'
-  /** SHA-256 of the root as it was read, lowercase hex. */
+  /** `carried`: as this program was released with it; `refreshed`: as it was fetched by TUF. */
+  source: 'carried' | 'refreshed' | 'file'
+  /** SHA-256 of the trusted root (`trusted_root.json`), lowercase hex. */
   digest: string
-  /** When its newest key or certificate became valid (ISO 8601): nothing newer is in it. */
+  /**
+   * When its newest key or certificate came into use (ISO 8601): the root is no older than that, and knows nothing of what
+   * the instance changed after it was written.
+   */
   newest: string
+  /** When it was fetched (ISO 8601); for a refreshed root. */
+  fetched?: string
+  /** Until when the instance vouches for it without a further update (ISO 8601); for a refreshed root. */
+  expires?: string
 }
 
 /** A trusted root, ready to verify with. */
 export interface SigstoreTrust {
   info: TrustRootInfo
   root: TrustedRoot
+  /** The text of its `trusted_root.json`. */
+  text: Buffer
   material: TrustMaterial
+  /** The services to sign with, where they came along with the root. */
+  signingConfig?: SigningConfig | undefined
 }
 
-export const PUBLIC_GOOD_MIRROR = 'https://tuf-repo-cdn.sigstore.dev'
-
-/** What `@sigstore/tuf` carries is 20 KB. */
-const MAX_SEEDS_BYTES = 1024 * 1024
-
 /**
- * Loads a Sigstore trusted root. Nothing is fetched: the public-good root is the one that
- * `@sigstore/tuf` carries, that of staging is carried here.
+ * Loads a Sigstore trusted root. Nothing is fetched: of an instance that hands it out by TUF it is the
+ * one that `updateTrustRoot` put into the cache, verified anew; else the one that is carried along. A
+ * cached root that does not verify is refused, not passed over.
  *
- * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `JSON_*`
+ * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `TRUST_ROOT_MISSING`, `TUF_SIGNATURE`, `TUF_ROLLBACK`,
+ * `TUF_INVALID`, `CACHE_UNSAFE`, `INVALID_ARGUMENT`, `BASE64_INVALID`, `FILE_*`, `JSON_*`
  * @example
  * ```ts
  * const trust = await loadSigstoreTrust('public-good')
@@ -44,43 +64,73 @@ const MAX_SEEDS_BYTES = 1024 * 1024
  * ```
  */
 export async function loadSigstoreTrust(source: TrustRootSource): Promise<SigstoreTrust> {
-  if (typeof source === 'string') return toTrust(await parseTrustConfig(await carriedRoot(source)), source, 'carried')
+  if (typeof source === 'string' || 'tufUrl' in source) return loadFromInstance(source)
   const path = resolve(source.file)
-  return toTrust(await readTrustConfig(path), path, 'file')
+  return toTrust(await readTrustConfig(path), { name: path, source: 'file' })
 }
 
-/** The bytes of a public instance's `trusted_root.json`. */
-export async function carriedRoot(instance: 'public-good' | 'staging'): Promise<Buffer> {
-  if (instance === 'public-good') return publicGoodRoot()
-  const { default: root } = await import('./staging-root.json', { with: { type: 'json' } })
-  return Buffer.from(JSON.stringify(root))
+/** The file that {@link loadSigstoreTrust} reads, which may not be there yet: it changes when the root does. */
+export function trustRootPath(source: TrustRootSource): string {
+  return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
 }
 
-/** As the library was released with it. */
-async function publicGoodRoot(): Promise<Buffer> {
-  const path = createRequire(import.meta.url).resolve('@sigstore/tuf/seeds.json')
-  const bytes = await readSmallFile(path, { what: 'carried Sigstore root', maxBytes: MAX_SEEDS_BYTES })
-  try {
-    const seeds = JSON.parse(bytes.toString()) as Record<string, { targets: Record<string, string> } | undefined>
-    const root = seeds[PUBLIC_GOOD_MIRROR]?.targets['trusted_root.json']
-    if (root === undefined) throw new Error('@sigstore/tuf carries no root')
-    return Buffer.from(root, 'base64')
-  } catch (cause) {
-    throw trustRootInvalid(cause, path)
+async function loadFromInstance(instance: TufInstance): Promise<SigstoreTrust> {
+  const repository = await repositoryOf(instance)
+  const { name, url, carried: text } = repository
+  const carried = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
+  const record = await readRecord(url)
+  if (record && !isSuperseded(record, repository)) {
+    const refreshed = await refreshedTrust(repository, record, await verifyRecord(record, repository))
+    if (!carried || !isLater(carried, refreshed, record)) return refreshed
   }
+  if (carried) return carried
+  throw new ModelSealError('TRUST_ROOT_MISSING', `The trusted root of ${shown(name)} was not fetched yet.`, {
+    hint: 'Fetch it with "modelseal trust-root update", with the same --tuf-url and --tuf-root.',
+  })
+}
+
+/**
+ * True where the program was replaced since, and carries a root with a key that came into use after the other was fetched. A
+ * newer key alone says nothing: the instance may have withdrawn it.
+ */
+function isLater(
+  { info: carried }: SigstoreTrust,
+  { info: refreshed }: SigstoreTrust,
+  { fetched }: TufRecord,
+): boolean {
+  return Date.parse(carried.newest) > Math.max(Date.parse(fetched), Date.parse(refreshed.newest))
+}
+
+async function refreshedTrust(
+  { name, url }: TufRepository,
+  record: TufRecord,
+  { expires }: TufVouched,
+): Promise<SigstoreTrust> {
+  const path = recordPath(url)
+  const info = { name, source: 'refreshed', fetched: record.fetched, expires } as const
+  const trust = await toTrust(await parseTrustConfig(record.trustedRoot, path), info)
+  const signingConfig = record.signingConfig && (await parseSigningConfig(record.signingConfig, path))
+  return { ...trust, signingConfig }
 }
 
 /** Makes a parsed root ready to verify with. */
 export async function toTrust(
-  { trustedRoot: root, digest }: TrustConfig,
-  name: string,
-  source: TrustRootInfo['source'],
+  config: TrustConfig,
+  info: Omit<TrustRootInfo, 'digest' | 'newest'>,
 ): Promise<SigstoreTrust> {
+  const { trustedRoot: root, text, signingConfig } = config
   const { toTrustMaterial } = await import('@sigstore/verify')
+  const digest = createHash('sha256').update(text).digest('hex')
   try {
-    return { info: { name, source, digest, newest: newestOf(root) }, root, material: toTrustMaterial(root) }
+    return {
+      info: { ...info, digest, newest: newestOf(root) },
+      root,
+      text,
+      material: toTrustMaterial(root),
+      signingConfig,
+    }
   } catch (cause) {
-    throw trustRootInvalid(cause, source === 'file' ? name : undefined)
+    throw trustRootInvalid(cause, info.source === 'file' ? info.name : undefined)
   }
 }
 

@@ -67,6 +67,18 @@ describe.each([
       },
     ],
     [
+      'the checkpoint is signed by another key',
+      'LOG_INCLUSION_INVALID',
+      (json, other) => {
+        const { checkpoint } = entry(json).inclusionProof
+        const signatureOf = (envelope: string) => envelope.slice(envelope.indexOf('\n\n'))
+        checkpoint.envelope = checkpoint.envelope.replace(
+          signatureOf(checkpoint.envelope),
+          signatureOf(entry(other).inclusionProof.checkpoint.envelope),
+        )
+      },
+    ],
+    [
       'the entry was changed',
       'LOG_INCLUSION_INVALID',
       (json) => {
@@ -183,6 +195,22 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('LOG_INCLUSION_INVALID')
   })
 
+  it('is refused where the timestamp has none that can be read', async () => {
+    const json = await sigstore.json({ stampedAt: minutes(0) })
+    const [stamp] = material(json).timestampVerificationData.rfc3161Timestamps
+    const bytes = Buffer.from(stamp.signedTimestamp, 'base64')
+    const { index } = /\x18\x0f[0-9]{14}Z/.exec(bytes.toString('latin1')) ?? {}
+    // A text in the place of a GeneralizedTime.
+    bytes[index ?? -1] = 0x13
+    stamp.signedTimestamp = bytes.toString('base64')
+    expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
+    // Nothing in the place of one: the library would fail in a way of its own.
+    bytes.fill(0x05, index, index === undefined ? 0 : index + 1)
+    bytes[(index ?? 0) + 1] = 0
+    stamp.signedTimestamp = bytes.toString('base64')
+    expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
+  })
+
   it('is refused where the timestamp is garbage', async () => {
     const json = await sigstore.json({ stampedAt: minutes(0) })
     material(json).timestampVerificationData.rfc3161Timestamps[0].signedTimestamp = 'AAAA'
@@ -270,7 +298,7 @@ function entry(json: BundleJson) {
 async function trustIn(root: BundleJson): Promise<SigstoreTrust> {
   const { parseTrustConfig } = await import('../bundle/trust-config.ts')
   const { toTrust } = await import('./sigstore-trust.ts')
-  return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(root))), 'test', 'file')
+  return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(root))), { name: 'test', source: 'file' })
 }
 
 async function outcome(work: () => unknown): Promise<string> {

@@ -6,8 +6,9 @@ import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
+import { issuerPath } from './sigstore-authority.ts'
 import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
-import { checkTimes, earliestTime, timestampPath } from './sigstore-time.ts'
+import { checkTimes, earliestTime, statedTimes, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
 import { verifyStatement } from './statement-signature.ts'
 import { asVerified, type SigstoreSigner, type VerifiedSignature } from './verified-signature.ts'
@@ -44,6 +45,13 @@ export async function verifySigstoreBundle(
   name: string,
   now: Date = new Date(),
 ): Promise<VerifiedSignature> {
+  const { key, ...proven } = await verifyKeyless(bundle, trust, name, now)
+  // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
+  return asVerified({ ...proven, manifest: verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
+}
+
+/** All of it but the statement: who signed this envelope, whatever is in it, and when. */
+export async function verifyKeyless(bundle: UnverifiedBundle, trust: SigstoreTrust, name: string, now: Date) {
   const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
   const { certificate } = claims
   checkSigningUsage(certificate, bundle.path)
@@ -55,14 +63,13 @@ export async function verifySigstoreBundle(
 
   await verifyEntity(entity, trust, bundle.path)
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
-  return asVerified({
+  return {
     signer: signerOf(claims, trust, name),
-    // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
-    manifest: verifyStatement(bundle, publicKeyOf(certificate.x509.publicKey, bundle.path), name),
-    bundleDigest: bundle.digest,
+    key: publicKeyOf(certificate.x509.publicKey, bundle.path),
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
-  })
+    issuerPath: issuerPath(certificate.x509, trust),
+  }
 }
 
 /**
@@ -122,7 +129,10 @@ async function toEntity({ json, path }: UnverifiedBundle): Promise<{ parsed: Bun
     })
   }
   try {
-    return { parsed, entity: toSignedEntity(parsed) }
+    const entity = toSignedEntity(parsed)
+    // Read when asked for: what cannot be read is to be known here.
+    statedTimes(entity.timestamps)
+    return { parsed, entity }
   } catch (cause) {
     throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
   }

@@ -79,6 +79,8 @@ export interface VerifiedSignature {
   readonly time?: SignatureTime
   /** Certificates of the authorities whose timestamps were looked at, each up to its root: DER. */
   readonly timestampPath?: readonly Buffer[]
+  /** Certificates of the authorities of a Sigstore instance that issued the signer's, each up to its root: DER. */
+  readonly issuerPath?: readonly Buffer[]
 }
 
 /** For the verifiers of this folder alone. */
