@@ -4,7 +4,7 @@ export { LOAD_CHANNEL, POLICY_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type Pol
 export { openVerifiedModel, type ModelReader } from './loading/open-verified-model.ts'
 export type { OpenOptions } from './loading/open-options.ts'
 export type { Isolation, IsolationLevel } from './loading/isolation.ts'
-export type { PlacedFiles } from './loading/placed-files.ts'
+export type { PlacedFiles, PlaceOptions } from './loading/placed-files.ts'
 export { VerifiedModel } from './loading/verified-model.ts'
 export { verifyModel, type VerifyOptions, type VerifyResult } from './loading/verify-model.ts'
 export { loadPolicy, type Policy } from './policy/policy.ts'

@@ -49,10 +49,13 @@ export class AllowedIsolation {
     if (!this.#ruleAllows('memory')) throw this.#refused('memory')
   }
 
-  /** @throws {@link ModelSealError} `ISOLATION_REFUSED` where no path may be handed out */
-  checkPlacing(): void {
-    if (this.levels.some((level) => level !== 'memory')) return
-    if (this.asked !== 'memory') throw this.#refused('in-place or copy')
+  /**
+   * @param as the only level that the runtime can load these files under, where there is one
+   * @throws {@link ModelSealError} `ISOLATION_REFUSED` where no path may be handed out, or not such a one
+   */
+  checkPlacing(as?: 'copy'): void {
+    if (this.levels.some((level) => (as === undefined ? level !== 'memory' : level === as))) return
+    if (this.asked !== 'memory') throw this.#notPlaced(as)
     throw new ModelSealError(
       'ISOLATION_REFUSED',
       'Under the isolation "memory", no file has a path to be loaded from.',
@@ -60,6 +63,15 @@ export class AllowedIsolation {
         hint: 'Use the isolation "auto", "in-place" or "copy".',
       },
     )
+  }
+
+  #notPlaced(as: 'copy' | undefined): ModelSealError {
+    if (as === undefined || !this.#ruleAllows(as)) return this.#refused(as ?? 'in-place or copy')
+    return new ModelSealError('ISOLATION_REFUSED', 'The runtime can load these files as copies only.', {
+      expected: 'the isolation "copy"',
+      found: shown(this.asked),
+      hint: 'Use the isolation "auto" or "copy".',
+    })
   }
 
   #ruleAllows(level: IsolationLevel): boolean {

@@ -16,7 +16,7 @@ import { openUnverifiedHttp } from './open-unverified-http.ts'
 import { AllowedIsolation } from './isolation.ts'
 import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
 import { openUnverified } from './open-unverified.ts'
-import type { PlacedFiles } from './placed-files.ts'
+import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import { openContents } from './open-contents.ts'
 import type { FileRequest, ServedFiles } from './served-files.ts'
 import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
@@ -57,11 +57,11 @@ export interface ModelReader {
    */
   inMemory(names: readonly string[]): boolean
   /**
-   * As {@link VerifiedModel.place}. All files of one call get the same kind of path.
+   * As {@link VerifiedModel.place}.
    *
    * @throws {@link ModelSealError} as there
    */
-  place(names: readonly string[]): Promise<PlacedFiles>
+  place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
 }
 
 /**
@@ -284,7 +284,7 @@ function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
     inMemory: (names) => served.inMemory(names),
     read: (name) => served.read(name),
     readAll: (requests) => served.readAll(requests),
-    place: (names) => served.place(names),
+    place: (names, options) => served.place(names, options),
   }
 }
 

@@ -221,6 +221,45 @@ describe('in place', () => {
   })
 })
 
+describe('files that a runtime takes as copies only', () => {
+  const copying = (isolation: Isolation) =>
+    openVerifiedModel(site.file('model'), { policy, isolation }, (reader) =>
+      reader.place(Object.keys(FILES), { isolation: 'copy' }),
+    )
+
+  test.each(['auto', 'copy'] as const)('are copied under %s', async (isolation) => {
+    await using model = await copying(isolation)
+    expect(model.verdict.isolation).toEqual(['copy'])
+    expect(lstatSync(model.gathered.path('sub/weights.bin')).isFile()).toBe(true)
+    expect(readFileSync(model.gathered.path('sub/weights.bin'), 'utf8')).toBe('the weights')
+  })
+
+  test.each(['memory', 'in-place'] as const)('are refused under %s', async (isolation) => {
+    await expect(copying(isolation)).rejects.toEqual(refusal('ISOLATION_REFUSED'))
+    expect(leftovers()).toEqual([])
+  })
+
+  test('can have been linked before: both paths stay', async () => {
+    await using model = await open('auto')
+    const linked = await model.place(['config.json'])
+    const copied = await model.place(['config.json', 'sub/weights.bin'], { isolation: 'copy' })
+    expect([linked.isolation, copied.isolation]).toEqual(['in-place', 'copy'])
+    expect(copied.directory).not.toBe(linked.directory)
+    expect(readFileSync(linked.path('config.json'), 'utf8')).toBe('{}')
+    expect(readFileSync(copied.path('config.json'), 'utf8')).toBe('{}')
+    model.confirm()
+  })
+})
+
+test('files of one call are links all or copies all, also where one was placed before', async () => {
+  chmodSync(site.file('model', 'config.json'), 0o664)
+  await using model = await open('auto')
+  expect((await model.place(['sub/weights.bin'])).isolation).toBe('in-place')
+  const { isolation, path } = await model.place(Object.keys(FILES))
+  expect(isolation).toBe('copy')
+  for (const name of Object.keys(FILES)) expect(lstatSync(path(name)).isFile()).toBe(true)
+})
+
 test('"auto" reads little into memory, and places what is asked for by path', async () => {
   const gather = async (reader: ModelReader) => ({
     memory: reader.inMemory(['config.json']),

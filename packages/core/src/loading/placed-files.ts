@@ -33,6 +33,15 @@ export interface PlacedFiles {
   readonly path: (name: string) => string
 }
 
+/** How files are to be placed. */
+export interface PlaceOptions {
+  /**
+   * `copy` for a runtime that takes these files as nothing else: as copies, wherever caller and
+   * policy allow that. Without it, as caller and policy prefer it.
+   */
+  isolation?: 'copy' | undefined
+}
+
 /** More descriptors are not kept open for links; hard links need none. */
 const MAX_DESCRIPTORS = 256
 
@@ -43,10 +52,10 @@ const MAX_DESCRIPTORS = 256
 export class Placing {
   readonly #contents: Contents
   readonly #allowed: AllowedIsolation
-  readonly #placed = new Map<string, 'copy' | 'in-place'>()
+  /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
+  readonly #places = { 'in-place': new Place(), copy: new Place() }
   /** By a descriptor that is kept open, or by the path of a hard link. */
   readonly #inPlace: SourceFile[] = []
-  #directory: Promise<string> | undefined
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
 
@@ -57,16 +66,16 @@ export class Placing {
 
   /** The levels that were used. */
   get used(): ('copy' | 'in-place')[] {
-    return [...new Set(this.#placed.values())]
+    return (['in-place', 'copy'] as const).filter((level) => this.#places[level].names.size > 0)
   }
 
   /**
    * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_NOT_SIGNED`, `FILE_MISMATCH`,
    * `FILE_CHANGED`, `INVALID_ARGUMENT` (after {@link dispose}), and what hashing throws
    */
-  async place(names: readonly string[]): Promise<PlacedFiles> {
+  async place(names: readonly string[], { isolation }: PlaceOptions = {}): Promise<PlacedFiles> {
     // One after the other: two callers may want the same file.
-    const placing = this.#queue.then(() => this.#placeAll([...new Set(names)]))
+    const placing = this.#queue.then(() => this.#placeAll([...new Set(names)], isolation))
     this.#queue = placing.catch(() => {})
     return placing
   }
@@ -86,10 +95,8 @@ export class Placing {
   async dispose(): Promise<void> {
     this.#disposed = true
     await this.#queue
-    const directory = await this.#directory?.catch(() => undefined)
-    this.#directory = undefined
     try {
-      if (directory !== undefined) await removePrivateDirectory(directory)
+      for (const place of Object.values(this.#places)) await place.remove()
     } finally {
       const files = this.#inPlace.splice(0)
       for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
@@ -98,31 +105,49 @@ export class Placing {
     }
   }
 
-  async #placeAll(names: readonly string[]): Promise<PlacedFiles> {
+  async #placeAll(names: readonly string[], as: 'copy' | undefined): Promise<PlacedFiles> {
     if (this.#disposed) {
       throw new ModelSealError('INVALID_ARGUMENT', 'The model was closed; its files have no paths any more.', {
         hint: 'Load what the runtime is to have before the model is disposed of.',
       })
     }
-    this.#allowed.checkPlacing()
-    const files = names.filter((name) => !this.#placed.has(name)).map((name) => this.#contents.file(name))
-    const directory = await (this.#directory ??= makePrivateDirectory())
-    const isolation = (await this.#linkAll(files, directory)) ? 'in-place' : await this.#copyAll(files, directory)
-    for (const { name } of files) this.#placed.set(name, isolation)
+    this.#allowed.checkPlacing(as)
+    const isolation = as ?? ((await this.#link(names)) ? 'in-place' : 'copy')
+    if (isolation === 'copy') await this.#copy(names)
+    const place = this.#places[isolation]
+    const directory = await place.directory()
     return {
       directory,
-      isolation: names.some((name) => this.#placed.get(name) === 'copy') ? 'copy' : 'in-place',
+      isolation,
       path: (name) => {
-        if (this.#placed.has(name)) return join(directory, name)
+        if (place.names.has(name)) return join(directory, name)
         throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} was not placed.`, { file: name })
       },
     }
   }
 
+  /** @returns false where copies have to be made, of all of them */
+  async #link(names: readonly string[]): Promise<boolean> {
+    const { 'in-place': place, copy } = this.#places
+    if (!this.#allowed.levels.includes('in-place')) return false
+    // Of a file that was copied, the copy is what the model's name stands for by now.
+    if (names.some((name) => copy.names.has(name) && !place.names.has(name))) return false
+    const files = names.filter((name) => !place.names.has(name)).map((name) => this.#contents.file(name))
+    if (!(await this.#linkAll(files, await place.directory()))) return false
+    for (const { name } of files) place.names.add(name)
+    return true
+  }
+
+  async #copy(names: readonly string[]): Promise<void> {
+    const place = this.#places.copy
+    const files = names.filter((name) => !place.names.has(name)).map((name) => this.#contents.file(name))
+    await this.#copyAll(files, await place.directory())
+    for (const { name } of files) place.names.add(name)
+  }
+
   /** @returns false where a copy has to be made */
   async #linkAll(files: readonly SourceFile[], directory: string): Promise<boolean> {
     const { levels } = this.#allowed
-    if (!levels.includes('in-place')) return false
     const linked: SourceFile[] = []
     try {
       const open = this.#inPlace.filter(({ fd }) => fd !== undefined).length
@@ -147,7 +172,7 @@ export class Placing {
     return true
   }
 
-  async #copyAll(files: readonly SourceFile[], directory: string): Promise<'copy'> {
+  async #copyAll(files: readonly SourceFile[], directory: string): Promise<void> {
     let clones = true
     try {
       const placements = files.map((file): Placement => {
@@ -165,7 +190,22 @@ export class Placing {
       const path = join(directory, name)
       this.#contents.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
     }
-    return 'copy'
+  }
+}
+
+/** A private directory, made when it is first needed, and what lies in it. */
+class Place {
+  readonly names = new Set<string>()
+  #directory: Promise<string> | undefined
+
+  directory(): Promise<string> {
+    return (this.#directory ??= makePrivateDirectory())
+  }
+
+  async remove(): Promise<void> {
+    const directory = await this.#directory?.catch(() => undefined)
+    this.#directory = undefined
+    if (directory !== undefined) await removePrivateDirectory(directory)
   }
 }
 

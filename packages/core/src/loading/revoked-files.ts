@@ -5,7 +5,7 @@ import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
 import type { SourceFile } from '../source/local-source.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
-import { Placing, type PlacedFiles } from './placed-files.ts'
+import { Placing, type PlacedFiles, type PlaceOptions } from './placed-files.ts'
 import type { CheckedFiles, FileRequest } from './served-files.ts'
 
 interface Lookup {
@@ -73,8 +73,8 @@ export class UnrevokedContents implements CheckedFiles {
     return buffers
   }
 
-  async place(names: readonly string[]): Promise<PlacedFiles> {
-    const placed = await this.#placing.place(names)
+  async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    const placed = await this.#placing.place(names, options)
     await this.#clear(names.map((name) => this.#contents.file(name)))
     return placed
   }

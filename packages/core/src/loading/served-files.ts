@@ -1,6 +1,6 @@
 import type { HashedAmount } from '../manifest/contents.ts'
 import type { IsolationLevel } from './isolation.ts'
-import type { PlacedFiles } from './placed-files.ts'
+import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 
 /** A file that a loader wants to have. */
 export interface FileRequest {
@@ -27,7 +27,7 @@ export interface ServedFiles {
   /** The same for several, at the same time, in the order of the requests. */
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
   /** Gives files a path from which a runtime can load them. */
-  place(names: readonly string[]): Promise<PlacedFiles>
+  place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
   /** Refuses where a file that was placed is not what it was. */
   confirm(): void
   /** Takes back what was placed. */

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { PlacedFiles } from './placed-files.ts'
+import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
 /**
@@ -69,7 +69,8 @@ export class VerifiedModel<T = undefined> {
   /**
    * Gives signed files a path each, below one directory that only this user can enter. What is there is
    * what was hashed: a copy, or (`in-place`) a link to the very file, which nobody but root and this
-   * user can write to. The paths are good until the model is disposed of.
+   * user can write to. All files of one call get the same kind of path. The paths are good until the
+   * model is disposed of.
    *
    * Load first, then call {@link confirm}, then dispose.
    *
@@ -81,8 +82,8 @@ export class VerifiedModel<T = undefined> {
    * const weights = await model.path('model.gguf')
    * ```
    */
-  place(names: readonly string[]): Promise<PlacedFiles> {
-    return this.#served.place(names)
+  place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    return this.#served.place(names, options)
   }
 
   /**
