@@ -11,12 +11,14 @@ const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
     opentelemetry: 'src/telemetry/opentelemetry.ts',
+    'model-files': 'src/model-files.ts',
     main: 'src/main.ts',
     // The program carries the core, so it carries the core's worker, too.
     'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',
   }).filter(([, file]) => existsSync(file)),
 )
-const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => name === 'index' || name === 'opentelemetry'))
+const programs = ['hashing-worker', 'main']
+const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => !programs.includes(name)))
 
 export default defineConfig({
   entry,

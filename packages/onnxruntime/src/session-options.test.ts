@@ -1,14 +1,28 @@
 import { existsSync } from 'node:fs'
+import type { PlacedFiles } from '@modelseal/core'
 import { describe, expect, test } from 'vitest'
-import { checkedSessionOptions } from './session-options.ts'
+import { checkedSessionOptions, sessionOptionsFor } from './session-options.ts'
 
 const FOLDER = 'session.model_external_initializers_file_folder_path'
 const refused = expect.objectContaining({ name: 'ModelSealError', code: 'INVALID_ARGUMENT' })
 
-test('the runtime is sent to a folder that does not exist, another for every load', () => {
-  const folders = [checkedSessionOptions(), checkedSessionOptions({})].map(({ extra }) => extra?.[FOLDER] as string)
+const FORMAT = 'session.load_model_format'
+const inMemory = { bytes: new Uint8Array(1), format: 'ONNX', externalData: [] } as const
+const placed = { path: '/private/m.onnx', format: 'ORT', names: [], files: {} as PlacedFiles } as const
+
+test('for a model from memory the runtime is sent to a folder that does not exist, another for every load', () => {
+  const folders = [checkedSessionOptions(), checkedSessionOptions({})].map(
+    (options) => sessionOptionsFor({ ...inMemory, externalData: [] }, options).extra?.[FOLDER] as string,
+  )
   expect(folders.map((folder) => existsSync(folder))).toEqual([false, false])
   expect(folders[0]).not.toBe(folders[1])
+})
+
+test('the runtime takes a model as what it was checked as, whatever its file is called', () => {
+  expect(sessionOptionsFor({ ...inMemory, externalData: [] }, checkedSessionOptions()).extra).toMatchObject({
+    [FORMAT]: 'ONNX',
+  })
+  expect(sessionOptionsFor(placed, checkedSessionOptions()).extra).toEqual({ [FORMAT]: 'ORT' })
 })
 
 test('other options reach the runtime', () => {
@@ -23,13 +37,17 @@ test('options that are changed afterwards do not reach the runtime', () => {
   const session: Record<string, string> = { set_denormal_as_zero: '1' }
   const checked = checkedSessionOptions({ extra: { session } })
   session['load_model_format'] = 'ORT'
-  expect(Object.keys(checked.extra ?? {}).sort()).toEqual([FOLDER, 'session.set_denormal_as_zero'])
+  expect(Object.keys(checked.extra).sort()).toEqual(['session.set_denormal_as_zero'])
 })
 
 describe('refuses', () => {
   test('external data of the caller', () => {
     expect(() => checkedSessionOptions({ externalData: ['weights.bin'] })).toThrow(refused)
     expect(() => checkedSessionOptions({ externalData: [] })).toThrow(refused)
+  })
+
+  test.each([null, 'all', 7])('%j instead of options', (options) => {
+    expect(() => checkedSessionOptions(options)).toThrow(refused)
   })
 
   test.each([

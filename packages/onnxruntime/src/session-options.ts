@@ -3,27 +3,47 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
+import type { OnnxInMemory, PlacedOnnx } from './model-files.ts'
+
+/** Options of a caller that were checked, as a copy: what was checked is what the runtime gets. */
+export interface CheckedSessionOptions extends InferenceSession.SessionOptions {
+  extra: Record<string, string>
+}
 
 /**
- * Copies the caller's options, refuses what would let the runtime read files that nobody
- * verified, and takes the working directory from it.
+ * Copies the caller's options, and refuses what would let the runtime read files that nobody
+ * verified.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
-export function checkedSessionOptions(given: InferenceSession.SessionOptions = {}): InferenceSession.SessionOptions {
-  if (given.externalData !== undefined) {
+export function checkedSessionOptions(given: unknown = {}): CheckedSessionOptions {
+  if (typeof given !== 'object' || given === null)
+    throw new ModelSealError('INVALID_ARGUMENT', 'The session options are not an object.', { found: typeof given })
+  const options: InferenceSession.SessionOptions = { ...given }
+  if (options.externalData !== undefined) {
     throw refused('externalData', 'External data is read from the signed model; leave the option out.')
   }
   const extra: Record<string, string> = {}
-  flatten(given.extra ?? {}, '', extra, 0)
+  flatten(options.extra ?? {}, '', extra, 0)
   for (const name of Object.keys(extra)) {
     if (READS_FILES.test(name)) throw refused(`extra.${name}`, 'Everything that the runtime reads has to be verified.')
   }
+  return { ...options, extra }
+}
+
+/** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */
+export function sessionOptionsFor(
+  model: OnnxInMemory | PlacedOnnx,
+  options: CheckedSessionOptions,
+): InferenceSession.SessionOptions {
+  // Otherwise it goes by the ending of a path, and by the content of a buffer.
+  const extra: Record<string, string> = { ...options.extra, 'session.load_model_format': model.format }
+  if ('path' in model) return { ...options, extra }
   // A model from memory has its relative paths looked up in this folder, else in the working
   // directory. It does not exist, and nobody can guess its name to make it: what is not handed
   // over as verified bytes is not found.
   extra['session.model_external_initializers_file_folder_path'] = join(tmpdir(), `modelseal-none-${randomUUID()}`)
-  return { ...given, extra }
+  return { ...options, extra, externalData: model.externalData }
 }
 
 /**

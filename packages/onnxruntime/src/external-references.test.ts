@@ -13,28 +13,38 @@ import {
   node,
   tensorAttribute,
 } from '../../../test/onnx-models.ts'
-import { externalDataLocations } from './external-data.ts'
+import { bytesInMemory, type ByteSource } from './byte-source.ts'
+import { externalReferences } from './external-references.ts'
 
 const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' })
 
-const scan = (bytes: Uint8Array) => externalDataLocations(bytes, 'model.onnx')
+/** Gives no byte more than it is asked for. */
+function narrow(bytes: Uint8Array): ByteSource {
+  return { length: bytes.length, from: (offset, least) => bytes.subarray(offset, offset + least) }
+}
+
+const scan = (bytes: Uint8Array) => {
+  const references = externalReferences(narrow(bytes), 'model.onnx')
+  expect(externalReferences(bytesInMemory(bytes), 'model.onnx')).toEqual(references)
+  return references
+}
+const initializers = (...locations: string[]) => ({ locations, elsewhere: false })
 
 describe('finds', () => {
   test('nothing in a model that holds its weights itself', () => {
-    expect(scan(model(graph({ initializers: [inlineTensor('w', 1, 2)] })))).toEqual([])
+    expect(scan(model(graph({ initializers: [inlineTensor('w', 1, 2)] })))).toEqual(initializers())
   })
 
   test('every file that an initializer names, once', () => {
-    const initializers = ['b.bin', 'a/c.bin', 'b.bin'].map((location, i) => externalTensor(`w${i}`, 2, location))
-    expect(scan(model(graph({ initializers })))).toEqual(['b.bin', 'a/c.bin'])
+    const tensors = ['b.bin', 'a/c.bin', 'b.bin'].map((location, i) => externalTensor(`w${i}`, 2, location))
+    expect(scan(model(graph({ initializers: tensors })))).toEqual(initializers('b.bin', 'a/c.bin'))
   })
 
   test('the files of both graphs where the field stands twice, as the runtime merges them', () => {
     const second = graph({ initializers: [externalTensor('v', 2, 'second.bin')] })
-    expect(scan(model(graph({ initializers: [externalTensor('w', 2, 'first.bin')] }), [7, second]))).toEqual([
-      'first.bin',
-      'second.bin',
-    ])
+    expect(scan(model(graph({ initializers: [externalTensor('w', 2, 'first.bin')] }), [7, second]))).toEqual(
+      initializers('first.bin', 'second.bin'),
+    )
   })
 
   test('all locations of a tensor that gives several, and of an entry that gives several values', () => {
@@ -44,21 +54,21 @@ describe('finds', () => {
       [13, message([1, 'length'], [2, 'c.bin'], [1, 'location'], [2, 'd.bin'])],
       [14, 1],
     )
-    expect(scan(model(graph({ initializers: [tensor] })))).toEqual(['a.bin', 'b.bin', 'c.bin', 'd.bin'])
+    expect(scan(model(graph({ initializers: [tensor] })))).toEqual(initializers('a.bin', 'b.bin', 'c.bin', 'd.bin'))
   })
 
   test('nothing in what is left of external data in a tensor that holds its values', () => {
     const tensor = message([1, 1], [2, 1], [9, new Uint8Array(4)], [13, entry('location', 'old.bin')])
-    expect(scan(model(graph({ initializers: [tensor] })))).toEqual([])
+    expect(scan(model(graph({ initializers: [tensor] })))).toEqual(initializers())
   })
 
   test('the location of a tensor whose data_location is 1 in the lower 32 bits only', () => {
     const tensor = message([13, entry('location', 'a.bin')], [14, 2 ** 32 + 1])
-    expect(scan(model(graph({ initializers: [tensor] })))).toEqual(['a.bin'])
+    expect(scan(model(graph({ initializers: [tensor] })))).toEqual(initializers('a.bin'))
   })
 })
 
-describe('refuses external data that the runtime would read from the disk:', () => {
+describe('tells external data elsewhere than in the initializers of the main graph:', () => {
   const external = externalTensor('w', 2, 'w.bin')
   const subgraph = graph({ initializers: [external] })
   const constant = node('Constant', [], ['w'], [tensorAttribute('value', external)])
@@ -79,12 +89,22 @@ describe('refuses external data that the runtime would read from the disk:', () 
       'an attribute in two parts, as the runtime merges them',
       model(
         graph({
-          nodes: [node('Op', [], [], [message([5, message([14, 1])], [5, message([13, entry('location', 'w')])])])],
+          nodes: [node('Op', [], [], [message([5, message([14, 1])], [5, message([13, entry('location', 'w.bin')])])])],
         }),
       ),
     ],
   ])('%s', (_, bytes) => {
-    expect(() => scan(bytes)).toThrow(refused)
+    expect(scan(bytes)).toEqual({ locations: ['w.bin'], elsewhere: true })
+  })
+
+  test('nothing where a tensor there only has a name left of earlier days', () => {
+    const old = tensorAttribute('value', message([13, entry('location', 'old.bin')]))
+    expect(scan(model(graph({ nodes: [node('Constant', [], ['w'], [old])] })))).toEqual(initializers())
+  })
+
+  test('an external tensor there that names no file', () => {
+    const constant = node('Constant', [], ['w'], [tensorAttribute('value', message([14, 1]))])
+    expect(scan(model(graph({ nodes: [constant] })))).toEqual({ locations: [], elsewhere: true })
   })
 })
 
@@ -100,7 +120,6 @@ describe('refuses', () => {
     ['a field with the number 0', model(new Uint8Array([0x02, 0x00]))],
     ['a group', message([7, new Uint8Array([0x0b, 0x0c])])],
     ['the end of a group', message([7, new Uint8Array([0x0c])])],
-    ['an ORT format model', new Uint8Array([0x18, 0, 0, 0, ...new TextEncoder().encode('ORTM'), 0, 0])],
     ['a context compiled for an execution provider', model(graph({ nodes: [node('EPContext', [], [])] }))],
     [
       'a location that is not UTF-8',
@@ -108,6 +127,7 @@ describe('refuses', () => {
         graph({ initializers: [message([13, message([1, 'location'], [2, new Uint8Array([0x61, 0xff])])], [14, 1])] }),
       ),
     ],
+    ['a location longer than any path', addingModel('w'.repeat(4097))],
   ])('%s', (_, bytes) => {
     expect(() => scan(bytes)).toThrow(refused)
   })
@@ -120,7 +140,8 @@ describe('refuses', () => {
 
   test('more than 20 million fields', () => {
     const fields = new Uint8Array(2 * 20_000_001).fill(0x08)
-    expect(() => scan(message([7, fields]))).toThrow(refused)
+    const bytes = bytesInMemory(message([7, fields]))
+    expect(() => externalReferences(bytes, 'model.onnx')).toThrow(refused)
   })
 
   test('nothing but by a typed error, whatever the bytes', () => {
@@ -130,7 +151,7 @@ describe('refuses', () => {
         const bytes = cut ? whole.slice(0, at) : whole.slice()
         if (!cut) bytes[at] = byte
         try {
-          expect(scan(bytes)).toBeInstanceOf(Array)
+          expect(scan(bytes).locations).toBeInstanceOf(Array)
         } catch (error) {
           expect(error).toEqual(refused)
         }
@@ -141,5 +162,5 @@ describe('refuses', () => {
 })
 
 test('a byte order mark in a location is part of the name', () => {
-  expect(scan(addingModel('\ufeffw.bin'))).toEqual(['\ufeffw.bin'])
+  expect(scan(addingModel('\ufeffw.bin')).locations).toEqual(['\ufeffw.bin'])
 })

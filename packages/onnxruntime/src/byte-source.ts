@@ -1,0 +1,67 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { ModelSealError, shown } from '@modelseal/core'
+
+/** Bytes that a parser asks for as it goes, wherever they lie. */
+export interface ByteSource {
+  /** In bytes. */
+  readonly length: number
+  /**
+   * Some bytes from an offset on: at least so many, or all that are left. They are good until the
+   * next call.
+   */
+  from(offset: number, least: number): Uint8Array
+}
+
+export function bytesInMemory(bytes: Uint8Array): ByteSource {
+  return { length: bytes.length, from: (offset) => bytes.subarray(offset) }
+}
+
+/** Holds some hundred fields of an ONNX model, so that a file is read in few calls. */
+const WINDOW_BYTES = 64 * 1024
+
+/**
+ * Runs a parser over a file, of which it reads what it asks for: weights that it skips are not read.
+ *
+ * @param name of the file, for messages
+ * @throws {@link ModelSealError} `FILE_UNREADABLE`, and what the parser throws
+ */
+export function withBytesOfFile<T>(path: string, name: string, parse: (source: ByteSource) => T): T {
+  const fd = reading(name, () => openSync(path, 'r'))
+  try {
+    const length = reading(name, () => fstatSync(fd).size)
+    let window = Buffer.alloc(WINDOW_BYTES)
+    return parse({
+      length,
+      from(offset, least) {
+        if (least > window.length) window = Buffer.alloc(least)
+        return window.subarray(
+          0,
+          reading(name, () => readFully(fd, window, offset)),
+        )
+      },
+    })
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function readFully(fd: number, into: Uint8Array, offset: number): number {
+  let done = 0
+  while (done < into.length) {
+    const read = readSync(fd, into, done, into.length - done, offset + done)
+    if (read === 0) break
+    done += read
+  }
+  return done
+}
+
+function reading<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new ModelSealError('FILE_UNREADABLE', `The model file ${shown(name)} could not be read.`, {
+      file: name,
+      cause,
+    })
+  }
+}

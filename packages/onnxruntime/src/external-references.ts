@@ -1,0 +1,193 @@
+import { isUtf8 } from 'node:buffer'
+import { WireType } from '@bufbuild/protobuf/wire'
+import { ModelSealError } from '@modelseal/core'
+import type { ByteSource } from './byte-source.ts'
+import { compiledContext, notLoadable } from './model-format.ts'
+import { WireReader } from './wire-reader.ts'
+
+/** What an ONNX model says of tensors whose values lie in other files. */
+export interface ExternalReferences {
+  /** The files, each as the model has it, once. */
+  locations: string[]
+  /**
+   * True where such a tensor is anything else than an initializer of the main graph: one of a
+   * subgraph, of a function or of training, in an attribute, or a part of a sparse tensor.
+   */
+  elsewhere: boolean
+}
+
+/**
+ * Lists the files outside an ONNX model that its tensors name.
+ *
+ * The model is read on the wire level of protobuf, and weights are skipped over, not read.
+ * Where the runtime would merge repeated fields or take the last, every occurrence counts here,
+ * so that no tensor is external to the runtime only.
+ *
+ * @param model the bytes of the file
+ * @param file its name, for messages
+ * @throws {@link ModelSealError} `MODEL_FORMAT` for what is not ONNX, is damaged, or holds a compiled context
+ */
+export function externalReferences(model: ByteSource, file: string): ExternalReferences {
+  const scan: Scan = {
+    reader: new WireReader(model),
+    file,
+    fields: 0,
+    graphs: 0,
+    initializers: new Set(),
+    others: new Set(),
+    elsewhere: false,
+  }
+  try {
+    scanMessage(scan, 'model', model.length, 0)
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    throw notLoadable(file, 'it is truncated or not protobuf', undefined, error)
+  }
+  if (scan.graphs === 0) throw notLoadable(file, 'it holds no graph')
+  const { elsewhere, initializers, others } = scan
+  return { locations: [...new Set(elsewhere ? [...initializers, ...others] : initializers)], elsewhere }
+}
+
+interface Scan {
+  reader: WireReader
+  file: string
+  fields: number
+  graphs: number
+  /** Locations in initializers of the main graph that are external. */
+  initializers: Set<string>
+  /**
+   * Locations in all other tensors. The runtime merges the parts of a tensor that comes in several,
+   * and another part may say that it is external.
+   */
+  others: Set<string>
+  elsewhere: boolean
+}
+
+type Message = 'model' | 'training' | 'function' | 'graph' | 'node' | 'attribute' | 'sparse tensor' | 'tensor'
+
+/** onnx.proto: the fields through which a message leads to a tensor, by number. */
+const CHILDREN: Record<Message, Readonly<Record<number, Message>>> = {
+  model: { 7: 'graph', 20: 'training', 25: 'function' },
+  training: { 1: 'graph', 2: 'graph' },
+  function: { 7: 'node', 11: 'attribute' },
+  graph: { 1: 'node', 5: 'tensor', 15: 'sparse tensor' },
+  node: { 5: 'attribute' },
+  attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse tensor', 23: 'sparse tensor' },
+  'sparse tensor': { 1: 'tensor', 2: 'tensor' },
+  tensor: {},
+}
+
+/** onnx.proto: NodeProto.op_type. */
+const OP_TYPE = 4
+/** onnx.proto: TensorProto.external_data and TensorProto.data_location. */
+const EXTERNAL_DATA = 13
+const DATA_LOCATION = 14
+/** onnx.proto: StringStringEntryProto. */
+const KEY = 1
+const VALUE = 2
+
+/** Of messages within messages: the limit of the runtime's own protobuf parser. */
+const MAX_DEPTH = 100
+/** Fields in all; the largest tables of strings in real models have some millions. */
+const MAX_FIELDS = 20_000_000
+/** Of the name of a file: no path is longer on any system. */
+const MAX_LOCATION_BYTES = 4096
+/** An initializer of the main graph: ModelProto.graph.initializer. */
+const MAIN_INITIALIZER_DEPTH = 2
+
+function scanMessage(scan: Scan, message: Message, end: number, depth: number): void {
+  const { reader } = scan
+  if (depth > MAX_DEPTH) throw notLoadable(scan.file, `its messages are nested more than ${MAX_DEPTH} deep`)
+  if (message === 'graph') scan.graphs++
+  let external = false
+  const locations: string[] = []
+  while (reader.pos < end) {
+    const [field, wireType] = nextField(scan)
+    if (wireType !== WireType.LengthDelimited) {
+      // DEFAULT is 0. Like the runtime, this looks at the lower 32 bits.
+      if (wireType === WireType.Varint && message === 'tensor' && field === DATA_LOCATION)
+        external ||= reader.uint32() !== 0
+      else reader.skipNumber(wireType)
+      continue
+    }
+    const fieldEnd = endOfField(scan, end)
+    const child = CHILDREN[message][field]
+    if (child) scanMessage(scan, child, fieldEnd, depth + 1)
+    else if (message === 'node' && field === OP_TYPE) checkOperator(scan, fieldEnd)
+    else if (message === 'tensor' && field === EXTERNAL_DATA) locations.push(...scanEntry(scan, fieldEnd))
+    else reader.skipTo(fieldEnd)
+  }
+  checkEnd(scan, end)
+  const isInitializer = depth === MAIN_INITIALIZER_DEPTH
+  if (external && !isInitializer) scan.elsewhere = true
+  if (isInitializer && !external) return
+  for (const location of locations) (isInitializer ? scan.initializers : scan.others).add(location)
+}
+
+/** The value of an entry whose key is `location`; of repeated keys and values, all count. */
+function scanEntry(scan: Scan, end: number): string[] {
+  const { reader, file } = scan
+  let isLocation = false
+  const values: (string | undefined)[] = []
+  while (reader.pos < end) {
+    const [field, wireType] = nextField(scan)
+    if (wireType !== WireType.LengthDelimited) {
+      reader.skipNumber(wireType)
+      continue
+    }
+    const fieldEnd = endOfField(scan, end)
+    if (field === KEY) isLocation ||= isText(reader, fieldEnd, 'location')
+    else if (field === VALUE) values.push(textTo(reader, fieldEnd, MAX_LOCATION_BYTES))
+    else reader.skipTo(fieldEnd)
+  }
+  checkEnd(scan, end)
+  if (!isLocation) return []
+  return values.map((value) => {
+    // Otherwise the runtime would look for another name than the one that was checked.
+    if (value === undefined) throw notLoadable(file, 'the name of an external file is not valid UTF-8, or is too long')
+    return value
+  })
+}
+
+function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup | WireType.EndGroup>] {
+  if (++scan.fields > MAX_FIELDS) throw notLoadable(scan.file, `it has more than ${MAX_FIELDS} fields`)
+  const [field, wireType] = scan.reader.tag()
+  // ONNX has no groups; a reader that knows none would see something else in them.
+  if (wireType === WireType.StartGroup || wireType === WireType.EndGroup)
+    throw notLoadable(scan.file, 'it uses protobuf groups, which ONNX does not have')
+  return [field, wireType]
+}
+
+function endOfField(scan: Scan, end: number): number {
+  const fieldEnd = scan.reader.endOfField()
+  if (fieldEnd > end) throw tooLong(scan)
+  return fieldEnd
+}
+
+function checkEnd(scan: Scan, end: number): void {
+  if (scan.reader.pos !== end) throw tooLong(scan)
+}
+
+function tooLong({ file }: Scan): ModelSealError {
+  return notLoadable(file, 'a field is longer than the message around it')
+}
+
+/** A compiled context may lie in another file, which the execution provider would open by itself. */
+function checkOperator({ reader, file }: Scan, end: number): void {
+  if (isText(reader, end, 'EPContext')) throw compiledContext(file)
+}
+
+function isText(reader: WireReader, end: number, expected: string): boolean {
+  return textTo(reader, end, expected.length) === expected
+}
+
+/** @returns undefined for what is longer than that, or is not UTF-8 */
+function textTo(reader: WireReader, end: number, maxBytes: number): string | undefined {
+  if (end - reader.pos > maxBytes) {
+    reader.skipTo(end)
+    return undefined
+  }
+  const bytes = reader.bytesTo(end)
+  if (!isUtf8(bytes)) return undefined
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+}

@@ -1,0 +1,106 @@
+import { ModelSealError, referencedName, shown, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import { bytesInMemory, withBytesOfFile, type ByteSource } from './byte-source.ts'
+import { externalReferences } from './external-references.ts'
+import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'
+
+/** An ONNX model that lies with all that it refers to where only this user can change it. */
+export interface PlacedOnnx {
+  /** Absolute path of the model itself. */
+  path: string
+  format: FileFormat
+  /** Signed names of all files that it needs, its own first. */
+  names: readonly string[]
+  /** All of them, in one directory, as {@link ModelReader.place} gives them. */
+  files: PlacedFiles
+}
+
+/** An ONNX model as the buffers that were hashed. */
+export interface OnnxInMemory {
+  bytes: Uint8Array<ArrayBuffer>
+  format: FileFormat
+  /** Under the names by which the model refers to them. */
+  externalData: { path: string; data: Uint8Array<ArrayBuffer> }[]
+}
+
+/**
+ * Places an ONNX model and every file that it refers to, for a runtime that loads it by path.
+ *
+ * What the model refers to must be named by plain relative paths and be covered by the signature.
+ * Where a subgraph, function, attribute or sparse tensor refers to one, all are copied: ONNX Runtime
+ * refuses links there.
+ *
+ * @param reader of the model, in the callback of `openVerifiedModel`
+ * @param entry name of the `.onnx` or `.ort` file
+ * @throws {@link ModelSealError} `MODEL_FORMAT`, `PATH_ESCAPES`, `FILE_NOT_SIGNED`, `ISOLATION_REFUSED`, and what
+ * {@link ModelReader.place} throws
+ * @example
+ * ```ts
+ * const model = await openVerifiedModel('models/bert', { policy }, (reader) => placeOnnx(reader, 'onnx/model.onnx'))
+ * const session = await InferenceSession.create(model.gathered.path)
+ * model.confirm()
+ * ```
+ */
+export async function placeOnnx(reader: ModelReader, entry: string): Promise<PlacedOnnx> {
+  const model = await reader.place([entry])
+  const references = withBytesOfFile(model.path(entry), entry, (source) => referencesOf(source, entry))
+  const names = [entry, ...namesOf(references, entry)]
+  const files = references.elsewhere ? await placeCopies(reader, names, entry) : await reader.place(names)
+  return { path: files.path(entry), format: references.format, names, files }
+}
+
+/**
+ * Gives an ONNX model as its reader wants it loaded: as buffers where caller and policy let them,
+ * it is small with all that it refers to, and the runtime can be given them; else by path.
+ *
+ * @throws {@link ModelSealError} what {@link placeOnnx} and {@link ModelReader.read} throw
+ */
+export async function gatherOnnx(reader: ModelReader, entry: string): Promise<OnnxInMemory | PlacedOnnx> {
+  if (!reader.inMemory([entry])) return placeOnnx(reader, entry)
+  const bytes = await reader.read(entry)
+  const references = referencesOf(bytesInMemory(bytes), entry)
+  const names = namesOf(references, entry)
+  if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeOnnx(reader, entry)
+  const externalData: OnnxInMemory['externalData'] = []
+  for (const [index, name] of names.entries()) {
+    // The runtime finds the bytes by the location exactly as the model has it.
+    externalData.push({ path: references.locations[index] ?? '', data: await reader.read(name) })
+  }
+  return { bytes, format: references.format, externalData }
+}
+
+interface References {
+  format: FileFormat
+  locations: string[]
+  elsewhere: boolean
+}
+
+function referencesOf(source: ByteSource, entry: string): References {
+  const format = formatOf(source)
+  if (format === 'ONNX') return { format, ...externalReferences(source, entry) }
+  checkOrtModel(source, entry)
+  return { format, locations: [], elsewhere: false }
+}
+
+/** One for each location, in the same order. */
+function namesOf({ locations }: References, entry: string): string[] {
+  return locations.map((location) => referencedName(entry, location))
+}
+
+async function placeCopies(reader: ModelReader, names: readonly string[], entry: string): Promise<PlacedFiles> {
+  try {
+    return await reader.place(names, { isolation: 'copy' })
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code !== 'ISOLATION_REFUSED') throw error
+    throw new ModelSealError(
+      'ISOLATION_REFUSED',
+      `The model ${shown(entry)} has external data outside its main graph's initializers, which ONNX Runtime loads from copies only.`,
+      {
+        file: entry,
+        expected: 'the isolation "copy"',
+        found: error.found,
+        hint: 'Allow "copy", or save the model with such tensors inside it.',
+        cause: error,
+      },
+    )
+  }
+}

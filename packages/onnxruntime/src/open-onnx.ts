@@ -1,0 +1,133 @@
+import {
+  ModelSealError,
+  openVerifiedModel,
+  shown,
+  type ModelReader,
+  type OpenOptions,
+  type Verdict,
+} from '@modelseal/core'
+import type { InferenceSession } from 'onnxruntime-node'
+import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
+import { checkTakesExternalData } from './runtime-version.ts'
+import { checkedSessionOptions, sessionOptionsFor } from './session-options.ts'
+
+/** What this package uses of `onnxruntime-node`. */
+export interface OnnxRuntime {
+  InferenceSession: { create: (...args: never[]) => Promise<InferenceSession> }
+  env: { versions: { node?: string } }
+}
+
+/** The file of a signed directory that is the model, by its signed name. */
+export interface ModelEntry {
+  /** Path of the directory. */
+  model: string
+  /** Such as `onnx/model.onnx`. */
+  entry: string
+}
+
+/**
+ * Verifies a model, has the runtime load what was verified, and makes sure that it is what was
+ * loaded.
+ *
+ * @throws {@link ModelSealError} see `loadVerifiedModel`
+ */
+export async function createVerified(
+  ort: OnnxRuntime,
+  source: unknown,
+  options: OpenOptions,
+  givenSessionOptions: unknown,
+): Promise<{ session: InferenceSession; verdict: Verdict }> {
+  const { path, entry } = whereIs(source)
+  const sessionOptions = checkedSessionOptions(givenSessionOptions)
+  await using model = await openVerifiedModel(path, { ...options, format: 'onnx' }, (reader) =>
+    gather(ort, reader, entry),
+  )
+  const { gathered, verdict } = model
+  const session = await create(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch((cause: unknown) => {
+    throw withVerdict(runtimeFailed(path, cause), verdict)
+  })
+  try {
+    model.confirm()
+  } catch (error) {
+    await session.release()
+    throw error instanceof ModelSealError ? withVerdict(error, verdict) : error
+  }
+  return { session, verdict }
+}
+
+function whereIs(source: unknown): { path: string; entry?: string } {
+  if (typeof source === 'string') return { path: source }
+  if (typeof source === 'object' && source !== null && 'model' in source && 'entry' in source) {
+    const { model, entry } = source
+    if (typeof model === 'string' && typeof entry === 'string') return { path: model, entry }
+  }
+  throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
+    expected: 'a path',
+    found:
+      source instanceof ArrayBuffer || ArrayBuffer.isView(source) ? 'a buffer' : `a value of type ${typeof source}`,
+    hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
+  })
+}
+
+async function gather(
+  ort: OnnxRuntime,
+  reader: ModelReader,
+  given: string | undefined,
+): Promise<OnnxInMemory | PlacedOnnx> {
+  const entry = entryOf(reader, given)
+  const model = await gatherOnnx(reader, entry)
+  if ('bytes' in model && model.externalData.length > 0) checkTakesExternalData(ort.env.versions.node, entry)
+  return model
+}
+
+function entryOf({ entry, files }: ModelReader, given: string | undefined): string {
+  if (given === undefined) return entry ?? onlyModel(files)
+  if (entry === undefined) return given
+  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a file, and the name of a file in it was given.', {
+    expected: 'the path of a signed directory',
+    found: shown(entry),
+  })
+}
+
+const SHOWN_MODELS = 10
+
+/** The only `.onnx` file, or the only `.ort` file where there is none. */
+function onlyModel(files: readonly string[]): string {
+  const onnx = files.filter((name) => name.endsWith('.onnx'))
+  const models = onnx.length > 0 ? onnx : files.filter((name) => name.endsWith('.ort'))
+  const [only] = models
+  if (only !== undefined && models.length === 1) return only
+  const listed = models.slice(0, SHOWN_MODELS).map(shown)
+  if (models.length > listed.length) listed.push(`${models.length - listed.length} more`)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
+    expected: 'exactly one signed file whose name ends in ".onnx", or in ".ort"',
+    found: listed.join(', ') || 'none',
+    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
+  })
+}
+
+async function create(
+  { InferenceSession: sessions }: OnnxRuntime,
+  model: OnnxInMemory | PlacedOnnx,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  return await sessions.create(...(['path' in model ? model.path : model.bytes, options] as never[]))
+}
+
+function runtimeFailed(path: string, cause: unknown): ModelSealError {
+  return new ModelSealError(
+    'RUNTIME_FAILED',
+    `The model ${shown(path)} was verified, but ONNX Runtime does not load it.`,
+    {
+      file: path,
+      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      hint: 'Check that this version of onnxruntime-node supports the model, and the session options.',
+      cause,
+    },
+  )
+}
+
+function withVerdict(error: ModelSealError, verdict: Verdict): ModelSealError {
+  error.verdict = verdict
+  return error
+}

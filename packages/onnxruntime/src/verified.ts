@@ -1,0 +1,43 @@
+import type { OpenOptions } from '@modelseal/core'
+import { env, InferenceSession } from 'onnxruntime-node'
+import { createVerified, type OnnxRuntime } from './open-onnx.ts'
+
+/**
+ * Gives `createSession` with the signature of `InferenceSession.create`, which loads a model only
+ * if its signature satisfies the trust policy.
+ *
+ * It takes the path of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one. A
+ * buffer is refused: nothing tells who signed it. Session options that would make the runtime read
+ * further files are refused, too. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`.
+ *
+ * @param ort `onnxruntime-node`
+ * @returns a function that rejects with a `ModelSealError`, as `loadVerifiedModel` does
+ * @example
+ * ```ts
+ * import * as ort from 'onnxruntime-node'
+ * const { createSession } = verified(ort, { policy: 'trust-policy.yaml' })
+ * const session = await createSession('models/vad/silero_vad.onnx', { graphOptimizationLevel: 'all' })
+ * ```
+ */
+export function verified<T extends OnnxRuntime>(
+  ort: T,
+  options: OpenOptions = {},
+): { createSession: T['InferenceSession']['create'] } {
+  return {
+    async createSession(source: unknown, sessionOptions?: unknown) {
+      return (await createVerified(ort, source, options, sessionOptions)).session
+    },
+  }
+}
+
+/**
+ * `InferenceSession.create` of onnxruntime-node, for models whose signature satisfies the trust
+ * policy that is found: `MODELSEAL_POLICY`, or the nearest `modelseal.policy.yaml`.
+ *
+ * @throws {@link ModelSealError} as `loadVerifiedModel` does; `INVALID_ARGUMENT` for a buffer
+ * @example
+ * ```ts
+ * const session = await createSession('models/vad/silero_vad.onnx')
+ * ```
+ */
+export const createSession: typeof InferenceSession.create = verified({ env, InferenceSession }).createSession

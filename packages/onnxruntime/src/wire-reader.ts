@@ -1,0 +1,82 @@
+import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire'
+import type { ByteSource } from './byte-source.ts'
+
+/** Of any varint, and so of any tag or length. */
+const MAX_VARINT_BYTES = 10
+
+/**
+ * Reads protobuf on the wire level, in one pass over bytes that need not be in memory: what is
+ * skipped is not asked for.
+ */
+export class WireReader {
+  readonly #source: ByteSource
+  #window: Uint8Array
+  #reader: BinaryReader
+  /** Where in the source the window begins. */
+  #start = 0
+
+  constructor(source: ByteSource) {
+    this.#source = source
+    this.#window = source.from(0, MAX_VARINT_BYTES)
+    this.#reader = new BinaryReader(this.#window)
+  }
+
+  /** In bytes from the beginning of the source. */
+  get pos(): number {
+    return this.#start + this.#reader.pos
+  }
+
+  /** @throws RangeError or Error where there is none */
+  tag(): [field: number, type: WireType] {
+    this.#need(MAX_VARINT_BYTES)
+    return this.#reader.tag()
+  }
+
+  /** @throws RangeError or Error where there is none */
+  uint32(): number {
+    this.#need(MAX_VARINT_BYTES)
+    return this.#reader.uint32()
+  }
+
+  /**
+   * Reads the length of a field.
+   *
+   * @returns where the field ends; past the end of the source for a field that is cut off
+   */
+  endOfField(): number {
+    const length = this.uint32()
+    return this.pos + length
+  }
+
+  /** The bytes from here to there, good until the next call. */
+  bytesTo(end: number): Uint8Array {
+    const length = end - this.pos
+    this.#need(length)
+    const bytes = this.#window.subarray(this.#reader.pos, this.#reader.pos + length)
+    if (bytes.length < length) throw new RangeError('the bytes end within a field')
+    this.#reader.pos += length
+    return bytes
+  }
+
+  skipTo(end: number): void {
+    if (end <= this.#start + this.#window.length) this.#reader.pos = end - this.#start
+    else this.#load(end, MAX_VARINT_BYTES)
+  }
+
+  /** Of a varint or a number of fixed length. */
+  skipNumber(type: WireType.Varint | WireType.Bit32 | WireType.Bit64): void {
+    this.#need(MAX_VARINT_BYTES)
+    this.#reader.skip(type)
+  }
+
+  #need(bytes: number): void {
+    const end = this.#start + this.#window.length
+    if (end - this.pos < bytes && end < this.#source.length) this.#load(this.pos, bytes)
+  }
+
+  #load(offset: number, least: number): void {
+    this.#window = this.#source.from(offset, least)
+    this.#reader = new BinaryReader(this.#window)
+    this.#start = offset
+  }
+}
