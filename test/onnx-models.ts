@@ -17,6 +17,8 @@ export function message(...fields: Field[]): Bytes {
 }
 
 export const FLOAT = 1
+const UINT8 = 2
+const INT64 = 7
 const BOOL = 9
 
 export function entry(key: string, value: string): Bytes {
@@ -101,6 +103,44 @@ export function addingModel(location: string): Bytes {
   )
 }
 
+const VECTORS = { inputs: [value('x', 2)], outputs: [value('y', 2)] }
+const ADDING = node('Add', ['x', 'w'], ['y'])
+
+/** y = x + w, with w as the value of a node, in another file. */
+export function constantModel(location: string): Bytes {
+  const constant = node('Constant', [], ['w'], [tensorAttribute('value', externalTensor('w', 2, location))])
+  return model(graph({ nodes: [constant, ADDING], ...VECTORS }))
+}
+
+/** y = x + w, computed by a function of the model whose body has w in another file. */
+export function functionModel(location: string): Bytes {
+  const constant = node('Constant', [], ['w'], [tensorAttribute('value', externalTensor('w', 2, location))])
+  const body: Field[] = [
+    [7, constant],
+    [7, ADDING],
+  ]
+  const opsets = message([1, ''], [2, 17])
+  const adding = message([1, 'AddW'], [4, 'x'], [5, 'y'], ...body, [9, opsets], [10, 'local'])
+  const call = message([1, 'x'], [2, 'y'], [4, 'AddW'], [7, 'local'])
+  return model(graph({ nodes: [call], ...VECTORS }), [25, adding], [8, message([1, 'local'], [2, 1])])
+}
+
+function sparseTensor(location: string): Bytes {
+  const indices = message([1, 2], [2, INT64], [9, new Uint8Array(new BigInt64Array([0n, 1n]).buffer)])
+  return message([1, externalTensor('w', 2, location)], [2, indices], [3, 2])
+}
+
+/** y = x + w, with the values of the sparse w in another file. */
+export function sparseModel(location: string): Bytes {
+  return model(graph({ nodes: [ADDING], sparse: [sparseTensor(location)], ...VECTORS }))
+}
+
+/** y = x + w, with the sparse w as the value of a node. */
+export function sparseConstantModel(location: string): Bytes {
+  const value = message([1, 'sparse_value'], [22, sparseTensor(location)], [20, 11])
+  return model(graph({ nodes: [node('Constant', [], ['w'], [value]), ADDING], ...VECTORS }))
+}
+
 /** y = x + w where w is in another file and only a branch of an `If` names it. */
 export function branchingModel(location: string): Bytes {
   const branch = graph({
@@ -113,6 +153,26 @@ export function branchingModel(location: string): Bytes {
       nodes: [node('If', ['c'], ['y'], [graphAttribute('then_branch', branch), graphAttribute('else_branch', branch)])],
       inputs: [value('x', 2), value('c', 1, BOOL)],
       outputs: [value('y', 2)],
+    }),
+  )
+}
+
+/** y = w[i], for a byte of a long vector that lies in another file. */
+export function lookupModel(location: string, bytes: number): Bytes {
+  const weights = message(
+    [1, bytes],
+    [2, UINT8],
+    [8, 'w'],
+    [13, entry('location', location)],
+    [13, entry('length', String(bytes))],
+    [14, 1],
+  )
+  return model(
+    graph({
+      nodes: [node('Gather', ['w', 'i'], ['y'])],
+      initializers: [weights],
+      inputs: [value('i', 1, INT64)],
+      outputs: [value('y', 1, UINT8)],
     }),
   )
 }

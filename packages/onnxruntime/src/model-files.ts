@@ -43,9 +43,7 @@ export interface OnnxInMemory {
 export async function placeOnnx(reader: ModelReader, entry: string): Promise<PlacedOnnx> {
   const model = await reader.place([entry])
   const references = withBytesOfFile(model.path(entry), entry, (source) => referencesOf(source, entry))
-  const names = [entry, ...namesOf(references, entry)]
-  const files = references.elsewhere ? await placeCopies(reader, names, entry) : await reader.place(names)
-  return { path: files.path(entry), format: references.format, names, files }
+  return placeAll(reader, entry, references)
 }
 
 /**
@@ -59,7 +57,7 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
   const bytes = await reader.read(entry)
   const references = referencesOf(bytesInMemory(bytes), entry)
   const names = namesOf(references, entry)
-  if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeOnnx(reader, entry)
+  if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeAll(reader, entry, references)
   const externalData: OnnxInMemory['externalData'] = []
   for (const [index, name] of names.entries()) {
     // The runtime finds the bytes by the location exactly as the model has it.
@@ -84,6 +82,12 @@ function referencesOf(source: ByteSource, entry: string): References {
 /** One for each location, in the same order. */
 function namesOf({ locations }: References, entry: string): string[] {
   return locations.map((location) => referencedName(entry, location))
+}
+
+async function placeAll(reader: ModelReader, entry: string, references: References): Promise<PlacedOnnx> {
+  const names = [entry, ...namesOf(references, entry)]
+  const files = references.elsewhere ? await placeCopies(reader, names, entry) : await reader.place(names)
+  return { path: files.path(entry), format: references.format, names, files }
 }
 
 async function placeCopies(reader: ModelReader, names: readonly string[], entry: string): Promise<PlacedFiles> {
