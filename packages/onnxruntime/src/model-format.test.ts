@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { addingModel, inlineTensor, message } from '../../../test/onnx-models.ts'
+import { bytesInMemory, withBytesOfFile } from './byte-source.ts'
+import { externalReferences } from './external-references.ts'
+import { checkOrtModel, formatOf } from './model-format.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'modelseal-test-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+function written(...parts: Uint8Array[]): string {
+  const path = join(directory, 'model')
+  writeFileSync(path, Buffer.concat(parts))
+  return path
+}
+
+const ort = Buffer.from([0x18, 0, 0, 0, ...Buffer.from('ORTM'), ...Buffer.alloc(100)])
+const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' })
+
+describe('the format of a file', () => {
+  test.each([
+    ['ORT by its identifier', ort, 'ORT'],
+    ['ONNX without one', addingModel('w.bin'), 'ONNX'],
+    ['ONNX where it stands elsewhere', Buffer.from('ORTMORT'), 'ONNX'],
+    ['ONNX where the file is shorter', Buffer.from('\x18\0\0\0ORT'), 'ONNX'],
+    ['ONNX where it is empty', new Uint8Array(0), 'ONNX'],
+  ])('is %s', (_, bytes, format) => {
+    expect(formatOf(bytesInMemory(bytes))).toBe(format)
+    expect(withBytesOfFile(written(bytes), 'model', formatOf)).toBe(format)
+  })
+})
+
+describe('a compiled context in ORT format is refused', () => {
+  const searched = 1024 * 1024
+  test.each([0, searched - 9, searched - 5, searched - 1, searched, 2 * searched + 17])(
+    'at the offset %d',
+    (offset) => {
+      const bytes = Buffer.alloc(3 * searched)
+      bytes.write('EPContext\0', offset)
+      expect(() => checkOrtModel(bytesInMemory(bytes), 'm.ort')).toThrow(refused)
+      const path = written(bytes)
+      expect(() => withBytesOfFile(path, 'm.ort', (source) => checkOrtModel(source, 'm.ort'))).toThrow(refused)
+    },
+  )
+
+  test('and nothing else is', () => {
+    const path = written(ort, Buffer.from('EPContexts\0'), Buffer.alloc(searched))
+    withBytesOfFile(path, 'm.ort', (source) => checkOrtModel(source, 'm.ort'))
+    checkOrtModel(bytesInMemory(ort), 'm.ort')
+  })
+})
+
+describe('a model in a file', () => {
+  test('is read but for its weights, however long they are', () => {
+    const weights = 2 ** 31 - 1000
+    const tensor = inlineTensor('w')
+    const header = (number: number, length: number) =>
+      message([number, length]).map((byte, i) => (i === 0 ? byte | 2 : byte))
+    const raw = header(9, weights)
+    const initializer = Buffer.concat([header(5, tensor.length + raw.length + weights), tensor, raw])
+    const path = written(addingModel('w.bin'), header(7, initializer.length + weights), initializer)
+    truncateSync(path, addingModel('w.bin').length + 6 + initializer.length + weights)
+    let read = 0
+    const references = withBytesOfFile(path, 'model', (source) => {
+      return externalReferences(
+        {
+          length: source.length,
+          from(offset, least) {
+            const bytes = source.from(offset, least)
+            read += bytes.length
+            return bytes
+          },
+        },
+        'model',
+      )
+    })
+    expect(references).toEqual({ locations: ['w.bin'], elsewhere: false })
+    expect(read).toBeLessThan(1024 * 1024)
+  })
+
+  test('that is not there, or a directory, is refused', () => {
+    for (const path of [join(directory, 'none'), directory])
+      expect(() => withBytesOfFile(path, 'model', formatOf)).toThrow(
+        expect.objectContaining({ name: 'ModelSealError', code: 'FILE_UNREADABLE', file: 'model' }),
+      )
+  })
+})

@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openVerifiedModel } from '@modelseal/core'
+import { createSession, loadVerifiedModel, verified } from '@modelseal/onnxruntime'
+import { placeOnnx } from '@modelseal/onnxruntime/model-files'
+import * as ort from 'onnxruntime-node'
+import { afterAll, afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { addingModel, branchingModel, floats } from './onnx-models.ts'
+import { Workspace } from './signed-models.ts'
+
+const workspace = new Workspace()
+const { policy } = workspace
+const sessions: ort.InferenceSession[] = []
+const startDirectory = process.cwd()
+const directory = await workspace.sign('adding', { 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) })
+const file = join(directory, 'model.onnx')
+
+afterEach(async () => {
+  process.chdir(startDirectory)
+  vi.unstubAllEnvs()
+  await Promise.all(sessions.splice(0).map((session) => session.release()))
+})
+afterAll(() => workspace[Symbol.dispose]())
+
+async function sum(session: ort.InferenceSession, more = {}): Promise<number[]> {
+  sessions.push(session)
+  const { y } = await session.run({ x: new ort.Tensor('float32', [1, 2], [2]), ...more })
+  return [...(y?.data as Float32Array)]
+}
+
+function refusal(code: string, more = {}) {
+  return expect.objectContaining({ name: 'ModelSealError', code, ...more }) as Error
+}
+
+describe('createSession()', () => {
+  test('has the signature of InferenceSession.create()', () => {
+    expectTypeOf(createSession).toEqualTypeOf<typeof ort.InferenceSession.create>()
+    expectTypeOf(verified(ort).createSession).toEqualTypeOf<typeof ort.InferenceSession.create>()
+  })
+
+  test('loads by the policy that the environment names', async () => {
+    vi.stubEnv('MODELSEAL_POLICY', policy)
+    expect(await sum(await createSession(file, { graphOptimizationLevel: 'basic' }))).toEqual([11, 22])
+  })
+
+  test('refuses by it', async () => {
+    vi.stubEnv('MODELSEAL_POLICY', policy)
+    const unsigned = workspace.write('unsigned', { 'model.onnx': addingModel('w.bin') })
+    await expect(createSession(unsigned)).rejects.toThrow(refusal('BUNDLE_NOT_FOUND'))
+  })
+
+  test('loads by the policy that it was made with, under the isolation that it was made with', async () => {
+    for (const isolation of ['memory', 'in-place', 'copy'] as const)
+      expect(await sum(await verified(ort, { policy, isolation }).createSession(file))).toEqual([11, 22])
+  })
+
+  test('refuses a buffer, of which nobody can tell who signed it', async () => {
+    const { createSession } = verified(ort, { policy })
+    const bytes = readFileSync(file)
+    const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)
+    for (const creating of [createSession(bytes), createSession(buffer), createSession(buffer, 0, 10)])
+      await expect(creating).rejects.toThrow(refusal('INVALID_ARGUMENT', { found: 'a buffer' }))
+  })
+
+  test('refuses session options that would make the runtime read further files, or that are none', async () => {
+    const { createSession } = verified(ort, { policy })
+    const reading = { extra: { session: { model_external_initializers_file_folder_path: '/tmp' } } }
+    for (const options of [{ externalData: ['w.bin'] }, reading, null as unknown as object])
+      await expect(createSession(file, options)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('hands the model to the runtime that it was made with', async () => {
+    const create = vi.fn((path: string) => ort.InferenceSession.create(path))
+    const { createSession } = verified(
+      { env: ort.env, InferenceSession: { create } },
+      { policy, isolation: 'in-place' },
+    )
+    await sum(await createSession(file))
+    expect(create).toHaveBeenCalledOnce()
+    expect(create).not.toHaveBeenCalledWith(file, expect.anything())
+  })
+
+  test('refuses to give an old runtime external data in memory, which that would read from elsewhere', async () => {
+    const create = vi.fn((path: string) => ort.InferenceSession.create(path))
+    const old = { env: { versions: { node: '1.20.1' } }, InferenceSession: { create } }
+    await expect(verified(old, { policy }).createSession(file)).rejects.toThrow(refusal('RUNTIME_FAILED'))
+    expect(create).not.toHaveBeenCalled()
+  })
+})
+
+describe('a model that is given by its directory and the name of its file', async () => {
+  const two = await workspace.sign('two', {
+    'a.onnx': addingModel('w.bin'),
+    'b/c.onnx': addingModel('w.bin'),
+    'w.bin': floats(10, 20),
+    'b/w.bin': floats(30, 40),
+  })
+
+  test('loads', async () => {
+    const load = async (entry: string) => (await loadVerifiedModel({ model: two, entry }, { policy })).session
+    expect(await sum(await load('a.onnx'))).toEqual([11, 22])
+    expect(await sum(await load('b/c.onnx'))).toEqual([31, 42])
+  })
+
+  test('is refused where the name is not of a signed file, or the path is of a file', async () => {
+    const load = (model: string, entry: string) => loadVerifiedModel({ model, entry }, { policy })
+    await expect(load(two, '../adding/model.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
+    await expect(load(two, 'none.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
+    await expect(load(join(two, 'a.onnx'), 'a.onnx')).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+    await expect(loadVerifiedModel({ model: two } as never, { policy })).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+  })
+})
+
+test('a model that a rule skips loads from where it lies, and never from the working directory', async () => {
+  const skipping = join(workspace.path, 'skipping.yaml')
+  writeFileSync(
+    skipping,
+    'version: 1\nrules: [{ name: all, match: { path: "models/**" }, mode: skip, reason: tested }]\n',
+  )
+  mkdirSync(join(workspace.path, 'evil'))
+  writeFileSync(join(workspace.path, 'evil/w.bin'), floats(666, 667))
+  process.chdir(join(workspace.path, 'evil'))
+  const files = { 'model.onnx': branchingModel('w.bin'), 'w.bin': floats(10, 20) }
+  const { session, verdict } = await loadVerifiedModel(join(workspace.write('skipped', files), 'model.onnx'), {
+    policy: skipping,
+  })
+  expect(verdict.decision).toBe('skipped')
+  expect(await sum(session, { c: new ort.Tensor('bool', [true], [1]) })).toEqual([11, 22])
+})
+
+test('another adapter gets a model with all that it refers to by path', async () => {
+  await using model = await openVerifiedModel(directory, { policy, isolation: 'copy' }, (reader) =>
+    placeOnnx(reader, 'model.onnx'),
+  )
+  const { path, names, files, format } = model.gathered
+  expect({ names, format, isolation: files.isolation }).toEqual({
+    names: ['model.onnx', 'w.bin'],
+    format: 'ONNX',
+    isolation: 'copy',
+  })
+  expect(path).toBe(files.path('model.onnx'))
+  expect(readFileSync(files.path('w.bin'))).toEqual(Buffer.from(floats(10, 20)))
+})
+
+test('another adapter needs no runtime of this one, from ES modules and from CommonJS', () => {
+  const program = `
+    require('@modelseal/onnxruntime/model-files')
+    import('@modelseal/onnxruntime/model-files').then(({ placeOnnx, gatherOnnx }) =>
+      console.log(typeof placeOnnx, typeof gatherOnnx, Object.keys(require.cache).some((name) => name.includes('onnxruntime-node'))))`
+  const output = execFileSync(process.execPath, ['-e', program], { cwd: import.meta.dirname, encoding: 'utf8' })
+  expect(output).toBe('function function false\n')
+})
