@@ -25,6 +25,7 @@ import {
   lookupModel,
   sparseConstantModel,
   sparseModel,
+  summingModel,
 } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
 
@@ -269,6 +270,14 @@ describe.each(ISOLATIONS)('under the isolation %s a model in ORT format', (isola
     const bytes = (await ortModel()).fill(0xff, 64, 512)
     await expect(load(await sign({ 'model.ort': bytes }), isolation)).rejects.toMatchObject({ code: 'RUNTIME_FAILED' })
   })
+})
+
+test.each(ISOLATIONS)('a model with a file for each of 300 tensors loads under %s', async (isolation) => {
+  const names = Array.from({ length: 300 }, (_, i) => `w${i}`)
+  const weights = Object.fromEntries(names.map((name, i) => [`weights/${name}`, floats(i, 1)]))
+  const directory = await sign({ 'model.onnx': summingModel(names, (name) => `weights/${name}`), ...weights })
+  enterEvilDirectory()
+  expect(await sum((await load(directory, isolation)).session)).toEqual([1 + (299 * 300) / 2, 2 + 300])
 })
 
 test('a model that is written to while it is loaded in place is refused, and its session released', async () => {

@@ -103,6 +103,18 @@ export function addingModel(location: string): Bytes {
   )
 }
 
+/** y = x + w0 + … + wn, with each of them in a file of its own. */
+export function summingModel(names: string[], locationOf: (name: string) => string): Bytes {
+  return model(
+    graph({
+      nodes: [node('Sum', ['x', ...names], ['y'])],
+      initializers: names.map((name) => externalTensor(name, 2, locationOf(name))),
+      inputs: [value('x', 2)],
+      outputs: [value('y', 2)],
+    }),
+  )
+}
+
 const VECTORS = { inputs: [value('x', 2)], outputs: [value('y', 2)] }
 const ADDING = node('Add', ['x', 'w'], ['y'])
 

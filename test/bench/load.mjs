@@ -72,10 +72,11 @@ async function privateBytes(pid) {
   )
 }
 
-/** The shortest: what the work takes when nothing else disturbs it. Of memory, what was least at its peak. */
+/** The shortest: what the work takes when nothing else disturbs it. Of memory, the most: a peak can be missed. */
 function best(measured) {
-  const least = (field) => Math.min(...measured.map((one) => one[field]))
-  return { ms: least('ms'), anonymous: least('anonymous'), idle: least('idle'), resident: least('resident') }
+  const all = (field) => measured.map((one) => one[field])
+  const most = (field) => Math.max(...all(field))
+  return { ms: Math.min(...all('ms')), anonymous: most('anonymous'), idle: most('idle'), resident: most('resident') }
 }
 
 function relative(summary) {
