@@ -54,17 +54,18 @@ export async function placeOnnx(reader: ModelReader, entry: string): Promise<Pla
  */
 export async function gatherOnnx(reader: ModelReader, entry: string): Promise<OnnxInMemory | PlacedOnnx> {
   if (!reader.inMemory([entry])) return placeOnnx(reader, entry)
-  const bytes = await reader.read(entry)
+  const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_BYTES }])
   const references = referencesOf(bytesInMemory(bytes), entry)
   const names = namesOf(references, entry)
   if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeAll(reader, entry, references)
-  const externalData: OnnxInMemory['externalData'] = []
-  for (const [index, name] of names.entries()) {
-    // The runtime finds the bytes by the location exactly as the model has it.
-    externalData.push({ path: references.locations[index] ?? '', data: await reader.read(name) })
-  }
+  const buffers = await reader.readAll(names.map((name) => ({ name })))
+  // The runtime finds the bytes by the location exactly as the model has it.
+  const externalData = buffers.map((data, index) => ({ path: references.locations[index] ?? '', data }))
   return { bytes, format: references.format, externalData }
 }
+
+/** Neither protobuf nor FlatBuffers can be longer. */
+const MAX_MODEL_BYTES = 2 ** 31 - 1
 
 interface References {
   format: FileFormat
