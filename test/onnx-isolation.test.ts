@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { loadVerifiedModel, type LoadedModel } from '@modelseal/onnxruntime'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { file, serve } from '../packages/core/src/testing/http-server.ts'
 import {
   addingModel,
   branchingModel,
@@ -346,4 +347,37 @@ test('a model of a Hugging Face cache loads in place, from the blobs that its li
   }
   enterEvilDirectory()
   for (const isolation of ISOLATIONS) expect(await sum((await load(snapshot, isolation)).session)).toEqual([11, 22])
+})
+
+describe('a model behind HTTP', () => {
+  const served = join(workspace.path, 'served.yaml')
+  writeFileSync(served, readFileSync(policy, 'utf8').replace('path: "models/**"', 'url: "http://127.0.0.1:*/**"'))
+
+  async function loadServed(files: Record<string, Uint8Array>, isolation: Isolation): Promise<LoadedModel> {
+    const directory = await sign(files)
+    const names = [...Object.keys(files), 'model.sig']
+    const answers = names.map((name) => [`/m/${name}`, file(readFileSync(join(directory, name)))] as const)
+    const { origin } = await serve(Object.fromEntries(answers))
+    enterEvilDirectory()
+    const loaded = await loadVerifiedModel(`${origin}/m/model.onnx`, { policy: served, isolation })
+    sessions.push(loaded.session)
+    return loaded
+  }
+
+  test.each([
+    ['memory', addingModel('w.bin')],
+    ['auto', addingModel('w.bin')],
+    ['copy', addingModel('w.bin')],
+    ['copy', branchingModel('w.bin')],
+    ['auto', branchingModel('w.bin')],
+  ] as const)('computes with the signed weights under %s', async (isolation, bytes) => {
+    const { session } = await loadServed({ 'model.onnx': bytes, 'w.bin': floats(10, 20) }, isolation)
+    expect(await sum(session)).toEqual([11, 22])
+  })
+
+  test('is refused where its external data is to be loaded from memory, and cannot be', async () => {
+    const loading = loadServed({ 'model.onnx': branchingModel('w.bin'), 'w.bin': floats(10, 20) }, 'memory')
+    await expect(loading).rejects.toMatchObject({ code: 'ISOLATION_REFUSED' })
+    expect(create).not.toHaveBeenCalled()
+  })
 })
