@@ -18,10 +18,10 @@ import { foreignFileSystem } from '../source/file-system.ts'
 import { identityOf, type SourceFile } from '../source/local-source.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { othersMayWrite } from '../source/ownership.ts'
-import { makePrivateDirectory, removePrivateDirectory } from '../source/private-directory.ts'
 import { errno } from '../source/read-small-file.ts'
 import { settled } from '../source/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
+import { PrivatePlace } from './private-place.ts'
 
 /** Files that a runtime can open by path. */
 export interface PlacedFiles {
@@ -53,7 +53,7 @@ export class Placing {
   readonly #contents: Contents
   readonly #allowed: AllowedIsolation
   /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
-  readonly #places = { 'in-place': new Place(), copy: new Place() }
+  readonly #places = { 'in-place': new PrivatePlace(), copy: new PrivatePlace() }
   /** By a descriptor that is kept open, or by the path of a hard link. */
   readonly #inPlace: SourceFile[] = []
   #queue: Promise<unknown> = Promise.resolve()
@@ -95,14 +95,12 @@ export class Placing {
   async dispose(): Promise<void> {
     this.#disposed = true
     await this.#queue
-    try {
-      for (const place of Object.values(this.#places)) await place.remove()
-    } finally {
-      const files = this.#inPlace.splice(0)
-      for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
-      // After the links to them: another file may get the number of a descriptor.
-      close(files)
-    }
+    const removals = await Promise.allSettled(Object.values(this.#places).map((place) => place.remove()))
+    const files = this.#inPlace.splice(0)
+    for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
+    // After the links to them: another file may get the number of a descriptor.
+    close(files)
+    for (const removal of removals) if (removal.status === 'rejected') throw removal.reason
   }
 
   async #placeAll(names: readonly string[], as: 'copy' | undefined): Promise<PlacedFiles> {
@@ -190,22 +188,6 @@ export class Placing {
       const path = join(directory, name)
       this.#contents.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
     }
-  }
-}
-
-/** A private directory, made when it is first needed, and what lies in it. */
-class Place {
-  readonly names = new Set<string>()
-  #directory: Promise<string> | undefined
-
-  directory(): Promise<string> {
-    return (this.#directory ??= makePrivateDirectory())
-  }
-
-  async remove(): Promise<void> {
-    const directory = await this.#directory?.catch(() => undefined)
-    this.#directory = undefined
-    if (directory !== undefined) await removePrivateDirectory(directory)
   }
 }
 
