@@ -3,6 +3,8 @@ import { bytesInMemory, withBytesOfFile, type ByteSource } from './byte-source.t
 import { externalReferences } from './external-references.ts'
 import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'
 
+export { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
+
 /** An ONNX model that lies with all that it refers to where only this user can change it. */
 export interface PlacedOnnx {
   /** Absolute path of the model itself. */

@@ -33,12 +33,12 @@ export function checkedSessionOptions(given: unknown = {}): CheckedSessionOption
 
 /** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */
 export function sessionOptionsFor(
-  model: OnnxInMemory | PlacedOnnx,
+  model: Pick<OnnxInMemory, 'format' | 'externalData'> | Pick<PlacedOnnx, 'format'>,
   options: CheckedSessionOptions,
 ): InferenceSession.SessionOptions {
   // Otherwise it goes by the ending of a path, and by the content of a buffer.
   const extra: Record<string, string> = { ...options.extra, 'session.load_model_format': model.format }
-  if ('path' in model) return { ...options, extra }
+  if (!('externalData' in model)) return { ...options, extra }
   // A model from memory has its relative paths looked up in this folder, else in the working
   // directory. It does not exist, and nobody can guess its name to make it: what is not handed
   // over as verified bytes is not found.

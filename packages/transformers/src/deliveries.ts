@@ -1,0 +1,130 @@
+import { ModelSealError, referencedName, shown, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import {
+  gatherOnnx,
+  placeOnnx,
+  type OnnxInMemory,
+  type PlacedOnnx,
+  type sessionOptionsFor,
+} from '@modelseal/onnxruntime/model-files'
+
+/** A verified file, as Transformers.js gets it. */
+export type Delivery = { bytes: Uint8Array<ArrayBuffer> } | { path: string; size: number }
+
+/** What Transformers.js calls the external data of `model.onnx`: `model.onnx_data`, `model.onnx_data_1` … */
+const SESSION_FILE = /^(.*\.onnx)(?:_data(?:_\d+)?)?$/s
+
+/** Whether a file is for ONNX Runtime, which then loads it by its path or from memory. */
+export function isSessionFile(name: string): boolean {
+  return SESSION_FILE.test(name)
+}
+
+/**
+ * The verified files of one load, each read or placed once. All ONNX files of a load come with
+ * everything that they refer to, and either all as bytes or all by their paths: the options of
+ * ONNX Runtime, of which there is one set for all of them, say where weights are looked for.
+ */
+export class Deliveries {
+  readonly #reader: ModelReader
+  readonly #known: ReadonlySet<string>
+  readonly #files = new Map<string, Promise<Delivery>>()
+  readonly #externalData = new Map<string, OnnxInMemory['externalData'][number]>()
+  #byPath = false
+
+  constructor(reader: ModelReader) {
+    this.#reader = reader
+    this.#known = new Set(reader.files)
+  }
+
+  /** What ONNX Runtime is told about all models of the load; without `externalData`, it gets paths. */
+  get models(): Parameters<typeof sessionOptionsFor>[0] {
+    if (this.#byPath) return { format: 'ONNX' }
+    return { format: 'ONNX', externalData: [...this.#externalData.values()] }
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name)
+  }
+
+  /**
+   * Reads the files that will be wanted, as far as there are such, and decides how ONNX Runtime
+   * gets its own.
+   *
+   * @throws {@link ModelSealError} as {@link file}
+   */
+  async prepare(wanted: readonly string[]): Promise<void> {
+    const known = wanted.filter((name) => this.has(name))
+    for (const name of known) {
+      if (!isSessionFile(name)) await this.#read(name)
+    }
+    const models = new Map<string, OnnxInMemory | PlacedOnnx>()
+    for (const name of known) {
+      if (name.endsWith('.onnx')) models.set(name, await gatherOnnx(this.#reader, name))
+    }
+    this.#byPath =
+      models.size === 0
+        ? !this.#reader.inMemory(this.#reader.files.filter(isSessionFile))
+        : [...models.values()].some((model) => 'path' in model)
+    for (const [name, model] of models) await this.#add(name, model)
+  }
+
+  /**
+   * @throws {@link ModelSealError} what `read` and `place` of a model throw, and for ONNX files
+   * `MODEL_FORMAT`, `PATH_ESCAPES`, `FILE_NOT_SIGNED` (external data)
+   */
+  async file(name: string): Promise<Delivery> {
+    const delivered = this.#files.get(name)
+    if (delivered) return delivered
+    const [, model] = SESSION_FILE.exec(name) ?? []
+    if (model !== undefined && this.has(model) && !this.#files.has(model)) {
+      await this.#add(model, await gatherOnnx(this.#reader, model))
+    }
+    // By the configuration, also external data that the model does not refer to.
+    if (model !== undefined && this.#byPath) await this.#place([name])
+    return this.#files.get(name) ?? this.#read(name)
+  }
+
+  clear(): void {
+    this.#files.clear()
+    this.#externalData.clear()
+  }
+
+  async #add(name: string, model: OnnxInMemory | PlacedOnnx): Promise<void> {
+    // Transformers.js calls a file of either format ".onnx", and ONNX Runtime would go by that.
+    if (model.format !== 'ONNX') throw notOnnx(name)
+    if ('path' in model) this.#placed(model.names, model.files)
+    else if (this.#byPath) await this.#add(name, await placeOnnx(this.#reader, name))
+    else this.#keep(name, model)
+  }
+
+  #keep(name: string, { bytes, externalData }: OnnxInMemory): void {
+    this.#files.set(name, Promise.resolve({ bytes }))
+    for (const external of externalData) {
+      this.#externalData.set(external.path, external)
+      this.#files.set(referencedName(name, external.path), Promise.resolve({ bytes: external.data }))
+    }
+  }
+
+  async #place(names: readonly string[]): Promise<void> {
+    const missing = names.filter((name) => !this.#files.has(name))
+    this.#placed(missing, await this.#reader.place(missing))
+  }
+
+  #placed(names: readonly string[], files: PlacedFiles): void {
+    for (const name of names) {
+      this.#files.set(name, Promise.resolve({ path: files.path(name), size: this.#reader.size(name) }))
+    }
+  }
+
+  #read(name: string): Promise<Delivery> {
+    const delivery = this.#files.get(name) ?? this.#reader.read(name).then((bytes) => ({ bytes }))
+    this.#files.set(name, delivery)
+    return delivery
+  }
+}
+
+function notOnnx(file: string): ModelSealError {
+  return new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is in ORT format, which its name does not say.`, {
+    file,
+    hint: 'Use the ".onnx" file that it was made from, or load it with @modelseal/onnxruntime.',
+  })
+}

@@ -1,0 +1,44 @@
+import { ModelSealError, shown } from '@modelseal/core'
+
+/** What this package uses of `@huggingface/transformers`, version 4. */
+export interface Transformers {
+  env: { version: string }
+  pipeline: (...args: never[]) => Promise<unknown>
+  PreTrainedModel: abstract new (...args: never[]) => object
+  MgpstrProcessor: abstract new (...args: never[]) => object
+  ModelRegistry: {
+    get_pipeline_files(task: string, model: string, options?: object): Promise<string[]>
+    get_model_files(model: string, options?: object): Promise<string[]>
+  }
+}
+
+/** A class of Transformers.js that loads models, tokenizers, processors or configurations. */
+export type PretrainedClass = (abstract new (...args: never[]) => object) & {
+  from_pretrained: (...args: never[]) => Promise<unknown>
+}
+
+/** The part of Transformers.js that loads. */
+export type Loaders<T extends Transformers> = {
+  [Name in keyof T as Name extends 'pipeline' ? Name : T[Name] extends PretrainedClass ? Name : never]: T[Name]
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+export function checkLibrary(transformers: unknown): asserts transformers is Transformers {
+  const version = (transformers as Partial<Transformers> | undefined)?.env?.version
+  if (typeof version === 'string' && version.startsWith('4.')) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not a Transformers.js that is supported.', {
+    expected: 'the module @huggingface/transformers, version 4',
+    found: typeof version === 'string' ? `version ${shown(version)}` : 'something else',
+    hint: 'Import it with `import * as transformers from "@huggingface/transformers"` and hand it over.',
+  })
+}
+
+export function isPretrainedClass(value: unknown): value is PretrainedClass {
+  return typeof value === 'function' && typeof Reflect.get(value, 'from_pretrained') === 'function'
+}
+
+/** Whether a class loads ONNX files, and not only a tokenizer, a processor or a configuration. */
+export function loadsSessions({ PreTrainedModel }: Transformers, loader: PretrainedClass): boolean {
+  // The second are the AutoModel classes, whose common base is not exported.
+  return loader === PreTrainedModel || loader.prototype instanceof PreTrainedModel || 'MODEL_CLASS_MAPPINGS' in loader
+}

@@ -1,0 +1,147 @@
+import {
+  ModelSealError,
+  openVerifiedModel,
+  shown,
+  type ModelReader,
+  type OpenOptions,
+  type Verdict,
+} from '@modelseal/core'
+import type { Transformers } from './library.ts'
+import { refuseOutsideParts } from './outside-parts.ts'
+import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
+import { notSigned, ServedModel } from './served-model.ts'
+
+/** How one loader of Transformers.js is called. */
+export interface Loader {
+  /** Which files it may want, so that these are read while the model is verified. */
+  expect(model: string, options: CheckedOptions): Promise<readonly string[]>
+  load(model: string, options: object): Promise<unknown>
+}
+
+/**
+ * Verifies the model in a directory, and has Transformers.js load it from there.
+ *
+ * @throws {@link ModelSealError} see {@link verified}
+ */
+export async function loadVerified(
+  transformers: Transformers,
+  loader: Loader,
+  directory: unknown,
+  open: OpenOptions,
+  given: unknown,
+): Promise<{ loaded: unknown; verdict: Verdict }> {
+  const path = localPath(directory)
+  const options = checkedOptions(given)
+  await using model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) =>
+    prepare(transformers, loader, options, reader, path),
+  )
+  const { gathered: served, verdict } = model
+  try {
+    const loaded = await served.run(transformers.env, () => loader.load(served.id, optionsFor(served, path, options)))
+    await releasedUnless(loaded, () => {
+      model.confirm()
+      refuseOutsideParts(transformers, loaded)
+    })
+    return { loaded, verdict }
+  } catch (cause) {
+    throw refusal(cause, path, served, verdict)
+  } finally {
+    served.close()
+  }
+}
+
+/** What was loaded and is then refused does not keep the sessions of ONNX Runtime. */
+async function releasedUnless(loaded: unknown, check: () => void): Promise<void> {
+  try {
+    check()
+  } catch (error) {
+    // How releasing fails is of no use to anybody who is told the refusal.
+    await release(loaded).catch(() => {})
+    throw error
+  }
+}
+
+async function release(loaded: unknown): Promise<void> {
+  await ((loaded ?? {}) as { dispose?: () => unknown }).dispose?.()
+}
+
+/** Takes from the model what Transformers.js says it is going to load. */
+async function prepare(
+  { env }: Transformers,
+  loader: Loader,
+  options: CheckedOptions,
+  reader: ModelReader,
+  path: string,
+): Promise<ServedModel> {
+  if (reader.entry !== undefined) throw notDirectory(path)
+  const served = new ServedModel(reader)
+  const wanted = await served.run(env, () =>
+    loader.expect(served.id, options).catch((error: unknown) => {
+      if (error instanceof ModelSealError) throw error
+      // Loading will fail for the same reason, and say it better.
+      return []
+    }),
+  )
+  const { subfolder } = options
+  await served.prepare(typeof subfolder === 'string' ? wanted.map((name) => within(subfolder, name)) : wanted)
+  return served
+}
+
+/** Transformers.js tells the names for its own default. */
+function within(subfolder: string, name: string): string {
+  return name.replace(/^onnx\//, () => (subfolder === '' ? '' : `${subfolder}/`))
+}
+
+function optionsFor(served: ServedModel, path: string, options: CheckedOptions): object {
+  const { progress_callback: report, session_options } = options
+  return {
+    ...options,
+    session_options: served.sessionOptions(session_options),
+    ...(report && { progress_callback: (info: object) => report(withName(info, served.id, path)) }),
+  }
+}
+
+/** Transformers.js calls the model by its identifier here; its caller knows only the path. */
+function withName(info: object, id: string, path: string): object {
+  const entries = Object.entries(info) as [string, unknown][]
+  return Object.fromEntries(entries.map(([name, value]) => [name, value === id ? path : value]))
+}
+
+function localPath(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
+  throw new ModelSealError('INVALID_ARGUMENT', 'Only models on this machine can be loaded verified.', {
+    expected: 'the path of a signed directory',
+    found: typeof value === 'string' ? shown(value) : `a value of type ${typeof value}`,
+    hint: 'Fetch the model together with its signature first, then load it by its path.',
+  })
+}
+
+function notDirectory(path: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `The path ${shown(path)} is not that of a signed directory.`, {
+    file: path,
+    expected: 'the directory that holds "config.json" and "model.sig"',
+    found: 'a file, or a directory within a signed one',
+  })
+}
+
+function refusal(cause: unknown, path: string, served: ServedModel, verdict: Verdict): ModelSealError {
+  const error = cause instanceof ModelSealError ? cause : explained(cause, path, served)
+  error.verdict ??= verdict
+  return error
+}
+
+function explained(cause: unknown, path: string, served: ServedModel): ModelSealError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  const missing = served.missing.find((name) => message.includes(`"${served.urlOf(name)}"`))
+  if (missing !== undefined) return notSigned(missing)
+  return new ModelSealError(
+    'RUNTIME_FAILED',
+    `The model ${shown(path)} was verified, but Transformers.js does not load it.`,
+    {
+      file: path,
+      found: shown(message.replaceAll(served.id, path)),
+      hint: 'Check that this version of Transformers.js supports the model, and the options.',
+      cause,
+    },
+  )
+}

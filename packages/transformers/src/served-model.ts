@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { sessionOptionsFor, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
+import { withClosedEnv, type ClosedSettings } from './closed-env.ts'
+import { Deliveries, isSessionFile, type Delivery } from './deliveries.ts'
+import { verifiedResponse } from './verified-response.ts'
+
+/** Reserved by RFC 2606: should a request ever leave the process, there is nobody to answer it. */
+const HOST = 'https://modelseal.invalid/'
+
+type SessionOptions = ReturnType<typeof sessionOptionsFor>
+
+/**
+ * One verified model as Transformers.js sees it during one load: a repository under an identifier
+ * that nobody else has, whose files come from verified bytes. Transformers.js remembers requests by
+ * identifier and file name, so no two loads share one. There is no other repository, no other host
+ * and no file system.
+ */
+export class ServedModel {
+  readonly id = `modelseal/${randomUUID()}`
+  readonly #deliveries: Deliveries
+  readonly #missing = new Set<string>()
+  readonly #refusal = Promise.withResolvers<never>()
+  #refused: ModelSealError | undefined
+
+  constructor(reader: ModelReader) {
+    this.#deliveries = new Deliveries(reader)
+    this.#refusal.promise.catch(() => {})
+  }
+
+  /**
+   * Runs what Transformers.js does with this model.
+   *
+   * @throws {@link ModelSealError} the first refusal of a file; else what Transformers.js throws
+   */
+  async run<T>(env: object, load: () => Promise<T>): Promise<T> {
+    // A refusal ends the load at once, whatever Transformers.js makes of it.
+    const loaded = await Promise.race([withClosedEnv(env, this.#settings, load), this.#refusal.promise])
+    this.#throwIfRefused()
+    return loaded
+  }
+
+  /** Reads the files that Transformers.js is going to load. */
+  prepare(wanted: readonly string[]): Promise<void> {
+    return this.#deliveries.prepare(wanted)
+  }
+
+  sessionOptions(options: CheckedSessionOptions): SessionOptions {
+    return sessionOptionsFor(this.#deliveries.models, options)
+  }
+
+  /** Files that were asked for, and are not in the model. */
+  get missing(): readonly string[] {
+    return [...this.#missing]
+  }
+
+  /** How an error of Transformers.js names a file. */
+  urlOf(name: string): string {
+    return `${HOST}${this.id}/${name}`
+  }
+
+  /** Nothing more is handed out, should Transformers.js still be at it. */
+  close(): void {
+    this.#refused ??= new ModelSealError('ABORTED', 'The load of the model is over.')
+    this.#deliveries.clear()
+  }
+
+  readonly #settings: ClosedSettings = {
+    useCustomCache: true,
+    customCache: { match: (key: string) => this.#match(key), put: () => Promise.resolve() },
+    fetch: (url: unknown, request?: RequestInit) => this.#fetch(String(url), request),
+    allowLocalModels: false,
+    allowRemoteModels: true,
+    localModelPath: '',
+    remoteHost: HOST,
+    remotePathTemplate: '{model}/',
+    useFS: false,
+  }
+
+  /** The custom cache: a response of bytes, or the path of a file that ONNX Runtime is to load. */
+  async #match(key: string): Promise<Response | string | undefined> {
+    // Asked with a local path first, then with the URL.
+    if (!key.startsWith(HOST)) return undefined
+    const name = this.#nameOf(key)
+    const delivery = name === undefined ? undefined : await this.#deliver(name)
+    if (!delivery) return undefined
+    return 'path' in delivery ? delivery.path : verifiedResponse(delivery.bytes)
+  }
+
+  /**
+   * Comes after the cache had nothing; or, as a request for the first byte, to learn the size of a
+   * file that the cache knows by its path.
+   */
+  async #fetch(url: string, request: RequestInit | undefined): Promise<Response> {
+    const name = this.#nameOf(url)
+    if (name === undefined) return verifiedResponse(this.#refuse(foreign(url), url).bytes)
+    const delivery = await this.#deliver(name)
+    if (delivery && 'path' in delivery)
+      return new Response(null, { status: 206, headers: { 'content-range': `bytes 0-0/${delivery.size}` } })
+    if (delivery) return verifiedResponse(delivery.bytes)
+    this.#missing.add(name)
+    const onlySize = new Headers(request?.headers).has('range')
+    if (isSessionFile(name) && !onlySize) return verifiedResponse(this.#refuse(notSigned(name), name).bytes)
+    return new Response(null, { status: 404 })
+  }
+
+  /** The file of this model that is asked for; undefined for everything else. */
+  #nameOf(url: string): string | undefined {
+    const prefix = this.urlOf('')
+    return url.startsWith(prefix) ? url.slice(prefix.length) : undefined
+  }
+
+  async #deliver(name: string): Promise<Delivery | undefined> {
+    if (this.#refused) return this.#refuse(this.#refused, name)
+    if (!this.#deliveries.has(name)) return undefined
+    try {
+      return await this.#deliveries.file(name)
+    } catch (error) {
+      return this.#refuse(error, name)
+    }
+  }
+
+  #throwIfRefused(): void {
+    if (this.#refused) throw this.#refused
+  }
+
+  /** What Transformers.js still gets after the refusal, which is all that the caller will see. */
+  #refuse(error: unknown, file: string): { bytes: Uint8Array<ArrayBuffer> } {
+    this.#refused ??=
+      error instanceof ModelSealError ? error : new ModelSealError('INTERNAL', String(error), { cause: error })
+    this.#refusal.reject(this.#refused)
+    // Transformers.js leaves a failure to get such a file unhandled, which would end the process.
+    if (isSessionFile(file)) return { bytes: new Uint8Array() }
+    throw this.#refused
+  }
+}
+
+export function notSigned(name: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `The model needs the file ${shown(name)}, which its signature does not cover.`,
+    {
+      file: name,
+      hint: 'Sign the model with all files that Transformers.js loads, or choose another "dtype".',
+    },
+  )
+}
+
+function foreign(url: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `To load the model, Transformers.js asks for ${shown(url.replace(HOST, ''))}, which is no part of it.`,
+    { hint: 'Load that one verified by itself, and put the parts together.' },
+  )
+}
