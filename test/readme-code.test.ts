@@ -9,10 +9,11 @@ const directory = mkdtempSync(join(tmpdir(), 'modelseal-readme-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe.each([
-  ['README.md', 4],
+  ['README.md', 5],
   ['packages/core/README.md', 1],
   ['packages/onnxruntime/README.md', 4],
   ['packages/tfjs/README.md', 3],
+  ['packages/transformers/README.md', 1],
 ])('the JavaScript of %s', (readme, count) => {
   const text = readFileSync(join(ROOT, readme), 'utf8')
   const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code)

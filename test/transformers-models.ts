@@ -1,0 +1,112 @@
+import { FLOAT, entry, graph, message, model, node } from './onnx-models.ts'
+
+/** An embedding that a tiny model has for every token: this, and token number for the rest. */
+const WIDTH = 4
+const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'hello', 'world', 'good', 'bye']
+const INT64 = 7
+
+export interface TinyOptions {
+  /** Its embeddings begin with this number, by which two models can be told apart. */
+  mark?: number
+  /** Where the ONNX file says that its weights are. */
+  location?: string
+  /** What lies there; the ONNX file is in the folder "onnx". */
+  weightsAt?: string
+  config?: object
+  tokenizerConfig?: object
+}
+
+/**
+ * The files of a model for Transformers.js with eight words, whose output is the embedding of each
+ * token; the embeddings are external data.
+ */
+export function tinyModel({
+  mark = 1,
+  location = 'model.onnx_data',
+  weightsAt = `onnx/${location}`,
+  config = { 'transformers.js_config': { use_external_data_format: true } },
+  tokenizerConfig = {},
+}: TinyOptions = {}): Record<string, string | Uint8Array> {
+  return {
+    'config.json': JSON.stringify({ model_type: 'bert', hidden_size: WIDTH, ...config }),
+    'tokenizer.json': JSON.stringify(tokenizer()),
+    'tokenizer_config.json': JSON.stringify({ tokenizer_class: 'BertTokenizer', ...tokenizerConfig }),
+    'onnx/model.onnx': embeddingModel(location),
+    [weightsAt]: weights(mark),
+  }
+}
+
+/** `[CLS] hello [SEP]` in the model of a mark. */
+export function embeddingOfHello(mark: number): number[][] {
+  return [2, 4, 3].map((token) => [mark, token, token, token])
+}
+
+/** last_hidden_state = w[input_ids], with w in another file. */
+export function embeddingModel(location: string): Uint8Array {
+  return model(
+    graph({
+      nodes: [node('Gather', ['w', 'input_ids'], ['last_hidden_state'])],
+      initializers: [
+        message([1, WORDS.length], [1, WIDTH], [2, FLOAT], [8, 'w'], [13, entry('location', location)], [14, 1]),
+      ],
+      inputs: ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => shaped(name, INT64, ['n', 'length'])),
+      outputs: [shaped('last_hidden_state', FLOAT, ['n', 'length', 'width'])],
+    }),
+  )
+}
+
+function weights(mark: number): Uint8Array {
+  return new Uint8Array(new Float32Array(WORDS.flatMap((_, token) => [mark, token, token, token])).buffer)
+}
+
+function shaped(name: string, type: number, dimensions: string[]): Uint8Array {
+  const shape = message(...dimensions.map((dimension) => [1, message([2, dimension])] as [number, Uint8Array]))
+  return message([1, name], [2, message([1, message([1, type], [2, shape])])])
+}
+
+function tokenizer(): object {
+  const special = WORDS.slice(0, 4).map((content, id) => ({
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  }))
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special,
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase: true,
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [
+        { SpecialToken: { id: '[CLS]', type_id: 0 } },
+        { Sequence: { id: 'A', type_id: 0 } },
+        { SpecialToken: { id: '[SEP]', type_id: 0 } },
+      ],
+      pair: [],
+      special_tokens: {
+        '[CLS]': { id: '[CLS]', ids: [2], tokens: ['[CLS]'] },
+        '[SEP]': { id: '[SEP]', ids: [3], tokens: ['[SEP]'] },
+      },
+    },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: '[UNK]',
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(WORDS.map((word, id) => [word, id])),
+    },
+  }
+}
