@@ -9,7 +9,7 @@ import { refusal, scratch } from '../testing/scratch.ts'
 import type { HashJob } from './hash-file.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing, hashPool, threadLimit, type ThreadPool } from './pool.ts'
-import { hashBatch, type HashBatch } from './worker.ts'
+import { hashBatch, type HashBatch, type ReaderTask } from './worker.ts'
 
 const MIB = 1024 * 1024
 
@@ -62,24 +62,28 @@ test('has one file read ahead by a second thread', async () => {
   expect(pool.completed).toBe(2)
 })
 
-test.each([0, 1])(
-  'refuses the model when thread %i of a file that is read ahead dies',
-  { timeout: 30_000 },
-  async (victim) => {
-    configureHashing({ maxThreads: 2 })
-    const directory = scratch()
-    expect(spawnSync('truncate', ['-s', '4G', join(directory, 'a')]).status).toBe(0)
-    const hashing = hashFiles(await jobsOf(directory), { hashType: 'sha256' })
-    const pool = await ownPool()
-    const killing = (async () => {
-      while (pool.threads.length < 2) await setTimeout(10)
+test('refuses the model when a reader dies that the hashing thread waits for', async () => {
+  await using pool = new Piscina({ maxThreads: 2 })
+  let joined = false
+  const mortal: ThreadPool = {
+    maxThreads: 2,
+    async run(task, options) {
+      if (options.name !== 'readAhead') return pool.run(task, options)
+      // Joins the piece that is being hashed, as a reader does, and is heard of no more.
+      const piece = new Int32Array((task as ReaderTask).memory.shared, 8, 1)
+      while (Atomics.compareExchange(piece, 0, 1, 4 + (task as ReaderTask).lane) !== 1) await setTimeout(5)
+      joined = true
       await setTimeout(300)
-      await pool.threads[victim]?.terminate()
-    })()
-    await expect(hashing).rejects.toEqual(refusal('WORKER_FAILED'))
-    await killing
-  },
-)
+      throw new Error('the thread ran out of memory')
+    },
+  }
+  configureHashing({ pool: mortal })
+  const directory = scratch()
+  expect(spawnSync('truncate', ['-s', '1G', join(directory, 'a')]).status).toBe(0)
+  const hashing = hashFiles(await jobsOf(directory), { hashType: 'sha256' })
+  await expect(hashing).rejects.toEqual(refusal('WORKER_FAILED'))
+  expect(joined).toBe(true)
+})
 
 test('shares a pool that the program brings, within the bound on threads', { timeout: 20_000 }, async () => {
   await using pool = new Piscina({ maxThreads: 4 })
