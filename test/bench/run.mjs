@@ -1,0 +1,59 @@
+// Measures hashing, signing and verifying beside other programs, alternately and in one run:
+//   npm run bench -- [--case NAME]... [--size 256MiB] [--rounds 5] [--output DIRECTORY] [--list]
+// Data goes to .cache/bench, results (table.txt, results.json, chart.svg) to .cache/bench/results.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, release } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { CASES } from './cases.mjs'
+import { chartOf } from './chart.mjs'
+import { data, parseSize, sizeText } from './data.mjs'
+import { measure } from './measure.mjs'
+import { tableOf } from './table.mjs'
+import { tools } from './tools.mjs'
+
+const { values: options } = parseArgs({
+  options: {
+    case: { type: 'string', multiple: true },
+    size: { type: 'string', default: '2GiB' },
+    rounds: { type: 'string', default: '5' },
+    output: { type: 'string', default: join(data, 'results') },
+    list: { type: 'boolean' },
+  },
+})
+if (options.list) {
+  for (const { name, title } of CASES) console.log(`${name.padEnd(20)} ${title}`)
+  process.exit()
+}
+const unknown = (options.case ?? []).filter((name) => !CASES.some((one) => one.name === name))
+if (unknown.length > 0) throw new Error(`There is no case ${unknown.join(', ')}; see --list.`)
+
+const size = parseSize(options.size)
+const rounds = Number(options.rounds)
+const machine = {
+  processor: `${cpus()[0]?.model.trim()}, ${availableParallelism()} available`,
+  system: `${process.platform} ${release()}`,
+  node: process.version,
+  tools: Object.fromEntries(
+    Object.entries(tools).map(([name, tool]) => [name, tool?.version ?? 'not on this machine']),
+  ),
+  date: new Date().toISOString(),
+}
+const results = []
+for (const one of CASES) {
+  if (options.case && !options.case.includes(one.name)) continue
+  console.error(`${one.name} ...`)
+  const { contestants, targets } = await one.prepare(size)
+  const measured = await measure(contestants, one.rounds ? Math.min(one.rounds, rounds) : rounds)
+  const judged = targets.map((target) => ({ text: target.text, ...target.judge(measured) }))
+  results.push({ name: one.name, title: one.title, contestants: measured, targets: judged })
+}
+
+const heading = `${sizeText(size)} of data in the large cases, ${rounds} rounds; ${machine.processor}; Node ${machine.node}`
+const table = `${heading}\n\n${tableOf(results)}`
+mkdirSync(options.output, { recursive: true })
+writeFileSync(join(options.output, 'table.txt'), table)
+writeFileSync(join(options.output, 'results.json'), `${JSON.stringify({ machine, size, rounds, results }, null, 2)}\n`)
+writeFileSync(join(options.output, 'chart.svg'), chartOf(heading, results))
+console.log(table)
+console.error(`Written to ${options.output}`)
