@@ -39,7 +39,10 @@ const machine = {
   ),
   date: new Date().toISOString(),
 }
+const heading = `${sizeText(size)} of data in the large cases, ${rounds} rounds; ${machine.processor}; Node ${machine.node}`
 const results = []
+mkdirSync(options.output, { recursive: true })
+console.log(`${heading}\n`)
 for (const one of CASES) {
   if (options.case && !options.case.includes(one.name)) continue
   console.error(`${one.name} ...`)
@@ -47,13 +50,14 @@ for (const one of CASES) {
   const measured = await measure(contestants, one.rounds ? Math.min(one.rounds, rounds) : rounds)
   const judged = targets.map((target) => ({ text: target.text, ...target.judge(measured) }))
   results.push({ name: one.name, title: one.title, contestants: measured, targets: judged })
+  console.log(tableOf(results.slice(-1)))
+  // After each case, so that one that fails does not take the others along.
+  write('table.txt', `${heading}\n\n${tableOf(results)}`)
+  write('results.json', `${JSON.stringify({ machine, size, rounds, results }, null, 2)}\n`)
+  write('chart.svg', chartOf(heading, results))
 }
-
-const heading = `${sizeText(size)} of data in the large cases, ${rounds} rounds; ${machine.processor}; Node ${machine.node}`
-const table = `${heading}\n\n${tableOf(results)}`
-mkdirSync(options.output, { recursive: true })
-writeFileSync(join(options.output, 'table.txt'), table)
-writeFileSync(join(options.output, 'results.json'), `${JSON.stringify({ machine, size, rounds, results }, null, 2)}\n`)
-writeFileSync(join(options.output, 'chart.svg'), chartOf(heading, results))
-console.log(table)
 console.error(`Written to ${options.output}`)
+
+function write(name, text) {
+  writeFileSync(join(options.output, name), text)
+}

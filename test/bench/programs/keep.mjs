@@ -8,7 +8,6 @@ const started = performance.now()
 if (policy === undefined) {
   hash('sha256', readFileSync(file))
 } else {
-  const gather = ({ entry, read }) => read(entry)
-  await openVerifiedModel(file, { policy, signature, isolation: 'memory', gather })
+  await openVerifiedModel(file, { policy, signature, isolation: 'memory' }, ({ entry, read }) => read(entry))
 }
 console.log(JSON.stringify({ seconds: (performance.now() - started) / 1000 }))
