@@ -1,8 +1,9 @@
 // Runs the contestants of a case alternately, so that what disturbs one disturbs the others, too.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { root } from './data.mjs'
 
 /**
@@ -49,6 +50,18 @@ function peakIn(path) {
   } catch {
     return undefined
   }
+}
+
+/** How busy others keep the processors, from 0 to 1: ratios of programs with two threads need two that are free. */
+export async function busy() {
+  const [before, after] = [cpuTimes(), await setTimeout(1_000).then(cpuTimes)]
+  return 1 - (after.idle - before.idle) / (after.all - before.all)
+}
+
+function cpuTimes() {
+  const times = cpus().map((cpu) => cpu.times)
+  const idle = times.reduce((sum, one) => sum + one.idle, 0)
+  return { idle, all: times.reduce((sum, one) => sum + Object.values(one).reduce((a, b) => a + b), 0) }
 }
 
 export function median(values) {

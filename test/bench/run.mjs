@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { CASES } from './cases.mjs'
 import { chartOf } from './chart.mjs'
 import { data, parseSize, sizeText } from './data.mjs'
-import { measure } from './measure.mjs'
+import { busy, measure } from './measure.mjs'
 import { tableOf } from './table.mjs'
 import { tools } from './tools.mjs'
 
@@ -47,9 +47,10 @@ for (const one of CASES) {
   if (options.case && !options.case.includes(one.name)) continue
   console.error(`${one.name} ...`)
   const { contestants, targets } = await one.prepare(size)
+  const disturbed = await busy()
   const measured = await measure(contestants, one.rounds ? Math.min(one.rounds, rounds) : rounds)
   const judged = targets.map((target) => ({ text: target.text, ...target.judge(measured) }))
-  results.push({ name: one.name, title: one.title, contestants: measured, targets: judged })
+  results.push({ name: one.name, title: one.title, busy: disturbed, contestants: measured, targets: judged })
   console.log(tableOf(results.slice(-1)))
   // After each case, so that one that fails does not take the others along.
   write('table.txt', `${heading}\n\n${tableOf(results)}`)

@@ -29,11 +29,9 @@ function ratio(text, above, below, holds) {
       const one = named(measured, above)
       const other = named(measured, below)
       if (!one || !other) return { missing: true }
-      return summary(
-        one.seconds.map((seconds, round) => seconds / other.seconds[round]),
-        holds,
-        'x',
-      )
+      const ratios = one.seconds.map((seconds, round) => seconds / other.seconds[round])
+      // The fastest rounds were disturbed least.
+      return { ...summary(ratios, holds, 'x'), best: Math.min(...one.seconds) / Math.min(...other.seconds) }
     },
   }
 }
