@@ -55,6 +55,26 @@ describe('--hash-type and --shard-size', () => {
   })
 })
 
+describe('--max-workers', () => {
+  test.each(['1', '3'])('hashes a large model with %s threads to the same digest', async (workers) => {
+    await write('vad/weights.bin', Buffer.alloc(40 * 1024 * 1024 + 1, 7))
+    const digest = await modelseal(DIGEST)
+    expect(await modelseal([...DIGEST, '--max-workers', workers])).toEqual(digest)
+    expect(await modelseal([...SIGN, '--max_workers', workers])).toMatchObject({ code: 0, stderr: '' })
+    expect(await modelseal([...VERIFY, `--max-workers=${workers}`])).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  test.each([
+    [['--max-workers', '0'], 'not a positive whole number'],
+    [['--max-workers', 'all'], 'not a positive whole number'],
+    [['--max-workers', '1000000'], 'maxThreads'],
+  ])('%j is refused', async (options, says) => {
+    const refused = await modelseal([...DIGEST, ...options])
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain(says)
+  })
+})
+
 describe('--only', () => {
   test('checks these files alone, and says so', async () => {
     await write('vad/vocabulary.txt', 'a b c')

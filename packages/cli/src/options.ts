@@ -25,6 +25,14 @@ export function withModel(command: Command): Command {
     )
     .option('--no-ignore-git-paths', 'take .git, .gitignore, .gitattributes and .github in')
     .option('--ignore-git-paths', 'leave them out (default)')
+    .addOption(workersOption())
+}
+
+/** `--max-workers`, which every command has that hashes. */
+export function workersOption(): Option {
+  return new Option('--max-workers <count>', 'threads that hash at the most; without it, one a processor').argParser(
+    positiveInteger,
+  )
 }
 
 /** Adds the options of {@link HashingFlags}. */

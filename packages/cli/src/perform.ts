@@ -30,6 +30,7 @@ interface CommonFlags {
   json?: boolean
   /** Absolute. */
   ignorePaths?: string[]
+  maxWorkers?: number
 }
 
 /** Makes a commander action of a command's work. */
@@ -40,6 +41,10 @@ export type Perform = <Flags>(
 /** Runs commands with progress and interruption, and prints what they have to say. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
+    if (flags.maxWorkers !== undefined) {
+      const { configureHashing } = await import('@modelseal/core')
+      configureHashing({ maxThreads: flags.maxWorkers })
+    }
     const talkative = isTalkative(logLevelOf(command))
     const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])

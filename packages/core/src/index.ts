@@ -56,7 +56,7 @@ export type { ListedFile, Manifest, Resource } from './manifest/manifest.ts'
 export { referencedName } from './manifest/references.ts'
 export type { Serialization } from './manifest/serialization.ts'
 export type { HashType } from './hashing/algorithms.ts'
-export { closeHashPool } from './hashing/pool.ts'
+export { closeHashPool, configureHashing, type HashingOptions, type ThreadPool } from './hashing/pool.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
 export { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from './verification/sigstore.ts'
 export {

@@ -1,7 +1,7 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
 import { checkedAmount, summary } from '../output.ts'
-import { nonEmpty, pathOption, withJson } from '../options.ts'
+import { nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 interface Flags {
@@ -16,6 +16,7 @@ export function addVerifyPolicy(program: Command, perform: Perform): Command {
     .argument('<model>', 'directory or file of the model', nonEmpty)
     .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
     .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addOption(workersOption())
     .addHelpText('after', HELP)
     .action(perform(verifyByPolicy))
 }

@@ -67,7 +67,11 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
     })
   }
   // Copied once, before the first check, so that nothing can change under the checks.
-  const bytes = Buffer.from(input)
+  return parseOwnBundle(Buffer.from(input), path)
+}
+
+/** As {@link parseBundle}, of bytes that nobody else holds. */
+export function parseOwnBundle(bytes: Buffer, path?: string): UnverifiedBundle {
   const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
   const json = parseStrictJson(bytes, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
   const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(

@@ -1,12 +1,12 @@
 import { readSmallFile } from '../source/read-small-file.ts'
-import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from './bundle.ts'
+import { MAX_BUNDLE_BYTES, parseOwnBundle, type UnverifiedBundle } from './bundle.ts'
 
 /**
  * Reads and parses a bundle file.
  *
  * @param maxBytes where it is to be one of several, what is left for it
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
- * `INVALID_ARGUMENT`, `FILE_SPECIAL`, and what {@link parseBundle} throws
+ * `INVALID_ARGUMENT`, `FILE_SPECIAL`, and what {@link parseOwnBundle} throws
  */
 export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Promise<UnverifiedBundle> {
   const bytes = await readSmallFile(path, {
@@ -16,5 +16,5 @@ export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Pro
     tooLarge: 'BUNDLE_TOO_LARGE',
     hint: 'Give the path of the bundle that the publisher made for this model.',
   })
-  return parseBundle(bytes, path)
+  return parseOwnBundle(bytes, path)
 }

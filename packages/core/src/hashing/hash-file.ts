@@ -4,6 +4,7 @@ import { abortedError, type SourceFile } from '../source/local-source.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
+import type { BytesAhead } from './read-ahead.ts'
 
 /** A part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
 export interface ByteRange {
@@ -45,17 +46,18 @@ let scratch: Uint8Array<ArrayBuffer> | undefined
 
 /**
  * Reads and hashes one file, synchronously: this is the work of a pool's thread, and of the
- * calling thread for tiny models.
+ * calling thread for tiny models. Another thread may read `ahead`, for a job of one range whose
+ * bytes are not kept.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or does not
  * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
  */
-export function hashFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
+export function hashFile(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): HashResult {
   const { file } = job
   const fd = file.fd ?? openListed(file)
   try {
     checkUnchanged(file, fd)
-    const result = job.keep ? hashKept(job, fd, hashType, control) : hashThrough(job, fd, hashType, control)
+    const result = job.keep ? hashKept(job, fd, hashType, control) : hashThrough(job, fd, hashType, control, ahead)
     checkUnchanged(file, fd)
     return result
   } catch (error) {
@@ -65,15 +67,22 @@ export function hashFile(job: HashJob, hashType: HashType, control: HashControl)
   }
 }
 
-function hashThrough(job: HashJob, fd: number, hashType: HashType, control: HashControl): HashResult {
-  if (job.copyTo === undefined) return hashRanges(job, fd, hashType, control, () => {})
+function hashThrough(
+  job: HashJob,
+  fd: number,
+  hashType: HashType,
+  control: HashControl,
+  ahead: BytesAhead | undefined,
+): HashResult {
+  const reading: Reading = { file: job.file, fd, hashType, control, ahead }
+  if (job.copyTo === undefined) return hashRanges(job, reading)
   const copy = copying(job.file, () => openSync(job.copyTo ?? '', 'wx', 0o600))
   try {
-    return hashRanges(job, fd, hashType, control, (chunk) => {
+    const put = (chunk: Uint8Array) =>
       copying(job.file, () => {
         for (let done = 0; done < chunk.length;) done += writeSync(copy, chunk, done)
       })
-    })
+    return hashRanges(job, { ...reading, put })
   } finally {
     closeSync(copy)
   }
@@ -96,34 +105,41 @@ function copying<T>(file: SourceFile, write: () => T): T {
   }
 }
 
-function hashRanges(
-  job: HashJob,
-  fd: number,
-  hashType: HashType,
-  control: HashControl,
-  put: (chunk: Uint8Array) => void,
-): HashResult {
+/** How a file is read and hashed, and where its bytes go besides. */
+interface Reading {
+  file: SourceFile
+  fd: number
+  hashType: HashType
+  control: HashControl
+  ahead: BytesAhead | undefined
+  put?: (chunk: Uint8Array) => void
+}
+
+function hashRanges({ ranges }: HashJob, reading: Reading): HashResult {
+  // Not pushed one by one: an array that grew keeps room for sixteen, and there are many arrays.
+  return { digests: ranges.map((range) => hashRange(range, reading)) }
+}
+
+function hashRange({ start, end }: ByteRange, { file, fd, hashType, control, ahead, put }: Reading): string {
   scratch ??= new Uint8Array(CHUNK_BYTES)
   const algorithm = ALGORITHMS[hashType]
-  const digests: string[] = []
-  for (const { start, end } of job.ranges) {
-    if (end - start <= CHUNK_BYTES) {
-      const bytes = scratch.subarray(0, end - start)
-      readFully(job.file, fd, bytes, start, control)
-      put(bytes)
-      digests.push(algorithm.whole(bytes))
-      continue
-    }
-    const hasher = algorithm.start()
-    for (let offset = start; offset < end; offset += CHUNK_BYTES) {
-      const chunk = scratch.subarray(0, Math.min(CHUNK_BYTES, end - offset))
-      readFully(job.file, fd, chunk, offset, control)
-      put(chunk)
-      hasher.update(chunk)
-    }
-    digests.push(hasher.hex())
+  if (end - start <= CHUNK_BYTES) {
+    const bytes = scratch.subarray(0, end - start)
+    readFully(file, fd, bytes, start, control)
+    put?.(bytes)
+    return algorithm.whole(bytes)
   }
-  return { digests }
+  const hasher = algorithm.start()
+  for (let offset = start; offset < end;) {
+    const read = ahead?.next(offset, end)
+    const chunk = read ?? scratch.subarray(0, Math.min(CHUNK_BYTES, end - offset))
+    if (read) control.advance(read.length)
+    else readFully(file, fd, chunk, offset, control)
+    put?.(chunk)
+    hasher.update(chunk)
+    offset += chunk.length
+  }
+  return hasher.hex()
 }
 
 /** The buffer is filled piece by piece, and each piece hashed while it is still in the cache. */
@@ -144,13 +160,19 @@ function hashKept(job: HashJob, fd: number, hashType: HashType, control: HashCon
 
 function readFully(file: SourceFile, fd: number, into: Uint8Array, position: number, control: HashControl): void {
   if (control.aborted()) throw abortedError()
+  if (fillFrom(fd, into, position) < into.length) throw changed(file, 'it ended early')
+  control.advance(into.length)
+}
+
+/** Reads as many bytes as `into` holds, or fewer where the file ends before; returns their number. */
+export function fillFrom(fd: number, into: Uint8Array, position: number): number {
   let done = 0
   while (done < into.length) {
     const count = readSync(fd, into, done, into.length - done, position + done)
-    if (count === 0) throw changed(file, 'it ended early')
+    if (count === 0) break
     done += count
   }
-  control.advance(into.length)
+  return done
 }
 
 function allocate(file: SourceFile): ArrayBuffer {

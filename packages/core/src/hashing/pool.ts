@@ -1,33 +1,108 @@
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
-import type { Piscina } from 'piscina'
-import { ModelSealError } from '../errors.ts'
-import type { HashBatch, HashBatchResult } from './worker.ts'
+import type { MessagePort } from 'node:worker_threads'
+import { ModelSealError, shown } from '../errors.ts'
+import type { ReadAheadMemory } from './read-ahead.ts'
 
-export type HashPool = Piscina<HashBatch, HashBatchResult>
+/** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
+export interface ThreadPool {
+  /** Runs the function `name` of the module `filename` with `task` in one of the threads. */
+  run(task: unknown, options: { filename: string; name: string; transferList?: MessagePort[] }): Promise<unknown>
+  /** How many threads there are at the most. */
+  readonly maxThreads: number
+}
+
+/** How this process hashes. */
+export interface HashingOptions {
+  /** How many threads hash at the most. Default: as many as processors are available. */
+  maxThreads?: number | undefined
+  /**
+   * A `Piscina` of the program's own that the hashing shares. Its threads are the program's: they are
+   * neither made nor ended here.
+   */
+  pool?: ThreadPool | undefined
+}
 
 /** Idle threads go after this time, in milliseconds. */
 const IDLE_TIMEOUT = 5_000
+/** Of a thread's heap, for new objects. */
+const YOUNG_MEGABYTES = 3
+/** More threads than any machine has; a mistyped number would otherwise start them. */
+const MOST_THREADS = 1_024
+
+interface OwnPool extends ThreadPool {
+  destroy(): Promise<void>
+}
+
+interface HashingState {
+  options: HashingOptions
+  /** Made by the first operation that needs it. */
+  own?: Promise<OwnPool> | undefined
+  /** Of the operations that run now. */
+  readAheads: Set<ReadAheadMemory>
+}
 
 // The ESM and the CommonJS build of this module share one pool.
-const POOL = Symbol.for('modelseal.hashing.pool/1')
-const registry = globalThis as { [POOL]?: Promise<HashPool> | undefined }
-
-/** How many threads hash at once. */
-const POOL_THREADS = availableParallelism()
+const STATE = Symbol.for('modelseal.hashing/2')
+const registry = globalThis as { [STATE]?: HashingState | undefined }
+const state = (registry[STATE] ??= { options: {}, readAheads: new Set() })
 
 /**
- * The one pool of this process, made on first use. Idle threads do not keep the process alive.
+ * Sets how all hashing of this process uses threads, from the next operation on; without options it
+ * is again as it was at the start. Models under 8 MiB are hashed on the calling thread, always.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ * @example
+ * ```ts
+ * configureHashing({ maxThreads: 2 }) // leave the other processors to inference
+ * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the threads of the program
+ * ```
+ */
+export function configureHashing({ maxThreads, pool }: HashingOptions = {}): void {
+  if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The option maxThreads makes no sense.', {
+      expected: `a whole number from 1 to ${MOST_THREADS}`,
+      found: shown(String(maxThreads)),
+    })
+  }
+  if (pool !== undefined && !isThreadPool(pool)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The option pool makes no sense.', {
+      expected: 'a Piscina',
+      found: typeof pool,
+    })
+  }
+  // Operations that run keep the pool they have; its threads go when they have been idle.
+  if (maxThreads !== state.options.maxThreads) state.own = undefined
+  state.options = { maxThreads, pool }
+}
+
+function isThreadPool(value: unknown): value is ThreadPool {
+  const { run, maxThreads } = (value ?? {}) as Partial<ThreadPool>
+  return typeof run === 'function' && typeof maxThreads === 'number'
+}
+
+/** How many threads an operation may keep busy. */
+export function threadLimit(pool: ThreadPool): number {
+  return Math.min(pool.maxThreads, state.options.maxThreads ?? Infinity)
+}
+
+/** The operations whose threads may read ahead. */
+export const activeReadAheads = state.readAheads
+
+/**
+ * The pool that hashing uses: the one that the program brought, else the one of this process, made on
+ * first use. Idle threads do not keep the process alive.
  *
  * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export async function hashPool(): Promise<HashPool> {
-  const pool = (registry[POOL] ??= createPool())
+export async function hashPool(): Promise<ThreadPool> {
+  if (state.options.pool) return state.options.pool
+  const own = (state.own ??= createPool(state.options.maxThreads ?? availableParallelism()))
   try {
-    return await pool
+    return await own
   } catch (cause) {
     // The next operation tries again.
-    if (registry[POOL] === pool) registry[POOL] = undefined
+    if (state.own === own) state.own = undefined
     throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
       hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',
       cause,
@@ -36,8 +111,8 @@ export async function hashPool(): Promise<HashPool> {
 }
 
 /**
- * Ends the threads of the hashing pool at once. Not needed before a process exits; the next
- * operation makes a new pool.
+ * Ends the threads of the hashing pool at once; a pool that the program brought stays as it is. Not
+ * needed before a process exits; the next operation makes a new pool.
  *
  * @example
  * ```ts
@@ -45,24 +120,34 @@ export async function hashPool(): Promise<HashPool> {
  * ```
  */
 export async function closeHashPool(): Promise<void> {
-  const pool = registry[POOL]
-  registry[POOL] = undefined
-  await (await pool?.catch(() => undefined))?.destroy()
+  const { own } = state
+  state.own = undefined
+  await (await own?.catch(() => undefined))?.destroy()
 }
 
-async function createPool(): Promise<HashPool> {
+/** The module of the tasks: beside the source when run from it, else as CommonJS, which a thread starts faster. */
+export function workerModule(): string {
+  const file = extname(import.meta.url) === '.ts' ? './worker.ts' : './hashing-worker.cjs'
+  return new URL(file, import.meta.url).href
+}
+
+async function createPool(maxThreads: number): Promise<OwnPool> {
   // By way of the default export: the package is a class that carries its other names as accessors,
   // and those the CommonJS build does not see through an import of the whole.
   const { default: piscina } = await import('piscina')
-  // Beside the source when run from it, else the built file of the same module format.
-  const extension = extname(import.meta.url)
-  const worker = extension === '.ts' ? './worker.ts' : `./hashing-worker${extension}`
-  return new piscina.Piscina<HashBatch, HashBatchResult>({
-    filename: new URL(worker, import.meta.url).href,
+  const pool = new piscina.Piscina<unknown, unknown>({
+    filename: workerModule(),
+    name: 'hashBatch',
     minThreads: 0,
-    maxThreads: POOL_THREADS,
+    maxThreads,
     idleTimeout: IDLE_TIMEOUT,
     concurrentTasksPerWorker: 1,
+    // What hashing leaves behind is small and short-lived: less of it at once stays in the cache.
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
+    stricterFIFO: true, // the largest go first
     execArgv: [], // the program's own preloads have no business in these threads
   })
+  // A thread that dies fails its task, and so the operation; one without a task harms nobody.
+  pool.on('error', () => {})
+  return pool
 }

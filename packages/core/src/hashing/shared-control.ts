@@ -2,10 +2,12 @@ import type { HashControl } from './hash-file.ts'
 
 const ABORT_FLAG = 0
 const BYTES_DONE = 1
+const STARTED = 2
+const WORDS = 3
 
 /** Memory that the calling thread and the workers of one operation share. */
 export function newSharedControl(): SharedArrayBuffer {
-  return new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT)
+  return new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT)
 }
 
 /** The workers' side: looks for the abort flag, counts bytes. */
@@ -20,6 +22,16 @@ export function sharedControl(memory: SharedArrayBuffer): HashControl {
 /** Tells every worker of the operation to stop at its next chunk. */
 export function abortShared(memory: SharedArrayBuffer): void {
   Atomics.store(new BigInt64Array(memory), ABORT_FLAG, 1n)
+}
+
+/** A worker tells that it has begun to hash. */
+export function tellStarted(memory: SharedArrayBuffer): void {
+  Atomics.store(new BigInt64Array(memory), STARTED, 1n)
+}
+
+/** Whether any worker has begun to hash. */
+export function hasStarted(memory: SharedArrayBuffer): boolean {
+  return Atomics.load(new BigInt64Array(memory), STARTED) !== 0n
 }
 
 /** Bytes that all workers of the operation have hashed so far. */

@@ -1,36 +1,59 @@
-import { move, transferableSymbol, valueSymbol } from 'piscina'
+import type { MessagePort } from 'node:worker_threads'
 import { ModelSealError, type SerializedError } from '../errors.ts'
 import type { HashType } from './algorithms.ts'
-import { hashFile, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
-import { sharedControl } from './shared-control.ts'
+import { hashFile, type HashJob, type HashResult } from './hash-file.ts'
+import { BytesAhead, type ReadAheadMemory } from './read-ahead.ts'
+import { readFilesAhead } from './read-file-ahead.ts'
+import { sharedControl, tellStarted } from './shared-control.ts'
 
 /** One message to a worker: several small files, or one large one. */
 export interface HashBatch {
   jobs: readonly HashJob[]
   hashType: HashType
   control: SharedArrayBuffer
+  /** For a single job that another thread may read ahead for. */
+  ahead?: { memory: ReadAheadMemory; piece: number } | undefined
+  /** Where kept bytes are sent, so that they are moved and not copied. */
+  bytes?: MessagePort | undefined
 }
 
 /** The first error ends a batch; errors travel as plain values, since threads lose their class. */
 export type HashBatchResult = { results: HashResult[] } | { error: SerializedError }
 
-/** The piscina task. Kept bytes are transferred, not copied. */
-export default function hashBatch(batch: HashBatch): HashBatchResult {
-  const control: HashControl = sharedControl(batch.control)
+/** A worker's task: hashes files. */
+export function hashBatch(batch: HashBatch): HashBatchResult {
+  const control = sharedControl(batch.control)
+  tellStarted(batch.control)
+  const ahead = batch.ahead && new BytesAhead(batch.ahead.memory, batch.ahead.piece, control)
   try {
-    const results = batch.jobs.map((job) => hashFile(job, batch.hashType, control))
-    const transfer = results.flatMap(({ bytes }) => (bytes ? [bytes] : []))
-    if (transfer.length === 0) return { results }
-    return move({
-      get [transferableSymbol]() {
-        return transfer
-      },
-      get [valueSymbol]() {
-        return { results }
-      },
-    }) as unknown as HashBatchResult
+    const results = batch.jobs.map((job) => hashFile(job, batch.hashType, control, ahead))
+    if (batch.bytes) sendBytes(batch.bytes, results)
+    return { results }
   } catch (error) {
     if (error instanceof ModelSealError) return { error: error.toJSON() }
     throw error
+  } finally {
+    ahead?.end()
   }
+}
+
+/** A port of our own, since the way of a pool to move a result differs between its versions. */
+function sendBytes(port: MessagePort, results: HashResult[]): void {
+  const bytes = results.flatMap((result) => result.bytes ?? [])
+  for (const result of results) delete result.bytes
+  port.postMessage(bytes, bytes)
+}
+
+/** What a thread that has nothing to hash may do for those that have. */
+export interface ReaderTask {
+  memory: ReadAheadMemory
+  lane: number
+  /** What is being hashed now, by the number of the piece. */
+  pieces: ReadonlyMap<number, HashJob>
+  control: SharedArrayBuffer
+}
+
+/** A worker's task: reads ahead for other workers. */
+export function readAhead({ memory, lane, pieces, control }: ReaderTask): void {
+  readFilesAhead(memory, lane, pieces, sharedControl(control))
 }

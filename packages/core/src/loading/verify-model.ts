@@ -46,8 +46,7 @@ export interface VerifyResult {
 export async function verifyModel(path: string, options: VerifyOptions): Promise<VerifyResult> {
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature)
-  const bundle = await readBundle(signature)
-  const { signer, time, manifest } = await verifyBundle(bundle, options.verifier)
+  const { signer, time, manifest } = await verified(signature, options.verifier)
   const contents = await Contents.compareNames(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
@@ -62,4 +61,9 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
     files: { checked, signed: manifest.files.size },
     bytes,
   }
+}
+
+/** A function of its own, so that the bundle, which may be large, is gone when the model is hashed. */
+async function verified(signature: string, verifier: Verifier): ReturnType<typeof verifyBundle> {
+  return verifyBundle(await readBundle(signature), verifier)
 }

@@ -1,0 +1,288 @@
+import type { HashControl } from './hash-file.ts'
+import { abortedError } from '../source/local-source.ts'
+
+/**
+ * Memory in which threads that have nothing to hash read ahead for those that have. A piece is one
+ * large range of one file. The thread that hashes it never waits for a reader to come: it reads for
+ * itself until a reader has joined, and again after the reader left, for whatever reason.
+ *
+ * What stands in here is written by threads of this process alone, as all of its memory is.
+ */
+export interface ReadAheadMemory {
+  shared: SharedArrayBuffer
+  pieces: number
+  /** Readers that there can be at once, each with its own slots. */
+  lanes: number
+}
+
+/** A slot and its neighbours stay in the core's cache between read and hash: measured faster than larger ones. */
+const SLOT_BYTES = 256 * 1024
+const SLOTS = 4
+/** Longest sleep of a thread before it looks whether the operation was aborted, in milliseconds. */
+const NAP = 50
+/** How long a reader waits for the first piece to be begun, in milliseconds. */
+const PATIENCE = 1_000
+
+// The state of a piece. From HELPED on: read ahead by the reader of the lane `state - HELPED`.
+const WAITING = 0
+const BEGUN = 1
+/** Read by the thread that hashes it until the end: its reader has left. */
+const ALONE = 2
+const DONE = 3
+const HELPED = 4
+
+// Words of a lane, and the phases that the first of them tells.
+const PHASE = 0
+const FILLED = 1
+const TAKEN = 2
+const LANE_WORDS = 4
+const JOINED = 0
+const GOING = 1
+const LEFT = 2
+
+// Words of the whole.
+const CHANGES = 0
+const RELEASED = 1
+const BOARD_WORDS = 2
+
+/** The memory of one operation. */
+export function newReadAhead(pieces: number, lanes: number): ReadAheadMemory {
+  return { shared: new SharedArrayBuffer(slotsAt(pieces, lanes) + lanes * SLOTS * SLOT_BYTES), pieces, lanes }
+}
+
+/** Sends the readers away: other operations have work for their threads. */
+export function releaseReaders({ shared }: ReadAheadMemory): void {
+  Atomics.store(new Int32Array(shared, 0, BOARD_WORDS), RELEASED, 1)
+}
+
+/** The side that hashes one piece. */
+export class BytesAhead {
+  readonly #views: Views
+  readonly #piece: number
+  readonly #control: HashControl
+  #lane: Lane | undefined
+  #taken = 0
+  #holds = false
+  #begun = false
+
+  constructor(memory: ReadAheadMemory, piece: number, control: HashControl) {
+    this.#views = new Views(memory)
+    this.#piece = piece
+    this.#control = control
+  }
+
+  /**
+   * The bytes of the file from `offset` on, as many as a slot holds and at most up to `end`; or
+   * nothing where nobody reads ahead, and the caller reads for itself. They stay as they are until
+   * the next call.
+   */
+  next(offset: number, end: number): Uint8Array | undefined {
+    this.#begin()
+    this.#giveBack()
+    this.#lane ??= this.#join(offset)
+    const lane = this.#lane
+    if (!lane) return undefined
+    for (;;) {
+      if (this.#control.aborted()) throw abortedError()
+      const filled = Atomics.load(lane.words, FILLED)
+      if (filled !== this.#taken) {
+        this.#holds = true
+        return lane.slot(this.#taken).subarray(0, Math.min(SLOT_BYTES, end - offset))
+      }
+      // The reader fills before it leaves, so whether it filled is looked at again.
+      if (Atomics.load(lane.words, PHASE) === LEFT && Atomics.load(lane.words, FILLED) === filled) {
+        this.#lane = undefined
+        this.#views.setPiece(this.#piece, ALONE)
+        return undefined
+      }
+      Atomics.wait(lane.words, FILLED, filled, NAP)
+    }
+  }
+
+  /** To be called when the piece is hashed, or is not going to be. */
+  end(): void {
+    this.#giveBack()
+    const lane = this.#lane ?? this.#helper(this.#views.swapPiece(this.#piece, BEGUN, DONE))
+    if (lane) this.#views.leave(lane)
+    this.#views.setPiece(this.#piece, DONE)
+  }
+
+  /** Only now may a reader open the file, so that it cannot take the last descriptor away from this side. */
+  #begin(): void {
+    if (this.#begun) return
+    this.#begun = true
+    this.#views.setPiece(this.#piece, BEGUN)
+  }
+
+  #join(offset: number): Lane | undefined {
+    const lane = this.#helper(this.#views.piece(this.#piece))
+    if (!lane) return undefined
+    this.#taken = 0
+    lane.start[0] = offset // published by the phase
+    Atomics.store(lane.words, PHASE, GOING)
+    Atomics.notify(lane.words, PHASE)
+    return lane
+  }
+
+  #helper(state: number): Lane | undefined {
+    return state < HELPED ? undefined : this.#views.lane(state - HELPED)
+  }
+
+  #giveBack(): void {
+    if (!this.#holds || !this.#lane) return
+    this.#holds = false
+    Atomics.store(this.#lane.words, TAKEN, ++this.#taken)
+    Atomics.notify(this.#lane.words, TAKEN)
+  }
+}
+
+/** Puts the bytes of a file from `position` on into a slot; false where they are not to be had. */
+export type FillSlot = (slot: Uint8Array, position: number) => boolean
+
+/** The side that reads: one thread, with one lane. */
+export class ReaderLane {
+  readonly #views: Views
+  readonly #index: number
+  readonly #lane: Lane
+  readonly #control: HashControl
+
+  constructor(memory: ReadAheadMemory, index: number, control: HashControl) {
+    this.#views = new Views(memory)
+    this.#index = index
+    this.#lane = this.#views.lane(index)
+    this.#control = control
+  }
+
+  /** The first of these pieces that is being hashed without a reader; none where nothing is left to do. */
+  find(pieces: Iterable<number>): number | undefined {
+    const candidates = [...pieces]
+    const patience = performance.now() + PATIENCE
+    while (!this.#unwanted() && performance.now() < patience) {
+      const seen = this.#views.changes()
+      let waiting = false
+      for (const piece of candidates) {
+        const state = this.#views.piece(piece)
+        if (state === BEGUN) return piece
+        waiting ||= state === WAITING
+      }
+      if (!waiting) return undefined
+      this.#views.awaitChange(seen)
+    }
+    return undefined
+  }
+
+  /** Reads ahead for one piece, which ends at `end`, until it or its hashing ends. */
+  serve(piece: number, end: number, fill: FillSlot): void {
+    const { words, start } = this.#lane
+    Atomics.store(words, PHASE, JOINED)
+    Atomics.store(words, FILLED, 0)
+    Atomics.store(words, TAKEN, 0)
+    if (this.#views.swapPiece(piece, BEGUN, HELPED + this.#index) !== BEGUN) return
+    while (Atomics.load(words, PHASE) === JOINED && !this.#unwanted()) Atomics.wait(words, PHASE, JOINED, NAP)
+    if (Atomics.load(words, PHASE) === GOING) this.#fillFrom(start[0] ?? end, end, fill)
+    this.#views.leave(this.#lane)
+    // The slots are not this thread's again before the other side has let go of them.
+    while (this.#views.piece(piece) >= HELPED && !this.#control.aborted()) this.#views.awaitPiece(piece)
+  }
+
+  #fillFrom(start: number, end: number, fill: FillSlot): void {
+    const { words } = this.#lane
+    let filled = 0
+    for (let position = start; position < end; position += SLOT_BYTES) {
+      for (let taken = Atomics.load(words, TAKEN); filled - taken === SLOTS; taken = Atomics.load(words, TAKEN)) {
+        if (Atomics.load(words, PHASE) === LEFT || this.#unwanted()) return
+        Atomics.wait(words, TAKEN, taken, NAP)
+      }
+      if (Atomics.load(words, PHASE) === LEFT || this.#unwanted()) return
+      if (!fill(this.#lane.slot(filled).subarray(0, Math.min(SLOT_BYTES, end - position)), position)) return
+      Atomics.store(words, FILLED, ++filled)
+      Atomics.notify(words, FILLED)
+    }
+  }
+
+  #unwanted(): boolean {
+    return this.#views.released() || this.#control.aborted()
+  }
+}
+
+/** One reader's place in the memory. */
+interface Lane {
+  words: Int32Array
+  /** Where in the file the first slot begins, in bytes. */
+  start: Float64Array
+  slot: (index: number) => Uint8Array
+}
+
+/** The memory, by the names of its parts. */
+class Views {
+  readonly #memory: ReadAheadMemory
+  readonly #board: Int32Array
+  readonly #pieces: Int32Array
+
+  constructor(memory: ReadAheadMemory) {
+    this.#memory = memory
+    this.#board = new Int32Array(memory.shared, 0, BOARD_WORDS)
+    this.#pieces = new Int32Array(memory.shared, BOARD_WORDS * 4, memory.pieces)
+  }
+
+  piece(index: number): number {
+    return Atomics.load(this.#pieces, index)
+  }
+
+  swapPiece(index: number, from: number, to: number): number {
+    return Atomics.compareExchange(this.#pieces, index, from, to)
+  }
+
+  setPiece(index: number, state: number): void {
+    Atomics.store(this.#pieces, index, state)
+    Atomics.notify(this.#pieces, index)
+    Atomics.add(this.#board, CHANGES, 1)
+    Atomics.notify(this.#board, CHANGES)
+  }
+
+  awaitPiece(index: number): void {
+    const state = this.piece(index)
+    if (state >= HELPED) Atomics.wait(this.#pieces, index, state, NAP)
+  }
+
+  changes(): number {
+    return Atomics.load(this.#board, CHANGES)
+  }
+
+  awaitChange(seen: number): void {
+    Atomics.wait(this.#board, CHANGES, seen, NAP)
+  }
+
+  released(): boolean {
+    return Atomics.load(this.#board, RELEASED) !== 0
+  }
+
+  lane(index: number): Lane {
+    const { shared, pieces, lanes } = this.#memory
+    const slots = slotsAt(pieces, lanes) + index * SLOTS * SLOT_BYTES
+    return {
+      words: new Int32Array(shared, wordsAt(pieces) + index * LANE_WORDS * 4, LANE_WORDS),
+      start: new Float64Array(shared, startsAt(pieces, lanes) + index * 8, 1),
+      slot: (count) => new Uint8Array(shared, slots + (count % SLOTS) * SLOT_BYTES, SLOT_BYTES),
+    }
+  }
+
+  /** Either side ends the reading ahead, and wakes the other. */
+  leave({ words }: Lane): void {
+    Atomics.store(words, PHASE, LEFT)
+    for (const word of [PHASE, FILLED, TAKEN]) Atomics.notify(words, word)
+  }
+}
+
+function wordsAt(pieces: number): number {
+  return (BOARD_WORDS + pieces) * 4
+}
+
+function startsAt(pieces: number, lanes: number): number {
+  return Math.ceil((wordsAt(pieces) + lanes * LANE_WORDS * 4) / 8) * 8
+}
+
+/** Slots begin on a page of their own. */
+function slotsAt(pieces: number, lanes: number): number {
+  return Math.ceil((startsAt(pieces, lanes) + lanes * 8) / 4096) * 4096
+}

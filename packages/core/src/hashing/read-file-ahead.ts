@@ -1,0 +1,54 @@
+import { closeSync } from 'node:fs'
+import { checkUnchanged, openListed } from '../source/open-file.ts'
+import { fillFrom, type HashControl, type HashJob } from './hash-file.ts'
+import { ReaderLane, type ReadAheadMemory } from './read-ahead.ts'
+
+/**
+ * Reads ahead for the threads that hash these pieces, until none of them needs it any more. No error
+ * comes from here: where a file cannot be read, or is not the one that was listed, its reader leaves,
+ * and the thread that hashes it meets the same and reports it.
+ */
+export function readFilesAhead(
+  memory: ReadAheadMemory,
+  lane: number,
+  pieces: ReadonlyMap<number, HashJob>,
+  control: HashControl,
+): void {
+  const reader = new ReaderLane(memory, lane, control)
+  // The last one begun has the most left.
+  const left = new Map([...pieces].reverse())
+  for (let piece = reader.find(left.keys()); piece !== undefined; piece = reader.find(left.keys())) {
+    const job = left.get(piece)
+    left.delete(piece)
+    if (job) serve(reader, piece, job)
+  }
+}
+
+function serve(reader: ReaderLane, piece: number, { file, ranges }: HashJob): void {
+  const fd = opened(file)
+  if (fd === undefined) return
+  try {
+    reader.serve(piece, ranges[0]?.end ?? 0, (slot, position) => {
+      try {
+        return fillFrom(fd, slot, position) === slot.length
+      } catch {
+        return false
+      }
+    })
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** By its path, even where the caller has it open: a descriptor of the caller's may close at any time. */
+function opened(file: HashJob['file']): number | undefined {
+  let fd: number | undefined
+  try {
+    fd = openListed(file)
+    checkUnchanged(file, fd)
+    return fd
+  } catch {
+    if (fd !== undefined) closeSync(fd)
+    return undefined
+  }
+}

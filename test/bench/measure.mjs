@@ -1,0 +1,71 @@
+// Runs the contestants of a case alternately, so that what disturbs one disturbs the others, too.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { root } from './data.mjs'
+
+/**
+ * Each contestant: `name`, `command`; `before` to be run first, unmeasured; `says` where the program
+ * itself prints what is measured, as JSON on its last line. The first round is not counted.
+ */
+export async function measure(contestants, rounds) {
+  const measured = contestants.map(({ name, ours = false }) => ({ name, ours, seconds: [], megabytes: [] }))
+  for (let round = 0; round <= rounds; round++) {
+    for (const [index, contestant] of contestants.entries()) {
+      contestant.before?.()
+      const { seconds, megabytes } = run(contestant)
+      if (round === 0 && rounds > 1) continue
+      if (seconds !== undefined) measured[index].seconds.push(seconds)
+      if (megabytes !== undefined) measured[index].megabytes.push(megabytes)
+    }
+  }
+  return measured
+}
+
+function run({ command: [program, ...args], says }) {
+  const directory = mkdtempSync(join(tmpdir(), 'modelseal-bench-'))
+  const memory = join(directory, 'memory')
+  try {
+    const started = process.hrtime.bigint()
+    const { status, stdout, stderr, error } = spawnSync(program, args, {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+      env: { ...process.env, MODELSEAL_BENCH_MEMORY: memory },
+    })
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9
+    if (status !== 0) throw new Error(`${program} ${args.join(' ')} failed: ${error ?? stderr.trim()}`)
+    return says ? JSON.parse(stdout.trim().split('\n').at(-1)) : { seconds, megabytes: peakIn(memory) }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** What programs/report-memory.mjs left, in a program that was started with it. */
+function peakIn(path) {
+  try {
+    return Number(readFileSync(path, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** How busy others keep the processors, from 0 to 1: ratios of programs with two threads need two that are free. */
+export async function busy() {
+  const [before, after] = [cpuTimes(), await setTimeout(1_000).then(cpuTimes)]
+  return 1 - (after.idle - before.idle) / (after.all - before.all)
+}
+
+function cpuTimes() {
+  const times = cpus().map((cpu) => cpu.times)
+  const idle = times.reduce((sum, one) => sum + one.idle, 0)
+  return { idle, all: times.reduce((sum, one) => sum + Object.values(one).reduce((a, b) => a + b), 0) }
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
