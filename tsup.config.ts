@@ -12,6 +12,8 @@ const entry = Object.fromEntries(
     index: 'src/index.ts',
     opentelemetry: 'src/telemetry/opentelemetry.ts',
     'model-files': 'src/model-files.ts',
+    'any-runtime': 'src/any-runtime.ts',
+    errors: 'src/errors.ts',
     main: 'src/main.ts',
     // The program carries the core, so it carries the core's worker, too.
     'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',

@@ -128,6 +128,8 @@ export const ERROR_CODES = {
   POLICY_INVALID: 'the trust policy is not valid',
   POLICY_STALE: 'the trust policy is older than it allows itself to be, so revocations may be missing',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
+  SOURCE_UNKNOWN:
+    'nothing says where the model is from, such as for bytes in memory, so no signature can be found for it',
   NAME_AMBIGUOUS: 'a rule goes by the name of the model, and its bundles do not agree on one',
   SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
   SIGNATURE_THRESHOLD: 'fewer distinct signers signed the model than the rule asks for',
@@ -150,6 +152,7 @@ export const ERROR_CODES = {
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
   PATH_ESCAPES: 'the model refers to a path outside its own directory',
   MODEL_FORMAT: 'the model file is not of the format that the loader reads',
+  RUNTIME_UNGUARDED: 'a runtime, or a copy of one, is reached in a way on which nothing can be checked',
   RUNTIME_FAILED: 'the runtime refused the verified model',
 } as const
 

@@ -12,6 +12,8 @@ export { watchPolicy, WatchedPolicy, type WatchOptions } from './policy/watch-po
 export { checkPolicy, WARNING_CODES, type PolicyFinding } from './policy/check.ts'
 export { explain } from './policy/explain.ts'
 export { startingPolicy, type StartingSigner } from './policy/starting-policy.ts'
+export { judgeMemory } from './loading/judge-memory.ts'
+export { tolerate } from './loading/tolerate.ts'
 export { judgeModel } from './loading/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/test-policy.ts'
 export type { ModelFormat } from './policy/match.ts'

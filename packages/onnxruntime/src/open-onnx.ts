@@ -43,7 +43,7 @@ export async function createVerified(
     gather(ort, reader, entry),
   )
   const { gathered, verdict } = model
-  const session = await create(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch((cause: unknown) => {
+  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch((cause: unknown) => {
     throw withVerdict(runtimeFailed(path, cause), verdict)
   })
   try {
@@ -106,7 +106,8 @@ function onlyModel(files: readonly string[]): string {
   })
 }
 
-async function create(
+/** Creates a session of what was verified. */
+export async function createSessionIn(
   { InferenceSession: sessions }: OnnxRuntime,
   model: OnnxInMemory | PlacedOnnx,
   options: InferenceSession.SessionOptions,

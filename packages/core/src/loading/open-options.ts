@@ -20,6 +20,11 @@ export interface OpenOptions {
   isolation?: Isolation | undefined
   /** How a model is fetched whose path is a URL. */
   http?: HttpOptions | undefined
+  /**
+   * True to load, unverified, what would be refused, as under a rule in the mode `audit`, and even where there is
+   * no rule or policy. Revocations of a policy that is found hold. For finding out what a policy would refuse.
+   */
+  audit?: boolean | undefined
   signal?: AbortSignal | undefined
   /** Bytes done and in all; over HTTP, in all that was announced so far. */
   onProgress?: ProgressCallback | undefined
@@ -32,6 +37,7 @@ const OPTIONS = [
   'url',
   'isolation',
   'http',
+  'audit',
   'signal',
   'onProgress',
 ] as const satisfies (keyof OpenOptions)[]

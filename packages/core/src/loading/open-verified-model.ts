@@ -2,8 +2,8 @@ import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { judge } from '../policy/judge.ts'
 import { ModelFacts } from '../policy/match.ts'
-import { checkFresh, loadPolicy, ruleFor, type Policy } from '../policy/policy.ts'
-import { REVOKED_CODES } from '../policy/revoked-codes.ts'
+import { ruleFor, type Policy } from '../policy/policy.ts'
+import { Revocations } from '../policy/revocations.ts'
 import type { Rule } from '../policy/rule.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import { throwIfAborted } from '../source/local-source.ts'
@@ -18,7 +18,9 @@ import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
 import { openUnverified } from './open-unverified.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import { openContents } from './open-contents.ts'
+import { readPolicy } from './read-policy.ts'
 import type { FileRequest, ServedFiles } from './served-files.ts'
+import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
 
@@ -129,14 +131,18 @@ async function open<T>(
   checkChoices(options)
   const now = Date.now()
   const search = new BundleSearch(path, options)
-  const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict))
-  if (rule.mode === 'skip') {
-    const found = await search.findIfAny({ orUnreadable: false })
-    const model = await openAnyway(path, options, gather, policy, found, verdict)
-    verdict.decision = 'skipped'
-    return model
+  const reading: { policy?: Policy } = {}
+  const openUnverifiedModel = async (orUnreadable: boolean) => {
+    const found = await search.findIfAny({ orUnreadable })
+    return openAnyway(path, options, gather, reading.policy?.revocations ?? new Revocations(), found, verdict)
   }
   try {
+    const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict, reading))
+    if (rule.mode === 'skip') {
+      const model = await openUnverifiedModel(false)
+      verdict.decision = 'skipped'
+      return model
+    }
     const { found, signature } = await timed(verdict, 'verification', () =>
       findSignature(search, options, rule, policy, now, verdict),
     )
@@ -146,18 +152,13 @@ async function open<T>(
     verdict.decision = 'accepted'
     return model
   } catch (error) {
-    if (rule.mode !== 'audit' || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
-    const found = await search.findIfAny({ orUnreadable: true })
-    const model = await openAnyway(path, options, gather, policy, found, verdict)
-    verdict.decision = 'tolerated'
+    const audit = verdict.mode === 'audit' || options.audit === true
+    if (!audit || !(error instanceof ModelSealError) || holdsInAudit(error)) throw error
     verdict.wouldRefuse = error.toJSON()
+    const model = await openUnverifiedModel(true)
+    verdict.decision = 'tolerated'
     return model
   }
-}
-
-/** A revocation refuses in every mode; an abort is no judgement. */
-function holdsInAudit({ code }: ModelSealError): boolean {
-  return REVOKED_CODES.has(code) || code === 'ABORTED'
 }
 
 async function findRule(
@@ -165,15 +166,9 @@ async function findRule(
   search: BundleSearch,
   now: number,
   verdict: Verdict,
+  reading: { policy?: Policy },
 ): Promise<{ policy: Policy; rule: Rule }> {
-  const policy =
-    typeof given === 'object' ? await ('current' in given ? given.current() : given) : await loadPolicy(given)
-  verdict.policy = policy.path
-  await checking(verdict, 'policy-age', (tell) => {
-    checkFresh(policy, now)
-    const limited = policy.ages.length > 0
-    tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
-  })
+  const policy = await readPolicy(given, now, verdict, reading)
   return checking(verdict, 'rule', async (tell) => {
     const { url } = verdict.model
     const path = isHttpUrl(verdict.model.path) ? undefined : verdict.model.path
@@ -254,15 +249,15 @@ async function openAnyway<T>(
   path: string,
   options: OpenOptions,
   gather: Gather<T>,
-  policy: Policy,
+  revocations: Revocations,
   found: FoundModel | FoundHttpModel | undefined,
   verdict: Verdict,
 ): Promise<VerifiedModel<T | undefined>> {
   const files = await checking(verdict, 'revocation', async (tell) => {
     const opened =
       (found && 'client' in found) || isHttpUrl(path)
-        ? await openUnverifiedHttp(path, found, policy.revocations, options)
-        : await openUnverified(path, found, policy.revocations, options)
+        ? await openUnverifiedHttp(path, found, revocations, options)
+        : await openUnverified(path, found, revocations, options)
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })

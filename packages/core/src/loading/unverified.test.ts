@@ -202,3 +202,35 @@ it('refuses a format that no policy can name', async () => {
     openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), format }),
   ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
+
+describe('the option audit', () => {
+  const enforcing = (revoked = {}) =>
+    site.policy({
+      version: 1,
+      trustRoots: { a: { publicKey: 'a.pub' } },
+      rules: [{ name: 'rule', match: { path: 'changed' }, signers: [{ key: 'a' }] }],
+      revoked,
+    })
+
+  it.each([
+    ['changed', 'FILE_MISMATCH'],
+    ['unsigned', 'POLICY_NO_MATCH'],
+  ])('has %s loaded, which a rule in the mode enforce refuses', async (name, code) => {
+    const model = await openVerifiedModel(site.file(name), { policy: await enforcing(), audit: true })
+    expect(model.verdict).toMatchObject({ decision: 'tolerated', wouldRefuse: { code } })
+    await expect(openVerifiedModel(site.file(name), { policy: await enforcing() })).rejects.toMatchObject({ code })
+  })
+
+  it('has a model loaded where there is no policy', async () => {
+    const model = await openVerifiedModel(site.file('unsigned'), { policy: site.file('none.yaml'), audit: true })
+    expect(model.verdict).toMatchObject({ decision: 'tolerated', wouldRefuse: { code: 'POLICY_NOT_FOUND' } })
+  })
+
+  it('lets revocations hold, also where no rule matches', async () => {
+    const digest = createHash('sha256').update('weights').digest('hex')
+    const policy = await enforcing({ fileDigests: [`sha256:${digest}`] })
+    await expect(
+      openVerifiedModel(site.file('unsigned'), { policy, audit: true }, (reader) => reader.read('weights.bin')),
+    ).rejects.toMatchObject({ code: 'FILE_REVOKED' })
+  })
+})

@@ -147,6 +147,24 @@ describe('a policy is refused, with file, line and column, for', () => {
       '6:12',
       'not global',
     ],
+    [
+      'memory under another mode than skip',
+      `${HEAD}rules:\n  - name: r\n    match: { memory: any }\n    signers: [{ key: a }]\n`,
+      '6:22',
+      'expected the mode skip',
+    ],
+    [
+      'memory beside a path',
+      `${HEAD}rules:\n  - name: r\n    match: { memory: any, path: models/** }\n    mode: skip\n    reason: r\n`,
+      '6:33',
+      'expected none beside memory',
+    ],
+    [
+      'memory by a digest of another algorithm',
+      `${HEAD}rules:\n  - name: r\n    match: { memory: "md5:00" }\n    mode: skip\n    reason: r\n`,
+      '6:22',
+      'expected sha256:',
+    ],
     ['the mode skip with signers', `${HEAD}${RULE}    mode: skip\n    reason: r\n`, '7:14', 'expected none'],
     [
       'a name that anybody can claim',

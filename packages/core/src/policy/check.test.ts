@@ -13,6 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
+const [A, B] = ['a', 'b'].map((digit) => `"sha256:${digit.repeat(64)}"`) as [string, string]
 const AGE = 'issued: 2026-01-01T00:00:00Z\nmaxAge: P100Y\n'
 const HEAD = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: a.pub }\n`
 const rule = (name: string, match: string, more = 'signers: [{ key: a }]') =>
@@ -66,6 +67,18 @@ describe('checking a policy', () => {
       expect(found).toEqual(warned ? ['7 warning NAME_AVOIDABLE'] : [])
     },
   )
+
+  it.each([
+    ['any', 'any', true],
+    ['any', A, true],
+    [`[${A}, ${B}]`, B, true],
+    [A, `[${A}, ${B}]`, false],
+    [A, 'any', false],
+  ])('tells whether a rule about memory %s leaves anything for one about %s', async (first, second, unreachable) => {
+    const skip = 'mode: skip\n    reason: why'
+    const text = `${HEAD}rules:\n${rule('r', `{ memory: ${first} }`, skip)}${rule('s', `{ memory: ${second} }`, skip)}${rule('t', '{ path: "**" }')}`
+    expect((await findings(text)).filter((line) => line.includes('RULE_UNREACHABLE'))).toHaveLength(unreachable ? 1 : 0)
+  })
 
   it('warns of the modes skip and audit', async () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`

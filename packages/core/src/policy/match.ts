@@ -67,6 +67,8 @@ export interface RuleMatch {
   url?: (url: string) => boolean
   name?: (name: string) => boolean
   formats?: readonly string[]
+  /** Undefined for rules about models that have a place. */
+  memory?: 'any' | readonly string[]
   /** As written. */
   written: RuleText['match']
   /** True where every path matches, whatever else is asked for. */
@@ -83,12 +85,13 @@ interface PathGlob {
 
 /** @param directory of the policy file: absolute */
 export function compileMatch(match: RuleText['match'], directory: string): RuleMatch {
-  const { path, url, name, format } = match
+  const { path, url, name, format, memory } = match
   return {
     ...(path === undefined ? {} : { path: [path].flat().map((glob) => pathGlob(glob, directory)) }),
     ...(url === undefined ? {} : { url: anyOf(url) }),
     ...(name === undefined ? {} : { name: anyOf(name) }),
     ...(format === undefined || format === 'any' ? {} : { formats: [format].flat() }),
+    ...(memory === undefined ? {} : { memory: memory === 'any' ? memory : [memory].flat() }),
     written: match,
     anyPath: path === undefined || [path].flat().some((glob) => glob === '**' || glob === '**/*'),
   }
@@ -122,6 +125,7 @@ export function matchesModel(
   { name: rule, match }: { name: string; match: RuleMatch },
   facts: ModelFacts,
 ): boolean | Promise<boolean> {
+  if (match.memory) return false
   if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
   if (match.formats && (facts.format === undefined || !match.formats.includes(facts.format))) return false
   const { path, name } = match

@@ -19,6 +19,10 @@ const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
 const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
 const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
 
+const memoryDigest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lowercase hex digits, the digest of the bytes')
+
 const matchSchema = z
   .strictObject({
     path: pathGlobsSchema
@@ -27,8 +31,12 @@ const matchSchema = z
     url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
     format: z.union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)]).optional(),
+    memory: z
+      .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
+      .optional()
+      .describe('What a program hands to a runtime without saying where it is from: by digest, or any.'),
   })
-  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format' })
+  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
 
 const typedName = textSchema.refine((text) => typeof text !== 'string' || /^(email|URI|DNS|IP):./.test(text), {
   error: 'expected a name with its type: email:…, URI:…, DNS:… or IP:…',
@@ -96,6 +104,13 @@ export const ruleSchema = z
   .superRefine((rule, context) => {
     const fault = (path: string[], message: string, input?: unknown) =>
       context.addIssue({ code: 'custom', path, message, input })
+    if (rule.match.memory !== undefined) {
+      if (rule.mode !== 'skip')
+        fault(['match', 'memory'], 'expected the mode skip: what has no path has no signature that could be found')
+      for (const field of ['path', 'url', 'name'] as const)
+        if (rule.match[field] !== undefined)
+          fault(['match', field], 'expected none beside memory, which is about what has no place')
+    }
     if (rule.mode === 'skip') {
       if (rule.reason === undefined) fault(['mode'], 'expected a "reason" beside the mode skip')
       if (!isExplicit(rule.match))
@@ -118,8 +133,9 @@ export const ruleSchema = z
       )
   })
 
-/** Every path names a directory or file, and every URL a host. */
-function isExplicit({ path, url }: z.infer<typeof matchSchema>): boolean {
+/** Every path names a directory or file, and every URL a host; memory says it by itself. */
+function isExplicit({ path, url, memory }: z.infer<typeof matchSchema>): boolean {
+  if (memory !== undefined) return true
   const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
   return (
     paths.length + urls.length > 0 &&

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { compileGlob } from './glob.ts'
+import type { RuleMatch } from './match.ts'
 import type { Rule } from './rule.ts'
 
 /**
@@ -19,6 +20,7 @@ export function reachedAround(rule: Rule, rules: readonly Rule[]): Rule | undefi
 /** False only where it is plain from the text that no model has both. */
 function mayMeet(a: Rule, b: Rule): boolean {
   const sameDirectory = dirname(a.file) === dirname(b.file)
+  if (a.match.memory || b.match.memory) return false
   return (
     (!a.match.formats || (b.match.formats?.some((format) => a.match.formats?.includes(format)) ?? true)) &&
     someGlobs(a.match.written.url, b.match.written.url, globsMeet) &&
@@ -53,6 +55,7 @@ function covers(earlier: Rule, later: Rule): boolean {
   const [a, b] = [earlier.match.written, later.match.written]
   const formats = later.match.formats
   return (
+    memoryCovers(earlier.match, later.match) &&
     (!earlier.match.formats || (formats?.every((format) => earlier.match.formats?.includes(format)) ?? false)) &&
     everyGlob(a.url, b.url, globCovers) &&
     everyGlob(a.name, b.name, globCovers) &&
@@ -62,6 +65,11 @@ function covers(earlier: Rule, later: Rule): boolean {
       (x, y) => (y.startsWith('/') || dirname(earlier.file) === dirname(later.file)) && globCovers(x, y),
     )
   )
+}
+
+function memoryCovers({ memory: earlier }: RuleMatch, { memory: later }: RuleMatch): boolean {
+  if (earlier === undefined || later === undefined) return earlier === later
+  return earlier === 'any' || (later !== 'any' && later.every((digest) => earlier.includes(digest)))
 }
 
 type Globs = string | readonly string[] | undefined

@@ -1,0 +1,43 @@
+import { judgeMemory, ModelSealError, shown, type OpenOptions } from '@modelseal/core'
+import type { InferenceSession } from 'onnxruntime-node'
+import { bytesInMemory } from './byte-source.ts'
+import { externalReferences } from './external-references.ts'
+import { checkOrtModel, formatOf } from './model-format.ts'
+import { createSessionIn, type OnnxRuntime } from './open-onnx.ts'
+import { checkedSessionOptions, sessionOptionsFor } from './session-options.ts'
+
+/**
+ * Creates a session from bytes without a path, where a rule of the policy about memory allows it. The
+ * runtime gets a copy that was hashed, and nothing besides.
+ *
+ * @throws {@link ModelSealError} what `judgeMemory` throws; `FILE_NOT_SIGNED` for bytes that have weights in
+ * other files; `INVALID_ARGUMENT`, `MODEL_FORMAT`
+ */
+export async function createFromMemory(
+  ort: OnnxRuntime,
+  given: Uint8Array,
+  givenSessionOptions: unknown,
+  options: Pick<OpenOptions, 'policy' | 'audit'>,
+): Promise<InferenceSession> {
+  const bytes = new Uint8Array(given)
+  const sessionOptions = checkedSessionOptions(givenSessionOptions)
+  const { decision } = await judgeMemory(bytes, { ...options, format: 'onnx' })
+  // Loaded unverified, it may be whatever it is: what it names is not found in the folder that does not exist.
+  if (decision !== 'tolerated') checkSelfContained(bytes)
+  const model = { bytes, format: formatOf(bytesInMemory(bytes)), externalData: [] }
+  return createSessionIn(ort, model, sessionOptionsFor(model, sessionOptions))
+}
+
+function checkSelfContained(bytes: Uint8Array): void {
+  const source = bytesInMemory(bytes)
+  if (formatOf(source) === 'ORT') return checkOrtModel(source, 'memory')
+  const { locations, elsewhere } = externalReferences(source, 'memory')
+  if (locations.length === 0 && !elsewhere) return
+  const found = locations.map(shown).join(', ')
+  throw new ModelSealError('FILE_NOT_SIGNED', 'The model is given from memory, and has weights in other files.', {
+    file: locations[0],
+    expected: 'a model that holds its weights itself',
+    found: found === '' ? 'a tensor that is external' : `external data in ${found}`,
+    hint: 'Load it by its path.',
+  })
+}
