@@ -10,6 +10,10 @@ function run(example: string): string {
 test.each([
   ['onnx.mjs', /^Signed by release-team.*\nProbability of speech in silence: 0\.0\d\d\n$/],
   ['onnx.cjs', /^Signed by release-team.*\nProbability of speech in silence: 0\.0\d\d\n$/],
+  [
+    'register.mjs',
+    /^As signed: Probability of speech in silence: 0\.0\d\d\nTampered: exit code 1, FILE_MISMATCH\nTampered, in an audit: modelseal: audit: would refuse … FILE_MISMATCH: .*\n$/,
+  ],
   ['tfjs.mjs', /^accepted: release-team\nBlazeFace gives .*1×512×1.*\n$/],
 ])('examples/%s runs the real model', (example, output) => {
   expect(run(example)).toMatch(output)

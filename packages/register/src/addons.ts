@@ -1,0 +1,67 @@
+import { ModelSealError } from '@modelseal/core/errors'
+import { isCleared } from './clearance.ts'
+import { refuse } from './mode.ts'
+
+/**
+ * The last door before native code: whatever way a program takes to a runtime's addon (another copy of the
+ * package, its inner files, a bundle), the addon loads only what was judged.
+ */
+export function guardAddons(): void {
+  const dlopen = process.dlopen.bind(process)
+  process.dlopen = function (module, filename, ...rest) {
+    dlopen(module, filename, ...(rest as [number]))
+    const addon = module as { exports: unknown }
+    if (isOnnxRuntimeAddon(addon.exports)) guardSessions(addon.exports)
+    else if (isTensorFlowAddon(addon.exports)) addon.exports = withGuardedSavedModels(addon.exports)
+  }
+}
+
+type Load = (...args: unknown[]) => unknown
+
+interface NativeSession {
+  loadModel(...args: unknown[]): unknown
+}
+
+interface OnnxRuntimeAddon {
+  InferenceSession: new (...args: unknown[]) => NativeSession
+}
+
+interface TensorFlowAddon {
+  loadSavedModel: Load
+}
+
+function isOnnxRuntimeAddon(exports: unknown): exports is OnnxRuntimeAddon {
+  const { InferenceSession } = exports as Partial<OnnxRuntimeAddon>
+  return typeof InferenceSession === 'function' && 'loadModel' in InferenceSession.prototype
+}
+
+/** Its methods cannot be replaced; the class can. */
+function guardSessions(exports: OnnxRuntimeAddon): void {
+  exports.InferenceSession = class InferenceSession extends exports.InferenceSession {
+    override loadModel(...args: unknown[]): unknown {
+      if (!isCleared(args[0])) refuse('a session of onnxruntime-node', unguarded('onnxruntime-node'))
+      return super.loadModel(...args)
+    }
+  }
+}
+
+function isTensorFlowAddon(exports: unknown): exports is TensorFlowAddon {
+  return typeof (exports as Partial<TensorFlowAddon>).loadSavedModel === 'function'
+}
+
+/** None of its properties can be replaced. */
+function withGuardedSavedModels(exports: TensorFlowAddon): TensorFlowAddon {
+  const { loadSavedModel } = exports
+  const value: Load = (...args) => {
+    if (!isCleared(args[0])) refuse('a SavedModel', unguarded('TensorFlow.js'))
+    return loadSavedModel(...args)
+  }
+  const properties = { ...Object.getOwnPropertyDescriptors(exports), loadSavedModel: { value } }
+  return Object.defineProperties({}, properties) as TensorFlowAddon
+}
+
+function unguarded(runtime: string): ModelSealError {
+  return new ModelSealError('RUNTIME_UNGUARDED', `A model reaches the native code of ${runtime} unchecked.`, {
+    hint: 'Load it by the functions of the package itself; leave the package out of bundles, and load its inner files nowhere.',
+  })
+}
