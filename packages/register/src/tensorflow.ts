@@ -12,9 +12,7 @@ export type TensorFlowExports = Record<string, unknown>
 
 /** Replaces the loaders that these exports hold themselves; what only passes on another's is left alone. */
 export function guardTensorFlow(exports: TensorFlowExports): void {
-  for (const name of ['loadGraphModel', 'loadLayersModel'] as const)
-    replaceOwn(exports, name, (original) => verifiedLoader(name, original))
-  replaceOwn(exports, 'loadSavedModel', () => () => Promise.reject(unjudged('loadSavedModel')))
+  for (const name of LOADERS) replaceOwn(exports, name, (original) => verifiedLoader(name, original))
   replaceOwn(exports, 'loadGraphModelSync', (original) => refusedLoader('loadGraphModelSync', original))
   const models = ownValue(exports, 'models')
   if (isObject(models))
@@ -28,14 +26,18 @@ export function isTensorFlow(exports: unknown): exports is TensorFlowExports {
   return isObject(exports) && LOADERS.some((name) => typeof ownValue(exports, name) === 'function')
 }
 
-const LOADERS = ['loadGraphModel', 'loadLayersModel', 'loadSavedModel']
+const LOADERS = ['loadGraphModel', 'loadLayersModel', 'loadSavedModel'] as const
 
-const FORMATS = { loadGraphModel: 'tfjs-graph', loadLayersModel: 'tfjs-layers' } as const
+const FORMATS = {
+  loadGraphModel: 'tfjs-graph',
+  loadLayersModel: 'tfjs-layers',
+  loadSavedModel: 'saved-model',
+} as const
 
 function verifiedLoader(name: keyof typeof FORMATS, original: Loader): Loader {
   const cleared: Loader = (...args) => withClearance(args[0], () => original(...args))
   const plainly = (args: unknown[]) => () => cleared(...args)
-  const tf = { [name]: cleared } as unknown as TensorFlow
+  const tf = { [name]: cleared, node: { [name]: cleared } } as unknown as TensorFlow & SavedModels
   const format: ModelFormat = FORMATS[name]
   return async (...args) => {
     const [source] = args
@@ -49,6 +51,8 @@ function verifiedLoader(name: keyof typeof FORMATS, original: Loader): Loader {
     )
   }
 }
+
+type SavedModels = { node: { loadSavedModel: (...args: never[]) => Promise<unknown> } }
 
 /** An IOHandler makes a model of whatever it likes. */
 async function fromMemory(format: ModelFormat, judging: Judging, plainly: () => unknown): Promise<unknown> {
