@@ -36,7 +36,7 @@ describe('the policy of the README', () => {
 })
 
 describe('the policies of docs/policy.md', () => {
-  test('are found', () => expect(policies.length).toBe(6))
+  test('are found', () => expect(policies.length).toBe(7))
 
   test.each(policies.map((policy, index) => [index, policy] as const))('%i is valid', async (_, policy) => {
     const path = await site.policy(policy)
@@ -55,6 +55,7 @@ describe('the policies of docs/policy.md', () => {
     [4, 'models/vad', 'accepted'],
     [4, 'models/production/big', 'tolerated SIGNER_NOT_TRUSTED'],
     [5, 'models/vad', 'accepted'],
+    [6, 'models/vad', 'accepted'],
   ])('%i judges %s: %s', async (index, model, decision) => {
     expect(await site.judge(model, policies[index])).toBe(decision)
   })
