@@ -30,7 +30,10 @@ export async function createFromMemory(
 
 function checkSelfContained(bytes: Uint8Array): void {
   const source = bytesInMemory(bytes)
-  if (formatOf(source) === 'ORT') return checkOrtModel(source, 'memory')
+  if (formatOf(source) === 'ORT') {
+    checkOrtModel(source, 'memory')
+    return
+  }
   const { locations, elsewhere } = externalReferences(source, 'memory')
   if (locations.length === 0 && !elsewhere) return
   const found = locations.map(shown).join(', ')

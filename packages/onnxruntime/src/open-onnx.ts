@@ -43,9 +43,11 @@ export async function createVerified(
     gather(ort, reader, entry),
   )
   const { gathered, verdict } = model
-  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch((cause: unknown) => {
-    throw withVerdict(runtimeFailed(path, cause), verdict)
-  })
+  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch(
+    (cause: unknown) => {
+      throw withVerdict(runtimeFailed(path, cause), verdict)
+    },
+  )
   try {
     model.confirm()
   } catch (error) {
