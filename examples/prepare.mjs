@@ -2,7 +2,7 @@
 // pair, a signature of each model, and a trust policy. In real life the publisher of a model
 // signs, the security team writes the policy, and only the loading is in your program.
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -27,10 +27,11 @@ rules:
 `
 
 /**
+ * @param further directories of further models, by name
  * @returns paths of the models, the policy and its text, and what was signed; all is removed when
  * the program ends
  */
-export async function prepare() {
+export async function prepare(further = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
 
@@ -47,12 +48,18 @@ export async function prepare() {
     for (const [file, from] of Object.entries(files)) copyFileSync(from, join(model, file))
     signed[name] = await signModel(model, { signer })
   }
+  for (const [name, from] of Object.entries(further)) {
+    const model = join(directory, 'models', name)
+    cpSync(from, model, { recursive: true })
+    signed[name] = await signModel(model, { signer })
+  }
 
   const policy = join(directory, 'modelseal.policy.yaml')
   writeFileSync(policy, POLICY)
   const models = {
     vad: join(directory, 'models/vad/silero_vad.onnx'),
     blazeface: join(directory, 'models/blazeface/model.json'),
+    ...Object.fromEntries(Object.keys(further).map((name) => [name, join(directory, 'models', name)])),
   }
   return { models, policy, policyText: POLICY, signed }
 }

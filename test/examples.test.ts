@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
@@ -24,4 +25,13 @@ test('the demo runs both models, and shows the refusal of both after one byte wa
   expect(output).toMatch(/speech in 32 ms of silence: \d\.\d %/)
   expect(output).toMatch(/faces in a grey picture: 0, of 896/)
   expect(output.match(/FILE_MISMATCH/g)).toHaveLength(2)
+})
+
+const minilm = existsSync(join(import.meta.dirname, '../.cache/transformers/made-from.txt'))
+if (!minilm) console.warn('Skipped: examples/transformers.mjs, whose model `npm run setup:transformers` makes.')
+
+test.skipIf(!minilm)('examples/transformers.mjs finds the near sentence nearer than the far one', () => {
+  const [decision, near, far] = run('transformers.mjs').split('\n')
+  expect(decision).toBe('accepted: release-team')
+  expect(Number.parseFloat(near ?? '')).toBeGreaterThan(Number.parseFloat(far ?? '') + 0.3)
 })
