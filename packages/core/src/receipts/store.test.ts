@@ -4,11 +4,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -53,6 +55,48 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     vi.stubEnv('XDG_CACHE_HOME', 'relative')
     vi.stubEnv('HOME', cache)
     expect(ReceiptStore.open().directory).toBe(join(cache, '.cache', 'modelseal', 'receipts'))
+  })
+
+  test.each(['', 'relative'])('is refused where the home directory is "%s", so that it would move about', (home) => {
+    vi.stubEnv('MODELSEAL_RECEIPTS', '')
+    vi.stubEnv('XDG_CACHE_HOME', '')
+    vi.stubEnv('HOME', home)
+    expect(() => ReceiptStore.open()).toThrow(
+      refusal('RECEIPTS_UNUSABLE', { found: 'a user without a home directory' }),
+    )
+    expect(existsSync('.cache/modelseal')).toBe(false)
+    expect(existsSync('relative')).toBe(false)
+  })
+
+  test.skipIf(!ROOT)('is refused for a user whom the system does not know, and who has no HOME', () => {
+    const script = `const { listReceipts } = await import(${JSON.stringify(join(import.meta.dirname, 'receipts.ts'))})
+      process.seteuid(54321)
+      await listReceipts().catch(({ code, found }) => console.log(code, found))`
+    const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      env: { PATH: process.env['PATH'] },
+      encoding: 'utf8',
+    })
+    expect([status, stdout]).toEqual([0, 'RECEIPTS_UNUSABLE a user without a home directory\n'])
+  })
+
+  test('is the directory that a link above it led to when it was checked', () => {
+    const [first, second] = [scratch(), scratch()]
+    const link = join(scratch(), 'cache')
+    symlinkSync(first, link)
+    vi.stubEnv('MODELSEAL_RECEIPTS', join(link, 'receipts'))
+    const store = ReceiptStore.open()
+    rmSync(link)
+    symlinkSync(second, link)
+    expect(store.directory).toBe(join(first, 'receipts'))
+  })
+
+  test('that is gone is reported, whatever is asked of it', async () => {
+    const store = ReceiptStore.open()
+    rmSync(directory, { recursive: true })
+    await expect(store.list()).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
+    await expect(store.drop()).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
+    await expect(store.keep(receipt('/m'))).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
+    expect(await store.find('/m', 'b'.repeat(64))).toBeUndefined()
   })
 
   test.each([0o770, 0o707, 0o750, 0o701])('is refused with the mode 0%s', (mode) => {
@@ -130,11 +174,21 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
   test('forgets what is old when it keeps something new, and leaves other files alone', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/old'))
-    writeFileSync(join(directory, 'README'), '')
-    const [name] = readdirSync(directory)
-    utimesSync(join(directory, name ?? ''), 0, 0)
+    writeFileSync(join(directory, `.${'a'.repeat(16)}.tmp`), '')
+    for (const name of readdirSync(directory)) utimesSync(join(directory, name), 0, 0)
+    // The user may have named a directory that is not for receipts alone.
+    const others = ['.bashrc', 'README', 'sub', 'work.tmp']
+    mkdirSync(join(directory, 'sub'))
+    for (const name of others) {
+      if (name !== 'sub') writeFileSync(join(directory, name), '')
+      utimesSync(join(directory, name), 0, 0)
+    }
     await store.keep(receipt('/new'))
     expect((await store.list()).map(({ model }) => model)).toEqual(['/new'])
-    expect(existsSync(join(directory, 'README'))).toBe(true)
+    expect(
+      readdirSync(directory)
+        .filter((name) => !name.endsWith('.json'))
+        .sort(),
+    ).toEqual(others)
   })
 })

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { constants, lstatSync, mkdirSync, realpathSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { checkPrivate } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
@@ -12,6 +12,8 @@ import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
 const MAX_RECEIPT_BYTES = 256 * 1024 * 1024
 /** Older receipts go when a new one is written: 30 days, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000
+/** Writing takes no hour, in milliseconds. */
+const HALF_WRITTEN_KEPT = 3_600_000
 /** More models than one user loads. */
 const MAX_RECEIPTS = 1_000
 
@@ -77,7 +79,11 @@ export class ReceiptStore {
     }
   }
 
-  /** All receipts, the youngest first. */
+  /**
+   * All receipts, the youngest first.
+   *
+   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
+   */
   async list(): Promise<Receipt[]> {
     const receipts: Receipt[] = []
     for (const name of await this.#names()) {
@@ -103,6 +109,7 @@ export class ReceiptStore {
         dropped++
       }
     } catch (cause) {
+      if (cause instanceof ModelSealError) throw cause
       throw unusable(this.directory, `a failure to remove (${errno(cause)})`, cause)
     }
     return dropped
@@ -112,19 +119,26 @@ export class ReceiptStore {
   async #prune(): Promise<void> {
     const states: { path: string; age: number }[] = []
     for (const name of await readdir(this.directory)) {
+      // The directory may be one that its user has other files in.
+      const isReceipt = RECEIPT_NAME.test(name)
+      if (!isReceipt && !TEMPORARY_NAME.test(name)) continue
       const path = join(this.directory, name)
       const stat = await lstat(path).catch(() => undefined)
-      if (!stat) continue
+      if (!stat?.isFile()) continue
       const age = Date.now() - stat.mtimeMs
-      if (age > KEPT || (name.endsWith('.tmp') && age > 3_600_000)) await rm(path, { force: true })
-      else if (RECEIPT_NAME.test(name)) states.push({ path, age })
+      if (age > (isReceipt ? KEPT : HALF_WRITTEN_KEPT)) await rm(path, { force: true })
+      else if (isReceipt) states.push({ path, age })
     }
     states.sort((a, b) => a.age - b.age)
     for (const { path } of states.slice(MAX_RECEIPTS)) await rm(path, { force: true })
   }
 
   async #names(): Promise<string[]> {
-    return (await readdir(this.directory)).filter((name) => RECEIPT_NAME.test(name))
+    try {
+      return (await readdir(this.directory)).filter((name) => RECEIPT_NAME.test(name))
+    } catch (cause) {
+      throw unusable(this.directory, `a failure to read (${errno(cause)})`, cause)
+    }
   }
 
   #path(model: string, bundleDigest: string): string {
@@ -133,6 +147,7 @@ export class ReceiptStore {
 }
 
 const RECEIPT_NAME = /^[0-9a-f]{64}\.json$/
+const TEMPORARY_NAME = /^\.[0-9a-f]{16}\.tmp$/
 
 async function read(path: string): Promise<Receipt | undefined> {
   try {
@@ -151,9 +166,21 @@ async function read(path: string): Promise<Receipt | undefined> {
 
 function storeDirectory(): string {
   const { MODELSEAL_RECEIPTS: given, XDG_CACHE_HOME: cache } = process.env
-  if (given) return given
+  if (given) return resolve(given)
   // XDG Base Directory: a path that is not absolute is to be ignored.
-  return join(cache && isAbsolute(cache) ? cache : join(homedir(), '.cache'), 'modelseal', 'receipts')
+  return join(cache && isAbsolute(cache) ? cache : join(homeDirectory(), '.cache'), 'modelseal', 'receipts')
+}
+
+/** Of a user that the system does not know, as in many containers, there may be none. */
+function homeDirectory(): string {
+  let home = ''
+  try {
+    home = homedir()
+  } catch {
+    // Neither HOME nor an entry of this user in the list of users.
+  }
+  if (isAbsolute(home)) return home
+  throw unusable('~/.cache/modelseal/receipts', 'a user without a home directory')
 }
 
 function unusable(directory: string, found: string, cause?: unknown): ModelSealError {
