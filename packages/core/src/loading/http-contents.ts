@@ -113,7 +113,9 @@ export class HttpContents implements CheckedFiles {
     )
   }
 
-  place(names: readonly string[]): Promise<PlacedFiles> {
+  async place(names: readonly string[]): Promise<PlacedFiles> {
+    // A name becomes a path before anything is fetched by it.
+    for (const name of names) this.#listed(name)
     return this.#placing.place(names)
   }
 
@@ -194,8 +196,7 @@ export class HttpContents implements CheckedFiles {
   /** All files together may not be more than the caller has room for. */
   #reserve(name: string, announced: number): void {
     const { maxBytes } = this.#model.options
-    if (this.#checkedBytes + this.#arriving + announced > maxBytes)
-      throw fileTooLarge(name, maxBytes, ' for all files of the model together ("http.maxBytes")')
+    if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, TOGETHER)
   }
 
   #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
@@ -263,6 +264,9 @@ function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem
     problems: [problem],
   })
 }
+
+/** For {@link fileTooLarge}, where the limit is the caller's. */
+export const TOGETHER = ' for all files of the model together ("http.maxBytes")'
 
 export function fileTooLarge(name: string, limit: number, what = ''): ModelSealError {
   return new ModelSealError('FILE_TOO_LARGE', `The file ${shown(name)} is larger than it may be.`, {

@@ -168,6 +168,17 @@ describe('a model behind HTTP', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
+  test('makes nothing outside of that directory, whatever a caller wants to have placed', async () => {
+    const outside = `modelseal-outside-${process.pid}`
+    await using model = await opened({})
+    for (const name of [`../${outside}/weights.bin`, site.file(outside, 'weights.bin'), '', '.', 'unsigned.bin'])
+      await expect(model.place(['config.json', name])).rejects.toEqual(refusal('FILE_NOT_SIGNED', { file: name }))
+    const { directory } = await model.place(['config.json'])
+    expect(existsSync(join(directory, '..', outside))).toBe(false)
+    expect(existsSync(site.file(outside))).toBe(false)
+    expect(readdirSync(directory)).toEqual(['config.json'])
+  })
+
   test('leaves nothing behind that was placed while it was disposed of', async () => {
     const temporary = site.file('tmp')
     mkdirSync(temporary)
@@ -449,6 +460,24 @@ describe('by the policy, a model behind HTTP', () => {
     await expect(model.read('../secret')).rejects.toEqual(refusal('PATH_ESCAPES'))
     await expect(model.read('missing')).rejects.toEqual(refusal('FILE_NOT_FOUND'))
     await expect(model.place(['weights.bin'])).rejects.toEqual(refusal('ISOLATION_REFUSED'))
+  })
+
+  test('is not loaded unverified where its files together are longer than they may be', async () => {
+    const { origin } = await served({ '/model/endless.bin': endless })
+    const skip = { name: 'skipped', match: { url: `${origin}/**` }, mode: 'skip', reason: 'local' }
+    const skipping = await site.policy({ version: 1, rules: [skip] })
+    const weights = Buffer.byteLength(CONTENT['weights.bin'])
+    const options = { policy: skipping, http: { maxBytes: weights + 1 } }
+    await using model = await openVerifiedModel(`${origin}/model/`, options)
+    const requests = ['weights.bin', 'config.json'].map((name) => ({ name }))
+    const tooLarge = refusal('FILE_TOO_LARGE')
+    await expect(openVerifiedModel(`${origin}/model/`, options, (reader) => reader.readAll(requests))).rejects.toEqual(
+      tooLarge,
+    )
+    await expect(model.read('endless.bin')).rejects.toEqual(tooLarge)
+    // Neither what was refused counts, nor what is read again.
+    for (let times = 0; times < 2; times += 1) expect(await model.read('weights.bin')).toHaveLength(weights)
+    await expect(model.read('config.json')).rejects.toEqual(tooLarge)
   })
 
   test('is loaded unverified in the mode audit, but for what is revoked', async () => {

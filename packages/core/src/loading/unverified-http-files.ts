@@ -4,7 +4,7 @@ import { nameFault } from '../manifest/names.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
-import { fileTooLarge } from './http-contents.ts'
+import { fileTooLarge, TOGETHER } from './http-contents.ts'
 import type { HttpModel } from './http-model.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import { hashTypesOf } from './revoked-files.ts'
@@ -19,6 +19,8 @@ export class UnverifiedHttpFiles implements ServedFiles {
   readonly #model: HttpModel
   readonly #revocations: Revocations
   readonly #sizes = new Map<string, number>()
+  /** Of all files that were read, and of what is arriving. */
+  #bytes = 0
 
   constructor(model: HttpModel, revocations: Revocations) {
     const { source } = model
@@ -66,19 +68,30 @@ export class UnverifiedHttpFiles implements ServedFiles {
         file: name,
       })
     }
-    const limit = Math.min(maxBytes ?? Infinity, this.#model.options.maxBytes)
     const hashers = hashTypesOf(this.#revocations).map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     const request = { url: urlOf(this.#model.source, name), what: 'file' }
+    this.#count(name, 0)
     const bytes = await this.#model.client.get(request, async ({ length, chunks }) => {
-      if ((length ?? 0) > limit) throw fileTooLarge(name, limit)
-      const buffer = new BodyBuffer(name, length)
       let received = 0
-      for await (const chunk of chunks) {
-        received += chunk.length
-        if (received > limit) throw fileTooLarge(name, limit)
-        const own = buffer.add(chunk)
-        for (const { hasher } of hashers) hasher.update(own)
+      const refuseBeyond = (bytes: number, more: number) => {
+        if (bytes > (maxBytes ?? Infinity)) throw fileTooLarge(name, maxBytes ?? Infinity)
+        const { maxBytes: limit } = this.#model.options
+        if (this.#bytes + more > limit) throw fileTooLarge(name, limit, TOGETHER)
       }
+      refuseBeyond(length ?? 0, length ?? 0)
+      const buffer = new BodyBuffer(name, length)
+      try {
+        for await (const chunk of chunks) {
+          received += chunk.length
+          this.#bytes += chunk.length
+          refuseBeyond(received, 0)
+          const own = buffer.add(chunk)
+          for (const { hasher } of hashers) hasher.update(own)
+        }
+      } finally {
+        this.#bytes -= received
+      }
+      this.#count(name, received)
       return buffer.finish()
     })
     if (!bytes) throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name })
@@ -86,7 +99,12 @@ export class UnverifiedHttpFiles implements ServedFiles {
       const revoked = this.#revocations.file(name, type, hasher.digests()[0] ?? '', undefined)
       if (revoked) throw revoked
     }
-    this.#sizes.set(name, bytes.length)
     return bytes
+  }
+
+  /** A file that is read again counts once. */
+  #count(name: string, size: number): void {
+    this.#bytes += size - (this.#sizes.get(name) ?? 0)
+    this.#sizes.set(name, size)
   }
 }
