@@ -40,7 +40,9 @@ export class HttpClient {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<unknown>>()
-  readonly #waiting: (() => void)[] = []
+  /** In the order in which they came; those before {@link #next} had their turn. */
+  #waiting: (() => void)[] = []
+  #next = 0
   #free = REQUESTS_AT_A_TIME
 
   /** @param origin of the model: the only one that gets the caller's headers */
@@ -87,13 +89,21 @@ export class HttpClient {
     } finally {
       watch.end()
       this.#free += 1
-      this.#waiting.shift()?.()
+      this.#passOn()
     }
   }
 
   async #turn(): Promise<void> {
     while (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#free -= 1
+  }
+
+  /** Not by shift(): that moves all who wait, and there may be as many as a manifest has names. */
+  #passOn(): void {
+    this.#waiting[this.#next++]?.()
+    if (this.#next < this.#waiting.length) return
+    this.#waiting = []
+    this.#next = 0
   }
 
   async #follow(request: HttpRequest, watch: Watch): Promise<Response> {
