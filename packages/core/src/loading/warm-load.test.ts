@@ -3,6 +3,7 @@ import { readFile, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { explain } from '../policy/explain.ts'
 import { GRANULARITY } from '../receipts/receipt.ts'
 import { scratch } from '../testing/scratch.ts'
 import { judgeModel } from './judge-model.ts'
@@ -194,7 +195,9 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     const policy = await site.policy(policyText('allow'))
     await using model = await openVerifiedModel(site.file('plain'), { policy }, (reader) => reader.read('config.json'))
     clock.mockRestore()
-    expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: ['memory'] })
+    expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: ['memory'], files: { checked: 2 }, bytes: 2 })
+    expect(model.verdict.checks.at(-1)?.reason).toContain('2 bytes were hashed again')
+    expect(explain(model.verdict)).toContain('did not change since they were hashed (receipt), 2 bytes of them hashed')
     expect(Buffer.from(model.gathered).toString()).toBe('{}')
   })
 
@@ -204,7 +207,8 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     const policy = await site.policy(policyText('allow'))
     for (const isolation of ['in-place', 'copy'] as const) {
       await using model = await openVerifiedModel(site.file('plain'), { policy, isolation }, (r) => r.place(r.files))
-      expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: [isolation] })
+      const bytes = isolation === 'copy' ? 13 : 0
+      expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: [isolation], files: { checked: 2 }, bytes })
       expect(await readFile(model.gathered.path('sub/weights.bin'), 'utf8')).toBe('the weights')
     }
     clock.mockRestore()

@@ -32,7 +32,7 @@ export class WarmLoad {
     const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
     if (typeof found === 'string') return new WarmLoad(contents, source, signature, now, undefined, `It has ${found}.`)
     contents.takeOver()
-    const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}; none was hashed again.`
+    const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}.`
     return new WarmLoad(contents, source, signature, now, found, note)
   }
 
@@ -58,7 +58,11 @@ export class WarmLoad {
   }
 
   get note(): string | undefined {
-    return this.#note
+    if (!this.warm) return this.#note
+    const { bytes } = this.#contents.checked
+    // What a runtime gets as a buffer or as a copy, it gets hashed.
+    const again = bytes === 0 ? 'none was hashed again' : `${bytes} bytes were hashed again as they were handed out`
+    return `${this.#note} For the signature, ${again}.`
   }
 
   /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */

@@ -43,12 +43,13 @@ function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {
   return [`The rule ${shown(rule)} of the policy ${shown(policy)} decides, in the mode ${mode ?? 'enforce'}.${why}`]
 }
 
-function modelLines({ model, files, bytes, durations }: Verdict): string[] {
+function modelLines({ model, files, bytes, hashed, durations }: Verdict): string[] {
   if (model.rootDigest === undefined) return []
   const { policy, verification, hashing } = durations
+  const how = hashed === 'receipt' ? 'did not change since they were hashed (receipt)' : 'were hashed'
   return [
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
-    `${files.checked} of ${files.signed} signed files were hashed, ${bytes} bytes, in ${Math.round(policy + verification + hashing)} ms.`,
+    `${files.checked} of ${files.signed} signed files ${how}, ${bytes} bytes${hashed === 'receipt' ? ' of them hashed again' : ''}, in ${Math.round(policy + verification + hashing)} ms.`,
   ]
 }
 

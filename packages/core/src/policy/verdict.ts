@@ -78,11 +78,14 @@ export interface Verdict {
   }
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
-  /** `receipt` where nothing was hashed, since a receipt says that nothing changed. Absent where it was not reached. */
+  /**
+   * `receipt` where a receipt says that no file changed, so that only what a runtime got as a buffer
+   * or a copy was hashed. Absent where it was not reached.
+   */
   hashed?: 'files' | 'receipt'
   /** Files found as signed, of those that the manifest lists. */
   files: { checked: number; signed: number }
-  /** Bytes hashed. */
+  /** Bytes hashed to compare them with the manifest. */
   bytes: number
   /** How files were handed out while the model was opened; absent where hashing was not reached. */
   isolation?: readonly ('memory' | 'copy' | 'in-place')[]
