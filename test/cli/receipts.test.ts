@@ -26,7 +26,8 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ verdict: { hashed: 'receipt', bytes: 0 } })
 
     expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('Dropped 1 receipt.\n')
-    expect((await modelseal(['receipts', 'drop', '--all'], env())).stdout).toBe('Dropped 0 receipts.\n')
+    expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('There is no receipt of "vad".\n')
+    expect((await modelseal(['receipts', 'drop', '--all'], env())).stdout).toBe('There are no receipts.\n')
     expect((await modelseal(['receipts', 'list'], env())).stdout).toBe('There are no receipts.\n')
     const third = await modelseal(verify, env())
     expect(JSON.parse(third.stdout)).toMatchObject({ verdict: { hashed: 'files' } })

@@ -12,7 +12,7 @@ export function addReceipts(program: Command, perform: Perform): void {
     .action((flags: { json?: boolean }, command: Command) => perform(list)('', flags, command))
   withJson(group.command('drop'))
     .description('Forget the receipts of a model, so that its next load hashes it; those of all models with --all.')
-    .argument('[model]', 'a model directory or file', nonEmpty)
+    .argument('[model]', 'a model directory or file, or a file of such a directory', nonEmpty)
     .option('--all', 'of all models')
     .action((model: string | undefined, flags: DropFlags, command: Command) => {
       if ((model === undefined) !== (flags.all === true)) command.error("error: give either a model or '--all'")
@@ -36,10 +36,11 @@ async function list(): Promise<Outcome> {
 }
 
 async function drop(model: string, { all }: DropFlags): Promise<Outcome> {
-  const { dropReceipts } = await import('@modelseal/core')
+  const { dropReceipts, shown } = await import('@modelseal/core')
   const dropped = await (all ? dropReceipts() : dropReceipts(model))
+  const none = all ? 'There are no receipts.' : `There is no receipt of ${shown(model)}.`
   return {
-    lines: [`Dropped ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
+    lines: [dropped === 0 ? none : `Dropped ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
     json: { result: { dropped } },
   }
 }

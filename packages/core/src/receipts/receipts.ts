@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
-import { absolutePath } from '../source/local-source.ts'
+import { absolutePath, placeOf } from '../source/local-source.ts'
+import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
 
 /** A model that this user need not hash again while nothing about it changes. */
@@ -39,7 +40,7 @@ export async function listReceipts(): Promise<ReceiptInfo[]> {
 /**
  * Forgets the receipts of a model, so that its next load hashes it; those of all models without a path.
  *
- * @param path of a model, which need not be there any more
+ * @param path of a model, which need not be there any more; or of a file in one
  * @returns how many there were
  * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`, `INVALID_ARGUMENT`
  * @example
@@ -50,5 +51,12 @@ export async function listReceipts(): Promise<ReceiptInfo[]> {
 export async function dropReceipts(path?: string): Promise<number> {
   if (path === undefined) return ReceiptStore.open().drop()
   const absolute = absolutePath(path)
-  return ReceiptStore.open().drop(await realpath(absolute).catch(() => absolute))
+  // A directory goes by its path without links; a file of a Hugging Face cache is a link and goes by its own name.
+  const places = new Set([absolute, await placeOf(absolute), await realpath(absolute).catch(() => absolute)])
+  return ReceiptStore.open().drop((receipt) => [...places].some((place) => isAbout(receipt, place)))
+}
+
+/** True for a model, and for a file that its receipt remembers: it may be what a loader is given. */
+function isAbout({ model, files }: Receipt, place: string): boolean {
+  return place === model || (place.startsWith(`${model}/`) && files.has(place.slice(model.length + 1)))
 }

@@ -165,7 +165,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
       ['/n', 2],
       ['/m', 1],
     ])
-    expect(await store.drop('/m')).toBe(2)
+    expect(await store.drop(({ model }) => model === '/m')).toBe(2)
     expect((await store.list()).map(({ model }) => model)).toEqual(['/n'])
     expect(await store.drop()).toBe(1)
     expect(await store.list()).toEqual([])

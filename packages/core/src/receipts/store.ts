@@ -94,17 +94,21 @@ export class ReceiptStore {
   }
 
   /**
-   * Forgets the receipts of one model, by its path without links; of all models without one.
+   * Forgets receipts, also those that cannot be read where all are meant.
    *
+   * @param isMeant absent for all
    * @returns how many there were
    * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
    */
-  async drop(model?: string): Promise<number> {
+  async drop(isMeant?: (receipt: Receipt) => boolean): Promise<number> {
     let dropped = 0
     try {
       for (const name of await this.#names()) {
         const path = join(this.directory, name)
-        if (model !== undefined && (await read(path))?.model !== model) continue
+        if (isMeant) {
+          const receipt = await read(path)
+          if (!receipt || !isMeant(receipt)) continue
+        }
         await rm(path, { force: true })
         dropped++
       }
