@@ -42,7 +42,7 @@ export async function sign(
       ['content', amount(signed)],
       ['root digest', rootDigest],
       ...(previous ? [['reused', reusedText(signed)] as const] : []),
-      ...(signed.noReceipt === undefined ? [] : [['receipt', `none was left: ${signed.noReceipt}`] as const]),
+      ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
     ]),
     json: {
       result: {
@@ -51,7 +51,7 @@ export async function sign(
         files,
         bytes,
         ...(previous ? { reused: signed.reused } : {}),
-        ...(signed.noReceipt === undefined ? {} : { noReceipt: signed.noReceipt }),
+        ...(signed.remembered ? { remembered: signed.remembered } : {}),
       },
     },
   }
@@ -59,5 +59,11 @@ export async function sign(
 
 function reusedText({ reused }: Partial<SignedAgain>): string {
   if (!reused || reused.reason !== undefined) return `nothing: ${reused?.reason ?? ''}`
-  return reused.files === 0 ? 'nothing: every file changed' : amount(reused)
+  return reused.files === 0 ? 'nothing: every file changed, or was hashed in another way' : amount(reused)
+}
+
+function rememberedText({ files: all }: SignedModel, { files, reason }: SignedAgain['remembered']): string {
+  if (files === 0) return `none was left: ${reason ?? 'there are no files'}`
+  const left = `left for ${files} of ${all} ${all === 1 ? 'file' : 'files'}`
+  return reason === undefined ? left : `${left}, but for ${reason}`
 }

@@ -60,7 +60,10 @@ async function sign(model: string, previousKey?: string, options: DigestOptions 
 describe.runIf(process.platform === 'linux')('signing again', () => {
   test('hashes nothing of a model that did not change', async () => {
     expect(await sign('plain')).toMatchObject({ reused: { files: 0, reason: 'no previous signature was given' } })
-    expect(await sign('plain', 'a')).toMatchObject({ reused: { files: 2, bytes: 16 } })
+    expect(await sign('plain', 'a')).toMatchObject({
+      reused: { files: 2, bytes: 16 },
+      remembered: { files: 2 },
+    })
     expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 0, bytes: 0 } })
     expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 2, bytes: 16 } })
     expect(await sign('plain', 'a', { hashType: 'blake2b' })).toMatchObject({ reused: { files: 0 } })
@@ -72,8 +75,13 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     clock = 0
     writeFileSync(site.file('changed', 'README.md'), 'ABOUT')
     writeFileSync(site.file('changed', 'new'), 'new', { mode: 0o644 })
-    expect(await sign('changed', 'a')).toMatchObject({ files: 3, reused: { files: 1, bytes: 11 } })
     // What had just changed is not remembered; the rest is.
+    const reason = 'files that changed within 2 s before they were hashed'
+    expect(await sign('changed', 'a')).toMatchObject({
+      files: 3,
+      reused: { files: 1, bytes: 11 },
+      remembered: { files: 1, reason },
+    })
     expect(await sign('changed', 'a')).toMatchObject({ files: 3, reused: { files: 1, bytes: 11 } })
   })
 
@@ -84,6 +92,14 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     writeFileSync(path, 'THE WEIGHTS')
     await utimes(path, atime, mtime)
     expect(await sign('hidden', 'a')).toMatchObject({ reused: { files: 1, bytes: 5 } })
+  })
+
+  test('says that nothing is remembered where that is so, and leaves no receipt', async () => {
+    const { listReceipts } = await import('../receipts/receipts.ts')
+    await site.model('fresh', FILES)
+    const reason = 'files that changed within 2 s before they were hashed'
+    expect(await sign('fresh')).toMatchObject({ remembered: { files: 0, reason } })
+    expect(await listReceipts()).toEqual([])
   })
 
   test('hashes what others can write to', async () => {
@@ -112,7 +128,7 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     chmodSync(process.env['MODELSEAL_RECEIPTS'] ?? '', 0o755)
     expect(await sign('plain', 'a')).toMatchObject({
       reused: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },
-      noReceipt: 'the store of receipts cannot be used: the mode 0755',
+      remembered: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },
     })
   })
 

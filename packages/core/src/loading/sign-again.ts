@@ -17,8 +17,8 @@ export interface SignAgainOptions extends SignOptions {
 export interface SignedAgain extends SignedModel {
   /** Taken over from the previous signature; and why it is nothing, as a phrase, where it is. */
   reused: { files: number; bytes: number; reason?: string }
-  /** Why no receipt was left for the next time, as a phrase, where none was. */
-  noReceipt?: string
+  /** In the receipt that was left for the next time; and why it is not every file, as a phrase, where it is not. */
+  remembered: { files: number; reason?: string }
 }
 
 /**
@@ -42,11 +42,11 @@ export async function signModelAgain(path: string, { previous, ...options }: Sig
   const known = typeof found === 'string' ? undefined : digestsOf(found)
   const signed = await signKnowing(path, options, known)
   const oldest = typeof found === 'string' || signed.known.files === 0 ? startedAt : found.receipt.hashedAt
-  const noReceipt = await leaveReceipt(signed, oldest, startedAt)
+  const remembered = await leaveReceipt(signed, oldest, startedAt)
   return {
     ...signed.signed,
     reused: { ...signed.known, ...(typeof found === 'string' ? { reason: found } : {}) },
-    ...(noReceipt === undefined ? {} : { noReceipt }),
+    remembered,
   }
 }
 
@@ -79,19 +79,17 @@ function digestsOf({ signature: { manifest }, receipt }: Previous): KnownDigests
   }
 }
 
-/** @returns why there is none, as a phrase */
 async function leaveReceipt(
   { signed: { rootDigest }, source, bundleDigest, listed }: JustSigned,
   hashedAt: number,
   lastHashedAt: number,
-): Promise<string | undefined> {
+): Promise<SignedAgain['remembered']> {
   const times = { hashedAt, lastHashedAt }
-  const receipt = makeReceipt({ model: source.path, rootDigest, bundleDigest, ...times, files: listed, partial: true })
-  if (typeof receipt === 'string') return `it is on ${receipt}`
-  return usingStore(async (store) => {
-    await store.keep(receipt)
-    return undefined
-  })
+  const model = { model: source.path, rootDigest, bundleDigest, ...times, files: listed, partial: true }
+  const { receipt, leftOut } = makeReceipt(model)
+  const unkept = receipt && (await usingStore((store) => store.keep(receipt)))
+  const reason = unkept ?? leftOut
+  return { files: unkept === undefined ? (receipt?.files.size ?? 0) : 0, ...(reason === undefined ? {} : { reason }) }
 }
 
 /** A store that cannot be used only costs time. */

@@ -105,8 +105,9 @@ async function keepReceipt(
 ): Promise<string | undefined> {
   try {
     const { rootDigest } = manifest
-    const receipt = makeReceipt({ model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed })
-    if (typeof receipt === 'string') return receipt
+    const model = { model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed }
+    const { receipt, leftOut } = makeReceipt(model)
+    if (!receipt) return leftOut
     await ReceiptStore.open().keep(receipt)
     return undefined
   } catch (error) {

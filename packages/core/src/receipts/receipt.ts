@@ -34,29 +34,39 @@ export interface CheckedModel extends Omit<Receipt, 'files'> {
   partial?: boolean
 }
 
-/**
- * @returns the receipt of a model that was just found as signed; or why there can be none, as a phrase
- */
-export function makeReceipt(checked: CheckedModel): Receipt | string {
+/** A receipt, where there can be one, and why not every file is in it, as a phrase. */
+export interface MadeReceipt {
+  receipt?: Receipt
+  leftOut?: string
+}
+
+/** Makes the receipt of a model that was just found as signed. */
+export function makeReceipt(checked: CheckedModel): MadeReceipt {
   const { model, rootDigest, bundleDigest, hashedAt, lastHashedAt = hashedAt, partial = false } = checked
   const fault = placeFault(model)
-  if (fault !== undefined) return fault
+  if (fault !== undefined) return { leftOut: fault }
   const { dev } = lstatSync(model, { bigint: true })
   const files = new Map<string, FileIdentity>()
+  let leftOut: string | undefined
   for (const file of checked.files) {
     const unfit = unfitness(file, dev, lastHashedAt)
     if (unfit === undefined) files.set(file.name, file.identity)
-    else if (!partial) return unfit
+    else leftOut ??= unfit
   }
-  return { model, rootDigest, bundleDigest, hashedAt, files }
+  if (leftOut === undefined) return { receipt: { model, rootDigest, bundleDigest, hashedAt, files } }
+  // Of no file, a receipt would say nothing.
+  if (!partial || files.size === 0) return { leftOut }
+  return { receipt: { model, rootDigest, bundleDigest, hashedAt, files }, leftOut }
 }
 
 /** Why a file cannot be remembered, as a phrase. */
 function unfitness({ identity, exposed }: SourceFile, dev: bigint, hashedAt: number): string | undefined {
-  if (exposed !== undefined) return `${exposed} among its files`
+  if (exposed !== undefined) return `files that others could write to (${exposed})`
   if (identity.dev !== dev) return 'files on another file system than the model'
   // What is written within one tick of the clock of a file system leaves the same times.
-  return lastChange(identity) > hashedAt - GRANULARITY ? 'files that changed just before they were hashed' : undefined
+  return lastChange(identity) > hashedAt - GRANULARITY
+    ? `files that changed within ${GRANULARITY / 1_000} s before they were hashed`
+    : undefined
 }
 
 /**
@@ -74,7 +84,8 @@ export function isUnchanged({ files }: Receipt, { name, identity, exposed }: Sou
  * @param now milliseconds since 1970
  */
 export function receiptFault({ model, hashedAt }: Receipt, now: number): string | undefined {
-  if (now < hashedAt + GRANULARITY) return 'a receipt that is too young'
+  if (now < hashedAt + GRANULARITY)
+    return `a receipt that is too young to tell, being less than ${GRANULARITY / 1_000} s old`
   return placeFault(model)
 }
 
