@@ -79,6 +79,17 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect([status, stdout]).toEqual([0, 'RECEIPTS_UNUSABLE a user without a home directory\n'])
   })
 
+  test.runIf(process.platform === 'linux')('is refused where it cannot be made, and is not tried for ever', () => {
+    for (const place of ['/proc/nowhere/receipts', join(scratch({ file: '' }), 'file', 'receipts')]) {
+      vi.stubEnv('MODELSEAL_RECEIPTS', place)
+      expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
+    }
+    const site = scratch()
+    symlinkSync('unmounted', join(site, '.cache'))
+    vi.stubEnv('MODELSEAL_RECEIPTS', join(site, '.cache', 'receipts'))
+    expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE', { found: 'ENOENT' }))
+  })
+
   test('is the directory that a link above it led to when it was checked', () => {
     const [first, second] = [scratch(), scratch()]
     const link = join(scratch(), 'cache')

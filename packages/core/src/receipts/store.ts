@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, mkdirSync, realpathSync } from 'node:fs'
+import { constants, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { checkPrivate } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
@@ -32,7 +32,7 @@ export class ReceiptStore {
   static open(): ReceiptStore {
     const directory = storeDirectory()
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      makeDirectory(directory)
       if (!process.geteuid) throw unusable(directory, 'a system that has no owners and modes of files')
       if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is no directory')
       // Links above it are followed now and never again: what is checked is what will be opened.
@@ -165,6 +165,17 @@ async function read(path: string): Promise<Receipt | undefined> {
     }
   } catch {
     return undefined
+  }
+}
+
+/** Not by `recursive`: where a parent takes no directories, as in /proc, Node never ends trying (v22.23.3). */
+function makeDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })) return
+  makeDirectory(dirname(directory))
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
   }
 }
 
