@@ -56,12 +56,15 @@ export function hashFile(job: HashJob, hashType: HashType, control: HashControl,
   const { file } = job
   const fd = file.fd ?? openListed(file)
   try {
-    checkUnchanged(file, fd)
+    // Of a file that is read in one go, what it is afterwards tells what it was.
+    if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
     const result = job.keep ? hashKept(job, fd, hashType, control) : hashThrough(job, fd, hashType, control, ahead)
     checkUnchanged(file, fd)
     return result
   } catch (error) {
-    throw error instanceof ModelSealError ? error : unreadable(file.name, 'file', error)
+    if (error instanceof ModelSealError) throw error
+    checkUnchanged(file, fd)
+    throw unreadable(file.name, 'file', error)
   } finally {
     if (file.fd === undefined) closeSync(fd)
   }

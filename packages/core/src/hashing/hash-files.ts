@@ -22,6 +22,9 @@ export interface HashOptions {
 
 /** A smaller model is hashed on the calling thread: starting a worker costs more. */
 const INLINE_BYTES = 8 * 1024 * 1024
+/** So is one of many files that are small on average: telling a worker of them costs as much as hashing them. */
+const INLINE_AVERAGE_BYTES = 16 * 1024
+const INLINE_SMALL_BYTES = 512 * 1024 * 1024
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
@@ -36,7 +39,8 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   throwIfAborted(options.signal)
   const total = totalBytes(jobs)
   const guarded = { ...options, onProgress: options.onProgress && guardedCallback(options.onProgress) }
-  if ((options.modelBytes ?? total) < INLINE_BYTES) return hashInline(jobs, total, guarded)
+  const small = total < Math.min(INLINE_SMALL_BYTES, jobs.length * INLINE_AVERAGE_BYTES)
+  if (small || (options.modelBytes ?? total) < INLINE_BYTES) return hashInline(jobs, total, guarded)
   return hashInPool(jobs, total, guarded)
 }
 

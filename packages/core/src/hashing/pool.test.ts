@@ -100,7 +100,7 @@ test('shares a pool that the program brings, within the bound on threads', { tim
 })
 
 test('hashes small files on the calling thread until another has started', async () => {
-  const contents = Array.from({ length: 5_000 }, () => randomBytes(4096))
+  const contents = Array.from({ length: 1_500 }, () => randomBytes(20_000))
   const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
   let tasks = 0
   const slow: ThreadPool = {

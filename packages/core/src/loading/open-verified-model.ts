@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { judge } from '../policy/judge.ts'
 import { ModelFacts } from '../policy/match.ts'
 import { ruleFor, type Policy } from '../policy/policy.ts'
-import { Revocations } from '../policy/revocations.ts'
+import type { Revocations } from '../policy/revocations.ts'
 import type { Rule } from '../policy/rule.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import { throwIfAborted } from '../source/local-source.ts'
@@ -134,7 +134,7 @@ async function open<T>(
   const reading: { policy?: Policy } = {}
   const openUnverifiedModel = async (orUnreadable: boolean) => {
     const found = await search.findIfAny({ orUnreadable })
-    return openAnyway(path, options, gather, reading.policy?.revocations ?? new Revocations(), found, verdict)
+    return openAnyway(path, options, gather, reading.policy?.revocations ?? (await none()), found, verdict)
   }
   try {
     const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict, reading))
@@ -286,4 +286,10 @@ function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
 function onlyFile({ source }: FoundModel | FoundHttpModel): string | undefined {
   const isFile = source.kind === 'http' ? !isDirectory(source) : source.kind === 'file'
   return isFile ? source.name : undefined
+}
+
+/** Of a policy that could not be read: imported where it is needed, since it brings a library along. */
+async function none(): Promise<Revocations> {
+  const { Revocations } = await import('../policy/revocations.ts')
+  return new Revocations()
 }
