@@ -30,7 +30,10 @@ const matchSchema = z
       .describe('Globs over the path that the program loads, relative to the policy file.'),
     url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
-    format: z.union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)]).optional(),
+    format: z
+      .union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)])
+      .optional()
+      .describe('What the loader says it reads.'),
     memory: z
       .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
       .optional()
@@ -59,7 +62,7 @@ const sigstoreSigner = z.strictObject({
     .describe('Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.'),
 })
 
-export const signerSchema = z.union([
+const signerSchema = z.union([
   z.strictObject({ key: nameSchema.describe('Name of a trust root that is a public key.') }),
   z.strictObject({ certificate: certificateSigner }),
   z.strictObject({ sigstore: sigstoreSigner }),
@@ -75,7 +78,8 @@ const requireSchema = z.strictObject({
   hashAlgorithms: z
     .array(z.enum(['sha256', 'blake2b', 'blake3']))
     .min(1)
-    .optional(),
+    .optional()
+    .describe('Hash types that the signature may use for the files.'),
   files: z
     .enum(['all', 'loaded', 'ignore-unsigned'])
     .optional()
