@@ -2,7 +2,7 @@ import type { KeySignerOptions, Signer } from '@modelseal/core'
 import { Option } from 'commander'
 
 /** The environment variable that holds the password of an encrypted key. */
-export const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
+const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
 
 /** `--password`, of a private key. */
 export function passwordOption(): Option {

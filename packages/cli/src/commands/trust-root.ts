@@ -59,6 +59,6 @@ function told(heading: string, info: TrustRootInfo, shown: (name: string) => str
     ['digest', `sha256:${info.digest}`],
   ]
   if (info.source === 'carried')
-    facts.push(['age', 'unknown to it is what changed since; "trust-root update" fetches that'])
+    facts.push(['age', 'it does not know what changed since; "trust-root update" fetches that'])
   return { lines: summary(heading, facts), json: { result: info } }
 }

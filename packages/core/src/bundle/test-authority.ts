@@ -45,7 +45,7 @@ export type Name =
 
 export type KeyAlgorithmName = 'P-256' | 'P-384' | 'P-521' | 'RSA' | 'RSA-PSS' | 'Ed25519'
 
-export const USAGES = { digitalSignature: 0x80, keyEncipherment: 0x20, keyCertSign: 0x04, cRLSign: 0x02 } as const
+const USAGES = { digitalSignature: 0x80, keyEncipherment: 0x20, keyCertSign: 0x04, cRLSign: 0x02 } as const
 export const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
 export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 export const TIME_STAMPING = '1.3.6.1.5.5.7.3.8'

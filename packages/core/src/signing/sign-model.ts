@@ -137,7 +137,7 @@ function wouldOverwrite(path: string): ModelSealError {
 }
 
 /** Where a bundle goes, and is looked for first. */
-export function defaultSignature(source: LocalSource): string {
+function defaultSignature(source: LocalSource): string {
   return source.kind === 'directory' ? join(source.path, 'model.sig') : `${source.path}.sig`
 }
 

@@ -216,7 +216,7 @@ export function plainUrl(url: URL): string {
   return url.origin + url.pathname
 }
 
-export function shownUrl(url: URL): string {
+function shownUrl(url: URL): string {
   return shown(plainUrl(url))
 }
 
