@@ -177,8 +177,8 @@ class RootReader {
     return divided
   }
 
-  async #attempt<T>(at: ValuePath, path: string, work: () => Promise<T>): Promise<T | undefined> {
-    this.#reading.files.set(path, await fileState(path))
+  async #attempt<T>(at: ValuePath, path: string | undefined, work: () => Promise<T>): Promise<T | undefined> {
+    if (path !== undefined) this.#reading.files.set(path, await fileState(path))
     try {
       return await work()
     } catch (error) {

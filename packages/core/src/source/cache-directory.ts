@@ -6,42 +6,83 @@ import { othersMayWrite } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 
 /**
- * Where things lie that can be had again: `MODELSEAL_CACHE`, else `modelseal` in the place for this
- * on the platform (`XDG_CACHE_HOME` of the XDG Base Directory Specification, `~/Library/Caches`, `%LOCALAPPDATA%`).
+ * Where things of one kind lie that can be had again: below `MODELSEAL_CACHE`, else below `modelseal` in the place for
+ * this on the platform (`XDG_CACHE_HOME` of the XDG Base Directory Specification, `~/Library/Caches`, `%LOCALAPPDATA%`).
+ *
+ * @returns its absolute path; undefined for a user who has no home directory, as in many containers
  */
-export function cacheDirectory(): string {
-  const { MODELSEAL_CACHE: given, XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env
-  if (given) return resolve(given)
-  if (process.platform === 'win32') return join(local ?? join(homedir(), 'AppData', 'Local'), 'modelseal', 'Cache')
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'modelseal')
-  // The specification has relative paths ignored.
-  return join(xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'modelseal')
+export function cacheFolder(kind: string): string | undefined {
+  const directory = cacheDirectory()
+  return directory && join(directory, kind)
 }
 
 /**
- * Makes a directory for this user alone.
+ * Makes such a folder for this user alone, where there is none.
  *
  * @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED`
  */
-export async function makePrivate(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new ModelSealError(
-      'FILE_WRITE_FAILED',
-      `The directory ${shown(directory)} cannot be made (${errno(cause)}).`,
-      { file: directory, hint: 'Name one that this user can make with MODELSEAL_CACHE.', cause },
-    )
+export async function makeCacheFolder(kind: string): Promise<string> {
+  const directory = cacheDirectory()
+  if (directory === undefined)
+    throw new ModelSealError('FILE_WRITE_FAILED', 'There is no cache directory, for this user has no home directory.', {
+      hint: NAME_ONE,
+    })
+  const folder = join(directory, kind)
+  for (const path of [directory, folder]) {
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 })
+    } catch (cause) {
+      throw new ModelSealError('FILE_WRITE_FAILED', `The directory ${shown(path)} cannot be made (${errno(cause)}).`, {
+        file: path,
+        hint: NAME_ONE,
+        cause,
+      })
+    }
+    await checkUnwritable(path)
   }
-  await checkPrivate(directory)
+  return folder
 }
 
 /**
- * Refuses a directory that somebody else could put files into; one that is not there is nobody's.
+ * Refuses such a folder where somebody else could put files into it; one that is not there is nobody's.
  *
  * @throws {@link ModelSealError} `CACHE_UNSAFE`
  */
-export async function checkPrivate(directory: string): Promise<void> {
+export async function checkCacheFolder(kind: string): Promise<void> {
+  const directory = cacheDirectory()
+  if (directory === undefined) return
+  await checkUnwritable(directory)
+  await checkUnwritable(join(directory, kind))
+}
+
+const NAME_ONE = 'Name one that this user can make with MODELSEAL_CACHE.'
+
+function cacheDirectory(): string | undefined {
+  const { MODELSEAL_CACHE: given, XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env
+  if (given) return resolve(given)
+  const home = homeDirectory()
+  if (process.platform === 'win32') {
+    const data = local ?? (home && join(home, 'AppData', 'Local'))
+    return data && join(data, 'modelseal', 'Cache')
+  }
+  if (process.platform === 'darwin') return home && join(home, 'Library', 'Caches', 'modelseal')
+  // The specification has relative paths ignored.
+  if (xdg && isAbsolute(xdg)) return join(xdg, 'modelseal')
+  return home && join(home, '.cache', 'modelseal')
+}
+
+function homeDirectory(): string | undefined {
+  try {
+    const home = homedir()
+    // One that is relative would be another in each working directory.
+    return isAbsolute(home) ? home : undefined
+  } catch {
+    // Neither HOME, nor an entry in the list of users.
+    return undefined
+  }
+}
+
+async function checkUnwritable(directory: string): Promise<void> {
   const stat = await lstat(directory, { bigint: true }).catch(() => undefined)
   // Windows has no such bits; there the place itself is the user's own.
   if (!stat || !process.geteuid) return

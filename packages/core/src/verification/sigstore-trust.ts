@@ -69,8 +69,12 @@ export async function loadSigstoreTrust(source: TrustRootSource): Promise<Sigsto
   return toTrust(await readTrustConfig(path), { name: path, source: 'file' })
 }
 
-/** The file that {@link loadSigstoreTrust} reads, which may not be there yet: it changes when the root does. */
-export function trustRootPath(source: TrustRootSource): string {
+/**
+ * The file that {@link loadSigstoreTrust} reads, which may not be there yet: it changes when the root does.
+ *
+ * @returns undefined where this user has no cache
+ */
+export function trustRootPath(source: TrustRootSource): string | undefined {
   return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
 }
 

@@ -5,7 +5,7 @@ import { Fields } from '../bundle/fields.ts'
 import { parseStrictJson } from '../bundle/json.ts'
 import { ModelSealError } from '../errors.ts'
 import { writeFileWhole } from '../signing/write-file.ts'
-import { cacheDirectory, checkPrivate, makePrivate } from '../source/cache-directory.ts'
+import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../source/cache-directory.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { tufFault } from './tuf-fault.ts'
 import type { TufRepository } from './tuf-repository.ts'
@@ -39,9 +39,17 @@ const FORMAT = 'modelseal-tuf-record-1'
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
 const MAX_VALUES = 2000
 
-/** Where the record of a repository lies. */
-export function recordPath(url: string): string {
-  return join(cacheDirectory(), 'sigstore', `${encodeURIComponent(url)}.json`)
+/** The folder of the cache that records lie in. */
+const KIND = 'sigstore'
+
+/** Where the record of a repository lies; undefined where this user has no cache. */
+export function recordPath(url: string): string | undefined {
+  const folder = cacheFolder(KIND)
+  return folder && join(folder, nameOf(url))
+}
+
+function nameOf(url: string): string {
+  return `${encodeURIComponent(url)}.json`
 }
 
 /**
@@ -52,8 +60,8 @@ export function recordPath(url: string): string {
  */
 export async function readRecord(url: string): Promise<TufRecord | undefined> {
   const path = recordPath(url)
-  await checkPrivate(cacheDirectory())
-  await checkPrivate(join(cacheDirectory(), 'sigstore'))
+  if (path === undefined) return undefined
+  await checkCacheFolder(KIND)
   const bytes = await readSmallFile(path, { what: 'cached Sigstore root', maxBytes: MAX_RECORD_BYTES }).catch(
     (error: unknown) => {
       if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
@@ -77,10 +85,9 @@ export async function writeRecord(url: string, record: TufRecord): Promise<void>
     trustedRoot: base64(trustedRoot),
     ...(signingConfig ? { signingConfig: base64(signingConfig) } : {}),
   }
-  await makePrivate(cacheDirectory())
-  await makePrivate(join(cacheDirectory(), 'sigstore'))
+  const folder = await makeCacheFolder(KIND)
   const file = { what: 'cached Sigstore root', failed: 'FILE_WRITE_FAILED', mode: 0o600 } as const
-  await writeFileWhole(recordPath(url), Buffer.from(`${JSON.stringify(json)}\n`), file)
+  await writeFileWhole(join(folder, nameOf(url)), Buffer.from(`${JSON.stringify(json)}\n`), file)
 }
 
 /**

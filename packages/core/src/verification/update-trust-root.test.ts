@@ -60,7 +60,7 @@ describe('a trusted root', () => {
     expect(read).toEqual(info)
     expect(text.toString()).toBe(first)
     expect(signingConfig?.caUrls[0]?.url).toBe('https://service.test')
-    const file = trustRootPath(instance)
+    const file = trustRootPath(instance)!
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700)
   })
@@ -158,10 +158,10 @@ describe('a repository is refused, and what was used before stays in use, where'
     const { tuf, instance } = await published()
     tuf.publish({ 'trusted_root.json': first })
     const before = await updateTrustRoot(instance)
-    const kept = readFileSync(trustRootPath(instance))
+    const kept = readFileSync(trustRootPath(instance)!)
     spoil(tuf)
     await expect(updateTrustRoot(instance)).rejects.toEqual(refusal(code))
-    expect(readFileSync(trustRootPath(instance)).equals(kept)).toBe(true)
+    expect(readFileSync(trustRootPath(instance)!).equals(kept)).toBe(true)
     expect((await loadSigstoreTrust(instance)).info).toEqual(before)
   })
 
@@ -173,7 +173,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     )
     const { instance: other } = await published()
     expect(await codeOf(updateTrustRoot({ ...instance, tufUrl: other.tufUrl }))).toBe('TUF_SIGNATURE')
-    expect(existsSync(trustRootPath(away))).toBe(false)
+    expect(existsSync(trustRootPath(away)!)).toBe(false)
   })
 
   it.each([
@@ -244,14 +244,14 @@ describe('a root in the cache is checked again whenever it is read, and refused 
     if (code === 'TUF_ROLLBACK')
       for (let count = 0; count < 2; count++) tuf.publish({ 'trusted_root.json': first }, { newRoot: true })
     await updateTrustRoot(instance)
-    spoil(trustRootPath(instance))
+    spoil(trustRootPath(instance)!)
     await expect(loadSigstoreTrust(instance)).rejects.toEqual(refusal(code))
   })
 
   it('and an update replaces it', async () => {
     const { instance } = await published()
     const info = await updateTrustRoot(instance)
-    writeFileSync(trustRootPath(instance), 'garbage')
+    writeFileSync(trustRootPath(instance)!, 'garbage')
     expect((await updateTrustRoot(instance)).digest).toBe(info.digest)
     expect((await loadSigstoreTrust(instance)).text.toString()).toBe(first)
   })
@@ -285,6 +285,21 @@ it('a cache that cannot be made is named', async () => {
   vi.stubEnv('MODELSEAL_CACHE', open)
   await expect(updateTrustRoot(instance)).rejects.toEqual(refusal('CACHE_UNSAFE'))
 })
+
+it.runIf(process.platform === 'linux')(
+  'a user without a home directory has no cache, in no working directory',
+  async () => {
+    const { instance } = await published()
+    vi.stubEnv('MODELSEAL_CACHE', '')
+    vi.stubEnv('XDG_CACHE_HOME', 'relative')
+    for (const home of ['', 'relative']) {
+      vi.stubEnv('HOME', home)
+      expect(trustRootPath(instance)).toBeUndefined()
+      expect((await loadSigstoreTrust('public-good')).info.source).toBe('carried')
+      await expect(updateTrustRoot(instance)).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    }
+  },
+)
 
 function replace(tuf: TestTuf, name: string, change: (text: string) => string): void {
   const [before, after] = [tuf.files.get(name)?.toString() ?? '', change(tuf.files.get(name)?.toString() ?? '')]
