@@ -6,7 +6,7 @@ import { directory, failed, jsonOf, modelseal, POLICY, SIGN, useWorkingDirectory
 
 useWorkingDirectory()
 
-const env = () => ({ MODELSEAL_RECEIPTS: join(directory, 'receipts') })
+const env = () => ({ MODELSEAL_CACHE: directory })
 
 describe.runIf(process.platform === 'linux')('receipts', () => {
   test('are left by a policy that allows them, listed and dropped', async () => {
@@ -34,12 +34,12 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
   })
 
   test('are listed as JSON', async () => {
-    process.env['MODELSEAL_RECEIPTS'] = join(directory, 'receipts')
+    process.env['MODELSEAL_CACHE'] = directory
     try {
       expect(await jsonOf(['receipts', 'list', '--json'], 0)).toMatchObject({ result: { receipts: [] } })
       expect(await jsonOf(['receipts', 'drop', '--all', '--json'], 0)).toMatchObject({ result: { dropped: 0 } })
     } finally {
-      delete process.env['MODELSEAL_RECEIPTS']
+      delete process.env['MODELSEAL_CACHE']
     }
   })
 

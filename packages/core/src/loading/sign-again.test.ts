@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 beforeEach(() => {
-  vi.stubEnv('MODELSEAL_RECEIPTS', join(scratch(), 'receipts'))
+  vi.stubEnv('MODELSEAL_CACHE', scratch())
   clock = 0
   const now = Date.now.bind(Date)
   const mocked = vi.spyOn(Date, 'now').mockImplementation(() => now() + clock)
@@ -122,10 +122,10 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
 
   test('hashes everything where there is no receipt, or where the store is not private', async () => {
     await sign('plain')
-    vi.stubEnv('MODELSEAL_RECEIPTS', join(scratch(), 'another'))
+    vi.stubEnv('MODELSEAL_CACHE', scratch())
     const reason = 'there is no receipt of the previous signature'
     expect(await sign('plain', 'a')).toMatchObject({ reused: { files: 0, reason } })
-    chmodSync(process.env['MODELSEAL_RECEIPTS'] ?? '', 0o755)
+    chmodSync(join(process.env['MODELSEAL_CACHE'] ?? '', 'receipts'), 0o755)
     expect(await sign('plain', 'a')).toMatchObject({
       reused: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },
       remembered: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },

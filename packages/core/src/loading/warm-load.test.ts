@@ -31,8 +31,9 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 beforeEach(() => {
-  store = join(scratch(), 'receipts')
-  vi.stubEnv('MODELSEAL_RECEIPTS', store)
+  const cache = scratch()
+  store = join(cache, 'receipts')
+  vi.stubEnv('MODELSEAL_CACHE', cache)
   return () => vi.unstubAllEnvs()
 })
 

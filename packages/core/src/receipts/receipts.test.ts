@@ -7,7 +7,7 @@ import { dropReceipts, listReceipts } from './receipts.ts'
 import { ReceiptStore } from './store.ts'
 
 beforeEach(() => {
-  vi.stubEnv('MODELSEAL_RECEIPTS', join(scratch(), 'receipts'))
+  vi.stubEnv('MODELSEAL_CACHE', scratch())
   return () => vi.unstubAllEnvs()
 })
 

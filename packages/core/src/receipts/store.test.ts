@@ -27,7 +27,7 @@ function receipt(model: string, bundleDigest = 'b'.repeat(64), hashedAt = 1_000)
 let directory: string
 beforeEach(() => {
   directory = join(scratch(), 'cache', 'receipts')
-  vi.stubEnv('MODELSEAL_RECEIPTS', directory)
+  vi.stubEnv('MODELSEAL_CACHE', join(directory, '..'))
 })
 afterEach(() => vi.unstubAllEnvs())
 
@@ -49,7 +49,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
 
   test('is where XDG_CACHE_HOME says, unless that is relative', () => {
     const cache = scratch()
-    vi.stubEnv('MODELSEAL_RECEIPTS', '')
+    vi.stubEnv('MODELSEAL_CACHE', '')
     vi.stubEnv('XDG_CACHE_HOME', cache)
     expect(ReceiptStore.open().directory).toBe(join(cache, 'modelseal', 'receipts'))
     vi.stubEnv('XDG_CACHE_HOME', 'relative')
@@ -58,7 +58,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
   })
 
   test.each(['', 'relative'])('is refused where the home directory is "%s", so that it would move about', (home) => {
-    vi.stubEnv('MODELSEAL_RECEIPTS', '')
+    vi.stubEnv('MODELSEAL_CACHE', '')
     vi.stubEnv('XDG_CACHE_HOME', '')
     vi.stubEnv('HOME', home)
     expect(() => ReceiptStore.open()).toThrow(
@@ -80,13 +80,13 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
   })
 
   test.runIf(process.platform === 'linux')('is refused where it cannot be made, and is not tried for ever', () => {
-    for (const place of ['/proc/nowhere/receipts', join(scratch({ file: '' }), 'file', 'receipts')]) {
-      vi.stubEnv('MODELSEAL_RECEIPTS', place)
+    for (const place of ['/proc/nowhere', join(scratch({ file: '' }), 'file')]) {
+      vi.stubEnv('MODELSEAL_CACHE', place)
       expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
     }
     const site = scratch()
     symlinkSync('unmounted', join(site, '.cache'))
-    vi.stubEnv('MODELSEAL_RECEIPTS', join(site, '.cache', 'receipts'))
+    vi.stubEnv('MODELSEAL_CACHE', join(site, '.cache'))
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE', { found: 'ENOENT' }))
   })
 
@@ -94,7 +94,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     const [first, second] = [scratch(), scratch()]
     const link = join(scratch(), 'cache')
     symlinkSync(first, link)
-    vi.stubEnv('MODELSEAL_RECEIPTS', join(link, 'receipts'))
+    vi.stubEnv('MODELSEAL_CACHE', link)
     const store = ReceiptStore.open()
     rmSync(link)
     symlinkSync(second, link)
@@ -120,15 +120,14 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     mkdirSync(join(directory, '..'), { recursive: true })
     symlinkSync(scratch(), directory)
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
-    const file = join(scratch({ file: '' }), 'file')
-    vi.stubEnv('MODELSEAL_RECEIPTS', file)
+    vi.stubEnv('MODELSEAL_CACHE', scratch({ receipts: '' }))
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
   test('goes by its path without links, which nobody can lead elsewhere afterwards', () => {
     const place = scratch({ 'real/x': '' })
     symlinkSync('real', join(place, 'link'))
-    vi.stubEnv('MODELSEAL_RECEIPTS', join(place, 'link', 'receipts'))
+    vi.stubEnv('MODELSEAL_CACHE', join(place, 'link'))
     expect(ReceiptStore.open().directory).toBe(join(place, 'real', 'receipts'))
   })
 

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { constants, lstatSync, realpathSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { cacheFolder, makeDirectories } from '../source/cache-directory.ts'
 import { checkPrivate } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
 import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
@@ -18,8 +18,8 @@ const HALF_WRITTEN_KEPT = 3_600_000
 const MAX_RECEIPTS = 1_000
 
 /**
- * The receipts of this user: one file each, in a directory that nobody else can enter. It is
- * `MODELSEAL_RECEIPTS`, else `modelseal/receipts` in `XDG_CACHE_HOME` or `~/.cache`.
+ * The receipts of this user: one file each, in a folder of the cache (`MODELSEAL_CACHE`) that nobody
+ * else can enter.
  */
 export class ReceiptStore {
   readonly directory: string
@@ -30,9 +30,10 @@ export class ReceiptStore {
    * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE` where it is not private to this user
    */
   static open(): ReceiptStore {
-    const directory = storeDirectory()
+    const directory = cacheFolder('receipts')
+    if (directory === undefined) throw unusable('~/.cache/modelseal/receipts', 'a user without a home directory')
     try {
-      makeDirectory(directory)
+      makeDirectories(directory)
       if (!process.geteuid) throw unusable(directory, 'a system that has no owners and modes of files')
       if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is no directory')
       // Links above it are followed now and never again: what is checked is what will be opened.
@@ -168,42 +169,12 @@ async function read(path: string): Promise<Receipt | undefined> {
   }
 }
 
-/** Not by `recursive`: where a parent takes no directories, as in /proc, Node never ends trying (v22.23.3). */
-function makeDirectory(directory: string): void {
-  if (statSync(directory, { throwIfNoEntry: false })) return
-  makeDirectory(dirname(directory))
-  try {
-    mkdirSync(directory, { mode: 0o700 })
-  } catch (error) {
-    if (errno(error) !== 'EEXIST') throw error
-  }
-}
-
-function storeDirectory(): string {
-  const { MODELSEAL_RECEIPTS: given, XDG_CACHE_HOME: cache } = process.env
-  if (given) return resolve(given)
-  // XDG Base Directory: a path that is not absolute is to be ignored.
-  return join(cache && isAbsolute(cache) ? cache : join(homeDirectory(), '.cache'), 'modelseal', 'receipts')
-}
-
-/** Of a user that the system does not know, as in many containers, there may be none. */
-function homeDirectory(): string {
-  let home = ''
-  try {
-    home = homedir()
-  } catch {
-    // Neither HOME nor an entry of this user in the list of users.
-  }
-  if (isAbsolute(home)) return home
-  throw unusable('~/.cache/modelseal/receipts', 'a user without a home directory')
-}
-
 function unusable(directory: string, found: string, cause?: unknown): ModelSealError {
   return new ModelSealError('RECEIPTS_UNUSABLE', `The receipts in ${shown(directory)} cannot be used.`, {
     file: directory,
     expected: 'a directory of this user, mode 0700, that nobody else could exchange',
     found,
-    hint: 'Change its owner or mode, or set MODELSEAL_RECEIPTS to another directory. Without receipts, models are hashed.',
+    hint: 'Change its owner or mode, or set MODELSEAL_CACHE to another directory. Without receipts, models are hashed.',
     cause,
   })
 }

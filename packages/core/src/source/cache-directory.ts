@@ -1,6 +1,7 @@
-import { lstat, mkdir } from 'node:fs/promises'
+import { mkdirSync, statSync } from 'node:fs'
+import { lstat } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { othersMayWrite } from './ownership.ts'
 import { errno } from './read-small-file.ts'
@@ -30,7 +31,7 @@ export async function makeCacheFolder(kind: string): Promise<string> {
   const folder = join(directory, kind)
   for (const path of [directory, folder]) {
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 })
+      makeDirectories(path)
     } catch (cause) {
       throw new ModelSealError('FILE_WRITE_FAILED', `The directory ${shown(path)} cannot be made (${errno(cause)}).`, {
         file: path,
@@ -41,6 +42,22 @@ export async function makeCacheFolder(kind: string): Promise<string> {
     await checkUnwritable(path)
   }
   return folder
+}
+
+/**
+ * Makes a directory, and those above it that are missing, for this user alone. Not by `recursive`: where a parent
+ * takes no directories, as in /proc, Node never ends trying (v22.23.3).
+ *
+ * @throws the operating system's error
+ */
+export function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })) return
+  makeDirectories(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
+  }
 }
 
 /**
