@@ -18,6 +18,8 @@ export interface ReadAheadMemory {
 /** A slot and its neighbours stay in the core's cache between read and hash: measured faster than larger ones. */
 const SLOT_BYTES = 256 * 1024
 const SLOTS = 4
+/** The reader sleeps until so few filled slots are left: to wake it for each costs more than a tenth of the hashing. */
+const FEW_SLOTS = 1
 /** Longest sleep of a thread before it looks whether the operation was aborted, in milliseconds. */
 const NAP = 50
 /** How long a reader waits for the first piece to be begun, in milliseconds. */
@@ -131,8 +133,9 @@ export class BytesAhead {
   #giveBack(): void {
     if (!this.#holds || !this.#lane) return
     this.#holds = false
-    Atomics.store(this.#lane.words, TAKEN, ++this.#taken)
-    Atomics.notify(this.#lane.words, TAKEN)
+    const { words } = this.#lane
+    Atomics.store(words, TAKEN, ++this.#taken)
+    if (Atomics.load(words, FILLED) - this.#taken <= FEW_SLOTS) Atomics.notify(words, TAKEN)
   }
 }
 
@@ -196,7 +199,8 @@ export class ReaderLane {
       if (Atomics.load(words, PHASE) === LEFT || this.#unwanted()) return
       if (!fill(this.#lane.slot(filled).subarray(0, Math.min(SLOT_BYTES, end - position)), position)) return
       Atomics.store(words, FILLED, ++filled)
-      Atomics.notify(words, FILLED)
+      // Only who has taken all others waits.
+      if (filled - Atomics.load(words, TAKEN) <= 1) Atomics.notify(words, FILLED)
     }
   }
 
