@@ -1,5 +1,3 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { chmodSync, chownSync, cpSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -14,22 +12,17 @@ import {
   type Policy,
   type VerifiedModel,
 } from '@modelseal/core'
-import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
+import { KINDS, MOST_SECONDS, REFUSALS, SECONDS, swapping, type Kind } from './swaps.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
 // Another process swaps good and evil content as fast as it can, while this one loads: no load may
 // ever hand out a byte of the evil one.
 
-/** Each attack goes on for so long; it proves the more the longer. */
-const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? 0.7)
-/** By then some load must have been accepted, and some refused. */
-const MOST_SECONDS = SECONDS + 30
 const ROOT = process.geteuid?.() === 0
 const STRANGER = 65_534
 
-const KINDS = ['rename', 'write', 'link', 'directory', 'directoryLink', 'parent'] as const
-type Kind = (typeof KINDS)[number]
 const LEVELS = ['memory', 'copy', 'in-place'] as const
 type Level = (typeof LEVELS)[number]
 
@@ -56,15 +49,6 @@ async function target(size: number): Promise<Target> {
   return { directory, policy: await loadPolicy(publisher.policy), weights }
 }
 
-async function swapping(kind: Kind, directory: string, user?: number): Promise<void> {
-  const swapper = fork(join(import.meta.dirname, 'swapper.mjs'), [kind, directory], { uid: user, gid: user })
-  onTestFinished(async () => {
-    swapper.kill('SIGKILL')
-    if (swapper.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')
-  })
-  await once(swapper, 'message')
-}
-
 /** As a runtime that gets buffers, or paths. */
 function gathering(level: Level) {
   return async (reader: ModelReader) => {
@@ -89,17 +73,6 @@ async function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Ar
   await setTimeout(Math.random() * 30)
   return readFileSync(weights)
 }
-
-const REFUSALS = new Set([
-  'FILE_CHANGED',
-  'FILE_MISMATCH',
-  'FILE_MISSING',
-  'FILE_SPECIAL', // a link that was a directory before
-  'FILE_UNREADABLE',
-  'ISOLATION_REFUSED', // what a stranger brings is not loaded in place
-  'MODEL_NOT_FOUND', // while the directory above is exchanged
-  'SYMLINK_REFUSED',
-])
 
 /** Loads until the time is up, and counts. */
 async function attack(model: Target, kind: Kind, level: Level, needsAccepted = true) {
