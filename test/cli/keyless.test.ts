@@ -50,6 +50,31 @@ describe.each(['v1', 'v2'] as const)('against an instance with Rekor %s', (rekor
   })
 })
 
+test('signing again takes over only what the identity that is named had signed, by the same instance', async () => {
+  await instance()
+  const env = { ...NO_CI, MODELSEAL_IDENTITY_TOKEN: identityToken(), MODELSEAL_CACHE: join(directory, 'cache') }
+  await modelseal(['sign', 'vad', ...SIGNED, '--receipt'], env)
+  const again = (identity: string) =>
+    modelseal(
+      [
+        'sign',
+        'vad',
+        ...SIGNED,
+        '--reuse',
+        'vad.sig',
+        '--reuse-identity',
+        identity,
+        '--reuse-identity-provider',
+        ISSUER,
+      ],
+      env,
+    )
+  failed(await again('somebody@example.com'), 'IDENTITY_MISMATCH')
+  const signed = await again(IDENTITY)
+  expect(signed).toMatchObject({ code: 0, stderr: '' })
+  expect(signed.stdout).toContain('reused ')
+})
+
 test('a token that cannot be used is refused before it is sent, and not shown', async () => {
   const server = await instance()
   for (const [claims, code] of [

@@ -1,4 +1,4 @@
-import type { SignAgainOptions } from '@modelseal/core'
+import type { SignAgainOptions, TrustRootSource } from '@modelseal/core'
 import type { Command } from 'commander'
 import { pathOption, pathsOption } from '../options.ts'
 
@@ -22,13 +22,17 @@ export function withReuse(command: Command): Command {
     .hook('preAction', (_, action) => checkReuse(action))
 }
 
-/** The earlier signature for core; undefined where everything is to be hashed. */
-export function previousOf(flags: ReuseFlags): SignAgainOptions['previous'] {
+/**
+ * The earlier signature for core; undefined where everything is to be hashed.
+ *
+ * @param trustRoot the Sigstore instance that vouches for `--reuse-identity`; the public-good one where none is named
+ */
+export function previousOf(flags: ReuseFlags, trustRoot?: TrustRootSource): SignAgainOptions['previous'] {
   const { reuse: signature, reusePublicKey: publicKey, reuseCertificateChain: certificateChain } = flags
   const { reuseIdentity: identity, reuseIdentityProvider: issuer } = flags
   if (signature === undefined) return undefined
   if (publicKey !== undefined) return { signature, verifier: { publicKey } }
-  if (identity !== undefined && issuer !== undefined) return { signature, verifier: { identity, issuer } }
+  if (identity !== undefined && issuer !== undefined) return { signature, verifier: { identity, issuer, trustRoot } }
   return { signature, verifier: { certificateChain } }
 }
 

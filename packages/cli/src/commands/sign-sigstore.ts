@@ -59,8 +59,9 @@ async function signWithSigstore(
   session: Session,
 ): Promise<Outcome> {
   const { sigstoreSigner } = await import('@modelseal/core')
+  const trustRoot = instanceOf({ useStaging, trustConfig, tufUrl, tufRoot })
   const signer = await sigstoreSigner({
-    trustRoot: instanceOf({ useStaging, trustConfig, tufUrl, tufRoot }),
+    trustRoot,
     // An empty variable is an unset one.
     identityToken: identityToken === '' ? undefined : identityToken,
     useAmbientCredentials,
@@ -68,5 +69,5 @@ async function signWithSigstore(
     clientId,
     clientSecret,
   })
-  return sign(model, flags, session, signer)
+  return sign(model, flags, session, signer, trustRoot)
 }

@@ -1,4 +1,4 @@
-import type { SignedAgain, SignedModel, Signer } from '@modelseal/core'
+import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
@@ -28,9 +28,10 @@ export async function sign(
   { tsaUrl, receipt, ...flags }: SigningFlags,
   session: Session,
   signer: Signer,
+  trustRoot?: TrustRootSource,
 ): Promise<Outcome> {
   const { shown, signModel, signModelAgain } = await import('@modelseal/core')
-  const previous = previousOf(flags)
+  const previous = previousOf(flags, trustRoot)
   const options = { ...flags, ...session, timestampAuthority: tsaUrl, signer }
   const signed: SignedModel & Partial<SignedAgain> =
     previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
