@@ -44,22 +44,11 @@ Examples:
 
 async function signWithSigstore(
   model: string,
-  {
-    identityToken,
-    useAmbientCredentials,
-    oauthForceOob = false,
-    clientId,
-    clientSecret,
-    useStaging,
-    trustConfig,
-    tufUrl,
-    tufRoot,
-    ...flags
-  }: Flags,
+  { identityToken, useAmbientCredentials, oauthForceOob = false, clientId, clientSecret, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
   const { sigstoreSigner } = await import('@modelseal/core')
-  const trustRoot = instanceOf({ useStaging, trustConfig, tufUrl, tufRoot })
+  const trustRoot = instanceOf(flags)
   const signer = await sigstoreSigner({
     trustRoot,
     // An empty variable is an unset one.

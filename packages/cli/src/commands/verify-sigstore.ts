@@ -36,19 +36,10 @@ Example:
 
 function verifyWithSigstore(
   model: string,
-  {
-    identity,
-    identityProvider: issuer,
-    extension: extensions,
-    useStaging,
-    trustConfig,
-    tufUrl,
-    tufRoot,
-    ...flags
-  }: Flags,
+  { identity, identityProvider: issuer, extension: extensions, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const verifier = { identity, issuer, extensions, trustRoot: instanceOf({ useStaging, trustConfig, tufUrl, tufRoot }) }
+  const verifier = { identity, issuer, extensions, trustRoot: instanceOf(flags) }
   return verify(model, flags, session, verifier, factsOf)
 }
 

@@ -1,15 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { listFiles, openLocalSource } from '../source/local-source.ts'
+import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import type { HashJob } from './hash-file.ts'
 import { hashFiles } from './hash-files.ts'
-import type { Piscina } from 'piscina'
-import { closeHashPool, hashPool } from './pool.ts'
+import { closeHashPool } from './pool.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -18,20 +16,6 @@ const INLINE = 0
 const POOL = 64 * MIB
 
 afterAll(() => closeHashPool())
-
-async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
-  const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
-  return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
-}
-
-async function ownPool(): Promise<Piscina> {
-  const pool: unknown = await hashPool()
-  return pool as Piscina
-}
-
-function sha256(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex')
-}
 
 const SIZES = [
   0,

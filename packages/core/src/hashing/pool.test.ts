@@ -1,12 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { Piscina } from 'piscina'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { listFiles, openLocalSource } from '../source/local-source.ts'
+import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import type { HashJob } from './hash-file.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing, hashPool, threadLimit, type ThreadPool } from './pool.ts'
 import { hashBatch, type HashBatch, type ReaderTask } from './worker.ts'
@@ -18,20 +17,6 @@ afterEach(() => {
   configureHashing()
   return closeHashPool()
 })
-
-async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
-  const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
-  return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
-}
-
-async function ownPool(): Promise<Piscina> {
-  const pool: unknown = await hashPool()
-  return pool as Piscina
-}
-
-function sha256(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex')
-}
 
 test('has no more threads than it is told to', async () => {
   configureHashing({ maxThreads: 3 })

@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { listFiles, openLocalSource } from '../source/local-source.ts'
+import { sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 import { hashFile, type HashControl, type HashJob } from './hash-file.ts'
@@ -183,7 +184,3 @@ describe('a file that is read ahead', () => {
     await reading
   })
 })
-
-function sha256(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex')
-}

@@ -2,7 +2,7 @@ import { ModelSealError, shown, type FileProblem } from '../errors.ts'
 import type { HashType } from '../hashing/algorithms.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
-import type { HashedAmount } from '../manifest/contents.ts'
+import { digestProblem, notSigned, type HashedAmount } from '../manifest/contents.ts'
 import { UNNAMED_FILE, type ListedFile, type Manifest } from '../manifest/manifest.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
@@ -14,7 +14,7 @@ import { HttpProgress } from './http-progress.ts'
 import { HttpPlacing } from './http-placing.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
-import { hashTypesOf } from './revoked-files.ts'
+import { hashTypesBeside } from './revoked-files.ts'
 import type { CheckedFiles, FileRequest } from './served-files.ts'
 
 export interface HttpContentsOptions {
@@ -56,7 +56,6 @@ export class HttpContents implements CheckedFiles {
 
   /** @throws {@link ModelSealError} `FILE_UNSIGNED`, `FILE_MISSING` for a single file that is not what the manifest names */
   constructor(model: HttpModel, manifest: Manifest, options: HttpContentsOptions) {
-    const { method, hashType } = manifest.serialization
     this.#model = model
     this.#manifest = manifest
     this.#files = filesOf(model, manifest)
@@ -65,7 +64,7 @@ export class HttpContents implements CheckedFiles {
     this.#placing = new HttpPlacing(allowed, (name, copy) => this.#fetch({ name }, () => copy).then(() => undefined))
     this.#revocations = revocations
     this.#when = when
-    this.#lookedUp = hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
+    this.#lookedUp = hashTypesBeside(manifest.serialization, revocations)
     this.#progress = new HttpProgress(onProgress)
   }
 
@@ -200,16 +199,8 @@ export class HttpContents implements CheckedFiles {
   }
 
   #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
-    const differs = expected.findIndex((digest, part) => digest !== found[part])
-    if (differs < 0 && expected.length === found.length) return
-    const part = Math.max(differs, 0)
-    const { hashType } = this.#manifest.serialization
-    throw this.#problem(`The content of ${shown(name)} is not what was signed`, {
-      code: 'FILE_MISMATCH',
-      file: name,
-      expected: `${hashType}:${expected[part] ?? 'nothing'}`,
-      found: `${hashType}:${found[part] ?? 'nothing'}`,
-    })
+    const problem = digestProblem(name, this.#manifest.serialization.hashType, expected, found)
+    if (problem) throw this.#problem(`The content of ${shown(name)} is not what was signed`, problem)
   }
 
   #wrongSize(name: string, size: number | undefined, found: string): ModelSealError {
@@ -229,11 +220,7 @@ export class HttpContents implements CheckedFiles {
   #listed(name: string): ListedFile {
     const listed = this.#files.get(name)
     if (listed) return listed
-    throw new ModelSealError(
-      'FILE_NOT_SIGNED',
-      `The file ${shown(name)} is not covered by the signature of the model.`,
-      { file: name, hint: 'Only files of the signed manifest can be read through a verified model.' },
-    )
+    throw notSigned(name)
   }
 
   #problem(sentence: string, problem: FileProblem): ModelSealError {

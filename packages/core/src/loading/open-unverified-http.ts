@@ -1,9 +1,9 @@
 import { ModelSealError, shown } from '../errors.ts'
-import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { FoundBundle } from './find-bundles.ts'
 import { httpModel } from './http-model.ts'
 import type { OpenOptions } from './open-options.ts'
+import { refuseRevokedClaims } from './open-unverified.ts'
 import { UnverifiedHttpFiles } from './unverified-http-files.ts'
 
 /**
@@ -18,10 +18,7 @@ export async function openUnverifiedHttp(
   revocations: Revocations,
   { http, signal }: OpenOptions,
 ): Promise<UnverifiedHttpFiles> {
-  for (const candidate of found?.bundles ?? []) {
-    const revoked = 'bundle' in candidate && (await revokedByClaim(candidate.bundle, revocations))
-    if (revoked) throw revoked
-  }
+  await refuseRevokedClaims(found?.bundles, revocations)
   if (revocations.concernsModels) {
     throw new ModelSealError(
       'MODEL_UNIDENTIFIED',

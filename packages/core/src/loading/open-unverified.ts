@@ -4,7 +4,7 @@ import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { digestModel } from '../signing/sign-model.ts'
 import type { SourceFile } from '../source/local-source.ts'
-import type { FoundModel } from './find-bundles.ts'
+import type { FoundBundle, FoundModel } from './find-bundles.ts'
 import { hashTypesOf, refuseRevoked } from './revoked-files.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
 
@@ -26,10 +26,7 @@ export async function openUnverified(
   revocations: Revocations,
   { signature, signal }: { signature?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<UnverifiedFiles> {
-  for (const candidate of found?.bundles ?? []) {
-    const revoked = 'bundle' in candidate && (await revokedByClaim(candidate.bundle, revocations))
-    if (revoked) throw revoked
-  }
+  await refuseRevokedClaims(found?.bundles, revocations)
   const root = found?.source.path ?? path
   if (revocations.concernsModels) {
     const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
@@ -38,6 +35,17 @@ export async function openUnverified(
   const algorithms = hashTypesOf(revocations)
   const refuse = (file: SourceFile) => refuseRevoked([file], algorithms, { revocations, signal })
   return UnverifiedFiles.open(root, found?.entry, refuse, signal)
+}
+
+/** Refuses a model whose bundles claim something that is revoked: nobody verified them. */
+export async function refuseRevokedClaims(
+  bundles: readonly FoundBundle[] = [],
+  revocations: Revocations,
+): Promise<void> {
+  for (const candidate of bundles) {
+    const revoked = 'bundle' in candidate && (await revokedByClaim(candidate.bundle, revocations))
+    if (revoked) throw revoked
+  }
 }
 
 /** The root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */

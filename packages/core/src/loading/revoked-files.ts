@@ -1,6 +1,7 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import type { Contents, HashedAmount } from '../manifest/contents.ts'
+import type { Serialization } from '../manifest/serialization.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
 import type { SourceFile } from '../source/local-source.ts'
@@ -31,12 +32,11 @@ export class UnrevokedContents implements CheckedFiles {
   #read = false
 
   constructor(contents: Contents, allowed: AllowedIsolation, lookup: Lookup) {
-    const { method, hashType } = contents.serialization
     this.#contents = contents
     this.#allowed = allowed
     this.#placing = new Placing(contents, allowed)
     this.#lookup = lookup
-    this.#algorithms = hashTypesOf(lookup.revocations).filter((type) => method === 'shards' || type !== hashType)
+    this.#algorithms = hashTypesBeside(contents.serialization, lookup.revocations)
   }
 
   get names(): readonly string[] {
@@ -119,6 +119,11 @@ export async function refuseRevoked(
       if (revoked) throw revoked
     }
   }
+}
+
+/** Those by which files are revoked, and whose digests the manifest does not have. */
+export function hashTypesBeside({ method, hashType }: Serialization, revocations: Revocations): HashType[] {
+  return hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
 }
 
 export function hashTypesOf({ fileAlgorithms }: Revocations): HashType[] {

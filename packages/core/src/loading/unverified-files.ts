@@ -115,12 +115,7 @@ export class UnverifiedFiles implements ServedFiles {
   async dispose(): Promise<void> {}
 
   async find(name: string): Promise<SourceFile> {
-    const fault = nameFault(name)
-    if (fault !== undefined) {
-      throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
-        file: name,
-      })
-    }
+    checkWithin(name)
     try {
       const path = await realpath(join(this.#root, name))
       const found = await stat(path, { bigint: true })
@@ -131,6 +126,15 @@ export class UnverifiedFiles implements ServedFiles {
     }
     throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })
   }
+}
+
+/** @throws {@link ModelSealError} `PATH_ESCAPES` for a name that no file of a model can have */
+export function checkWithin(name: string): void {
+  const fault = nameFault(name)
+  if (fault === undefined) return
+  throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
+    file: name,
+  })
 }
 
 /** Regular files and links to such; links to directories are not gone into. */

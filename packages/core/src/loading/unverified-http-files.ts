@@ -1,6 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
-import { nameFault } from '../manifest/names.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
@@ -9,6 +8,7 @@ import type { HttpModel } from './http-model.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import { hashTypesOf } from './revoked-files.ts'
 import type { FileRequest, ServedFiles } from './served-files.ts'
+import { checkWithin } from './unverified-files.ts'
 
 /** The files of a model behind HTTP as its server gives them, for rules that load without a valid signature. */
 export class UnverifiedHttpFiles implements ServedFiles {
@@ -62,12 +62,7 @@ export class UnverifiedHttpFiles implements ServedFiles {
 
   /** @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_NOT_FOUND`, `FILE_TOO_LARGE`, `FILE_REVOKED`, and what fetching throws */
   async #fetch({ name, maxBytes }: FileRequest): Promise<Uint8Array<ArrayBuffer>> {
-    const fault = nameFault(name)
-    if (fault !== undefined) {
-      throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
-        file: name,
-      })
-    }
+    checkWithin(name)
     const hashers = hashTypesOf(this.#revocations).map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     const request = { url: urlOf(this.#model.source, name), what: 'file' }
     this.#count(name, 0)

@@ -220,16 +220,8 @@ export class Contents {
 
   #compareDigests(file: SourceFile, found: readonly string[], problems: FileProblem[]): void {
     const { digests: expected } = this.#listed(file)
-    const { hashType } = this.#manifest.serialization
-    const differs = expected.findIndex((digest, part) => digest !== found[part])
-    if (differs < 0 && expected.length === found.length) return
-    const part = Math.max(differs, 0)
-    problems.push({
-      code: 'FILE_MISMATCH',
-      file: file.name,
-      expected: `${hashType}:${expected[part] ?? 'nothing'}`,
-      found: `${hashType}:${found[part] ?? 'nothing'}`,
-    })
+    const problem = digestProblem(file.name, this.#manifest.serialization.hashType, expected, found)
+    if (problem) problems.push(problem)
   }
 
   #listed({ name }: SourceFile): ListedFile {
@@ -273,7 +265,26 @@ function selectNames(manifest: Manifest, only: readonly string[] | undefined): S
   return { has: (name) => names.has(name), leadsTo: (name) => names.has(name) || directories.has(name) }
 }
 
-function notSigned(name: string): ModelSealError {
+/** What is wrong with a file whose digests are not those that were signed: the first that differs. */
+export function digestProblem(
+  file: string,
+  hashType: string,
+  expected: readonly string[],
+  found: readonly string[],
+): FileProblem | undefined {
+  const differs = expected.findIndex((digest, part) => digest !== found[part])
+  if (differs < 0 && expected.length === found.length) return undefined
+  const part = Math.max(differs, 0)
+  return {
+    code: 'FILE_MISMATCH',
+    file,
+    expected: `${hashType}:${expected[part] ?? 'nothing'}`,
+    found: `${hashType}:${found[part] ?? 'nothing'}`,
+  }
+}
+
+/** The refusal of a name that no file of the manifest has. */
+export function notSigned(name: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
     `The file ${shown(name)} is not covered by the signature of the model.`,

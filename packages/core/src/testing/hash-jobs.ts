@@ -1,0 +1,21 @@
+import { createHash } from 'node:crypto'
+import type { Piscina } from 'piscina'
+import type { HashJob } from '../hashing/hash-file.ts'
+import { hashPool } from '../hashing/pool.ts'
+import { listFiles, openLocalSource } from '../source/local-source.ts'
+
+/** A job for each file of a directory, whole. */
+export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
+  const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
+  return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
+}
+
+/** The pool that the project makes for itself. */
+export async function ownPool(): Promise<Piscina> {
+  const pool: unknown = await hashPool()
+  return pool as Piscina
+}
+
+export function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex')
+}
