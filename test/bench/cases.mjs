@@ -206,8 +206,7 @@ export const CASES = [
 ]
 
 function ours(name, ...args) {
-  const memory = new URL('programs/report-memory.mjs', import.meta.url).href
-  return { name, ours: true, command: [process.execPath, '--import', memory, CLI, ...args] }
+  return { name, ours: true, memory: true, command: [process.execPath, CLI, ...args] }
 }
 
 function oursSign(path) {

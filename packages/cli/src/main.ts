@@ -15,7 +15,7 @@ import { createProgram } from './program.ts'
 export async function main(args: readonly string[], version: string): Promise<void> {
   reportLostOutput()
   const interrupts = listenForInterrupts()
-  const program = createProgram(version, performer(interrupts.signal))
+  const program = createProgram(version, performer(interrupts.signal), args[0])
   const normalised = withDefaultMethod(spelledWithDashes(args, program), program)
   try {
     await program.parseAsync(normalised, { from: 'user' })

@@ -41,10 +41,8 @@ export type Perform = <Flags>(
 /** Runs commands with progress and interruption, and prints what they have to say. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
-    if (flags.maxWorkers !== undefined) {
-      const { configureHashing } = await import('@modelseal/core')
-      configureHashing({ maxThreads: flags.maxWorkers })
-    }
+    const { configureHashing } = await import('@modelseal/core')
+    configureHashing({ maxThreads: flags.maxWorkers, callingThread: true })
     const talkative = isTalkative(logLevelOf(command))
     const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])

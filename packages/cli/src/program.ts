@@ -18,8 +18,12 @@ import { logLevelOption } from './log-level.ts'
 import { addVerifySigstore } from './commands/verify-sigstore.ts'
 import type { Perform } from './perform.ts'
 
-/** All commands of the program. Errors of the command line are thrown, not printed. */
-export function createProgram(version: string, perform: Perform): Command {
+/**
+ * The commands of the program. Errors of the command line are thrown, not printed.
+ *
+ * @param only the name of a command, where the others are not asked for: to make them takes time
+ */
+export function createProgram(version: string, perform: Perform, only?: string): Command {
   const program = new Command('modelseal')
     .description('Signs, verifies and digests machine-learning models (OpenSSF Model Signing).')
     .version(version)
@@ -31,6 +35,22 @@ export function createProgram(version: string, perform: Perform): Command {
     .addHelpText('after', PROGRAM_HELP)
     .hook('preAction', (_, command) => refuseMisplacedOptions(command))
 
+  const add = only !== undefined && Object.hasOwn(COMMANDS, only) ? COMMANDS[only] : undefined
+  for (const one of add ? [add] : Object.values(COMMANDS)) one(program, perform)
+  return program
+}
+
+/** In the order in which the help names them. */
+const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
+  sign: addSigning,
+  verify: addVerifying,
+  digest: addDigest,
+  'trust-root': addTrustRoot,
+  receipts: addReceipts,
+  policy: addPolicy,
+}
+
+function addSigning(program: Command, perform: Perform): void {
   const sign = program
     .command('sign')
     .description('Sign a model.')
@@ -43,22 +63,21 @@ export function createProgram(version: string, perform: Perform): Command {
   addSignCertificate(sign, perform)
   addSignPkcs11Key(sign, perform)
   addSignPkcs11Certificate(sign, perform)
+}
 
+function addVerifying(program: Command, perform: Perform): void {
   const verify = addVerifyPolicy(program, perform)
   addVerifySigstore(verify, perform)
   addVerifyKey(verify, perform)
   addVerifyCertificate(verify, perform)
+}
 
-  addDigest(program, perform)
-  addTrustRoot(program, perform)
-  addReceipts(program, perform)
-
+function addPolicy(program: Command, perform: Perform): void {
   const policy = program.command('policy').description('Write, check, explain and test a trust policy.')
   addPolicyInit(policy, perform)
   addPolicyCheck(policy, perform)
   addPolicyExplain(policy, perform)
   addPolicyTest(policy, perform)
-  return program
 }
 
 const PROGRAM_HELP = `

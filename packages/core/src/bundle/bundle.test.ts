@@ -37,6 +37,24 @@ describe('a bundle that was written', () => {
     expect(bundle.path).toBe('model.sig')
   })
 
+  test('is the JSON of its fields, whatever its material says', () => {
+    const payload = randomBytes(100_000)
+    const signature = randomBytes(70)
+    const lookalike = { hint: '"dsseEnvelope":{"payload":""', dsseEnvelope: { payload: '' } }
+    const bytes = writeBundle({ publicKey: lookalike }, { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature })
+    expect(bytes.toString()).toBe(
+      JSON.stringify({
+        mediaType: BUNDLE_MEDIA_TYPE,
+        verificationMaterial: { publicKey: lookalike },
+        dsseEnvelope: {
+          payload: payload.toString('base64'),
+          payloadType: IN_TOTO_PAYLOAD_TYPE,
+          signatures: [{ sig: signature.toString('base64'), keyid: '' }],
+        },
+      }),
+    )
+  })
+
   test('is copied before the first check, so that a later change of its bytes changes nothing', () => {
     const bytes = Buffer.from(good)
     const bundle = parseBundle(bytes)

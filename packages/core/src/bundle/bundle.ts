@@ -192,15 +192,15 @@ function parseEnvelope(envelope: Fields, path: string | undefined): Envelope {
  * @param verificationMaterial the method's JSON, as OMS 4.1 lists it
  */
 export function writeBundle(verificationMaterial: object, envelope: Envelope): Buffer {
-  return Buffer.from(
-    JSON.stringify({
-      mediaType: BUNDLE_MEDIA_TYPE,
-      verificationMaterial,
-      dsseEnvelope: {
-        payload: envelope.payload.toString('base64'),
-        payloadType: envelope.payloadType,
-        signatures: [{ sig: envelope.signature.toString('base64'), keyid: '' }],
-      },
-    }),
-  )
+  const { payloadType, signature } = envelope
+  const json = JSON.stringify({
+    mediaType: BUNDLE_MEDIA_TYPE,
+    verificationMaterial,
+    dsseEnvelope: { payload: '', payloadType, signatures: [{ sig: signature.toString('base64'), keyid: '' }] },
+  })
+  // The payload is put in afterwards: megabytes of base64 in which JSON has nothing to escape.
+  const place = json.lastIndexOf(EMPTY_PAYLOAD) + EMPTY_PAYLOAD.length - 1
+  return Buffer.from(`${json.slice(0, place)}${envelope.payload.toString('base64')}${json.slice(place)}`)
 }
+
+const EMPTY_PAYLOAD = '"dsseEnvelope":{"payload":""'

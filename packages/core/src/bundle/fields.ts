@@ -67,13 +67,12 @@ export class Fields {
   }
 
   objects(name: string): Fields[] {
-    return this.mapObjects(name, (item) => item)
+    return this.array(name).map((_, index) => this.item(name, index))
   }
 
-  /** For long arrays: no item outlives its turn. */
-  mapObjects<T>(name: string, read: (item: Fields) => T): T[] {
-    const path = this.#at(name)
-    return this.array(name).map((item, index) => read(new Fields(item, path, this.#code, this.#file, index)))
+  /** One item of an array of objects. */
+  item(name: string, index: number): Fields {
+    return new Fields(this.array(name)[index], this.#at(name), this.#code, this.#file, index)
   }
 
   /** Refuses the object with a reason of the caller's. */

@@ -40,7 +40,12 @@ export function parseStatement(payload: Uint8Array): ParsedStatement {
 function parseManifest(statement: Fields): Manifest {
   const predicate = statement.object('predicate').only('resources', 'serialization')
   const serialization = parseSerialization(predicate.object('serialization'))
-  const resources = predicate.mapObjects('resources', (resource) => parseResource(resource, serialization))
+  const algorithms = algorithmsOf(serialization)
+  const resources = predicate
+    .array('resources')
+    .map(
+      (item, index) => plainResource(item, algorithms) ?? parseResource(predicate.item('resources', index), algorithms),
+    )
   const subject = parseSubject(statement)
 
   const manifest = new Manifest(subject.name, serialization, resources)
@@ -106,17 +111,27 @@ function unsupported(field: string, found: string, expected: string): ModelSealE
   )
 }
 
+/** Most resources have nothing wrong with them, and there are many. */
+function plainResource(item: unknown, algorithms: readonly string[]): Resource | undefined {
+  if (typeof item !== 'object' || item === null) return undefined
+  const { name, algorithm, digest } = item as Partial<Record<string, unknown>>
+  if (typeof name !== 'string' || typeof digest !== 'string' || name === '' || digest === '') return undefined
+  if (!Object.hasOwn(item, 'name') || !Object.hasOwn(item, 'digest') || !Object.hasOwn(item, 'algorithm'))
+    return undefined
+  return algorithms.includes(algorithm as string) ? { name, digest } : undefined
+}
+
 /** OMS 5.2.1: fields that are not recognised are ignored here, and only here. */
-function parseResource(resource: Fields, serialization: Serialization): Resource {
+function parseResource(resource: Fields, algorithms: readonly string[]): Resource {
   const name = resource.string('name')
   const algorithm = resource.string('algorithm')
-  if (!algorithmsOf(serialization).includes(algorithm)) {
+  if (!algorithms.includes(algorithm)) {
     throw new ModelSealError(
       'RESOURCE_DIGEST',
       `The digest of ${shown(name)} is of another algorithm than the model's hash type.`,
       {
         file: name,
-        expected: serialization.hashType,
+        expected: algorithms.join(' or '),
         found: shown(algorithm),
       },
     )

@@ -1,9 +1,9 @@
 import type { ByteRange, HashJob } from './hash-file.ts'
 
-/** A message to a worker carries about this much work... */
-const BATCH_BYTES = 4 * 1024 * 1024
-/** ...and at the most this many files. */
-const BATCH_FILES = 1_000
+/** To find, open and close a file takes as long as to hash so many bytes. */
+const FILE_WORK = 8 * 1024
+/** A message to a worker carries about this much work. */
+export const BATCH_WORK = 4 * 1024 * 1024
 
 /** A file of several shards is spread over the threads; what is kept or copied is written in one go. */
 export function piecesOf(job: HashJob): HashJob[] {
@@ -14,7 +14,7 @@ export function piecesOf(job: HashJob): HashJob[] {
   for (const range of job.ranges) {
     ranges.push(range)
     bytes += range.end - range.start
-    if (bytes < BATCH_BYTES) continue
+    if (bytes < BATCH_WORK) continue
     pieces.push({ ...job, ranges })
     ranges = []
     bytes = 0
@@ -25,30 +25,33 @@ export function piecesOf(job: HashJob): HashJob[] {
 
 /** Indexes of jobs, so grouped that each message carries much work and large files go alone; the largest first. */
 export function batchesOf(jobs: readonly HashJob[]): number[][] {
-  const batches: number[][] = []
-  let batch: number[] = []
-  let bytes = 0
+  const batches: { indexes: number[]; work: number }[] = []
+  let batch = { indexes: [] as number[], work: 0 }
   for (const [index, job] of jobs.entries()) {
-    const size = jobBytes(job)
-    if (size >= BATCH_BYTES) {
-      batches.push([index])
+    const work = workOf(1, jobBytes(job))
+    if (work >= BATCH_WORK) {
+      batches.push({ indexes: [index], work })
       continue
     }
-    if (bytes + size > BATCH_BYTES || batch.length === BATCH_FILES) {
+    if (batch.work + work > BATCH_WORK) {
       batches.push(batch)
-      batch = []
-      bytes = 0
+      batch = { indexes: [], work: 0 }
     }
-    batch.push(index)
-    bytes += size
+    batch.indexes.push(index)
+    batch.work += work
   }
-  if (batch.length > 0) batches.push(batch)
+  if (batch.indexes.length > 0) batches.push(batch)
   // The largest first, so that the last thread to finish is not the one with the largest file.
-  const size = (indexes: number[]) => indexes.reduce((sum, index) => sum + jobBytes(at(jobs, index)), 0)
-  return batches
-    .map((indexes) => ({ indexes, size: size(indexes) }))
-    .sort((a, b) => b.size - a.size)
-    .map(({ indexes }) => indexes)
+  return batches.sort((a, b) => b.work - a.work).map(({ indexes }) => indexes)
+}
+
+/** What it takes to hash files, as the number of bytes of one large file that take as long. */
+export function workOf(files: number, bytes: number): number {
+  return files * FILE_WORK + bytes
+}
+
+export function workOfAll(jobs: readonly HashJob[]): number {
+  return workOf(jobs.length, totalBytes(jobs))
 }
 
 export function totalBytes(jobs: readonly HashJob[]): number {
@@ -59,7 +62,7 @@ export function jobBytes({ ranges }: HashJob): number {
   return ranges.reduce((sum: number, { start, end }: ByteRange) => sum + end - start, 0)
 }
 
-export function at<T>(items: readonly T[], index: number): T {
+export function at<T>(items: ArrayLike<T>, index: number): T {
   const item = items[index]
   if (item === undefined) throw new RangeError(`no item ${index} of ${items.length}`)
   return item

@@ -4,6 +4,7 @@ import { abortedError, type SourceFile } from '../source/local-source.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
+import { at } from './batches.ts'
 import type { BytesAhead } from './read-ahead.ts'
 
 /** A part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
@@ -45,66 +46,58 @@ const CHUNK_BYTES = 128 * 1024
 let scratch: Uint8Array<ArrayBuffer> | undefined
 
 /**
- * Reads and hashes one file, synchronously: this is the work of a pool's thread, and of the
- * calling thread for tiny models. Another thread may read `ahead`, for a job of one range whose
- * bytes are not kept.
+ * Reads and hashes one file, synchronously: this is the work of a pool's thread. Another thread may
+ * read `ahead`, for a job of one range whose bytes are not kept.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or does not
  * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
  */
 export function hashFile(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): HashResult {
-  const { file } = job
+  const steps = hashingSteps(job, hashType, control, ahead)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** How far a step went, in bytes; or that it waited in vain for the thread that reads ahead. */
+export type HashStep = number | 'waited'
+
+/** As {@link hashFile}, in steps of which each takes a fraction of a millisecond, unless the disk is slow. */
+export function* hashingSteps(
+  job: HashJob,
+  hashType: HashType,
+  control: HashControl,
+  ahead?: BytesAhead,
+): Generator<HashStep, HashResult, void> {
+  const { file, ranges } = job
   const fd = file.fd ?? openListed(file)
+  let copy: number | undefined
   try {
     // Of a file that is read in one go, what it is afterwards tells what it was.
     if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
-    const result = job.keep ? hashKept(job, fd, hashType, control) : hashThrough(job, fd, hashType, control, ahead)
+    const bytes = job.keep ? allocate(file) : undefined
+    copy = openCopy(job)
+    const reading: Reading = { file, fd, hashType, control, ahead, bytes, copy }
+    // Not pushed one by one: an array that grew keeps room for sixteen, and there are many arrays.
+    const digests = new Array<string>(ranges.length)
+    for (let index = 0; index < ranges.length; index++) {
+      const range = at(ranges, index)
+      const length = range.end - range.start
+      if (length <= CHUNK_BYTES) {
+        digests[index] = hashInOneGo(range, reading)
+        yield length
+      } else digests[index] = yield* hashInChunks(range, reading)
+    }
     checkUnchanged(file, fd)
-    return result
+    return bytes ? { digests, bytes } : { digests }
   } catch (error) {
     if (error instanceof ModelSealError) throw error
     checkUnchanged(file, fd)
     throw unreadable(file.name, 'file', error)
   } finally {
+    if (copy !== undefined) closeSync(copy)
     if (file.fd === undefined) closeSync(fd)
-  }
-}
-
-function hashThrough(
-  job: HashJob,
-  fd: number,
-  hashType: HashType,
-  control: HashControl,
-  ahead: BytesAhead | undefined,
-): HashResult {
-  const reading: Reading = { file: job.file, fd, hashType, control, ahead }
-  if (job.copyTo === undefined) return hashRanges(job, reading)
-  const copy = copying(job.file, () => openSync(job.copyTo ?? '', 'wx', 0o600))
-  try {
-    const put = (chunk: Uint8Array) =>
-      copying(job.file, () => {
-        for (let done = 0; done < chunk.length;) done += writeSync(copy, chunk, done)
-      })
-    return hashRanges(job, { ...reading, put })
-  } finally {
-    closeSync(copy)
-  }
-}
-
-/** @throws {@link ModelSealError} `COPY_FAILED` */
-function copying<T>(file: SourceFile, write: () => T): T {
-  try {
-    return write()
-  } catch (cause) {
-    throw new ModelSealError(
-      'COPY_FAILED',
-      `The private copy of ${shown(file.name)} could not be written (${errno(cause)}).`,
-      {
-        file: file.name,
-        hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
-        cause,
-      },
-    )
   }
 }
 
@@ -115,53 +108,49 @@ interface Reading {
   hashType: HashType
   control: HashControl
   ahead: BytesAhead | undefined
-  put?: (chunk: Uint8Array) => void
+  /** Gets the whole file. */
+  bytes: ArrayBuffer | undefined
+  /** Descriptor of the copy. */
+  copy: number | undefined
 }
 
-function hashRanges({ ranges }: HashJob, reading: Reading): HashResult {
-  // Not pushed one by one: an array that grew keeps room for sixteen, and there are many arrays.
-  return { digests: ranges.map((range) => hashRange(range, reading)) }
+function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
+  const chunk = roomFor(start, end, reading)
+  readFully(chunk, start, reading)
+  write(chunk, reading)
+  return ALGORITHMS[reading.hashType].whole(chunk)
 }
 
-function hashRange({ start, end }: ByteRange, { file, fd, hashType, control, ahead, put }: Reading): string {
-  scratch ??= new Uint8Array(CHUNK_BYTES)
-  const algorithm = ALGORITHMS[hashType]
-  if (end - start <= CHUNK_BYTES) {
-    const bytes = scratch.subarray(0, end - start)
-    readFully(file, fd, bytes, start, control)
-    put?.(bytes)
-    return algorithm.whole(bytes)
-  }
-  const hasher = algorithm.start()
+/** Read piece by piece, and each piece hashed while it is still in the cache. */
+function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<HashStep, string, void> {
+  const { ahead, control } = reading
+  const hasher = ALGORITHMS[reading.hashType].start()
   for (let offset = start; offset < end;) {
     const read = ahead?.next(offset, end)
-    const chunk = read ?? scratch.subarray(0, Math.min(CHUNK_BYTES, end - offset))
+    if (read === 'later') {
+      yield 'waited'
+      continue
+    }
+    const chunk = read ?? roomFor(offset, end, reading)
     if (read) control.advance(read.length)
-    else readFully(file, fd, chunk, offset, control)
-    put?.(chunk)
+    else readFully(chunk, offset, reading)
+    write(chunk, reading)
     hasher.update(chunk)
     offset += chunk.length
+    yield chunk.length
   }
   return hasher.hex()
 }
 
-/** The buffer is filled piece by piece, and each piece hashed while it is still in the cache. */
-function hashKept(job: HashJob, fd: number, hashType: HashType, control: HashControl): HashResult {
-  const bytes = allocate(job.file)
-  const digests: string[] = []
-  for (const { start, end } of job.ranges) {
-    const hasher = ALGORITHMS[hashType].start()
-    for (let offset = start; offset < end; offset += CHUNK_BYTES) {
-      const chunk = new Uint8Array(bytes, offset, Math.min(CHUNK_BYTES, end - offset))
-      readFully(job.file, fd, chunk, offset, control)
-      hasher.update(chunk)
-    }
-    digests.push(hasher.hex())
-  }
-  return { digests, bytes }
+/** Where the next bytes of the file go, up to a chunk of them. */
+function roomFor(start: number, end: number, { bytes }: Reading): Uint8Array {
+  const length = Math.min(CHUNK_BYTES, end - start)
+  if (bytes) return new Uint8Array(bytes, start, length)
+  scratch ??= new Uint8Array(CHUNK_BYTES)
+  return scratch.subarray(0, length)
 }
 
-function readFully(file: SourceFile, fd: number, into: Uint8Array, position: number, control: HashControl): void {
+function readFully(into: Uint8Array, position: number, { file, fd, control }: Reading): void {
   if (control.aborted()) throw abortedError()
   if (fillFrom(fd, into, position) < into.length) throw changed(file, 'it ended early')
   control.advance(into.length)
@@ -176,6 +165,35 @@ export function fillFrom(fd: number, into: Uint8Array, position: number): number
     done += count
   }
   return done
+}
+
+/** @throws {@link ModelSealError} `COPY_FAILED` */
+function openCopy({ file, copyTo }: HashJob): number | undefined {
+  return copyTo === undefined ? undefined : copying(file, () => openSync(copyTo, 'wx', 0o600))
+}
+
+/** @throws {@link ModelSealError} `COPY_FAILED` */
+function write(chunk: Uint8Array, { file, copy }: Reading): void {
+  if (copy === undefined) return
+  copying(file, () => {
+    for (let done = 0; done < chunk.length;) done += writeSync(copy, chunk, done)
+  })
+}
+
+function copying<T>(file: SourceFile, write: () => T): T {
+  try {
+    return write()
+  } catch (cause) {
+    throw new ModelSealError(
+      'COPY_FAILED',
+      `The private copy of ${shown(file.name)} could not be written (${errno(cause)}).`,
+      {
+        file: file.name,
+        hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
+        cause,
+      },
+    )
+  }
 }
 
 function allocate(file: SourceFile): ArrayBuffer {

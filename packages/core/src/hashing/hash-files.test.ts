@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, truncateSync } from 'node:fs'
+import { appendFileSync, readdirSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { closeHashPool } from './pool.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
-/** In `modelBytes`: hash on the calling thread, or in the pool, whatever the size. */
+/** As `modelWork`: hash on the calling thread, or in the pool, whatever the size. */
 const INLINE = 0
 const POOL = 64 * MIB
 
@@ -40,9 +40,9 @@ describe('the calling thread and the pool', () => {
     ['calling thread, bytes kept', INLINE, true],
     ['pool', POOL, false],
     ['pool, bytes kept', POOL, true],
-  ])('give the digest of node:crypto at every boundary of size (%s)', async (_, modelBytes, keep) => {
+  ])('give the digest of node:crypto at every boundary of size (%s)', async (_, modelWork, keep) => {
     const jobs = await jobsOf(scratch(contents), keep)
-    const results = await hashFiles(jobs, { hashType: 'sha256', modelBytes })
+    const results = await hashFiles(jobs, { hashType: 'sha256', modelWork })
     for (const [index, { file }] of jobs.entries()) {
       expect(results[index]?.digests).toEqual([right.get(file.name)])
       expect(results[index]?.bytes && sha256(new Uint8Array(results[index].bytes))).toBe(
@@ -54,8 +54,8 @@ describe('the calling thread and the pool', () => {
   test('give results in the order of the jobs, whatever the sizes and batches', async () => {
     const files = Object.fromEntries(Array.from({ length: 2_300 }, (_, i) => [`f${i}`, `content ${i}`]))
     const jobs = await jobsOf(scratch({ ...files, large: randomBytes(5 * MIB) }))
-    const inline = await hashFiles(jobs, { hashType: 'sha256', modelBytes: INLINE })
-    expect(await hashFiles(jobs, { hashType: 'sha256', modelBytes: POOL })).toEqual(inline)
+    const inline = await hashFiles(jobs, { hashType: 'sha256', modelWork: INLINE })
+    expect(await hashFiles(jobs, { hashType: 'sha256', modelWork: POOL })).toEqual(inline)
     expect(new Set(inline.map(({ digests }) => digests[0])).size).toBe(jobs.length)
   })
 
@@ -67,8 +67,8 @@ describe('the calling thread and the pool', () => {
 describe.each([
   ['calling thread', INLINE],
   ['pool', POOL],
-])('hashing in the %s', (_, modelBytes) => {
-  const options = { hashType: 'sha256', modelBytes } as const
+])('hashing in the %s', (_, modelWork) => {
+  const options = { hashType: 'sha256', modelWork } as const
 
   test('reports progress that only grows, and ends at the total', async () => {
     const jobs = await jobsOf(scratch({ a: randomBytes(30 * MIB), b: randomBytes(9 * MIB), c: 'c' }))
@@ -182,9 +182,21 @@ test.each(['esm', 'cjs'])('a program ends by itself after it used the pool (%s)'
   expect(stdout).toMatch(/^[0-9a-f]{64}\n/)
 })
 
+test.runIf(process.platform === 'linux')('nothing stays open where a turn ends the hashing', async () => {
+  const jobs = await jobsOf(scratch({ a: randomBytes(6 * MIB) }))
+  const before = readdirSync('/proc/self/fd').length
+  let calls = 0
+  const onProgress = () => {
+    if (++calls === 2) throw new Error('enough')
+  }
+  const hashing = hashFiles(jobs, { hashType: 'sha256', modelWork: INLINE, onProgress })
+  await expect(hashing).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  expect(readdirSync('/proc/self/fd')).toHaveLength(before)
+})
+
 test('a tiny model starts no worker', async () => {
   await closeHashPool()
-  await hashFiles(await jobsOf(scratch({ a: randomBytes(8 * MIB - 1) })), { hashType: 'sha256' })
+  await hashFiles(await jobsOf(scratch({ a: randomBytes(7 * MIB) })), { hashType: 'sha256' })
   expect((await ownPool()).completed).toBe(0)
   await hashFiles(await jobsOf(scratch({ a: randomBytes(8 * MIB) })), { hashType: 'sha256' })
   expect((await ownPool()).completed).toBe(1)

@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
 import { abortedError, throwIfAborted } from '../source/local-source.ts'
 import type { HashType } from './algorithms.ts'
-import { at, piecesOf, totalBytes } from './batches.ts'
+import { at, piecesOf, totalBytes, workOf } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { hashPool } from './pool.ts'
+import { hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
 
@@ -16,15 +16,17 @@ export interface HashOptions {
   hashType: HashType
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
-  /** Size of the whole model in bytes, where these jobs are only a part of it. */
-  modelBytes?: number | undefined
+  /** What the whole model takes, by {@link workOf}, where these jobs are only a part of it. */
+  modelWork?: number | undefined
 }
 
-/** A smaller model is hashed on the calling thread: starting a worker costs more. */
-const INLINE_BYTES = 8 * 1024 * 1024
-/** So is one of many files that are small on average: telling a worker of them costs as much as hashing them. */
-const INLINE_AVERAGE_BYTES = 16 * 1024
-const INLINE_SMALL_BYTES = 512 * 1024 * 1024
+/** Less work than this is done on the calling thread: starting a worker costs more. */
+const INLINE_WORK = 8 * 1024 * 1024
+/**
+ * Files of less than this on average a calling thread hashes alone: in a program that has just started,
+ * Node.js compiles in threads of its own meanwhile, and one more gains nothing, even with 100,000 files: measured.
+ */
+const SMALL_BYTES = 16 * 1024
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
@@ -39,9 +41,16 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   throwIfAborted(options.signal)
   const total = totalBytes(jobs)
   const guarded = { ...options, onProgress: options.onProgress && guardedCallback(options.onProgress) }
-  const small = total < Math.min(INLINE_SMALL_BYTES, jobs.length * INLINE_AVERAGE_BYTES)
-  if (small || (options.modelBytes ?? total) < INLINE_BYTES) return hashInline(jobs, total, guarded)
-  return hashInPool(jobs, total, guarded)
+  const work = options.modelWork ?? workOf(jobs.length, total)
+  const threads = hashingThreads(work)
+  if (work < INLINE_WORK || (threads.callingThread && isForOne(jobs, total, threads)))
+    return hashInline(jobs, total, guarded)
+  return hashInThreads(jobs, total, threads, guarded)
+}
+
+/** Whether a calling thread that hashes has nobody to help it, or is not worth helping. */
+function isForOne(jobs: readonly HashJob[], total: number, { limit }: Threads): boolean {
+  return limit === 1 || total < jobs.length * SMALL_BYTES
 }
 
 /** A callback may throw anything, even what has no text; it ends the operation as a typed error. */
@@ -74,8 +83,12 @@ async function hashInline(jobs: readonly HashJob[], total: number, options: Hash
   return results
 }
 
-async function hashInPool(jobs: readonly HashJob[], total: number, options: HashOptions): Promise<HashResult[]> {
-  const pool = await hashPool()
+async function hashInThreads(
+  jobs: readonly HashJob[],
+  total: number,
+  threads: Threads,
+  options: HashOptions,
+): Promise<HashResult[]> {
   const control = newSharedControl()
   const { signal, onProgress } = options
 
@@ -99,7 +112,7 @@ async function hashInPool(jobs: readonly HashJob[], total: number, options: Hash
   if (signal?.aborted) abort()
   try {
     const pieces = jobs.flatMap(piecesOf)
-    const work = spread(pieces, pool, { hashType: options.hashType, control }, (error) => stop(workerFailed(error)))
+    const work = spread(pieces, threads, { hashType: options.hashType, control }, (error) => stop(workerFailed(error)))
     try {
       const answers = await Promise.race([work, stopped])
       onProgress?.(total, total)

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
-import { closeHashPool, configureHashing, hashPool, threadLimit, type ThreadPool } from './pool.ts'
+import { closeHashPool, configureHashing, hashingThreads, hashPool, type ThreadPool } from './pool.ts'
 import { hashBatch, type HashBatch, type ReaderTask } from './worker.ts'
 
 const MIB = 1024 * 1024
@@ -73,7 +73,7 @@ test('refuses the model when a reader dies that the hashing thread waits for', a
 test('shares a pool that the program brings, within the bound on threads', { timeout: 20_000 }, async () => {
   await using pool = new Piscina({ maxThreads: 4 })
   configureHashing({ pool, maxThreads: 2 })
-  expect(threadLimit(await hashPool())).toBe(2)
+  expect(hashingThreads(64 * MIB).limit).toBe(2)
   const contents = [randomBytes(40 * MIB), randomBytes(9 * MIB + 1), randomBytes(5 * MIB)]
   const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
   const results = await hashFiles(jobs, { hashType: 'sha256' })

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
@@ -17,12 +18,20 @@ export interface HashingOptions {
   /** How many threads hash at the most. Default: as many as processors are available. */
   maxThreads?: number | undefined
   /**
+   * True where the calling thread is one of them, in turns of less than a millisecond between which
+   * it does everything else: for a program that has nothing to do but wait, as a command line. It hashes while
+   * the others start, and models under 64 MiB alone. Default: false, since a service answers requests.
+   */
+  callingThread?: boolean | undefined
+  /**
    * A `Piscina` of the program's own that the hashing shares. Its threads are the program's: they are
    * neither made nor ended here.
    */
   pool?: ThreadPool | undefined
 }
 
+/** For less work than this, a calling thread that hashes has no other started: that takes as long. */
+const ALONE_WORK = 64 * 1024 * 1024
 /** Idle threads go after this time, in milliseconds. */
 const IDLE_TIMEOUT = 5_000
 /** Of a thread's heap, for new objects. */
@@ -58,7 +67,7 @@ const state = (registry[STATE] ??= { options: {}, readAheads: new Set() })
  * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the threads of the program
  * ```
  */
-export function configureHashing({ maxThreads, pool }: HashingOptions = {}): void {
+export function configureHashing({ maxThreads, callingThread, pool }: HashingOptions = {}): void {
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
     throw new ModelSealError('INVALID_ARGUMENT', 'The option maxThreads makes no sense.', {
       expected: `a whole number from 1 to ${MOST_THREADS}`,
@@ -72,8 +81,8 @@ export function configureHashing({ maxThreads, pool }: HashingOptions = {}): voi
     })
   }
   // Operations that run keep the pool they have; its threads go when they have been idle.
-  if (maxThreads !== state.options.maxThreads) state.own = undefined
-  state.options = { maxThreads, pool }
+  if (maxThreads !== state.options.maxThreads || callingThread !== state.options.callingThread) state.own = undefined
+  state.options = { maxThreads, callingThread, pool }
 }
 
 function isThreadPool(value: unknown): value is ThreadPool {
@@ -81,9 +90,32 @@ function isThreadPool(value: unknown): value is ThreadPool {
   return typeof run === 'function' && typeof maxThreads === 'number'
 }
 
-/** How many threads an operation may keep busy. */
-export function threadLimit(pool: ThreadPool): number {
-  return Math.min(pool.maxThreads, state.options.maxThreads ?? Infinity)
+/** The threads that an operation may keep busy. */
+export interface Threads {
+  /** How many there are at the most. */
+  limit: number
+  /** Whether the calling thread is one of them. */
+  callingThread: boolean
+  /** The others. */
+  pool(): Promise<ThreadPool>
+}
+
+/**
+ * The threads for an operation, as they are configured now.
+ *
+ * @param work that it is, by `workOf()`
+ */
+export function hashingThreads(work: number): Threads {
+  const { pool, maxThreads, callingThread = false } = state.options
+  const alone = callingThread && work < ALONE_WORK
+  const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
+  let used: Promise<ThreadPool> | undefined
+  return {
+    limit: alone ? 1 : Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available),
+    callingThread,
+    // Whatever is configured meanwhile.
+    pool: () => (used ??= hashPool()),
+  }
 }
 
 /** The operations whose threads may read ahead. */
@@ -97,7 +129,8 @@ export const activeReadAheads = state.readAheads
  */
 export async function hashPool(): Promise<ThreadPool> {
   if (state.options.pool) return state.options.pool
-  const own = (state.own ??= createPool(state.options.maxThreads ?? availableParallelism()))
+  const { maxThreads = availableParallelism(), callingThread } = state.options
+  const own = (state.own ??= createPool(Math.max(maxThreads - (callingThread ? 1 : 0), 1)))
   try {
     return await own
   } catch (cause) {
@@ -132,10 +165,9 @@ export function workerModule(): string {
 }
 
 async function createPool(maxThreads: number): Promise<OwnPool> {
-  // By way of the default export: the package is a class that carries its other names as accessors,
-  // and those the CommonJS build does not see through an import of the whole.
-  const { default: piscina } = await import('piscina')
-  const pool = new piscina.Piscina<unknown, unknown>({
+  // Not imported: in a program of CommonJS that would start the loader of ES modules besides.
+  const { Piscina } = createRequire(import.meta.url)('piscina') as typeof import('piscina')
+  const pool = new Piscina<unknown, unknown>({
     filename: workerModule(),
     name: 'hashBatch',
     minThreads: 0,

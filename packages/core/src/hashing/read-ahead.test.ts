@@ -45,13 +45,13 @@ class Helped extends BytesAhead {
     this.#piece = new Int32Array(memory.shared, (2 + piece) * 4, 1)
   }
 
-  override next(offset: number, end: number): Uint8Array | undefined {
+  override next(offset: number, end: number): Uint8Array | 'later' | undefined {
     let bytes = super.next(offset, end)
     for (let tries = 0; !bytes && this.#piece[0] === 1 && tries < 100; tries++) {
       Atomics.wait(this.#piece, 0, 1, 50)
       bytes = super.next(offset, end)
     }
-    if (bytes) this.slots++
+    if (bytes instanceof Uint8Array) this.slots++
     return bytes
   }
 }

@@ -74,17 +74,17 @@ export class BytesAhead {
   }
 
   /**
-   * The bytes of the file from `offset` on, as many as a slot holds and at most up to `end`; or
-   * nothing where nobody reads ahead, and the caller reads for itself. They stay as they are until
-   * the next call.
+   * The bytes of the file from `offset` on, as many as a slot holds and at most up to `end`; nothing
+   * where nobody reads ahead, and the caller reads for itself; or that they are not there yet, after
+   * some time. They stay as they are until the next call.
    */
-  next(offset: number, end: number): Uint8Array | undefined {
+  next(offset: number, end: number): Uint8Array | 'later' | undefined {
     this.#begin()
     this.#giveBack()
     this.#lane ??= this.#join(offset)
     const lane = this.#lane
     if (!lane) return undefined
-    for (;;) {
+    for (let slept = false; ; slept = true) {
       if (this.#control.aborted()) throw abortedError()
       const filled = Atomics.load(lane.words, FILLED)
       if (filled !== this.#taken) {
@@ -97,6 +97,7 @@ export class BytesAhead {
         this.#views.setPiece(this.#piece, ALONE)
         return undefined
       }
+      if (slept) return 'later'
       Atomics.wait(lane.words, FILLED, filled, NAP)
     }
   }

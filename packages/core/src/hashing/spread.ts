@@ -1,22 +1,22 @@
 import { setImmediate } from 'node:timers/promises'
-import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ModelSealError } from '../errors.ts'
-import { at, batchesOf, jobBytes, totalBytes } from './batches.ts'
+import { at, BATCH_WORK, batchesOf, jobBytes, workOfAll } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { activeReadAheads, threadLimit, workerModule, type ThreadPool } from './pool.ts'
+import { activeReadAheads, type Threads } from './pool.ts'
 import { newReadAhead, releaseReaders } from './read-ahead.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
-import type { HashBatch, HashBatchResult, ReaderTask } from './worker.ts'
+import { hashHere, hashThere, readAhead, type Work } from './work.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
-/** A batch of as many files is one of small files... */
-const SMALL_FILES = 64
-/** ...and one thread is for so many such batches: some 0.3 s of work, of which its start is a sixth. */
-const SMALL_BATCHES = 40
-/** A larger batch is not for the calling thread. */
-const BRIDGE_BYTES = 4 * 1024 * 1024
+/** A batch of as many files is one of small files, of less than 16 KiB on average... */
+const SMALL_FILES = 170
+/** ...and a thread is for so many of these: to start it takes as long. */
+const SMALL_BATCHES = 16
+
+/** What the threads of one operation share. */
+type Shared = Pick<Work, 'hashType' | 'control'>
 
 /**
  * Keeps as many threads busy as the operation may have. One that has no batch left reads ahead for
@@ -24,8 +24,8 @@ const BRIDGE_BYTES = 4 * 1024 * 1024
  */
 export async function spread(
   pieces: readonly HashJob[],
-  pool: ThreadPool,
-  shared: Pick<HashBatch, 'hashType' | 'control'>,
+  threads: Threads,
+  shared: Shared,
   onReaderFailed: (error: unknown) => void,
 ): Promise<HashResult[]> {
   const batches = batchesOf(pieces)
@@ -36,8 +36,8 @@ export async function spread(
       .map((index, n) => [index, n]),
   )
   // One more than there is work for, where it can read ahead.
-  const threads = Math.min(threadLimit(pool), threadsFor(batches) + Math.min(large.size, 1))
-  const memory = threads > 1 && large.size > 0 ? newReadAhead(large.size, threads) : undefined
+  const lanes = Math.min(threads.limit, threadsFor(batches) + Math.min(large.size, 1))
+  const memory = lanes > 1 && large.size > 0 ? newReadAhead(large.size, lanes) : undefined
   // An operation that begins has work for threads that only read ahead.
   for (const other of activeReadAheads) releaseReaders(other)
   if (memory) activeReadAheads.add(memory)
@@ -54,22 +54,24 @@ export async function spread(
     errors.push(error)
   }
   const keepBusy = async (_: unknown, lane: number) => {
+    const here = threads.callingThread && lane === 0
     while (next < batches.length && errors.length === 0) {
       const batch = at(batches, next++)
       const piece = large.get(at(batch, 0))
       if (piece !== undefined) hashing.set(piece, at(pieces, at(batch, 0)))
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
-        take(batch, await hashBatch(pool, { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }))
+        const work: Work = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
+        take(batch, here ? await hashHere(work) : await hashThere(await threads.pool(), work))
       } catch (error) {
         failed(error)
       } finally {
         if (piece !== undefined) hashing.delete(piece)
       }
     }
-    if (!memory || hashing.size === 0) return
+    if (here || !memory || hashing.size === 0) return
     // Not waited for: when the last piece is hashed, a reader has nothing left to do.
-    readAhead(pool, { memory, lane, pieces: hashing, control: shared.control }).catch(onReaderFailed)
+    readAhead(await threads.pool(), { memory, lane, pieces: hashing, control: shared.control }).catch(onReaderFailed)
   }
   // Threads take their time to start: until one has, the calling thread hashes the smallest.
   const bridge = async () => {
@@ -78,7 +80,7 @@ export async function spread(
       await setImmediate()
       if (next === batches.length || hasStarted(shared.control)) return
       const jobs = at(batches, batches.length - 1).map((index) => at(pieces, index))
-      if (totalBytes(jobs) > BRIDGE_BYTES || errors.length > 0) return
+      if (workOfAll(jobs) > BATCH_WORK || errors.length > 0) return
       const batch = batches.pop() ?? []
       try {
         take(batch, await hashInTurns(jobs, shared.hashType, control, setImmediate))
@@ -90,7 +92,7 @@ export async function spread(
   try {
     // Every batch is awaited, so that no thread still hashes a file after an error was reported;
     // only an aborting caller is not kept waiting by a slow disk.
-    await Promise.all([...Array.from({ length: threads }, keepBusy), bridge()])
+    await Promise.all([...Array.from({ length: lanes }, keepBusy), threads.callingThread ? undefined : bridge()])
     throwFirst(errors)
     return answers
   } finally {
@@ -98,7 +100,6 @@ export async function spread(
   }
 }
 
-/** Small files cost system calls rather than hashing, of which more threads do few more: measured. */
 function threadsFor(batches: readonly number[][]): number {
   const ofSmall = batches.filter(({ length }) => length >= SMALL_FILES).length
   return batches.length - ofSmall + Math.ceil(ofSmall / SMALL_BATCHES)
@@ -106,27 +107,6 @@ function threadsFor(batches: readonly number[][]): number {
 
 function canReadAhead(piece: HashJob): boolean {
   return !piece.keep && piece.ranges.length === 1 && jobBytes(piece) >= READ_AHEAD_BYTES
-}
-
-async function hashBatch(pool: ThreadPool, batch: HashBatch): Promise<HashResult[]> {
-  const kept = batch.jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
-  try {
-    const answer = (await pool.run(
-      { ...batch, bytes: kept?.port2 },
-      { filename: workerModule(), name: 'hashBatch', transferList: kept ? [kept.port2] : [] },
-    )) as HashBatchResult
-    if ('error' in answer) throw ModelSealError.revive(answer.error)
-    if (!kept) return answer.results
-    // Sent before the answer, so it is here.
-    const bytes = (receiveMessageOnPort(kept.port1) as { message: ArrayBuffer[] }).message
-    return answer.results.map((result, index) => ({ ...result, bytes: at(bytes, index) }))
-  } finally {
-    kept?.port1.close()
-  }
-}
-
-async function readAhead(pool: ThreadPool, task: ReaderTask): Promise<void> {
-  await pool.run(task, { filename: workerModule(), name: 'readAhead' })
 }
 
 /** The error that came first and was not the consequence of another. */

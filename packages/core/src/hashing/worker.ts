@@ -1,14 +1,15 @@
 import type { MessagePort } from 'node:worker_threads'
 import { ModelSealError, type SerializedError } from '../errors.ts'
 import type { HashType } from './algorithms.ts'
-import { hashFile, type HashJob, type HashResult } from './hash-file.ts'
+import { hashFile, type HashJob } from './hash-file.ts'
+import { unpackJobs, type PackedJobs } from './message.ts'
 import { BytesAhead, type ReadAheadMemory } from './read-ahead.ts'
 import { readFilesAhead } from './read-file-ahead.ts'
 import { sharedControl, tellStarted } from './shared-control.ts'
 
 /** One message to a worker: several small files, or one large one. */
 export interface HashBatch {
-  jobs: readonly HashJob[]
+  jobs: PackedJobs
   hashType: HashType
   control: SharedArrayBuffer
   /** For a single job that another thread may read ahead for. */
@@ -17,8 +18,11 @@ export interface HashBatch {
   bytes?: MessagePort | undefined
 }
 
-/** The first error ends a batch; errors travel as plain values, since threads lose their class. */
-export type HashBatchResult = { results: HashResult[] } | { error: SerializedError }
+/**
+ * The digests of all jobs, one after the other. The first error ends a batch; errors travel as plain
+ * values, since threads lose their class.
+ */
+export type HashBatchResult = { digests: string[] } | { error: SerializedError }
 
 /** A worker's task: hashes files. */
 export function hashBatch(batch: HashBatch): HashBatchResult {
@@ -26,22 +30,17 @@ export function hashBatch(batch: HashBatch): HashBatchResult {
   tellStarted(batch.control)
   const ahead = batch.ahead && new BytesAhead(batch.ahead.memory, batch.ahead.piece, control)
   try {
-    const results = batch.jobs.map((job) => hashFile(job, batch.hashType, control, ahead))
-    if (batch.bytes) sendBytes(batch.bytes, results)
-    return { results }
+    const results = unpackJobs(batch.jobs).map((job) => hashFile(job, batch.hashType, control, ahead))
+    const bytes = results.flatMap((result) => result.bytes ?? [])
+    // By a port of our own, since the way of a pool to move a result differs between its versions.
+    batch.bytes?.postMessage(bytes, bytes)
+    return { digests: results.flatMap(({ digests }) => digests) }
   } catch (error) {
     if (error instanceof ModelSealError) return { error: error.toJSON() }
     throw error
   } finally {
     ahead?.end()
   }
-}
-
-/** A port of our own, since the way of a pool to move a result differs between its versions. */
-function sendBytes(port: MessagePort, results: HashResult[]): void {
-  const bytes = results.flatMap((result) => result.bytes ?? [])
-  for (const result of results) delete result.bytes
-  port.postMessage(bytes, bytes)
 }
 
 /** What a thread that has nothing to hash may do for those that have. */

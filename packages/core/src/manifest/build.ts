@@ -1,11 +1,12 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { at } from '../hashing/batches.ts'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
 import { ignoring } from './ignores.ts'
 import { Manifest, type Resource } from './manifest.ts'
 import { nameFault } from './names.ts'
-import { compareCodePoints } from './order.ts'
+import { sortByName } from './order.ts'
 import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 
 /** A manifest that was just made, and what it took. */
@@ -49,20 +50,19 @@ export async function buildManifest(
     ranges: rangesOf(file.identity.size, serialization),
     keep: false,
   }))
-  const known = new Map<HashJob, readonly string[]>()
-  for (const job of jobs) {
-    const digests = knownDigests(job.file, serialization)
-    if (digests?.length === job.ranges.length) known.set(job, digests)
-  }
-  const taken = amountOf([...known.keys()])
-  const unknown = jobs.filter((job) => !known.has(job))
+  const known = jobs.map(({ file, ranges }) => {
+    const digests = knownDigests(file, serialization)
+    return digests?.length === ranges.length ? digests : undefined
+  })
+  const unknown = jobs.filter((_, index) => !known[index])
   const results = await hashFiles(unknown, { ...options, hashType: serialization.hashType })
-  for (const [index, job] of unknown.entries()) known.set(job, results[index]?.digests ?? [])
 
   const resources: Resource[] = []
-  for (const [{ file, ranges }, digests] of known) {
+  let next = 0
+  for (const [index, { file, ranges }] of jobs.entries()) {
+    const digests = known[index] ?? at(results, next++).digests
     for (const [part, range] of ranges.entries())
-      resources.push({ name: resourceName(file.name, range, serialization), digest: digests[part] ?? '' })
+      resources.push({ name: resourceName(file.name, range, serialization), digest: at(digests, part) })
   }
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
@@ -72,12 +72,12 @@ export async function buildManifest(
     })
   }
   // OMS 6.4: sorted by name.
-  resources.sort((a, b) => compareCodePoints(a.name, b.name))
+  sortByName(resources)
   return {
     manifest: new Manifest(source.name, serialization, resources),
     ...amountOf(jobs),
     listed: files,
-    known: taken,
+    known: amountOf(jobs.filter((_, index) => known[index])),
   }
 }
 

@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import { at, workOf } from '../hashing/batches.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { HashJob, HashResult } from '../hashing/hash-file.ts'
 import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
@@ -177,28 +178,29 @@ export class Contents {
     const { onProgress, signal } = this.#options
     const problems: FileProblem[] = []
     // A size that differs from the shards' sum is a mismatch that needs no hashing.
-    for (const file of files) this.#compareSize(file, problems)
+    if (serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
     if (problems.length > 0) throw mismatch(this.#source, problems)
 
-    const jobs: HashJob[] = placements.map((placement) => ({
-      ...placement,
-      ranges: rangesOf(placement.file.identity.size, serialization),
-      keep,
-    }))
+    const jobs = placements.map(({ file, copyTo }): HashJob => {
+      const ranges = rangesOf(file.identity.size, serialization)
+      return copyTo === undefined ? { file, ranges, keep } : { file, ranges, keep, copyTo }
+    })
     const results = await hashFiles(jobs, {
       hashType: serialization.hashType,
-      modelBytes: this.#totalBytes,
+      modelWork: workOf(this.#files.size, this.#totalBytes),
       signal,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
-    for (const [index, file] of files.entries()) this.#compareDigests(file, results[index]?.digests ?? [], problems)
+    for (const [index, file] of files.entries()) this.#compareDigests(file, at(results, index).digests, problems)
     if (problems.length > 0) throw mismatch(this.#source, problems)
-    for (const file of files) {
-      if (this.#checked.has(file.name)) continue
-      this.#checked.add(file.name)
-      this.#checkedBytes += file.identity.size
-    }
+    for (const file of files) this.#count(file)
     return results
+  }
+
+  #count({ name, identity }: SourceFile): void {
+    if (this.#checked.has(name)) return
+    this.#checked.add(name)
+    this.#checkedBytes += identity.size
   }
 
   /** Files are read at the same time, and more than once: what is reported only grows. */
@@ -272,6 +274,7 @@ export function digestProblem(
   expected: readonly string[],
   found: readonly string[],
 ): FileProblem | undefined {
+  if (expected.length === 1 && found.length === 1 && expected[0] === found[0]) return undefined
   const differs = expected.findIndex((digest, part) => digest !== found[part])
   if (differs < 0 && expected.length === found.length) return undefined
   const part = Math.max(differs, 0)
@@ -310,7 +313,9 @@ function matchNames(
     else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles && !selected)
       problems.push({ code: 'FILE_UNSIGNED', file: file.name })
   }
-  for (const name of manifest.files.keys()) {
+  // Each that was found is of the manifest, so as many are all.
+  const complete = files.size === manifest.files.size
+  for (const name of complete ? [] : manifest.files.keys()) {
     if (unnamed || files.has(name) || selected?.has(name) === false) continue
     problems.push({ code: 'FILE_MISSING', file: name })
   }

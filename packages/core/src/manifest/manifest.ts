@@ -63,7 +63,7 @@ export class Manifest {
 function checkDigests(resources: readonly Resource[], { hashType }: Serialization): void {
   const { hexLength } = ALGORITHMS[hashType]
   for (const { name, digest } of resources) {
-    if (digest.length === hexLength && /^[0-9a-f]*$/.test(digest)) continue
+    if (digest.length === hexLength && HEX.test(digest)) continue
     throw new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is not a ${hashType} digest.`, {
       file: name,
       expected: `${hexLength} lowercase hex digits`,
@@ -71,6 +71,8 @@ function checkDigests(resources: readonly Resource[], { hashType }: Serializatio
     })
   }
 }
+
+const HEX = /^[0-9a-f]*$/
 
 function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
   const files = new Map<string, ListedFile>()
@@ -195,6 +197,12 @@ function shardKey(name: string): ShardKey {
 
 function rootDigest(resources: readonly Resource[]): string {
   const hash = createHash('sha256')
-  for (const { digest } of resources) hash.update(digest, 'hex')
+  // Many at once: a call costs more than to hash a digest.
+  for (let start = 0; start < resources.length; start += DIGESTS_AT_ONCE) {
+    const some = resources.slice(start, start + DIGESTS_AT_ONCE)
+    hash.update(some.map(({ digest }) => digest).join(''), 'hex')
+  }
   return hash.digest('hex')
 }
+
+const DIGESTS_AT_ONCE = 1_024

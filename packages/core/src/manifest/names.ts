@@ -4,6 +4,7 @@ export function nameFault(name: string): string | undefined {
   // OMS 6.1.2 (7): a lone surrogate has no UTF-8 form.
   if (!name.isWellFormed()) return 'it is not valid Unicode'
   if (name.length > MAX_NAME_LENGTH) return `it is longer than ${MAX_NAME_LENGTH} characters`
+  if (PLAIN.test(name)) return undefined
   if (name.includes('\0')) return 'it contains a NUL character'
   if (name.startsWith('/')) return 'it is absolute'
   if (name.endsWith('/')) return 'it ends with a slash'
@@ -14,6 +15,9 @@ export function nameFault(name: string): string | undefined {
   }
   return undefined
 }
+
+/** No fault but length: components of which none is empty or begins with a dot. */
+const PLAIN = /^[^/\0.][^/\0]*(?:\/[^/\0.][^/\0]*)*$/
 
 /** Longer than any path that Linux opens (PATH_MAX is 4096 bytes). */
 const MAX_NAME_LENGTH = 4096

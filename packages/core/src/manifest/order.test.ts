@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
+import { compareCodePoints, compareComponents, sortByName, strictlyAscending } from './order.ts'
 
 // U+10FFFF and U+10000 are surrogate pairs in UTF-16, which sort before U+E000 to U+FFFF there.
 const BY_CODE_POINT = [
@@ -43,6 +43,20 @@ describe('by code point', () => {
       }),
     )
   })
+})
+
+test.each([
+  ['any text', anyText],
+  ['text around the trap', trap],
+  ['text without surrogates', fc.string({ unit: fc.constantFrom('a', 'b', '\ud7ff', '\ue000', '\uffff', '/') })],
+])('sorting by name is by code point (%s)', (_, text) => {
+  fc.assert(
+    fc.property(fc.array(text), (names) => {
+      const items = names.map((name) => ({ name }))
+      sortByName(items)
+      expect(items.map(({ name }) => name)).toEqual(names.sort(compareCodePoints))
+    }),
+  )
 })
 
 describe('by components, as the reference tool sorts', () => {

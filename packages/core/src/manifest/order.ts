@@ -19,6 +19,17 @@ function aboveSurrogates(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000
 }
 
+/** Sorts by name in the order of code points (OMS 5.2.1), in place. */
+export function sortByName(items: { name: string }[]): void {
+  // Without surrogates it is the order of code units, by which JavaScript compares much faster.
+  const plain = !items.some(({ name }) => SURROGATE.test(name))
+  items.sort(
+    plain ? (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) : (a, b) => compareCodePoints(a.name, b.name),
+  )
+}
+
+const SURROGATE = /[\ud800-\udfff]/
+
 /**
  * The order that the reference tool writes: by path components, each by code point, so that
  * `model/x` comes before `model.bin`.

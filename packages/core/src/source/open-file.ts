@@ -30,11 +30,17 @@ export function checkUnchanged(file: SourceFile, fd: number): BigIntStats {
   const stat = fstatSync(fd, { bigint: true })
   if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
   const now = identityOf(stat)
-  for (const field of ['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const satisfies (keyof FileIdentity)[]) {
-    if (now[field] !== file.identity[field])
-      throw changed(file, `its ${field} went from ${file.identity[field]} to ${now[field]}`)
-  }
+  const was = file.identity
+  checkField(file, 'dev', was.dev, now.dev)
+  checkField(file, 'ino', was.ino, now.ino)
+  checkField(file, 'size', was.size, now.size)
+  checkField(file, 'mtimeNs', was.mtimeNs, now.mtimeNs)
+  checkField(file, 'ctimeNs', was.ctimeNs, now.ctimeNs)
   return stat
+}
+
+function checkField<T extends bigint | number>(file: SourceFile, field: keyof FileIdentity, was: T, now: T): void {
+  if (now !== was) throw changed(file, `its ${field} went from ${was} to ${now}`)
 }
 
 /** The refusal of a file that changed under our eyes. */

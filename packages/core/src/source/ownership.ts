@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { unreadable } from './read-small-file.ts'
 
-const GROUP_OR_OTHERS_WRITE = 0o022n
+const GROUP_OR_OTHERS_WRITE = 0o022
 const STICKY = 0o1000n
 
 /**
@@ -13,16 +13,18 @@ const STICKY = 0o1000n
  * @returns what was found, as a phrase; undefined where nobody else can
  */
 export function othersMayWrite(stat: BigIntStats): string | undefined {
-  if (!process.geteuid) return 'a system that has no owners and modes of files'
+  if (!HAS_OWNERS) return 'a system that has no owners and modes of files'
   return ownerFault(stat) ?? modeFault(stat)
 }
+
+const HAS_OWNERS = process.geteuid !== undefined
 
 function ownerFault({ uid }: BigIntStats): string | undefined {
   return uid === 0n || uid === BigInt(process.geteuid?.() ?? 0) ? undefined : `a file of the user ${uid}`
 }
 
 function modeFault(stat: BigIntStats): string | undefined {
-  return (stat.mode & GROUP_OR_OTHERS_WRITE) === 0n ? undefined : modeOf(stat)
+  return (Number(stat.mode) & GROUP_OR_OTHERS_WRITE) === 0 ? undefined : modeOf(stat)
 }
 
 function modeOf({ mode }: BigIntStats): string {

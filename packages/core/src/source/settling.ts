@@ -23,6 +23,9 @@ export async function settled(identities: readonly FileIdentity[]): Promise<void
 
 /** In milliseconds. */
 function ticksLeft({ ctimeNs }: FileIdentity): number {
+  // Most files are older than any clock is coarse, which needs no exact reckoning.
+  const age = Date.now() - Number(ctimeNs) / 1e6
+  if (age > 2 * COARSE_TICK) return -age
   const tick = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK : TICK
   return Number(ctimeNs / 1_000_000n) + 1 + tick - Date.now()
 }

@@ -1,0 +1,52 @@
+import { setImmediate } from 'node:timers/promises'
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import { ModelSealError } from '../errors.ts'
+import { at } from './batches.ts'
+import type { HashJob, HashResult } from './hash-file.ts'
+import { hashInTurns } from './hash-in-turns.ts'
+import { packJobs, resultsOf } from './message.ts'
+import { workerModule, type ThreadPool } from './pool.ts'
+import { BytesAhead } from './read-ahead.ts'
+import { sharedControl } from './shared-control.ts'
+import type { HashBatch, HashBatchResult, ReaderTask } from './worker.ts'
+
+/** What one thread is to hash next. */
+export type Work = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }
+
+/** Has the work done on the calling thread. */
+export async function hashHere({ jobs, hashType, control, ahead }: Work): Promise<HashResult[]> {
+  const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, sharedControl(control))
+  try {
+    await setImmediate() // other threads are told of their work first
+    return await hashInTurns(jobs, hashType, sharedControl(control), setImmediate, bytesAhead)
+  } finally {
+    bytesAhead?.end()
+  }
+}
+
+/** Has the work done by a thread of the pool. */
+export async function hashThere(pool: ThreadPool, { jobs, ...work }: Work): Promise<HashResult[]> {
+  const kept = jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
+  try {
+    const batch: HashBatch = { ...work, jobs: packJobs(jobs), bytes: kept?.port2 }
+    const answer = (await pool.run(batch, {
+      filename: workerModule(),
+      name: 'hashBatch',
+      transferList: kept ? [kept.port2] : [],
+    })) as HashBatchResult
+    if ('error' in answer) throw ModelSealError.revive(answer.error)
+    const results = resultsOf(jobs, answer.digests)
+    if (!kept) return results
+    // Sent before the answer, so it is here.
+    const bytes = (receiveMessageOnPort(kept.port1) as { message: ArrayBuffer[] }).message
+    let next = 0
+    return results.map((result, index) => (at(jobs, index).keep ? { ...result, bytes: at(bytes, next++) } : result))
+  } finally {
+    kept?.port1.close()
+  }
+}
+
+/** Has a thread of the pool read ahead for others. */
+export async function readAhead(pool: ThreadPool, task: ReaderTask): Promise<void> {
+  await pool.run(task, { filename: workerModule(), name: 'readAhead' })
+}
