@@ -40,8 +40,13 @@ export const CASES = [
     title: 'Four files, SHA-256',
     prepare(size) {
       const path = inCache(files(4, size / 4))
+      const halves = [0, 2].map((first) => [first, first + 1].map((n) => join(path, `weights-00000${n}.bin`)))
       return {
-        contestants: [ours('modelseal digest', 'digest', path), program('plain loop', 'plain-loop', path)],
+        contestants: [
+          ours('modelseal digest', 'digest', path),
+          program('plain loop', 'plain-loop', path),
+          atOnce('two plain loops at once', ...halves.map((half) => program('', 'plain-loop', ...half))),
+        ],
         targets: [asFast('modelseal digest', 'plain loop', 1.85)],
       }
     },
@@ -68,14 +73,23 @@ export const CASES = [
       const blake3 = ['digest', path, '--hash-type', 'blake3']
       return {
         contestants: [
+          ours('modelseal (hashes in one thread)', ...blake3),
           ours('modelseal --max-workers 1', ...blake3, '--max-workers', '1'),
-          ours('modelseal', ...blake3),
           ours('modelseal, shards', ...blake3, '--shard-size', String(SHARD), '--max-workers', '2'),
-          ...tool('b3sum', 'b3sum --num-threads 1', '--num-threads', '1', path),
-          ...tool('b3sum', 'b3sum --num-threads 2', '--num-threads', '2', path),
+          ...[1, 2].flatMap((threads) => [
+            ...tool('b3sum', `b3sum --num-threads ${threads}`, '--num-threads', String(threads), path),
+            ...tool(
+              'b3sum',
+              `b3sum --no-mmap --num-threads ${threads}`,
+              '--no-mmap',
+              '--num-threads',
+              String(threads),
+              path,
+            ),
+          ]),
         ],
         targets: [
-          asFast('modelseal --max-workers 1', 'b3sum --num-threads 1', 0.9),
+          asFast('modelseal (hashes in one thread)', 'b3sum --num-threads 1', 0.9),
           asFast('modelseal, shards', 'b3sum --num-threads 2', 0.85),
         ],
       }
@@ -257,6 +271,12 @@ function referenceVerify(path) {
 
 function program(name, script, ...args) {
   return { name, command: [process.execPath, join(import.meta.dirname, 'programs', `${script}.mjs`), ...args] }
+}
+
+/** Several programs, each in a process of its own: what no program can be faster than that does their work in threads. */
+function atOnce(name, ...programs) {
+  const words = (command) => command.map((word) => `'${word}'`).join(' ')
+  return { name, command: ['sh', '-c', `${programs.map(({ command }) => `${words(command)} & `).join('')}wait`] }
 }
 
 /** A program that prints what is measured. */

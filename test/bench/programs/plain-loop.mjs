@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto'
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
-const path = process.argv[2]
 const buffer = Buffer.alloc(128 * 1024)
-for (const file of statSync(path).isFile() ? [path] : readdirSync(path).map((name) => join(path, name))) {
+const filesOf = (path) => (statSync(path).isFile() ? [path] : readdirSync(path).map((name) => join(path, name)))
+for (const file of process.argv.slice(2).flatMap(filesOf)) {
   const hash = createHash('sha256')
   const fd = openSync(file)
   for (let count; (count = readSync(fd, buffer)) > 0;) hash.update(buffer.subarray(0, count))

@@ -24,7 +24,7 @@ test('has no more threads than it is told to', async () => {
     scratch(Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}`, randomBytes(5 * MIB)]))),
   )
   await hashFiles(jobs, { hashType: 'sha256' })
-  const pool = await ownPool()
+  const pool = ownPool()
   expect(pool.maxThreads).toBe(3)
   expect(pool.threads.length).toBeLessThanOrEqual(3)
 })
@@ -34,7 +34,7 @@ test('hashes with one thread, which has nobody to read ahead for it', async () =
   const content = randomBytes(40 * MIB + 3)
   const [result] = await hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
   expect(result?.digests).toEqual([sha256(content)])
-  expect((await ownPool()).completed).toBe(1)
+  expect(ownPool().completed).toBe(1)
 })
 
 test('has one file read ahead by a second thread', async () => {
@@ -42,7 +42,7 @@ test('has one file read ahead by a second thread', async () => {
   const content = randomBytes(40 * MIB + 3)
   const [result] = await hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
   expect(result?.digests).toEqual([sha256(content)])
-  const pool = await ownPool()
+  const pool = ownPool()
   for (let tries = 0; pool.completed < 2 && tries < 100; tries++) await setTimeout(20)
   expect(pool.completed).toBe(2)
 })
@@ -114,10 +114,10 @@ test('moves kept bytes out of a pool that the program brings', async () => {
 test('goes on with the pool it has when another is configured meanwhile', async () => {
   const content = randomBytes(60 * MIB)
   const hashing = hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
-  await hashPool()
+  hashPool()
   configureHashing({ maxThreads: 1 })
   expect((await hashing)[0]?.digests).toEqual([sha256(content)])
-  expect((await hashPool()).maxThreads).toBe(1)
+  expect(hashPool().maxThreads).toBe(1)
 })
 
 test.each([

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
+import type * as PiscinaModule from 'piscina'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ReadAheadMemory } from './read-ahead.ts'
 
@@ -46,13 +47,13 @@ interface OwnPool extends ThreadPool {
 interface HashingState {
   options: HashingOptions
   /** Made by the first operation that needs it. */
-  own?: Promise<OwnPool> | undefined
+  own?: OwnPool | undefined
   /** Of the operations that run now. */
   readAheads: Set<ReadAheadMemory>
 }
 
 // The ESM and the CommonJS build of this module share one pool.
-const STATE = Symbol.for('modelseal.hashing/2')
+const STATE = Symbol.for('modelseal.hashing/3')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
 const state = (registry[STATE] ??= { options: {}, readAheads: new Set() })
 
@@ -96,8 +97,12 @@ export interface Threads {
   limit: number
   /** Whether the calling thread is one of them. */
   callingThread: boolean
-  /** The others. */
-  pool(): Promise<ThreadPool>
+  /**
+   * The others.
+   *
+   * @throws {@link ModelSealError} `WORKER_FAILED`
+   */
+  pool(): ThreadPool
 }
 
 /**
@@ -109,7 +114,7 @@ export function hashingThreads(work: number): Threads {
   const { pool, maxThreads, callingThread = false } = state.options
   const alone = callingThread && work < ALONE_WORK
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
-  let used: Promise<ThreadPool> | undefined
+  let used: ThreadPool | undefined
   return {
     limit: alone ? 1 : Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available),
     callingThread,
@@ -127,15 +132,12 @@ export const activeReadAheads = state.readAheads
  *
  * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export async function hashPool(): Promise<ThreadPool> {
+export function hashPool(): ThreadPool {
   if (state.options.pool) return state.options.pool
   const { maxThreads = availableParallelism(), callingThread } = state.options
-  const own = (state.own ??= createPool(Math.max(maxThreads - (callingThread ? 1 : 0), 1)))
   try {
-    return await own
+    return (state.own ??= createPool(Math.max(maxThreads - (callingThread ? 1 : 0), 1)))
   } catch (cause) {
-    // The next operation tries again.
-    if (state.own === own) state.own = undefined
     throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
       hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',
       cause,
@@ -155,7 +157,7 @@ export async function hashPool(): Promise<ThreadPool> {
 export async function closeHashPool(): Promise<void> {
   const { own } = state
   state.own = undefined
-  await (await own?.catch(() => undefined))?.destroy()
+  await own?.destroy()
 }
 
 /** The module of the tasks: beside the source when run from it, else as CommonJS, which a thread starts faster. */
@@ -164,9 +166,9 @@ export function workerModule(): string {
   return new URL(file, import.meta.url).href
 }
 
-async function createPool(maxThreads: number): Promise<OwnPool> {
+function createPool(maxThreads: number): OwnPool {
   // Not imported: in a program of CommonJS that would start the loader of ES modules besides.
-  const { Piscina } = createRequire(import.meta.url)('piscina') as typeof import('piscina')
+  const { Piscina } = createRequire(import.meta.url)('piscina') as typeof PiscinaModule
   const pool = new Piscina<unknown, unknown>({
     filename: workerModule(),
     name: 'hashBatch',

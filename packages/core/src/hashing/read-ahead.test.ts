@@ -18,7 +18,7 @@ const SLOT = 256 * KIB
 
 let pool: ThreadPool
 beforeAll(async () => {
-  pool = await hashPool()
+  pool = hashPool()
   // Its thread is started here, since the test sleeps while it hashes.
   await read([], newReadAhead(0, 1))
 })

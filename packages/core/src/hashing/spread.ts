@@ -62,7 +62,7 @@ export async function spread(
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
         const work: Work = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
-        take(batch, here ? await hashHere(work) : await hashThere(await threads.pool(), work))
+        take(batch, here ? await hashHere(work) : await hashThere(threads.pool(), work))
       } catch (error) {
         failed(error)
       } finally {
@@ -71,7 +71,7 @@ export async function spread(
     }
     if (here || !memory || hashing.size === 0) return
     // Not waited for: when the last piece is hashed, a reader has nothing left to do.
-    readAhead(await threads.pool(), { memory, lane, pieces: hashing, control: shared.control }).catch(onReaderFailed)
+    readAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch(onReaderFailed)
   }
   // Threads take their time to start: until one has, the calling thread hashes the smallest.
   const bridge = async () => {

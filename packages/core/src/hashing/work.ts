@@ -5,7 +5,7 @@ import { at } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { packJobs, resultsOf } from './message.ts'
-import { workerModule, type ThreadPool } from './pool.ts'
+import { workerModule, type ThreadPool, type Threads } from './pool.ts'
 import { BytesAhead } from './read-ahead.ts'
 import { sharedControl } from './shared-control.ts'
 import type { HashBatch, HashBatchResult, ReaderTask } from './worker.ts'
@@ -46,7 +46,7 @@ export async function hashThere(pool: ThreadPool, { jobs, ...work }: Work): Prom
   }
 }
 
-/** Has a thread of the pool read ahead for others. */
-export async function readAhead(pool: ThreadPool, task: ReaderTask): Promise<void> {
-  await pool.run(task, { filename: workerModule(), name: 'readAhead' })
+/** Has another thread read ahead for those that hash. */
+export async function readAhead(threads: Threads, task: ReaderTask): Promise<void> {
+  await threads.pool().run(task, { filename: workerModule(), name: 'readAhead' })
 }

@@ -11,8 +11,8 @@ export async function jobsOf(directory: string, keep = false): Promise<HashJob[]
 }
 
 /** The pool that the project makes for itself. */
-export async function ownPool(): Promise<Piscina> {
-  const pool: unknown = await hashPool()
+export function ownPool(): Piscina {
+  const pool: unknown = hashPool()
   return pool as Piscina
 }
 
