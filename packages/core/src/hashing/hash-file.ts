@@ -4,7 +4,6 @@ import { abortedError, type SourceFile } from '../source/local-source.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
-import { at } from './batches.ts'
 import type { BytesAhead } from './read-ahead.ts'
 
 /** A part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
@@ -53,10 +52,29 @@ let scratch: Uint8Array<ArrayBuffer> | undefined
  * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
  */
 export function hashFile(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): HashResult {
+  if (isSmall(job)) return hashSmallFile(job, hashType, control)
   const steps = hashingSteps(job, hashType, control, ahead)
   for (;;) {
     const step = steps.next()
     if (step.done) return step.value
+  }
+}
+
+/** True for a file that is read in one go. */
+export function isSmall({ file, ranges }: HashJob): boolean {
+  return file.identity.size <= CHUNK_BYTES && ranges.every(({ start, end }) => end - start <= CHUNK_BYTES)
+}
+
+/** Without steps: there are many small files, and generators leave half a kilobyte of garbage each. */
+function hashSmallFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
+  const reading = begin(job, hashType, control)
+  try {
+    const digests = job.ranges.map((range) => hashInOneGo(range, reading))
+    return finished(reading, digests)
+  } catch (error) {
+    throw failure(reading, error)
+  } finally {
+    end(reading)
   }
 }
 
@@ -70,34 +88,15 @@ export function* hashingSteps(
   control: HashControl,
   ahead?: BytesAhead,
 ): Generator<HashStep, HashResult, void> {
-  const { file, ranges } = job
-  const fd = file.fd ?? openListed(file)
-  let copy: number | undefined
+  const reading = begin(job, hashType, control, ahead)
   try {
-    // Of a file that is read in one go, what it is afterwards tells what it was.
-    if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
-    const bytes = job.keep ? allocate(file) : undefined
-    copy = openCopy(job)
-    const reading: Reading = { file, fd, hashType, control, ahead, bytes, copy }
-    // Not pushed one by one: an array that grew keeps room for sixteen, and there are many arrays.
-    const digests = new Array<string>(ranges.length)
-    for (let index = 0; index < ranges.length; index++) {
-      const range = at(ranges, index)
-      const length = range.end - range.start
-      if (length <= CHUNK_BYTES) {
-        digests[index] = hashInOneGo(range, reading)
-        yield length
-      } else digests[index] = yield* hashInChunks(range, reading)
-    }
-    checkUnchanged(file, fd)
-    return bytes ? { digests, bytes } : { digests }
+    const digests: string[] = []
+    for (const range of job.ranges) digests.push(yield* hashInChunks(range, reading))
+    return finished(reading, digests)
   } catch (error) {
-    if (error instanceof ModelSealError) throw error
-    checkUnchanged(file, fd)
-    throw unreadable(file.name, 'file', error)
+    throw failure(reading, error)
   } finally {
-    if (copy !== undefined) closeSync(copy)
-    if (file.fd === undefined) closeSync(fd)
+    end(reading)
   }
 }
 
@@ -112,6 +111,44 @@ interface Reading {
   bytes: ArrayBuffer | undefined
   /** Descriptor of the copy. */
   copy: number | undefined
+}
+
+function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): Reading {
+  const { file, keep, copyTo } = job
+  const fd = file.fd ?? openListed(file)
+  const reading: Reading = { file, fd, hashType, control, ahead, bytes: undefined, copy: undefined }
+  try {
+    // Of a file that is read in one go, what it is afterwards tells what it was.
+    if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
+    if (keep) reading.bytes = allocate(file)
+    if (copyTo !== undefined) reading.copy = copying(file, () => openSync(copyTo, 'wx', 0o600))
+    return reading
+  } catch (error) {
+    const refusal = failure(reading, error)
+    end(reading)
+    throw refusal
+  }
+}
+
+function finished({ file, fd, bytes }: Reading, digests: string[]): HashResult {
+  checkUnchanged(file, fd)
+  return bytes ? { digests, bytes } : { digests }
+}
+
+/** Where a file changed meanwhile, that is what is reported. */
+function failure({ file, fd }: Reading, error: unknown): ModelSealError {
+  if (error instanceof ModelSealError) return error
+  try {
+    checkUnchanged(file, fd)
+  } catch (change) {
+    if (change instanceof ModelSealError) return change
+  }
+  return unreadable(file.name, 'file', error)
+}
+
+function end({ file, fd, copy }: Reading): void {
+  if (copy !== undefined) closeSync(copy)
+  if (file.fd === undefined) closeSync(fd)
 }
 
 function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
@@ -165,11 +202,6 @@ export function fillFrom(fd: number, into: Uint8Array, position: number): number
     done += count
   }
   return done
-}
-
-/** @throws {@link ModelSealError} `COPY_FAILED` */
-function openCopy({ file, copyTo }: HashJob): number | undefined {
-  return copyTo === undefined ? undefined : copying(file, () => openSync(copyTo, 'wx', 0o600))
 }
 
 /** @throws {@link ModelSealError} `COPY_FAILED` */

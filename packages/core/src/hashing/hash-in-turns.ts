@@ -1,6 +1,6 @@
 import type { HashType } from './algorithms.ts'
-import { workOf } from './batches.ts'
-import { hashingSteps, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
+import { jobBytes, workOf } from './batches.ts'
+import { hashFile, hashingSteps, isSmall, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
 import type { BytesAhead } from './read-ahead.ts'
 
 /** Work on the calling thread between two turns of the event loop: less than a millisecond. */
@@ -16,16 +16,23 @@ export async function hashInTurns(
 ): Promise<HashResult[]> {
   const results: HashResult[] = []
   let sinceTurn = 0
+  const isDue = (work: number): boolean => {
+    sinceTurn += work
+    if (sinceTurn < TURN_WORK) return false
+    sinceTurn = 0
+    return true
+  }
   for (const job of jobs) {
+    if (isSmall(job)) {
+      results.push(hashFile(job, hashType, control))
+      if (isDue(workOf(1, jobBytes(job)))) await turn()
+      continue
+    }
     const steps = hashingSteps(job, hashType, control, ahead)
-    sinceTurn += workOf(1, 0)
     try {
       let step = steps.next()
       for (; !step.done; step = steps.next()) {
-        sinceTurn += step.value === 'waited' ? TURN_WORK : step.value
-        if (sinceTurn < TURN_WORK) continue
-        sinceTurn = 0
-        await turn()
+        if (isDue(step.value === 'waited' ? TURN_WORK : step.value)) await turn()
       }
       results.push(step.value)
     } finally {

@@ -59,11 +59,12 @@ export async function buildManifest(
 
   const resources: Resource[] = []
   let next = 0
-  for (const [index, { file, ranges }] of jobs.entries()) {
+  jobs.forEach(({ file, ranges }, index) => {
     const digests = known[index] ?? at(results, next++).digests
-    for (const [part, range] of ranges.entries())
-      resources.push({ name: resourceName(file.name, range, serialization), digest: at(digests, part) })
-  }
+    ranges.forEach((range, part) =>
+      resources.push({ name: resourceName(file.name, range, serialization), digest: at(digests, part) }),
+    )
+  })
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
     throw new ModelSealError('MODEL_EMPTY', `There is nothing to sign in ${shown(source.path)}: no file is left.`, {

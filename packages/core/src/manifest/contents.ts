@@ -191,7 +191,7 @@ export class Contents {
       signal,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
-    for (const [index, file] of files.entries()) this.#compareDigests(file, at(results, index).digests, problems)
+    files.forEach((file, index) => this.#compareDigests(file, at(results, index).digests, problems))
     if (problems.length > 0) throw mismatch(this.#source, problems)
     for (const file of files) this.#count(file)
     return results
@@ -238,9 +238,16 @@ function ignoredOnVerifying(
   { ignored = [], ignoreGitPaths = true }: ContentsOptions,
 ): string[] {
   // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
-  const signed = new Set([...files.keys()].map((name) => name.split('/', 1)[0]))
+  const signed = new Set<string>()
+  for (const name of files.keys()) signed.add(topOf(name))
   const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
   return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]
+}
+
+/** The first component of a name. */
+function topOf(name: string): string {
+  const end = name.indexOf('/')
+  return end < 0 ? name : name.slice(0, end)
 }
 
 /** Some of the files that a manifest names. */
