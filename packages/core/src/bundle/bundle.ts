@@ -72,6 +72,26 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
 
 /** As {@link parseBundle}, of bytes that nobody else holds. */
 export function parseOwnBundle(bytes: Buffer, path?: string): UnverifiedBundle {
+  const { bundle, json } = parseFrame(bytes, path)
+  const material = bundle.object('verificationMaterial')
+  const parsed = parseMaterial(material, path)
+  return {
+    material: parsed,
+    timestamps: parseTimestamps(material, path),
+    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
+    digest: createHash('sha256').update(bytes).digest('hex'),
+    size: bytes.length,
+    path,
+    ...(parsed.method === 'sigstore' ? { json } : {}),
+  }
+}
+
+/**
+ * Reads a bundle as far as to know that it is one, or means to be.
+ *
+ * @throws {@link ModelSealError} `JSON_*`, `BUNDLE_MEDIA_TYPE`, `BUNDLE_MALFORMED`
+ */
+export function parseFrame(bytes: Buffer, path?: string): { bundle: Fields; json: unknown } {
   const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
   const json = parseStrictJson(bytes, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
   const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
@@ -87,17 +107,7 @@ export function parseOwnBundle(bytes: Buffer, path?: string): UnverifiedBundle {
       found: shown(mediaType),
     })
   }
-  const material = bundle.object('verificationMaterial')
-  const parsed = parseMaterial(material, path)
-  return {
-    material: parsed,
-    timestamps: parseTimestamps(material, path),
-    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
-    digest: createHash('sha256').update(bytes).digest('hex'),
-    size: bytes.length,
-    path,
-    ...(parsed.method === 'sigstore' ? { json } : {}),
-  }
+  return { bundle, json }
 }
 
 /** OMS 4.1: exactly one kind of material, which names the method. */

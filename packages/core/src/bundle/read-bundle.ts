@@ -1,5 +1,6 @@
+import { ModelSealError } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
-import { MAX_BUNDLE_BYTES, parseOwnBundle, type UnverifiedBundle } from './bundle.ts'
+import { MAX_BUNDLE_BYTES, parseFrame, parseOwnBundle, type UnverifiedBundle } from './bundle.ts'
 
 /**
  * Reads and parses a bundle file.
@@ -9,12 +10,26 @@ import { MAX_BUNDLE_BYTES, parseOwnBundle, type UnverifiedBundle } from './bundl
  * `INVALID_ARGUMENT`, `FILE_SPECIAL`, and what {@link parseOwnBundle} throws
  */
 export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Promise<UnverifiedBundle> {
-  const bytes = await readSmallFile(path, {
+  return parseOwnBundle(await readBytes(path, maxBytes), path)
+}
+
+/** True for a file that says of itself that it is a bundle. */
+export async function isBundle(path: string): Promise<boolean> {
+  try {
+    parseFrame(await readBytes(path, MAX_BUNDLE_BYTES), path)
+    return true
+  } catch (error) {
+    if (error instanceof ModelSealError) return false
+    throw error
+  }
+}
+
+async function readBytes(path: string, maxBytes: number): Promise<Buffer> {
+  return readSmallFile(path, {
     what: 'signature bundle',
     maxBytes,
     notFound: 'BUNDLE_NOT_FOUND',
     tooLarge: 'BUNDLE_TOO_LARGE',
     hint: 'Give the path of the bundle that the publisher made for this model.',
   })
-  return parseOwnBundle(bytes, path)
 }

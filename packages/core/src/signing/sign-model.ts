@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
+import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
@@ -13,7 +14,7 @@ import type { Serialization } from '../manifest/serialization.ts'
 import { openLocalSource, placeOf, throwIfAborted, type LocalSource, type SourceFile } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
-import { checkPlace, isBundle, writeFileWhole } from './write-file.ts'
+import { checkPlace, writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
   /** Hash of files and shards. Default `sha256`. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { readBundle } from '../bundle/read-bundle.ts'
+import { isBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
 
@@ -58,17 +58,6 @@ export async function checkPlace(path: string): Promise<void> {
     file: path,
     hint: 'It is not overwritten: give another path for the signature, or remove it first.',
   })
-}
-
-/** True for a file that a signature may replace, and that is not a part of the model. */
-export async function isBundle(path: string): Promise<boolean> {
-  try {
-    await readBundle(path)
-    return true
-  } catch (error) {
-    if (error instanceof ModelSealError) return false
-    throw error
-  }
 }
 
 function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
