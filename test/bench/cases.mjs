@@ -278,7 +278,9 @@ function program(name, script, ...args) {
 /** Several programs, each in a process of its own: what no program can be faster than that does their work in threads. */
 function atOnce(name, ...programs) {
   const words = (command) => command.map((word) => `'${word}'`).join(' ')
-  return { name, command: ['sh', '-c', `${programs.map(({ command }) => `${words(command)} & `).join('')}wait`] }
+  const started = programs.map(({ command }, index) => `${words(command)} & p${index}=$!`)
+  const ended = programs.map((_, index) => `wait $p${index}`)
+  return { name, command: ['sh', '-c', `${started.join('; ')}; ${ended.join(' && ')}`] }
 }
 
 /** A program that prints what is measured. */

@@ -8,7 +8,10 @@ export interface Interrupts {
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
-/** The first signal aborts the command; the second one ends the process at once. */
+/**
+ * The first signal aborts the command; the second one ends the process at once. Neither is heard while
+ * the thread waits for a file system that does not answer.
+ */
 export function listenForInterrupts(): Interrupts {
   const controller = new AbortController()
   let exitCode: number | undefined

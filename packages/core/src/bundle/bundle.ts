@@ -72,26 +72,25 @@ export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle 
 
 /** As {@link parseBundle}, of bytes that nobody else holds. */
 export function parseOwnBundle(bytes: Buffer, path?: string): UnverifiedBundle {
-  const { bundle, json } = parseFrame(bytes, path)
-  const material = bundle.object('verificationMaterial')
-  const parsed = parseMaterial(material, path)
+  const { json, material, timestamps, envelope } = parseWithoutPayload(bytes, path)
   return {
-    material: parsed,
-    timestamps: parseTimestamps(material, path),
-    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
+    material,
+    timestamps,
+    envelope: { ...envelope, payload: decodeBase64(envelope.payload, 'payload', path) },
     digest: createHash('sha256').update(bytes).digest('hex'),
     size: bytes.length,
     path,
-    ...(parsed.method === 'sigstore' ? { json } : {}),
+    ...(material.method === 'sigstore' ? { json } : {}),
   }
 }
 
-/**
- * Reads a bundle as far as to know that it is one, or means to be.
- *
- * @throws {@link ModelSealError} `JSON_*`, `BUNDLE_MEDIA_TYPE`, `BUNDLE_MALFORMED`
- */
-export function parseFrame(bytes: Buffer, path?: string): { bundle: Fields; json: unknown } {
+/** A bundle whose payload, nearly all of it, is still base64. */
+interface UndecodedBundle extends Pick<UnverifiedBundle, 'material' | 'timestamps' | 'json'> {
+  envelope: Omit<Envelope, 'payload'> & { payload: string }
+}
+
+/** As {@link parseOwnBundle}, for a caller who asks no more than whether it is a bundle. */
+export function parseWithoutPayload(bytes: Buffer, path?: string): UndecodedBundle {
   const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
   const json = parseStrictJson(bytes, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
   const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
@@ -107,7 +106,13 @@ export function parseFrame(bytes: Buffer, path?: string): { bundle: Fields; json
       found: shown(mediaType),
     })
   }
-  return { bundle, json }
+  const material = bundle.object('verificationMaterial')
+  return {
+    json,
+    material: parseMaterial(material, path),
+    timestamps: parseTimestamps(material, path),
+    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
+  }
 }
 
 /** OMS 4.1: exactly one kind of material, which names the method. */
@@ -166,7 +171,7 @@ function rawBytes(item: Fields, path: string | undefined): Buffer {
   return decodeBase64(item.string('rawBytes'), 'rawBytes', path)
 }
 
-function parseEnvelope(envelope: Fields, path: string | undefined): Envelope {
+function parseEnvelope(envelope: Fields, path: string | undefined): UndecodedBundle['envelope'] {
   envelope.only('payload', 'payloadType', 'signatures')
   const payloadType = envelope.string('payloadType')
   if (payloadType !== IN_TOTO_PAYLOAD_TYPE) {
@@ -191,7 +196,7 @@ function parseEnvelope(envelope: Fields, path: string | undefined): Envelope {
   if (keyid !== undefined && keyid !== null && keyid !== '') throw signature.fault('keyid', 'no key id')
   return {
     payloadType,
-    payload: decodeBase64(envelope.string('payload'), 'payload', path),
+    payload: envelope.string('payload'),
     signature: decodeBase64(signature.string('sig'), 'sig', path),
   }
 }

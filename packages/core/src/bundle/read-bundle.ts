@@ -1,6 +1,6 @@
 import { ModelSealError } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
-import { MAX_BUNDLE_BYTES, parseFrame, parseOwnBundle, type UnverifiedBundle } from './bundle.ts'
+import { MAX_BUNDLE_BYTES, parseOwnBundle, parseWithoutPayload, type UnverifiedBundle } from './bundle.ts'
 
 /**
  * Reads and parses a bundle file.
@@ -13,10 +13,10 @@ export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Pro
   return parseOwnBundle(await readBytes(path, maxBytes), path)
 }
 
-/** True for a file that says of itself that it is a bundle. */
+/** True for a file that a signature may replace, and that is not a part of the model. */
 export async function isBundle(path: string): Promise<boolean> {
   try {
-    parseFrame(await readBytes(path, MAX_BUNDLE_BYTES), path)
+    parseWithoutPayload(await readBytes(path, MAX_BUNDLE_BYTES), path)
     return true
   } catch (error) {
     if (error instanceof ModelSealError) return false

@@ -45,8 +45,8 @@ const CHUNK_BYTES = 128 * 1024
 let scratch: Uint8Array<ArrayBuffer> | undefined
 
 /**
- * Reads and hashes one file, synchronously: this is the work of a pool's thread. Another thread may
- * read `ahead`, for a job of one range whose bytes are not kept.
+ * Reads and hashes one file, synchronously: for a pool's thread, and for small files. Another thread
+ * may read `ahead`, for a job of one range whose bytes are not kept.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or does not
  * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
@@ -62,7 +62,11 @@ export function hashFile(job: HashJob, hashType: HashType, control: HashControl,
 
 /** True for a file that is read in one go. */
 export function isSmall({ file, ranges }: HashJob): boolean {
-  return file.identity.size <= CHUNK_BYTES && ranges.every(({ start, end }) => end - start <= CHUNK_BYTES)
+  return file.identity.size <= CHUNK_BYTES && ranges.length <= 1 && ranges.every(isOneChunk)
+}
+
+function isOneChunk({ start, end }: ByteRange): boolean {
+  return end - start <= CHUNK_BYTES
 }
 
 /** Without steps: there are many small files, and generators leave half a kilobyte of garbage each. */
@@ -78,20 +82,22 @@ function hashSmallFile(job: HashJob, hashType: HashType, control: HashControl): 
   }
 }
 
-/** How far a step went, in bytes; or that it waited in vain for the thread that reads ahead. */
-export type HashStep = number | 'waited'
-
 /** As {@link hashFile}, in steps of which each takes a fraction of a millisecond, unless the disk is slow. */
 export function* hashingSteps(
   job: HashJob,
   hashType: HashType,
   control: HashControl,
   ahead?: BytesAhead,
-): Generator<HashStep, HashResult, void> {
+): Generator<void, HashResult, void> {
   const reading = begin(job, hashType, control, ahead)
   try {
     const digests: string[] = []
-    for (const range of job.ranges) digests.push(yield* hashInChunks(range, reading))
+    for (const range of job.ranges) {
+      if (isOneChunk(range)) {
+        digests.push(hashInOneGo(range, reading))
+        yield
+      } else digests.push(yield* hashInChunks(range, reading))
+    }
     return finished(reading, digests)
   } catch (error) {
     throw failure(reading, error)
@@ -125,7 +131,7 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
     return reading
   } catch (error) {
     const refusal = failure(reading, error)
-    end(reading)
+    end({ ...reading, copy: undefined }) // it is opened last
     throw refusal
   }
 }
@@ -146,9 +152,13 @@ function failure({ file, fd }: Reading, error: unknown): ModelSealError {
   return unreadable(file.name, 'file', error)
 }
 
+/** @throws {@link ModelSealError} `COPY_FAILED` where the last bytes of the copy did not find room */
 function end({ file, fd, copy }: Reading): void {
-  if (copy !== undefined) closeSync(copy)
-  if (file.fd === undefined) closeSync(fd)
+  try {
+    if (copy !== undefined) copying(file, () => closeSync(copy))
+  } finally {
+    if (file.fd === undefined) closeSync(fd)
+  }
 }
 
 function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
@@ -159,13 +169,13 @@ function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
 }
 
 /** Read piece by piece, and each piece hashed while it is still in the cache. */
-function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<HashStep, string, void> {
+function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<void, string, void> {
   const { ahead, control } = reading
   const hasher = ALGORITHMS[reading.hashType].start()
   for (let offset = start; offset < end;) {
     const read = ahead?.next(offset, end)
     if (read === 'later') {
-      yield 'waited'
+      yield
       continue
     }
     const chunk = read ?? roomFor(offset, end, reading)
@@ -174,7 +184,7 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<H
     write(chunk, reading)
     hasher.update(chunk)
     offset += chunk.length
-    yield chunk.length
+    yield
   }
   return hasher.hex()
 }

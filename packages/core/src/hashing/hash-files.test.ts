@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, readdirSync, truncateSync } from 'node:fs'
+import { appendFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, describe, expect, test } from 'vitest'
-import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
+import { jobsOf, openFilesIn, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool } from './pool.ts'
@@ -182,16 +182,28 @@ test.each(['esm', 'cjs'])('a program ends by itself after it used the pool (%s)'
   expect(stdout).toMatch(/^[0-9a-f]{64}\n/)
 })
 
+test('lets others have their turn between tiny shards, too', async () => {
+  const [job] = await jobsOf(scratch({ a: randomBytes(100_000) }))
+  const ranges = Array.from({ length: 100_000 }, (_, start) => ({ start, end: start + 1 }))
+  let turns = 0
+  const onProgress = () => {
+    turns++
+  }
+  const [result] = await hashFiles([{ ...job!, ranges }], { hashType: 'sha256', modelWork: INLINE, onProgress })
+  expect(result?.digests).toHaveLength(100_000)
+  expect(turns).toBeGreaterThan(20)
+})
+
 test.runIf(process.platform === 'linux')('nothing stays open where a turn ends the hashing', async () => {
-  const jobs = await jobsOf(scratch({ a: randomBytes(6 * MIB) }))
-  const before = readdirSync('/proc/self/fd').length
+  const directory = scratch({ a: randomBytes(6 * MIB) })
+  const jobs = await jobsOf(directory)
   let calls = 0
   const onProgress = () => {
     if (++calls === 2) throw new Error('enough')
   }
   const hashing = hashFiles(jobs, { hashType: 'sha256', modelWork: INLINE, onProgress })
   await expect(hashing).rejects.toEqual(refusal('INVALID_ARGUMENT'))
-  expect(readdirSync('/proc/self/fd')).toHaveLength(before)
+  expect(openFilesIn(directory)).toEqual([])
 })
 
 test('a tiny model starts no worker', async () => {

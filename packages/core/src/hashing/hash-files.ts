@@ -42,7 +42,7 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   const total = totalBytes(jobs)
   const guarded = { ...options, onProgress: options.onProgress && guardedCallback(options.onProgress) }
   const work = options.modelWork ?? workOf(jobs.length, total)
-  const threads = hashingThreads(work)
+  const threads = hashingThreads(work, jobs[0]?.file.path ?? '')
   if (work < INLINE_WORK || (threads.callingThread && isForOne(jobs, total, threads)))
     return hashInline(jobs, total, guarded)
   return hashInThreads(jobs, total, threads, guarded)

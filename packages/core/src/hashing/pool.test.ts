@@ -73,7 +73,7 @@ test('refuses the model when a reader dies that the hashing thread waits for', a
 test('shares a pool that the program brings, within the bound on threads', { timeout: 20_000 }, async () => {
   await using pool = new Piscina({ maxThreads: 4 })
   configureHashing({ pool, maxThreads: 2 })
-  expect(hashingThreads(64 * MIB).limit).toBe(2)
+  expect(hashingThreads(64 * MIB, '/').limit).toBe(2)
   const contents = [randomBytes(40 * MIB), randomBytes(9 * MIB + 1), randomBytes(5 * MIB)]
   const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
   const results = await hashFiles(jobs, { hashType: 'sha256' })
@@ -124,6 +124,7 @@ test.each([
   ['no thread', { maxThreads: 0 }],
   ['half a thread', { maxThreads: 1.5 }],
   ['a million threads', { maxThreads: 1_000_000 }],
+  ['a calling thread that is neither in nor out', { callingThread: 'false' as never }],
   ['what is no pool', { pool: {} as never }],
 ])('refuses %s', (_, options) => {
   expect(() => configureHashing(options)).toThrow(refusal('INVALID_ARGUMENT'))
@@ -139,6 +140,7 @@ test.each([
     const { closeSync, openSync } = await import('node:fs')
     const model = ${JSON.stringify(join(directory, 'weights'))}
     const { rootDigest } = await digestModel(model)
+    await new Promise((resolve) => setTimeout(resolve, 500)) // until the reader has closed the file, too
     const taken = []
     try { for (;;) taken.push(openSync(model)) } catch {}
     for (let left = ${left}; left > 0; left--) closeSync(taken.pop())

@@ -4,6 +4,7 @@ import { extname } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import type * as PiscinaModule from 'piscina'
 import { ModelSealError, shown } from '../errors.ts'
+import { foreignFileSystem } from '../source/file-system.ts'
 import type { ReadAheadMemory } from './read-ahead.ts'
 
 /** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
@@ -19,9 +20,10 @@ export interface HashingOptions {
   /** How many threads hash at the most. Default: as many as processors are available. */
   maxThreads?: number | undefined
   /**
-   * True where the calling thread is one of them, in turns of less than a millisecond between which
-   * it does everything else: for a program that has nothing to do but wait, as a command line. It hashes while
-   * the others start, and models under 64 MiB alone. Default: false, since a service answers requests.
+   * True where the calling thread is one of them, in turns of a millisecond between which it does
+   * everything else: for a program that has nothing to do but wait, as a command line. It hashes while
+   * the others start, and models under 64 MiB alone; on a file system that is not local, whose reads may
+   * take any time, it leaves the work to the others. Default: false, since a service answers requests.
    */
   callingThread?: boolean | undefined
   /**
@@ -75,6 +77,12 @@ export function configureHashing({ maxThreads, callingThread, pool }: HashingOpt
       found: shown(String(maxThreads)),
     })
   }
+  if (callingThread !== undefined && typeof callingThread !== 'boolean') {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The option callingThread makes no sense.', {
+      expected: 'true or false',
+      found: typeof callingThread,
+    })
+  }
   if (pool !== undefined && !isThreadPool(pool)) {
     throw new ModelSealError('INVALID_ARGUMENT', 'The option pool makes no sense.', {
       expected: 'a Piscina',
@@ -82,7 +90,7 @@ export function configureHashing({ maxThreads, callingThread, pool }: HashingOpt
     })
   }
   // Operations that run keep the pool they have; its threads go when they have been idle.
-  if (maxThreads !== state.options.maxThreads || callingThread !== state.options.callingThread) state.own = undefined
+  if (maxThreads !== state.options.maxThreads) state.own = undefined
   state.options = { maxThreads, callingThread, pool }
 }
 
@@ -109,17 +117,19 @@ export interface Threads {
  * The threads for an operation, as they are configured now.
  *
  * @param work that it is, by `workOf()`
+ * @param path of one of the files
  */
-export function hashingThreads(work: number): Threads {
-  const { pool, maxThreads, callingThread = false } = state.options
-  const alone = callingThread && work < ALONE_WORK
+export function hashingThreads(work: number, path: string): Threads {
+  const { options } = state
+  const { pool, maxThreads } = options
+  const callingThread = options.callingThread === true && foreignFileSystem(path) === undefined
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
-  let used: ThreadPool | undefined
+  const limit = Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available)
   return {
-    limit: alone ? 1 : Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available),
+    limit: callingThread && work < ALONE_WORK ? 1 : limit,
     callingThread,
     // Whatever is configured meanwhile.
-    pool: () => (used ??= hashPool()),
+    pool: () => hashPool(options),
   }
 }
 
@@ -132,11 +142,10 @@ export const activeReadAheads = state.readAheads
  *
  * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export function hashPool(): ThreadPool {
-  if (state.options.pool) return state.options.pool
-  const { maxThreads = availableParallelism(), callingThread } = state.options
+export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): ThreadPool {
+  if (pool) return pool
   try {
-    return (state.own ??= createPool(Math.max(maxThreads - (callingThread ? 1 : 0), 1)))
+    return (state.own ??= createPool(maxThreads))
   } catch (cause) {
     throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
       hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',

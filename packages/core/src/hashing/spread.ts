@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
 import { at, BATCH_WORK, batchesOf, jobBytes, workOfAll } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
+import { hashHere, hashThere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { newReadAhead, releaseReaders } from './read-ahead.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
-import { hashHere, hashThere, readAhead, type Work } from './work.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
@@ -16,7 +16,7 @@ const SMALL_FILES = 170
 const SMALL_BATCHES = 16
 
 /** What the threads of one operation share. */
-type Shared = Pick<Work, 'hashType' | 'control'>
+type Shared = Pick<Batch, 'hashType' | 'control'>
 
 /**
  * Keeps as many threads busy as the operation may have. One that has no batch left reads ahead for
@@ -61,8 +61,8 @@ export async function spread(
       if (piece !== undefined) hashing.set(piece, at(pieces, at(batch, 0)))
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
-        const work: Work = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
-        take(batch, here ? await hashHere(work) : await hashThere(threads.pool(), work))
+        const task: Batch = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
+        take(batch, here ? await hashHere(task) : await hashThere(threads.pool(), task))
       } catch (error) {
         failed(error)
       } finally {
@@ -113,10 +113,11 @@ function canReadAhead(piece: HashJob): boolean {
 function throwFirst(errors: readonly unknown[]): void {
   if (errors.length === 0) return
   const error = errors.find((e) => !(e instanceof ModelSealError && e.code === 'ABORTED')) ?? errors[0]
-  throw error instanceof ModelSealError ? error : workerFailed(error)
+  throw workerFailed(error)
 }
 
 export function workerFailed(cause: unknown): ModelSealError {
+  if (cause instanceof ModelSealError) return cause
   return new ModelSealError('WORKER_FAILED', 'A hashing worker died before its files were hashed.', {
     hint: 'Check the memory limits of the process, then load the model again.',
     cause,

@@ -1,4 +1,5 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
+import { at } from '../hashing/batches.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import type { Contents, HashedAmount } from '../manifest/contents.ts'
 import type { Serialization } from '../manifest/serialization.ts'
@@ -115,7 +116,7 @@ export async function refuseRevoked(
     const jobs = files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep: false }))
     const results = await hashFiles(jobs, { hashType, signal })
     for (const [index, { name }] of files.entries()) {
-      const revoked = revocations.file(name, hashType, results[index]?.digests[0] ?? '', when)
+      const revoked = revocations.file(name, hashType, at(at(results, index).digests, 0), when)
       if (revoked) throw revoked
     }
   }

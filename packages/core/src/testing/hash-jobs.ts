@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readdirSync, readlinkSync } from 'node:fs'
 import type { Piscina } from 'piscina'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashPool } from '../hashing/pool.ts'
@@ -14,6 +15,18 @@ export async function jobsOf(directory: string, keep = false): Promise<HashJob[]
 export function ownPool(): Piscina {
   const pool: unknown = hashPool()
   return pool as Piscina
+}
+
+/** The files of a directory that this process has open, on Linux. */
+export function openFilesIn(directory: string): string[] {
+  const targets = readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`)
+    } catch {
+      return '' // the descriptor of the listing itself
+    }
+  })
+  return targets.filter((path) => path.startsWith(directory))
 }
 
 export function sha256(content: Uint8Array): string {

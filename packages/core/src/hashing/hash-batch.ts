@@ -11,10 +11,10 @@ import { sharedControl } from './shared-control.ts'
 import type { HashBatch, HashBatchResult, ReaderTask } from './worker.ts'
 
 /** What one thread is to hash next. */
-export type Work = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }
+export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }
 
-/** Has the work done on the calling thread. */
-export async function hashHere({ jobs, hashType, control, ahead }: Work): Promise<HashResult[]> {
+/** Hashes on the calling thread. */
+export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promise<HashResult[]> {
   const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, sharedControl(control))
   try {
     await setImmediate() // other threads are told of their work first
@@ -24,12 +24,12 @@ export async function hashHere({ jobs, hashType, control, ahead }: Work): Promis
   }
 }
 
-/** Has the work done by a thread of the pool. */
-export async function hashThere(pool: ThreadPool, { jobs, ...work }: Work): Promise<HashResult[]> {
+/** Has a thread of the pool hash. */
+export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Promise<HashResult[]> {
   const kept = jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
   try {
-    const batch: HashBatch = { ...work, jobs: packJobs(jobs), bytes: kept?.port2 }
-    const answer = (await pool.run(batch, {
+    const message: HashBatch = { ...rest, jobs: packJobs(jobs), bytes: kept?.port2 }
+    const answer = (await pool.run(message, {
       filename: workerModule(),
       name: 'hashBatch',
       transferList: kept ? [kept.port2] : [],
