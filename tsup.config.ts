@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
 // One configuration for every package; each builds what it has. A library is built twice, as ESM
 // and as CommonJS, with types for both, and in chunks, so that an import loads little.
@@ -22,6 +22,19 @@ const entry = Object.fromEntries(
 const programs = ['hashing-worker', 'main']
 const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => !programs.includes(name)))
 
+/** Commander imports it at once, for commands that are programs of their own; there are none here. */
+const withoutChildProcess: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'without child_process',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]commander[\\/]lib[\\/]command\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const contents = source.replace("import childProcess from 'node:child_process'", 'const childProcess = {}')
+      if (contents === source) throw new Error(`${path} does not import child_process as it did`)
+      return { contents }
+    })
+  },
+}
+
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['cjs'],
@@ -32,6 +45,7 @@ export default defineConfig({
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
+  esbuildPlugins: library ? [] : [withoutChildProcess],
   onSuccess: async () => {
     if (!library) await writeLicenses()
   },

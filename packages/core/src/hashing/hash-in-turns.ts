@@ -2,8 +2,8 @@ import type { HashType } from './algorithms.ts'
 import { hashFile, hashingSteps, isSmall, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
 import type { BytesAhead } from './read-ahead.ts'
 
-/** How long the calling thread hashes between two turns of the event loop, in milliseconds. */
-const TURN_TIME = 1
+/** How long the calling thread hashes between two turns of the event loop, in seconds. */
+const TURN_TIME = 0.001
 
 /** Hashes files on the calling thread, which now and then is left to others for a `turn`. */
 export async function hashInTurns(
@@ -14,11 +14,12 @@ export async function hashInTurns(
   ahead?: BytesAhead,
 ): Promise<HashResult[]> {
   const results: HashResult[] = []
-  let turned = performance.now()
-  const isDue = (): boolean => performance.now() - turned >= TURN_TIME
+  // Not by performance.now(): a program that has just started would load a module for it.
+  let turned = process.uptime()
+  const isDue = (): boolean => process.uptime() - turned >= TURN_TIME
   const takeTurn = async () => {
     await turn()
-    turned = performance.now()
+    turned = process.uptime()
   }
   for (const job of jobs) {
     if (isSmall(job)) {
