@@ -2,6 +2,8 @@ import type { ByteRange, HashJob } from './hash-file.ts'
 
 /** To find, open and close a file takes as long as to hash so many bytes. */
 const FILE_WORK = 8 * 1024
+/** Files of less than this on average are small: they cost system calls rather than hashing. */
+export const SMALL_BYTES = 16 * 1024
 /** A message to a worker carries about this much work. */
 export const BATCH_WORK = 4 * 1024 * 1024
 

@@ -69,8 +69,8 @@ function isOneChunk({ start, end }: ByteRange): boolean {
   return end - start <= CHUNK_BYTES
 }
 
-/** Without steps: there are many small files, and generators leave half a kilobyte of garbage each. */
-function hashSmallFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
+/** As {@link hashFile}, of a job that {@link isSmall}. Without steps: there are many small files, and generators leave half a kilobyte of garbage each. */
+export function hashSmallFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
   const reading = begin(job, hashType, control)
   try {
     const digests = job.ranges.map((range) => hashInOneGo(range, reading))

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
 import { abortedError, throwIfAborted } from '../source/local-source.ts'
 import type { HashType } from './algorithms.ts'
-import { at, piecesOf, totalBytes, workOf } from './batches.ts'
+import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { hashingThreads, type Threads } from './pool.ts'
@@ -22,11 +22,6 @@ export interface HashOptions {
 
 /** Less work than this is done on the calling thread: starting a worker costs more. */
 const INLINE_WORK = 8 * 1024 * 1024
-/**
- * Files of less than this on average a calling thread hashes alone: in a program that has just started,
- * Node.js compiles in threads of its own meanwhile, and one more gains nothing, even with 100,000 files: measured.
- */
-const SMALL_BYTES = 16 * 1024
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
@@ -48,7 +43,11 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   return hashInThreads(jobs, total, threads, guarded)
 }
 
-/** Whether a calling thread that hashes has nobody to help it, or is not worth helping. */
+/**
+ * Whether a calling thread that hashes has nobody to help it, or is not worth helping. With small files
+ * it is not: in a program that has just started, Node.js compiles in threads of its own meanwhile, and one
+ * more gains nothing, even with 100,000 files: measured.
+ */
 function isForOne(jobs: readonly HashJob[], total: number, { limit }: Threads): boolean {
   return limit === 1 || total < jobs.length * SMALL_BYTES
 }

@@ -1,5 +1,5 @@
 import type { HashType } from './algorithms.ts'
-import { hashFile, hashingSteps, isSmall, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
+import { hashingSteps, hashSmallFile, isSmall, type HashControl, type HashJob, type HashResult } from './hash-file.ts'
 import type { BytesAhead } from './read-ahead.ts'
 
 /** How long the calling thread hashes between two turns of the event loop, in seconds. */
@@ -23,7 +23,7 @@ export async function hashInTurns(
   }
   for (const job of jobs) {
     if (isSmall(job)) {
-      results.push(hashFile(job, hashType, control))
+      results.push(hashSmallFile(job, hashType, control))
       if (isDue()) await takeTurn()
       continue
     }

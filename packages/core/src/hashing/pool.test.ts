@@ -120,6 +120,18 @@ test('goes on with the pool it has when another is configured meanwhile', async 
   expect(hashPool().maxThreads).toBe(1)
 })
 
+test('keeps its pool for all of an operation, and leaves none of that size to the next', async () => {
+  configureHashing({ maxThreads: 2 })
+  const contents = Array.from({ length: 12 }, () => randomBytes(9 * MIB))
+  const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
+  const hashing = hashFiles(jobs, { hashType: 'sha256' })
+  const used = ownPool()
+  configureHashing({ maxThreads: 1 })
+  await hashing
+  expect(used.completed).toBeGreaterThanOrEqual(12)
+  expect(hashPool().maxThreads).toBe(1)
+})
+
 test.each([
   ['no thread', { maxThreads: 0 }],
   ['half a thread', { maxThreads: 1.5 }],

@@ -125,11 +125,12 @@ export function hashingThreads(work: number, path: string): Threads {
   const callingThread = options.callingThread === true && foreignFileSystem(path) === undefined
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
   const limit = Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available)
+  let used: ThreadPool | undefined
   return {
     limit: callingThread && work < ALONE_WORK ? 1 : limit,
     callingThread,
-    // Whatever is configured meanwhile.
-    pool: () => hashPool(options),
+    // One pool for all of the operation, whatever is configured meanwhile.
+    pool: () => (used ??= hashPool(options)),
   }
 }
 

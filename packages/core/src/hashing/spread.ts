@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
-import { at, BATCH_WORK, batchesOf, jobBytes, workOfAll } from './batches.ts'
+import { at, BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashHere, hashThere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
@@ -10,8 +10,8 @@ import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
-/** A batch of as many files is one of small files, of less than 16 KiB on average... */
-const SMALL_FILES = 170
+/** A batch of as many files is one of small files... */
+const SMALL_FILES = Math.floor(BATCH_WORK / workOf(1, SMALL_BYTES))
 /** ...and a thread is for so many of these: to start it takes as long. */
 const SMALL_BATCHES = 16
 

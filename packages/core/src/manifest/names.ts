@@ -16,7 +16,7 @@ export function nameFault(name: string): string | undefined {
   return undefined
 }
 
-/** No fault but length: components of which none is empty or begins with a dot. */
+/** Most names, and faultless apart from what is checked before: components of which none is empty or begins with a dot. */
 const PLAIN = /^[^/\0.][^/\0]*(?:\/[^/\0.][^/\0]*)*$/
 
 /** Longer than any path that Linux opens (PATH_MAX is 4096 bytes). */
