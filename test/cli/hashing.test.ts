@@ -1,5 +1,6 @@
-import { mkdir, readFile, rm, symlink } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, stat, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import {
   directory,
@@ -128,5 +129,39 @@ describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
     await write('outside/secret', 'x')
     await symlink('../outside/secret', join(directory, 'vad/link.bin'))
     failed(await modelseal([...SIGN, '--allow-symlinks']), 'SYMLINK_REFUSED')
+  })
+})
+
+/** A package: a tree of small files that nobody has changed for long, which its copy has. */
+describe('files that have not changed for some seconds', () => {
+  const settled = fileURLToPath(new URL('../../node_modules/prettier', import.meta.url))
+  const signed = ['copy', '--private-key', 'release.key', '--signature', 'copy.sig']
+  const verify = ['verify', 'key', settled, '--public-key', 'release.pub', '--signature', 'copy.sig']
+
+  test('have the digests of those that just did', async () => {
+    expect(Date.now() - (await stat(join(settled, 'package.json'))).ctimeMs).toBeGreaterThan(10_000)
+    await cp(settled, join(directory, 'copy'), { recursive: true, dereference: true })
+    const signing = await modelseal(['sign', 'key', ...signed])
+    expect(signing).toMatchObject({ code: 0, stderr: '' })
+    const digest = rootDigestIn(signing.stdout)
+    expect((await modelseal(['digest', settled])).stdout).toBe(`${digest}\n`)
+    const verified = await modelseal(verify)
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(rootDigestIn(verified.stdout)).toBe(digest)
+  })
+
+  test('are refused, each by its name, where they are not what was signed', async () => {
+    await cp(settled, join(directory, 'copy'), { recursive: true, dereference: true })
+    for (const name of ['README.md', 'index.mjs']) await write(`copy/${name}`, 'another')
+    await modelseal(['sign', 'key', ...signed])
+    const { error } = await jsonOf([...verify, '--json'], 1)
+    expect(error).toMatchObject({ code: 'FILE_MISMATCH', file: 'README.md' })
+    expect(error.problems.map(({ file }: { file: string }) => file)).toEqual(['README.md', 'index.mjs'])
+    await rm(join(directory, 'copy/README.md'))
+    await modelseal(['sign', 'key', ...signed])
+    failed(await modelseal(verify), 'FILE_UNSIGNED')
+    await write('copy/none', '')
+    await modelseal(['sign', 'key', ...signed])
+    failed(await modelseal(verify), 'FILE_MISSING')
   })
 })

@@ -35,6 +35,7 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
       latest = [done, total]
       const now = performance.now()
       began ??= now
+      bar?.setTotal(total)
       bar?.update(done)
       if (now - began < patience) return
       began = Infinity

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
-import { abortedError, type SourceFile } from '../source/local-source.ts'
+import { abortedError } from '../source/aborted.ts'
+import type { SourceFile } from '../source/source-file.ts'
 import { changed, checkUnchanged, openListed } from '../source/open-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
@@ -40,9 +41,14 @@ export interface HashControl {
  * Small enough to stay in the core's cache between read and hash: measured faster than any larger
  * buffer.
  */
-const CHUNK_BYTES = 128 * 1024
+export const CHUNK_BYTES = 128 * 1024
 
 let scratch: Uint8Array<ArrayBuffer> | undefined
+
+/** This thread's room for one chunk. */
+export function chunkBuffer(): Uint8Array<ArrayBuffer> {
+  return (scratch ??= new Uint8Array(CHUNK_BYTES))
+}
 
 /**
  * Reads and hashes one file, synchronously: for a pool's thread, and for small files. Another thread
@@ -193,8 +199,7 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<v
 function roomFor(start: number, end: number, { bytes }: Reading): Uint8Array {
   const length = Math.min(CHUNK_BYTES, end - start)
   if (bytes) return new Uint8Array(bytes, start, length)
-  scratch ??= new Uint8Array(CHUNK_BYTES)
-  return scratch.subarray(0, length)
+  return chunkBuffer().subarray(0, length)
 }
 
 function readFully(into: Uint8Array, position: number, { file, fd, control }: Reading): void {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
-import { abortedError, throwIfAborted } from '../source/local-source.ts'
+import { abortedError, throwIfAborted } from '../source/aborted.ts'
 import type { HashType } from './algorithms.ts'
 import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
@@ -9,7 +9,7 @@ import { hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
 
-/** Bytes done and bytes in all. */
+/** Bytes done and bytes in all: an estimate, while small files are hashed by a calling thread (`configureHashing()`). */
 export type ProgressCallback = (done: number, total: number) => void
 
 export interface HashOptions {

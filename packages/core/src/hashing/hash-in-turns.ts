@@ -5,6 +5,26 @@ import type { BytesAhead } from './read-ahead.ts'
 /** How long the calling thread hashes between two turns of the event loop, in seconds. */
 const TURN_TIME = 0.001
 
+/** Leaves the calling thread to others now and then. */
+export class Turns {
+  readonly #turn: () => Promise<unknown>
+  // Not by performance.now(): a program that has just started would load a module for it.
+  #last = process.uptime()
+
+  constructor(turn: () => Promise<unknown>) {
+    this.#turn = turn
+  }
+
+  isDue(): boolean {
+    return process.uptime() - this.#last >= TURN_TIME
+  }
+
+  async take(): Promise<void> {
+    await this.#turn()
+    this.#last = process.uptime()
+  }
+}
+
 /** Hashes files on the calling thread, which now and then is left to others for a `turn`. */
 export async function hashInTurns(
   jobs: readonly HashJob[],
@@ -14,23 +34,17 @@ export async function hashInTurns(
   ahead?: BytesAhead,
 ): Promise<HashResult[]> {
   const results: HashResult[] = []
-  // Not by performance.now(): a program that has just started would load a module for it.
-  let turned = process.uptime()
-  const isDue = (): boolean => process.uptime() - turned >= TURN_TIME
-  const takeTurn = async () => {
-    await turn()
-    turned = process.uptime()
-  }
+  const turns = new Turns(turn)
   for (const job of jobs) {
     if (isSmall(job)) {
       results.push(hashSmallFile(job, hashType, control))
-      if (isDue()) await takeTurn()
+      if (turns.isDue()) await turns.take()
       continue
     }
     const steps = hashingSteps(job, hashType, control, ahead)
     try {
       let step = steps.next()
-      for (; !step.done; step = steps.next()) if (isDue()) await takeTurn()
+      for (; !step.done; step = steps.next()) if (turns.isDue()) await turns.take()
       results.push(step.value)
     } finally {
       steps.return({ digests: [] }) // closes what is open where a turn threw

@@ -23,7 +23,9 @@ export interface HashingOptions {
    * True where the calling thread is one of them, in turns of a millisecond between which it does
    * everything else: for a program that has nothing to do but wait, as a command line. It hashes while
    * the others start, and models under 64 MiB alone; on a file system that is not local, whose reads may
-   * take any time, it leaves the work to the others. Default: false, since a service answers requests.
+   * take any time, it leaves the work to the others. Small files that `signModel()`, `digestModel()` and `verifyModel()`
+   * find unchanged for seconds are hashed without their states being looked at before; the total of the
+   * progress is an estimate meanwhile. Default: false, since a service answers requests.
    */
   callingThread?: boolean | undefined
   /**

@@ -1,5 +1,5 @@
 import type { HashControl } from './hash-file.ts'
-import { abortedError } from '../source/local-source.ts'
+import { abortedError } from '../source/aborted.ts'
 
 /**
  * Memory in which threads that have nothing to hash read ahead for those that have. A piece is one

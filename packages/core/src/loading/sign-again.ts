@@ -39,7 +39,7 @@ export interface SignedAgain extends SignedModel {
 export async function signModelAgain(path: string, { previous, ...options }: SignAgainOptions): Promise<SignedAgain> {
   const startedAt = Date.now()
   const found = previous ? await findPrevious(path, previous, startedAt) : 'no previous signature was given'
-  const known = typeof found === 'string' ? undefined : digestsOf(found)
+  const known = typeof found === 'string' ? () => undefined : digestsOf(found)
   const signed = await signKnowing(path, options, known)
   const oldest = typeof found === 'string' || signed.known.files === 0 ? startedAt : found.receipt.hashedAt
   const remembered = await leaveReceipt(signed, oldest, startedAt)

@@ -1,5 +1,6 @@
 import { readBundle } from '../bundle/read-bundle.ts'
-import { Contents, type ContentsOptions } from '../manifest/contents.ts'
+import { checkContents } from '../manifest/check-contents.ts'
+import type { ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
@@ -47,13 +48,11 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature)
   const { signer, time, manifest } = await verified(signature, options.verifier)
-  const contents = await Contents.compareNames(source, manifest, {
+  const { files: checked, bytes } = await checkContents(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
     ignored: ignoredNames(source, [...(options.ignorePaths ?? []), signature]),
   })
-  await contents.checkRest()
-  const { files: checked, bytes } = contents.checked
   return {
     signer,
     ...(time ? { time } : {}),

@@ -2,19 +2,31 @@ import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../hashing/batches.ts'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
-import { listFiles, type LocalSource, type SourceFile } from '../source/local-source.ts'
+import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
+import { findFiles } from '../source/find-files.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { statesOf, type FoundFile, type SourceFile } from '../source/source-file.ts'
 import { ignoring } from './ignores.ts'
 import { Manifest, type Resource } from './manifest.ts'
 import { nameFault } from './names.ts'
 import { sortByName } from './order.ts'
 import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 
-/** A manifest that was just made, and what it took. */
+export interface BuildOptions {
+  signal?: AbortSignal | undefined
+  onProgress?: ProgressCallback | undefined
+}
+
+/** A manifest that was just made, and what is in it. */
 export interface BuiltManifest {
   manifest: Manifest
   files: number
   bytes: number
-  /** The files, as they were listed. */
+}
+
+/** As {@link BuiltManifest}, with what may be known of the files the next time. */
+export interface RememberedManifest extends BuiltManifest {
+  /** The files, in the states in which they were hashed. */
   listed: readonly SourceFile[]
   /** How much of it was not hashed, since its digests were known. */
   known: { files: number; bytes: number }
@@ -26,24 +38,32 @@ export type KnownDigests = (file: SourceFile, serialization: Serialization) => r
 /**
  * Hashes a model into a new manifest (OMS 6.1 to 6.5).
  *
- * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_NAME`, and what listing and hashing throw
+ * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_NAME`, `MODEL_TOO_LARGE`, and what finding and hashing files throws
  */
 export async function buildManifest(
   source: LocalSource,
   serialization: Serialization,
-  options: { signal?: AbortSignal | undefined; onProgress?: ProgressCallback | undefined },
-  knownDigests: KnownDigests = () => undefined,
+  options: BuildOptions,
 ): Promise<BuiltManifest> {
-  const files = await listFiles(source, {
-    ignored: ignoring(serialization.ignorePaths ?? []),
-    followLinks: serialization.allowSymlinks,
-    signal: options.signal,
-  })
-  for (const { name } of files) {
-    const fault = nameFault(name)
-    if (fault)
-      throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
-  }
+  if (serialization.method === 'shards') return buildManifestKnowing(source, serialization, options, () => undefined)
+  const files = await findNamed(source, serialization, options)
+  const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType: serialization.hashType })
+  const resources = files.map(({ name }, index) => ({ name, digest: at(digests, index) }))
+  return { manifest: manifestOf(source, serialization, resources), files: files.length, bytes }
+}
+
+/**
+ * As {@link buildManifest}, where the digests of some files may be known.
+ *
+ * @throws {@link ModelSealError} as {@link buildManifest}
+ */
+export async function buildManifestKnowing(
+  source: LocalSource,
+  serialization: Serialization,
+  options: BuildOptions,
+  knownDigests: KnownDigests,
+): Promise<RememberedManifest> {
+  const files = await statesOf(await findNamed(source, serialization, options), options.signal)
   checkCount(files, serialization)
   const jobs = files.map((file): HashJob => ({
     file,
@@ -65,6 +85,30 @@ export async function buildManifest(
       resources.push({ name: resourceName(file.name, range, serialization), digest: at(digests, part) }),
     )
   })
+  return {
+    manifest: manifestOf(source, serialization, resources),
+    ...amountOf(jobs),
+    listed: files,
+    known: amountOf(jobs.filter((_, index) => known[index])),
+  }
+}
+
+/** The files to be signed, of which each has a name that can be. */
+async function findNamed(
+  source: LocalSource,
+  { ignorePaths = [], allowSymlinks }: Serialization,
+  { signal }: BuildOptions,
+): Promise<FoundFile[]> {
+  const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks, signal })
+  for (const { name } of files) {
+    const fault = nameFault(name)
+    if (fault)
+      throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
+  }
+  return files
+}
+
+function manifestOf(source: LocalSource, serialization: Serialization, resources: Resource[]): Manifest {
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
     throw new ModelSealError('MODEL_EMPTY', `There is nothing to sign in ${shown(source.path)}: no file is left.`, {
@@ -74,12 +118,7 @@ export async function buildManifest(
   }
   // OMS 6.4: sorted by name.
   sortByName(resources)
-  return {
-    manifest: new Manifest(source.name, serialization, resources),
-    ...amountOf(jobs),
-    listed: files,
-    known: amountOf(jobs.filter((_, index) => known[index])),
-  }
+  return new Manifest(source.name, serialization, resources)
 }
 
 function amountOf(jobs: readonly HashJob[]): { files: number; bytes: number } {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
-import { ALGORITHMS } from '../hashing/algorithms.ts'
+import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
 import type { ByteRange } from '../hashing/hash-file.ts'
 import { nameFault } from './names.ts'
 import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
@@ -21,6 +21,8 @@ export interface ListedFile {
   digests: readonly string[]
   /** Bytes; known for `shards` only. */
   size?: number
+  /** Its number among the files of the manifest, from 0. */
+  place: number
 }
 
 /** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
@@ -35,10 +37,9 @@ export class Manifest {
   readonly modelName: string
   readonly serialization: Readonly<Serialization>
   readonly resources: readonly Resource[]
-  /** The files by name. */
-  readonly files: ReadonlyMap<string, ListedFile>
   /** SHA-256 over the raw digests in order, in lowercase hex: the identity of the model (OMS 6.5.1). */
   readonly rootDigest: string
+  #files: ReadonlyMap<string, ListedFile> | undefined
 
   /**
    * @throws {@link ModelSealError} `RESOURCES_EMPTY`, `RESOURCE_NAME`, `RESOURCE_DUPLICATE`,
@@ -52,34 +53,60 @@ export class Manifest {
     this.modelName = modelName
     this.serialization = serialization
     this.resources = resources
-    checkDigests(resources, serialization)
-    this.files = serialization.method === 'files' ? wholeFiles(resources) : shardedFiles(resources, serialization)
-    checkNames(this.files)
+    this.rootDigest = rootDigest(resources, serialization)
+    if (serialization.method === 'shards') this.#files = shardedFiles(resources, serialization)
+    checkNames(this.#files ? [...this.#files.values()] : resources)
     checkOrder(resources, serialization)
-    this.rootDigest = rootDigest(resources)
+  }
+
+  /** The files by name. Who only signs has no need of them, so they are not looked up before. */
+  get files(): ReadonlyMap<string, ListedFile> {
+    return (this.#files ??= wholeFiles(this.resources))
+  }
+
+  /** What is listed of a file that was found to be in the manifest: by its name, or as the only one. */
+  listed(name: string): ListedFile {
+    const listed = this.files.get(name) ?? this.files.get(UNNAMED_FILE)
+    if (!listed) throw new RangeError(`no ${name} in the manifest`)
+    return listed
   }
 }
 
-function checkDigests(resources: readonly Resource[], { hashType }: Serialization): void {
+/**
+ * Checks the digests, and hashes them: many at once, since a call costs more than to hash one.
+ */
+function rootDigest(resources: readonly Resource[], { hashType }: Serialization): string {
   const { hexLength } = ALGORITHMS[hashType]
-  for (const { name, digest } of resources) {
-    if (digest.length === hexLength && HEX.test(digest)) continue
-    throw new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is not a ${hashType} digest.`, {
-      file: name,
-      expected: `${hexLength} lowercase hex digits`,
-      found: shown(digest),
-    })
+  const hash = createHash('sha256')
+  for (let start = 0; start < resources.length; start += DIGESTS_AT_ONCE) {
+    const some = resources.slice(start, start + DIGESTS_AT_ONCE)
+    const hex = some.map(({ digest }) => digest).join('')
+    const bytes = Buffer.from(hex, 'hex')
+    // Only what is lowercase hex throughout is written as it was read.
+    if (some.some(({ digest }) => digest.length !== hexLength) || bytes.toString('hex') !== hex)
+      throw badDigest(some, hashType)
+    hash.update(bytes)
   }
+  return hash.digest('hex')
 }
 
-const HEX = /^[0-9a-f]*$/
+const DIGESTS_AT_ONCE = 1_024
+
+/** The refusal of resources of which one has a digest that is none. */
+function badDigest(resources: readonly Resource[], hashType: HashType): ModelSealError {
+  const { hexLength } = ALGORITHMS[hashType]
+  const isGood = ({ digest }: Resource) => digest.length === hexLength && /^[0-9a-f]*$/.test(digest)
+  const { name, digest } = resources.find((resource) => !isGood(resource)) ?? { name: '', digest: '' }
+  return new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is not a ${hashType} digest.`, {
+    file: name,
+    expected: `${hexLength} lowercase hex digits`,
+    found: shown(digest),
+  })
+}
 
 function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
   const files = new Map<string, ListedFile>()
-  for (const { name, digest } of resources) {
-    if (files.has(name)) throw namedTwice(name)
-    files.set(name, { name, digests: [digest] })
-  }
+  for (const { name, digest } of resources) files.set(name, { name, digests: [digest], place: files.size })
   return files
 }
 
@@ -109,7 +136,12 @@ function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Seriali
   const files = new Map<string, ListedFile>()
   for (const [name, shards] of byFile) {
     shards.sort((a, b) => a.range.start - b.range.start)
-    files.set(name, { name, digests: shards.map(({ digest }) => digest), size: coveredSize(name, shards, shardSize) })
+    files.set(name, {
+      name,
+      digests: shards.map(({ digest }) => digest),
+      size: coveredSize(name, shards, shardSize),
+      place: files.size,
+    })
   }
   return files
 }
@@ -139,10 +171,10 @@ function coveredSize(file: string, shards: readonly Shard[], shardSize: number):
   return covered
 }
 
-function checkNames(files: ReadonlyMap<string, ListedFile>): void {
+function checkNames(files: readonly { name: string }[]): void {
   // The reference tool's name for the one file of a single-file model; nothing else may stand beside it.
-  if (files.size === 1 && files.has(UNNAMED_FILE)) return
-  for (const name of files.keys()) {
+  if (files.length === 1 && files[0]?.name === UNNAMED_FILE) return
+  for (const { name } of files) {
     const fault = nameFault(name)
     if (fault === undefined) continue
     throw new ModelSealError('RESOURCE_NAME', `The signed name ${shown(name)} is refused: ${fault}.`, {
@@ -152,13 +184,18 @@ function checkNames(files: ReadonlyMap<string, ListedFile>): void {
   }
 }
 
-/** OMS 5.2.1, and the order that the reference tool writes; see OMS 6.3.2 for shards. */
+/** OMS 5.2.1, and the order that the reference tool writes; see OMS 6.3.2 for shards. In order, none stands twice. */
 function checkOrder(resources: readonly Resource[], { method }: Serialization): void {
   const ascending =
     method === 'files'
       ? FILE_ORDERS.some((order) => strictlyAscending(resources, order))
       : ascendingShards(resources.map(({ name }) => shardKey(name)))
   if (ascending) return
+  const names = new Set<string>()
+  for (const { name } of resources) {
+    if (names.has(name)) throw namedTwice(name)
+    names.add(name)
+  }
   const at = resources.findIndex(
     ({ name }, i) => i > 0 && compareCodePoints((resources[i - 1] as Resource).name, name) >= 0,
   )
@@ -194,15 +231,3 @@ function shardKey(name: string): ShardKey {
   const parsed = parseShardName(name)
   return { name, file: parsed?.file ?? name, start: parsed?.range.start ?? 0 }
 }
-
-function rootDigest(resources: readonly Resource[]): string {
-  const hash = createHash('sha256')
-  // Many at once: a call costs more than to hash a digest.
-  for (let start = 0; start < resources.length; start += DIGESTS_AT_ONCE) {
-    const some = resources.slice(start, start + DIGESTS_AT_ONCE)
-    hash.update(some.map(({ digest }) => digest).join(''), 'hex')
-  }
-  return hash.digest('hex')
-}
-
-const DIGESTS_AT_ONCE = 1_024

@@ -1,7 +1,7 @@
 import { createHash, verify } from 'node:crypto'
 import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
-import { throwIfAborted } from '../source/local-source.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { derOfSignature, readTokenPublicKey } from './ecdsa-encoding.ts'
 import { checkNamesModule, findModule, loadPkcs11Package } from './pkcs11-module.ts'

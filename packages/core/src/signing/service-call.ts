@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
-import { throwIfAborted } from '../source/local-source.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 
 /** A call to a service of a Sigstore instance. */
 export interface ServiceCall {

@@ -7,11 +7,13 @@ import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
-import { buildManifest, type KnownDigests } from '../manifest/build.ts'
+import { buildManifest, buildManifestKnowing, type BuiltManifest, type KnownDigests } from '../manifest/build.ts'
 import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
-import { openLocalSource, placeOf, throwIfAborted, type LocalSource, type SourceFile } from '../source/local-source.ts'
+import { throwIfAborted } from '../source/aborted.ts'
+import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
+import type { SourceFile } from '../source/source-file.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
 import { checkPlace, writeFileWhole } from './write-file.ts'
@@ -62,7 +64,7 @@ export interface SignedModel {
  * ```
  */
 export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
-  return (await signKnowing(path, options)).signed
+  return (await signBuilt(path, options, buildManifest)).signed
 }
 
 /** A model that was just signed, and what a receipt of it would say. */
@@ -75,14 +77,34 @@ export interface JustSigned {
   known: { files: number; bytes: number }
 }
 
-/** As {@link signModel}, for a caller who knows digests already. */
-export async function signKnowing(path: string, options: SignOptions, known?: KnownDigests): Promise<JustSigned> {
+/** As {@link signModel}, for a caller who may know digests already, and wants to know the next time. */
+export async function signKnowing(path: string, options: SignOptions, known: KnownDigests): Promise<JustSigned> {
+  const { built, ...signed } = await signBuilt(path, options, (source, serialization) =>
+    buildManifestKnowing(source, serialization, options, known),
+  )
+  return { ...signed, listed: built.listed, known: built.known }
+}
+
+interface Signed<Built> {
+  signed: SignedModel
+  source: LocalSource
+  /** SHA-256 of the bundle file, lowercase hex. */
+  bundleDigest: string
+  built: Built
+}
+
+async function signBuilt<Built extends BuiltManifest>(
+  path: string,
+  options: SignOptions,
+  build: (source: LocalSource, serialization: Serialization, options: DigestOptions) => Promise<Built>,
+): Promise<Signed<Built>> {
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
   const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source))])
-  const { manifest, files, bytes, ...built } = await buildManifest(source, serialization, options, known)
+  const built = await build(source, serialization, options)
+  const { manifest, files, bytes } = built
 
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
@@ -97,7 +119,7 @@ export async function signKnowing(path: string, options: SignOptions, known?: Kn
     signed: { signature, rootDigest: manifest.rootDigest, files, bytes },
     source,
     bundleDigest: createHash('sha256').update(bundle).digest('hex'),
-    ...built,
+    built,
   }
 }
 

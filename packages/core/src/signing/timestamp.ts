@@ -7,7 +7,7 @@ import {
   timestampFault,
 } from '../bundle/timestamp.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { throwIfAborted } from '../source/local-source.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 
 export interface TimestampRequest {
   /** Of the authority; `http` or `https`. */

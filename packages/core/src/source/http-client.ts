@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../errors.ts'
 import type { CheckedHttpOptions } from './http-options.ts'
-import { abortedError, throwIfAborted } from './local-source.ts'
+import { abortedError, throwIfAborted } from './aborted.ts'
 
 /** The content of a file as it arrives, decompressed. */
 export interface HttpBody {

@@ -2,7 +2,8 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { listFiles, openLocalSource } from './local-source.ts'
+import { listFiles } from './find-files.ts'
+import { openLocalSource } from './local-source.ts'
 
 const BLOB = 'a'.repeat(64)
 const GIT_BLOB = 'b'.repeat(40)

@@ -1,6 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
-import type { LinkTarget } from './follow-link.ts'
 
 /**
  * Where a link of a Hugging Face cache leads: there a snapshot
@@ -8,9 +7,9 @@ import type { LinkTarget } from './follow-link.ts'
  * same repository. Such a link stands for the plain file; what is read is the blob itself.
  *
  * @param path of the link, with no other link in it
- * @returns undefined for any other link, also for one that leads from a snapshot to elsewhere
+ * @returns the path of the blob; undefined for any other link, also for one that leads from a snapshot to elsewhere
  */
-export function hubBlob(path: string): LinkTarget | undefined {
+export function hubBlob(path: string): string | undefined {
   const repository = repositoryOf(path)
   if (repository === undefined) return undefined
   try {
@@ -19,8 +18,7 @@ export function hubBlob(path: string): LinkTarget | undefined {
     const blobs = join(repository, 'blobs')
     if (dirname(target) !== blobs || !BLOB.test(basename(target))) return undefined
     if (!lstatSync(blobs).isDirectory()) return undefined
-    const stat = lstatSync(target, { bigint: true })
-    return stat.isFile() ? { path: target, stat } : undefined
+    return lstatSync(target).isFile() ? target : undefined
   } catch {
     return undefined
   }

@@ -4,7 +4,8 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { listFiles, openLocalSource } from './local-source.ts'
+import { listFiles } from './find-files.ts'
+import { openLocalSource } from './local-source.ts'
 
 const everything = { ignored: () => false, followLinks: false }
 

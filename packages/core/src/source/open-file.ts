@@ -1,6 +1,6 @@
 import { constants, fstatSync, openSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
-import { identityOf, type FileIdentity, type SourceFile } from './local-source.ts'
+import { identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
 
 /**
@@ -10,7 +10,7 @@ import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
  * @returns the descriptor, which is the caller's to close
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
  */
-export function openListed(file: SourceFile): number {
+export function openListed(file: FoundFile): number {
   try {
     return openSync(file.path, READ_ONLY | constants.O_NOFOLLOW)
   } catch (error) {
@@ -44,7 +44,7 @@ function checkField<T extends bigint | number>(file: SourceFile, field: keyof Fi
 }
 
 /** The refusal of a file that changed under our eyes. */
-export function changed(file: SourceFile, how: string): ModelSealError {
+export function changed(file: FoundFile, how: string): ModelSealError {
   return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
     file: file.name,
     hint: 'Make sure that nothing writes to the model while it is signed or loaded.',

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { FileIdentity } from './local-source.ts'
+import type { FileIdentity } from './source-file.ts'
 
 /** Longer than a tick of the clock from which a kernel takes the times of files: milliseconds. */
 const TICK = 20
@@ -12,6 +12,23 @@ const COARSE_TICK = 2_000
  */
 export function isSettled(identity: FileIdentity): boolean {
   return ticksLeft(identity) <= 0
+}
+
+/**
+ * A moment after which every change of a file shows in the time of its last change, whatever clock the file
+ * system goes by, as long as nobody sets that clock back.
+ */
+export class Moment {
+  readonly #time = Date.now()
+  readonly #uptime = process.uptime()
+  /** Milliseconds since 1970: a file whose last change has an earlier time did not change since this moment. */
+  readonly changesAfter = this.#time - COARSE_TICK - TICK
+
+  /** True where the clock was set back since: times of changes tell nothing then. */
+  get clockSetBack(): boolean {
+    const passed = (process.uptime() - this.#uptime) * 1_000
+    return Date.now() - this.#time < passed - COARSE_TICK / 2
+  }
 }
 
 /** Waits until every further change of the files will show. */

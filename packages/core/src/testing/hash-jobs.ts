@@ -3,7 +3,8 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import type { Piscina } from 'piscina'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashPool } from '../hashing/pool.ts'
-import { listFiles, openLocalSource } from '../source/local-source.ts'
+import { listFiles } from '../source/find-files.ts'
+import { openLocalSource } from '../source/local-source.ts'
 
 /** A job for each file of a directory, whole. */
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {

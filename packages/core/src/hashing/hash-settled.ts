@@ -1,0 +1,85 @@
+import { closeSync, fstatSync, readSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
+import { throwIfAborted } from '../source/aborted.ts'
+import { openListed } from '../source/open-file.ts'
+import { Moment } from '../source/settling.ts'
+import type { FoundFile } from '../source/source-file.ts'
+import { ALGORITHMS } from './algorithms.ts'
+import { at, workOf } from './batches.ts'
+import { CHUNK_BYTES, chunkBuffer } from './hash-file.ts'
+import { guardedCallback, type HashOptions } from './hash-files.ts'
+import { Turns } from './hash-in-turns.ts'
+import { hashingThreads } from './pool.ts'
+
+/** What {@link hashSettled} could hash. */
+export interface SettledDigests {
+  /** Lowercase hex, in the order of the files; undefined for a file that is left. */
+  digests: (string | undefined)[]
+  /** Of the files that are not left. */
+  bytes: number
+}
+
+/** When files of so much work have been left, this is not a model of small files that have settled. */
+const ENOUGH_LEFT = 16 * 1024 * 1024
+
+/**
+ * Hashes small files that have not changed for some seconds, each as a whole, without looking at their
+ * state first: that the last change lies before the beginning tells afterwards that there was none meanwhile.
+ * Any other file is left for `hashFiles()`, and so is each where anything is in doubt.
+ *
+ * That takes a calling thread that hashes, on a local file system, where no user can set the time of
+ * the last change; else every file is left. The total of the progress is an estimate.
+ *
+ * @throws {@link ModelSealError} `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
+ */
+export async function hashSettled(
+  files: readonly FoundFile[],
+  { hashType, signal, onProgress }: HashOptions,
+): Promise<SettledDigests> {
+  const digests = new Array<string | undefined>(files.length).fill(undefined)
+  if (!hashingThreads(0, files[0]?.path ?? '').callingThread) return { digests, bytes: 0 }
+
+  const report = onProgress && guardedCallback(onProgress)
+  const algorithm = ALGORITHMS[hashType]
+  const beginning = new Moment()
+  let device: number | undefined
+  let done = 0
+  let bytes = 0
+  let left = 0
+  const turns = new Turns(async () => {
+    report?.(bytes, done === 0 ? 0 : Math.round((bytes / done) * files.length))
+    await setImmediate()
+    throwIfAborted(signal)
+  })
+  for (let index = 0; index < files.length; index++) {
+    digests[index] = digestOf(at(files, index))
+    if (left > ENOUGH_LEFT) break
+    if (turns.isDue()) await turns.take()
+  }
+  return beginning.clockSetBack ? { digests: digests.fill(undefined), bytes: 0 } : { digests, bytes }
+
+  function digestOf(file: FoundFile): string | undefined {
+    let fd: number | undefined
+    let size = 0
+    try {
+      fd = openListed(file)
+      const chunk = chunkBuffer()
+      const length = readSync(fd, chunk, 0, CHUNK_BYTES, 0)
+      const stat = fstatSync(fd)
+      size = stat.size
+      device ??= stat.dev // of the file system that was found to be local
+      if (stat.isFile() && stat.dev === device && size === length && stat.ctimeMs < beginning.changesAfter) {
+        const digest = algorithm.whole(chunk.subarray(0, length))
+        done++
+        bytes += length
+        return digest
+      }
+    } catch {
+      // Whether anything is wrong, and what, is found by the one to whom the file is left.
+    } finally {
+      if (fd !== undefined) closeSync(fd)
+    }
+    left += workOf(1, size)
+    return undefined
+  }
+}

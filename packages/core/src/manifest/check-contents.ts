@@ -1,0 +1,33 @@
+import { at } from '../hashing/batches.ts'
+import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { Contents, type ContentsOptions, type HashedAmount } from './contents.ts'
+import { findSigned } from './find-signed.ts'
+import type { Manifest } from './manifest.ts'
+import { digestProblem, mismatch } from './mismatch.ts'
+
+/**
+ * Checks all of a model, once, for a caller who reads nothing of it (OMS 8.4, steps 6 to 9).
+ *
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH` (each with all `problems`), and
+ * what finding and hashing files throws
+ */
+export async function checkContents(
+  source: LocalSource,
+  manifest: Manifest,
+  options: ContentsOptions,
+): Promise<HashedAmount> {
+  const { method, hashType } = manifest.serialization
+  if (method === 'shards') {
+    const contents = await Contents.compareNames(source, manifest, options)
+    await contents.checkRest()
+    return contents.checked
+  }
+  const files = await findSigned(source, manifest, options)
+  const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType })
+  const problems = files.flatMap(
+    ({ name, listed }, index) => digestProblem(name, hashType, listed.digests, [at(digests, index)]) ?? [],
+  )
+  if (problems.length > 0) throw mismatch(source, problems)
+  return { files: files.length, bytes }
+}

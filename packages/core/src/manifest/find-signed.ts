@@ -1,0 +1,121 @@
+import type { FileProblem } from '../errors.ts'
+import { findFiles } from '../source/find-files.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { stateOf, type FoundFile } from '../source/source-file.ts'
+import { GIT_PATHS, ignoring } from './ignores.ts'
+import { UNNAMED_FILE, type ListedFile, type Manifest } from './manifest.ts'
+import { mismatch, notSigned } from './mismatch.ts'
+
+/** Which names are compared. */
+export interface NameOptions {
+  /** Names left out beside those that the manifest records, relative to the model root. */
+  ignored?: readonly string[] | undefined
+  /** False to have `.git` and its like compared as any other file. Default true. */
+  ignoreGitPaths?: boolean | undefined
+  /** True to leave files alone that the manifest does not name. Default false. */
+  ignoreUnsignedFiles?: boolean | undefined
+  /** Names of signed files, or of directories of such, when only these are to be checked. */
+  only?: readonly string[] | undefined
+  signal?: AbortSignal | undefined
+}
+
+/** A file of a model that its manifest names. */
+export interface SignedFile extends FoundFile {
+  listed: ListedFile
+}
+
+/**
+ * Finds the files of a model, and compares their names with those of the manifest (OMS 8.4, steps 6 and 9).
+ *
+ * @returns the files that the manifest names
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `FILE_NOT_SIGNED`, and what
+ * {@link findFiles} throws
+ */
+export async function findSigned(source: LocalSource, manifest: Manifest, options: NameOptions): Promise<SignedFile[]> {
+  const selected = selectNames(manifest, options.only)
+  const ignored = ignoring(ignoredOnVerifying(manifest, options))
+  const found = await findFiles(source, {
+    ignored: selected ? (name) => !selected.leadsTo(name) : ignored,
+    // OMS 6.1.1: the policy that the signature records, whatever the verifier would allow.
+    followLinks: manifest.serialization.allowSymlinks,
+    signal: options.signal,
+  })
+  return matchNames(source, manifest, found, options, selected)
+}
+
+function ignoredOnVerifying(
+  { files, serialization }: Manifest,
+  { ignored = [], ignoreGitPaths = true }: NameOptions,
+): string[] {
+  // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
+  const signed = new Set<string>()
+  for (const name of files.keys()) if (name.startsWith('.git')) signed.add(topOf(name))
+  const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
+  return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]
+}
+
+/** The first component of a name. */
+function topOf(name: string): string {
+  const end = name.indexOf('/')
+  return end < 0 ? name : name.slice(0, end)
+}
+
+/** Some of the files that a manifest names. */
+interface Selection {
+  has: (name: string) => boolean
+  /** True for a selected file, and for every directory on the way to one. */
+  leadsTo: (name: string) => boolean
+}
+
+/** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that selects nothing */
+function selectNames(manifest: Manifest, only: readonly string[] | undefined): Selection | undefined {
+  if (only === undefined) return undefined
+  const names = new Set<string>()
+  for (const wanted of only) {
+    const chosen = [...manifest.files.keys()].filter((name) => name === wanted || name.startsWith(`${wanted}/`))
+    if (chosen.length === 0) throw notSigned(wanted)
+    for (const name of chosen) names.add(name)
+  }
+  const directories = new Set<string>()
+  for (const name of names) {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
+      directories.add(name.slice(0, end))
+  }
+  return { has: (name) => names.has(name), leadsTo: (name) => names.has(name) || directories.has(name) }
+}
+
+function matchNames(
+  source: LocalSource,
+  manifest: Manifest,
+  found: readonly FoundFile[],
+  options: NameOptions,
+  selected: Selection | undefined,
+): SignedFile[] {
+  const { files } = manifest
+  const unnamed = source.kind === 'file' ? files.get(UNNAMED_FILE) : undefined
+  const signed: SignedFile[] = []
+  const problems: FileProblem[] = []
+  const isFound = new Uint8Array(files.size)
+  for (const file of found) {
+    const listed = unnamed ?? files.get(file.name)
+    if (listed) {
+      // A directory that changes while it is read may name a file twice.
+      if (isFound[listed.place]) continue
+      isFound[listed.place] = 1
+      signed.push({ name: file.name, path: file.path, listed })
+    } else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles && !selected) {
+      problems.push({ code: 'FILE_UNSIGNED', file: file.name })
+    }
+  }
+  for (const { name, place } of unnamed || signed.length === files.size ? [] : files.values()) {
+    if (isFound[place] || selected?.has(name) === false) continue
+    problems.push({ code: 'FILE_MISSING', file: name })
+  }
+  if (problems.length > 0) throw mismatch(source, problems)
+  return signed
+}
+
+/** OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
+function leavesTrace(file: FoundFile, { serialization }: Manifest): boolean {
+  return serialization.method === 'files' || stateOf(file).identity.size > 0
+}

@@ -1,0 +1,58 @@
+import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { compareCodePoints } from './order.ts'
+
+/** What is wrong with a file whose digests are not those that were signed: the first that differs. */
+export function digestProblem(
+  file: string,
+  hashType: string,
+  expected: readonly string[],
+  found: readonly string[],
+): FileProblem | undefined {
+  if (expected.length === 1 && found.length === 1 && expected[0] === found[0]) return undefined
+  const differs = expected.findIndex((digest, part) => digest !== found[part])
+  if (differs < 0 && expected.length === found.length) return undefined
+  const part = Math.max(differs, 0)
+  return {
+    code: 'FILE_MISMATCH',
+    file,
+    expected: `${hashType}:${expected[part] ?? 'nothing'}`,
+    found: `${hashType}:${found[part] ?? 'nothing'}`,
+  }
+}
+
+/** The refusal of a name that no file of the manifest has. */
+export function notSigned(name: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `The file ${shown(name)} is not covered by the signature of the model.`,
+    {
+      file: name,
+      hint: 'Only files of the signed manifest can be read through a verified model.',
+    },
+  )
+}
+
+const PROBLEM_TEXT: Record<FileProblem['code'], (file: string) => string> = {
+  FILE_MISSING: (file) => `The signed file ${shown(file)} is missing`,
+  FILE_UNSIGNED: (file) => `The file ${shown(file)} is not covered by the signature`,
+  FILE_MISMATCH: (file) => `The content of ${shown(file)} is not what was signed`,
+}
+
+const SHOWN_PROBLEMS = 5
+
+/** The refusal of a model that is not what was signed. */
+export function mismatch(source: LocalSource, problems: readonly FileProblem[]): ModelSealError {
+  const sorted = [...problems].sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
+  const [first, ...others] = sorted as [FileProblem, ...FileProblem[]]
+  let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(source.path)}).`
+  for (const other of others.slice(0, SHOWN_PROBLEMS - 1)) sentence += ` ${PROBLEM_TEXT[other.code](other.file)}.`
+  if (others.length >= SHOWN_PROBLEMS) sentence += ` ${others.length - SHOWN_PROBLEMS + 1} more files differ.`
+  return new ModelSealError(first.code, sentence, {
+    file: first.file,
+    expected: first.expected,
+    found: first.found,
+    hint: 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.',
+    problems: sorted,
+  })
+}
