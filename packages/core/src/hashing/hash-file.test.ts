@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { spawnSync } from 'node:child_process'
 import { appendFileSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -7,6 +6,7 @@ import { listFiles } from '../source/find-files.ts'
 import { openLocalSource } from '../source/local-source.ts'
 import type { SourceFile } from '../source/source-file.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
+import { fifo } from '../testing/special-files.ts'
 import { hashFile, type HashControl } from './hash-file.ts'
 
 const free: HashControl = { aborted: () => false, advance: () => {} }
@@ -130,5 +130,5 @@ function becomeLink(path: string): void {
 
 function becomeFifo(path: string): void {
   rmSync(path)
-  expect(spawnSync('mkfifo', [path]).status).toBe(0)
+  fifo(path)
 }

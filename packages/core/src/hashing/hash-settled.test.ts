@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   chmodSync,
@@ -21,6 +20,7 @@ import { foreignFileSystem } from '../source/file-system.ts'
 import type { FoundFile } from '../source/source-file.ts'
 import { sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
+import { fifo } from '../testing/special-files.ts'
 import { hashSettled } from './hash-settled.ts'
 import { hashWholeFiles } from './hash-whole-files.ts'
 import { configureHashing } from './pool.ts'
@@ -161,7 +161,7 @@ describe('what is no file to be hashed', () => {
     ['nothing', () => {}, 'FILE_UNREADABLE'],
     ['a link', (path) => symlinkSync(join(settled, 'a'), path), 'SYMLINK_REFUSED'],
     ['a directory', (path) => mkdirSync(path), 'FILE_SPECIAL'],
-    ['a FIFO', (path) => expect(spawnSync('mkfifo', [path]).status).toBe(0), 'FILE_SPECIAL'],
+    ['a FIFO', fifo, 'FILE_SPECIAL'],
   ])('is left and then refused: %s', async (_, make, code) => {
     const directory = scratch()
     make(join(directory, 'x'))

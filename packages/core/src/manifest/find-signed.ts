@@ -49,6 +49,7 @@ function ignoredOnVerifying(
 ): string[] {
   // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
   const signed = new Set<string>()
+  // All git paths begin like this, and few other names do.
   for (const name of files.keys()) if (name.startsWith('.git')) signed.add(topOf(name))
   const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
   return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]

@@ -1,9 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync, symlinkSync, truncateSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
+import { fifo, socket } from '../testing/special-files.ts'
 import { readSmallFile } from './read-small-file.ts'
 
 const limits = { what: 'policy', maxBytes: 10 }
@@ -42,10 +41,8 @@ test.each(['', 3, undefined, null, new URL('file:///dev/null')])('refuses %j, wh
 
 test('refuses a directory, a FIFO, a socket and an endless device, without waiting', async () => {
   const directory = scratch()
-  expect(spawnSync('mkfifo', [join(directory, 'fifo')]).status).toBe(0)
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(join(directory, 'socket'), listening))
-  onTestFinished(() => void server.close())
+  fifo(join(directory, 'fifo'))
+  await socket(join(directory, 'socket'))
   await expect(readSmallFile(directory, limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
   await expect(readSmallFile(join(directory, 'fifo'), limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
   await expect(readSmallFile(join(directory, 'socket'), limits)).rejects.toEqual(refusal('FILE_UNREADABLE'))
