@@ -23,6 +23,16 @@ test('shows bytes done and in all on a terminal, and removes the line at the end
   await vi.waitFor(() => expect(text()).toMatch(/\u001b\[2K$/))
 })
 
+test('follows a total that is an estimate at first', async () => {
+  const { stream, text } = screen(true)
+  const progress = startProgress(stream, 0)!
+  progress.onProgress(1_000_000, 4_000_000)
+  await vi.waitFor(() => expect(text()).toContain('1.0 MB of 4.0 MB'))
+  progress.onProgress(2_000_000, 5_000_000)
+  await vi.waitFor(() => expect(text()).toContain('2.0 MB of 5.0 MB'))
+  progress.stop()
+})
+
 test('shows nothing for work that is done before patience ends', async () => {
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 60_000)!

@@ -97,7 +97,7 @@ async function sign(fields: pkijs.Certificate, key: webcrypto.CryptoKey, hash: s
   fields.signatureValue = new asn1js.BitString({ valueHex })
 }
 
-export interface RevocationFindOptions {
+export interface RevocationListOptions {
   revoked?: readonly { certificate: Issued; at?: Date; extensions?: readonly pkijs.Extension[] }[]
   thisUpdate?: Date
   nextUpdate?: Date
@@ -107,7 +107,7 @@ export interface RevocationFindOptions {
 }
 
 /** A revocation list of an authority (DER). */
-export async function revocationList(issuer: Issued, options: RevocationFindOptions = {}): Promise<Buffer> {
+export async function revocationList(issuer: Issued, options: RevocationListOptions = {}): Promise<Buffer> {
   const list = new pkijs.CertificateRevocationList()
   list.version = 1
   list.issuer = issuer.fields.subject

@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../source/aborted.ts'
-import { openListed } from '../source/open-file.ts'
-import { Moment } from '../source/settling.ts'
-import type { FoundFile } from '../source/source-file.ts'
+import { checkDirectory, openListed } from '../source/open-file.ts'
+import type { Moment } from '../source/settling.ts'
+import type { FoundDirectory, FoundFile } from '../source/source-file.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { at, workOf } from './batches.ts'
 import { CHUNK_BYTES, chunkBuffer } from './hash-file.ts'
@@ -30,33 +30,46 @@ const ENOUGH_LEFT = 16 * 1024 * 1024
  * That takes a calling thread that hashes, on a local file system, where no user can set the time of
  * the last change; else every file is left. The total of the progress is an estimate.
  *
- * @throws {@link ModelSealError} `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
+ * @param beginning of all the hashing
+ * @throws {@link ModelSealError} `FILE_CHANGED` where another directory took the place of one in which a file was found;
+ * `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
  */
 export async function hashSettled(
   files: readonly FoundFile[],
+  beginning: Moment,
   { hashType, signal, onProgress }: HashOptions,
 ): Promise<SettledDigests> {
   const digests = new Array<string | undefined>(files.length).fill(undefined)
-  if (!hashingThreads(0, files[0]?.path ?? '').callingThread) return { digests, bytes: 0 }
+  const first = files.find(({ directory }) => directory)
+  if (!first || !hashingThreads(0, first.path).callingThread) return { digests, bytes: 0 }
 
   const report = onProgress && guardedCallback(onProgress)
   const algorithm = ALGORITHMS[hashType]
-  const beginning = new Moment()
   let device: number | undefined
-  let done = 0
   let bytes = 0
+  let tried = 0
+  let triedBytes = 0
   let left = 0
   const turns = new Turns(async () => {
-    report?.(bytes, done === 0 ? 0 : Math.round((bytes / done) * files.length))
+    if (tried > 0) report?.(bytes, Math.round((triedBytes / tried) * files.length))
     await setImmediate()
     throwIfAborted(signal)
   })
-  for (let index = 0; index < files.length; index++) {
-    digests[index] = digestOf(at(files, index))
-    if (left > ENOUGH_LEFT) break
+  for (let index = 0; index < files.length && left <= ENOUGH_LEFT; index++) {
+    const file = at(files, index)
+    if (file.directory) digests[index] = digestOf(file)
     if (turns.isDue()) await turns.take()
   }
-  return beginning.clockSetBack ? { digests: digests.fill(undefined), bytes: 0 } : { digests, bytes }
+  if (beginning.clockSetBack) return { digests: digests.fill(undefined), bytes: 0 }
+  // The files of a directory were found one after another.
+  let checked: FoundDirectory | undefined
+  for (const file of files) {
+    if (!file.directory || file.directory === checked) continue
+    checked = file.directory
+    checkDirectory(file)
+    if (turns.isDue()) await turns.take()
+  }
+  return { digests, bytes }
 
   function digestOf(file: FoundFile): string | undefined {
     let fd: number | undefined
@@ -67,16 +80,17 @@ export async function hashSettled(
       const length = readSync(fd, chunk, 0, CHUNK_BYTES, 0)
       const stat = fstatSync(fd)
       size = stat.size
-      device ??= stat.dev // of the file system that was found to be local
+      if (file === first) device = stat.dev // of the file system that was found to be local
       if (stat.isFile() && stat.dev === device && size === length && stat.ctimeMs < beginning.changesAfter) {
         const digest = algorithm.whole(chunk.subarray(0, length))
-        done++
         bytes += length
         return digest
       }
     } catch {
       // Whether anything is wrong, and what, is found by the one to whom the file is left.
     } finally {
+      tried++
+      triedBytes += size
       if (fd !== undefined) closeSync(fd)
     }
     left += workOf(1, size)

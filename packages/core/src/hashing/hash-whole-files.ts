@@ -1,4 +1,5 @@
-import { statesOf, type FoundFile } from '../source/source-file.ts'
+import { Moment } from '../source/settling.ts'
+import { changed, statesOf, type FoundFile } from '../source/source-file.ts'
 import { at, totalBytes } from './batches.ts'
 import { hashFiles, type HashOptions } from './hash-files.ts'
 import { hashSettled } from './hash-settled.ts'
@@ -13,12 +14,19 @@ export interface WholeDigests {
 /**
  * Hashes files of which nobody needs to know the state.
  *
- * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, and what {@link hashFiles} throws
+ * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also where the model did while other files were hashed
  */
 export async function hashWholeFiles(files: readonly FoundFile[], options: HashOptions): Promise<WholeDigests> {
-  const settled = await hashSettled(files, options)
-  const left = files.filter((_, index) => settled.digests[index] === undefined)
-  const jobs = (await statesOf(left, options.signal)).map((file) => ({
+  const beginning = new Moment()
+  const settled = await hashSettled(files, beginning, options)
+  const left = await statesOf(
+    files.filter((_, index) => settled.digests[index] === undefined),
+    options.signal,
+  )
+  // Of a model that changes meanwhile, some files would be hashed as they were, and others as they are.
+  const newer = left.length < files.length ? left.find(({ identity }) => beginning.isBefore(identity)) : undefined
+  if (newer) throw changed(newer, 'its last change came after other files had been read')
+  const jobs = left.map((file) => ({
     file,
     ranges: [{ start: 0, end: file.identity.size }],
     keep: false,

@@ -1,7 +1,7 @@
 import type { FileProblem } from '../errors.ts'
 import { findFiles } from '../source/find-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
-import { stateOf, type FoundFile } from '../source/source-file.ts'
+import { statesOf, type FoundFile } from '../source/source-file.ts'
 import { GIT_PATHS, ignoring } from './ignores.ts'
 import { UNNAMED_FILE, type ListedFile, type Manifest } from './manifest.ts'
 import { mismatch, notSigned } from './mismatch.ts'
@@ -85,38 +85,45 @@ function selectNames(manifest: Manifest, only: readonly string[] | undefined): S
   return { has: (name) => names.has(name), leadsTo: (name) => names.has(name) || directories.has(name) }
 }
 
-function matchNames(
+async function matchNames(
   source: LocalSource,
   manifest: Manifest,
   found: readonly FoundFile[],
   options: NameOptions,
   selected: Selection | undefined,
-): SignedFile[] {
+): Promise<SignedFile[]> {
   const { files } = manifest
   const unnamed = source.kind === 'file' ? files.get(UNNAMED_FILE) : undefined
   const signed: SignedFile[] = []
-  const problems: FileProblem[] = []
-  const isFound = new Uint8Array(files.size)
+  const unsigned: FoundFile[] = []
+  const matched = new Set<ListedFile>()
   for (const file of found) {
     const listed = unnamed ?? files.get(file.name)
-    if (listed) {
-      // A directory that changes while it is read may name a file twice.
-      if (isFound[listed.place]) continue
-      isFound[listed.place] = 1
-      signed.push({ name: file.name, path: file.path, listed })
-    } else if (leavesTrace(file, manifest) && !options.ignoreUnsignedFiles && !selected) {
-      problems.push({ code: 'FILE_UNSIGNED', file: file.name })
-    }
+    if (!listed) unsigned.push(file)
+    // A directory that changes while it is read may name a file twice.
+    if (!listed || matched.has(listed)) continue
+    matched.add(listed)
+    signed.push({ ...file, listed })
   }
-  for (const { name, place } of unnamed || signed.length === files.size ? [] : files.values()) {
-    if (isFound[place] || selected?.has(name) === false) continue
-    problems.push({ code: 'FILE_MISSING', file: name })
+  const problems: FileProblem[] = []
+  if (!options.ignoreUnsignedFiles && !selected) {
+    for (const { name } of await withTrace(unsigned, manifest, options))
+      problems.push({ code: 'FILE_UNSIGNED', file: name })
+  }
+  for (const listed of unnamed || matched.size === files.size ? [] : files.values()) {
+    if (matched.has(listed) || selected?.has(listed.name) === false) continue
+    problems.push({ code: 'FILE_MISSING', file: listed.name })
   }
   if (problems.length > 0) throw mismatch(source, problems)
   return signed
 }
 
 /** OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
-function leavesTrace(file: FoundFile, { serialization }: Manifest): boolean {
-  return serialization.method === 'files' || stateOf(file).identity.size > 0
+async function withTrace(
+  files: readonly FoundFile[],
+  { serialization: { method } }: Manifest,
+  { signal }: NameOptions,
+): Promise<readonly FoundFile[]> {
+  if (method === 'files') return files
+  return (await statesOf(files, signal)).filter(({ identity }) => identity.size > 0)
 }

@@ -21,8 +21,6 @@ export interface ListedFile {
   digests: readonly string[]
   /** Bytes; known for `shards` only. */
   size?: number
-  /** Its number among the files of the manifest, from 0. */
-  place: number
 }
 
 /** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
@@ -106,7 +104,7 @@ function badDigest(resources: readonly Resource[], hashType: HashType): ModelSea
 
 function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
   const files = new Map<string, ListedFile>()
-  for (const { name, digest } of resources) files.set(name, { name, digests: [digest], place: files.size })
+  for (const { name, digest } of resources) files.set(name, { name, digests: [digest] })
   return files
 }
 
@@ -140,7 +138,6 @@ function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Seriali
       name,
       digests: shards.map(({ digest }) => digest),
       size: coveredSize(name, shards, shardSize),
-      place: files.size,
     })
   }
   return files

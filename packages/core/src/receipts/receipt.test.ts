@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { listFiles } from '../source/find-files.ts'
+import { listFiles } from '../testing/list-files.ts'
 import { openLocalSource } from '../source/local-source.ts'
 import type { FileIdentity } from '../source/source-file.ts'
 import { scratch } from '../testing/scratch.ts'

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fifo, socket } from '../testing/special-files.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { listFiles } from './find-files.ts'
+import { listFiles } from '../testing/list-files.ts'
 import { openLocalSource } from './local-source.ts'
 
 const everything = { ignored: () => false, followLinks: false }

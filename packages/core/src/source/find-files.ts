@@ -7,7 +7,7 @@ import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { unreadable } from './read-small-file.ts'
-import { special, statesOf, type FoundFile, type SourceFile } from './source-file.ts'
+import { special, type FoundDirectory, type FoundFile } from './source-file.ts'
 
 /** What {@link findFiles} leaves out. */
 export interface FindOptions {
@@ -29,7 +29,7 @@ const ENTRIES_PER_TURN = 2_000
 
 /**
  * Finds the regular files of a model, in no particular order (OMS 6.1), by what its directories say of
- * them. No file is opened, nor looked at.
+ * them. No file is opened.
  *
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`,
  * `MODEL_TOO_LARGE`, `ABORTED`
@@ -44,6 +44,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
     if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
+    const found = lookAt(directory.path)
     for (const entry of entriesOf(directory.path)) {
       if (++seen % ENTRIES_PER_TURN === 0) {
         await setImmediate()
@@ -52,7 +53,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
       const name = directory.prefix + entry.name
       if (options.ignored(name)) continue
       const path = `${directory.path}/${entry.name}`
-      if (entry.isFile()) files.push({ name, path })
+      if (entry.isFile()) files.push({ name, path, directory: found })
       else if (entry.isDirectory()) directories.push(below(directory, path, name))
       else if (entry.isSymbolicLink()) addTarget(path, name, directory)
       else throw special(path, name)
@@ -62,6 +63,11 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   return files
 
   function addTarget(path: string, name: string, directory: Directory): void {
+    // On Windows, other things than links are reported as such.
+    if (isFile(path)) {
+      files.push({ name, path })
+      return
+    }
     const blob = hubBlob(path)
     if (blob !== undefined) {
       files.push({ name, path: blob })
@@ -70,19 +76,10 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
     if (!options.followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
     // OMS 6.1.1: the resource goes by the link's own name.
     const target = followLink(path, name, source.path, directory.ancestors)
-    if (target.stat.isDirectory()) directories.push(below(directory, target.path, name))
-    else if (target.stat.isFile()) files.push({ name, path: target.path })
+    if (target.isDirectory) directories.push(below(directory, target.path, name))
+    else if (isFile(target.path)) files.push({ name, path: target.path })
     else throw special(target.path, name)
   }
-}
-
-/**
- * As {@link findFiles}, with the state of each file.
- *
- * @throws {@link ModelSealError} as {@link findFiles}
- */
-export async function listFiles(source: LocalSource, options: FindOptions): Promise<SourceFile[]> {
-  return statesOf(await findFiles(source, options), options.signal)
 }
 
 interface Directory {
@@ -100,9 +97,21 @@ function below(parent: Directory, path: string, name: string): Directory {
 
 /** A model that is one file is one in a Hugging Face cache, or no link: so it was opened. */
 function onlyFile({ path, name }: LocalSource): FoundFile {
+  return { name, path: (isFile(path) ? undefined : hubBlob(path)) ?? path }
+}
+
+function lookAt(path: string): FoundDirectory {
   try {
-    const blob = lstatSync(path).isSymbolicLink() ? hubBlob(path) : undefined
-    return { name, path: blob ?? path }
+    const { dev, ino } = lstatSync(path, { bigint: true })
+    return { path, dev, ino }
+  } catch (error) {
+    throw unreadable(path, 'directory', error)
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return lstatSync(path).isFile()
   } catch (error) {
     throw unreadable(path, 'file', error)
   }

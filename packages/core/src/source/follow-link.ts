@@ -1,13 +1,13 @@
-import { lstatSync, readlinkSync, realpathSync, type BigIntStats } from 'node:fs'
+import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno, unreadable } from './read-small-file.ts'
 
 /** Where a symbolic link of a model leads. */
-export interface LinkTarget {
+interface LinkTarget {
   /** Absolute path without any link in it. */
   path: string
-  stat: BigIntStats
+  isDirectory: boolean
 }
 
 /**
@@ -25,11 +25,11 @@ export function followLink(path: string, name: string, root: string, ancestors: 
     throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
   }
   // Without links in it, so that nothing is left to follow when it is opened.
-  const stat = lstatSync(target, { bigint: true })
-  if (stat.isDirectory() && ancestors.includes(target)) {
+  const isDirectory = lstatSync(target).isDirectory()
+  if (isDirectory && ancestors.includes(target)) {
     throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
   }
-  return { path: target, stat }
+  return { path: target, isDirectory }
 }
 
 /** The refusal of a link in a model that allows none. */

@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { listFiles } from './find-files.ts'
+import { listFiles } from '../testing/list-files.ts'
 import { openLocalSource } from './local-source.ts'
 
 const BLOB = 'a'.repeat(64)

@@ -1,7 +1,6 @@
-import { constants, fstatSync, openSync, type BigIntStats } from 'node:fs'
-import { ModelSealError, shown } from '../errors.ts'
-import { identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
+import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
 import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
+import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 
 /**
  * Opens a listed file for reading, without following a link at its last component and without
@@ -19,6 +18,20 @@ export function openListed(file: FoundFile): number {
     }
     throw unreadable(file.name, 'file', error)
   }
+}
+
+/**
+ * Refuses a file whose directory is not, or no longer, the one in which it was found. A directory that is
+ * renamed leaves no trace in the state of the files below it.
+ *
+ * @throws {@link ModelSealError} `FILE_CHANGED`
+ */
+export function checkDirectory(file: FoundFile): void {
+  if (!file.directory) return
+  const { path, dev, ino } = file.directory
+  const now = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (now?.dev !== dev || now.ino !== ino)
+    throw changed(file, 'another directory took the place of the one that it was in')
 }
 
 /**
@@ -41,12 +54,4 @@ export function checkUnchanged(file: SourceFile, fd: number): BigIntStats {
 
 function checkField<T extends bigint | number>(file: SourceFile, field: keyof FileIdentity, was: T, now: T): void {
   if (now !== was) throw changed(file, `its ${field} went from ${was} to ${now}`)
-}
-
-/** The refusal of a file that changed under our eyes. */
-export function changed(file: FoundFile, how: string): ModelSealError {
-  return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
-    file: file.name,
-    hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
-  })
 }

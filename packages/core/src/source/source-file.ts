@@ -2,9 +2,8 @@ import { lstatSync, type BigIntStats } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
 import { throwIfAborted } from './aborted.ts'
-import { linksNotAllowed } from './follow-link.ts'
 import { othersMayWrite } from './ownership.ts'
-import { unreadable } from './read-small-file.ts'
+import { errno, unreadable } from './read-small-file.ts'
 import { isSettled } from './settling.ts'
 
 /** One regular file of a model, found but not yet looked at. */
@@ -13,6 +12,16 @@ export interface FoundFile {
   name: string
   /** Absolute path. */
   path: string
+  /** Where it was found; absent where a link led to it, or the caller. */
+  directory?: FoundDirectory
+}
+
+/** A directory of a model, as it was before its files were found. */
+export interface FoundDirectory {
+  /** Absolute, without links. */
+  path: string
+  dev: bigint
+  ino: bigint
 }
 
 /** One regular file of a model in the state in which it was found, not yet read. */
@@ -42,7 +51,7 @@ const FILES_PER_TURN = 2_000
 /**
  * The states of files that were found.
  *
- * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `ABORTED`
+ * @throws {@link ModelSealError} `FILE_CHANGED` for what is a regular file no longer, `FILE_UNREADABLE`, `ABORTED`
  */
 export async function statesOf(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<SourceFile[]> {
   const states: SourceFile[] = []
@@ -55,15 +64,11 @@ export async function statesOf(files: readonly FoundFile[], signal: AbortSignal 
   return states
 }
 
-/**
- * The state of a file that was found. It is not opened.
- *
- * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`
- */
-export function stateOf({ name, path }: FoundFile): SourceFile {
-  const stat = readState(path)
-  if (stat.isSymbolicLink()) throw linksNotAllowed(path, name)
-  if (!stat.isFile()) throw special(path, name)
+function stateOf(file: FoundFile): SourceFile {
+  const { name, path } = file
+  const stat = readState(file)
+  if (stat.isSymbolicLink()) throw changed(file, 'it became a symbolic link')
+  if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
   const identity = identityOf(stat)
   const exposed = othersMayWrite(stat)
   return {
@@ -75,17 +80,25 @@ export function stateOf({ name, path }: FoundFile): SourceFile {
   }
 }
 
+function readState(file: FoundFile): BigIntStats {
+  try {
+    return lstatSync(file.path, { bigint: true })
+  } catch (error) {
+    throw errno(error) === 'ENOENT' ? changed(file, 'it disappeared') : unreadable(file.path, 'file', error)
+  }
+}
+
 /** The identity of a file as `lstat` or `fstat` reports it. */
 export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileIdentity {
   return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
 }
 
-function readState(path: string): BigIntStats {
-  try {
-    return lstatSync(path, { bigint: true })
-  } catch (error) {
-    throw unreadable(path, 'file', error)
-  }
+/** The refusal of a file that changed under our eyes. */
+export function changed(file: FoundFile, how: string): ModelSealError {
+  return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
+    file: file.name,
+    hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
+  })
 }
 
 /** The refusal of what is neither a file nor a directory nor a link. */

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import type { Piscina } from 'piscina'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashPool } from '../hashing/pool.ts'
-import { listFiles } from '../source/find-files.ts'
+import { listFiles } from './list-files.ts'
 import { openLocalSource } from '../source/local-source.ts'
 
 /** A job for each file of a directory, whole. */

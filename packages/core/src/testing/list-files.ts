@@ -1,0 +1,8 @@
+import { findFiles, type FindOptions } from '../source/find-files.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { statesOf, type SourceFile } from '../source/source-file.ts'
+
+/** The files of a model, each in its state. */
+export async function listFiles(source: LocalSource, options: FindOptions): Promise<SourceFile[]> {
+  return statesOf(await findFiles(source, options), options.signal)
+}
