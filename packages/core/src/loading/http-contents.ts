@@ -4,7 +4,8 @@ import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
 import type { HashedAmount } from '../manifest/contents.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
-import { UNNAMED_FILE, type ListedFile, type Manifest } from '../manifest/manifest.ts'
+import type { ListedFile } from '../manifest/listed-files.ts'
+import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { SignatureBounds } from '../policy/signature-time.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
@@ -238,7 +239,7 @@ function filesOf(model: HttpModel, { files }: Manifest): ReadonlyMap<string, Lis
     const problem: FileProblem = { code: 'FILE_UNSIGNED', file: source.name }
     throw problemAt(model, `The file ${shown(source.name)} is not covered by the signature`, problem)
   }
-  const other = [...files.keys()].find((name) => files.get(name) !== listed)
+  const other = [...files.keys()].find((name) => name !== listed.name)
   if (other === undefined) return new Map([[source.name, listed]])
   throw problemAt(model, `The signed file ${shown(other)} is missing`, { code: 'FILE_MISSING', file: other })
 }

@@ -23,11 +23,12 @@ export async function checkContents(
     await contents.checkRest()
     return contents.checked
   }
-  const files = await findSigned(source, manifest, options)
+  const { files, places } = await findSigned(source, manifest, options)
   const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType })
-  const problems = files.flatMap(
-    ({ name, listed }, index) => digestProblem(name, hashType, listed.digests, [at(digests, index)]) ?? [],
-  )
+  const problems = files.flatMap(({ name }, index) => {
+    const { digest } = at(manifest.resources, at(places, index))
+    return digestProblem(name, hashType, [digest], [at(digests, index)]) ?? []
+  })
   if (problems.length > 0) throw mismatch(source, problems)
   return { files: files.length, bytes }
 }

@@ -53,8 +53,8 @@ export class Contents {
    * listing throws
    */
   static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
-    const files = await statesOf(await findSigned(source, manifest, options), options.signal)
-    return new Contents(source, manifest, files, options)
+    const { files } = await findSigned(source, manifest, options)
+    return new Contents(source, manifest, await statesOf(files, options.signal), options)
   }
 
   private constructor(source: LocalSource, manifest: Manifest, files: readonly SourceFile[], options: ContentsOptions) {

@@ -28,7 +28,7 @@ function wholeFiles(...names: string[]): Manifest {
 }
 
 async function found(path: string, manifest: Manifest, options: NameOptions = {}): Promise<string[]> {
-  return (await findSigned(await openLocalSource(path), manifest, options)).map(({ name }) => name)
+  return (await findSigned(await openLocalSource(path), manifest, options)).files.map(({ name }) => name)
 }
 
 describe('a name that is found twice', () => {

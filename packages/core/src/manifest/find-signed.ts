@@ -3,7 +3,7 @@ import { findFiles } from '../source/find-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { statesOf, type FoundFile } from '../source/source-file.ts'
 import { GIT_PATHS, ignoring } from './ignores.ts'
-import { UNNAMED_FILE, type ListedFile, type Manifest } from './manifest.ts'
+import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { mismatch, notSigned } from './mismatch.ts'
 
 /** Which names are compared. */
@@ -19,19 +19,20 @@ export interface NameOptions {
   signal?: AbortSignal | undefined
 }
 
-/** A file of a model that its manifest names. */
-export interface SignedFile extends FoundFile {
-  listed: ListedFile
+/** The files of a model that its manifest names. */
+export interface SignedFiles {
+  files: FoundFile[]
+  /** Of each the number in the manifest, counted from 0. */
+  places: number[]
 }
 
 /**
  * Finds the files of a model, and compares their names with those of the manifest (OMS 8.4, steps 6 and 9).
  *
- * @returns the files that the manifest names
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `FILE_NOT_SIGNED`, and what
  * {@link findFiles} throws
  */
-export async function findSigned(source: LocalSource, manifest: Manifest, options: NameOptions): Promise<SignedFile[]> {
+export async function findSigned(source: LocalSource, manifest: Manifest, options: NameOptions): Promise<SignedFiles> {
   const selected = selectNames(manifest, options.only)
   const ignored = ignoring(ignoredOnVerifying(manifest, options))
   const found = await findFiles(source, {
@@ -91,28 +92,30 @@ async function matchNames(
   found: readonly FoundFile[],
   options: NameOptions,
   selected: Selection | undefined,
-): Promise<SignedFile[]> {
-  const { files } = manifest
-  const unnamed = source.kind === 'file' ? files.get(UNNAMED_FILE) : undefined
-  const signed: SignedFile[] = []
+): Promise<SignedFiles> {
+  const listed = manifest.files
+  const unnamed = source.kind === 'file' ? listed.placeOf(UNNAMED_FILE) : undefined
+  const signed: SignedFiles = { files: [], places: [] }
   const unsigned: FoundFile[] = []
-  const matched = new Set<ListedFile>()
+  const isFound = new Uint8Array(listed.size)
   for (const file of found) {
-    const listed = unnamed ?? files.get(file.name)
-    if (!listed) unsigned.push(file)
+    const place = unnamed ?? listed.placeOf(file.name)
+    if (place === undefined) unsigned.push(file)
     // A directory that changes while it is read may name a file twice.
-    if (!listed || matched.has(listed)) continue
-    matched.add(listed)
-    signed.push({ ...file, listed })
+    if (place === undefined || isFound[place]) continue
+    isFound[place] = 1
+    signed.files.push(file)
+    signed.places.push(place)
   }
   const problems: FileProblem[] = []
   if (!options.ignoreUnsignedFiles && !selected) {
     for (const { name } of await withTrace(unsigned, manifest, options))
       problems.push({ code: 'FILE_UNSIGNED', file: name })
   }
-  for (const listed of unnamed || matched.size === files.size ? [] : files.values()) {
-    if (matched.has(listed) || selected?.has(listed.name) === false) continue
-    problems.push({ code: 'FILE_MISSING', file: listed.name })
+  if (unnamed === undefined && signed.files.length < listed.size) {
+    for (const name of listed.keys())
+      if (!isFound[listed.placeOf(name) ?? 0] && selected?.has(name) !== false)
+        problems.push({ code: 'FILE_MISSING', file: name })
   }
   if (problems.length > 0) throw mismatch(source, problems)
   return signed

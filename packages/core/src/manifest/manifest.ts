@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
+import { at } from '../hashing/batches.ts'
 import type { ByteRange } from '../hashing/hash-file.ts'
+import { ListedFiles, type ListedFile } from './listed-files.ts'
 import { nameFault } from './names.ts'
 import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
 import { parseShardName, type Serialization } from './serialization.ts'
@@ -12,15 +14,6 @@ export interface Resource {
   name: string
   /** Lowercase hex. */
   digest: string
-}
-
-/** What the manifest says of one file. */
-export interface ListedFile {
-  name: string
-  /** One digest for `files`; one for each shard, in order, for `shards`. */
-  digests: readonly string[]
-  /** Bytes; known for `shards` only. */
-  size?: number
 }
 
 /** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
@@ -37,7 +30,7 @@ export class Manifest {
   readonly resources: readonly Resource[]
   /** SHA-256 over the raw digests in order, in lowercase hex: the identity of the model (OMS 6.5.1). */
   readonly rootDigest: string
-  #files: ReadonlyMap<string, ListedFile> | undefined
+  #files: ListedFiles | undefined
 
   /**
    * @throws {@link ModelSealError} `RESOURCES_EMPTY`, `RESOURCE_NAME`, `RESOURCE_DUPLICATE`,
@@ -52,14 +45,18 @@ export class Manifest {
     this.serialization = serialization
     this.resources = resources
     this.rootDigest = rootDigest(resources, serialization)
-    if (serialization.method === 'shards') this.#files = shardedFiles(resources, serialization)
-    checkNames(this.#files ? [...this.#files.values()] : resources)
+    const sharded = serialization.method === 'shards' ? shardedFiles(resources, serialization) : undefined
+    if (sharded) this.#files = new ListedFiles(sharded, (place) => at(sharded, place))
+    checkNames(sharded ?? resources)
     checkOrder(resources, serialization)
   }
 
   /** The files by name. Who only signs has no need of them, so they are not looked up before. */
-  get files(): ReadonlyMap<string, ListedFile> {
-    return (this.#files ??= wholeFiles(this.resources))
+  get files(): ListedFiles {
+    return (this.#files ??= new ListedFiles(this.resources, (place) => {
+      const { name, digest } = at(this.resources, place)
+      return { name, digests: [digest] }
+    }))
   }
 
   /** What is listed of a file that was found to be in the manifest: by its name, or as the only one. */
@@ -102,12 +99,6 @@ function badDigest(resources: readonly Resource[], hashType: HashType): ModelSea
   })
 }
 
-function wholeFiles(resources: readonly Resource[]): Map<string, ListedFile> {
-  const files = new Map<string, ListedFile>()
-  for (const { name, digest } of resources) files.set(name, { name, digests: [digest] })
-  return files
-}
-
 function namedTwice(name: string): ModelSealError {
   return new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
 }
@@ -117,7 +108,7 @@ interface Shard {
   digest: string
 }
 
-function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Serialization): Map<string, ListedFile> {
+function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Serialization): ListedFile[] {
   const byFile = new Map<string, Shard[]>()
   for (const { name, digest } of resources) {
     const parsed = parseShardName(name)
@@ -131,16 +122,10 @@ function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Seriali
     if (shards) shards.push({ range: parsed.range, digest })
     else byFile.set(parsed.file, [{ range: parsed.range, digest }])
   }
-  const files = new Map<string, ListedFile>()
-  for (const [name, shards] of byFile) {
+  return [...byFile].map(([name, shards]) => {
     shards.sort((a, b) => a.range.start - b.range.start)
-    files.set(name, {
-      name,
-      digests: shards.map(({ digest }) => digest),
-      size: coveredSize(name, shards, shardSize),
-    })
-  }
-  return files
+    return { name, digests: shards.map(({ digest }) => digest), size: coveredSize(name, shards, shardSize) }
+  })
 }
 
 /** OMS 6.3.2: consecutive ranges of exactly `shard_size` bytes, of which the last may be shorter. */
@@ -193,10 +178,10 @@ function checkOrder(resources: readonly Resource[], { method }: Serialization): 
     if (names.has(name)) throw namedTwice(name)
     names.add(name)
   }
-  const at = resources.findIndex(
+  const late = resources.findIndex(
     ({ name }, i) => i > 0 && compareCodePoints((resources[i - 1] as Resource).name, name) >= 0,
   )
-  const name = resources[at]?.name ?? ''
+  const name = resources[late]?.name ?? ''
   throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, {
     file: name,
   })
