@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../testing/bundles.ts'
-import { ListedFiles } from './listed-files.ts'
+import type { ListedFiles } from './listed-files.ts'
 import { Manifest } from './manifest.ts'
 
 const NAMES = ['a', 'b/c', 'b/d']
