@@ -1,9 +1,9 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { throwIfAborted } from '../source/aborted.ts'
-import { checkDirectory, openListed } from '../source/open-file.ts'
+import { openListed } from '../source/open-file.ts'
 import type { Moment } from '../source/settling.ts'
-import type { FoundDirectory, FoundFile } from '../source/source-file.ts'
+import type { FoundFile } from '../source/source-file.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { at, workOf } from './batches.ts'
 import { CHUNK_BYTES, chunkBuffer } from './hash-file.ts'
@@ -25,14 +25,14 @@ const ENOUGH_LEFT = 16 * 1024 * 1024
 /**
  * Hashes small files that have not changed for some seconds, each as a whole, without looking at their
  * state first: that the last change lies before the beginning tells afterwards that there was none meanwhile.
- * Any other file is left for `hashFiles()`, and so is each where anything is in doubt.
+ * Any other file is left for `hashFiles()`, and so is each where anything is in doubt. That the model as a whole did
+ * not change is for the caller to see to.
  *
  * That takes a calling thread that hashes, on a local file system, where no user can set the time of
  * the last change; else every file is left. The total of the progress is an estimate.
  *
  * @param beginning of all the hashing
- * @throws {@link ModelSealError} `FILE_CHANGED` where another directory took the place of one in which a file was found;
- * `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
+ * @throws {@link ModelSealError} `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
  */
 export async function hashSettled(
   files: readonly FoundFile[],
@@ -45,7 +45,8 @@ export async function hashSettled(
 
   const report = onProgress && guardedCallback(onProgress)
   const algorithm = ALGORITHMS[hashType]
-  let device: number | undefined
+  // Where a file and its directory are not of one device, the file system gives directories a number that may change.
+  const device = Number(first.directory?.dev)
   let bytes = 0
   let tried = 0
   let triedBytes = 0
@@ -61,14 +62,6 @@ export async function hashSettled(
     if (turns.isDue()) await turns.take()
   }
   if (beginning.clockSetBack) return { digests: digests.fill(undefined), bytes: 0 }
-  // The files of a directory were found one after another.
-  let checked: FoundDirectory | undefined
-  for (const file of files) {
-    if (!file.directory || file.directory === checked) continue
-    checked = file.directory
-    checkDirectory(file)
-    if (turns.isDue()) await turns.take()
-  }
   return { digests, bytes }
 
   function digestOf(file: FoundFile): string | undefined {
@@ -80,7 +73,6 @@ export async function hashSettled(
       const length = readSync(fd, chunk, 0, CHUNK_BYTES, 0)
       const stat = fstatSync(fd)
       size = stat.size
-      if (file === first) device = stat.dev // of the file system that was found to be local
       if (stat.isFile() && stat.dev === device && size === length && stat.ctimeMs < beginning.changesAfter) {
         const digest = algorithm.whole(chunk.subarray(0, length))
         bytes += length

@@ -94,12 +94,12 @@ async function matchNames(
   selected: Selection | undefined,
 ): Promise<SignedFiles> {
   const listed = manifest.files
-  const unnamed = source.kind === 'file' ? listed.placeOf(UNNAMED_FILE) : undefined
+  const unnamed = source.kind === 'file' ? manifest.placeOf(UNNAMED_FILE) : undefined
   const signed: SignedFiles = { files: [], places: [] }
   const unsigned: FoundFile[] = []
   const isFound = new Uint8Array(listed.size)
   for (const file of found) {
-    const place = unnamed ?? listed.placeOf(file.name)
+    const place = unnamed ?? manifest.placeOf(file.name)
     if (place === undefined) unsigned.push(file)
     // A directory that changes while it is read may name a file twice.
     if (place === undefined || isFound[place]) continue
@@ -114,7 +114,7 @@ async function matchNames(
   }
   if (unnamed === undefined && signed.files.length < listed.size) {
     for (const name of listed.keys())
-      if (!isFound[listed.placeOf(name) ?? 0] && selected?.has(name) !== false)
+      if (!isFound[manifest.placeOf(name) ?? 0] && selected?.has(name) !== false)
         problems.push({ code: 'FILE_MISSING', file: name })
   }
   if (problems.length > 0) throw mismatch(source, problems)

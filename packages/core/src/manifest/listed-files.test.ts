@@ -1,19 +1,18 @@
 import { expect, test } from 'vitest'
 import { sha256 } from '../testing/bundles.ts'
-import type { ListedFiles } from './listed-files.ts'
 import { Manifest } from './manifest.ts'
 
 const NAMES = ['a', 'b/c', 'b/d']
 const plain = new Map(NAMES.map((name) => [name, { name, digests: [sha256(name)] }]))
 
-function filesOf(): ListedFiles {
+function manifestOf(): Manifest {
   const serialization = { method: 'files', hashType: 'sha256', allowSymlinks: false } as const
   const resources = NAMES.map((name) => ({ name, digest: sha256(name) }))
-  return new Manifest('m', serialization, resources).files
+  return new Manifest('m', serialization, resources)
 }
 
 test('the files of a manifest read as a map of them', () => {
-  const files = filesOf()
+  const { files } = manifestOf()
   expect(files.size).toBe(3)
   expect([...files]).toEqual([...plain])
   expect([...files.keys()]).toEqual(NAMES)
@@ -28,13 +27,13 @@ test('the files of a manifest read as a map of them', () => {
 })
 
 test('each file has its place, in the order of the manifest', () => {
-  const files = filesOf()
+  const files = manifestOf()
   expect(NAMES.map((name) => files.placeOf(name))).toEqual([0, 1, 2])
   expect(files.placeOf('none')).toBeUndefined()
   const shards = { method: 'shards', shardSize: 1, hashType: 'sha256', allowSymlinks: false } as const
   const resources = ['a:0:1', 'a:1:2', 'b:0:1'].map((name) => ({ name, digest: sha256(name) }))
-  const sharded = new Manifest('m', shards, resources).files
-  expect([...sharded.keys()].map((name) => [name, sharded.placeOf(name), sharded.get(name)?.size])).toEqual([
+  const sharded = new Manifest('m', shards, resources)
+  expect([...sharded.files].map(([name, { size }]) => [name, sharded.placeOf(name), size])).toEqual([
     ['a', 0, 2],
     ['b', 1, 1],
   ])

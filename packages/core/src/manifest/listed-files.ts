@@ -9,7 +9,7 @@ export interface ListedFile {
 
 /**
  * The files of a manifest by their names, in its order. There are many, of which few are asked for: so what is
- * said of one is put together then, as another object each time.
+ * said of one may be put together when it is.
  */
 export class ListedFiles implements ReadonlyMap<string, ListedFile> {
   readonly #places = new Map<string, number>()

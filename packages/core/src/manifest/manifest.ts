@@ -52,11 +52,20 @@ export class Manifest {
   }
 
   /** The files by name. Who only signs has no need of them, so they are not looked up before. */
-  get files(): ListedFiles {
+  get files(): ReadonlyMap<string, ListedFile> {
+    return this.#listedFiles
+  }
+
+  get #listedFiles(): ListedFiles {
     return (this.#files ??= new ListedFiles(this.resources, (place) => {
       const { name, digest } = at(this.resources, place)
       return { name, digests: [digest] }
     }))
+  }
+
+  /** The number of a file among all of the manifest, counted from 0. */
+  placeOf(name: string): number | undefined {
+    return this.#listedFiles.placeOf(name)
   }
 
   /** What is listed of a file that was found to be in the manifest: by its name, or as the only one. */

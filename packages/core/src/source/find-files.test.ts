@@ -1,9 +1,11 @@
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { fifo, socket } from '../testing/special-files.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { listFiles } from '../testing/list-files.ts'
+import { findFiles } from './find-files.ts'
 import { openLocalSource } from './local-source.ts'
 
 const everything = { ignored: () => false, followLinks: false }
@@ -65,6 +67,21 @@ describe('listing a model', () => {
     const directory = scratch({ 'a\ufffd': '' })
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/a`), Buffer.from([0xff])]), '')
     await expect(namesIn(directory)).rejects.toEqual(refusal('FILE_NAME'))
+  })
+
+  test.each<[string, (path: string) => void]>([
+    ['a link', (path) => symlinkSync(tmpdir(), path)],
+    ['a file', (path) => writeFileSync(path, '')],
+  ])('refuses a directory that becomes %s before it is read', async (_, become) => {
+    const directory = scratch({ 'sub/a': '' })
+    const ignored = (name: string) => {
+      if (name !== 'sub') return false
+      renameSync(join(directory, 'sub'), join(directory, 'moved'))
+      become(join(directory, 'sub'))
+      return false
+    }
+    const finding = findFiles(await openLocalSource(directory), { ignored, followLinks: true })
+    await expect(finding).rejects.toEqual(refusal('FILE_CHANGED', { file: 'sub' }))
   })
 
   test('goes as deep as any model is, and refuses a tree without end', async () => {

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, type Dirent } from 'node:fs'
+import { lstatSync, readdirSync, type BigIntStats, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
@@ -7,7 +7,7 @@ import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { unreadable } from './read-small-file.ts'
-import { special, type FoundDirectory, type FoundFile } from './source-file.ts'
+import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
 
 /** What {@link findFiles} leaves out. */
 export interface FindOptions {
@@ -32,7 +32,7 @@ const ENTRIES_PER_TURN = 2_000
  * them. No file is opened.
  *
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`,
- * `MODEL_TOO_LARGE`, `ABORTED`
+ * `FILE_CHANGED`, `MODEL_TOO_LARGE`, `ABORTED`
  */
 export async function findFiles(source: LocalSource, options: FindOptions): Promise<FoundFile[]> {
   if (source.kind === 'file') return [onlyFile(source)]
@@ -44,7 +44,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
     if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
-    const found = lookAt(directory.path)
+    const found = lookAt(directory, source)
     for (const entry of entriesOf(directory.path)) {
       if (++seen % ENTRIES_PER_TURN === 0) {
         await setImmediate()
@@ -64,10 +64,10 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
 
   function addTarget(path: string, name: string, directory: Directory): void {
     // On Windows, other things than links are reported as such.
-    if (isFile(path)) {
-      files.push({ name, path })
-      return
-    }
+    const stat = stateAt(path)
+    if (stat.isDirectory()) directories.push(below(directory, path, name))
+    else if (stat.isFile()) files.push({ name, path })
+    if (!stat.isSymbolicLink()) return
     const blob = hubBlob(path)
     if (blob !== undefined) {
       files.push({ name, path: blob })
@@ -77,7 +77,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
     // OMS 6.1.1: the resource goes by the link's own name.
     const target = followLink(path, name, source.path, directory.ancestors)
     if (target.isDirectory) directories.push(below(directory, target.path, name))
-    else if (isFile(target.path)) files.push({ name, path: target.path })
+    else if (stateAt(target.path).isFile()) files.push({ name, path: target.path })
     else throw special(target.path, name)
   }
 }
@@ -97,21 +97,20 @@ function below(parent: Directory, path: string, name: string): Directory {
 
 /** A model that is one file is one in a Hugging Face cache, or no link: so it was opened. */
 function onlyFile({ path, name }: LocalSource): FoundFile {
-  return { name, path: (isFile(path) ? undefined : hubBlob(path)) ?? path }
+  return { name, path: (stateAt(path).isSymbolicLink() ? hubBlob(path) : undefined) ?? path }
 }
 
-function lookAt(path: string): FoundDirectory {
-  try {
-    const { dev, ino } = lstatSync(path, { bigint: true })
-    return { path, dev, ino }
-  } catch (error) {
-    throw unreadable(path, 'directory', error)
-  }
+function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirectory {
+  const stat = stateAt(path)
+  // Nothing below a link would be of this model.
+  if (!stat.isDirectory())
+    throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
+  return { path, dev: stat.dev, ino: stat.ino }
 }
 
-function isFile(path: string): boolean {
+function stateAt(path: string): BigIntStats {
   try {
-    return lstatSync(path).isFile()
+    return lstatSync(path, { bigint: true })
   } catch (error) {
     throw unreadable(path, 'file', error)
   }

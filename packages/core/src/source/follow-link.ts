@@ -25,11 +25,19 @@ export function followLink(path: string, name: string, root: string, ancestors: 
     throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
   }
   // Without links in it, so that nothing is left to follow when it is opened.
-  const isDirectory = lstatSync(target).isDirectory()
+  const isDirectory = isDirectoryAt(target)
   if (isDirectory && ancestors.includes(target)) {
     throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
   }
   return { path: target, isDirectory }
+}
+
+function isDirectoryAt(path: string): boolean {
+  try {
+    return lstatSync(path).isDirectory()
+  } catch (error) {
+    throw unreadable(path, 'file', error)
+  }
 }
 
 /** The refusal of a link in a model that allows none. */

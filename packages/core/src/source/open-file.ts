@@ -1,6 +1,6 @@
 import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
 import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
-import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
+import { changed, identityOf, isGone, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 
 /**
  * Opens a listed file for reading, without following a link at its last component and without
@@ -13,9 +13,8 @@ export function openListed(file: FoundFile): number {
   try {
     return openSync(file.path, READ_ONLY | constants.O_NOFOLLOW)
   } catch (error) {
-    if (errno(error) === 'ELOOP' || errno(error) === 'ENOENT') {
-      throw changed(file, errno(error) === 'ELOOP' ? 'it became a symbolic link' : 'it disappeared')
-    }
+    if (errno(error) === 'ELOOP') throw changed(file, 'it became a symbolic link')
+    if (isGone(error)) throw changed(file, 'it disappeared')
     throw unreadable(file.name, 'file', error)
   }
 }
@@ -24,14 +23,18 @@ export function openListed(file: FoundFile): number {
  * Refuses a file whose directory is not, or no longer, the one in which it was found. A directory that is
  * renamed leaves no trace in the state of the files below it.
  *
- * @throws {@link ModelSealError} `FILE_CHANGED`
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
  */
 export function checkDirectory(file: FoundFile): void {
   if (!file.directory) return
   const { path, dev, ino } = file.directory
-  const now = lstatSync(path, { bigint: true, throwIfNoEntry: false })
-  if (now?.dev !== dev || now.ino !== ino)
-    throw changed(file, 'another directory took the place of the one that it was in')
+  try {
+    const now = lstatSync(path, { bigint: true })
+    if (now.dev === dev && now.ino === ino) return
+  } catch (error) {
+    if (!isGone(error) && errno(error) !== 'ELOOP') throw unreadable(path, 'directory', error)
+  }
+  throw changed(file, 'its directory is no longer the one in which it was found')
 }
 
 /**

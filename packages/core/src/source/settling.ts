@@ -24,11 +24,9 @@ export class Moment {
   /** Milliseconds since 1970: a file whose last change has an earlier time did not change since this moment. */
   readonly changesAfter = this.#time - COARSE_TICK - TICK
 
-  /** True for a file that has certainly changed since this moment; of the last moments before it is not known. */
-  isBefore({ ctimeNs }: FileIdentity): boolean {
-    const changed = Number(ctimeNs) / 1e6
-    // A time to come was not set since.
-    return changed > this.#time && changed <= Date.now()
+  /** True for a file that may have changed since this moment. */
+  mayPrecede({ ctimeNs }: FileIdentity): boolean {
+    return Number(ctimeNs) / 1e6 >= this.changesAfter
   }
 
   /** True where the clock was set back since: times of changes tell nothing then. */

@@ -12,7 +12,7 @@ export interface FoundFile {
   name: string
   /** Absolute path. */
   path: string
-  /** Where it was found; absent where a link led to it, or the caller. */
+  /** In which it was found; absent for a file that is itself behind a link, or the whole model. */
   directory?: FoundDirectory
 }
 
@@ -84,7 +84,7 @@ function readState(file: FoundFile): BigIntStats {
   try {
     return lstatSync(file.path, { bigint: true })
   } catch (error) {
-    throw errno(error) === 'ENOENT' ? changed(file, 'it disappeared') : unreadable(file.path, 'file', error)
+    throw isGone(error) ? changed(file, 'it disappeared') : unreadable(file.path, 'file', error)
   }
 }
 
@@ -99,6 +99,11 @@ export function changed(file: FoundFile, how: string): ModelSealError {
     file: file.name,
     hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
   })
+}
+
+/** True where there is nothing by a path, nor can be. */
+export function isGone(error: unknown): boolean {
+  return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'
 }
 
 /** The refusal of what is neither a file nor a directory nor a link. */

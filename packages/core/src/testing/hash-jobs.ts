@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Piscina } from 'piscina'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashPool } from '../hashing/pool.ts'
+import type { FoundFile } from '../source/source-file.ts'
 import { listFiles } from './list-files.ts'
 import { openLocalSource } from '../source/local-source.ts'
 
@@ -10,6 +12,13 @@ import { openLocalSource } from '../source/local-source.ts'
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
   const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
   return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
+}
+
+/** Files of a directory as `findFiles()` would find them. */
+export function foundIn(path: string, ...names: string[]): FoundFile[] {
+  const { dev, ino } = lstatSync(path, { bigint: true })
+  const directory = { path, dev, ino }
+  return names.map((name) => ({ name, path: join(path, name), directory }))
 }
 
 /** The pool that the project makes for itself. */

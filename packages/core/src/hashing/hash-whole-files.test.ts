@@ -1,0 +1,216 @@
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { foreignFileSystem } from '../source/file-system.ts'
+import { findFiles } from '../source/find-files.ts'
+import { openLocalSource } from '../source/local-source.ts'
+import type * as OpenFile from '../source/open-file.ts'
+import type { FoundFile } from '../source/source-file.ts'
+import { foundIn, sha256 } from '../testing/hash-jobs.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { fifo } from '../testing/special-files.ts'
+import { hashWholeFiles } from './hash-whole-files.ts'
+import { configureHashing } from './pool.ts'
+
+/** What is done when a directory has been checked. */
+const hook = vi.hoisted(() => ({ checked: undefined as (() => void) | undefined }))
+vi.mock('../source/open-file.ts', async (original) => {
+  const real = await original<typeof OpenFile>()
+  const checkDirectory = (file: FoundFile): void => {
+    real.checkDirectory(file)
+    hook.checked?.()
+  }
+  return { ...real, checkDirectory }
+})
+
+const options = { hashType: 'sha256' } as const
+const BELOW = ['', 'early', 'late']
+const COUNT = 500
+/** On Linux there is a file system in memory, too, whose clock has other ticks. */
+const ROOTS = [realpathSync(tmpdir()), '/dev/shm'].filter(
+  (path) => existsSync(path) && foreignFileSystem(path) === undefined,
+)
+
+/** Ways for a model to change, with two versions of it in a directory: `now` and `next`. */
+const CHANGES: [string, (directory: string) => void][] = [
+  ['by another version in its place', (d) => exchange(join(d, 'now'), join(d, 'next'))],
+  ['by other directories in it', (d) => below((sub) => exchange(join(d, 'now', sub), join(d, 'next', sub)))],
+  ['by links in place of its directories', (d) => below((sub) => becomeLink(join(d, 'now', sub)))],
+  ['by files in place of its directories', (d) => below((sub) => becomeFile(join(d, 'now', sub)))],
+  ['by older files in the place of its own', (d) => all(d, (now, next) => renameSync(next, now))],
+  ['by links to older files', (d) => all(d, replaceByLink)],
+  ['by new content of its files', (d) => all(d, (now) => writeFileSync(now, 'new'))],
+  ['by files that go', (d) => all(d, (now) => rmSync(now))],
+]
+const CASES = ROOTS.flatMap((root) =>
+  CHANGES.flatMap(([how, change]) => [0, 2].map((turn) => ({ root, how, turn, change }))),
+)
+
+const made: string[] = []
+let places: string[] = []
+let settled = ''
+
+beforeAll(async () => {
+  settled = make(realpathSync(tmpdir()))
+  writeFileSync(join(settled, 'small'), 'small')
+  writeFileSync(join(settled, 'large'), Buffer.alloc(200_000))
+  for (let i = 0; i < COUNT; i++) writeFileSync(join(settled, `${i}`), `${i}`)
+  places = CASES.map(({ root }) => make(root))
+  for (const place of places) for (const version of ['now', 'next']) writeModel(join(place, version), version)
+  await setTimeout(2_200)
+}, 120_000)
+afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })))
+beforeEach(() => configureHashing({ callingThread: true }))
+afterEach(() => {
+  hook.checked = undefined
+  configureHashing()
+})
+
+// Else some files would be hashed as they were, and others as they are.
+describe('a model that changes while it is hashed is refused', () => {
+  // The first turn comes within one tick of the clock of the file system.
+  test.each(CASES.map((one, index) => ({ ...one, index })))(
+    '$how, in turn $turn, in $root',
+    async ({ turn, change, index }) => {
+      const place = places[index]!
+      let turns = 0
+      const onProgress = () => {
+        if (turns++ === turn) change(place)
+      }
+      const hashing = hashWholeFiles(await found(join(place, 'now')), { ...options, onProgress })
+      await expect(hashing).rejects.toEqual(refusal('FILE_CHANGED'))
+      expect(turns).toBeGreaterThan(turn)
+    },
+  )
+
+  test.runIf(ROOTS.length > 0)('by a directory that is exchanged when it has been checked', async () => {
+    const directory = make(ROOTS[0]!)
+    for (const version of ['now', 'next']) {
+      mkdirSync(join(directory, version, 'sub'), { recursive: true })
+      writeFileSync(join(directory, version, 'sub/small'), version)
+      writeFileSync(join(directory, version, 'sub/large'), version.repeat(100_000))
+    }
+    await setTimeout(2_200)
+    hook.checked = () => exchange(join(directory, 'now/sub'), join(directory, 'next/sub'))
+    await expect(hashWholeFiles(await found(join(directory, 'now')), options)).rejects.toEqual(
+      refusal('FILE_CHANGED', { file: 'sub/large' }),
+    )
+  })
+
+  test.each<[string, (path: string) => void, string]>([
+    ['nothing', () => {}, 'it disappeared'],
+    ['a link', (path) => symlinkSync(join(settled, 'small'), path), 'it became a symbolic link'],
+    ['a directory', (path) => mkdirSync(path), 'it is no longer a regular file'],
+    ['a FIFO', fifo, 'it is no longer a regular file'],
+  ])('by %s in place of a file', async (_, make, change) => {
+    const directory = scratch()
+    make(join(directory, 'x'))
+    const hashing = hashWholeFiles([...foundIn(settled, 'small'), ...foundIn(directory, 'x')], options)
+    const message: unknown = expect.stringContaining(change)
+    await expect(hashing).rejects.toEqual(refusal('FILE_CHANGED', { file: 'x', message }))
+  })
+})
+
+describe('whole files', () => {
+  test('have the same digests however they are hashed', async () => {
+    const young = scratch({ young: 'y' })
+    const all = [...(await found(settled)), ...foundIn(young, 'young')]
+    const here = await hashWholeFiles(all, options)
+    configureHashing()
+    expect(await hashWholeFiles(all, options)).toEqual(here)
+    const digestOf = (name: string) => here.digests[all.findIndex((file) => file.name === name)]
+    expect(digestOf('large')).toBe(sha256(Buffer.alloc(200_000)))
+    expect(digestOf('small')).toBe(sha256(Buffer.from('small')))
+    expect(digestOf('young')).toBe(sha256(Buffer.from('y')))
+    expect(here.bytes).toBe(all.reduce((sum, { path }) => sum + statSync(path).size, 0))
+  })
+
+  test('are hashed where one changed just before', async () => {
+    const young = scratch({ young: 'before' })
+    for (let tries = 0; tries < 100; tries++) {
+      writeFileSync(join(young, 'young'), `${tries}`)
+      const { digests } = await hashWholeFiles([...foundIn(settled, 'small'), ...foundIn(young, 'young')], options)
+      expect(digests).toEqual([sha256(Buffer.from('small')), sha256(Buffer.from(`${tries}`))])
+    }
+  })
+
+  test('report bytes that only grow, and all of them in the end', async () => {
+    const seen: [number, number][] = []
+    const onProgress = (done: number, total: number) => void seen.push([done, total])
+    const { bytes } = await hashWholeFiles(await found(settled), { ...options, onProgress })
+    expect(seen.at(-1)).toEqual([bytes, bytes])
+    expect(seen.map(([done]) => done)).toEqual(seen.map(([done]) => done).sort((a, b) => a - b))
+    expect(seen.every(([done, total]) => done <= total)).toBe(true)
+  })
+
+  test('of no model are none', async () => {
+    expect(await hashWholeFiles([], options)).toEqual({ digests: [], bytes: 0 })
+  })
+
+  test('of which one is large are hashed with it', async () => {
+    const directory = scratch({ sparse: '' })
+    truncateSync(join(directory, 'sparse'), 17 * 1024 * 1024)
+    const { digests } = await hashWholeFiles([...foundIn(directory, 'sparse'), ...foundIn(settled, 'small')], options)
+    expect(digests).toEqual([sha256(Buffer.alloc(17 * 1024 * 1024)), sha256(Buffer.from('small'))])
+  })
+})
+
+async function found(path: string): Promise<FoundFile[]> {
+  return findFiles(await openLocalSource(path), { ignored: () => false, followLinks: false })
+}
+
+function make(root: string): string {
+  const path = mkdtempSync(join(root, 'modelseal-'))
+  made.push(path)
+  return path
+}
+
+function writeModel(path: string, content: string): void {
+  for (const sub of BELOW) {
+    mkdirSync(join(path, sub), { recursive: true })
+    for (let i = 0; i < COUNT; i++) writeFileSync(join(path, sub, `${i}`), `${content} ${i}`)
+  }
+}
+
+function below(change: (sub: string) => void): void {
+  for (const sub of BELOW) if (sub !== '') change(sub)
+}
+
+function all(directory: string, change: (now: string, next: string) => void): void {
+  for (const sub of BELOW)
+    for (let i = 0; i < COUNT; i++) change(join(directory, 'now', sub, `${i}`), join(directory, 'next', sub, `${i}`))
+}
+
+function exchange(one: string, other: string): void {
+  renameSync(one, `${one}.old`)
+  renameSync(other, one)
+}
+
+function replaceByLink(now: string, next: string): void {
+  rmSync(now)
+  linkSync(next, now)
+}
+
+function becomeLink(path: string): void {
+  renameSync(path, `${path}.moved`)
+  symlinkSync(`${path}.moved`, path)
+}
+
+function becomeFile(path: string): void {
+  renameSync(path, `${path}.moved`)
+  writeFileSync(path, '')
+}
