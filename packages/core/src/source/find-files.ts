@@ -63,11 +63,14 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   return files
 
   function addTarget(path: string, name: string, directory: Directory): void {
-    // On Windows, other things than links are reported as such.
     const stat = stateAt(path)
-    if (stat.isDirectory()) directories.push(below(directory, path, name))
-    else if (stat.isFile()) files.push({ name, path })
-    if (!stat.isSymbolicLink()) return
+    if (!stat.isSymbolicLink()) {
+      // On Windows, other things than links are reported as such.
+      if (stat.isDirectory()) directories.push(below(directory, path, name))
+      else if (stat.isFile()) files.push({ name, path })
+      else throw special(path, name)
+      return
+    }
     const blob = hubBlob(path)
     if (blob !== undefined) {
       files.push({ name, path: blob })
