@@ -7,17 +7,13 @@ import { openLocalSource } from '../source/local-source.ts'
 import type { SourceFile } from '../source/source-file.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
-import { hashFile, type HashControl } from './hash-file.ts'
+import { hashFile, wholeFile, type HashControl } from './hash-file.ts'
 
 const free: HashControl = { aborted: () => false, advance: () => {} }
 
 async function listed(path: string): Promise<SourceFile> {
   const [file] = await listFiles(await openLocalSource(path), { ignored: () => false, followLinks: false })
   return file!
-}
-
-function whole(file: SourceFile, keep = false) {
-  return { file, ranges: [{ start: 0, end: file.identity.size }], keep }
 }
 
 const KIB = 1024
@@ -32,8 +28,8 @@ describe.each([0, 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1, 256 * KIB, 300 * K
     ] as const)('has the %s digest that node:crypto gives', async (hashType, algorithm) => {
       const file = await listed(join(scratch({ file: content }), 'file'))
       const digest = createHash(algorithm).update(content).digest('hex')
-      expect(hashFile(whole(file), hashType, free)).toEqual({ digests: [digest] })
-      const kept = hashFile(whole(file, true), hashType, free)
+      expect(hashFile(wholeFile(file), hashType, free)).toEqual({ digests: [digest] })
+      const kept = hashFile(wholeFile(file, true), hashType, free)
       expect(kept.digests).toEqual([digest])
       expect(Buffer.from(kept.bytes!).equals(content)).toBe(true)
     })
@@ -73,7 +69,7 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
     const path = join(directory, 'model', 'file')
     const file = await listed(path)
     change(path)
-    expect(() => hashFile(whole(file, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED', { file: 'file' }))
+    expect(() => hashFile(wholeFile(file, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED', { file: 'file' }))
   })
 
   test('is refused when a directory above it became a link to another tree', async () => {
@@ -84,7 +80,7 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
     })
     renameSync(join(directory, 'model/sub'), join(directory, 'aside'))
     symlinkSync(join(directory, 'evil'), join(directory, 'model/sub'))
-    expect(() => hashFile(whole(file!, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED'))
+    expect(() => hashFile(wholeFile(file!, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED'))
   })
 
   test.each<[string, (path: string) => void]>([
@@ -99,7 +95,7 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
       if (reads++ === 0) change(path)
     }
     const control = { aborted: () => false, advance }
-    expect(() => hashFile(whole(file, keep), 'sha256', control)).toThrow(refusal('FILE_CHANGED'))
+    expect(() => hashFile(wholeFile(file, keep), 'sha256', control)).toThrow(refusal('FILE_CHANGED'))
   })
 })
 
@@ -107,7 +103,7 @@ test('stops at the next chunk when it is aborted', async () => {
   const file = await listed(join(scratch({ file: randomBytes(1024 * KIB) }), 'file'))
   let bytes = 0
   const control = { aborted: () => bytes >= 256 * KIB, advance: (count: number) => void (bytes += count) }
-  expect(() => hashFile(whole(file), 'sha256', control)).toThrow(refusal('ABORTED'))
+  expect(() => hashFile(wholeFile(file), 'sha256', control)).toThrow(refusal('ABORTED'))
   expect(bytes).toBe(256 * KIB)
 })
 
@@ -115,7 +111,7 @@ test('says so when a file does not fit into memory as one buffer', async () => {
   const path = join(scratch({ file: '' }), 'file')
   truncateSync(path, 2 ** 42)
   const file = await listed(path)
-  expect(() => hashFile(whole(file, true), 'sha256', free)).toThrow(refusal('FILE_TOO_LARGE'))
+  expect(() => hashFile(wholeFile(file, true), 'sha256', free)).toThrow(refusal('FILE_TOO_LARGE'))
 })
 
 function replace(path: string, content: Uint8Array): void {

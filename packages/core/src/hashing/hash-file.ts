@@ -1,9 +1,8 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
 import { abortedError } from '../source/aborted.ts'
-import type { SourceFile } from '../source/source-file.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
-import { changed } from '../source/source-file.ts'
+import { changed, type SourceFile } from '../source/source-file.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 import type { BytesAhead } from './read-ahead.ts'
@@ -23,6 +22,11 @@ export interface HashJob {
   keep: boolean
   /** Path of a new file that gets the hashed bytes as they are read. Not together with `keep`. */
   copyTo?: string
+}
+
+/** A job over all of a file at once. */
+export function wholeFile(file: SourceFile, keep = false): HashJob {
+  return { file, ranges: [{ start: 0, end: file.identity.size }], keep }
 }
 
 export interface HashResult {

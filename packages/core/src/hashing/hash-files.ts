@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
-import { abortedError, throwIfAborted } from '../source/aborted.ts'
+import { abortedError, nextTurn, throwIfAborted } from '../source/aborted.ts'
 import type { HashType } from './algorithms.ts'
 import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
@@ -74,8 +73,7 @@ async function hashInline(jobs: readonly HashJob[], total: number, options: Hash
   }
   const turn = async () => {
     options.onProgress?.(done, total)
-    await setImmediate()
-    throwIfAborted(options.signal)
+    await nextTurn(options.signal)
   }
   const results = await hashInTurns(jobs, options.hashType, control, turn)
   options.onProgress?.(done, total)

@@ -151,7 +151,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
 
   test('end by their caller, with the codes of all hashing', async () => {
     const reason = new Error('enough')
-    const aborted = hashed(many(), { ...options, signal: AbortSignal.abort(reason) })
+    const aborted = hashed(many(), { signal: AbortSignal.abort(reason) })
     await expect(aborted).rejects.toEqual(refusal('ABORTED', { cause: reason }))
     const onProgress = () => {
       throw reason

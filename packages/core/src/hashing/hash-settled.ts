@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
-import { throwIfAborted } from '../source/aborted.ts'
+import { nextTurn } from '../source/aborted.ts'
 import { openListed } from '../source/open-file.ts'
 import type { Moment } from '../source/settling.ts'
 import type { FoundFile } from '../source/source-file.ts'
@@ -9,7 +8,7 @@ import { at, workOf } from './batches.ts'
 import { CHUNK_BYTES, chunkBuffer } from './hash-file.ts'
 import { guardedCallback, type HashOptions } from './hash-files.ts'
 import { Turns } from './hash-in-turns.ts'
-import { hashingThreads } from './pool.ts'
+import { callingThreadHashes } from './pool.ts'
 
 /** What {@link hashSettled} could hash. */
 export interface SettledDigests {
@@ -41,7 +40,7 @@ export async function hashSettled(
 ): Promise<SettledDigests> {
   const digests = new Array<string | undefined>(files.length).fill(undefined)
   const first = files.find(({ directory }) => directory)
-  if (!first || !hashingThreads(0, first.path).callingThread) return { digests, bytes: 0 }
+  if (!first || !callingThreadHashes(first.path)) return { digests, bytes: 0 }
 
   const report = onProgress && guardedCallback(onProgress)
   const algorithm = ALGORITHMS[hashType]
@@ -53,8 +52,7 @@ export async function hashSettled(
   let left = 0
   const turns = new Turns(async () => {
     if (tried > 0) report?.(bytes, Math.round((triedBytes / tried) * files.length))
-    await setImmediate()
-    throwIfAborted(signal)
+    await nextTurn(signal)
   })
   for (let index = 0; index < files.length && left <= ENOUGH_LEFT; index++) {
     const file = at(files, index)
@@ -73,7 +71,7 @@ export async function hashSettled(
       const length = readSync(fd, chunk, 0, CHUNK_BYTES, 0)
       const stat = fstatSync(fd)
       size = stat.size
-      if (stat.isFile() && stat.dev === device && size === length && stat.ctimeMs < beginning.changesAfter) {
+      if (stat.isFile() && stat.dev === device && size === length && !beginning.mayPrecede(stat.ctimeMs)) {
         const digest = algorithm.whole(chunk.subarray(0, length))
         bytes += length
         return digest

@@ -1,10 +1,11 @@
-import { setImmediate } from 'node:timers/promises'
-import { throwIfAborted } from '../source/aborted.ts'
+import { nextTurn } from '../source/aborted.ts'
 import { checkDirectory } from '../source/open-file.ts'
-import { Moment } from '../source/settling.ts'
+import { lastChange, Moment } from '../source/settling.ts'
 import { changed, statesOf, type FoundDirectory, type FoundFile, type SourceFile } from '../source/source-file.ts'
 import { at, totalBytes } from './batches.ts'
+import { wholeFile } from './hash-file.ts'
 import { hashFiles, type HashOptions } from './hash-files.ts'
+import { Turns } from './hash-in-turns.ts'
 import { hashSettled } from './hash-settled.ts'
 
 /** The digests of files, each as a whole. */
@@ -13,9 +14,6 @@ export interface WholeDigests {
   digests: string[]
   bytes: number
 }
-
-/** Directories looked at between two turns of the event loop. */
-const DIRECTORIES_PER_TURN = 1_000
 
 /**
  * Hashes files of which nobody needs to know the state. As from {@link hashFiles}, the digests are those of
@@ -26,15 +24,14 @@ const DIRECTORIES_PER_TURN = 1_000
 export async function hashWholeFiles(files: readonly FoundFile[], options: HashOptions): Promise<WholeDigests> {
   const beginning = new Moment()
   const settled = await hashSettled(files, beginning, options)
-  const isHashed = (_: FoundFile, index: number) => settled.digests[index] !== undefined
-  const hashed = files.filter(isHashed)
+  const hashed = files.filter((_, index) => settled.digests[index] !== undefined)
   const left = await statesOf(
-    files.filter((file, index) => !isHashed(file, index)),
+    files.filter((_, index) => settled.digests[index] === undefined),
     options.signal,
   )
   await checkStill(files, hashed, left, beginning, options.signal)
 
-  const jobs = left.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep: false }))
+  const jobs = left.map((file) => wholeFile(file))
   const { onProgress } = options
   const results = await hashFiles(jobs, {
     ...options,
@@ -57,19 +54,18 @@ async function checkStill(
 ): Promise<void> {
   if (hashed.length === 0) return
   // Where one file may have changed meanwhile, others may have after they were hashed.
-  if (left.some(({ identity }) => beginning.mayPrecede(identity))) {
-    const newer = (await statesOf(hashed, signal)).find(({ identity }) => beginning.mayPrecede(identity))
+  const mayBeNewer = ({ identity }: SourceFile) => beginning.mayPrecede(lastChange(identity))
+  if (left.some(mayBeNewer)) {
+    const newer = (await statesOf(hashed, signal)).find(mayBeNewer)
     if (newer) throw changed(newer, 'its last change came after it had been read')
   }
-  let seen = 0
+  const turns = new Turns(() => nextTurn(signal))
   let checked: FoundDirectory | undefined
   for (const file of files) {
     // The files of a directory were found one after another.
     if (!file.directory || file.directory === checked) continue
     checked = file.directory
     checkDirectory(file)
-    if (++seen % DIRECTORIES_PER_TURN !== 0) continue
-    await setImmediate()
-    throwIfAborted(signal)
+    if (turns.isDue()) await turns.take()
   }
 }

@@ -124,7 +124,7 @@ export interface Threads {
 export function hashingThreads(work: number, path: string): Threads {
   const { options } = state
   const { pool, maxThreads } = options
-  const callingThread = options.callingThread === true && foreignFileSystem(path) === undefined
+  const callingThread = callingThreadHashes(path)
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
   const limit = Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available)
   let used: ThreadPool | undefined
@@ -134,6 +134,11 @@ export function hashingThreads(work: number, path: string): Threads {
     // One pool for all of the operation, whatever is configured meanwhile.
     pool: () => (used ??= hashPool(options)),
   }
+}
+
+/** Whether a calling thread hashes: it may, and reads of the file at `path` do not take any time. */
+export function callingThreadHashes(path: string): boolean {
+  return state.options.callingThread === true && foreignFileSystem(path) === undefined
 }
 
 /** The operations whose threads may read ahead. */

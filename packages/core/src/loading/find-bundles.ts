@@ -7,7 +7,7 @@ import { parseStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
-import { errno, unreadable } from '../source/read-small-file.ts'
+import { isGone, unreadable } from '../source/read-small-file.ts'
 import { openLocalSource, type LocalSource } from '../source/local-source.ts'
 
 /** A bundle file that was found, parsed or not. */
@@ -139,7 +139,7 @@ async function exists(path: string): Promise<boolean> {
     await stat(path)
     return true
   } catch (error) {
-    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') return false
+    if (isGone(error)) return false
     throw unreadable(path, 'signature bundle', error)
   }
 }

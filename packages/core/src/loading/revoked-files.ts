@@ -1,5 +1,6 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { at } from '../hashing/batches.ts'
+import { wholeFile } from '../hashing/hash-file.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import type { Contents, HashedAmount } from '../manifest/contents.ts'
 import type { Serialization } from '../manifest/serialization.ts'
@@ -113,8 +114,10 @@ export async function refuseRevoked(
 ): Promise<void> {
   if (files.length === 0) return
   for (const hashType of algorithms) {
-    const jobs = files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep: false }))
-    const results = await hashFiles(jobs, { hashType, signal })
+    const results = await hashFiles(
+      files.map((file) => wholeFile(file)),
+      { hashType, signal },
+    )
     for (const [index, { name }] of files.entries()) {
       const revoked = revocations.file(name, hashType, at(at(results, index).digests, 0), when)
       if (revoked) throw revoked

@@ -1,6 +1,6 @@
 import { readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError } from '../errors.ts'
-import type { KnownDigests } from '../manifest/build.ts'
+import type { KnownDigests, RememberedManifest } from '../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
 import { ReceiptStore } from '../receipts/store.ts'
 import { signKnowing, type JustSigned, type SignedModel, type SignOptions } from '../signing/sign-model.ts'
@@ -39,13 +39,13 @@ export interface SignedAgain extends SignedModel {
 export async function signModelAgain(path: string, { previous, ...options }: SignAgainOptions): Promise<SignedAgain> {
   const startedAt = Date.now()
   const found = previous ? await findPrevious(path, previous, startedAt) : 'no previous signature was given'
-  const known = typeof found === 'string' ? () => undefined : digestsOf(found)
+  const known = typeof found === 'string' ? undefined : digestsOf(found)
   const signed = await signKnowing(path, options, known)
-  const oldest = typeof found === 'string' || signed.known.files === 0 ? startedAt : found.receipt.hashedAt
+  const oldest = typeof found === 'string' || signed.built.known.files === 0 ? startedAt : found.receipt.hashedAt
   const remembered = await leaveReceipt(signed, oldest, startedAt)
   return {
     ...signed.signed,
-    reused: { ...signed.known, ...(typeof found === 'string' ? { reason: found } : {}) },
+    reused: { ...signed.built.known, ...(typeof found === 'string' ? { reason: found } : {}) },
     remembered,
   }
 }
@@ -80,7 +80,7 @@ function digestsOf({ signature: { manifest }, receipt }: Previous): KnownDigests
 }
 
 async function leaveReceipt(
-  { signed: { rootDigest }, source, bundleDigest, listed }: JustSigned,
+  { signed: { rootDigest }, source, bundleDigest, built: { listed } }: JustSigned<RememberedManifest>,
   hashedAt: number,
   lastHashedAt: number,
 ): Promise<SignedAgain['remembered']> {

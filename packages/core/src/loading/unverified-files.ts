@@ -2,12 +2,13 @@ import { statSync } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { wholeFile } from '../hashing/hash-file.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import { nameFault } from '../manifest/names.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
-import { errno, unreadable } from '../source/read-small-file.ts'
+import { isGone, unreadable } from '../source/read-small-file.ts'
 import { AUTO_MEMORY_BYTES } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import type { FileRequest, ServedFiles } from './served-files.ts'
@@ -48,7 +49,7 @@ export class UnverifiedFiles implements ServedFiles {
       return new UnverifiedFiles(dirname(absolute), basename(absolute), [basename(absolute)], refuse, signal)
     } catch (error) {
       if (error instanceof ModelSealError) throw error
-      if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTDIR') throw unreadable(path, 'model', error)
+      if (!isGone(error)) throw unreadable(path, 'model', error)
       throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
         file: path,
         hint: 'Give the path of a model directory or file.',
@@ -80,7 +81,7 @@ export class UnverifiedFiles implements ServedFiles {
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const file = await this.find(name)
     // Read by the hashing pool like any other file, so that a large one blocks nobody.
-    const [result] = await hashFiles([{ file, ranges: [{ start: 0, end: file.identity.size }], keep: true }], {
+    const [result] = await hashFiles([wholeFile(file, true)], {
       hashType: 'sha256',
       signal: this.#signal,
     })
@@ -123,7 +124,7 @@ export class UnverifiedFiles implements ServedFiles {
       const found = await stat(path, { bigint: true })
       if (found.isFile()) return { name, path, identity: identityOf(found) }
     } catch (error) {
-      if (errno(error) !== 'ENOENT' && errno(error) !== 'ENOTDIR') throw unreadable(name, 'file', error)
+      if (!isGone(error)) throw unreadable(name, 'file', error)
       throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
     }
     throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })

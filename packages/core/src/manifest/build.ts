@@ -45,7 +45,7 @@ export async function buildManifest(
   serialization: Serialization,
   options: BuildOptions,
 ): Promise<BuiltManifest> {
-  if (serialization.method === 'shards') return buildManifestKnowing(source, serialization, options, () => undefined)
+  if (serialization.method === 'shards') return buildManifestKnowing(source, serialization, options)
   const files = await findNamed(source, serialization, options)
   const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType: serialization.hashType })
   const resources = files.map(({ name }, index) => ({ name, digest: at(digests, index) }))
@@ -61,7 +61,7 @@ export async function buildManifestKnowing(
   source: LocalSource,
   serialization: Serialization,
   options: BuildOptions,
-  knownDigests: KnownDigests,
+  knownDigests: KnownDigests = () => undefined,
 ): Promise<RememberedManifest> {
   const files = await statesOf(await findNamed(source, serialization, options), options.signal)
   checkCount(files, serialization)

@@ -102,10 +102,11 @@ async function matchNames(
     const place = unnamed ?? manifest.placeOf(file.name)
     if (place === undefined) unsigned.push(file)
     // A directory that changes while it is read may name a file twice.
-    if (place === undefined || isFound[place]) continue
-    isFound[place] = 1
-    signed.files.push(file)
-    signed.places.push(place)
+    else if (!isFound[place]) {
+      isFound[place] = 1
+      signed.files.push(file)
+      signed.places.push(place)
+    }
   }
   const problems: FileProblem[] = []
   if (!options.ignoreUnsignedFiles && !selected) {
@@ -113,9 +114,9 @@ async function matchNames(
       problems.push({ code: 'FILE_UNSIGNED', file: name })
   }
   if (unnamed === undefined && signed.files.length < listed.size) {
+    let place = 0
     for (const name of listed.keys())
-      if (!isFound[manifest.placeOf(name) ?? 0] && selected?.has(name) !== false)
-        problems.push({ code: 'FILE_MISSING', file: name })
+      if (!isFound[place++] && selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
   }
   if (problems.length > 0) throw mismatch(source, problems)
   return signed

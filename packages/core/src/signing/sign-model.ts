@@ -7,13 +7,19 @@ import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
-import { buildManifest, buildManifestKnowing, type BuiltManifest, type KnownDigests } from '../manifest/build.ts'
+import {
+  buildManifest,
+  buildManifestKnowing,
+  type BuildOptions,
+  type BuiltManifest,
+  type KnownDigests,
+  type RememberedManifest,
+} from '../manifest/build.ts'
 import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
-import type { SourceFile } from '../source/source-file.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
 import { checkPlace, writeFileWhole } from './write-file.ts'
@@ -67,25 +73,8 @@ export async function signModel(path: string, options: SignOptions): Promise<Sig
   return (await signBuilt(path, options, buildManifest)).signed
 }
 
-/** A model that was just signed, and what a receipt of it would say. */
-export interface JustSigned {
-  signed: SignedModel
-  source: LocalSource
-  /** SHA-256 of the bundle file, lowercase hex. */
-  bundleDigest: string
-  listed: readonly SourceFile[]
-  known: { files: number; bytes: number }
-}
-
-/** As {@link signModel}, for a caller who may know digests already, and wants to know the next time. */
-export async function signKnowing(path: string, options: SignOptions, known: KnownDigests): Promise<JustSigned> {
-  const { built, ...signed } = await signBuilt(path, options, (source, serialization) =>
-    buildManifestKnowing(source, serialization, options, known),
-  )
-  return { ...signed, listed: built.listed, known: built.known }
-}
-
-interface Signed<Built> {
+/** A model that was just signed, and the manifest that was built for it. */
+export interface JustSigned<Built> {
   signed: SignedModel
   source: LocalSource
   /** SHA-256 of the bundle file, lowercase hex. */
@@ -93,16 +82,25 @@ interface Signed<Built> {
   built: Built
 }
 
+/** As {@link signModel}, for a caller who may know digests already, and wants to know the next time. */
+export async function signKnowing(
+  path: string,
+  options: SignOptions,
+  known?: KnownDigests,
+): Promise<JustSigned<RememberedManifest>> {
+  return signBuilt(path, options, (...model) => buildManifestKnowing(...model, known))
+}
+
 async function signBuilt<Built extends BuiltManifest>(
   path: string,
   options: SignOptions,
-  build: (source: LocalSource, serialization: Serialization, options: DigestOptions) => Promise<Built>,
-): Promise<Signed<Built>> {
+  build: (source: LocalSource, serialization: Serialization, options: BuildOptions) => Promise<Built>,
+): Promise<JustSigned<Built>> {
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
-  const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source))])
+  const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])
   const built = await build(source, serialization, options)
   const { manifest, files, bytes } = built
 
@@ -124,9 +122,10 @@ async function signBuilt<Built extends BuiltManifest>(
 }
 
 /** The bundle of another signer is no part of the model, so that both sign the same. */
-async function bundlesInside(source: LocalSource): Promise<string[]> {
+async function bundlesInside(source: LocalSource, signature: string): Promise<string[]> {
   const path = defaultSignature(source)
-  return source.kind === 'directory' && (await isBundle(path)) ? [path] : []
+  // What is at the place of the signature has been read.
+  return source.kind === 'directory' && path !== signature && (await isBundle(path)) ? [path] : []
 }
 
 /** As in Sigstore, the timestamp is over the bytes of the signature. */

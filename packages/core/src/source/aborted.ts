@@ -1,8 +1,19 @@
+import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
 
 /** @throws {@link ModelSealError} `ABORTED` */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortedError(signal)
+}
+
+/**
+ * Leaves the thread to others for a turn of the event loop.
+ *
+ * @throws {@link ModelSealError} `ABORTED`
+ */
+export async function nextTurn(signal: AbortSignal | undefined): Promise<void> {
+  await setImmediate()
+  throwIfAborted(signal)
 }
 
 export function abortedError(signal?: AbortSignal): ModelSealError {

@@ -1,13 +1,12 @@
-import { lstatSync, readdirSync, type BigIntStats, type Dirent } from 'node:fs'
+import { readdirSync, type Dirent } from 'node:fs'
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
-import { throwIfAborted } from './aborted.ts'
+import { nextTurn } from './aborted.ts'
 import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { unreadable } from './read-small-file.ts'
-import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
+import { changed, special, stateAt, type FoundDirectory, type FoundFile } from './source-file.ts'
 
 /** What {@link findFiles} leaves out. */
 export interface FindOptions {
@@ -46,10 +45,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
     if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
     const found = lookAt(directory, source)
     for (const entry of entriesOf(directory.path)) {
-      if (++seen % ENTRIES_PER_TURN === 0) {
-        await setImmediate()
-        throwIfAborted(options.signal)
-      }
+      if (++seen % ENTRIES_PER_TURN === 0) await nextTurn(options.signal)
       const name = directory.prefix + entry.name
       if (options.ignored(name)) continue
       const path = `${directory.path}/${entry.name}`
@@ -79,8 +75,8 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
     if (!options.followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
     // OMS 6.1.1: the resource goes by the link's own name.
     const target = followLink(path, name, source.path, directory.ancestors)
-    if (target.isDirectory) directories.push(below(directory, target.path, name))
-    else if (stateAt(target.path).isFile()) files.push({ name, path: target.path })
+    if (target.stat.isDirectory()) directories.push(below(directory, target.path, name))
+    else if (target.stat.isFile()) files.push({ name, path: target.path })
     else throw special(target.path, name)
   }
 }
@@ -109,14 +105,6 @@ function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirector
   if (!stat.isDirectory())
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
   return { path, dev: stat.dev, ino: stat.ino }
-}
-
-function stateAt(path: string): BigIntStats {
-  try {
-    return lstatSync(path, { bigint: true })
-  } catch (error) {
-    throw unreadable(path, 'file', error)
-  }
 }
 
 function entriesOf(directory: string): Dirent[] {

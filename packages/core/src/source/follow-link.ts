@@ -1,13 +1,14 @@
-import { lstatSync, readlinkSync, realpathSync } from 'node:fs'
+import { readlinkSync, realpathSync, type BigIntStats } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno, unreadable } from './read-small-file.ts'
+import { stateAt } from './source-file.ts'
 
 /** Where a symbolic link of a model leads. */
 interface LinkTarget {
   /** Absolute path without any link in it. */
   path: string
-  isDirectory: boolean
+  stat: BigIntStats
 }
 
 /**
@@ -25,19 +26,11 @@ export function followLink(path: string, name: string, root: string, ancestors: 
     throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
   }
   // Without links in it, so that nothing is left to follow when it is opened.
-  const isDirectory = isDirectoryAt(target)
-  if (isDirectory && ancestors.includes(target)) {
+  const stat = stateAt(target)
+  if (stat.isDirectory() && ancestors.includes(target)) {
     throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
   }
-  return { path: target, isDirectory }
-}
-
-function isDirectoryAt(path: string): boolean {
-  try {
-    return lstatSync(path).isDirectory()
-  } catch (error) {
-    throw unreadable(path, 'file', error)
-  }
+  return { path: target, stat }
 }
 
 /** The refusal of a link in a model that allows none. */

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
-import { errno, unreadable } from './read-small-file.ts'
+import { isGone, unreadable } from './read-small-file.ts'
 import { special } from './source-file.ts'
 
 /** A model on this machine: a directory tree, or one file. */
@@ -38,7 +38,7 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     return { kind: 'file', path, givenPath: absolute, name }
   } catch (error) {
     if (error instanceof ModelSealError) throw error
-    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
+    if (isGone(error)) {
       throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
         file: path,
         hint: `Looked at ${shown(absolute)}; give the path of a model directory or file.`,

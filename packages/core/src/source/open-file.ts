@@ -1,6 +1,6 @@
 import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
-import { errno, READ_ONLY, unreadable } from './read-small-file.ts'
-import { changed, identityOf, isGone, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
+import { errno, isGone, READ_ONLY, unreadable } from './read-small-file.ts'
+import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 
 /**
  * Opens a listed file for reading, without following a link at its last component and without

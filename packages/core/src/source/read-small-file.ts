@@ -65,7 +65,7 @@ async function opened(path: string, file: SmallFile) {
   try {
     return await open(path, READ_ONLY)
   } catch (error) {
-    if (errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR') {
+    if (isGone(error)) {
       throw new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
         file: path,
         hint: file.hint,
@@ -97,4 +97,9 @@ export function unreadable(path: string, what: string, cause: unknown): ModelSea
 export function errno(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return error instanceof Error ? error.message : String(error)
+}
+
+/** True for an operating system's error that says that nothing is there. */
+export function isGone(error: unknown): boolean {
+  return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'
 }

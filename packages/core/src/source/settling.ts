@@ -21,12 +21,15 @@ export function isSettled(identity: FileIdentity): boolean {
 export class Moment {
   readonly #time = Date.now()
   readonly #uptime = process.uptime()
-  /** Milliseconds since 1970: a file whose last change has an earlier time did not change since this moment. */
-  readonly changesAfter = this.#time - COARSE_TICK - TICK
 
-  /** True for a file that may have changed since this moment. */
-  mayPrecede({ ctimeNs }: FileIdentity): boolean {
-    return Number(ctimeNs) / 1e6 >= this.changesAfter
+  /**
+   * True for a file that may have changed since this moment.
+   *
+   * @param changed when it last changed: milliseconds since 1970
+   */
+  mayPrecede(changed: number): boolean {
+    // Also for what is no time.
+    return !(changed < this.#time - COARSE_TICK - TICK)
   }
 
   /** True where the clock was set back since: times of changes tell nothing then. */
@@ -43,10 +46,16 @@ export async function settled(identities: readonly FileIdentity[]): Promise<void
   if (left > 0) await setTimeout(Math.min(left, COARSE_TICK))
 }
 
+/** When a file last changed: milliseconds since 1970, near enough to tell older ones from younger. */
+export function lastChange({ ctimeNs }: FileIdentity): number {
+  return Number(ctimeNs) / 1e6
+}
+
 /** In milliseconds. */
-function ticksLeft({ ctimeNs }: FileIdentity): number {
+function ticksLeft(identity: FileIdentity): number {
+  const { ctimeNs } = identity
   // Most files are older than any clock is coarse, which needs no exact reckoning.
-  const age = Date.now() - Number(ctimeNs) / 1e6
+  const age = Date.now() - lastChange(identity)
   if (age > 2 * COARSE_TICK) return -age
   const tick = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK : TICK
   return Number(ctimeNs / 1_000_000n) + 1 + tick - Date.now()

@@ -1,9 +1,8 @@
 import { lstatSync, type BigIntStats } from 'node:fs'
-import { setImmediate } from 'node:timers/promises'
 import { ModelSealError, shown } from '../errors.ts'
-import { throwIfAborted } from './aborted.ts'
+import { nextTurn } from './aborted.ts'
 import { othersMayWrite } from './ownership.ts'
-import { errno, unreadable } from './read-small-file.ts'
+import { isGone, unreadable } from './read-small-file.ts'
 import { isSettled } from './settling.ts'
 
 /** One regular file of a model, found but not yet looked at. */
@@ -57,9 +56,7 @@ export async function statesOf(files: readonly FoundFile[], signal: AbortSignal 
   const states: SourceFile[] = []
   for (const file of files) {
     states.push(stateOf(file))
-    if (states.length % FILES_PER_TURN !== 0) continue
-    await setImmediate()
-    throwIfAborted(signal)
+    if (states.length % FILES_PER_TURN === 0) await nextTurn(signal)
   }
   return states
 }
@@ -88,6 +85,19 @@ function readState(file: FoundFile): BigIntStats {
   }
 }
 
+/**
+ * What lies at a path; a link is not followed.
+ *
+ * @throws {@link ModelSealError} `FILE_UNREADABLE`
+ */
+export function stateAt(path: string): BigIntStats {
+  try {
+    return lstatSync(path, { bigint: true })
+  } catch (error) {
+    throw unreadable(path, 'file', error)
+  }
+}
+
 /** The identity of a file as `lstat` or `fstat` reports it. */
 export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileIdentity {
   return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
@@ -99,11 +109,6 @@ export function changed(file: FoundFile, how: string): ModelSealError {
     file: file.name,
     hint: 'Make sure that nothing writes to the model while it is signed or loaded.',
   })
-}
-
-/** True where there is nothing by a path, nor can be. */
-export function isGone(error: unknown): boolean {
-  return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'
 }
 
 /** The refusal of what is neither a file nor a directory nor a link. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Piscina } from 'piscina'
-import type { HashJob } from '../hashing/hash-file.ts'
+import { wholeFile, type HashJob } from '../hashing/hash-file.ts'
 import { hashPool } from '../hashing/pool.ts'
 import type { FoundFile } from '../source/source-file.ts'
 import { listFiles } from './list-files.ts'
@@ -11,7 +11,7 @@ import { openLocalSource } from '../source/local-source.ts'
 /** A job for each file of a directory, whole. */
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
   const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
-  return files.map((file) => ({ file, ranges: [{ start: 0, end: file.identity.size }], keep }))
+  return files.map((file) => wholeFile(file, keep))
 }
 
 /** Files of a directory as `findFiles()` would find them. */
