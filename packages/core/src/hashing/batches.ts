@@ -7,9 +7,9 @@ export const SMALL_BYTES = 16 * 1024
 /** A message to a worker carries about this much work. */
 export const BATCH_WORK = 4 * 1024 * 1024
 
-/** A file of several shards is spread over the threads; what is kept or copied is written in one go. */
+/** A file of several shards is spread over the threads; what is kept, copied or hashed as a whole is read in one go. */
 export function piecesOf(job: HashJob): HashJob[] {
-  if (job.keep || job.copyTo !== undefined || job.ranges.length <= 1) return [job]
+  if (job.keep || job.copyTo !== undefined || job.whole || job.ranges.length <= 1) return [job]
   const pieces: HashJob[] = []
   let ranges: ByteRange[] = []
   let bytes = 0

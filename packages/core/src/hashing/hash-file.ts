@@ -1,11 +1,12 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, readSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
 import { abortedError } from '../source/aborted.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
 import { changed, type SourceFile } from '../source/source-file.ts'
-import { errno, unreadable } from '../source/read-small-file.ts'
-import { ALGORITHMS, type HashType } from './algorithms.ts'
+import { unreadable } from '../source/read-small-file.ts'
+import { ALGORITHMS, type Hasher, type HashType } from './algorithms.ts'
 import type { BytesAhead } from './read-ahead.ts'
+import { SparseCopy } from './sparse-copy.ts'
 
 /** A part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
 export interface ByteRange {
@@ -20,8 +21,12 @@ export interface HashJob {
   ranges: readonly ByteRange[]
   /** True where the caller wants the hashed bytes themselves, too. */
   keep: boolean
+  /** With `keep`: how many bytes from the beginning are wanted, where that is not all of the file. */
+  keepOnly?: number
   /** Path of a new file that gets the hashed bytes as they are read. Not together with `keep`. */
   copyTo?: string
+  /** Further digests of the file as a whole, from the same reading. The ranges then cover the file in order. */
+  whole?: readonly HashType[]
 }
 
 /** A job over all of a file at once. */
@@ -32,7 +37,9 @@ export function wholeFile(file: SourceFile, keep = false): HashJob {
 export interface HashResult {
   /** Lowercase hex, one for each range. */
   digests: string[]
-  /** The very bytes that were hashed, where the job said `keep`: one buffer over the whole file. */
+  /** Lowercase hex, one for each hash type that the job wants of the whole file. */
+  whole?: string[]
+  /** The very bytes that were hashed, where the job said `keep`, in one buffer. */
   bytes?: ArrayBuffer
 }
 
@@ -124,21 +131,26 @@ interface Reading {
   hashType: HashType
   control: HashControl
   ahead: BytesAhead | undefined
-  /** Gets the whole file. */
+  /** Of the file as a whole. */
+  whole: Hasher[] | undefined
+  /** How much of the file was hashed. */
+  hashed: number
+  /** Gets the file, or its beginning. */
   bytes: ArrayBuffer | undefined
-  /** Descriptor of the copy. */
-  copy: number | undefined
+  copy: SparseCopy | undefined
 }
 
 function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): Reading {
   const { file, keep, copyTo } = job
   const fd = file.fd ?? openListed(file)
-  const reading: Reading = { file, fd, hashType, control, ahead, bytes: undefined, copy: undefined }
+  const into = { whole: undefined, hashed: 0, bytes: undefined, copy: undefined }
+  const reading: Reading = { file, fd, hashType, control, ahead, ...into }
   try {
     // Of a file that is read in one go, what it is afterwards tells what it was.
     if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
-    if (keep) reading.bytes = allocate(file)
-    if (copyTo !== undefined) reading.copy = copying(file, () => openSync(copyTo, 'wx', 0o600))
+    if (job.whole) reading.whole = job.whole.map((type) => ALGORITHMS[type].start())
+    if (keep) reading.bytes = allocate(file, job.keepOnly)
+    if (copyTo !== undefined) reading.copy = new SparseCopy(copyTo, file)
     return reading
   } catch (error) {
     const refusal = failure(reading, error)
@@ -147,9 +159,13 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
   }
 }
 
-function finished({ file, fd, bytes }: Reading, digests: string[]): HashResult {
+function finished({ file, fd, whole, hashed, bytes, copy }: Reading, digests: string[]): HashResult {
   checkUnchanged(file, fd)
-  return bytes ? { digests, bytes } : { digests }
+  copy?.setLength(hashed)
+  if (!whole) return bytes ? { digests, bytes } : { digests }
+  if (hashed !== file.identity.size) throw new RangeError(`${hashed} of ${file.identity.size} bytes in ranges`)
+  const result = { digests, whole: whole.map((hasher) => hasher.hex()) }
+  return bytes ? { ...result, bytes } : result
 }
 
 /** Where a file changed meanwhile, that is what is reported. */
@@ -166,7 +182,7 @@ function failure({ file, fd }: Reading, error: unknown): ModelSealError {
 /** @throws {@link ModelSealError} `COPY_FAILED` where the last bytes of the copy did not find room */
 function end({ file, fd, copy }: Reading): void {
   try {
-    if (copy !== undefined) copying(file, () => closeSync(copy))
+    copy?.close()
   } finally {
     if (file.fd === undefined) closeSync(fd)
   }
@@ -175,7 +191,7 @@ function end({ file, fd, copy }: Reading): void {
 function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
   const chunk = roomFor(start, end, reading)
   readFully(chunk, start, reading)
-  write(chunk, reading)
+  passOn(chunk, start, reading)
   return ALGORITHMS[reading.hashType].whole(chunk)
 }
 
@@ -192,7 +208,7 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<v
     const chunk = read ?? roomFor(offset, end, reading)
     if (read) control.advance(read.length)
     else readFully(chunk, offset, reading)
-    write(chunk, reading)
+    passOn(chunk, offset, reading)
     hasher.update(chunk)
     offset += chunk.length
     yield
@@ -203,8 +219,19 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<v
 /** Where the next bytes of the file go, up to a chunk of them. */
 function roomFor(start: number, end: number, { bytes }: Reading): Uint8Array {
   const length = Math.min(CHUNK_BYTES, end - start)
-  if (bytes) return new Uint8Array(bytes, start, length)
+  if (bytes && start + length <= bytes.byteLength) return new Uint8Array(bytes, start, length)
   return chunkBuffer().subarray(0, length)
+}
+
+/** The bytes go from here to everything that is to have them, so that no byte is read twice. */
+function passOn(chunk: Uint8Array, position: number, reading: Reading): void {
+  const { whole, bytes, copy } = reading
+  // Where the end of what is wanted lies within this chunk.
+  if (bytes && position < bytes.byteLength && position + chunk.length > bytes.byteLength)
+    new Uint8Array(bytes, position).set(chunk.subarray(0, bytes.byteLength - position))
+  copy?.write(chunk, position)
+  if (whole) for (const hasher of whole) hasher.update(chunk)
+  reading.hashed += chunk.length
 }
 
 function readFully(into: Uint8Array, position: number, { file, fd, control }: Reading): void {
@@ -224,33 +251,9 @@ export function fillFrom(fd: number, into: Uint8Array, position: number): number
   return done
 }
 
-/** @throws {@link ModelSealError} `COPY_FAILED` */
-function write(chunk: Uint8Array, { file, copy }: Reading): void {
-  if (copy === undefined) return
-  copying(file, () => {
-    for (let done = 0; done < chunk.length;) done += writeSync(copy, chunk, done)
-  })
-}
-
-function copying<T>(file: SourceFile, write: () => T): T {
+function allocate(file: SourceFile, wanted = Infinity): ArrayBuffer {
   try {
-    return write()
-  } catch (cause) {
-    throw new ModelSealError(
-      'COPY_FAILED',
-      `The private copy of ${shown(file.name)} could not be written (${errno(cause)}).`,
-      {
-        file: file.name,
-        hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
-        cause,
-      },
-    )
-  }
-}
-
-function allocate(file: SourceFile): ArrayBuffer {
-  try {
-    return new ArrayBuffer(file.identity.size)
+    return new ArrayBuffer(Math.min(file.identity.size, wanted))
   } catch (error) {
     throw new ModelSealError('FILE_TOO_LARGE', `The file ${shown(file.name)} does not fit into memory as one buffer.`, {
       file: file.name,

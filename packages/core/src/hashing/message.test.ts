@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { HashJob } from './hash-file.ts'
-import { packJobs, resultsOf, unpackJobs } from './message.ts'
+import { ALGORITHMS, type HashType } from './algorithms.ts'
+import { packDigests, packJobs, resultsOf, unpackJobs } from './message.ts'
 
 const field = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 const position = fc.maxSafeNat()
@@ -20,9 +21,19 @@ const job: fc.Arbitrary<HashJob> = fc.record(
     ranges: fc.array(fc.record({ start: position, end: position })),
     keep: fc.boolean(),
     copyTo: fc.string(),
+    whole: fc.subarray(Object.keys(ALGORITHMS) as HashType[], { minLength: 1 }),
   },
   { requiredKeys: ['file', 'ranges', 'keep'] },
 )
+
+test('a job that keeps a part of a file keeps the same part in a thread', () => {
+  fc.assert(
+    fc.property(job, fc.nat(), (one, keepOnly) => {
+      const kept = { ...one, keep: true, keepOnly }
+      expect(unpackJobs(structuredClone(packJobs([kept])))).toEqual([kept])
+    }),
+  )
+})
 
 test('jobs reach a thread as they were', () => {
   fc.assert(
@@ -32,13 +43,14 @@ test('jobs reach a thread as they were', () => {
   )
 })
 
-test('digests come back to the jobs whose ranges they are of', () => {
+test('digests come back to the jobs that they are of', () => {
   fc.assert(
     fc.property(fc.array(job), (jobs) => {
-      const digests = jobs.flatMap(({ ranges }, index) => ranges.map((_, part) => `${index}:${part}`))
-      expect(resultsOf(jobs, digests)).toEqual(
-        jobs.map(({ ranges }, index) => ({ digests: ranges.map((_, part) => `${index}:${part}`) })),
-      )
+      const results = jobs.map(({ ranges, whole }, index) => ({
+        digests: ranges.map((_, part) => `${index}:${part}`),
+        ...(whole ? { whole: whole.map((type) => `${index}:${type}`) } : {}),
+      }))
+      expect(resultsOf(jobs, packDigests(results))).toEqual(results)
     }),
   )
 })

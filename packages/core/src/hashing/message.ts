@@ -16,11 +16,7 @@ export interface PackedJobs {
   extras: ReadonlyMap<number, Extras>
 }
 
-interface Extras {
-  keep: boolean
-  copyTo: string | undefined
-  fd: number | undefined
-}
+type Extras = Pick<HashJob, 'keep' | 'keepOnly' | 'copyTo' | 'whole'> & Pick<HashJob['file'], 'fd'>
 
 const IDENTITY_FIELDS = 5
 
@@ -29,7 +25,8 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
   const ranges = new Float64Array(jobs.reduce((sum, job) => sum + 1 + 2 * job.ranges.length, 0))
   const extras = new Map<number, Extras>()
   let place = 0
-  for (const [index, { file, keep, copyTo, ranges: own }] of jobs.entries()) {
+  for (const [index, job] of jobs.entries()) {
+    const { file, ranges: own } = job
     const { dev, ino, size, mtimeNs, ctimeNs } = file.identity
     // Node.js reads them as 64 bits with a sign, so each fits.
     const field = index * IDENTITY_FIELDS
@@ -43,7 +40,8 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
       ranges[place++] = start
       ranges[place++] = end
     }
-    if (keep || copyTo !== undefined || file.fd !== undefined) extras.set(index, { keep, copyTo, fd: file.fd })
+    const extra = extrasOf(job)
+    if (extra) extras.set(index, extra)
   }
   return {
     names: jobs.map(({ file }) => file.name),
@@ -51,6 +49,17 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
     identities,
     ranges,
     extras,
+  }
+}
+
+function extrasOf({ file: { fd }, keep, keepOnly, copyTo, whole }: HashJob): Extras | undefined {
+  if (!keep && copyTo === undefined && fd === undefined && !whole) return undefined
+  return {
+    keep,
+    ...(keepOnly === undefined ? {} : { keepOnly }),
+    ...(copyTo === undefined ? {} : { copyTo }),
+    ...(whole ? { whole } : {}),
+    ...(fd === undefined ? {} : { fd }),
   }
 }
 
@@ -66,18 +75,26 @@ export function unpackJobs({ names, paths, identities, ranges, extras }: PackedJ
       mtimeNs: at(identities, field + 3),
       ctimeNs: at(identities, field + 4),
     }
-    const { keep = false, copyTo, fd } = extras.get(index) ?? {}
+    const { fd, ...wanted } = extras.get(index) ?? { keep: false }
     return {
       file: { name, path: at(paths, index), identity, ...(fd === undefined ? {} : { fd }) },
       ranges: Array.from({ length: at(ranges, place++) }, range),
-      keep,
-      ...(copyTo === undefined ? {} : { copyTo }),
+      ...wanted,
     }
   })
 }
 
-/** The results of jobs from their digests, one for each range, on the way back. */
+/** The digests of results on the way back: of each job those of its ranges, then those of the whole file. */
+export function packDigests(results: readonly HashResult[]): string[] {
+  return results.flatMap(({ digests, whole }) => (whole ? [...digests, ...whole] : digests))
+}
+
+/** The results of jobs, from what {@link packDigests} made of them. */
 export function resultsOf(jobs: readonly HashJob[], digests: readonly string[]): HashResult[] {
   let next = 0
-  return jobs.map(({ ranges }) => ({ digests: digests.slice(next, (next += ranges.length)) }))
+  const take = (count: number) => digests.slice(next, (next += count))
+  return jobs.map(({ ranges, whole }) => {
+    const result = { digests: take(ranges.length) }
+    return whole ? { ...result, whole: take(whole.length) } : result
+  })
 }

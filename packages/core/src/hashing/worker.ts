@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { ModelSealError, type SerializedError } from '../errors.ts'
 import type { HashType } from './algorithms.ts'
 import { hashFile, type HashJob } from './hash-file.ts'
-import { unpackJobs, type PackedJobs } from './message.ts'
+import { packDigests, unpackJobs, type PackedJobs } from './message.ts'
 import { BytesAhead, type ReadAheadMemory } from './read-ahead.ts'
 import { readFilesAhead } from './read-file-ahead.ts'
 import { sharedControl, tellStarted } from './shared-control.ts'
@@ -34,7 +34,7 @@ export function hashBatch(batch: HashBatch): HashBatchResult {
     const bytes = results.flatMap((result) => result.bytes ?? [])
     // By a port of our own, since the way of a pool to move a result differs between its versions.
     batch.bytes?.postMessage(bytes, bytes)
-    return { digests: results.flatMap(({ digests }) => digests) }
+    return { digests: packDigests(results) }
   } catch (error) {
     if (error instanceof ModelSealError) return { error: error.toJSON() }
     throw error

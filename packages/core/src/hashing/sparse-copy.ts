@@ -1,0 +1,73 @@
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { ModelSealError, shown } from '../errors.ts'
+import { errno } from '../source/read-small-file.ts'
+import type { SourceFile } from '../source/source-file.ts'
+
+/** As many zeros as are looked for at a time. */
+const ZEROS = new Uint8Array(256 * 1024)
+
+/**
+ * A copy of a file that takes no room for zeros: they are left out, as holes, so that a sparse file
+ * of any size does not fill the disk.
+ */
+export class SparseCopy {
+  readonly #file: SourceFile
+  readonly #fd: number
+  #end = 0
+
+  /**
+   * @param path of the copy, which is not there yet
+   * @param file that is copied, for messages
+   * @throws {@link ModelSealError} `COPY_FAILED`
+   */
+  constructor(path: string, file: SourceFile) {
+    this.#file = file
+    this.#fd = this.#copying(() => openSync(path, 'wx', 0o600))
+  }
+
+  /** @throws {@link ModelSealError} `COPY_FAILED` */
+  write(chunk: Uint8Array, position: number): void {
+    if (isZero(chunk)) return
+    this.#end = Math.max(this.#end, position + chunk.length)
+    this.#copying(() => {
+      for (let done = 0; done < chunk.length;)
+        done += writeSync(this.#fd, chunk, done, chunk.length - done, position + done)
+    })
+  }
+
+  /**
+   * Where the last bytes are zeros, nothing else says how long the file is.
+   *
+   * @throws {@link ModelSealError} `COPY_FAILED`
+   */
+  setLength(bytes: number): void {
+    if (this.#end < bytes) this.#copying(() => ftruncateSync(this.#fd, bytes))
+  }
+
+  /** @throws {@link ModelSealError} `COPY_FAILED` where the last bytes of the copy did not find room */
+  close(): void {
+    this.#copying(() => closeSync(this.#fd))
+  }
+
+  #copying<T>(write: () => T): T {
+    try {
+      return write()
+    } catch (cause) {
+      const { name } = this.#file
+      throw new ModelSealError(
+        'COPY_FAILED',
+        `The private copy of ${shown(name)} could not be written (${errno(cause)}).`,
+        {
+          file: name,
+          hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
+          cause,
+        },
+      )
+    }
+  }
+}
+
+/** The comparison ends at the first byte that is none, so it costs nothing where there is one. */
+function isZero(chunk: Uint8Array): boolean {
+  return chunk.length <= ZEROS.length && Buffer.compare(chunk, ZEROS.subarray(0, chunk.length)) === 0
+}
