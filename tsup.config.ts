@@ -14,6 +14,7 @@ const entry = Object.fromEntries(
     'model-files': 'src/model-files.ts',
     'any-runtime': 'src/any-runtime.ts',
     errors: 'src/errors.ts',
+    environment: 'src/environment.ts',
     main: 'src/main.ts',
     // The program carries the core, so it carries the core's worker, too.
     'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',

@@ -1,3 +1,7 @@
+import { handToThreads } from './environment.ts'
+
+handToThreads()
+
 export { ERROR_CODES, ModelSealError, shown } from './errors.ts'
 export type { ErrorCode, ErrorDetails, FileProblem, SerializedError } from './errors.ts'
 export { LOAD_CHANNEL, POLICY_CHANNEL, VERDICT_CHANNEL, type LoadTrace, type PolicyReload } from './events.ts'

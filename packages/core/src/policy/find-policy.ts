@@ -1,16 +1,15 @@
 import { access } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
+import { environment, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { absolutePath } from '../source/local-source.ts'
-
-/** The environment variable that names a policy file. */
-export const POLICY_VARIABLE = 'MODELSEAL_POLICY'
 
 const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
 
 /**
  * Finds the policy file: the given one, else `MODELSEAL_POLICY`, else the nearest
- * `modelseal.policy.{yaml,yml,json}` from the working directory upward.
+ * `modelseal.policy.{yaml,yml,json}` from the working directory upward. The environment and the working directory
+ * count as they are at the call, or as they were fixed: see {@link environment}.
  *
  * @returns an absolute path
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`; `POLICY_INVALID` where one directory has two
@@ -18,9 +17,10 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
 export async function findPolicy(given: string | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return absolutePath(given)
-  const named = process.env[POLICY_VARIABLE]
-  if (named) return resolve(named)
-  for (let directory = process.cwd(); ; directory = dirname(directory)) {
+  const { variables, directory: start } = environment()
+  if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
+  if (start === undefined) throw workingDirectoryMissing('the trust policy')
+  for (let directory = start; ; directory = dirname(directory)) {
     const found = await policiesIn(directory)
     if (found.length > 1) {
       throw new ModelSealError('POLICY_INVALID', `The directory ${shown(directory)} has more than one trust policy.`, {
@@ -33,7 +33,7 @@ export async function findPolicy(given: string | undefined): Promise<string> {
     if (dirname(directory) === directory) break
   }
   throw new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
-    hint: `Give the option "policy", set ${POLICY_VARIABLE}, or put ${NAMES[0]} into the working directory or one above it.`,
+    hint: `Give the option "policy", set MODELSEAL_POLICY, or put ${NAMES[0]} into the working directory or one above it.`,
   })
 }
 

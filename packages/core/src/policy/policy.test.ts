@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { POLICY_VARIABLE } from './find-policy.ts'
 import { ModelFacts } from './match.ts'
 import { loadPolicy, ruleFor } from './policy.ts'
 
@@ -96,7 +95,7 @@ describe('a policy is refused that', () => {
 
 describe('the policy that counts', () => {
   function inDirectory(directory: string, variable?: string): void {
-    const before = { directory: process.cwd(), variable: process.env[POLICY_VARIABLE] }
+    const before = { directory: process.cwd(), variable: process.env['MODELSEAL_POLICY'] }
     onTestFinished(() => {
       process.chdir(before.directory)
       setVariable(before.variable)
@@ -107,8 +106,8 @@ describe('the policy that counts', () => {
 
   function setVariable(value: string | undefined): void {
     // eslint-disable-next-line @typescript-eslint/no-dynamic-delete
-    if (value === undefined) delete process.env[POLICY_VARIABLE]
-    else process.env[POLICY_VARIABLE] = value
+    if (value === undefined) delete process.env['MODELSEAL_POLICY']
+    else process.env['MODELSEAL_POLICY'] = value
   }
 
   function tree(): string {

@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
+import { environment } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { othersMayWrite } from './ownership.ts'
 import { errno } from './read-small-file.ts'
@@ -75,9 +75,9 @@ export async function checkCacheFolder(kind: string): Promise<void> {
 const NAME_ONE = 'Name one that this user can make with MODELSEAL_CACHE.'
 
 function cacheDirectory(): string | undefined {
-  const { MODELSEAL_CACHE: given, XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = process.env
-  if (given) return resolve(given)
-  const home = homeDirectory()
+  const { variables, home } = environment()
+  const { MODELSEAL_CACHE: given, XDG_CACHE_HOME: xdg, LOCALAPPDATA: local } = variables
+  if (given !== undefined) return given
   if (process.platform === 'win32') {
     const data = local ?? (home && join(home, 'AppData', 'Local'))
     return data && join(data, 'modelseal', 'Cache')
@@ -86,17 +86,6 @@ function cacheDirectory(): string | undefined {
   // The specification has relative paths ignored.
   if (xdg && isAbsolute(xdg)) return join(xdg, 'modelseal')
   return home && join(home, '.cache', 'modelseal')
-}
-
-function homeDirectory(): string | undefined {
-  try {
-    const home = homedir()
-    // One that is relative would be another in each working directory.
-    return isAbsolute(home) ? home : undefined
-  } catch {
-    // Neither HOME, nor an entry in the list of users.
-    return undefined
-  }
 }
 
 async function checkUnwritable(directory: string): Promise<void> {

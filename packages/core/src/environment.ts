@@ -1,0 +1,203 @@
+import { homedir } from 'node:os'
+import { isAbsolute, resolve } from 'node:path'
+import { ModelSealError } from './errors.ts'
+
+/**
+ * Every environment variable that decides what is trusted, and how its value is kept: a path as an absolute
+ * one, anything else as text.
+ *
+ * To add a variable, add its name here and read it with {@link variable}. It is then fixed, inherited by threads and
+ * handed to child processes like the others. Nothing else reads `process.env` for a decision about trust. Secrets
+ * do not belong here: the process list shows what child processes are handed.
+ */
+const VARIABLES = {
+  MODELSEAL_POLICY: 'path',
+  MODELSEAL_POLICY_OWNER: 'text',
+  MODELSEAL_MODE: 'text',
+  MODELSEAL_CACHE: 'path',
+  XDG_CACHE_HOME: 'text',
+  LOCALAPPDATA: 'text',
+} as const
+
+export type Variable = keyof typeof VARIABLES
+
+/** What a thread takes from its surroundings. It has no prototype, and does not change. */
+export interface Environment {
+  /** True where it was fixed when the process started; no variable of a thread or child process then changes it. */
+  readonly fixed: boolean
+  /** Where the search for a policy begins: absolute. Undefined where the working directory was deleted. */
+  readonly directory: string | undefined
+  /** Home directory of the user: absolute. Undefined for a user who has none. */
+  readonly home: string | undefined
+  /** Only those that are set, and not to an empty text. */
+  readonly variables: Readonly<Partial<Record<Variable, string>>>
+}
+
+/**
+ * The environment that counts in this thread now: the one that was fixed; else the variables of the thread, and for
+ * those that it lacks, the variables that its parent had when it started the thread.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path where the working directory was deleted
+ */
+export function environment(): Environment {
+  return threadState()[FIXED] ?? readEnvironment()
+}
+
+/**
+ * The value of one variable in {@link environment}; undefined where it is not set, or empty.
+ *
+ * @throws {@link ModelSealError} as there
+ */
+export function variable(name: Variable): string | undefined {
+  return environment().variables[name]
+}
+
+/**
+ * Fixes the environment of this thread: as it is in the thread that started it, where it is fixed there; else as it
+ * was handed over; else as it is now. Whatever changes `process.env` afterwards has no effect.
+ *
+ * @param handed what {@link encodeEnvironment} gave in the process that started this one
+ * @throws {@link ModelSealError} as {@link environment}
+ */
+export function fixEnvironment(handed?: string): Environment {
+  const state = threadState()
+  if (!state[FIXED]) {
+    const given = handed === undefined ? undefined : decode(handed)
+    define(FIXED, frozen({ ...(given ?? readEnvironment()), fixed: true }))
+  }
+  return environment()
+}
+
+/** The present environment as one line of text, for {@link fixEnvironment} in another process. */
+export function encodeEnvironment(): string {
+  return JSON.stringify(environment())
+}
+
+/**
+ * Has every thread that this one starts from now on inherit the environment, whatever `env` it is given. Done when
+ * the core is imported, so that threads inherit it before the first load, too.
+ */
+export function handToThreads(): void {
+  threadState()
+  // Node copies it whenever a thread is started, and asks the getter then: a thread inherits what counts at that moment.
+  process.getBuiltinModule('node:worker_threads').setEnvironmentData(DATA, {
+    get text() {
+      try {
+        return encodeEnvironment()
+      } catch {
+        return undefined
+      }
+    },
+  })
+}
+
+/** Name of the environment data (`node:worker_threads`) that threads inherit. */
+const DATA = 'modelseal.environment'
+// Shared by the ESM and the CommonJS build of this module.
+const FIXED = Symbol.for('modelseal.environment.fixed')
+const INHERITED = Symbol.for('modelseal.environment.inherited')
+
+interface ThreadState {
+  [FIXED]?: Environment
+  [INHERITED]?: Environment | undefined
+}
+
+function threadState(): ThreadState {
+  const state = globalThis as ThreadState
+  if (!Object.hasOwn(state, INHERITED)) {
+    const { getEnvironmentData, isMainThread } = process.getBuiltinModule('node:worker_threads')
+    const inherited = isMainThread ? undefined : decode(textIn(getEnvironmentData(DATA)))
+    define(INHERITED, inherited)
+    if (inherited?.fixed) define(FIXED, inherited)
+    handToThreads()
+  }
+  return state
+}
+
+function define(name: symbol, value: Environment | undefined): void {
+  Object.defineProperty(globalThis, name, { value })
+}
+
+function textIn(data: unknown): string | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  const text: unknown = Object.getOwnPropertyDescriptor(data, 'text')?.value
+  return typeof text === 'string' ? text : undefined
+}
+
+function readEnvironment(): Environment {
+  const inherited = (globalThis as ThreadState)[INHERITED]
+  const variables: Environment['variables'] = Object.fromEntries(
+    (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {
+      const value = ownText(process.env, name)
+      if (!value) return inherited?.variables[name] === undefined ? [] : [[name, inherited.variables[name]]]
+      return [[name, VARIABLES[name] === 'path' ? absolute(name, value) : value]]
+    }),
+  )
+  return frozen({ fixed: false, directory: workingDirectory(), home: homeDirectory(), variables })
+}
+
+/** @returns undefined for what no thread or process of ours wrote */
+function decode(text: string | undefined): Environment | undefined {
+  if (text === undefined) return undefined
+  try {
+    const given = JSON.parse(text) as object
+    const variables = (Object.getOwnPropertyDescriptor(given, 'variables')?.value ?? {}) as object
+    return frozen({
+      fixed: Object.getOwnPropertyDescriptor(given, 'fixed')?.value === true,
+      directory: ownText(given, 'directory'),
+      home: ownText(given, 'home'),
+      variables: Object.fromEntries(
+        (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {
+          const value = ownText(variables, name)
+          return value ? [[name, value]] : []
+        }),
+      ),
+    })
+  } catch {
+    return undefined
+  }
+}
+
+function frozen({ variables, ...rest }: Environment): Environment {
+  return Object.freeze({ __proto__: null, ...rest, variables: Object.freeze({ __proto__: null, ...variables }) })
+}
+
+function ownText(object: object, name: string): string | undefined {
+  const value: unknown = Object.hasOwn(object, name) ? (object as Record<string, unknown>)[name] : undefined
+  return typeof value === 'string' ? value : undefined
+}
+
+function absolute(name: Variable, path: string): string {
+  if (isAbsolute(path)) return resolve(path)
+  const directory = workingDirectory()
+  if (directory !== undefined) return resolve(directory, path)
+  throw workingDirectoryMissing(name)
+}
+
+/** @param what is looked for by a relative path, or from the working directory upward */
+export function workingDirectoryMissing(what: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Cannot find ${what}: the working directory does not exist.`, {
+    expected: 'an absolute path, or a process whose working directory exists',
+    hint: 'The working directory of the process was deleted. Give an absolute path, or start the process elsewhere.',
+  })
+}
+
+/** Undefined where it was deleted. */
+export function workingDirectory(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
+}
+
+function homeDirectory(): string | undefined {
+  try {
+    const home = homedir()
+    // One that is relative would be another in each working directory.
+    return isAbsolute(home) ? home : undefined
+  } catch {
+    // Neither HOME, nor an entry in the list of users.
+    return undefined
+  }
+}
