@@ -31,6 +31,9 @@ describe('referencedName', () => {
     'a%2foutside.bin',
     'a%5Coutside.bin',
     '%252e%252e/outside.bin',
+    'weights.bin\0',
+    'weights.bin\0.signed',
+    '\0',
   ])('refuses %s, which can lead out of the model', (reference) => {
     expect(() => referencedName('web/model.json', reference)).toThrow(expect.objectContaining({ code: 'PATH_ESCAPES' }))
   })

@@ -8,7 +8,7 @@ import { ModelSealError, shown } from '../errors.ts'
  * @param from name of the referring file, relative to the model
  * @param reference as the file has it
  * @throws {@link ModelSealError} `PATH_ESCAPES` for what is absolute, a URL, has a `..` component
- * or a backslash, plain or percent-encoded
+ * or a backslash, plain or percent-encoded, or a NUL character
  * @example
  * ```ts
  * referencedName('web/model.json', 'weights/group1-shard1of2.bin') // 'web/weights/group1-shard1of2.bin'
@@ -37,6 +37,8 @@ const NOT_RELATIVE = /^([a-z]:|[a-z][a-z0-9+.-]*:\/)/i
 function referenceFault(reference: string): string | undefined {
   if (reference.startsWith('/')) return 'it is absolute'
   if (reference.includes('\\')) return 'it contains a backslash'
+  // Runtimes end the name there.
+  if (reference.includes('\0')) return 'it contains a NUL character'
   if (NOT_RELATIVE.test(reference)) return 'it is a URL, or begins with a drive letter'
   if (ENCODED.test(reference)) return 'it contains a percent-encoded dot, slash or backslash'
   if (reference.split('/').includes('..')) return 'it contains a ".." component'

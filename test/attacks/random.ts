@@ -1,0 +1,75 @@
+// Random attacks are repeatable: each case is made from a seed of its own, and whoever gets that seed
+// makes the same case again.
+
+/** `ATTACK_RUNS`: how many cases a harness makes; `.ci/run` asks for 2,000, a long run by hand for 100,000. */
+export function attackRuns(usual: number): number {
+  return numberFrom('ATTACK_RUNS') ?? usual
+}
+
+/** The seed of the first case; the following cases count up from it. */
+export function firstSeed(): number {
+  return numberFrom('ATTACK_SEED') ?? Math.floor(Math.random() * 2 ** 31)
+}
+
+/** What to put in front of a failure, so that it can be had again. */
+export function reproducing(seed: number): string {
+  return `Run this again with ATTACK_SEED=${seed} ATTACK_RUNS=1.`
+}
+
+function numberFrom(variable: string): number | undefined {
+  const text = process.env[variable]
+  if (text === undefined || text === '') return undefined
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${variable} is not a whole number: ${text}`)
+  return value
+}
+
+/** SplitMix32: neighbouring seeds give unrelated sequences. */
+export class Random {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+    this.#next()
+  }
+
+  #next(): number {
+    this.#state = (this.#state + 0x9e3779b9) >>> 0
+    let z = this.#state
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+    return (z ^ (z >>> 15)) >>> 0
+  }
+
+  /** From 0 up to, and without, `count`. */
+  below(count: number): number {
+    return Math.floor((this.#next() / 2 ** 32) * count)
+  }
+
+  chance(probability: number): boolean {
+    return this.#next() / 2 ** 32 < probability
+  }
+
+  pick<T>(items: readonly T[]): T {
+    if (items.length === 0) throw new Error('There is nothing to pick from.')
+    return items[this.below(items.length)] as T
+  }
+
+  /** 0, 1, 2 … each less likely than the one before by `again`. */
+  geometric(again: number): number {
+    let count = 0
+    while (this.chance(again)) count++
+    return count
+  }
+
+  shuffled<T>(items: readonly T[]): T[] {
+    const left = [...items]
+    const shuffled: T[] = []
+    while (left.length > 0) shuffled.push(...left.splice(this.below(left.length), 1))
+    return shuffled
+  }
+
+  bytes(count: number): Buffer {
+    return Buffer.from(Array.from({ length: count }, () => this.below(256)))
+  }
+}
