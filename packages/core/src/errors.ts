@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   // The bundle and what is in it
   BUNDLE_NOT_FOUND: 'no signature bundle was found for the model',
   BUNDLE_TOO_LARGE: 'the bundle is larger than any bundle has reason to be',
+  CLAIM_TOO_LARGE: 'a statement is too large to be read before its signature is verified',
   BUNDLE_MALFORMED: 'the bundle lacks a field, has one too many, or one of the wrong type',
   BUNDLE_MEDIA_TYPE: 'the bundle is not of a known Sigstore bundle media type',
   BASE64_INVALID: 'a field is not canonical base64',

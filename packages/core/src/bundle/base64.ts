@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import type { Steps } from '../source/turns.ts'
 
 /**
  * Decodes standard base64 (RFC 4648 section 4) in its one canonical form: padded, no white space,
@@ -9,7 +10,34 @@ import { ModelSealError, shown } from '../errors.ts'
 export function decodeBase64(text: string, field: string, file?: string): Buffer {
   const bytes = Buffer.from(text, 'base64')
   if (isCanonical(text, bytes)) return bytes
-  throw new ModelSealError(
+  throw notCanonical(field, file)
+}
+
+/**
+ * Decodes a long text step by step, as {@link decodeBase64} does.
+ *
+ * @param text ASCII; as it stands in a JSON string, so that there may be escapes in it
+ * @throws {@link ModelSealError} `BASE64_INVALID`
+ */
+export function* base64Steps(text: Buffer, field: string, file?: string): Steps<Buffer> {
+  const plain = text.includes(BACKSLASH) ? yield* unescapedSteps(text) : text
+  if (!plain) throw notCanonical(field, file)
+  const bytes = Buffer.allocUnsafeSlow(Math.ceil(plain.length / 4) * 3)
+  let length = 0
+  for (let start = 0; start < plain.length; start += LETTERS) {
+    const letters = plain.toString('latin1', start, Math.min(start + LETTERS, plain.length))
+    const written = bytes.write(letters, length, 'base64')
+    // Of all pieces but the last, three bytes for four letters: without padding.
+    const whole = start + LETTERS >= plain.length || written === PIECE
+    if (!whole || bytes.toString('base64', length, length + written) !== letters) throw notCanonical(field, file)
+    length += written
+    yield
+  }
+  return bytes.subarray(0, length)
+}
+
+function notCanonical(field: string, file: string | undefined): ModelSealError {
+  return new ModelSealError(
     'BASE64_INVALID',
     `The field ${field}${file === undefined ? '' : ` of ${shown(file)}`} is not canonical base64.`,
     { file },
@@ -18,6 +46,12 @@ export function decodeBase64(text: string, field: string, file?: string): Buffer
 
 /** A piece of the bytes; a multiple of three, so that it is encoded without padding. */
 const PIECE = 3 * 16 * 1024
+/** The same piece as base64. */
+const LETTERS = (PIECE / 3) * 4
+
+const BACKSLASH = 0x5c
+/** Characters of `\\u0041`, less one. */
+const REST_OF_ESCAPE = 5
 
 /** The encoder writes the canonical form; to compare with that is faster than any look at the letters. */
 function isCanonical(text: string, bytes: Buffer): boolean {
@@ -27,4 +61,31 @@ function isCanonical(text: string, bytes: Buffer): boolean {
     if (!text.startsWith(piece, (start / 3) * 4)) return false
   }
   return true
+}
+
+/** What JSON escapes stand for; undefined where they are none of JSON's, or stand for what is not ASCII. */
+function* unescapedSteps(text: Buffer): Steps<Buffer | undefined> {
+  const plain = Buffer.allocUnsafeSlow(text.length)
+  let length = 0
+  for (let start = 0; start < text.length;) {
+    let end = Math.min(start + LETTERS, text.length)
+    // No escape may be cut in two. One of a backslash may be: that is no letter of base64.
+    const escape = text.lastIndexOf(BACKSLASH, end - 1)
+    if (end < text.length && escape >= end - REST_OF_ESCAPE && escape > start) end = escape
+    const piece = unescaped(text.toString('latin1', start, end))
+    if (piece === undefined) return undefined
+    length += plain.write(piece, length, 'latin1')
+    start = end
+    yield
+  }
+  return plain.subarray(0, length)
+}
+
+function unescaped(piece: string): string | undefined {
+  try {
+    const plain = JSON.parse(`"${piece}"`) as string
+    return /^[\x20-\x7e]*$/.test(plain) ? plain : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
-import { decodeBase64 } from './base64.ts'
+import { atOnce, inTurns, type Steps } from '../source/turns.ts'
+import { base64Steps, decodeBase64 } from './base64.ts'
+import { cutPayload, longString } from './cut-payload.ts'
 import { IN_TOTO_PAYLOAD_TYPE, type Envelope } from './dsse.ts'
 import { Fields } from './fields.ts'
-import { parseStrictJson } from './json.ts'
+import { strictJsonSteps } from './json.ts'
 
 /** How a bundle was signed (OMS 4.1). */
 export type SigningMethod = 'key' | 'certificate' | 'sigstore'
@@ -36,10 +38,13 @@ export interface UnverifiedBundle {
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 
-/** A manifest of a million files is about 200 MB; nothing real is larger. */
-export const MAX_BUNDLE_BYTES = 256 * 1024 * 1024
+/** A manifest of 100,000 files makes a bundle of 17 MiB. Who needs more says so (`maxBundleBytes`). */
+export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024
+/** The most that can be asked for: more fits into no string. */
+export const LARGEST_BUNDLE_BYTES = 512_000_000
+
 /** Outside of its payload, a bundle holds a few certificates and log entries. */
-const MAX_VALUES = 100_000
+const MAX_VALUES = 10_000
 
 /** One is usual; a second authority is a spare. */
 const MAX_TIMESTAMPS = 8
@@ -59,40 +64,70 @@ const METHOD_FIELDS = { publicKey: 'key', x509CertificateChain: 'certificate', c
  * `BUNDLE_MALFORMED`, `PAYLOAD_TYPE`, `SIGNATURE_COUNT`, `BASE64_INVALID`
  */
 export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle {
-  if (input.length > MAX_BUNDLE_BYTES) {
-    throw new ModelSealError('BUNDLE_TOO_LARGE', `The bundle is larger than any real one.`, {
-      file: path,
-      expected: `at most ${MAX_BUNDLE_BYTES} bytes`,
-      found: `${input.length} bytes`,
-    })
-  }
+  if (input.length > MAX_BUNDLE_BYTES) throw bundleTooLarge(path, MAX_BUNDLE_BYTES, { found: `${input.length} bytes` })
   // Copied once, before the first check, so that nothing can change under the checks.
-  return parseOwnBundle(Buffer.from(input), path)
+  return atOnce(bundleSteps(Buffer.from(input), path))
 }
 
-/** As {@link parseBundle}, of bytes that nobody else holds. */
-export function parseOwnBundle(bytes: Buffer, path?: string): UnverifiedBundle {
-  const { json, material, timestamps, envelope } = parseWithoutPayload(bytes, path)
+/**
+ * As {@link parseBundle}, of bytes that nobody else holds, and of any size. Other work of the process runs every few milliseconds.
+ *
+ * @throws {@link ModelSealError} as there, and `ABORTED`
+ */
+export function parseOwnBundle(bytes: Buffer, path?: string, signal?: AbortSignal): Promise<UnverifiedBundle> {
+  return inTurns(bundleSteps(bytes, path), signal)
+}
+
+function* bundleSteps(bytes: Buffer, path: string | undefined): Steps<UnverifiedBundle> {
+  const { json, material, timestamps, envelope } = yield* undecodedSteps(bytes, path)
+  const { payload } = envelope
   return {
     material,
     timestamps,
-    envelope: { ...envelope, payload: decodeBase64(envelope.payload, 'payload', path) },
-    digest: createHash('sha256').update(bytes).digest('hex'),
+    envelope: {
+      ...envelope,
+      payload:
+        typeof payload === 'string'
+          ? decodeBase64(payload, 'payload', path)
+          : yield* base64Steps(payload, 'payload', path),
+    },
+    digest: yield* digestSteps(bytes),
     size: bytes.length,
     path,
     ...(material.method === 'sigstore' ? { json } : {}),
   }
 }
 
-/** A bundle whose payload, nearly all of it, is still base64. */
-interface UndecodedBundle extends Pick<UnverifiedBundle, 'material' | 'timestamps' | 'json'> {
-  envelope: Omit<Envelope, 'payload'> & { payload: string }
+/** Bytes that are hashed between two steps. */
+const PIECE = 512 * 1024
+
+function* digestSteps(bytes: Buffer): Steps<string> {
+  const hash = createHash('sha256')
+  for (let start = 0; start < bytes.length; start += PIECE) {
+    hash.update(bytes.subarray(start, start + PIECE))
+    yield
+  }
+  return hash.digest('hex')
 }
 
-/** As {@link parseOwnBundle}, for a caller who asks no more than whether it is a bundle. */
-export function parseWithoutPayload(bytes: Buffer, path?: string): UndecodedBundle {
+/** A bundle whose payload, nearly all of it, is still base64: a string, or what stands in a JSON string. */
+interface UndecodedBundle extends Pick<UnverifiedBundle, 'material' | 'timestamps' | 'json'> {
+  envelope: Omit<Envelope, 'payload'> & { payload: string | Buffer }
+}
+
+/**
+ * As {@link parseOwnBundle}, for a caller who asks no more than whether it is a bundle.
+ *
+ * @throws {@link ModelSealError} as there
+ */
+export async function checkIsBundle(bytes: Buffer, path?: string): Promise<void> {
+  await inTurns(undecodedSteps(bytes, path))
+}
+
+function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<UndecodedBundle> {
   const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
-  const json = parseStrictJson(bytes, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
+  const cut = yield* cutPayload(bytes, path)
+  const json = yield* strictJsonSteps(cut.json, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
   const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
     'mediaType',
     'verificationMaterial',
@@ -107,11 +142,14 @@ export function parseWithoutPayload(bytes: Buffer, path?: string): UndecodedBund
     })
   }
   const material = bundle.object('verificationMaterial')
+  const fields = bundle.object('dsseEnvelope')
+  if (cut.payload && fields.raw('payload') !== cut.placeholder) throw longString(path)
+  const envelope = parseEnvelope(fields, path)
   return {
     json,
     material: parseMaterial(material, path),
     timestamps: parseTimestamps(material, path),
-    envelope: parseEnvelope(bundle.object('dsseEnvelope'), path),
+    envelope: { ...envelope, payload: cut.payload ?? envelope.payload },
   }
 }
 
@@ -171,7 +209,7 @@ function rawBytes(item: Fields, path: string | undefined): Buffer {
   return decodeBase64(item.string('rawBytes'), 'rawBytes', path)
 }
 
-function parseEnvelope(envelope: Fields, path: string | undefined): UndecodedBundle['envelope'] {
+function parseEnvelope(envelope: Fields, path: string | undefined): Omit<Envelope, 'payload'> & { payload: string } {
   envelope.only('payload', 'payloadType', 'signatures')
   const payloadType = envelope.string('payloadType')
   if (payloadType !== IN_TOTO_PAYLOAD_TYPE) {
@@ -199,6 +237,22 @@ function parseEnvelope(envelope: Fields, path: string | undefined): UndecodedBun
     payload: envelope.string('payload'),
     signature: decodeBase64(signature.string('sig'), 'sig', path),
   }
+}
+
+/** @param found what is known of its size */
+export function bundleTooLarge(
+  file: string | undefined,
+  maxBytes: number,
+  { found, cause }: { found?: string | undefined; cause?: unknown } = {},
+): ModelSealError {
+  const which = file === undefined ? '' : ` ${shown(file)}`
+  return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle${which} is too large.`, {
+    file,
+    expected: `at most ${maxBytes} bytes`,
+    found,
+    hint: 'If a model of so many files is right, raise the option "maxBundleBytes".',
+    cause,
+  })
 }
 
 /**

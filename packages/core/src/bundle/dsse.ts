@@ -12,8 +12,20 @@ export interface Envelope {
  * The bytes that a DSSE signature is over: the pre-authentication encoding (DSSE v1.0, protocol).
  */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
-  const prefix = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `
-  return Buffer.concat([Buffer.from(prefix), payload])
+  return Buffer.concat([prefixOf(payloadType, payload), payload])
+}
+
+/** {@link preAuthEncoding}, piece by piece: a large payload is not copied, and need not be hashed at once. */
+export function* preAuthEncodingPieces({ payloadType, payload }: Envelope): Generator<Uint8Array> {
+  yield prefixOf(payloadType, payload)
+  for (let start = 0; start < payload.length; start += PIECE) yield payload.subarray(start, start + PIECE)
+}
+
+/** Hashed in about a millisecond. */
+const PIECE = 512 * 1024
+
+function prefixOf(payloadType: string, payload: Uint8Array): Buffer {
+  return Buffer.from(`DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.length} `)
 }
 
 /**

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ModelSealError } from '../errors.ts'
 import { refusal } from '../testing/scratch.ts'
-import { parseStrictJson } from './json.ts'
+import { atOnce } from '../source/turns.ts'
+import { parseJsonInTurns, parseStrictJson, strictJsonSteps } from './json.ts'
 
 function parse(text: string | Uint8Array, maxValues = 1_000): unknown {
   return parseStrictJson(typeof text === 'string' ? Buffer.from(text) : text, { what: 'bundle', maxValues })
@@ -147,6 +148,93 @@ describe('text that is not JSON', () => {
       }),
       { numRuns: 5_000 },
     )
+  })
+})
+
+describe('text that is parsed in pieces', () => {
+  const bounds = { what: 'bundle', maxValues: 100_000 }
+  const inPieces = (text: string, size: number) => atOnce(strictJsonSteps(Buffer.from(text), bounds, size))
+
+  test('gives what JSON.parse gives, wherever it is cut', () => {
+    fc.assert(
+      fc.property(anyJson, fc.constantFrom(undefined, 1, '\t'), fc.nat({ max: 12 }), (value, space, size) => {
+        const text = JSON.stringify(value, undefined, space)
+        expect(inPieces(text, size)).toEqual(JSON.parse(text))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  test('is refused where JSON.parse refuses it, after any change of one character', () => {
+    const change = fc.record({
+      at: fc.nat(),
+      remove: fc.nat({ max: 1 }),
+      insert: fc.constantFrom('', ',', ':', '[', ']', '{', '}', '"', ' ', '1', 'x', '\\'),
+    })
+    fc.assert(
+      fc.property(anyJson, fc.array(change, { maxLength: 2 }), fc.nat({ max: 6 }), (value, changes, size) => {
+        const changed = changes.reduce((text, { at, remove, insert }) => {
+          const place = at % (text.length + 1)
+          return text.slice(0, place) + insert + text.slice(place + remove)
+        }, JSON.stringify(value))
+        const text = changed.toWellFormed() // a change may fall between two halves of a character
+        let expected: unknown
+        let valid = true
+        try {
+          expected = JSON.parse(text)
+        } catch {
+          valid = false
+        }
+        try {
+          expect(inPieces(text, size)).toEqual(expected)
+          expect(valid).toBe(true)
+        } catch (error) {
+          if (!(error instanceof ModelSealError)) throw error
+          if (valid) expect(['JSON_DUPLICATE_KEY', 'JSON_TOO_COMPLEX']).toContain(error.code)
+        }
+      }),
+      { numRuns: 5_000 },
+    )
+  })
+
+  test.each([
+    '[[1,2],,3]',
+    '[[1,2] 3]',
+    '[1,[2,3],]',
+    '[,[1,2]]',
+    '[[1,2],',
+    '[[1,2]]]',
+    '[[1,2]],[3,4]',
+    '[1,2][3,4]',
+    '{"a":[1,2],}',
+    '{"a" [1,2]}',
+    '{"a"::[1,2]}',
+    '{[1,2]}',
+    '{"a":1,[1,2]}',
+    '{"a":[1,2]:[3,4]}',
+    '{"a":[1,2],"b"}',
+    '[{"a":1,"b":2]}',
+    '[1,2}',
+    '1[1,2]',
+    '\u00a0[1,2]',
+    '[[1,2]\u00a0,3]',
+  ])('is refused where what joins the pieces is wrong: %s', (text) => {
+    for (const size of [0, 1, 2, 3, 5]) expect(() => inPieces(text, size)).toThrow(refusal('JSON_INVALID'))
+  })
+
+  test('gives no object another prototype', () => {
+    for (const text of ['{"__proto__":[1,2],"a":1}', '{"a":1,"__proto__":2,"b":3}']) {
+      const parsed = inPieces(text, 0) as object
+      expect(Object.getPrototypeOf(parsed)).toBe(Object.prototype)
+      expect(parsed).toEqual(JSON.parse(text))
+      expect(Object.hasOwn(parsed, '__proto__')).toBe(true)
+    }
+  })
+
+  test('can be given up meanwhile', async () => {
+    const bytes = Buffer.from(`[${'"0123456789",'.repeat(1_000_000)}0]`)
+    const parsing = parseJsonInTurns(bytes, { what: 'bundle', maxValues: 2_000_000 }, AbortSignal.timeout(1))
+    await expect(parsing).rejects.toEqual(refusal('ABORTED'))
   })
 })
 

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ModelSealError, shown } from '../errors.ts'
+import { atOnce, inTurns, type Steps } from '../source/turns.ts'
+import { JsonPieces } from './json-pieces.ts'
 
 /** Bounds on hostile JSON; each caller states its own, with its reason. */
 export interface JsonBounds {
@@ -28,6 +30,26 @@ const MAX_KEYS = 64
  * @throws {@link ModelSealError} `JSON_NOT_UTF8`, `JSON_INVALID`, `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
 export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown {
+  return atOnce(strictJsonSteps(bytes, bounds))
+}
+
+/**
+ * Parses as {@link parseStrictJson} does, and lets other work of the process run every few milliseconds.
+ *
+ * @param bytes must not change meanwhile
+ * @throws {@link ModelSealError} as there, and `ABORTED`
+ */
+export function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, signal?: AbortSignal): Promise<unknown> {
+  return inTurns(strictJsonSteps(bytes, bounds), signal)
+}
+
+/**
+ * {@link parseStrictJson}, step by step.
+ *
+ * @param pieceSize for tests: characters that are parsed at a time
+ */
+export function* strictJsonSteps(given: Uint8Array, bounds: JsonBounds, pieceSize?: number): Steps<unknown> {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
   const { what, file, hint } = bounds
   if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file, hint })
   if ((bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) || !isUtf8(bytes)) {
@@ -37,16 +59,15 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
       { file, hint },
     )
   }
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  scan(text, bounds)
   try {
-    return JSON.parse(text)
+    return yield* scan(bytes, bounds, pieceSize)
   } catch (cause) {
-    throw new ModelSealError(
-      'JSON_INVALID',
-      `The ${what} is truncated or not JSON (${shown((cause as Error).message)}).`,
-      { file, hint, cause },
-    )
+    if (!(cause instanceof SyntaxError)) throw cause
+    throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown(cause.message)}).`, {
+      file,
+      hint,
+      cause,
+    })
   }
 }
 
@@ -58,45 +79,62 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
+/** Characters between two steps. */
+const WINDOW = 16 * 1024
+
 /** Sound for valid JSON; for anything else it ends without harm, and `JSON.parse` refuses. */
-function scan(text: string, bounds: JsonBounds): void {
+function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined): Steps<unknown> {
   const { maxDepth = MAX_DEPTH, maxValues } = bounds
+  // A character for each byte: all that is looked for is ASCII, which is no part of any other character in UTF-8.
+  const text = bytes.toString('latin1')
+  const pieces = new JsonPieces(bytes, pieceSize)
   const open: (Set<string> | undefined)[] = [] // the keys so far of each open object; undefined for an array
   const sets: Set<string>[] = [] // one for each level, used again by the next object there
   let keys: Set<string> | undefined // those of the innermost
   let keyNext = false
   let values = 1
   const { length } = text
-  for (let i = 0; i < length; i++) {
-    switch (text.charCodeAt(i)) {
-      case QUOTE: {
-        const end = endOfString(text, i)
-        // A key that is cut off is no key yet, though it may begin like another.
-        if (keyNext && keys && end < length) addKey(keys, text.slice(i + 1, end), bounds)
-        keyNext = false
-        i = end
-        break
+  for (let i = 0; i < length;) {
+    const stop = Math.min(i + WINDOW, length)
+    for (; i < stop; i++) {
+      switch (text.charCodeAt(i)) {
+        case QUOTE: {
+          const end = endOfString(text, i)
+          // A key that is cut off is no key yet, though it may begin like another.
+          if (keyNext && keys && end < length) {
+            addKey(keys, text.slice(i + 1, end), bounds)
+            pieces.key(i, end)
+          }
+          keyNext = false
+          i = end
+          break
+        }
+        case COMMA:
+          keyNext = keys !== undefined
+          if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
+          pieces.comma(i)
+          break
+        case OPEN_BRACE:
+        case OPEN_BRACKET:
+          keyNext = text.charCodeAt(i) === OPEN_BRACE
+          keys = keyNext ? (sets[open.length] ??= new Set()) : undefined
+          keys?.clear()
+          if (open.push(keys) > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
+          if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
+          pieces.open(i)
+          break
+        case CLOSE_BRACE:
+        case CLOSE_BRACKET:
+          open.pop()
+          keys = open.at(-1)
+          keyNext = false
+          pieces.close(i)
+          break
       }
-      case COMMA:
-        keyNext = keys !== undefined
-        if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
-        break
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        keyNext = text.charCodeAt(i) === OPEN_BRACE
-        keys = keyNext ? (sets[open.length] ??= new Set()) : undefined
-        keys?.clear()
-        if (open.push(keys) > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
-        if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
-        break
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        open.pop()
-        keys = open.at(-1)
-        keyNext = false
-        break
     }
+    yield
   }
+  return pieces.finish()
 }
 
 /** Index of the closing quote, or the length of the text where there is none. */
@@ -109,25 +147,25 @@ function endOfString(text: string, start: number): number {
   return text.length
 }
 
+/** @param written as it stands in the text, a character for each byte */
 function addKey(keys: Set<string>, written: string, bounds: JsonBounds): void {
   const key = written.includes('\\') ? decoded(written) : written
   if (keys.has(key)) {
-    throw new ModelSealError(
-      'JSON_DUPLICATE_KEY',
-      `The ${bounds.what} names the key ${shown(key)} twice in one object.`,
-      {
-        file: bounds.file,
-        found: shown(key),
-      },
-    )
+    const name = shown(Buffer.from(key, 'latin1').toString())
+    throw new ModelSealError('JSON_DUPLICATE_KEY', `The ${bounds.what} names the key ${name} twice in one object.`, {
+      file: bounds.file,
+      found: name,
+    })
   }
   const { maxKeys = MAX_KEYS } = bounds
   if (keys.add(key).size > maxKeys) throw tooComplex(bounds, `an object of more than ${maxKeys} keys`)
 }
 
+/** The same key without escapes, again a character for each byte. */
 function decoded(written: string): string {
   try {
-    return JSON.parse(`"${written}"`) as string
+    const key = JSON.parse(`"${Buffer.from(written, 'latin1').toString()}"`) as string
+    return key.isWellFormed() ? Buffer.from(key).toString('latin1') : key
   } catch {
     return written // not JSON, as the parser is about to say
   }

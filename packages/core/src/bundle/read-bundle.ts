@@ -1,22 +1,45 @@
 import { ModelSealError } from '../errors.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
-import { MAX_BUNDLE_BYTES, parseOwnBundle, parseWithoutPayload, type UnverifiedBundle } from './bundle.ts'
+import {
+  bundleTooLarge,
+  checkIsBundle,
+  LARGEST_BUNDLE_BYTES,
+  MAX_BUNDLE_BYTES,
+  parseOwnBundle,
+  type UnverifiedBundle,
+} from './bundle.ts'
+
+export interface ReadBundleOptions {
+  /** Largest size of the bundle, in bytes. Default 32 MiB: a manifest of 100,000 files takes 17 MiB. */
+  maxBytes?: number | undefined
+  signal?: AbortSignal | undefined
+}
 
 /**
- * Reads and parses a bundle file.
+ * Reads and parses a bundle file. Its statement stays bytes: nothing in a bundle is believed before its signature is verified.
  *
- * @param maxBytes where it is to be one of several, what is left for it
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
- * `INVALID_ARGUMENT`, `FILE_SPECIAL`, and what {@link parseOwnBundle} throws
+ * `INVALID_ARGUMENT`, `FILE_SPECIAL`, `ABORTED`, and what {@link parseOwnBundle} throws
+ * @example
+ * ```ts
+ * const bundle = await readBundle('models/vad/model.sig', { signal: AbortSignal.timeout(10_000) })
+ * ```
  */
-export async function readBundle(path: string, maxBytes = MAX_BUNDLE_BYTES): Promise<UnverifiedBundle> {
-  return parseOwnBundle(await readBytes(path, maxBytes), path)
+export async function readBundle(
+  path: string,
+  { maxBytes, signal }: ReadBundleOptions = {},
+): Promise<UnverifiedBundle> {
+  throwIfAborted(signal)
+  const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
+  throwIfAborted(signal)
+  return parseOwnBundle(bytes, path, signal)
 }
 
 /** True for a file that a signature may replace, and that is not a part of the model. */
 export async function isBundle(path: string): Promise<boolean> {
   try {
-    parseWithoutPayload(await readBytes(path, MAX_BUNDLE_BYTES), path)
+    await checkIsBundle(await readBytes(path, LARGEST_BUNDLE_BYTES), path)
     return true
   } catch (error) {
     if (error instanceof ModelSealError) return false
@@ -24,12 +47,32 @@ export async function isBundle(path: string): Promise<boolean> {
   }
 }
 
-async function readBytes(path: string, maxBytes: number): Promise<Buffer> {
-  return readSmallFile(path, {
-    what: 'signature bundle',
-    maxBytes,
-    notFound: 'BUNDLE_NOT_FOUND',
-    tooLarge: 'BUNDLE_TOO_LARGE',
-    hint: 'Give the path of the bundle that the publisher made for this model.',
+/**
+ * The largest size of a bundle that a caller allows.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export function checkedMaxBundleBytes(given: unknown, option = 'maxBundleBytes'): number {
+  if (given === undefined) return MAX_BUNDLE_BYTES
+  if (Number.isSafeInteger(given) && (given as number) > 0 && (given as number) <= LARGEST_BUNDLE_BYTES)
+    return given as number
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for the option "${option}".`, {
+    expected: `a whole number of bytes, from 1 to ${LARGEST_BUNDLE_BYTES}`,
+    found: typeof given === 'number' ? String(given) : typeof given,
   })
+}
+
+async function readBytes(path: string, maxBytes: number): Promise<Buffer> {
+  try {
+    return await readSmallFile(path, {
+      what: 'signature bundle',
+      maxBytes,
+      notFound: 'BUNDLE_NOT_FOUND',
+      hint: 'Give the path of the bundle that the publisher made for this model.',
+    })
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE')
+      throw bundleTooLarge(path, maxBytes, { found: error.found, cause: error })
+    throw error
+  }
 }

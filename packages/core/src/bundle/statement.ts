@@ -3,8 +3,9 @@ import { isHashType } from '../hashing/algorithms.ts'
 import { Manifest, type Resource } from '../manifest/manifest.ts'
 import { ignorePathFault } from '../manifest/names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
+import { atOnce, type Steps } from '../source/turns.ts'
 import { Fields } from './fields.ts'
-import { parseStrictJson } from './json.ts'
+import { strictJsonSteps } from './json.ts'
 import { OLD_PREDICATE_TYPE, parseOldStatement } from './old-statement.ts'
 
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
@@ -28,7 +29,16 @@ export interface ParsedStatement {
  * `ROOT_DIGEST_MISMATCH`
  */
 export function parseStatement(payload: Uint8Array): ParsedStatement {
-  const json = parseStrictJson(payload, { what: 'statement', maxValues: MAX_VALUES })
+  return atOnce(statementSteps(payload))
+}
+
+/**
+ * {@link parseStatement}, step by step.
+ *
+ * @param maxValues bounds what parsing takes; a caller whose statement nobody signed asks for less
+ */
+export function* statementSteps(payload: Uint8Array, maxValues = MAX_VALUES): Steps<ParsedStatement> {
+  const json = yield* strictJsonSteps(payload, { what: 'statement', maxValues })
   const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
   checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')
   const predicateType = statement.string('predicateType')

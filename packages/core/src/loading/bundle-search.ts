@@ -1,4 +1,4 @@
-import { parseStatement } from '../bundle/statement.ts'
+import { claimedManifest } from '../bundle/claim.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { ClaimedName } from '../policy/match.ts'
 import { isHttpUrl } from '../source/http-source.ts'
@@ -7,13 +7,15 @@ import { findHttpBundles } from './find-http-bundles.ts'
 import { httpModel, type FoundHttpModel } from './http-model.ts'
 import type { OpenOptions } from './open-options.ts'
 
+type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'signal' | 'maxBundleBytes'>
+
 /** Looks for a model's bundles once, when they are first needed. */
 export class BundleSearch {
   readonly #path: string
-  readonly #options: Pick<OpenOptions, 'signature' | 'http' | 'signal'>
+  readonly #options: SearchOptions
   #found: Promise<FoundModel | FoundHttpModel> | undefined
 
-  constructor(path: string, options: Pick<OpenOptions, 'signature' | 'http' | 'signal'>) {
+  constructor(path: string, options: SearchOptions) {
     this.#path = path
     this.#options = options
   }
@@ -24,17 +26,24 @@ export class BundleSearch {
   }
 
   async #find(): Promise<FoundModel | FoundHttpModel> {
-    const { signature, http, signal } = this.#options
-    if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature)
-    return findHttpBundles(httpModel(this.#path, http, signal), signature)
+    const { signature, http, ...limits } = this.#options
+    if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
+    return findHttpBundles(httpModel(this.#path, http, limits.signal), signature, limits)
   }
 
   /**
    * As {@link find}, for modes that load a model without a bundle: undefined where there is none.
    *
    * @param orUnreadable the same where there is one that does not parse
+   * @param orTooLarge the same where there is one that is too large to be looked at
    */
-  async findIfAny({ orUnreadable }: { orUnreadable: boolean }): Promise<FoundModel | FoundHttpModel | undefined> {
+  async findIfAny({
+    orUnreadable,
+    orTooLarge,
+  }: {
+    orUnreadable: boolean
+    orTooLarge: boolean
+  }): Promise<FoundModel | FoundHttpModel | undefined> {
     try {
       return await this.find()
     } catch (error) {
@@ -42,6 +51,8 @@ export class BundleSearch {
       // What is reached by a link has no bundle, and these modes follow links.
       if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
         return undefined
+      if (!orTooLarge && (TOO_LARGE.has(error.code) || error.code === 'JSON_TOO_COMPLEX')) throw error
+      if (TOO_LARGE.has(error.code)) return undefined
       if (orUnreadable && PARSE_ERROR.test(error.code)) return undefined
       throw error
     }
@@ -51,9 +62,11 @@ export class BundleSearch {
   async claimedNames(): Promise<ClaimedName[]> {
     try {
       const { bundles } = await this.find()
-      return bundles.map(claimedName)
+      const names: ClaimedName[] = []
+      for (const found of bundles) names.push(await claimedName(found, this.#options.signal))
+      return names
     } catch (error) {
-      if (!(error instanceof ModelSealError)) throw error
+      if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
       if (WITHOUT_BUNDLE.has(error.code)) return []
       return [{ path: this.#options.signature ?? this.#path }]
     }
@@ -64,6 +77,9 @@ export class BundleSearch {
 const PARSE_ERROR =
   /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
 
+/** What the bundle claims was not looked at. */
+const TOO_LARGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'CLAIM_TOO_LARGE'])
+
 /** Of {@link findBundles}: there is none to read. */
 const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'BUNDLE_NOT_FOUND',
@@ -71,13 +87,13 @@ const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'MODEL_NOT_FOUND',
 ])
 
-function claimedName(found: FoundBundle): ClaimedName {
+async function claimedName(found: FoundBundle, signal: AbortSignal | undefined): Promise<ClaimedName> {
   const { path } = found
   if ('error' in found) return { path }
   try {
-    return { path, name: parseStatement(found.bundle.envelope.payload).manifest.modelName }
+    return { path, name: (await claimedManifest(found.bundle, signal)).modelName }
   } catch (error) {
-    if (error instanceof ModelSealError) return { path }
-    throw error
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
+    return { path }
   }
 }

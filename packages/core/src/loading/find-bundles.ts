@@ -1,12 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { MAX_BUNDLE_BYTES } from '../bundle/bundle.ts'
-import { readBundle } from '../bundle/read-bundle.ts'
-import { parseStatement } from '../bundle/statement.ts'
+import { bundleTooLarge, type UnverifiedBundle } from '../bundle/bundle.ts'
+import { claimedManifest } from '../bundle/claim.ts'
+import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
 import { openLocalSource, type LocalSource } from '../source/local-source.ts'
 
@@ -22,33 +22,47 @@ export interface FoundModel {
   bundles: FoundBundle[]
 }
 
+/** How bundles are looked for. */
+export interface BundleLimits {
+  /** Largest size of one bundle, in bytes. Default 32 MiB. */
+  maxBundleBytes?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
 /** More signers than any model has; a directory full of `.sig` files costs no more than this. */
 const MAX_BUNDLES = 32
+/** All bundles of a load together, as a multiple of the largest: several signers of a large model have large bundles. */
+const LARGE_BUNDLES = 4
 
 /**
  * Finds the bundles of a model. For a directory: the given one, else `DIR/model.sig`, else
  * `DIR.sig`; further signers in `DIR.*.sig`. For a file: the given one, else `FILE.sig` and
  * `FILE.*.sig`, else those of the nearest directory above whose `model.sig` covers the file.
  *
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED` (bundles above do not cover the file), and what
- * {@link openLocalSource} throws
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED` (bundles above do not cover the file), `CLAIM_TOO_LARGE`,
+ * `ABORTED`, and what {@link openLocalSource} throws
  */
-export async function findBundles(path: string, signature: string | undefined): Promise<FoundModel> {
+export async function findBundles(
+  path: string,
+  signature: string | undefined,
+  limits: BundleLimits = {},
+): Promise<FoundModel> {
   const source = await openLocalSource(path)
-  if (signature !== undefined) return givenBundle(source, resolve(signature))
+  if (signature !== undefined) return givenBundle(source, resolve(signature), limits)
 
   const own = await (source.kind === 'directory' ? bundlesOfModel(source) : bundlesBeside(source.path, true))
-  if (own.length > 0) return { source, bundles: await readAll(own) }
-  if (source.kind === 'file') return bundlesAbove(source)
+  if (own.length > 0) return { source, bundles: await readAll(own, limits) }
+  if (source.kind === 'file') return bundlesAbove(source, limits)
   throw notFound(source, [join(source.path, 'model.sig'), `${source.path}.sig`])
 }
 
-async function givenBundle(source: LocalSource, signature: string): Promise<FoundModel> {
-  const bundle = await readBundle(signature)
+async function givenBundle(source: LocalSource, signature: string, limits: BundleLimits): Promise<FoundModel> {
+  const { maxBundleBytes: maxBytes, signal } = limits
+  const bundle = await readBundle(signature, { maxBytes, signal })
   const bundles = [{ path: signature, bundle }]
   if (source.kind === 'directory') return { source, bundles }
 
-  const claimed = claimedNames(bundle)
+  const claimed = await claimedNames(bundle, signal)
   if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { source, bundles }
   for (const directory of directoriesAbove(source.path)) {
     const entry = nameIn(directory, source.path)
@@ -57,17 +71,17 @@ async function givenBundle(source: LocalSource, signature: string): Promise<Foun
   throw notCovered(source, [signature])
 }
 
-async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
+async function bundlesAbove(source: LocalSource, limits: BundleLimits): Promise<FoundModel> {
   const looked: string[] = []
   for (const directory of directoriesAbove(source.path)) {
     const path = join(directory, 'model.sig')
     if (!(await exists(path))) continue
     looked.push(path)
     const entry = nameIn(directory, source.path)
-    const bundles = await readAll(await bundlesOfDirectory(directory))
+    const bundles = await readAll(await bundlesOfDirectory(directory), limits)
     const [first] = bundles
     // A bundle that cannot be read is reported, not stepped over.
-    if (first && ('error' in first || claimedNames(first.bundle).has(entry)))
+    if (first && ('error' in first || (await claimedNames(first.bundle, limits.signal)).has(entry)))
       return { source: await openLocalSource(directory), entry, bundles }
   }
   throw looked.length === 0
@@ -75,9 +89,16 @@ async function bundlesAbove(source: LocalSource): Promise<FoundModel> {
     : notCovered(source, looked)
 }
 
-/** What a bundle says it covers: believed only as far as to choose where to look. */
-export function claimedNames(bundle: UnverifiedBundle): ReadonlySet<string> {
-  return new Set(parseStatement(bundle.envelope.payload).manifest.files.keys())
+/**
+ * What a bundle says it covers: believed only as far as to choose where to look.
+ *
+ * @throws {@link ModelSealError} `CLAIM_TOO_LARGE`, `ABORTED`, and what parsing a statement throws
+ */
+export async function claimedNames(
+  bundle: UnverifiedBundle,
+  signal: AbortSignal | undefined,
+): Promise<ReadonlySet<string>> {
+  return new Set((await claimedManifest(bundle, signal)).files.keys())
 }
 
 /** A directory that is reached by a link has neighbours at both ends; those of the path that was given come first. */
@@ -107,16 +128,19 @@ async function bundlesBeside(path: string, withFirst: boolean): Promise<string[]
 }
 
 /** One after the other, and within one bound in all: anybody may have put them there. */
-async function readAll(paths: readonly string[]): Promise<FoundBundle[]> {
+async function readAll(paths: readonly string[], { maxBundleBytes, signal }: BundleLimits): Promise<FoundBundle[]> {
   const found: FoundBundle[] = []
-  let room = MAX_BUNDLE_BYTES
+  const largest = checkedMaxBundleBytes(maxBundleBytes)
+  let room = LARGE_BUNDLES * largest
   for (const path of paths) {
+    throwIfAborted(signal)
     try {
-      const bundle = await readBundle(path, room)
+      if (room === 0) throw bundleTooLarge(path, room)
+      const bundle = await readBundle(path, { maxBytes: Math.min(largest, room), signal })
       room -= bundle.size
       found.push({ path, bundle })
     } catch (error) {
-      if (!(error instanceof ModelSealError)) throw error
+      if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
       found.push({ path, error })
     }
   }

@@ -1,12 +1,12 @@
-import { MAX_BUNDLE_BYTES, parseBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
-import { readBundle } from '../bundle/read-bundle.ts'
+import { bundleTooLarge, parseOwnBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { modelUrl } from '../policy/model-url.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
-import { plainUrl, type HttpClient } from '../source/http-client.ts'
+import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl } from '../source/http-source.ts'
-import { claimedNames, type FoundBundle } from './find-bundles.ts'
+import { claimedNames, type BundleLimits, type FoundBundle } from './find-bundles.ts'
 import type { FoundHttpModel, HttpModel } from './http-model.ts'
 
 /** Each directory above costs a request. */
@@ -20,15 +20,22 @@ const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
  * one, else `FILE.sig`, else `model.sig` beside it, else `DIR.sig` beside its directory, else
  * `model.sig` of the directories above. A bundle counts for a file where it covers it.
  *
+ * All bundles that are fetched for that may together take `http.maxBytes`.
+ *
  * @param signature URL or path
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED`, `BUNDLE_TOO_LARGE`, and what parsing and
- * {@link HttpClient} throw
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED`, `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, and what parsing and
+ * `HttpClient` throw
  */
-export async function findHttpBundles(model: HttpModel, signature: string | undefined): Promise<FoundHttpModel> {
-  if (signature !== undefined) return givenBundle(model, signature)
+export async function findHttpBundles(
+  model: HttpModel,
+  signature: string | undefined,
+  limits: BundleLimits = {},
+): Promise<FoundHttpModel> {
+  const bundles = new BundleFetcher(model, limits)
+  if (signature !== undefined) return givenBundle(model, signature, bundles)
   const looked: string[] = []
   for (const { url, unit } of places(model)) {
-    const bundle = await fetchBundle(model.client, url)
+    const bundle = await bundles.fetch(url)
     if (!bundle) {
       looked.push(plainUrl(url))
       continue
@@ -36,7 +43,8 @@ export async function findHttpBundles(model: HttpModel, signature: string | unde
     const found = [{ path: plainUrl(url), ...bundle }]
     if (unit === model.source.url) return { ...model, bundles: found }
     const entry = nameBelow(unit, model.source.url)
-    if ('error' in bundle || claimedNames(bundle.bundle).has(entry)) return inDirectory(model, unit, entry, found)
+    if ('error' in bundle || (await claimedNames(bundle.bundle, limits.signal)).has(entry))
+      return inDirectory(model, unit, entry, found)
     looked.push(plainUrl(url))
   }
   throw notFound(model, looked)
@@ -59,15 +67,16 @@ function* places({ source }: HttpModel): Generator<{ url: URL; unit: URL }> {
   }
 }
 
-async function givenBundle(model: HttpModel, signature: string): Promise<FoundHttpModel> {
+async function givenBundle(model: HttpModel, signature: string, fetcher: BundleFetcher): Promise<FoundHttpModel> {
   const { source } = model
+  const { maxBytes, signal } = fetcher
   const found = isHttpUrl(signature)
-    ? await bundleAt(model, signature)
-    : { path: signature, bundle: await readBundle(signature) }
+    ? await bundleAt(model, signature, fetcher)
+    : { path: signature, bundle: await readBundle(signature, { maxBytes, signal }) }
   const bundles = [found]
   if (isDirectory(source)) return { ...model, bundles }
 
-  const claimed = claimedNames(found.bundle)
+  const claimed = await claimedNames(found.bundle, signal)
   if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { ...model, bundles }
   for (let directory = parentUrl(source.url); directory; directory = parentUrl(directory)) {
     const entry = nameBelow(directory, source.url)
@@ -76,9 +85,13 @@ async function givenBundle(model: HttpModel, signature: string): Promise<FoundHt
   throw notCovered(model, found.path)
 }
 
-async function bundleAt(model: HttpModel, signature: string): Promise<{ path: string; bundle: UnverifiedBundle }> {
+async function bundleAt(
+  model: HttpModel,
+  signature: string,
+  fetcher: BundleFetcher,
+): Promise<{ path: string; bundle: UnverifiedBundle }> {
   const path = modelUrl(signature, 'option "signature"')
-  const found = await fetchBundle(model.client, new URL(signature))
+  const found = await fetcher.fetch(new URL(signature))
   if (!found) throw notFound(model, [path])
   if ('error' in found) throw found.error
   return { path, ...found }
@@ -88,37 +101,64 @@ function inDirectory(model: HttpModel, directory: URL, entry: string, bundles: F
   return { ...model, source: httpSource(directory), entry, bundles }
 }
 
-/** @returns undefined where there is none */
-async function fetchBundle(
-  client: HttpClient,
-  url: URL,
-): Promise<{ bundle: UnverifiedBundle } | { error: ModelSealError } | undefined> {
-  const path = plainUrl(url)
-  const bytes = await client.get({ url, what: 'signature bundle', absent: ABSENT }, async ({ length, chunks }) => {
-    if ((length ?? 0) > MAX_BUNDLE_BYTES) throw tooLarge(path)
+/** Fetches bundles, and counts their bytes as they are after decompression. */
+class BundleFetcher {
+  /** Of one bundle. */
+  readonly maxBytes: number
+  readonly signal: AbortSignal | undefined
+  readonly #model: HttpModel
+  /** What is left for all that are fetched. */
+  #room: number
+
+  constructor(model: HttpModel, { maxBundleBytes, signal }: BundleLimits) {
+    this.maxBytes = checkedMaxBundleBytes(maxBundleBytes)
+    this.signal = signal
+    this.#model = model
+    this.#room = model.options.maxBytes
+  }
+
+  /**
+   * @returns undefined where there is none
+   * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `ABORTED`, and what `HttpClient` throws
+   */
+  async fetch(url: URL): Promise<{ bundle: UnverifiedBundle } | { error: ModelSealError } | undefined> {
+    const path = plainUrl(url)
+    const request = { url, what: 'signature bundle', absent: ABSENT }
+    const bytes = await this.#model.client.get(request, (body) => this.#receive(path, body))
+    if (!bytes) return undefined
+    try {
+      return { bundle: await parseOwnBundle(Buffer.from(bytes.buffer), path, this.signal) }
+    } catch (error) {
+      if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+      return { error }
+    }
+  }
+
+  async #receive(path: string, { length, chunks }: HttpBody): Promise<Uint8Array<ArrayBuffer>> {
+    if ((length ?? 0) > this.#limit) throw this.#tooLarge(path)
     const buffer = new BodyBuffer(path, length)
     let received = 0
     for await (const chunk of chunks) {
       received += chunk.length
-      if (received > MAX_BUNDLE_BYTES) throw tooLarge(path)
+      if (received > this.#limit) throw this.#tooLarge(path)
       buffer.add(chunk)
     }
+    this.#room -= received
     return buffer.finish()
-  })
-  if (!bytes) return undefined
-  try {
-    return { bundle: parseBundle(Buffer.from(bytes.buffer), path) }
-  } catch (error) {
-    if (error instanceof ModelSealError) return { error }
-    throw error
   }
-}
 
-function tooLarge(path: string): ModelSealError {
-  return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle ${shown(path)} is too large.`, {
-    file: path,
-    expected: `at most ${MAX_BUNDLE_BYTES} bytes`,
-  })
+  get #limit(): number {
+    return Math.min(this.maxBytes, this.#room)
+  }
+
+  #tooLarge(path: string): ModelSealError {
+    if (this.#room >= this.maxBytes) return bundleTooLarge(path, this.maxBytes)
+    return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle ${shown(path)} is too large.`, {
+      file: path,
+      expected: `at most ${this.#room} bytes, of the ${this.#model.options.maxBytes} that "http.maxBytes" allows`,
+      hint: 'If the bundle is right, raise the option "http.maxBytes".',
+    })
+  }
 }
 
 function notFound({ source }: HttpModel, looked: readonly string[]): ModelSealError {

@@ -10,7 +10,7 @@ import { UnverifiedHttpFiles } from './unverified-http-files.ts'
  * As `openUnverified`, for a model behind HTTP. Its files are not known without a signature, so its
  * root digest is not: a policy that revokes root digests loads none of this kind.
  *
- * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_UNIDENTIFIED`
+ * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_UNIDENTIFIED`, `CLAIM_TOO_LARGE`
  */
 export async function openUnverifiedHttp(
   url: string,
@@ -18,7 +18,7 @@ export async function openUnverifiedHttp(
   revocations: Revocations,
   { http, signal }: OpenOptions,
 ): Promise<UnverifiedHttpFiles> {
-  await refuseRevokedClaims(found?.bundles, revocations)
+  await refuseRevokedClaims(found?.bundles, revocations, signal)
   if (revocations.concernsModels) {
     throw new ModelSealError(
       'MODEL_UNIDENTIFIED',

@@ -3,6 +3,7 @@ import { ModelSealError } from '../errors.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { digestModel } from '../signing/sign-model.ts'
+import { throwIfAborted } from '../source/aborted.ts'
 import type { SourceFile } from '../source/source-file.ts'
 import type { FoundBundle, FoundModel } from './find-bundles.ts'
 import { hashTypesOf, refuseRevoked } from './revoked-files.ts'
@@ -17,7 +18,7 @@ import { UnverifiedFiles } from './unverified-files.ts'
  * @param found the bundles, where there are some
  * @param signature path of the bundle, where the caller gave one
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_REVOKED`, what reading throws, and where root digests are
+ * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_REVOKED`, `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, what reading throws, and where root digests are
  * revoked what {@link digestModel} throws
  */
 export async function openUnverified(
@@ -26,7 +27,7 @@ export async function openUnverified(
   revocations: Revocations,
   { signature, signal }: { signature?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<UnverifiedFiles> {
-  await refuseRevokedClaims(found?.bundles, revocations)
+  await refuseRevokedClaims(found?.bundles, revocations, signal)
   const root = found?.source.path ?? path
   if (revocations.concernsModels) {
     const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
@@ -37,15 +38,33 @@ export async function openUnverified(
   return UnverifiedFiles.open(root, found?.entry, refuse, signal)
 }
 
-/** Refuses a model whose bundles claim something that is revoked: nobody verified them. */
+/**
+ * Refuses a model whose bundles claim something that is revoked, although nobody verified them; and one
+ * with a bundle that is too large to be looked at, where something is revoked that it could claim.
+ *
+ * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`, `BUNDLE_TOO_LARGE`,
+ * `CLAIM_TOO_LARGE`, `ABORTED`
+ */
 export async function refuseRevokedClaims(
   bundles: readonly FoundBundle[] = [],
   revocations: Revocations,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
+  if (!concernsClaims(revocations)) return
   for (const candidate of bundles) {
-    const revoked = 'bundle' in candidate && (await revokedByClaim(candidate.bundle, revocations))
+    throwIfAborted(signal)
+    if ('error' in candidate) {
+      if (candidate.error.code === 'BUNDLE_TOO_LARGE') throw candidate.error
+      continue
+    }
+    const revoked = await revokedByClaim(candidate.bundle, revocations, signal)
     if (revoked) throw revoked
   }
+}
+
+/** True where something is revoked that an unverified bundle could claim. */
+export function concernsClaims({ concernsSigners, concernsModels }: Revocations): boolean {
+  return concernsSigners || concernsModels
 }
 
 /** The root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */

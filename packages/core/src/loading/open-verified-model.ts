@@ -15,7 +15,7 @@ import type { FoundHttpModel } from './http-model.ts'
 import { openUnverifiedHttp } from './open-unverified-http.ts'
 import { AllowedIsolation } from './isolation.ts'
 import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
-import { openUnverified } from './open-unverified.ts'
+import { concernsClaims, openUnverified } from './open-unverified.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import { openContents } from './open-contents.ts'
 import { readPolicy } from './read-policy.ts'
@@ -133,8 +133,9 @@ async function open<T>(
   const search = new BundleSearch(path, options)
   const reading: { policy?: Policy } = {}
   const openUnverifiedModel = async (orUnreadable: boolean) => {
-    const found = await search.findIfAny({ orUnreadable })
-    return openAnyway(path, options, gather, reading.policy?.revocations ?? (await none()), found, verdict)
+    const revocations = reading.policy?.revocations ?? (await none())
+    const found = await search.findIfAny({ orUnreadable, orTooLarge: !concernsClaims(revocations) })
+    return openAnyway(path, options, gather, revocations, found, verdict)
   }
   try {
     const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict, reading))

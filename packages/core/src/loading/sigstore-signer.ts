@@ -1,4 +1,4 @@
-import { parseBundle } from '../bundle/bundle.ts'
+import { parseOwnBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
 import { ambientToken } from '../signing/ambient-token.ts'
 import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
@@ -54,7 +54,7 @@ export async function sigstoreSigner(options: SigstoreSignerOptions = {}): Promi
       identityToken: (signal) => findToken(options, services, clientId, signal),
     }),
     async check(bundle) {
-      await verifySigstoreBundle(parseBundle(bundle), trust, trust.info.name)
+      await verifySigstoreBundle(await parseOwnBundle(Buffer.from(bundle)), trust, trust.info.name)
     },
   }
 }

@@ -167,9 +167,9 @@ it('parses no certificate of a bundle whose signers no revocation concerns', asy
     },
   } as unknown as UnverifiedBundle
   const revocations = new Revocations()
-  expect(await revokedByClaim(none, revocations)).toBeUndefined()
+  expect(await revokedByClaim(none, revocations, undefined)).toBeUndefined()
   revocations.add({ keys: ['0'.repeat(64)] })
-  await expect(revokedByClaim(none, revocations)).rejects.toThrow('looked at')
+  await expect(revokedByClaim(none, revocations, undefined)).rejects.toThrow('looked at')
 })
 
 it('stops reading and listing when the caller aborts', async () => {

@@ -1,7 +1,8 @@
 import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts'
+import { claimedManifest } from '../bundle/claim.ts'
 import { parsePublicKey } from '../bundle/public-key.ts'
-import { parseStatement } from '../bundle/statement.ts'
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, type ErrorCode } from '../errors.ts'
+import { nextTurn } from '../source/aborted.ts'
 import { readFulcioClaims } from '../verification/fulcio-certificate.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
@@ -25,7 +26,7 @@ export async function revokedSigner(
     return fingerprint === undefined ? undefined : revocations.key(fingerprint, when)
   }
   const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
-  const [leaf, ...authorities] = await Promise.all(chain.map(factsOf))
+  const [leaf, ...authorities] = await factsInTurns(chain)
   if (!leaf) return undefined
   const issuers = material.method === 'certificate' ? [leaf.issuer] : await issuersOf(material.certificate, leaf)
   return (
@@ -44,7 +45,7 @@ export async function revokedAuthority(
   revocations: Revocations,
 ): Promise<ModelSealError | undefined> {
   return firstOf(
-    await Promise.all([...timestampPath, ...issuerPath].map(factsOf)),
+    await factsInTurns([...timestampPath, ...issuerPath]),
     (facts) =>
       facts &&
       ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
@@ -57,17 +58,27 @@ export async function revokedAuthority(
  * Looks up what a bundle merely claims: for the modes `audit` and `skip`, which load models whose
  * bundles did not count, or were not looked at. A claim to be revoked is believed, and no claimed
  * time: at worst a model is refused that nobody vouched for.
+ *
+ * @throws {@link ModelSealError} `CLAIM_TOO_LARGE`, `JSON_TOO_COMPLEX`, `ABORTED`
  */
 export async function revokedByClaim(
   bundle: UnverifiedBundle,
   revocations: Revocations,
+  signal: AbortSignal | undefined,
 ): Promise<ModelSealError | undefined> {
   const revoked = await revokedSigner(bundle, revocations, undefined)
   if (revoked) return revoked
   if (!revocations.concernsModels) return undefined
-  const manifest = attempt(() => parseStatement(bundle.envelope.payload).manifest)
-  return manifest && revocations.rootDigest(manifest.rootDigest, undefined)
+  try {
+    return revocations.rootDigest((await claimedManifest(bundle, signal)).rootDigest, undefined)
+  } catch (error) {
+    if (error instanceof ModelSealError && !UNREAD.has(error.code)) return undefined
+    throw error
+  }
 }
+
+/** What the bundle claims was not looked at; any other refusal says that it claims nothing. */
+const UNREAD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CLAIM_TOO_LARGE', 'JSON_TOO_COMPLEX', 'ABORTED'])
 
 /** Who vouched for a keyless identity, and who issued its certificate: a policy may name either. */
 async function issuersOf(der: Buffer, { issuer }: CertificateFacts): Promise<string[] | undefined> {
@@ -89,6 +100,16 @@ export async function signingKeyOf({ material }: UnverifiedBundle): Promise<stri
 function keyFingerprint(material: Extract<VerificationMaterial, { method: 'key' }>): string | undefined {
   const { hint, rawBytes } = material
   return hint ?? (rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')).fingerprint))
+}
+
+/** One after the other, each in a turn of its own: a certificate may be long, and there may be many. */
+async function factsInTurns(chain: readonly Uint8Array[]): Promise<(CertificateFacts | undefined)[]> {
+  const facts: (CertificateFacts | undefined)[] = []
+  for (const der of chain) {
+    if (facts.length > 0) await nextTurn(undefined)
+    facts.push(await factsOf(der))
+  }
+  return facts
 }
 
 /** What does not parse claims nothing. */

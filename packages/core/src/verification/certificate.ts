@@ -65,7 +65,7 @@ export async function verifyCertificateBundle(
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
     signer: signerOf(leaf, name, fingerprintOf(root)),
-    manifest: verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name),
+    manifest: await verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })

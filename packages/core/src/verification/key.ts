@@ -1,7 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { verifyStatement } from './statement-signature.ts'
+import { atOnce, inTurns, type Steps } from '../source/turns.ts'
+import { statementSignatureSteps } from './statement-signature.ts'
 import { provenTime, timeOf, type TimeTrust } from './timestamp.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
 import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
@@ -28,22 +29,25 @@ export function verifyKeyBundle(
   name: string,
   trust?: TimeTrust,
 ): VerifiedSignature | Promise<VerifiedSignature> {
-  if (trust) return verifyWithTime(bundle, publicKey, name, trust)
+  const steps = verificationSteps(bundle, publicKey, name)
+  return trust ? verifyWithTime(bundle, inTurns(steps), trust) : atOnce(steps)
+}
+
+function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): Steps<VerifiedSignature> {
   checkKeyClaim(bundle, publicKey, name)
   return asVerified({
     signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
-    manifest: verifyStatement(bundle, publicKey, name),
+    manifest: yield* statementSignatureSteps(bundle, publicKey, name),
     bundleDigest: bundle.digest,
   })
 }
 
 async function verifyWithTime(
   bundle: UnverifiedBundle,
-  publicKey: PublicKey,
-  name: string,
+  verified: Promise<VerifiedSignature>,
   trust: TimeTrust,
 ): Promise<VerifiedSignature> {
-  const signature = verifyKeyBundle(bundle, publicKey, name)
+  const signature = await verified
   return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
 }
 

@@ -47,7 +47,7 @@ export async function verifySigstoreBundle(
 ): Promise<VerifiedSignature> {
   const { key, ...proven } = await verifyKeyless(bundle, trust, name, now)
   // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
-  return asVerified({ ...proven, manifest: verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
+  return asVerified({ ...proven, manifest: await verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
 }
 
 /** All of it but the statement: who signed this envelope, whatever is in it, and when. */
@@ -112,7 +112,11 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
 }
 
 /** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
-async function toEntity({ json, path }: UnverifiedBundle): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
+async function toEntity({
+  json,
+  path,
+  envelope,
+}: UnverifiedBundle): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
   const [{ bundleFromJSON }, { toSignedEntity }] = await Promise.all([
     import('@sigstore/bundle'),
     import('@sigstore/verify'),
@@ -120,6 +124,8 @@ async function toEntity({ json, path }: UnverifiedBundle): Promise<{ parsed: Bun
   let parsed: BundleLatest
   try {
     parsed = bundleFromJSON(json) as BundleLatest
+    // The JSON has no payload where that is long; and what the library verifies is what was parsed strictly.
+    if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
   } catch (cause) {
     const fields = cause instanceof Error && 'fields' in cause ? String(cause.fields) : String(cause)
     throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not one of Sigstore, or lacks a part of it.', {

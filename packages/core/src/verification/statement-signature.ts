@@ -1,24 +1,33 @@
-import { createVerify, verify } from 'node:crypto'
+import { createVerify } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { defectivePreAuthEncoding, preAuthEncoding, type Envelope } from '../bundle/dsse.ts'
+import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
-import { parseStatement } from '../bundle/statement.ts'
+import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
+import { inTurns, type Steps } from '../source/turns.ts'
 
 /**
- * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3).
+ * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Other work of
+ * the process runs every few milliseconds.
  *
  * @param signer the verifier's name for the signer, for messages
  * @throws {@link ModelSealError} `SIGNATURE_INVALID`, and what parsing the statement throws
  */
-export function verifyStatement(bundle: UnverifiedBundle, publicKey: PublicKey, signer: string): Manifest {
+export function verifyStatement(bundle: UnverifiedBundle, publicKey: PublicKey, signer: string): Promise<Manifest> {
+  return inTurns(statementSignatureSteps(bundle, publicKey, signer))
+}
+
+/** {@link verifyStatement}, step by step. */
+export function* statementSignatureSteps(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  signer: string,
+): Steps<Manifest> {
   const { envelope, path } = bundle
-  const encoded = preAuthEncoding(envelope.payloadType, envelope.payload)
-  if (verify(publicKey.hash, encoded, { key: publicKey.key, dsaEncoding: 'der' }, envelope.signature)) {
-    return parseStatement(envelope.payload).manifest
-  }
-  const old = mayBeOld(bundle) ? signedBeforeVersion1(envelope, publicKey) : undefined
+  if (yield* isSigned(preAuthEncodingPieces(envelope), envelope, publicKey, publicKey.hash))
+    return (yield* statementSteps(envelope.payload)).manifest
+  const old = mayBeOld(bundle) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
   throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by ${shown(signer)} over this statement.`, {
     file: path,
@@ -43,16 +52,25 @@ function mayBeOld({ material, envelope: { payload } }: UnverifiedBundle): boolea
  * OMS 11: releases before 1.0 signed a defective encoding, and 0.2.0 with SHA-256 whatever the
  * curve. Accepted for statements of their shape only.
  */
-function signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Manifest | undefined {
-  const byCurve = signedDefectively(envelope, publicKey, publicKey.hash)
-  if (!byCurve && (publicKey.hash === 'sha256' || !signedDefectively(envelope, publicKey, 'sha256'))) return undefined
-  const { manifest, version } = parseStatement(envelope.payload)
+function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<Manifest | undefined> {
+  const isSignedWith = (hash: string) => isSigned(defectivePreAuthEncoding(envelope), envelope, publicKey, hash)
+  const byCurve = yield* isSignedWith(publicKey.hash)
+  if (!byCurve && (publicKey.hash === 'sha256' || !(yield* isSignedWith('sha256')))) return undefined
+  const { manifest, version } = yield* statementSteps(envelope.payload)
   const ofItsTime = version === '0.1' || (byCurve && manifest.serialization.ignorePaths === undefined)
   return ofItsTime ? manifest : undefined
 }
 
-function signedDefectively(envelope: Envelope, { key }: PublicKey, hash: string): boolean {
+function* isSigned(
+  pieces: Iterable<Uint8Array>,
+  { signature }: Envelope,
+  { key }: PublicKey,
+  hash: string,
+): Steps<boolean> {
   const verifier = createVerify(hash)
-  for (const piece of defectivePreAuthEncoding(envelope)) verifier.update(piece)
-  return verifier.verify({ key, dsaEncoding: 'der' }, envelope.signature)
+  for (const piece of pieces) {
+    verifier.update(piece)
+    yield
+  }
+  return verifier.verify({ key, dsaEncoding: 'der' }, signature)
 }

@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import { ModelSealError, shown } from '../errors.ts'
+import type { Steps } from '../source/turns.ts'
+
+/** What the JSON of a bundle holds besides its payload: certificates, log entries, timestamps. Real ones take some 10 KiB. */
+export const MAX_BYTES_BESIDE_PAYLOAD = 1024 * 1024
+
+/** A longer string can only be the payload: no certificate or timestamp takes as much. */
+const LONG_STRING = 256 * 1024
+
+/** Strings between two steps. */
+const STRINGS = 1_000
+
+/** The JSON of a bundle without its payload, where that is long. */
+export interface CutBundle {
+  /** JSON in which {@link placeholder} stands for the payload. */
+  json: Buffer
+  /** No other string of the JSON can be the same. */
+  placeholder?: string
+  /** What was cut out: the inside of a JSON string. */
+  payload?: Buffer
+}
+
+/**
+ * Cuts the payload out of the JSON of a bundle, so that what is parsed is small, and the payload stays bytes. Text that is not
+ * JSON does no harm: it is none without the payload, either.
+ *
+ * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `BUNDLE_MALFORMED`
+ */
+export function* cutPayload(bytes: Buffer, file: string | undefined): Steps<CutBundle> {
+  if (bytes.length <= LONG_STRING) return { json: bytes }
+  let payload: { start: number; end: number } | undefined
+  let strings = 0
+  for (let quote = bytes.indexOf(QUOTE); quote >= 0;) {
+    const end = endOfString(bytes, quote, file)
+    if (end - quote > LONG_STRING) {
+      if (payload) throw longString(file)
+      payload = { start: quote + 1, end }
+    }
+    const beside = end - (payload ? payload.end - payload.start : 0)
+    if (beside > MAX_BYTES_BESIDE_PAYLOAD) throw tooLarge(file)
+    if (++strings % STRINGS === 0) yield
+    quote = bytes.indexOf(QUOTE, end + 1)
+  }
+  if (bytes.length - (payload ? payload.end - payload.start : 0) > MAX_BYTES_BESIDE_PAYLOAD) throw tooLarge(file)
+  if (!payload) return { json: bytes }
+  const { start, end } = payload
+  const placeholder = randomUUID()
+  return {
+    json: Buffer.concat([bytes.subarray(0, start), Buffer.from(placeholder), bytes.subarray(end)]),
+    placeholder,
+    payload: bytes.subarray(start, end),
+  }
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Index of the closing quote, or the length of the text where there is none. */
+function endOfString(bytes: Buffer, start: number, file: string | undefined): number {
+  for (let end = bytes.indexOf(QUOTE, start + 1); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
+    if (bytes[end - 1] !== BACKSLASH) return end
+    // No quote is a letter of base64.
+    if (end - start > LONG_STRING) throw longString(file)
+    let backslashes = 1
+    while (bytes[end - 1 - backslashes] === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return end
+  }
+  return bytes.length
+}
+
+/** The refusal of a long string that stands anywhere but at the payload's place. */
+export function longString(file: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'BUNDLE_MALFORMED',
+    `The bundle${file === undefined ? '' : ` ${shown(file)}`} has a long string that is not its payload.`,
+    { file, expected: `no string of more than ${LONG_STRING} bytes besides one payload in base64` },
+  )
+}
+
+function tooLarge(file: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'BUNDLE_TOO_LARGE',
+    `The bundle${file === undefined ? '' : ` ${shown(file)}`} holds more besides its payload than any real one.`,
+    { file, expected: `at most ${MAX_BYTES_BESIDE_PAYLOAD} bytes besides the payload` },
+  )
+}

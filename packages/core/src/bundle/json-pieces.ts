@@ -1,0 +1,181 @@
+/**
+ * Characters that `JSON.parse` is given at a time: a hostile text of twice as many, where every key is
+ * a new one, takes it some ten milliseconds.
+ */
+const PIECE = 16 * 1024
+
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const COMMA = 0x2c
+const COLON = 0x3a
+
+/** An array or object that is open. */
+interface Container {
+  /** Index of its bracket. */
+  start: number
+  isArray: boolean
+  /** Index from which on its members have not been parsed. */
+  from: number
+  /** What was parsed of it; undefined for one that is going to be parsed together with what is around it. */
+  built: Built | undefined
+  /** True between a member that was parsed by itself and the comma behind it. */
+  afterMember: boolean
+  /** Indexes of the quotes of the last key. */
+  keyStart: number
+  keyEnd: number
+}
+
+type Built = unknown[] | Record<string, unknown>
+
+/**
+ * Parses JSON in pieces, so that no call of `JSON.parse` takes long. A scanner tells where strings, commas and brackets
+ * are, and need not be right about text that is not JSON: every character is either given to `JSON.parse` in
+ * a piece, or checked here as one that joins two pieces.
+ *
+ * Each method throws a `SyntaxError` for text that is not JSON.
+ */
+export class JsonPieces {
+  readonly #bytes: Buffer
+  readonly #pieceSize: number
+  readonly #open: Container[] = []
+  #result: { value: unknown; end: number } | undefined
+
+  /** @param pieceSize for tests */
+  constructor(bytes: Buffer, pieceSize = PIECE) {
+    this.#bytes = bytes
+    this.#pieceSize = pieceSize
+  }
+
+  open(start: number): void {
+    const isArray = this.#bytes[start] === OPEN_BRACKET
+    this.#open.push({
+      start,
+      isArray,
+      from: start + 1,
+      built: undefined,
+      afterMember: false,
+      keyStart: -1,
+      keyEnd: -1,
+    })
+  }
+
+  key(start: number, end: number): void {
+    const container = this.#open.at(-1)
+    if (!container) return
+    container.keyStart = start
+    container.keyEnd = end
+  }
+
+  comma(at: number): void {
+    const container = this.#open.at(-1)
+    if (!container) return
+    if (container.afterMember) {
+      this.#expectBlank(container.from, at)
+      container.afterMember = false
+    } else if (at - container.from >= this.#pieceSize) {
+      this.#append(container, at)
+    } else {
+      return
+    }
+    container.from = at + 1
+  }
+
+  close(at: number): void {
+    const container = this.#open.pop()
+    if (!container?.built) return
+    if ((this.#bytes[at] === CLOSE_BRACKET) !== container.isArray) throw new SyntaxError('another bracket is open')
+    if (container.afterMember) this.#expectBlank(container.from, at)
+    else this.#append(container, at)
+    const around = this.#open.at(-1)
+    if (around) this.#add(around, container, at + 1)
+    else this.#end(container, at + 1)
+  }
+
+  /** @returns the value of the whole text */
+  finish(): unknown {
+    if (this.#result) {
+      this.#expectBlank(this.#result.end, this.#bytes.length)
+      return this.#result.value
+    }
+    if (this.#open.some(({ built }) => built)) throw new SyntaxError('the text ends too early')
+    return JSON.parse(this.#bytes.toString())
+  }
+
+  #end({ start, built }: Container, end: number): void {
+    if (this.#result) throw new SyntaxError('a second value')
+    this.#expectBlank(0, start)
+    this.#result = { value: built, end }
+  }
+
+  /** A container that was parsed by itself, as a member of the one around it. */
+  #add(around: Container, { start, built }: Container, end: number): void {
+    if (around.afterMember) throw new SyntaxError('a comma is missing')
+    around.built ??= around.isArray ? [] : {}
+    if (Array.isArray(around.built)) {
+      this.#appendBefore(around, start)
+      around.built.push(built)
+    } else {
+      const { keyStart, keyEnd } = around
+      if (keyStart < around.from) throw new SyntaxError('a key is missing')
+      this.#appendBefore(around, keyStart)
+      this.#expectColon(keyEnd + 1, start)
+      define(around.built, JSON.parse(this.#bytes.toString('utf8', keyStart, keyEnd + 1)) as string, built)
+    }
+    around.afterMember = true
+    around.from = end
+  }
+
+  /** Members, if there are any, up to the comma before another one. */
+  #appendBefore(container: Container, end: number): void {
+    const last = this.#lastSolid(container.from, end)
+    if (last < container.from) return
+    if (this.#bytes[last] !== COMMA) throw new SyntaxError('a comma is missing')
+    this.#append(container, last)
+  }
+
+  /** One member at least. */
+  #append(container: Container, end: number): void {
+    const text = this.#bytes.toString('utf8', container.from, end)
+    if (container.isArray) {
+      const members = JSON.parse(`[${text}]`) as unknown[]
+      if (members.length === 0) throw new SyntaxError('a value is missing')
+      const built = (container.built ??= []) as unknown[]
+      for (const member of members) built.push(member)
+      return
+    }
+    const members = JSON.parse(`{${text}}`) as Record<string, unknown>
+    const names = Object.keys(members)
+    if (names.length === 0) throw new SyntaxError('a value is missing')
+    const built = (container.built ??= {}) as Record<string, unknown>
+    for (const name of names) define(built, name, members[name])
+  }
+
+  #expectBlank(from: number, end: number): void {
+    if (this.#lastSolid(from, end) >= from) throw new SyntaxError('text where there should be none')
+  }
+
+  #expectColon(from: number, end: number): void {
+    const colon = this.#lastSolid(from, end)
+    if (colon < from || this.#bytes[colon] !== COLON) throw new SyntaxError('a colon is missing')
+    this.#expectBlank(from, colon)
+  }
+
+  /** Index of the last character that is no white space, or `from - 1`. */
+  #lastSolid(from: number, end: number): number {
+    let last = end - 1
+    while (last >= from && isSpace(this.#bytes[last])) last--
+    return last
+  }
+}
+
+/** RFC 8259 section 2. */
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
+
+/** As `JSON.parse` does it: `__proto__` is a name as any other. */
+function define(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
+  else object[name] = value
+}

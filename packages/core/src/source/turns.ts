@@ -1,0 +1,28 @@
+import { nextTurn } from './aborted.ts'
+
+/** Work in steps of a few milliseconds at most; it yields between them. */
+export type Steps<T> = Generator<undefined, T, undefined>
+
+/** How long a thread works between two turns of the event loop, in seconds. */
+const TURN_TIME = 0.004
+
+/**
+ * Takes all steps, and leaves the thread to others every few milliseconds.
+ *
+ * @throws {@link ModelSealError} `ABORTED`, and what the steps throw
+ */
+export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
+  // Not by performance.now(): a program that has just started would load a module for it.
+  let start = process.uptime()
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value
+    if (process.uptime() - start < TURN_TIME) continue
+    await nextTurn(signal)
+    start = process.uptime()
+  }
+}
+
+/** Takes all steps at once: for what is small, or has been verified. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
+}
