@@ -102,6 +102,7 @@ function readerOf({ listed }: Case): ModelReader {
   return {
     entry: undefined,
     files: [],
+    loads: () => undefined,
     size: () => 0,
     inMemory: () => true,
     read: (name) => Promise.resolve(read(name)),

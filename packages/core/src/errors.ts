@@ -131,6 +131,7 @@ export const ERROR_CODES = {
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
   SOURCE_UNKNOWN:
     'nothing says where the model is from, such as for bytes in memory, so no signature can be found for it',
+  FORMAT_UNPROVEN: 'rules differ by the format, and only the unverified model says which format it has',
   NAME_AMBIGUOUS: 'a rule goes by the name of the model, and its bundles do not agree on one',
   SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
   SIGNATURE_THRESHOLD: 'fewer distinct signers signed the model than the rule asks for',

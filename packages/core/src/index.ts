@@ -20,7 +20,7 @@ export { judgeMemory } from './loading/judge-memory.ts'
 export { tolerate } from './loading/tolerate.ts'
 export { judgeModel } from './loading/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/test-policy.ts'
-export type { ModelFormat } from './policy/match.ts'
+export type { ModelFormat, PossibleFormats } from './policy/match.ts'
 export type { PolicyFile } from './policy/schema.ts'
 export type { BundleVerdict, CheckName, CheckVerdict, Decision, Verdict } from './policy/verdict.ts'
 export type {

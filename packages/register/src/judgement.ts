@@ -1,5 +1,5 @@
 import type * as Core from '@modelseal/core'
-import type { OpenOptions, WatchedPolicy } from '@modelseal/core'
+import type { ModelFormat, OpenOptions, WatchedPolicy } from '@modelseal/core'
 import { mode } from './mode.ts'
 
 /** What a load is judged by. */
@@ -13,7 +13,7 @@ export type Judging = Pick<OpenOptions, 'policy' | 'audit'>
  * @throws {@link ModelSealError} what the adapter throws; in an audit revocations only
  */
 export async function judged<T>(
-  model: { path: string; format?: OpenOptions['format'] },
+  model: { path: string; format?: ModelFormat },
   verified: (judging: Judging) => Promise<T>,
   plainly: () => T | Promise<T>,
 ): Promise<T> {

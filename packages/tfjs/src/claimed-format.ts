@@ -4,9 +4,9 @@ import { readSmallFile } from '@modelseal/core'
 import { MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-json.ts'
 
 /**
- * The format that a model claims before it is verified, so that a rule of the policy can match by
- * it. The verified `model.json` must turn out to be of the same. Undefined where nothing can be
- * told yet, whatever the reason: the check itself will say it.
+ * The format that a model claims before it is verified. Asked only where rules of the policy differ by it; the rule that it
+ * picks is enforced, and the verified `model.json` must turn out to be of that format. Undefined where nothing can be told
+ * yet, whatever the reason.
  */
 export async function claimedFormat(path: string): Promise<ModelFormat | undefined> {
   // Nothing is fetched before a policy has been asked.

@@ -20,7 +20,9 @@ export type LoadedModel<T extends TensorFlow> = {
  * signature satisfies the trust policy; and tells who signed it.
  *
  * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
- * Behind HTTP nothing is read before the policy was asked, so a rule that matches by format needs the option `format`.
+ * Where rules of the policy differ by format, the option `format` says which one is loaded. Without it, what `model.json`
+ * claims can only pick a rule that is then enforced (`FORMAT_UNPROVEN`); behind HTTP nothing is read before the policy was
+ * asked.
  *
  * @param path path, or `file:`, `http:` or `https:` URL, of a `model.json` or of the signed directory that
  * holds it (an HTTP URL with a slash at the end)

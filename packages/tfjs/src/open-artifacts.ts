@@ -51,10 +51,11 @@ export async function openArtifacts(
   const { path, handlerOptions } = modelPlace(source, tf)
   const loadOptions = checkedLoadOptions(merged(handlerOptions, givenLoadOptions), path)
   const options = withRequest(given, loadOptions)
-  const format = options.format ?? policyFormat(await claimedFormat(path))
+  const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(path)) }
+  const format = options.format ?? either
   const report = new FractionReport(options.onProgress, loadOptions.onProgress)
   const model = await openVerifiedModel(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
-    gather(reader, format, report),
+    gather(reader, report),
   )
   return {
     path: model.verdict.model.path,
@@ -87,20 +88,19 @@ export async function handOver(
 }
 
 /** What a policy calls a format. */
-function policyFormat(format: ModelFormat | undefined): OpenOptions['format'] {
-  return format && ({ 'graph-model': 'tfjs-graph', 'layers-model': 'tfjs-layers' } as const)[format]
+const POLICY_FORMATS = { 'graph-model': 'tfjs-graph', 'layers-model': 'tfjs-layers' } as const
+const EITHER = Object.values(POLICY_FORMATS)
+
+function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] | undefined {
+  return format && POLICY_FORMATS[format]
 }
 
-/** @param format what the policy was asked about */
-async function gather(
-  reader: ModelReader,
-  format: OpenOptions['format'],
-  report: FractionReport,
-): Promise<OpenedArtifacts['gathered']> {
+async function gather(reader: ModelReader, report: FractionReport): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = parseModelJson(bytes, entry)
-  if (format !== undefined && policyFormat(json.format) !== format) throw otherFormat(entry, json.format, format)
+  // The rule was chosen for one format, or for any: these bytes say which it is.
+  reader.loads(POLICY_FORMATS[json.format])
   report.expect(bytes.length + json.weightBytes)
   if (json.weightFiles === undefined) return json
 
@@ -122,16 +122,6 @@ async function gather(
     // tf takes the files as they are, and reads each weight out of them: joining them would copy them all.
     artifacts: { ...json.artifacts, weightData: only !== undefined && weightData.length === 1 ? only : weightData },
   }
-}
-
-/** A rule was chosen for one format, so no other may be loaded by it. */
-function otherFormat(entry: string, found: ModelFormat, expected: string): ModelSealError {
-  return new ModelSealError('MODEL_FORMAT', `The model ${shown(entry)} is of another format than it is loaded as.`, {
-    file: entry,
-    expected,
-    found: policyFormat(found),
-    hint: 'Use loadGraphModel for a graph model, and loadLayersModel for a layers model.',
-  })
 }
 
 const SHOWN_NAMES = 10

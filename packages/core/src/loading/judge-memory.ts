@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
+import type { ModelFormat } from '../policy/match.ts'
 import { ruleForMemory } from '../policy/memory-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Revocations } from '../policy/revocations.ts'
@@ -29,7 +30,7 @@ import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
  */
 export function judgeMemory(
   bytes: Uint8Array | undefined,
-  options: Pick<OpenOptions, 'policy' | 'format' | 'audit'> = {},
+  options: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined } = {},
 ): Promise<Verdict> {
   const verdict = emptyVerdict('.', options)
   verdict.model.path = 'memory:'
@@ -50,7 +51,7 @@ export function judgeMemory(
 
 async function judge(
   bytes: Uint8Array | undefined,
-  options: Pick<OpenOptions, 'policy' | 'format'>,
+  options: Pick<OpenOptions, 'policy'> & { format?: ModelFormat | undefined },
   verdict: Verdict,
 ): Promise<void> {
   const reading: { policy?: Policy } = {}

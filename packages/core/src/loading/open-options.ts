@@ -1,7 +1,7 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
-import type { ModelFormat } from '../policy/match.ts'
+import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 import type { Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import type { WatchedPolicy } from '../policy/watch-policy.ts'
@@ -13,8 +13,11 @@ export interface OpenOptions {
   policy?: string | Policy | WatchedPolicy | undefined
   /** Path of the bundle; for a model behind HTTP, path or URL. Without it, it is looked for beside the model. */
   signature?: string | undefined
-  /** What the caller is going to read, for rules that match by format. */
-  format?: ModelFormat | undefined
+  /**
+   * What the caller is going to read, for rules that match by format: the program's word, which is believed. A loader that
+   * takes several formats names them all, and tells by {@link ModelReader.loads} which one it met.
+   */
+  format?: ModelFormat | PossibleFormats | undefined
   /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
   url?: string | undefined
   /** How the runtime is to get the files. Default `auto`. */
@@ -78,7 +81,9 @@ export function checkOptions(options: OpenOptions): void {
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a value that is not one of those that there are */
 export function checkChoices({ format, isolation, maxBundleBytes }: OpenOptions): void {
   checkedMaxBundleBytes(maxBundleBytes)
-  checkChoice('format', format, MODEL_FORMATS)
+  const formats: readonly unknown[] = typeof format === 'object' ? [format.oneOf].flat() : [format]
+  if (formats.length === 0) checkChoice('format', 'none', MODEL_FORMATS)
+  for (const one of formats) checkChoice('format', one, MODEL_FORMATS)
   checkChoice('isolation', isolation, [...ISOLATION_LEVELS, 'auto'])
 }
 

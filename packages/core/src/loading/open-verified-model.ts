@@ -1,8 +1,9 @@
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { judge } from '../policy/judge.ts'
-import { ModelFacts } from '../policy/match.ts'
-import { ruleFor, type Policy } from '../policy/policy.ts'
+import { chooseRule, type ChosenRule } from '../policy/choose-rule.ts'
+import { ModelFacts, type ModelFormat } from '../policy/match.ts'
+import type { Policy } from '../policy/policy.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { Rule } from '../policy/rule.ts'
 import type { Verdict } from '../policy/verdict.ts'
@@ -17,6 +18,7 @@ import { AllowedIsolation } from './isolation.ts'
 import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
 import { concernsClaims, openUnverified } from './open-unverified.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
+import { LoadedFormat, saidFormats } from './loaded-format.ts'
 import { openContents } from './open-contents.ts'
 import { readPolicy } from './read-policy.ts'
 import type { FileRequest, ServedFiles } from './served-files.ts'
@@ -33,6 +35,13 @@ export interface ModelReader {
   readonly entry: string | undefined
   /** Names of all signed files; of an unverified model, of those that are known. */
   readonly files: readonly string[]
+  /**
+   * For a loader of several formats, see {@link PossibleFormats}: says which one the bytes that it read here are of,
+   * before it makes anything of them.
+   *
+   * @throws {@link ModelSealError} `MODEL_FORMAT` where the rule was chosen for another
+   */
+  loads(format: ModelFormat): void
   /**
    * @returns the bytes that were hashed; nobody else has this buffer
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
@@ -81,7 +90,7 @@ export interface ModelReader {
  *
  * @param path of a directory or file; or its URL (`http:`, `https:`), that of a directory with a slash at the end
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
- * `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
+ * `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
  * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
@@ -110,7 +119,7 @@ export async function openVerifiedModel<T>(
   return traceLoad(trace, async () => {
     trace.verdict = verdict
     try {
-      const model = await open(path, options, gather, verdict)
+      const model = await open<T | undefined>(path, options, gather ?? NOTHING, verdict)
       verdict.at = new Date().toISOString()
       publishVerdict(verdict)
       return model
@@ -120,14 +129,18 @@ export async function openVerifiedModel<T>(
   })
 }
 
-type Gather<T> = ((reader: ModelReader) => Promise<T>) | undefined
+type Gather<T> = (reader: ModelReader) => Promise<T>
+/** {@link Gather} where the formats that it may load are settled. */
+type GatherOf<T> = (reader: Omit<ModelReader, 'loads'>) => Promise<T>
+
+const NOTHING = () => Promise.resolve(undefined)
 
 async function open<T>(
   path: string,
   options: OpenOptions,
   gather: Gather<T>,
   verdict: Verdict,
-): Promise<VerifiedModel<T | undefined>> {
+): Promise<VerifiedModel<T>> {
   checkChoices(options)
   const now = Date.now()
   const search = new BundleSearch(path, options)
@@ -135,11 +148,14 @@ async function open<T>(
   const openUnverifiedModel = async (orUnreadable: boolean) => {
     const revocations = reading.policy?.revocations ?? (await none())
     const found = await search.findIfAny({ orUnreadable, orTooLarge: !concernsClaims(revocations) })
-    return openAnyway(path, options, gather, revocations, found, verdict)
+    const gatherAny = ofFormat(gather, saidFormats(options.format), options, verdict)
+    return openAnyway(path, options, gatherAny, revocations, found, verdict)
   }
   try {
-    const { policy, rule } = await timed(verdict, 'policy', () => findRule(options, search, now, verdict, reading))
-    if (rule.mode === 'skip') {
+    const { policy, rule, mode, formats } = await timed(verdict, 'policy', () =>
+      findRule(options, search, now, verdict, reading),
+    )
+    if (mode === 'skip') {
       const model = await openUnverifiedModel(false)
       verdict.decision = 'skipped'
       return model
@@ -148,7 +164,7 @@ async function open<T>(
       findSignature(search, options, rule, policy, now, verdict),
     )
     const model = await timed(verdict, 'hashing', () =>
-      readModel(found, signature, rule, policy, options, gather, verdict),
+      readModel(found, signature, rule, policy, options, ofFormat(gather, formats, options, verdict), verdict),
     )
     verdict.decision = 'accepted'
     return model
@@ -162,24 +178,45 @@ async function open<T>(
   }
 }
 
+/** Has a loader of several formats say which one it met, before what it gathered is believed. */
+function ofFormat<T>(
+  gather: Gather<T>,
+  allowed: readonly ModelFormat[],
+  { format: said }: OpenOptions,
+  verdict: Verdict,
+): GatherOf<T> {
+  return async (reader) => {
+    const format = new LoadedFormat(allowed, saidFormats(said), verdict.model.path)
+    const loads = (loaded: ModelFormat) => {
+      format.loads(loaded)
+      verdict.model.format = loaded
+    }
+    const gathered = await gather({ ...reader, loads })
+    format.check()
+    return gathered
+  }
+}
+
 async function findRule(
   { policy: given, format }: OpenOptions,
   search: BundleSearch,
   now: number,
   verdict: Verdict,
   reading: { policy?: Policy },
-): Promise<{ policy: Policy; rule: Rule }> {
+): Promise<ChosenRule & { policy: Policy }> {
   const policy = await readPolicy(given, now, verdict, reading)
   return checking(verdict, 'rule', async (tell) => {
     const { url } = verdict.model
     const path = isHttpUrl(verdict.model.path) ? undefined : verdict.model.path
     const facts = new ModelFacts({ path, format, url }, () => search.claimedNames())
-    const rule = await ruleFor(policy, facts)
+    const chosen = await chooseRule(policy, facts)
+    const { rule, mode } = chosen
     verdict.rule = rule.name
-    verdict.mode = rule.mode
+    verdict.mode = mode
     if (rule.reason !== undefined) verdict.reason = rule.reason
-    tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}.`)
-    return { policy, rule }
+    const enforced = mode === rule.mode ? '' : ', but only the model says that it has the format, so it is enforced'
+    tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
+    return { ...chosen, policy }
   })
 }
 
@@ -215,9 +252,9 @@ async function readModel<T>(
   rule: Rule,
   policy: Policy,
   options: OpenOptions,
-  gather: Gather<T>,
+  gather: GatherOf<T>,
   verdict: Verdict,
-): Promise<VerifiedModel<T | undefined>> {
+): Promise<VerifiedModel<T>> {
   const allowed = await checking(verdict, 'isolation', (tell) => {
     const isolation = new AllowedIsolation(options.isolation ?? 'auto', rule)
     tell(`The runtime gets what was hashed, as ${isolation.levels.join(' or ')}.`)
@@ -226,7 +263,7 @@ async function readModel<T>(
   return checking(verdict, 'files', async (tell) => {
     const { served, warm } = await openContents(found, signature, rule, policy.revocations, allowed, options)
     try {
-      const gathered = await gather?.(readerOf(served, found.entry ?? onlyFile(found)))
+      const gathered = await gather(readerOf(served, found.entry ?? onlyFile(found)))
       if (rule.require.files !== 'loaded') await served.checkRest()
       throwIfAborted(options.signal)
       await warm?.finish()
@@ -249,11 +286,11 @@ async function readModel<T>(
 async function openAnyway<T>(
   path: string,
   options: OpenOptions,
-  gather: Gather<T>,
+  gather: GatherOf<T>,
   revocations: Revocations,
   found: FoundModel | FoundHttpModel | undefined,
   verdict: Verdict,
-): Promise<VerifiedModel<T | undefined>> {
+): Promise<VerifiedModel<T>> {
   const files = await checking(verdict, 'revocation', async (tell) => {
     const opened =
       (found && 'client' in found) || isHttpUrl(path)
@@ -263,7 +300,7 @@ async function openAnyway<T>(
     return opened
   })
   try {
-    const gathered = await gather?.(readerOf(files, files.entry))
+    const gathered = await gather(readerOf(files, files.entry))
     throwIfAborted(options.signal)
     return new VerifiedModel(files, undefined, verdict, gathered)
   } catch (error) {
@@ -272,7 +309,7 @@ async function openAnyway<T>(
   }
 }
 
-function readerOf(served: ServedFiles, entry: string | undefined): ModelReader {
+function readerOf(served: ServedFiles, entry: string | undefined): Omit<ModelReader, 'loads'> {
   return {
     entry,
     files: served.names,

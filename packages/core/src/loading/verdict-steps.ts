@@ -1,6 +1,6 @@
 import { publishVerdict } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
-import type { ModelFormat } from '../policy/match.ts'
+import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 import { modelUrl } from '../policy/model-url.ts'
 import type { CheckName, Verdict } from '../policy/verdict.ts'
 import { isHttpUrl } from '../source/http-source.ts'
@@ -9,7 +9,7 @@ import { absolutePath } from '../source/local-source.ts'
 /** A verdict as it stands before the first step: refused, until every step has passed. */
 export function emptyVerdict(
   path: string,
-  model: { format?: ModelFormat | undefined; url?: string | undefined },
+  model: { format?: ModelFormat | PossibleFormats | undefined; url?: string | undefined },
 ): Verdict {
   const url = isHttpUrl(path) ? ownUrl(path, model.url) : model.url
   return {
@@ -18,7 +18,7 @@ export function emptyVerdict(
     model: {
       path: isHttpUrl(path) ? modelUrl(path, MODEL) : absolutePath(path),
       ...(url === undefined ? {} : { url }),
-      ...(model.format === undefined ? {} : { format: model.format }),
+      ...(typeof model.format === 'string' ? { format: model.format } : {}),
     },
     checks: [],
     bundles: [],

@@ -15,13 +15,27 @@ export interface ClaimedName {
   name?: string
 }
 
-/** What is known of a model before any signature is checked. */
+/** A loader that takes several formats, and learns from the model which of them it is. */
+export interface PossibleFormats {
+  /** By the word of the program: it will load one of these, and nothing else. */
+  oneOf: readonly ModelFormat[]
+  /**
+   * What the model says of itself, before anything is verified. Asked only where rules differ by it; the claim can
+   * then pick among rules, and whichever it picks is enforced.
+   */
+  claimed: () => Promise<ModelFormat | undefined>
+}
+
+/** What is known of a model before any signature is checked: all of it the program's word, except for the claims. */
 export class ModelFacts {
   /** Absolute path that the program loads; undefined for a model behind HTTP, which no path matches. */
   readonly path: string | undefined
   /** URL that it was fetched from, where the caller says so: as {@link modelUrl} has it. */
   readonly url: string | undefined
-  readonly format: ModelFormat | undefined
+  /** By the word of the program, one of these will be loaded; empty where it says nothing. */
+  readonly formats: readonly ModelFormat[]
+  /** What the model claims: never a fact. */
+  readonly claimedFormat: () => Promise<ModelFormat | undefined>
   readonly #claimedNames: () => Promise<readonly ClaimedName[]>
   #names: Promise<readonly ClaimedName[]> | undefined
   readonly #relative = new Map<string, string>()
@@ -31,12 +45,14 @@ export class ModelFacts {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
    */
   constructor(
-    model: { path?: string | undefined; url?: string | undefined; format?: ModelFormat | undefined },
+    model: { path?: string | undefined; url?: string | undefined; format?: ModelFormat | PossibleFormats | undefined },
     claimedNames: () => Promise<readonly ClaimedName[]>,
   ) {
     this.path = model.path
     this.url = model.url === undefined ? undefined : modelUrl(model.url)
-    this.format = model.format
+    const { format } = model
+    this.formats = typeof format === 'object' ? format.oneOf : format === undefined ? [] : [format]
+    this.claimedFormat = typeof format === 'object' ? format.claimed : () => Promise.resolve(undefined)
     this.#claimedNames = claimedNames
   }
 
@@ -117,17 +133,18 @@ export function directoryNamedAbove({ path }: RuleMatch, facts: ModelFacts): str
 }
 
 /**
- * True where a rule is about this model; a promise only where the model's name has to be found out.
+ * True where a rule is about this model, if it is of this format; a promise only where the model's name has to be found out.
  *
  * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
  */
 export function matchesModel(
   { name: rule, match }: { name: string; match: RuleMatch },
   facts: ModelFacts,
+  format: ModelFormat | undefined,
 ): boolean | Promise<boolean> {
   if (match.memory) return false
   if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
-  if (match.formats && (facts.format === undefined || !match.formats.includes(facts.format))) return false
+  if (match.formats && (format === undefined || !match.formats.includes(format))) return false
   const { path, name } = match
   if (path && !path.some((glob) => matchesPath(glob, facts.pathFrom(glob.from)))) return false
   return name ? claimsName(name, facts, rule) : true

@@ -3,7 +3,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ModelFacts } from './match.ts'
-import { loadPolicy, ruleFor } from './policy.ts'
+import { chooseRule } from './choose-rule.ts'
+import { loadPolicy } from './policy.ts'
 
 const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()
 
@@ -34,7 +35,7 @@ test('reads a policy in YAML, and the same in JSON, with keys beside the file', 
     const policy = await loadPolicy(path)
     expect(policy.path).toBe(path)
     const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
-    expect((await ruleFor(policy, facts)).name).toBe('voice models')
+    expect((await chooseRule(policy, facts)).rule.name).toBe('voice models')
   }
 })
 
@@ -43,7 +44,7 @@ test('refuses a model that no rule matches', async () => {
   const policy = await loadPolicy(path)
   for (const model of ['models/other', 'models', '../models/vad/a', 'x/models/vad/a']) {
     const facts = new ModelFacts({ path: join(path, '..', model) }, () => Promise.resolve([]))
-    await expect(ruleFor(policy, facts)).rejects.toEqual(refusal('POLICY_NO_MATCH'))
+    await expect(chooseRule(policy, facts)).rejects.toEqual(refusal('POLICY_NO_MATCH'))
   }
 })
 
@@ -51,7 +52,7 @@ test('hints at the glob for what is in a directory, where a rule names the direc
   const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
   const policy = await loadPolicy(path)
   const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
-  await expect(ruleFor(policy, facts)).rejects.toMatchObject({
+  await expect(chooseRule(policy, facts)).rejects.toMatchObject({
     code: 'POLICY_NO_MATCH',
     hint: expect.stringContaining('"models/vad/**"') as string,
   })

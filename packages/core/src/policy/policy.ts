@@ -4,7 +4,7 @@ import type { CompiledPolicy } from './compile-policy.ts'
 import { before, parseDuration } from './duration.ts'
 import type { FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { directoryNamedAbove, matchesModel, type ModelFacts } from './match.ts'
+import { directoryNamedAbove, matchesModel, type ModelFacts, type ModelFormat } from './match.ts'
 import type { Revocations } from './revocations.ts'
 import type { Rule } from './rule.ts'
 import type { CompiledRoot } from './trust-roots.ts'
@@ -65,20 +65,31 @@ export async function readPolicy(path: string): Promise<CompiledPolicy> {
 /**
  * The first rule that matches the model decides.
  *
- * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `NAME_AMBIGUOUS`
+ * @param format that will be loaded, by the word of the program
+ * @returns undefined where no rule matches
+ * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
  */
-export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> {
-  for (const rule of policy.rules) {
-    const matches = matchesModel(rule, facts)
+export async function firstMatch(
+  { rules }: Policy,
+  facts: ModelFacts,
+  format: ModelFormat | undefined,
+): Promise<Rule | undefined> {
+  for (const rule of rules) {
+    const matches = matchesModel(rule, facts, format)
     if (matches === true || (matches !== false && (await matches))) return rule
   }
+  return undefined
+}
+
+/** @param note what else the reader should know, as a sentence */
+export function noMatch(policy: Policy, facts: ModelFacts, note?: string): ModelSealError {
   const path = facts.pathFrom(dirname(policy.path))
   const seen =
     path === undefined
       ? 'Rules match a model behind HTTP by its url, its name or its format, and never by a path.'
       : `As the policy sees it, the path is ${shown(path)}.`
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
-  throw new ModelSealError(
+  return new ModelSealError(
     'POLICY_NO_MATCH',
     `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.place)}.`,
     {
@@ -87,7 +98,7 @@ export async function ruleFor(policy: Policy, facts: ModelFacts): Promise<Rule> 
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
       hint:
         above === undefined
-          ? seen
+          ? [seen, note].filter(Boolean).join(' ')
           : `${seen} A rule names the directory ${shown(above)} alone; ${shown(`${above}/**`)} is all that is in it.`,
     },
   )

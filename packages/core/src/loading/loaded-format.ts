@@ -1,0 +1,50 @@
+import { ModelSealError, shown } from '../errors.ts'
+import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
+
+/** All formats that the program may load, by its own word; empty where it says none. */
+export function saidFormats(format: ModelFormat | PossibleFormats | undefined): readonly ModelFormat[] {
+  if (format === undefined) return []
+  return typeof format === 'object' ? format.oneOf : [format]
+}
+
+/** Makes sure that what is loaded is of a format for which the rule was chosen. */
+export class LoadedFormat {
+  readonly #allowed: readonly ModelFormat[]
+  readonly #place: string
+  readonly #mustSay: boolean
+  #said = false
+
+  /**
+   * @param allowed of those that the program may load, what the rule was chosen for
+   * @param said by the program; empty where it says nothing
+   */
+  constructor(allowed: readonly ModelFormat[], said: readonly ModelFormat[], place: string) {
+    this.#allowed = allowed
+    this.#mustSay = said.length > 1
+    this.#place = place
+  }
+
+  /** @throws {@link ModelSealError} `MODEL_FORMAT` */
+  loads(format: ModelFormat): void {
+    if (this.#allowed.length > 0 && !this.#allowed.includes(format)) throw this.#refusal(shown(format))
+    this.#said = true
+  }
+
+  /** @throws {@link ModelSealError} `MODEL_FORMAT` where a loader of several formats did not say which of them it met */
+  check(): void {
+    if (this.#mustSay && !this.#said) throw this.#refusal('a loader that does not say')
+  }
+
+  #refusal(found: string): ModelSealError {
+    return new ModelSealError(
+      'MODEL_FORMAT',
+      `Cannot load ${shown(this.#place)}: the rule of the policy was chosen for another format.`,
+      {
+        file: this.#place,
+        expected: this.#allowed.map(shown).join(' or '),
+        found,
+        hint: 'Load it with the function for its format, or give the option "format".',
+      },
+    )
+  }
+}
