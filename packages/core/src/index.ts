@@ -53,7 +53,7 @@ export { digestModel, signModel, type DigestOptions, type SignedModel, type Sign
 export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loading/sign-again.ts'
 export type { Signer } from './signing/signer.ts'
 export { parseStrictJson, type JsonBounds } from './bundle/json.ts'
-export type { FileRequest } from './loading/served-files.ts'
+export type { FileRequest } from './source/size-limit.ts'
 export type { HttpOptions } from './source/http-options.ts'
 export { readSmallFile, type SmallFile } from './source/read-small-file.ts'
 export type { SigningMethod } from './bundle/bundle.ts'

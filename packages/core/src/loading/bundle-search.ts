@@ -7,7 +7,7 @@ import { findHttpBundles } from './find-http-bundles.ts'
 import { httpModel, type FoundHttpModel } from './http-model.ts'
 import type { OpenOptions } from './open-options.ts'
 
-type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'signal' | 'maxBundleBytes'>
+type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'maxBytes' | 'maxBundleBytes' | 'signal'>
 
 /** Looks for a model's bundles once, when they are first needed. */
 export class BundleSearch {
@@ -26,9 +26,10 @@ export class BundleSearch {
   }
 
   async #find(): Promise<FoundModel | FoundHttpModel> {
-    const { signature, http, ...limits } = this.#options
+    const { signature, http, maxBytes, ...limits } = this.#options
     if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
-    return findHttpBundles(httpModel(this.#path, http, limits.signal), signature, limits)
+    const { signal } = limits
+    return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
   }
 
   /**

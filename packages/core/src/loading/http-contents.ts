@@ -16,8 +16,9 @@ import { HttpProgress } from './http-progress.ts'
 import { HttpPlacing } from './http-placing.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
+import { fileTooLarge, TOGETHER, type FileRequest } from '../source/size-limit.ts'
 import { hashTypesBeside } from './revoked-files.ts'
-import type { CheckedFiles, FileRequest } from './served-files.ts'
+import type { CheckedFiles } from './served-files.ts'
 
 export interface HttpContentsOptions {
   allowed: AllowedIsolation
@@ -32,6 +33,9 @@ interface Sink {
   /** @returns the bytes where they went */
   add(chunk: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
+
+/** For {@link fileTooLarge}, where the limit is the caller's. */
+export const HTTP_LIMIT = `${TOGETHER} ("http.maxBytes")`
 
 const NOWHERE: Sink = { add: (chunk) => chunk }
 
@@ -197,7 +201,7 @@ export class HttpContents implements CheckedFiles {
   /** All files together may not be more than the caller has room for. */
   #reserve(name: string, announced: number): void {
     const { maxBytes } = this.#model.options
-    if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, TOGETHER)
+    if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, HTTP_LIMIT)
   }
 
   #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
@@ -251,15 +255,5 @@ function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem
     found: problem.found,
     hint: 'Do not load this copy; ask its publisher, and find out who changed it.',
     problems: [problem],
-  })
-}
-
-/** For {@link fileTooLarge}, where the limit is the caller's. */
-export const TOGETHER = ' for all files of the model together ("http.maxBytes")'
-
-export function fileTooLarge(name: string, limit: number, what = ''): ModelSealError {
-  return new ModelSealError('FILE_TOO_LARGE', `The file ${shown(name)} is larger than it may be.`, {
-    file: name,
-    expected: `at most ${limit} bytes${what}`,
   })
 }

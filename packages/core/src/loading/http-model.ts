@@ -18,12 +18,20 @@ export interface FoundHttpModel extends HttpModel {
   bundles: FoundBundle[]
 }
 
+interface HttpLoadOptions {
+  http?: HttpOptions | undefined
+  /** Of all files together, where that is less than `http` allows. */
+  maxBytes?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
 /**
  * @param url as `modelUrl` has found nothing wrong with
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
-export function httpModel(url: string, given: HttpOptions | undefined, signal: AbortSignal | undefined): HttpModel {
-  const options = checkedHttpOptions(given)
+export function httpModel(url: string, { http, maxBytes = Infinity, signal }: HttpLoadOptions): HttpModel {
+  const checked = checkedHttpOptions(http)
+  const options = { ...checked, maxBytes: Math.min(checked.maxBytes, maxBytes) }
   const target = new URL(url)
   target.hash = ''
   const source = httpSource(target)

@@ -4,14 +4,16 @@ import { nameWithin } from '../manifest/ignores.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { Rule } from '../policy/rule.ts'
 import { boundsOf } from '../policy/signature-time.ts'
+import { SizeLimit } from '../source/size-limit.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import type { FoundModel } from './find-bundles.ts'
 import { HttpContents } from './http-contents.ts'
 import type { FoundHttpModel } from './http-model.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import type { OpenOptions } from './open-options.ts'
-import { UnrevokedContents } from './revoked-files.ts'
+import { LocalContents } from './local-contents.ts'
 import type { CheckedFiles } from './served-files.ts'
+import { hashTypesBeside, RevokedFiles } from './revoked-files.ts'
 import { WarmLoad } from './warm-load.ts'
 
 /** The files of a model, and what spares a load from this machine the hashing. */
@@ -24,7 +26,8 @@ export interface OpenedContents {
 /**
  * The files of an accepted manifest where they are, names compared and nothing hashed yet.
  *
- * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_UNSIGNED`, and what listing throws
+ * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_TOO_LARGE`, `FILE_MISMATCH` (sizes), `FILE_REVOKED`
+ * (by a receipt), and what listing throws
  */
 export async function openContents(
   found: FoundModel | FoundHttpModel,
@@ -32,7 +35,7 @@ export async function openContents(
   rule: Rule,
   revocations: Revocations,
   allowed: AllowedIsolation,
-  { signal, onProgress }: OpenOptions,
+  { signal, onProgress, maxBytes }: OpenOptions,
 ): Promise<OpenedContents> {
   const now = Date.now()
   const { manifest } = signature
@@ -52,8 +55,11 @@ export async function openContents(
   const { source, bundles } = found
   const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
-  const options = { ignored, ignoreUnsignedFiles, signal, onProgress }
+  const further = new RevokedFiles(revocations, hashTypesBeside(manifest.serialization, revocations), when)
+  const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
+  const options = { ignored, ignoreUnsignedFiles, signal, onProgress, further, limit }
   const contents = await Contents.compareNames(source, manifest, options)
+  if (rule.require.files !== 'loaded') contents.checkSizes()
   const warm = await WarmLoad.start(contents, source, signature, rule, now)
-  return { served: new UnrevokedContents(contents, allowed, { revocations, when, signal }), warm }
+  return { served: new LocalContents(contents, allowed), warm }
 }

@@ -34,6 +34,12 @@ export interface OpenOptions {
    * no rule or policy. Revocations of a policy that is found hold. For finding out what a policy would refuse.
    */
   audit?: boolean | undefined
+  /**
+   * Bytes that the files of the model may have together; of those that are loaded, where the rule says `files: loaded` or
+   * the model is loaded unverified. A larger model is refused (`FILE_TOO_LARGE`) before it is read. Default: no
+   * limit for a model on this machine; behind HTTP that of `http.maxBytes`, which holds beside this.
+   */
+  maxBytes?: number | undefined
   signal?: AbortSignal | undefined
   /** Bytes done and in all; over HTTP, in all that was announced so far. */
   onProgress?: ProgressCallback | undefined
@@ -48,6 +54,7 @@ const OPTIONS = [
   'maxBundleBytes',
   'http',
   'audit',
+  'maxBytes',
   'signal',
   'onProgress',
 ] as const satisfies (keyof OpenOptions)[]
@@ -79,12 +86,17 @@ export function checkOptions(options: OpenOptions): void {
 }
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a value that is not one of those that there are */
-export function checkChoices({ format, isolation, maxBundleBytes }: OpenOptions): void {
+export function checkChoices({ format, isolation, maxBytes, maxBundleBytes }: OpenOptions): void {
   checkedMaxBundleBytes(maxBundleBytes)
   const formats: readonly unknown[] = typeof format === 'object' ? [format.oneOf].flat() : [format]
   if (formats.length === 0) checkChoice('format', 'none', MODEL_FORMATS)
   for (const one of formats) checkChoice('format', one, MODEL_FORMATS)
   checkChoice('isolation', isolation, [...ISOLATION_LEVELS, 'auto'])
+  if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes > 0)) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "maxBytes".', {
+    expected: 'a positive whole number of bytes',
+    found: shown(String(maxBytes)),
+  })
 }
 
 function checkChoice(option: string, value: unknown, choices: readonly string[]): void {

@@ -16,9 +16,9 @@ export async function openUnverifiedHttp(
   url: string,
   found: { bundles: readonly FoundBundle[]; entry?: string } | undefined,
   revocations: Revocations,
-  { http, signal }: OpenOptions,
+  options: OpenOptions,
 ): Promise<UnverifiedHttpFiles> {
-  await refuseRevokedClaims(found?.bundles, revocations, signal)
+  await refuseRevokedClaims(found?.bundles, revocations, options.signal)
   if (revocations.concernsModels) {
     throw new ModelSealError(
       'MODEL_UNIDENTIFIED',
@@ -28,5 +28,5 @@ export async function openUnverifiedHttp(
       },
     )
   }
-  return new UnverifiedHttpFiles(httpModel(url, http, signal), revocations)
+  return new UnverifiedHttpFiles(httpModel(url, options), revocations)
 }

@@ -1,12 +1,15 @@
 import { resolve } from 'node:path'
 import { ModelSealError } from '../errors.ts'
+import type { Manifest } from '../manifest/manifest.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
-import { digestModel } from '../signing/sign-model.ts'
+import { manifestOf } from '../signing/sign-model.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import type { SourceFile } from '../source/source-file.ts'
+import { SizeLimit } from '../source/size-limit.ts'
+import { allOf, EnteredFiles } from './entered-files.ts'
 import type { FoundBundle, FoundModel } from './find-bundles.ts'
-import { hashTypesOf, refuseRevoked } from './revoked-files.ts'
+import type { OpenOptions } from './open-options.ts'
+import { hashTypesOf, RevokedFiles } from './revoked-files.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
 
 /**
@@ -18,24 +21,26 @@ import { UnverifiedFiles } from './unverified-files.ts'
  * @param found the bundles, where there are some
  * @param signature path of the bundle, where the caller gave one
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_REVOKED`, `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, what reading throws, and where root digests are
- * revoked what {@link digestModel} throws
+ * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_TOO_LARGE`, `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, what reading throws, and where root
+ * digests are revoked what {@link manifestOf} throws
  */
 export async function openUnverified(
   path: string,
   found: FoundModel | undefined,
   revocations: Revocations,
-  { signature, signal }: { signature?: string | undefined; signal?: AbortSignal | undefined },
+  { signature, signal, isolation, maxBytes }: Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'>,
 ): Promise<UnverifiedFiles> {
   await refuseRevokedClaims(found?.bundles, revocations, signal)
   const root = found?.source.path ?? path
-  if (revocations.concernsModels) {
-    const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-    await refuseRevokedModel(root, bundles, revocations, signal)
-  }
-  const algorithms = hashTypesOf(revocations)
-  const refuse = (file: SourceFile) => refuseRevoked([file], algorithms, { revocations, signal })
-  return UnverifiedFiles.open(root, found?.entry, refuse, signal)
+  const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
+  const revoked = new RevokedFiles(revocations, hashTypesOf(revocations))
+  const options = { signal, isolation, limit }
+  if (!revocations.concernsModels) return UnverifiedFiles.open(root, found?.entry, revoked, options)
+  // Left out even where it cannot be read, or is not there: it never counts as content.
+  const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
+  const manifest = await unrevokedModel(root, revocations, { ignorePaths: ['model.sig', ...bundles], signal, limit })
+  const entered = new EnteredFiles(manifest)
+  return UnverifiedFiles.open(root, found?.entry, allOf([entered, revoked]), options)
 }
 
 /**
@@ -68,24 +73,26 @@ export function concernsClaims({ concernsSigners, concernsModels }: Revocations)
 }
 
 /** The root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */
-async function refuseRevokedModel(
+async function unrevokedModel(
   path: string,
-  bundles: readonly string[],
   revocations: Revocations,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  let rootDigest: string
+  options: Parameters<typeof manifestOf>[1],
+): Promise<Manifest> {
+  const manifest = await digested(path, options)
+  const revoked = revocations.rootDigest(manifest.rootDigest, undefined)
+  if (revoked) throw revoked
+  return manifest
+}
+
+async function digested(path: string, options: Parameters<typeof manifestOf>[1]): Promise<Manifest> {
   try {
-    // Left out even where it cannot be read, or is not there: it never counts as content.
-    rootDigest = (await digestModel(path, { ignorePaths: ['model.sig', ...bundles], signal })).rootDigest
+    return (await manifestOf(path, options)).manifest
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
     throw new ModelSealError(
       error.code,
       `The policy revokes models by their root digests, and that of this model cannot be computed. ${error.message}`,
-      { file: error.file, cause: error },
+      { file: error.file, expected: error.expected, found: error.found, cause: error },
     )
   }
-  const revoked = revocations.rootDigest(rootDigest, undefined)
-  if (revoked) throw revoked
 }

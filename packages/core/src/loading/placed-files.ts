@@ -27,7 +27,7 @@ import { PrivatePlace } from './private-place.ts'
 export interface PlacedFiles {
   /** Absolute. The files lie in it under their names, and nothing else that the runtime could read. */
   readonly directory: string
-  /** `none` only for a model that was loaded unverified: its files stay where they lie. */
+  /** `none` only for a model that was loaded unverified where nothing revokes files: they stay where they lie. */
   readonly isolation: 'copy' | 'in-place' | 'none'
   /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that was not placed */
   readonly path: (name: string) => string
@@ -45,13 +45,16 @@ export interface PlaceOptions {
 /** More descriptors are not kept open for links; hard links need none. */
 const MAX_DESCRIPTORS = 256
 
+/** Files that are found, and are checked where they are placed. */
+export type PlaceableFiles = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
+
 /**
  * Gives files of a model a path in a private directory: a link to the very file that was hashed
  * where nobody else can write to it, else a copy that is hashed as it is made.
  */
 export class Placing {
-  readonly #contents: Contents
-  readonly #allowed: AllowedIsolation
+  readonly #contents: PlaceableFiles
+  readonly #allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing'>
   /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
   readonly #places = { 'in-place': new PrivatePlace(), copy: new PrivatePlace() }
   /** By a descriptor that is kept open, or by the path of a hard link. */
@@ -59,7 +62,7 @@ export class Placing {
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
 
-  constructor(contents: Contents, allowed: AllowedIsolation) {
+  constructor(contents: PlaceableFiles, allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing'>) {
     this.#contents = contents
     this.#allowed = allowed
   }

@@ -1,16 +1,7 @@
 import type { HashedAmount } from '../manifest/contents.ts'
+import type { FileRequest } from '../source/size-limit.ts'
 import type { IsolationLevel } from './isolation.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
-
-/** A file that a loader wants to have. */
-export interface FileRequest {
-  name: string
-  /**
-   * Bytes beyond which the loader has no use for it. A server may send without an end: from one, a
-   * longer file is refused as soon as it is longer.
-   */
-  maxBytes?: number | undefined
-}
 
 /** Where a loaded model's bytes come from. */
 export interface ServedFiles {

@@ -2,51 +2,67 @@ import { statSync } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { wholeFile } from '../hashing/hash-file.ts'
+import { at } from '../hashing/batches.ts'
+import { wholeFile, type HashJob, type HashResult } from '../hashing/hash-file.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
+import type { FurtherDigests, Placement } from '../manifest/contents.ts'
 import { nameFault } from '../manifest/names.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
-import { AUTO_MEMORY_BYTES } from './isolation.ts'
-import type { PlacedFiles } from './placed-files.ts'
-import type { FileRequest, ServedFiles } from './served-files.ts'
+import { checkRequested, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
+import { AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
+import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from './placed-files.ts'
+import type { ServedFiles } from './served-files.ts'
 
 /** More than any model has; the rest of a larger tree can be read, and is not listed. */
 const MAX_LISTED = 100_000
 
+interface UnverifiedOptions {
+  signal?: AbortSignal | undefined
+  /** How files that are placed are to be placed. */
+  isolation?: Isolation | undefined
+  /** How much may be handed out. Default: everything. */
+  limit?: SizeLimit | undefined
+}
+
 /**
  * The files of a model as they lie on disk, for rules that load without a valid signature. Symbolic
  * links are followed: nothing here is verified, and a program that works without the check is to
- * work.
+ * work. Where something may refuse a file by its digest, what is handed out is what was hashed.
  */
-export class UnverifiedFiles implements ServedFiles {
+export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
   /** The file that was asked for, relative to the root; undefined for a directory. */
   readonly entry: string | undefined
   readonly names: readonly string[]
-  readonly used = []
   readonly #root: string
-  readonly #refuse: (file: SourceFile) => Promise<void>
-  readonly #signal: AbortSignal | undefined
+  readonly #judge: FurtherDigests
+  readonly #options: UnverifiedOptions
+  readonly #placing: Placing
+  /** What was asked to be placed, by its name, where it is read from now on. */
+  readonly #toPlace = new Map<string, SourceFile>()
 
   /**
    * @param path a directory, or the only file that is known
    * @param entry the file that was asked for, relative to a directory
-   * @param refuse looks a file up among the revoked ones before it is handed out
+   * @param judge looks at the digests of a file before it is handed out
    * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
    */
   static async open(
     path: string,
     entry: string | undefined,
-    refuse: (file: SourceFile) => Promise<void>,
-    signal: AbortSignal | undefined,
+    judge: FurtherDigests,
+    options: UnverifiedOptions,
   ): Promise<UnverifiedFiles> {
     const absolute = resolve(path)
     try {
-      if ((await stat(absolute)).isDirectory())
-        return new UnverifiedFiles(absolute, entry, await listed(absolute, signal), refuse, signal)
-      return new UnverifiedFiles(dirname(absolute), basename(absolute), [basename(absolute)], refuse, signal)
+      if ((await stat(absolute)).isDirectory()) {
+        const known = { entry, names: await listed(absolute, options.signal) }
+        return new UnverifiedFiles(absolute, known, judge, options)
+      }
+      const name = basename(absolute)
+      return new UnverifiedFiles(dirname(absolute), { entry: name, names: [name] }, judge, options)
     } catch (error) {
       if (error instanceof ModelSealError) throw error
       if (!isGone(error)) throw unreadable(path, 'model', error)
@@ -60,39 +76,45 @@ export class UnverifiedFiles implements ServedFiles {
 
   private constructor(
     root: string,
-    entry: string | undefined,
-    names: readonly string[],
-    refuse: (file: SourceFile) => Promise<void>,
-    signal: AbortSignal | undefined,
+    { entry, names }: { entry: string | undefined; names: readonly string[] },
+    judge: FurtherDigests,
+    options: UnverifiedOptions,
   ) {
     this.#root = root
     this.entry = entry
     this.names = names
-    this.#refuse = refuse
-    this.#signal = signal
+    this.#judge = judge
+    this.#options = options
+    // A link to the very file where nobody else can write to it, else a copy: whatever the caller prefers, the model loads.
+    const levels = options.isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
+    this.#placing = new Placing(this, { levels, checkPlacing: () => {} })
+  }
+
+  get used(): ('copy' | 'in-place')[] {
+    return this.#placing.used
   }
 
   /**
    * Reads any file below the root.
    *
-   * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`,
-   * `ABORTED`, and what hashing throws
+   * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_CHANGED`,
+   * `FILE_TOO_LARGE`, `ABORTED`, and what hashing throws
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const file = await this.find(name)
-    // Read by the hashing pool like any other file, so that a large one blocks nobody.
-    const [result] = await hashFiles([wholeFile(file, true)], {
-      hashType: 'sha256',
-      signal: this.#signal,
-    })
-    await this.#refuse(file)
-    return new Uint8Array(result?.bytes ?? new ArrayBuffer(0))
+    const [bytes] = await this.readAll([{ name }])
+    return bytes ?? new Uint8Array()
   }
 
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
-    const buffers: Uint8Array<ArrayBuffer>[] = []
-    for (const { name } of requests) buffers.push(await this.read(name))
-    return buffers
+    const jobs: HashJob[] = []
+    for (const request of requests) {
+      const file = this.#toPlace.get(request.name) ?? (await this.find(request.name))
+      checkRequested(request, file.identity.size)
+      const { firstBytes } = request
+      jobs.push({ ...wholeFile(file, true), ...(firstBytes === undefined ? {} : { keepOnly: firstBytes }) })
+    }
+    const results = await this.#hash(jobs)
+    return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
 
   size(name: string): number {
@@ -107,15 +129,73 @@ export class UnverifiedFiles implements ServedFiles {
     return names.reduce((sum, name) => sum + this.size(name), 0) <= AUTO_MEMORY_BYTES
   }
 
-  /** Files stay where they lie: nothing is promised about them but that they are not revoked. */
-  async place(names: readonly string[]): Promise<PlacedFiles> {
-    for (const name of names) await this.#refuse(await this.find(name))
-    return { directory: this.#root, isolation: 'none', path: (name) => join(this.#root, name) }
+  /** Files stay where they lie, unless they are looked up: what was looked up is what is handed out. */
+  async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    const found: SourceFile[] = []
+    for (const name of names) if (!this.#toPlace.has(name)) found.push(await this.find(name))
+    if (this.#judge.hashTypes.length === 0) {
+      this.#admit(found)
+      return { directory: this.#root, isolation: 'none', path: (name) => join(this.#root, name) }
+    }
+    for (const file of found) this.#toPlace.set(file.name, file)
+    try {
+      return await this.#placing.place(names, options)
+    } catch (error) {
+      for (const file of found) if (this.#toPlace.get(file.name) === file) this.#toPlace.delete(file.name)
+      throw error
+    }
   }
 
-  confirm(): void {}
+  confirm(): void {
+    this.#placing.confirm()
+  }
 
-  async dispose(): Promise<void> {}
+  async dispose(): Promise<void> {
+    await this.#placing.dispose()
+    this.#toPlace.clear()
+  }
+
+  /** For {@link Placing}, of what {@link place} was asked for. */
+  file(name: string): SourceFile {
+    const file = this.#toPlace.get(name)
+    if (!file) throw new RangeError(`${name} is not to be placed`)
+    return file
+  }
+
+  /** What was read before is another reading than what is placed. */
+  isChecked(): boolean {
+    return false
+  }
+
+  async check(placements: readonly Placement[]): Promise<void> {
+    await this.#hash(
+      placements.map(({ file, copyTo }) => ({ ...wholeFile(file), ...(copyTo === undefined ? {} : { copyTo }) })),
+    )
+  }
+
+  replace(file: SourceFile): void {
+    this.#toPlace.set(file.name, file)
+  }
+
+  /** Hashed by the pool like any other files, so that a large one blocks nobody. */
+  async #hash(jobs: readonly HashJob[]): Promise<HashResult[]> {
+    this.#admit(jobs.map(({ file }) => file))
+    const { hashTypes } = this.#judge
+    const [hashType = 'sha256', ...whole] = hashTypes
+    const results = await hashFiles(whole.length === 0 ? jobs : jobs.map((job) => ({ ...job, whole })), {
+      hashType,
+      signal: this.#options.signal,
+    })
+    for (const [index, { file }] of jobs.entries()) {
+      const { digests, whole = [] } = at(results, index)
+      hashTypes.forEach((type, place) => this.#judge.check(file.name, type, at([...digests, ...whole], place)))
+    }
+    return results
+  }
+
+  #admit(files: readonly SourceFile[]): void {
+    for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
+  }
 
   async find(name: string): Promise<SourceFile> {
     checkWithin(name)

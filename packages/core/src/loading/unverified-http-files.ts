@@ -3,11 +3,12 @@ import { StreamHasher } from '../hashing/stream-hasher.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
-import { fileTooLarge, TOGETHER } from './http-contents.ts'
+import { fileTooLarge, type FileRequest } from '../source/size-limit.ts'
+import { HTTP_LIMIT } from './http-contents.ts'
 import type { HttpModel } from './http-model.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import { hashTypesOf } from './revoked-files.ts'
-import type { FileRequest, ServedFiles } from './served-files.ts'
+import type { ServedFiles } from './served-files.ts'
 import { checkWithin } from './unverified-files.ts'
 
 /** The files of a model behind HTTP as its server gives them, for rules that load without a valid signature. */
@@ -71,7 +72,7 @@ export class UnverifiedHttpFiles implements ServedFiles {
       const refuseBeyond = (bytes: number, more: number) => {
         if (bytes > (maxBytes ?? Infinity)) throw fileTooLarge(name, maxBytes ?? Infinity)
         const { maxBytes: limit } = this.#model.options
-        if (this.#bytes + more > limit) throw fileTooLarge(name, limit, TOGETHER)
+        if (this.#bytes + more > limit) throw fileTooLarge(name, limit, HTTP_LIMIT)
       }
       refuseBeyond(length ?? 0, length ?? 0)
       const buffer = new BodyBuffer(name, length)

@@ -178,7 +178,8 @@ it('stops reading and listing when the caller aborts', async () => {
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), signal })
   controller.abort()
   await expect(model.read('weights.bin')).rejects.toMatchObject({ code: 'ABORTED' })
-  const files = UnverifiedFiles.open(site.file('unsigned'), undefined, () => Promise.resolve(), signal)
+  const judge = { hashTypes: [], check: () => {} }
+  const files = UnverifiedFiles.open(site.file('unsigned'), undefined, judge, { signal })
   await expect(files).rejects.toMatchObject({ code: 'ABORTED' })
 })
 

@@ -1,8 +1,9 @@
 import { ModelSealError } from '../errors.ts'
+import { at } from '../hashing/batches.ts'
 import type { Contents } from '../manifest/contents.ts'
 import { before } from '../policy/duration.ts'
 import type { Rule } from '../policy/rule.ts'
-import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
+import { isUnchanged, makeReceipt, receiptFault, type Receipt, type RememberedDigests } from '../receipts/receipt.ts'
 import { ReceiptStore } from '../receipts/store.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
@@ -31,7 +32,9 @@ export class WarmLoad {
     if (!receipts || files === 'loaded') return new WarmLoad(contents, source, signature, now, undefined, undefined)
     const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
     if (typeof found === 'string') return new WarmLoad(contents, source, signature, now, undefined, `It has ${found}.`)
-    contents.takeOver()
+    const { hashTypes = [], digests } = found.further ?? {}
+    const columns = contents.furtherHashTypes.map((type) => hashTypes.indexOf(type))
+    contents.takeOver((name) => columns.map((column) => at(digests?.get(name) ?? [], column)))
     const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}.`
     return new WarmLoad(contents, source, signature, now, found, note)
   }
@@ -88,6 +91,9 @@ async function findReceipt(
     if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt of another manifest'
     const fault = receiptFault(receipt, now)
     if (fault !== undefined) return fault
+    // What the policy revokes files by is looked up as it was computed when they were hashed.
+    const unknown = contents.furtherHashTypes.filter((type) => !receipt.further?.hashTypes.includes(type))
+    if (unknown.length > 0) return `a receipt without the digests (${unknown.join(', ')}) by which files are revoked`
     const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
     return changed ? 'a receipt, but files that changed since' : receipt
   } catch (error) {
@@ -106,7 +112,7 @@ async function keepReceipt(
   try {
     const { rootDigest } = manifest
     const model = { model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed }
-    const { receipt, leftOut } = makeReceipt(model)
+    const { receipt, leftOut } = makeReceipt({ ...model, further: furtherOf(contents) })
     if (!receipt) return leftOut
     await ReceiptStore.open().keep(receipt)
     return undefined
@@ -114,4 +120,10 @@ async function keepReceipt(
     if (error instanceof ModelSealError) return error.found ?? error.code
     throw error
   }
+}
+
+function furtherOf(contents: Contents): RememberedDigests | undefined {
+  const hashTypes = contents.furtherHashTypes
+  if (hashTypes.length === 0) return undefined
+  return { hashTypes, digests: new Map(contents.names.map((name) => [name, contents.furtherDigests(name)])) }
 }

@@ -5,6 +5,7 @@ import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
 import { findFiles } from '../source/find-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
+import type { SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type FoundFile, type SourceFile } from '../source/source-file.ts'
 import { ignoring } from './ignores.ts'
 import { Manifest, type Resource } from './manifest.ts'
@@ -13,6 +14,8 @@ import { sortByName } from './order.ts'
 import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 
 export interface BuildOptions {
+  /** How much may be read. Default: everything. */
+  limit?: SizeLimit | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
 }
@@ -38,14 +41,14 @@ export type KnownDigests = (file: SourceFile, serialization: Serialization) => r
 /**
  * Hashes a model into a new manifest (OMS 6.1 to 6.5).
  *
- * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_NAME`, `MODEL_TOO_LARGE`, and what finding and hashing files throws
+ * @throws {@link ModelSealError} `MODEL_EMPTY`, `FILE_NAME`, `MODEL_TOO_LARGE`, `FILE_TOO_LARGE` beyond the limit, and what finding and hashing files throws
  */
 export async function buildManifest(
   source: LocalSource,
   serialization: Serialization,
   options: BuildOptions,
 ): Promise<BuiltManifest> {
-  if (serialization.method === 'shards') return buildManifestKnowing(source, serialization, options)
+  if (serialization.method === 'shards' || options.limit) return buildManifestKnowing(source, serialization, options)
   const files = await findNamed(source, serialization, options)
   const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType: serialization.hashType })
   const resources = files.map(({ name }, index) => ({ name, digest: at(digests, index) }))
@@ -65,6 +68,7 @@ export async function buildManifestKnowing(
 ): Promise<RememberedManifest> {
   const files = await statesOf(await findNamed(source, serialization, options), options.signal)
   checkCount(files, serialization)
+  for (const { name, identity } of files) options.limit?.admit(name, identity.size)
   const jobs = files.map((file): HashJob => ({
     file,
     ranges: rangesOf(file.identity.size, serialization),

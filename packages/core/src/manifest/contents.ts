@@ -1,8 +1,10 @@
 import type { FileProblem } from '../errors.ts'
+import type { HashType } from '../hashing/algorithms.ts'
 import { at, workOf } from '../hashing/batches.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { HashJob, HashResult } from '../hashing/hash-file.ts'
 import type { LocalSource } from '../source/local-source.ts'
+import { checkRequested, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type SourceFile } from '../source/source-file.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
@@ -11,6 +13,17 @@ import { rangesOf, type Serialization } from './serialization.ts'
 
 export interface ContentsOptions extends NameOptions {
   onProgress?: ProgressCallback | undefined
+  /** How much may be read. Default: everything. */
+  limit?: SizeLimit | undefined
+  /** What else each file is judged by. */
+  further?: FurtherDigests | undefined
+}
+
+/** Digests of whole files that a manifest does not have, and by which somebody may refuse a file. */
+export interface FurtherDigests {
+  readonly hashTypes: readonly HashType[]
+  /** Throws where the file is refused. */
+  check(name: string, hashType: HashType, digest: string): void
 }
 
 /** How much of a model was found equal to its manifest. */
@@ -26,6 +39,8 @@ export interface Placement {
   file: SourceFile
   /** Path of a new file that gets a copy of it. */
   copyTo?: string
+  /** How much of it is wanted, where it is read into memory. */
+  request?: FileRequest
 }
 
 /**
@@ -42,6 +57,8 @@ export class Contents {
   readonly #options: ContentsOptions
   readonly #totalBytes: number
   readonly #checked = new Set<string>()
+  /** Of each file that was hashed, in the order of the hash types. */
+  readonly #furtherDigests = new Map<string, readonly string[]>()
   #takenOver = false
   #checkedBytes = 0
   #reportedBytes = 0
@@ -92,13 +109,17 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, and what hashing throws
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const [bytes] = await this.readAll([name])
+    const [bytes] = await this.readAll([{ name }])
     return bytes ?? new Uint8Array()
   }
 
-  /** As {@link read}, for files that are hashed at the same time. */
-  async readAll(names: readonly string[]): Promise<Uint8Array<ArrayBuffer>[]> {
-    const placements = names.map((name) => ({ file: this.file(name) }))
+  /**
+   * As {@link read}, for files that are hashed at the same time.
+   *
+   * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE`
+   */
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const placements = requests.map((request) => ({ file: this.file(request.name), request }))
     const results = await this.#hash(placements, true)
     return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
@@ -124,11 +145,36 @@ export class Contents {
     await this.#hash(placements, false)
   }
 
+  /** Hash types of the digests that every file is judged by beside those of the manifest. */
+  get furtherHashTypes(): readonly HashType[] {
+    return this.#options.further?.hashTypes ?? []
+  }
+
+  /** Digests of a file that was hashed, one for each of {@link furtherHashTypes}. */
+  furtherDigests(name: string): readonly string[] {
+    return this.#furtherDigests.get(name) ?? []
+  }
+
+  /**
+   * Refuses what is too large before anything is read: by the sizes that shards add up to, and by the limit of
+   * the load.
+   *
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, `FILE_TOO_LARGE`
+   */
+  checkSizes(): void {
+    this.#checkSizes(this.listed)
+  }
+
   /**
    * Counts every file as found equal without reading it: somebody who is trusted knows that it is.
    * What is read all the same is hashed all the same.
+   *
+   * @param remembered digests of a file, one for each of {@link furtherHashTypes}
+   * @throws {@link ModelSealError} what the caller's look-up throws
    */
-  takeOver(): void {
+  takeOver(remembered: (name: string) => readonly string[]): void {
+    if (this.furtherHashTypes.length > 0)
+      for (const name of this.#files.keys()) this.#checkFurther(name, remembered(name))
     this.#takenOver = true
     this.#reported(this.#totalBytes)
     this.#options.onProgress?.(this.#reportedBytes, this.#totalBytes)
@@ -156,14 +202,20 @@ export class Contents {
     const { serialization } = this.#manifest
     const before = this.#checkedBytes
     const { onProgress, signal } = this.#options
-    const problems: FileProblem[] = []
-    // A size that differs from the shards' sum is a mismatch that needs no hashing.
-    if (serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
-    if (problems.length > 0) throw mismatch(this.#source, problems)
+    this.#checkSizes(files)
+    for (const { file, request } of placements) if (request) checkRequested(request, file.identity.size)
 
-    const jobs = placements.map(({ file, copyTo }): HashJob => {
-      const ranges = rangesOf(file.identity.size, serialization)
-      return copyTo === undefined ? { file, ranges, keep } : { file, ranges, keep, copyTo }
+    const whole = this.furtherHashTypes
+    const jobs = placements.map(({ file, copyTo, request }): HashJob => {
+      const keepOnly = request?.firstBytes
+      return {
+        file,
+        ranges: rangesOf(file.identity.size, serialization),
+        keep,
+        ...(keepOnly === undefined ? {} : { keepOnly }),
+        ...(copyTo === undefined ? {} : { copyTo }),
+        ...(whole.length === 0 ? {} : { whole }),
+      }
     })
     const results = await hashFiles(jobs, {
       hashType: serialization.hashType,
@@ -171,10 +223,27 @@ export class Contents {
       signal,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
+    const problems: FileProblem[] = []
     files.forEach((file, index) => this.#compareDigests(file, at(results, index).digests, problems))
     if (problems.length > 0) throw mismatch(this.#source, problems)
+    files.forEach(({ name }, index) => this.#checkFurther(name, at(results, index).whole ?? []))
     for (const file of files) this.#count(file)
     return results
+  }
+
+  #checkSizes(files: readonly SourceFile[]): void {
+    const problems: FileProblem[] = []
+    // A size that differs from the shards' sum is a mismatch that needs no hashing.
+    if (this.serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
+    if (problems.length > 0) throw mismatch(this.#source, problems)
+    for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
+  }
+
+  #checkFurther(name: string, digests: readonly string[]): void {
+    const { further } = this.#options
+    if (!further || further.hashTypes.length === 0) return
+    further.hashTypes.forEach((hashType, index) => further.check(name, hashType, at(digests, index)))
+    this.#furtherDigests.set(name, digests)
   }
 
   #count({ name, identity }: SourceFile): void {

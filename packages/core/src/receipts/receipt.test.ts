@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { HashType } from '../hashing/algorithms.ts'
 import { listFiles } from '../testing/list-files.ts'
 import { openLocalSource } from '../source/local-source.ts'
 import type { FileIdentity } from '../source/source-file.ts'
@@ -36,6 +37,27 @@ describe.runIf(LINUX)('a receipt', () => {
     expect([...receipt.files.keys()].sort()).toEqual(['config.json', 'sub/weights.bin'])
     expect(parseReceipt(writeReceipt(receipt))).toEqual(receipt)
     expect(model.files.every((file) => isUnchanged(receipt, file))).toBe(true)
+  })
+
+  test('remembers further digests of every file', async () => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const digests = new Map(model.files.map(({ name }) => [name, ['c'.repeat(64), 'd'.repeat(128)]]))
+    const receipt = whole(makeReceipt({ ...model, further: { hashTypes: ['sha256', 'blake2b'], digests } }))
+    expect(receipt.further?.digests.size).toBe(2)
+    expect(parseReceipt(writeReceipt(receipt))).toEqual(receipt)
+  })
+
+  test.each([
+    ['a digest is missing', ['sha256'], []],
+    ['a digest is too short', ['sha256'], ['c'.repeat(63)]],
+    ['a digest is not lowercase hex', ['sha256'], ['C'.repeat(64)]],
+    ['there is a digest of no hash type', [], ['c'.repeat(64)]],
+    ['a hash type is unknown', ['md5'], ['c'.repeat(32)]],
+  ])('is none where %s', async (_, hashTypes, row) => {
+    const model = await checked(Date.now() + 2 * GRANULARITY)
+    const digests = new Map(model.files.map(({ name }) => [name, row]))
+    const further = { hashTypes: hashTypes as HashType[], digests }
+    expect(parseReceipt(writeReceipt(whole(makeReceipt({ ...model, further }))))).toBeUndefined()
   })
 
   test('is not made of files that changed just before they were hashed', async () => {

@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs'
 import { Fields } from '../bundle/fields.ts'
 import { parseStrictJson } from '../bundle/json.ts'
+import { ALGORITHMS, isHashType, type HashType } from '../hashing/algorithms.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import type { FileIdentity, SourceFile } from '../source/source-file.ts'
 
@@ -20,6 +21,15 @@ export interface Receipt {
   hashedAt: number
   /** Every signed file, by its name. */
   files: ReadonlyMap<string, FileIdentity>
+  /** What else was computed of them, beside what is signed; absent where nothing was. */
+  further?: RememberedDigests | undefined
+}
+
+/** Digests of whole files. */
+export interface RememberedDigests {
+  hashTypes: readonly HashType[]
+  /** By the name of the file: lowercase hex, one for each of `hashTypes`. */
+  digests: ReadonlyMap<string, readonly string[]>
 }
 
 /** Coarser than the times of any file system that is used for receipts: milliseconds. */
@@ -53,10 +63,12 @@ export function makeReceipt(checked: CheckedModel): MadeReceipt {
     if (unfit === undefined) files.set(file.name, file.identity)
     else leftOut ??= unfit
   }
-  if (leftOut === undefined) return { receipt: { model, rootDigest, bundleDigest, hashedAt, files } }
+  const { further } = checked
+  const receipt = { model, rootDigest, bundleDigest, hashedAt, files, ...(further ? { further } : {}) }
+  if (leftOut === undefined) return { receipt }
   // Of no file, a receipt would say nothing.
   if (!partial || files.size === 0) return { leftOut }
-  return { receipt: { model, rootDigest, bundleDigest, hashedAt, files }, leftOut }
+  return { receipt, leftOut }
 }
 
 /** Why a file cannot be remembered, as a phrase. */
@@ -102,7 +114,7 @@ function placeFault(model: string): string | undefined {
 }
 
 /** The receipt as a file. */
-export function writeReceipt({ files, ...receipt }: Receipt): Buffer {
+export function writeReceipt({ files, further, ...receipt }: Receipt): Buffer {
   const rows = [...files].map(([name, { dev, ino, size, mtimeNs, ctimeNs }]) => [
     name,
     String(dev),
@@ -110,12 +122,17 @@ export function writeReceipt({ files, ...receipt }: Receipt): Buffer {
     size,
     String(mtimeNs),
     String(ctimeNs),
+    ...(further?.digests.get(name) ?? []),
   ])
-  return Buffer.from(JSON.stringify({ version: 1, ...receipt, files: rows }))
+  return Buffer.from(JSON.stringify({ version: 1, ...receipt, ...hashTypesOf(further), files: rows }))
 }
 
-/** A million files, each with six fields, and what is around them. */
-const MAX_VALUES = 7_100_000
+function hashTypesOf(further: RememberedDigests | undefined): Partial<RememberedDigests> {
+  return further ? { hashTypes: further.hashTypes } : {}
+}
+
+/** A million files, each with six fields and a digest of each hash type, and what is around them. */
+const MAX_VALUES = 10_100_000
 
 /**
  * @returns undefined for what is no receipt: then there is none, and the model is hashed
@@ -129,23 +146,47 @@ export function parseReceipt(bytes: Uint8Array): Receipt | undefined {
       'rootDigest',
       'bundleDigest',
       'hashedAt',
+      'hashTypes',
       'files',
     )
     if (fields.positiveInteger('version') !== 1) return undefined
+    const hashTypes = fields.has('hashTypes') ? fields.array('hashTypes') : []
+    if (!hashTypes.every(isHashType)) return undefined
+    const rows = fields.array('files').map((row) => parseRow(row, hashTypes))
     return {
       model: fields.string('model'),
       rootDigest: fields.string('rootDigest'),
       bundleDigest: fields.string('bundleDigest'),
       hashedAt: fields.positiveInteger('hashedAt'),
-      files: new Map(fields.array('files').map(parseRow)),
+      files: new Map(rows.map(({ name, identity }) => [name, identity])),
+      ...(hashTypes.length === 0
+        ? {}
+        : { further: { hashTypes, digests: new Map(rows.map(({ name, digests }) => [name, digests])) } }),
     }
   } catch {
     return undefined
   }
 }
 
-function parseRow(row: unknown): [string, FileIdentity] {
-  const [name, dev, ino, size, mtimeNs, ctimeNs] = row as [string, string, string, number, string, string]
+interface Row {
+  name: string
+  identity: FileIdentity
+  digests: string[]
+}
+
+function parseRow(row: unknown, hashTypes: readonly HashType[]): Row {
+  const [name, dev, ino, size, mtimeNs, ctimeNs, ...digests] = row as [string, string, string, number, string, string]
   if (typeof name !== 'string' || !Number.isSafeInteger(size)) throw new TypeError('not a row of a receipt')
-  return [name, { dev: BigInt(dev), ino: BigInt(ino), size, mtimeNs: BigInt(mtimeNs), ctimeNs: BigInt(ctimeNs) }]
+  const isDigest = (type: HashType, digest: unknown) =>
+    typeof digest === 'string' && digest.length === ALGORITHMS[type].hexLength && /^[0-9a-f]*$/.test(digest)
+  if (digests.length !== hashTypes.length || !hashTypes.every((type, index) => isDigest(type, digests[index])))
+    throw new TypeError('not the digests of a file')
+  const identity = {
+    dev: BigInt(dev),
+    ino: BigInt(ino),
+    size,
+    mtimeNs: BigInt(mtimeNs),
+    ctimeNs: BigInt(ctimeNs),
+  }
+  return { name, identity, digests }
 }

@@ -146,9 +146,21 @@ async function timestampMaterial(signature: Buffer, { timestampAuthority: url, s
  * ```
  */
 export async function digestModel(path: string, options: DigestOptions = {}): Promise<Omit<SignedModel, 'signature'>> {
-  const source = await openLocalSource(path)
-  const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
+  const { manifest, files, bytes } = await manifestOf(path, options)
   return { rootDigest: manifest.rootDigest, files, bytes }
+}
+
+/**
+ * As {@link digestModel}, for a caller who has to know what entered the digest.
+ *
+ * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE` beyond the limit
+ */
+export async function manifestOf(
+  path: string,
+  options: DigestOptions & Pick<BuildOptions, 'limit'>,
+): Promise<BuiltManifest> {
+  const source = await openLocalSource(path)
+  return buildManifest(source, serializationFor(source, options, []), options)
 }
 
 function wouldOverwrite(path: string): ModelSealError {
