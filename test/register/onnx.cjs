@@ -10,4 +10,5 @@ async function main() {
   }
 }
 
-void main()
+// A worker of node:cluster stays connected otherwise, and alive.
+void main().then(() => process.connected && process.disconnect())

@@ -1,23 +1,25 @@
-// Starts onnx.cjs in worker threads in all the ways that replace what a thread starts with: threads.mjs MODEL
+// Starts onnx.cjs in worker threads in all the ways that replace what a thread starts with: threads.mjs MODEL…
+// MODELSEAL_TEST_ENV is a JSON object of variables, which threads with an environment of their own are given.
 import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 
 const program = new URL('./onnx.cjs', import.meta.url)
 const code = `require(${JSON.stringify(program.pathname)})`
+const nested = `const { Worker } = require('node:worker_threads')
+new Worker(${JSON.stringify(program.pathname)}, { env: {}, execArgv: [], argv: process.argv.slice(2) })`
 const argv = process.argv.slice(2)
+const env = JSON.parse(process.env.MODELSEAL_TEST_ENV ?? '{}')
 const threads = [
   [program, {}],
   [program, { execArgv: [] }],
-  [program, { env: {} }],
-  [program, { execArgv: ['--no-warnings'], env: {} }],
+  [program, { env }],
+  [program, { execArgv: ['--no-warnings'], env }],
   [program, { env: SHARE_ENV }],
   [program, { execArgv: [], env: SHARE_ENV }],
   [code, { eval: true }],
   [code, { eval: true, execArgv: [] }],
   [code, { eval: true, env: SHARE_ENV }],
+  [code, { eval: true, env }],
+  [nested, { eval: true, env, execArgv: [] }],
 ]
-for (const [file, options] of threads) {
-  const { env } = options
-  const passed = typeof env === 'object' ? { ...env, MODELSEAL_POLICY: process.env.MODELSEAL_POLICY } : env
-  await once(new Worker(file, { ...options, ...(passed && { env: passed }), argv }), 'exit')
-}
+await Promise.all(threads.map(([file, options]) => once(new Worker(file, { ...options, argv }), 'exit')))

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
-import { ModelSealError } from './errors.ts'
+import { ModelSealError, shown } from './errors.ts'
 
 /**
  * Every environment variable that decides what is trusted, and how its value is kept: a path as an absolute
@@ -57,13 +57,14 @@ export function variable(name: Variable): string | undefined {
  * was handed over; else as it is now. Whatever changes `process.env` afterwards has no effect.
  *
  * @param handed what {@link encodeEnvironment} gave in the process that started this one
- * @throws {@link ModelSealError} as {@link environment}
+ * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` for a text that is not its own
  */
 export function fixEnvironment(handed?: string): Environment {
   const state = threadState()
   if (!state[FIXED]) {
-    const given = handed === undefined ? undefined : decode(handed)
-    define(FIXED, frozen({ ...(given ?? readEnvironment()), fixed: true }))
+    const given = handed === undefined ? readEnvironment() : decode(handed)
+    if (!given) throw unreadable(handed)
+    define(FIXED, frozen({ ...given, fixed: true }))
   }
   return environment()
 }
@@ -136,6 +137,13 @@ function readEnvironment(): Environment {
   return frozen({ fixed: false, directory: workingDirectory(), home: homeDirectory(), variables })
 }
 
+function unreadable(handed: string | undefined): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot read the environment that this process was handed.', {
+    found: handed && shown(handed),
+    hint: 'Start the process with the version of modelseal that its parent has.',
+  })
+}
+
 /** @returns undefined for what no thread or process of ours wrote */
 function decode(text: string | undefined): Environment | undefined {
   if (text === undefined) return undefined
@@ -182,8 +190,25 @@ export function workingDirectoryMissing(what: string): ModelSealError {
   })
 }
 
+/**
+ * The absolute form of a path that a caller gave.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
+ * directory was deleted
+ */
+export function absolutePath(path: unknown): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) {
+    if (!isAbsolute(path) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(path))
+    return resolve(path)
+  }
+  throw new ModelSealError('INVALID_ARGUMENT', 'A path is needed, of a model or of a file that belongs to one.', {
+    expected: 'a string that is not empty, without NUL',
+    found: typeof path === 'string' ? shown(path) : typeof path,
+  })
+}
+
 /** Undefined where it was deleted. */
-export function workingDirectory(): string | undefined {
+function workingDirectory(): string | undefined {
   try {
     return process.cwd()
   } catch {

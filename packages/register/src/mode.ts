@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Verdict } from '@modelseal/core'
+import { variable } from '@modelseal/core/environment'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 
 /** The environment variable that has every model loaded, and would-be refusals reported. */
@@ -10,12 +11,14 @@ const VERDICT_CHANNEL = 'modelseal:verdict'
 
 export type Mode = 'enforce' | 'audit'
 
-// Read once: what a program does to its own environment loosens nothing.
-const given = process.env[VARIABLE] ?? ''
-
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+/**
+ * As the environment was when it was fixed: what a program does to its own loosens nothing.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
 export function mode(): Mode {
-  if (given === '' || given === 'enforce') return 'enforce'
+  const given = variable(VARIABLE) ?? 'enforce'
+  if (given === 'enforce') return 'enforce'
   if (given === 'audit') return 'audit'
   throw new ModelSealError('INVALID_ARGUMENT', `The environment variable ${VARIABLE} has no value that it can have.`, {
     expected: 'enforce or audit',

@@ -1,6 +1,7 @@
 import type { OnnxRuntime } from '@modelseal/onnxruntime/any-runtime'
 import { withClearance } from './clearance.ts'
 import { judged } from './judgement.ts'
+import { placeOf } from './place.ts'
 
 /** The exports of onnxruntime-common, of whatever version. */
 export interface OnnxRuntimeExports {
@@ -19,16 +20,17 @@ export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports):
   const ort = { InferenceSession: { create: cleared }, env } as OnnxRuntime
 
   InferenceSession.create = async function create(...args: unknown[]): Promise<unknown> {
-    const [source] = args
+    const [source, ...rest] = args
+    const place = typeof source === 'string' ? placeOf(source) : undefined
     const adapter = await import('@modelseal/onnxruntime/any-runtime')
-    if (typeof source === 'string') {
+    if (place) {
       return judged(
-        { path: source, format: 'onnx' },
+        { path: place.path, format: 'onnx' },
         async (judging) => {
-          const { session } = await adapter.createVerified(ort, source, judging, withoutExternalData(args[1]))
+          const { session } = await adapter.createVerified(ort, place.path, judging, withoutExternalData(args[1]))
           return session
         },
-        () => cleared(...args),
+        () => cleared(place.plain, ...rest),
       )
     }
     const given = bytesOf(args)

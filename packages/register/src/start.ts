@@ -1,6 +1,8 @@
 import Module, { createRequire } from 'node:module'
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { fixEnvironment } from '@modelseal/core/environment'
 import { guardAddons } from './addons.ts'
+import { guardChildren, handedEnvironment } from './children.ts'
 import { mode, reportTolerated } from './mode.ts'
 import { guardModules, isRuntime } from './modules.ts'
 import { guardThreads } from './threads.ts'
@@ -11,8 +13,8 @@ const STARTED = Symbol.for('modelseal.register')
 /**
  * Puts the guards in place, once a thread.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a `MODELSEAL_MODE` that there is not, and a Node.js that
- * cannot be hooked; `RUNTIME_UNGUARDED` where a runtime was loaded before
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a `MODELSEAL_MODE` that there is not, a relative
+ * `MODELSEAL_POLICY` in a working directory that was deleted, and a Node.js that cannot be hooked; `RUNTIME_UNGUARDED` where a runtime was loaded before
  */
 export function start(): void {
   if (STARTED in globalThis) return
@@ -22,11 +24,13 @@ export function start(): void {
       found: process.version,
     })
   }
+  fixEnvironment(handedEnvironment())
   refuseLoadedRuntimes()
   if (mode() === 'audit') reportTolerated()
   guardAddons()
   guardModules()
   guardThreads()
+  guardChildren()
   Object.defineProperty(globalThis, STARTED, { value: true })
 }
 

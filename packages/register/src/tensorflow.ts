@@ -4,6 +4,7 @@ import type { TensorFlow } from '@modelseal/tfjs'
 import { isCleared, underClearance, withClearance } from './clearance.ts'
 import { judged, type Judging } from './judgement.ts'
 import { refuse } from './mode.ts'
+import { placeOf } from './place.ts'
 
 type Loader = (...args: unknown[]) => unknown
 
@@ -40,14 +41,16 @@ function verifiedLoader(name: keyof typeof FORMATS, original: Loader): Loader {
   const tf = { [name]: cleared, node: { [name]: cleared } } as unknown as TensorFlow & SavedModels
   const format: ModelFormat = FORMATS[name]
   return async (...args) => {
-    const [source] = args
+    const [source, ...rest] = args
     if (typeof source !== 'string')
       return judged({ path: 'memory:', format }, (judging) => fromMemory(format, judging, plainly(args)), plainly(args))
+    const { path, plain } = placeOf(source)
     const { verified } = await import('@modelseal/tfjs')
     return judged(
-      { path: source, format },
-      (judging) => verified(tf, judging)[name](...(args as never[])),
-      plainly(args),
+      { path, format },
+      (judging) => verified(tf, judging)[name](...([path, ...rest] as never[])),
+      // Without a scheme, only routers of the program's own know what the name means.
+      plainly([name !== 'loadSavedModel' && !source.includes('://') ? source : plain, ...rest]),
     )
   }
 }

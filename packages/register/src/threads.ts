@@ -1,25 +1,26 @@
 import { createRequire, syncBuiltinESMExports } from 'node:module'
 import type * as WorkerThreads from 'node:worker_threads'
+import { handToThreads } from '@modelseal/core/environment'
+import { FILE } from './children.ts'
 
 const require = createRequire(import.meta.url)
 
 /**
- * Has every worker thread start with this package, whatever options the program gives it. By itself a thread
- * starts with those of the process, unless it is given its own; and one that runs code from a string
- * heeds no `--import`.
+ * Has every worker thread start with this package and the environment of this thread, whatever options the program
+ * gives it. By itself a thread starts with those of the process, unless it is given its own; and one that runs code
+ * from a string heeds no `--import`.
  */
 export function guardThreads(): void {
   const threads = require('node:worker_threads') as typeof WorkerThreads
   threads.Worker = class Worker extends threads.Worker {
     constructor(filename: string | URL, options: WorkerThreads.WorkerOptions = {}) {
+      // Once more for each, since programs can change what threads inherit.
+      handToThreads()
       super(filename, withRegister(options))
     }
   }
   syncBuiltinESMExports()
 }
-
-/** The CommonJS build, since all threads heed `--require`. */
-const FILE = require.resolve('@modelseal/register')
 
 function withRegister(options: WorkerThreads.WorkerOptions): WorkerThreads.WorkerOptions {
   const { env = process.env, execArgv, eval: isCode = false } = options

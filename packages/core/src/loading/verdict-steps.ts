@@ -4,7 +4,7 @@ import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 import { modelUrl } from '../policy/model-url.ts'
 import type { CheckName, Verdict } from '../policy/verdict.ts'
 import { isHttpUrl } from '../source/http-source.ts'
-import { absolutePath } from '../source/local-source.ts'
+import { absolutePath } from '../environment.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
 export function emptyVerdict(

@@ -1,8 +1,7 @@
 import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { environment, workingDirectoryMissing } from '../environment.ts'
+import { absolutePath, environment, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { absolutePath } from '../source/local-source.ts'
 
 const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
 

@@ -106,7 +106,6 @@ describe('the policy that counts', () => {
   }
 
   function setVariable(value: string | undefined): void {
-    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete
     if (value === undefined) delete process.env['MODELSEAL_POLICY']
     else process.env['MODELSEAL_POLICY'] = value
   }

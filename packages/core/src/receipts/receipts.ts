@@ -1,5 +1,6 @@
 import { realpath } from 'node:fs/promises'
-import { absolutePath, placeOf } from '../source/local-source.ts'
+import { absolutePath } from '../environment.ts'
+import { placeOf } from '../source/local-source.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
 

@@ -1,11 +1,13 @@
 import { lstat, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
-import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
+import { basename, dirname, join } from 'node:path'
+import { absolutePath } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import { isGone, unreadable } from './read-small-file.ts'
 import { special } from './source-file.ts'
+
+export { absolutePath } from '../environment.ts'
 
 /** A model on this machine: a directory tree, or one file. */
 export interface LocalSource {
@@ -48,23 +50,6 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     }
     throw unreadable(path, 'model', error)
   }
-}
-
-/**
- * The absolute form of a path that a caller gave.
- *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
- * directory was deleted
- */
-export function absolutePath(path: unknown): string {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) {
-    if (!isAbsolute(path) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(path))
-    return resolve(path)
-  }
-  throw new ModelSealError('INVALID_ARGUMENT', 'A path is needed, of a model or of a file that belongs to one.', {
-    expected: 'a string that is not empty, without NUL',
-    found: typeof path === 'string' ? shown(path) : typeof path,
-  })
 }
 
 /**

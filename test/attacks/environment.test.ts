@@ -1,0 +1,118 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copyOf, flipBit, sileroVad, Workspace } from '../signed-models.ts'
+
+// A tampered model, and a policy of the attacker's that skips every check. Nothing that a program does to the
+// environment of its threads and child processes, or to its working directory, may have that policy decide.
+
+const PROGRAMS = join(import.meta.dirname, '../register')
+const SKIP = `version: 1
+rules: [{ name: anything, match: { path: "**" }, mode: skip, reason: planted }]
+`
+
+let workspace: Workspace
+let good: string
+let tampered: string
+/** A working directory with the attacker's policy in it. */
+let planted: string
+let loose: string
+
+beforeAll(async () => {
+  workspace = new Workspace()
+  const signed = await workspace.sign('vad', sileroVad())
+  const copy = copyOf(signed, 'tampered')
+  flipBit(join(copy, 'silero_vad.onnx'))
+  good = join(signed, 'silero_vad.onnx')
+  tampered = join(copy, 'silero_vad.onnx')
+  planted = join(workspace.path, 'planted')
+  mkdirSync(planted)
+  loose = join(planted, 'modelseal.policy.yaml')
+  writeFileSync(loose, SKIP)
+})
+afterAll(() => workspace[Symbol.dispose]())
+
+function run(program: string, args: string[], env: Record<string, string>, cwd = planted) {
+  const inherited = { ...process.env }
+  delete inherited['NODE_OPTIONS']
+  delete inherited['MODELSEAL_POLICY']
+  const register = import.meta.resolve('@modelseal/register')
+  const { stdout, stderr } = spawnSync(process.execPath, ['--import', register, join(PROGRAMS, program), ...args], {
+    encoding: 'utf8',
+    cwd,
+    // A child that hangs fails its test, and not the run.
+    timeout: 60_000,
+    env: { ...inherited, ...env },
+  })
+  return { lines: stdout.split('\n').slice(0, -1), stderr }
+}
+
+const WAYS = [
+  'fork',
+  'fork-bare',
+  'fork-elsewhere',
+  'cluster',
+  'spawn',
+  'spawn-name',
+  'execFile',
+  'spawnSync',
+  'execFileSync',
+  'twice',
+  ...('execve' in process ? ['execve'] : []),
+]
+
+describe('under register, the policy and the mode of the process decide', () => {
+  const looser = () => JSON.stringify({ MODELSEAL_POLICY: loose, MODELSEAL_MODE: 'audit' })
+
+  test('in threads whose own variables say otherwise', () => {
+    const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: looser() }
+    expect(run('threads.mjs', [tampered], env).lines).toEqual(Array(11).fill('FILE_MISMATCH'))
+  })
+
+  test.each(['no variables', 'variables that say otherwise'])('in child processes that have %s', (own) => {
+    const variables = own === 'no variables' ? '{}' : looser()
+    const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: variables }
+    expect(run('children.mjs', [WAYS.join(), tampered], env).lines).toEqual(
+      WAYS.flatMap((how) => (how === 'twice' ? [how, 'fork-bare', 'FILE_MISMATCH'] : [how, 'FILE_MISMATCH'])),
+    )
+  })
+
+  test('in a child process that loads what is as signed', () => {
+    const env = { MODELSEAL_POLICY: workspace.policy }
+    expect(run('children.mjs', ['fork-bare', good], env).lines).toEqual(['fork-bare', 'loaded input,state,sr'])
+  })
+
+  test('when the program changes its own variables', () => {
+    const env = { MODELSEAL_POLICY: workspace.policy }
+    expect(run('moving.mjs', ['variables', loose, tampered], env).lines).toEqual(['FILE_MISMATCH'])
+  })
+
+  test('when the program changes its working directory before the first load', () => {
+    const strict = { MODELSEAL_POLICY: 'trust-policy.yaml' }
+    expect(run('moving.mjs', ['before', planted, good, tampered], strict, workspace.path).lines).toEqual([
+      'loaded input,state,sr',
+      'FILE_MISMATCH',
+    ])
+    const below = join(workspace.path, 'models')
+    expect(run('moving.mjs', ['before', planted, tampered], {}, below).lines).toEqual(['POLICY_NOT_FOUND'])
+  })
+})
+
+test('a relative path means what it meant when the load was asked for', () => {
+  const policy = join(workspace.path, 'half.yaml')
+  writeFileSync(
+    policy,
+    `version: 1
+trustRoots: { release: { publicKey: release.pub } }
+rules:
+  - { name: mine, match: { path: planted/** }, mode: skip, reason: my own }
+  - { name: all, match: { path: "**" }, signers: [{ key: release }] }
+`,
+  )
+  const env = { MODELSEAL_POLICY: policy }
+  const elsewhere = join(workspace.path, 'models/tampered')
+  // Nothing of this name is in the working directory, where the rule "mine" would take it.
+  expect(run('moving.mjs', ['during', elsewhere, 'silero_vad.onnx'], env).lines).toEqual(['MODEL_NOT_FOUND'])
+  expect(run('moving.mjs', ['during', planted, 'silero_vad.onnx'], env, elsewhere).lines).toEqual(['FILE_MISMATCH'])
+})

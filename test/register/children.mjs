@@ -1,0 +1,39 @@
+// Starts onnx.cjs in processes of their own: children.mjs HOW,HOW… MODEL…
+// MODELSEAL_TEST_ENV is a JSON object of variables: the whole environment of the child.
+import child from 'node:child_process'
+import cluster from 'node:cluster'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+
+const program = fileURLToPath(new URL('./onnx.cjs', import.meta.url))
+const [hows, ...models] = process.argv.slice(2)
+const env = JSON.parse(process.env.MODELSEAL_TEST_ENV ?? '{}')
+const args = [program, ...models]
+const stdio = 'inherit'
+const exit = (process) => once(process, 'exit')
+
+const ways = {
+  fork: () => exit(child.fork(program, models, { env })),
+  'fork-bare': () => exit(child.fork(program, models, { env, execArgv: [] })),
+  'fork-elsewhere': () => exit(child.fork(program, models, { env, execArgv: [], cwd: '/' })),
+  cluster: () => {
+    cluster.setupPrimary({ exec: program, args: models, execArgv: [] })
+    return exit(cluster.fork({ MODELSEAL_POLICY: '', MODELSEAL_MODE: '', ...env }).process)
+  },
+  spawn: () => exit(child.spawn(process.execPath, args, { env, stdio })),
+  'spawn-name': () => exit(child.spawn('node', args, { env: { ...env, PATH: process.env.PATH }, stdio })),
+  execFile: () => {
+    const started = child.execFile(process.execPath, args, { env })
+    started.stdout.pipe(process.stdout)
+    return once(started, 'close')
+  },
+  spawnSync: () => child.spawnSync(process.execPath, args, { env, stdio }),
+  execFileSync: () => child.execFileSync(process.execPath, args, { env, stdio }),
+  execve: () => process.execve(process.execPath, [process.execPath, ...args], env),
+  // By a child that does the same: what it was handed, it hands on.
+  twice: () => exit(child.fork(process.argv[1], ['fork-bare', ...models], { env, execArgv: [] })),
+}
+for (const how of hows.split(',')) {
+  console.log(how)
+  await ways[how]()
+}
