@@ -140,6 +140,8 @@ export const ERROR_CODES = {
   LOG_REQUIRED: 'the rule asks for inclusion in a transparency log, and the signature has none',
   SIGNATURE_TIME_UNKNOWN: 'the rule limits the age of a signature, and nothing trusted says that it is no older',
   SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
+  MODEL_NAME_REFUSED: 'the model was signed under another name than the rule asks for',
+  ROOT_DIGEST_REFUSED: 'the model has another root digest than the rule asks for',
   HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',
   ISOLATION_REFUSED: 'the model cannot be loaded under the isolation that the rule asks for',
   MODEL_UNIDENTIFIED: 'the policy revokes models by their root digests, and that of this one cannot be computed',

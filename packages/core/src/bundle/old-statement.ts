@@ -5,18 +5,15 @@ import type { Fields } from './fields.ts'
 /** The predicate type of release 0.2.0, whose subjects are the files themselves (OMS 11). */
 export const OLD_PREDICATE_TYPE = 'https://model_signing/Digests/v0.1'
 
-/** That release wrote no name for the model. */
-const UNKNOWN_MODEL = 'model'
-
 /**
  * Reads the files of a statement of release 0.2.0: SHA-256 over whole files, no links followed. It
- * states no root digest; the one of today's manifest over the same files stands for it.
+ * states no name of the model and no root digest; the one of today's manifest over the same files stands for it.
  *
  * @throws {@link ModelSealError} `STATEMENT_MALFORMED`, `RESOURCES_EMPTY`, `RESOURCE_*`
  */
 export function parseOldStatement(statement: Fields): Manifest {
   const resources = statement.objects('subject').map(parseSubject)
-  return new Manifest(UNKNOWN_MODEL, { method: 'files', hashType: 'sha256', allowSymlinks: false }, resources)
+  return new Manifest(undefined, { method: 'files', hashType: 'sha256', allowSymlinks: false }, resources)
 }
 
 function parseSubject(subject: Fields): Resource {

@@ -169,6 +169,20 @@ const CASES: Case[] = [
     policy: () => windowed({ notBefore: at(-anHour), notAfter: at(anHour) }),
   },
 
+  { what: 'require.name that it has', model: 'models/one', rule: { require: { name: ['two', 'one'] } } },
+  {
+    what: 'require.name of another model',
+    model: 'models/one',
+    rule: { require: { name: { pattern: 't*' } } },
+    refused: 'MODEL_NAME_REFUSED',
+  },
+  {
+    what: 'require.rootDigest of another model',
+    model: 'models/one',
+    rule: { require: { rootDigest: `sha256:${'0'.repeat(64)}` } },
+    refused: 'ROOT_DIGEST_REFUSED',
+  },
+
   {
     what: 'require.transparencyLog',
     model: 'models/one',

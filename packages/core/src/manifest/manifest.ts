@@ -19,13 +19,15 @@ export interface Resource {
 /** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
 export const UNNAMED_FILE = '.'
 
+const UNNAMED_MODEL = 'model'
+
 /**
  * The list of a model's files and digests. A value: it is checked when made, so that a manifest
  * with a bad, repeated or unordered name, or a digest of the wrong length, cannot exist.
  */
 export class Manifest {
-  /** Basename of the model when it was signed; informational. */
-  readonly modelName: string
+  /** The name that the signer gave to the model, by default its basename; undefined where the statement gives none. */
+  readonly statedName: string | undefined
   readonly serialization: Readonly<Serialization>
   readonly resources: readonly Resource[]
   /** SHA-256 over the raw digests in order, in lowercase hex: the identity of the model (OMS 6.5.1). */
@@ -36,12 +38,12 @@ export class Manifest {
    * @throws {@link ModelSealError} `RESOURCES_EMPTY`, `RESOURCE_NAME`, `RESOURCE_DUPLICATE`,
    * `RESOURCE_ORDER`, `RESOURCE_DIGEST`
    */
-  constructor(modelName: string, serialization: Serialization, resources: readonly Resource[]) {
+  constructor(statedName: string | undefined, serialization: Serialization, resources: readonly Resource[]) {
     // OMS 5.2.1: the array must contain at least one entry.
     if (resources.length === 0) {
       throw new ModelSealError('RESOURCES_EMPTY', 'The manifest names no file, so it says nothing about any model.')
     }
-    this.modelName = modelName
+    this.statedName = statedName
     this.serialization = serialization
     this.resources = resources
     this.rootDigest = rootDigest(resources, serialization)
@@ -49,6 +51,11 @@ export class Manifest {
     if (sharded) this.#files = new ListedFiles(sharded, (place) => at(sharded, place))
     checkNames(sharded ?? resources)
     checkOrder(resources, serialization)
+  }
+
+  /** For people: {@link statedName}, or a word that stands for it. */
+  get modelName(): string {
+    return this.statedName ?? UNNAMED_MODEL
   }
 
   /** The files by name. Who only signs has no need of them, so they are not looked up before. */

@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { before } from './duration.ts'
 import type { IdentifiedSignature } from './identify.ts'
+import { checkModel } from './require-model.ts'
 import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
 import type { CheckName } from './verdict.ts'
@@ -21,10 +22,11 @@ export interface Requirement {
  */
 export function checkRequirements(
   { signature, keys }: IdentifiedSignature,
-  { require, name }: Rule,
+  rule: Rule,
   file: string,
   now: number,
 ): Requirement[] {
+  const { require, name } = rule
   const { signer, manifest } = signature
   const refused = (
     code: ConstructorParameters<typeof ModelSealError>[0],
@@ -42,7 +44,7 @@ export function checkRequirements(
     })
   const { earliest, latest } = boundsOf(signature)
   const dated = latest !== Infinity
-  const requirements: Requirement[] = []
+  const requirements = checkModel(signature, rule, file)
 
   if (keys.length > 0) {
     // Without a trusted time the signature may be as young as this moment: a key that has lapsed could have made it.

@@ -78,6 +78,13 @@ export class Revocations {
     return this.#signers
   }
 
+  /** True where this root digest is revoked whenever it was signed. */
+  revokesAlways(digest: string): boolean {
+    return (
+      this.#exact.get(`root:${digest}`)?.some(({ from, until }) => from === -Infinity && until === Infinity) ?? false
+    )
+  }
+
   /** @param when the signature was made; a window counts as matching unless that is proven to be outside of it */
   rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
     return this.#lookUp(`root:${digest}`, when, 'MODEL_REVOKED', `The model with the root digest ${digest}`)

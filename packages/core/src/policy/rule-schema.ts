@@ -8,6 +8,7 @@ import {
   nameSchema,
   pathGlobSchema,
   reasonSchema,
+  rootDigestSchema,
   textSchema,
   timeSchema,
   urlGlobSchema,
@@ -69,6 +70,14 @@ const signerSchema = z.union([
 ])
 
 const requireSchema = z.strictObject({
+  name: z
+    .union([textSchema, z.array(textSchema).min(1)])
+    .optional()
+    .describe('The name that the signer gave to the model, in the verified statement. Matched as signers are.'),
+  rootDigest: z
+    .union([rootDigestSchema, z.array(rootDigestSchema).min(1)])
+    .optional()
+    .describe('The root digest of the verified model: sha256: and 64 hex digits, one or several.'),
   transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),
   timestamp: z.boolean().optional().describe('A trusted authority says when the signature was made.'),
   maxSignatureAge: durationSchema

@@ -10,6 +10,10 @@ import type { AcceptedKey, CompiledRoot } from './trust-roots.ts'
 
 /** What a rule asks of each signature, and of the load. */
 export interface Requirements {
+  /** One of these is the name in the verified statement. */
+  names?: readonly TextMatcher[]
+  /** One of these is the root digest: lowercase hex. */
+  rootDigests?: readonly string[]
   transparencyLog: boolean
   timestamp: boolean
   /** As written, and parsed. */
@@ -150,18 +154,25 @@ function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatc
 }
 
 function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
-  const { maxSignatureAge, signedAfter, hashAlgorithms, isolation, receipts } = require
+  const { name, rootDigest, maxSignatureAge, signedAfter, hashAlgorithms, isolation, receipts } = require
   const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
   return {
     transparencyLog: require.transparencyLog ?? false,
     timestamp: require.timestamp ?? false,
     files: require.files ?? 'all',
+    ...(name === undefined ? {} : { names: [name].flat().map(compileText) }),
+    ...(rootDigest === undefined ? {} : { rootDigests: [rootDigest].flat().map(plainDigest) }),
     ...(maxSignatureAge !== undefined && duration ? { maxSignatureAge: { written: maxSignatureAge, duration } } : {}),
     ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
     ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
   }
+}
+
+/** Lowercase hex, without the name of the algorithm. */
+export function plainDigest(digest: string): string {
+  return digest.replace(/^sha256:/, '').toLowerCase()
 }
 
 /** How old a receipt may be where the policy does not say. */

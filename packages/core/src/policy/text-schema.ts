@@ -50,6 +50,10 @@ export const fingerprintSchema = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 of 64 lowercase hex digits, in quotes where it is all digits')
 
+export const rootDigestSchema = z
+  .string()
+  .regex(/^(sha256:)?[0-9a-fA-F]{64}$/, 'expected a root digest: sha256: and 64 hex digits')
+
 export const reasonSchema = z.string().min(1).max(1000)
 
 /** The issue of a window that nothing falls into; undefined for a good one. */

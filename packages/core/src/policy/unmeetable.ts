@@ -4,8 +4,8 @@ import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 
 /** What a rule requires that too few of its signers can ever have, so that it accepts nothing. */
-export function unmeetableRequirements(rule: Rule, { timestampAuthorities }: Policy): Danger[] {
-  const { transparencyLog, timestamp, maxSignatureAge, signedAfter } = rule.require
+export function unmeetableRequirements(rule: Rule, { timestampAuthorities, revocations }: Policy): Danger[] {
+  const { transparencyLog, timestamp, maxSignatureAge, signedAfter, names, rootDigests } = rule.require
   const demands: { asked: boolean; met: (signer: AcceptedSigner) => boolean; why: string }[] = [
     {
       asked: transparencyLog,
@@ -21,6 +21,16 @@ export function unmeetableRequirements(rule: Rule, { timestampAuthorities }: Pol
       asked: maxSignatureAge !== undefined || signedAfter !== undefined,
       met: ({ method }) => method !== 'key',
       why: 'the age of the signature: nothing proves that one by a key is no older, and a timestamp can be renewed',
+    },
+    {
+      asked: rootDigests?.every((digest) => revocations.revokesAlways(digest)) ?? false,
+      met: () => false,
+      why: 'rootDigest: the policy revokes it',
+    },
+    {
+      asked: names?.every(({ exact }) => exact !== undefined && rule.match.name && !rule.match.name(exact)) ?? false,
+      met: () => false,
+      why: 'name: match.name covers none of these names',
     },
   ]
   return demands

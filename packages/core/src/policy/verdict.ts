@@ -23,6 +23,8 @@ export type CheckName =
   | 'bundles'
   | 'signature'
   | 'revocation'
+  | 'model-name'
+  | 'root-digest'
   | 'key-validity'
   | 'hash-algorithm'
   | 'transparency-log'
