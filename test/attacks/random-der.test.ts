@@ -1,0 +1,166 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { beforeAll, expect, test } from 'vitest'
+import { parseBundle, type UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
+import { parsePublicKey } from '../../packages/core/src/bundle/public-key.ts'
+import {
+  authority,
+  pemOf,
+  revocationList,
+  signingLeaf,
+  type Issued,
+} from '../../packages/core/src/bundle/test-authority.ts'
+import { timestamp, timestampAuthority } from '../../packages/core/src/bundle/test-timestamp.ts'
+import { ModelSealError } from '../../packages/core/src/errors.ts'
+import { TestSigstore, type BundleJson } from '../../packages/core/src/testing/sigstore.ts'
+import { validateChain } from '../../packages/core/src/verification/chain.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
+import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
+import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
+import { mutatedDer, signedPart } from './der-trees.ts'
+import { attackRuns, firstSeed, Random, reproducing } from './random.ts'
+
+// Certificates, revocation lists, timestamps and keys that were changed in their structure: each is
+// refused by a typed error, soon, or still says what was signed.
+
+/** Takes one structure that was changed. */
+interface Target {
+  name: string
+  der: Buffer
+  /** @throws for what it does not accept; `true` where what was accepted is what was signed */
+  accept: (der: Buffer) => Promise<boolean>
+}
+
+const SIGNATURE = Buffer.from('the bytes of a signature')
+/** Far more than any takes: what is slower has run away. */
+const LONGEST_MS = 1000
+
+let targets: Target[]
+
+beforeAll(async () => {
+  const root = await authority('Root')
+  const intermediate = await authority('Intermediate', { issuer: root, pathLength: 0, permitted: [[2, 'example.org']] })
+  const leaf = await signingLeaf(intermediate, { names: [[2, 'signer.example.org']] })
+  const list = await revocationList(intermediate, { revoked: [{ certificate: root }] })
+  targets = [
+    ...chainTargets({ root, intermediate, leaf, list }),
+    await timestampTarget(),
+    keyTarget(),
+    await keylessTarget(),
+  ]
+})
+
+interface Chain {
+  root: Issued
+  intermediate: Issued
+  leaf: Issued
+  list: Buffer
+}
+
+/** An accepted certificate or list is signed as it stands: what the signature is over did not change. */
+function chainTargets({ root, intermediate, leaf, list }: Chain): Target[] {
+  const good = { leaf: leaf.der, intermediates: [intermediate.der], roots: [root.der], crls: [list] }
+  const target = (name: string, der: Buffer, inputOf: (der: Buffer) => Partial<typeof good>): Target => ({
+    name,
+    der,
+    accept: async (changed) => {
+      await validateChain({ ...good, ...inputOf(changed) })
+      return signedPart(changed)?.equals(signedPart(der)!) ?? false
+    },
+  })
+  return [
+    target('a signer’s certificate', leaf.der, (der) => ({ leaf: der })),
+    target('an intermediate certificate', intermediate.der, (der) => ({ intermediates: [der] })),
+    target('a revocation list', list, (der) => ({ crls: [der] })),
+    // Whoever trusts a root has given its content: it may be anything, but only typed errors may leave.
+    {
+      ...target('a root', root.der, (der) => ({ roots: [der] })),
+      accept: (der) => validateChain({ ...good, roots: [der] }).then(() => true),
+    },
+  ]
+}
+
+async function timestampTarget(): Promise<Target> {
+  const { root, signer } = await timestampAuthority()
+  const der = await timestamp(signer, SIGNATURE)
+  const timeOf = (response: Buffer) =>
+    provenTime({ timestamps: [response], envelope: { signature: SIGNATURE } } as unknown as UnverifiedBundle, {
+      timestampAuthorities: [root.der],
+    })
+  const good = await timeOf(der)
+  return { name: 'a timestamp', der, accept: async (changed) => (await timeOf(changed))?.at === good?.at }
+}
+
+/** Another key is another key; what it is called by must differ, too. */
+function keyTarget(): Target {
+  const der = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' })
+  const keyOf = (spki: Buffer) => parsePublicKey(pemOf({ der: spki }, 'PUBLIC KEY'))
+  const good = keyOf(der)
+  return {
+    name: 'a public key',
+    der,
+    accept: async (changed) => {
+      const { key, fingerprint } = await Promise.resolve().then(() => keyOf(changed))
+      return key.equals(good.key) === (fingerprint === good.fingerprint)
+    },
+  }
+}
+
+async function keylessTarget(): Promise<Target> {
+  const sigstore = new TestSigstore()
+  const trust: SigstoreTrust = await sigstore.trust()
+  const json: BundleJson = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
+  const der = Buffer.from(json.verificationMaterial.certificate.rawBytes as string, 'base64')
+  return {
+    name: 'a certificate of Fulcio',
+    der,
+    accept: async (changed) => {
+      const bundle: BundleJson = structuredClone(json)
+      bundle.verificationMaterial.certificate.rawBytes = changed.toString('base64')
+      await verifySigstoreBundle(parseBundle(Buffer.from(JSON.stringify(bundle))), trust, 'ours')
+      return changed.equals(der)
+    },
+  }
+}
+
+/** How it ended, and after how much work: unlike the time that passes, other programs add nothing to it. */
+async function outcomeOf(target: Target, der: Buffer): Promise<{ outcome: string; ms: number }> {
+  const start = process.cpuUsage()
+  const outcome = await target.accept(Buffer.from(der)).then(
+    (same) => (same ? 'the same' : 'ACCEPTED'),
+    (error: unknown) => (error instanceof ModelSealError ? error.code : `not typed: ${String(error)}`),
+  )
+  const { user, system } = process.cpuUsage(start)
+  return { outcome, ms: (user + system) / 1000 }
+}
+
+/** The runtime may have compiled and collected meanwhile: the best of several runs tells. */
+async function bestTime(target: Target, der: Buffer, ms: number): Promise<number> {
+  let best = ms
+  for (let run = 0; run < 5 && best > LONGEST_MS; run++) best = Math.min(best, (await outcomeOf(target, der)).ms)
+  return best
+}
+
+test('a changed DER structure is refused by a typed error, soon, or says the same', { timeout: 0 }, async () => {
+  for (const target of targets) expect(await outcomeOf(target, target.der)).toMatchObject({ outcome: 'the same' })
+  const [runs, first] = [attackRuns(300), firstSeed()]
+  const outcomes: Record<string, number> = {}
+  for (let seed = first; seed < first + runs; seed++) {
+    const random = new Random(seed)
+    const target = random.pick(targets)
+    const der = mutatedDer(
+      random,
+      target.der,
+      targets.map((other) => other.der),
+    )
+    const { outcome, ms } = await outcomeOf(target, der)
+    const what = `${target.name}: ${reproducing(seed)}`
+    expect(outcome, what).not.toMatch(/^(not typed|ACCEPTED|INTERNAL)/)
+    expect(await bestTime(target, der, ms), what).toBeLessThan(LONGEST_MS)
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  }
+  console.log(`Changed DER from seed ${first}: ${JSON.stringify(outcomes)}`)
+  // A harness that is stopped by the first parser would prove nothing about what comes after it.
+  if (runs < 300) return
+  expect(Object.keys(outcomes).length).toBeGreaterThan(4)
+  expect((outcomes.CERTIFICATE_INVALID ?? 0) / runs).toBeLessThan(0.7)
+})
