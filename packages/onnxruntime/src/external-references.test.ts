@@ -14,7 +14,7 @@ import {
   tensorAttribute,
 } from '../../../test/onnx-models.ts'
 import { bytesInMemory, type ByteSource } from './byte-source.ts'
-import { externalReferences } from './external-references.ts'
+import { externalFiles, externalReferences } from './external-references.ts'
 
 const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' })
 
@@ -29,6 +29,37 @@ const scan = (bytes: Uint8Array) => {
   return references
 }
 const initializers = (...locations: string[]) => ({ locations, elsewhere: false })
+
+describe('says how much of a file a model needs', () => {
+  const external = (dims: Uint8Array | number, type: number, ...entries: [string, string][]) =>
+    message(
+      [1, dims],
+      [2, type],
+      ...entries.map(([key, value]): [number, Uint8Array] => [13, entry(key, value)]),
+      [13, entry('location', 'w.bin')],
+      [14, 1],
+    )
+  const needed = (...tensors: Uint8Array[]) =>
+    externalFiles(narrow(model(graph({ initializers: tensors }))), 'model.onnx').needed.get('w.bin')
+  const packed = (...dims: number[]) => Uint8Array.from(dims)
+
+  test.each<[string, Uint8Array[], number]>([
+    ['by offset and length', [external(2, 1, ['offset', '4096'], ['length', '8'])], 4104],
+    ['by shape and type', [external(2, 1)], 8],
+    ['by a shape of several dimensions', [external(packed(3, 4, 5), 11)], 480],
+    ['by shape where the length is less', [external(100, 7, ['offset', '16'], ['length', '8'])], 816],
+    ['by length where the shape is less', [external(1, 2, ['length', '900'])], 900],
+    ['by the last of several tensors', [external(2, 1, ['offset', '8']), external(2, 1)], 16],
+    ['by the largest of repeated entries', [external(2, 1, ['offset', '8'], ['offset', '80'])], 88],
+    ['by the largest type where the type is unknown', [external(2, 99)], 32],
+    ['for a scalar', [external(packed(), 1)], 4],
+    ['for a tensor without values', [external(packed(0, 9), 1, ['offset', '64'])], 64],
+    ['not at all where an offset is no number', [external(2, 1, ['offset', '0x8'])], Infinity],
+    ['not at all where a length is no number', [external(2, 1, ['length', '-1'])], Infinity],
+  ])('%s', (_, tensors, bytes) => {
+    expect(needed(...tensors)).toBe(bytes)
+  })
+})
 
 describe('finds', () => {
   test('nothing in a model that holds its weights itself', () => {

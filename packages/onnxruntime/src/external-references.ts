@@ -16,6 +16,15 @@ export interface ExternalReferences {
   elsewhere: boolean
 }
 
+/** {@link ExternalReferences}, with how much of each file the model needs. */
+export interface ExternalFiles extends ExternalReferences {
+  /**
+   * Bytes from the beginning of each file, by its location, beyond which no tensor has values: by offset, and by
+   * length or by shape and type, whichever is more. Infinity where the model does not say.
+   */
+  needed: ReadonlyMap<string, number>
+}
+
 /**
  * Lists the files outside an ONNX model that its tensors name.
  *
@@ -28,6 +37,12 @@ export interface ExternalReferences {
  * @throws {@link ModelSealError} `MODEL_FORMAT` for what is not ONNX, is damaged, or holds a compiled context
  */
 export function externalReferences(model: ByteSource, file: string): ExternalReferences {
+  const { locations, elsewhere } = externalFiles(model, file)
+  return { locations, elsewhere }
+}
+
+/** As {@link externalReferences}, with the sizes. */
+export function externalFiles(model: ByteSource, file: string): ExternalFiles {
   const scan: Scan = {
     reader: new WireReader(model),
     file,
@@ -35,6 +50,7 @@ export function externalReferences(model: ByteSource, file: string): ExternalRef
     graphs: 0,
     initializers: new Set(),
     others: new Set(),
+    needed: new Map(),
     elsewhere: false,
   }
   try {
@@ -44,8 +60,8 @@ export function externalReferences(model: ByteSource, file: string): ExternalRef
     throw notLoadable(file, 'it is truncated or not protobuf', undefined, error)
   }
   if (scan.graphs === 0) throw notLoadable(file, 'it holds no graph')
-  const { elsewhere, initializers, others } = scan
-  return { locations: [...new Set(elsewhere ? [...initializers, ...others] : initializers)], elsewhere }
+  const { elsewhere, initializers, others, needed } = scan
+  return { locations: [...new Set(elsewhere ? [...initializers, ...others] : initializers)], elsewhere, needed }
 }
 
 interface Scan {
@@ -60,6 +76,8 @@ interface Scan {
    * and another part may say that it is external.
    */
   others: Set<string>
+  /** By location. */
+  needed: Map<string, number>
   elsewhere: boolean
 }
 
@@ -79,6 +97,9 @@ const CHILDREN: Record<Message, Readonly<Record<number, Message>>> = {
 
 /** onnx.proto: NodeProto.op_type. */
 const OP_TYPE = 4
+/** onnx.proto: TensorProto.dims and TensorProto.data_type. */
+const DIMENSIONS = 1
+const DATA_TYPE = 2
 /** onnx.proto: TensorProto.external_data and TensorProto.data_location. */
 const EXTERNAL_DATA = 13
 const DATA_LOCATION = 14
@@ -100,13 +121,16 @@ function scanMessage(scan: Scan, message: Message, end: number, depth: number): 
   if (depth > MAX_DEPTH) throw notLoadable(scan.file, `its messages are nested more than ${MAX_DEPTH} deep`)
   if (message === 'graph') scan.graphs++
   let external = false
-  const locations: string[] = []
+  const entries: ExternalEntry[] = []
+  const values: TensorValues = { count: 1, type: 0 }
   while (reader.pos < end) {
     const [field, wireType] = nextField(scan)
     if (wireType !== WireType.LengthDelimited) {
       // DEFAULT is 0. Like the runtime, this looks at the lower 32 bits.
-      if (wireType === WireType.Varint && message === 'tensor' && field === DATA_LOCATION)
-        external ||= reader.uint32() !== 0
+      if (wireType !== WireType.Varint || message !== 'tensor') reader.skipNumber(wireType)
+      else if (field === DATA_LOCATION) external ||= reader.uint32() !== 0
+      else if (field === DATA_TYPE) values.type = reader.uint32()
+      else if (field === DIMENSIONS) values.count *= reader.uint64()
       else reader.skipNumber(wireType)
       continue
     }
@@ -114,20 +138,32 @@ function scanMessage(scan: Scan, message: Message, end: number, depth: number): 
     const child = CHILDREN[message][field]
     if (child) scanMessage(scan, child, fieldEnd, depth + 1)
     else if (message === 'node' && field === OP_TYPE) checkOperator(scan, fieldEnd)
-    else if (message === 'tensor' && field === EXTERNAL_DATA) locations.push(...scanEntry(scan, fieldEnd))
+    else if (message === 'tensor' && field === EXTERNAL_DATA) entries.push(scanEntry(scan, fieldEnd))
+    else if (message === 'tensor' && field === DIMENSIONS) scanDimensions(scan, values, fieldEnd)
     else reader.skipTo(fieldEnd)
   }
   checkEnd(scan, end)
   const isInitializer = depth === MAIN_INITIALIZER_DEPTH
   if (external && !isInitializer) scan.elsewhere = true
   if (isInitializer && !external) return
-  for (const location of locations) (isInitializer ? scan.initializers : scan.others).add(location)
+  const needed = bytesNeeded(entries, values)
+  for (const location of entries.flatMap(({ locations }) => locations)) {
+    ;(isInitializer ? scan.initializers : scan.others).add(location)
+    scan.needed.set(location, Math.max(scan.needed.get(location) ?? 0, needed))
+  }
 }
 
-/** The value of an entry whose key is `location`; of repeated keys and values, all count. */
-function scanEntry(scan: Scan, end: number): string[] {
+/** What an entry of external data says; of repeated keys and values, all count. */
+interface ExternalEntry {
+  locations: string[]
+  /** In bytes; Infinity for what is no number. */
+  offset: number
+  length: number
+}
+
+function scanEntry(scan: Scan, end: number): ExternalEntry {
   const { reader, file } = scan
-  let isLocation = false
+  const keys = new Set<string | undefined>()
   const values: (string | undefined)[] = []
   while (reader.pos < end) {
     const [field, wireType] = nextField(scan)
@@ -136,21 +172,76 @@ function scanEntry(scan: Scan, end: number): string[] {
       continue
     }
     const fieldEnd = endOfField(scan, end)
-    if (field === KEY) isLocation ||= isText(reader, fieldEnd, 'location')
+    if (field === KEY) keys.add(textTo(reader, fieldEnd, LONGEST_KEY))
     else if (field === VALUE) values.push(textTo(reader, fieldEnd, MAX_LOCATION_BYTES))
     else reader.skipTo(fieldEnd)
   }
   checkEnd(scan, end)
-  if (!isLocation) return []
-  return values.map((value) => {
-    // Otherwise the runtime would look for another name than the one that was checked.
-    if (value === undefined) throw notLoadable(file, 'the name of an external file is not valid UTF-8, or is too long')
-    return value
-  })
+  const bytes = Math.max(0, ...values.map(numberOf))
+  return {
+    locations: keys.has('location') ? values.map((value) => locationOf(value, file)) : [],
+    offset: keys.has('offset') ? bytes : 0,
+    length: keys.has('length') ? bytes : 0,
+  }
+}
+
+/** Of the keys that are looked for. */
+const LONGEST_KEY = 'location'.length
+
+function locationOf(value: string | undefined, file: string): string {
+  // Otherwise the runtime would look for another name than the one that was checked.
+  if (value === undefined) throw notLoadable(file, 'the name of an external file is not valid UTF-8, or is too long')
+  return value
+}
+
+function numberOf(value: string | undefined): number {
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : Infinity
+}
+
+/** The shape of a tensor, and its type. */
+interface TensorValues {
+  count: number
+  type: number
+}
+
+/** Repeated numbers may come in one field. */
+function scanDimensions(scan: Scan, values: TensorValues, end: number): void {
+  while (scan.reader.pos < end) {
+    if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
+    values.count *= scan.reader.uint64()
+  }
+  checkEnd(scan, end)
+}
+
+/** onnx.proto: TensorProto.DataType. What is not here, or not yet known, takes no more than the largest. */
+const VALUE_BYTES: Readonly<Record<number, number>> = {
+  1: 4, // FLOAT
+  2: 1, // UINT8
+  3: 1, // INT8
+  4: 2, // UINT16
+  5: 2, // INT16
+  6: 4, // INT32
+  7: 8, // INT64
+  9: 1, // BOOL
+  10: 2, // FLOAT16
+  11: 8, // DOUBLE
+  12: 4, // UINT32
+  13: 8, // UINT64
+  14: 8, // COMPLEX64
+  16: 2, // BFLOAT16
+}
+const MOST_VALUE_BYTES = 16
+
+function bytesNeeded(entries: readonly ExternalEntry[], { count, type }: TensorValues): number {
+  const offset = Math.max(0, ...entries.map((entry) => entry.offset))
+  const length = Math.max(0, ...entries.map((entry) => entry.length))
+  // A tensor of infinitely many values and none.
+  const bytes = Number.isNaN(count) ? 0 : count * (VALUE_BYTES[type] ?? MOST_VALUE_BYTES)
+  return offset + Math.max(length, bytes)
 }
 
 function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup | WireType.EndGroup>] {
-  if (++scan.fields > MAX_FIELDS) throw notLoadable(scan.file, `it has more than ${MAX_FIELDS} fields`)
+  if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
   const [field, wireType] = scan.reader.tag()
   // ONNX has no groups; a reader that knows none would see something else in them.
   if (wireType === WireType.StartGroup || wireType === WireType.EndGroup)
@@ -166,6 +257,10 @@ function endOfField(scan: Scan, end: number): number {
 
 function checkEnd(scan: Scan, end: number): void {
   if (scan.reader.pos !== end) throw tooLong(scan)
+}
+
+function tooManyFields({ file }: Scan): ModelSealError {
+  return notLoadable(file, `it has more than ${MAX_FIELDS} fields`)
 }
 
 function tooLong({ file }: Scan): ModelSealError {

@@ -1,6 +1,13 @@
-import { ModelSealError, referencedName, shown, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import {
+  ModelSealError,
+  referencedName,
+  shown,
+  type FileRequest,
+  type ModelReader,
+  type PlacedFiles,
+} from '@modelseal/core'
 import { bytesInMemory, withBytesOfFile, type ByteSource } from './byte-source.ts'
-import { externalReferences } from './external-references.ts'
+import { externalFiles } from './external-references.ts'
 import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'
 
 export { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
@@ -43,6 +50,7 @@ export interface OnnxInMemory {
  * ```
  */
 export async function placeOnnx(reader: ModelReader, entry: string): Promise<PlacedOnnx> {
+  checkModelSize(reader, entry)
   const model = await reader.place([entry])
   const references = withBytesOfFile(model.path(entry), entry, (source) => referencesOf(source, entry))
   return placeAll(reader, entry, references)
@@ -60,7 +68,7 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
   const references = referencesOf(bytesInMemory(bytes), entry)
   const names = namesOf(references, entry)
   if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeAll(reader, entry, references)
-  const buffers = await reader.readAll(names.map((name) => ({ name })))
+  const buffers = await reader.readAll(requestsOf(references, names))
   // The runtime finds the bytes by the location exactly as the model has it.
   const externalData = buffers.map((data, index) => ({ path: references.locations[index] ?? '', data }))
   return { bytes, format: references.format, externalData }
@@ -69,22 +77,56 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
 /** Neither protobuf nor FlatBuffers can be longer. */
 const MAX_MODEL_BYTES = 2 ** 31 - 1
 
+/** A file that cannot be a model is not placed, which may mean to copy it. */
+function checkModelSize(reader: ModelReader, entry: string): void {
+  const size = reader.size(entry)
+  if (size <= MAX_MODEL_BYTES) return
+  throw new ModelSealError(
+    'FILE_TOO_LARGE',
+    `Cannot load the model ${shown(entry)}: no ONNX or ORT file is so large.`,
+    {
+      file: entry,
+      expected: `at most ${MAX_MODEL_BYTES} bytes`,
+      found: `${size} bytes`,
+      hint: 'Save the model with external data.',
+    },
+  )
+}
+
 interface References {
   format: FileFormat
   locations: string[]
   elsewhere: boolean
+  /** Bytes that the model needs of each location. */
+  needed: ReadonlyMap<string, number>
 }
 
 function referencesOf(source: ByteSource, entry: string): References {
   const format = formatOf(source)
-  if (format === 'ONNX') return { format, ...externalReferences(source, entry) }
+  if (format === 'ONNX') return { format, ...externalFiles(source, entry) }
   checkOrtModel(source, entry)
-  return { format, locations: [], elsewhere: false }
+  return { format, locations: [], elsewhere: false, needed: new Map() }
 }
 
 /** One for each location, in the same order. */
 function namesOf({ locations }: References, entry: string): string[] {
   return locations.map((location) => referencedName(entry, location))
+}
+
+/**
+ * A file of external data is read no further than the tensors of this model need: other models may share it, and nobody but its
+ * signer knows its length.
+ */
+function requestsOf({ locations, needed }: References, names: readonly string[]): FileRequest[] {
+  const most = new Map<string, number>()
+  locations.forEach((location, index) => {
+    const name = names[index] ?? ''
+    most.set(name, Math.max(most.get(name) ?? 0, needed.get(location) ?? Infinity))
+  })
+  return names.map((name) => {
+    const firstBytes = most.get(name) ?? Infinity
+    return Number.isFinite(firstBytes) ? { name, firstBytes } : { name }
+  })
 }
 
 async function placeAll(reader: ModelReader, entry: string, references: References): Promise<PlacedOnnx> {

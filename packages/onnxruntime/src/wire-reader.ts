@@ -38,6 +38,12 @@ export class WireReader {
     return this.#reader.uint32()
   }
 
+  /** Near enough for a size: what is beyond 2^53 is rounded. @throws RangeError or Error where there is none */
+  uint64(): number {
+    this.#need(MAX_VARINT_BYTES)
+    return Number(this.#reader.uint64())
+  }
+
   /**
    * Reads the length of a field.
    *

@@ -10,6 +10,9 @@ import {
 /** A verified file, as Transformers.js gets it. */
 export type Delivery = { bytes: Uint8Array<ArrayBuffer> } | { path: string; size: number }
 
+/** Larger than any configuration or vocabulary: those of the largest models have some 30 MB. */
+const MAX_CONFIGURATION_BYTES = 256 * 1024 * 1024
+
 /** What Transformers.js calls the external data of `model.onnx`: `model.onnx_data`, `model.onnx_data_1` … */
 const SESSION_FILE = /^(.*\.onnx)(?:_data(?:_\d+)?)?$/s
 
@@ -116,9 +119,16 @@ export class Deliveries {
   }
 
   #read(name: string): Promise<Delivery> {
-    const delivery = this.#files.get(name) ?? this.#reader.read(name).then((bytes) => ({ bytes }))
+    const delivery = this.#files.get(name) ?? this.#readNow(name)
     this.#files.set(name, delivery)
     return delivery
+  }
+
+  async #readNow(name: string): Promise<Delivery> {
+    // ONNX Runtime's own files are as large as they are.
+    const request = isSessionFile(name) ? { name } : { name, maxBytes: MAX_CONFIGURATION_BYTES }
+    const [bytes = new Uint8Array()] = await this.#reader.readAll([request])
+    return { bytes }
   }
 }
 

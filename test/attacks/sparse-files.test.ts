@@ -1,0 +1,154 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, truncateSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { closeHashPool, keySigner, signModel } from '@modelseal/core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addingModel, floats } from '../onnx-models.ts'
+import { publisherIn, scratch, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
+
+// A sparse file costs whoever makes it nothing. It must not cost the one who loads it memory, nor room on the disk.
+
+const LARGE = 256 * 1024 ** 2
+/** Beside what a small model takes: in the worst case, the memory of the hashing threads. */
+const MUCH = 128 * 1024 ** 2
+
+afterAll(() => closeHashPool())
+
+interface Outcome {
+  code: string
+  /** Lengths of the buffers that a runtime would get. */
+  kept?: number[]
+  /** What a copy takes on the disk. */
+  copied?: number
+  isolation?: string
+  memory: number
+}
+
+const MODEL_JSON = JSON.stringify({
+  format: 'layers-model',
+  modelTopology: { class_name: 'Sequential', config: [] },
+  weightsManifest: [{ paths: ['weights.bin'], weights: [{ name: 'w', shape: [1], dtype: 'float32' }] }],
+})
+const MODELS = {
+  'onnx-files': { 'model.onnx': addingModel('weights.bin'), 'weights.bin': floats(10, 20) },
+  tfjs: { 'model.json': MODEL_JSON, 'weights.bin': floats(1) },
+}
+type Runtime = keyof typeof MODELS
+
+/** Loads in a process of its own. */
+function outcomeOf(runtime: Runtime, path: string, policy: string, options: object): Outcome {
+  const script = join(import.meta.dirname, 'load-sparse.mjs')
+  const child = spawnSync(process.execPath, [script, runtime, path, policy, JSON.stringify(options)], {
+    encoding: 'utf8',
+    env: { ...process.env, TMPDIR: dirname(policy) },
+  })
+  expect({ stderr: child.stderr, status: child.status }).toEqual({ stderr: '', status: 0 })
+  return JSON.parse(child.stdout) as Outcome
+}
+
+interface Target {
+  path: string
+  publisher: Publisher
+}
+
+async function signed(
+  directory: string,
+  runtime: Runtime,
+  before: (weights: string) => void = () => {},
+): Promise<Target> {
+  writeTree(join(directory, 'model'), MODELS[runtime])
+  const weights = join(directory, 'model', 'weights.bin')
+  chmodSync(weights, 0o644)
+  before(weights)
+  const publisher = publisherIn(directory)
+  const path = join(directory, 'model')
+  await signModel(path, { signer: await keySigner({ privateKey: publisher.privateKey }) })
+  return { path, publisher }
+}
+
+function policyFor({ path, publisher }: Target, mode: string, revoked = ''): string {
+  const signers = mode === 'skip' ? 'reason: a test' : 'signers: [{ key: release }]'
+  writeTree(dirname(publisher.policy), {
+    'policy.yaml': `version: 1
+trustRoots: { release: { publicKey: ./release.pub } }
+rules: [{ name: all, match: { path: '${path}' }, mode: ${mode}, ${signers} }]
+${revoked}`,
+  })
+  return publisher.policy
+}
+
+const grow = (weights: string) => truncateSync(weights, LARGE)
+const REVOKED = `revoked: { fileDigests: ['blake2b:${'0'.repeat(128)}'] }`
+
+let directory: string
+const usual: Partial<Record<Runtime, number>> = {}
+beforeAll(async () => {
+  directory = scratchOfSuite()
+  for (const runtime of Object.keys(MODELS) as Runtime[]) {
+    const target = await signed(join(directory, runtime), runtime)
+    const outcome = outcomeOf(runtime, target.path, policyFor(target, 'enforce'), {})
+    expect(outcome.code).toBe('loaded')
+    usual[runtime] = outcome.memory
+  }
+})
+
+function expectModest(runtime: Runtime, { memory }: Outcome): void {
+  expect(memory - (usual[runtime] ?? 0)).toBeLessThan(MUCH)
+}
+
+describe.each([
+  ['nothing', ''],
+  ['files', REVOKED],
+])('where %s is revoked', (_, revoked) => {
+  test.each([
+    ['enforce', 'memory', 'FILE_MISMATCH'],
+    ['enforce', 'copy', 'FILE_MISMATCH'],
+    ['audit', 'memory', 'loaded'],
+  ])('weights of ONNX that grew take no memory under %s, as %s', async (mode, isolation, code) => {
+    const target = await signed(scratch(), 'onnx-files')
+    grow(join(target.path, 'weights.bin'))
+    const outcome = outcomeOf('onnx-files', target.path, policyFor(target, mode, revoked), { isolation })
+    expect(outcome.code).toBe(code)
+    expectModest('onnx-files', outcome)
+  })
+
+  test.each(['enforce', 'audit', 'skip'])('weights of TensorFlow.js that grew are refused under %s', async (mode) => {
+    const target = await signed(scratch(), 'tfjs')
+    grow(join(target.path, 'weights.bin'))
+    const outcome = outcomeOf('tfjs', target.path, policyFor(target, mode, revoked), {})
+    expect(outcome.code).toBe('FILE_TOO_LARGE')
+    expectModest('tfjs', outcome)
+  })
+
+  test('of signed weights of ONNX, memory has no more than the model needs', async () => {
+    const target = await signed(scratch(), 'onnx-files', grow)
+    const policy = policyFor(target, 'enforce', revoked)
+    const outcome = outcomeOf('onnx-files', target.path, policy, { isolation: 'memory' })
+    expect(outcome).toMatchObject({ code: 'loaded', kept: [8] })
+    expectModest('onnx-files', outcome)
+  })
+
+  test('a copy of signed weights takes no room for zeros', async () => {
+    const target = await signed(scratch(), 'onnx-files', grow)
+    const policy = policyFor(target, 'enforce', revoked)
+    const outcome = outcomeOf('onnx-files', target.path, policy, { isolation: 'copy' })
+    expect(outcome).toMatchObject({ code: 'loaded', isolation: 'copy' })
+    expect(outcome.copied).toBeLessThan(1024 * 1024)
+    expectModest('onnx-files', outcome)
+  })
+
+  test.each(['enforce', 'skip'])('a model that is larger than the load allows is refused under %s', async (mode) => {
+    const target = await signed(scratch(), 'onnx-files', grow)
+    const options = { maxBytes: LARGE - 1, isolation: 'copy' }
+    const outcome = outcomeOf('onnx-files', target.path, policyFor(target, mode, revoked), options)
+    expect(outcome.code).toBe('FILE_TOO_LARGE')
+    expectModest('onnx-files', outcome)
+  })
+})
+
+test('a model file that no format allows is not copied', async () => {
+  const target = await signed(scratch(), 'onnx-files')
+  truncateSync(join(target.path, 'model.onnx'), 2 ** 31)
+  const outcome = outcomeOf('onnx-files', target.path, policyFor(target, 'enforce'), { isolation: 'copy' })
+  expect(outcome.code).toBe('FILE_TOO_LARGE')
+})
