@@ -1,4 +1,5 @@
 import { createHash, X509Certificate, type KeyObject } from 'node:crypto'
+import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
@@ -20,7 +21,12 @@ const MAX_CERTIFICATE_BYTES = 64 * 1024
 const MAX_FILE_BYTES = 2 * 1024 * 1024
 /** No certificate has more than about 20. */
 const MAX_EXTENSIONS = 64
+/** ASN.1 values of one certificate: a real one has 60 to 200, and 300 where it names a hundred hosts. Each takes pkijs up to 0.1 ms. */
+const MAX_NODES = 512
+/** As many of one list of names, or of name constraints with two values each: they take the most time. */
+const MAX_NAME_NODES = 256
 
+const NAMES = new Set(['2.5.29.17', '2.5.29.30'])
 const KEY_USAGE = '2.5.29.15'
 const EXTENDED_KEY_USAGE = '2.5.29.37'
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
@@ -98,11 +104,46 @@ export async function parseCertificate(input: CertificateInput, path?: string): 
   const { Certificate } = await import('pkijs')
   const x509 = readX509(input, path)
   try {
-    const fields = Certificate.fromBER(x509.raw)
+    const fields = new Certificate({ schema: await boundedAsn1(x509) })
+    await checkNameCount(fields)
     checkForm(fields)
     return { x509, fields }
   } catch (cause) {
     throw unreadable(cause, path)
+  }
+}
+
+/**
+ * The algorithm by which a certificate says that it was signed, without reading the rest: OpenSSL refuses a
+ * signature where the signed part of the certificate names another (RFC 5280 4.1.1.2).
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
+ */
+export async function signatureAlgorithmOf(x509: X509Certificate): Promise<pkijs.AlgorithmIdentifier> {
+  const { AlgorithmIdentifier } = await import('pkijs')
+  try {
+    const [, algorithm] = (await boundedAsn1(x509)).valueBlock.value
+    return new AlgorithmIdentifier({ schema: algorithm })
+  } catch (cause) {
+    throw unreadable(cause, undefined)
+  }
+}
+
+async function boundedAsn1({ raw }: X509Certificate): Promise<asn1js.Sequence> {
+  const { fromBER, Sequence } = await import('asn1js')
+  const { result, offset } = fromBER(raw, { maxNodes: MAX_NODES })
+  if (offset !== raw.length || !(result instanceof Sequence))
+    throw new Error(result.error || 'it is not a sequence, or something follows it')
+  return result
+}
+
+/** Before pkijs reads the names, which takes it long. */
+async function checkNameCount({ extensions = [] }: pkijs.Certificate): Promise<void> {
+  const { fromBER } = await import('asn1js')
+  for (const { extnID, extnValue } of extensions) {
+    if (!NAMES.has(extnID)) continue
+    const { offset, result } = fromBER(extnValue.valueBlock.valueHexView, { maxNodes: MAX_NAME_NODES })
+    if (offset < 0) throw new Error(`the extension ${extnID} is malformed, or too long: ${result.error}`)
   }
 }
 

@@ -104,6 +104,7 @@ export interface RevocationListOptions {
   extensions?: readonly pkijs.Extension[]
   /** The key that signs, where it is another than the issuer's. */
   signer?: Issued
+  hash?: string
 }
 
 /** A revocation list of an authority (DER). */
@@ -123,7 +124,7 @@ export async function revocationList(issuer: Issued, options: RevocationListOpti
     })
   }
   if (options.extensions) list.crlExtensions = new pkijs.Extensions({ extensions: [...options.extensions] })
-  await list.sign((options.signer ?? issuer).keys.privateKey, 'SHA-256')
+  await list.sign((options.signer ?? issuer).keys.privateKey, options.hash ?? 'SHA-256')
   const schema = list.toSchema(true) as asn1js.Sequence
   return Buffer.from(schema.toBER())
 }

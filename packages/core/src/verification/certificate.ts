@@ -15,7 +15,8 @@ import {
 import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError } from '../errors.ts'
 import type { AltName } from 'pkijs'
-import { validateChain } from './chain.ts'
+import { validateWithin } from './chain.ts'
+import { Effort } from './effort.ts'
 import { verifyStatement } from './statement-signature.ts'
 import { provenTime, timeOf, type ProvenTime, type TimeTrust } from './timestamp.ts'
 import { asVerified, type CertificateSigner, type VerifiedSignature } from './verified-signature.ts'
@@ -39,7 +40,7 @@ const SUBJECT_ALT_NAME = '2.5.29.17'
  *
  * @param name the caller's name for the trust root, which the result carries
  * @throws {@link ModelSealError} `METHOD_MISMATCH`, `SIGNATURE_INVALID`, `KEY_INVALID`,
- * `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, and what parsing the
+ * `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, `ABORTED`, and what parsing the
  * statement throws
  */
 export async function verifyCertificateBundle(
@@ -50,18 +51,22 @@ export async function verifyCertificateBundle(
   const [leafDer, ...carried] = certificatesOf(bundle, name)
   const leaf = await parseCertificate(leafDer, bundle.path)
   checkSigningUsage(leaf, bundle.path)
-  const time = await provenTime(bundle, trust)
+  const effort = trust.effort ?? new Effort()
+  const time = await provenTime(bundle, { ...trust, effort })
   if (time) checkWithin(leaf, time, bundle.path)
 
   const now = trust.now ?? new Date()
-  const { path } = await validateChain({
+  const chain = {
     leaf: leaf.x509,
     intermediates: [...carried, ...(trust.intermediates ?? [])],
     roots: trust.roots,
     crls: trust.crls,
     at: time ? new Date(time.at) : now,
     crlsAt: now,
-  })
+    usage: 'codeSigning',
+  } as const
+  const { path } = await validateWithin(chain, effort)
+  await effort.signatures()
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
     signer: signerOf(leaf, name, fingerprintOf(root)),

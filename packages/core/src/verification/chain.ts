@@ -11,8 +11,12 @@ import {
 } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 import { candidatePaths } from './candidate-paths.ts'
-import { checkRevocation } from './revocation.ts'
+import { Effort, passAbort } from './effort.ts'
+import { checkRevocation, parseLists } from './revocation.ts'
 import { checkNameConstraints, isSelfIssued } from './name-constraints.ts'
+import { checkKey } from './strength.ts'
+import { invalid, validateByLibrary } from './chain-library.ts'
+import { checkNesting, type Usage } from './usage.ts'
 
 export interface ChainInput {
   /** The certificate whose chain is asked for. */
@@ -33,6 +37,13 @@ export interface ChainInput {
    * revocation counts that took effect up to `at`.
    */
   crlsAt?: Date | undefined
+  /**
+   * What the leaf is used for: the extended key usages of every certificate of the chain must allow it. Without it, they
+   * must have some usage in common.
+   */
+  usage?: Usage | undefined
+  /** Aborts the validation (`ABORTED`). */
+  signal?: AbortSignal | undefined
 }
 
 /** A chain that holds. */
@@ -51,48 +62,79 @@ const MAX_CRLS = 32
  * Validates the chain of a certificate up to a trusted root (RFC 5280 section 6). Signatures are
  * checked by OpenSSL, through `node:crypto`; validity, basic constraints, key usage, policies and name
  * constraints by pkijs; and what pkijs 4.0.0 leaves open is refused on top: the path length, name
- * constraints of several authorities, critical extensions of the leaf, and malformed extensions.
+ * constraints of several authorities, extended key usages that do not nest, critical extensions of the leaf, and
+ * malformed extensions. Keys and signature algorithms must be on a list of strong ones before a signature is verified.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_INVALID`, `CERTIFICATE_EXPIRED`,
- * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_WEAK`, `CERTIFICATE_REVOKED`,
+ * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_USAGE`, `CERTIFICATE_WEAK`, `CERTIFICATE_REVOKED`,
  * `CHAIN_NO_PATH`, `CHAIN_TOO_LARGE`, `CHAIN_NOT_CA`, `CHAIN_PATH_LENGTH`, `CHAIN_NAME_CONSTRAINT`,
- * `CHAIN_INVALID`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`, `INVALID_ARGUMENT`
+ * `CHAIN_INVALID`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`, `INVALID_ARGUMENT`, `ABORTED`
  * @example
  * ```ts
  * const { path } = await validateChain({ leaf, intermediates, roots: await readCertificates('root.pem') })
  * console.log(path.map(({ subject }) => subject))
  * ```
  */
-export async function validateChain(input: ChainInput): Promise<ChainPath> {
+export function validateChain(input: ChainInput): Promise<ChainPath> {
+  return validateWithin(input, new Effort(input.signal))
+}
+
+/** As {@link validateChain}, within what is left of the effort for a load. */
+export async function validateWithin(input: ChainInput, effort: Effort): Promise<ChainPath> {
   const at = checkedTime(input.at ?? new Date())
   const crlsAt = checkedTime(input.crlsAt ?? at)
   const crls = bounded(input.crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
-  const roots = unique(bounded(input.roots, MAX_ROOTS, 'roots'))
-  const intermediates = unique(bounded(input.intermediates ?? [], MAX_INTERMEDIATES, 'intermediate certificates'))
+  const roots = await unique(bounded(input.roots, MAX_ROOTS, 'roots'), effort)
+  const given = bounded(input.intermediates ?? [], MAX_INTERMEDIATES, 'intermediate certificates')
+  const intermediates = await unique(given, effort)
 
   let refusal: ModelSealError | undefined
-  for (const path of candidatePaths(readX509(input.leaf), intermediates, roots)) {
-    try {
-      const certificates = await Promise.all(path.map((certificate) => parseCertificate(certificate)))
-      await judgePath(certificates, at)
-      await checkRevocation(certificates, { crls, at, crlsAt })
-      return { path }
-    } catch (error) {
-      refusal ??= error instanceof ModelSealError ? error : unforeseen(error)
+  let lists: ReturnType<typeof parseLists> | undefined
+  try {
+    for await (const path of candidatePaths(readX509(input.leaf), { intermediates, roots, effort })) {
+      try {
+        const certificates = await parsePath(path, effort)
+        await judgePath(certificates, at, input.usage, effort)
+        lists ??= parseLists(crls)
+        await checkRevocation(certificates, { lists: await lists, at, crlsAt })
+        return { path }
+      } catch (error) {
+        passAbort(error)
+        refusal ??= error instanceof ModelSealError ? error : unforeseen(error)
+      }
     }
+  } catch (error) {
+    passAbort(error)
+    throw refusal ?? error
   }
   throw refusal ?? (await noPath(input.leaf, roots.size))
 }
 
-async function judgePath(path: readonly Certificate[], at: Date): Promise<void> {
+async function parsePath(path: readonly X509Certificate[], effort: Effort): Promise<Certificate[]> {
+  const certificates: Certificate[] = []
+  for (const certificate of path) {
+    certificates.push(await parseCertificate(certificate))
+    await effort.turn()
+  }
+  return certificates
+}
+
+async function judgePath(
+  path: readonly Certificate[],
+  at: Date,
+  usage: Usage | undefined,
+  effort: Effort,
+): Promise<void> {
   path.forEach((certificate) => checkValidity(certificate, at))
   path.forEach(checkExtensions)
-  path.slice(0, -1).forEach(checkStrength)
+  path.forEach(({ x509 }) => checkKey(x509))
+  checkNesting(path, usage)
   // A leaf that is itself a root is trusted as it is: there is no path to validate.
   if (path.length === 1) return
   checkNameChaining(path)
-  checkNameConstraints(path)
+  await checkNameConstraints(path, effort)
   await validateByLibrary(path, at)
+  await effort.turn()
   checkPathLength(path)
 }
 
@@ -139,25 +181,6 @@ function checkExtensions(certificate: Certificate): void {
   }
 }
 
-/** MD2, MD5 and SHA-1 with RSA, SHA-1 with DSA and with ECDSA: signatures by them can be forged. */
-const BROKEN = new Set([
-  '1.2.840.113549.1.1.2',
-  '1.2.840.113549.1.1.4',
-  '1.2.840.113549.1.1.5',
-  '1.2.840.10040.4.3',
-  '1.2.840.10045.4.1',
-])
-
-function checkStrength(certificate: Certificate): void {
-  const { algorithmId } = certificate.fields.signatureAlgorithm
-  if (!BROKEN.has(algorithmId)) return
-  throw new ModelSealError(
-    'CERTIFICATE_WEAK',
-    `The certificate ${certificateName(certificate)} was signed with an algorithm that can be forged.`,
-    { expected: 'SHA-256 or better', found: `the algorithm ${algorithmId}` },
-  )
-}
-
 /** RFC 5280 6.1.3 a 4: for self-issued certificates, too, which pkijs leaves out. */
 function checkNameChaining(path: readonly Certificate[]): void {
   path.slice(0, -1).forEach((certificate, depth) => {
@@ -165,51 +188,6 @@ function checkNameChaining(path: readonly Certificate[]): void {
     if (!issuer || !certificate.fields.issuer.isEqual(issuer.fields.subject))
       throw invalid(certificate, 'its issuer has another name')
   })
-}
-
-/** The codes of pkijs 4.0.0 that a reader is to tell apart. */
-const NOT_CA = 14
-const NAME_NOT_PERMITTED = 41
-const NAME_EXCLUDED = 42
-
-async function validateByLibrary(path: readonly Certificate[], at: Date): Promise<void> {
-  const { CertificateChainValidationEngine } = await import('pkijs')
-  const fields = path.map((certificate) => certificate.fields)
-  const [leaf, anchor] = [path[0], fields.at(-1)]
-  if (!leaf || !anchor) return
-  const engine = new CertificateChainValidationEngine({
-    trustedCerts: [anchor],
-    certs: fields.slice(0, -1).reverse(),
-    checkDate: at,
-    // The path is given, its signatures are checked: nothing is left to search.
-    findIssuer: (certificate) => Promise.resolve(fields.slice(fields.indexOf(certificate) + 1).slice(0, 1)),
-  })
-  const { result, resultCode, resultMessage, certificatePath } = await engine.verify()
-  if (result && isSamePath(certificatePath, fields)) return
-  switch (resultCode) {
-    case NOT_CA:
-      throw new ModelSealError(
-        'CHAIN_NOT_CA',
-        `The certificate ${certificateName(leaf)} has an issuer that is no authority.`,
-        {
-          expected: 'the basic constraint CA, and the key usage keyCertSign where one is stated, on each issuer',
-          found: path.slice(1).map(certificateName).join(', '),
-        },
-      )
-    case NAME_NOT_PERMITTED:
-    case NAME_EXCLUDED:
-      throw new ModelSealError(
-        'CHAIN_NAME_CONSTRAINT',
-        `A certificate of the chain of ${certificateName(leaf)} has a name that an authority above may not certify.`,
-        { found: resultMessage },
-      )
-    default:
-      throw invalid(leaf, resultMessage)
-  }
-}
-
-function isSamePath(found: readonly pkijs.Certificate[] | undefined, path: readonly pkijs.Certificate[]): boolean {
-  return found?.length === path.length && found.every((certificate, depth) => certificate === path[depth])
 }
 
 /** RFC 5280 6.1.4 l, m: self-issued authorities do not count, nor does the leaf. */
@@ -229,14 +207,6 @@ function checkPathLength(path: readonly Certificate[]): void {
   })
 }
 
-function invalid(certificate: Certificate, found: string): ModelSealError {
-  return new ModelSealError(
-    'CHAIN_INVALID',
-    `The chain of the certificate ${certificateName(certificate)} does not hold (RFC 5280).`,
-    { found },
-  )
-}
-
 async function noPath(leaf: CertificateInput, roots: number): Promise<ModelSealError> {
   const name = certificateName(await parseCertificate(leaf))
   return new ModelSealError('CHAIN_NO_PATH', `No chain leads from the certificate ${name} to a trusted root.`, {
@@ -252,13 +222,17 @@ function unforeseen(cause: unknown): ModelSealError {
 }
 
 /** By fingerprint, so that a certificate given twice costs nothing. */
-function unique(certificates: readonly CertificateInput[]): Map<string, X509Certificate> {
-  return new Map(
-    certificates.map((certificate) => {
-      const x509 = readX509(certificate)
-      return [fingerprintOf(x509), x509]
-    }),
-  )
+async function unique(
+  certificates: readonly CertificateInput[],
+  effort: Effort,
+): Promise<Map<string, X509Certificate>> {
+  const found = new Map<string, X509Certificate>()
+  for (const certificate of certificates) {
+    const x509 = readX509(certificate)
+    found.set(fingerprintOf(x509), x509)
+    await effort.turn()
+  }
+  return found
 }
 
 function bounded<T>(items: readonly T[], most: number, what: string): readonly T[] {

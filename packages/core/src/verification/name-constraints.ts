@@ -1,47 +1,43 @@
-import type { GeneralName, GeneralSubtree, NameConstraints, RelativeDistinguishedNames } from 'pkijs'
+import type { GeneralName, GeneralSubtree, NameConstraints } from 'pkijs'
 import { certificateName, extensionOf, type Certificate } from '../bundle/certificate.ts'
-import { alternativeName, attributeOf, type NameAttribute } from '../bundle/distinguished-name.ts'
+import { alternativeName, attributeOf } from '../bundle/distinguished-name.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import type { Effort } from './effort.ts'
+import { DIRECTORY, EMAIL, kindOf, readConstraint, readName, type Constraint } from './constrained-names.ts'
 
 const NAME_CONSTRAINTS = '2.5.29.30'
 const SUBJECT_ALT_NAME = '2.5.29.17'
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 
-/** RFC 5280 4.2.1.6, the tags of the choice. */
-const EMAIL = 1
-const DNS = 2
-const DIRECTORY = 4
-const URI = 6
-const IP = 7
-
-/** Names times constraints on one path; real ones stay below a hundred. */
-const MAX_COMPARISONS = 100_000
+/** Names times constraints on one path; real ones stay below a hundred. Each takes some microseconds, by pkijs as well. */
+const MAX_COMPARISONS = 4096
 
 /**
  * Refuses a path in which a certificate has a name that an authority above it may not certify
  * (RFC 5280 4.2.1.10, 6.1.3 b and c). This comes on top of the verdict of pkijs 4.0.0, which joins the
  * permitted names of several authorities where it has to intersect them, looks neither at directory
- * names among the alternative names nor at the constraints of the root, and takes the user part of
- * a URI for its host.
+ * names among the alternative names nor at the constraints of the root, passes over malformed addresses, and takes the
+ * user part of a URI for its host.
  *
  * @param path leaf first, root last
- * @throws {@link ModelSealError} `CHAIN_NAME_CONSTRAINT`
+ * @throws {@link ModelSealError} `CHAIN_NAME_CONSTRAINT`, `ABORTED`
  */
-export function checkNameConstraints(path: readonly Certificate[]): void {
+export async function checkNameConstraints(path: readonly Certificate[], effort: Effort): Promise<void> {
   let budget = MAX_COMPARISONS
   for (const [depth, authority] of path.entries()) {
-    const constraints = extensionOf(authority.fields, NAME_CONSTRAINTS) as NameConstraints | undefined
-    if (depth === 0 || !constraints) continue
+    const constraints = depth === 0 ? undefined : constraintsOf(authority)
+    if (!constraints) continue
     for (const [below, certificate] of path.slice(0, depth).entries()) {
       // RFC 5280 6.1.3 b: a self-issued certificate is exempt, unless it is the last of the path.
       if (below > 0 && isSelfIssued(certificate)) continue
       const names = namesOf(certificate)
-      budget -= names.length * count(constraints)
+      budget -= names.length * (constraints.permitted.length + constraints.excluded.length)
       if (budget < 0) throw refused(authority, certificate, 'more names than any real certificate has')
       for (const name of names) {
         const fault = faultOf(name, constraints)
         if (fault) throw refused(authority, certificate, `the name ${shown(alternativeName(name))}, ${fault}`)
       }
+      await effort.turn()
     }
   }
 }
@@ -51,8 +47,27 @@ export function isSelfIssued({ fields }: Certificate): boolean {
   return fields.subject.isEqual(fields.issuer)
 }
 
-function count({ permittedSubtrees = [], excludedSubtrees = [] }: NameConstraints): number {
-  return permittedSubtrees.length + excludedSubtrees.length
+interface Constraints {
+  permitted: readonly Constraint[]
+  excluded: readonly Constraint[]
+}
+
+/** Each is read once; one that says nothing clear refuses the path, whether or not a name falls under it. */
+function constraintsOf(authority: Certificate): Constraints | undefined {
+  const stated = extensionOf(authority.fields, NAME_CONSTRAINTS) as NameConstraints | undefined
+  if (!stated) return undefined
+  const { permittedSubtrees, excludedSubtrees } = stated
+  // RFC 5280 4.2.1.10: one of the lists at least, and neither is empty.
+  if (!(permittedSubtrees ?? excludedSubtrees) || permittedSubtrees?.length === 0 || excludedSubtrees?.length === 0)
+    throw malformed(authority, 'an empty list')
+  const read = (subtree: GeneralSubtree) => {
+    const { base, minimum, maximum } = subtree
+    // RFC 5280 4.2.1.10: minimum 0, no maximum.
+    const constraint = minimum === 0 && maximum === undefined ? readConstraint(base) : undefined
+    if (!constraint) throw malformed(authority, shown(alternativeName(base)))
+    return constraint
+  }
+  return { permitted: (permittedSubtrees ?? []).map(read), excluded: (excludedSubtrees ?? []).map(read) }
 }
 
 /** The subject, the alternative names, and e-mail addresses that stand in the subject. */
@@ -68,97 +83,25 @@ function namesOf({ fields }: Certificate): GeneralName[] {
 }
 
 /** Why an authority with these constraints may not certify the name; undefined where it may. */
-function faultOf(
-  name: GeneralName,
-  { permittedSubtrees = [], excludedSubtrees = [] }: NameConstraints,
-): string | undefined {
-  const ofKind = ({ base }: GeneralSubtree) => base.type === name.type
-  const permitted = permittedSubtrees.filter(ofKind)
-  const excluded = excludedSubtrees.filter(ofKind)
-  const all = [...permitted, ...excluded]
-  if (all.length === 0) return undefined
-  // RFC 5280 4.2.1.10: minimum 0, no maximum; a kind of name that is not understood is refused.
-  if (all.some(({ minimum, maximum }) => minimum !== 0 || maximum !== undefined))
-    return 'under a constraint with a depth'
-  const within = MATCHERS[name.type]?.(name.value)
-  if (!within) return 'of a kind, or in a form, that cannot be compared with the constraint'
-  if (excluded.some(({ base }) => within(base.value, true))) return 'which is excluded'
-  if (permitted.length > 0 && !permitted.some(({ base }) => within(base.value, false))) return 'which is not permitted'
+function faultOf(stated: GeneralName, { permitted, excluded }: Constraints): string | undefined {
+  const kind = kindOf(stated)
+  const ofKind = (constraint: Constraint) => constraint.kind === kind
+  const [within, without] = [permitted.filter(ofKind), excluded.filter(ofKind)]
+  if (within.length + without.length === 0) return undefined
+  // RFC 5280 4.2.1.10: a kind of name that is not understood is refused.
+  const name = readName(stated)
+  if (!name) return 'of a kind, or in a form, that cannot be compared with the constraint'
+  if (without.some(({ covers }) => covers(name, true))) return 'which is excluded'
+  if (within.length > 0 && !within.some(({ covers }) => covers(name, false))) return 'which is not permitted'
   return undefined
 }
 
-type Matcher = (constraint: unknown, excluding: boolean) => boolean
-
-/** By kind: reads the name; undefined where it is malformed, so that no constraint can be judged. */
-const MATCHERS: Readonly<Record<number, (name: unknown) => Matcher | undefined>> = {
-  [EMAIL](name) {
-    const [, local, host] = /^([^@]+)@([^@]+)$/.exec(String(name)) ?? []
-    if (local === undefined || host === undefined) return undefined
-    return (constraint) => {
-      const [mailbox, domain] = String(constraint).split('@')
-      return domain === undefined ? hostWithin(host, mailbox ?? '') : mailbox === local && sameHost(domain, host)
-    }
-  },
-  [DNS](name) {
-    const host = lower(String(name))
-    if (!/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host)) return undefined
-    return (constraint, excluding) => {
-      const base = lower(String(constraint)).replace(/^\./, '')
-      if (base === '' || host === base || host.endsWith(`.${base}`)) return true
-      // A wildcard stands for the excluded name, too.
-      return excluding && host.startsWith('*.') && base.endsWith(host.slice(1))
-    }
-  },
-  [URI](name) {
-    const [, host] =
-      /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(name)) ?? []
-    // RFC 5280 4.2.1.10: no host name, or an address: to be refused.
-    if (host === undefined || /^[\d.]+$/.test(host)) return undefined
-    return (constraint) => hostWithin(host, String(constraint))
-  },
-  [IP](name) {
-    const address = (name as { valueBlock: { valueHexView: Uint8Array } }).valueBlock.valueHexView
-    return (constraint) => {
-      const range = (constraint as { valueBlock: { valueHexView: Uint8Array } }).valueBlock.valueHexView
-      if (range.length !== 2 * address.length) return false
-      return address.every((byte, i) => ((byte ^ (range[i] ?? 0)) & (range[address.length + i] ?? 0)) === 0)
-    }
-  },
-  [DIRECTORY](name) {
-    const attributes = attributesOf(name)
-    return (constraint) => {
-      const base = attributesOf(constraint)
-      return base.length <= attributes.length && base.every((item, i) => sameAttribute(item, attributes[i]))
-    }
-  },
-}
-
-/** RFC 5280 4.2.1.10, e-mail and URI: `.b.org` is every host below, `b.org` that one host. */
-function hostWithin(host: string, constraint: string): boolean {
-  return constraint.startsWith('.') ? lower(host).endsWith(lower(constraint)) : sameHost(host, constraint)
-}
-
-function sameHost(a: string, b: string): boolean {
-  return lower(a) === lower(b)
-}
-
-function lower(host: string): string {
-  return host.toLowerCase().replace(/\.$/, '')
-}
-
-function attributesOf(name: unknown): NameAttribute[] {
-  return (name as RelativeDistinguishedNames).typesAndValues.map(attributeOf)
-}
-
-/** RFC 5280 7.1: letter case and runs of spaces make no difference. */
-function sameAttribute(a: NameAttribute, b: NameAttribute | undefined): boolean {
-  if (a.type !== b?.type) return false
-  if (a.text === undefined || b.text === undefined) return a.der.equals(b.der)
-  return prepared(a.text) === prepared(b.text)
-}
-
-function prepared(text: string): string {
-  return text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase()
+function malformed(authority: Certificate, found: string): ModelSealError {
+  return new ModelSealError(
+    'CHAIN_NAME_CONSTRAINT',
+    `The authority ${certificateName(authority)} states a name constraint that cannot be obeyed.`,
+    { expected: 'constraints in the forms of RFC 5280 4.2.1.10', found },
+  )
 }
 
 function refused(authority: Certificate, certificate: Certificate, found: string): ModelSealError {

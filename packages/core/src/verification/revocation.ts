@@ -2,6 +2,7 @@ import type * as pkijs from 'pkijs'
 import { certificateName, serialNumberOf, statedUsage, type Certificate } from '../bundle/certificate.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { weaknessOfAlgorithm } from './strength.ts'
 
 /** A hundred thousand entries. Reading them takes about 0.2 ms each, so that larger lists are no use here. */
 const MAX_CRL_BYTES = 4 * 1024 * 1024
@@ -17,7 +18,7 @@ const UNDERSTOOD_OF_ENTRIES = new Set(['2.5.29.21', INVALIDITY_DATE])
 
 /** The lists, and the two times of `ChainInput`. */
 export interface RevocationInput {
-  crls: readonly Buffer[]
+  lists: readonly pkijs.CertificateRevocationList[]
   at: Date
   crlsAt: Date
 }
@@ -32,8 +33,8 @@ export interface RevocationInput {
  * @throws {@link ModelSealError} `CERTIFICATE_REVOKED`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`
  */
 export async function checkRevocation(path: readonly Certificate[], input: RevocationInput): Promise<void> {
-  if (input.crls.length === 0) return
-  const lists = await Promise.all(input.crls.map(parseList))
+  const { lists } = input
+  if (lists.length === 0) return
   for (const [depth, certificate] of path.slice(0, -1).entries()) {
     const issuer = path[depth + 1]
     const relevant = lists.filter(
@@ -45,6 +46,11 @@ export async function checkRevocation(path: readonly Certificate[], input: Revoc
       checkEntry(list, certificate, input)
     }
   }
+}
+
+/** @throws {@link ModelSealError} `CRL_INVALID` */
+export function parseLists(crls: readonly Buffer[]): Promise<pkijs.CertificateRevocationList[]> {
+  return Promise.all(crls.map(parseList))
 }
 
 async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> {
@@ -90,6 +96,8 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
   if (foreign) throw unusable(list, `the critical extension ${foreign.extnID}`)
   if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
     throw unusable(list, 'a list of a part of the certificates, or by another issuer')
+  const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
+  if (weakness !== undefined) throw unusable(list, `a signature that can be forged: ${weakness}`)
   if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by another key than that of the issuer')
   // RFC 5280 6.3.3 f: where a key usage is stated, it must allow signing lists.
   if (statedUsage(issuer, 'cRLSign') === false) throw unusable(list, 'an issuer without the key usage cRLSign')

@@ -11,7 +11,10 @@ import {
   timestampFault,
   type UnverifiedTimestamp,
 } from '../bundle/timestamp.ts'
-import { validateChain } from './chain.ts'
+import { validateWithin } from './chain.ts'
+import { Effort, passAbort } from './effort.ts'
+import { checkKey, weaknessOfAlgorithm } from './strength.ts'
+import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime, VerifiedSignature } from './verified-signature.ts'
 
 /** By whom the time of a signature is believed. */
@@ -20,6 +23,8 @@ export interface TimeTrust {
   timestampAuthorities?: readonly CertificateInput[] | undefined
   /** The present, for tests and for looking back. Default: now. */
   now?: Date | undefined
+  /** @internal What verification may still cost, where several bundles share it. */
+  effort?: Effort | undefined
 }
 
 /** A time, and how far off it may be. */
@@ -35,6 +40,8 @@ const TIME_STAMPING = '1.3.6.1.5.5.7.3.8'
 const TST_INFO = '1.2.840.113549.1.9.16.1.4'
 const CONTENT_TYPE = '1.2.840.113549.1.9.3'
 const MESSAGE_DIGEST = '1.2.840.113549.1.9.4'
+/** RFC 5652 10.1.2 and RFC 3370: RSA, by the hash that is named beside it. */
+const RSA_ENCRYPTION = '1.2.840.113549.1.1.1'
 /** RFC 2634 (SHA-1) and RFC 5035; one of them is required (RFC 3161 2.4.2, RFC 5816). */
 const SIGNING_CERTIFICATE = '1.2.840.113549.1.9.16.2.12'
 const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47'
@@ -44,36 +51,44 @@ const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47'
  * hold: one that does not refuses the bundle, whatever the others say. Without trusted authorities, or
  * without timestamps, the time is unknown. As in Sigstore, a timestamp is over the bytes of the signature.
  *
- * @throws {@link ModelSealError} `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`
+ * @throws {@link ModelSealError} `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, `ABORTED`
  */
 export async function provenTime(bundle: UnverifiedBundle, trust: TimeTrust): Promise<ProvenTime | undefined> {
-  const { timestampAuthorities = [], now = new Date() } = trust
+  const { timestampAuthorities = [], now = new Date(), effort = new Effort() } = trust
   if (timestampAuthorities.length === 0) return undefined
   const times: ProvenTime[] = []
-  for (const der of bundle.timestamps) times.push(await verifyTimestamp(der, bundle, timestampAuthorities, now))
+  for (const der of bundle.timestamps)
+    times.push(await verifyTimestamp(der, bundle, { roots: timestampAuthorities, now, effort }))
   const [first] = times.toSorted((a, b) => a.latest.getTime() - b.latest.getTime())
   // None of them may rest on what is revoked, as none may be wrong.
   return first && { ...first, path: times.flatMap(({ path }) => path) }
 }
 
+interface TimestampTrust {
+  roots: readonly CertificateInput[]
+  now: Date
+  effort: Effort
+}
+
 async function verifyTimestamp(
   der: Buffer,
   { envelope, path }: UnverifiedBundle,
-  roots: readonly CertificateInput[],
-  now: Date,
+  trust: TimestampTrust,
 ): Promise<ProvenTime> {
+  await trust.effort.turn()
   const timestamp = await parseTimestamp(der, path)
   const earliest = new Date(timestamp.at.getTime() - timestamp.accuracyMs)
   const latest = new Date(timestamp.at.getTime() + timestamp.accuracyMs)
   let authority: Certificate
   try {
     if (!isTimestampOver(timestamp, envelope.signature)) throw new Error('it is over other bytes than this signature')
-    if (earliest > now) throw new Error(`its time ${timestamp.at.toISOString()} is in the future`)
-    authority = await verifySignature(timestamp, envelope.signature, roots)
+    if (earliest > trust.now) throw new Error(`its time ${timestamp.at.toISOString()} is in the future`)
+    authority = await verifySignature(timestamp, envelope.signature, trust)
   } catch (cause) {
+    passAbort(cause)
     throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle does not hold.', cause, path)
   }
-  const certificates = await validateAuthority(timestamp, authority, roots, path)
+  const certificates = await validateAuthority(timestamp, authority, trust, path)
   const name = distinguishedName(authority.fields.subject, authority.x509.subject)
   return { at: timestamp.at.toISOString(), source: 'rfc3161', authority: name, earliest, latest, path: certificates }
 }
@@ -82,7 +97,7 @@ async function verifyTimestamp(
 async function verifySignature(
   { token, content }: UnverifiedTimestamp,
   data: Buffer,
-  roots: readonly CertificateInput[],
+  { roots, effort }: TimestampTrust,
 ): Promise<Certificate> {
   const signer = token.signerInfos[0]
   const hash = IMPRINT_HASHES[signer?.digestAlgorithm.algorithmId ?? '']
@@ -94,20 +109,22 @@ async function verifySignature(
   const digest = (only(attributes, MESSAGE_DIGEST) as asn1js.OctetString).valueBlock.valueHexView
   if (!sameBytes(digest, createHash(hash).update(content).digest())) throw new Error('its content was changed')
 
-  // A response may leave the certificate out that the verifier was given.
-  const { Certificate } = await import('pkijs')
-  const given = roots.map((root) => Certificate.fromBER('raw' in root ? root.raw : Buffer.from(root)))
-  const complete = Object.assign(Object.create(token) as typeof token, {
-    certificates: [...(token.certificates ?? []), ...given],
-  })
-  const { signatureVerified, signerCertificate } = await complete.verify({
+  const certificate = await signerOf(token, roots, effort)
+  const authority = await parseCertificate(Buffer.from(certificate.toSchema().toBER()))
+  checkKey(authority.x509)
+  const weakness = await weaknessOfAlgorithm(signer.signatureAlgorithm)
+  if (weakness !== undefined && signer.signatureAlgorithm.algorithmId !== RSA_ENCRYPTION)
+    throw new Error(`it was signed in a way that can be forged: ${weakness}`)
+
+  await effort.signatures()
+  const complete = Object.assign(Object.create(token) as typeof token, { certificates: [certificate] })
+  const { signatureVerified } = await complete.verify({
     signer: 0,
     data: Uint8Array.from(data).buffer,
     checkChain: false, // by validateChain, which is stricter
     extendedMode: true,
   })
-  if (signatureVerified !== true || !signerCertificate) throw new Error('its signature is not valid')
-  const authority = await parseCertificate(Buffer.from(signerCertificate.toSchema().toBER()))
+  if (signatureVerified !== true) throw new Error('its signature is not valid')
   await checkSigningCertificate(attributes, authority)
   return authority
 }
@@ -151,7 +168,7 @@ function only(attributes: ReadonlyMap<string, unknown[]>, type: string): unknown
 async function validateAuthority(
   { token, at }: UnverifiedTimestamp,
   authority: Certificate,
-  roots: readonly CertificateInput[],
+  { roots, effort }: TimestampTrust,
   path: string | undefined,
 ): Promise<Buffer[]> {
   const usages = extendedKeyUsages(authority)
@@ -162,9 +179,11 @@ async function validateAuthority(
     const intermediates = (token.certificates ?? [])
       .filter((certificate): certificate is pkijs.Certificate => 'subjectPublicKeyInfo' in certificate)
       .map((certificate) => Buffer.from(certificate.toSchema().toBER()))
-    const chain = await validateChain({ leaf: authority.x509, intermediates, roots, at })
+    const input = { leaf: authority.x509, intermediates, roots, at, usage: 'timeStamping' } as const
+    const chain = await validateWithin(input, effort)
     return chain.path.map(({ raw }) => raw)
   } catch (cause) {
+    passAbort(cause)
     throw timestampFault(
       'TIMESTAMP_UNTRUSTED',
       'A timestamp of the bundle is not by a trusted timestamp authority.',
