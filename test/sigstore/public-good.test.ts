@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { ErrorCode } from '@modelseal/core'
 import { parseBundle, type UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
+import { Effort } from '../../packages/core/src/verification/effort.ts'
 import { loadSigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
 import { verifyKeyless, verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
 import { refusal } from '../../packages/core/src/testing/scratch.ts'
@@ -50,7 +51,10 @@ describe('a signature of the public-good instance, by the root that is carried a
   it('is valid, and its signer and time are known', async () => {
     const trust = await loadSigstoreTrust('public-good')
     expect(trust.info.source).toBe('carried')
-    const { signer, time, issuerPath } = await verifyKeyless(bundleOf(), trust, 'public-good', new Date())
+    const { signer, time, issuerPath } = await verifyKeyless(bundleOf(), trust, 'public-good', {
+      now: new Date(),
+      effort: new Effort(),
+    })
     expect(signer).toMatchObject({
       identity: WORKFLOW,
       issuer: 'https://token.actions.githubusercontent.com',

@@ -236,7 +236,7 @@ async function findSignature(
   })
   if (found.entry !== undefined) verdict.model.entry = found.entry
   throwIfAborted(options.signal)
-  const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, now)
+  const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal: options.signal })
   verdict.checks.push(...checks)
   verdict.bundles = bundles
   if ('refusal' in outcome) throw outcome.refusal

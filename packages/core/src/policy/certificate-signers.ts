@@ -1,7 +1,9 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { verifyCertificateBundle } from '../verification/certificate.ts'
+import { passAbort } from '../verification/effort.ts'
 import type { CertificateSigner, VerifiedSignature } from '../verification/verified-signature.ts'
+import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner } from './rule.ts'
 
@@ -10,7 +12,6 @@ import type { AcceptedSigner } from './rule.ts'
  * revokes.
  *
  * @param name of the trust root
- * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `CERTIFICATE_REVOKED` where the signature rests on a revoked
  * authority; else what `verifyCertificateBundle` throws
  */
@@ -18,21 +19,22 @@ export async function verifyByCertificate(
   bundle: UnverifiedBundle,
   name: string,
   policy: Policy,
-  now: number,
+  { now, effort }: Occasion,
 ): Promise<VerifiedSignature> {
   const root = policy.roots.get(name)
   if (root?.kind !== 'certificates') throw new RangeError(`no certificates named ${name}`)
-  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now) }
+  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort }
   const { crls, trusted, revoked } = root
   try {
     return await verifyCertificateBundle(bundle, { ...trusted, crls, ...time }, name)
   } catch (error) {
+    passAbort(error)
     if (revoked.roots.length + revoked.intermediates.length === 0) throw error
     const all = {
       roots: [...trusted.roots, ...revoked.roots],
       intermediates: [...trusted.intermediates, ...revoked.intermediates],
     }
-    const otherwiseValid = await verifyCertificateBundle(bundle, { ...all, crls, ...time }, name).catch(() => undefined)
+    const otherwiseValid = await verifyCertificateBundle(bundle, { ...all, crls, ...time }, name).catch(passAbort)
     if (!otherwiseValid) throw error
     throw new ModelSealError(
       'CERTIFICATE_REVOKED',

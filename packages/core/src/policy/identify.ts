@@ -1,8 +1,10 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { passAbort } from '../verification/effort.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
 import type { CertificateSigner, SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import { isBy, verifyByCertificate } from './certificate-signers.ts'
+import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { isIdentity, verifyBySigstore } from './sigstore-signers.ts'
@@ -20,8 +22,7 @@ export interface IdentifiedSignature {
 /**
  * Verifies a bundle against the signers that a rule accepts.
  *
- * @param now milliseconds since 1970
- * @throws {@link ModelSealError} `SIGNER_NOT_TRUSTED` where it is by none of them;
+ * @throws {@link ModelSealError} `ABORTED`; `SIGNER_NOT_TRUSTED` where it is by none of them;
  * else why the one that it claims to be by did not
  * sign it
  */
@@ -29,24 +30,32 @@ export async function identifySigner(
   bundle: UnverifiedBundle,
   rule: Rule,
   policy: Policy,
-  now: number,
+  occasion: Occasion,
 ): Promise<IdentifiedSignature> {
   switch (bundle.material.method) {
     case 'key':
-      return byKey(bundle, rule, policy, now)
+      return byKey(bundle, rule, policy, occasion)
     case 'certificate':
-      return byCertificate(bundle, rule, policy, now)
+      return byCertificate(bundle, rule, policy, occasion)
     case 'sigstore':
-      return bySigstore(bundle, rule, policy, now)
+      return bySigstore(bundle, rule, policy, occasion)
   }
 }
 
-async function byKey(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: number): Promise<IdentifiedSignature> {
-  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now) }
+async function byKey(
+  bundle: UnverifiedBundle,
+  rule: Rule,
+  policy: Policy,
+  occasion: Occasion,
+): Promise<IdentifiedSignature> {
+  const { now, effort } = occasion
+  const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort }
   const candidates = keysThatMayHaveSigned(bundle, rule)
   let refusal = notTrusted(bundle, rule)
   for (const [fingerprint, { name, key }] of candidates) {
     try {
+      // Not counted: the keys are the policy's own.
+      await effort.turn()
       const signature = await verifyKeyBundle(bundle, key.publicKey, name, time)
       const isIt = (accepted: AcceptedKey) => accepted.publicKey.fingerprint === fingerprint
       const signers = rule.signers.flatMap((signer, index) =>
@@ -55,6 +64,7 @@ async function byKey(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: 
       const keys = rule.signers.flatMap((signer) => (signer.method === 'key' ? signer.keys.filter(isIt) : []))
       return { signature, signers, keys }
     } catch (error) {
+      passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
       // Of several keys that might have signed, one that did not says nothing about the others.
       if (error.code !== 'KEY_MISMATCH' || candidates.size === 1) refusal = error
@@ -86,19 +96,24 @@ function byCertificate(
   bundle: UnverifiedBundle,
   rule: Rule,
   policy: Policy,
-  now: number,
+  occasion: Occasion,
 ): Promise<IdentifiedSignature> {
   return byRoot(bundle, rule, {
     method: 'certificate',
-    verify: (root) => verifyByCertificate(bundle, root, policy, now),
+    verify: (root) => verifyByCertificate(bundle, root, policy, occasion),
     accepts: (accepted, signer, root) => signer.method === 'certificate' && isBy(signer, accepted, root),
   })
 }
 
-function bySigstore(bundle: UnverifiedBundle, rule: Rule, policy: Policy, now: number): Promise<IdentifiedSignature> {
+function bySigstore(
+  bundle: UnverifiedBundle,
+  rule: Rule,
+  policy: Policy,
+  occasion: Occasion,
+): Promise<IdentifiedSignature> {
   return byRoot(bundle, rule, {
     method: 'sigstore',
-    verify: (root) => verifyBySigstore(bundle, root, policy, now),
+    verify: (root) => verifyBySigstore(bundle, root, policy, occasion),
     accepts: (accepted, signer, root) => signer.method === 'sigstore' && isIdentity(signer, accepted, root),
   })
 }
@@ -126,6 +141,7 @@ async function byRoot(
       if (signers.length > 0) return { signature, signers, keys: [] }
       refusal ??= notTrusted(bundle, rule, signer)
     } catch (error) {
+      passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
       refusal ??= error
     }

@@ -2,9 +2,11 @@ import { createHash } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
+import { Effort, passAbort } from '../verification/effort.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { countDistinctSigners, type SignedBy } from './distinct-signers.ts'
 import { identifySigner } from './identify.ts'
+import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import { checkRequirements } from './require.ts'
 import type { Revocations } from './revocations.ts'
@@ -27,16 +29,19 @@ export interface Judgement {
 
 /**
  * Judges every bundle of a model by a rule: verifies its signature, looks for revocations, checks
- * what the rule requires; then counts distinct signers of the same model.
+ * what the rule requires; then counts distinct signers of the same model. All bundles share one budget of
+ * signature checks.
  *
  * @param now milliseconds since 1970
+ * @throws {@link ModelSealError} `ABORTED`
  */
 export async function judge(
   candidates: readonly BundleCandidate[],
   rule: Rule,
   policy: Policy,
-  now: number,
+  { now, signal }: { now: number; signal?: AbortSignal | undefined },
 ): Promise<Judgement> {
+  const occasion: Occasion = { now, effort: new Effort(signal) }
   const judgement: Omit<Judgement, 'outcome'> = { checks: [], bundles: [] }
   const accepted: Accepted[] = []
   let refusal: ModelSealError | undefined
@@ -44,8 +49,10 @@ export async function judge(
     const verdict: BundleVerdict = { path: candidate.path, counted: false }
     judgement.bundles.push(verdict)
     try {
-      accepted.push({ ...(await judgeBundle(candidate, rule, policy, now, verdict, judgement.checks)), verdict })
+      await occasion.effort.turn()
+      accepted.push({ ...(await judgeBundle(candidate, rule, policy, occasion, verdict, judgement.checks)), verdict })
     } catch (error) {
+      passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
       verdict.reason = error.toJSON()
       // What is revoked is told before whatever else is wrong: it holds in every mode.
@@ -71,7 +78,7 @@ async function judgeBundle(
   candidate: BundleCandidate,
   rule: Rule,
   policy: Policy,
-  now: number,
+  occasion: Occasion,
   verdict: BundleVerdict,
   checks: CheckVerdict[],
 ): Promise<SignedBy> {
@@ -87,7 +94,7 @@ async function judgeBundle(
   }
   try {
     if ('error' in candidate) throw candidate.error
-    const identified = await identifySigner(candidate.bundle, rule, policy, now)
+    const identified = await identifySigner(candidate.bundle, rule, policy, occasion)
     const { signature } = identified
     verdict.signer = signature.signer
     if (signature.time) verdict.time = signature.time
@@ -95,7 +102,7 @@ async function judgeBundle(
 
     const revoked = await revocationOf(candidate.bundle, signature, policy.revocations)
     check('revocation', 'Nothing about it is revoked.', revoked)
-    for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, now))
+    for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, occasion.now))
       check(name, passed, failure)
     return { ...identified, names: namesOf(signature, await signingKeyOf(candidate.bundle)) }
   } catch (error) {

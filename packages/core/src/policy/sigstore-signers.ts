@@ -1,7 +1,8 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { verifySigstoreBundle } from '../verification/sigstore.ts'
+import { verifySigstoreWithin } from '../verification/sigstore.ts'
 import type { SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
+import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner } from './rule.ts'
 
@@ -9,17 +10,17 @@ import type { AcceptedSigner } from './rule.ts'
  * Verifies a bundle against a trust root that is a Sigstore instance.
  *
  * @param name of the trust root
- * @param now milliseconds since 1970
  * @throws {@link ModelSealError} what `verifySigstoreBundle` throws; `TRUST_ROOT_INVALID` where the root was not read
  */
 export async function verifyBySigstore(
   bundle: UnverifiedBundle,
   name: string,
   policy: Policy,
-  now: number,
+  { now, effort }: Occasion,
 ): Promise<VerifiedSignature> {
   const root = policy.roots.get(name)
-  if (root?.kind === 'sigstore' && root.trust) return verifySigstoreBundle(bundle, root.trust, name, new Date(now))
+  if (root?.kind === 'sigstore' && root.trust)
+    return verifySigstoreWithin(bundle, root.trust, name, { now: new Date(now), effort })
   throw new ModelSealError('TRUST_ROOT_INVALID', `The trust root ${shown(name)} of the policy could not be read.`)
 }
 

@@ -42,6 +42,11 @@ export class TestSigstore {
 
   #root: BundleJson
 
+  /** By which certificates are issued: the one key of the root. */
+  get authorityKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
+    return this.#keys.ca
+  }
+
   async trust(): Promise<SigstoreTrust> {
     return toTrust(await parseTrustConfig(Buffer.from(JSON.stringify(await this.root()))), {
       name: 'test',

@@ -1,20 +1,28 @@
 import { X509Certificate } from 'node:crypto'
 import type { BundleLatest } from '@sigstore/bundle'
+import { parseStrictJson } from '../bundle/json.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { SigstoreTrust } from './sigstore-trust.ts'
+import { checkCheckpoint } from './sigstore-checkpoint.ts'
+import { isValidAt, type SigstoreTrust } from './sigstore-trust.ts'
 
-type Entry = BundleLatest['verificationMaterial']['tlogEntries'][number]
+export type Entry = BundleLatest['verificationMaterial']['tlogEntries'][number]
 
 /** One is usual; a bundle of several logs would have two or three. */
 const MAX_LOG_ENTRIES = 8
+/** An entry holds hashes, a signature and a certificate: some 3 KiB. */
+const MAX_BODY_BYTES = 128 * 1024
+const MAX_BODY_VALUES = 1000
+
+/** The kinds of entries that say what was signed, and in which versions it is known where. */
+const KINDS = new Set(['dsse 0.0.1', 'dsse 0.0.2', 'intoto 0.0.2', 'hashedrekord 0.0.1', 'hashedrekord 0.0.2'])
 
 /**
- * What `@sigstore/verify` leaves open about log entries: their number, and that each is in a log
+ * What `@sigstore/verify` leaves open about log entries: their number and kind, and that each is in a log
  * that the trusted root names.
  *
- * @throws {@link ModelSealError} `BUNDLE_MALFORMED`, `LOG_UNTRUSTED`
+ * @throws {@link ModelSealError} `BUNDLE_MALFORMED`, `LOG_UNTRUSTED`, `LOG_ENTRY_MISMATCH`
  */
-export function checkLogs(entries: readonly Entry[], { root }: SigstoreTrust, path: string | undefined): void {
+export function checkLogs(entries: readonly Entry[], trust: SigstoreTrust, path: string | undefined): void {
   if (entries.length > MAX_LOG_ENTRIES) {
     throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle names more log entries than any real one.', {
       file: path,
@@ -22,20 +30,82 @@ export function checkLogs(entries: readonly Entry[], { root }: SigstoreTrust, pa
       found: String(entries.length),
     })
   }
-  for (const { logId } of entries) {
-    const known = root.tlogs.some((log) => (log.checkpointKeyId ?? log.logId)?.keyId.equals(logId.keyId))
-    if (known) continue
-    throw new ModelSealError(
-      'LOG_UNTRUSTED',
-      'The bundle names an entry in a transparency log that the trusted root does not know.',
-      {
-        file: path,
-        expected: root.tlogs.map(({ baseUrl }) => shown(baseUrl)).join(' or '),
-        found: `the log ${logId.keyId.toString('hex')}`,
-        hint: 'Check which Sigstore instance signed, and whether the trusted root is older than the log.',
-      },
-    )
+  for (const entry of entries) {
+    if (logsOf(entry, trust).length === 0) throw unknownLog(entry, trust, path)
+    checkKind(entry, path)
   }
+}
+
+/**
+ * Further, what it looks at only where the log promised a time: that the key of the log was valid when the
+ * model was signed. And that what nobody signed in an entry agrees with what the log signed.
+ *
+ * @param times that the bundle states, each of which is verified afterwards
+ * @throws {@link ModelSealError} `LOG_UNTRUSTED`, `LOG_INCLUSION_INVALID`
+ */
+export function checkEntries(
+  entries: readonly Entry[],
+  trust: SigstoreTrust,
+  times: readonly Date[],
+  path: string | undefined,
+): void {
+  for (const entry of entries) {
+    const known = logsOf(entry, trust)
+    const valid = known.filter(({ publicKey }) => isValidAt(publicKey?.validFor, times))
+    if (valid.length === 0) throw outsideValidity(known, times, path)
+    const names = valid.map(({ baseUrl }) => baseUrl)
+    checkCheckpoint(entry, names, path)
+  }
+}
+
+type Log = SigstoreTrust['root']['tlogs'][number]
+
+function logsOf({ logId }: Entry, { root }: SigstoreTrust): Log[] {
+  return root.tlogs.filter((log) => (log.checkpointKeyId ?? log.logId)?.keyId.equals(logId.keyId))
+}
+
+function checkKind({ kindVersion, canonicalizedBody }: Entry, file: string | undefined): void {
+  const kind = `${kindVersion.kind} ${kindVersion.version}`
+  if (KINDS.has(kind) && canonicalizedBody.length <= MAX_BODY_BYTES) return
+  throw new ModelSealError(
+    'LOG_ENTRY_MISMATCH',
+    'The bundle names a log entry of a kind that model signatures do not have.',
+    {
+      file,
+      expected: `${[...KINDS].join(', ')}, of at most ${MAX_BODY_BYTES} bytes`,
+      found: `${shown(kind)}, of ${canonicalizedBody.length} bytes`,
+    },
+  )
+}
+
+function unknownLog({ logId }: Entry, { root }: SigstoreTrust, file: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'LOG_UNTRUSTED',
+    'The bundle names an entry in a transparency log that the trusted root does not know.',
+    {
+      file,
+      expected: root.tlogs.map(({ baseUrl }) => shown(baseUrl)).join(' or '),
+      found: `the log ${logId.keyId.toString('hex')}`,
+      hint: 'Check which Sigstore instance signed, and whether the trusted root is older than the log.',
+    },
+  )
+}
+
+function outsideValidity(logs: readonly Log[], times: readonly Date[], file: string | undefined): ModelSealError {
+  return new ModelSealError(
+    'LOG_UNTRUSTED',
+    'The bundle names an entry in a transparency log whose key was not valid when the model was signed.',
+    {
+      file,
+      expected: logs.map(({ publicKey }) => rangeText(publicKey?.validFor)).join(' or '),
+      found: times.map((at) => at.toISOString()).join(', '),
+      hint: 'Do not load the model: somebody else may have a key that is out of use.',
+    },
+  )
+}
+
+function rangeText(range: { start?: Date | undefined; end?: Date | undefined } | undefined): string {
+  return `a time from ${range?.start?.toISOString() ?? 'an unknown start'} to ${range?.end?.toISOString() ?? 'now'}`
 }
 
 /**
@@ -63,7 +133,7 @@ export function checkLoggedCertificate(
 /** Where the kinds of entries keep it, as PEM (Rekor v1) or DER (Rekor v2), in base64. */
 function loggedCertificate(body: Buffer): X509Certificate | undefined {
   try {
-    const { spec } = JSON.parse(body.toString()) as { spec: Spec }
+    const { spec } = parseStrictJson(body, { what: 'log entry', maxValues: MAX_BODY_VALUES }) as { spec: Spec }
     const verifier = spec.hashedRekordV002?.signature.verifier ?? spec.dsseV002?.signatures[0]?.verifier
     const encoded =
       verifier?.x509Certificate.rawBytes ??

@@ -89,11 +89,21 @@ function authorityOf(timestamp: Timestamp, { root, material }: SigstoreTrust): s
   return uri ? uri : `CN=${subject?.commonName ?? ''},O=${subject?.organization ?? ''}`
 }
 
-function authorityIndex(
+function authorityIndex(timestamp: Timestamp, { timestampAuthorities }: SigstoreTrust['material']): number {
+  return timestampAuthorities.findIndex((authority) => isBy(timestamp, authority))
+}
+
+/** The authorities of the trusted root that a timestamp names as its signer. */
+export function timestampAuthoritiesOf(timestamp: Timestamp, { root, material }: SigstoreTrust) {
+  return root.timestampAuthorities.filter((_, index) => {
+    const authority = material.timestampAuthorities[index]
+    return authority !== undefined && isBy(timestamp, authority)
+  })
+}
+
+function isBy(
   { signerSerialNumber, signerIssuer }: Timestamp,
-  { timestampAuthorities }: SigstoreTrust['material'],
-): number {
-  return timestampAuthorities.findIndex(
-    ({ certChain: [leaf] }) => leaf?.serialNumber.equals(signerSerialNumber) && leaf.issuer.equals(signerIssuer),
-  )
+  { certChain: [leaf] }: SigstoreTrust['material']['timestampAuthorities'][number],
+): boolean {
+  return leaf !== undefined && leaf.serialNumber.equals(signerSerialNumber) && leaf.issuer.equals(signerIssuer)
 }

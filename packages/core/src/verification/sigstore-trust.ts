@@ -10,6 +10,7 @@ import {
   type TrustConfig,
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { weaknessOfKey } from './strength.ts'
 import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
 
@@ -126,22 +127,44 @@ export async function toTrust(
   const { toTrustMaterial } = await import('@sigstore/verify')
   const digest = createHash('sha256').update(text).digest('hex')
   try {
-    return {
-      info: { ...info, digest, newest: newestOf(root) },
-      root,
-      text,
-      material: toTrustMaterial(root),
-      signingConfig,
+    rangesOf(root).forEach(checkRange)
+    const material = toTrustMaterial(root)
+    for (const { baseURL, publicKey } of [...material.tlogs, ...material.ctlogs]) {
+      const weakness = weaknessOfKey(publicKey)
+      if (weakness !== undefined) throw new Error(`the log ${baseURL} has ${weakness}`)
     }
+    return { info: { ...info, digest, newest: newestOf(root) }, root, text, material, signingConfig }
   } catch (cause) {
     throw trustRootInvalid(cause, info.source === 'file' ? info.name : undefined)
   }
 }
 
 function newestOf(root: TrustedRoot): string {
-  const ranges = [
+  return new Date(Math.max(0, ...rangesOf(root).map((range) => range?.start?.getTime() ?? 0))).toISOString()
+}
+
+interface TimeRange {
+  start?: Date | undefined
+  end?: Date | undefined
+}
+
+/** When the logs' keys and the authorities are to be believed. */
+function rangesOf(root: TrustedRoot): (TimeRange | undefined)[] {
+  return [
     ...[...root.tlogs, ...root.ctlogs].map(({ publicKey }) => publicKey?.validFor),
     ...[...root.certificateAuthorities, ...root.timestampAuthorities].map(({ validFor }) => validFor),
   ]
-  return new Date(Math.max(0, ...ranges.map((range) => range?.start?.getTime() ?? 0))).toISOString()
+}
+
+/** `sigstore_common.proto`, TimeRange: a start, and an end where there is one. `@sigstore/verify` takes none for always. */
+function checkRange(range: TimeRange | undefined): void {
+  const { start, end } = range ?? {}
+  if (!start) throw new Error('a key or an authority in it has no validFor.start')
+  if (Number.isNaN(start.getTime()) || (end && !(end >= start)))
+    throw new Error('a key or an authority in it has a validFor that is no range of time')
+}
+
+/** True where all of the times lie within the range. */
+export function isValidAt({ start, end }: TimeRange = {}, times: readonly Date[]): boolean {
+  return start !== undefined && times.every((at) => at >= start && (end === undefined || at <= end))
 }

@@ -1,13 +1,15 @@
 import type { BundleLatest } from '@sigstore/bundle'
-import type { SignedEntity } from '@sigstore/verify'
+import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { checkSigningUsage, fingerprintOf, serialNumberOf } from '../bundle/certificate.ts'
-import { publicKeyOf } from '../bundle/public-key.ts'
+import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
+import { Effort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
-import { issuerPath } from './sigstore-authority.ts'
-import { checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
+import { checkAuthorities, issuerPath, materialAt } from './sigstore-authority.ts'
+import { checkSignatureAlgorithm } from './strength.ts'
+import { checkEntries, checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
 import { verifyStatement } from './statement-signature.ts'
@@ -39,33 +41,57 @@ export interface SigstoreIdentity {
  * const { signer } = await verifySigstoreBundle(await readBundle('vad.sig'), trust, 'public-good')
  * ```
  */
-export async function verifySigstoreBundle(
+export function verifySigstoreBundle(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,
   name: string,
   now: Date = new Date(),
 ): Promise<VerifiedSignature> {
-  const { key, ...proven } = await verifyKeyless(bundle, trust, name, now)
+  return verifySigstoreWithin(bundle, trust, name, { now, effort: new Effort() })
+}
+
+/** As {@link verifySigstoreBundle}, within what is left of the effort for a load. */
+export async function verifySigstoreWithin(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  occasion: { now: Date; effort: Effort },
+): Promise<VerifiedSignature> {
+  const { key, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
+  await occasion.effort.signatures()
   // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
   return asVerified({ ...proven, manifest: await verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
 }
 
 /** All of it but the statement: who signed this envelope, whatever is in it, and when. */
-export async function verifyKeyless(bundle: UnverifiedBundle, trust: SigstoreTrust, name: string, now: Date) {
+export async function verifyKeyless(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  { now, effort }: { now: Date; effort: Effort },
+) {
   const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
   const { certificate } = claims
   checkSigningUsage(certificate, bundle.path)
+  await checkSignatureAlgorithm(certificate.x509)
+  const key = signingKeyOf(certificate, bundle.path)
 
   const { parsed, entity } = await toEntity(bundle)
   const entries = parsed.verificationMaterial.tlogEntries
   checkLogs(entries, trust, bundle.path)
   checkTimes(entity.timestamps, certificate, now, bundle.path)
+  const times = statedTimes(entity.timestamps).map(({ at }) => at)
+  checkEntries(entries, trust, times, bundle.path)
 
-  await verifyEntity(entity, trust, bundle.path)
+  // Each timestamp costs three checks and one of the authority; each entry two.
+  await effort.signatures(5 * times.length + 2 * entries.length)
+  await verifyEntity(entity, materialAt(trust, times, certificate.x509), bundle.path)
+  await effort.turn()
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
+  await checkAuthorities(certificate, { timestamps: entity.timestamps, times, trust, effort, file: bundle.path })
   return {
     signer: signerOf(claims, trust, name),
-    key: publicKeyOf(certificate.x509.publicKey, bundle.path),
+    key,
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
     issuerPath: issuerPath(certificate.x509, trust),
@@ -114,6 +140,7 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
 /** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
 async function toEntity({
   json,
+  timestamps,
   path,
   envelope,
 }: UnverifiedBundle): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
@@ -135,6 +162,7 @@ async function toEntity({
     })
   }
   try {
+    if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('more bytes than any has')
     const entity = toSignedEntity(parsed)
     // Read when asked for: what cannot be read is to be known here.
     statedTimes(entity.timestamps)
@@ -145,7 +173,7 @@ async function toEntity({
 }
 
 /** Without a policy: the library would take an identity for a regular expression. */
-async function verifyEntity(entity: SignedEntity, { material }: SigstoreTrust, path: string | undefined) {
+async function verifyEntity(entity: SignedEntity, material: TrustMaterial, path: string | undefined) {
   const { Verifier } = await import('@sigstore/verify')
   try {
     new Verifier(material).verify(entity)

@@ -1,0 +1,164 @@
+import { setImmediate } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  authority,
+  issue,
+  pemOf,
+  signingLeaf,
+  type Issued,
+  type Name,
+} from '../../packages/core/src/bundle/test-authority.ts'
+import { hugeDsaKey, NULL, resigned } from '../../packages/core/src/bundle/test-forgeries.ts'
+import { judgeModel } from '../../packages/core/src/loading/judge-model.ts'
+import { TestSite } from '../../packages/core/src/loading/test-site.ts'
+import { validateChain } from '../../packages/core/src/verification/chain.ts'
+
+// What certificates that nobody vouches for can cost before they are refused.
+
+let site: TestSite
+let root: Issued
+beforeAll(async () => {
+  site = await TestSite.make()
+  root = await authority('Root')
+})
+afterAll(() => site.remove())
+
+/** For how long the work keeps the thread at most, in milliseconds of this process: other processes do not count. */
+async function longestTurn(work: () => Promise<unknown>): Promise<number> {
+  let [longest, running] = [0, true]
+  const watch = async () => {
+    while (running) {
+      const [cpu, clock] = [process.cpuUsage(), performance.now()]
+      await setImmediate()
+      const { user, system } = process.cpuUsage(cpu)
+      longest = Math.max(longest, Math.min((user + system) / 1000, performance.now() - clock))
+    }
+  }
+  const watching = watch()
+  await work()
+  running = false
+  await watching
+  return longest
+}
+
+/** The shortest of several: what disturbs one run is no fault of the work. */
+async function shortestOf(runs: number, work: () => Promise<unknown>): Promise<number> {
+  const turns: number[] = []
+  for (let run = 0; run < runs; run++) turns.push(await longestTurn(work))
+  return Math.min(...turns)
+}
+
+/** The promise is 50 ms; machines that run tests do much else. What is refused here took more than a second. */
+const MOST_MS = 150
+const SHA256_WITH_RSA = '1.2.840.113549.1.1.11'
+
+async function code(leaf: Issued, intermediates: readonly Issued[], signal?: AbortSignal): Promise<string> {
+  const ders = intermediates.map(({ der }) => der)
+  return validateChain({ leaf: leaf.der, intermediates: ders, roots: [root.der], signal }).then(
+    () => 'accepted',
+    (error: unknown) => String((error as { code?: unknown }).code),
+  )
+}
+
+/** Authorities of one name, none of which signed anything; what is issued by that name may be by any of them. */
+async function namesakes(count: number, make: (issued: Issued) => Issued = (issued) => issued): Promise<Issued[]> {
+  const first = await authority('Maze')
+  return Promise.all(
+    Array.from({ length: count }, async () => make(await authority('Maze', { keys: first.keys, keyIds: false }))),
+  )
+}
+
+describe('a set of certificates', () => {
+  it('with DSA keys of 10,000 bits is refused without a signature by them being checked', async () => {
+    const key = hugeDsaKey(10_000)
+    const how = { algorithm: SHA256_WITH_RSA, parameters: NULL, sign: () => Buffer.alloc(256, 1) }
+    const maze = await namesakes(32, (issued) => resigned(issued, { ...how, key }))
+    const leaf = resigned(await signingLeaf(maze[0]!), how)
+    expect(await code(leaf, maze)).toBe('CERTIFICATE_WEAK')
+    expect(await shortestOf(3, () => code(leaf, maze))).toBeLessThan(MOST_MS)
+  })
+
+  it('of authorities that all certify each other ends after some steps', async () => {
+    const keys = await Promise.all([1, 2, 3, 4, 5].map(() => authority('Maze', { algorithm: 'P-521', keyIds: false })))
+    const maze = (
+      await Promise.all(
+        keys.flatMap((issuer) =>
+          keys.map(({ keys: pair }) => authority('Maze', { issuer, keys: pair, keyIds: false })),
+        ),
+      )
+    ).slice(0, 32)
+    const leaf = await signingLeaf(keys[0]!, { keyIds: false })
+    expect(await code(leaf, maze)).toBe('CHAIN_TOO_LARGE')
+    expect(await shortestOf(3, () => code(leaf, maze))).toBeLessThan(MOST_MS)
+  })
+
+  it('with thousands of names is refused before they are read', async () => {
+    const names = Array.from({ length: 3000 }, (_, i): Name => [2, `a${i}.example.org`])
+    const middle = await authority('Intermediate', { issuer: root })
+    const leaf = await signingLeaf(middle, { names: names.slice(0, 200) })
+    expect(await code(leaf, [middle])).toBe('accepted')
+    const crowd = await issue({ subject: 'Signer', issuer: middle, usages: ['digitalSignature'], names })
+    expect(await code(crowd, [middle])).toBe('CERTIFICATE_INVALID')
+    expect(await shortestOf(3, () => code(crowd, [middle]))).toBeLessThan(MOST_MS)
+  })
+
+  it('with more names times constraints than any real one has is refused', async () => {
+    const hosts = (count: number) => Array.from({ length: count }, (_, i): Name => [2, `a${i}.example.org`])
+    const middle = await authority('Intermediate', { issuer: root, permitted: [...hosts(99), [2, 'example.org']] })
+    const few = await signingLeaf(middle, { names: hosts(20) })
+    expect(await code(few, [middle])).toBe('accepted')
+    const many = await signingLeaf(middle, { names: hosts(100) })
+    expect(await code(many, [middle])).toBe('CHAIN_NAME_CONSTRAINT')
+    expect(await shortestOf(3, () => code(many, [middle]))).toBeLessThan(MOST_MS)
+  })
+})
+
+describe('many bundles beside a model', () => {
+  let policy: string
+  beforeAll(async () => {
+    await site.write('root.pem', pemOf(await authority('Maze')))
+    policy = await site.policy({
+      version: 1,
+      trustRoots: { ours: { certificates: { roots: 'root.pem' } } },
+      rules: [{ name: 'all', match: { path: '**' }, signers: [{ certificate: { root: 'ours' } }] }],
+    })
+    await site.model('many')
+    const maze = await namesakes(32)
+    // Signed by somebody of the same name, so that each of the authorities is tried.
+    const leaf = await signingLeaf(await authority('Maze'), { keyIds: false })
+    const certificates = [leaf, ...maze]
+    const bundle = JSON.stringify({
+      mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+      verificationMaterial: {
+        x509CertificateChain: { certificates: certificates.map(({ der }) => ({ rawBytes: der.toString('base64') })) },
+      },
+      dsseEnvelope: {
+        payload: Buffer.from('{}').toString('base64'),
+        payloadType: 'application/vnd.in-toto+json',
+        signatures: [{ sig: Buffer.from('signature').toString('base64'), keyid: '' }],
+      },
+    })
+    await site.write('many.sig', bundle)
+    for (let n = 1; n < 32; n++) await site.write(`many.${String(n).padStart(2, '0')}.sig`, bundle)
+  })
+
+  const judged = (signal?: AbortSignal) => judgeModel(site.file('many'), { policy, signal })
+
+  it('share one budget of signature checks', async () => {
+    const { decision, bundles } = await judged()
+    expect(decision).toBe('refused')
+    expect(bundles).toHaveLength(32)
+    const codes = bundles.map(({ reason }) => reason?.code)
+    expect(codes[0]).toBe('CHAIN_NO_PATH')
+    expect(codes.at(-1)).toBe('CHAIN_TOO_LARGE')
+  })
+
+  it('leave the thread to others, and the load can be aborted meanwhile', async () => {
+    const begun = performance.now()
+    expect(await shortestOf(2, () => judged())).toBeLessThan(MOST_MS)
+    const once = (performance.now() - begun) / 2
+    const abort = new AbortController()
+    setTimeout(() => abort.abort(), once / 3)
+    await expect(judged(abort.signal)).rejects.toMatchObject({ code: 'ABORTED' })
+  })
+})

@@ -1,0 +1,183 @@
+import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import * as pkijs from 'pkijs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { extension, SERVER_AUTH } from '../../packages/core/src/bundle/test-authority.ts'
+import { parseTrustConfig } from '../../packages/core/src/bundle/trust-config.ts'
+import { parsed, TestSigstore, type BundleJson, type Wanted } from '../../packages/core/src/testing/sigstore.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
+import { toTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
+
+// What a Sigstore bundle says and nobody signed, and keys that were out of use when it was made.
+
+const sigstore = new TestSigstore()
+const ENDED = { start: '2021-01-12T00:00:00Z', end: '2022-12-31T00:00:00Z' }
+const TO_COME = { start: '2099-01-01T00:00:00Z' }
+const KINDS: [string, Wanted][] = [
+  ['Rekor v2 with a timestamp', { rekor: 'v2', stampedAt: sigstore.at }],
+  ['Rekor v1', { rekor: 'v1' }],
+  ['Rekor v1 with a timestamp', { rekor: 'v1', stampedAt: sigstore.at }],
+]
+
+let root: BundleJson
+beforeAll(async () => {
+  root = await sigstore.root()
+})
+
+async function trustOf(change: (root: BundleJson) => unknown) {
+  const changed = structuredClone(root)
+  change(changed)
+  const config = await parseTrustConfig(Buffer.from(JSON.stringify(changed)))
+  return toTrust(config, { name: 'test', source: 'file' })
+}
+
+/** The code of the refusal, or `accepted`. */
+async function outcome(json: BundleJson, change: (root: BundleJson) => unknown = () => undefined): Promise<string> {
+  try {
+    await verifySigstoreBundle(parsed(json), await trustOf(change), 'test')
+    return 'accepted'
+  } catch (error) {
+    return String((error as { code?: unknown }).code)
+  }
+}
+
+function withoutPromise(json: BundleJson): BundleJson {
+  delete json.verificationMaterial.tlogEntries[0].inclusionPromise
+  return json
+}
+
+describe.each(KINDS)('a bundle of %s', (_, wanted) => {
+  it('is accepted as it is', async () => {
+    expect(await outcome(await sigstore.json(wanted))).toBe('accepted')
+  })
+
+  it.each([
+    ['ended years before', ENDED],
+    ['was still to come', TO_COME],
+  ])('is refused where the validity of the key of the log %s', async (_when, validFor) => {
+    const json = await sigstore.json(wanted)
+    expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = validFor))).toBe('LOG_UNTRUSTED')
+  })
+
+  it('is judged by the entry of the trusted root that was valid, where two are of one key', async () => {
+    const json = await sigstore.json(wanted)
+    const twice = (validFor: object) => (changed: BundleJson) => {
+      const [log] = changed.tlogs
+      changed.tlogs = [{ ...log, publicKey: { ...log.publicKey, validFor } }, structuredClone(log)]
+    }
+    expect(await outcome(json, twice(ENDED))).toBe('accepted')
+    const ended = (changed: BundleJson) => {
+      twice(ENDED)(changed)
+      changed.tlogs[1].publicKey.validFor = TO_COME
+    }
+    expect(await outcome(json, ended)).toBe('LOG_UNTRUSTED')
+  })
+
+  it('is refused where the log of certificates was out of use', async () => {
+    const json = await sigstore.json(wanted)
+    expect(await outcome(json, ({ ctlogs }) => (ctlogs[0].publicKey.validFor = ENDED))).toBe('SCT_INVALID')
+  })
+
+  it('is refused where the authority was out of use', async () => {
+    const json = await sigstore.json(wanted)
+    const change = ({ certificateAuthorities }: BundleJson) => (certificateAuthorities[0].validFor = ENDED)
+    expect(await outcome(json, change)).toBe('CHAIN_NO_PATH')
+  })
+
+  it.each<[string, (entry: BundleJson) => void]>([
+    ['rootHash', ({ inclusionProof }) => (inclusionProof.rootHash = Buffer.alloc(32, 1).toString('base64'))],
+    ['treeSize', ({ inclusionProof }) => (inclusionProof.treeSize = '2')],
+    ['logIndex of the entry', (entry) => (entry.logIndex = '7')],
+    ['logIndex of the proof', ({ inclusionProof }) => (inclusionProof.logIndex = '00')],
+  ])('is refused where its %s is not what the log signed', async (_field, change) => {
+    const json = await sigstore.json(wanted)
+    change(json.verificationMaterial.tlogEntries[0])
+    expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
+  })
+
+  it('is refused where the log goes by another name than in the trusted root, or by a part of it', async () => {
+    const json = await sigstore.json(wanted)
+    for (const baseUrl of ['https://other.test', 'https://xrekor.test.example'])
+      expect(await outcome(json, ({ tlogs }) => (tlogs[0].baseUrl = baseUrl))).toBe('LOG_INCLUSION_INVALID')
+  })
+
+  it('is refused where the log recorded a version that is not known', async () => {
+    const json = await sigstore.json(wanted)
+    const [entry] = json.verificationMaterial.tlogEntries
+    const body = JSON.parse(Buffer.from(entry.canonicalizedBody, 'base64').toString())
+    json.verificationMaterial.tlogEntries = [sigstore.entry({ ...body, apiVersion: '0.0.3' }, wanted)]
+    expect(await outcome(json)).toBe('LOG_ENTRY_MISMATCH')
+  })
+})
+
+describe('a time', () => {
+  it('of a log without a promise is none', async () => {
+    expect(await outcome(withoutPromise(await sigstore.json({ rekor: 'v1' })))).toBe('TIME_MISSING')
+  })
+
+  it('of an authority stands in for a promise that was removed, and the key of the log must be valid at it', async () => {
+    const json = withoutPromise(await sigstore.json({ rekor: 'v1', stampedAt: sigstore.at }))
+    expect(await outcome(json)).toBe('accepted')
+    expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = ENDED))).toBe('LOG_UNTRUSTED')
+  })
+
+  it('of an authority that was out of use is refused', async () => {
+    const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
+    const change = ({ timestampAuthorities }: BundleJson) => (timestampAuthorities[0].validFor = ENDED)
+    expect(await outcome(json, change)).toBe('TIMESTAMP_INVALID')
+  })
+})
+
+it('an entry of the log that stands twice is refused', async () => {
+  const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
+  json.verificationMaterial.tlogEntries.push(structuredClone(json.verificationMaterial.tlogEntries[0]))
+  expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
+})
+
+describe('a trusted root', () => {
+  const places: [string, (root: BundleJson) => BundleJson][] = [
+    ['log', ({ tlogs }) => tlogs[0].publicKey],
+    ['log of certificates', ({ ctlogs }) => ctlogs[0].publicKey],
+    ['certificate authority', ({ certificateAuthorities }) => certificateAuthorities[0]],
+    ['timestamp authority', ({ timestampAuthorities }) => timestampAuthorities[0]],
+  ]
+  it.each(places)('is malformed where a %s has no start of its validity, or an end before it', async (_, place) => {
+    const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
+    for (const validFor of [undefined, {}, { end: '2099-01-01T00:00:00Z' }, { start: ENDED.end, end: ENDED.start }])
+      await expect(trustOf((changed) => (place(changed).validFor = validFor))).rejects.toEqual(refused)
+  })
+
+  it.each(['tlogs', 'ctlogs'])('is refused where a key of its %s is weak', async (logs) => {
+    const weak = [
+      generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey,
+      generateKeyPairSync('ec', { namedCurve: 'secp192k1' }).publicKey,
+    ]
+    for (const key of weak) {
+      const rawBytes = key.export({ type: 'spki', format: 'der' }).toString('base64')
+      await expect(trustOf((changed) => (changed[logs][0].publicKey.rawBytes = rawBytes))).rejects.toEqual(
+        expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }),
+      )
+    }
+  })
+
+  it('whose authority may issue for servers only does not vouch for a signer', async () => {
+    const json = await sigstore.json({ rekor: 'v1' })
+    const limited = await limitedRoot(SERVER_AUTH)
+    const put = ({ certificateAuthorities }: BundleJson) =>
+      (certificateAuthorities[0].certChain.certificates = [{ rawBytes: limited }])
+    expect(await outcome(json, put)).toBe('CERTIFICATE_USAGE')
+  })
+})
+
+/** The root of the instance once more, with an extended key usage. */
+async function limitedRoot(usage: string): Promise<string> {
+  const der = Buffer.from(root.certificateAuthorities[0].certChain.certificates[0].rawBytes, 'base64')
+  const certificate = pkijs.Certificate.fromBER(der)
+  const value = new pkijs.ExtKeyUsage({ keyPurposes: [usage] }).toSchema()
+  certificate.extensions?.push(extension('2.5.29.37', true, value))
+  const { privateKey } = sigstore.authorityKeys
+  const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' })
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
+  const key = await webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign'])
+  await certificate.sign(key, 'SHA-256')
+  return Buffer.from(certificate.toSchema(true).toBER()).toString('base64')
+}
