@@ -39,8 +39,7 @@ const MAX_KEYS = 1_000_000
  * `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
 export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
-  if (bytes.length > MAX_MODEL_JSON_BYTES)
-    throw fault(file, 'its size', `at most ${MAX_MODEL_JSON_BYTES} bytes`, `${bytes.length} bytes`)
+  checkModelJsonSize(bytes.length, file)
   const json = object(
     parseStrictJson(bytes, { what: 'model file', file, maxValues: MAX_VALUES, maxDepth: MAX_DEPTH, maxKeys: MAX_KEYS }),
     file,
@@ -59,6 +58,16 @@ export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
     }),
     weightBytes: bytesOf(artifacts.weightSpecs ?? [], 0),
   }
+}
+
+/**
+ * A file that can be no `model.json` is not read.
+ *
+ * @throws {@link ModelSealError} `MODEL_FORMAT`
+ */
+export function checkModelJsonSize(bytes: number, file: string): void {
+  if (bytes > MAX_MODEL_JSON_BYTES)
+    throw fault(file, 'its size', `at most ${MAX_MODEL_JSON_BYTES} bytes`, `${bytes} bytes`)
 }
 
 /**

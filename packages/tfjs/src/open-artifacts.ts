@@ -10,7 +10,13 @@ import {
 import type { io } from '@tensorflow/tfjs'
 import { claimedFormat } from './claimed-format.ts'
 import { checkedLoadOptions, withRequest } from './load-options.ts'
-import { checkWeightSizes, MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-json.ts'
+import {
+  checkModelJsonSize,
+  checkWeightSizes,
+  MAX_MODEL_JSON_BYTES,
+  parseModelJson,
+  type ModelFormat,
+} from './model-json.ts'
 import { modelPlace } from './model-place.ts'
 import { FractionReport } from './fraction-report.ts'
 
@@ -97,6 +103,7 @@ function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] 
 
 async function gather(reader: ModelReader, report: FractionReport): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
+  checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = parseModelJson(bytes, entry)
   // The rule was chosen for one format, or for any: these bytes say which it is.
