@@ -149,6 +149,7 @@ export const ERROR_CODES = {
   MODEL_REVOKED: 'the policy revokes this model by its root digest',
   FILE_REVOKED: 'the policy revokes a file of the model by its digest',
   KEY_REVOKED: 'the policy revokes the key that signed',
+  IDENTITY_UNREADABLE: 'the policy revokes identities, and a name in the certificate of the signer cannot be read',
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading

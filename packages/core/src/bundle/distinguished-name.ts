@@ -57,7 +57,7 @@ export function attributeOf({ type, value }: RelativeDistinguishedNames['typesAn
   return { type, der, ...(typeof text === 'string' ? { text } : {}) }
 }
 
-/** A subject alternative name as text, by its kind: `email:a@b.org`, `DNS:b.org`, `URI:...`, `IP:...`. */
+/** A subject alternative name as a library read it, for messages alone: who it is, `alternative-names.ts` says. */
 export function alternativeName({ type, value }: GeneralName): string {
   const label = TEXT_NAMES[type]
   if (label !== undefined) return `${label}:${String(value)}`

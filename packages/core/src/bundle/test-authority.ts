@@ -3,6 +3,9 @@ import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
 import { readX509 } from './certificate.ts'
 
+/** For tests outside of the package, which cannot import it by its name. */
+export * as asn1js from 'asn1js'
+
 // Certificates and revocation lists of any shape for tests, made at run time: good ones by default,
 // with each part open to being left out or wrong.
 

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
-import type { AltName } from 'pkijs'
-import { extensionOf, holderKey, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
-import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
+import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
+import { holderKey, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
+import { attributeOf, distinguishedName } from '../bundle/distinguished-name.ts'
 import { publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
@@ -14,25 +14,47 @@ export interface CertificateFacts {
   serialNumber: string
   /** RFC 4514. */
   issuer: string
-  /** Subject (RFC 4514), and alternative names with their types. */
+  /** Subject (RFC 4514), names that stand in it, and alternative names with their types: for revocations. */
   names: readonly string[]
+  /** Alternative names that cannot be read. */
+  unreadable: readonly string[]
   /** Of its key, as for a bundle that is signed with a key; undefined for a key that no model is signed with. */
   keyFingerprint: string | undefined
 }
 
-const SUBJECT_ALT_NAME = '2.5.29.17'
+/** Attributes of a subject that name a person or service by themselves, and the kind that they have as an alternative name. */
+const NAMES_IN_SUBJECT: Readonly<Record<string, string>> = {
+  '2.5.4.3': '',
+  '0.9.2342.19200300.100.1.1': '',
+  '1.2.840.113549.1.9.1': 'email:',
+}
+
+/** RFC 8398: an e-mail address that is not ASCII. */
+const SMTP_UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
 
 /** @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
 export async function certificateFacts(der: Uint8Array, path?: string): Promise<CertificateFacts> {
   const certificate = await parseCertificate(der, path)
   const { x509, fields } = certificate
-  const alternative = extensionOf(fields, SUBJECT_ALT_NAME) as AltName | undefined
+  const alternative = await alternativeNames(certificate)
+  const readable = alternative.filter(({ kind }) => kind !== 'unreadable')
+  const inSubject = fields.subject.typesAndValues.flatMap((attribute) => {
+    const { type, text } = attributeOf(attribute)
+    const kind = NAMES_IN_SUBJECT[type]
+    return kind === undefined || text === undefined ? [] : [kind + text]
+  })
   const subject = distinguishedName(fields.subject, x509.subject)
   return {
     fingerprints: await fingerprintsOf(certificate),
     serialNumber: serialNumberOf(fields),
     issuer: distinguishedName(fields.issuer, x509.issuer),
-    names: [...(subject === '' ? [] : [subject]), ...(alternative?.altNames ?? []).map(alternativeName)],
+    names: [
+      ...(subject === '' ? [] : [subject]),
+      ...readable.map(writtenName),
+      ...readable.flatMap(({ type, value }) => (type === SMTP_UTF8_MAILBOX ? [`email:${value}`] : [])),
+      ...inSubject,
+    ],
+    unreadable: alternative.filter(({ kind }) => kind === 'unreadable').map(writtenName),
     keyFingerprint: signingKey(x509),
   }
 }

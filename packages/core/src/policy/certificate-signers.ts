@@ -1,3 +1,4 @@
+import { isUnreadable } from '../bundle/alternative-names.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { verifyCertificateBundle } from '../verification/certificate.ts'
@@ -56,6 +57,6 @@ export function isBy(found: CertificateSigner, accepted: AcceptedSigner, root: s
   return (
     (subject?.matches(found.subject) ?? true) &&
     (issuer?.matches(found.issuer) ?? true) &&
-    (san === undefined || found.subjectAltNames.some(san.matches))
+    (san === undefined || found.subjectAltNames.some((name) => !isUnreadable(name) && san.matches(name)))
   )
 }

@@ -31,6 +31,27 @@ export function compileGlob(glob: string): Glob {
   }
 }
 
+/**
+ * Compiles a glob that errs on the side of matching: wildcards cross `/`, and cover `.` and `..`. For what is to be refused.
+ *
+ * @throws `SyntaxError` as {@link compileGlob}
+ */
+export function compileLooseGlob(glob: string): (text: string) => boolean {
+  const alternatives = expand(characters(glob)).map(tokens)
+  return (text) => {
+    const found = Array.from(text)
+    return alternatives.some((pattern) =>
+      wildcardMatch(
+        pattern,
+        found,
+        (item) => item === STAR,
+        (item, char) => item === ONE || item === char,
+        () => true,
+      ),
+    )
+  }
+}
+
 /** What is wrong with a glob, in words; undefined for a good one. */
 export function globFault(glob: string): string | undefined {
   try {
@@ -159,11 +180,15 @@ function split(glob: readonly Character[]): Character[][] {
 }
 
 function component(items: readonly Character[]): Component {
-  const tokens = items.map(({ char, literal }) => (literal ? char : char === '*' ? STAR : char === '?' ? ONE : char))
-  if (tokens.length === 2 && tokens.every((token) => token === STAR)) return GLOBSTAR
-  if (tokens.some((token, i) => token === STAR && tokens[i - 1] === STAR))
+  const found = tokens(items)
+  if (found.length === 2 && found.every((token) => token === STAR)) return GLOBSTAR
+  if (found.some((token, i) => token === STAR && found[i - 1] === STAR))
     throw new SyntaxError('"**" stands for whole components, so it stands alone between slashes')
-  return tokens.every((token) => typeof token === 'string') ? tokens.join('') : tokens
+  return found.every((token) => typeof token === 'string') ? found.join('') : found
+}
+
+function tokens(items: readonly Character[]): (string | typeof STAR | typeof ONE)[] {
+  return items.map(({ char, literal }) => (literal ? char : char === '*' ? STAR : char === '?' ? ONE : char))
 }
 
 function covers({ prefix, components }: Alternative, text: string): boolean {

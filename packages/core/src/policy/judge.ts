@@ -6,6 +6,7 @@ import { Effort, passAbort } from '../verification/effort.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { countDistinctSigners, type SignedBy } from './distinct-signers.ts'
 import { identifySigner } from './identify.ts'
+import { looseName } from './loose-text.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import { checkRequirements } from './require.ts'
@@ -145,14 +146,14 @@ function revokedFile(
 function namesOf({ signer }: VerifiedSignature, keyFingerprint: string | undefined): string[] {
   if (signer.method === 'key') return [`key ${signer.fingerprint}`]
   const names = keyFingerprint === undefined ? [] : [`key ${keyFingerprint}`]
-  // The kind of name is not kept: whoever has it in another certificate, as either, is the same.
-  if (signer.method === 'sigstore') return [...names, `san email:${signer.identity}`, `san URI:${signer.identity}`]
+  // Loosely, and whatever their kind: two that may be one signer count once.
+  if (signer.method === 'sigstore') return [...names, `san ${looseName(signer.identity).key}`]
   const subject = signer.subject === '' ? [] : [`subject ${signer.rootFingerprint} ${signer.subject}`]
   return [
     ...names,
     ...subject,
     `certificate ${signer.fingerprint}`,
-    ...signer.subjectAltNames.map((name) => `san ${name}`),
+    ...signer.subjectAltNames.map((name) => `san ${looseName(name).key}`),
   ]
 }
 

@@ -18,7 +18,10 @@ export function regexpFault(source: string): string | undefined {
 }
 
 /** Compiles a regular expression that covers the whole text, written as such or not. */
-export function compileRegexp(source: string): (text: string) => boolean {
-  const expression = RE2JS.compile(source)
+export function compileRegexp(
+  source: string,
+  { ignoreCase = false }: { ignoreCase?: boolean } = {},
+): (text: string) => boolean {
+  const expression = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
   return (text) => expression.testExact(text)
 }

@@ -2,7 +2,7 @@ import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import type { RevokedText } from './revoked-schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
-import { compileText, type TextMatcher } from './text-pattern.ts'
+import { compileLoose, looseForm, looseName, type LooseText } from './loose-text.ts'
 
 /** When and why something is revoked. */
 export interface Revocation {
@@ -13,14 +13,16 @@ export interface Revocation {
 }
 
 interface RevokedIdentity extends Revocation {
-  identity: TextMatcher
-  issuer?: TextMatcher | undefined
+  identity: LooseText
+  issuer?: LooseText | undefined
 }
 
 /** Who is looked up among the revoked identities. */
 export interface IdentityFacts {
   /** Subject, and alternative names with their types. */
   names: readonly string[]
+  /** Names that cannot be read: any of them may be a revoked one. */
+  unreadable?: readonly string[]
   /** Of the certificate, and of a keyless identity; undefined where it is not known: then it counts as equal. */
   issuers?: readonly string[] | undefined
 }
@@ -37,6 +39,7 @@ export class Revocations {
   readonly fileAlgorithms = new Set<string>()
   #rootDigests = false
   #signers = false
+  #identities = false
 
   add(revoked: RevokedText): void {
     for (const entry of revoked.rootDigests ?? []) {
@@ -51,20 +54,24 @@ export class Revocations {
     }
     this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
     for (const entry of revoked.keys ?? [])
-      this.#addExact(`key:${typeof entry === 'string' ? entry : entry.fingerprint}`, entry)
+      this.#addExact(`key:${plainHex(typeof entry === 'string' ? entry : entry.fingerprint)}`, entry)
     for (const entry of revoked.certificates ?? []) {
       const { fingerprint, serial = '', issuer = '' } = typeof entry === 'string' ? { fingerprint: entry } : entry
-      this.#addExact(fingerprint === undefined ? serialKey(serial, issuer) : `certificate:${fingerprint}`, entry)
+      this.#addExact(
+        fingerprint === undefined ? serialKey(serial, issuer) : `certificate:${plainHex(fingerprint)}`,
+        entry,
+      )
     }
     for (const entry of revoked.identities ?? []) {
-      const identity = compileText(entry.identity)
+      const identity = compileLoose(entry.identity)
       const item = {
         ...windowOf(entry),
         identity,
-        issuer: entry.issuer === undefined ? undefined : compileText(entry.issuer),
+        issuer: entry.issuer === undefined ? undefined : compileLoose(entry.issuer),
       }
-      if (identity.exact === undefined) this.#patterns.push(item)
-      else addTo(this.#names, identity.exact, item)
+      this.#identities = true
+      if (identity.keys.length === 0) this.#patterns.push(item)
+      for (const key of identity.keys) addTo(this.#names, key, item)
     }
   }
 
@@ -111,16 +118,23 @@ export class Revocations {
     return undefined
   }
 
-  identity({ names, issuers }: IdentityFacts, when: SignatureBounds | undefined): ModelSealError | undefined {
-    for (const name of names.flatMap((name) => [name, name.replace(/^(email|URI|DNS|IP):/, '')])) {
+  /** Compared loosely, see {@link compileLoose}: a name that may be the revoked one is. */
+  identity(
+    { names, unreadable = [], issuers }: IdentityFacts,
+    when: SignatureBounds | undefined,
+  ): ModelSealError | undefined {
+    if (!this.#identities) return undefined
+    const vouchers = issuers?.map(looseName)
+    for (const written of names) {
+      const name = looseName(written)
       const candidates = [
-        ...(this.#names.get(name) ?? []),
+        ...(this.#names.get(name.key) ?? []),
         ...this.#patterns.filter(({ identity }) => identity.matches(name)),
-      ].filter(({ issuer }) => issuer === undefined || issuers === undefined || issuers.some(issuer.matches))
+      ].filter(({ issuer }) => issuer === undefined || vouchers === undefined || vouchers.some(issuer.matches))
       const match = candidates.find((entry) => isWithin(entry, when))
-      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(name)}`, match, when)
+      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(written)}`, match, when)
     }
-    return undefined
+    return unreadable[0] === undefined ? undefined : unreadableName(unreadable[0])
   }
 
   #lookUp(
@@ -170,6 +184,18 @@ function revokedError(
   })
 }
 
+function unreadableName(name: string): ModelSealError {
+  return new ModelSealError(
+    'IDENTITY_UNREADABLE',
+    'Cannot tell whether the signer is revoked: a name in its certificate cannot be read, and the policy revokes identities.',
+    {
+      expected: 'names that are text without control characters',
+      found: shown(name),
+      hint: 'Do not load the model; ask its publisher to sign it with another certificate.',
+    },
+  )
+}
+
 function digestOf(entry: string | { digest: string }): string {
   return typeof entry === 'string' ? entry : entry.digest
 }
@@ -178,9 +204,17 @@ function withoutPrefix(digest: string): string {
   return digest.replace(/^sha256:/, '')
 }
 
+/** A fingerprint or number as one run of lowercase hex digits: tools print colons and capitals. */
+function plainHex(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/^(sha256:|0x)/, '')
+    .replaceAll(':', '')
+}
+
 /** A serial number is a number: leading zeros are no part of it. */
 function serialKey(serial: string, issuer: string): string {
-  return `serial:${serial.replace(/^0+(?=.)/, '')} ${issuer}`
+  return `serial:${plainHex(serial).replace(/^0+(?=.)/, '')} ${looseForm(issuer)}`
 }
 
 function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {

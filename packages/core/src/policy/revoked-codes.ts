@@ -7,4 +7,5 @@ export const REVOKED_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'KEY_REVOKED',
   'CERTIFICATE_REVOKED',
   'IDENTITY_REVOKED',
+  'IDENTITY_UNREADABLE',
 ])

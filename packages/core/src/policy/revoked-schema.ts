@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { faultyEnd, fingerprintSchema, reasonSchema, textSchema, timeSchema } from './text-schema.ts'
+import { faultyEnd, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema, timeSchema } from './text-schema.ts'
 
 /** `revoked`: what no rule can accept. */
 
@@ -9,7 +9,6 @@ const window = {
   reason: reasonSchema.optional(),
 }
 
-const rootDigest = z.string().regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected a root digest: 64 lowercase hex digits')
 const fileDigest = z
   .string()
   .regex(
@@ -22,7 +21,7 @@ const certificate = z
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
     serial: z
       .string()
-      .regex(/^[0-9a-f]+$/, 'expected lowercase hex digits, in quotes')
+      .regex(/^(0x)?[0-9a-f]+(:[0-9a-f]+)*$/i, 'expected hex digits, in quotes')
       .optional(),
     issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
     ...window,
@@ -43,7 +42,7 @@ const identity = z.strictObject({
 
 const entries = {
   // Objects first: of long lists, most entries say why.
-  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigest, ...window }), rootDigest])).optional(),
+  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
   fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
   keys: z
     .array(z.union([z.strictObject({ fingerprint: fingerprintSchema, ...window }), fingerprintSchema]))

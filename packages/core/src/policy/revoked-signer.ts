@@ -31,7 +31,8 @@ export async function revokedSigner(
   const issuers = material.method === 'certificate' ? [leaf.issuer] : await issuersOf(material.certificate, leaf)
   return (
     (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
-    revocations.identity({ names: leaf.names, issuers }, when) ??
+    revocations.identity({ ...leaf, issuers }, when) ??
+    firstOf(authorities, (facts) => facts && revocations.identity({ ...facts, issuers: [facts.issuer] }, when)) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
   )
 }
@@ -49,7 +50,7 @@ export async function revokedAuthority(
     (facts) =>
       facts &&
       ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
-        revocations.identity({ names: facts.names, issuers: [facts.issuer] }, ANY_TIME) ??
+        revocations.identity({ ...facts, issuers: [facts.issuer] }, ANY_TIME) ??
         revocations.certificate(facts, ANY_TIME)),
   )
 }

@@ -42,9 +42,12 @@ const matchSchema = z
   })
   .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
 
-const typedName = textSchema.refine((text) => typeof text !== 'string' || /^(email|URI|DNS|IP):./.test(text), {
-  error: 'expected a name with its type: email:…, URI:…, DNS:… or IP:…',
-})
+const typedName = textSchema.refine(
+  (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
+  {
+    error: 'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
+  },
+)
 
 const certificateSigner = z.strictObject({
   root: nameSchema.describe('Name of a trust root that is certificates.'),

@@ -172,7 +172,7 @@ function compileRequirements(require: NonNullable<RuleText['require']>): Require
 
 /** Lowercase hex, without the name of the algorithm. */
 export function plainDigest(digest: string): string {
-  return digest.replace(/^sha256:/, '').toLowerCase()
+  return digest.replace(/^sha256:/, '')
 }
 
 /** How old a receipt may be where the policy does not say. */

@@ -46,13 +46,17 @@ export const durationSchema = z
   .regex(DURATION, 'expected a duration such as 180d, 12h or P6M')
   .describe('180d, 12h, 2w, or an ISO 8601 duration.')
 
+/** As modelseal and as OpenSSL print it; {@link plainHex} is what it is compared as. */
 export const fingerprintSchema = z
   .string()
-  .regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 of 64 lowercase hex digits, in quotes where it is all digits')
+  .regex(
+    /^(sha256:)?[0-9a-f]{2}(:?[0-9a-f]{2}){31}$/i,
+    'expected a SHA-256 of 64 hex digits, in quotes where it is all digits',
+  )
 
 export const rootDigestSchema = z
   .string()
-  .regex(/^(sha256:)?[0-9a-fA-F]{64}$/, 'expected a root digest: sha256: and 64 hex digits')
+  .regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected a root digest: 64 lowercase hex digits')
 
 export const reasonSchema = z.string().min(1).max(1000)
 

@@ -1,7 +1,7 @@
+import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import {
   checkSigningUsage,
-  extensionOf,
   fingerprintOf,
   holderKey,
   isSignedWith,
@@ -12,9 +12,8 @@ import {
   type Certificate,
   type CertificateInput,
 } from '../bundle/certificate.ts'
-import { alternativeName, distinguishedName } from '../bundle/distinguished-name.ts'
+import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError } from '../errors.ts'
-import type { AltName } from 'pkijs'
 import { validateWithin } from './chain.ts'
 import { Effort } from './effort.ts'
 import { verifyStatement } from './statement-signature.ts'
@@ -30,8 +29,6 @@ export interface CertificateTrust extends TimeTrust {
   /** Revocation lists (DER); see `ChainInput`. They must be current now, whenever the model was signed. */
   crls?: readonly Uint8Array[] | undefined
 }
-
-const SUBJECT_ALT_NAME = '2.5.29.17'
 
 /**
  * Verifies a bundle that was signed with a certificate (OMS 4.1 `certificate`, 8.2, 8.3): a leaf
@@ -69,7 +66,7 @@ export async function verifyCertificateBundle(
   await effort.signatures()
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
-    signer: signerOf(leaf, name, fingerprintOf(root)),
+    signer: await signerOf(leaf, name, fingerprintOf(root)),
     manifest: await verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name),
     bundleDigest: bundle.digest,
     ...timeOf(time),
@@ -127,8 +124,8 @@ function checkWithin({ x509, fields }: Certificate, { earliest, latest }: Proven
   )
 }
 
-function signerOf({ x509, fields }: Certificate, name: string, rootFingerprint: string): CertificateSigner {
-  const alternative = extensionOf(fields, SUBJECT_ALT_NAME) as AltName | undefined
+async function signerOf(leaf: Certificate, name: string, rootFingerprint: string): Promise<CertificateSigner> {
+  const { x509, fields } = leaf
   return {
     method: 'certificate',
     name,
@@ -136,7 +133,7 @@ function signerOf({ x509, fields }: Certificate, name: string, rootFingerprint: 
     subject: distinguishedName(fields.subject, x509.subject),
     issuer: distinguishedName(fields.issuer, x509.issuer),
     serialNumber: serialNumberOf(fields),
-    subjectAltNames: (alternative?.altNames ?? []).map(alternativeName),
+    subjectAltNames: (await alternativeNames(leaf)).map(writtenName),
     notBefore: fields.notBefore.value.toISOString(),
     notAfter: fields.notAfter.value.toISOString(),
     rootFingerprint,

@@ -1,4 +1,5 @@
 import type * as asn1js from 'asn1js'
+import { alternativeNames } from '../bundle/alternative-names.ts'
 import { parseCertificate, type Certificate } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 
@@ -15,7 +16,6 @@ const ISSUER = `${ARC}.8`
 /** The same as a bare string, before Fulcio 1.0. */
 const OLD_ISSUER = `${ARC}.1`
 const OTHER_NAME = `${ARC}.7`
-const SUBJECT_ALT_NAME = '2.5.29.17'
 
 /** Extensions whose value is the bare text; all later ones hold a DER string (Fulcio, `oid-info.md`). */
 const OLD_EXTENSIONS: Readonly<Record<string, string>> = {
@@ -66,7 +66,7 @@ export async function readFulcioClaims(der: Buffer, path: string | undefined): P
     const parsed = (value: Buffer) => whole(fromBER(value), value)
     return {
       certificate,
-      identity: identityOf(values, parsed),
+      identity: await identityOf(certificate),
       issuer: issuerOf(values, parsed),
       extensions: extensionsOf(values, parsed),
     }
@@ -88,19 +88,15 @@ function whole({ offset, result }: asn1js.FromBerResult, { length }: Buffer): as
 }
 
 /** Two names would let two readers see two signers. */
-function identityOf(values: Values, parse: Parse): string {
-  const extension = values.get(SUBJECT_ALT_NAME)
-  const names = extension ? children(parse(extension)) : []
+async function identityOf(certificate: Certificate): Promise<string> {
+  const names = await alternativeNames(certificate)
   const [name] = names
   if (!name || names.length !== 1) throw new Error(`${names.length} subject alternative names instead of one`)
-  const { tagClass, tagNumber } = name.idBlock
   // RFC 5280 4.2.1.6: rfc822Name and uniformResourceIdentifier; Fulcio has an otherName for all else.
-  if (tagClass === 3 && (tagNumber === 1 || tagNumber === 6)) return text(name)
-  const [type, wrapped] = tagClass === 3 && tagNumber === 0 ? children(name) : []
-  const value = wrapped && children(wrapped)[0]
-  if (!type || !value || (type as asn1js.ObjectIdentifier).getValue() !== OTHER_NAME)
-    throw new Error('a subject alternative name of another kind')
-  return text(value)
+  if (name.kind === 'email' || name.kind === 'URI' || name.type === OTHER_NAME) return name.value
+  throw new Error(
+    name.kind === 'unreadable' ? 'a name that cannot be read' : 'a subject alternative name of another kind',
+  )
 }
 
 function issuerOf(values: Values, parse: Parse): string {
@@ -124,11 +120,6 @@ function extensionsOf(values: Values, parse: Parse): Record<string, string> {
     if (value) named.push([name, text(parse(value))])
   }
   return Object.fromEntries(named)
-}
-
-function children(value: asn1js.AsnType): asn1js.AsnType[] {
-  const inner = (value.valueBlock as { value?: unknown }).value
-  return Array.isArray(inner) ? (inner as asn1js.AsnType[]) : []
 }
 
 /** The bytes as they stand: a library's reading as ASCII would take one identity for another. */

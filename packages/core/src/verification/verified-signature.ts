@@ -23,7 +23,7 @@ export interface CertificateSigner {
   issuer: string
   /** Lowercase hex. */
   serialNumber: string
-  /** With their kind: `email:a@b.org`, `URI:...`, `DNS:...`. */
+  /** With their kind: `email:a@b.org`, `URI:...`, `DNS:...`, `otherName:OID:...`; `unreadable:...` matches no rule. */
   subjectAltNames: readonly string[]
   /** Validity of the leaf (ISO 8601). */
   notBefore: string
