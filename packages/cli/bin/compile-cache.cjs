@@ -21,7 +21,7 @@ module.exports = function useCompileCache() {
 function privateDirectory() {
   const { HOME = '', XDG_CACHE_HOME = '' } = process.env
   // Windows has neither, nor owners that can be compared.
-  if (process.geteuid === undefined) return undefined
+  if (process.geteuid === undefined || isAnybody(process.geteuid())) return undefined
   const caches = path.isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : path.join(HOME, '.cache')
   if (!path.isAbsolute(caches)) return undefined
   const directory = path.join(caches, 'modelseal', 'compiled')
@@ -43,6 +43,18 @@ function isSafe(directory) {
     // In a sticky directory, such as /tmp, only its owner moves an entry away.
     if ((mode & 0o022) !== 0 && (mode & 0o1000) === 0) return false
     if (path.dirname(place) === place) return true
+  }
+}
+
+/** True where the kernel shows the files of every user whom this user namespace does not map as this user's. */
+function isAnybody(user) {
+  try {
+    if (user !== Number(fs.readFileSync('/proc/sys/kernel/overflowuid', 'latin1'))) return false
+    const ranges = fs.readFileSync('/proc/self/uid_map', 'latin1').split('\n')
+    const mapped = ranges.reduce((sum, range) => sum + Number(range.trim().split(/\s+/)[2] ?? 0), 0)
+    return mapped < 4_294_967_295
+  } catch {
+    return process.platform === 'linux' && user === 65_534
   }
 }
 

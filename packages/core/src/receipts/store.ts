@@ -4,7 +4,7 @@ import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { cacheFolder, makeDirectories } from '../source/cache-directory.ts'
-import { checkPrivate } from '../source/ownership.ts'
+import { checkPrivate, isOwn } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
 import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
 
@@ -158,8 +158,8 @@ async function read(path: string): Promise<Receipt | undefined> {
   try {
     const handle = await open(path, READ_ONLY | constants.O_NOFOLLOW)
     try {
-      const stat = await handle.stat()
-      if (!stat.isFile() || stat.uid !== process.geteuid?.() || stat.size > MAX_RECEIPT_BYTES) return undefined
+      const stat = await handle.stat({ bigint: true })
+      if (!stat.isFile() || !isOwn(stat) || stat.size > MAX_RECEIPT_BYTES) return undefined
       return parseReceipt(await handle.readFile())
     } finally {
       await handle.close()

@@ -2,6 +2,7 @@ import { lstatSync, type BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { unreadable } from './read-small-file.ts'
+import { isAnybody } from './user-namespace.ts'
 
 const GROUP_OR_OTHERS_WRITE = 0o022
 const STICKY = 0o1000n
@@ -19,16 +20,36 @@ export function othersMayWrite(stat: BigIntStats): string | undefined {
 
 const HAS_OWNERS = process.geteuid !== undefined
 
+/** True for root and this user, where the id is sure to be theirs. */
+export function isTrustedOwner(uid: bigint): boolean {
+  return (uid === 0n || uid === BigInt(process.geteuid?.() ?? 0)) && !isAnybody(uid)
+}
+
+/** True where a file is this user's own, and not that of somebody who is shown under the same id. */
+export function isOwn({ uid }: Pick<BigIntStats, 'uid'>): boolean {
+  return process.geteuid !== undefined && uid === BigInt(process.geteuid()) && !isAnybody(uid)
+}
+
+/** A user, for messages. */
+export function userText(uid: bigint): string {
+  return isAnybody(uid) ? `${uid}, which stands for everybody whom this user namespace does not map` : `${uid}`
+}
+
 function ownerFault({ uid }: BigIntStats): string | undefined {
-  return uid === 0n || uid === BigInt(process.geteuid?.() ?? 0) ? undefined : `a file of the user ${uid}`
+  return isTrustedOwner(uid) ? undefined : `a file of the user ${userText(uid)}`
 }
 
 function modeFault(stat: BigIntStats): string | undefined {
   return (Number(stat.mode) & GROUP_OR_OTHERS_WRITE) === 0 ? undefined : modeOf(stat)
 }
 
-function modeOf({ mode }: BigIntStats): string {
-  return `the mode ${(mode & 0o7777n).toString(8).padStart(4, '0')}`
+function modeOf(stat: BigIntStats): string {
+  return `the mode ${octalMode(stat)}`
+}
+
+/** The permissions of a file as `chmod` takes them, for messages. */
+export function octalMode({ mode }: BigIntStats): string {
+  return (mode & 0o7777n).toString(8).padStart(4, '0')
 }
 
 /**
@@ -40,12 +61,11 @@ function modeOf({ mode }: BigIntStats): string {
  * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `FILE_UNREADABLE`
  */
 export function checkPrivate(directory: string): void {
-  const user = process.geteuid?.()
-  if (user === undefined) return
+  if (!HAS_OWNERS) return
   try {
     const stat = lstatSync(directory, { bigint: true })
     if (!stat.isDirectory()) throw notPrivate(directory, 'something else than a directory')
-    if (stat.uid !== BigInt(user)) throw notPrivate(directory, `a directory of the user ${stat.uid}`)
+    if (!isOwn(stat)) throw notPrivate(directory, `a directory of the user ${userText(stat.uid)}`)
     if ((stat.mode & 0o077n) !== 0n) throw notPrivate(directory, modeOf(stat))
     checkUnswappable(directory)
   } catch (error) {
