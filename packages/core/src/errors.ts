@@ -127,6 +127,7 @@ export const ERROR_CODES = {
 
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
+  POLICY_UNTRUSTED: 'another user could have written the trust policy, or a file that it names',
   POLICY_INVALID: 'the trust policy is not valid',
   POLICY_STALE: 'the trust policy is older than it allows itself to be, so revocations may be missing',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',

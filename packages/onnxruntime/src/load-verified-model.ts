@@ -24,7 +24,7 @@ export interface LoadedModel {
  * @param source path or `http(s)://` URL of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one;
  * or a signed directory and the name of the file in it
  * @throws {@link ModelSealError} what `openVerifiedModel` throws, before the runtime sees a byte:
- * `POLICY_NOT_FOUND`, `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
+ * `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED` and others;
  * `INVALID_ARGUMENT` (options, or a directory without exactly one model), `MODEL_FORMAT`,
  * `PATH_ESCAPES`, `FILE_NOT_SIGNED` (external data), `ISOLATION_REFUSED`, `COPY_FAILED`;

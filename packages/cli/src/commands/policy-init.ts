@@ -68,8 +68,8 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
   }
   await checkFile(file, signer)
   try {
-    // Never over a policy that is there.
-    await using target = await open(file, 'wx')
+    // Never over a policy that is there, and never one that others can write to, which no load would take.
+    await using target = await open(file, 'wx', 0o644)
     await target.writeFile(startingPolicy(signer, flags.models))
   } catch (cause) {
     const exists = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'

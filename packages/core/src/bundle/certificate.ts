@@ -2,7 +2,7 @@ import { createHash, X509Certificate, type KeyObject } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 import { distinguishedName } from './distinguished-name.ts'
 import { publicKeyOf, type PublicKey } from './public-key.ts'
 
@@ -40,11 +40,18 @@ const ANY_USAGE = '2.5.29.37.0'
  * `INVALID_ARGUMENT`, `FILE_TOO_LARGE`, `CERTIFICATE_INVALID`
  */
 export async function readCertificates(path: string): Promise<Buffer[]> {
-  const bytes = await readSmallFile(path, {
-    what: 'certificate',
-    maxBytes: MAX_FILE_BYTES,
-    hint: 'Give the path of a PEM file that begins with "-----BEGIN CERTIFICATE-----".',
-  })
+  return parseCertificates(await readSmallFile(path, CERTIFICATE_FILE), path)
+}
+
+/** What {@link parseCertificates} parses. */
+export const CERTIFICATE_FILE: SmallFile = {
+  what: 'certificate',
+  maxBytes: MAX_FILE_BYTES,
+  hint: 'Give the path of a PEM file that begins with "-----BEGIN CERTIFICATE-----".',
+}
+
+/** As {@link readCertificates}. @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
+export function parseCertificates(bytes: Buffer, path: string): Buffer[] {
   const certificates = derBlocks(bytes, 'CERTIFICATE', path)
   certificates.forEach((der) => readX509(der, path))
   return certificates

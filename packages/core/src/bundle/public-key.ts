@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 
 /** The curves of OMS, and the hash that a signature on each is over. */
 export const CURVE_HASHES = { prime256v1: 'sha256', secp384r1: 'sha384', secp521r1: 'sha512' } as const
@@ -17,6 +17,13 @@ export interface PublicKey {
 /** A key file is a few hundred bytes. */
 export const MAX_KEY_BYTES = 64 * 1024
 
+/** What {@link parsePublicKey} parses. */
+export const PUBLIC_KEY_FILE: SmallFile = {
+  what: 'public key',
+  maxBytes: MAX_KEY_BYTES,
+  hint: 'Give the path of a PEM file that begins with "-----BEGIN PUBLIC KEY-----".',
+}
+
 /**
  * Reads a public key from a PEM file (SPKI, `BEGIN PUBLIC KEY`).
  *
@@ -24,11 +31,7 @@ export const MAX_KEY_BYTES = 64 * 1024
  * `FILE_TOO_LARGE`, `KEY_INVALID`
  */
 export async function readPublicKey(path: string): Promise<PublicKey> {
-  const pem = await readSmallFile(path, {
-    what: 'public key',
-    maxBytes: MAX_KEY_BYTES,
-    hint: 'Give the path of a PEM file that begins with "-----BEGIN PUBLIC KEY-----".',
-  })
+  const pem = await readSmallFile(path, PUBLIC_KEY_FILE)
   return parsePublicKey(pem.toString('latin1'), path)
 }
 

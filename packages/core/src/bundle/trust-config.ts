@@ -1,6 +1,6 @@
 import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
 import { ModelSealError, shown } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import type { ReadFile } from '../source/read-small-file.ts'
 import { Fields } from './fields.ts'
 import { parseStrictJson } from './json.ts'
 
@@ -25,10 +25,11 @@ const TRUSTED_ROOT = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;versi
  * Reads whom to trust from a file: a ClientTrustConfig, or a bare trusted root (Sigstore protobuf
  * specifications, `sigstore_trustroot.proto`).
  *
- * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `JSON_*`
+ * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `JSON_*`,
+ * and what `read` throws
  */
-export async function readTrustConfig(path: string): Promise<TrustConfig> {
-  const bytes = await readSmallFile(path, {
+export async function readTrustConfig(path: string, read: ReadFile): Promise<TrustConfig> {
+  const bytes = await read(path, {
     what: 'Sigstore trust configuration',
     maxBytes: MAX_TRUST_CONFIG_BYTES,
     hint: 'Give the path of a ClientTrustConfig or of a trusted_root.json.',

@@ -21,7 +21,7 @@ import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
  * @param bytes that nobody changes from now on until the runtime has them; undefined for an object
  * that is not one run of bytes
  * @returns the verdict, with the decision `skipped`; or `tolerated` under the option `audit`
- * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_INVALID`,
+ * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`,
  * `POLICY_STALE`, and the others of reading a policy
  * @example
  * ```ts

@@ -90,7 +90,7 @@ export interface ModelReader {
  * its signature names are then fetched.
  *
  * @param path of a directory or file; or its URL (`http:`, `https:`), that of a directory with a slash at the end
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID`, `POLICY_STALE`,
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`, `POLICY_STALE`,
  * `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,

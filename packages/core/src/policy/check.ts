@@ -43,7 +43,7 @@ export interface PolicyFinding {
  *
  * @param given path of the file; without one it is looked for
  * @returns findings in the order of files and lines; none for a policy without fault
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `FILE_UNREADABLE`, where there is nothing to check
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `FILE_UNREADABLE`, where there is nothing to check
  * @example
  * ```ts
  * const errors = (await checkPolicy('trust-policy.yaml')).filter(({ severity }) => severity === 'error')

@@ -1,9 +1,9 @@
 import { basename, dirname, extname, join } from 'node:path'
 import { z } from 'zod'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
 import type { Position } from './invalid-policy.ts'
 import { parseChecked } from './parse-policy.ts'
+import { readPolicyFile } from './policy-file.ts'
 import { MODEL_FORMATS } from './terms.ts'
 import { fileSchema } from './text-schema.ts'
 import type { Decision } from './verdict.ts'
@@ -49,7 +49,7 @@ export function expectationsBeside(policy: string): string {
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `POLICY_INVALID`
  */
 export async function readExpectations(path: string): Promise<Expectations> {
-  const bytes = await readSmallFile(path, {
+  const bytes = await readPolicyFile(path, {
     what: 'file of expectations',
     maxBytes: MAX_BYTES,
     hint: 'Write a list of "model", "expect" and "because" beside the policy.',

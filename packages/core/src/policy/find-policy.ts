@@ -1,26 +1,36 @@
-import { access } from 'node:fs/promises'
+import { lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { absolutePath, environment, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { errno, unreadable } from '../source/read-small-file.ts'
 
 const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
 
 /**
  * Finds the policy file: the given one, else `MODELSEAL_POLICY`, else the nearest
- * `modelseal.policy.{yaml,yml,json}` from the working directory upward. The environment and the working directory
- * count as they are at the call, or as they were fixed: see {@link environment}.
+ * `modelseal.policy.{yaml,yml,json}` from the working directory upward, as far as the home directory, the root of a
+ * git repository or that of a file system. What has the name is the policy, whatever it is: one that cannot be read, or
+ * that another user put there, is refused when it is read, and never passed over. The environment and the working
+ * directory count as they are at the call, or as they were fixed: see {@link environment}.
  *
  * @returns an absolute path
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`; `POLICY_INVALID` where one directory has two
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `FILE_UNREADABLE` where a directory does not
+ * let see what is in it; `POLICY_INVALID` where one directory has two
  */
+// eslint-disable-next-line @typescript-eslint/require-await -- the process may go elsewhere as soon as this returns
 export async function findPolicy(given: string | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return absolutePath(given)
-  const { variables, directory: start } = environment()
+  const { variables, directory, home } = environment()
   if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
-  if (start === undefined) throw workingDirectoryMissing('the trust policy')
+  if (directory === undefined) throw workingDirectoryMissing('the trust policy')
+  return nearestPolicy(directory, home)
+}
+
+function nearestPolicy(start: string, homeDirectory: string | undefined): string {
+  const home = homeDirectory === undefined ? undefined : placeOf(homeDirectory)
   for (let directory = start; ; directory = dirname(directory)) {
-    const found = await policiesIn(directory)
+    const found = NAMES.filter((name) => exists(join(directory, name)))
     if (found.length > 1) {
       throw new ModelSealError('POLICY_INVALID', `The directory ${shown(directory)} has more than one trust policy.`, {
         file: directory,
@@ -29,21 +39,59 @@ export async function findPolicy(given: string | undefined): Promise<string> {
       })
     }
     if (found[0] !== undefined) return join(directory, found[0])
-    if (dirname(directory) === directory) break
+    const end = endOfSearch(directory, home)
+    if (end !== undefined) throw notFound(start, directory, end)
   }
-  throw new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
-    hint: `Give the option "policy", set MODELSEAL_POLICY, or put ${NAMES[0]} into the working directory or one above it.`,
-  })
 }
 
-async function policiesIn(directory: string): Promise<string[]> {
-  const found = await Promise.all(
-    NAMES.map((name) =>
-      access(join(directory, name)).then(
-        () => [name],
-        () => [],
-      ),
-    ),
-  )
-  return found.flat()
+/** Why the search goes no further up than this directory, as a phrase. */
+function endOfSearch(directory: string, home: Place | undefined): string | undefined {
+  const above = dirname(directory)
+  if (above === directory) return 'the root'
+  const { dev, ino } = placeAt(directory)
+  if (dev === home?.dev && ino === home.ino) return 'the home directory'
+  // A file where it is that of a worktree or submodule.
+  if (exists(join(directory, '.git'))) return 'the root of a git repository'
+  return placeAt(above).dev === dev ? undefined : 'the root of a file system'
+}
+
+/** Nothing but ENOENT says that there is nothing. */
+function exists(path: string): boolean {
+  try {
+    lstatSync(path)
+    return true
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return false
+    throw unreadable(path, 'trust policy', error)
+  }
+}
+
+interface Place {
+  dev: bigint
+  ino: bigint
+}
+
+function placeAt(directory: string): Place {
+  try {
+    return lstatSync(directory, { bigint: true })
+  } catch (error) {
+    throw unreadable(directory, 'directory', error)
+  }
+}
+
+/** Undefined where there is nothing, or nothing to see. */
+function placeOf(path: string): Place | undefined {
+  try {
+    return statSync(path, { bigint: true })
+  } catch {
+    return undefined
+  }
+}
+
+function notFound(start: string, end: string, why: string): ModelSealError {
+  const hint = `Give the option "policy", set MODELSEAL_POLICY, or put ${NAMES[0]} into the working directory or one above it.`
+  return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
+    found: `none from ${shown(start)} up to ${shown(end)}, ${why}`,
+    hint,
+  })
 }

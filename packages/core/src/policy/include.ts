@@ -1,9 +1,9 @@
 import { realpath } from 'node:fs/promises'
 import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
 import { fileState } from './file-state.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
+import { readPolicyFile } from './policy-file.ts'
 import type { PolicyText } from './policy-text.ts'
 import type { PolicyFile } from './schema.ts'
 import type { Reading } from './trust-roots.ts'
@@ -47,7 +47,7 @@ interface Walk {
 async function readInto(sources: PolicySource[], path: string, walk: Walk): Promise<void> {
   const { reading, open, done } = walk
   reading.files.set(path, await fileState(path))
-  const bytes = await readSmallFile(path, {
+  const bytes = await readPolicyFile(path, {
     what: 'trust policy',
     maxBytes: MAX_POLICY_BYTES,
     notFound: 'POLICY_NOT_FOUND',

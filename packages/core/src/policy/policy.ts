@@ -35,8 +35,8 @@ interface PolicyAge {
  * Reads and compiles a trust policy with all the files that it names.
  *
  * @param given path of the file; without one it is looked for, see {@link findPolicy}
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_INVALID` with line and column; under
- * their own codes what is wrong with files that it names: `FILE_NOT_FOUND`, `FILE_UNREADABLE`,
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED` where another user could have
+ * written it or what it names, `POLICY_INVALID` with line and column; under their own codes what is wrong with files that it names: `FILE_NOT_FOUND`, `FILE_UNREADABLE`,
  * `FILE_SPECIAL`, `FILE_TOO_LARGE`, `KEY_INVALID`, `CERTIFICATE_INVALID`
  * @example
  * ```ts

@@ -1,17 +1,18 @@
 import { resolve } from 'node:path'
-import { readPublicKey, type PublicKey } from '../bundle/public-key.ts'
-import { holderKey, readCertificates, readX509 } from '../bundle/certificate.ts'
-import { readRevocationLists } from '../bundle/revocation-list.ts'
+import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../bundle/public-key.ts'
+import { CERTIFICATE_FILE, holderKey, parseCertificates, readX509 } from '../bundle/certificate.ts'
+import { parseRevocationLists, REVOCATION_LIST_FILE } from '../bundle/revocation-list.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
 import {
-  loadSigstoreTrust,
+  readSigstoreTrust,
   trustRootPath,
   type SigstoreTrust,
   type TrustRootSource,
 } from '../verification/sigstore-trust.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
+import { readPolicyFile } from './policy-file.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { Revocations } from './revocations.ts'
 import type { KeyFile, TrustRoot } from './trust-schema.ts'
@@ -105,7 +106,7 @@ class RootReader {
       this.#reading.files.set(source.tufRoot, await fileState(source.tufRoot))
     // A root that is fetched anew is a change of the policy, as any of its files is.
     const at = typeof written === 'string' ? [] : ['file' in written ? 'file' : 'tufRoot']
-    return this.#attempt(['sigstore', ...at], trustRootPath(source), () => loadSigstoreTrust(source))
+    return this.#attempt(['sigstore', ...at], trustRootPath(source), () => readSigstoreTrust(source, readPolicyFile))
   }
 
   #sourceOf(written: Extract<TrustRoot, { sigstore: unknown }>['sigstore']): TrustRootSource {
@@ -120,7 +121,7 @@ class RootReader {
     for (const [index, entry] of files.entries()) {
       const { file, notBefore, notAfter } = typeof entry === 'string' ? { file: entry } : entry
       const path = resolve(this.#source.directory, file)
-      const publicKey = await this.#attempt(['publicKey', index], path, () => readPublicKey(path))
+      const publicKey = await this.#attempt(['publicKey', index], path, () => readKey(path))
       if (!publicKey) continue
       keys.push({
         publicKey,
@@ -147,7 +148,7 @@ class RootReader {
       name,
       trusted: { roots: roots.trusted, intermediates: intermediates.trusted },
       revoked: { roots: roots.revoked, intermediates: intermediates.revoked },
-      crls: await this.#files(['certificates', 'crls'], crls, readRevocationLists),
+      crls: await this.#files(['certificates', 'crls'], crls, readLists),
     }
   }
 
@@ -189,9 +190,20 @@ class RootReader {
   }
 }
 
+/** @throws {@link ModelSealError} `KEY_INVALID`, and as {@link readPolicyFile} */
+async function readKey(path: string): Promise<PublicKey> {
+  const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
+  return parsePublicKey(pem.toString('latin1'), path)
+}
+
+/** @throws {@link ModelSealError} `CRL_INVALID`, and as {@link readPolicyFile} */
+async function readLists(path: string): Promise<Buffer[]> {
+  return parseRevocationLists(await readPolicyFile(path, REVOCATION_LIST_FILE), path)
+}
+
 /** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, also for a key that could never verify anything */
 async function readAuthorities(path: string): Promise<{ der: Buffer; facts: CertificateFacts }[]> {
-  const certificates = await readCertificates(path)
+  const certificates = parseCertificates(await readPolicyFile(path, CERTIFICATE_FILE), path)
   return Promise.all(
     certificates.map(async (der) => {
       const facts = await certificateFacts(der, path)

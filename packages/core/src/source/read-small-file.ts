@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
 /**
@@ -19,6 +19,9 @@ export interface SmallFile {
   hint?: string
 }
 
+/** {@link readSmallFile}, or what takes its place where not everybody's file will do. */
+export type ReadFile = (path: string, file: SmallFile) => Promise<Buffer<ArrayBuffer>>
+
 /**
  * Reads a key, a policy or a bundle whole. Never waits on a FIFO, never reads a device or more
  * than `maxBytes`.
@@ -27,14 +30,25 @@ export interface SmallFile {
  * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
-  const given: unknown = path
-  if (typeof given !== 'string' || given === '') {
-    throw new ModelSealError('INVALID_ARGUMENT', `A path is needed, of the ${file.what}.`, {
-      expected: 'a string that is not empty',
-      found: given === '' ? 'an empty string' : typeof given,
-    })
-  }
-  const handle = await opened(path, file)
+  checkGiven(path, file)
+  return readOpened(await opened(path, file), path, file)
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+export function checkGiven(path: unknown, file: SmallFile): void {
+  if (typeof path === 'string' && path !== '') return
+  throw new ModelSealError('INVALID_ARGUMENT', `A path is needed, of the ${file.what}.`, {
+    expected: 'a string that is not empty',
+    found: path === '' ? 'an empty string' : typeof path,
+  })
+}
+
+/**
+ * Reads a file that is open, as {@link readSmallFile} does, and closes it.
+ *
+ * @throws {@link ModelSealError} `FILE_TOO_LARGE` (or `tooLarge`), `FILE_SPECIAL`, `FILE_CHANGED`, `FILE_UNREADABLE`
+ */
+export async function readOpened(handle: FileHandle, path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) {
@@ -65,15 +79,19 @@ async function opened(path: string, file: SmallFile) {
   try {
     return await open(path, READ_ONLY)
   } catch (error) {
-    if (isGone(error)) {
-      throw new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
-        file: path,
-        hint: file.hint,
-        cause: error,
-      })
-    }
-    throw unreadable(path, file.what, error)
+    throw notOpened(path, file, error)
   }
+}
+
+/** The typed form of an operating system's error on the way to a small file. */
+export function notOpened(path: string, file: SmallFile, cause: unknown, found?: string): ModelSealError {
+  if (!isGone(cause)) return unreadable(path, file.what, cause)
+  return new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
+    file: path,
+    found,
+    hint: file.hint,
+    cause,
+  })
 }
 
 function tooLarge(path: string, file: SmallFile, found: string): ModelSealError {

@@ -11,6 +11,7 @@ import {
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { weaknessOfKey } from './strength.ts'
+import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'
 import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
 
@@ -65,9 +66,19 @@ export interface SigstoreTrust {
  * ```
  */
 export async function loadSigstoreTrust(source: TrustRootSource): Promise<SigstoreTrust> {
-  if (typeof source === 'string' || 'tufUrl' in source) return loadFromInstance(source)
+  return readSigstoreTrust(source, readSmallFile)
+}
+
+/**
+ * As {@link loadSigstoreTrust}.
+ *
+ * @param read reads the file that the source names
+ * @throws {@link ModelSealError} likewise, and what `read` throws
+ */
+export async function readSigstoreTrust(source: TrustRootSource, read: ReadFile): Promise<SigstoreTrust> {
+  if (typeof source === 'string' || 'tufUrl' in source) return loadFromInstance(source, read)
   const path = resolve(source.file)
-  return toTrust(await readTrustConfig(path), { name: path, source: 'file' })
+  return toTrust(await readTrustConfig(path, read), { name: path, source: 'file' })
 }
 
 /**
@@ -79,8 +90,8 @@ export function trustRootPath(source: TrustRootSource): string | undefined {
   return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
 }
 
-async function loadFromInstance(instance: TufInstance): Promise<SigstoreTrust> {
-  const repository = await repositoryOf(instance)
+async function loadFromInstance(instance: TufInstance, read: ReadFile): Promise<SigstoreTrust> {
+  const repository = await repositoryOf(instance, read)
   const { name, url, carried: text } = repository
   const carried = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
   const record = await readRecord(url)

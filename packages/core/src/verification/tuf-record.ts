@@ -6,7 +6,7 @@ import { parseStrictJson } from '../bundle/json.ts'
 import { ModelSealError } from '../errors.ts'
 import { writeFileWhole } from '../signing/write-file.ts'
 import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../source/cache-directory.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { readTrustedFile } from '../source/trusted-file.ts'
 import { tufFault } from './tuf-fault.ts'
 import type { TufRepository } from './tuf-repository.ts'
 
@@ -62,12 +62,12 @@ export async function readRecord(url: string): Promise<TufRecord | undefined> {
   const path = recordPath(url)
   if (path === undefined) return undefined
   await checkCacheFolder(KIND)
-  const bytes = await readSmallFile(path, { what: 'cached Sigstore root', maxBytes: MAX_RECORD_BYTES }).catch(
-    (error: unknown) => {
-      if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
-      throw error
-    },
-  )
+  const file = { what: 'cached Sigstore root', maxBytes: MAX_RECORD_BYTES }
+  // An older record verifies as well, so nobody else may be able to put one there.
+  const bytes = await readTrustedFile(path, file, { code: 'CACHE_UNSAFE' }).catch((error: unknown) => {
+    if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
+    throw error
+  })
   return bytes && parseRecord(bytes, path)
 }
 

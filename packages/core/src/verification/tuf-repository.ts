@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'
 import { trustRootInvalid } from '../bundle/trust-config.ts'
 
 /** The TUF repository of a private Sigstore instance. */
@@ -40,9 +40,10 @@ const MAX_ROOT_BYTES = 512_000
 /**
  * The repository of an instance. That of public-good is carried along by `@sigstore/tuf`, that of staging here.
  *
+ * @param read reads the `root.json` of a private instance
  * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `INVALID_ARGUMENT`, and what reading the file throws
  */
-export async function repositoryOf(instance: TufInstance): Promise<TufRepository> {
+export async function repositoryOf(instance: TufInstance, read: ReadFile = readSmallFile): Promise<TufRepository> {
   if (instance === 'public-good') return { name: instance, url: MIRRORS[instance], ...(await publicGoodSeeds()) }
   if (instance === 'staging') {
     const [anchor, carried] = await Promise.all([
@@ -53,7 +54,7 @@ export async function repositoryOf(instance: TufInstance): Promise<TufRepository
     return { name: instance, url: MIRRORS[instance], anchor: bytes(anchor), carried: bytes(carried) }
   }
   const url = urlOf(instance)
-  const anchor = await readSmallFile(resolve(instance.tufRoot), {
+  const anchor = await read(resolve(instance.tufRoot), {
     what: 'root metadata of the TUF repository',
     maxBytes: MAX_ROOT_BYTES,
     hint: 'Give the path of the root.json that whoever runs this Sigstore instance handed out.',

@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { isPrivateGroup } from './private-group.ts'
+
+const LINUX = process.platform === 'linux'
+
+/** Those who have a group of their own name and number, as most have. */
+function usersWithGroups(): { uid: bigint; gid: bigint }[] {
+  const groups = readFileSync('/etc/group', 'utf8').split('\n')
+  return readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter(([name = '', , , gid = '']) => groups.includes(`${name}:x:${gid}:`))
+    .map(([, , uid = '', gid = '']) => ({ uid: BigInt(uid), gid: BigInt(gid) }))
+}
+
+test.runIf(LINUX)("a group is its owner's alone only where it is that owner's", () => {
+  const [first, second] = usersWithGroups().filter(({ uid }) => uid !== 0n)
+  if (!first || !second) throw new Error('There are no two users on this machine.')
+  expect(isPrivateGroup(first)).toBe(true)
+  expect(isPrivateGroup({ uid: first.uid, gid: second.gid })).toBe(false)
+  expect(isPrivateGroup({ uid: second.uid, gid: first.gid })).toBe(false)
+})
+
+test.runIf(LINUX)('users and groups that no file knows have nothing of their own', () => {
+  expect(isPrivateGroup({ uid: 54_321n, gid: 54_321n })).toBe(false)
+  expect(isPrivateGroup({ uid: 0n, gid: 54_321n })).toBe(false)
+})

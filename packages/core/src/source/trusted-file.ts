@@ -1,0 +1,80 @@
+import { constants } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { isTrustedOwner } from './ownership.ts'
+import {
+  checkGiven,
+  errno,
+  notOpened,
+  READ_ONLY,
+  readOpened,
+  readSmallFile,
+  type SmallFile,
+} from './read-small-file.ts'
+import { followTrusted, type PathEntry } from './trusted-path.ts'
+import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'
+import { isAnybody } from './user-namespace.ts'
+import { isWritableByOthers } from './write-access.ts'
+
+/** A file that is replaced by another while it is opened is looked up again, so often in all. */
+const MAX_ATTEMPTS = 4
+
+/**
+ * Reads a small file that nobody but root, this user and perhaps one more can have written or put there. All that the
+ * kernel passes on the way is checked before what it leads to: directories, links, and at the end the file, by its
+ * descriptor. Nobody else can then exchange any of it.
+ *
+ * Windows has no owners and modes that could be checked; there it is {@link readSmallFile}.
+ *
+ * @param path absolute
+ * @throws {@link ModelSealError} `trust.code`, and as {@link readSmallFile}
+ */
+export async function readTrustedFile(path: string, file: SmallFile, trust: Trust): Promise<Buffer<ArrayBuffer>> {
+  if (!process.geteuid) return readSmallFile(path, file)
+  checkGiven(path, file)
+  return readOpened(await openTrusted({ path, file, trust }), path, file)
+}
+
+async function openTrusted(asked: TrustedFile): Promise<FileHandle> {
+  const failed = (error: unknown, found?: string) => notOpened(asked.path, asked.file, error, found)
+  const check = (entry: PathEntry) => checkEntry(entry, asked)
+  for (let attempt = 1; ; attempt++) {
+    const place = followTrusted(asked.path, { check, failed })
+    const handle = await open(place.path, READ_ONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+      // Somebody whom we trust replaced it: by a rename, or as Kubernetes does by leading a link elsewhere.
+      if (attempt < MAX_ATTEMPTS && REPLACED.has(errno(error))) return undefined
+      throw failed(error)
+    })
+    if (!handle) continue
+    try {
+      const stat = await handle.stat({ bigint: true })
+      // What is no regular file is refused when it is read.
+      if (stat.isFile())
+        check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
+      return handle
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  }
+}
+
+const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
+
+/** A path of the very file that is open, where the system has one. */
+function fileOf({ fd }: FileHandle, { path }: { path: string }): string {
+  return process.platform === 'linux' ? `/proc/self/fd/${fd}` : path
+}
+
+const STICKY = 0o1000n
+
+/** @throws {@link ModelSealError} `trust.code` */
+function checkEntry(entry: PathEntry, asked: TrustedFile): void {
+  const { stat, kind, writable, shared } = entry
+  const isFurther = stat.uid === asked.trust.furtherOwner && !isAnybody(stat.uid)
+  if (!isTrustedOwner(stat.uid) && !isFurther) throw foreign(entry, asked)
+  // In a sticky directory others cannot rename or remove what is not theirs.
+  const sticky = kind === 'directory' && (stat.mode & STICKY) !== 0n
+  if (writable && !sticky) throw exposed(entry, asked)
+  // But they can link a file into it that was never meant to be found there.
+  if (shared !== undefined && kind !== 'directory' && stat.nlink > 1n) throw planted(entry, shared, asked)
+}
