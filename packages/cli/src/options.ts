@@ -56,11 +56,21 @@ export function withVerifying(command: Command): Command {
       'check only this signed file or directory, relative to the working directory; may be repeated',
       (path: string, paths: string[] | undefined) => [...(paths ?? []), resolve(nonEmpty(path))],
     )
+    .addOption(maxBundleBytesOption())
+}
+
+/** `--max-bundle-bytes`, which every command has that verifies. */
+export function maxBundleBytesOption(): Option {
+  return new Option(
+    '--max-bundle-bytes <bytes>',
+    'largest size of a bundle (default: 32 MiB; 100,000 files take 17 MiB)',
+  ).argParser(positiveInteger)
 }
 
 /** What {@link withVerifying} adds. */
 export interface VerifyingFlags extends ModelFlags {
   ignoreUnsignedFiles?: boolean
+  maxBundleBytes?: number
   only?: string[]
 }
 

@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readSmallFile } from '@modelseal/core'
-import { MAX_MODEL_JSON_BYTES, parseModelJson, type ModelFormat } from './model-json.ts'
+import { parseModelJson, type ModelFormat } from './model-json.ts'
+
+/** Of what nobody has verified, no more is read. */
+const MAX_CLAIM_BYTES = 4 * 1024 * 1024
 
 /**
  * The format that a model claims before it is verified. Asked only where rules of the policy differ by it; the rule that it
@@ -13,8 +16,8 @@ export async function claimedFormat(path: string): Promise<ModelFormat | undefin
   if (/^https?:/i.test(path)) return undefined
   try {
     const file = (await stat(path)).isDirectory() ? join(path, 'model.json') : path
-    const bytes = await readSmallFile(file, { what: 'model file', maxBytes: MAX_MODEL_JSON_BYTES })
-    return parseModelJson(bytes, file).format
+    const bytes = await readSmallFile(file, { what: 'model file', maxBytes: MAX_CLAIM_BYTES })
+    return (await parseModelJson(bytes, file)).format
   } catch {
     return undefined
   }

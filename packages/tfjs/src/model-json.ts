@@ -1,4 +1,5 @@
-import { ModelSealError, parseStrictJson, shown } from '@modelseal/core'
+import { setImmediate } from 'node:timers/promises'
+import { ModelSealError, parseJsonInTurns, shown } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
 
 export type ModelFormat = 'graph-model' | 'layers-model'
@@ -22,32 +23,31 @@ export interface WeightFile {
   maxBytes: number
 }
 
-/** Larger than any model.json, which holds no weights; bounds the text that is made from it. */
-export const MAX_MODEL_JSON_BYTES = 256 * 1024 * 1024
-/** Values of all kinds; graphs of the largest models have some hundred thousand. */
-const MAX_VALUES = 10_000_000
-/** Layers within models within models; real ones nest about 20. */
-const MAX_DEPTH = 128
-/** Metadata may hold a vocabulary as one object. */
-const MAX_KEYS = 1_000_000
+/** Larger than any model.json, which holds no weights. */
+export const MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024
+const BOUNDS = {
+  /** Of all kinds; graphs of the largest models have some hundred thousand. */
+  maxValues: 2_000_000,
+  /** Layers within models within models; real ones nest about 20. */
+  maxDepth: 128,
+  /** Metadata may hold a vocabulary as one object. */
+  maxKeys: 300_000,
+}
 
 /**
- * Reads a `model.json` (`io.ModelJSON` of TensorFlow.js).
+ * Reads a `model.json` (`io.ModelJSON` of TensorFlow.js), and lets other work of the process run every few milliseconds: under
+ * a rule in the mode `audit` or `skip`, nobody has verified it.
  *
  * @param file its name, for messages
  * @throws {@link ModelSealError} `MODEL_FORMAT`, `JSON_INVALID`, `JSON_NOT_UTF8`,
  * `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
-export function parseModelJson(bytes: Uint8Array, file: string): ModelJson {
+export async function parseModelJson(bytes: Uint8Array, file: string): Promise<ModelJson> {
   checkModelJsonSize(bytes.length, file)
-  const json = object(
-    parseStrictJson(bytes, { what: 'model file', file, maxValues: MAX_VALUES, maxDepth: MAX_DEPTH, maxKeys: MAX_KEYS }),
-    file,
-    'the whole',
-  )
+  const json = object(await parseJsonInTurns(bytes, { what: 'model file', file, ...BOUNDS }), file, 'the whole')
   const modelTopology = object(json['modelTopology'], file, 'modelTopology')
   const artifacts: io.ModelArtifacts = { ...carriedOver(json), modelTopology }
-  const groups = json['weightsManifest'] === undefined ? undefined : weightGroups(json['weightsManifest'], file)
+  const groups = json['weightsManifest'] === undefined ? undefined : await weightGroups(json['weightsManifest'], file)
   if (groups) artifacts.weightSpecs = groups.flatMap(({ weights }) => weights)
   return {
     format: formatOf(json['format'], modelTopology, file),
@@ -135,17 +135,31 @@ function formatOf(format: unknown, topology: Record<string, unknown>, file: stri
   throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
 }
 
-function weightGroups(value: unknown, file: string): io.WeightsManifestConfig {
-  return array(value, file, 'weightsManifest').map((item, index) => {
+/** Items that are checked between two turns of the event loop. */
+const ITEMS_AT_ONCE = 5_000
+
+async function weightGroups(value: unknown, file: string): Promise<io.WeightsManifestConfig> {
+  let items = 0
+  const checkEach = async (list: unknown[], check: (item: unknown) => void) => {
+    for (const item of list) {
+      check(item)
+      if (++items % ITEMS_AT_ONCE === 0) await setImmediate()
+    }
+  }
+  const groups = array(value, file, 'weightsManifest')
+  for (const [index, item] of groups.entries()) {
     const at = `weightsManifest[${index}]`
     const group = object(item, file, at)
-    const paths = array(group['paths'], file, `${at}.paths`)
-    for (const path of paths) {
+    await checkEach(array(group['paths'], file, `${at}.paths`), (path) => {
       if (typeof path !== 'string' || path === '') throw fault(file, `${at}.paths`, 'names of files', described(path))
-    }
-    const weights = array(group['weights'], file, `${at}.weights`)
-    for (const weight of weights) checkSpec(weight, file, `${at}.weights`)
-    return { paths, weights } as io.WeightsManifestConfig[number]
+    })
+    await checkEach(array(group['weights'], file, `${at}.weights`), (weight) =>
+      checkSpec(weight, file, `${at}.weights`),
+    )
+  }
+  return groups.map((group) => {
+    const { paths, weights } = group as io.WeightsManifestConfig[number]
+    return { paths, weights }
   })
 }
 

@@ -105,7 +105,7 @@ async function gather(reader: ModelReader, report: FractionReport): Promise<Open
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
-  const json = parseModelJson(bytes, entry)
+  const json = await parseModelJson(bytes, entry)
   // The rule was chosen for one format, or for any: these bytes say which it is.
   reader.loads(POLICY_FORMATS[json.format])
   report.expect(bytes.length + json.weightBytes)

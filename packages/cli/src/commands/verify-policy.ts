@@ -1,12 +1,13 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
 import { checkedAmount, summary } from '../output.ts'
-import { nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
+import { maxBundleBytesOption, nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 interface Flags {
   policy?: string
   signature?: string
+  maxBundleBytes?: number
 }
 
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
@@ -16,6 +17,7 @@ export function addVerifyPolicy(program: Command, perform: Perform): Command {
     .argument('<model>', 'directory or file of the model', nonEmpty)
     .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
     .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addOption(maxBundleBytesOption())
     .addOption(workersOption())
     .addHelpText('after', HELP)
     .action(perform(verifyByPolicy))
@@ -34,11 +36,11 @@ Examples:
 
 async function verifyByPolicy(
   model: string,
-  { policy, signature }: Flags,
+  { policy, signature, maxBundleBytes }: Flags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { explain, openVerifiedModel, shown } = await import('@modelseal/core')
-  await using verified = await openVerifiedModel(model, { policy, signature, signal, onProgress })
+  await using verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
   const { verdict } = verified
   // What a rule has loaded without a valid signature is not verified.
   if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }

@@ -1,3 +1,4 @@
+import { LARGEST_BUNDLE_BYTES } from '../bundle/bundle.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError } from '../errors.ts'
 import type { KnownDigests, RememberedManifest } from '../manifest/build.ts'
@@ -55,6 +56,9 @@ interface Previous {
   receipt: Receipt
 }
 
+/** A model that may be signed may be signed again, however many files it has. */
+const ANY_SIZE = { maxBytes: LARGEST_BUNDLE_BYTES }
+
 /** @returns why nothing of it can be used, as a phrase, where that is so */
 async function findPrevious(
   path: string,
@@ -62,7 +66,7 @@ async function findPrevious(
   now: number,
 ): Promise<Previous | string> {
   const source = await openLocalSource(path)
-  const signature = await verifyBundle(await readBundle(await placeOf(given)), verifier)
+  const signature = await verifyBundle(await readBundle(await placeOf(given), ANY_SIZE), verifier)
   return usingStore(async (store) => {
     const receipt = await store.find(source.path, signature.bundleDigest)
     if (!receipt) return 'there is no receipt of the previous signature'

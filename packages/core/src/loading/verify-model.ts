@@ -1,4 +1,4 @@
-import { readBundle } from '../bundle/read-bundle.ts'
+import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { checkContents } from '../manifest/check-contents.ts'
 import type { ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
@@ -16,6 +16,8 @@ export interface VerifyOptions extends Pick<
   verifier: Verifier
   /** Paths left out with all below them; relative ones are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
+  /** Largest size of the bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. */
+  maxBundleBytes?: number | undefined
   /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
   files?: readonly string[] | undefined
 }
@@ -36,7 +38,7 @@ export interface VerifyResult {
 /**
  * Verifies a model against one given signer, without a policy (OMS 8).
  *
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
  * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_*`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of
  * reading, parsing and hashing
  * @example
@@ -47,7 +49,7 @@ export interface VerifyResult {
 export async function verifyModel(path: string, options: VerifyOptions): Promise<VerifyResult> {
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature)
-  const { signer, time, manifest } = await verified(signature, options.verifier)
+  const { signer, time, manifest } = await verified(signature, options)
   const { files: checked, bytes } = await checkContents(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
@@ -63,6 +65,12 @@ export async function verifyModel(path: string, options: VerifyOptions): Promise
 }
 
 /** A function of its own, so that the bundle, which may be large, is gone when the model is hashed. */
-async function verified(signature: string, verifier: Verifier): ReturnType<typeof verifyBundle> {
-  return verifyBundle(await readBundle(signature), verifier)
+async function verified(
+  signature: string,
+  { verifier, maxBundleBytes, signal }: VerifyOptions,
+): ReturnType<typeof verifyBundle> {
+  return verifyBundle(
+    await readBundle(signature, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal }),
+    verifier,
+  )
 }
