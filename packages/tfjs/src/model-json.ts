@@ -27,11 +27,12 @@ export interface WeightFile {
 export const MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024
 const BOUNDS = {
   /** Of all kinds; graphs of the largest models have some hundred thousand. */
-  maxValues: 2_000_000,
+  maxValues: 1_000_000,
   /** Layers within models within models; real ones nest about 20. */
   maxDepth: 128,
   /** Metadata may hold a vocabulary as one object. */
-  maxKeys: 300_000,
+  maxKeys: 200_000,
+  maxNames: 200_000,
 }
 
 /**

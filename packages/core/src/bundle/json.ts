@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { ModelSealError, shown } from '../errors.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
+import { KeysOfLevels, tooComplex, type Keys } from './json-keys.ts'
 import { JsonPieces } from './json-pieces.ts'
 
 /** Bounds on hostile JSON; each caller states its own, with its reason. */
@@ -17,10 +18,11 @@ export interface JsonBounds {
   maxDepth?: number
   /** Keys of one object. Default 64: none of a bundle or statement has more than about 12. */
   maxKeys?: number
+  /** Different keys of all objects together. Default 4096: a bundle or statement has about 50. */
+  maxNames?: number
 }
 
 const MAX_DEPTH = 32
-const MAX_KEYS = 64
 
 /**
  * Parses JSON that an attacker may have written. Stricter than `JSON.parse`: valid UTF-8 without a
@@ -59,6 +61,7 @@ export function* strictJsonSteps(given: Uint8Array, bounds: JsonBounds, pieceSiz
       { file, hint },
     )
   }
+  yield
   try {
     return yield* scan(bytes, bounds, pieceSize)
   } catch (cause) {
@@ -88,9 +91,9 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
   // A character for each byte: all that is looked for is ASCII, which is no part of any other character in UTF-8.
   const text = bytes.toString('latin1')
   const pieces = new JsonPieces(bytes, pieceSize)
-  const open: (Set<string> | undefined)[] = [] // the keys so far of each open object; undefined for an array
-  const sets: Set<string>[] = [] // one for each level, used again by the next object there
-  let keys: Set<string> | undefined // those of the innermost
+  const keysOf = new KeysOfLevels(bounds)
+  const open: (Keys | undefined)[] = [] // of each open object; undefined for an array
+  let keys: Keys | undefined // of the innermost
   let keyNext = false
   let values = 1
   const { length } = text
@@ -102,7 +105,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
           const end = endOfString(text, i)
           // A key that is cut off is no key yet, though it may begin like another.
           if (keyNext && keys && end < length) {
-            addKey(keys, text.slice(i + 1, end), bounds)
+            keys.add(text.slice(i + 1, end))
             pieces.key(i, end)
           }
           keyNext = false
@@ -117,8 +120,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
         case OPEN_BRACE:
         case OPEN_BRACKET:
           keyNext = text.charCodeAt(i) === OPEN_BRACE
-          keys = keyNext ? (sets[open.length] ??= new Set()) : undefined
-          keys?.clear()
+          keys = keyNext ? keysOf.newObject(open.length) : undefined
           if (open.push(keys) > maxDepth) throw tooComplex(bounds, `more than ${maxDepth} levels`)
           if (++values > maxValues) throw tooComplex(bounds, `more than ${maxValues} values`)
           pieces.open(i)
@@ -145,32 +147,4 @@ function endOfString(text: string, start: number): number {
     if (backslashes % 2 === 0) return end
   }
   return text.length
-}
-
-/** @param written as it stands in the text, a character for each byte */
-function addKey(keys: Set<string>, written: string, bounds: JsonBounds): void {
-  const key = written.includes('\\') ? decoded(written) : written
-  if (keys.has(key)) {
-    const name = shown(Buffer.from(key, 'latin1').toString())
-    throw new ModelSealError('JSON_DUPLICATE_KEY', `The ${bounds.what} names the key ${name} twice in one object.`, {
-      file: bounds.file,
-      found: name,
-    })
-  }
-  const { maxKeys = MAX_KEYS } = bounds
-  if (keys.add(key).size > maxKeys) throw tooComplex(bounds, `an object of more than ${maxKeys} keys`)
-}
-
-/** The same key without escapes, again a character for each byte. */
-function decoded(written: string): string {
-  try {
-    const key = JSON.parse(`"${Buffer.from(written, 'latin1').toString()}"`) as string
-    return key.isWellFormed() ? Buffer.from(key).toString('latin1') : key
-  } catch {
-    return written // not JSON, as the parser is about to say
-  }
-}
-
-function tooComplex({ what, file }: JsonBounds, found: string): ModelSealError {
-  return new ModelSealError('JSON_TOO_COMPLEX', `The ${what} is more complex than any real one.`, { file, found })
 }

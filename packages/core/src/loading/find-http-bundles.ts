@@ -3,9 +3,9 @@ import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { modelUrl } from '../policy/model-url.ts'
-import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl } from '../source/http-source.ts'
+import { inTurns, type Steps } from '../source/turns.ts'
 import { claimedNames, type BundleLimits, type FoundBundle } from './find-bundles.ts'
 import type { FoundHttpModel, HttpModel } from './http-model.ts'
 
@@ -127,24 +127,24 @@ class BundleFetcher {
     const bytes = await this.#model.client.get(request, (body) => this.#receive(path, body))
     if (!bytes) return undefined
     try {
-      return { bundle: await parseOwnBundle(Buffer.from(bytes.buffer), path, this.signal) }
+      return { bundle: await parseOwnBundle(bytes, path, this.signal) }
     } catch (error) {
       if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
       return { error }
     }
   }
 
-  async #receive(path: string, { length, chunks }: HttpBody): Promise<Uint8Array<ArrayBuffer>> {
+  async #receive(path: string, { length, chunks }: HttpBody): Promise<Buffer> {
     if ((length ?? 0) > this.#limit) throw this.#tooLarge(path)
-    const buffer = new BodyBuffer(path, length)
+    const parts: Uint8Array[] = []
     let received = 0
     for await (const chunk of chunks) {
       received += chunk.length
       if (received > this.#limit) throw this.#tooLarge(path)
-      buffer.add(chunk)
+      parts.push(chunk)
     }
     this.#room -= received
-    return buffer.finish()
+    return inTurns(joined(parts, received), this.signal)
   }
 
   get #limit(): number {
@@ -159,6 +159,18 @@ class BundleFetcher {
       hint: 'If the bundle is right, raise the option "http.maxBytes".',
     })
   }
+}
+
+/** What was received, in one buffer: to grow one meanwhile would copy all of it again and again. */
+function* joined(parts: readonly Uint8Array[], length: number): Steps<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let start = 0
+  for (const part of parts) {
+    bytes.set(part, start)
+    start += part.length
+    yield
+  }
+  return bytes
 }
 
 function notFound({ source }: HttpModel, looked: readonly string[]): ModelSealError {

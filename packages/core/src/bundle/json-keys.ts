@@ -1,0 +1,89 @@
+import { ModelSealError, shown } from '../errors.ts'
+import type { JsonBounds } from './json.ts'
+
+const MAX_KEYS = 64
+const MAX_NAMES = 4_096
+
+/** The keys of objects, which are the same in most objects of one level. */
+export class KeysOfLevels {
+  readonly #levels: Keys[] = []
+  readonly #bounds: JsonBounds
+  #names = 0
+
+  constructor(bounds: JsonBounds) {
+    this.#bounds = bounds
+  }
+
+  /** @returns where to put the keys of an object that opens at this level */
+  newObject(level: number): Keys {
+    const keys = (this.#levels[level] ??= new Keys(this.#bounds, () => this.#countName()))
+    keys.begin()
+    return keys
+  }
+
+  /**
+   * Objects with ever new keys are what costs `JSON.parse` most: some microseconds for each, and memory that takes long to
+   * collect.
+   */
+  #countName(): void {
+    const { maxNames = MAX_NAMES } = this.#bounds
+    if (++this.#names > maxNames) throw tooComplex(this.#bounds, `more than ${maxNames} different keys`)
+  }
+}
+
+/** The keys of one object after the other. */
+export class Keys {
+  /** Each key, and the number of the last object that had it: so that nothing need be cleared. */
+  readonly #objects = new Map<string, number>()
+  readonly #bounds: JsonBounds
+  readonly #countName: () => void
+  #object = 0
+  #count = 0
+
+  constructor(bounds: JsonBounds, countName: () => void) {
+    this.#bounds = bounds
+    this.#countName = countName
+  }
+
+  /** The keys that follow are of another object. */
+  begin(): void {
+    this.#object++
+    this.#count = 0
+  }
+
+  /**
+   * @param written as it stands in the text, a character for each byte
+   * @throws {@link ModelSealError} `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
+   */
+  add(written: string): void {
+    const key = written.includes('\\') ? decoded(written) : written
+    const object = this.#objects.get(key)
+    if (object === this.#object) throw duplicate(this.#bounds, key)
+    this.#objects.set(key, this.#object)
+    if (object === undefined) this.#countName()
+    const { maxKeys = MAX_KEYS } = this.#bounds
+    if (++this.#count > maxKeys) throw tooComplex(this.#bounds, `an object of more than ${maxKeys} keys`)
+  }
+}
+
+function duplicate({ what, file }: JsonBounds, key: string): ModelSealError {
+  const found = shown(Buffer.from(key, 'latin1').toString())
+  return new ModelSealError('JSON_DUPLICATE_KEY', `The ${what} names the key ${found} twice in one object.`, {
+    file,
+    found,
+  })
+}
+
+/** The same key without escapes, again a character for each byte. */
+function decoded(written: string): string {
+  try {
+    const key = JSON.parse(`"${Buffer.from(written, 'latin1').toString()}"`) as string
+    return key.isWellFormed() ? Buffer.from(key).toString('latin1') : key
+  } catch {
+    return written // not JSON, as the parser is about to say
+  }
+}
+
+export function tooComplex({ what, file }: JsonBounds, found: string): ModelSealError {
+  return new ModelSealError('JSON_TOO_COMPLEX', `The ${what} is more complex than any real one.`, { file, found })
+}

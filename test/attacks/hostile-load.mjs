@@ -1,0 +1,55 @@
+// Loads models one after the other, and tells of each how it went and what it cost:
+//   node hostile-load.mjs LOADS
+// LOADS are JSON, a list of { model, adapter, options }; "abortAfter" among the options is a time in milliseconds.
+import { ModelSealError, openVerifiedModel } from '@modelseal/core'
+import { loadVerifiedModel } from '@modelseal/tfjs'
+
+const loaded = () => Promise.resolve({})
+const tf = { loadGraphModel: loaded, loadLayersModel: loaded }
+const LOADERS = {
+  core: (model, options) => openVerifiedModel(model, options),
+  tfjs: (model, options) => loadVerifiedModel(tf, model, options),
+}
+
+/** Time that this thread has computed, in milliseconds: what other processes do is no part of it. */
+function computed() {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+
+/** The longest time that the event loop was kept from its next turn. */
+let longest = 0
+let last = 0
+let measuring = false
+function turn() {
+  const now = computed()
+  longest = Math.max(longest, now - last)
+  last = now
+  if (measuring) setImmediate(turn)
+}
+
+async function outcomeOf({ model, adapter, options: { abortAfter, ...options } }) {
+  const signal = abortAfter === undefined ? undefined : AbortSignal.timeout(abortAfter)
+  try {
+    const { verdict } = await LOADERS[adapter](model, { ...options, signal })
+    return verdict.decision
+  } catch (error) {
+    return error instanceof ModelSealError ? error.code : String(error.stack)
+  }
+}
+
+async function measured(load) {
+  longest = 0
+  last = computed()
+  measuring = true
+  turn()
+  const outcome = await outcomeOf(load)
+  measuring = false
+  turn()
+  return { outcome, longest }
+}
+
+const results = []
+for (const load of JSON.parse(process.argv[2])) results.push(await measured(load))
+console.log(JSON.stringify({ results, memory: process.resourceUsage().maxRSS / 1024 }))
+process.exit(0)
