@@ -4,17 +4,18 @@ import { findPolicy } from './find-policy.ts'
 import type { PolicySource } from './include.ts'
 import { withoutPlace } from './invalid-policy.ts'
 import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
-import { checkFresh, readPolicy, type Policy } from './policy.ts'
+import { checkFresh, readPolicy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
-import { coveredBy, reachedAround } from './unreachable.ts'
+import { RuleOrder } from './unreachable.ts'
 
 /** Dangers of a policy that is well formed. */
 export const WARNING_CODES = {
   REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
   NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
+  RULES_UNCOMPARED: 'there are too many rules to tell for each whether it is reached',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
   SIGNER_BROAD: 'a signer is anybody, or nearly',
@@ -112,13 +113,15 @@ function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyF
 }
 
 function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
-  return sources.flatMap((source) =>
+  const rules = new Map(policy.rules.map((rule) => [rule.name, rule]))
+  const order = new RuleOrder(policy.rules)
+  const findings = sources.flatMap((source) =>
     (source.file.rules ?? []).flatMap((written, index) => {
-      const rule = policy.rules.find(({ name }) => name === written.name)
+      const rule = rules.get(written.name)
       if (!rule) return []
       const at = ['rules', index]
       return [
-        ...modeDangers(rule, policy).map((danger) => finding(source, at, danger)),
+        ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
         ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
@@ -126,17 +129,23 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       ]
     }),
   )
+  const last = sources.at(-1)
+  if (!order.complete && last) {
+    const message = 'The policy has too many rules to compare them all: some of them may never be reached.'
+    findings.push(finding(last, ['rules'], { severity: 'note', code: 'RULES_UNCOMPARED', message }))
+  }
+  return findings
 }
 
-function modeDangers(rule: Rule, { rules }: Policy): Danger[] {
+function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
   const name = shown(rule.name)
   const dangers: Danger[] = []
-  const before = coveredBy(rule, rules)
+  const before = order.coveredBy(rule)
   if (before) {
     const message = `The rule ${name} is never reached: the rule ${shown(before.name)} before it matches the same models.`
     dangers.push({ severity: 'warning', code: 'RULE_UNREACHABLE', message })
   }
-  const around = reachedAround(rule, rules)
+  const around = order.reachedAround(rule)
   if (around) {
     const message = `The rule ${name} goes by the name that bundles claim: without a bundle, or under another name, the rule ${shown(around.name)} may decide over the same model.`
     dangers.push({ severity: 'warning', code: 'NAME_AVOIDABLE', message })

@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
-import { isCollection, isNode, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml'
+import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type Node } from 'yaml'
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
+import { MAX_PROBLEMS, readYaml, type TextFault } from './read-yaml.ts'
 import { policySchema, type PolicyFile } from './schema.ts'
 import { expectation, schemaProblems } from './schema-problems.ts'
 
@@ -16,7 +17,7 @@ export type Parsed<T> =
 
 /**
  * Parses one policy file: YAML 1.2, or JSON where the name ends in `.json`. Every problem is a
- * `POLICY_INVALID` with file, line, column and what was expected.
+ * `POLICY_INVALID` with file, line, column and what was expected; at most {@link MAX_PROBLEMS} are told.
  */
 export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
   return parseChecked(bytes, { path, what: 'policy' }, policySchema)
@@ -27,26 +28,40 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()
-  const document = parsedDocument(source, lines)
-  if (document === undefined) return { problems: [invalidPolicy(file, 'It is nested too deeply.')] }
+  const read = readYaml(source, lines)
+  if ('faults' in read) return { problems: placed(read.faults, file, lines) }
+  const { document } = read
 
   const text = new PolicyText(file, document, lines)
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
   const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true, error: expectation })
   if (parsed.success) return { text, file: parsed.data, problems: [] }
-  const [problem, ...others] = parsed.error.issues.flatMap((issue) => schemaProblems(issue, [], text))
+  const [problem, ...others] = firstProblems(parsed.error.issues, text)
   return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
 }
 
-/** Undefined where the parser, which descends by calls, ran out of stack. */
-function parsedDocument(source: string, lines: LineCounter): Document | undefined {
-  try {
-    return parseDocument(source, { lineCounter: lines, uniqueKeys: true, prettyErrors: false })
-  } catch (error) {
-    if (error instanceof RangeError) return undefined
-    throw error
+function placed(
+  [first, ...more]: readonly [TextFault, ...TextFault[]],
+  file: TextFile,
+  lines: LineCounter,
+): [ModelSealError, ...ModelSealError[]] {
+  const problem = ({ sentence, offset }: TextFault) => {
+    const { line, col } = lines.linePos(offset)
+    return invalidPolicy(file, sentence, { line, column: col })
   }
+  return [problem(first), ...more.map(problem)]
+}
+
+function firstProblems(issues: Iterable<z.core.$ZodIssue>, text: PolicyText): ModelSealError[] {
+  const problems: ModelSealError[] = []
+  for (const issue of issues) {
+    for (const problem of schemaProblems(issue, [], text)) {
+      problems.push(problem)
+      if (problems.length >= MAX_PROBLEMS) return problems
+    }
+  }
+  return problems
 }
 
 function syntaxProblems(document: Document, source: string, file: TextFile, lines: LineCounter): ModelSealError[] {
@@ -54,16 +69,13 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
-  const problems = [...document.errors, ...document.warnings].map((problem) =>
-    invalidPolicy(file, problem.message.replace(/\.?$/, '.'), at(problem.pos[0])),
-  )
-  if (problems.length > 0) return problems
   const fault = file.path.endsWith('.json') ? jsonFault(source, document) : undefined
   if (fault !== undefined) {
     const place = fault.offset === undefined ? undefined : at(fault.offset)
     return [invalidPolicy(file, 'It is named .json, and what stands here is not JSON.', place)]
   }
 
+  const problems: ModelSealError[] = []
   // Either stands at the beginning of a value; walking a large document takes longer than looking.
   if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
   visit(document, {

@@ -1,5 +1,6 @@
-import { isMap, isPair, isScalar, type LineCounter, type Document } from 'yaml'
+import { isMap, isSeq, type Document, type LineCounter, type Pair } from 'yaml'
 import { ModelSealError, type ErrorDetails } from '../errors.ts'
+import { keyName } from './duplicate-keys.ts'
 import { invalidPolicy, opening, type Position, type TextFile } from './invalid-policy.ts'
 
 /** Path of a value in the policy: field names and indexes. */
@@ -12,6 +13,7 @@ export class PolicyText implements TextFile {
   readonly what: TextFile['what']
   readonly #document: Document
   readonly #lines: LineCounter
+  readonly #pairs = new WeakMap<object, Map<string | undefined, Pair>>()
 
   constructor({ path, what }: TextFile, document: Document, lines: LineCounter) {
     this.path = path
@@ -41,17 +43,29 @@ export class PolicyText implements TextFile {
    * @param key a field of that value, to have the place of its name
    */
   position(at: ValuePath, key?: string): Position | undefined {
-    for (let path = [...at]; ; path = path.slice(0, -1)) {
-      const node = this.#document.getIn(path, true)
-      if (key !== undefined && path.length === at.length && isMap(node)) {
-        const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === key)
-        const start = rangeStart(pair?.key)
-        if (start !== undefined) return this.#at(start)
-      }
+    const nodes = [this.#document.contents as unknown]
+    for (const step of at) nodes.push(this.#child(nodes.at(-1), step))
+    if (key !== undefined) nodes.push(this.#pair(nodes.at(-1), key)?.key)
+    for (const node of nodes.reverse()) {
       const start = rangeStart(node)
       if (start !== undefined) return this.#at(start)
-      if (path.length === 0) return undefined
     }
+    return undefined
+  }
+
+  #child(node: unknown, step: PropertyKey): unknown {
+    return isSeq(node) ? node.items[Number(step)] : this.#pair(node, String(step))?.value
+  }
+
+  /** A map is looked through once: there are maps with many fields that have many faults. */
+  #pair(node: unknown, name: string): Pair | undefined {
+    if (!isMap(node)) return undefined
+    let pairs = this.#pairs.get(node)
+    if (!pairs) {
+      pairs = new Map(node.items.map((pair) => [keyName(pair.key), pair]))
+      this.#pairs.set(node, pairs)
+    }
+    return pairs.get(name)
   }
 
   #at(offset: number): Position {

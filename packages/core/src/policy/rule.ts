@@ -123,8 +123,7 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
         ? ([signer.certificate.root, 'certificates'] as const)
         : ([signer.sigstore.root, 'sigstore'] as const)
   const root = roots.get(name)
-  if (!root)
-    return `No trust root is named ${shown(name)}; there is ${[...roots.keys()].map((known) => shown(known)).join(', ') || 'none'}.`
+  if (!root) return `No trust root is named ${shown(name)}; there is ${namesOf(roots)}.`
   if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
   if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
   if ('certificate' in signer) {
@@ -147,6 +146,15 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
     identity: compileText(identity),
     extensions: given,
   }
+}
+
+/** More than these would hide the one that was meant. */
+const LISTED_ROOTS = 10
+
+function namesOf(roots: ReadonlyMap<string, CompiledRoot>): string {
+  const names = [...roots.keys()].slice(0, LISTED_ROOTS).map((name) => shown(name))
+  const more = roots.size - names.length
+  return names.length === 0 ? 'none' : `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatcher | undefined {

@@ -10,20 +10,22 @@ type Issue = z.core.$ZodIssue
  *
  * @param above path of the value that the issue's own path begins at
  */
-export function schemaProblems(issue: Issue, above: ValuePath, text: PolicyText): ModelSealError[] {
+export function* schemaProblems(issue: Issue, above: ValuePath, text: PolicyText): Generator<ModelSealError> {
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    for (const key of issue.keys) {
       const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path)}` : ''}.`
-      return invalidPolicy(text, sentence, text.position(path, key))
-    })
+      yield invalidPolicy(text, sentence, text.position(path, key))
+    }
+    return
   }
   if (issue.code === 'invalid_union') {
     const meant = meantBranch(issue.errors)
-    if (meant) return meant.flatMap((inner) => schemaProblems(inner, path, text))
-    return [text.fault(path, sentence(path, alternatives(issue.errors), issue))]
+    if (!meant) yield text.fault(path, sentence(path, alternatives(issue.errors), issue))
+    else for (const inner of meant) yield* schemaProblems(inner, path, text)
+    return
   }
-  return [text.fault(path, sentence(path, issue.message, issue))]
+  yield text.fault(path, sentence(path, issue.message, issue))
 }
 
 /**
@@ -42,6 +44,8 @@ export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
         : `expected at least ${bound(issue.minimum, issue.origin)}`
     case 'too_big':
       return `expected at most ${bound(issue.maximum, issue.origin)}`
+    case 'unrecognized_keys':
+      return 'expected known fields only'
     case 'invalid_key':
       return 'expected a name of 1 to 200 characters'
     default:
