@@ -1,9 +1,11 @@
 import Module, { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { ModelSealError, shown } from '@modelseal/core/errors'
+import { whileRunning } from './engines.ts'
+import { marksIn } from './marks.ts'
 import { refuse } from './mode.ts'
 import { guardOnnxRuntime, type OnnxRuntimeExports } from './onnxruntime.ts'
-import { guardTensorFlow, isTensorFlow } from './tensorflow.ts'
+import { guardTensorFlow, isTensorFlow, isTensorFlowFile } from './tensorflow.ts'
 
 /**
  * Guards the runtimes among the modules of this thread, as they are loaded.
@@ -18,8 +20,11 @@ export function guardModules(): void {
       // Without a source, import() has the CommonJS loader take the file, as it does where there are no hooks.
       if (loaded.format === 'commonjs' && url.startsWith('file:') && context.conditions.includes('import'))
         return { ...loaded, source: undefined }
-      if (TEXTS.has(loaded.format ?? '') && textOf(loaded.source).includes(LOADER_MARK))
-        refuseInlinedRuntime(url.startsWith('file:') ? fileURLToPath(url) : url)
+      if (TEXTS.has(loaded.format ?? '')) {
+        const file = url.startsWith('file:') ? fileURLToPath(url) : url
+        const { loaders, core } = marksIn(textOf(loaded.source))
+        if (loaders || (core && !isTensorFlowFile(file))) refuseInlinedRuntime(file)
+      }
       return loaded
     },
   })
@@ -33,9 +38,9 @@ function guardCommonJs(): void {
   const prototype = Module.prototype as unknown as Compiler
   const compile = prototype._compile
   prototype._compile = function (content, filename, ...rest) {
-    const hasLoaders = content.includes(LOADER_MARK)
-    if (hasLoaders && !PACKAGE.test(filename)) refuseInlinedRuntime(filename)
-    const result = compile.call(this, content, filename, ...rest)
+    const { loaders: hasLoaders, core } = marksIn(content)
+    if ((hasLoaders || core) && !isTensorFlowFile(filename)) refuseInlinedRuntime(filename)
+    const result = whileRunning(filename, () => compile.call(this, content, filename, ...rest))
     const { exports } = this
     if (isOnnxRuntime(exports)) guardOnnxRuntime(exports)
     // Programs have functions of the same names, but not these words.
@@ -54,7 +59,7 @@ interface Compiler {
 
 /** True for the exports of a file that would have been guarded. */
 export function isRuntime(exports: unknown, file: string): boolean {
-  return isOnnxRuntime(exports) || (PACKAGE.test(file) && isTensorFlow(exports))
+  return isOnnxRuntime(exports) || (isTensorFlowFile(file) && isTensorFlow(exports))
 }
 
 /** onnxruntime-common, and what passes all of it on. */
@@ -64,15 +69,6 @@ function isOnnxRuntime(exports: unknown): exports is OnnxRuntimeExports {
   const { InferenceSession } = exports as Partial<OnnxRuntimeExports>
   return typeof InferenceSession === 'function' && 'create' in InferenceSession
 }
-
-/** A file of one of TensorFlow.js's packages. */
-const PACKAGE = /[\\/]node_modules[\\/]@tensorflow[\\/]tfjs[\w-]*[\\/]/
-
-/**
- * Words of the functions of TensorFlow.js that load models, which also minifiers leave alone. In two
- * parts, so that this file does not have them itself.
- */
-const LOADER_MARK = ['Cannot proceed with model loading ', 'because the IOHandler provided'].join('')
 
 /** The file of tfjs-node that loads SavedModels calls this method of its backend. */
 const SAVED_MODEL_MARK = 'loadSavedModelMetaGraph'

@@ -3,6 +3,7 @@ import { ModelSealError, shown } from '@modelseal/core/errors'
 import { fixEnvironment } from '@modelseal/core/environment'
 import { guardAddons } from './addons.ts'
 import { guardChildren, handedEnvironment } from './children.ts'
+import { guardEngines } from './engines.ts'
 import { mode, reportTolerated } from './mode.ts'
 import { guardModules, isRuntime } from './modules.ts'
 import { guardThreads } from './threads.ts'
@@ -26,6 +27,7 @@ export function start(): void {
   }
   fixEnvironment(handedEnvironment())
   refuseLoadedRuntimes()
+  guardEngines()
   if (mode() === 'audit') reportTolerated()
   guardAddons()
   guardModules()

@@ -27,6 +27,11 @@ export function isTensorFlow(exports: unknown): exports is TensorFlowExports {
   return isObject(exports) && LOADERS.some((name) => typeof ownValue(exports, name) === 'function')
 }
 
+/** True for a file of one of TensorFlow.js's packages. */
+export function isTensorFlowFile(file: string): boolean {
+  return /[\\/]node_modules[\\/]@tensorflow[\\/]tfjs[\w-]*[\\/]/.test(file)
+}
+
 const LOADERS = ['loadGraphModel', 'loadLayersModel', 'loadSavedModel'] as const
 
 const FORMATS = {
