@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { jobsOf, openFilesIn, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
-import { closeHashPool } from './pool.ts'
+import { closeHashPool, configureHashing } from './pool.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
@@ -212,4 +212,29 @@ test('a tiny model starts no worker', async () => {
   expect(ownPool().completed).toBe(0)
   await hashFiles(await jobsOf(scratch({ a: randomBytes(8 * MIB) })), { hashType: 'sha256' })
   expect(ownPool().completed).toBe(1)
+})
+
+test('an operation does not wait for the end of others that keep all threads busy', async () => {
+  configureHashing({ maxThreads: 2 })
+  const hostile = scratch()
+  expect(spawnSync('truncate', ['-s', '300G', join(hostile, 'a')]).status).toBe(0)
+  const stop = new AbortController()
+  const endless = [1, 2, 3, 4].map(async () =>
+    hashFiles(await jobsOf(hostile), { hashType: 'sha256', signal: stop.signal }).catch((error: unknown) => error),
+  )
+  try {
+    while (ownPool().queueSize === 0) await setImmediate()
+    const content = randomBytes(12 * MIB)
+    // Both what has one batch and what has several, and bytes that are kept.
+    const [whole] = await hashFiles(await jobsOf(scratch({ content }), true), { hashType: 'sha256' })
+    expect([whole?.digests, sha256(new Uint8Array(whole!.bytes!))]).toEqual([[sha256(content)], sha256(content)])
+    const small = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, `content ${i}`]))
+    const results = await hashFiles(await jobsOf(scratch(small)), { hashType: 'sha256' })
+    expect(new Set(results.map(({ digests }) => digests[0])).size).toBe(3_000)
+  } finally {
+    stop.abort()
+    await Promise.all(endless)
+    configureHashing()
+    await closeHashPool()
+  }
 })

@@ -4,7 +4,7 @@ import type { HashType } from './algorithms.ts'
 import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { hashingThreads, type Threads } from './pool.ts'
+import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
 
@@ -39,7 +39,7 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   const threads = hashingThreads(work, jobs[0]?.file.path ?? '')
   if (work < INLINE_WORK || (threads.callingThread && isForOne(jobs, total, threads)))
     return hashInline(jobs, total, guarded)
-  return hashInThreads(jobs, total, threads, guarded)
+  return asOperation(() => hashInThreads(jobs, total, threads, guarded))
 }
 
 /**

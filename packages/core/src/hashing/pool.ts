@@ -54,12 +54,14 @@ interface HashingState {
   own?: OwnPool | undefined
   /** Of the operations that run now. */
   readAheads: Set<ReadAheadMemory>
+  /** How many operations use threads now. */
+  operations: number
 }
 
 // The ESM and the CommonJS build of this module share one pool.
-const STATE = Symbol.for('modelseal.hashing/3')
+const STATE = Symbol.for('modelseal.hashing/4')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
-const state = (registry[STATE] ??= { options: {}, readAheads: new Set() })
+const state = (registry[STATE] ??= { options: {}, readAheads: new Set(), operations: 0 })
 
 /**
  * Sets how all hashing of this process uses threads, from the next operation on; without options it
@@ -139,6 +141,21 @@ export function hashingThreads(work: number, path: string): Threads {
 /** Whether a calling thread hashes: it may, and reads of the file at `path` do not take any time. */
 export function callingThreadHashes(path: string): boolean {
   return state.options.callingThread === true && foreignFileSystem(path) === undefined
+}
+
+/** How many operations use threads now. */
+export function runningOperations(): number {
+  return state.operations
+}
+
+/** Counts an operation as long as it runs. */
+export async function asOperation<T>(run: () => Promise<T>): Promise<T> {
+  state.operations++
+  try {
+    return await run()
+  } finally {
+    state.operations--
+  }
 }
 
 /** The operations whose threads may read ahead. */

@@ -38,3 +38,13 @@ export function hasStarted(memory: SharedArrayBuffer): boolean {
 export function bytesDone(memory: SharedArrayBuffer): number {
   return Number(Atomics.load(new BigInt64Array(memory), BYTES_DONE))
 }
+
+/** Memory by which one of two threads takes a batch. */
+export function newClaim(): SharedArrayBuffer {
+  return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+}
+
+/** True for the first that asks. */
+export function claim(memory: SharedArrayBuffer): boolean {
+  return Atomics.exchange(new Int32Array(memory), 0, 1) === 0
+}

@@ -2,8 +2,9 @@ import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
 import { at, BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
-import { hashHere, hashThere, readAhead, type Batch } from './hash-batch.ts'
+import { hashHere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
+import { hashThereOrHere } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { newReadAhead, releaseReaders } from './read-ahead.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
@@ -62,7 +63,7 @@ export async function spread(
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
         const task: Batch = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
-        take(batch, here ? await hashHere(task) : await hashThere(threads.pool(), task))
+        take(batch, here ? await hashHere(task) : await hashThereOrHere(threads.pool(), task))
       } catch (error) {
         failed(error)
       } finally {

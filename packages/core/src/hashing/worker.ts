@@ -5,13 +5,15 @@ import { hashFile, type HashJob } from './hash-file.ts'
 import { packDigests, unpackJobs, type PackedJobs } from './message.ts'
 import { BytesAhead, type ReadAheadMemory } from './read-ahead.ts'
 import { readFilesAhead } from './read-file-ahead.ts'
-import { sharedControl, tellStarted } from './shared-control.ts'
+import { claim, sharedControl, tellStarted } from './shared-control.ts'
 
 /** One message to a worker: several small files, or one large one. */
 export interface HashBatch {
   jobs: PackedJobs
   hashType: HashType
   control: SharedArrayBuffer
+  /** Where the calling thread may have taken it meanwhile. */
+  claim?: SharedArrayBuffer | undefined
   /** For a single job that another thread may read ahead for. */
   ahead?: { memory: ReadAheadMemory; piece: number } | undefined
   /** Where kept bytes are sent, so that they are moved and not copied. */
@@ -26,6 +28,7 @@ export type HashBatchResult = { digests: string[] } | { error: SerializedError }
 
 /** A worker's task: hashes files. */
 export function hashBatch(batch: HashBatch): HashBatchResult {
+  if (batch.claim && !claim(batch.claim)) return { digests: packDigests([]) } // nobody waits for these
   const control = sharedControl(batch.control)
   tellStarted(batch.control)
   const ahead = batch.ahead && new BytesAhead(batch.ahead.memory, batch.ahead.piece, control)
