@@ -19,6 +19,7 @@ const FLOORS = [
   'hashing',
   'source',
   'events',
+  'snapshot',
   'environment',
   'errors',
 ]

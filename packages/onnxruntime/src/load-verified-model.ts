@@ -1,4 +1,4 @@
-import type { OpenOptions, Verdict } from '@modelseal/core'
+import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { createVerified, type ModelEntry } from './open-onnx.ts'
 
@@ -35,7 +35,7 @@ export interface LoadedModel {
  * const { session, verdict } = await loadVerifiedModel('models/vad/silero_vad.onnx', { policy: 'trust-policy.yaml' })
  * ```
  */
-export async function loadVerifiedModel(source: string | ModelEntry, options: LoadOptions = {}): Promise<LoadedModel> {
-  const { session, ...open } = options
+export async function loadVerifiedModel(source: string | ModelEntry, options?: LoadOptions): Promise<LoadedModel> {
+  const { session, ...open } = loadOptions(options, ['session'])
   return createVerified({ env, InferenceSession }, source, open, session)
 }

@@ -1,4 +1,4 @@
-import type { OpenOptions } from '@modelseal/core'
+import { openOptions, type OpenOptions } from '@modelseal/core'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { createVerified, type OnnxRuntime } from './open-onnx.ts'
 
@@ -11,6 +11,7 @@ import { createVerified, type OnnxRuntime } from './open-onnx.ts'
  * further files are refused, too. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`.
  *
  * @param ort `onnxruntime-node`
+ * @param given options of every load, as they are now: relative paths are those of the present working directory
  * @returns a function that rejects with a `ModelSealError`, as `loadVerifiedModel` does
  * @example
  * ```ts
@@ -21,8 +22,9 @@ import { createVerified, type OnnxRuntime } from './open-onnx.ts'
  */
 export function verified<T extends OnnxRuntime>(
   ort: T,
-  options: OpenOptions = {},
+  given?: OpenOptions,
 ): { createSession: T['InferenceSession']['create'] } {
+  const options = openOptions(given)
   return {
     async createSession(source: unknown, sessionOptions?: unknown) {
       return (await createVerified(ort, source, options, sessionOptions)).session

@@ -1,4 +1,4 @@
-import type { OpenOptions, Verdict } from '@modelseal/core'
+import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
 import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
 export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
@@ -35,9 +35,9 @@ export type LoadedModel<T extends TensorFlow> = {
 export async function loadVerifiedModel<T extends TensorFlow>(
   tf: T,
   path: string,
-  options: LoadOptions<T> = {},
+  options?: LoadOptions<T>,
 ): Promise<LoadedModel<T>> {
-  const { load, ...open } = options
+  const { load, ...open } = loadOptions(options, ['load'])
   await using opened = await openArtifacts(tf, path, open, load)
   const { format } = opened.gathered
   const model = await handOver(tf, format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel', opened, [])

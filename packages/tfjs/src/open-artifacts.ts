@@ -7,6 +7,7 @@ import {
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
+import { absolutePath } from '@modelseal/core/environment'
 import type { io } from '@tensorflow/tfjs'
 import { claimedFormat } from './claimed-format.ts'
 import { checkedLoadOptions, withRequest } from './load-options.ts'
@@ -54,7 +55,8 @@ export async function openArtifacts(
   given: OpenOptions,
   givenLoadOptions: unknown,
 ): Promise<OpenedArtifacts> {
-  const { path, handlerOptions } = modelPlace(source, tf)
+  const { path: named, handlerOptions } = modelPlace(source, tf)
+  const path = /^https?:/i.test(named) ? named : absolutePath(named)
   const loadOptions = checkedLoadOptions(merged(handlerOptions, givenLoadOptions), path)
   const options = withRequest(given, loadOptions)
   const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(path)) }

@@ -1,4 +1,4 @@
-import type { OpenOptions } from '@modelseal/core'
+import { openOptions, type OpenOptions } from '@modelseal/core'
 import { loadSavedModel } from './load-saved-model.ts'
 import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
@@ -20,6 +20,7 @@ export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | '
  * `VERDICT_CHANNEL` of `@modelseal/core`.
  *
  * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
+ * @param given options of every load, as they are now: relative paths are those of the present working directory
  * @returns functions that reject with a `ModelSealError`: what `openVerifiedModel` throws, before
  * tf sees a byte, such as `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`, `HTTP_…`; `INVALID_ARGUMENT` (a
@@ -32,7 +33,8 @@ export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | '
  * const model = await loadGraphModel('https://models.example/blazeface/model.json')
  * ```
  */
-export function verified<T extends TensorFlow>(tf: T, options: OpenOptions = {}): VerifiedLoaders<T> {
+export function verified<T extends TensorFlow>(tf: T, given?: OpenOptions): VerifiedLoaders<T> {
+  const options = openOptions(given)
   const loader =
     (name: 'loadGraphModel' | 'loadLayersModel') =>
     async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {

@@ -1,4 +1,4 @@
-import type { OpenOptions, Verdict } from '@modelseal/core'
+import { openOptions, type OpenOptions, type Verdict } from '@modelseal/core'
 import { divideEnv } from './closed-env.ts'
 import {
   checkLibrary,
@@ -21,6 +21,7 @@ import { loadVerified, type Loader } from './load-verified.ts'
  * loaded by its own functions, at the same time, too, is not touched.
  *
  * @param transformers the module `@huggingface/transformers`, version 4
+ * @param given options of every load, as they are now: relative paths are those of the present working directory
  * @returns functions that reject with a `ModelSealError`: what `openVerifiedModel` throws, before
  * Transformers.js loads anything, such as `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`,
  * `SIGNER_NOT_TRUSTED`, `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`;
@@ -35,11 +36,12 @@ import { loadVerified, type Loader } from './load-verified.ts'
  * const embed = await pipeline('feature-extraction', 'models/all-MiniLM-L6-v2')
  * ```
  */
-export function verified<T extends Transformers>(transformers: T, options: OpenOptions = {}): Loaders<T> {
+export function verified<T extends Transformers>(transformers: T, given?: OpenOptions): Loaders<T> {
+  const options = openOptions(given)
   checkLibrary(transformers)
   divideEnv(transformers.env)
-  const load = async (loader: Loader, directory: unknown, given: unknown) => {
-    const { loaded, verdict } = await loadVerified(transformers, loader, directory, options, given)
+  const load = async (loader: Loader, directory: unknown, own: unknown) => {
+    const { loaded, verdict } = await loadVerified(transformers, loader, directory, options, own)
     if (typeof loaded === 'object' || typeof loaded === 'function') verdicts.set(loaded as object, verdict)
     return loaded
   }

@@ -7,7 +7,7 @@ import { ruleForMemory } from '../policy/memory-rule.ts'
 import type { Policy } from '../policy/policy.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { OpenOptions } from './open-options.ts'
+import { openOptions, type OpenOptions } from './open-options.ts'
 import { readPolicy } from './read-policy.ts'
 import { hashTypesOf } from './revoked-files.ts'
 import { holdsInAudit } from './tolerate.ts'
@@ -30,9 +30,10 @@ import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
  */
 export function judgeMemory(
   bytes: Uint8Array | undefined,
-  options: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined } = {},
+  given?: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined },
 ): Promise<Verdict> {
-  const verdict = emptyVerdict('.', options)
+  const options = openOptions(given) as Readonly<NonNullable<typeof given>>
+  const verdict = emptyVerdict('/', options)
   verdict.model.path = 'memory:'
   const trace: LoadTrace = { model: verdict.model.path, verdict }
   return traceLoad(trace, async () => {
@@ -55,10 +56,13 @@ async function judge(
   verdict: Verdict,
 ): Promise<void> {
   const reading: { policy?: Policy } = {}
+  // Begun before anything is waited for: what counts is where the process is at the call.
+  const policyRead = timed(verdict, 'policy', () => readPolicy(options.policy, Date.now(), verdict, reading))
+  policyRead.catch(() => {})
   const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
   verdict.model.path += digest ?? ''
   try {
-    const policy = await timed(verdict, 'policy', () => readPolicy(options.policy, Date.now(), verdict, reading))
+    const policy = await policyRead
     await checking(verdict, 'rule', (tell) => {
       const { name, mode, reason } = ruleForMemory(policy, { digest, format: options.format })
       verdict.rule = name

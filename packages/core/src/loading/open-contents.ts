@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { Contents } from '../manifest/contents.ts'
 import { nameWithin } from '../manifest/ignores.ts'
 import type { Revocations } from '../policy/revocations.ts'
@@ -57,7 +58,7 @@ export async function openContents(
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
   const further = new RevokedFiles(revocations, hashTypesBeside(manifest.serialization, revocations), when)
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
-  const options = { ignored, ignoreUnsignedFiles, signal, onProgress, further, limit }
+  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, signal, onProgress, further, limit })
   const contents = await Contents.compareNames(source, manifest, options)
   if (rule.require.files !== 'loaded') contents.checkSizes()
   const warm = await WarmLoad.start(contents, source, signature, rule, now)

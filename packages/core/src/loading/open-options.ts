@@ -1,4 +1,5 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
+import { absolutePath } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
@@ -6,6 +7,8 @@ import type { Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import type { WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http-options.ts'
+import { isHttpUrl } from '../source/http-source.ts'
+import { listCopy, plainCopy, snapshot, type Copy, type Shape } from '../snapshot.ts'
 import type { Isolation } from './isolation.ts'
 
 export interface OpenOptions {
@@ -45,35 +48,66 @@ export interface OpenOptions {
   onProgress?: ProgressCallback | undefined
 }
 
-const OPTIONS = [
-  'policy',
-  'signature',
-  'format',
-  'url',
-  'isolation',
-  'maxBundleBytes',
-  'http',
-  'audit',
-  'maxBytes',
-  'signal',
-  'onProgress',
-] as const satisfies (keyof OpenOptions)[]
+/** What is a URL has no working directory; what is no path is refused below. */
+const path: Copy = (value) =>
+  typeof value !== 'string' || value === '' || isHttpUrl(value) ? value : absolutePath(value)
+
+const HTTP: Shape<HttpOptions> = {
+  headers: plainCopy,
+  redirectOrigins: listCopy,
+  maxBytes: true,
+  idleTimeout: true,
+  totalTimeout: true,
+}
+
+const OPTIONS: Shape<OpenOptions> = {
+  policy: path,
+  signature: path,
+  format: (value) => (typeof value === 'object' && value !== null ? formats(value as PossibleFormats) : value),
+  url: true,
+  isolation: true,
+  maxBundleBytes: true,
+  http: (value) => snapshot(value as HttpOptions, HTTP, 'the option "http"'),
+  audit: true,
+  maxBytes: true,
+  signal: true,
+  onProgress: true,
+}
+
+function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
+  return Object.freeze({ oneOf: listCopy(oneOf) as PossibleFormats['oneOf'], claimed })
+}
 
 /**
- * Refuses options that are none, and values that are unusable as a path.
+ * The options of a load as they are at this moment, with absolute paths. Taken before the first `await` of a load,
+ * so that neither a change of the working directory nor one of the options counts for a load that has begun.
  *
  * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
  * happens to be found.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that do not exist, and for values that are no path
+ * @example
+ * ```ts
+ * const options = openOptions({ policy: 'trust-policy.yaml' })
+ * process.chdir('/') // the policy is still the one that was meant
+ * await using model = await openVerifiedModel('/srv/models/vad', options)
+ * ```
  */
-export function checkOptions(options: OpenOptions): void {
-  const known: readonly string[] = OPTIONS
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) {
-    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of a verified load.`, {
-      expected: OPTIONS.join(', '),
-      found: shown(unknown),
-    })
-  }
+export function openOptions(given: OpenOptions | undefined): Readonly<OpenOptions> {
+  return checked(snapshot(given, OPTIONS, 'a verified load'))
+}
+
+/**
+ * As {@link openOptions}, for a loader that has further options of its own, which are read once and passed on.
+ *
+ * @throws {@link ModelSealError} as there
+ */
+export function loadOptions<O extends OpenOptions>(given: O | undefined, further: readonly (keyof O & string)[]): O {
+  const own = Object.fromEntries(further.map((name) => [name, true as const]))
+  return checked(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load')) as O
+}
+
+function checked<O extends OpenOptions>(options: O): O {
   for (const name of ['policy', 'signature'] as const) {
     const value: unknown = options[name]
     if (value === undefined || (typeof value === 'string' && value !== '')) continue
@@ -83,6 +117,7 @@ export function checkOptions(options: OpenOptions): void {
       found: typeof value === 'string' ? 'an empty string' : typeof value,
     })
   }
+  return options
 }
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a value that is not one of those that there are */

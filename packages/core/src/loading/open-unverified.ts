@@ -4,6 +4,7 @@ import type { Manifest } from '../manifest/manifest.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { manifestOf } from '../signing/sign-model.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { SizeLimit } from '../source/size-limit.ts'
 import { allOf, EnteredFiles } from './entered-files.ts'
@@ -38,7 +39,11 @@ export async function openUnverified(
   if (!revocations.concernsModels) return UnverifiedFiles.open(root, found?.entry, revoked, options)
   // Left out even where it cannot be read, or is not there: it never counts as content.
   const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const manifest = await unrevokedModel(root, revocations, { ignorePaths: ['model.sig', ...bundles], signal, limit })
+  const manifest = await unrevokedModel(
+    root,
+    revocations,
+    withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit }),
+  )
   const entered = new EnteredFiles(manifest)
   return UnverifiedFiles.open(root, found?.entry, allOf([entered, revoked]), options)
 }

@@ -1,4 +1,5 @@
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
+import { absolutePath } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { judge } from '../policy/judge.ts'
 import { chooseRule, type ChosenRule } from '../policy/choose-rule.ts'
@@ -16,7 +17,7 @@ import { isDirectory, isHttpUrl } from '../source/http-source.ts'
 import type { FoundHttpModel } from './http-model.ts'
 import { openUnverifiedHttp } from './open-unverified-http.ts'
 import { AllowedIsolation } from './isolation.ts'
-import { checkChoices, checkOptions, type OpenOptions } from './open-options.ts'
+import { checkChoices, openOptions, type OpenOptions } from './open-options.ts'
 import { concernsClaims, openUnverified } from './open-unverified.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import { LoadedFormat, saidFormats } from './loaded-format.ts'
@@ -110,11 +111,12 @@ export async function openVerifiedModel<T>(
   gather: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T>>
 export async function openVerifiedModel<T>(
-  path: string,
-  options: OpenOptions = {},
+  given: string,
+  givenOptions?: OpenOptions,
   gather?: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T | undefined>> {
-  checkOptions(options)
+  const options = openOptions(givenOptions)
+  const path = isHttpUrl(given) ? given : absolutePath(given)
   const verdict = emptyVerdict(path, options)
   const trace: LoadTrace = { model: verdict.model.path }
   return traceLoad(trace, async () => {

@@ -1,5 +1,6 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { readPolicySources, type PolicySource } from './include.ts'
 import type { Policy } from './policy.ts'
 import { Revocations } from './revocations.ts'
@@ -35,7 +36,7 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const timestampAuthorities = [...roots.values()].flatMap((root) =>
     root.kind === 'timestampAuthorities' ? root.certificates : [],
   )
-  const policy = { path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files }
+  const policy = withoutPrototype({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
   return { policy, sources, problems }
 }
 

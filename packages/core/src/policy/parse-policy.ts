@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type Node } from 'yaml'
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
 import { MAX_PROBLEMS, readYaml, type TextFault } from './read-yaml.ts'
@@ -35,8 +36,11 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   const text = new PolicyText(file, document, lines)
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true, error: expectation })
-  if (parsed.success) return { text, file: parsed.data, problems: [] }
+  const parsed = schema.safeParse(parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 })), {
+    reportInput: true,
+    error: expectation,
+  })
+  if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
   const [problem, ...others] = firstProblems(parsed.error.issues, text)
   return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
 }

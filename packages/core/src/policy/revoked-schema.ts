@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { faultyEnd, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema, timeSchema } from './text-schema.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 /** `revoked`: what no rule can accept. */
 
@@ -27,10 +28,12 @@ const certificate = z
     ...window,
   })
   .refine(
-    ({ fingerprint, serial, issuer }) =>
-      fingerprint === undefined
+    (given) => {
+      const { fingerprint, serial, issuer } = parsedWithoutPrototypes(given)
+      return fingerprint === undefined
         ? serial !== undefined && issuer !== undefined
-        : serial === undefined && issuer === undefined,
+        : serial === undefined && issuer === undefined
+    },
     { error: 'expected a fingerprint, or serial and issuer' },
   )
 
@@ -53,7 +56,8 @@ const entries = {
 }
 
 // Windows are checked for all lists at once, which a policy of ten thousand revocations notices.
-export const revokedSchema = z.strictObject(entries).superRefine((revoked, context) => {
+export const revokedSchema = z.strictObject(entries).superRefine((given, context) => {
+  const revoked = parsedWithoutPrototypes(given)
   for (const [list, items = []] of Object.entries(revoked)) {
     for (const [index, item] of items.entries()) {
       const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)

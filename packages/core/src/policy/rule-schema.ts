@@ -13,6 +13,7 @@ import {
   timeSchema,
   urlGlobSchema,
 } from './text-schema.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 /** `rules`: who may sign what, and what else is asked for. */
 
@@ -117,7 +118,8 @@ export const ruleSchema = z
     threshold: z.int().min(1).optional().describe('How many distinct signers of the list are needed. Default 1.'),
     require: requireSchema.optional(),
   })
-  .superRefine((rule, context) => {
+  .superRefine((given, context) => {
+    const rule = parsedWithoutPrototypes(given)
     const fault = (path: string[], message: string, input?: unknown) =>
       context.addIssue({ code: 'custom', path, message, input })
     if (rule.match.memory !== undefined) {

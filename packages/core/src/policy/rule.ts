@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import type { PolicySource } from './include.ts'
 import { compileMatch, type RuleMatch } from './match.ts'
@@ -89,11 +90,11 @@ function compileRule(
   return {
     name: rule.name,
     file: resolve(source.text.path),
-    match: compileMatch(rule.match, source.directory),
+    match: withoutPrototype(compileMatch(rule.match, source.directory)),
     mode: rule.mode ?? 'enforce',
     reason: rule.reason,
     threshold: rule.threshold ?? 1,
-    require: compileRequirements(rule.require ?? {}),
+    require: withoutPrototype(compileRequirements(rule.require ?? withoutPrototype({}))),
     signers: signers.flatMap((signer, index) => {
       const place = [...at, 'signers', index]
       const text = JSON.stringify(signer)

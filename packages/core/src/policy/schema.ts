@@ -3,6 +3,7 @@ import { revokedSchema } from './revoked-schema.ts'
 import { ruleSchema } from './rule-schema.ts'
 import { durationSchema, fileSchema, nameSchema, timeSchema } from './text-schema.ts'
 import { trustRootSchema } from './trust-schema.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 /**
  * The trust policy's one definition: what a file may say, the TypeScript types of it, and the
@@ -19,7 +20,8 @@ export const policySchema = z
     rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches decides.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
   })
-  .superRefine((policy, context) => {
+  .superRefine((given, context) => {
+    const policy = parsedWithoutPrototypes(given)
     if (policy.maxAge !== undefined && policy.issued === undefined)
       context.addIssue({
         code: 'custom',

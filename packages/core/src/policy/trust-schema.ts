@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { faultyEnd, fileSchema, timeSchema } from './text-schema.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 /** `trustRoots`: what proves a signature, by name. One kind each. */
 
@@ -9,7 +10,8 @@ const keyFileSchema = z
     notBefore: timeSchema.optional().describe('Signatures from before this time do not count.'),
     notAfter: timeSchema.optional().describe('Signatures from this time on do not count.'),
   })
-  .superRefine(({ notBefore, notAfter }, context) => {
+  .superRefine((given, context) => {
+    const { notBefore, notAfter } = parsedWithoutPrototypes(given)
     const fault = faultyEnd(notBefore, notAfter)
     if (fault) context.addIssue({ ...fault, path: ['notAfter'] })
   })

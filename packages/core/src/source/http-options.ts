@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 
 /** How a model is fetched over HTTP. */
 export interface HttpOptions {
@@ -34,7 +35,7 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
-export function checkedHttpOptions(options: HttpOptions = {}): CheckedHttpOptions {
+export function checkedHttpOptions(options: HttpOptions = withoutPrototype({})): CheckedHttpOptions {
   const { headers = {}, redirectOrigins = [], maxBytes, idleTimeout, totalTimeout, ...unknown } = options
   const [name] = Object.keys(unknown)
   if (name !== undefined)

@@ -1,0 +1,92 @@
+import { types } from 'node:util'
+import { ModelSealError, shown } from './errors.ts'
+
+/** Makes the value of one option independent of the caller: an absolute path, a copy of a list. */
+export type Copy = (value: unknown) => unknown
+
+/** How each option is copied; true for what is passed on as it is: text, numbers, signals, callbacks. */
+export type Shape<O> = Readonly<Record<keyof O & string, Copy | true>>
+
+/**
+ * The options of a call as they are at this moment: frozen, and without a prototype. Every known option is read
+ * exactly once, so a getter or a proxy cannot answer the check and the use differently, and what the program changes
+ * afterwards has no effect. An option that is not given is `undefined` in the snapshot itself, so that nothing on
+ * `Object.prototype` can stand in for it, in copies of it either.
+ *
+ * @param of what the options belong to, for the refusal of unknown ones
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an option that is not in the shape
+ */
+export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
+  const known = Object.keys(shape) as (keyof O & string)[]
+  const options = optionsOf(given, of)
+  const unknown = namesOf(options).find((name) => !Object.hasOwn(shape, name))
+  if (unknown !== undefined) {
+    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of ${of}.`, {
+      expected: known.join(', '),
+      found: shown(unknown),
+    })
+  }
+  const copied = Object.create(null) as Record<string, unknown>
+  for (const name of known) {
+    const value = valueOf(options, name)
+    const copy = shape[name]
+    copied[name] = value === undefined || copy === true ? value : copy(value)
+  }
+  return Object.freeze(copied) as Readonly<O>
+}
+
+/** An independent list; what is no list is left for the check of the option to refuse. */
+export const listCopy: Copy = (value) => (Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value)
+
+/** An independent object with the same properties, each read once, and no prototype. */
+export const plainCopy: Copy = (value) =>
+  typeof value === 'object' && value !== null ? Object.freeze(withoutPrototype(value)) : value
+
+/** The same properties, each read once, on an object without a prototype: what is not there is then `undefined`. */
+export function withoutPrototype<T extends object>(given: T): T {
+  const copied = Object.create(null) as Record<string, unknown>
+  for (const name of namesOf(given)) copied[name] = valueOf(given, name)
+  return copied as T
+}
+
+/** Parsed data with no prototypes on any level, so that a field that is missing is missing. */
+export function parsedWithoutPrototypes<T>(value: T): T {
+  if (Array.isArray(value)) return value.map((item: unknown) => parsedWithoutPrototypes(item)) as T
+  if (typeof value !== 'object' || value === null) return value
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return value
+  const copied = Object.create(null) as Record<string, unknown>
+  for (const [name, item] of Object.entries(value)) copied[name] = parsedWithoutPrototypes(item as unknown)
+  return copied as T
+}
+
+function optionsOf(given: unknown, of: string): object {
+  if (given === undefined) return Object.create(null) as object
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given
+  throw new ModelSealError('INVALID_ARGUMENT', `The options of ${of} are not an object.`, {
+    found: given === null ? 'null' : Array.isArray(given) ? 'an array' : typeof given,
+  })
+}
+
+/** Enumerable properties, inherited ones too, but for those of `Object.prototype`. */
+function namesOf(object: object): string[] {
+  return levelsOf(object).flatMap((level) => Object.keys(level))
+}
+
+/** Undefined for what only `Object.prototype` has. */
+function valueOf(object: object, name: string): unknown {
+  const own = levelsOf(object).some((level) => Object.hasOwn(level, name))
+  // A proxy may give what it does not list.
+  if (!own && (!types.isProxy(object) || name in Object.prototype)) return undefined
+  return Reflect.get(object, name) as unknown
+}
+
+/** The object and its prototypes, without the root of all objects of this or another realm. */
+function levelsOf(object: object): object[] {
+  const levels: object[] = [object]
+  for (;;) {
+    const above = Object.getPrototypeOf(levels.at(-1)) as object | null
+    if (above === null || Object.hasOwn(above, 'isPrototypeOf')) return levels
+    levels.push(above)
+  }
+}
