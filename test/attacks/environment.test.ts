@@ -62,12 +62,23 @@ const WAYS = [
   ...('execve' in process ? ['execve'] : []),
 ]
 
+const NAMES = ['spawn-relative', 'spawn-relative-path', 'spawn-alias', 'spawnSync-alias']
+
 describe('under register, the policy and the mode of the process decide', () => {
   const looser = () => JSON.stringify({ MODELSEAL_POLICY: loose, MODELSEAL_MODE: 'audit' })
 
   test('in threads whose own variables say otherwise', () => {
     const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: looser() }
-    expect(run('threads.mjs', [tampered], env).lines).toEqual(Array(11).fill('FILE_MISMATCH'))
+    expect(run('threads.mjs', [tampered], env).lines).toEqual(Array(12).fill('FILE_MISMATCH'))
+  })
+
+  test('in threads of a process with options that no thread can have', () => {
+    // Node.js lets a thread inherit these, and refuses to have it given them.
+    const env = { MODELSEAL_POLICY: workspace.policy, NODE_OPTIONS: '--use-openssl-ca --title=service' }
+    expect(run('threads.mjs', [tampered], { ...env, MODELSEAL_TEST_THREADS: '3' })).toEqual({
+      lines: Array(3).fill('FILE_MISMATCH'),
+      stderr: '',
+    })
   })
 
   test.each(['no variables', 'variables that say otherwise'])('in child processes that have %s', (own) => {
@@ -75,6 +86,13 @@ describe('under register, the policy and the mode of the process decide', () => 
     const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: variables }
     expect(run('children.mjs', [WAYS.join(), tampered], env).lines).toEqual(
       WAYS.flatMap((how) => (how === 'twice' ? [how, 'fork-bare', 'FILE_MISMATCH'] : [how, 'FILE_MISMATCH'])),
+    )
+  })
+
+  test('in child processes that are this Node.js by another name or a relative path', () => {
+    const env = { MODELSEAL_POLICY: workspace.policy }
+    expect(run('children.mjs', [NAMES.join(), tampered], env).lines).toEqual(
+      NAMES.flatMap((how) => [how, 'FILE_MISMATCH']),
     )
   })
 

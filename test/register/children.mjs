@@ -3,6 +3,9 @@
 import child from 'node:child_process'
 import cluster from 'node:cluster'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('./onnx.cjs', import.meta.url))
@@ -10,6 +13,10 @@ const [hows, ...models] = process.argv.slice(2)
 const env = JSON.parse(process.env.MODELSEAL_TEST_ENV ?? '{}')
 const args = [program, ...models]
 const stdio = 'inherit'
+const cwd = dirname(process.execPath)
+const aliases = mkdtempSync(join(tmpdir(), 'modelseal-'))
+symlinkSync(process.execPath, join(aliases, 'an-alias'))
+process.on('exit', () => rmSync(aliases, { recursive: true }))
 const exit = (process) => once(process, 'exit')
 
 const ways = {
@@ -22,6 +29,10 @@ const ways = {
   },
   spawn: () => exit(child.spawn(process.execPath, args, { env, stdio })),
   'spawn-name': () => exit(child.spawn('node', args, { env: { ...env, PATH: process.env.PATH }, stdio })),
+  'spawn-relative': () => exit(child.spawn(`./${basename(process.execPath)}`, args, { env, stdio, cwd })),
+  'spawn-relative-path': () => exit(child.spawn('node', args, { env: { ...env, PATH: '/nowhere:' }, stdio, cwd })),
+  'spawn-alias': () => exit(child.spawn('an-alias', args, { env: { ...env, PATH: aliases }, stdio })),
+  'spawnSync-alias': () => child.spawnSync('an-alias', args, { env: { ...env, PATH: aliases }, stdio }),
   execFile: () => {
     const started = child.execFile(process.execPath, args, { env })
     started.stdout.pipe(process.stdout)

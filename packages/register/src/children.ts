@@ -1,8 +1,8 @@
-import { realpathSync } from 'node:fs'
 import { createRequire, syncBuiltinESMExports } from 'node:module'
-import { basename, delimiter, join } from 'node:path'
+import { resolve } from 'node:path'
 import type * as ChildProcess from 'node:child_process'
 import { encodeEnvironment } from '@modelseal/core/environment'
+import { isThisNode, pathIn } from './this-node.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -19,8 +19,9 @@ export function guardChildren(): void {
     ;(child as unknown as Record<typeof name, Synchronous>)[name] = (file, ...rest) => {
       // The arguments may be left out, or be null.
       const args = Array.isArray(rest[0]) || rest[0] == null ? ((rest.shift() ?? []) as string[]) : []
-      const options = (rest[0] ?? {}) as Pick<ChildProcess.SpawnOptions, 'shell' | 'env'>
-      const guarded = !options.shell && isNode(file, options.env?.['PATH'] ?? process.env['PATH'])
+      const { shell, env = process.env, cwd } = (rest[0] ?? {}) as ChildProcess.SpawnOptions
+      const path = pathIn(Object.keys(env).map((name) => `${name}=${env[name]}`))
+      const guarded = !shell && isThisNode(file, { path, cwd })
       return original(file, guarded ? [...preload(args), ...args] : args, ...rest)
     }
   }
@@ -66,6 +67,7 @@ interface Start {
   /** The first is the name of the process. */
   args?: string[]
   envPairs?: readonly string[]
+  cwd?: string
   /** Given by `fork()`: the Node.js to start. */
   execPath?: unknown
 }
@@ -73,9 +75,8 @@ interface Start {
 function guardStarting(prototype: Starting): void {
   const spawn = prototype.spawn
   prototype.spawn = function (start) {
-    const { file, args = [], envPairs = [], execPath } = start
-    const path = envPairs.findLast((pair) => pair.startsWith('PATH='))?.slice('PATH='.length)
-    if (execPath !== file && !isNode(file, path)) return spawn.call(this, start)
+    const { file, args = [], envPairs = [], execPath, cwd } = start
+    if (execPath !== file && !isThisNode(file, { path: pathIn(envPairs), cwd })) return spawn.call(this, start)
     const [name = file, ...rest] = args
     const guarded = { ...start, args: [name, ...preload(rest), ...rest] }
     return spawn.call(this, Object.setPrototypeOf(guarded, null) as Start)
@@ -88,34 +89,8 @@ function guardReplacing(): void {
   if (!execve) return
   const replace: typeof execve = (file, args = [], env) => {
     const [name = file, ...rest] = args
-    return execve.call(process, file, isNode(file, '') ? [name, ...preload(rest), ...rest] : args, env)
+    const guarded = isThisNode(resolve(file), { path: undefined })
+    return execve.call(process, file, guarded ? [name, ...preload(rest), ...rest] : args, env)
   }
   Object.defineProperty(process, 'execve', { value: replace, configurable: true, writable: true })
-}
-
-const NAMES = /^node(?:js)?(?:\.exe)?$/i
-
-/** True for the executable of this process, by whatever path. */
-function isNode(file: unknown, path: string | undefined): boolean {
-  if (file === process.execPath) return true
-  if (typeof file !== 'string') return false
-  if (/[\\/]/.test(file)) return isThisNode(file)
-  return NAMES.test(basename(file)) && isThisNode(foundIn(path ?? '', file))
-}
-
-function foundIn(path: string, name: string): string | undefined {
-  const directories = path.split(delimiter).filter((directory) => directory !== '')
-  return directories.map((directory) => join(directory, name)).find((file) => realPath(file) !== undefined)
-}
-
-function isThisNode(file: string | undefined): boolean {
-  return file !== undefined && realPath(file) === realPath(process.execPath)
-}
-
-function realPath(file: string): string | undefined {
-  try {
-    return realpathSync(file)
-  } catch {
-    return undefined
-  }
 }

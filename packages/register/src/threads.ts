@@ -12,22 +12,44 @@ const require = createRequire(import.meta.url)
  */
 export function guardThreads(): void {
   const threads = require('node:worker_threads') as typeof WorkerThreads
-  threads.Worker = class Worker extends threads.Worker {
-    constructor(filename: string | URL, options: WorkerThreads.WorkerOptions = {}) {
+  threads.Worker = new Proxy(threads.Worker, {
+    construct(Worker, [filename, options = {}]: [unknown, Options?], newTarget) {
       // Once more for each, since programs can change what threads inherit.
       handToThreads()
-      super(filename, withRegister(options))
-    }
-  }
+      return constructed(
+        waysToStart(options).map((given) => () => Reflect.construct(Worker, [filename, given], newTarget) as object),
+      )
+    },
+  })
   syncBuiltinESMExports()
 }
 
-function withRegister(options: WorkerThreads.WorkerOptions): WorkerThreads.WorkerOptions {
-  const { env = process.env, execArgv, eval: isCode = false } = options
+type Options = WorkerThreads.WorkerOptions
+
+/** Each is tried only where Node.js takes the options of those before it for invalid in a thread. */
+function waysToStart(options: Options): [Options, ...Options[]] {
+  const { execArgv, eval: isCode = false } = options
+  const env = options.env ?? process.env
+  const byArguments = (inherited: string[]) => ({ ...options, execArgv: ['--require', FILE, ...inherited] })
   if (typeof env === 'object') {
     const { NODE_OPTIONS = '' } = env
-    return { ...options, env: { ...env, NODE_OPTIONS: `--require=${JSON.stringify(FILE)} ${NODE_OPTIONS}` } }
+    const byVariable = {
+      ...options,
+      env: { ...env, NODE_OPTIONS: `--require=${JSON.stringify(FILE)} ${NODE_OPTIONS}` },
+    }
+    if (env !== process.env) return [byVariable]
+    // A thread may inherit options that only a whole process can have (--use-openssl-ca), but be given none.
+    return [byVariable, byArguments(execArgv ?? process.execArgv), byArguments(execArgv ?? [])]
   }
   // With the environment of the process, what it started with holds for threads that have no options of their own.
-  return execArgv || isCode ? { ...options, execArgv: ['--require', FILE, ...(execArgv ?? [])] } : options
+  return execArgv || isCode ? [byArguments(execArgv ?? [])] : [options]
+}
+
+function constructed([first, ...others]: (() => object)[]): object {
+  try {
+    return first?.() ?? {}
+  } catch (error) {
+    if (others.length === 0 || (error as NodeJS.ErrnoException).code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error
+    return constructed(others)
+  }
 }
