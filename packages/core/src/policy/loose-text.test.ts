@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { compileLoose, looseForm, looseName } from './loose-text.ts'
+import { looseForm, looseName } from './loose-name.ts'
+import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from './text-schema.ts'
 
 const found = (revoked: TextPattern, name: string) => {

@@ -2,7 +2,8 @@ import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import type { RevokedText } from './revoked-schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
-import { compileLoose, looseForm, looseName, type LooseText } from './loose-text.ts'
+import { looseForm, looseName } from './loose-name.ts'
+import { compileLoose, type LooseText } from './loose-text.ts'
 
 /** When and why something is revoked. */
 export interface Revocation {
