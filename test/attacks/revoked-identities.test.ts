@@ -1,7 +1,7 @@
-import { createPrivateKey, sign } from 'node:crypto'
+import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
-import { publicKeyOf } from '../../packages/core/src/bundle/public-key.ts'
+import { publicKeyOf, type PublicKey } from '../../packages/core/src/bundle/public-key.ts'
 import * as make from '../../packages/core/src/bundle/test-authority.ts'
 import { asn1js } from '../../packages/core/src/bundle/test-authority.ts'
 import { TestSite } from '../../packages/core/src/loading/test-site.ts'
@@ -174,6 +174,58 @@ describe('a signer with a certificate', () => {
     const signers = ['CN=Mallory,O=Acme', 'CN=Another'].map((subject) => ({ certificate: { root: 'acme', subject } }))
     expect(await judge('pair', [], { signers, threshold: 1 })).toBe('accepted')
     expect(await judge('pair', [], { signers, threshold: 2 })).toBe('refused SIGNATURE_THRESHOLD')
+  })
+
+  test('is found by a fingerprint where its certificate does not parse, and by what stands behind one that does not', async () => {
+    const authority = await make.authority('Evil')
+    // More values than are read of a certificate, and none at all.
+    const long = await make.signingLeaf(root, {
+      subject: 'Long',
+      extensions: [named(Array.from({ length: 600 }, (_, index) => text(1, `m${index}@acme.example`)))],
+    })
+    const revoked = async (certificates: readonly Buffer[], list: object) => {
+      const revocations = new Revocations()
+      revocations.add(list)
+      const bundle = { material: { method: 'certificate', certificates } } as unknown as UnverifiedBundle
+      return (await revokedSigner(bundle, revocations, undefined))?.code
+    }
+    for (const unread of [long.der, Buffer.from('no certificate')]) {
+      const byFingerprint = { certificates: [createHash('sha256').update(unread).digest('hex')] }
+      expect(await revoked([unread], byFingerprint)).toBe('CERTIFICATE_REVOKED')
+      expect(await revoked([long.der, root.der, unread], byFingerprint)).toBe('CERTIFICATE_REVOKED')
+      expect(await revoked([root.der], byFingerprint)).toBeUndefined()
+      expect(await revoked([unread, authority.der], { identities: [{ identity: 'CN=Evil' }] })).toBe('IDENTITY_REVOKED')
+      const serial = { serial: authority.x509.serialNumber, issuer: 'CN=Evil' }
+      expect(await revoked([unread, authority.der], { certificates: [serial] })).toBe('CERTIFICATE_REVOKED')
+      expect(
+        await revoked([unread, authority.der], { certificates: [{ ...serial, issuer: 'CN=Root' }] }),
+      ).toBeUndefined()
+    }
+  })
+
+  test('is found by a key that the bundle carries beside the hint of another', async () => {
+    const [mallory, alice] = [await make.signingLeaf(root), await make.signingLeaf(root)].map(({ x509 }) =>
+      publicKeyOf(x509.publicKey),
+    ) as [PublicKey, PublicKey]
+    const rawBytes = Buffer.from(mallory.key.export({ type: 'spki', format: 'pem' }))
+    const revocations = new Revocations()
+    revocations.add({ keys: [mallory.fingerprint] })
+    const revoked = async (material: object) => {
+      const bundle = { material: { method: 'key', ...material } } as unknown as UnverifiedBundle
+      return (await revokedSigner(bundle, revocations, undefined))?.code
+    }
+    expect(await revoked({ rawBytes, hint: alice.fingerprint })).toBe('KEY_REVOKED')
+    expect(await revoked({ hint: mallory.fingerprint.toUpperCase() })).toBe('KEY_REVOKED')
+    expect(await revoked({ rawBytes: Buffer.from('no key'), hint: mallory.fingerprint })).toBe('KEY_REVOKED')
+    expect(await revoked({ rawBytes: Buffer.from('no key'), hint: alice.fingerprint })).toBeUndefined()
+  })
+
+  test('is looked for in turns, and the search can be given up', async () => {
+    const revocations = new Revocations()
+    revocations.add({ keys: ['0'.repeat(64)] })
+    const bundle = { material: { method: 'certificate', certificates: Array(33).fill(root.der) } }
+    const looking = revokedSigner(bundle as unknown as UnverifiedBundle, revocations, undefined, AbortSignal.abort())
+    await expect(looking).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
   test('is found by a fingerprint or serial number as OpenSSL prints it', async () => {

@@ -107,6 +107,11 @@ export class Revocations {
     return this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(fingerprint)}`)
   }
 
+  /** Of a certificate that nobody has parsed. */
+  fingerprint(sha256: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`certificate:${sha256}`, when, 'CERTIFICATE_REVOKED', `The certificate ${sha256}`)
+  }
+
   certificate(
     { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
     when: SignatureBounds | undefined,

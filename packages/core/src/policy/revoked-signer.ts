@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
 import { parsePublicKey } from '../bundle/public-key.ts'
@@ -13,28 +14,45 @@ import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
  * Looks up whom a bundle names as its signer: key, identity, and every certificate that it carries.
  *
  * @param when the signature was made, as far as that is proven
+ * @throws {@link ModelSealError} `ABORTED`
  */
 export async function revokedSigner(
   { material }: UnverifiedBundle,
   revocations: Revocations,
   when: SignatureBounds | undefined,
+  signal?: AbortSignal,
 ): Promise<ModelSealError | undefined> {
   // Parsing what a bundle merely carries is work that its author can multiply.
   if (!revocations.concernsSigners) return undefined
-  if (material.method === 'key') {
-    const fingerprint = keyFingerprint(material)
-    return fingerprint === undefined ? undefined : revocations.key(fingerprint, when)
-  }
+  if (material.method === 'key') return revokedKey(material, revocations, when)
   const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
-  const [leaf, ...authorities] = await factsInTurns(chain)
-  if (!leaf) return undefined
-  const issuers = material.method === 'certificate' ? [leaf.issuer] : await issuersOf(material.certificate, leaf)
+  // By their bytes, before any is parsed: one that does not parse is revoked all the same.
+  const byFingerprint = firstOf(chain, (der) => revocations.fingerprint(sha256(der), when))
+  if (byFingerprint) return byFingerprint
+  const [leaf, ...authorities] = await factsInTurns(chain, signal)
+  const issuers =
+    leaf && material.method === 'sigstore' ? await issuersOf(material.certificate, leaf) : leaf && [leaf.issuer]
   return (
-    (leaf.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
-    revocations.identity({ ...leaf, issuers }, when) ??
+    (leaf?.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
+    (leaf && revocations.identity({ ...leaf, issuers }, when)) ??
     firstOf(authorities, (facts) => facts && revocations.identity({ ...facts, issuers: [facts.issuer] }, when)) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
   )
+}
+
+/** By the hint and by the key itself, of which a bundle may carry either or both. */
+function revokedKey(
+  { hint, rawBytes }: Extract<VerificationMaterial, { method: 'key' }>,
+  revocations: Revocations,
+  when: SignatureBounds | undefined,
+): ModelSealError | undefined {
+  return firstOf([hint?.toLowerCase(), carriedFingerprint(rawBytes)], (fingerprint) =>
+    fingerprint === undefined ? undefined : revocations.key(fingerprint, when),
+  )
+}
+
+function sha256(der: Uint8Array): string {
+  return createHash('sha256').update(der).digest('hex')
 }
 
 /**
@@ -67,7 +85,7 @@ export async function revokedByClaim(
   revocations: Revocations,
   signal: AbortSignal | undefined,
 ): Promise<ModelSealError | undefined> {
-  const revoked = await revokedSigner(bundle, revocations, undefined)
+  const revoked = await revokedSigner(bundle, revocations, undefined, signal)
   if (revoked) return revoked
   if (!revocations.concernsModels) return undefined
   try {
@@ -93,21 +111,23 @@ async function issuersOf(der: Buffer, { issuer }: CertificateFacts): Promise<str
 
 /** The signer's key, whatever the method: one key in two certificates is one signer. */
 export async function signingKeyOf({ material }: UnverifiedBundle): Promise<string | undefined> {
-  if (material.method === 'key') return keyFingerprint(material)
+  if (material.method === 'key') return material.hint ?? carriedFingerprint(material.rawBytes)
   const leaf = material.method === 'certificate' ? material.certificates[0] : material.certificate
   return leaf && (await factsOf(leaf))?.keyFingerprint
 }
 
-function keyFingerprint(material: Extract<VerificationMaterial, { method: 'key' }>): string | undefined {
-  const { hint, rawBytes } = material
-  return hint ?? (rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')).fingerprint))
+function carriedFingerprint(rawBytes: Buffer | undefined): string | undefined {
+  return rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')).fingerprint)
 }
 
 /** One after the other, each in a turn of its own: a certificate may be long, and there may be many. */
-async function factsInTurns(chain: readonly Uint8Array[]): Promise<(CertificateFacts | undefined)[]> {
+async function factsInTurns(
+  chain: readonly Uint8Array[],
+  signal?: AbortSignal,
+): Promise<(CertificateFacts | undefined)[]> {
   const facts: (CertificateFacts | undefined)[] = []
   for (const der of chain) {
-    if (facts.length > 0) await nextTurn(undefined)
+    if (facts.length > 0) await nextTurn(signal)
     facts.push(await factsOf(der))
   }
   return facts
