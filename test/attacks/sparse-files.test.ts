@@ -146,6 +146,23 @@ describe.each([
   })
 })
 
+test.each([
+  ['are two files of one group', { paths: ['weights.bin', 'more.bin'], shape: [LARGE / 4] }, LARGE - 4],
+  ['are strings', { dtype: 'string' }, 256 * 1024 ** 2 + 1],
+  ['have a type that is unknown', { dtype: 'float1', shape: [16] }, LARGE],
+])('weights of TensorFlow.js that %s are bounded', async (_, group, size) => {
+  const { paths = ['weights.bin'], shape = [1], dtype = 'float32' } = group as Partial<Record<string, unknown>>
+  const weightsManifest = [{ paths, weights: [{ name: 'w', shape, dtype }] }]
+  const json = JSON.stringify({ ...(JSON.parse(MODEL_JSON) as object), weightsManifest })
+  const target = await signed(scratch(), 'tfjs', (weights) => {
+    writeTree(dirname(weights), { 'model.json': json, 'more.bin': 'weights' })
+    truncateSync(weights, size)
+  })
+  const outcome = outcomeOf('tfjs', target.path, policyFor(target, 'enforce'), {})
+  expect(outcome.code).toBe('FILE_TOO_LARGE')
+  expectModest('tfjs', outcome)
+})
+
 test('a model file that no format allows is not copied', async () => {
   const target = await signed(scratch(), 'onnx-files')
   truncateSync(join(target.path, 'model.onnx'), 2 ** 31)

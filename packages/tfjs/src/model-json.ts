@@ -19,8 +19,8 @@ export interface ModelJson {
 export interface WeightFile {
   /** Relative to `model.json`. */
   path: string
-  /** What all files of its group hold together; Infinity where shapes and types do not say. */
-  maxBytes: number
+  /** Of the group that it belongs to: what all its files hold together at most. */
+  group: { readonly maxBytes: number }
 }
 
 /** Larger than any model.json, which holds no weights. */
@@ -54,10 +54,10 @@ export async function parseModelJson(bytes: Uint8Array, file: string): Promise<M
     format: formatOf(json['format'], modelTopology, file),
     artifacts,
     weightFiles: groups?.flatMap(({ paths, weights }) => {
-      const maxBytes = bytesOf(weights, Infinity)
-      return paths.map((path) => ({ path, maxBytes }))
+      const group = { maxBytes: mostBytesOf(weights) }
+      return paths.map((path) => ({ path, group }))
     }),
-    weightBytes: bytesOf(artifacts.weightSpecs ?? [], 0),
+    weightBytes: bytesOf(artifacts.weightSpecs ?? [], () => 0),
   }
 }
 
@@ -98,13 +98,27 @@ const VALUE_BYTES: Readonly<Record<string, number>> = {
   complex64: 8,
 }
 
-/** @param unknown bytes of a weight whose size its type does not tell */
-function bytesOf(weights: readonly io.WeightsManifestEntry[], unknown: number): number {
-  return weights.reduce((sum, { shape, dtype, quantization }) => {
+/** Weights that are strings are vocabularies: all of one group together have a few megabytes. */
+const MAX_STRING_BYTES = 256 * 1024 * 1024
+/** No type of TensorFlow has values that take more. */
+const MAX_VALUE_BYTES = 16
+
+function mostBytesOf(weights: readonly io.WeightsManifestEntry[]): number {
+  const strings = weights.some(({ dtype }) => dtype === 'string') ? MAX_STRING_BYTES : 0
+  return strings + bytesOf(weights, ({ dtype }) => (dtype === 'string' ? 0 : MAX_VALUE_BYTES))
+}
+
+/** @param unknown bytes of one value, where the type does not tell */
+function bytesOf(
+  weights: readonly io.WeightsManifestEntry[],
+  unknown: (weight: io.WeightsManifestEntry) => number,
+): number {
+  return weights.reduce((sum, weight) => {
+    const { shape, dtype, quantization } = weight
     if (shape.includes(0)) return sum
     const type: string = quantization?.dtype ?? dtype
-    const bytes = Object.hasOwn(VALUE_BYTES, type) ? VALUE_BYTES[type] : undefined
-    return sum + (bytes === undefined ? unknown : shape.reduce((size, dimension) => size * dimension, bytes))
+    const bytes = (Object.hasOwn(VALUE_BYTES, type) ? VALUE_BYTES[type] : undefined) ?? unknown(weight)
+    return sum + shape.reduce((size, dimension) => size * dimension, bytes)
   }, 0)
 }
 

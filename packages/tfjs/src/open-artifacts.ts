@@ -113,14 +113,14 @@ async function gather(reader: ModelReader, report: FractionReport): Promise<Open
   report.expect(bytes.length + json.weightBytes)
   if (json.weightFiles === undefined) return json
 
-  // A file that is named twice is read once.
-  const limits = new Map<string, number>()
-  const names = json.weightFiles.map(({ path, maxBytes }) => {
+  // A file that is named twice is read once, for the first group that names it.
+  const groups = new Map<string, { readonly maxBytes: number }>()
+  const names = json.weightFiles.map(({ path, group }) => {
     const name = referencedName(entry, path)
-    limits.set(name, Math.max(limits.get(name) ?? 0, maxBytes))
+    if (!groups.has(name)) groups.set(name, group)
     return name
   })
-  const requests = [...limits].map(([name, maxBytes]) => ({ name, maxBytes }))
+  const requests = [...groups].map(([name, together]) => ({ name, together }))
   const buffers = await reader.readAll(requests)
   const byName = new Map(requests.map(({ name }, index) => [name, buffers[index]?.buffer ?? new ArrayBuffer(0)]))
   const weightData = names.map((name) => byName.get(name) ?? new ArrayBuffer(0))

@@ -16,7 +16,7 @@ import { HttpProgress } from './http-progress.ts'
 import { HttpPlacing } from './http-placing.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
-import { fileTooLarge, TOGETHER, type FileRequest } from '../source/size-limit.ts'
+import { fileTooLarge, RequestLimits, type FileRequest } from '../source/size-limit.ts'
 import { hashTypesBeside } from './revoked-files.ts'
 import type { CheckedFiles } from './served-files.ts'
 
@@ -28,14 +28,16 @@ export interface HttpContentsOptions {
   onProgress?: ProgressCallback | undefined
 }
 
+interface LimitedRequest extends FileRequest {
+  /** Of all that is asked for in one call. */
+  limits?: RequestLimits
+}
+
 /** Where the bytes of a file go, before they are hashed. */
 interface Sink {
   /** @returns the bytes where they went */
   add(chunk: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
-
-/** For {@link fileTooLarge}, where the limit is the caller's. */
-export const HTTP_LIMIT = `${TOGETHER} ("http.maxBytes")`
 
 const NOWHERE: Sink = { add: (chunk) => chunk }
 
@@ -110,9 +112,10 @@ export class HttpContents implements CheckedFiles {
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     this.#allowed.checkReading()
     this.#read = true
+    const limits = new RequestLimits()
     return Promise.all(
       requests.map(async (request) => {
-        const buffer = await this.#fetch(request, (length) => new BodyBuffer(request.name, length))
+        const buffer = await this.#fetch({ ...request, limits }, (length) => new BodyBuffer(request.name, length))
         return buffer.finish()
       }),
     )
@@ -139,7 +142,7 @@ export class HttpContents implements CheckedFiles {
     await this.#placing.dispose()
   }
 
-  async #fetch<T extends Sink>(request: FileRequest, sinkFor: (length: number | undefined) => T): Promise<T> {
+  async #fetch<T extends Sink>(request: LimitedRequest, sinkFor: (length: number | undefined) => T): Promise<T> {
     const listed = this.#listed(request.name)
     const { client, source } = this.#model
     const url = urlOf(source, request.name)
@@ -152,17 +155,18 @@ export class HttpContents implements CheckedFiles {
   }
 
   async #receive<T extends Sink>(
-    { name, maxBytes }: FileRequest,
+    request: LimitedRequest,
     listed: ListedFile,
     body: HttpBody,
     sinkFor: (length: number | undefined) => T,
   ): Promise<T> {
+    const { name, maxBytes, limits } = request
     const { hashType, shardSize } = this.#manifest.serialization
     const first = !this.#sizes.has(name)
     const size = listed.size ?? this.#sizes.get(name)
     const limit = Math.min(size ?? maxBytes ?? Infinity, maxBytes ?? Infinity)
     const refuseBeyond = (bytes: number) => {
-      if (bytes <= limit) return
+      if (bytes <= limit) return limits?.check(request, bytes)
       if (bytes > (size ?? Infinity)) throw this.#wrongSize(name, size, `${bytes} bytes or more`)
       throw fileTooLarge(name, limit)
     }
@@ -200,8 +204,8 @@ export class HttpContents implements CheckedFiles {
 
   /** All files together may not be more than the caller has room for. */
   #reserve(name: string, announced: number): void {
-    const { maxBytes } = this.#model.options
-    if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, HTTP_LIMIT)
+    const { maxBytes, what } = this.#model.limit
+    if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, what)
   }
 
   #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, truncateSync } from 'node:fs'
+import { chmodSync, readFileSync, truncateSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openVerifiedModel, type ModelReader } from './open-verified-model.ts'
+import type { FileRequest } from '../source/size-limit.ts'
+import { file, serve, type Answer } from '../testing/http-server.ts'
+import type { OpenOptions } from './open-options.ts'
 import { TestSite } from './test-site.ts'
 
 let site: TestSite
@@ -53,6 +56,13 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
       })
     })
 
+    test('files that belong together are bounded together', async () => {
+      const options = { policy: await policy(mode, revoked) }
+      await expectBoundedTogether((requests) =>
+        openVerifiedModel(site.file('files'), options, (reader) => reader.readAll(requests)),
+      )
+    })
+
     test('of a longer file no more is kept than its request asks for', async () => {
       const requests = [
         { name: 'weights.bin', firstBytes: 3, maxBytes: 11 },
@@ -86,6 +96,73 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
     })
   })
 })
+
+describe.each(['enforce', 'skip'])('behind HTTP, under %s', (mode) => {
+  async function opened(options: OpenOptions, requests: readonly FileRequest[], announced: boolean, files = FILES) {
+    const answer = (content: string): Answer =>
+      announced ? file(content) : (_, response) => void response.writeHead(200).write('', () => response.end(content))
+    const answers = Object.entries(files).map(([name, content]) => [`/files/${name}`, answer(content)])
+    const bundle = readFileSync(site.file(files === FILES ? 'files.sig' : 'larger.sig'))
+    const { origin } = await serve({ ...Object.fromEntries(answers), '/files/model.sig': file(bundle) })
+    const signers = mode === 'skip' ? { reason: 'a test' } : { signers: [{ key: 'a' }] }
+    const policy = await site.policy({
+      version: 1,
+      trustRoots: { a: { publicKey: 'a.pub' } },
+      rules: [{ name: 'all', match: { url: `${origin}/**` }, mode, ...signers }],
+    })
+    return openVerifiedModel(`${origin}/files/`, { policy, ...options }, (reader) => reader.readAll(requests))
+  }
+  const both = Object.keys(FILES).map((name) => ({ name }))
+
+  describe.each([false, true])('where a length is announced: %s', (announced) => {
+    test('a model may not be larger than maxBytes allows, whatever http.maxBytes says', async () => {
+      const options = { maxBytes: SIZE - 1, http: { maxBytes: 1_000_000 } }
+      await expect(opened(options, both, announced)).rejects.toMatchObject({
+        code: 'FILE_TOO_LARGE',
+        expected: 'at most 12 bytes for all files of the model together ("maxBytes")',
+      })
+    })
+
+    test('a model that is as large as maxBytes allows is loaded: its bundle is no file of the model', async () => {
+      await using model = await opened({ maxBytes: SIZE }, both, announced)
+      expect(model.gathered.map(({ length }) => length)).toEqual([2, 11])
+    })
+
+    test('files that belong together are bounded together', async () => {
+      await expectBoundedTogether((requests) => opened({}, requests, announced))
+    })
+  })
+
+  test('it is told where http.maxBytes was the bound', async () => {
+    const larger = { ...FILES, 'weights.bin': 'w'.repeat(100_000) }
+    const options = { maxBytes: 1_000_000, http: { maxBytes: 50_000 } }
+    await site.model(`${mode}-larger`, larger)
+    await site.sign(`${mode}-larger`, 'a', 'larger.sig')
+    await expect(opened(options, both, true, larger)).rejects.toMatchObject({
+      code: 'FILE_TOO_LARGE',
+      expected: 'at most 50000 bytes for all files of the model together ("http.maxBytes")',
+    })
+  })
+})
+
+/** Each file is within the bound; together they are not. */
+async function expectBoundedTogether(
+  open: (requests: readonly FileRequest[]) => Promise<AsyncDisposable>,
+): Promise<void> {
+  const names = ['config.json', 'weights.bin', 'weights.bin']
+  const shared = (maxBytes: number) => {
+    const together = { maxBytes }
+    return names.map((name) => ({ name, together }))
+  }
+  for (const requests of [shared(SIZE), names.map((name) => ({ name, together: { maxBytes: SIZE - 1 } }))]) {
+    await using model = await open(requests)
+    expect(model).toBeDefined()
+  }
+  await expect(open(shared(SIZE - 1))).rejects.toMatchObject({
+    code: 'FILE_TOO_LARGE',
+    expected: 'at most 12 bytes for all files of its group together',
+  })
+}
 
 test('a model that is too large is refused before a byte of it is read', async () => {
   let asked = 0

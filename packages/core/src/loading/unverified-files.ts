@@ -11,7 +11,7 @@ import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
-import { checkRequested, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
+import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
@@ -107,9 +107,10 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
 
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     const jobs: HashJob[] = []
+    const limits = new RequestLimits()
     for (const request of requests) {
       const file = this.#toPlace.get(request.name) ?? (await this.find(request.name))
-      checkRequested(request, file.identity.size)
+      limits.check(request, file.identity.size)
       const { firstBytes } = request
       jobs.push({ ...wholeFile(file, true), ...(firstBytes === undefined ? {} : { keepOnly: firstBytes }) })
     }

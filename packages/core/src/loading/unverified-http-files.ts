@@ -3,8 +3,7 @@ import { StreamHasher } from '../hashing/stream-hasher.ts'
 import type { Revocations } from '../policy/revocations.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
-import { fileTooLarge, type FileRequest } from '../source/size-limit.ts'
-import { HTTP_LIMIT } from './http-contents.ts'
+import { fileTooLarge, RequestLimits, type FileRequest } from '../source/size-limit.ts'
 import type { HttpModel } from './http-model.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import { hashTypesOf } from './revoked-files.ts'
@@ -34,11 +33,12 @@ export class UnverifiedHttpFiles implements ServedFiles {
   }
 
   read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#fetch({ name })
+    return this.#fetch({ name }, new RequestLimits())
   }
 
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
-    return Promise.all(requests.map((request) => this.#fetch(request)))
+    const limits = new RequestLimits()
+    return Promise.all(requests.map((request) => this.#fetch(request, limits)))
   }
 
   size(name: string): number {
@@ -62,7 +62,8 @@ export class UnverifiedHttpFiles implements ServedFiles {
   }
 
   /** @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_NOT_FOUND`, `FILE_TOO_LARGE`, `FILE_REVOKED`, and what fetching throws */
-  async #fetch({ name, maxBytes }: FileRequest): Promise<Uint8Array<ArrayBuffer>> {
+  async #fetch(asked: FileRequest, limits: RequestLimits): Promise<Uint8Array<ArrayBuffer>> {
+    const { name } = asked
     checkWithin(name)
     const hashers = hashTypesOf(this.#revocations).map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     const request = { url: urlOf(this.#model.source, name), what: 'file' }
@@ -70,9 +71,9 @@ export class UnverifiedHttpFiles implements ServedFiles {
     const bytes = await this.#model.client.get(request, async ({ length, chunks }) => {
       let received = 0
       const refuseBeyond = (bytes: number, more: number) => {
-        if (bytes > (maxBytes ?? Infinity)) throw fileTooLarge(name, maxBytes ?? Infinity)
-        const { maxBytes: limit } = this.#model.options
-        if (this.#bytes + more > limit) throw fileTooLarge(name, limit, HTTP_LIMIT)
+        limits.check(asked, bytes)
+        const { maxBytes, what } = this.#model.limit
+        if (this.#bytes + more > maxBytes) throw fileTooLarge(name, maxBytes, what)
       }
       refuseBeyond(length ?? 0, length ?? 0)
       const buffer = new BodyBuffer(name, length)

@@ -4,7 +4,7 @@ import { at, workOf } from '../hashing/batches.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { HashJob, HashResult } from '../hashing/hash-file.ts'
 import type { LocalSource } from '../source/local-source.ts'
-import { checkRequested, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
+import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type SourceFile } from '../source/source-file.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
@@ -203,7 +203,8 @@ export class Contents {
     const before = this.#checkedBytes
     const { onProgress, signal } = this.#options
     this.#checkSizes(files)
-    for (const { file, request } of placements) if (request) checkRequested(request, file.identity.size)
+    const limits = new RequestLimits()
+    for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
 
     const whole = this.furtherHashTypes
     const jobs = placements.map(({ file, copyTo, request }): HashJob => {

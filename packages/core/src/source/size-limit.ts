@@ -10,6 +10,11 @@ export interface FileRequest {
    * these are kept in memory where the file lies on this machine.
    */
   firstBytes?: number | undefined
+  /**
+   * Bytes beyond which the loader has no use for several files together: those of all requests of one call that have the
+   * same object here. A file that is asked for twice counts once.
+   */
+  together?: { readonly maxBytes: number } | undefined
 }
 
 /**
@@ -18,19 +23,21 @@ export interface FileRequest {
  */
 export class SizeLimit {
   readonly #maxBytes: number
+  readonly #what: string
   readonly #sizes = new Map<string, number>()
   #bytes = 0
 
-  constructor(maxBytes: number) {
+  /** @param what the limit is for, in messages: for all files of a load, by the option `maxBytes` */
+  constructor(maxBytes: number, what = `${TOGETHER} ("maxBytes")`) {
     this.#maxBytes = maxBytes
+    this.#what = what
   }
 
   /** @throws {@link ModelSealError} `FILE_TOO_LARGE` */
   admit(name: string, bytes: number): void {
     const more = bytes - (this.#sizes.get(name) ?? 0)
     if (more <= 0) return
-    if (this.#bytes + more > this.#maxBytes)
-      throw fileTooLarge(name, this.#maxBytes, `${TOGETHER} ("maxBytes")`, `${bytes} bytes`)
+    if (this.#bytes + more > this.#maxBytes) throw fileTooLarge(name, this.#maxBytes, this.#what, `${bytes} bytes`)
     this.#bytes += more
     this.#sizes.set(name, bytes)
   }
@@ -39,9 +46,24 @@ export class SizeLimit {
 /** For {@link fileTooLarge}, where the limit is for all files. */
 export const TOGETHER = ' for all files of the model together'
 
-/** @throws {@link ModelSealError} `FILE_TOO_LARGE` */
-export function checkRequested({ name, maxBytes = Infinity }: FileRequest, bytes: number): void {
-  if (bytes > maxBytes) throw fileTooLarge(name, maxBytes, '', `${bytes} bytes`)
+/** What the requests of one call allow: each by itself, and together where they say so. */
+export class RequestLimits {
+  readonly #together = new Map<object, SizeLimit>()
+
+  /**
+   * @param bytes of the file; what has arrived of it
+   * @throws {@link ModelSealError} `FILE_TOO_LARGE`
+   */
+  check({ name, maxBytes = Infinity, together }: FileRequest, bytes: number): void {
+    if (bytes > maxBytes) throw fileTooLarge(name, maxBytes, '', `${bytes} bytes`)
+    if (!together) return
+    let limit = this.#together.get(together)
+    if (!limit) {
+      limit = new SizeLimit(together.maxBytes, ' for all files of its group together')
+      this.#together.set(together, limit)
+    }
+    limit.admit(name, bytes)
+  }
 }
 
 export function fileTooLarge(name: string, limit: number, what = '', found?: string): ModelSealError {
