@@ -130,6 +130,24 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
     })
   })
 
+  test('as a store of Nix, also for a user who may not write to it', () => {
+    const place = join(directory, 'store')
+    mkdirSync(place)
+    chmodSync(directory, 0o755)
+    const model = join(directory, 'model')
+    writeTree(model, { 'a.bin': 'weights' })
+    const files = `mount -t tmpfs -o mode=1775,gid=${STRANGER} tmpfs ${place}; cd ${place}
+      cp ${publisher.policy} ${publisher.publicKey} . && chmod 0444 * && ln policy.yaml the-same`
+    const judgedWith = (script: string) => {
+      const user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+      const command = `${files}; ${script}; cd /; exec ${user.join(' ')} "$@"`
+      const within = ['unshare', '-m', 'sh', '-ec', command, 'sh']
+      return judged({ model, policy: join(place, 'policy.yaml'), isolation: 'memory' }, { within })
+    }
+    expect(judgedWith('mount --bind . . && mount -o remount,ro,bind "$PWD"')).toMatchObject({ code: 'POLICY_NO_MATCH' })
+    expect(judgedWith('true')).toMatchObject({ code: 'POLICY_UNTRUSTED' })
+  })
+
   test('and while it is not, everybody can', () => {
     expect(inConfigMap('true')).toMatchObject({ code: 'POLICY_UNTRUSTED' })
   })

@@ -201,9 +201,9 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
     )
     mkdirSync(join(shared, 'theirs'))
     symlinkSync(path, join(shared, 'theirs/link.yaml'))
-    symlinkSync('theirs/link.yaml', join(shared, 'mine.yaml'))
+    symlinkSync('../theirs/link.yaml', join(own, 'mine.yaml'))
     chownSync(join(shared, 'theirs'), STRANGER, STRANGER)
-    await expect(open(join(shared, 'mine.yaml'))).rejects.toThrow(
+    await expect(open(join(own, 'mine.yaml'))).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', { message: expect.stringContaining('the directory') as string }),
     )
   })
@@ -212,12 +212,34 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
     // As fs.protected_hardlinks=0 lets anybody do.
     linkSync(mine(join(own, 'for-tests-only.yaml'), SKIP), join(shared, NAME))
     await expect(open()).rejects.toThrow(
-      refusal('POLICY_UNTRUSTED', { file: join(shared, NAME), expected: 'one hard link' }),
+      refusal('POLICY_UNTRUSTED', {
+        file: join(shared, NAME),
+        expected: 'a directory that nobody else can write to',
+        found: 'the owner 0 and the mode 0644, in a directory that others can write to',
+      }),
     )
+    // The name that it had before is gone, and so is every sign of it.
+    rmSync(join(own, 'for-tests-only.yaml'))
+    await expect(open()).rejects.toThrow(refusal('POLICY_UNTRUSTED', { file: join(shared, NAME) }))
     const hidden = join(own, 'theirs.yaml')
     linkSync(theirs(join(shared, 'theirs.yaml'), SKIP), hidden)
     await expect(open(hidden)).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
+})
+
+test.runIf(ROOT)('a file of root that another user moves from their directory into one of everybody', async () => {
+  // As root leaves one that runs a build or a copy in somebody's home directory.
+  const home = join(shared, 'home')
+  mkdirSync(home)
+  mine(join(home, 'copy.yaml'), SKIP)
+  mkdirSync(join(home, 'sub'))
+  chownSync(home, STRANGER, STRANGER)
+  chmodSync(dirname(shared), 0o711)
+  const as = (...command: string[]) => spawnSync(command[0] ?? '', command.slice(1), { uid: STRANGER, gid: STRANGER })
+  expect(as('mv', join(home, 'copy.yaml'), join(shared, NAME)).status).toBe(0)
+  await expect(open()).rejects.toThrow(refusal('POLICY_UNTRUSTED', { file: join(shared, NAME) }))
+  // Why a directory in a sticky one may be root's: nobody else can have moved it there.
+  expect(as('mv', join(home, 'sub'), join(shared, 'sub')).status).not.toBe(0)
 })
 
 describe.runIf(ROOT)('what a policy names is as much as the policy', () => {
@@ -293,8 +315,7 @@ describe('the nearest name is the policy, and a looser one above does not decide
     await sign()
     const inner = join(own, 'inner')
     mkdirSync(inner)
-    chmodSync(own, 0o755)
-    chmodSync(dirname(shared), 0o755)
+    for (const directory of [own, shared, dirname(shared)]) chmodSync(directory, 0o755)
     mine(join(inner, NAME), SKIP, 0o600)
     expect(judged({ model, warmUp, user: STRANGER }, { cwd: inner })).toMatchObject({ code: 'FILE_UNREADABLE' })
     rmSync(join(inner, NAME))

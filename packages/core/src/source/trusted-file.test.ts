@@ -43,11 +43,9 @@ describe('follows a path as the kernel does:', () => {
   })
 })
 
-test('refuses what others can write to, file or directory, but not below a sticky directory', async () => {
+test('refuses what others can write to, file or directory', async () => {
   const directory = scratch({ 'inner/file': 'x' })
   const file = join(directory, 'inner/file')
-  chmodSync(join(directory, 'inner'), 0o1777)
-  expect(await read(file)).toBe('x')
   chmodSync(join(directory, 'inner'), 0o777)
   await expect(read(file)).rejects.toEqual(refusal('POLICY_UNTRUSTED', { file }))
   chmodSync(join(directory, 'inner'), 0o755)
@@ -57,12 +55,21 @@ test('refuses what others can write to, file or directory, but not below a stick
   }
 })
 
+test('takes what lies in a directory of its own below a sticky one, and nothing that lies in the sticky one', async () => {
+  const directory = scratch({ 'own/file': 'x', file: 'x' })
+  symlinkSync('own', join(directory, 'link'))
+  chmodSync(directory, 0o1777)
+  expect(await read(join(directory, 'own/file'))).toBe('x')
+  for (const file of ['file', 'link/file'].map((name) => join(directory, name)))
+    await expect(read(file)).rejects.toEqual(refusal('POLICY_UNTRUSTED', { file }))
+  chmodSync(directory, 0o700)
+  expect(await read(join(directory, 'link/file'))).toBe('x')
+})
+
 test('takes a hard link where only this user can have made it', async () => {
   const directory = scratch({ 'inner/file': 'x' })
   linkSync(join(directory, 'inner/file'), join(directory, 'linked'))
   expect(await read(join(directory, 'linked'))).toBe('x')
-  chmodSync(join(directory, 'inner'), 0o1777)
-  await expect(read(join(directory, 'inner/file'))).rejects.toEqual(refusal('POLICY_UNTRUSTED'))
 })
 
 test.runIf(ROOT)('trusts one further owner, where one is named', async () => {

@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { ModelSealError } from '../errors.ts'
 import { isTrustedOwner } from './ownership.ts'
 import {
   checkGiven,
@@ -15,7 +16,7 @@ import { exposed, foreign, planted, type Trust, type TrustedFile } from './untru
 import { isAnybody } from './user-namespace.ts'
 import { isWritableByOthers } from './write-access.ts'
 
-/** A file that is replaced by another while it is opened is looked up again, so often in all. */
+/** What is replaced while it is looked up is looked up again, so often in all. */
 const MAX_ATTEMPTS = 4
 
 /**
@@ -35,27 +36,40 @@ export async function readTrustedFile(path: string, file: SmallFile, trust: Trus
 }
 
 async function openTrusted(asked: TrustedFile): Promise<FileHandle> {
-  const failed = (error: unknown, found?: string) => notOpened(asked.path, asked.file, error, found)
-  const check = (entry: PathEntry) => checkEntry(entry, asked)
   for (let attempt = 1; ; attempt++) {
-    const place = followTrusted(asked.path, { check, failed })
-    const handle = await open(place.path, READ_ONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
-      // Somebody whom we trust replaced it: by a rename, or as Kubernetes does by leading a link elsewhere.
-      if (attempt < MAX_ATTEMPTS && REPLACED.has(errno(error))) return undefined
-      throw failed(error)
-    })
-    if (!handle) continue
     try {
-      const stat = await handle.stat({ bigint: true })
-      // What is no regular file is refused when it is read.
-      if (stat.isFile())
-        check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
-      return handle
+      return await openChecked(asked)
     } catch (error) {
-      await handle.close()
-      throw error
+      if (attempt === MAX_ATTEMPTS || !wasReplaced(error)) throw error
     }
   }
+}
+
+async function openChecked(asked: TrustedFile): Promise<FileHandle> {
+  const failed = (error: unknown, found?: string) => notOpened(asked.path, asked.file, error, found)
+  const check = (entry: PathEntry) => checkEntry(entry, asked)
+  const place = followTrusted(asked.path, { check, failed })
+  const handle = await open(place.path, READ_ONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw failed(error)
+  })
+  try {
+    const stat = await handle.stat({ bigint: true })
+    // What is no regular file is refused when it is read.
+    if (stat.isFile())
+      check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/**
+ * Somebody whom we trust may have replaced what was found: by a rename, or as Kubernetes does, which leads a link to
+ * another directory and removes the one before.
+ */
+function wasReplaced(error: unknown): boolean {
+  return error instanceof ModelSealError && REPLACED.has(errno(error.cause))
 }
 
 const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
@@ -75,6 +89,7 @@ function checkEntry(entry: PathEntry, asked: TrustedFile): void {
   // In a sticky directory others cannot rename or remove what is not theirs.
   const sticky = kind === 'directory' && (stat.mode & STICKY) !== 0n
   if (writable && !sticky) throw exposed(entry, asked)
-  // But they can link a file into it that was never meant to be found there.
-  if (shared !== undefined && kind !== 'directory' && stat.nlink > 1n) throw planted(entry, shared, asked)
+  // But they can put a file of ours there: by another link to it, or by moving one that we left in their own
+  // directory. A directory moves only where they can write to it.
+  if (shared !== undefined && kind !== 'directory') throw planted(entry, shared, asked)
 }

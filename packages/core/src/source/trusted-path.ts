@@ -35,7 +35,7 @@ const MAX_LINKS = 40
  */
 export function followTrusted(path: string, follower: Follower): Pick<PathEntry, 'path' | 'shared'> {
   const rest = path.split('/')
-  let directory = new Directory('/', undefined, follower)
+  let directory = root(follower)
   let links = 0
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '' || name === '.') continue
@@ -46,12 +46,12 @@ export function followTrusted(path: string, follower: Follower): Pick<PathEntry,
     const place = join(directory.path, name)
     const stat = attempt(() => lstatSync(place, { bigint: true }), follower, links > 0 ? place : undefined)
     if (stat.isDirectory()) {
-      directory = new Directory(place, directory, follower)
+      directory = new Directory(place, stat, directory, follower)
     } else if (stat.isSymbolicLink()) {
       if (++links > MAX_LINKS) throw follower.failed(systemError('ELOOP'))
       follower.check({ kind: 'link', path: place, stat, writable: false, shared: directory.shared })
       const target = attempt(() => readlinkSync(place), follower)
-      if (target.startsWith('/')) directory = new Directory('/', undefined, follower)
+      if (target.startsWith('/')) directory = root(follower)
       rest.unshift(...target.split('/'))
     } else {
       if (rest.length > 0) throw follower.failed(systemError('ENOTDIR'))
@@ -61,6 +61,11 @@ export function followTrusted(path: string, follower: Follower): Pick<PathEntry,
   return { path: directory.path, shared: directory.above?.shared }
 }
 
+function root(follower: Follower): Directory {
+  const stat = attempt(() => lstatSync('/', { bigint: true }), follower)
+  return new Directory('/', stat, undefined, follower)
+}
+
 /** A directory that was checked. */
 class Directory {
   readonly path: string
@@ -68,12 +73,9 @@ class Directory {
   /** Its path, where it is sticky and others can write to it. */
   readonly shared: string | undefined
 
-  constructor(path: string, above: Directory | undefined, follower: Follower) {
+  constructor(path: string, stat: BigIntStats, above: Directory | undefined, follower: Follower) {
     this.path = path
     this.above = above
-    const stat = attempt(() => lstatSync(path, { bigint: true }), follower)
-    // It was one when it was found; what it is now is what the check is of.
-    if (!stat.isDirectory()) throw follower.failed(systemError('ENOTDIR'))
     const writable = isWritableByOthers(stat, path)
     follower.check({ kind: 'directory', path, stat, writable, shared: above?.shared })
     this.shared = writable ? path : undefined

@@ -49,14 +49,14 @@ export function exposed(entry: PathEntry, asked: TrustedFile): ModelSealError {
   })
 }
 
-/** The refusal of a second name that anybody could have given to a file. */
+/** The refusal of what anybody could have linked or moved to where it was found, whoever owns it. */
 export function planted(entry: PathEntry, shared: string, asked: TrustedFile): ModelSealError {
-  const { uid, nlink } = entry.stat
+  const { uid } = entry.stat
   return refused(entry, asked, {
-    why: `may have been linked there by another user, who can write to ${shown(shared)}`,
-    expected: 'one hard link',
-    found: `the owner ${uid}, the mode ${octalMode(entry.stat)} and ${nlink} hard links`,
-    hint: 'Keep a copy of it in a directory that nobody else can write to.',
+    why: `may have been put there by another user, who can write to ${shown(shared)}`,
+    expected: 'a directory that nobody else can write to',
+    found: `the owner ${uid} and the mode ${octalMode(entry.stat)}, in a directory that others can write to`,
+    hint: 'Keep it in a directory of its own, such as one that "mktemp -d" makes.',
   })
 }
 
