@@ -15,6 +15,7 @@ const entry = Object.fromEntries(
     'any-runtime': 'src/any-runtime.ts',
     errors: 'src/errors.ts',
     environment: 'src/environment.ts',
+    'find-policy': 'src/policy/find-policy.ts',
     main: 'src/main.ts',
     // The program carries the core, so it carries the core's worker, too.
     'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyOf, flipBit, sileroVad, Workspace } from '../signed-models.ts'
@@ -114,6 +114,47 @@ describe('under register, the policy and the mode of the process decide', () => 
     ])
     const below = join(workspace.path, 'models')
     expect(run('moving.mjs', ['before', planted, tampered], {}, below).lines).toEqual(['POLICY_NOT_FOUND'])
+  })
+
+  describe('when the program writes a policy into its working directory before the first load:', () => {
+    const strict = () =>
+      readFileSync(workspace.policy, 'utf8').replaceAll('./release', '../release').replaceAll('models/', '../models/')
+    const SKIP_ABOVE = SKIP.replace('../', '../../')
+    const directory = (name: string, policies: Record<string, string> = {}) => {
+      const path = join(workspace.path, 'started', name)
+      mkdirSync(path, { recursive: true })
+      for (const [file, text] of Object.entries(policies)) writeFileSync(join(path, file), text)
+      return path
+    }
+
+    test('where there was none, in the process, its threads and its child processes', () => {
+      const empty = directory('empty')
+      const refused = run('moving.mjs', ['planted', SKIP_ABOVE, tampered], {}, empty)
+      expect(refused.lines).toEqual(['POLICY_NOT_FOUND'])
+      // A process that starts later takes it: it is there.
+      expect(run('moving.mjs', ['none', '', tampered], {}, empty).lines).toEqual(['loaded input,state,sr'])
+      expect(run('moving.mjs', ['planted-thread', SKIP_ABOVE, tampered], {}, directory('thread')).lines).toEqual([
+        'POLICY_NOT_FOUND',
+      ])
+      expect(run('moving.mjs', ['planted-child', SKIP_ABOVE, tampered], {}, directory('child')).lines).toEqual([
+        'POLICY_NOT_FOUND',
+      ])
+    })
+
+    test('nearer than the one that was found', () => {
+      directory('.', { 'modelseal.policy.yaml': strict() })
+      const nearer = run('moving.mjs', ['planted', SKIP_ABOVE, good, tampered], {}, directory('nearer'))
+      rmSync(join(workspace.path, 'started/modelseal.policy.yaml'))
+      expect(nearer.lines).toEqual(['loaded input,state,sr', 'FILE_MISMATCH'])
+    })
+
+    test('in place of two, of which one is removed', () => {
+      const two = directory('two', { 'modelseal.policy.yml': SKIP_ABOVE, 'modelseal.policy.json': '{}' })
+      expect(run('moving.mjs', ['none', '', tampered], {}, two).lines).toEqual(['POLICY_INVALID'])
+      expect(run('moving.mjs', ['remove', 'modelseal.policy.json', tampered], {}, two).lines).toEqual([
+        'POLICY_NOT_FOUND',
+      ])
+    })
   })
 })
 

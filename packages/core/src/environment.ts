@@ -29,6 +29,8 @@ export interface Environment {
   readonly directory: string | undefined
   /** Home directory of the user: absolute. Undefined for a user who has none. */
   readonly home: string | undefined
+  /** What the search found when the environment was fixed: absolute; null where it found no policy. Undefined where nothing searched. */
+  readonly policy?: string | null | undefined
   /** Only those that are set, and not to an empty text. */
   readonly variables: Readonly<Partial<Record<Variable, string>>>
 }
@@ -57,14 +59,21 @@ export function variable(name: Variable): string | undefined {
  * was handed over; else as it is now. Whatever changes `process.env` afterwards has no effect.
  *
  * @param handed what {@link encodeEnvironment} gave in the process that started this one
+ * @param search finds the policy where that was not done before, as `policyAtStart` does
  * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` for a text that is not its own
  */
-export function fixEnvironment(handed?: string): Environment {
+export function fixEnvironment(
+  handed?: string,
+  search?: (environment: Environment) => Environment['policy'],
+): Environment {
   const state = threadState()
   if (!state[FIXED]) {
     const given = handed === undefined ? readEnvironment() : decode(handed)
     if (!given) throw unreadable(handed)
-    define(FIXED, frozen({ ...given, fixed: true }))
+    define(
+      FIXED,
+      frozen({ ...given, fixed: true, policy: given.policy === undefined ? search?.(given) : given.policy }),
+    )
   }
   return environment()
 }
@@ -154,6 +163,7 @@ function decode(text: string | undefined): Environment | undefined {
       fixed: Object.getOwnPropertyDescriptor(given, 'fixed')?.value === true,
       directory: ownText(given, 'directory'),
       home: ownText(given, 'home'),
+      policy: Object.getOwnPropertyDescriptor(given, 'policy')?.value === null ? null : ownText(given, 'policy'),
       variables: Object.fromEntries(
         (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {
           const value = ownText(variables, name)

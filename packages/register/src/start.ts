@@ -1,6 +1,7 @@
 import Module, { createRequire } from 'node:module'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { fixEnvironment } from '@modelseal/core/environment'
+import { policyAtStart } from '@modelseal/core/find-policy'
 import { guardAddons } from './addons.ts'
 import { guardChildren, handedEnvironment } from './children.ts'
 import { guardEngines } from './engines.ts'
@@ -25,7 +26,7 @@ export function start(): void {
       found: process.version,
     })
   }
-  fixEnvironment(handedEnvironment())
+  fixEnvironment(handedEnvironment(), policyAtStart)
   refuseLoadedRuntimes()
   guardEngines()
   if (mode() === 'audit') reportTolerated()

@@ -1,6 +1,6 @@
 import { lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { absolutePath, environment, workingDirectoryMissing } from '../environment.ts'
+import { absolutePath, environment, workingDirectoryMissing, type Environment } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno, unreadable } from '../source/read-small-file.ts'
 
@@ -21,10 +21,30 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
 export async function findPolicy(given: string | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return absolutePath(given)
-  const { variables, directory, home } = environment()
+  const { variables, directory, home, policy } = environment()
   if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
+  if (typeof policy === 'string') return policy
   if (directory === undefined) throw workingDirectoryMissing('the trust policy')
-  return nearestPolicy(directory, home)
+  const found = nearestPolicy(directory, home)
+  // Nobody vouches for what appeared since: the program itself may have written it.
+  if (policy === null) throw foundTooLate(found)
+  return found
+}
+
+/**
+ * The search for a process that fixes its environment: what somebody puts into the directories afterwards is no policy.
+ *
+ * @returns undefined where `MODELSEAL_POLICY` names the policy; null where there is none that a load could use, which the
+ * load then refuses with the reason
+ */
+export function policyAtStart({ variables, directory, home }: Environment): string | null | undefined {
+  if (variables.MODELSEAL_POLICY !== undefined) return undefined
+  try {
+    return directory === undefined ? null : nearestPolicy(directory, home)
+  } catch (error) {
+    if (error instanceof ModelSealError) return null
+    throw error
+  }
 }
 
 function nearestPolicy(start: string, homeDirectory: string | undefined): string {
@@ -93,5 +113,14 @@ function notFound(start: string, end: string, why: string): ModelSealError {
   return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
     found: `none from ${shown(start)} up to ${shown(end)}, ${why}`,
     hint,
+  })
+}
+
+function foundTooLate(file: string): ModelSealError {
+  return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found when the process started.', {
+    file,
+    expected: 'a policy that is there before the process starts',
+    found: `${shown(file)}, which appeared later`,
+    hint: 'If the file is meant to be the policy, restart the process.',
   })
 }
