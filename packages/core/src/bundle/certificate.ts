@@ -3,7 +3,10 @@ import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
+import { inTurns, type Steps } from '../source/turns.ts'
 import { distinguishedName } from './distinguished-name.ts'
+import { checkIdentifierBytes } from './identifier-bytes.ts'
+import { readNameExtensions } from './name-extensions.ts'
 import { publicKeyOf, type PublicKey } from './public-key.ts'
 
 /** A certificate that two parsers read alike: OpenSSL for names, keys and signatures, pkijs for the rest. */
@@ -23,10 +26,9 @@ const MAX_FILE_BYTES = 2 * 1024 * 1024
 const MAX_EXTENSIONS = 64
 /** ASN.1 values of one certificate: a real one has 60 to 200, and 300 where it names a hundred hosts. Each takes pkijs up to 0.1 ms. */
 const MAX_NODES = 512
-/** As many of one list of names, or of name constraints with two values each: they take the most time. */
-const MAX_NAME_NODES = 256
 
-const NAMES = new Set(['2.5.29.17', '2.5.29.30'])
+/** The extensions that anything here, or pkijs for it, looks into: others need not be well-formed. */
+const READ_EXTENSIONS = new Set([15, 17, 19, 30, 32, 33, 36, 37, 54].map((n) => `2.5.29.${n}`))
 const KEY_USAGE = '2.5.29.15'
 const EXTENDED_KEY_USAGE = '2.5.29.37'
 const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
@@ -112,8 +114,8 @@ export async function parseCertificate(input: CertificateInput, path?: string): 
   const x509 = readX509(input, path)
   try {
     const fields = new Certificate({ schema: await boundedAsn1(x509) })
-    await checkNameCount(fields)
-    checkForm(fields)
+    await readNameExtensions(fields)
+    await inTurns(checkForm(fields))
     return { x509, fields }
   } catch (cause) {
     throw unreadable(cause, path)
@@ -138,23 +140,14 @@ export async function signatureAlgorithmOf(x509: X509Certificate): Promise<pkijs
 
 async function boundedAsn1({ raw }: X509Certificate): Promise<asn1js.Sequence> {
   const { fromBER, Sequence } = await import('asn1js')
+  checkIdentifierBytes(raw)
   const { result, offset } = fromBER(raw, { maxNodes: MAX_NODES })
   if (offset !== raw.length || !(result instanceof Sequence))
     throw new Error(result.error || 'it is not a sequence, or something follows it')
   return result
 }
 
-/** Before pkijs reads the names, which takes it long. */
-async function checkNameCount({ extensions = [] }: pkijs.Certificate): Promise<void> {
-  const { fromBER } = await import('asn1js')
-  for (const { extnID, extnValue } of extensions) {
-    if (!NAMES.has(extnID)) continue
-    const { offset, result } = fromBER(extnValue.valueBlock.valueHexView, { maxNodes: MAX_NAME_NODES })
-    if (offset < 0) throw new Error(`the extension ${extnID} is malformed, or too long: ${result.error}`)
-  }
-}
-
-function checkForm(fields: pkijs.Certificate): void {
+function* checkForm(fields: pkijs.Certificate): Steps<void> {
   const extensions = fields.extensions ?? []
   if (extensions.length > MAX_EXTENSIONS) throw new Error(`${extensions.length} extensions`)
   // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no extension twice.
@@ -162,9 +155,11 @@ function checkForm(fields: pkijs.Certificate): void {
   const seen = new Set<string>()
   for (const extension of extensions) {
     const { extnID } = extension
-    const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
     if (seen.has(extnID)) throw new Error(`the extension ${extnID} stands twice`)
     seen.add(extnID)
+    if (!READ_EXTENSIONS.has(extnID)) continue
+    yield
+    const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
     // What pkijs cannot parse it replaces by an empty value, which would lift a constraint.
     if (value?.parsingError) throw new Error(`the extension ${extnID} is malformed`)
     if (extnID === KEY_USAGE && !(value?.valueBlock && 'unusedBits' in value.valueBlock))

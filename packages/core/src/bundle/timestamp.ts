@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as pkijs from 'pkijs'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { checkIdentifierBytes } from './identifier-bytes.ts'
 
 /** A timestamp that is well-formed, and not yet verified: the time in it is a claim. */
 export interface UnverifiedTimestamp {
@@ -61,6 +62,7 @@ export async function readStatus(der: Buffer): Promise<{ granted: boolean; words
 async function readResponse(der: Buffer): Promise<pkijs.TimeStampResp> {
   const [{ TimeStampResp }, { fromBER }] = await Promise.all([import('pkijs'), import('asn1js')])
   if (der.length > MAX_TIMESTAMP_BYTES) throw new Error(`${der.length} bytes are more than any timestamp has`)
+  checkIdentifierBytes(der)
   const { result, offset } = fromBER(der, { maxNodes: MAX_NODES })
   if (offset !== der.length) throw new Error('it is not DER, or something follows it')
   return new TimeStampResp({ schema: result })

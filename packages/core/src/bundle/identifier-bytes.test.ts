@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { checkIdentifierBytes } from './identifier-bytes.ts'
+
+/** DER of a value with as short a length as possible. */
+function value(tag: number, ...parts: Buffer[]): Buffer {
+  const content = Buffer.concat(parts)
+  const { length } = content
+  const size = length < 0x80 ? [length] : [0x82, length >> 8, length & 0xff]
+  return Buffer.concat([Buffer.from([tag, ...size]), content])
+}
+
+const long = (tag: number) => value(tag, Buffer.alloc(2049, 1))
+
+describe('checkIdentifierBytes', () => {
+  it.each<[string, Buffer]>([
+    ['one', long(0x06)],
+    ['a relative one', long(0x0d)],
+    ['one as an alternative name', value(0x30, long(0x88))],
+    ['many', value(0x30, ...Array.from({ length: 21 }, () => value(0x06, Buffer.alloc(100, 1))))],
+    ['one in an octet string in an octet string', value(0x04, value(0x04, long(0x06)))],
+    ['one in a bit string', value(0x03, Buffer.from([0]), long(0x06))],
+    ['one behind another value', value(0x30, value(0x02, Buffer.from([1])), long(0x06))],
+    ['one in a value without a length', Buffer.concat([Buffer.from([0x30, 0x80]), long(0x06), Buffer.alloc(2)])],
+    [
+      'one in a value with a long tag',
+      value(0x30, Buffer.concat([Buffer.from([0xbf, 0x81, 0x01, 0x82, 0x08, 0x05]), long(0x06)])),
+    ],
+    ['one before something that is no DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
+  ])('refuses too long identifiers: %s', (_, der) => {
+    expect(() => {
+      checkIdentifierBytes(der)
+    }).toThrow('object identifiers')
+  })
+
+  it.each<[string, Buffer]>([
+    ['2,048 bytes', value(0x06, Buffer.alloc(2048, 1))],
+    ['as many bytes of text', value(0x0c, Buffer.alloc(4000, 6))],
+    ['nothing', Buffer.alloc(0)],
+    ['a length without an end', Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])],
+    ['a length of more bytes than any', Buffer.from([0x30, 0xff, 1, 2, 3])],
+    ['a tag without an end', Buffer.from([0x1f, 0xff, 0xff])],
+    ['zeros', Buffer.alloc(65536)],
+  ])('passes over %s', (_, der) => {
+    expect(() => {
+      checkIdentifierBytes(der)
+    }).not.toThrow()
+  })
+})

@@ -1,0 +1,71 @@
+import type * as asn1js from 'asn1js'
+import type * as pkijs from 'pkijs'
+import { inTurns, type Steps } from '../source/turns.ts'
+
+type Libraries = typeof asn1js & typeof pkijs
+
+const SUBJECT_ALT_NAME = '2.5.29.17'
+const NAME_CONSTRAINTS = '2.5.29.30'
+/** ASN.1 values of one list of names, or of name constraints with two values each. */
+const MAX_NODES = 256
+
+/**
+ * Reads the alternative names and the name constraints of a certificate, for pkijs to find. It takes some 0.3 ms for each
+ * name, so it is given one at a time, and the event loop a turn now and then.
+ *
+ * @throws Error where one is malformed, or has too many names
+ */
+export async function readNameExtensions({ extensions = [] }: pkijs.Certificate): Promise<void> {
+  const libraries = { ...(await import('asn1js')), ...(await import('pkijs')) }
+  for (const extension of extensions) {
+    if (extension.extnID === SUBJECT_ALT_NAME) await inTurns(readNames(extension, libraries))
+    if (extension.extnID === NAME_CONSTRAINTS) await inTurns(readConstraints(extension, libraries))
+  }
+}
+
+/** RFC 5280 4.2.1.6. */
+function* readNames(extension: pkijs.Extension, { AltName, GeneralName, ...library }: Libraries): Steps<void> {
+  const altNames: pkijs.GeneralName[] = []
+  for (const schema of childrenOf(rootOf(extension, library))) {
+    altNames.push(new GeneralName({ schema }))
+    yield
+  }
+  extension.parsedValue = new AltName({ altNames })
+}
+
+/** RFC 5280 4.2.1.10: permitted subtrees in the tag 0, then excluded ones in the tag 1. */
+function* readConstraints(extension: pkijs.Extension, libraries: Libraries): Steps<void> {
+  const { NameConstraints, GeneralSubtree, ...library } = libraries
+  const lists: pkijs.GeneralSubtree[][] = []
+  for (const list of childrenOf(rootOf(extension, library))) {
+    const { tagClass, tagNumber, isConstructed } = list.idBlock
+    if (tagClass !== 3 || !isConstructed || tagNumber > 1 || tagNumber < lists.length)
+      throw new Error('the name constraints are malformed')
+    const subtrees: pkijs.GeneralSubtree[] = []
+    for (const schema of childrenOf(list)) {
+      subtrees.push(new GeneralSubtree({ schema }))
+      yield
+    }
+    lists[tagNumber] = subtrees
+  }
+  const [permittedSubtrees, excludedSubtrees] = lists
+  extension.parsedValue = new NameConstraints({
+    ...(permittedSubtrees ? { permittedSubtrees } : {}),
+    ...(excludedSubtrees ? { excludedSubtrees } : {}),
+  })
+}
+
+function rootOf(
+  { extnID, extnValue }: pkijs.Extension,
+  { fromBER, Sequence }: Pick<typeof asn1js, 'fromBER' | 'Sequence'>,
+) {
+  const der = extnValue.valueBlock.valueHexView
+  const { offset, result } = fromBER(der, { maxNodes: MAX_NODES })
+  if (offset !== der.length || !(result instanceof Sequence))
+    throw new Error(`the extension ${extnID} is malformed, or too long: ${result.error}`)
+  return result
+}
+
+function childrenOf(block: asn1js.AsnType): asn1js.AsnType[] {
+  return (block.valueBlock as { value?: asn1js.AsnType[] }).value ?? []
+}
