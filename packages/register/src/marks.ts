@@ -43,9 +43,27 @@ function marksOf(text: string): Marks {
 
 /** Most modules are looked at once: to undo escapes takes longer than to find that there are none that matter. */
 function mayHideMarks(source: string): boolean {
-  if (COMPANIONS.some((name) => source.includes(name))) return true
-  if (!source.includes('\\')) return false
-  return /\\[\r\n]/.test(source) || /(?:\\x[\da-f]{2}|\\u[\da-f]{4}|\\u\{[\da-f]+\}|\\[0-7]{3}){4}/i.test(source)
+  return hasEscapedText(source) || COMPANIONS.some((name) => source.includes(name))
+}
+
+/** So many escapes one after another are text that is written in them. */
+const ESCAPES_OF_TEXT = 4
+/** The length of the longest escape of each kind. */
+const LONGEST = { x: 4, u: 10, octal: 4 }
+
+/** True for a line continuation, and for text in escapes. By hand: expressions take ten times as long over a large bundle. */
+function hasEscapedText(source: string): boolean {
+  let run = 0
+  let end = -1
+  for (let i = source.indexOf('\\'); i >= 0; i = source.indexOf('\\', i + 2)) {
+    const char = source.charAt(i + 1)
+    if (char === '\n' || char === '\r') return true
+    const kind = char === 'x' || char === 'u' ? char : char >= '0' && char <= '7' ? 'octal' : undefined
+    run = kind === undefined ? 0 : i <= end ? run + 1 : 1
+    if (run >= ESCAPES_OF_TEXT) return true
+    if (kind !== undefined) end = i + LONGEST[kind]
+  }
+  return false
 }
 
 const ESCAPE = /\\(?:\r\n|[\r\n]|x([\da-f]{2})|u([\da-f]{4})|u\{0*([\da-f]{1,6})\}|([0-3]?[0-7]{1,2})|([^bfnrtv]))/gi
