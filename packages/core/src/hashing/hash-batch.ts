@@ -1,7 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ModelSealError } from '../errors.ts'
 import { at } from './batches.ts'
+import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { packJobs, resultsOf } from './message.ts'
@@ -17,15 +17,15 @@ export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob
 export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promise<HashResult[]> {
   const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, sharedControl(control))
   try {
-    await setImmediate() // other threads are told of their work first
-    return await hashInTurns(jobs, hashType, sharedControl(control), setImmediate, bytesAhead)
+    await fairTurn(control) // other threads are told of their work first
+    return await hashInTurns(jobs, hashType, sharedControl(control), () => fairTurn(control), bytesAhead)
   } finally {
     bytesAhead?.end()
   }
 }
 
-/** Has a thread of the pool hash. */
-export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Promise<HashResult[]> {
+/** Has a thread of the pool hash; nothing where another thread had taken the batch before. */
+export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Promise<HashResult[] | undefined> {
   const kept = jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
   try {
     const message: HashBatch = { ...rest, jobs: packJobs(jobs), bytes: kept?.port2 }
@@ -35,6 +35,7 @@ export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Pro
       transferList: kept ? [kept.port2] : [],
     })) as HashBatchResult
     if ('error' in answer) throw ModelSealError.revive(answer.error)
+    if ('taken' in answer) return undefined
     const results = resultsOf(jobs, answer.digests)
     if (!kept) return results
     // Sent before the answer, so it is here.

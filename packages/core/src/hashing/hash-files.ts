@@ -1,7 +1,8 @@
 import { ModelSealError } from '../errors.ts'
-import { abortedError, nextTurn, throwIfAborted } from '../source/aborted.ts'
+import { abortedError, throwIfAborted } from '../source/aborted.ts'
 import type { HashType } from './algorithms.ts'
 import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
+import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
@@ -39,7 +40,7 @@ export async function hashFiles(jobs: readonly HashJob[], options: HashOptions):
   const threads = hashingThreads(work, jobs[0]?.file.path ?? '')
   if (work < INLINE_WORK || (threads.callingThread && isForOne(jobs, total, threads)))
     return hashInline(jobs, total, guarded)
-  return asOperation(() => hashInThreads(jobs, total, threads, guarded))
+  return hashInThreads(jobs, total, threads, guarded)
 }
 
 /**
@@ -73,7 +74,8 @@ async function hashInline(jobs: readonly HashJob[], total: number, options: Hash
   }
   const turn = async () => {
     options.onProgress?.(done, total)
-    await nextTurn(options.signal)
+    await fairTurn(control)
+    throwIfAborted(options.signal)
   }
   const results = await hashInTurns(jobs, options.hashType, control, turn)
   options.onProgress?.(done, total)
@@ -109,7 +111,9 @@ async function hashInThreads(
   if (signal?.aborted) abort()
   try {
     const pieces = jobs.flatMap(piecesOf)
-    const work = spread(pieces, threads, { hashType: options.hashType, control }, (error) => stop(workerFailed(error)))
+    const shared = { hashType: options.hashType, control }
+    // Until its threads are free again, which after an abort may be late.
+    const work = asOperation(() => spread(pieces, threads, shared, (error) => stop(workerFailed(error))))
     try {
       const answers = await Promise.race([work, stopped])
       onProgress?.(total, total)

@@ -1,71 +1,96 @@
+import { abortedError } from '../source/aborted.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
-import { at } from './batches.ts'
+import { fairTurn } from './fair-turns.ts'
 import { hashThere, type Batch } from './hash-batch.ts'
 import type { HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { runningOperations, type ThreadPool } from './pool.ts'
+import { reservePool, runningOperations, type ThreadPool } from './pool.ts'
 import { BytesAhead } from './read-ahead.ts'
-import { claim, newClaim, sharedControl } from './shared-control.ts'
+import { claim, claimedBy, Claimant, newClaim, sharedControl } from './shared-control.ts'
 
 /** How long a batch waits for a thread that other operations keep busy, in milliseconds. A thread starts in 50. */
 const PATIENCE = 150
+/** The same, where the batch before it waited in vain. */
+const SHORT_PATIENCE = 10
 
 /**
- * Has a thread of the pool hash. Where other operations keep all threads busy, however long they take, the calling thread
- * does it instead, so that no operation waits for the end of another.
+ * Has the batches of one operation hashed by threads of the pool. Where other operations keep all threads busy, however
+ * long they take, the calling thread does it instead, one batch at a time, so that no operation waits for the end of another.
+ * Where a read may take any time, a thread of the reserve does it.
  */
-export async function hashThereOrHere(pool: ThreadPool, batch: Batch): Promise<HashResult[]> {
-  const words = newClaim()
-  const there = hashThere(pool, { ...batch, claim: words })
-  there.catch(() => {}) // where the calling thread has done it, nobody looks
-  return new Promise((resolve, reject) => {
-    const timer = setInterval(() => {
-      if (!mayHashHere(batch) || !claim(words)) return
-      clearInterval(timer)
-      hashHereInstead(batch).then(resolve, reject)
-    }, PATIENCE)
-    there.then(resolve, reject).finally(() => clearInterval(timer))
-  })
-}
+export class PatientOperation {
+  /** Of the batches that are not hashed yet. */
+  readonly #claims = new Set<SharedArrayBuffer>()
+  /** By device. */
+  readonly #foreign = new Map<bigint, boolean>()
+  #starved = false
 
-/** Not alone: then the threads are this operation's, and begin soon. Not where a read may take any time. */
-function mayHashHere({ jobs }: Batch): boolean {
-  return runningOperations() > 1 && foreignFileSystem(at(jobs, 0).file.path) === undefined
+  async hash(pool: ThreadPool, batch: Batch): Promise<HashResult[]> {
+    const words = newClaim()
+    this.#claims.add(words)
+    let timer: NodeJS.Timeout | undefined
+    try {
+      return await new Promise((resolve, reject) => {
+        const ask = async (threads: () => ThreadPool, by: Claimant) => {
+          try {
+            const results = await hashThere(threads(), { ...batch, claim: { words, by } })
+            if (results) resolve(results)
+          } catch (error) {
+            // Nobody else may begin once an error is reported; and where somebody has begun, theirs is the result.
+            if (claim(words, by) || claimedBy(words) === by) reject(error as Error)
+          }
+        }
+        void ask(() => pool, Claimant.Pool)
+        timer = setInterval(
+          () => {
+            const aborted = sharedControl(batch.control).aborted()
+            if (!aborted && !this.#isStarved()) return
+            if (!aborted && this.#isForeign(batch)) {
+              clearInterval(timer)
+              void ask(reservePool, Claimant.Reserve)
+            } else if (claim(words, Claimant.CallingThread)) {
+              clearInterval(timer)
+              this.#starved = true
+              if (aborted) reject(abortedError())
+              else hashHereInstead(batch).then(resolve, reject)
+            }
+          },
+          this.#starved ? SHORT_PATIENCE : PATIENCE,
+        )
+      })
+    } finally {
+      clearInterval(timer)
+      this.#claims.delete(words)
+      if (claimedBy(words) === Claimant.Pool) this.#starved = false
+    }
+  }
+
+  /** Not where it is alone: then the threads are its own, and begin soon. Nor where any of its batches is being hashed. */
+  #isStarved(): boolean {
+    if (runningOperations() < 2) return false
+    for (const words of this.#claims) if (claimedBy(words) !== Claimant.Nobody) return false
+    return true
+  }
+
+  /** Asked only now: most operations never wait. */
+  #isForeign({ jobs }: Batch): boolean {
+    for (const { file } of jobs) {
+      const { dev } = file.identity
+      const foreign = this.#foreign.get(dev) ?? foreignFileSystem(file.path) !== undefined
+      this.#foreign.set(dev, foreign)
+      if (foreign) return true
+    }
+    return false
+  }
 }
 
 async function hashHereInstead({ jobs, hashType, control, ahead }: Batch): Promise<HashResult[]> {
   const shared = sharedControl(control)
-  const turns = { taken: 0 }
   try {
-    await nextFairTurn(turns)
-    return await hashInTurns(jobs, hashType, shared, () => nextFairTurn(turns))
+    await fairTurn(control)
+    return await hashInTurns(jobs, hashType, shared, () => fairTurn(control))
   } finally {
     // Nothing was read ahead: the calling thread would have to wait for it. Readers need not look for it any more.
     if (ahead) new BytesAhead(ahead.memory, ahead.piece, shared).end()
   }
-}
-
-interface Waiting {
-  turns: { taken: number }
-  go: () => void
-}
-
-const waiting: Waiting[] = []
-
-/** One of those that wait goes on in each turn of the event loop: the one that has had the fewest. */
-function nextFairTurn(turns: { taken: number }): Promise<void> {
-  return new Promise((go) => {
-    waiting.push({ turns, go })
-    if (waiting.length === 1) setImmediate(letOneGo)
-  })
-}
-
-function letOneGo(): void {
-  let least = 0
-  for (let i = 1; i < waiting.length; i++) if (at(waiting, i).turns.taken < at(waiting, least).turns.taken) least = i
-  const [next] = waiting.splice(least, 1)
-  if (waiting.length > 0) setImmediate(letOneGo)
-  if (!next) return
-  next.turns.taken++
-  next.go()
 }

@@ -41,6 +41,8 @@ const ALONE_WORK = 64 * 1024 * 1024
 const IDLE_TIMEOUT = 5_000
 /** Of a thread's heap, for new objects. */
 const YOUNG_MEGABYTES = 3
+/** Threads for operations that find none of the pool's. */
+const RESERVE_THREADS = 8
 /** More threads than any machine has; a mistyped number would otherwise start them. */
 const MOST_THREADS = 1_024
 
@@ -52,6 +54,8 @@ interface HashingState {
   options: HashingOptions
   /** Made by the first operation that needs it. */
   own?: OwnPool | undefined
+  /** Made by the first operation that finds no thread on a file system whose reads may take any time. */
+  reserve?: OwnPool | undefined
   /** Of the operations that run now. */
   readAheads: Set<ReadAheadMemory>
   /** How many operations use threads now. */
@@ -168,9 +172,22 @@ export const activeReadAheads = state.readAheads
  * @throws {@link ModelSealError} `WORKER_FAILED`
  */
 export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): ThreadPool {
-  if (pool) return pool
+  return pool ?? (state.own ??= createdPool(maxThreads))
+}
+
+/**
+ * Further threads, for operations that others leave none, one batch at a time each, and that the calling thread
+ * cannot help since it would have to wait for a slow file system.
+ *
+ * @throws {@link ModelSealError} `WORKER_FAILED`
+ */
+export function reservePool(): ThreadPool {
+  return (state.reserve ??= createdPool(RESERVE_THREADS))
+}
+
+function createdPool(maxThreads: number): OwnPool {
   try {
-    return (state.own ??= createPool(maxThreads))
+    return createPool(maxThreads)
   } catch (cause) {
     throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
       hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',
@@ -189,9 +206,10 @@ export function hashPool({ pool, maxThreads = availableParallelism() }: HashingO
  * ```
  */
 export async function closeHashPool(): Promise<void> {
-  const { own } = state
+  const { own, reserve } = state
   state.own = undefined
-  await own?.destroy()
+  state.reserve = undefined
+  await Promise.all([own?.destroy(), reserve?.destroy()])
 }
 
 /** The module of the tasks: beside the source when run from it, else as CommonJS, which a thread starts faster. */

@@ -39,12 +39,20 @@ export function bytesDone(memory: SharedArrayBuffer): number {
   return Number(Atomics.load(new BigInt64Array(memory), BYTES_DONE))
 }
 
-/** Memory by which one of two threads takes a batch. */
+/** Who may take a batch. */
+export const Claimant = { Nobody: 0, Pool: 1, Reserve: 2, CallingThread: 3 } as const
+export type Claimant = (typeof Claimant)[keyof typeof Claimant]
+
+/** Memory by which one of several threads takes a batch. */
 export function newClaim(): SharedArrayBuffer {
   return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
 }
 
 /** True for the first that asks. */
-export function claim(memory: SharedArrayBuffer): boolean {
-  return Atomics.exchange(new Int32Array(memory), 0, 1) === 0
+export function claim(memory: SharedArrayBuffer, by: Claimant): boolean {
+  return Atomics.compareExchange(new Int32Array(memory), 0, Claimant.Nobody, by) === Claimant.Nobody
+}
+
+export function claimedBy(memory: SharedArrayBuffer): number {
+  return Atomics.load(new Int32Array(memory), 0)
 }

@@ -1,10 +1,11 @@
-import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
+import { foreignFileSystem } from '../source/file-system.ts'
 import { at, BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
+import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashHere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { hashThereOrHere } from './patience.ts'
+import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { newReadAhead, releaseReaders } from './read-ahead.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
@@ -45,6 +46,7 @@ export async function spread(
 
   const answers = new Array<HashResult>(pieces.length)
   const errors: unknown[] = []
+  const operation = new PatientOperation()
   const hashing = new Map<number, HashJob>()
   let next = 0
   const take = (batch: readonly number[], results: readonly HashResult[]) => {
@@ -63,7 +65,7 @@ export async function spread(
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
         const task: Batch = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
-        take(batch, here ? await hashHere(task) : await hashThereOrHere(threads.pool(), task))
+        take(batch, here ? await hashHere(task) : await operation.hash(threads.pool(), task))
       } catch (error) {
         failed(error)
       } finally {
@@ -78,13 +80,13 @@ export async function spread(
   const bridge = async () => {
     const control = sharedControl(shared.control)
     for (;;) {
-      await setImmediate()
+      await fairTurn(shared.control)
       if (next === batches.length || hasStarted(shared.control)) return
       const jobs = at(batches, batches.length - 1).map((index) => at(pieces, index))
       if (workOfAll(jobs) > BATCH_WORK || errors.length > 0) return
       const batch = batches.pop() ?? []
       try {
-        take(batch, await hashInTurns(jobs, shared.hashType, control, setImmediate))
+        take(batch, await hashInTurns(jobs, shared.hashType, control, () => fairTurn(shared.control)))
       } catch (error) {
         failed(error)
       }
@@ -93,7 +95,8 @@ export async function spread(
   try {
     // Every batch is awaited, so that no thread still hashes a file after an error was reported;
     // only an aborting caller is not kept waiting by a slow disk.
-    await Promise.all([...Array.from({ length: lanes }, keepBusy), threads.callingThread ? undefined : bridge()])
+    const bridged = !threads.callingThread && foreignFileSystem(pieces[0]?.file.path ?? '') === undefined
+    await Promise.all([...Array.from({ length: lanes }, keepBusy), bridged ? bridge() : undefined])
     throwFirst(errors)
     return answers
   } finally {

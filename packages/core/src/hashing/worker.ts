@@ -5,15 +5,15 @@ import { hashFile, type HashJob } from './hash-file.ts'
 import { packDigests, unpackJobs, type PackedJobs } from './message.ts'
 import { BytesAhead, type ReadAheadMemory } from './read-ahead.ts'
 import { readFilesAhead } from './read-file-ahead.ts'
-import { claim, sharedControl, tellStarted } from './shared-control.ts'
+import { claim, sharedControl, tellStarted, type Claimant } from './shared-control.ts'
 
 /** One message to a worker: several small files, or one large one. */
 export interface HashBatch {
   jobs: PackedJobs
   hashType: HashType
   control: SharedArrayBuffer
-  /** Where the calling thread may have taken it meanwhile. */
-  claim?: SharedArrayBuffer | undefined
+  /** Where another thread may have taken it meanwhile. */
+  claim?: { words: SharedArrayBuffer; by: Claimant } | undefined
   /** For a single job that another thread may read ahead for. */
   ahead?: { memory: ReadAheadMemory; piece: number } | undefined
   /** Where kept bytes are sent, so that they are moved and not copied. */
@@ -21,14 +21,14 @@ export interface HashBatch {
 }
 
 /**
- * The digests of all jobs, one after the other. The first error ends a batch; errors travel as plain
+ * The digests of all jobs, one after the other; or that another thread has taken them. The first error ends a batch; errors travel as plain
  * values, since threads lose their class.
  */
-export type HashBatchResult = { digests: string[] } | { error: SerializedError }
+export type HashBatchResult = { digests: string[] } | { error: SerializedError } | { taken: true }
 
 /** A worker's task: hashes files. */
 export function hashBatch(batch: HashBatch): HashBatchResult {
-  if (batch.claim && !claim(batch.claim)) return { digests: packDigests([]) } // nobody waits for these
+  if (batch.claim && !claim(batch.claim.words, batch.claim.by)) return { taken: true }
   const control = sharedControl(batch.control)
   tellStarted(batch.control)
   const ahead = batch.ahead && new BytesAhead(batch.ahead.memory, batch.ahead.piece, control)
