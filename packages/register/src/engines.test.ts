@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const REGISTRY = ['_tf', 'Globals'].join('')
+const ENGINE = ['_tf', 'engine'].join('')
+const FILE = '/app/node_modules/@tensorflow/tfjs-core/dist/tf-core.node.js'
+const MODULE = JSON.stringify(join(import.meta.dirname, 'engines.ts'))
+
+/** What a program does in a process of its own, since a guarded global property stays guarded. */
+function outcomeOf(program: string, mode = 'enforce'): { printed: string; stderr: string } {
+  const source = `
+    const { guardEngines, whileRunning } = await import(${MODULE})
+    const attempt = (run) => { try { return String(run()) } catch (error) { return error.code ?? String(error) } }
+    ${program}`
+  const child = spawnSync(
+    process.execPath,
+    ['--no-warnings', '--experimental-strip-types', '--input-type=module', '-e', source],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, MODELSEAL_MODE: mode },
+    },
+  )
+  return { printed: child.stdout.trim(), stderr: child.stderr }
+}
+
+test('only files of TensorFlow.js packages start an engine, and only while they run', () => {
+  const { printed, stderr } = outcomeOf(`
+    guardEngines()
+    const start = () => { globalThis.${REGISTRY} = 'kernels'; globalThis.${ENGINE} = 'engine'; return globalThis.${REGISTRY} }
+    console.log([
+      attempt(start),
+      attempt(() => globalThis.${REGISTRY}),
+      attempt(() => whileRunning('/app/bundle.js', start)),
+      attempt(() => whileRunning('${FILE}', () => whileRunning('/app/bundle.js', start))),
+      attempt(() => whileRunning('${FILE}', start)),
+      attempt(() => whileRunning('/app/bundle.js', () => whileRunning('${FILE}', start))),
+      attempt(() => whileRunning('${FILE}', () => { throw new Error('it failed') })),
+      attempt(start),
+      // Every tensor reads the engine.
+      attempt(() => globalThis.${ENGINE}),
+    ].join())`)
+  const refused = 'RUNTIME_UNGUARDED'
+  const expected = [refused, refused, refused, refused, 'kernels', 'kernels', 'Error: it failed', refused, 'engine']
+  expect({ printed, stderr }).toEqual({ printed: expected.join(), stderr: '' })
+})
+
+test('the guard cannot be replaced', () => {
+  const { printed } = outcomeOf(`
+    guardEngines()
+    for (const name of ['${REGISTRY}', '${ENGINE}'])
+      console.log(attempt(() => Object.defineProperty(globalThis, name, { value: 1 })).slice(0, 9), attempt(() => delete globalThis[name]).slice(0, 9))`)
+  expect(printed).toBe('TypeError TypeError\nTypeError TypeError')
+})
+
+test.each([REGISTRY, ENGINE])('refuses to guard where %s is there already', (name) => {
+  expect(outcomeOf(`globalThis.${name} = 1; console.log(attempt(guardEngines))`).printed).toBe('RUNTIME_UNGUARDED')
+})
+
+test('an audit reports each copy once, and lets it start', () => {
+  const { printed, stderr } = outcomeOf(
+    `guardEngines()
+     const start = () => { globalThis.${REGISTRY} = 1; return globalThis.${REGISTRY} }
+     console.log([attempt(() => whileRunning('/app/a.js', start)), attempt(() => whileRunning('/app/b.js', start))].join())`,
+    'audit',
+  )
+  expect(printed).toBe('1,1')
+  expect(stderr.trim().split('\n')).toEqual([expect.stringContaining('a.js'), expect.stringContaining('b.js')])
+})
