@@ -87,6 +87,7 @@ describe('a signer with a certificate', () => {
     await signed('several', [text(1, 'alice@acme.example'), userName('mallory!acme.example')])
     await signed('number', [text(1, 'alice@acme.example'), other(new asn1js.Integer({ value: 7 }))])
     await signed('zero', [text(1, 'mallory@acme.example\0.good.example')])
+    await signed('zone', [text(6, 'fe80::1%eth0'), text(2, '::1%0')])
     await signed('plain', [])
     await signed('mailbox', [], [['1.2.840.113549.1.9.1', 'mallory@acme.example']])
     await signed('pair', [userName('mallory!acme.example')])
@@ -157,6 +158,11 @@ describe('a signer with a certificate', () => {
       expect(await judge(model, [])).toBe('accepted')
     },
   )
+
+  test('may have a name that is nearly an address', async () => {
+    expect(await judge('zone', ['somebody else'])).toBe('accepted')
+    expect(await judge('zone', ['URI:FE80::1%ETH0'])).toBe('refused IDENTITY_REVOKED')
+  })
 
   test('is accepted by a rule for exactly the name that is written', async () => {
     const by = (san: unknown) => ({ signers: [{ certificate: { root: 'acme', san } }] })

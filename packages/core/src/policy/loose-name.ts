@@ -1,5 +1,4 @@
 import { domainToUnicode } from 'node:url'
-import { isIPv6 } from 'node:net'
 
 /**
  * Names as revocations compare them. A rule has to err on the side of accepting too few, a revocation on the side of
@@ -64,10 +63,11 @@ function decoded(run: string): string {
   }
 }
 
-/** One spelling of an IPv6 address. */
+/** One spelling of an IPv6 address. `node:net` would take a zone (`%eth0`), and time from every start of a program. */
 function address(form: string): string {
   const [, kind = '', text = ''] = /^(ip:)?(.*)$/s.exec(form) ?? []
-  return isIPv6(text) ? kind + new URL(`http://[${text}]`).hostname.slice(1, -1) : form
+  const url = /^[0-9a-f.]*:[0-9a-f:.]*$/.test(text) ? URL.parse(`http://[${text}]`) : null
+  return url ? kind + url.hostname.slice(1, -1) : form
 }
 
 /** Tools write the attributes of a distinguished name in either order. */

@@ -72,3 +72,11 @@ it('leaves what is in its loose form as it is', () => {
   for (const text of ['STRASSE@ÄCME.example', 'https://A.example:443/%41/', 'CN = Ab , O = C', 'İı\u212a'])
     expect(looseForm(looseForm(text))).toBe(looseForm(text))
 })
+
+it.each(['fe80::1%eth0', 'IP:fe80::1%eth0', '::1]/x[', '1:2', ':', '::%', '[::1]', 'xn--', 'xn--zzzzzz:::'])(
+  'a name that is nearly an address or a host has a loose form: %s',
+  (text) => {
+    expect(looseForm(text)).toBe(text.toLowerCase())
+    expect(looseName(text).written).toContain(text)
+  },
+)
