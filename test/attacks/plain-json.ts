@@ -24,14 +24,10 @@ export function plainJson(bytes: Uint8Array): unknown {
   const next = () => (blank(), text[at])
 
   function value(): unknown {
-    switch (next()) {
-      case '{':
-        return object()
-      case '[':
-        return array()
-      case '"':
-        return string()
-    }
+    const first = next()
+    if (first === '{') return object()
+    if (first === '[') return array()
+    if (first === '"') return string()
     const literal = token(/(?:true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y)
     if (literal === undefined) throw new SyntaxError('no value')
     return JSON.parse(literal)
