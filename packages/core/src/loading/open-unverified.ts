@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
@@ -50,10 +50,10 @@ export async function openUnverified(
 
 /**
  * Refuses a model whose bundles claim something that is revoked, although nobody verified them; and one
- * with a bundle that is too large to be looked at, where something is revoked that it could claim.
+ * with a bundle that is too large or complex to be looked at, where something is revoked that it could claim.
  *
  * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`, `BUNDLE_TOO_LARGE`,
- * `CLAIM_TOO_LARGE`, `ABORTED`
+ * `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
  */
 export async function refuseRevokedClaims(
   bundles: readonly FoundBundle[] = [],
@@ -64,13 +64,16 @@ export async function refuseRevokedClaims(
   for (const candidate of bundles) {
     throwIfAborted(signal)
     if ('error' in candidate) {
-      if (candidate.error.code === 'BUNDLE_TOO_LARGE') throw candidate.error
+      if (NOT_LOOKED_AT.has(candidate.error.code)) throw candidate.error
       continue
     }
     const revoked = await revokedByClaim(candidate.bundle, revocations, signal)
     if (revoked) throw revoked
   }
 }
+
+/** What such a bundle claims is not known; any other refusal says that it claims nothing. */
+const NOT_LOOKED_AT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'JSON_TOO_COMPLEX'])
 
 /** True where something is revoked that an unverified bundle could claim. */
 export function concernsClaims({ concernsSigners, concernsModels }: Revocations): boolean {

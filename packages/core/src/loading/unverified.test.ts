@@ -1,4 +1,4 @@
-import { rm, symlink } from 'node:fs/promises'
+import { readFile, rm, symlink } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
@@ -235,3 +235,26 @@ describe('the option audit', () => {
     ).rejects.toMatchObject({ code: 'FILE_REVOKED' })
   })
 })
+
+it.each(['audit', 'skip'] as const)(
+  'refuses a bundle that is too complex to be looked at, in the mode %s',
+  async (mode) => {
+    const name = `complex-${mode}`
+    await site.model(name)
+    await site.sign(name, 'a')
+    const bundle = JSON.parse(await readFile(site.file(`${name}.sig`), 'utf8')) as { verificationMaterial: object }
+    Object.assign(bundle.verificationMaterial, { tlogEntries: Array(20_000).fill({}) })
+    await site.write(`${name}.sig`, JSON.stringify(bundle))
+    const rules = [{ name: 'r', match: { path: name }, mode, ...(mode === 'skip' ? { reason: 'a test' } : {}) }]
+    const signers = mode === 'audit' ? [{ key: 'a' }] : undefined
+    const judged = (revoked: object) =>
+      site.judge(name, {
+        version: 1,
+        trustRoots: { a: { publicKey: 'a.pub' } },
+        rules: rules.map((rule) => ({ ...rule, ...(signers ? { signers } : {}) })),
+        revoked,
+      })
+    expect(await judged({ keys: ['0'.repeat(64)] })).toBe('refused JSON_TOO_COMPLEX')
+    expect(await judged({})).toBe(mode === 'audit' ? 'tolerated JSON_TOO_COMPLEX' : 'skipped')
+  },
+)
