@@ -84,6 +84,7 @@ function plainBundle(bytes: Buffer): ReturnType<typeof partsOf> {
     Object.keys({ ...none, ...no, ...other, ...nothing }).length === 0 &&
     mediaType === 'application/vnd.dev.sigstore.bundle.v0.3+json' &&
     payloadType === 'application/vnd.in-toto+json' &&
+    tlogEntries.every((entry: unknown) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)) &&
     Array.isArray(tlogEntries) &&
     Array.isArray(signatures) &&
     signatures.length === 1 &&
