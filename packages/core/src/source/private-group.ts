@@ -33,20 +33,33 @@ function isInGroupOfAnother(uid: bigint, gid: bigint): boolean {
   return [process.getegid?.(), ...(process.getgroups?.() ?? [])].includes(Number(gid))
 }
 
+/** As each file was when it was last read; a directory and all above it ask for the same. */
+const known = new Map<string, { state: string; entries: string[][] | undefined }>()
+
 /** Undefined where the file does not tell who there is, or where anybody could have written it. */
 function entriesOf(path: string): string[][] | undefined {
   try {
     const fd = openSync(path, READ_ONLY)
     try {
-      if (othersMayWrite(fstatSync(fd, { bigint: true })) !== undefined) return undefined
-      const lines = readFileSync(fd, 'utf8').split('\n')
-      // nsswitch.conf(5): in the mode "compat" such a line brings in the users of a directory service.
-      if (lines.some((line) => /^[+-]/.test(line))) return undefined
-      return lines.filter((line) => line.includes(':')).map((line) => line.split(':'))
+      const stat = fstatSync(fd, { bigint: true })
+      if (othersMayWrite(stat) !== undefined) return undefined
+      const state = [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join()
+      const last = known.get(path)
+      if (last?.state === state) return last.entries
+      const entries = parsed(readFileSync(fd, 'utf8'))
+      known.set(path, { state, entries })
+      return entries
     } finally {
       closeSync(fd)
     }
   } catch {
     return undefined
   }
+}
+
+function parsed(text: string): string[][] | undefined {
+  const lines = text.split('\n')
+  // nsswitch.conf(5): in the mode "compat" such a line brings in the users of a directory service.
+  if (lines.some((line) => /^[+-]/.test(line))) return undefined
+  return lines.filter((line) => line.includes(':')).map((line) => line.split(':'))
 }
