@@ -17,7 +17,7 @@ const MIB = 1024 ** 2
 /** Threads of which none is free before a task is told to run. */
 class BusyPool implements ThreadPool {
   readonly maxThreads = 2
-  readonly tasks: { begin(): void; run(): unknown; fail(error: Error): void }[] = []
+  readonly tasks: { begin: () => void; run: () => unknown; fail: (error: Error) => void }[] = []
 
   run(task: unknown, { name }: { name: string }): Promise<unknown> {
     return new Promise((resolve, reject) => {
@@ -79,7 +79,9 @@ async function another(): Promise<() => Promise<unknown>> {
 function hashing(directory: string, keep = false) {
   let begun: () => void = () => {}
   const started = new Promise<void>((resolve) => (begun = resolve))
-  const onProgress = (done: number) => void (done > 0 && begun())
+  const onProgress = (done: number) => {
+    if (done > 0) begun()
+  }
   const result = jobsOf(directory, keep).then((jobs) => hashFiles(jobs, { hashType: 'sha256', onProgress }))
   return { started: Promise.race([started, result]), result }
 }

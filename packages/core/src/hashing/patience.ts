@@ -37,7 +37,7 @@ export class PatientOperation {
             if (results) resolve(results)
           } catch (error) {
             // Nobody else may begin once an error is reported; and where somebody has begun, theirs is the result.
-            if (claim(words, by) || claimedBy(words) === by) reject(error as Error)
+            if (claim(words, by) || claimedBy(words) === by) reject(error)
           }
         }
         void ask(() => pool, Claimant.Pool)
