@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { judgeMemory, loadPolicy, openVerifiedModel, type OpenOptions } from '@modelseal/core'
+import { digestModel, judgeMemory, loadPolicy, openVerifiedModel, verifyModel, type OpenOptions } from '@modelseal/core'
 import { verified as onnx } from '@modelseal/onnxruntime'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { copyOf, flipBit, Workspace } from '../signed-models.ts'
@@ -179,5 +179,37 @@ describe('a property of Object.prototype changes no verdict:', () => {
       await outcome(loadPolicy(workspace.policy).then((policy) => openVerifiedModel(tampered, { policy }))),
     ])
     expect(outcomes).toEqual(['accepted', 'FILE_MISMATCH', 'POLICY_NO_MATCH', 'SOURCE_UNKNOWN', 'FILE_MISMATCH'])
+  })
+})
+
+describe('a property of Object.prototype changes nothing for a call without a policy:', () => {
+  const LOOSER = {
+    ...POLLUTIONS,
+    ignoreGitPaths: false,
+    shardSize: 1,
+    hashType: 'blake2b',
+    identity: 'a',
+    systemRoots: true,
+  }
+
+  test.each(Object.entries(LOOSER))('%s', async (name, value) => {
+    const verifier = { publicKey: join(workspace.path, 'release.pub') }
+    const extra = copyOf(good, `extra-${name}`)
+    writeFileSync(join(extra, 'unsigned.bin'), 'not signed')
+    const check = (model: string) =>
+      verifyModel(model, { signature: join(model, 'model.sig'), verifier }).then(
+        ({ files }) => files,
+        (error: unknown) => (error as { code: string }).code,
+      )
+    const digest = () => digestModel(elsewhere).then(({ rootDigest }) => rootDigest)
+    const before = await digest()
+    const root = Object.prototype as Record<string, unknown>
+    root[name] = value
+    try {
+      const outcomes = [await check(good), await check(extra), await check(tampered), await digest()]
+      expect(outcomes).toEqual([{ checked: 1, signed: 1 }, 'FILE_UNSIGNED', 'FILE_MISMATCH', before])
+    } finally {
+      Reflect.deleteProperty(root, name)
+    }
   })
 })

@@ -26,8 +26,18 @@ export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>
       found: shown(unknown),
     })
   }
+  return knownOptions(options as O, shape, of)
+}
+
+/**
+ * As {@link snapshot}, for a call that leaves options alone which it does not know.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that are no object
+ */
+export function knownOptions<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
+  const options = optionsOf(given, of)
   const copied = Object.create(null) as Record<string, unknown>
-  for (const name of known) {
+  for (const name of Object.keys(shape) as (keyof O & string)[]) {
     const value = valueOf(options, name)
     const copy = shape[name]
     copied[name] = value === undefined || copy === true ? value : copy(value)

@@ -4,7 +4,15 @@ import { ModelSealError } from '../errors.ts'
 import type { KnownDigests, RememberedManifest } from '../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
 import { ReceiptStore } from '../receipts/store.ts'
-import { signKnowing, type JustSigned, type SignedModel, type SignOptions } from '../signing/sign-model.ts'
+import { knownOptions, plainCopy, type Shape } from '../snapshot.ts'
+import { absolutePath } from '../environment.ts'
+import {
+  SIGN_OPTIONS,
+  signKnowing,
+  type JustSigned,
+  type SignedModel,
+  type SignOptions,
+} from '../signing/sign-model.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { verifyBundle, type Verifier } from './verifier.ts'
@@ -37,7 +45,9 @@ export interface SignedAgain extends SignedModel {
  * const { reused } = await signModelAgain('models/vad', { signer, previous })
  * ```
  */
-export async function signModelAgain(path: string, { previous, ...options }: SignAgainOptions): Promise<SignedAgain> {
+export async function signModelAgain(model: string, given: SignAgainOptions): Promise<SignedAgain> {
+  const { previous, ...options } = knownOptions(given, OPTIONS, 'signModelAgain')
+  const path = absolutePath(model)
   const startedAt = Date.now()
   const found = previous ? await findPrevious(path, previous, startedAt) : 'no previous signature was given'
   const known = typeof found === 'string' ? undefined : digestsOf(found)
@@ -49,6 +59,12 @@ export async function signModelAgain(path: string, { previous, ...options }: Sig
     reused: { ...signed.built.known, ...(typeof found === 'string' ? { reason: found } : {}) },
     remembered,
   }
+}
+
+const OPTIONS: Shape<SignAgainOptions> = {
+  ...SIGN_OPTIONS,
+  previous: (value) =>
+    knownOptions(value as object, { signature: absolutePath, verifier: plainCopy }, 'a previous signature'),
 }
 
 interface Previous {

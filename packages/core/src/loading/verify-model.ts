@@ -2,6 +2,8 @@ import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { checkContents } from '../manifest/check-contents.ts'
 import type { ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
+import { absolutePath } from '../environment.ts'
+import { listCopy, knownOptions, plainCopy, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
 import { verifyBundle, type Verifier } from './verifier.ts'
@@ -20,6 +22,18 @@ export interface VerifyOptions extends Pick<
   maxBundleBytes?: number | undefined
   /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
   files?: readonly string[] | undefined
+}
+
+const OPTIONS: Shape<VerifyOptions> = {
+  signature: absolutePath,
+  verifier: plainCopy,
+  ignorePaths: listCopy,
+  maxBundleBytes: true,
+  files: listCopy,
+  ignoreGitPaths: true,
+  ignoreUnsignedFiles: true,
+  signal: true,
+  onProgress: true,
 }
 
 /** What was verified. */
@@ -46,7 +60,8 @@ export interface VerifyResult {
  * await verifyModel('models/vad', { signature: 'models/vad/model.sig', verifier: { publicKey: 'release.pub' } })
  * ```
  */
-export async function verifyModel(path: string, options: VerifyOptions): Promise<VerifyResult> {
+export async function verifyModel(path: string, given: VerifyOptions): Promise<VerifyResult> {
+  const options = knownOptions(given, OPTIONS, 'verifyModel')
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature)
   const { signer, time, manifest } = await verified(signature, options)

@@ -19,6 +19,8 @@ import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
+import { absolutePath } from '../environment.ts'
+import { knownOptions, listCopy, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
@@ -45,6 +47,23 @@ export interface SignOptions extends DigestOptions {
   signature?: string | undefined
   /** URL of a timestamp authority (RFC 3161), whose word on the time of the signature goes into the bundle. */
   timestampAuthority?: string | undefined
+}
+
+const DIGEST_OPTIONS: Shape<DigestOptions> = {
+  hashType: true,
+  shardSize: true,
+  allowSymlinks: true,
+  ignorePaths: listCopy,
+  ignoreGitPaths: true,
+  signal: true,
+  onProgress: true,
+}
+
+export const SIGN_OPTIONS: Shape<SignOptions> = {
+  ...DIGEST_OPTIONS,
+  signer: true,
+  signature: absolutePath,
+  timestampAuthority: true,
 }
 
 /** What was signed. */
@@ -93,9 +112,10 @@ export async function signKnowing(
 
 async function signBuilt<Built extends BuiltManifest>(
   path: string,
-  options: SignOptions,
+  given: SignOptions,
   build: (source: LocalSource, serialization: Serialization, options: BuildOptions) => Promise<Built>,
 ): Promise<JustSigned<Built>> {
+  const options = knownOptions(given, SIGN_OPTIONS, 'signModel')
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
@@ -145,8 +165,8 @@ async function timestampMaterial(signature: Buffer, { timestampAuthority: url, s
  * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
  * ```
  */
-export async function digestModel(path: string, options: DigestOptions = {}): Promise<Omit<SignedModel, 'signature'>> {
-  const { manifest, files, bytes } = await manifestOf(path, options)
+export async function digestModel(path: string, options?: DigestOptions): Promise<Omit<SignedModel, 'signature'>> {
+  const { manifest, files, bytes } = await manifestOf(path, knownOptions(options, DIGEST_OPTIONS, 'digestModel'))
   return { rootDigest: manifest.rootDigest, files, bytes }
 }
 
