@@ -38,7 +38,7 @@ describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
     for (const path of [dirname(policy), policy, publicKey]) chownSync(path, STRANGER, STRANGER)
     vi.stubEnv('MODELSEAL_POLICY_OWNER', String(STRANGER + 1))
     await expect(ruleOf(policy)).rejects.toThrow(
-      refusal('POLICY_UNTRUSTED', { expected: `the owner 0 or ${STRANGER + 1}` }),
+      refusal('POLICY_UNTRUSTED', { expected: `owner 0 or ${STRANGER + 1}` }),
     )
     vi.stubEnv('MODELSEAL_POLICY_OWNER', String(STRANGER))
     expect(await ruleOf(policy)).toBe('all')

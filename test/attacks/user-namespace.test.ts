@@ -50,7 +50,7 @@ describe.runIf(NAMESPACES)('in a user namespace that does not map all users', ()
     give(STRANGER, publisher.policy)
     expect(judged({ model, policy: publisher.policy, isolation: 'memory' }, { within: UNMAPPED })).toMatchObject({
       code: 'POLICY_UNTRUSTED',
-      found: expect.stringContaining('which stands for everybody') as string,
+      found: expect.stringContaining('any user that this user namespace does not map') as string,
     })
   })
 
@@ -78,7 +78,7 @@ describe.runIf(NAMESPACES)('in a user namespace that does not map all users', ()
       expect(await judgedAsNobody({ ...asked, isolation: 'memory' })).toMatchObject({ decision: 'accepted' })
       expect(await judgedAsNobody({ ...asked, isolation: 'in-place' })).toMatchObject({
         code: 'ISOLATION_REFUSED',
-        found: expect.stringContaining('which stands for everybody') as string,
+        found: expect.stringContaining('any user that this user namespace does not map') as string,
       })
     })
 

@@ -95,8 +95,8 @@ describe.runIf(ROOT)('a policy that another user planted above a private directo
     await expect(open()).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', {
         file: join(shared, NAME),
-        expected: 'the owner 0',
-        found: `the owner ${STRANGER} and the mode 0644`,
+        expected: 'owner 0',
+        found: `owner ${STRANGER}, mode 0644`,
         hint: expect.stringContaining(`MODELSEAL_POLICY_OWNER=${STRANGER}`) as string,
       }),
     )
@@ -162,8 +162,8 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
   test.each(ways)('that is writable by everybody: %s', async (_, use) => {
     await expect(use(mine(join(own, 'given.yaml'), SKIP, 0o666))).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', {
-        expected: 'a mode without write permission for the group and others',
-        found: 'the owner 0, the group 0 and the mode 0666',
+        expected: 'no write permission for group and others',
+        found: 'owner 0, group 0, mode 0666',
       }),
     )
   })
@@ -180,7 +180,7 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
     const path = mine(join(own, 'given.yaml'), SKIP, 0o664)
     chownSync(path, 0, STRANGER)
     await expect(open(path)).rejects.toThrow(
-      refusal('POLICY_UNTRUSTED', { found: `the owner 0, the group ${STRANGER} and the mode 0664` }),
+      refusal('POLICY_UNTRUSTED', { found: `owner 0, group ${STRANGER}, mode 0664` }),
     )
   })
 
@@ -215,7 +215,7 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
       refusal('POLICY_UNTRUSTED', {
         file: join(shared, NAME),
         expected: 'a directory that nobody else can write to',
-        found: 'the owner 0 and the mode 0644, in a directory that others can write to',
+        found: 'owner 0, mode 0644, in a directory that others can write to',
       }),
     )
     // The name that it had before is gone, and so is every sign of it.

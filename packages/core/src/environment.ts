@@ -147,9 +147,9 @@ function readEnvironment(): Environment {
 }
 
 function unreadable(handed: string | undefined): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', 'Cannot read the environment that this process was handed.', {
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot read the environment that the parent process passed on.', {
     found: handed && shown(handed),
-    hint: 'Start the process with the version of modelseal that its parent has.',
+    hint: 'Use the same version of modelseal in the process and its parent.',
   })
 }
 
@@ -195,8 +195,8 @@ function absolute(name: Variable, path: string): string {
 /** @param what is looked for by a relative path, or from the working directory upward */
 export function workingDirectoryMissing(what: string): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `Cannot find ${what}: the working directory does not exist.`, {
-    expected: 'an absolute path, or a process whose working directory exists',
-    hint: 'The working directory of the process was deleted. Give an absolute path, or start the process elsewhere.',
+    expected: 'an absolute path, or a working directory that exists',
+    hint: 'The working directory was deleted. Use an absolute path, or start the process in another directory.',
   })
 }
 
@@ -211,8 +211,8 @@ export function absolutePath(path: unknown): string {
     if (!isAbsolute(path) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(path))
     return resolve(path)
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'A path is needed, of a model or of a file that belongs to one.', {
-    expected: 'a string that is not empty, without NUL',
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
+    expected: 'a string that is not empty and contains no NUL',
     found: typeof path === 'string' ? shown(path) : typeof path,
   })
 }

@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   // The bundle and what is in it
   BUNDLE_NOT_FOUND: 'no signature bundle was found for the model',
   BUNDLE_TOO_LARGE: 'the bundle is larger than any bundle has reason to be',
-  CLAIM_TOO_LARGE: 'a statement is too large to be read before its signature is verified',
+  CLAIM_TOO_LARGE: 'a statement is too large to read before its signature is verified',
   BUNDLE_MALFORMED: 'the bundle lacks a field, has one too many, or one of the wrong type',
   BUNDLE_MEDIA_TYPE: 'the bundle is not of a known Sigstore bundle media type',
   BASE64_INVALID: 'a field is not canonical base64',
@@ -45,7 +45,7 @@ export const ERROR_CODES = {
   CERTIFICATE_INVALID: 'a certificate cannot be read, or is malformed',
   CERTIFICATE_EXPIRED: 'a certificate of the chain was no longer valid at the time of the signature',
   CERTIFICATE_NOT_YET_VALID: 'a certificate of the chain was not yet valid at the time of the signature',
-  CERTIFICATE_USAGE: 'the certificate is not for signing, or an authority above it may not issue such certificates',
+  CERTIFICATE_USAGE: 'the certificate is not for signing, or an authority may not issue certificates for signing',
   CERTIFICATE_EXTENSION: 'a certificate of the chain has a critical extension that is not understood',
   CERTIFICATE_WEAK: 'a certificate of the chain was signed with an algorithm or key that is too weak',
   CERTIFICATE_REVOKED: 'a certificate of the chain was revoked, by its authority or by the policy',
@@ -93,7 +93,7 @@ export const ERROR_CODES = {
   CERTIFICATE_CONDITION: 'the certificate lacks an extension that was asked for, or has another value in it',
   SCT_INVALID: 'no trusted certificate transparency log vouches for the certificate',
   LOG_UNTRUSTED:
-    'an entry of the bundle is in a transparency log that the trusted root does not name, or whose key was not valid then',
+    'the trusted root does not name the transparency log of an entry, or its key was not valid at that time',
   LOG_ENTRY_MISMATCH: 'an entry of the transparency log is about another signature or certificate',
   LOG_INCLUSION_INVALID: 'the proof that an entry is in the transparency log does not hold',
   TIME_MISSING: 'nothing trusted says when the signature was made, so its short-lived certificate cannot be judged',
@@ -127,13 +127,13 @@ export const ERROR_CODES = {
 
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
-  POLICY_UNTRUSTED: 'another user could have written the trust policy, or a file that it names',
+  POLICY_UNTRUSTED: 'another user could have written the trust policy or a file that it names',
   POLICY_INVALID: 'the trust policy is not valid',
   POLICY_STALE: 'the trust policy is older than it allows itself to be, so revocations may be missing',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
   SOURCE_UNKNOWN:
     'nothing says where the model is from, such as for bytes in memory, so no signature can be found for it',
-  FORMAT_UNPROVEN: 'rules differ by the format, and only the unverified model says which format it has',
+  FORMAT_UNPROVEN: 'rules differ by format, and only the unverified model says which format it has',
   NAME_AMBIGUOUS: 'a rule goes by the name of the model, and its bundles do not agree on one',
   SIGNER_NOT_TRUSTED: 'no signature of the model is by a signer that the rule accepts',
   SIGNATURE_THRESHOLD: 'fewer distinct signers signed the model than the rule asks for',
@@ -142,15 +142,15 @@ export const ERROR_CODES = {
   LOG_REQUIRED: 'the rule asks for inclusion in a transparency log, and the signature has none',
   SIGNATURE_TIME_UNKNOWN: 'the rule limits the age of a signature, and nothing trusted says that it is no older',
   SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
-  MODEL_NAME_REFUSED: 'the model was signed under another name than the rule asks for',
-  ROOT_DIGEST_REFUSED: 'the model has another root digest than the rule asks for',
+  MODEL_NAME_REFUSED: 'the model was signed under another name than the rule requires',
+  ROOT_DIGEST_REFUSED: 'the root digest of the model is not the one that the rule requires',
   HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',
   ISOLATION_REFUSED: 'the model cannot be loaded under the isolation that the rule asks for',
   MODEL_UNIDENTIFIED: 'the policy revokes models by their root digests, and that of this one cannot be computed',
   MODEL_REVOKED: 'the policy revokes this model by its root digest',
   FILE_REVOKED: 'the policy revokes a file of the model by its digest',
   KEY_REVOKED: 'the policy revokes the key that signed',
-  IDENTITY_UNREADABLE: 'the policy revokes identities, and a name in the certificate of the signer cannot be read',
+  IDENTITY_UNREADABLE: "the policy revokes identities, and a name in the signer's certificate cannot be read",
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading

@@ -83,7 +83,7 @@ function checkModelSize(reader: ModelReader, entry: string): void {
   if (size <= MAX_MODEL_BYTES) return
   throw new ModelSealError(
     'FILE_TOO_LARGE',
-    `Cannot load the model ${shown(entry)}: no ONNX or ORT file is so large.`,
+    `Cannot load the model ${shown(entry)}: it is too large for an ONNX or ORT file.`,
     {
       file: entry,
       expected: `at most ${MAX_MODEL_BYTES} bytes`,

@@ -62,7 +62,7 @@ function checkRunning(): void {
   const place = getCallSites()[2]?.scriptName ?? ''
   const error = new ModelSealError(
     'RUNTIME_UNGUARDED',
-    `A copy of TensorFlow.js starts in ${shown(file ?? place)}, whose loads cannot be checked.`,
+    `Cannot guard the copy of TensorFlow.js that starts in ${shown(file ?? place)}.`,
     {
       ...(file === undefined ? {} : { file }),
       hint: 'Leave @tensorflow/tfjs out of the bundle, as an external package, and import it by its name.',

@@ -250,7 +250,7 @@ export function bundleTooLarge(
     file,
     expected: `at most ${maxBytes} bytes`,
     found,
-    hint: 'If a model of so many files is right, raise the option "maxBundleBytes".',
+    hint: 'If the model really has that many files, raise the option "maxBundleBytes" (--max-bundle-bytes).',
     cause,
   })
 }

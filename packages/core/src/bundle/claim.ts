@@ -24,12 +24,12 @@ export async function claimedManifest({ envelope, path }: UnverifiedBundle, sign
 function tooLarge(file: string | undefined, found: number): ModelSealError {
   return new ModelSealError(
     'CLAIM_TOO_LARGE',
-    `Cannot read what the bundle${file === undefined ? '' : ` ${shown(file)}`} claims: its statement is too large to be read before its signature is verified.`,
+    `Cannot use the bundle${file === undefined ? '' : ` ${shown(file)}`} here: its statement is too large to read before its signature is verified.`,
     {
       file,
       expected: `at most ${MAX_CLAIM_BYTES} bytes`,
       found: `${found} bytes`,
-      hint: 'Load the signed directory as a whole, by a rule that matches its path; or sign the file by itself.',
+      hint: 'Load the whole signed directory under a rule that matches its path, or sign the file on its own.',
     },
   )
 }

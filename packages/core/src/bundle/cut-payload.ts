@@ -73,15 +73,15 @@ function endOfString(bytes: Buffer, start: number, file: string | undefined): nu
 export function longString(file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BUNDLE_MALFORMED',
-    `The bundle${file === undefined ? '' : ` ${shown(file)}`} has a long string that is not its payload.`,
-    { file, expected: `no string of more than ${LONG_STRING} bytes besides one payload in base64` },
+    `The bundle${file === undefined ? '' : ` ${shown(file)}`} contains a long string that is not its payload.`,
+    { file, expected: `no string of more than ${LONG_STRING} bytes except one base64 payload` },
   )
 }
 
 function tooLarge(file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BUNDLE_TOO_LARGE',
-    `The bundle${file === undefined ? '' : ` ${shown(file)}`} holds more besides its payload than any real one.`,
+    `The bundle${file === undefined ? '' : ` ${shown(file)}`} is too large without its payload.`,
     { file, expected: `at most ${MAX_BYTES_BESIDE_PAYLOAD} bytes besides the payload` },
   )
 }

@@ -68,7 +68,7 @@ export class Keys {
 
 function duplicate({ what, file }: JsonBounds, key: string): ModelSealError {
   const found = shown(Buffer.from(key, 'latin1').toString())
-  return new ModelSealError('JSON_DUPLICATE_KEY', `The ${what} names the key ${found} twice in one object.`, {
+  return new ModelSealError('JSON_DUPLICATE_KEY', `The ${what} has the key ${found} twice in one object.`, {
     file,
     found,
   })

@@ -56,8 +56,8 @@ export function checkedMaxBundleBytes(given: unknown, option = 'maxBundleBytes')
   if (given === undefined) return MAX_BUNDLE_BYTES
   if (Number.isSafeInteger(given) && (given as number) > 0 && (given as number) <= LARGEST_BUNDLE_BYTES)
     return given as number
-  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for the option "${option}".`, {
-    expected: `a whole number of bytes, from 1 to ${LARGEST_BUNDLE_BYTES}`,
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, {
+    expected: `a whole number of bytes from 1 to ${LARGEST_BUNDLE_BYTES}`,
     found: typeof given === 'number' ? String(given) : typeof given,
   })
 }

@@ -54,15 +54,11 @@ export class SparseCopy {
       return write()
     } catch (cause) {
       const { name } = this.#file
-      throw new ModelSealError(
-        'COPY_FAILED',
-        `The private copy of ${shown(name)} could not be written (${errno(cause)}).`,
-        {
-          file: name,
-          hint: 'Make room where temporary files go (TMPDIR), or load under the isolation "in-place".',
-          cause,
-        },
-      )
+      throw new ModelSealError('COPY_FAILED', `Cannot write the private copy of ${shown(name)} (${errno(cause)}).`, {
+        file: name,
+        hint: 'Free disk space in the directory for temporary files (TMPDIR), or load with the isolation "in-place".',
+        cause,
+      })
     }
   }
 }

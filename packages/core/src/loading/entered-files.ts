@@ -27,12 +27,12 @@ export class EnteredFiles implements FurtherDigests {
     if (entered === digest || (entered === undefined && this.#isLeftOut(name))) return
     throw new ModelSealError(
       'FILE_CHANGED',
-      `Cannot load the file ${shown(name)}: it is not what it was when the root digest of the model was computed.`,
+      `Cannot load the file ${shown(name)}: it changed after the root digest of the model was computed.`,
       {
         file: name,
-        expected: entered === undefined ? 'a file that was there then' : `${hashType}:${entered}`,
+        expected: entered === undefined ? 'a file that existed at that time' : `${hashType}:${entered}`,
         found: `${hashType}:${digest}`,
-        hint: 'Make sure that nothing writes to the model while it is loaded.',
+        hint: 'Make sure that nothing writes to the model while it is loaded, and try again.',
       },
     )
   }

@@ -155,8 +155,8 @@ class BundleFetcher {
     if (this.#room >= this.maxBytes) return bundleTooLarge(path, this.maxBytes)
     return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle ${shown(path)} is too large.`, {
       file: path,
-      expected: `at most ${this.#room} bytes, of the ${this.#model.options.maxBytes} that "http.maxBytes" allows`,
-      hint: 'If the bundle is right, raise the option "http.maxBytes".',
+      expected: `at most ${this.#room} bytes: what is left of the ${this.#model.options.maxBytes} bytes that "http.maxBytes" allows`,
+      hint: 'If this is the bundle that the publisher made, raise the option "http.maxBytes".',
     })
   }
 }

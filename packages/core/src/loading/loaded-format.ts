@@ -32,18 +32,18 @@ export class LoadedFormat {
 
   /** @throws {@link ModelSealError} `MODEL_FORMAT` where a loader of several formats did not say which of them it met */
   check(): void {
-    if (this.#mustSay && !this.#said) throw this.#refusal('a loader that does not say')
+    if (this.#mustSay && !this.#said) throw this.#refusal('a loader that does not report the format')
   }
 
   #refusal(found: string): ModelSealError {
     return new ModelSealError(
       'MODEL_FORMAT',
-      `Cannot load ${shown(this.#place)}: the rule of the policy was chosen for another format.`,
+      `Cannot load the model ${shown(this.#place)}: it has another format than the one that selected the rule.`,
       {
         file: this.#place,
         expected: this.#allowed.map(shown).join(' or '),
         found,
-        hint: 'Load it with the function for its format, or give the option "format".',
+        hint: 'Load it with the function for its format, or use the option "format".',
       },
     )
   }

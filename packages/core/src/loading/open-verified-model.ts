@@ -217,7 +217,7 @@ async function findRule(
     verdict.rule = rule.name
     verdict.mode = mode
     if (rule.reason !== undefined) verdict.reason = rule.reason
-    const enforced = mode === rule.mode ? '' : ', but only the model says that it has the format, so it is enforced'
+    const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
     tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
     return { ...chosen, policy }
   })

@@ -93,7 +93,8 @@ async function findReceipt(
     if (fault !== undefined) return fault
     // What the policy revokes files by is looked up as it was computed when they were hashed.
     const unknown = contents.furtherHashTypes.filter((type) => !receipt.further?.hashTypes.includes(type))
-    if (unknown.length > 0) return `a receipt without the digests (${unknown.join(', ')}) by which files are revoked`
+    if (unknown.length > 0)
+      return `a receipt without the digests (${unknown.join(', ')}) by which the policy revokes files`
     const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
     return changed ? 'a receipt, but files that changed since' : receipt
   } catch (error) {

@@ -15,7 +15,7 @@ export const WARNING_CODES = {
   REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
   NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
-  RULES_UNCOMPARED: 'there are too many rules to tell for each whether it is reached',
+  RULES_UNCOMPARED: 'there are too many rules to check whether each can be reached',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
   SIGNER_BROAD: 'a signer is anybody, or nearly',
@@ -131,7 +131,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
   )
   const last = sources.at(-1)
   if (!order.complete && last) {
-    const message = 'The policy has too many rules to compare them all: some of them may never be reached.'
+    const message = 'The policy has too many rules to compare all of them. Some may never be reached.'
     findings.push(finding(last, ['rules'], { severity: 'note', code: 'RULES_UNCOMPARED', message }))
   }
   return findings

@@ -37,7 +37,7 @@ export async function chooseRule(policy: Policy, facts: ModelFacts): Promise<Cho
   return { rule, mode: 'enforce', formats: formats.filter((format) => rules.get(format) === rule) }
 }
 
-const SAY_THE_FORMAT = 'Rules differ by format: say which one is loaded, by the option "format".'
+const SAY_THE_FORMAT = 'Rules differ by format. Use the option "format" to say which one you load.'
 
 /** For each format that may be loaded, the rule that decides over it. */
 async function rulesByFormat(
@@ -55,14 +55,16 @@ function unproven(
   { place }: ModelFacts,
   rules: ReadonlyMap<ModelFormat | undefined, Rule | undefined>,
 ): ModelSealError {
-  const found = [...rules].map(([format, rule]) => `${rule ? shown(rule.name) : 'none'} for ${format ?? 'no format'}`)
+  const found = [...rules].map(
+    ([format, rule]) => `${rule ? shown(rule.name) : 'no rule'} for ${format ?? 'no format'}`,
+  )
   return new ModelSealError(
     'FORMAT_UNPROVEN',
-    `Cannot choose the rule for the model ${shown(place)}: it depends on the format, and only the model itself says which it is.`,
+    `Cannot choose a rule for the model ${shown(place)}: rules differ by format, and only the unverified model says which format it has.`,
     {
       file: place,
-      expected: 'a format that the program names, or one rule for all formats that it may load',
-      found: `the rules ${found.join(', ')}`,
+      expected: 'a format that the program names, or one rule for all formats that it can load',
+      found: found.join(', '),
       hint: SAY_THE_FORMAT,
     },
   )

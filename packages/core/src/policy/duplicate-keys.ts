@@ -31,7 +31,7 @@ function keyFault(key: unknown, seen: Set<string>): string | undefined {
   const name = keyName(key)
   if (name === undefined) return 'A key is a list or a map; expected text.'
   if (seen.size < seen.add(name).size) return undefined
-  return `Map keys must be unique; ${shown(name)} stands here again.`
+  return `Map keys must be unique; ${shown(name)} is a duplicate.`
 }
 
 /** The field that a key of a map names; undefined for a key that is a collection or an alias. */

@@ -26,8 +26,8 @@ function furtherOwner(): bigint | undefined {
   if (text === undefined) return undefined
   if (/^(0|[1-9]\d{0,9})$/.test(text) && Number(text) <= MAX_UID) return BigInt(text)
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for the environment variable ${OWNER_VARIABLE}.`, {
-    expected: 'the number of a user, such as 1000',
+    expected: 'a user id, such as 1000',
     found: shown(text),
-    hint: 'Run "id -u NAME" to see it.',
+    hint: 'Run "id -u NAME" to get the id of a user.',
   })
 }

@@ -46,7 +46,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
   // The parser reports again, on every level, that it was stopped.
   const [first, ...more] = faults.slice(0, MAX_PROBLEMS)
   if (first) return { faults: [first, ...more] }
-  return document ? { document } : { faults: [{ sentence: 'It is not understood.', offset: 0 }] }
+  return document ? { document } : { faults: [{ sentence: 'The text is not valid YAML.', offset: 0 }] }
 }
 
 function faultsOf(document: Document.Parsed): TextFault[] {
@@ -56,7 +56,7 @@ function faultsOf(document: Document.Parsed): TextFault[] {
     return reported.map(({ message, pos }) => ({ sentence: message.replace(/\.?$/, '.'), offset: pos[0] }))
   const { version } = document.directives.yaml
   // YAML 1.1 has other words for true and false, and keys that merge maps.
-  if (version !== '1.2') return [{ sentence: `It is marked as YAML ${version}; expected YAML 1.2.`, offset: 0 }]
+  if (version !== '1.2') return [{ sentence: `The text is marked as YAML ${version}; expected YAML 1.2.`, offset: 0 }]
   return duplicateKeys(document.contents, MAX_PROBLEMS)
 }
 
@@ -80,12 +80,13 @@ function* boundedTokens(source: string, lines: LineCounter, faults: TextFault[])
   let parts = 0
   for (const lexeme of new Lexer().lex(source)) {
     if (isPart(lexeme) && ++parts > MAX_PARTS)
-      throw new Exceeded(`It has more than ${MAX_PARTS} values and marks.`, parser.offset)
+      throw new Exceeded(`The text has more than ${MAX_PARTS} values and marks.`, parser.offset)
     for (const token of parser.next(lexeme)) {
       if (token.type === 'error') addFault(faults, token.message, token.offset)
       else yield token
     }
-    if (parser.stack.length > MAX_DEPTH) throw new Exceeded('It is nested too deeply.', parser.offset)
+    if (parser.stack.length > MAX_DEPTH)
+      throw new Exceeded(`The text is nested more than ${MAX_DEPTH} levels deep.`, parser.offset)
   }
   yield* parser.end()
 }

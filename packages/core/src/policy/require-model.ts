@@ -4,8 +4,8 @@ import type { Requirement } from './require.ts'
 import type { Rule } from './rule.ts'
 
 /**
- * What a rule asks of the model itself, so that no other model of the same signer passes for it. Compared is what the verified
- * statement says, and never what lies beside it.
+ * Compares a verified statement with the name and root digest that the rule requires, so that no other model of the same
+ * signer is accepted.
  *
  * @param file path of the bundle
  */
@@ -38,9 +38,9 @@ export function checkModel(
           ? undefined
           : refused(
               'MODEL_NAME_REFUSED',
-              'Cannot accept the model: it was signed under another name than the rule asks for.',
+              'Cannot accept the model: it was signed under another name than the rule requires.',
               `the name ${names.map(({ written }) => shown(written)).join(' or ')}`,
-              statedName === undefined ? 'a signature of release 0.2.0, which states no name' : shown(statedName),
+              statedName === undefined ? 'no name (a signature in the format of release 0.2.0)' : shown(statedName),
             ),
     })
   }
@@ -52,7 +52,7 @@ export function checkModel(
         ? undefined
         : refused(
             'ROOT_DIGEST_REFUSED',
-            'Cannot accept the model: it has another root digest than the rule asks for.',
+            'Cannot accept the model: its root digest is not the one that the rule requires.',
             rootDigests.map((digest) => `sha256:${digest}`).join(' or '),
             `sha256:${rootDigest}`,
           ),

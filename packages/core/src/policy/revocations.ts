@@ -193,11 +193,11 @@ function revokedError(
 function unreadableName(name: string): ModelSealError {
   return new ModelSealError(
     'IDENTITY_UNREADABLE',
-    'Cannot tell whether the signer is revoked: a name in its certificate cannot be read, and the policy revokes identities.',
+    "Cannot tell whether the signer is revoked: the policy revokes identities, and a name in the signer's certificate cannot be read.",
     {
-      expected: 'names that are text without control characters',
+      expected: 'names of text without control characters',
       found: shown(name),
-      hint: 'Do not load the model; ask its publisher to sign it with another certificate.',
+      hint: 'Do not load the model. Ask its publisher to sign it with another certificate.',
     },
   )
 }

@@ -77,11 +77,13 @@ const requireSchema = z.strictObject({
   name: z
     .union([textSchema, z.array(textSchema).min(1)])
     .optional()
-    .describe('The name that the signer gave to the model, in the verified statement. Matched as signers are.'),
+    .describe(
+      'The name under which the model was signed, as the verified statement says: text, a pattern, a regular expression, or a list.',
+    ),
   rootDigest: z
     .union([rootDigestSchema, z.array(rootDigestSchema).min(1)])
     .optional()
-    .describe('The root digest of the verified model: sha256: and 64 hex digits, one or several.'),
+    .describe('The root digest of the verified model: sha256: and 64 hex digits, or a list.'),
   transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),
   timestamp: z.boolean().optional().describe('A trusted authority says when the signature was made.'),
   maxSignatureAge: durationSchema

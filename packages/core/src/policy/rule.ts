@@ -124,7 +124,7 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
         ? ([signer.certificate.root, 'certificates'] as const)
         : ([signer.sigstore.root, 'sigstore'] as const)
   const root = roots.get(name)
-  if (!root) return `No trust root is named ${shown(name)}; there is ${namesOf(roots)}.`
+  if (!root) return `No trust root is named ${shown(name)}. The policy has: ${namesOf(roots)}.`
   if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
   if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
   if ('certificate' in signer) {

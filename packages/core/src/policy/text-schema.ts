@@ -56,7 +56,10 @@ export const fingerprintSchema = z
 
 export const rootDigestSchema = z
   .string()
-  .regex(/^(sha256:)?[0-9a-f]{64}$/, 'expected a root digest: 64 lowercase hex digits')
+  .regex(
+    /^(sha256:)?[0-9a-f]{64}$/,
+    'expected a root digest: 64 lowercase hex digits, with or without "sha256:" before them',
+  )
 
 export const reasonSchema = z.string().min(1).max(1000)
 

@@ -32,7 +32,7 @@ export function isOwn({ uid }: Pick<BigIntStats, 'uid'>): boolean {
 
 /** A user, for messages. */
 export function userText(uid: bigint): string {
-  return isAnybody(uid) ? `${uid}, which stands for everybody whom this user namespace does not map` : `${uid}`
+  return isAnybody(uid) ? `${uid} (any user that this user namespace does not map)` : `${uid}`
 }
 
 function ownerFault({ uid }: BigIntStats): string | undefined {

@@ -37,7 +37,7 @@ export async function readSmallFile(path: string, file: SmallFile): Promise<Buff
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
 export function checkGiven(path: unknown, file: SmallFile): void {
   if (typeof path === 'string' && path !== '') return
-  throw new ModelSealError('INVALID_ARGUMENT', `A path is needed, of the ${file.what}.`, {
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid path of the ${file.what}.`, {
     expected: 'a string that is not empty',
     found: path === '' ? 'an empty string' : typeof path,
   })

@@ -67,7 +67,7 @@ export class RequestLimits {
 }
 
 export function fileTooLarge(name: string, limit: number, what = '', found?: string): ModelSealError {
-  return new ModelSealError('FILE_TOO_LARGE', `Cannot load the file ${shown(name)}: it is larger than it may be.`, {
+  return new ModelSealError('FILE_TOO_LARGE', `Cannot load the file ${shown(name)}: it is too large.`, {
     file: name,
     expected: `at most ${limit} bytes${what}`,
     found,

@@ -4,58 +4,59 @@ import type { SmallFile } from './read-small-file.ts'
 import type { PathEntry } from './trusted-path.ts'
 import { isAnybody } from './user-namespace.ts'
 
-/** Whose files are believed, and how others' are refused. */
+/** Which owners are trusted, and how files of others are refused. */
 export interface Trust {
   code: ErrorCode
-  /** A user who is trusted beside root and the one of this process. */
+  /** A user who is trusted besides root and the user of this process. */
   furtherOwner?: bigint | undefined
-  /** The environment variable that names that user, for the hint. */
+  /** Environment variable that names that user, for the hint. */
   ownerVariable?: string
 }
 
 /** A file that is being read. */
 export interface TrustedFile {
-  /** As it was given. */
+  /** As the caller gave it. */
   path: string
   file: SmallFile
   trust: Trust
 }
 
-/** The refusal of what another user owns. */
+/** Refuses an entry that another user owns. */
 export function foreign(entry: PathEntry, asked: TrustedFile): ModelSealError {
   const { furtherOwner, ownerVariable } = asked.trust
   const { uid } = entry.stat
   const own = process.geteuid?.() ?? 0
   const owners = new Set([0n, BigInt(own), ...(furtherOwner === undefined ? [] : [furtherOwner])])
   const chown = entry.kind === 'link' ? 'chown -h' : 'chown'
-  const giving = advice('Make it a file of this user', `${chown} ${own}`, entry.path)
-  const trusting = ownerVariable === undefined ? '' : ` Or set ${ownerVariable}=${uid}, if that user may decide.`
+  const giving = advice('Change its owner to this user', `${chown} ${own}`, entry.path)
+  const trusting =
+    ownerVariable === undefined ? '' : ` If you trust that user with the policy, set ${ownerVariable}=${uid} instead.`
   return refused(entry, asked, {
     why: 'belongs to another user',
-    expected: `the owner ${[...owners].join(' or ')}`,
-    found: `the owner ${userText(uid)} and the mode ${octalMode(entry.stat)}`,
-    hint: isAnybody(uid) ? 'Use a file whose owner this user namespace maps.' : giving + trusting,
+    expected: `owner ${[...owners].join(' or ')}`,
+    found: `owner ${userText(uid)}, mode ${octalMode(entry.stat)}`,
+    hint: isAnybody(uid) ? 'Use a file of a user that this user namespace maps.' : giving + trusting,
   })
 }
 
-/** The refusal of what other users can write to. */
+/** Refuses an entry that other users can write to. */
 export function exposed(entry: PathEntry, asked: TrustedFile): ModelSealError {
   const { uid, gid } = entry.stat
   return refused(entry, asked, {
-    why: 'can be written to by other users',
-    expected: 'a mode without write permission for the group and others',
-    found: `the owner ${uid}, the group ${gid} and the mode ${octalMode(entry.stat)}`,
-    hint: advice('Take the write permission from group and others', 'chmod go-w', entry.path),
+    why: 'is writable by other users',
+    expected: 'no write permission for group and others',
+    found: `owner ${uid}, group ${gid}, mode ${octalMode(entry.stat)}`,
+    hint: advice('Remove write permission for group and others', 'chmod go-w', entry.path),
   })
 }
 
-/** The refusal of what anybody could have linked or moved to where it was found, whoever owns it. */
+/** Refuses an entry that anybody could have linked or moved there, whoever owns it. */
 export function planted(entry: PathEntry, shared: string, asked: TrustedFile): ModelSealError {
   const { uid } = entry.stat
   return refused(entry, asked, {
     why: `may have been put there by another user, who can write to ${shown(shared)}`,
     expected: 'a directory that nobody else can write to',
-    found: `the owner ${uid} and the mode ${octalMode(entry.stat)}, in a directory that others can write to`,
+    found: `owner ${uid}, mode ${octalMode(entry.stat)}, in a directory that others can write to`,
     hint: 'Keep it in a directory of its own, such as one that "mktemp -d" makes.',
   })
 }
@@ -76,7 +77,7 @@ function refused(entry: PathEntry, { path, file, trust }: TrustedFile, reason: R
 
 const NAMES = { file: 'file', directory: 'directory', link: 'symbolic link' } as const
 
-/** With a command to copy, where no shell could take the path for anything else. */
+/** Adds a command to copy, but only with a path that needs no quoting. */
 function advice(words: string, command: string, path: string): string {
   return `${words} (${command}${/^[\w@%+=:,./-]+$/.test(path) ? ` ${path}` : ''}).`
 }

@@ -31,9 +31,9 @@ export async function validateByLibrary(path: readonly Certificate[], at: Date):
     case NOT_CA:
       throw new ModelSealError(
         'CHAIN_NOT_CA',
-        `The certificate ${certificateName(leaf)} has an issuer that is no authority.`,
+        `An issuer of the certificate ${certificateName(leaf)} is not a certificate authority.`,
         {
-          expected: 'the basic constraint CA, and the key usage keyCertSign where one is stated, on each issuer',
+          expected: 'the basic constraint CA on each issuer, and the key usage keyCertSign if it states key usages',
           found: path.slice(1).map(certificateName).join(', '),
         },
       )
@@ -41,7 +41,7 @@ export async function validateByLibrary(path: readonly Certificate[], at: Date):
     case NAME_EXCLUDED:
       throw new ModelSealError(
         'CHAIN_NAME_CONSTRAINT',
-        `A certificate of the chain of ${certificateName(leaf)} has a name that an authority above may not certify.`,
+        `A certificate in the chain of ${certificateName(leaf)} has a name that an authority above it may not certify.`,
         { found: resultMessage },
       )
     default:
@@ -57,7 +57,7 @@ function isSamePath(found: readonly pkijs.Certificate[] | undefined, path: reado
 export function invalid(certificate: Certificate, found: string): ModelSealError {
   return new ModelSealError(
     'CHAIN_INVALID',
-    `The chain of the certificate ${certificateName(certificate)} does not hold (RFC 5280).`,
+    `The chain of the certificate ${certificateName(certificate)} is not valid (RFC 5280).`,
     { found },
   )
 }

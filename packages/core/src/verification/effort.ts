@@ -32,7 +32,7 @@ export class Effort {
     if (this.#checks > this.#most) {
       throw new ModelSealError(
         'CHAIN_TOO_LARGE',
-        'Cannot verify the signatures of the model: its bundles need more signature checks than any honest ones.',
+        'Cannot verify the signatures of the model: its bundles need too many signature checks.',
         {
           expected: `at most ${this.#most} checks for all bundles together`,
           hint: 'Remove the bundles that the publisher of the model did not make.',

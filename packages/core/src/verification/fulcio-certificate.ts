@@ -95,7 +95,7 @@ async function identityOf(certificate: Certificate): Promise<string> {
   // RFC 5280 4.2.1.6: rfc822Name and uniformResourceIdentifier; Fulcio has an otherName for all else.
   if (name.kind === 'email' || name.kind === 'URI' || name.type === OTHER_NAME) return name.value
   throw new Error(
-    name.kind === 'unreadable' ? 'a name that cannot be read' : 'a subject alternative name of another kind',
+    name.kind === 'unreadable' ? 'a name that cannot be read' : 'another type of subject alternative name',
   )
 }
 

@@ -90,7 +90,7 @@ function faultOf(stated: GeneralName, { permitted, excluded }: Constraints): str
   if (within.length + without.length === 0) return undefined
   // RFC 5280 4.2.1.10: a kind of name that is not understood is refused.
   const name = readName(stated)
-  if (!name) return 'of a kind, or in a form, that cannot be compared with the constraint'
+  if (!name) return 'of a type or form that cannot be compared with the constraint'
   if (without.some(({ covers }) => covers(name, true))) return 'which is excluded'
   if (within.length > 0 && !within.some(({ covers }) => covers(name, false))) return 'which is not permitted'
   return undefined
@@ -99,7 +99,7 @@ function faultOf(stated: GeneralName, { permitted, excluded }: Constraints): str
 function malformed(authority: Certificate, found: string): ModelSealError {
   return new ModelSealError(
     'CHAIN_NAME_CONSTRAINT',
-    `The authority ${certificateName(authority)} states a name constraint that cannot be obeyed.`,
+    `The authority ${certificateName(authority)} has a malformed name constraint.`,
     { expected: 'constraints in the forms of RFC 5280 4.2.1.10', found },
   )
 }

@@ -97,7 +97,7 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
   if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
     throw unusable(list, 'a list of a part of the certificates, or by another issuer')
   const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
-  if (weakness !== undefined) throw unusable(list, `a signature that can be forged: ${weakness}`)
+  if (weakness !== undefined) throw unusable(list, `a signature that is too weak: ${weakness}`)
   if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by another key than that of the issuer')
   // RFC 5280 6.3.3 f: where a key usage is stated, it must allow signing lists.
   if (statedUsage(issuer, 'cRLSign') === false) throw unusable(list, 'an issuer without the key usage cRLSign')

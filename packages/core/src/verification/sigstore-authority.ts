@@ -89,7 +89,7 @@ export async function checkAuthorities(
       passAbort(cause)
       throw new ModelSealError(
         'TIMESTAMP_UNTRUSTED',
-        'A timestamp of the bundle is by an authority of the trusted root whose certificates do not hold.',
+        'A timestamp in the bundle is by an authority of the trusted root with an invalid certificate chain.',
         { file, found: cause instanceof Error ? cause.message : String(cause), cause },
       )
     }

@@ -21,21 +21,21 @@ const SIGNATURE_LINE = /^\u2014 (\S+) (\S+)$/
 export function checkCheckpoint(entry: Entry, logs: readonly string[], file: string | undefined): void {
   const { inclusionProof, inclusionPromise, logIndex } = entry
   const fault = (what: string, expected: string, found: string) =>
-    new ModelSealError('LOG_INCLUSION_INVALID', `The bundle does not prove that its entry is in the log: ${what}.`, {
+    new ModelSealError('LOG_INCLUSION_INVALID', `Cannot prove that the entry is in the log: ${what}.`, {
       file,
       expected,
       found,
       hint: 'The bundle was changed, or forged: do not load the model.',
     })
   const same = (what: string, signed: string, stated: string) => {
-    if (signed !== stated) throw fault(`${what} is not as the log signed it`, signed, shown(stated))
+    if (signed !== stated) throw fault(`${what} is not the one that the log signed`, signed, shown(stated))
   }
 
   const { envelope } = inclusionProof.checkpoint
   if (envelope.length > MAX_CHECKPOINT_BYTES || inclusionProof.hashes.length > MAX_PROOF_HASHES)
     throw fault('its proof is too large', `at most ${MAX_PROOF_HASHES} hashes`, `${inclusionProof.hashes.length}`)
   const checkpoint = readCheckpoint(envelope)
-  if (!checkpoint) throw fault('the checkpoint cannot be read', 'a signed note of a log', shown(envelope))
+  if (!checkpoint) throw fault('the checkpoint cannot be read', 'a signed note by a log', shown(envelope))
 
   same('the size of the tree', checkpoint.size, inclusionProof.treeSize)
   same('the root hash', checkpoint.root, inclusionProof.rootHash.toString('base64'))
@@ -49,7 +49,7 @@ export function checkCheckpoint(entry: Entry, logs: readonly string[], file: str
   // Rekor v1 puts the number of the tree behind the name: "rekor.sigstore.dev - 1193050959916656506".
   const isOrigin = (name: string) => checkpoint.origin === name || checkpoint.origin.startsWith(`${name} - `)
   if (!signers.some(isOrigin))
-    throw fault('the checkpoint is of another log', [...names].map(shown).join(' or '), shown(checkpoint.origin))
+    throw fault('the checkpoint is by another log', [...names].map(shown).join(' or '), shown(checkpoint.origin))
 }
 
 interface Checkpoint {

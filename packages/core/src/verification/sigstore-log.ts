@@ -69,7 +69,7 @@ function checkKind({ kindVersion, canonicalizedBody }: Entry, file: string | und
   if (KINDS.has(kind) && canonicalizedBody.length <= MAX_BODY_BYTES) return
   throw new ModelSealError(
     'LOG_ENTRY_MISMATCH',
-    'The bundle names a log entry of a kind that model signatures do not have.',
+    'The bundle has a log entry of a kind that is not for model signatures.',
     {
       file,
       expected: `${[...KINDS].join(', ')}, of at most ${MAX_BODY_BYTES} bytes`,
@@ -81,7 +81,7 @@ function checkKind({ kindVersion, canonicalizedBody }: Entry, file: string | und
 function unknownLog({ logId }: Entry, { root }: SigstoreTrust, file: string | undefined): ModelSealError {
   return new ModelSealError(
     'LOG_UNTRUSTED',
-    'The bundle names an entry in a transparency log that the trusted root does not know.',
+    'The bundle has an entry of a transparency log that the trusted root does not name.',
     {
       file,
       expected: root.tlogs.map(({ baseUrl }) => shown(baseUrl)).join(' or '),
@@ -94,12 +94,12 @@ function unknownLog({ logId }: Entry, { root }: SigstoreTrust, file: string | un
 function outsideValidity(logs: readonly Log[], times: readonly Date[], file: string | undefined): ModelSealError {
   return new ModelSealError(
     'LOG_UNTRUSTED',
-    'The bundle names an entry in a transparency log whose key was not valid when the model was signed.',
+    'The bundle has an entry of a transparency log, but the key of that log was not valid when the model was signed.',
     {
       file,
       expected: logs.map(({ publicKey }) => rangeText(publicKey?.validFor)).join(' or '),
       found: times.map((at) => at.toISOString()).join(', '),
-      hint: 'Do not load the model: somebody else may have a key that is out of use.',
+      hint: 'Do not load the model: an attacker may have a retired key of the log.',
     },
   )
 }

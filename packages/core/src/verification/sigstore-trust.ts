@@ -170,9 +170,9 @@ function rangesOf(root: TrustedRoot): (TimeRange | undefined)[] {
 /** `sigstore_common.proto`, TimeRange: a start, and an end where there is one. `@sigstore/verify` takes none for always. */
 function checkRange(range: TimeRange | undefined): void {
   const { start, end } = range ?? {}
-  if (!start) throw new Error('a key or an authority in it has no validFor.start')
+  if (!start) throw new Error('one of its keys or authorities has no validFor.start')
   if (Number.isNaN(start.getTime()) || (end && !(end >= start)))
-    throw new Error('a key or an authority in it has a validFor that is no range of time')
+    throw new Error('one of its keys or authorities has a validFor that ends before it starts')
 }
 
 /** True where all of the times lie within the range. */

@@ -162,7 +162,7 @@ async function toEntity({
     })
   }
   try {
-    if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('more bytes than any has')
+    if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('a timestamp is too large')
     const entity = toSignedEntity(parsed)
     // Read when asked for: what cannot be read is to be known here.
     statedTimes(entity.timestamps)

@@ -16,6 +16,12 @@ const HASHES: Readonly<Record<string, number>> = {
 const RSA = new Set(['1.2.840.113549.1.1.11', '1.2.840.113549.1.1.12', '1.2.840.113549.1.1.13'])
 /** RFC 5758 3.2: ECDSA with SHA-256, SHA-384, SHA-512; RFC 8410: Ed25519. */
 const WITHOUT_PARAMETERS = new Set(['1.2.840.10045.4.3.2', '1.2.840.10045.4.3.3', '1.2.840.10045.4.3.4', '1.3.101.112'])
+/** What people know the refused ones by. */
+const WEAK_NAMES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.4': 'MD5 with RSA',
+  '1.2.840.113549.1.1.5': 'SHA-1 with RSA',
+  '1.2.840.10045.4.1': 'SHA-1 with ECDSA',
+}
 const RSASSA_PSS = '1.2.840.113549.1.1.10'
 const MGF1 = '1.2.840.113549.1.1.8'
 const NULL_TAG = 5
@@ -38,7 +44,7 @@ const ALLOWED =
 export function checkKey(certificate: X509Certificate): void {
   const key = holderKey(certificate)
   const weakness = key ? weaknessOfKey(key) : 'a key that cannot be read'
-  if (weakness !== undefined) throw weak(certificate, 'has a key that is too weak', weakness)
+  if (weakness !== undefined) throw weak(certificate, 'its key is too weak', weakness)
 }
 
 /**
@@ -49,7 +55,7 @@ export function checkKey(certificate: X509Certificate): void {
  */
 export async function checkSignatureAlgorithm(certificate: X509Certificate): Promise<void> {
   const weakness = await weaknessOfAlgorithm(await signatureAlgorithmOf(certificate))
-  if (weakness !== undefined) throw weak(certificate, 'was signed with an algorithm that can be forged', weakness)
+  if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness)
 }
 
 /** Why no signature by the key counts; undefined where it does. */
@@ -78,7 +84,7 @@ export async function weaknessOfAlgorithm(algorithm: pkijs.AlgorithmIdentifier):
   if (WITHOUT_PARAMETERS.has(algorithmId)) return parameters ? `parameters of ${algorithmId}` : undefined
   if (RSA.has(algorithmId)) return isNullOrAbsent(parameters) ? undefined : `parameters of ${algorithmId}`
   if (algorithmId === RSASSA_PSS) return weaknessOfPss(parameters)
-  return `the algorithm ${algorithmId}`
+  return `the algorithm ${WEAK_NAMES[algorithmId] ?? algorithmId}`
 }
 
 interface Parameters {
@@ -108,8 +114,13 @@ async function weaknessOfPss(parameters: Parameters | undefined): Promise<string
 }
 
 function weak(certificate: X509Certificate, what: string, found: string): ModelSealError {
-  return new ModelSealError('CERTIFICATE_WEAK', `The certificate ${shown(certificate.subject)} ${what}.`, {
-    expected: ALLOWED,
-    found,
-  })
+  return new ModelSealError(
+    'CERTIFICATE_WEAK',
+    `Cannot trust the certificate ${shown(certificate.subject.replaceAll('\n', ','))}: ${what}.`,
+    {
+      expected: ALLOWED,
+      found,
+      hint: 'Have the certificate issued again with a stronger key and algorithm.',
+    },
+  )
 }

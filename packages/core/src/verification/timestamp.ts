@@ -114,7 +114,7 @@ async function verifySignature(
   checkKey(authority.x509)
   const weakness = await weaknessOfAlgorithm(signer.signatureAlgorithm)
   if (weakness !== undefined && signer.signatureAlgorithm.algorithmId !== RSA_ENCRYPTION)
-    throw new Error(`it was signed in a way that can be forged: ${weakness}`)
+    throw new Error(`its signature is too weak: ${weakness}`)
 
   await effort.signatures()
   const complete = Object.assign(Object.create(token) as typeof token, { certificates: [certificate] })

@@ -31,11 +31,11 @@ export function checkNesting(path: readonly Certificate[], wanted?: Usage): void
 function refused(certificate: Certificate, expected: string, stated: readonly string[]): ModelSealError {
   return new ModelSealError(
     'CERTIFICATE_USAGE',
-    `The certificate ${certificateName(certificate)} may not be used here, or not issue certificates for this use.`,
+    `The certificate ${certificateName(certificate)} may not be used for this, or may not issue certificates for it.`,
     {
       expected: `the extended key usage ${expected}`,
       found: stated.join(', ') || 'none',
-      hint: 'Have a certificate issued by an authority for that usage.',
+      hint: 'Use a certificate for that usage, by an authority that may issue it.',
     },
   )
 }
