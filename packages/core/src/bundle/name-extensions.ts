@@ -2,7 +2,8 @@ import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import { inTurns, type Steps } from '../source/turns.ts'
 
-type Libraries = typeof asn1js & typeof pkijs
+type Libraries = Pick<typeof asn1js, 'fromBER' | 'Sequence'> &
+  Pick<typeof pkijs, 'AltName' | 'GeneralName' | 'GeneralSubtree' | 'NameConstraints'>
 
 const SUBJECT_ALT_NAME = '2.5.29.17'
 const NAME_CONSTRAINTS = '2.5.29.30'
@@ -16,7 +17,12 @@ const MAX_NODES = 256
  * @throws Error where one is malformed, or has too many names
  */
 export async function readNameExtensions({ extensions = [] }: pkijs.Certificate): Promise<void> {
-  const libraries = { ...(await import('asn1js')), ...(await import('pkijs')) }
+  // No spread: of modules as large as these it takes longer than reading the names.
+  const [{ fromBER, Sequence }, { AltName, GeneralName, GeneralSubtree, NameConstraints }] = await Promise.all([
+    import('asn1js'),
+    import('pkijs'),
+  ])
+  const libraries = { fromBER, Sequence, AltName, GeneralName, GeneralSubtree, NameConstraints }
   for (const extension of extensions) {
     if (extension.extnID === SUBJECT_ALT_NAME) await inTurns(readNames(extension, libraries))
     if (extension.extnID === NAME_CONSTRAINTS) await inTurns(readConstraints(extension, libraries))
