@@ -37,7 +37,8 @@ export class PatientOperation {
             if (results) resolve(results)
           } catch (error) {
             // Nobody else may begin once an error is reported; and where somebody has begun, theirs is the result.
-            if (claim(words, by) || claimedBy(words) === by) reject(error)
+            if (claim(words, by) || claimedBy(words) === by)
+              reject(error instanceof Error ? error : new Error(String(error)))
           }
         }
         void ask(() => pool, Claimant.Pool)
