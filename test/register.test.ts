@@ -4,7 +4,9 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSy
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { keySigner, signModel } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { paddedBundle } from '../packages/core/src/testing/bundles.ts'
 import { blazeFace, copyOf, flipBit, sileroVad, Workspace } from './signed-models.ts'
 
 const require = createRequire(import.meta.url)
@@ -92,6 +94,19 @@ describe('an unchanged program', () => {
   test('gets the own words of the runtime for what is no model', () => {
     expect(run('onnx.mjs', ['nonsense', '-']).lines).toEqual(["Unexpected argument[0]: must be 'path' or 'buffer'."])
   })
+})
+
+test('a bundle of more than 32 MiB counts where the rule allows that size', async () => {
+  const large = join(workspace.write('vad-large-bundle', sileroVad()), 'silero_vad.onnx')
+  const [privateKey, bundle] = [join(workspace.path, 'release.key'), `${large}.sig`]
+  await signModel(large, { signer: await keySigner({ privateKey }), signature: bundle })
+  writeFileSync(bundle, paddedBundle(readFileSync(bundle), readFileSync(privateKey, 'utf8'), 33 * 1024 * 1024))
+  const policy = readFileSync(workspace.policy, 'utf8')
+  const allowing = policyFile('large-bundles.yaml', `${policy}\n    require: { maxBundleBytes: 67108864 }\n`)
+  expect(run('onnx.mjs', ['path', large]).lines).toEqual(['BUNDLE_TOO_LARGE'])
+  expect(run('onnx.mjs', ['path', large], { env: { MODELSEAL_POLICY: allowing } }).lines).toEqual([
+    'loaded input,state,sr',
+  ])
 })
 
 describe('what cannot be judged is refused:', () => {

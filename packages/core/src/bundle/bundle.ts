@@ -38,7 +38,7 @@ export interface UnverifiedBundle {
 
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 
-/** A manifest of 100,000 files makes a bundle of 17 MiB. Who needs more says so (`maxBundleBytes`). */
+/** A manifest of 100,000 files makes a bundle of 17 MiB. Who needs more says so: `maxBundleBytes`, of a call or of a rule. */
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024
 /** The most that can be asked for: more fits into no string. */
 export const LARGEST_BUNDLE_BYTES = 512_000_000
@@ -250,7 +250,7 @@ export function bundleTooLarge(
     file,
     expected: `at most ${maxBytes} bytes`,
     found,
-    hint: 'If the model really has that many files, raise the option "maxBundleBytes" (--max-bundle-bytes).',
+    hint: 'If the model really has that many files, raise "maxBundleBytes": the option (--max-bundle-bytes), or under "require" in the rule.',
     cause,
   })
 }

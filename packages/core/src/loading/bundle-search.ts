@@ -1,3 +1,4 @@
+import { bundleTooLarge } from '../bundle/bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { ClaimedName } from '../policy/match.ts'
@@ -14,21 +15,34 @@ export class BundleSearch {
   readonly #path: string
   readonly #options: SearchOptions
   #found: Promise<FoundModel | FoundHttpModel> | undefined
+  #ruleBytes: number | undefined
 
   constructor(path: string, options: SearchOptions) {
     this.#path = path
     this.#options = options
   }
 
+  /**
+   * Applies the limit of the chosen rule to the size of a bundle. It can raise the default, but only lower what the caller said.
+   *
+   * Bundles that were read to choose the rule, for the names that they claim, are not read again: they might have been replaced by
+   * bundles that claim other names. One that was too large to be read remains so.
+   */
+  limitTo(ruleBytes: number | undefined): void {
+    this.#ruleBytes = ruleBytes
+  }
+
   /** @throws {@link ModelSealError} as `findBundles`, or `findHttpBundles` for a URL */
-  find(): Promise<FoundModel | FoundHttpModel> {
-    return (this.#found ??= this.#find())
+  async find(): Promise<FoundModel | FoundHttpModel> {
+    const found = await (this.#found ??= this.#find())
+    if (this.#ruleBytes === undefined) return found
+    return { ...found, bundles: found.bundles.map(atMost(this.#ruleBytes)) }
   }
 
   async #find(): Promise<FoundModel | FoundHttpModel> {
-    const { signature, http, maxBytes, ...limits } = this.#options
+    const { signature, http, maxBytes, maxBundleBytes: said, signal } = this.#options
+    const limits = { maxBundleBytes: smaller(said, this.#ruleBytes), signal }
     if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
-    const { signal } = limits
     return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
   }
 
@@ -71,6 +85,18 @@ export class BundleSearch {
       if (WITHOUT_BUNDLE.has(error.code)) return []
       return [{ path: this.#options.signature ?? this.#path }]
     }
+  }
+}
+
+function smaller(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}
+
+function atMost(maxBytes: number): (found: FoundBundle) => FoundBundle {
+  return (found) => {
+    if ('error' in found || found.bundle.size <= maxBytes) return found
+    const { path, bundle } = found
+    return { path, error: bundleTooLarge(path, maxBytes, { found: `${bundle.size} bytes` }) }
   }
 }
 

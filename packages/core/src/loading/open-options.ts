@@ -27,7 +27,7 @@ export interface OpenOptions {
   isolation?: Isolation | undefined
   /**
    * Largest size of a signature bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. Nobody
-   * has verified what is read up to here.
+   * has verified what is read up to here. If the rule has a `maxBundleBytes` too, the smaller of the two holds.
    */
   maxBundleBytes?: number | undefined
   /** How a model is fetched whose path is a URL. */

@@ -216,6 +216,7 @@ async function findRule(
     const { rule, mode } = chosen
     verdict.rule = rule.name
     verdict.mode = mode
+    search.limitTo(rule.require.maxBundleBytes)
     if (rule.reason !== undefined) verdict.reason = rule.reason
     const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
     tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)

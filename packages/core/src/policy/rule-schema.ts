@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LARGEST_BUNDLE_BYTES } from '../bundle/bundle.ts'
 import { EXTENSION_NAMES } from '../verification/fulcio-certificate.ts'
 import { compileGlob, globFault } from './glob.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from './terms.ts'
@@ -102,6 +103,14 @@ const requireSchema = z.strictObject({
       'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
     ),
   isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
+  maxBundleBytes: z
+    .int()
+    .min(1)
+    .max(LARGEST_BUNDLE_BYTES)
+    .optional()
+    .describe(
+      'The largest size of a signature bundle, in bytes. Default 33554432 (32 MiB). A program can lower it, but not raise it.',
+    ),
   receipts: z
     .union([z.enum(['never', 'allow']), z.strictObject({ maxAge: durationSchema })])
     .optional()

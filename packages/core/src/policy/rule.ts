@@ -23,6 +23,8 @@ export interface Requirements {
   hashAlgorithms?: readonly string[]
   files: 'all' | 'loaded' | 'ignore-unsigned'
   isolation?: readonly string[]
+  /** Largest size of a bundle; absent where the program's word or the default holds. */
+  maxBundleBytes?: number
   /** Absent where every load hashes. */
   receipts?: { maxAge: Duration }
 }
@@ -163,7 +165,8 @@ function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatc
 }
 
 function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
-  const { name, rootDigest, maxSignatureAge, signedAfter, hashAlgorithms, isolation, receipts } = require
+  const { name, rootDigest, maxSignatureAge, signedAfter, hashAlgorithms, isolation, maxBundleBytes, receipts } =
+    require
   const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
   return {
     transparencyLog: require.transparencyLog ?? false,
@@ -175,6 +178,7 @@ function compileRequirements(require: NonNullable<RuleText['require']>): Require
     ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
     ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
     ...(isolation === undefined ? {} : { isolation }),
+    ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }),
     ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
   }
 }

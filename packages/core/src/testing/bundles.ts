@@ -1,5 +1,5 @@
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { writeBundle } from '../bundle/bundle.ts'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { parseBundle, writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { type CURVE_HASHES, publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
 
@@ -22,6 +22,17 @@ export function bundleOver(payload: Uint8Array, { privateKey, publicKey }: KeyPa
     { publicKey: { hint: publicKey.fingerprint }, tlogEntries: [] },
     { payloadType: IN_TOTO_PAYLOAD_TYPE, payload: Buffer.from(payload), signature },
   )
+}
+
+/** A valid bundle over the same statement with white space behind it, of about this size. */
+export function paddedBundle(bundle: Uint8Array, privateKeyPem: string, size: number): Buffer {
+  const privateKey = createPrivateKey(privateKeyPem)
+  const { payload } = parseBundle(bundle).envelope
+  const padding = Buffer.alloc((size / 4) * 3 - payload.length, ' ')
+  return bundleOver(Buffer.concat([payload, padding]), {
+    privateKey,
+    publicKey: publicKeyOf(createPublicKey(privateKey)),
+  })
 }
 
 /** JSON that a test takes apart and changes. */
