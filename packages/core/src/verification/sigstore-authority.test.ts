@@ -1,7 +1,7 @@
 import { TrustedRoot } from '@sigstore/protobuf-specs'
 import { expect, test } from 'vitest'
 import { authority, signingLeaf, type Issued } from '../bundle/test-authority.ts'
-import { issuerPath } from './sigstore-authority.ts'
+import { issuerPath, issuersOf } from './sigstore-authority.ts'
 
 function rootOf(...chains: Issued[][]): { root: TrustedRoot } {
   const certificateAuthorities = chains.map((chain) => ({
@@ -15,7 +15,8 @@ test('the path of a signer leads over intermediates to the root, of each authori
   const intermediate = await authority('Intermediate', { issuer: root })
   const twin = await authority('Intermediate', { issuer: other })
   const leaf = await signingLeaf(intermediate)
-  const path = (...chains: Issued[][]) => issuerPath(leaf.x509, rootOf(...chains)).map((der) => der.toString('hex'))
+  const path = (...chains: Issued[][]) =>
+    issuerPath(issuersOf(leaf.x509, rootOf(...chains))).map((der) => der.toString('hex'))
   const hex = (...certificates: Issued[]) => certificates.map(({ der }) => der.toString('hex'))
   expect(path([twin, other], [intermediate, root])).toEqual(hex(intermediate, root))
   expect(path([intermediate, root], [intermediate])).toEqual(hex(intermediate, root, intermediate))

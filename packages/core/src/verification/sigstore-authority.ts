@@ -1,23 +1,30 @@
 import type { X509Certificate } from 'node:crypto'
 import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
 import type { CertificateAuthority } from '@sigstore/protobuf-specs'
-import { holderKey, isSignedWith, readX509, type Certificate } from '../bundle/certificate.ts'
+import type { Certificate } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
-import { validateWithin, type ChainInput } from './chain.ts'
 import { passAbort, type Effort } from './effort.ts'
+import { certificatesOf, readAuthority } from './known-paths.ts'
 import { timestampAuthoritiesOf } from './sigstore-time.ts'
 import { isValidAt, type SigstoreTrust } from './sigstore-trust.ts'
-import type { Usage } from './usage.ts'
 
-/**
- * Certificates of every authority of the trusted root that issued the certificate of a signer, each up to
- * its root: DER. `@sigstore/verify` found that one of them vouches for it, and does not tell which.
- */
-export function issuerPath(leaf: X509Certificate, { root }: Pick<SigstoreTrust, 'root'>): Buffer[] {
+/** An authority of the trusted root, and those of its certificates that signed the one of the signer. */
+export interface Issuer {
+  authority: CertificateAuthority
+  signedBy: readonly X509Certificate[]
+}
+
+/** Every authority of the trusted root that issued the certificate of a signer: `@sigstore/verify` does not tell which vouched. */
+export function issuersOf(leaf: X509Certificate, { root }: Pick<SigstoreTrust, 'root'>): Issuer[] {
   return root.certificateAuthorities.flatMap((authority) => {
-    const chain = certificatesOf(authority)
-    return chain.some((der) => hasIssued(readX509(der), leaf)) ? chain : []
+    const signedBy = readAuthority(authority).issuersOf(leaf)
+    return signedBy.length > 0 ? [{ authority, signedBy }] : []
   })
+}
+
+/** The certificates of these, each up to its root: DER. */
+export function issuerPath(issuers: readonly Issuer[]): Buffer[] {
+  return issuers.flatMap(({ authority }) => certificatesOf(authority))
 }
 
 /**
@@ -32,7 +39,7 @@ export function materialAt(
 ): TrustMaterial {
   const valid = ({ validFor }: { validFor: { start: Date; end: Date } }) => isValidAt(validFor, times)
   const issuers = root.certificateAuthorities.map((authority) =>
-    certificatesOf(authority).some((der) => leaf.checkIssued(readX509(der))),
+    readAuthority(authority).certificates.some((issuer) => leaf.checkIssued(issuer)),
   )
   return {
     ...material,
@@ -43,6 +50,7 @@ export function materialAt(
 }
 
 interface Vouched {
+  issuers: readonly Issuer[]
   timestamps: SignedEntity['timestamps']
   times: readonly Date[]
   trust: SigstoreTrust
@@ -58,19 +66,13 @@ interface Vouched {
  */
 export async function checkAuthorities(
   certificate: Certificate,
-  { timestamps, times, trust, effort, file }: Vouched,
+  { issuers, timestamps, times, trust, effort, file }: Vouched,
 ): Promise<void> {
   // `@sigstore/verify` looked at the validity at each of the times; nothing else depends on them.
   const at = new Date(Math.min(...times.map((time) => time.getTime())))
-  const issuers = trust.root.certificateAuthorities.filter(
-    (authority) =>
-      isValidAt(authority.validFor, [at]) &&
-      certificatesOf(authority).some((der) => hasIssued(readX509(der), certificate.x509)),
-  )
   await checkAny(
-    issuers,
-    (authority) => chainOf(certificate.x509, certificatesOf(authority), 'codeSigning', at),
-    effort,
+    issuers.filter(({ authority }) => isValidAt(authority.validFor, [at])),
+    ({ authority, signedBy }) => readAuthority(authority).validateSigner(certificate, signedBy, at, effort),
   )
   for (const stamp of timestamps) {
     if (stamp.$case !== 'timestamp-authority') continue
@@ -79,11 +81,7 @@ export async function checkAuthorities(
     try {
       await checkAny(
         authorities.filter(({ validFor }) => isValidAt(validFor, [stampedAt])),
-        (authority) => {
-          const [signer, ...chain] = certificatesOf(authority)
-          return chainOf(readX509(signer ?? Buffer.alloc(0)), chain, 'timeStamping', stampedAt)
-        },
-        effort,
+        (authority) => readAuthority(authority).validateStamper(stampedAt, effort),
       )
     } catch (cause) {
       passAbort(cause)
@@ -96,22 +94,12 @@ export async function checkAuthorities(
   }
 }
 
-/** The trust anchors are those that issued themselves. */
-function chainOf(leaf: X509Certificate, chain: readonly Buffer[], usage: Usage, at: Date): ChainInput {
-  const certificates = chain.map((der) => readX509(der))
-  return { leaf, intermediates: certificates, roots: certificates.filter((x509) => x509.checkIssued(x509)), at, usage }
-}
-
 /** One of the authorities at least must have a chain that holds; else why the first has none. */
-async function checkAny(
-  authorities: readonly CertificateAuthority[],
-  chain: (authority: CertificateAuthority) => ChainInput,
-  effort: Effort,
-): Promise<void> {
+async function checkAny<T>(authorities: readonly T[], validate: (authority: T) => Promise<void>): Promise<void> {
   let refusal: unknown = new ModelSealError('CHAIN_NO_PATH', 'No authority of the trusted root was valid at that time.')
   for (const [index, authority] of authorities.entries()) {
     try {
-      await validateWithin(chain(authority), effort)
+      await validate(authority)
       return
     } catch (error) {
       passAbort(error)
@@ -119,12 +107,4 @@ async function checkAny(
     }
   }
   throw refusal
-}
-
-function certificatesOf({ certChain }: CertificateAuthority): Buffer[] {
-  return (certChain?.certificates ?? []).map(({ rawBytes }) => rawBytes)
-}
-
-function hasIssued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return certificate.checkIssued(issuer) && isSignedWith(certificate, holderKey(issuer))
 }

@@ -7,7 +7,7 @@ import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
 import { Effort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
-import { checkAuthorities, issuerPath, materialAt } from './sigstore-authority.ts'
+import { checkAuthorities, issuerPath, issuersOf, materialAt } from './sigstore-authority.ts'
 import { checkSignatureAlgorithm } from './strength.ts'
 import { checkEntries, checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from './sigstore-time.ts'
@@ -73,7 +73,7 @@ export async function verifyKeyless(
   const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
   const { certificate } = claims
   checkSigningUsage(certificate, bundle.path)
-  await checkSignatureAlgorithm(certificate.x509)
+  await checkSignatureAlgorithm(certificate.x509, certificate.fields.signatureAlgorithm)
   const key = signingKeyOf(certificate, bundle.path)
 
   const { parsed, entity } = await toEntity(bundle)
@@ -88,13 +88,21 @@ export async function verifyKeyless(
   await verifyEntity(entity, materialAt(trust, times, certificate.x509), bundle.path)
   await effort.turn()
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
-  await checkAuthorities(certificate, { timestamps: entity.timestamps, times, trust, effort, file: bundle.path })
+  const issuers = issuersOf(certificate.x509, trust)
+  await checkAuthorities(certificate, {
+    issuers,
+    timestamps: entity.timestamps,
+    times,
+    trust,
+    effort,
+    file: bundle.path,
+  })
   return {
     signer: signerOf(claims, trust, name),
     key,
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
-    issuerPath: issuerPath(certificate.x509, trust),
+    issuerPath: issuerPath(issuers),
   }
 }
 

@@ -51,10 +51,14 @@ export function checkKey(certificate: X509Certificate): void {
  * Refuses a certificate that was signed in a way that is not on the list. Not for a trust anchor, whose own
  * signature proves nothing.
  *
+ * @param algorithm of the certificate, where it was read already
  * @throws {@link ModelSealError} `CERTIFICATE_WEAK`, `CERTIFICATE_INVALID`
  */
-export async function checkSignatureAlgorithm(certificate: X509Certificate): Promise<void> {
-  const weakness = await weaknessOfAlgorithm(await signatureAlgorithmOf(certificate))
+export async function checkSignatureAlgorithm(
+  certificate: X509Certificate,
+  algorithm?: pkijs.AlgorithmIdentifier,
+): Promise<void> {
+  const weakness = await weaknessOfAlgorithm(algorithm ?? (await signatureAlgorithmOf(certificate)))
   if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness)
 }
 
