@@ -218,7 +218,7 @@ export function absolutePath(path: unknown): string {
 }
 
 /** Undefined where it was deleted. */
-function workingDirectory(): string | undefined {
+export function workingDirectory(): string | undefined {
   try {
     return process.cwd()
   } catch {

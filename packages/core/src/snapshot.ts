@@ -48,6 +48,9 @@ export function knownOptions<O extends object>(given: O | undefined, shape: Shap
 /** An independent list; what is no list is left for the check of the option to refuse. */
 export const listCopy: Copy = (value) => (Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value)
 
+/** An independent point in time. */
+export const dateCopy: Copy = (value) => (value instanceof Date ? new Date(value.getTime()) : value)
+
 /** An independent object with the same properties, each read once, and no prototype. */
 export const plainCopy: Copy = (value) =>
   typeof value === 'object' && value !== null ? Object.freeze(withoutPrototype(value)) : value

@@ -4,7 +4,7 @@ import { ModelSealError } from '../errors.ts'
 import type { KnownDigests, RememberedManifest } from '../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
 import { ReceiptStore } from '../receipts/store.ts'
-import { knownOptions, plainCopy, type Shape } from '../snapshot.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { absolutePath } from '../environment.ts'
 import {
   SIGN_OPTIONS,
@@ -14,8 +14,9 @@ import {
   type SignOptions,
 } from '../signing/sign-model.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
+import { readerFromHere } from '../source/read-small-file.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import { verifyBundle, type Verifier } from './verifier.ts'
+import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
 
 export interface SignAgainOptions extends SignOptions {
   /** The bundle whose digests are taken over, and who must have signed it. Without it, everything is hashed. */
@@ -64,7 +65,7 @@ export async function signModelAgain(model: string, given: SignAgainOptions): Pr
 const OPTIONS: Shape<SignAgainOptions> = {
   ...SIGN_OPTIONS,
   previous: (value) =>
-    knownOptions(value as object, { signature: absolutePath, verifier: plainCopy }, 'a previous signature'),
+    knownOptions(value as object, { signature: absolutePath, verifier: verifierCopy }, 'a previous signature'),
 }
 
 interface Previous {
@@ -81,8 +82,9 @@ async function findPrevious(
   { signature: given, verifier }: { signature: string; verifier: Verifier },
   now: number,
 ): Promise<Previous | string> {
+  const read = readerFromHere()
   const source = await openLocalSource(path)
-  const signature = await verifyBundle(await readBundle(await placeOf(given), ANY_SIZE), verifier)
+  const signature = await verifyBundle(await readBundle(await placeOf(given), ANY_SIZE), verifier, read)
   return usingStore(async (store) => {
     const receipt = await store.find(source.path, signature.bundleDigest)
     if (!receipt) return 'there is no receipt of the previous signature'

@@ -1,10 +1,20 @@
 import { dirname, resolve } from 'node:path'
+import { absolutePath } from '../environment.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Expectation } from '../policy/expectations.ts'
 import { findPolicy } from '../policy/find-policy.ts'
 import { loadPolicy } from '../policy/policy.ts'
 import type { Position } from '../policy/invalid-policy.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import { judgeModel } from './judge-model.ts'
+
+interface TestOptions {
+  policy?: string | undefined
+  expectations?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+const OPTIONS: Shape<TestOptions> = { policy: absolutePath, expectations: absolutePath, signal: true }
 
 /** What became of one expectation. */
 export interface ExpectationResult extends Expectation {
@@ -27,17 +37,15 @@ export interface ExpectationResult extends Expectation {
  * const failed = (await testPolicy({ policy: 'trust-policy.yaml' })).filter(({ passed }) => !passed)
  * ```
  */
-export async function testPolicy(options: {
-  policy?: string | undefined
-  expectations?: string | undefined
-  signal?: AbortSignal | undefined
-}): Promise<ExpectationResult[]> {
+export async function testPolicy(given: TestOptions): Promise<ExpectationResult[]> {
+  const options = knownOptions(given, OPTIONS, 'testPolicy')
   const policy = await loadPolicy(await findPolicy(options.policy))
   const { expectationsBeside, readExpectations } = await import('../policy/expectations.ts')
-  const file = resolve(options.expectations ?? expectationsBeside(policy.path))
+  const file = options.expectations ?? expectationsBeside(policy.path)
   const { expectations } = await readExpectations(file)
   const results: ExpectationResult[] = []
-  for (const expectation of expectations) {
+  for (const read of expectations) {
+    const expectation = withoutPrototype(read)
     const { model, format, url } = expectation
     const verdict = await judgeModel(resolve(dirname(file), model), { policy, format, url, signal: options.signal })
     results.push({ ...expectation, passed: meets(verdict, expectation), verdict })

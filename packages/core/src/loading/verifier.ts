@@ -1,12 +1,14 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { readCertificates } from '../bundle/certificate.ts'
-import { readPublicKey } from '../bundle/public-key.ts'
-import { readRevocationLists } from '../bundle/revocation-list.ts'
+import { CERTIFICATE_FILE, parseCertificates } from '../bundle/certificate.ts'
+import { parsePublicKey, PUBLIC_KEY_FILE } from '../bundle/public-key.ts'
+import { parseRevocationLists, REVOCATION_LIST_FILE } from '../bundle/revocation-list.ts'
 import { ModelSealError } from '../errors.ts'
+import { knownOptions, listCopy, plainCopy, type Copy, type Shape } from '../snapshot.ts'
+import type { ReadFile, SmallFile } from '../source/read-small-file.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../verification/certificate.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
 import { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from '../verification/sigstore.ts'
-import { loadSigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
+import { fixedSource, loadSigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 
 /** Whom to trust: for callers who know their signer and need no policy. */
@@ -42,29 +44,63 @@ export interface SigstoreVerifier extends SigstoreIdentity {
   trustRoot?: TrustRootSource | undefined
 }
 
+type VerifierFields = Partial<KeyVerifier & CertificateVerifier & SigstoreVerifier>
+
+const VERIFIER: Shape<VerifierFields> = {
+  publicKey: true,
+  certificateChain: listCopy,
+  systemRoots: true,
+  crls: listCopy,
+  timestampAuthorities: listCopy,
+  identity: true,
+  issuer: true,
+  extensions: plainCopy,
+  trustRoot: (value) => fixedSource(value as TrustRootSource),
+}
+
+/**
+ * The verifier as it is at this moment. Its paths stay as they were given, because they name the signer; what
+ * reads them is a `readerFromHere` of the same moment.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no verifier
+ */
+export const verifierCopy: Copy = (value) => knownOptions(value as VerifierFields, VERIFIER, 'a verifier')
+
 /**
  * Verifies a bundle with the keys or certificates of files.
  *
+ * @param given a {@link verifierCopy}
+ * @param read reads the files that it names
  * @throws {@link ModelSealError} as {@link verifyKeyBundle}, {@link verifyCertificateBundle},
  * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` where there is no root
  */
-export async function verifyBundle(bundle: UnverifiedBundle, verifier: Verifier): Promise<VerifiedSignature> {
-  if ('identity' in verifier) return verifyIdentity(bundle, verifier)
-  const timestampAuthorities = await readAll(verifier.timestampAuthorities, readCertificates)
-  if ('publicKey' in verifier) {
-    const { publicKey } = verifier
-    return verifyKeyBundle(bundle, await readPublicKey(publicKey), publicKey, { timestampAuthorities })
+export async function verifyBundle(
+  bundle: UnverifiedBundle,
+  given: Verifier,
+  read: ReadFile,
+): Promise<VerifiedSignature> {
+  const verifier: VerifierFields = given
+  if (verifier.identity !== undefined) return verifyIdentity(bundle, given as SigstoreVerifier)
+  const certificatesIn = (paths: readonly string[] | undefined) =>
+    readAll(paths, { read, file: CERTIFICATE_FILE, parse: parseCertificates })
+  const timestampAuthorities = await certificatesIn(verifier.timestampAuthorities)
+  const { publicKey } = verifier
+  if (publicKey !== undefined) {
+    const pem = await read(publicKey, PUBLIC_KEY_FILE)
+    return verifyKeyBundle(bundle, parsePublicKey(pem.toString('latin1'), publicKey), publicKey, {
+      timestampAuthorities,
+    })
   }
-  const certificates = await readAll(verifier.certificateChain, readCertificates)
+  const certificates = await certificatesIn(verifier.certificateChain)
   const roots = [...certificates.filter(isSelfSigned), ...(verifier.systemRoots ? systemRoots() : [])]
   if (roots.length === 0) throw noRoot()
   const trust = {
     roots,
     intermediates: certificates.filter((certificate) => !isSelfSigned(certificate)),
-    crls: await readAll(verifier.crls, readRevocationLists),
+    crls: await readAll(verifier.crls, { read, file: REVOCATION_LIST_FILE, parse: parseRevocationLists }),
     timestampAuthorities,
   }
-  return verifyCertificateBundle(bundle, trust, verifier.certificateChain[0] ?? 'the operating system')
+  return verifyCertificateBundle(bundle, trust, verifier.certificateChain?.[0] ?? 'the operating system')
 }
 
 async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
@@ -76,9 +112,9 @@ async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifi
 
 async function readAll(
   paths: readonly string[] | undefined,
-  read: (path: string) => Promise<Buffer[]>,
+  { read, file, parse }: { read: ReadFile; file: SmallFile; parse: (bytes: Buffer, path: string) => Buffer[] },
 ): Promise<Buffer[]> {
-  return (await Promise.all((paths ?? []).map(read))).flat()
+  return (await Promise.all((paths ?? []).map(async (path) => parse(await read(path, file), path)))).flat()
 }
 
 function noRoot(): ModelSealError {

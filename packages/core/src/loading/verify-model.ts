@@ -3,10 +3,11 @@ import { checkContents } from '../manifest/check-contents.ts'
 import type { ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
 import { absolutePath } from '../environment.ts'
-import { listCopy, knownOptions, plainCopy, type Shape } from '../snapshot.ts'
+import { listCopy, knownOptions, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
+import { readerFromHere, type ReadFile } from '../source/read-small-file.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
-import { verifyBundle, type Verifier } from './verifier.ts'
+import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
 
 export interface VerifyOptions extends Pick<
   ContentsOptions,
@@ -26,7 +27,7 @@ export interface VerifyOptions extends Pick<
 
 const OPTIONS: Shape<VerifyOptions> = {
   signature: absolutePath,
-  verifier: plainCopy,
+  verifier: verifierCopy,
   ignorePaths: listCopy,
   maxBundleBytes: true,
   files: listCopy,
@@ -62,9 +63,10 @@ export interface VerifyResult {
  */
 export async function verifyModel(path: string, given: VerifyOptions): Promise<VerifyResult> {
   const options = knownOptions(given, OPTIONS, 'verifyModel')
+  const read = readerFromHere()
   const source = await openLocalSource(path)
   const signature = await placeOf(options.signature)
-  const { signer, time, manifest } = await verified(signature, options)
+  const { signer, time, manifest } = await verified(signature, options, read)
   const { files: checked, bytes } = await checkContents(source, manifest, {
     ...options,
     only: options.files && namesWithin(source, options.files),
@@ -83,9 +85,11 @@ export async function verifyModel(path: string, given: VerifyOptions): Promise<V
 async function verified(
   signature: string,
   { verifier, maxBundleBytes, signal }: VerifyOptions,
+  read: ReadFile,
 ): ReturnType<typeof verifyBundle> {
   return verifyBundle(
     await readBundle(signature, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal }),
     verifier,
+    read,
   )
 }

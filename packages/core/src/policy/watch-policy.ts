@@ -1,5 +1,6 @@
 import { publishPolicyReload } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { fileState, unchanged, type FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
 import { readPolicy, type Policy } from './policy.ts'
@@ -10,6 +11,8 @@ export interface WatchOptions {
   /** Called when a changed policy is not valid: the one before it stays in use. */
   onError?: ((error: ModelSealError) => void) | undefined
 }
+
+const OPTIONS: Shape<WatchOptions> = { onReload: true, onError: true }
 
 /**
  * Reads a trust policy, and follows its files: each load looks whether one of them changed (the
@@ -24,10 +27,11 @@ export interface WatchOptions {
  * await using model = await openVerifiedModel('models/vad', { policy })
  * ```
  */
-export async function watchPolicy(given?: string, options: WatchOptions = {}): Promise<WatchedPolicy> {
+export async function watchPolicy(given?: string, options?: WatchOptions): Promise<WatchedPolicy> {
+  const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
   const { policy, problems } = await readPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
-  return new WatchedPolicy(policy, options)
+  return new WatchedPolicy(policy, callbacks)
 }
 
 /** A policy that follows its files; made by {@link watchPolicy}, and good for any number of loads. */

@@ -1,5 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { isAbsolute, resolve } from 'node:path'
+import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
 /**
@@ -24,14 +26,31 @@ export type ReadFile = (path: string, file: SmallFile) => Promise<Buffer<ArrayBu
 
 /**
  * Reads a key, a policy or a bundle whole. Never waits on a FIFO, never reads a device or more
- * than `maxBytes`.
+ * than `maxBytes`. A relative path is relative to the working directory at the call.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, `FILE_NOT_FOUND` (or `notFound`), `FILE_TOO_LARGE` (or
  * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
-  checkGiven(path, file)
-  return readOpened(await opened(path, file), path, file)
+  return readerFromHere()(path, file)
+}
+
+/**
+ * {@link readSmallFile} for a call that reads several files, one after the other: their paths are relative to the
+ * working directory at the time of this call, wherever the process goes meanwhile. Messages keep the paths as they were given.
+ */
+export function readerFromHere(): ReadFile {
+  const directory = workingDirectory()
+  return async (path, file) => {
+    checkGiven(path, file)
+    return readOpened(await opened(pathFrom(directory, path), path, file), path, file)
+  }
+}
+
+function pathFrom(directory: string | undefined, path: string): string {
+  if (isAbsolute(path)) return path
+  if (directory === undefined) throw workingDirectoryMissing(shown(path))
+  return resolve(directory, path)
 }
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
@@ -75,11 +94,11 @@ export async function readOpened(handle: FileHandle, path: string, file: SmallFi
   }
 }
 
-async function opened(path: string, file: SmallFile) {
+async function opened(path: string, given: string, file: SmallFile) {
   try {
     return await open(path, READ_ONLY)
   } catch (error) {
-    throw notOpened(path, file, error)
+    throw notOpened(given, file, error)
   }
 }
 

@@ -17,7 +17,8 @@ import { ModelSealError } from '../errors.ts'
 import { validateWithin } from './chain.ts'
 import { Effort } from './effort.ts'
 import { verifyStatement } from './statement-signature.ts'
-import { provenTime, timeOf, type ProvenTime, type TimeTrust } from './timestamp.ts'
+import { knownOptions, listCopy, type Shape } from '../snapshot.ts'
+import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from './timestamp.ts'
 import { asVerified, type CertificateSigner, type VerifiedSignature } from './verified-signature.ts'
 
 /** Whose certificates are believed. */
@@ -29,6 +30,8 @@ export interface CertificateTrust extends TimeTrust {
   /** Revocation lists (DER); see `ChainInput`. They must be current now, whenever the model was signed. */
   crls?: readonly Uint8Array[] | undefined
 }
+
+const TRUST: Shape<CertificateTrust> = { ...TIME_TRUST, roots: listCopy, intermediates: listCopy, crls: listCopy }
 
 /**
  * Verifies a bundle that was signed with a certificate (OMS 4.1 `certificate`, 8.2, 8.3): a leaf
@@ -42,9 +45,10 @@ export interface CertificateTrust extends TimeTrust {
  */
 export async function verifyCertificateBundle(
   bundle: UnverifiedBundle,
-  trust: CertificateTrust,
+  given: CertificateTrust,
   name: string,
 ): Promise<VerifiedSignature> {
+  const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
   const [leafDer, ...carried] = certificatesOf(bundle, name)
   const leaf = await parseCertificate(leafDer, bundle.path)
   checkSigningUsage(leaf, bundle.path)

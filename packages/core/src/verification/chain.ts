@@ -10,6 +10,7 @@ import {
   type CertificateInput,
 } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
+import { dateCopy, knownOptions, listCopy, type Shape } from '../snapshot.ts'
 import { candidatePaths } from './candidate-paths.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkRevocation, parseLists } from './revocation.ts'
@@ -46,6 +47,17 @@ export interface ChainInput {
   signal?: AbortSignal | undefined
 }
 
+const INPUT: Shape<ChainInput> = {
+  leaf: true,
+  intermediates: listCopy,
+  roots: listCopy,
+  crls: listCopy,
+  at: dateCopy,
+  crlsAt: dateCopy,
+  usage: true,
+  signal: true,
+}
+
 /** A chain that holds. */
 export interface ChainPath {
   /** Leaf first, root last; the one leaf, where it is itself a root. */
@@ -75,8 +87,9 @@ const MAX_CRLS = 32
  * console.log(path.map(({ subject }) => subject))
  * ```
  */
-export function validateChain(input: ChainInput): Promise<ChainPath> {
-  return validateWithin(input, new Effort(input.signal))
+export async function validateChain(input: ChainInput): Promise<ChainPath> {
+  const given = knownOptions(input, INPUT, 'validateChain')
+  return validateWithin(given, new Effort(given.signal))
 }
 
 /** As {@link validateChain}, within what is left of the effort for a load. */

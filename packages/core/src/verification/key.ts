@@ -3,7 +3,8 @@ import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { statementSignatureSteps } from './statement-signature.ts'
-import { provenTime, timeOf, type TimeTrust } from './timestamp.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
+import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from './timestamp.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
 import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
 
@@ -29,9 +30,14 @@ export function verifyKeyBundle(
   name: string,
   trust?: TimeTrust,
 ): VerifiedSignature | Promise<VerifiedSignature> {
-  const steps = verificationSteps(bundle, publicKey, name)
-  return trust ? verifyWithTime(bundle, inTurns(steps), trust) : atOnce(steps)
+  const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
+  return trust
+    ? verifyWithTime(bundle, inTurns(steps), knownOptions(trust, TIME_TRUST, 'verifyKeyBundle'))
+    : atOnce(steps)
 }
+
+/** Read once: the key that is compared with the claim of the bundle is the one that verifies. */
+const PUBLIC_KEY: Shape<PublicKey> = { key: true, hash: true, fingerprint: true }
 
 function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): Steps<VerifiedSignature> {
   checkKeyClaim(bundle, publicKey, name)

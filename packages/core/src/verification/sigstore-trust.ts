@@ -11,6 +11,8 @@ import {
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { weaknessOfKey } from './strength.ts'
+import { absolutePath } from '../environment.ts'
+import { plainCopy } from '../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'
 import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
@@ -66,7 +68,18 @@ export interface SigstoreTrust {
  * ```
  */
 export async function loadSigstoreTrust(source: TrustRootSource): Promise<SigstoreTrust> {
-  return readSigstoreTrust(source, readSmallFile)
+  return readSigstoreTrust(fixedSource(source), readSmallFile)
+}
+
+/** The source as it is at this moment, with absolute paths. */
+export function fixedSource(source: TrustRootSource): TrustRootSource {
+  const copied = plainCopy(source) as TrustRootSource
+  if (typeof copied === 'string') return copied
+  return Object.freeze(
+    'tufUrl' in copied
+      ? { __proto__: null, tufUrl: copied.tufUrl, tufRoot: copied.tufRoot && absolutePath(copied.tufRoot) }
+      : { __proto__: null, file: copied.file && absolutePath(copied.file) },
+  )
 }
 
 /**

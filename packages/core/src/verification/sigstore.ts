@@ -4,6 +4,7 @@ import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
+import { dateCopy, knownOptions, plainCopy, type Shape } from '../snapshot.ts'
 import { Effort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
@@ -41,13 +42,24 @@ export interface SigstoreIdentity {
  * const { signer } = await verifySigstoreBundle(await readBundle('vad.sig'), trust, 'public-good')
  * ```
  */
-export function verifySigstoreBundle(
+export async function verifySigstoreBundle(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,
   name: string,
   now: Date = new Date(),
 ): Promise<VerifiedSignature> {
-  return verifySigstoreWithin(bundle, trust, name, { now, effort: new Effort() })
+  return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
+    now: dateCopy(now) as Date,
+    effort: new Effort(),
+  })
+}
+
+const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
+  info: plainCopy,
+  root: true,
+  text: true,
+  material: plainCopy,
+  signingConfig: true,
 }
 
 /** As {@link verifySigstoreBundle}, within what is left of the effort for a load. */
@@ -106,12 +118,15 @@ export async function verifyKeyless(
   }
 }
 
+const IDENTITY: Shape<SigstoreIdentity> = { identity: true, issuer: true, extensions: plainCopy }
+
 /**
  * Checks who signed. Everything is compared to the last byte: nothing is a pattern.
  *
  * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
  */
-export function checkIdentity(signer: SigstoreSigner, expected: SigstoreIdentity, file?: string): void {
+export function checkIdentity(signer: SigstoreSigner, given: SigstoreIdentity, file?: string): void {
+  const expected = knownOptions(given, IDENTITY, 'an identity')
   const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
     new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {
       file,

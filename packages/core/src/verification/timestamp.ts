@@ -11,6 +11,7 @@ import {
   timestampFault,
   type UnverifiedTimestamp,
 } from '../bundle/timestamp.ts'
+import { dateCopy, listCopy, type Shape } from '../snapshot.ts'
 import { validateWithin } from './chain.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkKey, weaknessOfAlgorithm } from './strength.ts'
@@ -26,6 +27,8 @@ export interface TimeTrust {
   /** @internal What verification may still cost, where several bundles share it. */
   effort?: Effort | undefined
 }
+
+export const TIME_TRUST: Shape<TimeTrust> = { timestampAuthorities: listCopy, now: dateCopy, effort: true }
 
 /** A time, and how far off it may be. */
 export interface ProvenTime extends SignatureTime {
