@@ -11,6 +11,7 @@ import {
   readCertificates,
   signModel,
   signModelAgain,
+  sigstoreSigner,
   testPolicy,
   validateChain,
   verifyCertificateBundle,
@@ -18,6 +19,7 @@ import {
   verifyModel,
   watchPolicy,
   type Policy,
+  type Signer,
   type Verifier,
 } from '@modelseal/core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -348,5 +350,54 @@ describe('a property of Object.prototype changes nothing for', () => {
       }).then(({ signer }) => signer.method, codeOf),
     ])
     expect(outcomes).toEqual([[true], JSON.stringify(findings), own.policy, 'key', 'roots', 2, 'certificate'])
+  })
+})
+
+describe('a signer', () => {
+  const sign = async (signer: Signer) => {
+    const signature = join(own.path, 'signed-again.sig')
+    await signModel(join(own.path, 'models/m'), { signer, signature, ignorePaths: ['model.sig'] })
+    return readBundle(signature)
+  }
+
+  test('reads the key and the certificates of the working directory at the call', async () => {
+    const key = await readPublicKey(join(own.path, 'release.pub'))
+    for (let run = 0; run < 10; run++) {
+      const bundle = await sign(await leaving(() => keySigner({ privateKey: 'release.key' })))
+      expect(verifyKeyBundle(bundle, key, 'release').signer).toMatchObject({ fingerprint: key.fingerprint })
+    }
+    const signer = await leaving(() =>
+      certificateSigner({ privateKey: 'leaf.key', certificate: 'leaf.pem', chain: ['root.pem'] }),
+    )
+    const roots = await readCertificates(join(own.path, 'root.pem'))
+    expect((await sign(signer)).material).toMatchObject({
+      certificates: [(await readCertificates(join(own.path, 'leaf.pem')))[0], roots[0]],
+    })
+  })
+
+  test('looks for a trusted root where it was at the call', async () => {
+    const refused = await leaving(() => sigstoreSigner({ trustRoot: { file: 'root.pem' } })).catch((e: unknown) => e)
+    expect(refused).toMatchObject({ file: join(own.path, 'root.pem') })
+  })
+
+  test('reads each option once', async () => {
+    const inOwn = (file: string) => join(own.path, file)
+    const { options, reads } = changing({
+      privateKey: [inOwn('leaf.key'), inOwn('none')],
+      password: [undefined, 'later'],
+      certificate: [inOwn('leaf.pem'), join(strange.path, 'leaf.pem')],
+      chain: [undefined, [join(strange.path, 'root.pem')]],
+    })
+    expect((await sign(await certificateSigner(options))).material).toMatchObject({
+      certificates: [(await readCertificates(inOwn('leaf.pem')))[0]],
+    })
+    expect(reads.sort()).toEqual(['certificate', 'chain', 'password', 'privateKey'])
+  })
+
+  test('takes nothing from Object.prototype', async () => {
+    const files = { privateKey: join(own.path, 'leaf.key'), certificate: join(own.path, 'leaf.pem') }
+    const chain = [join(strange.path, 'root.pem')]
+    const signer = await polluted('chain', chain, () => certificateSigner(files))
+    expect((await sign(signer)).material).toMatchObject({ certificates: { length: 1 } })
   })
 })

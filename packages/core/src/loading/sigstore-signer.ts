@@ -4,10 +4,16 @@ import { ambientToken } from '../signing/ambient-token.ts'
 import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../signing/interactive-token.ts'
 import { keylessSigner } from '../signing/keyless.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Signer } from '../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../signing/sigstore-services.ts'
 import { verifySigstoreBundle } from '../verification/sigstore.ts'
-import { loadSigstoreTrust, type SigstoreTrust, type TrustRootSource } from '../verification/sigstore-trust.ts'
+import {
+  fixedSource,
+  loadSigstoreTrust,
+  type SigstoreTrust,
+  type TrustRootSource,
+} from '../verification/sigstore-trust.ts'
 
 export interface SigstoreSignerOptions {
   /**
@@ -29,6 +35,21 @@ export interface SigstoreSignerOptions {
   timeoutMs?: number | undefined
 }
 
+const OPTIONS: Shape<SigstoreSignerOptions> = {
+  trustRoot: (value) => fixedSource(value as TrustRootSource),
+  identityToken: true,
+  useAmbientCredentials: true,
+  interactive: (value) =>
+    knownOptions(
+      value as NonNullable<SigstoreSignerOptions['interactive']>,
+      { show: true, askCode: true },
+      'interactive',
+    ),
+  clientId: true,
+  clientSecret: true,
+  timeoutMs: true,
+}
+
 /**
  * Signs keyless, with Sigstore (OMS 4.1 `sigstore`): the identity is proven by a token, and the
  * signature stands in a public log. The bundle is verified before it is written.
@@ -41,7 +62,8 @@ export interface SigstoreSignerOptions {
  * await signModel('models/vad', { signer: await sigstoreSigner({ identityToken }) })
  * ```
  */
-export async function sigstoreSigner(options: SigstoreSignerOptions = {}): Promise<Signer> {
+export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Signer> {
+  const options = knownOptions(given, OPTIONS, 'sigstoreSigner')
   const source = options.trustRoot ?? 'public-good'
   const trust = await loadSigstoreTrust(source)
   const services = servicesOf(trust, source)

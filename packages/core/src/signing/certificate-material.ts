@@ -1,13 +1,16 @@
 import {
   certificateName,
   checkSigningUsage,
+  CERTIFICATE_FILE,
   parseCertificate,
-  readCertificates,
+  parseCertificates,
   signingKeyOf,
   type Certificate,
 } from '../bundle/certificate.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
+import { listCopy, type Shape } from '../snapshot.ts'
+import type { ReadFile } from '../source/read-small-file.ts'
 
 export interface CertificateFiles {
   /** Path of the certificate of the key (PEM or DER); further ones in the file count as its chain. */
@@ -15,6 +18,8 @@ export interface CertificateFiles {
   /** Paths of the certificates up to the root, which itself may be left out. */
   chain?: readonly string[] | undefined
 }
+
+export const CERTIFICATE_FILES: Shape<CertificateFiles> = { certificate: true, chain: listCopy }
 
 /** Certificates to put into a bundle. */
 export interface CertificateMaterial {
@@ -31,6 +36,7 @@ const MAX_CHAIN = 32
  * Reads the certificates of a signer, its own first, and refuses what no verifier could accept now;
  * whether the chain leads to a root is for the verifier to say.
  *
+ * @param read a `readerFromHere` of when the files were named
  * @param key the public half of the signing key, where it is known before signing
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_MISMATCH`,
  * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
@@ -38,9 +44,10 @@ const MAX_CHAIN = 32
  */
 export async function readCertificateMaterial(
   files: CertificateFiles,
+  read: ReadFile,
   key: PublicKey | undefined,
 ): Promise<CertificateMaterial> {
-  const certificates = await readChain(files)
+  const certificates = await readChain(files, read)
   const leaf = await parseCertificate(certificates[0] ?? Buffer.alloc(0), files.certificate)
   const publicKey = signingKeyOf(leaf, files.certificate)
   if (key !== undefined && key.fingerprint !== publicKey.fingerprint) throw keyMismatch(leaf, files, key, publicKey)
@@ -50,8 +57,10 @@ export async function readCertificateMaterial(
   return { publicKey, verificationMaterial: { x509CertificateChain: { certificates: chain }, tlogEntries: [] } }
 }
 
-async function readChain({ certificate, chain = [] }: CertificateFiles): Promise<Buffer[]> {
-  const files = await Promise.all([certificate, ...chain].map(readCertificates))
+async function readChain({ certificate, chain = [] }: CertificateFiles, read: ReadFile): Promise<Buffer[]> {
+  const files = await Promise.all(
+    [certificate, ...chain].map(async (path) => parseCertificates(await read(path, CERTIFICATE_FILE), path)),
+  )
   const certificates = files.flat()
   if (certificates.length <= MAX_CHAIN + 1) return certificates
   throw new ModelSealError('CHAIN_TOO_LARGE', 'The chain has more certificates than any verifier takes.', {

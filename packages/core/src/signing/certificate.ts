@@ -1,10 +1,14 @@
 import { createPublicKey, sign } from 'node:crypto'
 import { publicKeyOf } from '../bundle/public-key.ts'
-import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
-import { readPrivateKey, type KeySignerOptions } from './key.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
+import { readerFromHere } from '../source/read-small-file.ts'
+import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
+import { KEY_OPTIONS, readPrivateKey, type KeySignerOptions } from './key.ts'
 import type { Signer } from './signer.ts'
 
 export interface CertificateSignerOptions extends KeySignerOptions, CertificateFiles {}
+
+const OPTIONS: Shape<CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }
 
 /**
  * Signs with a private key and the certificate that names its holder (OMS 4.1 `certificate`).
@@ -24,10 +28,12 @@ export interface CertificateSignerOptions extends KeySignerOptions, CertificateF
  * await signModel('models/vad', { signer })
  * ```
  */
-export async function certificateSigner(options: CertificateSignerOptions): Promise<Signer> {
+export async function certificateSigner(given: CertificateSignerOptions): Promise<Signer> {
+  const options = knownOptions(given, OPTIONS, 'certificateSigner')
+  const read = readerFromHere()
   const key = await readPrivateKey(options)
   const publicKey = publicKeyOf(createPublicKey(key), options.privateKey)
-  const { verificationMaterial } = await readCertificateMaterial(options, publicKey)
+  const { verificationMaterial } = await readCertificateMaterial(options, read, publicKey)
   return {
     method: 'certificate',
     sign(encoded) {

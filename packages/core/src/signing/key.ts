@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../bundle/public-key.ts'
 import type { Signer } from './signer.ts'
@@ -11,6 +12,8 @@ export interface KeySignerOptions {
   password?: string | undefined
 }
 
+export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: true, password: true }
+
 /**
  * Signs with an elliptic curve private key from a file (OMS 4.1 `key`).
  *
@@ -20,7 +23,8 @@ export interface KeySignerOptions {
  * await signModel('models/vad', { signer: await keySigner({ privateKey: 'release.key' }) })
  * ```
  */
-export async function keySigner(options: KeySignerOptions): Promise<Signer> {
+export async function keySigner(given: KeySignerOptions): Promise<Signer> {
+  const options = knownOptions(given, KEY_OPTIONS, 'keySigner')
   const key = await readPrivateKey(options)
   const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
   return {

@@ -1,8 +1,11 @@
 import { createHash, verify } from 'node:crypto'
 import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
+import { absolutePath } from '../environment.ts'
 import { ModelSealError } from '../errors.ts'
+import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
+import { readerFromHere } from '../source/read-small-file.ts'
+import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { derOfSignature, readTokenPublicKey } from './ecdsa-encoding.ts'
 import { checkNamesModule, findModule, loadPkcs11Package } from './pkcs11-module.ts'
 import { readPin } from './pkcs11-pin.ts'
@@ -22,6 +25,14 @@ export interface Pkcs11KeySignerOptions {
 
 export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, CertificateFiles {}
 
+/** The module is loaded again for each signature: its path may not depend on where the process is then. */
+const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
+  uri: true,
+  modulePaths: (value) => (Array.isArray(value) ? listCopy(value.map(absolutePath)) : value),
+}
+
+const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }
+
 /**
  * Signs with an elliptic curve key that never leaves its token: a smart card, an HSM or SoftHSM
  * (OMS 4.1 `key`, PKCS #11). Needs the optional package `pkcs11js`. The token, the PIN and the
@@ -38,7 +49,7 @@ export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, 
  * ```
  */
 export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<Signer> {
-  const access = await accessToKey(options)
+  const access = await accessToKey(knownOptions(options, KEY_OPTIONS, 'pkcs11KeySigner'))
   const publicKey = await publicKeyOnToken(access)
   if (publicKey === undefined) {
     throw new ModelSealError('PKCS11_NOT_FOUND', 'The token holds the private key, but no public key beside it.', {
@@ -69,10 +80,12 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
  * await signModel('models/vad', { signer })
  * ```
  */
-export async function pkcs11CertificateSigner(options: Pkcs11CertificateSignerOptions): Promise<Signer> {
+export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOptions): Promise<Signer> {
+  const options = knownOptions(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
+  const read = readerFromHere()
   const access = await accessToKey(options)
   // On a token without the public half, only a signature shows whether the key is the certificate's.
-  const material = await readCertificateMaterial(options, await publicKeyOnToken(access))
+  const material = await readCertificateMaterial(options, read, await publicKeyOnToken(access))
   return {
     method: 'certificate',
     async sign(encoded, signal) {
@@ -84,7 +97,7 @@ export async function pkcs11CertificateSigner(options: Pkcs11CertificateSignerOp
 }
 
 async function accessToKey({ uri: text, modulePaths }: Pkcs11KeySignerOptions): Promise<KeyAccess> {
-  const uri = parsePkcs11Uri(text)
+  const uri = withoutPrototype(parsePkcs11Uri(text))
   checkNamesModule(uri)
   const constants = await loadPkcs11Package()
   return { uri, constants, module: await findModule(uri, modulePaths), pin: uri.pin && (await readPin(uri.pin)) }
