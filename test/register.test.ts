@@ -256,13 +256,13 @@ test('every copy of onnxruntime-node is guarded', () => {
 describe('threads and processes:', () => {
   test('worker threads are guarded, whatever options they are started with', () => {
     const { lines } = run('threads.mjs', [vad.good, vad.tampered])
-    expect(lines.sort()).toEqual([...Array(11).fill('FILE_MISMATCH'), ...Array(11).fill('loaded input,state,sr')])
+    expect(lines.sort()).toEqual([...Array(12).fill('FILE_MISMATCH'), ...Array(12).fill('loaded input,state,sr')])
   })
 
   test('the same where NODE_OPTIONS has the program guarded', () => {
     const env = { NODE_OPTIONS: '--import @modelseal/register' }
     const { lines } = run('threads.mjs', [vad.good, vad.tampered], { env, node: [] })
-    expect(lines.sort()).toEqual([...Array(11).fill('FILE_MISMATCH'), ...Array(11).fill('loaded input,state,sr')])
+    expect(lines.sort()).toEqual([...Array(12).fill('FILE_MISMATCH'), ...Array(12).fill('loaded input,state,sr')])
   })
 
   test.each(['--import', '--require'])('%s does', (option) => {
