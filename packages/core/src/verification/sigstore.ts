@@ -4,10 +4,12 @@ import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
+import { inTurns } from '../source/turns.ts'
 import { dateCopy, knownOptions, plainCopy, type Shape } from '../snapshot.ts'
 import { Effort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
+import { signedContentSteps } from './signed-content.ts'
 import { checkAuthorities, issuerPath, issuersOf, materialAt } from './sigstore-authority.ts'
 import { checkSignatureAlgorithm } from './strength.ts'
 import { checkEntries, checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
@@ -97,7 +99,8 @@ export async function verifyKeyless(
 
   // Each timestamp costs three checks and one of the authority; each entry two.
   await effort.signatures(5 * times.length + 2 * entries.length)
-  await verifyEntity(entity, materialAt(trust, times, certificate.x509), bundle.path)
+  const signature = await inTurns(signedContentSteps(bundle.envelope, key))
+  await verifyEntity({ ...entity, signature }, materialAt(trust, times, certificate.x509), bundle.path)
   await effort.turn()
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
   const issuers = issuersOf(certificate.x509, trust)

@@ -61,7 +61,8 @@ function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<
   return ofItsTime ? manifest : undefined
 }
 
-function* isSigned(
+/** Whether these pieces, one after the other, are what the signature of the envelope is over. */
+export function* isSigned(
   pieces: Iterable<Uint8Array>,
   { signature }: Envelope,
   { key }: PublicKey,
