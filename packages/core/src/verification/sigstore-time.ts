@@ -9,7 +9,7 @@ type Timestamps = SignedEntity['timestamps']
 /** Clocks of servers and of this machine differ by less. */
 const CLOCK_SKEW_MS = 5 * 60_000
 /** One is usual; a second authority is a spare. */
-const MAX_TIMES = 16
+const MAX_TIMES = 8
 
 /**
  * Checks the times that a bundle states, before they are verified: one at least, none in the
