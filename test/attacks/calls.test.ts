@@ -1,9 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   certificateSigner,
   checkIdentity,
   checkPolicy,
+  exportTrustRoot,
   keySigner,
   loadPolicy,
   loadSigstoreTrust,
@@ -180,6 +181,12 @@ describe('the working directory counts as it is at the call, for', () => {
         }),
       ).catch((error: unknown) => error),
     ).toMatchObject({ file: join(own.path, 'root.pem') })
+  })
+
+  test('the file that a trusted root is exported to', async () => {
+    await leaving(() => exportTrustRoot('public-good', 'exported.json'))
+    expect(existsSync(join(own.path, 'exported.json'))).toBe(true)
+    expect(existsSync(join(strange.path, 'exported.json'))).toBe(false)
   })
 
   test('files that are read on their own', async () => {

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { absolutePath } from '../environment.ts'
 import { writeFileWhole } from '../signing/write-file.ts'
 import { loadSigstoreTrust, type TrustRootInfo, type TrustRootSource } from '../verification/sigstore-trust.ts'
 
@@ -7,14 +7,15 @@ import { loadSigstoreTrust, type TrustRootInfo, type TrustRootSource } from '../
  * is used as a file; the digest stays the same.
  *
  * @returns which root it is
- * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
  * @example
  * ```ts
  * await exportTrustRoot('public-good', 'trusted_root.json')
  * ```
  */
 export async function exportTrustRoot(source: TrustRootSource, file: string): Promise<TrustRootInfo> {
+  const path = absolutePath(file)
   const { text, info } = await loadSigstoreTrust(source)
-  await writeFileWhole(resolve(file), text, { what: 'trusted root', failed: 'FILE_WRITE_FAILED', mode: 0o644 })
+  await writeFileWhole(path, text, { what: 'trusted root', failed: 'FILE_WRITE_FAILED', mode: 0o644 })
   return info
 }

@@ -55,6 +55,16 @@ test('gives the response of the authority, which is over the data and for the re
   expect(type).toBe('application/timestamp-query')
 })
 
+test('is over the data of the call, whatever becomes of it meanwhile', async () => {
+  const url = await answering((request) => answer(signer, request, data))
+  const changing = { url, data: Uint8Array.from(data) }
+  const response = timestampFrom(changing)
+  changing.data.fill(0)
+  changing.data = Buffer.from('other')
+  const { at } = await parseTimestamp(await response)
+  expect(Math.abs(at.getTime() - Date.now())).toBeLessThan(10 * 60_000)
+})
+
 test('refuses a response over other data, for another request, or that is none', async () => {
   for (const make of [
     (request: Buffer) => answer(signer, request, Buffer.from('other')),

@@ -7,6 +7,7 @@ import {
   timestampFault,
 } from '../bundle/timestamp.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
 export interface TimestampRequest {
@@ -36,13 +37,21 @@ const NONCE_BYTES = 16
  * const response = await timestampFrom({ url: 'https://tsa.example.org', data: signature })
  * ```
  */
-export async function timestampFrom(request: TimestampRequest): Promise<Buffer> {
+export async function timestampFrom(given: TimestampRequest): Promise<Buffer> {
+  const request = knownOptions(given, REQUEST, 'timestampFrom')
   const url = checkedUrl(request.url)
   const nonce = randomBytes(NONCE_BYTES)
   nonce[0] = ((nonce[0] ?? 0) & 0x7f) | 0x40 // positive, and without a leading zero
   const response = await post(url, await encodeRequest(request.data, nonce), request)
   await checkResponse(response, request.data, nonce, url)
   return response
+}
+
+const REQUEST: Shape<TimestampRequest> = {
+  url: true,
+  data: (value) => (value instanceof Uint8Array ? Uint8Array.from(value) : value),
+  timeoutMs: true,
+  signal: true,
 }
 
 async function encodeRequest(data: Uint8Array, nonce: Buffer): Promise<ArrayBuffer> {

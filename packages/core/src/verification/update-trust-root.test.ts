@@ -1,5 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -63,6 +63,22 @@ describe('a trusted root', () => {
     const file = trustRootPath(instance)!
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700)
+  })
+
+  it('is the one that was asked for, whatever becomes of the arguments and the working directory', async () => {
+    const { instance } = await published()
+    const changing = { ...instance, tufRoot: relative(process.cwd(), instance.tufRoot) }
+    const options = { signal: undefined as AbortSignal | undefined }
+    const start = process.cwd()
+    const updating = updateTrustRoot(changing, options)
+    changing.tufUrl = 'https://strange.test'
+    options.signal = AbortSignal.abort()
+    process.chdir('/')
+    try {
+      expect(await updating).toMatchObject({ source: 'refreshed' })
+    } finally {
+      process.chdir(start)
+    }
   })
 
   it('is replaced by the next one, over a change of all keys', async () => {

@@ -1,7 +1,8 @@
 import { parseTrustConfig, parseSigningConfig } from '../bundle/trust-config.ts'
 import { ModelSealError } from '../errors.ts'
 import { DEFAULT_TIMEOUT_MS } from '../signing/service-call.ts'
-import { loadSigstoreTrust, toTrust, type TrustRootInfo } from './sigstore-trust.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
+import { fixedSource, loadSigstoreTrust, toTrust, type TrustRootInfo } from './sigstore-trust.ts'
 import { fetchRecord } from './tuf-fetch.ts'
 import { readRecord, verifyRecord, writeRecord, type TufRecord } from './tuf-record.ts'
 import { repositoryOf, type TufInstance, type TufRepository } from './tuf-repository.ts'
@@ -25,9 +26,10 @@ export interface UpdateOptions {
  * const { fetched, expires } = await updateTrustRoot('public-good')
  * ```
  */
-export async function updateTrustRoot(instance: TufInstance, options: UpdateOptions = {}): Promise<TrustRootInfo> {
+export async function updateTrustRoot(given: TufInstance, options: UpdateOptions = {}): Promise<TrustRootInfo> {
+  const instance = fixedSource(given) as TufInstance
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = knownOptions(options, OPTIONS, 'updateTrustRoot')
   const repository = await repositoryOf(instance)
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = options
   const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal })
   // As whoever reads it will, so that nothing is kept that cannot be used.
   await verifyRecord(record, repository)
@@ -36,6 +38,8 @@ export async function updateTrustRoot(instance: TufInstance, options: UpdateOpti
   await writeRecord(repository.url, record)
   return (await loadSigstoreTrust(instance)).info
 }
+
+const OPTIONS: Shape<UpdateOptions> = { timeoutMs: true, signal: true }
 
 /** A record that does not verify is of no use as a measure, either: an update replaces it. */
 async function knownRecord(repository: TufRepository): Promise<TufRecord | undefined> {
