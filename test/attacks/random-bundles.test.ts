@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { parseBundle } from '../../packages/core/src/bundle/bundle.ts'
 import { ModelSealError } from '../../packages/core/src/errors.ts'
+import { timestampSignatures } from '../../packages/core/src/testing/timestamp-signatures.ts'
 import { TestSigstore, type BundleJson } from '../../packages/core/src/testing/sigstore.ts'
 import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
 import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
@@ -49,7 +50,7 @@ async function meaningOf(json: BundleJson): Promise<Meaning> {
     time,
     proofs: [
       ...material.tlogEntries.map((entry: BundleJson) => `${entry.logId.keyId} ${entry.canonicalizedBody}`),
-      ...(material.timestampVerificationData?.rfc3161Timestamps ?? []).map((item: BundleJson) => item.signedTimestamp),
+      ...timestampSignatures(json),
     ],
   }
 }
