@@ -1,7 +1,9 @@
-// Every check of the workspace, one after the other; all run, even after one has failed. The test
-// runner leaves its report in .cache/reports, where scripts/count.mjs adds up.
-import { spawnSync } from 'node:child_process'
+// Every check of the workspace; all run, even after one has failed. The static ones run side by side, and what each
+// prints is shown whole, in the order of the list. The test runner has the machine to itself, and leaves its
+// report in .cache/reports, where scripts/count.mjs adds up.
+import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 
 const REPORTS = '.cache/reports'
 rmSync(REPORTS, { recursive: true, force: true })
@@ -10,23 +12,59 @@ mkdirSync(REPORTS, { recursive: true })
 const published = readdirSync('packages').filter((name) => !manifest(name).private)
 const libraries = published.filter((name) => manifest(name).exports)
 
-const checks = [
-  ['formatting', 'prettier', ['--check', '--log-level', 'warn', '.']],
-  ['types', 'tsc', ['-p', 'tsconfig.json']],
+const statically = [
   ['lint', 'eslint', ['.']],
-  ...published.map((name) => [`publint ${name}`, 'publint', ['--strict', '--pack', 'npm', `packages/${name}`]]),
+  ['types', 'tsc', ['-p', 'tsconfig.json']],
+  ['formatting', 'prettier', ['--check', '--log-level', 'warn', '.']],
   ...libraries.map((name) => [`types as published, ${name}`, 'attw', ['--pack', `packages/${name}`, '--quiet']]),
-  ['tests', 'vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORTS}/vitest.json`]],
+  ...published.map((name) => [`publint ${name}`, 'publint', ['--strict', '--pack', 'npm', `packages/${name}`]]),
+]
+const tests = [
+  'tests',
+  'vitest',
+  ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${REPORTS}/vitest.json`],
 ]
 
-const failed = checks.filter(([what, command, args]) => {
-  console.log(`\n== ${what}`)
-  return spawnSync(command, args, { stdio: 'inherit', shell: process.platform === 'win32' }).status !== 0
-})
+const failed = [...(await runSideBySide(statically)), ...(await runAlone(tests))]
 
 console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-node" tests with the native tfjs-node.')
-console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.map(([what]) => what).join(', ')}.`)
+console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
+
+/** Runs as many checks at once as there are processors. Returns the names of those that failed. */
+async function runSideBySide(checks) {
+  const waiting = checks.map((check, index) => ({ check, index }))
+  const results = checks.map(() => Promise.withResolvers())
+  const lane = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) results[next.index].resolve(await run(next.check))
+  }
+  const lanes = Array.from({ length: availableParallelism() }, lane)
+  const failed = []
+  for (const [index, [what]] of checks.entries()) {
+    const { passed, output } = await results[index].promise
+    console.log(`\n== ${what}`)
+    process.stdout.write(output)
+    if (!passed) failed.push(what)
+  }
+  await Promise.all(lanes)
+  return failed
+}
+
+async function runAlone([what, command, args]) {
+  console.log(`\n== ${what}`)
+  const { passed } = await run([what, command, args], 'inherit')
+  return passed ? [] : [what]
+}
+
+function run([, command, args], stdio = ['inherit', 'pipe', 'pipe']) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio, shell: process.platform === 'win32' })
+    const output = []
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(chunk))
+    child.on('error', ({ message }) => resolve({ passed: false, output: `Cannot run ${command}: ${message}\n` }))
+    child.on('close', (status) => resolve({ passed: status === 0, output: Buffer.concat(output) }))
+  })
+}
 
 function manifest(name) {
   return JSON.parse(readFileSync(`packages/${name}/package.json`, 'utf8'))
