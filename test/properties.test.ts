@@ -4,6 +4,7 @@ import { keySigner, loadPolicy, openVerifiedModel, signModel, verifyModel, type 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { publisherIn, remove, scratch, writeTree } from './support/models.ts'
+import { attackRuns } from '../packages/core/src/testing/runs.ts'
 
 // Names with what trips programs up: dots, spaces, colons, globs, quotes, letters around U+FFFF.
 const letters = fc.constantFrom(
@@ -163,7 +164,7 @@ test('any tree that was signed verifies and loads, and after any single change i
         await expect(openVerifiedModel(model, { policy }), what).rejects.toEqual(refused)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: attackRuns(100) },
   )
   expect([...made.keys()].sort()).toEqual(Object.keys(CHANGES).sort())
 })

@@ -65,8 +65,8 @@ async function traced(outcomes: LoadOutcome[], { directory, home, jobsPath, firs
     jobsPath,
     String(first),
   ]
-  // The runtime keeps a record of its use in the home directory.
-  const env = { ...process.env, HOME: home, XDG_CACHE_HOME: home, TMPDIR: home }
+  // The runtime keeps a record of its use in the home directory, and would send it: looking a host up opens /etc/hosts.
+  const env = { ...process.env, HOME: home, XDG_CACHE_HOME: home, TMPDIR: home, ORT_DISABLE_TELEMETRY: '1' }
   const options = { env, timeout: LONGEST_BATCH_MS, killSignal: 'SIGTERM', maxBuffer: 2 ** 28 } as const
   const { stdout, stderr } = await promisify(execFile)('strace', args, options).catch(
     (error: unknown) => error as { stdout: string; stderr: string },

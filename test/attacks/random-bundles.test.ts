@@ -5,7 +5,8 @@ import { timestampSignatures } from '../../packages/core/src/testing/timestamp-s
 import { TestSigstore, type BundleJson } from '../../packages/core/src/testing/sigstore.ts'
 import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
 import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
-import { attackRuns, firstSeed, Random, reproducing } from './random.ts'
+import { attackRuns } from '../../packages/core/src/testing/runs.ts'
+import { firstSeed, Random, reproducing } from './random.ts'
 import { foreignBundles, spliced, validBundles } from './spliced-bundles.ts'
 
 // Keyless bundles that are spliced from valid ones: each is refused by a typed error, or says nothing

@@ -17,7 +17,8 @@ import { verifySigstoreBundle } from '../../packages/core/src/verification/sigst
 import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
 import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
 import { mutatedDer, signedPart } from './der-trees.ts'
-import { attackRuns, firstSeed, Random, reproducing } from './random.ts'
+import { attackRuns } from '../../packages/core/src/testing/runs.ts'
+import { firstSeed, Random, reproducing } from './random.ts'
 
 // Certificates, revocation lists, timestamps and keys that were changed in their structure: each is
 // refused by a typed error, soon, or still says what was signed.

@@ -5,7 +5,8 @@ import { strictJsonSteps } from '../../packages/core/src/bundle/json.ts'
 import { ModelSealError, type ErrorCode } from '../../packages/core/src/errors.ts'
 import { atOnce } from '../../packages/core/src/source/turns.ts'
 import { plainJson } from './plain-json.ts'
-import { attackRuns, firstSeed, Random, reproducing } from './random.ts'
+import { attackRuns } from '../../packages/core/src/testing/runs.ts'
+import { firstSeed, Random, reproducing } from './random.ts'
 
 // The payload is cut out of the JSON of a bundle, and JSON is parsed in pieces. Neither may ever read another thing than
 // a plain parser of the whole text: each random text gives the same values, or is refused by both.

@@ -1,10 +1,6 @@
 // Random attacks are repeatable: each case is made from a seed of its own, and whoever gets that seed
 // makes the same case again.
-
-/** `ATTACK_RUNS`: how many cases a harness makes; `.ci/run` asks for 2,000, a long run by hand for 100,000. */
-export function attackRuns(usual: number): number {
-  return numberFrom('ATTACK_RUNS') ?? usual
-}
+import { numberFrom } from '../../packages/core/src/testing/runs.ts'
 
 /** The seed of the first case; the following cases count up from it. */
 export function firstSeed(): number {
@@ -14,14 +10,6 @@ export function firstSeed(): number {
 /** What to put in front of a failure, so that it can be had again. */
 export function reproducing(seed: number): string {
   return `Run this again with ATTACK_SEED=${seed} ATTACK_RUNS=1.`
-}
-
-function numberFrom(variable: string): number | undefined {
-  const text = process.env[variable]
-  if (text === undefined || text === '') return undefined
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${variable} is not a whole number: ${text}`)
-  return value
 }
 
 /** SplitMix32: neighbouring seeds give unrelated sequences. */

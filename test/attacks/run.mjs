@@ -1,5 +1,5 @@
-// npm run test:attacks: runs the random attacks with 2,000 cases each, or ATTACK_RUNS of them. With
-// ATTACK_SEED they begin with that case: one that failed is had again with ATTACK_RUNS=1.
+// npm run test:attacks: runs the tests of random input with 2,000 cases each, or ATTACK_RUNS of them. With ATTACK_SEED
+// those in this folder begin with that case: ATTACK_RUNS=1 repeats one that failed.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -7,7 +7,14 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/attacks.json']
+const files = [
+  'test/attacks/random-',
+  'test/properties.test.ts',
+  'test/chain-openssl.test.ts',
+  'packages/core/src/loading/policy-properties.test.ts',
+  'packages/core/src/verification/hostile.test.ts',
+  'packages/core/src/verification/sigstore-mutations.test.ts',
+]
 mkdirSync(join(root, '.cache/reports'), { recursive: true })
 const env = { ...process.env, ATTACK_RUNS: process.env.ATTACK_RUNS || '2000' }
-process.exitCode =
-  spawnSync('vitest', ['run', ...reports, 'test/attacks/random-'], { cwd: root, stdio: 'inherit', env }).status ?? 1
+process.exitCode = spawnSync('vitest', ['run', ...reports, ...files], { cwd: root, stdio: 'inherit', env }).status ?? 1

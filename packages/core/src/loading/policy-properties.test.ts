@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import fc from 'fast-check'
 import { TestSite } from './test-site.ts'
+import { attackRuns } from '../testing/runs.ts'
 
 let site: TestSite
 const keys: Record<string, string> = {}
@@ -80,7 +81,7 @@ describe('whatever a policy says,', () => {
         ]
         if (isRefused(first)) expect(second).toMatch(/^refused/)
       }),
-      { numRuns: 200 },
+      { numRuns: attackRuns(80) },
     )
   })
 
@@ -97,7 +98,7 @@ describe('whatever a policy says,', () => {
         // In the mode audit nothing is gained, either: what was tolerated is never called accepted.
         if (first.startsWith('tolerated')) expect(second).not.toBe('accepted')
       }),
-      { numRuns: 200 },
+      { numRuns: attackRuns(80) },
     )
   })
 })
