@@ -7,7 +7,7 @@ import { TestSite } from '../packages/core/src/loading/test-site.ts'
 
 const text = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8')
 const policies = [...text.matchAll(/^```yaml policy\n(.*?)^```$/gms)].map(([, policy = '']) => policy)
-const KEYS = ['release', 'release-next', 'research', 'security']
+const KEYS = ['release', 'release-2025', 'release-next', 'research', 'security']
 
 let site: TestSite
 

@@ -14,6 +14,20 @@ export interface PublicKey {
   fingerprint: string
 }
 
+/**
+ * Every SHA-256 that people and tools know a key by, lowercase hex: over the PEM (SPKI), as bundles name it, and over the
+ * DER, as most other tools compute it. A key that came in another encoding also has the digests of that encoding.
+ *
+ * @returns none for a key that OpenSSL cannot write
+ */
+export function keyFingerprints(key: KeyObject): string[] {
+  try {
+    return [...new Set([key, canonical(key)].flatMap((one) => [sha256(spkiPem(one)), sha256(spkiDer(one))]))]
+  } catch {
+    return []
+  }
+}
+
 /** A key file is a few hundred bytes. */
 export const MAX_KEY_BYTES = 64 * 1024
 
@@ -75,14 +89,35 @@ export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
       hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
     })
   }
-  // By way of a JWK, so that one key has one encoding, and one fingerprint.
-  const canonical = createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
-  const pem = canonical.export({ type: 'spki', format: 'pem' })
+  const usual = canonical(key)
   return {
-    key: canonical,
+    key: usual,
     hash: CURVE_HASHES[curve as keyof typeof CURVE_HASHES],
-    fingerprint: createHash('sha256').update(pem).digest('hex'),
+    fingerprint: sha256(spkiPem(usual)),
   }
+}
+
+/** By way of a JWK, so that one elliptic curve key has one encoding, and one fingerprint. */
+function canonical(key: KeyObject): KeyObject {
+  if (key.asymmetricKeyType !== 'ec') return key
+  try {
+    return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
+  } catch {
+    // A curve that has no JWK: no model is signed with it, and an authority's key goes by its own encoding.
+    return key
+  }
+}
+
+function spkiPem(key: KeyObject): string | Buffer {
+  return key.export({ type: 'spki', format: 'pem' })
+}
+
+function spkiDer(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' })
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex')
 }
 
 function subject(path: string | undefined): string {

@@ -1,4 +1,4 @@
-import { createPrivateKey, sign } from 'node:crypto'
+import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
@@ -18,6 +18,8 @@ let intermediate: Issued
 let alice: CertificateFacts
 let middle: CertificateFacts
 let aliceKey: string
+let aliceSpki: string
+let middleSpki: string
 let clock: CertificateFacts
 const validity = { notBefore: inDays(-400), notAfter: inDays(400) }
 
@@ -35,7 +37,9 @@ beforeAll(async () => {
   middle = await certificateFacts(intermediate.der)
   clock = await certificateFacts(tsa.signer.der)
   aliceKey = publicKeyOf(leaf.x509.publicKey).fingerprint
-  for (const [name, { der }] of Object.entries({ root, intermediate, tsa: tsa.root }))
+  aliceSpki = spkiDigest(leaf)
+  middleSpki = spkiDigest(intermediate)
+  for (const [name, { der }] of Object.entries({ root, intermediate, alice: leaf, tsa: tsa.root }))
     await site.write(`${name}.pem`, pemOf({ der }))
 
   const chain = [intermediate]
@@ -68,6 +72,12 @@ beforeAll(async () => {
   await signed('renewed', renewed, chain, undefined, 'renewed.second.sig')
 })
 afterAll(() => site.remove())
+
+function spkiDigest({ x509 }: Issued): string {
+  return createHash('sha256')
+    .update(x509.publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('hex')
+}
 
 async function signed(
   model: string,
@@ -316,8 +326,30 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     )
     expect(await judge('alice', { certificates: [{ serial, issuer: 'CN=Other' }] })).not.toContain('refused')
   })
-  it('its key', async () => {
+  it('serial number and issuer as tools print them', async () => {
+    const { serialNumber: hex, issuer } = alice
+    const decimal = BigInt(`0x${hex}`).toString()
+    const pairs = hex.padStart(hex.length + (hex.length % 2), '0').replace(/(..)(?=.)/g, '$1:')
+    for (const serial of [
+      `0x${hex}`,
+      pairs.toUpperCase(),
+      pairs.replaceAll(':', ' '),
+      `serial=${hex}`,
+      `${decimal} (0x${hex})`,
+    ])
+      expect(await judge('alice', { certificates: [{ serial, issuer }] }), serial).toBe('refused CERTIFICATE_REVOKED')
+  })
+  it('its fingerprint as OpenSSL prints it, and its file', async () => {
+    const pairs = alice.fingerprints[0].toUpperCase().replace(/(..)(?=.)/g, '$1:')
+    for (const entry of [pairs, `sha256 Fingerprint=${pairs}`, { file: 'alice.pem', reason: 'stolen' }])
+      expect(await judge('twin', { certificates: [entry] }), JSON.stringify(entry)).toBe('refused CERTIFICATE_REVOKED')
+  })
+  it('its key, by the digest of the PEM and by that of the DER', async () => {
     expect(await judge('alice', { keys: [aliceKey] })).toBe('refused KEY_REVOKED')
+    expect(await judge('alice', { keys: [aliceSpki] })).toBe('refused KEY_REVOKED')
+  })
+  it('the key of an authority that its bundle carries', async () => {
+    expect(await judge('alice', { keys: [middleSpki] })).toBe('refused KEY_REVOKED')
   })
   it('its identity, with or without the type, exactly or by pattern, and its issuer', async () => {
     for (const identity of [

@@ -1,8 +1,8 @@
-import type { X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
 import { holderKey, parseCertificate, serialNumberOf } from '../bundle/certificate.ts'
 import { attributeOf, distinguishedName } from '../bundle/distinguished-name.ts'
-import { publicKeyOf } from '../bundle/public-key.ts'
+import { keyFingerprints, publicKeyOf } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
 
@@ -20,6 +20,8 @@ export interface CertificateFacts {
   unreadable: readonly string[]
   /** Of its key, as for a bundle that is signed with a key; undefined for a key that no model is signed with. */
   keyFingerprint: string | undefined
+  /** All that its key may be revoked by, whatever the kind of the key; none for a key that cannot be read. */
+  keyFingerprints: readonly string[]
 }
 
 /** Attributes of a subject that name a person or service by themselves, and the kind that they have as an alternative name. */
@@ -44,6 +46,7 @@ export async function certificateFacts(der: Uint8Array, path?: string): Promise<
     return kind === undefined || text === undefined ? [] : [kind + text]
   })
   const subject = distinguishedName(fields.subject, x509.subject)
+  const key = holderKey(x509)
   return {
     fingerprints: await fingerprintsOf(certificate),
     serialNumber: serialNumberOf(fields),
@@ -55,12 +58,12 @@ export async function certificateFacts(der: Uint8Array, path?: string): Promise<
       ...inSubject,
     ],
     unreadable: alternative.filter(({ kind }) => kind === 'unreadable').map(writtenName),
-    keyFingerprint: signingKey(x509),
+    keyFingerprint: signingKey(key),
+    keyFingerprints: key ? keyFingerprints(key) : [],
   }
 }
 
-function signingKey(x509: X509Certificate): string | undefined {
-  const key = holderKey(x509)
+function signingKey(key: KeyObject | undefined): string | undefined {
   try {
     return key && publicKeyOf(key).fingerprint
   } catch (error) {

@@ -7,6 +7,7 @@ import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
 import { checkFresh, readPolicy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
+import { unmatchedRevocations } from './unmatched-revocations.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
 import { RuleOrder } from './unreachable.ts'
 
@@ -22,6 +23,7 @@ export const WARNING_CODES = {
   ROOT_UNUSED: 'no rule names this trust root',
   KEY_LAPSES: 'a key is about to lapse by the policy, or has',
   CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
+  REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
   POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
 } as const
 
@@ -56,6 +58,7 @@ export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
   if (compiled.problems.length === 0) {
     const now = Date.now()
     findings.push(...ageFindings(compiled, now), ...rootFindings(compiled, now), ...ruleFindings(compiled))
+    findings.push(...unmatchedRevocations(compiled).map(({ source, at, danger }) => finding(source, at, danger)))
   }
   const files = [...compiled.policy.files.keys()]
   const order = ({ file, line = 0, column = 0 }: PolicyFinding) => [files.indexOf(file), line, column] as const

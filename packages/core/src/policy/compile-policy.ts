@@ -3,6 +3,7 @@ import type { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { readPolicySources, type PolicySource } from './include.ts'
 import type { Policy } from './policy.ts'
+import { readRevokedFiles } from './read-revoked.ts'
 import { Revocations } from './revocations.ts'
 import { compileRules } from './rule.ts'
 import { readTrustRoots, type Reading } from './trust-roots.ts'
@@ -24,7 +25,7 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const reading: Reading = { problems: [], files: new Map() }
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
-  const revocations = compileRevocations(sources, problems)
+  const revocations = await compileRevocations(sources, reading)
   const roots = await readTrustRoots(sources, revocations, reading)
   const rules = compileRules(sources, roots, problems)
   const root = sources.at(-1)
@@ -41,16 +42,19 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
 }
 
 /** A revocation of any file holds. */
-function compileRevocations(sources: readonly PolicySource[], problems: ModelSealError[]): Revocations {
+async function compileRevocations(sources: readonly PolicySource[], reading: Reading): Promise<Revocations> {
   const revocations = new Revocations()
   const algorithms = new Set<string>()
-  for (const { file, text } of sources) {
-    if (file.revoked) revocations.add(file.revoked)
+  for (const source of sources) {
+    const { file, text } = source
+    if (file.revoked) revocations.add(file.revoked, await readRevokedFiles(source, reading))
     for (const algorithm of revocations.fileAlgorithms) {
       if (algorithms.has(algorithm)) continue
       algorithms.add(algorithm)
       if (!isHashType(algorithm))
-        problems.push(text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`))
+        reading.problems.push(
+          text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`),
+        )
     }
   }
   return revocations

@@ -1,4 +1,9 @@
+import type { KeyObject } from 'node:crypto'
+import { keyFingerprints } from '../bundle/public-key.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { plainHex, plainSerial } from './fingerprint.ts'
+import { withoutPrototype } from '../snapshot.ts'
+import type { RevokedFiles } from './read-revoked.ts'
 import type { RevokedText } from './revoked-schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
@@ -34,6 +39,8 @@ export interface IdentityFacts {
  */
 export class Revocations {
   readonly #exact = new Map<string, Revocation[]>()
+  /** All fingerprints of each key that the policy names, by each of them. */
+  readonly #keys = new Map<string, readonly string[]>()
   readonly #names = new Map<string, RevokedIdentity[]>()
   readonly #patterns: RevokedIdentity[] = []
   /** Algorithms of revoked file digests. */
@@ -42,7 +49,8 @@ export class Revocations {
   #signers = false
   #identities = false
 
-  add(revoked: RevokedText): void {
+  /** @param files fingerprints of the entries that name a file */
+  add(revoked: RevokedText, files: RevokedFiles = new Map()): void {
     for (const entry of revoked.rootDigests ?? []) {
       this.#rootDigests = true
       this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
@@ -55,13 +63,11 @@ export class Revocations {
     }
     this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
     for (const entry of revoked.keys ?? [])
-      this.#addExact(`key:${plainHex(typeof entry === 'string' ? entry : entry.fingerprint)}`, entry)
+      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
     for (const entry of revoked.certificates ?? []) {
-      const { fingerprint, serial = '', issuer = '' } = typeof entry === 'string' ? { fingerprint: entry } : entry
-      this.#addExact(
-        fingerprint === undefined ? serialKey(serial, issuer) : `certificate:${plainHex(fingerprint)}`,
-        entry,
-      )
+      if (typeof entry !== 'string' && entry.serial !== undefined)
+        this.#addExact(serialKey(entry.serial, entry.issuer ?? ''), entry)
+      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`certificate:${fingerprint}`, entry)
     }
     for (const entry of revoked.identities ?? []) {
       const identity = compileLoose(entry.identity)
@@ -103,8 +109,29 @@ export class Revocations {
     return this.#lookUp(`${algorithm}:${digest}`, when, 'FILE_REVOKED', `The file ${shown(name)}`, name)
   }
 
-  key(fingerprint: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    return this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(fingerprint)}`)
+  /**
+   * Remembers a key of the policy by all its fingerprints: a bundle names its key by one of them, and a revocation may
+   * name another.
+   */
+  know(key: KeyObject): void {
+    const all = keyFingerprints(key)
+    for (const fingerprint of all) this.#keys.set(fingerprint, all)
+  }
+
+  /** True for a fingerprint, in any form, of a key that the policy names in a trust root. */
+  knowsKey(fingerprint: string): boolean {
+    return this.#keys.has(fingerprint)
+  }
+
+  /** @param given one or several fingerprints of one key, lowercase hex */
+  key(given: string | readonly string[], when: SignatureBounds | undefined): ModelSealError | undefined {
+    for (const named of [given].flat()) {
+      for (const fingerprint of this.#keys.get(named) ?? [named]) {
+        const revoked = this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(named)}`)
+        if (revoked) return revoked
+      }
+    }
+    return undefined
   }
 
   /** Of a certificate that nobody has parsed. */
@@ -155,7 +182,7 @@ export class Revocations {
   }
 
   #addExact(key: string, entry: string | Window): void {
-    addTo(this.#exact, key, windowOf(typeof entry === 'string' ? {} : entry))
+    addTo(this.#exact, key, windowOf(typeof entry === 'string' ? ALWAYS : entry))
   }
 }
 
@@ -163,6 +190,17 @@ interface Window {
   from?: string | undefined
   until?: string | undefined
   reason?: string | undefined
+}
+
+const ALWAYS: Window = withoutPrototype({})
+
+/** In the form in which they are compared; several where a file was read. */
+function fingerprintsOfEntry(
+  entry: string | { fingerprint?: string | undefined },
+  files: RevokedFiles,
+): readonly string[] {
+  const fingerprint = typeof entry === 'string' ? entry : entry.fingerprint
+  return fingerprint === undefined ? (files.get(entry) ?? []) : [plainHex(fingerprint)]
 }
 
 function windowOf({ from, until, reason }: Window): Revocation {
@@ -210,17 +248,8 @@ function withoutPrefix(digest: string): string {
   return digest.replace(/^sha256:/, '')
 }
 
-/** A fingerprint or number as one run of lowercase hex digits: tools print colons and capitals. */
-function plainHex(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/^(sha256:|0x)/, '')
-    .replaceAll(':', '')
-}
-
-/** A serial number is a number: leading zeros are no part of it. */
 function serialKey(serial: string, issuer: string): string {
-  return `serial:${plainHex(serial).replace(/^0+(?=.)/, '')} ${looseForm(issuer)}`
+  return `serial:${plainSerial(serial)} ${looseForm(issuer)}`
 }
 
 function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {

@@ -1,5 +1,14 @@
 import { z } from 'zod'
-import { faultyEnd, fingerprintSchema, reasonSchema, rootDigestSchema, textSchema, timeSchema } from './text-schema.ts'
+import { SERIAL } from './fingerprint.ts'
+import {
+  faultyEnd,
+  fileSchema,
+  fingerprintSchema,
+  reasonSchema,
+  rootDigestSchema,
+  textSchema,
+  timeSchema,
+} from './text-schema.ts'
 import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 /** `revoked`: what no rule can accept. */
@@ -17,24 +26,35 @@ const fileDigest = z
     'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
   )
 
+const key = z
+  .strictObject({
+    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI): of its DER or of its PEM.'),
+    file: fileSchema.optional().describe('The public key: a PEM file (SPKI).'),
+    ...window,
+  })
+  .refine(
+    (given) => {
+      const { fingerprint, file } = parsedWithoutPrototypes(given)
+      return (fingerprint === undefined) !== (file === undefined)
+    },
+    { error: 'expected a fingerprint, or a file' },
+  )
+
 const certificate = z
   .strictObject({
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
-    serial: z
-      .string()
-      .regex(/^(0x)?[0-9a-f]+(:[0-9a-f]+)*$/i, 'expected hex digits, in quotes')
-      .optional(),
+    file: fileSchema.optional().describe('The certificate: a file with this one, PEM or DER.'),
+    serial: z.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
     issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
     ...window,
   })
   .refine(
     (given) => {
-      const { fingerprint, serial, issuer } = parsedWithoutPrototypes(given)
-      return fingerprint === undefined
-        ? serial !== undefined && issuer !== undefined
-        : serial === undefined && issuer === undefined
+      const { fingerprint, file, serial, issuer } = parsedWithoutPrototypes(given)
+      const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
+      return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
     },
-    { error: 'expected a fingerprint, or serial and issuer' },
+    { error: 'expected a fingerprint, a file, or serial and issuer' },
   )
 
 const identity = z.strictObject({
@@ -48,9 +68,9 @@ const entries = {
   rootDigests: z.array(z.union([z.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
   fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
   keys: z
-    .array(z.union([z.strictObject({ fingerprint: fingerprintSchema, ...window }), fingerprintSchema]))
+    .array(z.union([key, fingerprintSchema]))
     .optional()
-    .describe('SHA-256 of the PEM of the public key (SPKI).'),
+    .describe('Keys by the SHA-256 of the public key (SPKI), of its DER or of its PEM; or by the file of the key.'),
   certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
   identities: z.array(identity).optional(),
 }

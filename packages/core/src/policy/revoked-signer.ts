@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
-import { parsePublicKey } from '../bundle/public-key.ts'
+import { keyFingerprints, parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import { nextTurn } from '../source/aborted.ts'
 import { readFulcioClaims } from '../verification/fulcio-certificate.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
+import { plainHex } from './fingerprint.ts'
 import type { Revocations } from './revocations.ts'
 import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
 
@@ -33,22 +34,21 @@ export async function revokedSigner(
   const issuers =
     leaf && material.method === 'sigstore' ? await issuersOf(material.certificate, leaf) : leaf && [leaf.issuer]
   return (
-    (leaf?.keyFingerprint === undefined ? undefined : revocations.key(leaf.keyFingerprint, when)) ??
+    firstOf([leaf, ...authorities], (facts) => facts && revocations.key(facts.keyFingerprints, when)) ??
     (leaf && revocations.identity({ ...leaf, issuers }, when)) ??
     firstOf(authorities, (facts) => facts && revocations.identity({ ...facts, issuers: [facts.issuer] }, when)) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
   )
 }
 
-/** By the hint and by the key itself, of which a bundle may carry either or both. */
+/** By the hint and by the key itself, of which a bundle may carry either or both. Other signers write the hint in base64. */
 function revokedKey(
   { hint, rawBytes }: Extract<VerificationMaterial, { method: 'key' }>,
   revocations: Revocations,
   when: SignatureBounds | undefined,
 ): ModelSealError | undefined {
-  return firstOf([hint?.toLowerCase(), carriedFingerprint(rawBytes)], (fingerprint) =>
-    fingerprint === undefined ? undefined : revocations.key(fingerprint, when),
-  )
+  const hints = hint === undefined ? [] : [plainHex(hint), Buffer.from(hint, 'base64').toString('hex')]
+  return revocations.key([...hints, ...carriedFingerprints(rawBytes)], when)
 }
 
 function sha256(der: Uint8Array): string {
@@ -67,7 +67,7 @@ export async function revokedAuthority(
     await factsInTurns([...timestampPath, ...issuerPath]),
     (facts) =>
       facts &&
-      ((facts.keyFingerprint === undefined ? undefined : revocations.key(facts.keyFingerprint, ANY_TIME)) ??
+      (revocations.key(facts.keyFingerprints, ANY_TIME) ??
         revocations.identity({ ...facts, issuers: [facts.issuer] }, ANY_TIME) ??
         revocations.certificate(facts, ANY_TIME)),
   )
@@ -111,13 +111,18 @@ async function issuersOf(der: Buffer, { issuer }: CertificateFacts): Promise<str
 
 /** The signer's key, whatever the method: one key in two certificates is one signer. */
 export async function signingKeyOf({ material }: UnverifiedBundle): Promise<string | undefined> {
-  if (material.method === 'key') return material.hint ?? carriedFingerprint(material.rawBytes)
+  if (material.method === 'key') return material.hint ?? carriedKey(material.rawBytes)?.fingerprint
   const leaf = material.method === 'certificate' ? material.certificates[0] : material.certificate
   return leaf && (await factsOf(leaf))?.keyFingerprint
 }
 
-function carriedFingerprint(rawBytes: Buffer | undefined): string | undefined {
-  return rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')).fingerprint)
+function carriedKey(rawBytes: Buffer | undefined): PublicKey | undefined {
+  return rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')))
+}
+
+function carriedFingerprints(rawBytes: Buffer | undefined): readonly string[] {
+  const carried = carriedKey(rawBytes)
+  return carried ? keyFingerprints(carried.key) : []
 }
 
 /** One after the other, each in a turn of its own: a certificate may be long, and there may be many. */

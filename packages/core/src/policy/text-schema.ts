@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DURATION } from './duration.ts'
+import { FINGERPRINT, fingerprintFault } from './fingerprint.ts'
 import { globFault, pathGlobFault, urlGlobFault } from './glob.ts'
 import { regexpFault } from './regexp.ts'
 
@@ -46,13 +47,10 @@ export const durationSchema = z
   .regex(DURATION, 'expected a duration such as 180d, 12h or P6M')
   .describe('180d, 12h, 2w, or an ISO 8601 duration.')
 
-/** As modelseal and as OpenSSL print it; {@link plainHex} is what it is compared as. */
+/** As modelseal and other tools print it; {@link plainHex} is what it is compared as. */
 export const fingerprintSchema = z
   .string()
-  .regex(
-    /^(sha256:)?[0-9a-f]{2}(:?[0-9a-f]{2}){31}$/i,
-    'expected a SHA-256 of 64 hex digits, in quotes where it is all digits',
-  )
+  .regex(FINGERPRINT, { error: ({ input }) => fingerprintFault(String(input)) })
 
 export const rootDigestSchema = z
   .string()

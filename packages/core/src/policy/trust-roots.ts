@@ -123,6 +123,7 @@ class RootReader {
       const path = resolve(this.#source.directory, file)
       const publicKey = await this.#attempt(['publicKey', index], path, () => readKey(path))
       if (!publicKey) continue
+      this.#revocations.know(publicKey.key)
       keys.push({
         publicKey,
         path,
@@ -172,7 +173,8 @@ class RootReader {
   ): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
     const divided = { trusted: [] as Buffer[], revoked: [] as Buffer[] }
     for (const { der, facts } of await this.#files(at, files, readAuthorities)) {
-      const revoked = this.#revocations.certificate(facts, undefined)
+      const revoked =
+        this.#revocations.certificate(facts, undefined) ?? this.#revocations.key(facts.keyFingerprints, undefined)
       divided[revoked ? 'revoked' : 'trusted'].push(der)
     }
     return divided
