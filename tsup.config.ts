@@ -14,6 +14,7 @@ const entry = Object.fromEntries(
     'model-files': 'src/model-files.ts',
     'any-runtime': 'src/any-runtime.ts',
     errors: 'src/errors.ts',
+    'any-realm': 'src/any-realm.ts',
     environment: 'src/environment.ts',
     'find-policy': 'src/policy/find-policy.ts',
     main: 'src/main.ts',

@@ -22,6 +22,7 @@ const FLOORS = [
   'snapshot',
   'environment',
   'errors',
+  'any-realm',
 ]
 
 /** Long before this, a file has more than one duty. */

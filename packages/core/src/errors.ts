@@ -1,3 +1,5 @@
+import { isBranded } from './any-realm.ts'
+
 /**
  * Every refusal of modelseal, by code. The codes are stable: programs may branch on them.
  */
@@ -201,6 +203,7 @@ export interface SerializedError extends Omit<ErrorDetails, 'cause'> {
 }
 
 const BRAND = Symbol.for('modelseal.error')
+const NAME = 'ModelSealError'
 
 /**
  * Every failure of modelseal. `code` is stable; `message` is one readable paragraph: what failed,
@@ -231,7 +234,7 @@ export class ModelSealError extends Error {
 
   constructor(code: ErrorCode, sentence: string, details: ErrorDetails = {}) {
     super(paragraph(sentence, details), details.cause === undefined ? {} : { cause: details.cause })
-    this.name = 'ModelSealError'
+    this.name = NAME
     this.code = code
     this.file = details.file
     this.line = details.line
@@ -246,9 +249,9 @@ export class ModelSealError extends Error {
     Object.defineProperty(this, 'verdict', { value: undefined, writable: true, enumerable: false })
   }
 
-  /** True for errors of the ESM and of the CommonJS build alike. */
+  /** True for errors of every copy: of the ESM and of the CommonJS build, of this realm and of another. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === 'object' && value !== null && BRAND in value
+    return isBranded(value, BRAND)
   }
 
   toJSON(): SerializedError {
@@ -261,6 +264,12 @@ export class ModelSealError extends Error {
     const revived = new ModelSealError(error.code, '', error)
     revived.message = error.message
     return revived
+  }
+
+  static {
+    // Bundlers and minifiers give classes other names, and stacks and logs would say those.
+    Object.defineProperty(this, 'name', { value: NAME, configurable: true })
+    Object.defineProperty(this.prototype, 'name', { value: NAME, configurable: true, writable: true })
   }
 }
 

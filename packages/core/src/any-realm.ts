@@ -1,0 +1,136 @@
+import { types } from 'node:util'
+
+// Jest, vitest's vmThreads and every vm context have globals of their own. An error of node:fs is then no `instanceof Error`, nor a
+// caller's buffer an `instanceof Uint8Array`. So nothing here asks for the class: built-in values are known by their internal slots,
+// everything else by its shape. A property may throw, or be a getter of somebody else's; each is read once, and nothing here throws.
+
+/** True for an error of any realm, and for what is like one, such as a DOMException. */
+export function isError(value: unknown): value is Error {
+  if (types.isNativeError(value)) return true
+  return (
+    isObject(value) && typeof propertyOf(value, 'message') === 'string' && typeof propertyOf(value, 'name') === 'string'
+  )
+}
+
+/** True for a SyntaxError of any realm: what `JSON.parse()` and `new RegExp()` throw. */
+export function isSyntaxError(value: unknown): value is SyntaxError {
+  return isError(value) && propertyOf(value, 'name') === 'SyntaxError'
+}
+
+/** What somebody threw, as text: the message of an error, or the value itself. */
+export function messageOf(thrown: unknown): string {
+  const message = isError(thrown) ? propertyOf(thrown, 'message') : undefined
+  return typeof message === 'string' ? message : textOf(thrown)
+}
+
+/** The code of an error, such as `ENOENT`; undefined where it has none that is text. */
+export function codeOf(thrown: unknown): string | undefined {
+  const code = isError(thrown) ? propertyOf(thrown, 'code') : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+/** What an error says caused it. */
+export function causeOf(thrown: unknown): unknown {
+  return isError(thrown) ? propertyOf(thrown, 'cause') : undefined
+}
+
+export function isUint8Array(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value)
+}
+
+/** True for shared buffers, too. */
+export function isAnyArrayBuffer(value: unknown): value is ArrayBufferLike {
+  return types.isAnyArrayBuffer(value)
+}
+
+export function isDate(value: unknown): value is Date {
+  return types.isDate(value)
+}
+
+/** By what is used of it: other libraries bring signals of their own. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    isObject(value) &&
+    typeof propertyOf(value, 'aborted') === 'boolean' &&
+    typeof propertyOf(value, 'addEventListener') === 'function' &&
+    typeof propertyOf(value, 'removeEventListener') === 'function'
+  )
+}
+
+/** As Node.js knows a URL where it takes paths: its own, or that of jsdom. */
+export function isUrl(value: unknown): value is URL {
+  return (
+    isObject(value) &&
+    typeof propertyOf(value, 'href') === 'string' &&
+    typeof propertyOf(value, 'protocol') === 'string'
+  )
+}
+
+/**
+ * The kind of a value, for a message: never what is in it, and never by its own words.
+ *
+ * @returns such as `null`, `an array`, `a buffer`, `a URL`, `an empty string`, `a number`
+ */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object')
+    return value === '' ? 'an empty string' : Number.isNaN(value) ? 'NaN' : `a ${typeof value}`
+  if (isArray(value)) return 'an array'
+  if (ArrayBuffer.isView(value) || isAnyArrayBuffer(value)) return 'a buffer'
+  if (isDate(value)) return 'a date'
+  if (types.isPromise(value)) return 'a promise'
+  if (isError(value)) return 'an error'
+  return isUrl(value) ? 'a URL' : 'an object'
+}
+
+/**
+ * True for an object that carries a mark of the registry of symbols (`Symbol.for`), which all realms share.
+ *
+ * @param brand own or inherited
+ */
+export function isBranded(value: unknown, brand: symbol): boolean {
+  try {
+    return isObject(value) && brand in value
+  } catch {
+    return false
+  }
+}
+
+/**
+ * `Symbol.asyncDispose`, in realms to which Node.js 22 does not give it as well: there it is the symbol that Node.js uses.
+ * Such realms have no working `await using`, which is why everything disposable has a `close()`, and why nothing here uses it.
+ */
+export const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
+  (Symbol as Partial<typeof Symbol>).asyncDispose ?? (Symbol.for('nodejs.asyncDispose') as typeof Symbol.asyncDispose)
+
+/** `Array.isArray()` throws for a proxy that was revoked. */
+export function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value)
+  } catch {
+    return false
+  }
+}
+
+/** Undefined, too, where reading it throws. */
+export function propertyOf(value: object, name: PropertyKey): unknown {
+  try {
+    return Reflect.get(value, name) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+/** `String()` throws for an object without a usable `toString`. */
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return kindOf(value)
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
