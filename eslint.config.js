@@ -1,6 +1,30 @@
 import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 
+const BUILT_IN =
+  /^(\w*Error|DOMException|\w*Array|\w*ArrayBuffer|Buffer|DataView|Map|Set|WeakMap|WeakSet|Promise|Date|RegExp|URL|URLSearchParams|AbortSignal|AbortController|Object|Function|Blob|Headers|Request|Response|\w*Stream)$/
+const OF_THIS_REALM = 'Each realm has its own: ask as @modelseal/core/any-realm does.'
+const ONE_REALM = [
+  {
+    selector: `BinaryExpression[operator="instanceof"][right.type="Identifier"][right.name=${String(BUILT_IN)}]:not([right.name=/^(ModelSeal|Commander)Error$/])`,
+    message: OF_THIS_REALM,
+  },
+  {
+    selector:
+      'BinaryExpression[operator="instanceof"][right.type="MemberExpression"][right.object.name=/^(globalThis|global)$/]',
+    message: OF_THIS_REALM,
+  },
+  { selector: 'MemberExpression[property.name="constructor"]', message: OF_THIS_REALM },
+  {
+    selector: 'VariableDeclaration[kind=/using$/]',
+    message: 'A realm may lack Symbol.asyncDispose: call close() in a finally block.',
+  },
+  {
+    selector: 'MemberExpression[object.name="Symbol"][property.name=/^(asyncDispose|dispose)$/]',
+    message: 'A realm may lack it: use ASYNC_DISPOSE of @modelseal/core/any-realm, beside a close().',
+  },
+]
+
 export default defineConfig([
   globalIgnores(['**/dist', '**/.cache', '**/node_modules']),
   {
@@ -16,6 +40,8 @@ export default defineConfig([
       // Messages between threads and parsers of foreign data narrow by hand.
       '@typescript-eslint/no-unnecessary-condition': ['error', { allowConstantLoopConditions: true }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      // `value instanceof Error` is false for an error of another realm: core/src/any-realm.ts knows how to ask.
+      'no-restricted-syntax': ['error', ...ONE_REALM],
       'no-restricted-imports': [
         'error',
         { patterns: [{ regex: '^(?!node:)(fs|path|crypto|os|url|util|stream)(/|$)', message: 'Write node:…' }] },
@@ -34,5 +60,10 @@ export default defineConfig([
       '@typescript-eslint/no-unsafe-call': 'off',
       '@typescript-eslint/no-unsafe-return': 'off',
     },
+  },
+  {
+    // These run in one realm.
+    files: ['**/*.test.ts', 'test/**/*.ts', 'packages/core/src/testing/**', 'packages/core/src/any-realm.ts'],
+    rules: { 'no-restricted-syntax': 'off' },
   },
 ])

@@ -1,6 +1,7 @@
 import type { FileProblem, SerializedError } from '@modelseal/core'
 import { CommanderError, Help, type Command } from 'commander'
 import picocolors from 'picocolors'
+import { causeOf, isError, messageOf } from '@modelseal/core/any-realm'
 import { commandNamed, commandPath } from './command-path.ts'
 import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
@@ -65,7 +66,7 @@ async function failureOf(thrown: unknown): Promise<Failure> {
     const { verdict } = thrown
     return { error: thrown.toJSON(), ...(typeof verdict === 'object' && verdict !== null ? { verdict } : {}) }
   }
-  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  const reason = messageOf(thrown)
   return {
     error: {
       code: 'INTERNAL',
@@ -79,8 +80,8 @@ function tracesOf(thrown: unknown): string {
   // The command line is at fault, and may hold a misspelt --password=.
   if (thrown instanceof CommanderError) return ''
   const lines: string[] = []
-  for (let error = thrown, depth = 0; error instanceof Error && depth < MOST_CAUSES; error = error.cause, depth++) {
-    lines.push(...(depth > 0 ? ['caused by:'] : []), ...(error.stack ?? String(error)).split('\n'))
+  for (let error = thrown, depth = 0; isError(error) && depth < MOST_CAUSES; error = causeOf(error), depth++) {
+    lines.push(...(depth > 0 ? ['caused by:'] : []), ...(error.stack ?? messageOf(error)).split('\n'))
   }
   return lines.map((line) => `  ${printable(line)}\n`).join('')
 }

@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { isDate } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /** Makes the value of one option independent of the caller: an absolute path, a copy of a list. */
@@ -49,7 +50,7 @@ export function knownOptions<O extends object>(given: O | undefined, shape: Shap
 export const listCopy: Copy = (value) => (Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value)
 
 /** An independent point in time. */
-export const dateCopy: Copy = (value) => (value instanceof Date ? new Date(value.getTime()) : value)
+export const dateCopy: Copy = (value) => (isDate(value) ? new Date(value.getTime()) : value)
 
 /** An independent object with the same properties, each read once, and no prototype. */
 export const plainCopy: Copy = (value) =>

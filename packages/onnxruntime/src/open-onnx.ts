@@ -5,11 +5,13 @@ import {
   type ModelReader,
   type OpenOptions,
   type Verdict,
+  type VerifiedModel,
 } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
+import { isAnyArrayBuffer, messageOf } from '@modelseal/core/any-realm'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData } from './runtime-version.ts'
-import { checkedSessionOptions, sessionOptionsFor } from './session-options.ts'
+import { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
 
 /** What this package uses of `onnxruntime-node`. */
 export interface OnnxRuntime {
@@ -39,22 +41,32 @@ export async function createVerified(
 ): Promise<{ session: InferenceSession; verdict: Verdict }> {
   const { path, entry } = whereIs(source)
   const sessionOptions = checkedSessionOptions(givenSessionOptions)
-  await using model = await openVerifiedModel(path, { ...options, format: 'onnx' }, (reader) =>
-    gather(ort, reader, entry),
-  )
+  const model = await openVerifiedModel(path, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
+  try {
+    return { session: await createConfirmed(ort, path, model, sessionOptions), verdict: model.verdict }
+  } finally {
+    await model.close()
+  }
+}
+
+/** A session of what was verified, which is released where a file changed meanwhile. */
+async function createConfirmed(
+  ort: OnnxRuntime,
+  path: string,
+  model: VerifiedModel<OnnxInMemory | PlacedOnnx>,
+  options: CheckedSessionOptions,
+): Promise<InferenceSession> {
   const { gathered, verdict } = model
-  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, sessionOptions)).catch(
-    (cause: unknown) => {
-      throw withVerdict(runtimeFailed(path, cause), verdict)
-    },
-  )
+  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, options)).catch((cause: unknown) => {
+    throw withVerdict(runtimeFailed(path, cause), verdict)
+  })
   try {
     model.confirm()
   } catch (error) {
     await session.release()
     throw error instanceof ModelSealError ? withVerdict(error, verdict) : error
   }
-  return { session, verdict }
+  return session
 }
 
 function whereIs(source: unknown): { path: string; entry?: string } {
@@ -65,8 +77,7 @@ function whereIs(source: unknown): { path: string; entry?: string } {
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
     expected: 'a path',
-    found:
-      source instanceof ArrayBuffer || ArrayBuffer.isView(source) ? 'a buffer' : `a value of type ${typeof source}`,
+    found: isAnyArrayBuffer(source) || ArrayBuffer.isView(source) ? 'a buffer' : `a value of type ${typeof source}`,
     hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
   })
 }
@@ -123,7 +134,7 @@ function runtimeFailed(path: string, cause: unknown): ModelSealError {
     `The model ${shown(path)} was verified, but ONNX Runtime does not load it.`,
     {
       file: path,
-      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      found: shown(messageOf(cause)),
       hint: 'Check that this version of onnxruntime-node supports the model, and the session options.',
       cause,
     },

@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+import { messageOf } from '@modelseal/core/any-realm'
 import { start } from './start.ts'
 
 try {
@@ -15,5 +16,5 @@ try {
 }
 
 function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }

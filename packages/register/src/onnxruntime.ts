@@ -1,4 +1,5 @@
 import type { OnnxRuntime } from '@modelseal/onnxruntime/any-runtime'
+import { isAnyArrayBuffer, isUint8Array } from '@modelseal/core/any-realm'
 import { withClearance } from './clearance.ts'
 import { judged } from './judgement.ts'
 import { placeOf } from './place.ts'
@@ -53,8 +54,8 @@ function withoutExternalData(options: unknown): unknown {
 
 /** The overloads of `create()`: bytes, or a buffer with offset and length; then options. */
 function bytesOf([source, ...rest]: unknown[]): { bytes: Uint8Array; options: unknown } | undefined {
-  if (source instanceof Uint8Array) return { bytes: source, options: rest[0] }
-  if (!(source instanceof ArrayBuffer) && !(source instanceof SharedArrayBuffer)) return undefined
+  if (isUint8Array(source)) return { bytes: source, options: rest[0] }
+  if (!isAnyArrayBuffer(source)) return undefined
   const range = rest.slice(0, 2).filter((value) => typeof value === 'number')
   try {
     return { bytes: new Uint8Array(source, ...range), options: rest[range.length] }

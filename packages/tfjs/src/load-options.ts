@@ -1,3 +1,4 @@
+import { isAbortSignal } from '@modelseal/core/any-realm'
 import { ModelSealError, shown, type OpenOptions } from '@modelseal/core'
 
 /** Options of tf's loaders with which something else than the verified bytes would be loaded. */
@@ -41,7 +42,7 @@ function checkedRequest(given: unknown): Pick<CheckedLoadOptions, 'headers' | 's
   const other = Object.keys(rest).find((name) => !WITHOUT_EFFECT.has(name))
   if (other !== undefined)
     throw refused(`requestInit.${other}`, 'Of a request, only its headers and its signal can be chosen.')
-  if (signal !== undefined && signal !== null && !(signal instanceof AbortSignal))
+  if (signal !== undefined && signal !== null && !isAbortSignal(signal))
     throw refused('requestInit.signal', 'Give an AbortSignal.')
   try {
     return { headers: Object.fromEntries(new Headers(headers ?? {})), signal: signal ?? undefined }

@@ -31,16 +31,17 @@ export async function loadSavedModel(
   const { path } = modelPlace(source, tf)
   const { isolation = 'auto' } = options
   const placed = { ...options, format: 'saved-model', isolation: isolation === 'auto' ? 'copy' : isolation } as const
-  await using model = await openVerifiedModel(path, placed, place)
-  const { verdict } = model
-  let loaded: unknown
+  const model = await openVerifiedModel(path, placed, place)
   try {
-    loaded = await load(...([model.gathered, ...further] as never[]))
-  } catch (cause) {
-    throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
+    const { gathered, verdict } = model
+    const loaded = await load(...([gathered, ...further] as never[])).catch((cause: unknown) => {
+      throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
+    })
+    model.confirm()
+    return loaded
+  } finally {
+    await model.close()
   }
-  model.confirm()
-  return loaded
 }
 
 /** @returns the directory that TensorFlow is to load */

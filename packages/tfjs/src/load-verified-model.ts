@@ -38,7 +38,7 @@ export async function loadVerifiedModel<T extends TensorFlow>(
   options?: LoadOptions<T>,
 ): Promise<LoadedModel<T>> {
   const { load, ...open } = loadOptions(options, ['load'])
-  await using opened = await openArtifacts(tf, path, open, load)
+  const opened = await openArtifacts(tf, path, open, load)
   const { format } = opened.gathered
   const model = await handOver(tf, format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel', opened, [])
   return { format, model, verdict: opened.verdict } as LoadedModel<T>

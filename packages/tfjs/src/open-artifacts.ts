@@ -9,6 +9,7 @@ import {
 } from '@modelseal/core'
 import { absolutePath } from '@modelseal/core/environment'
 import type { io } from '@tensorflow/tfjs'
+import { messageOf } from '@modelseal/core/any-realm'
 import { claimedFormat } from './claimed-format.ts'
 import { checkedLoadOptions, withRequest } from './load-options.ts'
 import {
@@ -35,7 +36,7 @@ export interface TensorFlow {
 }
 
 /** A verified model, as tf takes it. */
-export interface OpenedArtifacts extends AsyncDisposable {
+export interface OpenedArtifacts {
   path: string
   verdict: Verdict
   gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
@@ -65,12 +66,13 @@ export async function openArtifacts(
   const model = await openVerifiedModel(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
     gather(reader, report),
   )
+  // All that tf gets is in memory.
+  await model.close()
   return {
     path: model.verdict.model.path,
     verdict: model.verdict,
     gathered: model.gathered,
     loadOptions: loadOptions.tf,
-    [Symbol.asyncDispose]: () => model[Symbol.asyncDispose](),
   }
 }
 
@@ -155,7 +157,7 @@ export function runtimeFailed(path: string, loader: string, verdict: Verdict, ca
     `The model ${shown(path)} was verified, but TensorFlow.js does not load it (${loader}).`,
     {
       file: path,
-      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      found: shown(messageOf(cause)),
       hint: 'Check that it is a model for this loader, and that this version of TensorFlow.js supports it.',
       cause,
     },

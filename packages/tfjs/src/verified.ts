@@ -38,7 +38,7 @@ export function verified<T extends TensorFlow>(tf: T, given?: OpenOptions): Veri
   const loader =
     (name: 'loadGraphModel' | 'loadLayersModel') =>
     async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {
-      await using model = await openArtifacts(tf, source, { ...options, format: FORMATS[name] }, loadOptions)
+      const model = await openArtifacts(tf, source, { ...options, format: FORMATS[name] }, loadOptions)
       return await handOver(tf, name, model, further)
     }
   const loaders = {

@@ -6,6 +6,7 @@ import {
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
+import { messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
@@ -32,7 +33,7 @@ export async function loadVerified(
 ): Promise<{ loaded: unknown; verdict: Verdict }> {
   const path = localPath(directory)
   const options = checkedOptions(given)
-  await using model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) =>
+  const model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) =>
     prepare(transformers, loader, options, reader, path),
   )
   const { gathered: served, verdict } = model
@@ -47,6 +48,7 @@ export async function loadVerified(
     throw refusal(cause, path, served, verdict)
   } finally {
     served.close()
+    await model.close()
   }
 }
 
@@ -131,7 +133,7 @@ function refusal(cause: unknown, path: string, served: ServedModel, verdict: Ver
 }
 
 function explained(cause: unknown, path: string, served: ServedModel): ModelSealError {
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = messageOf(cause)
   const missing = served.missing.find((name) => message.includes(`"${served.urlOf(name)}"`))
   if (missing !== undefined) return notSigned(missing)
   return new ModelSealError(

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { messageOf } from '@modelseal/core/any-realm'
 import { sessionOptionsFor, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
 import { withClosedEnv, type ClosedSettings } from './closed-env.ts'
 import { Deliveries, isSessionFile, type Delivery } from './deliveries.ts'
@@ -127,7 +128,7 @@ export class ServedModel {
   /** What Transformers.js still gets after the refusal, which is all that the caller will see. */
   #refuse(error: unknown, file: string): { bytes: Uint8Array<ArrayBuffer> } {
     this.#refused ??=
-      error instanceof ModelSealError ? error : new ModelSealError('INTERNAL', String(error), { cause: error })
+      error instanceof ModelSealError ? error : new ModelSealError('INTERNAL', messageOf(error), { cause: error })
     this.#refusal.reject(this.#refused)
     // Transformers.js leaves a failure to get such a file unhandled, which would end the process.
     if (isSessionFile(file)) return { bytes: new Uint8Array() }

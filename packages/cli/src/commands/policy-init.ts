@@ -1,7 +1,8 @@
-import { open } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { StartingSigner } from '@modelseal/core'
 import { InvalidArgumentError, type Command } from 'commander'
+import { codeOf } from '@modelseal/core/any-realm'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Dialogue } from '../password.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
@@ -69,10 +70,9 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
   await checkFile(file, signer)
   try {
     // Never over a policy that is there, and never one that others can write to, which no load would take.
-    await using target = await open(file, 'wx', 0o644)
-    await target.writeFile(startingPolicy(signer, flags.models))
+    await writeFile(file, startingPolicy(signer, flags.models), { flag: 'wx', mode: 0o644 })
   } catch (cause) {
-    const exists = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+    const exists = codeOf(cause) === 'EEXIST'
     throw new ModelSealError(
       'INVALID_ARGUMENT',
       exists ? `There is a file at ${shown(file)} already.` : `The policy cannot be written to ${shown(file)}.`,

@@ -40,7 +40,8 @@ async function verifyByPolicy(
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { explain, openVerifiedModel, shown } = await import('@modelseal/core')
-  await using verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
+  const verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
+  await verified.close()
   const { verdict } = verified
   // What a rule has loaded without a valid signature is not verified.
   if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }

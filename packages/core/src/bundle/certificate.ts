@@ -1,6 +1,7 @@
 import { createHash, X509Certificate, type KeyObject } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
@@ -263,6 +264,6 @@ function unreadable(cause: unknown, path: string | undefined): ModelSealError {
   return new ModelSealError(
     'CERTIFICATE_INVALID',
     path === undefined ? 'A certificate cannot be read.' : `A certificate of the file ${shown(path)} cannot be read.`,
-    { file: path, found: shown(cause instanceof Error ? cause.message : String(cause)), cause },
+    { file: path, found: shown(messageOf(cause)), cause },
   )
 }

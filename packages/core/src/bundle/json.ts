@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { isSyntaxError } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { KeysOfLevels, tooComplex, type Keys } from './json-keys.ts'
@@ -65,7 +66,7 @@ export function* strictJsonSteps(given: Uint8Array, bounds: JsonBounds, pieceSiz
   try {
     return yield* scan(bytes, bounds, pieceSize)
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause
+    if (!isSyntaxError(cause)) throw cause
     throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown(cause.message)}).`, {
       file,
       hint,

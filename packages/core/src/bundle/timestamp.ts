@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as pkijs from 'pkijs'
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkIdentifierBytes } from './identifier-bytes.ts'
 
@@ -112,7 +113,7 @@ export function timestampFault(
 ): ModelSealError {
   return new ModelSealError(code, sentence, {
     file: path,
-    found: shown(cause instanceof Error ? cause.message : String(cause)),
+    found: shown(messageOf(cause)),
     cause,
   })
 }

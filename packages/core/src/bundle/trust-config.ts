@@ -1,4 +1,5 @@
 import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ReadFile } from '../source/read-small-file.ts'
 import { Fields } from './fields.ts'
@@ -79,7 +80,7 @@ export async function parseSigningConfig(bytes: Uint8Array, path?: string): Prom
   } catch (cause) {
     throw new ModelSealError('SIGNING_CONFIG_INVALID', 'The Sigstore signing configuration cannot be used.', {
       file: path,
-      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      found: shown(messageOf(cause)),
       hint: 'Ask whoever runs this Sigstore instance for one of version 0.2.',
       cause,
     })
@@ -90,7 +91,7 @@ export async function parseSigningConfig(bytes: Uint8Array, path?: string): Prom
 export function trustRootInvalid(cause: unknown, path: string | undefined): ModelSealError {
   return new ModelSealError('TRUST_ROOT_INVALID', 'The Sigstore trusted root cannot be used.', {
     file: path,
-    found: shown(cause instanceof Error ? cause.message : String(cause)),
+    found: shown(messageOf(cause)),
     hint: 'Fetch it again from whoever runs this Sigstore instance.',
     cause,
   })

@@ -1,6 +1,7 @@
 import { createHash, hash as oneShot } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type * as Blake3 from '@napi-rs/blake-hash'
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
 
 /** The hash types of OMS (section 7). */
@@ -63,7 +64,7 @@ function blake3(): typeof Blake3 {
   } catch (cause) {
     throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module is not installed.', {
       expected: 'the optional dependency @napi-rs/blake-hash',
-      found: cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause),
+      found: messageOf(cause).split('\n')[0] ?? '',
       hint: 'Install it beside @modelseal/core, for this platform.',
       cause,
     })

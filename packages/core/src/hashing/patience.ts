@@ -1,3 +1,4 @@
+import { isError, messageOf } from '../any-realm.ts'
 import { abortedError } from '../source/aborted.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import { fairTurn } from './fair-turns.ts'
@@ -38,7 +39,7 @@ export class PatientOperation {
           } catch (error) {
             // Nobody else may begin once an error is reported; and where somebody has begun, theirs is the result.
             if (claim(words, by) || claimedBy(words) === by)
-              reject(error instanceof Error ? error : new Error(String(error)))
+              reject(isError(error) ? error : new Error(messageOf(error)))
           }
         }
         void ask(() => pool, Claimant.Pool)

@@ -14,7 +14,8 @@ import { openVerifiedModel } from './open-verified-model.ts'
  */
 export async function judgeModel(path: string, options: OpenOptions = {}): Promise<Verdict> {
   try {
-    await using model = await openVerifiedModel(path, options)
+    const model = await openVerifiedModel(path, options)
+    await model.close()
     return model.verdict
   } catch (error) {
     if (error instanceof ModelSealError && error.verdict && error.code !== 'ABORTED') return error.verdict as Verdict

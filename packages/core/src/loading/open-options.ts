@@ -90,7 +90,7 @@ function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
  * ```ts
  * const options = openOptions({ policy: 'trust-policy.yaml' })
  * process.chdir('/') // the policy is still the one that was meant
- * await using model = await openVerifiedModel('/srv/models/vad', options)
+ * const model = await openVerifiedModel('/srv/models/vad', options)
  * ```
  */
 export function openOptions(given: OpenOptions | undefined): Readonly<OpenOptions> {

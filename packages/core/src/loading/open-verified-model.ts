@@ -100,8 +100,9 @@ export interface ModelReader {
  * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, and the others of reading, parsing and hashing
  * @example
  * ```ts
- * await using model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })
+ * const model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })
  * const config = await model.read('config.json')
+ * await model.close()
  * ```
  */
 export async function openVerifiedModel(path: string, options?: OpenOptions): Promise<VerifiedModel<undefined>>

@@ -1,3 +1,4 @@
+import { messageOf } from '../any-realm.ts'
 import { publishVerdict } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
@@ -86,7 +87,7 @@ function unexpected(cause: unknown): ModelSealError {
     'INTERNAL',
     'The check failed for a reason that was not foreseen, so the model is refused.',
     {
-      found: cause instanceof Error ? cause.message : String(cause),
+      found: messageOf(cause),
       hint: 'Please report this.',
       cause,
     },

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
+import { ASYNC_DISPOSE } from '../any-realm.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
@@ -70,16 +71,19 @@ export class VerifiedModel<T = undefined> {
    * Gives signed files a path each, below one directory that only this user can enter. What is there is
    * what was hashed: a copy, or (`in-place`) a link to the very file, which nobody but root and this
    * user can write to. All files of one call get the same kind of path. The paths are good until the
-   * model is disposed of.
+   * model is closed.
    *
-   * Load first, then call {@link confirm}, then dispose.
+   * Load first, then call {@link confirm}, then {@link close} the model.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
    * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`
    * @example
    * ```ts
-   * await using model = await openVerifiedModel('models/llama', { isolation: 'in-place' })
+   * const model = await openVerifiedModel('models/llama', { isolation: 'in-place' })
    * const weights = await model.path('model.gguf')
+   * const session = await runtime.load(weights)
+   * model.confirm()
+   * await model.close()
    * ```
    */
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
@@ -96,8 +100,27 @@ export class VerifiedModel<T = undefined> {
     this.#served.confirm()
   }
 
-  /** Removes the paths that {@link place} gave, and closes what they lead to. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /**
+   * Removes the paths that {@link place} gave, and closes what they lead to. Calling it again has no effect.
+   * `await using` does the same where the realm has `Symbol.asyncDispose`: vm contexts of Node.js 22, such as those of Jest, may not.
+   *
+   * @example
+   * ```ts
+   * const model = await openVerifiedModel('models/llama')
+   * try {
+   *   await runtime.load(await model.path('model.gguf'))
+   *   model.confirm()
+   * } finally {
+   *   await model.close()
+   * }
+   * ```
+   */
+  async close(): Promise<void> {
     await this.#served.dispose()
+  }
+
+  /** As {@link close}. */
+  [ASYNC_DISPOSE](): Promise<void> {
+    return this.close()
   }
 }

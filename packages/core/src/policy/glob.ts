@@ -1,3 +1,4 @@
+import { isSyntaxError } from '../any-realm.ts'
 import { shown } from '../errors.ts'
 
 /** A compiled glob. */
@@ -58,7 +59,7 @@ export function globFault(glob: string): string | undefined {
     parse(glob)
     return undefined
   } catch (error) {
-    if (error instanceof SyntaxError) return error.message
+    if (isSyntaxError(error)) return error.message
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { isSyntaxError } from '../any-realm.ts'
 import { compileGlob, compileLooseGlob } from './glob.ts'
 import { looseForm, reversedName, withoutKind, type LooseName } from './loose-name.ts'
 import { compileRegexp } from './regexp.ts'
@@ -38,7 +39,7 @@ function looseGlobs(pattern: string): ((text: string) => boolean)[] {
   try {
     return [compileLooseGlob(looseForm(pattern)), own]
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
+    if (!isSyntaxError(error)) throw error
     return [compileLooseGlob(pattern.toLowerCase()), own]
   }
 }

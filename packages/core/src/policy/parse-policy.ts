@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type Node } from 'yaml'
 import type { z } from 'zod'
+import { messageOf } from '../any-realm.ts'
 import { shown, type ModelSealError } from '../errors.ts'
 import { parsedWithoutPrototypes } from '../snapshot.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
@@ -107,7 +108,7 @@ function jsonFault(source: string, document: Document): { offset: number | undef
     JSON.parse(source)
     return undefined
   } catch (error) {
-    const [, position] = /at position (\d+)/.exec(error instanceof Error ? error.message : '') ?? []
+    const [, position] = /at position (\d+)/.exec(messageOf(error)) ?? []
     return { offset: position === undefined ? firstYamlOnly(document) : Number(position) }
   }
 }

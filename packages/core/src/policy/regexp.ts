@@ -1,3 +1,4 @@
+import { messageOf } from '../any-realm.ts'
 import { RE2JS } from 're2js'
 
 /** Longer than any expression that a reader still understands; bounds the time to compile one. */
@@ -13,7 +14,7 @@ export function regexpFault(source: string): string | undefined {
     compileRegexp(source)
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return messageOf(error)
   }
 }
 

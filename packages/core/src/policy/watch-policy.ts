@@ -24,7 +24,7 @@ const OPTIONS: Shape<WatchOptions> = { onReload: true, onError: true }
  * @example
  * ```ts
  * const policy = await watchPolicy('trust-policy.yaml', { onError: (error) => log.error(error.message) })
- * await using model = await openVerifiedModel('models/vad', { policy })
+ * const { session } = await loadVerifiedModel('models/vad', { policy })
  * ```
  */
 export async function watchPolicy(given?: string, options?: WatchOptions): Promise<WatchedPolicy> {
@@ -34,7 +34,10 @@ export async function watchPolicy(given?: string, options?: WatchOptions): Promi
   return new WatchedPolicy(policy, callbacks)
 }
 
-/** A policy that follows its files; made by {@link watchPolicy}, and good for any number of loads. */
+/**
+ * A policy that follows its files; made by {@link watchPolicy}, and good for any number of loads. It looks at its files when a load
+ * asks, and holds nothing open between loads, so there is nothing to close.
+ */
 export class WatchedPolicy {
   readonly #options: WatchOptions
   #policy: Policy

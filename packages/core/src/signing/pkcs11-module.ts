@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { endianness } from 'node:os'
 import { join } from 'node:path'
 import type * as pkcs11js from 'pkcs11js'
+import { isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
 import type { Pkcs11Uri } from './pkcs11-uri.ts'
@@ -66,7 +67,7 @@ function initialized(pkcs11: pkcs11js.PKCS11, constants: Pkcs11Package, path: st
     if (returnValue(cause) === constants.CKR_CRYPTOKI_ALREADY_INITIALIZED) return false
     throw new ModelSealError('PKCS11_MODULE', `The file ${shown(path)} cannot be used as a PKCS#11 module.`, {
       file: path,
-      found: cause instanceof Error ? shown(cause.message) : undefined,
+      found: shown(messageOf(cause)),
       hint: 'Give the shared library that came with the token, built for this kind of machine.',
       cause,
     })
@@ -76,7 +77,7 @@ function initialized(pkcs11: pkcs11js.PKCS11, constants: Pkcs11Package, path: st
 /** The CK_RV of an error of the package; undefined for any other error. */
 export function returnValue(error: unknown): number | undefined {
   // PKCS#11 functions give their return value; a library that cannot be loaded gives 0.
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' && error.code !== 0
+  return isError(error) && 'code' in error && typeof error.code === 'number' && error.code !== 0
     ? error.code
     : undefined
 }
@@ -98,7 +99,7 @@ export async function loadPkcs11Package(): Promise<Pkcs11Package> {
     return loaded
   } catch (cause) {
     // ESM and CommonJS have codes of their own; a missing addon is told from a missing package by name.
-    const missing = /MODULE_NOT_FOUND$/.test(errno(cause)) && String(cause).includes("'pkcs11js'")
+    const missing = /MODULE_NOT_FOUND$/.test(errno(cause)) && messageOf(cause).includes("'pkcs11js'")
     throw new ModelSealError(
       'PKCS11_UNAVAILABLE',
       missing

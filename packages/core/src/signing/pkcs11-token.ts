@@ -1,4 +1,5 @@
 import type * as pkcs11js from 'pkcs11js'
+import { isError } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { TokenPublicKey } from './ecdsa-encoding.ts'
 import {
@@ -233,5 +234,5 @@ function failed(cause: unknown): ModelSealError {
 }
 
 function nameOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'for no stated reason'
+  return isError(error) ? error.message : 'for no stated reason'
 }

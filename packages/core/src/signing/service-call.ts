@@ -1,3 +1,4 @@
+import { causeOf, isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
@@ -69,7 +70,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
 function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSealError {
   const status = deepest(cause).find((error) => 'statusCode' in error)
   if (status) return refusal(call, `HTTP status ${String(status.statusCode)}: ${redacted(status.message, call)}`)
-  const reason = deepest(cause).at(-1)?.message ?? String(cause)
+  const reason = deepest(cause).at(-1)?.message ?? messageOf(cause)
   return new ModelSealError('SERVICE_UNREACHABLE', `The ${call.service} ${named(call.url)} could not be reached.`, {
     found: shown(late ? `no answer within ${call.timeoutMs / 1000} s` : redacted(reason, call)),
     hint: 'Check the network and the address; nothing was written.',
@@ -86,7 +87,7 @@ function refusal(call: ServiceCall, found: string): ModelSealError {
 /** An error and what lies behind it. */
 function deepest(error: unknown): (Error & { statusCode?: unknown })[] {
   const chain: Error[] = []
-  for (let next = error; next instanceof Error && chain.length < 10; next = next.cause) chain.push(next)
+  for (let next = error; isError(next) && chain.length < 10; next = causeOf(next)) chain.push(next)
   return chain
 }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { causeOf, isError, isUint8Array, messageOf } from '../any-realm.ts'
 import {
   isTimestampOver,
   MAX_TIMESTAMP_BYTES,
@@ -49,7 +50,7 @@ export async function timestampFrom(given: TimestampRequest): Promise<Buffer> {
 
 const REQUEST: Shape<TimestampRequest> = {
   url: true,
-  data: (value) => (value instanceof Uint8Array ? Uint8Array.from(value) : value),
+  data: (value) => (isUint8Array(value) ? Uint8Array.from(value) : value),
   timeoutMs: true,
   signal: true,
 }
@@ -102,8 +103,8 @@ async function post(url: URL, body: ArrayBuffer, request: TimestampRequest): Pro
 
 /** What lies behind a failed fetch is in its cause. */
 function reason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return cause instanceof Error ? cause.message || cause.name : String(cause)
+  const cause = isError(causeOf(error)) ? causeOf(error) : error
+  return messageOf(cause) || (isError(cause) ? cause.name : '')
 }
 
 async function readBounded(response: Response, url: URL): Promise<Buffer> {

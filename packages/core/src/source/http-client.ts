@@ -1,3 +1,4 @@
+import { causeOf, codeOf, isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { CheckedHttpOptions } from './http-options.ts'
 import { abortedError, throwIfAborted } from './aborted.ts'
@@ -255,7 +256,8 @@ function redirected({ url, what }: HttpRequest, expected: string, found: string)
 
 /** `fetch` hides what happened behind "fetch failed" and "terminated". */
 function reasonOf(error: unknown): string {
-  const { cause } = error instanceof Error ? error : { cause: undefined }
-  if (cause instanceof Error) return 'code' in cause ? `${String(cause.code)}: ${cause.message}` : cause.message
-  return error instanceof Error ? error.message : String(error)
+  const cause = causeOf(error)
+  if (!isError(cause)) return messageOf(error)
+  const code = codeOf(cause)
+  return code === undefined ? messageOf(cause) : `${code}: ${messageOf(cause)}`
 }

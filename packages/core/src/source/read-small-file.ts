@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
+import { codeOf, messageOf } from '../any-realm.ts'
 import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
@@ -132,8 +133,7 @@ export function unreadable(path: string, what: string, cause: unknown): ModelSea
 
 /** The name of an operating system's error, such as `ENOENT`. */
 export function errno(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error ? error.message : String(error)
+  return codeOf(error) ?? messageOf(error)
 }
 
 /** True for an operating system's error that says that nothing is there. */

@@ -1,4 +1,5 @@
 import type * as asn1js from 'asn1js'
+import { messageOf } from '../any-realm.ts'
 import { alternativeNames } from '../bundle/alternative-names.ts'
 import { parseCertificate, type Certificate } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -73,7 +74,7 @@ export async function readFulcioClaims(der: Buffer, path: string | undefined): P
   } catch (cause) {
     throw new ModelSealError('CERTIFICATE_INVALID', 'The certificate is not one that Fulcio issues.', {
       file: path,
-      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      found: shown(messageOf(cause)),
       cause,
     })
   }

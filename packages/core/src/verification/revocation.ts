@@ -1,4 +1,5 @@
 import type * as pkijs from 'pkijs'
+import { messageOf } from '../any-realm.ts'
 import { certificateName, serialNumberOf, statedUsage, type Certificate } from '../bundle/certificate.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -70,7 +71,7 @@ async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> 
     return list
   } catch (cause) {
     throw new ModelSealError('CRL_INVALID', 'A revocation list cannot be read.', {
-      found: shown(cause instanceof Error ? cause.message : String(cause)),
+      found: shown(messageOf(cause)),
       cause,
     })
   }

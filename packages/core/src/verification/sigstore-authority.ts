@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
 import type { CertificateAuthority } from '@sigstore/protobuf-specs'
+import { messageOf } from '../any-realm.ts'
 import type { Certificate } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 import { passAbort, type Effort } from './effort.ts'
@@ -88,7 +89,7 @@ export async function checkAuthorities(
       throw new ModelSealError(
         'TIMESTAMP_UNTRUSTED',
         'A timestamp in the bundle is by an authority of the trusted root with an invalid certificate chain.',
-        { file, found: cause instanceof Error ? cause.message : String(cause), cause },
+        { file, found: messageOf(cause), cause },
       )
     }
   }

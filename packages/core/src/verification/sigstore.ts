@@ -1,5 +1,6 @@
 import type { BundleLatest } from '@sigstore/bundle'
 import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
+import { isError, messageOf } from '../any-realm.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -180,7 +181,7 @@ async function toEntity({
     // The JSON has no payload where that is long; and what the library verifies is what was parsed strictly.
     if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
   } catch (cause) {
-    const fields = cause instanceof Error && 'fields' in cause ? String(cause.fields) : String(cause)
+    const fields = isError(cause) && 'fields' in cause ? String(cause.fields) : messageOf(cause)
     throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not one of Sigstore, or lacks a part of it.', {
       file: path,
       found: `a fault in ${shown(fields)}`,

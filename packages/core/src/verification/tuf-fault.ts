@@ -1,3 +1,4 @@
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
 /** By what `tuf-js` and `@tufjs/models` say: some of their errors come wrapped, with nothing left but the text. */
@@ -22,7 +23,7 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
  * @param file the record that was read from the cache, where it was not fetched just now
  */
 export function tufFault(cause: unknown, url: string, file?: string): ModelSealError {
-  const message = cause instanceof Error ? cause.message : String(cause)
+  const message = messageOf(cause)
   const [, code, what] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [
     /./,
     'TUF_INVALID' as const,
