@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { divideEnv, withClosedEnv, type ClosedSettings } from './closed-env.ts'
+import { ClosedLoad, divideEnv, withClosedEnv, type ClosedSettings } from './closed-env.ts'
 
 const OUTSIDE = {
   fetch: 'own fetch',
@@ -38,7 +38,7 @@ function dividedEnv(): typeof OUTSIDE {
 test('every load sees its own settings, across what is asynchronous, and the program sees its own', async () => {
   const env = dividedEnv()
   const seen = (name: string) =>
-    withClosedEnv(env, closed(name), async () => {
+    withClosedEnv(env, new ClosedLoad(closed(name)), async () => {
       await sleep(1)
       return { ...env }
     })
@@ -51,7 +51,7 @@ test('every load sees its own settings, across what is asynchronous, and the pro
 
 test('what is written takes effect outside, also from within a load', async () => {
   const env = dividedEnv()
-  await withClosedEnv(env, closed('one'), () => {
+  await withClosedEnv(env, new ClosedLoad(closed('one')), () => {
     env.fetch = 'another fetch'
     expect(env.fetch).toBe('one fetch')
     return Promise.resolve()
@@ -66,7 +66,7 @@ test('an env that is divided twice, as by two copies of this package, is divided
   // What another copy would have done before this one.
   const nested = Object.defineProperties({}, Object.getOwnPropertyDescriptors(env)) as typeof OUTSIDE
   divideEnv(nested)
-  const fetch = await withClosedEnv(nested, closed('one'), () => Promise.resolve(nested.fetch))
+  const fetch = await withClosedEnv(nested, new ClosedLoad(closed('one')), () => Promise.resolve(nested.fetch))
   expect(fetch).toBe('one fetch')
   expect({ ...nested }).toEqual(OUTSIDE)
 })
@@ -75,7 +75,7 @@ test('refuses to load where a setting was defined anew, so that it would not hol
   const env = dividedEnv()
   Object.defineProperty(env, 'fetch', { value: 'another' })
   const code = expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error
-  expect(() => withClosedEnv(env, closed('one'), () => Promise.resolve())).toThrow(code)
+  expect(() => withClosedEnv(env, new ClosedLoad(closed('one')), () => Promise.resolve())).toThrow(code)
 })
 
 test.each([
@@ -83,4 +83,20 @@ test.each([
   ['is frozen', Object.freeze({ ...OUTSIDE })],
 ])('refuses an env that %s', (_, env) => {
   expect(() => divideEnv(env)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
+})
+
+test('what outlives a load sees other settings, and never those of the program', async () => {
+  const env = dividedEnv()
+  const load = new ClosedLoad(closed('one'))
+  const { promise: over, resolve: end } = Promise.withResolvers<undefined>()
+  const seen: unknown[] = []
+  const straggler = withClosedEnv(env, load, async () => {
+    seen.push(env.fetch)
+    await over
+    seen.push(env.fetch, env.remoteHost, env.allowLocalModels)
+  })
+  load.end(closed('over'))
+  end(undefined)
+  await straggler
+  expect(seen).toEqual(['one fetch', 'over fetch', 'https://over.invalid/', false])
 })

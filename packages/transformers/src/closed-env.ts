@@ -17,7 +17,28 @@ const FINDING_FILES = [
 /** What `env` says inside of one load. */
 export type ClosedSettings = Readonly<Record<(typeof FINDING_FILES)[number], unknown>>
 
-const current = new AsyncLocalStorage<ClosedSettings>()
+/**
+ * One load, as its async context leads to it. Promises that outlive the load, of which Transformers.js remembers a hundred, lead
+ * here as long as they live: so {@link end} leaves nothing here that belongs to the load.
+ */
+export class ClosedLoad {
+  #settings: ClosedSettings
+
+  constructor(settings: ClosedSettings) {
+    this.#settings = settings
+  }
+
+  get settings(): ClosedSettings {
+    return this.#settings
+  }
+
+  /** @param after what is still at it finds from now on: never what `env` says outside of loads */
+  end(after: ClosedSettings): void {
+    this.#settings = after
+  }
+}
+
+const current = new AsyncLocalStorage<ClosedLoad>()
 const divided = new WeakSet()
 
 /**
@@ -38,14 +59,14 @@ export function divideEnv(env: object): void {
 }
 
 /**
- * Runs a load for which `env` has only these settings.
+ * Runs a load for which `env` has only its settings.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` where somebody defined a setting anew
  */
-export function withClosedEnv<T>(env: object, settings: ClosedSettings, load: () => Promise<T>): Promise<T> {
-  return current.run(settings, () => {
+export function withClosedEnv<T>(env: object, closed: ClosedLoad, load: () => Promise<T>): Promise<T> {
+  return current.run(closed, () => {
     for (const name of FINDING_FILES) {
-      if (Reflect.get(env, name) !== settings[name]) throw notDivisible(name)
+      if (Reflect.get(env, name) !== closed.settings[name]) throw notDivisible(name)
     }
     return load()
   })
@@ -57,8 +78,8 @@ function dividedProperty(name: keyof ClosedSettings, before: PropertyDescriptor)
     enumerable: before.enumerable ?? true,
     configurable: true,
     get: () => {
-      const settings = current.getStore()
-      return settings ? settings[name] : outside.setting
+      const load = current.getStore()
+      return load ? load.settings[name] : outside.setting
     },
     set: (changed: unknown) => {
       outside.setting = changed

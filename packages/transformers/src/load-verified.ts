@@ -5,6 +5,7 @@ import {
   type ModelReader,
   type OpenOptions,
   type Verdict,
+  type VerifiedModel,
 } from '@modelseal/core'
 import { messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
@@ -33,9 +34,32 @@ export async function loadVerified(
 ): Promise<{ loaded: unknown; verdict: Verdict }> {
   const path = localPath(directory)
   const options = checkedOptions(given)
-  const model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) =>
-    prepare(transformers, loader, options, reader, path),
-  )
+  const served: ServedModel[] = []
+  try {
+    const model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) => {
+      const one = servedFrom(reader, path)
+      served.push(one)
+      return prepare(transformers, loader, options, one)
+    })
+    try {
+      return { loaded: await loadConfirmed(transformers, loader, model, { path, options }), verdict: model.verdict }
+    } finally {
+      model.gathered.close()
+      await model.close()
+    }
+  } finally {
+    // Of a model that was refused, too.
+    for (const one of served) one.close()
+  }
+}
+
+/** What was loaded, once it is sure that it is what was verified. */
+async function loadConfirmed(
+  transformers: Transformers,
+  loader: Loader,
+  model: VerifiedModel<ServedModel>,
+  { path, options }: Request,
+): Promise<unknown> {
   const { gathered: served, verdict } = model
   try {
     const loaded = await served.run(transformers.env, () => loader.load(served.id, optionsFor(served, path, options)))
@@ -43,13 +67,16 @@ export async function loadVerified(
       model.confirm()
       refuseOutsideParts(transformers, loaded)
     })
-    return { loaded, verdict }
+    return loaded
   } catch (cause) {
     throw refusal(cause, path, served, verdict)
-  } finally {
-    served.close()
-    await model.close()
   }
+}
+
+/** What the program asked for. */
+interface Request {
+  path: string
+  options: CheckedOptions
 }
 
 /** What was loaded and is then refused does not keep the sessions of ONNX Runtime. */
@@ -67,16 +94,18 @@ async function release(loaded: unknown): Promise<void> {
   await ((loaded ?? {}) as { dispose?: () => unknown }).dispose?.()
 }
 
+function servedFrom(reader: ModelReader, path: string): ServedModel {
+  if (reader.entry !== undefined) throw notDirectory(path)
+  return new ServedModel(reader)
+}
+
 /** Takes from the model what Transformers.js says it is going to load. */
 async function prepare(
   { env }: Transformers,
   loader: Loader,
   options: CheckedOptions,
-  reader: ModelReader,
-  path: string,
+  served: ServedModel,
 ): Promise<ServedModel> {
-  if (reader.entry !== undefined) throw notDirectory(path)
-  const served = new ServedModel(reader)
   const wanted = await served.run(env, () =>
     loader.expect(served.id, options).catch((error: unknown) => {
       if (error instanceof ModelSealError) throw error

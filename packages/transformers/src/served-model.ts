@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
 import { messageOf } from '@modelseal/core/any-realm'
 import { sessionOptionsFor, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
-import { withClosedEnv, type ClosedSettings } from './closed-env.ts'
+import { ClosedLoad, withClosedEnv, type ClosedSettings } from './closed-env.ts'
 import { Deliveries, isSessionFile, type Delivery } from './deliveries.ts'
 import { verifiedResponse } from './verified-response.ts'
 
@@ -36,7 +36,7 @@ export class ServedModel {
    */
   async run<T>(env: object, load: () => Promise<T>): Promise<T> {
     // A refusal ends the load at once, whatever Transformers.js makes of it.
-    const loaded = await Promise.race([withClosedEnv(env, this.#settings, load), this.#refusal.promise])
+    const loaded = await Promise.race([withClosedEnv(env, this.#load, load), this.#refusal.promise])
     this.#throwIfRefused()
     return loaded
   }
@@ -60,23 +60,20 @@ export class ServedModel {
     return `${HOST}${this.id}/${name}`
   }
 
-  /** Nothing more is handed out, should Transformers.js still be at it. */
+  /** Nothing more is handed out, should Transformers.js still be at it; and nothing that outlives the load leads to the model. */
   close(): void {
-    this.#refused ??= new ModelSealError('ABORTED', 'The load of the model is over.')
+    this.#refused ??= over()
     this.#deliveries.clear()
+    this.#load.end(AFTERWARDS)
+    // Whoever waits for a refusal that does not come is kept by it, together with what was loaded.
+    this.#refusal.reject(this.#refused)
   }
 
-  readonly #settings: ClosedSettings = {
-    useCustomCache: true,
+  readonly #load = new ClosedLoad({
+    ...CLOSED,
     customCache: { match: (key: string) => this.#match(key), put: () => Promise.resolve() },
     fetch: (url: unknown, request?: RequestInit) => this.#fetch(String(url), request),
-    allowLocalModels: false,
-    allowRemoteModels: true,
-    localModelPath: '',
-    remoteHost: HOST,
-    remotePathTemplate: '{model}/',
-    useFS: false,
-  }
+  })
 
   /** The custom cache: a response of bytes, or the path of a file that ONNX Runtime is to load. */
   async #match(key: string): Promise<Response | string | undefined> {
@@ -130,10 +127,36 @@ export class ServedModel {
     this.#refused ??=
       error instanceof ModelSealError ? error : new ModelSealError('INTERNAL', messageOf(error), { cause: error })
     this.#refusal.reject(this.#refused)
-    // Transformers.js leaves a failure to get such a file unhandled, which would end the process.
-    if (isSessionFile(file)) return { bytes: new Uint8Array() }
-    throw this.#refused
+    return refusedFile(this.#refused, file)
   }
+}
+
+/** The settings that all loads have in common. */
+const CLOSED = {
+  useCustomCache: true,
+  allowLocalModels: false,
+  allowRemoteModels: true,
+  localModelPath: '',
+  remoteHost: HOST,
+  remotePathTemplate: '{model}/',
+  useFS: false,
+} as const
+
+/** What Transformers.js finds once a load is over: no file at all. */
+const AFTERWARDS: ClosedSettings = {
+  ...CLOSED,
+  customCache: { match: () => Promise.resolve(), put: () => Promise.resolve() },
+  fetch: (url: unknown) => new Promise((resolve) => resolve(verifiedResponse(refusedFile(over(), String(url)).bytes))),
+}
+
+function over(): ModelSealError {
+  return new ModelSealError('ABORTED', 'The load of the model is over.')
+}
+
+/** Transformers.js leaves a failure to get a file for ONNX Runtime unhandled, which would end the process. */
+function refusedFile(refusal: ModelSealError, file: string): { bytes: Uint8Array<ArrayBuffer> } {
+  if (isSessionFile(file)) return { bytes: new Uint8Array() }
+  throw refusal
 }
 
 export function notSigned(name: string): ModelSealError {

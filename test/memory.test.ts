@@ -1,0 +1,22 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Workspace } from './signed-models.ts'
+import { tinyModel } from './transformers-models.ts'
+
+const MIB = 1024 * 1024
+/** What each load would keep, in a part of the model that the program gets. */
+const PADDING = MIB / 2
+
+test('nothing of a Transformers.js model is kept after it was disposed of', async () => {
+  using workspace = new Workspace()
+  // Transformers.js remembers the last hundred of its requests, and the configurations that these gave; of a model it keeps no tokenizer.
+  const directory = await workspace.sign('padded', tinyModel({ tokenizerConfig: { padding: 'x'.repeat(PADDING) } }))
+  const script = join(import.meta.dirname, 'support/repeated-loads.mjs')
+  const args = ['--expose-gc', script, directory, workspace.policy, '10', '50', '200']
+  const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
+  expect(stdout, stderr).toMatch(/^\[/)
+  const [early = 0, later = Infinity, last = Infinity] = JSON.parse(stdout) as number[]
+  expect((later - early) / MIB).toBeLessThan(5)
+  expect((last - early) / MIB).toBeLessThan(5)
+})
