@@ -26,6 +26,6 @@ async function whyIdle(root: string, path: string): Promise<string | undefined> 
   } catch {
     return 'nothing is there'
   }
-  const name = relative(root, join(await realpath(dirname(path)), basename(path)))
+  const name = relative(root, join(await realpath(dirname(path)).catch(() => dirname(path)), basename(path)))
   return name === '..' || name.startsWith(`..${sep}`) ? 'it is not in the model' : undefined
 }

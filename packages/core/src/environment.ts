@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { ModelSealError, shown } from './errors.ts'
@@ -186,10 +187,9 @@ function ownText(object: object, name: string): string | undefined {
 }
 
 function absolute(name: Variable, path: string): string {
-  if (isAbsolute(path)) return resolve(path)
   const directory = workingDirectory()
-  if (directory !== undefined) return resolve(directory, path)
-  throw workingDirectoryMissing(name)
+  if (directory === undefined && !isAbsolute(path)) throw workingDirectoryMissing(name)
+  return withoutDots(path, resolve(path))
 }
 
 /** @param what is looked for by a relative path, or from the working directory upward */
@@ -204,17 +204,46 @@ export function workingDirectoryMissing(what: string): ModelSealError {
  * The absolute form of a path that a caller gave.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
- * directory was deleted
+ * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
  */
 export function absolutePath(path: unknown): string {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) {
     if (!isAbsolute(path) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(path))
-    return resolve(path)
+    return withoutDots(path, resolve(path))
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
     expected: 'a string that is not empty and contains no NUL',
     found: typeof path === 'string' ? shown(path) : typeof path,
   })
+}
+
+/**
+ * Behind a symbolic link, `..` is the directory above its target to the kernel, and the one that the link lies in to `resolve()`.
+ *
+ * @throws {@link ModelSealError} `PATH_AMBIGUOUS` where the two readings lead to different files
+ */
+function withoutDots(path: string, resolved: string): string {
+  const parts = path.split(/[/\\]/)
+  const first = parts.findIndex((part) => part !== '' && part !== '.' && part !== '..')
+  if (first < 0 || !parts.includes('..', first)) return resolved
+  const given = inodeAt(path)
+  if (given === undefined || given === inodeAt(resolved)) return resolved
+  throw new ModelSealError('PATH_AMBIGUOUS', `Cannot use the path ${shown(path)}: its ".." can be read in two ways.`, {
+    file: path,
+    expected: 'no ".." behind a symbolic link',
+    found: `a path that leads elsewhere than ${shown(resolved)}`,
+    hint: 'Give the path without "..".',
+  })
+}
+
+/** Undefined where nothing is there, or nothing that can be looked at. */
+function inodeAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 /** Undefined where it was deleted. */

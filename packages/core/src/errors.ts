@@ -160,6 +160,7 @@ export const ERROR_CODES = {
   COPY_FAILED: 'the private copy of a file, from which a runtime was to load it, could not be written',
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',
   PATH_ESCAPES: 'the model refers to a path outside its own directory',
+  PATH_AMBIGUOUS: 'two ways of reading a path lead to different files',
   MODEL_FORMAT: 'the model file is not of the format that the loader reads',
   RUNTIME_UNGUARDED: 'a runtime, or a copy of one, is reached in a way on which nothing can be checked',
   RUNTIME_FAILED: 'the runtime refused the verified model',

@@ -34,6 +34,11 @@ export class AllowedIsolation {
     if (this.levels.length === 0) throw this.#refused(asked)
   }
 
+  /** True where the rule allows copies, whatever the caller asks for. */
+  get copiesAllowed(): boolean {
+    return this.#ruleAllows('copy')
+  }
+
   /** True where files of so many bytes in all are to reach the runtime as buffers. */
   inMemory(bytes: number): boolean {
     if (!this.levels.includes('memory')) return false

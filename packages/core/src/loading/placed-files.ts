@@ -19,6 +19,7 @@ import { checkUnchanged, openListed } from '../source/open-file.ts'
 import { changed, identityOf, type SourceFile } from '../source/source-file.ts'
 import { othersMayWrite } from '../source/ownership.ts'
 import { errno } from '../source/read-small-file.ts'
+import { isPlain } from '../source/real-path.ts'
 import { settled } from '../source/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import { PrivatePlace } from './private-place.ts'
@@ -54,7 +55,7 @@ export type PlaceableFiles = Pick<Contents, 'file' | 'isChecked' | 'check' | 're
  */
 export class Placing {
   readonly #contents: PlaceableFiles
-  readonly #allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing'>
+  readonly #allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed'>
   /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
   readonly #places = { 'in-place': new PrivatePlace(), copy: new PrivatePlace() }
   /** By a descriptor that is kept open, or by the path of a hard link. */
@@ -62,7 +63,7 @@ export class Placing {
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
 
-  constructor(contents: PlaceableFiles, allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing'>) {
+  constructor(contents: PlaceableFiles, allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed'>) {
     this.#contents = contents
     this.#allowed = allowed
   }
@@ -113,7 +114,7 @@ export class Placing {
       })
     }
     this.#allowed.checkPlacing(as)
-    const isolation = as ?? ((await this.#link(names)) ? 'in-place' : 'copy')
+    const isolation = as ?? (this.#onlyAsCopies(names) || !(await this.#link(names)) ? 'copy' : 'in-place')
     if (isolation === 'copy') await this.#copy(names)
     const place = this.#places[isolation]
     const directory = await place.directory()
@@ -125,6 +126,28 @@ export class Placing {
         throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} was not placed.`, { file: name })
       },
     }
+  }
+
+  /**
+   * True for files that only a magic link of procfs leads to. Runtimes that go by the text of links find another file
+   * there, or none; so they get copies, even if the caller would rather have none.
+   *
+   * @throws {@link ModelSealError} `ISOLATION_REFUSED` where the rule allows no copies
+   */
+  #onlyAsCopies(names: readonly string[]): boolean {
+    if (process.platform !== 'linux' || !this.#allowed.levels.includes('in-place')) return false
+    const files = names.map((name) => this.#contents.file(name))
+    const directories = new Map(files.map((file) => [dirname(file.path), file]))
+    for (const [directory, file] of directories) {
+      if (isPlain(directory)) continue
+      if (this.#allowed.copiesAllowed) return true
+      throw notInPlace(
+        file,
+        'a file that only a link of procfs leads to',
+        'Allow copies: "copy" in "require.isolation".',
+      )
+    }
+    return false
   }
 
   /** @returns false where copies have to be made, of all of them */
@@ -303,11 +326,13 @@ function cloned(file: SourceFile, path: string): SourceFile | undefined {
   }
 }
 
-function notInPlace(file: SourceFile, found: string): ModelSealError {
+const CHANGE_OWNER = 'Change its owner or mode, or load it under the isolation "copy".'
+
+function notInPlace(file: SourceFile, found: string, hint = CHANGE_OWNER): ModelSealError {
   return new ModelSealError('ISOLATION_REFUSED', `The file ${shown(file.name)} cannot be loaded where it lies.`, {
     file: file.name,
     expected: 'a file of root or of this user on a local file system, that nobody else can write to',
     found,
-    hint: 'Change its owner or mode, or load it under the isolation "copy".',
+    hint,
   })
 }

@@ -84,7 +84,7 @@ async function findPrevious(
 ): Promise<Previous | string> {
   const read = readerFromHere()
   const source = await openLocalSource(path)
-  const signature = await verifyBundle(await readBundle(await placeOf(given), ANY_SIZE), verifier, read)
+  const signature = await verifyBundle(await readBundle(placeOf(given), ANY_SIZE), verifier, read)
   return usingStore(async (store) => {
     const receipt = await store.find(source.path, signature.bundleDigest)
     if (!receipt) return 'there is no receipt of the previous signature'

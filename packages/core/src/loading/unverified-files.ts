@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { readdir, realpath, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../hashing/batches.ts'
@@ -11,6 +11,7 @@ import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
+import { realPlace } from '../source/real-path.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from './placed-files.ts'
@@ -87,7 +88,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     this.#options = options
     // A link to the very file where nobody else can write to it, else a copy: whatever the caller prefers, the model loads.
     const levels = options.isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
-    this.#placing = new Placing(this, { levels, checkPlacing: () => {} })
+    this.#placing = new Placing(this, { levels, checkPlacing: () => {}, copiesAllowed: true })
   }
 
   get used(): ('copy' | 'in-place')[] {
@@ -201,10 +202,11 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
   async find(name: string): Promise<SourceFile> {
     checkWithin(name)
     try {
-      const path = await realpath(join(this.#root, name))
+      const { path } = realPlace(join(this.#root, name))
       const found = await stat(path, { bigint: true })
       if (found.isFile()) return { name, path, identity: identityOf(found) }
     } catch (error) {
+      if (error instanceof ModelSealError) throw error
       if (!isGone(error)) throw unreadable(name, 'file', error)
       throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
     }

@@ -65,7 +65,7 @@ export async function verifyModel(path: string, given: VerifyOptions): Promise<V
   const options = knownOptions(given, OPTIONS, 'verifyModel')
   const read = readerFromHere()
   const source = await openLocalSource(path)
-  const signature = await placeOf(options.signature)
+  const signature = placeOf(options.signature)
   const { signer, time, manifest } = await verified(signature, options, read)
   const { files: checked, bytes } = await checkContents(source, manifest, {
     ...options,

@@ -1,6 +1,6 @@
-import { realpath } from 'node:fs/promises'
 import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { realPathIfAny } from '../source/real-path.ts'
 import { fileState } from './file-state.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
 import { readPolicyFile } from './policy-file.ts'
@@ -30,7 +30,7 @@ const MAX_FILES = 64
  */
 export async function readPolicySources(path: string, reading: Reading): Promise<PolicySource[]> {
   const sources: PolicySource[] = []
-  const root = await realpath(dirname(path)).catch(() => dirname(path))
+  const root = realPathIfAny(dirname(path))
   await readInto(sources, path, { root, reading, open: [], done: new Set() })
   return sources
 }
@@ -53,7 +53,7 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
     notFound: 'POLICY_NOT_FOUND',
     hint: 'Check the path in the option "policy", in MODELSEAL_POLICY or in an include; "modelseal policy init" writes a first one.',
   })
-  const real = await realpath(path)
+  const real = realPathIfAny(path)
   done.add(real)
   const parsed = parsePolicy(bytes, path)
   if (!('file' in parsed)) {
@@ -64,7 +64,7 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
   for (const [index, name] of (parsed.file.include ?? []).entries()) {
     const fault = (sentence: string) => reading.problems.push(source.text.fault(['include', index], sentence))
     const target = resolve(source.directory, name)
-    const realTarget = await realpath(target).catch(() => target)
+    const realTarget = realPathIfAny(target)
     if (!isInside(walk.root, realTarget)) {
       fault(`${shown(name)} lies outside of ${shown(walk.root)}, the directory of the policy.`)
     } else if (realTarget === real || open.includes(realTarget)) {

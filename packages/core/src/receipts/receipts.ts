@@ -1,6 +1,6 @@
-import { realpath } from 'node:fs/promises'
 import { absolutePath } from '../environment.ts'
 import { placeOf } from '../source/local-source.ts'
+import { realPathIfAny } from '../source/real-path.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
 
@@ -53,7 +53,7 @@ export async function dropReceipts(path?: string): Promise<number> {
   if (path === undefined) return ReceiptStore.open().drop()
   const absolute = absolutePath(path)
   // A directory goes by its path without links; a file of a Hugging Face cache is a link and goes by its own name.
-  const places = new Set([absolute, await placeOf(absolute), await realpath(absolute).catch(() => absolute)])
+  const places = new Set([absolute, placeOf(absolute), realPathIfAny(absolute)])
   return ReceiptStore.open().drop((receipt) => [...places].some((place) => isAbout(receipt, place)))
 }
 

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { constants, lstatSync, realpathSync } from 'node:fs'
+import { constants, lstatSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { cacheFolder, makeDirectories } from '../source/cache-directory.ts'
 import { checkPrivate, isOwn } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
+import { realPlace } from '../source/real-path.ts'
 import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
 
 /** Of a model of a million files. */
@@ -37,7 +38,7 @@ export class ReceiptStore {
       if (!process.geteuid) throw unusable(directory, 'a system that has no owners and modes of files')
       if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is no directory')
       // Links above it are followed now and never again: what is checked is what will be opened.
-      const path = realpathSync(directory)
+      const path = realPlace(directory).path
       checkPrivate(path)
       return new ReceiptStore(path)
     } catch (error) {

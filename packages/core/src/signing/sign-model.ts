@@ -117,7 +117,7 @@ async function signBuilt<Built extends BuiltManifest>(
 ): Promise<JustSigned<Built>> {
   const options = knownOptions(given, SIGN_OPTIONS, 'signModel')
   const source = await openLocalSource(path)
-  const signature = await placeOf(options.signature ?? defaultSignature(source))
+  const signature = placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
   const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])

@@ -6,6 +6,7 @@ import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { unreadable } from './read-small-file.ts'
+import { isSame } from './real-path.ts'
 import { changed, special, stateAt, type FoundDirectory, type FoundFile } from './source-file.ts'
 
 /** What {@link findFiles} leaves out. */
@@ -37,7 +38,7 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   if (source.kind === 'file') return [onlyFile(source)]
 
   const files: FoundFile[] = []
-  const directories: Directory[] = [{ path: source.path, prefix: '', ancestors: [source.path] }]
+  const directories: Directory[] = [rootOf(source)]
   let seen = 0
   let entered = 0
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
@@ -94,9 +95,20 @@ function below(parent: Directory, path: string, name: string): Directory {
   return { path, prefix: `${name}/`, ancestors: [...parent.ancestors, path] }
 }
 
+/** A magic link of procfs stays in the path: behind it begins the model. */
+function rootOf({ path }: LocalSource): Directory {
+  const root = stateAt(path).isSymbolicLink() ? `${path}/.` : path
+  return { path: root, prefix: '', ancestors: [root] }
+}
+
 /** A model that is one file is one in a Hugging Face cache, or no link: so it was opened. */
-function onlyFile({ path, name }: LocalSource): FoundFile {
-  return { name, path: (stateAt(path).isSymbolicLink() ? hubBlob(path) : undefined) ?? path }
+function onlyFile({ path, name, inode }: LocalSource): FoundFile {
+  const own = stateAt(path)
+  const blob = own.isSymbolicLink() ? hubBlob(path) : undefined
+  const file = { name, path: blob ?? path }
+  if (!isSame(blob === undefined ? own : stateAt(blob), inode))
+    throw changed(file, 'it is no longer the file that was found')
+  return file
 }
 
 function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirectory {
@@ -104,6 +116,8 @@ function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirector
   // Nothing below a link would be of this model.
   if (!stat.isDirectory())
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
+  if (prefix === '' && !isSame(stat, source.inode))
+    throw changed({ name: source.name, path }, 'it is no longer the directory that was found')
   return { path, dev: stat.dev, ino: stat.ino }
 }
 

@@ -1,7 +1,8 @@
-import { readlinkSync, realpathSync, type BigIntStats } from 'node:fs'
+import { readlinkSync, type BigIntStats } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno, unreadable } from './read-small-file.ts'
+import { realPlace } from './real-path.ts'
 import { stateAt } from './source-file.ts'
 
 /** Where a symbolic link of a model leads. */
@@ -44,8 +45,10 @@ export const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed
 
 function targetOf(path: string, name: string): string {
   try {
-    return realpathSync(path)
+    return realPlace(path).path
   } catch (error) {
+    if (error instanceof ModelSealError)
+      throw linkRefused(path, name, 'leads to where no path leads', 'Put the file itself into the model.')
     if (errno(error) === 'ENOENT') throw linkRefused(path, name, 'leads nowhere', 'Remove the link.')
     if (errno(error) === 'ELOOP') throw linkRefused(path, name, 'leads back to itself', 'Remove the link.')
     throw unreadable(path, 'symbolic link', error)

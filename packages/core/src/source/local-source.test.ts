@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs'
+import { renameSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -9,6 +9,11 @@ import { openLocalSource } from './local-source.ts'
 async function namesIn(path: string): Promise<string[]> {
   const source = await openLocalSource(path)
   return (await findFiles(source, { ignored: () => false, followLinks: false })).map(({ name }) => name)
+}
+
+function inodeOf(path: string): { dev: bigint; ino: bigint } {
+  const { dev, ino } = statSync(path, { bigint: true })
+  return { dev, ino }
 }
 
 describe('opening a model', () => {
@@ -30,6 +35,7 @@ describe('opening a model', () => {
     expect(source).toEqual({
       kind: 'directory',
       path: join(directory, 'v1'),
+      inode: inodeOf(join(directory, 'v1')),
       givenPath: join(directory, 'current'),
       name: 'current',
     })
@@ -48,6 +54,27 @@ describe('opening a model', () => {
     const directory = scratch({ weights: 'w' })
     symlinkSync('weights', join(directory, 'link'))
     await expect(openLocalSource(join(directory, 'link'))).rejects.toEqual(refusal('SYMLINK_REFUSED'))
+  })
+
+  test.each(['current', 'current/weights'])('refuses %s if it leads elsewhere by the time it is read', async (path) => {
+    const directory = scratch({ 'v1/weights': 'w', 'v2/weights': 'w' })
+    symlinkSync('v1', join(directory, 'current'))
+    const source = await openLocalSource(join(directory, path))
+    renameSync(join(directory, 'v1'), join(directory, 'v0'))
+    renameSync(join(directory, 'v2'), join(directory, 'v1'))
+    const finding = findFiles(source, { ignored: () => false, followLinks: false })
+    await expect(finding).rejects.toEqual(refusal('FILE_CHANGED'))
+  })
+
+  test('refuses ".." behind a link, which leads elsewhere than it says', async () => {
+    const directory = scratch({ 'a/model/weights': 'w', 'a/real/x': '', 'b/model/weights': 'w' })
+    symlinkSync('../a/real', join(directory, 'b', 'link'))
+    await expect(openLocalSource(`${directory}/b/link/../model`)).rejects.toEqual(refusal('PATH_AMBIGUOUS'))
+    expect(await openLocalSource(`${directory}/b/../a/model`)).toMatchObject({ path: join(directory, 'a/model') })
+    expect(await openLocalSource(`${directory}/b/link/../../a/model`)).toMatchObject({
+      path: join(directory, 'a/model'),
+    })
+    expect(await openLocalSource(`${directory}/none/../a/model`)).toMatchObject({ path: join(directory, 'a/model') })
   })
 
   test('refuses a FIFO, a socket and a device as the model, without waiting on it', async () => {

@@ -1,10 +1,11 @@
-import { lstat, realpath, stat } from 'node:fs/promises'
+import { lstat, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { absolutePath } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import { isGone, unreadable } from './read-small-file.ts'
+import { realPathIfAny, realPlace, type Inode } from './real-path.ts'
 import { special } from './source-file.ts'
 
 export { absolutePath } from '../environment.ts'
@@ -12,8 +13,10 @@ export { absolutePath } from '../environment.ts'
 /** A model on this machine: a directory tree, or one file. */
 export interface LocalSource {
   kind: 'directory' | 'file'
-  /** Absolute path of the directory or file, its own links resolved. */
+  /** Absolute path of the directory or file, its own links resolved, as far as a path says where they lead: see {@link realPlace}. */
   path: string
+  /** What the given path leads to. */
+  inode: Inode
   /** The absolute path that the caller gave, links and all. */
   givenPath: string
   /** Last component of the path: the name of the statement's subject. */
@@ -24,21 +27,23 @@ export interface LocalSource {
  * Finds the model at `path`.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
- * link), `FILE_SPECIAL`, `FILE_UNREADABLE`
+ * link), `PATH_AMBIGUOUS`, `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function openLocalSource(path: string): Promise<LocalSource> {
   const absolute = absolutePath(path)
   try {
-    const own = await lstat(absolute)
-    const target = own.isSymbolicLink() ? await stat(absolute) : own
+    const own = await lstat(absolute, { bigint: true })
+    const target = own.isSymbolicLink() ? await stat(absolute, { bigint: true }) : own
     const name = basename(absolute)
-    if (target.isDirectory())
-      return { kind: 'directory', path: await realpath(absolute), givenPath: absolute, name: name || 'model' }
-    const path = join(await realpath(dirname(absolute)), name)
+    if (target.isDirectory()) {
+      const { path, inode } = realPlace(absolute)
+      return { kind: 'directory', path, inode, givenPath: absolute, name: name || 'model' }
+    }
+    const path = join(realPlace(dirname(absolute)).path, name)
     // OMS 6.1.1: a symbolic link is never a resource.
     if (own.isSymbolicLink() && !hubBlob(path)) throw linksNotAllowed(absolute, name)
     if (!target.isFile()) throw special(absolute, name)
-    return { kind: 'file', path, givenPath: absolute, name }
+    return { kind: 'file', path, inode: { dev: target.dev, ino: target.ino }, givenPath: absolute, name }
   } catch (error) {
     if (error instanceof ModelSealError) throw error
     if (isGone(error)) {
@@ -55,9 +60,10 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
 /**
  * The absolute form of a path whose directories are links: where the file itself is, or will be.
  * What is not there yet is left as it was given.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `PATH_AMBIGUOUS`
  */
-export async function placeOf(path: string): Promise<string> {
+export function placeOf(path: string): string {
   const absolute = absolutePath(path)
-  const directory = await realpath(dirname(absolute)).catch(() => dirname(absolute))
-  return join(directory, basename(absolute))
+  return join(realPathIfAny(dirname(absolute)), basename(absolute))
 }

@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs'
-import { mkdtemp, realpath, rm, rmdir } from 'node:fs/promises'
+import { mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { checkPrivate } from './ownership.ts'
 import { errno } from './read-small-file.ts'
+import { realPlace } from './real-path.ts'
 
 const remaining = new Set<string>()
 
@@ -31,7 +32,7 @@ export async function makePrivateDirectory(): Promise<string> {
 async function makeDirectory(): Promise<string> {
   try {
     // Its links are followed now and never again, and it stays what it is when the process goes elsewhere.
-    return await mkdtemp(join(await realpath(tmpdir()), 'modelseal-'))
+    return await mkdtemp(join(realPlace(resolve(tmpdir())).path, 'modelseal-'))
   } catch (cause) {
     throw new ModelSealError('COPY_FAILED', `No private directory can be made (${errno(cause)}).`, {
       file: tmpdir(),

@@ -136,6 +136,11 @@ export function errno(error: unknown): string {
   return codeOf(error) ?? messageOf(error)
 }
 
+/** An error as the operating system would report it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code })
+}
+
 /** True for an operating system's error that says that nothing is there. */
 export function isGone(error: unknown): boolean {
   return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'

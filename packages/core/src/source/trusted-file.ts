@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
-import { ModelSealError } from '../errors.ts'
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { ModelSealError, shown } from '../errors.ts'
 import { isTrustedOwner } from './ownership.ts'
 import {
   checkGiven,
@@ -9,9 +9,11 @@ import {
   READ_ONLY,
   readOpened,
   readSmallFile,
+  systemError,
   type SmallFile,
 } from './read-small-file.ts'
-import { followTrusted, type PathEntry } from './trusted-path.ts'
+import { isSame, type Inode } from './real-path.ts'
+import { followTrusted, type Follower, type PathEntry } from './trusted-path.ts'
 import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'
 import { isAnybody } from './user-namespace.ts'
 import { isWritableByOthers } from './write-access.ts'
@@ -54,6 +56,7 @@ async function openChecked(asked: TrustedFile): Promise<FileHandle> {
   })
   try {
     const stat = await handle.stat({ bigint: true })
+    await checkLedTo(asked, stat, failed)
     // What is no regular file is refused when it is read.
     if (stat.isFile())
       check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
@@ -64,6 +67,27 @@ async function openChecked(asked: TrustedFile): Promise<FileHandle> {
   }
 }
 
+/** The links of procfs lead elsewhere than their text says; the kernel, and so everybody else, goes where they lead. */
+async function checkLedTo({ path, file, trust }: TrustedFile, found: Inode, failed: Follower['failed']): Promise<void> {
+  const named = await stat(path, { bigint: true }).catch((error: unknown) => {
+    throw failed(error)
+  })
+  if (isSame(named, found)) return
+  throw new ModelSealError(
+    trust.code,
+    `Cannot use the ${file.what} ${shown(path)}: its links lead elsewhere than they say.`,
+    {
+      file: path,
+      expected: 'a path whose symbolic links can be followed one by one',
+      hint: 'Give the path of the file itself, without /proc in it.',
+      cause: systemError(LED_ELSEWHERE),
+    },
+  )
+}
+
+/** Also what a link that is replaced meanwhile looks like. */
+const LED_ELSEWHERE = 'ELSEWHERE'
+
 /**
  * Somebody whom we trust may have replaced what was found: by a rename, or as Kubernetes does, which leads a link to
  * another directory and removes the one before.
@@ -72,7 +96,7 @@ function wasReplaced(error: unknown): boolean {
   return error instanceof ModelSealError && REPLACED.has(errno(error.cause))
 }
 
-const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP'])
+const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', LED_ELSEWHERE])
 
 /** A path of the very file that is open, where the system has one. */
 function fileOf({ fd }: FileHandle, { path }: { path: string }): string {

@@ -1,6 +1,7 @@
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
+import { systemError } from './read-small-file.ts'
 import { isWritableByOthers } from './write-access.ts'
 
 /** What a path leads through, or to. */
@@ -92,8 +93,4 @@ function attempt<T>(work: () => T, { failed }: Follower, linkedTo?: string): T {
   } catch (error) {
     throw failed(error, linkedTo === undefined ? undefined : `a symbolic link that leads to ${shown(linkedTo)}`)
   }
-}
-
-function systemError(code: string): Error {
-  return Object.assign(new Error(code), { code })
 }
