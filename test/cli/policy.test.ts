@@ -61,7 +61,7 @@ describe('policy check', () => {
     await write('wrong.yaml', POLICY.replace('signers', 'singers'))
     expect(await linesOf('wrong.yaml')).toEqual([
       '"/wrong.yaml":6:5 error POLICY_INVALID: "rules.0": expected signers: whose signature is accepted.',
-      '"/wrong.yaml":9:5 error POLICY_INVALID: "singers" is not a known field of "rules.0".',
+      '"/wrong.yaml":9:5 error POLICY_INVALID: "singers" is not a known field of "rules.0". Did you mean "signers"?',
       'The policy is not valid, so it accepts nothing: 2 errors.',
     ])
     await write('missing.yaml', POLICY.replace('release.pub', 'none.pub'))

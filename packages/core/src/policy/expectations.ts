@@ -20,7 +20,7 @@ const expectationsSchema = z
       format: z.enum(MODEL_FORMATS).optional(),
       url: z.string().min(1).optional(),
       expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-      because: z.enum(CODES).optional(),
+      because: z.enum(CODES, { error: 'expected the code of a refusal' }).optional(),
       rule: z.string().min(1).optional(),
     }),
   )

@@ -42,7 +42,7 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
     error: expectation,
   })
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
-  const [problem, ...others] = firstProblems(parsed.error.issues, text)
+  const [problem, ...others] = firstProblems(parsed.error.issues, text, schema)
   return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
 }
 
@@ -58,10 +58,13 @@ function placed(
   return [problem(first), ...more.map(problem)]
 }
 
-function firstProblems(issues: Iterable<z.core.$ZodIssue>, text: PolicyText): ModelSealError[] {
+function firstProblems(issues: readonly z.core.$ZodIssue[], text: PolicyText, schema: z.ZodType): ModelSealError[] {
   const problems: ModelSealError[] = []
-  for (const issue of issues) {
-    for (const problem of schemaProblems(issue, [], text)) {
+  // A misspelt field comes before what is missing for want of it: the first problem is the one that a load tells.
+  const misspelt = issues.filter(({ code }) => code === 'unrecognized_keys')
+  const others = issues.filter(({ code }) => code !== 'unrecognized_keys')
+  for (const issue of [...misspelt, ...others]) {
+    for (const problem of schemaProblems(issue, [], { text, schema })) {
       problems.push(problem)
       if (problems.length >= MAX_PROBLEMS) return problems
     }
@@ -83,11 +86,15 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
   const problems: ModelSealError[] = []
   // Either stands at the beginning of a value; walking a large document takes longer than looking.
   if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
+  const anchors = new Set(Array.from(source.matchAll(/&([^\s,[\]{}]+)/g), ([, name]) => name))
   visit(document, {
     // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
     Alias: (_, { source: name, range }) => {
-      const sentence = `It uses the YAML alias ${shown(`*${name}`)}; aliases are not supported.`
-      const hint = 'Write the value out where it is used.'
+      const alias = shown(`*${name}`)
+      const hint = anchors.has(name) ? 'Write the value out where it is used.' : `Put it in quotes: ${alias}.`
+      const sentence = anchors.has(name)
+        ? `It uses the YAML alias ${alias}; aliases are not supported.`
+        : `A value that begins with * has to be in quotes; YAML reads ${alias} as an alias.`
       problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined, { hint }))
       return visit.BREAK
     },

@@ -1,5 +1,6 @@
 import { Composer, Lexer, Parser, type Document, type LineCounter } from 'yaml'
 import { duplicateKeys } from './duplicate-keys.ts'
+import { yamlSentence } from './yaml-words.ts'
 
 /** Something that is wrong with a text, and where: an offset in characters. */
 export interface TextFault {
@@ -28,7 +29,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
   const faults: TextFault[] = []
   const documents: Document.Parsed[] = []
   try {
-    for (const document of new BoundedComposer(faults).compose(
+    for (const document of new BoundedComposer(source, faults).compose(
       boundedTokens(source, lines, faults),
       true,
       source.length,
@@ -41,13 +42,16 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
     else if (!(error instanceof TooManyFaults)) throw error
   }
   const [document, second] = documents
-  if (second) faults.push({ sentence: 'The text contains multiple documents; expected one.', offset: second.range[0] })
+  if (second) faults.push({ sentence: MULTIPLE, offset: second.range[0] })
   if (document && faults.length === 0) faults.push(...faultsOf(document))
   // The parser reports again, on every level, that it was stopped.
   const [first, ...more] = faults.slice(0, MAX_PROBLEMS)
   if (first) return { faults: [first, ...more] }
   return document ? { document } : { faults: [{ sentence: 'The text is not valid YAML.', offset: 0 }] }
 }
+
+const MULTIPLE =
+  'The text contains multiple documents; expected one. Remove this line "---", or put what follows it into a file of its own and name that under "include".'
 
 function faultsOf(document: Document.Parsed): TextFault[] {
   // Errors of the parser arrive by the composer; these are for one that reports in another way.
@@ -68,6 +72,13 @@ class Exceeded extends Error {
     super(sentence)
     this.fault = { sentence, offset }
   }
+}
+
+/** More of a line than a message shows. */
+const LONGEST_REST = 200
+
+function restOfLine(text: string, offset: number): string {
+  return /^[^\r\n]*/.exec(text.slice(offset, offset + LONGEST_REST))?.[0] ?? ''
 }
 
 /** There are as many faults as are reported. */
@@ -111,11 +122,11 @@ type Report = (
 
 /** Hands out faults as they are found, as long as they are few: the composer makes an error with a stack of each. */
 class BoundedComposer extends Composer {
-  constructor(faults: TextFault[]) {
+  constructor(text: string, faults: TextFault[]) {
     super({ uniqueKeys: false, prettyErrors: false })
-    const report: Report = (source, _, message) => {
+    const report: Report = (source, code, message) => {
       const offset = typeof source === 'number' ? source : Array.isArray(source) ? source[0] : source.offset
-      addFault(faults, message, offset)
+      addFault(faults, yamlSentence({ code, message, rest: restOfLine(text, offset) }), offset)
     }
     Object.assign(this, { onError: report })
   }

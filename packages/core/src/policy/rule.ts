@@ -3,6 +3,7 @@ import { shown, type ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import type { PolicySource } from './include.ts'
+import { didYouMean } from './nearest.ts'
 import { compileMatch, type RuleMatch } from './match.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { RuleText, SignerText } from './rule-schema.ts'
@@ -126,7 +127,8 @@ function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRo
         ? ([signer.certificate.root, 'certificates'] as const)
         : ([signer.sigstore.root, 'sigstore'] as const)
   const root = roots.get(name)
-  if (!root) return `No trust root is named ${shown(name)}. The policy has: ${namesOf(roots)}.`
+  if (!root)
+    return `No trust root is named ${shown(name)}.${didYouMean(name, roots.keys())} The policy has: ${namesOf(roots)}.`
   if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
   if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
   if ('certificate' in signer) {

@@ -1,31 +1,42 @@
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
 import { invalidPolicy } from './invalid-policy.ts'
+import { clashingFields, fieldHint, hint } from './schema-hints.ts'
 import type { PolicyText, ValuePath } from './policy-text.ts'
 
 type Issue = z.core.$ZodIssue
+
+/** Where the issues are from. */
+export interface Checked {
+  text: PolicyText
+  schema: z.core.$ZodType
+}
 
 /**
  * Says in readable sentences what the schema found, each at its place.
  *
  * @param above path of the value that the issue's own path begins at
  */
-export function* schemaProblems(issue: Issue, above: ValuePath, text: PolicyText): Generator<ModelSealError> {
+export function* schemaProblems(issue: Issue, above: ValuePath, checked: Checked): Generator<ModelSealError> {
+  const { text, schema } = checked
   const path = [...above, ...issue.path]
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
       const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path)}` : ''}.`
-      yield invalidPolicy(text, sentence, text.position(path, key))
+      yield invalidPolicy(text, sentence + fieldHint(key, schema, path), text.position(path, key))
     }
     return
   }
   if (issue.code === 'invalid_union') {
+    const together = clashingFields(issue, schema, path)
     const meant = meantBranch(issue.errors)
-    if (!meant) yield text.fault(path, sentence(path, alternatives(issue.errors), issue))
-    else for (const inner of meant) yield* schemaProblems(inner, path, text)
+    if (together !== undefined) yield text.fault(path, together)
+    else if (!meant)
+      yield text.fault(path, sentence(path, alternatives(issue.errors), issue) + hint(issue, schema, path))
+    else for (const inner of meant) yield* schemaProblems(inner, path, checked)
     return
   }
-  yield text.fault(path, sentence(path, issue.message, issue))
+  yield text.fault(path, sentence(path, issue.message, issue) + hint(issue, schema, path))
 }
 
 /**
@@ -100,21 +111,28 @@ function alternatives(branches: readonly (readonly Issue[])[]): string {
 
 function sentence(path: ValuePath, expected: string, { code, input }: Issue): string {
   const where = path.length > 0 ? `${field(path)}: ` : ''
-  const found = foundText(input) ?? (code === 'invalid_type' ? shapeOf(input) : undefined)
+  if (path.length === 0 && input === null) return 'It is empty.'
+  const found = foundText(input) ?? (SHAPED.has(code) ? shapeOf(input, code) : undefined)
   return `${where}${expected}${found === undefined ? '' : `; ${found}`}.`
 }
+
+/** Problems of a value itself, rather than of what is in it. */
+const SHAPED: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value', 'invalid_union'])
 
 function foundText(input: unknown): string | undefined {
   if (typeof input === 'string') return `found ${shown(input)}`
   return typeof input === 'number' || typeof input === 'boolean' ? `found ${input}` : undefined
 }
 
-function shapeOf(input: unknown): string {
+function shapeOf(input: unknown, code: string): string | undefined {
   if (input === undefined) return 'it is missing'
   if (input === null) return 'found nothing'
-  return Array.isArray(input) ? 'found a list' : 'found fields with values'
+  if (Array.isArray(input)) return 'found a list'
+  // Of alternatives, the hint says which field is none.
+  return code === 'invalid_union' ? undefined : 'found fields with values'
 }
 
-function field(path: ValuePath): string {
+/** A place, for messages. */
+export function field(path: ValuePath): string {
   return shown(path.map(String).join('.'))
 }

@@ -42,9 +42,11 @@ export const timeSchema = z.iso
   .datetime({ offset: true, error: 'expected a time with its zone, such as 2026-01-31T00:00:00Z' })
   .describe('RFC 3339, with its zone.')
 
+const A_DURATION = 'expected a duration such as 180d, 12h or P6M'
+
 export const durationSchema = z
-  .string()
-  .regex(DURATION, 'expected a duration such as 180d, 12h or P6M')
+  .string({ error: A_DURATION })
+  .regex(DURATION, A_DURATION)
   .describe('180d, 12h, 2w, or an ISO 8601 duration.')
 
 /** As modelseal and other tools print it; {@link plainHex} is what it is compared as. */
