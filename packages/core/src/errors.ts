@@ -156,6 +156,7 @@ export const ERROR_CODES = {
   IDENTITY_REVOKED: 'the policy revokes the identity that signed',
 
   // Loading
+  POLICIES_DISAGREE: 'two policies judge the load, and accept signatures over different models',
   RECEIPTS_UNUSABLE: 'the store of receipts is not private to this user, or cannot be written to',
   COPY_FAILED: 'the private copy of a file, from which a runtime was to load it, could not be written',
   FILE_NOT_SIGNED: 'the model refers to a file that its signature does not cover',

@@ -1,4 +1,5 @@
 import { bundleTooLarge } from '../bundle/bundle.ts'
+import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { ClaimedName } from '../policy/match.ts'
@@ -14,12 +15,18 @@ type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'maxBytes' | 'maxB
 export class BundleSearch {
   readonly #path: string
   readonly #options: SearchOptions
+  /** Of another judgement of the same load. */
+  readonly #other: BundleSearch | undefined
   #found: Promise<FoundModel | FoundHttpModel> | undefined
+  /** Largest size of a bundle with which {@link #found} was read. */
+  #readBytes = 0
   #ruleBytes: number | undefined
 
-  constructor(path: string, options: SearchOptions) {
+  /** @param other what it has read is not read again */
+  constructor(path: string, options: SearchOptions, other?: BundleSearch) {
     this.#path = path
     this.#options = options
+    this.#other = other
   }
 
   /**
@@ -41,9 +48,21 @@ export class BundleSearch {
 
   async #find(): Promise<FoundModel | FoundHttpModel> {
     const { signature, http, maxBytes, maxBundleBytes: said, signal } = this.#options
-    const limits = { maxBundleBytes: smaller(said, this.#ruleBytes), signal }
+    const maxBundleBytes = smaller(said, this.#ruleBytes)
+    this.#readBytes = checkedMaxBundleBytes(maxBundleBytes)
+    const read = this.#other && (await this.#other.#within(this.#readBytes))
+    if (read) return read
+    const limits = { maxBundleBytes, signal }
     if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
     return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
+  }
+
+  /** What was read, as far as another limit allows it; undefined where that limit would have more read. */
+  async #within(maxBytes: number): Promise<FoundModel | FoundHttpModel | undefined> {
+    if (!this.#found || this.#readBytes < maxBytes) return undefined
+    // It failed for the other judgement; this one sees for itself.
+    const found = await this.#found.catch(() => undefined)
+    return found && { ...found, bundles: found.bundles.map(atMost(maxBytes)) }
   }
 
   /**

@@ -1,13 +1,10 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
-import type { HashType } from '../hashing/algorithms.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
-import type { HashedAmount } from '../manifest/contents.ts'
+import type { FurtherDigests, HashedAmount } from '../manifest/contents.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
 import type { ListedFile } from '../manifest/listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
-import type { Revocations } from '../policy/revocations.ts'
-import type { SignatureBounds } from '../policy/signature-time.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { isDirectory, urlOf } from '../source/http-source.ts'
@@ -17,14 +14,12 @@ import { HttpPlacing } from './http-placing.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
 import { fileTooLarge, RequestLimits, type FileRequest } from '../source/size-limit.ts'
-import { hashTypesBeside } from './revoked-files.ts'
 import type { CheckedFiles } from './served-files.ts'
 
 export interface HttpContentsOptions {
   allowed: AllowedIsolation
-  revocations: Revocations
-  /** When the model was signed, as far as that is proven. */
-  when: SignatureBounds
+  /** What else each file is judged by. */
+  further: FurtherDigests
   onProgress?: ProgressCallback | undefined
 }
 
@@ -51,10 +46,7 @@ export class HttpContents implements CheckedFiles {
   readonly #files: ReadonlyMap<string, ListedFile>
   readonly #allowed: AllowedIsolation
   readonly #placing: HttpPlacing
-  readonly #revocations: Revocations
-  readonly #when: SignatureBounds
-  /** Those by which a file may be revoked, and which the judgement of the manifest has not looked up. */
-  readonly #lookedUp: readonly HashType[]
+  readonly #further: FurtherDigests
   readonly #progress: HttpProgress
   /** Sizes of the files that were found as signed. */
   readonly #sizes = new Map<string, number>()
@@ -67,12 +59,10 @@ export class HttpContents implements CheckedFiles {
     this.#model = model
     this.#manifest = manifest
     this.#files = filesOf(model, manifest)
-    const { allowed, revocations, when, onProgress } = options
+    const { allowed, further, onProgress } = options
     this.#allowed = allowed
     this.#placing = new HttpPlacing(allowed, (name, copy) => this.#fetch({ name }, () => copy).then(() => undefined))
-    this.#revocations = revocations
-    this.#when = when
-    this.#lookedUp = hashTypesBeside(manifest.serialization, revocations)
+    this.#further = further
     this.#progress = new HttpProgress(onProgress)
   }
 
@@ -175,7 +165,7 @@ export class HttpContents implements CheckedFiles {
     if (first) this.#reserve(name, announced ?? 0)
     const sink = sinkFor(announced)
     const hasher = new StreamHasher(hashType, shardSize ?? Infinity)
-    const others = this.#lookedUp.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
+    const others = this.#further.hashTypes.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     let received = 0
     const count = this.#progress.start(first ? announced : 0)
     try {
@@ -196,7 +186,7 @@ export class HttpContents implements CheckedFiles {
     }
     if (size !== undefined && received !== size) throw this.#wrongSize(name, size, `${received} bytes`)
     this.#compare(name, listed, hasher.digests())
-    for (const { type, hasher } of others) this.#refuseRevoked(name, type, hasher.digests()[0] ?? '')
+    for (const { type, hasher } of others) this.#further.check(name, type, hasher.digests()[0] ?? '')
     if (!this.#sizes.has(name)) this.#checkedBytes += received
     this.#sizes.set(name, received)
     return sink
@@ -220,11 +210,6 @@ export class HttpContents implements CheckedFiles {
       expected: `${size} bytes`,
       found,
     })
-  }
-
-  #refuseRevoked(name: string, type: HashType, digest: string): void {
-    const revoked = this.#revocations.file(name, type, digest, this.#when)
-    if (revoked) throw revoked
   }
 
   #listed(name: string): ListedFile {

@@ -1,10 +1,8 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { Contents } from '../manifest/contents.ts'
+import { Contents, type FurtherDigests } from '../manifest/contents.ts'
 import { nameWithin } from '../manifest/ignores.ts'
-import type { Revocations } from '../policy/revocations.ts'
 import type { Rule } from '../policy/rule.ts'
-import { boundsOf } from '../policy/signature-time.ts'
 import { SizeLimit } from '../source/size-limit.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import type { FoundModel } from './find-bundles.ts'
@@ -14,7 +12,6 @@ import type { AllowedIsolation } from './isolation.ts'
 import type { OpenOptions } from './open-options.ts'
 import { LocalContents } from './local-contents.ts'
 import type { CheckedFiles } from './served-files.ts'
-import { hashTypesBeside, RevokedFiles } from './revoked-files.ts'
 import { WarmLoad } from './warm-load.ts'
 
 /** The files of a model, and what spares a load from this machine the hashing. */
@@ -24,6 +21,17 @@ export interface OpenedContents {
   warm?: WarmLoad
 }
 
+/** A model whose signature was accepted. */
+export interface AcceptedModel {
+  found: FoundModel | FoundHttpModel
+  signature: VerifiedSignature
+  rule: Rule
+  /** What each file is judged by beside its signed digest. */
+  further: FurtherDigests
+  /** Paths of bundles beside those of `found`: none of them is content. */
+  otherBundles?: readonly string[]
+}
+
 /**
  * The files of an accepted manifest where they are, names compared and nothing hashed yet.
  *
@@ -31,10 +39,7 @@ export interface OpenedContents {
  * (by a receipt), and what listing throws
  */
 export async function openContents(
-  found: FoundModel | FoundHttpModel,
-  signature: VerifiedSignature,
-  rule: Rule,
-  revocations: Revocations,
+  { found, signature, rule, further, otherBundles = [] }: AcceptedModel,
   allowed: AllowedIsolation,
   { signal, onProgress, maxBytes }: OpenOptions,
 ): Promise<OpenedContents> {
@@ -48,15 +53,12 @@ export async function openContents(
       { file: entry },
     )
   }
-  const when = boundsOf(signature)
-  if ('client' in found) {
-    return { served: new HttpContents(found, manifest, { allowed, revocations, when, onProgress }) }
-  }
+  if ('client' in found) return { served: new HttpContents(found, manifest, { allowed, further, onProgress }) }
 
   const { source, bundles } = found
-  const ignored = bundles.flatMap(({ path }) => nameWithin(source, path) ?? [])
+  const paths = [...bundles.map(({ path }) => path), ...otherBundles]
+  const ignored = paths.flatMap((path) => nameWithin(source, path) ?? [])
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
-  const further = new RevokedFiles(revocations, hashTypesBeside(manifest.serialization, revocations), when)
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
   const options = withoutPrototype({ ignored, ignoreUnsignedFiles, signal, onProgress, further, limit })
   const contents = await Contents.compareNames(source, manifest, options)

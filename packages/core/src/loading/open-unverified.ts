@@ -10,42 +10,59 @@ import { SizeLimit } from '../source/size-limit.ts'
 import { allOf, EnteredFiles } from './entered-files.ts'
 import type { FoundBundle, FoundModel } from './find-bundles.ts'
 import type { OpenOptions } from './open-options.ts'
-import { hashTypesOf, RevokedFiles } from './revoked-files.ts'
+import { hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
 
 /**
  * Opens a model as it lies on disk, for a rule in the mode `skip`, or one in the mode `audit` that
- * would have refused it. A revocation holds all the same: by what bundles claim, by the root digest
- * of the files where root digests are revoked, and by the digest of each file that is read where
+ * would have refused it. A revocation holds all the same: by what bundles claim (see {@link refuseRevokedClaims}, which comes
+ * first), by the root digest of the files where root digests are revoked, and by the digest of each file that is read where
  * file digests are.
  *
  * @param found the bundles, where there are some
- * @param signature path of the bundle, where the caller gave one
- * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `MODEL_REVOKED`, `FILE_TOO_LARGE`, `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, what reading throws, and where root
+ * @param revocations of all policies that judge the load
+ * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_REVOKED`, `FILE_TOO_LARGE`, what reading throws, and where root
  * digests are revoked what {@link manifestOf} throws
  */
 export async function openUnverified(
   path: string,
   found: FoundModel | undefined,
-  revocations: Revocations,
-  { signature, signal, isolation, maxBytes }: Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'>,
+  revocations: readonly Revocations[],
+  options: UnverifiedOptions,
 ): Promise<UnverifiedFiles> {
-  await refuseRevokedClaims(found?.bundles, revocations, signal)
+  const { signal, isolation, maxBytes } = options
   const root = found?.source.path ?? path
+  const revoked = revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
-  const revoked = new RevokedFiles(revocations, hashTypesOf(revocations))
-  const options = { signal, isolation, limit }
-  if (!revocations.concernsModels) return UnverifiedFiles.open(root, found?.entry, revoked, options)
+  const manifest = await unrevokedManifest(root, found?.bundles, revocations, { ...options, limit })
+  const judge = allOf(manifest ? [new EnteredFiles(manifest), ...revoked] : revoked)
+  return UnverifiedFiles.open(root, found?.entry, judge, { signal, isolation, limit })
+}
+
+type UnverifiedOptions = Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'>
+
+/**
+ * The model as its publisher would sign it, where root digests are revoked, and its own is not.
+ *
+ * @returns undefined where none are revoked: nothing is hashed then
+ * @throws {@link ModelSealError} `MODEL_REVOKED`, and what {@link manifestOf} throws
+ */
+export async function unrevokedManifest(
+  root: string,
+  found: readonly FoundBundle[] = [],
+  revocations: readonly Revocations[],
+  { signature, signal, limit }: Pick<OpenOptions, 'signature' | 'signal'> & { limit?: SizeLimit | undefined },
+): Promise<Manifest | undefined> {
+  const concerned = revocations.filter(({ concernsModels }) => concernsModels)
+  if (concerned.length === 0) return undefined
   // Left out even where it cannot be read, or is not there: it never counts as content.
-  const bundles = [...(found?.bundles ?? []).map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const manifest = await unrevokedModel(
-    root,
-    revocations,
-    withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit }),
-  )
-  const entered = new EnteredFiles(manifest)
-  return UnverifiedFiles.open(root, found?.entry, allOf([entered, revoked]), options)
+  const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
+  const manifest = await digested(root, withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit }))
+  for (const each of concerned) {
+    const revoked = each.rootDigest(manifest.rootDigest, undefined)
+    if (revoked) throw revokedBy(each, revoked)
+  }
+  return manifest
 }
 
 /**
@@ -80,18 +97,7 @@ export function concernsClaims({ concernsSigners, concernsModels }: Revocations)
   return concernsSigners || concernsModels
 }
 
-/** The root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */
-async function unrevokedModel(
-  path: string,
-  revocations: Revocations,
-  options: Parameters<typeof manifestOf>[1],
-): Promise<Manifest> {
-  const manifest = await digested(path, options)
-  const revoked = revocations.rootDigest(manifest.rootDigest, undefined)
-  if (revoked) throw revoked
-  return manifest
-}
-
+/** With the root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */
 async function digested(path: string, options: Parameters<typeof manifestOf>[1]): Promise<Manifest> {
   try {
     return (await manifestOf(path, options)).manifest

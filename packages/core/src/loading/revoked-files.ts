@@ -1,3 +1,4 @@
+import type { ModelSealError } from '../errors.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import type { FurtherDigests } from '../manifest/contents.ts'
 import type { Serialization } from '../manifest/serialization.ts'
@@ -26,8 +27,21 @@ export class RevokedFiles implements FurtherDigests {
   /** @throws {@link ModelSealError} `FILE_REVOKED` */
   check(name: string, hashType: HashType, digest: string): void {
     const revoked = this.#revocations.file(name, hashType, digest, this.#when)
-    if (revoked) throw revoked
+    if (revoked) throw revokedBy(this.#revocations, revoked)
   }
+}
+
+const revokers = new WeakMap<object, Revocations>()
+
+/** Notes whose revocations a refusal comes from, where those of several policies are looked up together. */
+export function revokedBy<E extends ModelSealError>(revocations: Revocations, error: E): E {
+  revokers.set(error, revocations)
+  return error
+}
+
+/** @returns undefined for errors that are no such refusal */
+export function revokerOf(error: unknown): Revocations | undefined {
+  return typeof error === 'object' && error !== null ? revokers.get(error) : undefined
 }
 
 /** Those by which files are revoked, and whose digests the manifest does not have. */

@@ -1,12 +1,11 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
-import type { Revocations } from '../policy/revocations.ts'
+import type { FurtherDigests } from '../manifest/contents.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
 import { fileTooLarge, RequestLimits, type FileRequest } from '../source/size-limit.ts'
 import type { HttpModel } from './http-model.ts'
 import type { PlacedFiles } from './placed-files.ts'
-import { hashTypesOf } from './revoked-files.ts'
 import type { ServedFiles } from './served-files.ts'
 import { checkWithin } from './unverified-files.ts'
 
@@ -17,19 +16,20 @@ export class UnverifiedHttpFiles implements ServedFiles {
   readonly names: readonly string[]
   readonly used = []
   readonly #model: HttpModel
-  readonly #revocations: Revocations
+  readonly #judge: FurtherDigests
   readonly #sizes = new Map<string, number>()
   /** Of all files that were read, and of what is arriving. */
   #bytes = 0
 
-  constructor(model: HttpModel, revocations: Revocations) {
+  /** @param judge looks at the digests of a file before it is handed out */
+  constructor(model: HttpModel, judge: FurtherDigests) {
     const { source } = model
     this.entry = isDirectory(source) ? undefined : source.name
     // There is no listing: what a loader asks for by convention is all that can be told.
     this.names = [this.entry ?? 'model.json']
     this.#model =
       this.entry === undefined ? model : { ...model, source: httpSource(parentUrl(source.url) ?? source.url) }
-    this.#revocations = revocations
+    this.#judge = judge
   }
 
   read(name: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -65,7 +65,7 @@ export class UnverifiedHttpFiles implements ServedFiles {
   async #fetch(asked: FileRequest, limits: RequestLimits): Promise<Uint8Array<ArrayBuffer>> {
     const { name } = asked
     checkWithin(name)
-    const hashers = hashTypesOf(this.#revocations).map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
+    const hashers = this.#judge.hashTypes.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     const request = { url: urlOf(this.#model.source, name), what: 'file' }
     this.#count(name, 0)
     const bytes = await this.#model.client.get(request, async ({ length, chunks }) => {
@@ -92,10 +92,7 @@ export class UnverifiedHttpFiles implements ServedFiles {
       return buffer.finish()
     })
     if (!bytes) throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name })
-    for (const { type, hasher } of hashers) {
-      const revoked = this.#revocations.file(name, type, hasher.digests()[0] ?? '', undefined)
-      if (revoked) throw revoked
-    }
+    for (const { type, hasher } of hashers) this.#judge.check(name, type, hasher.digests()[0] ?? '')
     return bytes
   }
 

@@ -49,6 +49,16 @@ export async function timed<T>(verdict: Verdict, step: keyof Verdict['durations'
   }
 }
 
+/** Takes one step for several judgements, and notes its duration in each. */
+export async function timedEach<T>(
+  verdicts: readonly Verdict[],
+  step: keyof Verdict['durations'],
+  work: () => Promise<T>,
+): Promise<T> {
+  const [first, ...others] = verdicts
+  return first ? timed(first, step, () => timedEach(others, step, work)) : work()
+}
+
 /**
  * Takes one step, and notes its outcome.
  *
@@ -69,6 +79,26 @@ export async function checking<T>(
       checks.push({ check, outcome: 'failed', reason: error.message, code: error.code })
     throw error
   }
+}
+
+/** Takes one step for several judgements, and notes its outcome in each. */
+export async function checkingEach<T>(
+  verdicts: readonly Verdict[],
+  check: CheckName,
+  work: (tell: (reason: string) => void) => T | Promise<T>,
+): Promise<T> {
+  const [first, ...others] = verdicts
+  if (!first) return work(() => {})
+  return checking(first, check, (tell) =>
+    others.length === 0
+      ? work(tell)
+      : checkingEach(others, check, (tellOthers) =>
+          work((sentence) => {
+            tell(sentence)
+            tellOthers(sentence)
+          }),
+        ),
+  )
 }
 
 /** Only a typed error leaves a load, with the verdict on it. */

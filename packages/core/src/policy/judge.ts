@@ -129,10 +129,10 @@ async function revocationOf(
 }
 
 /** Of whole files the manifest has the digests; those of other algorithms are computed on loading. */
-function revokedFile(
+export function revokedFile(
   { files, serialization: { method, hashType } }: Manifest,
   revocations: Revocations,
-  when: SignatureBounds,
+  when: SignatureBounds | undefined,
 ): ModelSealError | undefined {
   if (method !== 'files' || !revocations.fileAlgorithms.has(hashType)) return undefined
   for (const { name, digests } of files.values()) {
@@ -182,7 +182,7 @@ function enoughSigners(accepted: readonly Accepted[], { threshold }: Rule): Enou
 }
 
 /** A root digest is over digests alone (OMS 6.5.1): two signers must mean the same names as well. */
-function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
+export function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
   const { method, hashType, shardSize, allowSymlinks } = serialization
   const hash = createHash('sha256').update(JSON.stringify([rootDigest, method, hashType, shardSize, allowSymlinks]))
   for (const { name } of resources) hash.update(`\0${name}`)

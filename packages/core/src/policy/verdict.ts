@@ -57,6 +57,11 @@ export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
 /** The outcome of a verified load: plain and serialisable, without secrets. */
 export interface Verdict {
   decision: Decision
+  /**
+   * Who had the load judged, where that is not the program: `@modelseal/register`. A load of a program that it guards has two
+   * verdicts where the program verifies it by a policy of its own, one by each.
+   */
+  by?: string
   /** When it was reached: ISO 8601. */
   at: string
   /** Absolute path of the policy; absent where none was found. */

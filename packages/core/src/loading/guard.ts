@@ -1,0 +1,29 @@
+import type { Load } from './open-judged.ts'
+import type { VerifiedModel } from './verified-model.ts'
+
+/**
+ * Has every verified load of a process judged by a second policy, and the runtime take what both have let pass. The guard
+ * judges with its own copy of this package: a load only hands over what is to be loaded.
+ */
+export interface Guard {
+  /** As `openVerifiedModel`, for options that were read and a path that is absolute. */
+  open<T>(load: Load<T>): Promise<VerifiedModel<T>>
+  /** Loads a model into a runtime: for the adapters of this name, which hand over what they were called with. */
+  readonly adapters: Readonly<Record<string, (load: never) => Promise<unknown>>>
+}
+
+/**
+ * Changes with what a guard and its callers tell each other, so that copies of this package in other versions do not
+ * misunderstand one another.
+ */
+const INSTALLED = Symbol.for('modelseal.guard.1')
+
+/** Shared by the ESM and the CommonJS build, and by all copies of this package in a thread. */
+export function installedGuard(): Guard | undefined {
+  return (globalThis as { [INSTALLED]?: Guard })[INSTALLED]
+}
+
+/** Installs the guard of this thread, for good. */
+export function installGuard(guard: Guard): void {
+  Object.defineProperty(globalThis, INSTALLED, { value: Object.freeze(guard) })
+}

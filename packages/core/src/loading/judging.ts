@@ -1,0 +1,160 @@
+import { throwIfAborted } from '../source/aborted.ts'
+import { isHttpUrl } from '../source/http-source.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { chooseRule, type ChosenRule } from '../policy/choose-rule.ts'
+import { judge } from '../policy/judge.ts'
+import { ModelFacts, type ModelFormat } from '../policy/match.ts'
+import type { Policy } from '../policy/policy.ts'
+import type { Revocations } from '../policy/revocations.ts'
+import type { Rule } from '../policy/rule.ts'
+import type { Verdict } from '../policy/verdict.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import { BundleSearch } from './bundle-search.ts'
+import type { FoundModel } from './find-bundles.ts'
+import type { FoundHttpModel } from './http-model.ts'
+import { saidFormats } from './loaded-format.ts'
+import type { OpenOptions } from './open-options.ts'
+import { concernsClaims } from './open-unverified.ts'
+import { readPolicy } from './read-policy.ts'
+import { holdsInAudit } from './tolerate.ts'
+import { checking, emptyVerdict, timed } from './verdict-steps.ts'
+
+/** By whose policy a load is judged. */
+export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
+  /** Who has the load judged, where that is not the program itself: a name for messages and verdicts. */
+  by?: string | undefined
+}
+
+/** A signature that a policy accepts, and the rule by which it does. */
+export interface Accepted {
+  found: FoundModel | FoundHttpModel
+  signature: VerifiedSignature
+  rule: Rule
+  revocations: Revocations
+}
+
+/** A policy that goes by a signature. */
+export type AcceptedJudging = Judging & { accepted: Accepted }
+
+/** What one policy makes of a load. A load may have several, and then all must let it pass. */
+export class Judging {
+  readonly by: string | undefined
+  readonly verdict: Verdict
+  /** What the model has to equal; undefined where this policy has it loaded unverified. */
+  accepted: Accepted | undefined
+  readonly #options: OpenOptions
+  readonly #search: BundleSearch
+  readonly #reading: { policy?: Policy } = {}
+  #formats: readonly ModelFormat[]
+  #unverified: 'skipped' | 'tolerated' | undefined
+
+  /** @param other of the same load, which reads the bundles first */
+  constructor(path: string, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
+    // Where a model on this machine is from, only the program says: its own policy believes it.
+    const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
+    this.by = by
+    this.#options = options
+    this.verdict = { ...emptyVerdict(path, options), ...(by === undefined ? {} : { by }) }
+    this.#search = new BundleSearch(path, options, other && other.#search)
+    this.#formats = saidFormats(options.format)
+  }
+
+  /** The formats that may be loaded; empty where nobody said any. */
+  get formats(): readonly ModelFormat[] {
+    return this.accepted ? this.#formats : saidFormats(this.#options.format)
+  }
+
+  /**
+   * Reads the policy, and verifies the signature as its rule demands.
+   *
+   * @throws {@link ModelSealError} why it refuses the model
+   */
+  async judge(now: number): Promise<void> {
+    try {
+      const chosen = await timed(this.verdict, 'policy', () => this.#findRule(now))
+      this.#formats = chosen.formats
+      if (chosen.mode === 'skip') this.#unverified = 'skipped'
+      else this.accepted = await timed(this.verdict, 'verification', () => this.#findSignature(chosen, now))
+    } catch (error) {
+      if (!this.tolerates(error)) throw error
+    }
+  }
+
+  /** Whether this policy has the model loaded unverified although it refuses it; then it does so from now on. */
+  tolerates(error: unknown): error is ModelSealError {
+    const audit = this.verdict.mode === 'audit' || this.#options.audit === true
+    if (!audit || this.#unverified === 'tolerated' || !(error instanceof ModelSealError) || holdsInAudit(error))
+      return false
+    this.verdict.wouldRefuse = error.toJSON()
+    this.accepted = undefined
+    this.#unverified = 'tolerated'
+    return true
+  }
+
+  /** Undefined before the policy was read. */
+  get knownRevocations(): Revocations | undefined {
+    return this.#reading.policy?.revocations
+  }
+
+  /** Of a policy that could not be read, none. */
+  async revocations(): Promise<Revocations> {
+    if (this.#reading.policy) return this.#reading.policy.revocations
+    // Imported where it is needed, since it brings a library along.
+    const { Revocations } = await import('../policy/revocations.ts')
+    return new Revocations()
+  }
+
+  /** For a model that is loaded unverified: its bundles, where there are any that can be looked at. */
+  async findIfAny(): Promise<FoundModel | FoundHttpModel | undefined> {
+    const orTooLarge = !concernsClaims(await this.revocations())
+    return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })
+  }
+
+  /** Writes into the verdict that the model is loaded. */
+  decide(): void {
+    this.verdict.decision = this.#unverified ?? 'accepted'
+    this.verdict.at = new Date().toISOString()
+  }
+
+  async #findRule(now: number): Promise<ChosenRule & { policy: Policy }> {
+    const { verdict } = this
+    const { policy: given, format } = this.#options
+    const policy = await readPolicy(given, now, verdict, this.#reading)
+    return checking(verdict, 'rule', async (tell) => {
+      const { url } = verdict.model
+      const path = isHttpUrl(verdict.model.path) ? undefined : verdict.model.path
+      const facts = new ModelFacts({ path, format, url }, () => this.#search.claimedNames())
+      const chosen = await chooseRule(policy, facts)
+      const { rule, mode } = chosen
+      verdict.rule = rule.name
+      verdict.mode = mode
+      this.#search.limitTo(rule.require.maxBundleBytes)
+      if (rule.reason !== undefined) verdict.reason = rule.reason
+      const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
+      tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
+      return { ...chosen, policy }
+    })
+  }
+
+  async #findSignature({ rule, policy }: { rule: Rule; policy: Policy }, now: number): Promise<Accepted> {
+    const { verdict } = this
+    const { signal } = this.#options
+    const found = await checking(verdict, 'bundles', async (tell) => {
+      const model = await this.#search.find()
+      tell(`The model has ${model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`}.`)
+      return model
+    })
+    if (found.entry !== undefined) verdict.model.entry = found.entry
+    throwIfAborted(signal)
+    const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal })
+    verdict.checks.push(...checks)
+    verdict.bundles = bundles
+    if ('refusal' in outcome) throw outcome.refusal
+    const { signature } = outcome
+    const { manifest } = signature
+    verdict.model.name = manifest.modelName
+    verdict.model.rootDigest = manifest.rootDigest
+    verdict.files.signed = manifest.files.size
+    return { found, signature, rule, revocations: policy.revocations }
+  }
+}

@@ -1,0 +1,87 @@
+import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import type { Judging } from './judging.ts'
+import { revokerOf } from './revoked-files.ts'
+import { refused } from './verdict-steps.ts'
+
+/** What a loader may meet when it takes files: by every policy that goes by the signature. */
+const OF_FILES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'FILE_MISMATCH',
+  'FILE_MISSING',
+  'FILE_NOT_SIGNED',
+  'ISOLATION_REFUSED',
+])
+
+/** Keeps account of which policy it is that refuses a load. */
+export class Responsibility {
+  readonly #judgings: readonly [Judging, ...Judging[]]
+  readonly #responsible = new WeakMap<object, readonly Judging[]>()
+
+  constructor(judgings: readonly [Judging, ...Judging[]]) {
+    this.#judgings = judgings
+  }
+
+  /** Takes a step that these policies ask for. */
+  async of<T>(judgings: readonly Judging[], step: () => Promise<T>): Promise<T> {
+    try {
+      return await step()
+    } catch (error) {
+      throw this.#noted(judgings, error)
+    }
+  }
+
+  /** The same for a step that is taken at once. */
+  ofNow<T>(judgings: readonly Judging[], step: () => T): T {
+    try {
+      return step()
+    } catch (error) {
+      throw this.#noted(judgings, error)
+    }
+  }
+
+  /** The policies by which an error refuses the load; the first where it is about none of them. */
+  for(error: unknown): readonly Judging[] {
+    return this.#known(error) ?? [this.#judgings[0]]
+  }
+
+  /** The refusal as it leaves the load: with its verdict, and where there are several policies, with the name of its own. */
+  refused(cause: unknown): ModelSealError {
+    const known = this.#known(cause)
+    const [first, ...others] = known ?? [this.#judgings[0]]
+    if (known && this.#judgings.length > 1 && cause instanceof ModelSealError)
+      cause.message += ` Refused by ${known.map(policyOf).join(' and ')}.`
+    for (const other of others) refused(other.verdict, cause)
+    return refused((first ?? this.#judgings[0]).verdict, cause)
+  }
+
+  #known(error: unknown): readonly Judging[] | undefined {
+    if (typeof error !== 'object' || error === null) return undefined
+    const revoker = revokerOf(error)
+    if (revoker) return this.#judgings.filter((judging) => judging.knownRevocations === revoker)
+    const noted = this.#responsible.get(error)
+    if (noted || !(error instanceof ModelSealError) || !OF_FILES.has(error.code)) return noted
+    const accepting = this.#judgings.filter(({ accepted }) => accepted)
+    return accepting.length > 0 ? limitedTo(accepting, error) : undefined
+  }
+
+  #noted(judgings: readonly Judging[], error: unknown): unknown {
+    if (typeof error === 'object' && error !== null && !this.#responsible.has(error))
+      this.#responsible.set(error, limitedTo(judgings, error))
+    return error
+  }
+}
+
+/** A rule that does not ask for something does not refuse a model that lacks it. */
+function limitedTo(judgings: readonly Judging[], error: object): readonly Judging[] {
+  if (!(error instanceof ModelSealError)) return judgings
+  const asking = judgings.filter(({ accepted }) => {
+    if (error.code === 'FILE_UNSIGNED') return accepted?.rule.require.files !== 'ignore-unsigned'
+    if (error.code === 'ISOLATION_REFUSED') return accepted?.rule.require.isolation !== undefined
+    return true
+  })
+  return asking.length > 0 ? asking : judgings
+}
+
+function policyOf({ by, verdict }: Judging): string {
+  const whose = by === undefined ? 'the policy of the program' : `the policy of ${by}`
+  return verdict.policy === undefined ? whose : `${whose}, ${shown(verdict.policy)}`
+}

@@ -1,0 +1,31 @@
+import type { Revocations } from '../policy/revocations.ts'
+import type { FoundModel } from './find-bundles.ts'
+import type { FoundHttpModel } from './http-model.ts'
+import type { Judging } from './judging.ts'
+import type { OpenOptions } from './open-options.ts'
+import { refuseRevokedClaims } from './open-unverified.ts'
+import type { Responsibility } from './responsibility.ts'
+
+/**
+ * The bundles of a model that policies have loaded unverified, and the revocations of these policies, after a look at what
+ * the bundles claim.
+ *
+ * @throws {@link ModelSealError} as {@link refuseRevokedClaims}, and what finding bundles throws
+ */
+export async function unrevokedClaims(
+  judgings: readonly Judging[],
+  { options: { signal }, responsibility }: { options: OpenOptions; responsibility: Responsibility },
+): Promise<{ found: FoundModel | FoundHttpModel | undefined; revocations: Revocations[] }> {
+  let first: FoundModel | FoundHttpModel | undefined
+  const all: Revocations[] = []
+  for (const judging of judgings) {
+    await responsibility.of([judging], async () => {
+      const found = await judging.findIfAny()
+      const revocations = await judging.revocations()
+      await refuseRevokedClaims(found?.bundles, revocations, signal)
+      first ??= found
+      all.push(revocations)
+    })
+  }
+  return { found: first, revocations: all }
+}
