@@ -9,6 +9,8 @@ export interface ModelJson {
   format: ModelFormat
   /** All but the weights themselves. */
   artifacts: io.ModelArtifacts
+  /** Of all weights; none for a model without weights. */
+  weightSpecs: readonly io.WeightsManifestEntry[]
   /** Files that hold the weights, in order; undefined for a model without weights. */
   weightFiles: WeightFile[] | undefined
   /** What they hold at least, by shapes and types. */
@@ -46,18 +48,21 @@ const BOUNDS = {
 export async function parseModelJson(bytes: Uint8Array, file: string): Promise<ModelJson> {
   checkModelJsonSize(bytes.length, file)
   const json = object(await parseJsonInTurns(bytes, { what: 'model file', file, ...BOUNDS }), file, 'the whole')
-  const modelTopology = object(json['modelTopology'], file, 'modelTopology')
+  const modelTopology = object(own(json, 'modelTopology'), file, 'modelTopology')
   const artifacts: io.ModelArtifacts = { ...carriedOver(json), modelTopology }
-  const groups = json['weightsManifest'] === undefined ? undefined : await weightGroups(json['weightsManifest'], file)
-  if (groups) artifacts.weightSpecs = groups.flatMap(({ weights }) => weights)
+  const weightsManifest = own(json, 'weightsManifest')
+  const groups = weightsManifest === undefined ? undefined : await weightGroups(weightsManifest, file)
+  const weightSpecs = groups?.flatMap(({ weights }) => weights) ?? []
+  if (groups) artifacts.weightSpecs = weightSpecs
   return {
-    format: formatOf(json['format'], modelTopology, file),
+    format: formatOf(own(json, 'format'), modelTopology, file),
     artifacts,
+    weightSpecs,
     weightFiles: groups?.flatMap(({ paths, weights }) => {
       const group = { maxBytes: mostBytesOf(weights) }
       return paths.map((path) => ({ path, group }))
     }),
-    weightBytes: bytesOf(artifacts.weightSpecs ?? [], () => 0),
+    weightBytes: bytesOf(weightSpecs, () => 0),
   }
 }
 
@@ -77,9 +82,9 @@ export function checkModelJsonSize(bytes: number, file: string): void {
  *
  * @throws {@link ModelSealError} `MODEL_FORMAT`
  */
-export function checkWeightSizes({ artifacts }: ModelJson, weightData: readonly ArrayBuffer[], file: string): void {
+export function checkWeightSizes({ weightSpecs }: ModelJson, weightData: readonly ArrayBuffer[], file: string): void {
   const bytes = weightData.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  const values = (artifacts.weightSpecs ?? []).reduce(
+  const values = weightSpecs.reduce(
     // Written so that infinity times zero does not make it all vanish.
     (sum, { shape }) => sum + (shape.includes(0) ? 0 : shape.reduce((size, dimension) => size * dimension, 1)),
     0,
@@ -136,7 +141,10 @@ const CARRIED_OVER = [
 
 function carriedOver(json: Record<string, unknown>): io.ModelArtifacts {
   return Object.fromEntries(
-    CARRIED_OVER.flatMap((field) => (json[field] === undefined || json[field] === null ? [] : [[field, json[field]]])),
+    CARRIED_OVER.flatMap((field) => {
+      const value = own(json, field)
+      return value === undefined || value === null ? [] : [[field, value]]
+    }),
   )
 }
 
@@ -144,8 +152,8 @@ function carriedOver(json: Record<string, unknown>): io.ModelArtifacts {
 function formatOf(format: unknown, topology: Record<string, unknown>, file: string): ModelFormat {
   if (format === 'graph-model' || format === 'layers-model') return format
   if (format === undefined || format === null) {
-    if (Array.isArray(topology['node'])) return 'graph-model'
-    if ('model_config' in topology || 'class_name' in topology) return 'layers-model'
+    if (Array.isArray(own(topology, 'node'))) return 'graph-model'
+    if (Object.hasOwn(topology, 'model_config') || Object.hasOwn(topology, 'class_name')) return 'layers-model'
   }
   throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
 }
@@ -161,32 +169,46 @@ async function weightGroups(value: unknown, file: string): Promise<io.WeightsMan
       if (++items % ITEMS_AT_ONCE === 0) await setImmediate()
     }
   }
-  const groups = array(value, file, 'weightsManifest')
-  for (const [index, item] of groups.entries()) {
+  const groups: io.WeightsManifestConfig = []
+  for (const [index, item] of array(value, file, 'weightsManifest').entries()) {
     const at = `weightsManifest[${index}]`
     const group = object(item, file, at)
-    await checkEach(array(group['paths'], file, `${at}.paths`), (path) => {
+    const paths: string[] = []
+    await checkEach(array(own(group, 'paths'), file, `${at}.paths`), (path) => {
       if (typeof path !== 'string' || path === '') throw fault(file, `${at}.paths`, 'names of files', described(path))
+      paths.push(path)
     })
-    await checkEach(array(group['weights'], file, `${at}.weights`), (weight) =>
-      checkSpec(weight, file, `${at}.weights`),
+    const weights: io.WeightsManifestEntry[] = []
+    await checkEach(array(own(group, 'weights'), file, `${at}.weights`), (weight) =>
+      weights.push(checkedSpec(weight, file, `${at}.weights`)),
     )
+    groups.push({ paths, weights })
   }
-  return groups.map((group) => {
-    const { paths, weights } = group as io.WeightsManifestConfig[number]
-    return { paths, weights }
-  })
+  return groups
 }
 
-function checkSpec(value: unknown, file: string, at: string): void {
-  const { name, shape, dtype, quantization } = object(value, file, at)
-  if (quantization !== undefined && quantization !== null) object(quantization, file, `${at}.quantization`)
+/** Without prototypes: tf, too, reads the `quantization` that most weights do not have. */
+function checkedSpec(value: unknown, file: string, at: string): io.WeightsManifestEntry {
+  const spec = withoutPrototype(object(value, file, at))
+  const { name, shape, dtype, quantization } = spec
+  if (quantization !== undefined && quantization !== null)
+    spec['quantization'] = withoutPrototype(object(quantization, file, `${at}.quantization`))
   if (typeof name !== 'string') throw fault(file, `${at}.name`, 'a name', described(name))
   if (typeof dtype !== 'string') throw fault(file, `${at}.dtype`, 'a type', described(dtype))
   for (const dimension of array(shape, file, `${at}.shape`)) {
     if (!Number.isSafeInteger(dimension) || (dimension as number) < 0)
       throw fault(file, `${at}.shape`, 'sizes of dimensions', described(dimension))
   }
+  return spec as unknown as io.WeightsManifestEntry
+}
+
+/** A field of parsed JSON; nothing on `Object.prototype` stands in for one that is missing. */
+function own(json: Record<string, unknown>, field: string): unknown {
+  return Object.hasOwn(json, field) ? json[field] : undefined
+}
+
+function withoutPrototype(json: Record<string, unknown>): Record<string, unknown> {
+  return Object.assign(Object.create(null) as Record<string, unknown>, json)
 }
 
 function object(value: unknown, file: string, at: string): Record<string, unknown> {

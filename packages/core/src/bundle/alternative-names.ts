@@ -6,7 +6,7 @@ import { distinguishedName } from './distinguished-name.ts'
 export interface AlternativeName {
   kind: 'email' | 'DNS' | 'URI' | 'IP' | 'DirName' | 'RID' | 'otherName' | 'unreadable'
   /** Object identifier of the kind of an `otherName`. */
-  type?: string
+  type: string | undefined
   /** Without its kind. Of an unreadable name: the beginning of its DER, in hex. */
   value: string
 }
@@ -56,12 +56,12 @@ function readName(name: asn1js.AsnType, directoryName: (name: asn1js.AsnType) =>
   if (tagClass !== 3) return undefined
   try {
     if (tagNumber === 0) return otherName(name)
-    if (tagNumber === 4) return { kind: 'DirName', value: directoryName(name) }
+    if (tagNumber === 4) return { kind: 'DirName', type: undefined, value: directoryName(name) }
     if (isConstructed) return undefined
     const content = contentOf(name)
-    if (tagNumber === 7) return { kind: 'IP', value: address(content) }
+    if (tagNumber === 7) return { kind: 'IP', type: undefined, value: address(content) }
     const kind = TEXT_KINDS[tagNumber]
-    return kind && { kind, value: utf8(content) }
+    return kind && { kind, type: undefined, value: utf8(content) }
   } catch {
     return undefined
   }
@@ -122,5 +122,6 @@ function bytesOf({ valueBeforeDecodeView }: asn1js.AsnType): Uint8Array {
 }
 
 function unreadable(der: Uint8Array): AlternativeName {
-  return { kind: 'unreadable', value: `#${Buffer.from(der.subarray(0, MAX_SHOWN_BYTES)).toString('hex')}` }
+  const value = `#${Buffer.from(der.subarray(0, MAX_SHOWN_BYTES)).toString('hex')}`
+  return { kind: 'unreadable', type: undefined, value }
 }

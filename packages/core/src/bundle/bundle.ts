@@ -4,6 +4,7 @@ import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { base64Steps, decodeBase64 } from './base64.ts'
 import { cutPayload, longString } from './cut-payload.ts'
 import { IN_TOTO_PAYLOAD_TYPE, type Envelope } from './dsse.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { Fields } from './fields.ts'
 import { strictJsonSteps } from './json.ts'
 
@@ -81,7 +82,7 @@ export function parseOwnBundle(bytes: Buffer, path?: string, signal?: AbortSigna
 function* bundleSteps(bytes: Buffer, path: string | undefined): Steps<UnverifiedBundle> {
   const { json, material, timestamps, envelope } = yield* undecodedSteps(bytes, path)
   const { payload } = envelope
-  return {
+  return withoutPrototype({
     material,
     timestamps,
     envelope: {
@@ -95,7 +96,7 @@ function* bundleSteps(bytes: Buffer, path: string | undefined): Steps<Unverified
     size: bytes.length,
     path,
     ...(material.method === 'sigstore' ? { json } : {}),
-  }
+  })
 }
 
 /** Bytes that are hashed between two steps. */
@@ -202,7 +203,7 @@ function parseKey(key: Fields, path: string | undefined): VerificationMaterial {
   const hint = key.has('hint') ? { hint: key.string('hint') } : {}
   const raw = key.has('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
   if (!key.has('hint') && !key.has('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
-  return { method: 'key', ...hint, ...raw }
+  return withoutPrototype({ method: 'key', ...hint, ...raw })
 }
 
 function rawBytes(item: Fields, path: string | undefined): Buffer {

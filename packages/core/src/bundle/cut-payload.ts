@@ -16,9 +16,9 @@ export interface CutBundle {
   /** JSON in which {@link placeholder} stands for the payload. */
   json: Buffer
   /** No other string of the JSON can be the same. */
-  placeholder?: string
+  placeholder: string | undefined
   /** What was cut out: the inside of a JSON string. */
-  payload?: Buffer
+  payload: Buffer | undefined
 }
 
 /**
@@ -28,7 +28,8 @@ export interface CutBundle {
  * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `BUNDLE_MALFORMED`
  */
 export function* cutPayload(bytes: Buffer, file: string | undefined): Steps<CutBundle> {
-  if (bytes.length <= LONG_STRING) return { json: bytes }
+  const uncut = { json: bytes, placeholder: undefined, payload: undefined }
+  if (bytes.length <= LONG_STRING) return uncut
   let payload: { start: number; end: number } | undefined
   let strings = 0
   for (let quote = bytes.indexOf(QUOTE); quote >= 0;) {
@@ -43,7 +44,7 @@ export function* cutPayload(bytes: Buffer, file: string | undefined): Steps<CutB
     quote = bytes.indexOf(QUOTE, end + 1)
   }
   if (bytes.length - (payload ? payload.end - payload.start : 0) > MAX_BYTES_BESIDE_PAYLOAD) throw tooLarge(file)
-  if (!payload) return { json: bytes }
+  if (!payload) return uncut
   const { start, end } = payload
   const placeholder = randomUUID()
   return {

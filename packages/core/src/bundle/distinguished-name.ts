@@ -3,23 +3,23 @@ import type { GeneralName, RelativeDistinguishedNames } from 'pkijs'
 /** One attribute of a name, its value as text where it is text. */
 export interface NameAttribute {
   type: string
-  text?: string
+  text: string | undefined
   /** DER of the value. */
   der: Buffer
 }
 
 /** RFC 4514 section 3. */
-const SHORT_NAMES: Readonly<Record<string, string>> = {
-  '2.5.4.3': 'CN',
-  '2.5.4.7': 'L',
-  '2.5.4.8': 'ST',
-  '2.5.4.10': 'O',
-  '2.5.4.11': 'OU',
-  '2.5.4.6': 'C',
-  '2.5.4.9': 'STREET',
-  '0.9.2342.19200300.100.1.25': 'DC',
-  '0.9.2342.19200300.100.1.1': 'UID',
-}
+const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
+  ['2.5.4.3', 'CN'],
+  ['2.5.4.7', 'L'],
+  ['2.5.4.8', 'ST'],
+  ['2.5.4.10', 'O'],
+  ['2.5.4.11', 'OU'],
+  ['2.5.4.6', 'C'],
+  ['2.5.4.9', 'STREET'],
+  ['0.9.2342.19200300.100.1.25', 'DC'],
+  ['0.9.2342.19200300.100.1.1', 'UID'],
+])
 
 /** RFC 5280 4.2.1.6, by the tag of the choice; the labels are those of OpenSSL. */
 const TEXT_NAMES: Readonly<Record<number, string>> = { 1: 'email', 2: 'DNS', 6: 'URI' }
@@ -47,14 +47,14 @@ function sizesOf(printed: string): number[] {
 }
 
 function written({ type, text, der }: NameAttribute): string {
-  const label = SHORT_NAMES[type]
+  const label = SHORT_NAMES.get(type)
   return label !== undefined && text !== undefined ? `${label}=${escaped(text)}` : `${type}=#${der.toString('hex')}`
 }
 
 export function attributeOf({ type, value }: RelativeDistinguishedNames['typesAndValues'][number]): NameAttribute {
   const der = Buffer.from(value.valueBeforeDecodeView)
   const text: unknown = value.valueBlock.value
-  return { type, der, ...(typeof text === 'string' ? { text } : {}) }
+  return { type, der, text: typeof text === 'string' ? text : undefined }
 }
 
 /** A subject alternative name as a library read it, for messages alone: who it is, `alternative-names.ts` says. */

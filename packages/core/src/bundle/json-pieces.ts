@@ -173,9 +173,12 @@ function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
 }
 
-/** As `JSON.parse` does it: `__proto__` is a name as any other. */
+/**
+ * Makes a property of the object's own, as `JSON.parse` does: an assignment would call a setter of `Object.prototype`, such as
+ * that of `__proto__`, and fail where a program froze `Object.prototype`.
+ */
 function define(object: Record<string, unknown>, name: string, value: unknown): void {
-  if (name === '__proto__')
+  if (name in Object.prototype)
     Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
   else object[name] = value
 }

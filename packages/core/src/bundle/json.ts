@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isSyntaxError } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { KeysOfLevels, tooComplex, type Keys } from './json-keys.ts'
 import { JsonPieces } from './json-pieces.ts'
@@ -51,7 +52,8 @@ export function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, signal?:
  *
  * @param pieceSize for tests: characters that are parsed at a time
  */
-export function* strictJsonSteps(given: Uint8Array, bounds: JsonBounds, pieceSize?: number): Steps<unknown> {
+export function* strictJsonSteps(given: Uint8Array, stated: JsonBounds, pieceSize?: number): Steps<unknown> {
+  const bounds = withoutPrototype(stated)
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
   const { what, file, hint } = bounds
   if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file, hint })

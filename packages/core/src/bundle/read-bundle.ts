@@ -1,4 +1,5 @@
 import { ModelSealError } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import {
@@ -26,10 +27,8 @@ export interface ReadBundleOptions {
  * const bundle = await readBundle('models/vad/model.sig', { signal: AbortSignal.timeout(10_000) })
  * ```
  */
-export async function readBundle(
-  path: string,
-  { maxBytes, signal }: ReadBundleOptions = {},
-): Promise<UnverifiedBundle> {
+export async function readBundle(path: string, options: ReadBundleOptions = {}): Promise<UnverifiedBundle> {
+  const { maxBytes, signal } = withoutPrototype(options)
   throwIfAborted(signal)
   const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
   throwIfAborted(signal)

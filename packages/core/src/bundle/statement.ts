@@ -3,6 +3,7 @@ import { isHashType } from '../hashing/algorithms.ts'
 import { Manifest, type Resource } from '../manifest/manifest.ts'
 import { ignorePathFault } from '../manifest/names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { atOnce, type Steps } from '../source/turns.ts'
 import { Fields } from './fields.ts'
 import { strictJsonSteps } from './json.ts'
@@ -91,13 +92,13 @@ function parseSerialization(fields: Fields): Serialization {
   // OMS 5.2.2: required for shards, absent for files.
   if (method === 'files' && fields.has('shard_size'))
     throw fields.fault('shard_size', 'no shard_size for the method files')
-  return {
+  return withoutPrototype<Serialization>({
     method,
     hashType,
     ...(method === 'shards' ? { shardSize: fields.positiveInteger('shard_size') } : {}),
     allowSymlinks: fields.boolean('allow_symlinks'),
     ...(fields.has('ignore_paths') ? { ignorePaths: parseIgnorePaths(fields) } : {}),
-  }
+  })
 }
 
 function parseIgnorePaths(fields: Fields): string[] {

@@ -26,11 +26,11 @@ const TST_INFO = '1.2.840.113549.1.9.16.1.4'
 const GRANTED = [0, 1]
 
 /** SHA-2 by object identifier, and OpenSSL's names: with nothing weaker a timestamp is worth anything. */
-export const IMPRINT_HASHES: Readonly<Record<string, string>> = {
-  '2.16.840.1.101.3.4.2.1': 'sha256',
-  '2.16.840.1.101.3.4.2.2': 'sha384',
-  '2.16.840.1.101.3.4.2.3': 'sha512',
-}
+export const IMPRINT_HASHES: ReadonlyMap<string, string> = new Map([
+  ['2.16.840.1.101.3.4.2.1', 'sha256'],
+  ['2.16.840.1.101.3.4.2.2', 'sha384'],
+  ['2.16.840.1.101.3.4.2.3', 'sha512'],
+])
 
 /**
  * Reads an RFC 3161 response (`TimeStampResp`, section 2.4.2) strictly: granted, one signer, one
@@ -98,7 +98,7 @@ function accuracyOf({ accuracy }: pkijs.TSTInfo): number {
 /** True where the timestamp is over these bytes (RFC 3161 2.4.2, messageImprint), by a hash that holds. */
 export function isTimestampOver({ info }: UnverifiedTimestamp, data: Uint8Array): boolean {
   const { hashAlgorithm, hashedMessage } = info.messageImprint
-  const hash = IMPRINT_HASHES[hashAlgorithm.algorithmId]
+  const hash = IMPRINT_HASHES.get(hashAlgorithm.algorithmId)
   if (hash === undefined) return false
   const [stated, found] = [hashedMessage.valueBlock.valueHexView, createHash(hash).update(data).digest()]
   return stated.length === found.length && timingSafeEqual(stated, found)

@@ -1,6 +1,7 @@
 import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 import type { ReadFile } from '../source/read-small-file.ts'
 import { Fields } from './fields.ts'
 import { parseStrictJson } from './json.ts'
@@ -9,7 +10,7 @@ import { parseStrictJson } from './json.ts'
 export interface TrustConfig {
   trustedRoot: TrustedRoot
   /** Present in a ClientTrustConfig only. */
-  signingConfig?: SigningConfig
+  signingConfig: SigningConfig | undefined
   /** The trusted root as a file of its own: as it was read, or written anew where it was a part. */
   text: Buffer
 }
@@ -40,7 +41,8 @@ export async function readTrustConfig(path: string, read: ReadFile): Promise<Tru
 
 /** @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `JSON_*` */
 export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promise<TrustConfig> {
-  const json = parseStrictJson(bytes, { what: 'Sigstore trust configuration', file: path, maxValues: MAX_VALUES })
+  const bounds = { what: 'Sigstore trust configuration', file: path, maxValues: MAX_VALUES }
+  const json = parsedWithoutPrototypes(parseStrictJson(bytes, bounds))
   const fields = new Fields(json, '', 'TRUST_ROOT_INVALID', path)
   const mediaType = fields.string('mediaType')
   const combined = CLIENT_TRUST_CONFIG.test(mediaType)
@@ -59,7 +61,7 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
     if (!trustedRoot?.certificateAuthorities.length || !trustedRoot.tlogs.length)
       throw new Error('it names no certificate authority, or no transparency log')
     const text = combined ? `${JSON.stringify(specs.TrustedRoot.toJSON(trustedRoot), null, 2)}\n` : bytes
-    return { trustedRoot, text: Buffer.from(text), ...(signingConfig ? { signingConfig } : {}) }
+    return { trustedRoot, text: Buffer.from(text), signingConfig }
   } catch (cause) {
     throw trustRootInvalid(cause, path)
   }
@@ -71,7 +73,8 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `JSON_*`
  */
 export async function parseSigningConfig(bytes: Uint8Array, path?: string): Promise<SigningConfig> {
-  const json = parseStrictJson(bytes, { what: 'Sigstore signing configuration', file: path, maxValues: MAX_VALUES })
+  const bounds = { what: 'Sigstore signing configuration', file: path, maxValues: MAX_VALUES }
+  const json = parsedWithoutPrototypes(parseStrictJson(bytes, bounds))
   const mediaType = new Fields(json, '', 'SIGNING_CONFIG_INVALID', path).string('mediaType')
   const { SigningConfig: codec } = await import('@sigstore/protobuf-specs')
   try {

@@ -1,4 +1,4 @@
-import type { ByteRange, HashJob } from './hash-file.ts'
+import { extrasOf, type ByteRange, type HashJob } from './hash-file.ts'
 
 /** To find, open and close a file takes as long as to hash so many bytes. */
 const FILE_WORK = 8 * 1024
@@ -9,7 +9,9 @@ export const BATCH_WORK = 4 * 1024 * 1024
 
 /** A file of several shards is spread over the threads; what is kept, copied or hashed as a whole is read in one go. */
 export function piecesOf(job: HashJob): HashJob[] {
-  if (job.keep || job.copyTo !== undefined || job.whole || job.ranges.length <= 1) return [job]
+  if (job.keep || job.ranges.length <= 1) return [job]
+  const { copyTo, whole } = extrasOf(job)
+  if (copyTo !== undefined || whole) return [job]
   const pieces: HashJob[] = []
   let ranges: ByteRange[] = []
   let bytes = 0

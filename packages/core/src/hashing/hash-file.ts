@@ -22,16 +22,30 @@ export interface HashJob {
   /** True where the caller wants the hashed bytes themselves, too. */
   keep: boolean
   /** With `keep`: how many bytes from the beginning are wanted, where that is not all of the file. */
-  keepOnly?: number
+  keepOnly?: number | undefined
   /** Path of a new file that gets the hashed bytes as they are read. Not together with `keep`. */
-  copyTo?: string
+  copyTo?: string | undefined
   /** Further digests of the file as a whole, from the same reading. The ranges then cover the file in order. */
-  whole?: readonly HashType[]
+  whole?: readonly HashType[] | undefined
 }
 
 /** A job over all of a file at once. */
 export function wholeFile(file: SourceFile, keep = false): HashJob {
   return { file, ranges: [{ start: 0, end: file.identity.size }], keep }
+}
+
+/** What few jobs state; `copyTo` on `Object.prototype` must not have every file copied there. */
+export function extrasOf(job: HashJob): Pick<HashJob, 'keepOnly' | 'copyTo' | 'whole'> {
+  const extras: Pick<HashJob, 'keepOnly' | 'copyTo' | 'whole'> = Object.create(null) as object
+  if (Object.hasOwn(job, 'keepOnly')) extras.keepOnly = job.keepOnly
+  if (Object.hasOwn(job, 'copyTo')) extras.copyTo = job.copyTo
+  if (Object.hasOwn(job, 'whole')) extras.whole = job.whole
+  return extras
+}
+
+/** The descriptor by which a file is already open. */
+export function descriptorOf(file: SourceFile): number | undefined {
+  return Object.hasOwn(file, 'fd') ? file.fd : undefined
 }
 
 export interface HashResult {
@@ -41,6 +55,11 @@ export interface HashResult {
   whole?: string[]
   /** The very bytes that were hashed, where the job said `keep`, in one buffer. */
   bytes?: ArrayBuffer
+}
+
+/** The digests of the whole file, by the hash types that the job asked for. */
+export function furtherOf(result: HashResult): readonly string[] {
+  return (Object.hasOwn(result, 'whole') && result.whole) || []
 }
 
 /** What a running job tells and is told. */
@@ -141,15 +160,16 @@ interface Reading {
 }
 
 function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): Reading {
-  const { file, keep, copyTo } = job
-  const fd = file.fd ?? openListed(file)
+  const { file, keep } = job
+  const { keepOnly, copyTo, whole } = extrasOf(job)
+  const fd = descriptorOf(file) ?? openListed(file)
   const into = { whole: undefined, hashed: 0, bytes: undefined, copy: undefined }
   const reading: Reading = { file, fd, hashType, control, ahead, ...into }
   try {
     // Of a file that is read in one go, what it is afterwards tells what it was.
     if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
-    if (job.whole) reading.whole = job.whole.map((type) => ALGORITHMS[type].start())
-    if (keep) reading.bytes = allocate(file, job.keepOnly)
+    if (whole) reading.whole = whole.map((type) => ALGORITHMS[type].start())
+    if (keep) reading.bytes = allocate(file, keepOnly)
     if (copyTo !== undefined) reading.copy = new SparseCopy(copyTo, file)
     return reading
   } catch (error) {
@@ -184,7 +204,7 @@ function end({ file, fd, copy }: Reading): void {
   try {
     copy?.close()
   } finally {
-    if (file.fd === undefined) closeSync(fd)
+    if (descriptorOf(file) === undefined) closeSync(fd)
   }
 }
 

@@ -1,9 +1,10 @@
 import { ModelSealError } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { abortedError, throwIfAborted } from '../source/aborted.ts'
 import type { HashType } from './algorithms.ts'
 import { at, piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import { fairTurn } from './fair-turns.ts'
-import type { HashJob, HashResult } from './hash-file.ts'
+import { descriptorOf, extrasOf, type HashJob, type HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
@@ -32,10 +33,15 @@ const PROGRESS_INTERVAL = 50
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `ABORTED`,
  * `WORKER_FAILED`, `INVALID_ARGUMENT` (the progress callback threw)
  */
-export async function hashFiles(jobs: readonly HashJob[], options: HashOptions): Promise<HashResult[]> {
+export async function hashFiles(jobs: readonly HashJob[], given: HashOptions): Promise<HashResult[]> {
+  const options = withoutPrototype(given)
   throwIfAborted(options.signal)
   const total = totalBytes(jobs)
-  const guarded = { ...options, onProgress: options.onProgress && guardedCallback(options.onProgress) }
+  const guarded = {
+    ...options,
+    signal: options.signal,
+    onProgress: options.onProgress && guardedCallback(options.onProgress),
+  }
   const work = options.modelWork ?? workOf(jobs.length, total)
   const threads = hashingThreads(work, jobs[0]?.file.path ?? '')
   if (work < INLINE_WORK || (threads.callingThread && isForOne(jobs, total, threads)))
@@ -120,7 +126,8 @@ async function hashInThreads(
       return joined(jobs, answers)
     } finally {
       // Unless something would go on writing, or reading through a descriptor of the caller's.
-      if (jobs.some(({ file, copyTo }) => file.fd !== undefined || copyTo !== undefined)) await work.catch(() => {})
+      if (jobs.some((job) => descriptorOf(job.file) !== undefined || extrasOf(job).copyTo !== undefined))
+        await work.catch(() => {})
     }
   } finally {
     clearInterval(ticker)

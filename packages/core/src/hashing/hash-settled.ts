@@ -39,7 +39,7 @@ export async function hashSettled(
   { hashType, signal, onProgress }: HashOptions,
 ): Promise<SettledDigests> {
   const digests = new Array<string | undefined>(files.length).fill(undefined)
-  const first = files.find(({ directory }) => directory)
+  const first = files.find((file) => Object.hasOwn(file, 'directory'))
   if (!first || !callingThreadHashes(first.path)) return { digests, bytes: 0 }
 
   const report = onProgress && guardedCallback(onProgress)

@@ -1,3 +1,4 @@
+import { withoutPrototype } from '../snapshot.ts'
 import { nextTurn } from '../source/aborted.ts'
 import { checkDirectory } from '../source/open-file.ts'
 import { lastChange, Moment } from '../source/settling.ts'
@@ -21,7 +22,8 @@ export interface WholeDigests {
  *
  * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also where the model did while other files were hashed
  */
-export async function hashWholeFiles(files: readonly FoundFile[], options: HashOptions): Promise<WholeDigests> {
+export async function hashWholeFiles(files: readonly FoundFile[], given: HashOptions): Promise<WholeDigests> {
+  const options = withoutPrototype(given)
   const beginning = new Moment()
   const settled = await hashSettled(files, beginning, options)
   const hashed = files.filter((_, index) => settled.digests[index] !== undefined)

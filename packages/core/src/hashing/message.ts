@@ -1,5 +1,5 @@
 import { at } from './batches.ts'
-import type { ByteRange, HashJob, HashResult } from './hash-file.ts'
+import { descriptorOf, extrasOf, furtherOf, type ByteRange, type HashJob, type HashResult } from './hash-file.ts'
 
 /**
  * Jobs on their way to a thread, in columns: objects would be cloned one by one, which for small
@@ -40,7 +40,7 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
       ranges[place++] = start
       ranges[place++] = end
     }
-    const extra = extrasOf(job)
+    const extra = packedExtras(job)
     if (extra) extras.set(index, extra)
   }
   return {
@@ -52,7 +52,10 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
   }
 }
 
-function extrasOf({ file: { fd }, keep, keepOnly, copyTo, whole }: HashJob): Extras | undefined {
+function packedExtras(job: HashJob): Extras | undefined {
+  const { file, keep } = job
+  const { keepOnly, copyTo, whole } = extrasOf(job)
+  const fd = descriptorOf(file)
   if (!keep && copyTo === undefined && fd === undefined && !whole) return undefined
   return {
     keep,
@@ -86,15 +89,16 @@ export function unpackJobs({ names, paths, identities, ranges, extras }: PackedJ
 
 /** The digests of results on the way back: of each job those of its ranges, then those of the whole file. */
 export function packDigests(results: readonly HashResult[]): string[] {
-  return results.flatMap(({ digests, whole }) => (whole ? [...digests, ...whole] : digests))
+  return results.flatMap((result) => [...result.digests, ...furtherOf(result)])
 }
 
 /** The results of jobs, from what {@link packDigests} made of them. */
 export function resultsOf(jobs: readonly HashJob[], digests: readonly string[]): HashResult[] {
   let next = 0
   const take = (count: number) => digests.slice(next, (next += count))
-  return jobs.map(({ ranges, whole }) => {
-    const result = { digests: take(ranges.length) }
+  return jobs.map((job) => {
+    const { whole } = extrasOf(job)
+    const result = { digests: take(job.ranges.length) }
     return whole ? { ...result, whole: take(whole.length) } : result
   })
 }

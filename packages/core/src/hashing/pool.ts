@@ -4,6 +4,7 @@ import { extname } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import type * as PiscinaModule from 'piscina'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import type { ReadAheadMemory } from './read-ahead.ts'
 
@@ -65,7 +66,11 @@ interface HashingState {
 // The ESM and the CommonJS build of this module share one pool.
 const STATE = Symbol.for('modelseal.hashing/4')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
-const state = (registry[STATE] ??= { options: {}, readAheads: new Set(), operations: 0 })
+const state = (registry[STATE] ??= {
+  options: withoutPrototype<HashingOptions>({}),
+  readAheads: new Set(),
+  operations: 0,
+})
 
 /**
  * Sets how all hashing of this process uses threads, from the next operation on; without options it
@@ -78,7 +83,8 @@ const state = (registry[STATE] ??= { options: {}, readAheads: new Set(), operati
  * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the threads of the program
  * ```
  */
-export function configureHashing({ maxThreads, callingThread, pool }: HashingOptions = {}): void {
+export function configureHashing(given: HashingOptions = {}): void {
+  const { maxThreads, callingThread, pool } = withoutPrototype(given)
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
     throw new ModelSealError('INVALID_ARGUMENT', 'The option maxThreads makes no sense.', {
       expected: `a whole number from 1 to ${MOST_THREADS}`,

@@ -17,7 +17,7 @@ export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { e
 export interface FoundModel {
   source: LocalSource
   /** The file that was asked for, relative to the source, where the source is a directory above it. */
-  entry?: string
+  entry: string | undefined
   /** In the order in which they count: at least one. */
   bundles: FoundBundle[]
 }
@@ -51,7 +51,7 @@ export async function findBundles(
   if (signature !== undefined) return givenBundle(source, resolve(signature), limits)
 
   const own = await (source.kind === 'directory' ? bundlesOfModel(source) : bundlesBeside(source.path, true))
-  if (own.length > 0) return { source, bundles: await readAll(own, limits) }
+  if (own.length > 0) return { source, entry: undefined, bundles: await readAll(own, limits) }
   if (source.kind === 'file') return bundlesAbove(source, limits)
   throw notFound(source, [join(source.path, 'model.sig'), `${source.path}.sig`])
 }
@@ -60,10 +60,11 @@ async function givenBundle(source: LocalSource, signature: string, limits: Bundl
   const { maxBundleBytes: maxBytes, signal } = limits
   const bundle = await readBundle(signature, { maxBytes, signal })
   const bundles = [{ path: signature, bundle }]
-  if (source.kind === 'directory') return { source, bundles }
+  const whole = { source, entry: undefined, bundles }
+  if (source.kind === 'directory') return whole
 
   const claimed = await claimedNames(bundle, signal)
-  if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { source, bundles }
+  if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return whole
   for (const directory of directoriesAbove(source.path)) {
     const entry = nameIn(directory, source.path)
     if (claimed.has(entry)) return { source: await openLocalSource(directory), entry, bundles }

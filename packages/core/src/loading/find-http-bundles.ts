@@ -41,7 +41,7 @@ export async function findHttpBundles(
       continue
     }
     const found = [{ path: plainUrl(url), ...bundle }]
-    if (unit === model.source.url) return { ...model, bundles: found }
+    if (unit === model.source.url) return { ...model, entry: undefined, bundles: found }
     const entry = nameBelow(unit, model.source.url)
     if ('error' in bundle || (await claimedNames(bundle.bundle, limits.signal)).has(entry))
       return inDirectory(model, unit, entry, found)
@@ -74,10 +74,11 @@ async function givenBundle(model: HttpModel, signature: string, fetcher: BundleF
     ? await bundleAt(model, signature, fetcher)
     : { path: signature, bundle: await readBundle(signature, { maxBytes, signal }) }
   const bundles = [found]
-  if (isDirectory(source)) return { ...model, bundles }
+  const whole = { ...model, entry: undefined, bundles }
+  if (isDirectory(source)) return whole
 
   const claimed = await claimedNames(found.bundle, signal)
-  if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return { ...model, bundles }
+  if (claimed.size === 1 && (claimed.has(source.name) || claimed.has(UNNAMED_FILE))) return whole
   for (let directory = parentUrl(source.url); directory; directory = parentUrl(directory)) {
     const entry = nameBelow(directory, source.url)
     if (claimed.has(entry)) return inDirectory(model, directory, entry, bundles)

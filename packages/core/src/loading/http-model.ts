@@ -20,7 +20,7 @@ export interface HttpModel {
 /** {@link HttpModel} with its bundles: what `FoundModel` is for a model on this machine. */
 export interface FoundHttpModel extends HttpModel {
   /** The file that was asked for, relative to the source, where the source is a directory above it. */
-  entry?: string
+  entry: string | undefined
   /** In the order in which they count: at least one. */
   bundles: FoundBundle[]
 }

@@ -55,7 +55,7 @@ async function judge(
   options: Pick<OpenOptions, 'policy'> & { format?: ModelFormat | undefined },
   verdict: Verdict,
 ): Promise<void> {
-  const reading: { policy?: Policy } = {}
+  const reading: { policy: Policy | undefined } = { policy: undefined }
   // Begun before anything is waited for: what counts is where the process is at the call.
   const policyRead = timed(verdict, 'policy', () => readPolicy(options.policy, Date.now(), verdict, reading))
   policyRead.catch(() => {})

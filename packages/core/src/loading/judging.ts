@@ -44,7 +44,9 @@ export class Judging {
   accepted: Accepted | undefined
   readonly #options: OpenOptions
   readonly #search: BundleSearch
-  readonly #reading: { policy?: Policy } = {}
+  readonly #reading: { policy: Policy | undefined } = { policy: undefined }
+  /** As the verdict says it, which is an object for everybody: what it lacks, `Object.prototype` may have. */
+  #mode: Rule['mode'] | undefined
   #formats: readonly ModelFormat[]
   #unverified: 'skipped' | 'tolerated' | undefined
 
@@ -82,7 +84,7 @@ export class Judging {
 
   /** Whether this policy has the model loaded unverified although it refuses it; then it does so from now on. */
   tolerates(error: unknown): error is ModelSealError {
-    const audit = this.verdict.mode === 'audit' || this.#options.audit === true
+    const audit = this.#mode === 'audit' || this.#options.audit === true
     if (!audit || this.#unverified === 'tolerated' || !(error instanceof ModelSealError) || holdsInAudit(error))
       return false
     this.verdict.wouldRefuse = error.toJSON()
@@ -118,16 +120,17 @@ export class Judging {
 
   async #findRule(now: number): Promise<ChosenRule & { policy: Policy }> {
     const { verdict } = this
-    const { policy: given, format } = this.#options
+    const { policy: given, format, url } = this.#options
     const policy = await readPolicy(given, now, verdict, this.#reading)
     return checking(verdict, 'rule', async (tell) => {
-      const { url } = verdict.model
-      const path = isHttpUrl(verdict.model.path) ? undefined : verdict.model.path
-      const facts = new ModelFacts({ path, format, url }, () => this.#search.claimedNames())
+      const { path } = verdict.model
+      const place = isHttpUrl(path) ? { path: undefined, url: path } : { path, url }
+      const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames())
       const chosen = await chooseRule(policy, facts)
       const { rule, mode } = chosen
       verdict.rule = rule.name
       verdict.mode = mode
+      this.#mode = mode
       this.#search.limitTo(rule.require.maxBundleBytes)
       if (rule.reason !== undefined) verdict.reason = rule.reason
       const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'

@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import type { Contents, Placement } from '../manifest/contents.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
@@ -77,7 +78,8 @@ export class Placing {
    * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_NOT_SIGNED`, `FILE_MISMATCH`,
    * `FILE_CHANGED`, `INVALID_ARGUMENT` (after {@link dispose}), and what hashing throws
    */
-  async place(names: readonly string[], { isolation }: PlaceOptions = {}): Promise<PlacedFiles> {
+  async place(names: readonly string[], options: PlaceOptions = {}): Promise<PlacedFiles> {
+    const { isolation } = withoutPrototype(options)
     // One after the other: two callers may want the same file.
     const placing = this.#queue.then(() => this.#placeAll([...new Set(names)], isolation))
     this.#queue = placing.catch(() => {})
@@ -181,10 +183,8 @@ export class Placing {
       for (const file of files) linked.push(linkInPlace(file, pathIn(directory, file), link))
       await settled(linked.map(({ identity }) => identity))
       // What was hashed before is the same to the last change of its state, where such a change shows.
-      const unchecked = linked.filter(
-        ({ name }, index) => files[index]?.young === true || !this.#contents.isChecked(name),
-      )
-      await this.#contents.check(unchecked.map((file) => ({ file })))
+      const unchecked = linked.filter(({ name }, index) => isYoung(files[index]) || !this.#contents.isChecked(name))
+      await this.#contents.check(unchecked.map((file) => ({ file, copyTo: undefined })))
     } catch (error) {
       for (const { name } of linked) rmSync(join(directory, name), { force: true })
       close(linked)
@@ -203,7 +203,7 @@ export class Placing {
         const path = pathIn(directory, file)
         const clone = clones ? cloned(file, path) : undefined
         clones = clone !== undefined
-        return clone ? { file: clone } : { file, copyTo: path }
+        return clone ? { file: clone, copyTo: undefined } : { file, copyTo: path }
       })
       await this.#contents.check(placements)
     } catch (error) {
@@ -215,6 +215,11 @@ export class Placing {
       this.#contents.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
     }
   }
+}
+
+/** Only where the listing of the files says so. */
+function isYoung(file: SourceFile | undefined): boolean {
+  return file !== undefined && Object.hasOwn(file, 'young') && file.young === true
 }
 
 function pathIn(directory: string, { name }: SourceFile): string {

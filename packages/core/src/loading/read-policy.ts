@@ -15,7 +15,7 @@ export async function readPolicy(
   given: OpenOptions['policy'],
   now: number,
   verdict: Verdict,
-  reading: { policy?: Policy },
+  reading: { policy: Policy | undefined },
 ): Promise<Policy> {
   const policy =
     typeof given === 'object' ? await ('current' in given ? given.current() : given) : await loadPolicy(given)

@@ -3,10 +3,11 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../hashing/batches.ts'
-import { wholeFile, type HashJob, type HashResult } from '../hashing/hash-file.ts'
+import { furtherOf, wholeFile, type HashJob, type HashResult } from '../hashing/hash-file.ts'
 import { hashFiles } from '../hashing/hash-files.ts'
 import type { FurtherDigests, Placement } from '../manifest/contents.ts'
 import { nameFault } from '../manifest/names.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
@@ -112,7 +113,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     for (const request of requests) {
       const file = this.#toPlace.get(request.name) ?? (await this.find(request.name))
       limits.check(request, file.identity.size)
-      const { firstBytes } = request
+      const { firstBytes } = withoutPrototype(request)
       jobs.push({ ...wholeFile(file, true), ...(firstBytes === undefined ? {} : { keepOnly: firstBytes }) })
     }
     const results = await this.#hash(jobs)
@@ -189,8 +190,9 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
       signal: this.#options.signal,
     })
     for (const [index, { file }] of jobs.entries()) {
-      const { digests, whole = [] } = at(results, index)
-      hashTypes.forEach((type, place) => this.#judge.check(file.name, type, at([...digests, ...whole], place)))
+      const result = at(results, index)
+      const digests = [...result.digests, ...furtherOf(result)]
+      hashTypes.forEach((type, place) => this.#judge.check(file.name, type, at(digests, place)))
     }
     return results
   }

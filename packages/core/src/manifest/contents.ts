@@ -2,7 +2,8 @@ import type { FileProblem } from '../errors.ts'
 import type { HashType } from '../hashing/algorithms.ts'
 import { at, workOf } from '../hashing/batches.ts'
 import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
-import type { HashJob, HashResult } from '../hashing/hash-file.ts'
+import { furtherOf, type HashJob, type HashResult } from '../hashing/hash-file.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type SourceFile } from '../source/source-file.ts'
@@ -38,9 +39,9 @@ export interface Placement {
   /** The same file, by another path or an open descriptor; or the listed one, where it is copied. */
   file: SourceFile
   /** Path of a new file that gets a copy of it. */
-  copyTo?: string
+  copyTo: string | undefined
   /** How much of it is wanted, where it is read into memory. */
-  request?: FileRequest
+  request?: FileRequest | undefined
 }
 
 /**
@@ -119,7 +120,7 @@ export class Contents {
    * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE`
    */
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
-    const placements = requests.map((request) => ({ file: this.file(request.name), request }))
+    const placements = requests.map((request) => ({ file: this.file(request.name), copyTo: undefined, request }))
     const results = await this.#hash(placements, true)
     return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
   }
@@ -192,7 +193,9 @@ export class Contents {
    */
   async checkRest(): Promise<void> {
     await this.#hash(
-      [...this.#files.values()].filter(({ name }) => !this.isChecked(name)).map((file) => ({ file })),
+      [...this.#files.values()]
+        .filter(({ name }) => !this.isChecked(name))
+        .map((file) => ({ file, copyTo: undefined })),
       false,
     )
   }
@@ -208,7 +211,7 @@ export class Contents {
 
     const whole = this.furtherHashTypes
     const jobs = placements.map(({ file, copyTo, request }): HashJob => {
-      const keepOnly = request?.firstBytes
+      const keepOnly = request && withoutPrototype(request).firstBytes
       return {
         file,
         ranges: rangesOf(file.identity.size, serialization),
@@ -227,7 +230,7 @@ export class Contents {
     const problems: FileProblem[] = []
     files.forEach((file, index) => this.#compareDigests(file, at(results, index).digests, problems))
     if (problems.length > 0) throw mismatch(this.#source, problems)
-    files.forEach(({ name }, index) => this.#checkFurther(name, at(results, index).whole ?? []))
+    files.forEach(({ name }, index) => this.#checkFurther(name, furtherOf(at(results, index))))
     for (const file of files) this.#count(file)
     return results
   }

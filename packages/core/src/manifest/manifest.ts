@@ -3,6 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
 import { at } from '../hashing/batches.ts'
 import type { ByteRange } from '../hashing/hash-file.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { ListedFiles, type ListedFile } from './listed-files.ts'
 import { nameFault } from './names.ts'
 import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
@@ -44,7 +45,8 @@ export class Manifest {
       throw new ModelSealError('RESOURCES_EMPTY', 'The manifest names no file, so it says nothing about any model.')
     }
     this.statedName = statedName
-    this.serialization = serialization
+    // An absent `ignorePaths` is absent, whatever is on `Object.prototype`.
+    this.serialization = withoutPrototype(serialization)
     this.resources = resources
     this.rootDigest = rootDigest(resources, serialization)
     const sharded = serialization.method === 'shards' ? shardedFiles(resources, serialization) : undefined

@@ -25,11 +25,11 @@ export interface CertificateFacts {
 }
 
 /** Attributes of a subject that name a person or service by themselves, and the kind that they have as an alternative name. */
-const NAMES_IN_SUBJECT: Readonly<Record<string, string>> = {
-  '2.5.4.3': '',
-  '0.9.2342.19200300.100.1.1': '',
-  '1.2.840.113549.1.9.1': 'email:',
-}
+const NAMES_IN_SUBJECT: ReadonlyMap<string, string> = new Map([
+  ['2.5.4.3', ''],
+  ['0.9.2342.19200300.100.1.1', ''],
+  ['1.2.840.113549.1.9.1', 'email:'],
+])
 
 /** RFC 8398: an e-mail address that is not ASCII. */
 const SMTP_UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
@@ -42,7 +42,7 @@ export async function certificateFacts(der: Uint8Array, path?: string): Promise<
   const readable = alternative.filter(({ kind }) => kind !== 'unreadable')
   const inSubject = fields.subject.typesAndValues.flatMap((attribute) => {
     const { type, text } = attributeOf(attribute)
-    const kind = NAMES_IN_SUBJECT[type]
+    const kind = NAMES_IN_SUBJECT.get(type)
     return kind === undefined || text === undefined ? [] : [kind + text]
   })
   const subject = distinguishedName(fields.subject, x509.subject)

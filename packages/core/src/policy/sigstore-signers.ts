@@ -30,6 +30,8 @@ export function isIdentity(found: SigstoreSigner, accepted: AcceptedSigner, root
   return (
     accepted.identity.matches(found.identity) &&
     accepted.issuer.matches(found.issuer) &&
-    Object.entries(accepted.extensions).every(([name, value]) => found.extensions[name] === value)
+    Object.entries(accepted.extensions).every(
+      ([name, value]) => Object.hasOwn(found.extensions, name) && found.extensions[name] === value,
+    )
   )
 }

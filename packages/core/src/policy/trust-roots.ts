@@ -119,7 +119,8 @@ class RootReader {
   async #keys(files: readonly (string | KeyFile)[]): Promise<AcceptedKey[]> {
     const keys: AcceptedKey[] = []
     for (const [index, entry] of files.entries()) {
-      const { file, notBefore, notAfter } = typeof entry === 'string' ? { file: entry } : entry
+      const { file, notBefore, notAfter } =
+        typeof entry === 'string' ? { file: entry, notBefore: undefined, notAfter: undefined } : entry
       const path = resolve(this.#source.directory, file)
       const publicKey = await this.#attempt(['publicKey', index], path, () => readKey(path))
       if (!publicKey) continue

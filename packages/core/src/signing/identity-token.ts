@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 
 /** The audience of tokens for Sigstore, and the client that asks for them. */
 export const SIGSTORE_CLIENT = 'sigstore'
@@ -53,7 +54,7 @@ function claimsOf(token: string): Claims {
     throw unusable('it is not a signed JSON Web Token')
   try {
     const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString())
-    if (typeof claims === 'object' && claims !== null) return claims
+    if (typeof claims === 'object' && claims !== null) return withoutPrototype(claims)
   } catch {
     // What the parser says would hold parts of the token.
   }

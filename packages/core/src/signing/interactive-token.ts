@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { callService, DEFAULT_TIMEOUT_MS, fetchJson, type ServiceCall } from './service-call.ts'
 
 export interface InteractiveOptions {
@@ -129,7 +130,7 @@ async function exchange(options: InteractiveOptions, url: string, answer: Record
 function claimOf(token: string, name: string): unknown {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
-    return claims[name]
+    return withoutPrototype(claims)[name]
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import { causeOf, isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
 /** A call to a service of a Sigstore instance. */
@@ -60,7 +61,7 @@ export function fetchJson(call: ServiceCall, init: RequestInit = {}): Promise<Re
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
     const json: unknown = JSON.parse(text)
-    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : undefined
+    return typeof json === 'object' && json !== null ? withoutPrototype(json as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }

@@ -20,7 +20,7 @@ import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { absolutePath } from '../environment.ts'
-import { knownOptions, listCopy, type Shape } from '../snapshot.ts'
+import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
 import type { Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
@@ -204,12 +204,12 @@ function serializationFor(source: LocalSource, options: DigestOptions, signature
   if (shardSize !== undefined && !(Number.isSafeInteger(shardSize) && shardSize > 0)) {
     throw badOption('shardSize', shardSize, 'a positive number of bytes')
   }
-  return {
+  return withoutPrototype<Serialization>({
     ...(shardSize === undefined ? { method: 'files' } : { method: 'shards', shardSize }),
     hashType,
     allowSymlinks,
     ...(source.kind === 'directory' ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
-  }
+  })
 }
 
 function badOption(name: string, found: unknown, expected: string): ModelSealError {

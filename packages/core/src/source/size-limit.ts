@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 
 /** A file that a loader wants to have. */
 export interface FileRequest {
@@ -54,7 +55,8 @@ export class RequestLimits {
    * @param bytes of the file; what has arrived of it
    * @throws {@link ModelSealError} `FILE_TOO_LARGE`
    */
-  check({ name, maxBytes = Infinity, together }: FileRequest, bytes: number): void {
+  check(request: FileRequest, bytes: number): void {
+    const { name, maxBytes = Infinity, together } = withoutPrototype(request)
     if (bytes > maxBytes) throw fileTooLarge(name, maxBytes, '', `${bytes} bytes`)
     if (!together) return
     let limit = this.#together.get(together)

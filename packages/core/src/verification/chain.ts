@@ -89,16 +89,20 @@ const MAX_CRLS = 32
  */
 export async function validateChain(input: ChainInput): Promise<ChainPath> {
   const given = knownOptions(input, INPUT, 'validateChain')
-  return validateWithin(given, new Effort(given.signal))
+  // Without a prototype: what was not given is undefined.
+  return validateWithin(given as StatedChain, new Effort(given.signal))
 }
 
+/** Every field is stated, so that nothing on `Object.prototype` can stand in for one that is left out. */
+export type StatedChain = { [Field in Exclude<keyof ChainInput, 'signal'>]-?: ChainInput[Field] }
+
 /** As {@link validateChain}, within what is left of the effort for a load. */
-export async function validateWithin(input: ChainInput, effort: Effort): Promise<ChainPath> {
+export async function validateWithin(input: StatedChain, effort: Effort): Promise<ChainPath> {
   return { path: (await validPath(input, effort)).map(({ x509 }) => x509) }
 }
 
 /** As {@link validateWithin}, with all that was read of the certificates. */
-export async function validPath(input: ChainInput, effort: Effort): Promise<readonly Certificate[]> {
+export async function validPath(input: StatedChain, effort: Effort): Promise<readonly Certificate[]> {
   const at = checkedTime(input.at ?? new Date())
   const crlsAt = checkedTime(input.crlsAt ?? at)
   const crls = bounded(input.crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
@@ -112,7 +116,7 @@ export async function validPath(input: ChainInput, effort: Effort): Promise<read
     for await (const path of candidatePaths(readX509(input.leaf), { intermediates, roots, effort })) {
       try {
         const certificates = await parsePath(path, effort)
-        await judgePath(certificates, { at, usage: input.usage, effort })
+        await judgePath(certificates, { at, usage: input.usage, effort, known: false })
         lists ??= parseLists(crls)
         await checkRevocation(certificates, { lists: await lists, at, crlsAt })
         return certificates
@@ -142,14 +146,11 @@ interface Judging {
   usage: Usage | undefined
   effort: Effort
   /** True where the library would say what it said before: see `known-paths.ts`. */
-  known?: boolean
+  known: boolean
 }
 
 /** Everything but the signatures of a path and revocation: leaf first, root last. */
-export async function judgePath(
-  path: readonly Certificate[],
-  { at, usage, effort, known = false }: Judging,
-): Promise<void> {
+export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: Judging): Promise<void> {
   path.forEach((certificate) => checkValidity(certificate, at))
   path.forEach(checkExtensions)
   path.forEach(({ x509 }) => checkKey(x509))

@@ -68,9 +68,9 @@ export function readName({ type, value }: GeneralName): Name | undefined {
  * compares covers no name, since a name of that kind is refused under it.
  */
 export function readConstraint({ type, value }: GeneralName): Constraint | undefined {
+  if (!Object.hasOwn(READERS, type)) return { kind: type, covers: () => false }
   const covers = READERS[type]?.(value)
-  if (covers) return { kind: type, covers: (name, excluding) => name.kind === type && covers(name, excluding) }
-  return type in READERS ? undefined : { kind: type, covers: () => false }
+  return covers && { kind: type, covers: (name, excluding) => name.kind === type && covers(name, excluding) }
 }
 
 const READERS: Readonly<Record<number, (value: unknown) => Constraint['covers'] | undefined>> = {

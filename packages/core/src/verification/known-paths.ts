@@ -8,7 +8,7 @@ import {
   readX509,
   type Certificate,
 } from '../bundle/certificate.ts'
-import { judgePath, validPath, type ChainInput } from './chain.ts'
+import { judgePath, validPath, type StatedChain } from './chain.ts'
 import { passAbort, type Effort } from './effort.ts'
 import { checkSignatureAlgorithm } from './strength.ts'
 import type { Usage } from './usage.ts'
@@ -126,7 +126,7 @@ async function holds(check: () => Promise<void>): Promise<boolean> {
 }
 
 /** The trust anchors are those that issued themselves. */
-function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[], usage: Usage, at: Date): ChainInput {
+function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[], usage: Usage, at: Date): StatedChain {
   const roots = certificates.filter((x509) => x509.checkIssued(x509))
-  return { leaf, intermediates: certificates, roots, at, usage }
+  return { leaf, intermediates: certificates, roots, crls: undefined, at, crlsAt: undefined, usage }
 }

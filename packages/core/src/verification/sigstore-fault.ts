@@ -33,10 +33,11 @@ const FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
 /** The typed form of a refusal by `@sigstore/verify`; what it throws unforeseen refuses as well. */
 export function sigstoreFault(cause: unknown, path: string | undefined): ModelSealError {
   const { code, message } = cause as { code?: unknown; message?: unknown }
+  const known = Object.hasOwn(FAULTS, String(code)) ? FAULTS[String(code)] : undefined
   const [own, sentence] =
     code === 'CERTIFICATE_ERROR' && String(message).includes('SCT')
       ? (['SCT_INVALID', 'No certificate transparency log of the trusted root vouches for the certificate.'] as const)
-      : (FAULTS[String(code)] ?? (['BUNDLE_MALFORMED', 'The bundle cannot be verified as one of Sigstore.'] as const))
+      : (known ?? (['BUNDLE_MALFORMED', 'The bundle cannot be verified as one of Sigstore.'] as const))
   return new ModelSealError(own, sentence, {
     file: path,
     found: shown(String(message)),

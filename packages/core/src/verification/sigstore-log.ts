@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { BundleLatest } from '@sigstore/bundle'
 import { parseStrictJson } from '../bundle/json.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 import { checkCheckpoint } from './sigstore-checkpoint.ts'
 import { isValidAt, type SigstoreTrust } from './sigstore-trust.ts'
 
@@ -133,7 +134,8 @@ export function checkLoggedCertificate(
 /** Where the kinds of entries keep it, as PEM (Rekor v1) or DER (Rekor v2), in base64. */
 function loggedCertificate(body: Buffer): X509Certificate | undefined {
   try {
-    const { spec } = parseStrictJson(body, { what: 'log entry', maxValues: MAX_BODY_VALUES }) as { spec: Spec }
+    const json = parseStrictJson(body, { what: 'log entry', maxValues: MAX_BODY_VALUES })
+    const { spec } = parsedWithoutPrototypes(json) as { spec: Spec }
     const verifier = spec.hashedRekordV002?.signature.verifier ?? spec.dsseV002?.signatures[0]?.verifier
     const encoded =
       verifier?.x509Certificate.rawBytes ??

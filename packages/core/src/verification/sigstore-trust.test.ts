@@ -9,7 +9,10 @@ import type { TufRepository, TufSource } from './tuf-repository.ts'
 import { updateTrustRoot } from './update-trust-root.ts'
 
 // Of the public instances nobody here has the keys: this one stands for them.
-const released = vi.hoisted((): { anchor: Buffer; carried?: Buffer } => ({ anchor: Buffer.alloc(0) }))
+const released = vi.hoisted((): { anchor: Buffer; carried: Buffer | undefined } => ({
+  anchor: Buffer.alloc(0),
+  carried: undefined,
+}))
 vi.mock('./tuf-repository.ts', async (original) => {
   const { urlOf } = await original<{ urlOf: (instance: TufSource) => string }>()
   return {

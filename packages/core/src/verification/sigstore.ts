@@ -6,7 +6,7 @@ import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '
 import { ModelSealError, shown } from '../errors.ts'
 import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
 import { inTurns } from '../source/turns.ts'
-import { dateCopy, knownOptions, plainCopy, type Shape } from '../snapshot.ts'
+import { dateCopy, knownOptions, parsedWithoutPrototypes, plainCopy, type Shape } from '../snapshot.ts'
 import { Effort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
@@ -177,7 +177,8 @@ async function toEntity({
   ])
   let parsed: BundleLatest
   try {
-    parsed = bundleFromJSON(json) as BundleLatest
+    // The library reads fields that need not be there.
+    parsed = bundleFromJSON(parsedWithoutPrototypes(json)) as BundleLatest
     // The JSON has no payload where that is long; and what the library verifies is what was parsed strictly.
     if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
   } catch (cause) {

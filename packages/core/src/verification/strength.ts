@@ -6,22 +6,22 @@ import { ModelSealError, shown } from '../errors.ts'
 // What is allowed. Whatever is not listed is refused, before any signature is verified with it.
 
 /** By object identifier: how many bytes each gives. */
-const HASHES: Readonly<Record<string, number>> = {
-  '2.16.840.1.101.3.4.2.1': 32, // SHA-256
-  '2.16.840.1.101.3.4.2.2': 48, // SHA-384
-  '2.16.840.1.101.3.4.2.3': 64, // SHA-512
-}
+const HASHES: ReadonlyMap<string, number> = new Map([
+  ['2.16.840.1.101.3.4.2.1', 32], // SHA-256
+  ['2.16.840.1.101.3.4.2.2', 48], // SHA-384
+  ['2.16.840.1.101.3.4.2.3', 64], // SHA-512
+])
 
 /** RFC 4055 section 5: SHA-256, SHA-384, SHA-512 with RSA. */
 const RSA = new Set(['1.2.840.113549.1.1.11', '1.2.840.113549.1.1.12', '1.2.840.113549.1.1.13'])
 /** RFC 5758 3.2: ECDSA with SHA-256, SHA-384, SHA-512; RFC 8410: Ed25519. */
 const WITHOUT_PARAMETERS = new Set(['1.2.840.10045.4.3.2', '1.2.840.10045.4.3.3', '1.2.840.10045.4.3.4', '1.3.101.112'])
 /** What people know the refused ones by. */
-const WEAK_NAMES: Readonly<Record<string, string>> = {
-  '1.2.840.113549.1.1.4': 'MD5 with RSA',
-  '1.2.840.113549.1.1.5': 'SHA-1 with RSA',
-  '1.2.840.10045.4.1': 'SHA-1 with ECDSA',
-}
+const WEAK_NAMES: ReadonlyMap<string, string> = new Map([
+  ['1.2.840.113549.1.1.4', 'MD5 with RSA'],
+  ['1.2.840.113549.1.1.5', 'SHA-1 with RSA'],
+  ['1.2.840.10045.4.1', 'SHA-1 with ECDSA'],
+])
 const RSASSA_PSS = '1.2.840.113549.1.1.10'
 const MGF1 = '1.2.840.113549.1.1.8'
 const NULL_TAG = 5
@@ -88,7 +88,7 @@ export async function weaknessOfAlgorithm(algorithm: pkijs.AlgorithmIdentifier):
   if (WITHOUT_PARAMETERS.has(algorithmId)) return parameters ? `parameters of ${algorithmId}` : undefined
   if (RSA.has(algorithmId)) return isNullOrAbsent(parameters) ? undefined : `parameters of ${algorithmId}`
   if (algorithmId === RSASSA_PSS) return weaknessOfPss(parameters)
-  return `the algorithm ${WEAK_NAMES[algorithmId] ?? algorithmId}`
+  return `the algorithm ${WEAK_NAMES.get(algorithmId) ?? algorithmId}`
 }
 
 interface Parameters {
@@ -105,7 +105,7 @@ async function weaknessOfPss(parameters: Parameters | undefined): Promise<string
   const { AlgorithmIdentifier, RSASSAPSSParams } = await import('pkijs')
   try {
     const { hashAlgorithm, maskGenAlgorithm, saltLength, trailerField } = new RSASSAPSSParams({ schema: parameters })
-    const bytes = HASHES[hashAlgorithm.algorithmId]
+    const bytes = HASHES.get(hashAlgorithm.algorithmId)
     if (bytes === undefined) return `RSASSA-PSS with the hash ${hashAlgorithm.algorithmId}`
     const mask = new AlgorithmIdentifier({ schema: maskGenAlgorithm.algorithmParams as unknown })
     if (maskGenAlgorithm.algorithmId !== MGF1 || mask.algorithmId !== hashAlgorithm.algorithmId)

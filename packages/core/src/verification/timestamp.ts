@@ -103,7 +103,7 @@ async function verifySignature(
   { roots, effort }: TimestampTrust,
 ): Promise<Certificate> {
   const signer = token.signerInfos[0]
-  const hash = IMPRINT_HASHES[signer?.digestAlgorithm.algorithmId ?? '']
+  const hash = IMPRINT_HASHES.get(signer?.digestAlgorithm.algorithmId ?? '')
   if (!signer?.signedAttrs || hash === undefined) throw new Error('it does not sign attributes, or by a weak hash')
   const attributes = new Map(signer.signedAttrs.attributes.map(({ type, values }) => [type, values as unknown[]]))
   if (attributes.size !== signer.signedAttrs.attributes.length) throw new Error('an attribute stands twice')
@@ -145,7 +145,7 @@ async function checkSigningCertificate(
   const stated = fields.find((field) => field instanceof OctetString)
   const [algorithm] = fields[0] === stated ? [] : parts(fields[0])
   // RFC 5035: SHA-256 where no algorithm is stated; the first version knows SHA-1 alone.
-  const named = algorithm instanceof ObjectIdentifier ? IMPRINT_HASHES[algorithm.getValue()] : 'sha256'
+  const named = algorithm instanceof ObjectIdentifier ? IMPRINT_HASHES.get(algorithm.getValue()) : 'sha256'
   const hash = v2 ? named : 'sha1'
   if (
     !stated ||
@@ -182,7 +182,8 @@ async function validateAuthority(
     const intermediates = (token.certificates ?? [])
       .filter((certificate): certificate is pkijs.Certificate => 'subjectPublicKeyInfo' in certificate)
       .map((certificate) => Buffer.from(certificate.toSchema().toBER()))
-    const input = { leaf: authority.x509, intermediates, roots, at, usage: 'timeStamping' } as const
+    const revocation = { crls: undefined, crlsAt: undefined }
+    const input = { leaf: authority.x509, intermediates, roots, at, ...revocation, usage: 'timeStamping' } as const
     const chain = await validateWithin(input, effort)
     return chain.path.map(({ raw }) => raw)
   } catch (cause) {

@@ -124,7 +124,7 @@ export async function verifyRecord(record: TufRecord, { anchor, url }: TufReposi
     root.verifyDelegate(MetadataKind.Snapshot, snapshot)
     checkVersion('snapshot.json', snapshotMeta.version, snapshot.signed.version)
     // 5.6
-    const targetsMeta = snapshot.signed.meta['targets.json']
+    const targetsMeta = own(snapshot.signed.meta, 'targets.json')
     if (!targetsMeta) throw new Error('Missing targets.json in snapshot')
     targetsMeta.verify(record.targets)
     const targets = Metadata.fromJSON(MetadataKind.Targets, parsed(record.targets))
@@ -134,7 +134,7 @@ export async function verifyRecord(record: TufRecord, { anchor, url }: TufReposi
     const files = { [TRUSTED_ROOT_TARGET]: record.trustedRoot, [SIGNING_CONFIG_TARGET]: record.signingConfig }
     for (const [name, bytes] of Object.entries(files)) {
       if (bytes === undefined) continue
-      const target = targets.signed.targets[name]
+      const target = own(targets.signed.targets, name)
       if (!target) throw new Error(`Missing ${name} in targets`)
       await target.verify(Readable.from([bytes]))
     }
@@ -164,6 +164,10 @@ function versionOf(root: Buffer | undefined): number {
   } catch {
     return NaN
   }
+}
+
+function own<T>(object: Record<string, T>, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined
 }
 
 function checkVersion(name: string, expected: number, found: number): void {

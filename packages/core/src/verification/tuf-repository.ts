@@ -24,7 +24,7 @@ export interface TufRepository {
   /** Root metadata (TUF 1.0.33, 5.2) that is trusted beforehand. */
   anchor: Buffer
   /** The `trusted_root.json` that is carried along. */
-  carried?: Buffer | undefined
+  carried: Buffer | undefined
 }
 
 const MIRRORS = {
@@ -59,7 +59,7 @@ export async function repositoryOf(instance: TufInstance, read: ReadFile = readS
     maxBytes: MAX_ROOT_BYTES,
     hint: 'Give the path of the root.json that whoever runs this Sigstore instance handed out.',
   })
-  return { name: url, url, anchor }
+  return { name: url, url, anchor, carried: undefined }
 }
 
 /** The address of an instance's repository, as it is written everywhere. */

@@ -1,4 +1,5 @@
 import type { Manifest } from '../manifest/manifest.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import type { TrustRootInfo } from './sigstore-trust.ts'
 
 /** Who signed: proven by a signature, not merely claimed. */
@@ -83,7 +84,7 @@ export interface VerifiedSignature {
   readonly issuerPath?: readonly Buffer[]
 }
 
-/** For the verifiers of this folder alone. */
+/** For the verifiers of this folder alone. Nothing on `Object.prototype` can stand in for a time that was not proven. */
 export function asVerified(signature: Omit<VerifiedSignature, typeof verified>): VerifiedSignature {
-  return signature as VerifiedSignature
+  return withoutPrototype(signature) as VerifiedSignature
 }
