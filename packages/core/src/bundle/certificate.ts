@@ -6,6 +6,7 @@ import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
 import { distinguishedName } from './distinguished-name.ts'
+import { certificateHint } from './key-kinds.ts'
 import { checkIdentifierBytes } from './identifier-bytes.ts'
 import { readNameExtensions } from './name-extensions.ts'
 import { publicKeyOf, type PublicKey } from './public-key.ts'
@@ -78,10 +79,12 @@ export function derBlocks(
   // A block that is cut short or damaged is reported, not stepped over.
   if (wanted.length > 0 && wanted.length === text.split(`-----BEGIN ${label}-----`).length - 1)
     return wanted.map(([, , body]) => Buffer.from(body ?? '', 'base64'))
-  throw new ModelSealError(code, `The file ${shown(path)} does not hold what it should.`, {
+  const what = code === 'CERTIFICATE_INVALID' ? 'whole certificate' : 'whole revocation list'
+  throw new ModelSealError(code, `The file ${shown(path)} holds no ${what}.`, {
     file: path,
     expected: `whole blocks "-----BEGIN ${label}-----"`,
     found: blocks.map(([, found]) => shown(found ?? '')).join(', ') || 'none',
+    hint: wanted.length === 0 && code === 'CERTIFICATE_INVALID' ? certificateHint(text) : undefined,
   })
 }
 

@@ -90,6 +90,25 @@ describe('a key file is refused that', () => {
     return expect(readPublicKey(join(directory, 'certificate'))).rejects.toThrow(/openssl x509 -pubkey -noout/)
   })
 
+  test.each([
+    [
+      'a public key of SSH',
+      'ecdsa-sha2-nistp256 AAAA a@b',
+      /public key of SSH. Convert it with "ssh-keygen -e -m PKCS8/,
+    ],
+    ['one of SSH that signs no model', 'ssh-ed25519 AAAA a@b', /of SSH, of a kind that model signatures do not use/],
+    ['a private key of SSH', '-----BEGIN OPENSSH PRIVATE KEY-----', /keep it secret. Print its public half/],
+    ['a key of PGP', '-----BEGIN PGP PUBLIC KEY BLOCK-----', /key of PGP/],
+    ['an RSA key in PKCS #1', '-----BEGIN RSA PUBLIC KEY-----', /RSA key, which model signatures do not use/],
+    ['a certificate request', '-----BEGIN CERTIFICATE REQUEST-----', /certificate request. Print its key with/],
+    ['a JWK', '{"kty":"EC"}', /JWK/],
+    ['nothing', '', /found an empty file/],
+    ['DER', ec.publicKey.export({ type: 'spki', format: 'der' }).toString('latin1'), /-inform DER/],
+  ])('holds %s, with what to do', (_, text, words) => {
+    expect(() => parsePublicKey(text, 'key.pub')).toThrow(words)
+    refuses(text)
+  })
+
   test('is missing, a directory, or no text', async () => {
     const directory = scratch({ binary: Buffer.from([0xff, 0x00, 0xfe]), huge: Buffer.alloc(65 * 1024) })
     await expect(readPublicKey(join(directory, 'none'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))

@@ -1,5 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
+import { foundIn, publicKeyHint } from './key-kinds.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 
 /** The curves of OMS, and the hash that a signature on each is over. */
@@ -57,14 +58,11 @@ export async function readPublicKey(path: string): Promise<PublicKey> {
 export function parsePublicKey(pem: string, path?: string): PublicKey {
   const labels = [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label)
   if (labels.length !== 1 || labels[0] !== 'PUBLIC KEY') {
-    const isPrivate = labels.some((label) => label?.includes('PRIVATE KEY'))
     throw new ModelSealError('KEY_INVALID', `${subject(path)} is not one public key in PEM.`, {
       file: path,
       expected: 'one block "-----BEGIN PUBLIC KEY-----"',
-      found: labels.length === 0 ? 'no PEM block' : labels.map((label) => shown(label ?? '')).join(', '),
-      hint: isPrivate
-        ? 'This is a private key: keep it secret, and give its public half ("openssl pkey -pubout").'
-        : 'Convert the key with "openssl pkey -pubin -pubout", or "openssl x509 -pubkey -noout" for a certificate.',
+      found: foundIn(pem, labels),
+      hint: publicKeyHint(pem),
     })
   }
   try {

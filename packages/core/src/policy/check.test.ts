@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { authority, inDays, pemOf } from '../bundle/test-authority.ts'
+import { authority, inDays, pemOf, signingLeaf } from '../bundle/test-authority.ts'
 import { TestSite } from '../loading/test-site.ts'
 import { checkPolicy } from './check.ts'
 
@@ -137,6 +137,60 @@ describe('checking a policy', () => {
   it('finds no error in a timestamp that an authority of the policy can give', async () => {
     const text = `${HEAD}  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }', 'require: { timestamp: true }\n    signers: [{ key: a }]')}`
     expect(await findings(text)).toEqual([])
+  })
+
+  it.each([
+    [
+      '{ sigstore: { root: s, issuer: "https://a.example", identity: "*@acme.example" } }',
+      '{ pattern: "*@acme.example" }',
+    ],
+    ['{ sigstore: { root: s, issuer: "https://a.example", identity: "^https://.*$" } }', '{ regexp: "^https://.*$" }'],
+    ['{ certificate: { root: c, san: "email:*@acme.example" } }', '{ pattern: "email:*@acme.example" }'],
+    ['{ certificate: { root: c, subject: "CN=*,O=Acme" } }', '{ pattern: "CN=*,O=Acme" }'],
+  ])('warns of a wildcard that is compared exactly: %s', async (signer, mend) => {
+    expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${mend}.`)]])
+  })
+
+  it.each([
+    [
+      '{ sigstore: { root: s, issuer: "https://a.example", identity: "email:x@acme.example" } }',
+      'write "x@acme.example"',
+    ],
+    [
+      '{ sigstore: { root: s, issuer: accounts.google.com, identity: x@acme.example } }',
+      '"https://accounts.google.com"',
+    ],
+    ['{ certificate: { root: c, subject: "/CN=Release/O=Acme" } }', '"CN=Release,O=Acme"'],
+    ['{ certificate: { root: c, subject: "CN = Release, O = Acme" } }', '"CN=Release,O=Acme"'],
+  ])('warns of a signer in a form that no signature has: %s', async (signer, mend) => {
+    expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(mend)]])
+  })
+
+  it.each([
+    '{ certificate: { root: c, san: "DNS:*.acme.example" } }',
+    '{ certificate: { root: c, subject: "CN=Release,O=Acme\\\\, Inc." } }',
+    '{ sigstore: { root: s, issuer: "https://a.example", identity: { pattern: "*@acme.example" } } }',
+  ])('does not warn of %s', async (signer) => {
+    expect(await warnings(signer)).toEqual([])
+  })
+
+  async function warnings(signer: string) {
+    const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const text = `${head}rules:\n${rule('r', '{ path: x }', `signers: [${signer}]`)}`
+    const found = await checkPolicy(await site.policy(text))
+    return found.filter(({ code }) => code !== 'ROOT_UNUSED').map(({ code, message }) => [code, message])
+  }
+
+  it('warns of wildcards in a required name, and in a revoked identity', async () => {
+    const revoked = 'revoked: { identities: [{ identity: "*@acme.example" }] }\n'
+    const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\nrules:\n${rule('r', '{ path: x }', 'require: { name: "vad-*" }\n    signers: [{ certificate: { root: c, subject: CN=A } }]')}${revoked}`
+    expect(await findings(text)).toEqual(['9 warning WILDCARD_EXACT', '11 warning WILDCARD_EXACT'])
+  })
+
+  it('warns of a certificate that is to vouch for others and is not of an authority', async () => {
+    await site.write('leaf.pem', pemOf(await signingLeaf(await authority('Root'), { notAfter: inDays(400) })))
+    const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: leaf.pem } }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
+    expect(await findings(text)).toEqual(['5 warning CERTIFICATE_NOT_CA'])
   })
 
   it('finds a keyless signer who is anybody', async () => {

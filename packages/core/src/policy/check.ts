@@ -3,10 +3,11 @@ import type { CompiledPolicy } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
 import type { PolicySource } from './include.ts'
 import { withoutPlace } from './invalid-policy.ts'
-import { certificateDangers, keyDangers, type Danger } from './lapsing.ts'
+import { authorityDangers, certificateDangers, keyDangers, type Danger } from './lapsing.ts'
 import { checkFresh, readPolicy } from './policy.ts'
 import type { ValuePath } from './policy-text.ts'
-import type { AcceptedSigner, Rule } from './rule.ts'
+import type { Rule } from './rule.ts'
+import { literalWildcard, nameDangers, signerDangers } from './signer-dangers.ts'
 import { unmatchedRevocations } from './unmatched-revocations.ts'
 import { unmeetableRequirements } from './unmeetable.ts'
 import { RuleOrder } from './unreachable.ts'
@@ -20,8 +21,11 @@ export const WARNING_CODES = {
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
   SIGNER_BROAD: 'a signer is anybody, or nearly',
+  SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
+  WILDCARD_EXACT: 'a text has a wildcard in it, and is compared exactly',
   ROOT_UNUSED: 'no rule names this trust root',
   KEY_LAPSES: 'a key is about to lapse by the policy, or has',
+  CERTIFICATE_NOT_CA: 'a certificate that is to vouch for others is not of an authority',
   CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
   REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
   POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
@@ -58,6 +62,7 @@ export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
   if (compiled.problems.length === 0) {
     const now = Date.now()
     findings.push(...ageFindings(compiled, now), ...rootFindings(compiled, now), ...ruleFindings(compiled))
+    findings.push(...revokedNameFindings(compiled))
     findings.push(...unmatchedRevocations(compiled).map(({ source, at, danger }) => finding(source, at, danger)))
   }
   const files = [...compiled.policy.files.keys()]
@@ -103,7 +108,12 @@ function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyF
     Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
       const at = ['trustRoots', name]
       const root = policy.roots.get(name)
-      const dangers = root?.kind === 'publicKey' ? keyDangers(root, now) : root ? certificateDangers(root, now) : []
+      const dangers =
+        root?.kind === 'publicKey'
+          ? keyDangers(root, now)
+          : root
+            ? [...certificateDangers(root, now), ...authorityDangers(root)]
+            : []
       if (!used.has(name) && root?.kind !== 'timestampAuthorities')
         dangers.push({
           severity: 'warning',
@@ -126,6 +136,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       return [
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
         ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
+        ...nameDangers(rule).map((danger) => finding(source, [...at, 'require', 'name'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
         ),
@@ -138,6 +149,16 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
     findings.push(finding(last, ['rules'], { severity: 'note', code: 'RULES_UNCOMPARED', message }))
   }
   return findings
+}
+
+function revokedNameFindings({ sources }: CompiledPolicy): PolicyFinding[] {
+  return sources.flatMap((source) =>
+    (source.file.revoked?.identities ?? []).flatMap(({ identity, issuer }, index) =>
+      [...literalWildcard('identity', identity), ...literalWildcard('issuer', issuer)].map((danger) =>
+        finding(source, ['revoked', 'identities', index], danger),
+      ),
+    ),
+  )
 }
 
 function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
@@ -166,17 +187,4 @@ function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
       message: `The rule ${name} loads models even where the check refuses them.`,
     })
   return dangers
-}
-
-function signerDangers(signer: AcceptedSigner): Danger[] {
-  if (signer.method === 'key') return []
-  if (signer.method === 'sigstore') return signer.identity.broad ? [broad('The identity is anybody, or nearly.')] : []
-  const { subject, san } = signer
-  if (!subject && !san) return [broad(`Whoever has a certificate under ${shown(signer.root)} is accepted.`)]
-  const narrow = [subject, san].some((text) => text && !text.broad)
-  return narrow ? [] : [broad(`The pattern covers nearly everybody under ${shown(signer.root)}.`)]
-}
-
-function broad(message: string): Danger {
-  return { severity: 'warning', code: 'SIGNER_BROAD', message }
 }

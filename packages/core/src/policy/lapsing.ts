@@ -30,6 +30,17 @@ export function certificateDangers(root: CompiledRoot, now: number): Danger[] {
   })
 }
 
+/** A certificate that issues none: as a root, it vouches for itself alone. */
+export function authorityDangers(root: CompiledRoot): Danger[] {
+  if (root.kind !== 'certificates') return []
+  return [...root.trusted.roots, ...root.trusted.intermediates].flatMap((der) => {
+    const { ca, subject } = new X509Certificate(der)
+    if (ca) return []
+    const message = `The certificate ${shown(subject.replaceAll('\n', ', '))} of the trust root ${shown(root.name)} is not of an authority, so no certificate of a signer can lead to it. Name the certificate of the authority that issues them.`
+    return [{ severity: 'warning', code: 'CERTIFICATE_NOT_CA', message }]
+  })
+}
+
 function lapse(code: Danger['code'], what: string, end: number, now: number): Danger[] {
   if (end > now + NOTICE) return []
   return [{ severity: 'warning', code, message: `${what} from ${new Date(end).toISOString()} on.` }]

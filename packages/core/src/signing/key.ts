@@ -3,6 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../bundle/public-key.ts'
+import { foundIn, privateKeyHint } from '../bundle/key-kinds.ts'
 import type { Signer } from './signer.ts'
 
 export interface KeySignerOptions {
@@ -54,8 +55,11 @@ function parsePrivateKey(pem: string, path: string, password: string | undefined
   if (!/-----BEGIN (EC |ENCRYPTED |RSA |DSA )?PRIVATE KEY-----/.test(pem)) {
     throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a private key in PEM.`, {
       file: path,
-      found: /-----BEGIN ([A-Z0-9 ]+)-----/.exec(pem)?.[1] ?? 'no PEM block',
-      hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out release.key".',
+      found: foundIn(
+        pem,
+        [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label),
+      ),
+      hint: privateKeyHint(pem),
     })
   }
   const encrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)
