@@ -45,10 +45,27 @@ describe('policy init', () => {
     expect(existsSync(join(directory, 'modelseal.policy.yaml'))).toBe(false)
   })
 
+  test.each([
+    [1, ['--public-key', 'rsa.pub'], 'Error KEY_INVALID: The file'],
+    [1, ['--public-key', 'release.key'], 'This is a private key: keep it secret'],
+    [2, ['--certificate', 'root.pem', '--san', 'a@b.example'], 'Did you mean email:a@b.example?'],
+    [2, ['--github', 'acme/models', '--ref', 'main'], 'Did you mean refs/heads/main or refs/tags/main?'],
+    [2, ['--github', 'acme/models', '--workflow', 'release'], 'such as release.yml'],
+    [2, ['--public-key', 'release.pub', '--models', 'a//b'], 'the glob is not valid: it has an empty component'],
+  ])('refuses with %i what policy check would refuse, and leaves nothing behind: %j', async (code, args, words) => {
+    const ended = await modelseal(['policy', 'init', ...args])
+    expect(ended).toMatchObject({ code, stdout: '' })
+    expect(ended.stderr).toContain(words)
+    expect(existsSync(join(directory, 'modelseal.policy.yaml'))).toBe(false)
+  })
+
   test('writes one for a certificate, and one for GitHub Actions that is without error', async () => {
     await modelseal(['policy', 'init', 'g.yaml', '--github', 'acme/models'])
     expect(await modelseal(['policy', 'check', 'g.yaml'])).toMatchObject({ code: 0, stderr: '' })
     await write('root.pem', await readFile(new URL('../fixtures/reference/root.pem', import.meta.url)))
+    const path = '.github/workflows/sign.yml'
+    await modelseal(['policy', 'init', 'w.yaml', '--github', 'acme/models', '--workflow', path])
+    expect(await readFile(join(directory, 'w.yaml'), 'utf8')).toContain(`acme/models/${path}@refs/heads/main`)
     await modelseal(['policy', 'init', 'c.yaml', '--certificate', 'root.pem', '--san', 'email:a@b.example'])
     expect((await modelseal(['policy', 'check', 'c.yaml'])).stdout).toContain('The policy is valid')
   })

@@ -1,6 +1,7 @@
 import { reportFailure } from './failure.ts'
 import { withDefaultMethod } from './default-method.ts'
 import { listenForInterrupts } from './interrupts.ts'
+import { refuseMisspeltMethod } from './misspelt-method.ts'
 import { causeOfMisuse } from './misspelt-option.ts'
 import { spelledWithDashes } from './option-names.ts'
 import { performer } from './perform.ts'
@@ -18,6 +19,7 @@ export async function main(args: readonly string[], version: string): Promise<vo
   const program = createProgram(version, performer(interrupts.signal), args[0])
   const normalised = withDefaultMethod(spelledWithDashes(args, program), program)
   try {
+    refuseMisspeltMethod(normalised, program)
     await program.parseAsync(normalised, { from: 'user' })
   } catch (error) {
     const cause = await causeOfMisuse(error, normalised, () => createProgram(version, () => async () => {}))

@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
-import type { StartingSigner } from '@modelseal/core'
-import { InvalidArgumentError, type Command } from 'commander'
+import { rm, writeFile } from 'node:fs/promises'
+import type { ErrorCode, StartingSigner } from '@modelseal/core'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { codeOf } from '@modelseal/core/any-realm'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Dialogue } from '../password.ts'
@@ -35,13 +34,13 @@ export function addPolicyInit(policy: Command, perform: Perform): void {
       ).conflicts(['github', 'workflow', 'ref']),
     )
     .addOption(
-      pathOption('--san <name>', 'with --certificate: the name in it, such as email:release@example.com').conflicts(
-        'github',
-      ),
+      new Option('--san <name>', 'with --certificate: the name in it, such as email:release@example.com')
+        .argParser(typedName)
+        .conflicts('github'),
     )
     .option('--github <owner/name>', 'the signer is a GitHub Actions workflow of this repository', repository)
-    .option('--workflow <file>', 'with --github: the workflow that signs (default: "release.yml")', nonEmpty)
-    .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', nonEmpty)
+    .option('--workflow <file>', 'with --github: the workflow that signs (default: "release.yml")', workflowFile)
+    .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', fullRef)
     .option('--models <glob>', 'the models, relative to the policy', nonEmpty, '**')
     .addHelpText('after', HELP)
     .action(perform(init))
@@ -58,6 +57,26 @@ function repository(text: string): string {
   return text
 }
 
+/** As the policy has it: a name alone could be one of any kind. */
+function typedName(text: string): string {
+  if (/^[A-Za-z]+:./.test(text) && !/^[a-z]+:\/\//.test(text)) return text
+  const type = /^[a-z]+:\/\//.test(text) ? 'URI' : text.includes('@') ? 'email' : 'DNS'
+  throw new InvalidArgumentError(`Expected a name with its type. Did you mean ${type}:${text}?`)
+}
+
+function workflowFile(text: string): string {
+  const name = text.replace(/^(\.\/)?\.github\/workflows\//, '')
+  if (!/^[^/\s]+\.ya?ml$/.test(name))
+    throw new InvalidArgumentError('Expected the name of a file in .github/workflows, such as release.yml.')
+  return name
+}
+
+function fullRef(text: string): string {
+  if (!/^refs\/(heads|tags|pull)\/\S+$/.test(text))
+    throw new InvalidArgumentError(`Expected a full ref. Did you mean refs/heads/${text} or refs/tags/${text}?`)
+  return text
+}
+
 async function init(file: string, flags: Flags, session: Session): Promise<Outcome> {
   const { ModelSealError, shown, startingPolicy } = await import('@modelseal/core')
   const signer = isAboutSigner(flags) ? signerOf(flags) : await askAtTerminal(session)
@@ -67,39 +86,50 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
       hint: 'See "modelseal policy init --help".',
     })
   }
-  await checkFile(file, signer)
   try {
     // Never over a policy that is there, and never one that others can write to, which no load would take.
     await writeFile(file, startingPolicy(signer, flags.models), { flag: 'wx', mode: 0o644 })
   } catch (cause) {
-    const exists = codeOf(cause) === 'EEXIST'
+    const code = codeOf(cause)
     throw new ModelSealError(
       'INVALID_ARGUMENT',
-      exists ? `There is a file at ${shown(file)} already.` : `The policy cannot be written to ${shown(file)}.`,
+      code === 'EEXIST'
+        ? `There is a file at ${shown(file)} already.`
+        : `The policy cannot be written to ${shown(file)} (${code ?? 'unknown'}).`,
       { file, hint: 'Name another file.', cause },
     )
   }
+  const dangers = await dangersOf(file)
   return {
-    lines: [`Wrote ${shown(file)}`, `Check it with "modelseal policy check ${file}".`],
+    lines: [`Wrote ${shown(file)}`, ...dangers, `Check it with "modelseal policy check ${file}".`],
     json: { result: { policy: file } },
   }
 }
 
-/** A policy that names a file which is not there would accept nothing. */
-async function checkFile(policy: string, signer: StartingSigner): Promise<void> {
-  const { readCertificates, readSmallFile } = await import('@modelseal/core')
-  const absolute = (path: string) => resolve(dirname(policy), path)
-  if (signer.kind === 'certificate') await readCertificates(absolute(signer.root))
-  if (signer.kind === 'key')
-    await readSmallFile(absolute(signer.publicKey), {
-      what: 'public key',
-      maxBytes: MAX_KEY_BYTES,
-      hint: 'Give its path relative to the policy.',
-    })
+/**
+ * What `policy check` says of the new policy, as lines. Where it says that loads would refuse the policy, no such file is
+ * left behind.
+ */
+async function dangersOf(file: string): Promise<string[]> {
+  const { checkPolicy, ModelSealError } = await import('@modelseal/core')
+  // It may be meant for another place, or another user; it cannot be used here, and that is said.
+  const elsewhere = (message: string) => [`Note: ${message}`]
+  try {
+    const findings = await checkPolicy(file)
+    const error = findings.find(({ severity }) => severity === 'error')
+    if (error?.code === 'POLICY_UNTRUSTED') return elsewhere(error.message)
+    if (!error)
+      return findings.flatMap(({ severity, message }) => (severity === 'warning' ? [`Warning: ${message}`] : []))
+    await rm(file, { force: true })
+    // What is wrong with a value is wrong with an option; what is wrong with a file has a code of its own.
+    throw error.code === 'POLICY_INVALID'
+      ? new ModelSealError('INVALID_ARGUMENT', `Cannot write this policy, since it would be refused: ${error.message}`)
+      : new ModelSealError(error.code as ErrorCode, error.message)
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'POLICY_UNTRUSTED') return elsewhere(error.message)
+    throw error
+  }
 }
-
-/** Much more than a key takes. */
-const MAX_KEY_BYTES = 64 * 1024
 
 function isAboutSigner({ publicKey, certificate, san, github, workflow, ref }: Flags): boolean {
   return [publicKey, certificate, san, github, workflow, ref].some((flag) => flag !== undefined)
@@ -146,12 +176,14 @@ export async function ask({ input, output, signal }: Dialogue): Promise<Starting
       case 'c': {
         const root = await answer('Root certificate (PEM), relative to the policy:')
         const san = root && (await answer('Name in the certificate (email:…, URI:…, DNS:…):'))
-        return root && san ? { kind: 'certificate', root, san } : undefined
+        return root && san ? { kind: 'certificate', root, san: typedName(san) } : undefined
       }
       case 'g': {
         const name = await answer('Repository (owner/name):')
         const workflow = name && (await answer('Workflow file [release.yml]:'))
-        return name && workflow !== undefined ? workflowOf(repository(name), workflow || undefined) : undefined
+        return name && workflow !== undefined
+          ? workflowOf(repository(name), workflow === '' ? undefined : workflowFile(workflow))
+          : undefined
       }
       default:
         return undefined

@@ -51,7 +51,7 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
     what: 'trust policy',
     maxBytes: MAX_POLICY_BYTES,
     notFound: 'POLICY_NOT_FOUND',
-    hint: 'Check the path in the option "policy", in MODELSEAL_POLICY or in an include; "modelseal policy init" writes a first one.',
+    hint: 'Check the path in the option "policy" (on the command line, --policy), in MODELSEAL_POLICY or in an include; "modelseal policy init" writes a first one.',
   })
   const real = realPathIfAny(path)
   done.add(real)
