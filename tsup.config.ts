@@ -25,6 +25,31 @@ const entry = Object.fromEntries(
 const programs = ['hashing-worker', 'main']
 const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => !programs.includes(name)))
 
+/**
+ * `@modelseal/register` starts with every program that it guards, and each module that it imports from the core costs the
+ * program a millisecond. So it carries the small entries of the core that it needs at the start. What must be one in a
+ * process, they keep under `Symbol.for()`. The core itself is imported when the first model is loaded.
+ */
+const startsEveryProgram = process.cwd().endsWith('register')
+const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy)$/
+
+/**
+ * An `import` of `node:fs` or `node:util` makes Node.js load every part of them, 30 modules of its own that few programs need.
+ * Taken from the process they load what is used.
+ */
+const withoutAllOfNode: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'without all of node:fs and node:util',
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?(fs|util)$/ }, ({ path }) => ({
+      path: path.replace('node:', ''),
+      namespace: 'process',
+    }))
+    build.onLoad({ filter: /.*/, namespace: 'process' }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule('node:${path}')`,
+    }))
+  },
+}
+
 /** Commander imports it at once, for commands that are programs of their own; there are none here. */
 const withoutChildProcess: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'without child_process',
@@ -48,7 +73,10 @@ export default defineConfig({
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
-  esbuildPlugins: library ? [] : [withoutChildProcess],
+  noExternal: startsEveryProgram ? [CARRIED] : [],
+  // What removes it comes before the plugin that looks for it.
+  removeNodeProtocol: !startsEveryProgram,
+  esbuildPlugins: library ? (startsEveryProgram ? [withoutAllOfNode] : []) : [withoutChildProcess],
   onSuccess: async () => {
     if (!library) await writeLicenses()
   },

@@ -42,6 +42,13 @@ describe('a process starts with what it needs:', () => {
     expect(loaded.filter((file) => !file.startsWith('core/dist/'))).toEqual([])
   })
 
+  test('@modelseal/register starts a program with one file of its own', async () => {
+    const register = new URL('register/dist/index.js', `file://${PACKAGES}`).href
+    const args = ['--import', REPORTER, '--import', register, '--eval', '0']
+    const { stderr } = await promisify(execFile)(process.execPath, args)
+    expect(loadedFiles(stderr)).toEqual(['register/dist/index.js'])
+  })
+
   test('the program asks for what the core in it asks for', async () => {
     const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
     expect(program?.dependencies).toMatchObject(core?.dependencies ?? {})
