@@ -1,5 +1,6 @@
-import { ModelSealError, shown } from '../errors.ts'
+import { shown } from '../errors.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import { Refusals } from './refusal.ts'
 import type { Requirement } from './require.ts'
 import type { Rule } from './rule.ts'
 
@@ -10,24 +11,13 @@ import type { Rule } from './rule.ts'
  * @param file path of the bundle
  */
 export function checkModel(
-  { signer, manifest }: VerifiedSignature,
+  signature: VerifiedSignature,
   { require: { names, rootDigests }, name: rule }: Rule,
   file: string,
 ): Requirement[] {
-  const { statedName, rootDigest } = manifest
-  const refused = (
-    code: 'MODEL_NAME_REFUSED' | 'ROOT_DIGEST_REFUSED',
-    sentence: string,
-    expected: string,
-    found: string,
-  ) =>
-    new ModelSealError(code, sentence, {
-      file,
-      signer: signer.name,
-      expected,
-      found,
-      hint: `The signature is valid, but the rule ${shown(rule)} is about another model. Load the model that it names, or correct the rule.`,
-    })
+  const { statedName, rootDigest } = signature.manifest
+  const hint = `The signature is valid, but the rule ${shown(rule)} is about another model. Load the model that it names, or correct the rule.`
+  const refusals = new Refusals(file, signature, hint)
   const requirements: Requirement[] = []
   if (names) {
     requirements.push({
@@ -36,11 +26,14 @@ export function checkModel(
       failure:
         statedName !== undefined && names.some(({ matches }) => matches(statedName))
           ? undefined
-          : refused(
+          : refusals.of(
               'MODEL_NAME_REFUSED',
               'Cannot accept the model: it was signed under another name than the rule requires.',
-              `the name ${names.map(({ written }) => shown(written)).join(' or ')}`,
-              statedName === undefined ? 'no name (a signature in the format of release 0.2.0)' : shown(statedName),
+              {
+                expected: `the name ${names.map(({ written }) => shown(written)).join(' or ')}`,
+                found:
+                  statedName === undefined ? 'no name (a signature in the format of release 0.2.0)' : shown(statedName),
+              },
             ),
     })
   }
@@ -50,11 +43,13 @@ export function checkModel(
       passed: `The root digest is sha256:${rootDigest}.`,
       failure: rootDigests.includes(rootDigest)
         ? undefined
-        : refused(
+        : refusals.of(
             'ROOT_DIGEST_REFUSED',
             'Cannot accept the model: its root digest is not the one that the rule requires.',
-            rootDigests.map((digest) => `sha256:${digest}`).join(' or '),
-            `sha256:${rootDigest}`,
+            {
+              expected: rootDigests.map((digest) => `sha256:${digest}`).join(' or '),
+              found: `sha256:${rootDigest}`,
+            },
           ),
     })
   }

@@ -1,6 +1,7 @@
-import { ModelSealError, shown } from '../errors.ts'
+import { shown, type ModelSealError } from '../errors.ts'
 import { before } from './duration.ts'
 import type { IdentifiedSignature } from './identify.ts'
+import { Refusals } from './refusal.ts'
 import { checkModel } from './require-model.ts'
 import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
@@ -28,20 +29,7 @@ export function checkRequirements(
 ): Requirement[] {
   const { require, name } = rule
   const { signer, manifest } = signature
-  const refused = (
-    code: ConstructorParameters<typeof ModelSealError>[0],
-    sentence: string,
-    expected: string,
-    found: string,
-    hint = `The rule ${shown(name)} asks for it.`,
-  ) =>
-    new ModelSealError(code, sentence, {
-      file,
-      signer: signer.name,
-      expected,
-      found,
-      hint,
-    })
+  const refusals = new Refusals(file, signature, `The rule ${shown(name)} asks for it.`)
   const { earliest, latest } = boundsOf(signature)
   const dated = latest !== Infinity
   const requirements = checkModel(signature, rule, file)
@@ -56,11 +44,13 @@ export function checkRequirements(
       passed: `The key ${shown(signer.name)} is valid at ${iso(moment)}.`,
       failure: valid
         ? undefined
-        : refused(
+        : refusals.of(
             'KEY_OUTSIDE_VALIDITY',
             `The key ${shown(signer.name)} was not valid, by the policy, when it signed.`,
-            keys.map(({ notBefore, notAfter }) => window(notBefore, notAfter)).join(' or '),
-            dated ? iso(latest) : `no trusted time, so ${iso(now)} counts`,
+            {
+              expected: keys.map(({ notBefore, notAfter }) => window(notBefore, notAfter)).join(' or '),
+              found: dated ? iso(latest) : `no trusted time, so ${iso(now)} counts`,
+            },
           ),
     })
   }
@@ -71,11 +61,10 @@ export function checkRequirements(
       passed: `The model was hashed with ${found}.`,
       failure: require.hashAlgorithms.includes(found)
         ? undefined
-        : refused(
+        : refusals.of(
             'HASH_ALGORITHM_REFUSED',
             'The model was hashed with an algorithm that the rule does not allow.',
-            require.hashAlgorithms.join(' or '),
-            found,
+            { expected: require.hashAlgorithms.join(' or '), found },
           ),
     })
   }
@@ -86,12 +75,10 @@ export function checkRequirements(
       failure:
         signer.method === 'sigstore'
           ? undefined
-          : refused(
-              'LOG_REQUIRED',
-              'The signature is not in a transparency log.',
-              'an entry in a log that the policy trusts',
-              `a signature by the method ${signer.method}, which has none`,
-            ),
+          : refusals.of('LOG_REQUIRED', 'The signature is not in a transparency log.', {
+              expected: 'an entry in a log that the policy trusts',
+              found: `a signature by the method ${signer.method}, which has none`,
+            }),
     })
   }
   if (require.timestamp) {
@@ -100,12 +87,10 @@ export function checkRequirements(
       passed: `The time ${signature.time?.at ?? ''} is stated by ${shown(signature.time?.authority ?? '')}.`,
       failure: signature.time
         ? undefined
-        : refused(
-            'TIMESTAMP_REQUIRED',
-            'The signature has no timestamp of a trusted authority.',
-            'a timestamp (RFC 3161) of an authority that the policy trusts',
-            'none',
-          ),
+        : refusals.of('TIMESTAMP_REQUIRED', 'The signature has no timestamp of a trusted authority.', {
+            expected: 'a timestamp (RFC 3161) of an authority that the policy trusts',
+            found: 'none',
+          }),
     })
   }
   const { maxSignatureAge, signedAfter } = require
@@ -121,19 +106,20 @@ export function checkRequirements(
     const failure = () => {
       if (earliest >= limit) return undefined
       if (latest < limit)
-        return refused(
-          'SIGNATURE_TOO_OLD',
-          'The model was signed too long ago.',
-          `a signature made ${written}`,
-          `${iso(latest)} or before`,
-        )
-      return refused(
+        return refusals.of('SIGNATURE_TOO_OLD', 'The model was signed too long ago.', {
+          expected: `a signature made ${written}`,
+          found: `${iso(latest)} or before`,
+        })
+      return refusals.of(
         'SIGNATURE_TIME_UNKNOWN',
         'Nothing trusted says that the model was not signed earlier, and the rule limits that.',
-        `a signature made ${written}`,
-        earliest === -Infinity
-          ? 'no time before which it was not made'
-          : `a signature made at ${iso(earliest)} or later`,
+        {
+          expected: `a signature made ${written}`,
+          found:
+            earliest === -Infinity
+              ? 'no time before which it was not made'
+              : `a signature made at ${iso(earliest)} or later`,
+        },
         signer.method === 'key'
           ? 'A timestamp can be renewed for an old signature, and a key has no other time: take old models out by revoked.rootDigests, or sign keyless or with certificates.'
           : 'Sign again with a certificate that was issued later, for a key of its own.',
