@@ -114,31 +114,61 @@ export function readX509(input: CertificateInput, path?: string): X509Certificat
  * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
  */
 export async function parseCertificate(input: CertificateInput, path?: string): Promise<Certificate> {
+  return new ReadCertificate(readX509(input, path)).parsed(path)
+}
+
+/** A certificate whose ASN.1 is read once, whether for its signature algorithm, for all of it, or for both. */
+export class ReadCertificate {
+  readonly x509: X509Certificate
+  #asn1: Promise<asn1js.Sequence> | undefined
+
+  constructor(x509: X509Certificate) {
+    this.x509 = x509
+  }
+
+  /** As {@link parseCertificate}. */
+  async parsed(path?: string): Promise<Certificate> {
+    return certificateOf(this.x509, await this.#sequence(path), path)
+  }
+
+  /**
+   * The algorithm by which the certificate says that it was signed, without reading the rest: OpenSSL refuses a
+   * signature where the signed part of the certificate names another (RFC 5280 4.1.1.2).
+   *
+   * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
+   */
+  async signatureAlgorithm(): Promise<pkijs.AlgorithmIdentifier> {
+    const [, algorithm] = (await this.#sequence(undefined)).valueBlock.value
+    const { AlgorithmIdentifier } = await import('pkijs')
+    try {
+      return new AlgorithmIdentifier({ schema: algorithm })
+    } catch (cause) {
+      throw unreadable(cause, undefined)
+    }
+  }
+
+  async #sequence(path: string | undefined): Promise<asn1js.Sequence> {
+    try {
+      return await (this.#asn1 ??= boundedAsn1(this.x509))
+    } catch (cause) {
+      throw unreadable(cause, path)
+    }
+  }
+}
+
+async function certificateOf(
+  x509: X509Certificate,
+  schema: asn1js.Sequence,
+  path: string | undefined,
+): Promise<Certificate> {
   const { Certificate } = await import('pkijs')
-  const x509 = readX509(input, path)
   try {
-    const fields = new Certificate({ schema: await boundedAsn1(x509) })
+    const fields = new Certificate({ schema })
     await readNameExtensions(fields)
     await inTurns(checkForm(fields))
     return { x509, fields }
   } catch (cause) {
     throw unreadable(cause, path)
-  }
-}
-
-/**
- * The algorithm by which a certificate says that it was signed, without reading the rest: OpenSSL refuses a
- * signature where the signed part of the certificate names another (RFC 5280 4.1.1.2).
- *
- * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
- */
-export async function signatureAlgorithmOf(x509: X509Certificate): Promise<pkijs.AlgorithmIdentifier> {
-  const { AlgorithmIdentifier } = await import('pkijs')
-  try {
-    const [, algorithm] = (await boundedAsn1(x509)).valueBlock.value
-    return new AlgorithmIdentifier({ schema: algorithm })
-  } catch (cause) {
-    throw unreadable(cause, undefined)
   }
 }
 

@@ -101,7 +101,7 @@ async function judgeBundle(
     if (signature.time) verdict.time = signature.time
     check('signature', `The signature is valid, and by ${shown(signature.signer.name)}.`, undefined)
 
-    const revoked = await revocationOf(candidate.bundle, signature, policy.revocations)
+    const revoked = await revocationOf(candidate.bundle, signature, policy.revocations, occasion)
     check('revocation', 'Nothing about it is revoked.', revoked)
     for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, occasion.now))
       check(name, passed, failure)
@@ -116,14 +116,15 @@ async function revocationOf(
   bundle: UnverifiedBundle,
   signature: VerifiedSignature,
   revocations: Revocations,
+  { effort: { signal } }: Occasion,
 ): Promise<ModelSealError | undefined> {
   const when = boundsOf(signature)
   return (
     revocations.rootDigest(signature.manifest.rootDigest, when) ??
     // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
     (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, when) : undefined) ??
-    (await revokedSigner(bundle, revocations, when)) ??
-    (await revokedAuthority(signature, revocations)) ??
+    (await revokedSigner(bundle, revocations, when, signal)) ??
+    (await revokedAuthority(signature, revocations, signal)) ??
     revokedFile(signature.manifest, revocations, when)
   )
 }

@@ -62,9 +62,10 @@ function sha256(der: Uint8Array): string {
 export async function revokedAuthority(
   { timestampPath = [], issuerPath = [] }: VerifiedSignature,
   revocations: Revocations,
+  signal: AbortSignal | undefined,
 ): Promise<ModelSealError | undefined> {
   return firstOf(
-    await factsInTurns([...timestampPath, ...issuerPath]),
+    await factsInTurns([...timestampPath, ...issuerPath], signal),
     (facts) =>
       facts &&
       (revocations.key(facts.keyFingerprints, ANY_TIME) ??

@@ -1,5 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import { fingerprintOf, holderKey, isSignedWith } from '../bundle/certificate.ts'
+import { fingerprintOf, holderKey, isSignedWith, ReadCertificate } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 import { passAbort, type Effort } from './effort.ts'
 import { checkKey, checkSignatureAlgorithm } from './strength.ts'
@@ -22,14 +22,13 @@ export interface PathSearch {
 }
 
 /** A certificate, and what the search compares: each read once, since the same are compared again and again. */
-class Candidate {
-  readonly x509: X509Certificate
+class Candidate extends ReadCertificate {
   readonly fingerprint: string
   readonly subject: string
   #key: { read: KeyObject | undefined } | undefined
 
   constructor(x509: X509Certificate, fingerprint: string) {
-    this.x509 = x509
+    super(x509)
     this.fingerprint = fingerprint
     this.subject = nameKey(x509.subject)
   }
@@ -52,7 +51,7 @@ class Candidate {
 export async function* candidatePaths(
   leaf: X509Certificate,
   { intermediates, roots, effort }: PathSearch,
-): AsyncGenerator<readonly X509Certificate[]> {
+): AsyncGenerator<readonly ReadCertificate[]> {
   const issuers = bySubject(intermediates, roots)
   const verified = new Map<string, boolean>()
   const unusable = new Map<string, ModelSealError | undefined>()
@@ -62,12 +61,12 @@ export async function* candidatePaths(
   yield* extend([new Candidate(leaf, fingerprintOf(leaf))])
   if (paths === 0 && fault) throw fault
 
-  async function* extend(path: readonly Candidate[]): AsyncGenerator<readonly X509Certificate[]> {
+  async function* extend(path: readonly Candidate[]): AsyncGenerator<readonly ReadCertificate[]> {
     const last = path.at(-1)
     if (!last) return
     if (roots.has(last.fingerprint)) {
       if (++paths > MAX_PATHS) throw maze(`more than ${MAX_PATHS} paths`)
-      yield path.map(({ x509 }) => x509)
+      yield path
       return
     }
     if (path.length >= MAX_LENGTH) return
@@ -90,10 +89,12 @@ export async function* candidatePaths(
     return valid
   }
 
-  async function weaknessOf({ x509, fingerprint }: Candidate): Promise<ModelSealError | undefined> {
+  async function weaknessOf(certificate: Candidate): Promise<ModelSealError | undefined> {
+    const { x509, fingerprint } = certificate
     if (!unusable.has(fingerprint)) {
       await effort.turn()
-      unusable.set(fingerprint, await refusalOf(() => checkSignatureAlgorithm(x509)))
+      const check = async () => checkSignatureAlgorithm(x509, await certificate.signatureAlgorithm())
+      unusable.set(fingerprint, await refusalOf(check))
     }
     return unusable.get(fingerprint)
   }

@@ -71,7 +71,7 @@ export async function verifyCertificateBundle(
   const root = path.at(-1) ?? leaf.x509
   return asVerified({
     signer: await signerOf(leaf, name, fingerprintOf(root)),
-    manifest: await verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name),
+    manifest: await verifyStatement(bundle, signingKeyOf(leaf, bundle.path), name, effort.signal),
     bundleDigest: bundle.digest,
     ...timeOf(time),
   })

@@ -8,6 +8,7 @@ import {
   readX509,
   type Certificate,
   type CertificateInput,
+  type ReadCertificate,
 } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 import { dateCopy, knownOptions, listCopy, type Shape } from '../snapshot.ts'
@@ -132,10 +133,10 @@ export async function validPath(input: StatedChain, effort: Effort): Promise<rea
   throw refusal ?? (await noPath(input.leaf, roots.size))
 }
 
-async function parsePath(path: readonly X509Certificate[], effort: Effort): Promise<Certificate[]> {
+async function parsePath(path: readonly ReadCertificate[], effort: Effort): Promise<Certificate[]> {
   const certificates: Certificate[] = []
   for (const certificate of path) {
-    certificates.push(await parseCertificate(certificate))
+    certificates.push(await certificate.parsed())
     await effort.turn()
   }
   return certificates

@@ -11,14 +11,15 @@ const TURN_TIME = 0.005
  * signature checks are counted, others get the thread in between, and the caller can abort.
  */
 export class Effort {
-  readonly #signal: AbortSignal | undefined
+  /** Of the caller, who can abort. */
+  readonly signal: AbortSignal | undefined
   readonly #most: number
   #checks = 0
   // Not by performance.now(): a program that has just started would load a module for it.
   #last = process.uptime()
 
   constructor(signal?: AbortSignal, most = MAX_SIGNATURE_CHECKS) {
-    this.#signal = signal
+    this.signal = signal
     this.#most = most
   }
 
@@ -48,9 +49,9 @@ export class Effort {
    * @throws {@link ModelSealError} `ABORTED`
    */
   async turn(): Promise<void> {
-    throwIfAborted(this.#signal)
+    throwIfAborted(this.signal)
     if (process.uptime() - this.#last < TURN_TIME) return
-    await nextTurn(this.#signal)
+    await nextTurn(this.signal)
     this.#last = process.uptime()
   }
 }

@@ -1,19 +1,25 @@
-import { expect, test } from 'vitest'
-import { parseOwnBundle, writeBundle } from '../bundle/bundle.ts'
+import { describe, expect, test } from 'vitest'
+import { parseOwnBundle, writeBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, IN_TOTO_PAYLOAD_TYPE } from '../bundle/dsse.ts'
+import { authority, signingLeaf } from '../bundle/test-authority.ts'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal } from '../testing/scratch.ts'
+import { TestSigstore } from '../testing/sigstore.ts'
+import { verifyCertificateBundle } from './certificate.ts'
+import { Effort } from './effort.ts'
 import { verifyKeyBundle } from './key.ts'
+import { verifySigstoreWithin } from './sigstore.ts'
 
 const { publicKey } = keyPair()
 
 /** Of any size: a larger one than usual is read where the policy or an option allows it. */
-function forged(material: object, payload: Buffer) {
+function forged(publicKey: object, payload: Buffer) {
+  return forgedOf({ publicKey }, payload)
+}
+
+function forgedOf(material: object, payload: Buffer) {
   return parseOwnBundle(
-    writeBundle(
-      { publicKey: material },
-      { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.from([0, 0, 0]) },
-    ),
+    writeBundle(material, { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.from([0, 0, 0]) }),
   )
 }
 
@@ -24,6 +30,45 @@ test('a forged bundle of any size is refused, whatever its payload is made of', 
     const bundle = await forged(material, payload)
     expect(() => verifyKeyBundle(bundle, publicKey, 'release')).toThrow(refusal('SIGNATURE_INVALID'))
   }
+})
+
+describe('a caller can abort while the payload is verified of a bundle that was signed', () => {
+  const payload = Buffer.alloc(40_000_000)
+
+  /** The refusal where the caller aborts as soon as the payload is read. */
+  async function refused(bundle: UnverifiedBundle, verify: (effort: Effort) => Promise<unknown>): Promise<unknown> {
+    const caller = new AbortController()
+    const { subarray } = Buffer.prototype
+    bundle.envelope.payload.subarray = function (...range) {
+      caller.abort()
+      return subarray.apply(this, range)
+    }
+    return verify(new Effort(caller.signal)).catch((error: unknown) => error)
+  }
+
+  test('with a key', async () => {
+    const bundle = await forged({ hint: publicKey.fingerprint }, payload)
+    const verify = (effort: Effort) => verifyKeyBundle(bundle, publicKey, 'release', { effort })
+    expect(await refused(bundle, verify)).toMatchObject({ code: 'ABORTED' })
+  })
+
+  test('with a certificate', async () => {
+    const root = await authority('Root')
+    const certificates = [{ rawBytes: (await signingLeaf(root)).der.toString('base64') }]
+    const bundle = await forgedOf({ x509CertificateChain: { certificates } }, payload)
+    const verify = (effort: Effort) => verifyCertificateBundle(bundle, { roots: [root.der], effort }, 'roots')
+    expect(await refused(bundle, verify)).toMatchObject({ code: 'ABORTED' })
+  })
+
+  test('keyless', async () => {
+    const sigstore = new TestSigstore()
+    const trust = await sigstore.trust()
+    const json = await sigstore.json({ rekor: 'v1' })
+    json.dsseEnvelope.payload = payload.toString('base64')
+    const bundle = await parseOwnBundle(Buffer.from(JSON.stringify(json)))
+    const verify = (effort: Effort) => verifySigstoreWithin(bundle, trust, 'test', { now: new Date(), effort })
+    expect(await refused(bundle, verify)).toMatchObject({ code: 'ABORTED' })
+  })
 })
 
 test('the old encoding is that of a Python bytes literal, however it is cut into pieces', () => {

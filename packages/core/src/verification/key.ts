@@ -31,9 +31,7 @@ export function verifyKeyBundle(
   trust?: TimeTrust,
 ): VerifiedSignature | Promise<VerifiedSignature> {
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
-  return trust
-    ? verifyWithTime(bundle, inTurns(steps), knownOptions(trust, TIME_TRUST, 'verifyKeyBundle'))
-    : atOnce(steps)
+  return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
 }
 
 /** Read once: the key that is compared with the claim of the bundle is the one that verifies. */
@@ -50,10 +48,10 @@ function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name
 
 async function verifyWithTime(
   bundle: UnverifiedBundle,
-  verified: Promise<VerifiedSignature>,
+  steps: Steps<VerifiedSignature>,
   trust: TimeTrust,
 ): Promise<VerifiedSignature> {
-  const signature = await verified
+  const signature = await inTurns(steps, trust.effort?.signal)
   return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
 }
 

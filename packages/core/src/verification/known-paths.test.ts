@@ -1,8 +1,10 @@
 import { TrustedRoot, type CertificateAuthority } from '@sigstore/protobuf-specs'
+import * as pkijs from 'pkijs'
 import { expect, test } from 'vitest'
 import {
   authority,
   CODE_SIGNING,
+  extension,
   inDays,
   issue,
   SERVER_AUTH,
@@ -57,9 +59,40 @@ test('the signatures among the certificates of an authority are checked once', a
   const { intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
   expect(await signer(stated, leaf, new Date(), 0)).toBe('valid')
+  // A trusted root that was read again has the same certificates.
+  expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('valid')
   // Without what is known, that is not enough.
+  const root = await authority('Root')
+  const unknown = await authority('Intermediate', { issuer: root })
+  const theirs = await signingLeaf(unknown, { extendedUsages: usages })
+  expect(await signer(statedAuthority(unknown, root), theirs, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
+})
+
+test('no more than a few authorities are remembered', async () => {
+  const { intermediate, stated } = await knownAuthority()
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
+  for (let other = 0; other < 16; other++) readAuthority(statedAuthority(await authority(`Root ${other}`)))
   expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
+
+test('a known authority that asks for policies is asked again for each leaf', async () => {
+  const extensions = [
+    extension('2.5.29.36', true, new pkijs.PolicyConstraints({ requireExplicitPolicy: 0 }).toSchema()),
+    policies(),
+  ]
+  const root = await authority('Root')
+  const intermediate = await authority('Intermediate', { issuer: root, extensions })
+  const stated = statedAuthority(intermediate, root)
+  const leaf = (more: readonly pkijs.Extension[]) =>
+    signingLeaf(intermediate, { extendedUsages: usages, extensions: more })
+  expect(await signer(stated, await leaf([policies()]))).toBe('valid')
+  expect(await signer(stated, await leaf([]))).toBe('CHAIN_INVALID')
+})
+
+function policies(): pkijs.Extension {
+  const certificatePolicies = [new pkijs.PolicyInformation({ policyIdentifier: '1.3.6.1.4.1.99999.1' })]
+  return extension('2.5.29.32', false, new pkijs.CertificatePolicies({ certificatePolicies }).toSchema())
+}
 
 test('a known path is refused at a time at which one of its authorities, or the leaf, was not valid', async () => {
   const { root, intermediate, stated } = await knownAuthority()

@@ -19,14 +19,19 @@ const BINDING = ['2.5.29.30', '2.5.29.33', '2.5.29.36', '2.5.29.54']
 /** The certificates of an authority as they were read; anew where they changed. */
 export function readAuthority(stated: CertificateAuthority): KnownAuthority {
   const ders = certificatesOf(stated)
-  const found = known.get(stated)
+  const found = known.get(stated) ?? recent.find((authority) => authority.hasExactly(ders))
   if (found?.hasExactly(ders)) return found
   const authority = new KnownAuthority(ders)
   known.set(stated, authority)
+  recent.unshift(authority)
+  recent.length = Math.min(recent.length, MAX_RECENT)
   return authority
 }
 
 const known = new WeakMap<CertificateAuthority, KnownAuthority>()
+/** Without a policy, every load reads the trusted root again, and it is the same. Those of the public instances name two and two. */
+const recent: KnownAuthority[] = []
+const MAX_RECENT = 16
 
 /** DER. */
 export function certificatesOf({ certChain }: CertificateAuthority): Buffer[] {
@@ -52,7 +57,7 @@ export class KnownAuthority {
   hasExactly(ders: readonly Buffer[]): boolean {
     return (
       ders.length === this.certificates.length &&
-      this.certificates.every(({ raw }, index) => ders[index]?.equals(raw) === true)
+      ders.every((der, index) => this.certificates[index]?.raw.equals(der) === true)
     )
   }
 

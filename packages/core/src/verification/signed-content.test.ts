@@ -24,7 +24,7 @@ function signed(length: number, hash: string, { privateKey }: ReturnType<typeof 
 }
 
 const contentOf = (envelope: Envelope, key: ReturnType<typeof keyOn>) =>
-  atOnce(signedContentSteps(envelope, key.parsed))
+  atOnce(signedContentSteps(envelope, key.parsed)).content
 
 describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
   const key = keyOn('P-256')
@@ -61,6 +61,13 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
     if (length > 0) expect(contentOf({ ...envelope, signature }, key).verifySignature(key.publicKey)).toBe(false)
     const payload = Buffer.concat([envelope.payload, Buffer.from([0])])
     expect(contentOf({ ...envelope, payload }, key).verifySignature(key.publicKey)).toBe(false)
+  })
+
+  it('is proven to be signed only where the signature holds', () => {
+    const proof = (other: Envelope) => atOnce(signedContentSteps(other, key.parsed)).signed
+    expect(proof(envelope)?.payload).toBe(envelope.payload)
+    expect(proof({ ...envelope, payload: Buffer.concat([envelope.payload, Buffer.from([0])]) })).toBeUndefined()
+    expect(proof(signed(length, 'sha256', keyOn('P-256')))).toBeUndefined()
   })
 
   it('is hashed in pieces', () => {

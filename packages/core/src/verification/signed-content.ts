@@ -3,7 +3,7 @@ import type { SignedEntity } from '@sigstore/verify'
 import { preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
 import type { Steps } from '../source/turns.ts'
-import { isSigned } from './statement-signature.ts'
+import { signedPayload, type SignedPayload } from './statement-signature.ts'
 
 type SignatureContent = SignedEntity['signature']
 
@@ -12,8 +12,12 @@ type SignatureContent = SignedEntity['signature']
  * and verify a payload of many megabytes without letting other work run.
  *
  * @param publicKey of the certificate in the bundle; the signature holds for this key only
+ * @returns with the answers, the payload if the signature holds
  */
-export function* signedContentSteps(envelope: Envelope, publicKey: PublicKey): Steps<SignatureContent> {
+export function* signedContentSteps(
+  envelope: Envelope,
+  publicKey: PublicKey,
+): Steps<{ content: SignatureContent; signed: SignedPayload | undefined }> {
   const { signature } = envelope
   const payload = createHash('sha256')
   const encoding = createHash('sha256')
@@ -25,14 +29,15 @@ export function* signedContentSteps(envelope: Envelope, publicKey: PublicKey): S
     prefix = false
     yield
   }
-  const holds = yield* isSigned(preAuthEncodingPieces(envelope), envelope, publicKey, publicKey.hash)
-  return {
+  const signed = yield* signedPayload(envelope, publicKey)
+  const content: SignatureContent = {
     signature,
     compareSignature: (other) => same(other, signature),
     compareDigest: comparing(payload),
     compareSignedDigest: comparing(encoding),
-    verifySignature: (key: KeyObject) => holds && key.equals(publicKey.key),
+    verifySignature: (key: KeyObject) => signed !== undefined && key.equals(publicKey.key),
   }
+  return { content, signed }
 }
 
 function comparing(hash: Hash): (digest: Buffer) => boolean {

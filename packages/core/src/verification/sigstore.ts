@@ -16,7 +16,7 @@ import { checkSignatureAlgorithm } from './strength.ts'
 import { checkEntries, checkLoggedCertificate, checkLogs } from './sigstore-log.ts'
 import { checkTimes, earliestTime, statedTimes, timestampPath } from './sigstore-time.ts'
 import type { SigstoreTrust } from './sigstore-trust.ts'
-import { verifyStatement } from './statement-signature.ts'
+import { signedManifest } from './statement-signature.ts'
 import { asVerified, type SigstoreSigner, type VerifiedSignature } from './verified-signature.ts'
 
 /** The identity that must have signed: each text equal to the last byte. */
@@ -72,10 +72,9 @@ export async function verifySigstoreWithin(
   name: string,
   occasion: { now: Date; effort: Effort },
 ): Promise<VerifiedSignature> {
-  const { key, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
-  await occasion.effort.signatures()
-  // Once more, over the payload as it was parsed strictly: that is what is believed from here on.
-  return asVerified({ ...proven, manifest: await verifyStatement(bundle, key, name), bundleDigest: bundle.digest })
+  const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
+  const manifest = await signedManifest(signed, occasion.effort.signal)
+  return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
 }
 
 /** All of it but the statement: who signed this envelope, whatever is in it, and when. */
@@ -100,8 +99,10 @@ export async function verifyKeyless(
 
   // Each timestamp costs three checks and one of the authority; each entry two.
   await effort.signatures(5 * times.length + 2 * entries.length)
-  const signature = await inTurns(signedContentSteps(bundle.envelope, key))
-  await verifyEntity({ ...entity, signature }, materialAt(trust, times, certificate.x509), bundle.path)
+  const { content, signed } = await inTurns(signedContentSteps(bundle.envelope, key), effort.signal)
+  await verifyEntity({ ...entity, signature: content }, materialAt(trust, times, certificate.x509), bundle.path)
+  // The library has refused it already.
+  if (!signed) throw sigstoreFault({ code: 'SIGNATURE_ERROR', message: 'signature verification failed' }, bundle.path)
   await effort.turn()
   checkLoggedCertificate(entries, certificate.x509, bundle.path)
   const issuers = issuersOf(certificate.x509, trust)
@@ -115,7 +116,7 @@ export async function verifyKeyless(
   })
   return {
     signer: signerOf(claims, trust, name),
-    key,
+    signed,
     time: earliestTime(entity.timestamps, trust),
     timestampPath: timestampPath(entity.timestamps, trust),
     issuerPath: issuerPath(issuers),

@@ -12,10 +12,15 @@ import { inTurns, type Steps } from '../source/turns.ts'
  * the process runs every few milliseconds.
  *
  * @param signer the verifier's name for the signer, for messages
- * @throws {@link ModelSealError} `SIGNATURE_INVALID`, and what parsing the statement throws
+ * @throws {@link ModelSealError} `SIGNATURE_INVALID`, `ABORTED`, and what parsing the statement throws
  */
-export function verifyStatement(bundle: UnverifiedBundle, publicKey: PublicKey, signer: string): Promise<Manifest> {
-  return inTurns(statementSignatureSteps(bundle, publicKey, signer))
+export function verifyStatement(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  signer: string,
+  signal: AbortSignal | undefined,
+): Promise<Manifest> {
+  return inTurns(statementSignatureSteps(bundle, publicKey, signer), signal)
 }
 
 /** {@link verifyStatement}, step by step. */
@@ -25,8 +30,8 @@ export function* statementSignatureSteps(
   signer: string,
 ): Steps<Manifest> {
   const { envelope, path } = bundle
-  if (yield* isSigned(preAuthEncodingPieces(envelope), envelope, publicKey, publicKey.hash))
-    return (yield* statementSteps(envelope.payload)).manifest
+  const signed = yield* signedPayload(envelope, publicKey)
+  if (signed) return (yield* statementSteps(signed.payload)).manifest
   const old = mayBeOld(bundle) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
   throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by ${shown(signer)} over this statement.`, {
@@ -61,8 +66,31 @@ function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<
   return ofItsTime ? manifest : undefined
 }
 
+declare const verified: unique symbol
+
+/** A payload over which the signature of its envelope holds. Only {@link signedPayload} makes one. */
+export interface SignedPayload {
+  readonly [verified]: true
+  readonly payload: Buffer
+}
+
+/** @returns undefined where the signature is not one by the key over the payload */
+export function* signedPayload(envelope: Envelope, publicKey: PublicKey): Steps<SignedPayload | undefined> {
+  const holds = yield* isSigned(preAuthEncodingPieces(envelope), envelope, publicKey, publicKey.hash)
+  return holds ? ({ payload: envelope.payload } as SignedPayload) : undefined
+}
+
+/**
+ * Reads the statement of a payload whose signature was verified.
+ *
+ * @throws {@link ModelSealError} `ABORTED`, and what parsing the statement throws
+ */
+export async function signedManifest({ payload }: SignedPayload, signal: AbortSignal | undefined): Promise<Manifest> {
+  return (await inTurns(statementSteps(payload), signal)).manifest
+}
+
 /** Whether these pieces, one after the other, are what the signature of the envelope is over. */
-export function* isSigned(
+function* isSigned(
   pieces: Iterable<Uint8Array>,
   { signature }: Envelope,
   { key }: PublicKey,

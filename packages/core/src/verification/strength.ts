@@ -1,6 +1,6 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type * as pkijs from 'pkijs'
-import { holderKey, signatureAlgorithmOf } from '../bundle/certificate.ts'
+import { holderKey } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 
 // What is allowed. Whatever is not listed is refused, before any signature is verified with it.
@@ -51,14 +51,14 @@ export function checkKey(certificate: X509Certificate): void {
  * Refuses a certificate that was signed in a way that is not on the list. Not for a trust anchor, whose own
  * signature proves nothing.
  *
- * @param algorithm of the certificate, where it was read already
- * @throws {@link ModelSealError} `CERTIFICATE_WEAK`, `CERTIFICATE_INVALID`
+ * @param algorithm by which the certificate was signed
+ * @throws {@link ModelSealError} `CERTIFICATE_WEAK`
  */
 export async function checkSignatureAlgorithm(
   certificate: X509Certificate,
-  algorithm?: pkijs.AlgorithmIdentifier,
+  algorithm: pkijs.AlgorithmIdentifier,
 ): Promise<void> {
-  const weakness = await weaknessOfAlgorithm(algorithm ?? (await signatureAlgorithmOf(certificate)))
+  const weakness = await weaknessOfAlgorithm(algorithm)
   if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness)
 }
 
