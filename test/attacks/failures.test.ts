@@ -180,17 +180,19 @@ function tinyFileSystem(): string | undefined {
   }
 }
 
-test.runIf(LINUX)('a file system that becomes full while it gets the copy: refused, and emptied again', (context) => {
-  const temporary = tinyFileSystem()
-  if (temporary === undefined) return context.skip('only root can mount a small file system')
-  onTestFinished(() => void execFileSync('umount', ['-l', temporary]))
-  for (const model of ['large', 'many'] as const) {
-    const outcome = limited('true', model, 'copy', temporary)
-    expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
-    expect(outcome?.code).toBe(model === 'large' ? 'COPY_FAILED' : 'accepted')
-    expect(outcome?.handedOver).toBe(model === 'many')
-  }
-})
+test.runIf(LINUX)(
+  'a file system that has no room for the copy, which is made elsewhere: it is left empty',
+  (context) => {
+    const temporary = tinyFileSystem()
+    if (temporary === undefined) return context.skip('only root can mount a small file system')
+    onTestFinished(() => void execFileSync('umount', ['-l', temporary]))
+    for (const model of ['large', 'many'] as const) {
+      const outcome = limited('true', model, 'copy', temporary)
+      expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
+      expect(outcome).toMatchObject({ code: 'accepted', handedOver: true })
+    }
+  },
+)
 
 interface LimitedOutcome extends Outcome {
   typed: boolean

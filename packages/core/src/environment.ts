@@ -15,8 +15,10 @@ const VARIABLES = {
   MODELSEAL_POLICY: 'path',
   MODELSEAL_POLICY_OWNER: 'text',
   MODELSEAL_MODE: 'text',
+  MODELSEAL_ISOLATION: 'text',
   MODELSEAL_CACHE: 'path',
   XDG_CACHE_HOME: 'text',
+  XDG_RUNTIME_DIR: 'text',
   LOCALAPPDATA: 'text',
 } as const
 

@@ -275,6 +275,19 @@ export class ModelSealError extends Error {
   }
 }
 
+/** What an error says, without its hint. */
+export function withoutHint({ message, hint }: ModelSealError): string {
+  return hint !== undefined && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message
+}
+
+/** The same error with another hint. */
+export function withHint(error: ModelSealError, hint: string): ModelSealError {
+  const { cause } = error
+  const hinted = new ModelSealError(error.code, '', { ...error.toJSON(), cause, hint })
+  hinted.message = `${withoutHint(error)} ${hint}`
+  return hinted
+}
+
 function paragraph(sentence: string, { expected, found, hint }: ErrorDetails): string {
   let text = sentence
   if (expected !== undefined && found !== undefined) text += ` Expected ${expected}, found ${found}.`

@@ -58,16 +58,30 @@ export async function placeOnnx(reader: ModelReader, entry: string): Promise<Pla
 
 /**
  * Gives an ONNX model as its reader wants it loaded: as buffers where caller and policy let them,
- * it is small with all that it refers to, and the runtime can be given them; else by path.
+ * it is small with all that it refers to, and the runtime can be given them; else by path. Where there is no
+ * place for paths on this machine, as buffers of any size that caller, policy and memory allow.
  *
  * @throws {@link ModelSealError} what {@link placeOnnx} and {@link ModelReader.read} throw
  */
 export async function gatherOnnx(reader: ModelReader, entry: string): Promise<OnnxInMemory | PlacedOnnx> {
-  if (!reader.inMemory([entry])) return placeOnnx(reader, entry)
+  if (!reader.inMemory([entry])) {
+    try {
+      return await placeOnnx(reader, entry)
+    } catch (error) {
+      if (!reader.inMemory([entry])) throw error
+    }
+  }
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_BYTES }])
   const references = referencesOf(bytesInMemory(bytes), entry)
+  if (references.elsewhere) return placeAll(reader, entry, references)
   const names = namesOf(references, entry)
-  if (references.elsewhere || !reader.inMemory([entry, ...names])) return placeAll(reader, entry, references)
+  if (!reader.inMemory([entry, ...names])) {
+    try {
+      return await placeAll(reader, entry, references)
+    } catch (error) {
+      if (!reader.inMemory([entry, ...names])) throw error
+    }
+  }
   const buffers = await reader.readAll(requestsOf(references, names))
   // The runtime finds the bytes by the location exactly as the model has it.
   const externalData = buffers.map((data, index) => ({ path: references.locations[index] ?? '', data }))

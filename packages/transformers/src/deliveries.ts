@@ -59,10 +59,7 @@ export class Deliveries {
     for (const name of known) {
       if (!isSessionFile(name)) await this.#read(name)
     }
-    const models = new Map<string, OnnxInMemory | PlacedOnnx>()
-    for (const name of known) {
-      if (name.endsWith('.onnx')) models.set(name, await gatherOnnx(this.#reader, name))
-    }
+    const models = await this.#gather(known.filter((name) => name.endsWith('.onnx')))
     this.#byPath =
       models.size === 0
         ? !this.#reader.inMemory(this.#reader.files.filter(isSessionFile))
@@ -89,6 +86,19 @@ export class Deliveries {
   clear(): void {
     this.#files.clear()
     this.#externalData.clear()
+  }
+
+  /** Where one of them has no place, all go into memory, where they may. */
+  async #gather(names: readonly string[]): Promise<Map<string, OnnxInMemory | PlacedOnnx>> {
+    const gather = async () => {
+      const models = new Map<string, OnnxInMemory | PlacedOnnx>()
+      for (const name of names) models.set(name, await gatherOnnx(this.#reader, name))
+      return models
+    }
+    const models = await gather()
+    const placed = [...models.values()].filter((model) => 'path' in model)
+    const some = placed.length > 0 && placed.length < models.size
+    return some && this.#reader.inMemory(this.#reader.files.filter(isSessionFile)) ? await gather() : models
   }
 
   async #add(name: string, model: OnnxInMemory | PlacedOnnx): Promise<void> {

@@ -56,7 +56,7 @@ export class SparseCopy {
       const { name } = this.#file
       throw new ModelSealError('COPY_FAILED', `Cannot write the private copy of ${shown(name)} (${errno(cause)}).`, {
         file: name,
-        hint: 'Free disk space in the directory for temporary files (TMPDIR), or load with the isolation "in-place".',
+        hint: 'Free disk space in the directory for temporary files, or set TMPDIR to another one.',
         cause,
       })
     }

@@ -67,6 +67,10 @@ export class WatchedFiles implements ServedFiles {
     return this.#files.size(name)
   }
 
+  get notes(): readonly string[] {
+    return this.#files.notes
+  }
+
   inMemory(names: readonly string[]): boolean {
     return this.#files.inMemory(names)
   }

@@ -78,6 +78,10 @@ export class HttpContents implements CheckedFiles {
     return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
   }
 
+  get notes(): string[] {
+    return this.#placing.notes
+  }
+
   /** 0 until it is known. */
   size(name: string): number {
     return this.#listed(name).size ?? this.#sizes.get(name) ?? 0

@@ -1,26 +1,33 @@
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { FileCopy } from '../source/file-copy.ts'
-import { makePrivateDirectory, removePrivateDirectory } from '../source/private-directory.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import type { PlacedFiles } from './placed-files.ts'
+import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
 
 /** Copies files of a model behind HTTP into a private directory, each checked as it arrives. */
 export class HttpPlacing {
   readonly #allowed: AllowedIsolation
   readonly #fetch: (name: string, copy: FileCopy) => Promise<void>
-  readonly #placed = new Map<string, Promise<void>>()
-  #directory: Promise<string> | undefined
+  readonly #places: PrivatePlaces
+  /** By the directory in which a file is, or is arriving, and by its name. */
+  readonly #copies = new Map<string, Map<string, Promise<void>>>()
   #disposed = false
 
   /** @param fetch fills the copy, and refuses what is not as it was signed */
   constructor(allowed: AllowedIsolation, fetch: (name: string, copy: FileCopy) => Promise<void>) {
     this.#allowed = allowed
     this.#fetch = fetch
+    this.#places = new PrivatePlaces('copies', allowed.placeHint)
   }
 
   get used(): 'copy'[] {
-    return this.#placed.size > 0 ? ['copy'] : []
+    return this.#places.used ? ['copy'] : []
+  }
+
+  /** Where files were put if not where they should have been, and why: sentences. */
+  get notes(): string[] {
+    return this.#places.notes
   }
 
   /** @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `INVALID_ARGUMENT`, and what fetching throws */
@@ -38,23 +45,12 @@ export class HttpPlacing {
         },
       )
     }
-    const directory = await (this.#directory ??= makePrivateDirectory())
-    // What was disposed of while this waited is not made anew.
-    this.#checkOpen()
-    const results = await Promise.allSettled(
-      [...new Set(names)].map((name) => {
-        const placing = this.#placed.get(name) ?? this.#copy(name, join(directory, name))
-        this.#placed.set(name, placing)
-        return placing
-      }),
-    )
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason as Error
+    const { directory, names: placed } = await this.#placeAll([...new Set(names)])
     return {
       directory,
       isolation: 'copy',
       path: (name) => {
-        if (this.#placed.has(name)) return join(directory, name)
+        if (placed.has(name)) return join(directory, name)
         throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} was not placed.`, { file: name })
       },
     }
@@ -62,10 +58,40 @@ export class HttpPlacing {
 
   async dispose(): Promise<void> {
     this.#disposed = true
-    await Promise.allSettled(this.#placed.values())
-    const directory = await this.#directory?.catch(() => undefined)
-    this.#directory = undefined
-    if (directory !== undefined) await removePrivateDirectory(directory)
+    await Promise.allSettled([...this.#copies.values()].flatMap((copies) => [...copies.values()]))
+    await this.#places.remove()
+  }
+
+  /** All in one directory; where that turns out to be full, all in the next one. */
+  async #placeAll(names: readonly string[]): Promise<PrivatePlace> {
+    for (;;) {
+      this.#checkOpen()
+      const place = await this.#places.present()
+      // What was disposed of while this waited is not made anew.
+      this.#checkOpen()
+      const results = await Promise.allSettled(names.map((name) => this.#placeIn(place, name)))
+      const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+      if (failures.length === 0) return place
+      const other = failures.find((failure) => !this.#places.leave(place, failure))
+      if (other !== undefined) throw other as Error
+    }
+  }
+
+  #placeIn(place: PrivatePlace, name: string): Promise<void> {
+    const { directory, names } = place
+    const copies = this.#copies.get(directory) ?? new Map<string, Promise<void>>()
+    this.#copies.set(directory, copies)
+    const placing =
+      copies.get(name) ??
+      this.#copy(name, join(directory, name)).then(
+        () => void names.add(name),
+        (error: unknown) => {
+          copies.delete(name)
+          throw error
+        },
+      )
+    copies.set(name, placing)
+    return placing
   }
 
   #checkOpen(): void {
@@ -82,7 +108,6 @@ export class HttpPlacing {
       await copy.close()
     } catch (error) {
       await copy.discard()
-      this.#placed.delete(name)
       throw error
     }
   }

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Rule } from '../policy/rule.ts'
 import { refusal } from '../testing/scratch.ts'
+import { openOptions } from './open-options.ts'
 import { AllowedIsolation, AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
 
 function allowed(asked: Isolation, isolation?: string[]): AllowedIsolation {
@@ -39,5 +40,30 @@ describe('the isolation of a load', () => {
   test('a rule or a caller with memory only lets no loader have a path', () => {
     expect(() => allowed('memory').checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
     expect(() => allowed('auto', ['memory']).checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
+  })
+})
+
+describe('MODELSEAL_ISOLATION', () => {
+  afterEach(() => void vi.unstubAllEnvs())
+
+  test('is the isolation of a load that gives none', () => {
+    vi.stubEnv('MODELSEAL_ISOLATION', 'memory')
+    expect(openOptions(undefined).isolation).toBe('memory')
+    expect(openOptions({ maxBytes: 1 })).toMatchObject({ isolation: 'memory', maxBytes: 1 })
+    expect(openOptions({ isolation: 'copy' }).isolation).toBe('copy')
+    vi.stubEnv('MODELSEAL_ISOLATION', '')
+    expect(openOptions({}).isolation).toBeUndefined()
+  })
+
+  test('allows nothing that the rule excludes', () => {
+    vi.stubEnv('MODELSEAL_ISOLATION', 'memory')
+    const { isolation = 'auto' } = openOptions(undefined)
+    expect(() => allowed(isolation, ['copy', 'in-place'])).toThrow(refusal('ISOLATION_REFUSED'))
+  })
+
+  test('is refused where it is no isolation', () => {
+    vi.stubEnv('MODELSEAL_ISOLATION', 'ram')
+    expect(() => openOptions({})).toThrow(refusal('INVALID_ARGUMENT', { found: '"ram"' }))
+    expect(openOptions({ isolation: 'copy' }).isolation).toBe('copy')
   })
 })

@@ -18,6 +18,10 @@ export type Isolation = IsolationLevel | 'auto'
 /** Under `auto`, what a runtime gets as buffers is at most this long in all: 64 MiB. */
 export const AUTO_MEMORY_BYTES = 64 * 1024 * 1024
 
+/** The beginning of a sentence. */
+export const PLACE_HINT =
+  'Set TMPDIR to a directory with enough room that belongs to this user and that others cannot write to (mode 0700)'
+
 const PREFERRED = ['memory', 'in-place', 'copy'] as const satisfies readonly IsolationLevel[]
 
 /** The levels that caller and rule both allow, the preferred ones first. */
@@ -43,6 +47,24 @@ export class AllowedIsolation {
   inMemory(bytes: number): boolean {
     if (!this.levels.includes('memory')) return false
     return bytes <= AUTO_MEMORY_BYTES || this.levels.length === 1
+  }
+
+  /**
+   * True where files of so many bytes in all may reach the runtime as buffers although it was to get paths, because there
+   * is no place for these: never where the rule or the caller excludes that, nor beyond what this process can have.
+   */
+  inMemoryInstead(bytes: number): boolean {
+    return this.levels.includes('memory') && bytes <= process.availableMemory()
+  }
+
+  /** What helps where there is no private place for files: a sentence. */
+  get placeHint(): string {
+    const other = this.#ruleAllows('memory')
+      ? this.asked === 'auto'
+        ? ''
+        : ', or use the isolation "auto" or "memory" where the runtime takes buffers'
+      : `, or allow "memory" in "require.isolation" of the rule ${shown(this.#rule.name)} where the runtime takes buffers`
+    return `${PLACE_HINT}${other}.`
   }
 
   /**

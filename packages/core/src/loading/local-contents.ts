@@ -26,6 +26,10 @@ export class LocalContents implements CheckedFiles {
     return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
   }
 
+  get notes(): string[] {
+    return this.#placing.notes
+  }
+
   get checked(): HashedAmount {
     return this.#contents.checked
   }
@@ -35,7 +39,8 @@ export class LocalContents implements CheckedFiles {
   }
 
   inMemory(names: readonly string[]): boolean {
-    return this.#allowed.inMemory(names.reduce((sum, name) => sum + this.size(name), 0))
+    const bytes = names.reduce((sum, name) => sum + this.size(name), 0)
+    return this.#allowed.inMemory(bytes) || (this.#placing.impossible && this.#allowed.inMemoryInstead(bytes))
   }
 
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {

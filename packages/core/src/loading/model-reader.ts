@@ -39,7 +39,9 @@ export interface ModelReader {
   size(name: string): number
   /**
    * True where these files should reach the runtime as buffers, by {@link read}; false where by their
-   * paths, by {@link place}: as caller and policy want it, and by their size.
+   * paths, by {@link place}: as caller and policy want it, and by their size. After {@link place} has failed because
+   * there is no place for paths on this machine, true also for larger files, where caller and rule allow `memory` and
+   * this process can have so much of it.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
    */

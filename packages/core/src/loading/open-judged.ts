@@ -21,7 +21,7 @@ import { openUnverified } from './open-unverified.ts'
 import { Responsibility } from './responsibility.ts'
 import type { ServedFiles } from './served-files.ts'
 import { unrevokedClaims } from './unrevoked-claims.ts'
-import { checking, checkingEach, timedEach } from './verdict-steps.ts'
+import { checking, checkingEach, noteIsolation, timedEach } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
 
 /** A model that is to be loaded. */
@@ -133,6 +133,7 @@ async function readFiles<T>(
       // Hashed once, and so counted once.
       verdict.bytes = index === 0 ? served.checked.bytes : 0
       verdict.isolation = [...served.used]
+      noteIsolation(verdict, served)
       verdict.hashed = warm?.warm ? 'receipt' : 'files'
     }
   }
@@ -171,6 +172,7 @@ async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
   try {
     const gathered = await gatherFrom(load, handedOut, files.entry)
     throwIfAborted(options.signal)
+    for (const verdict of verdicts) noteIsolation(verdict, files)
     return new VerifiedModel(handedOut, undefined, judgings[0].verdict, gathered)
   } catch (error) {
     await handedOut.dispose()

@@ -1,5 +1,5 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
-import { absolutePath } from '../environment.ts'
+import { absolutePath, variable } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
@@ -8,7 +8,7 @@ import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import type { WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http-options.ts'
 import { isHttpUrl } from '../source/http-source.ts'
-import { listCopy, plainCopy, snapshot, type Copy, type Shape } from '../snapshot.ts'
+import { listCopy, plainCopy, snapshot, withoutPrototype, type Copy, type Shape } from '../snapshot.ts'
 import type { Isolation } from './isolation.ts'
 
 export interface OpenOptions {
@@ -23,7 +23,10 @@ export interface OpenOptions {
   format?: ModelFormat | PossibleFormats | undefined
   /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
   url?: string | undefined
-  /** How the runtime is to get the files. Default `auto`. */
+  /**
+   * How the runtime is to get the files. Default: what the environment variable `MODELSEAL_ISOLATION` says, else `auto`.
+   * A rule that does not allow it refuses the model.
+   */
   isolation?: Isolation | undefined
   /**
    * Largest size of a signature bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. Nobody
@@ -94,7 +97,7 @@ function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
  * ```
  */
 export function openOptions(given: OpenOptions | undefined): Readonly<OpenOptions> {
-  return checked(snapshot(given, OPTIONS, 'a verified load'))
+  return checked(withEnvironment(snapshot(given, OPTIONS, 'a verified load')))
 }
 
 /**
@@ -104,8 +107,22 @@ export function openOptions(given: OpenOptions | undefined): Readonly<OpenOption
  */
 export function loadOptions<O extends OpenOptions>(given: O | undefined, further: readonly (keyof O & string)[]): O {
   const own = Object.fromEntries(further.map((name) => [name, true as const]))
-  return checked(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load')) as O
+  return checked(withEnvironment(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load'))) as O
 }
+
+/** For programs that give no options, as those that `@modelseal/register` guards. */
+function withEnvironment<O extends OpenOptions>(options: Readonly<O>): Readonly<O> {
+  const isolation = options.isolation === undefined ? variable('MODELSEAL_ISOLATION') : undefined
+  if (isolation === undefined) return options
+  const known = ISOLATIONS.find((level) => level === isolation)
+  if (known) return Object.freeze(withoutPrototype({ ...options, isolation: known }))
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value of the environment variable MODELSEAL_ISOLATION.', {
+    expected: ISOLATIONS.join(' or '),
+    found: shown(isolation),
+  })
+}
+
+const ISOLATIONS: readonly Isolation[] = [...ISOLATION_LEVELS, 'auto']
 
 function checked<O extends OpenOptions>(options: O): O {
   for (const name of ['policy', 'signature'] as const) {
@@ -126,7 +143,7 @@ export function checkChoices({ format, isolation, maxBytes, maxBundleBytes }: Op
   const formats: readonly unknown[] = typeof format === 'object' ? [format.oneOf].flat() : [format]
   if (formats.length === 0) checkChoice('format', 'none', MODEL_FORMATS)
   for (const one of formats) checkChoice('format', one, MODEL_FORMATS)
-  checkChoice('isolation', isolation, [...ISOLATION_LEVELS, 'auto'])
+  checkChoice('isolation', isolation, ISOLATIONS)
   if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes > 0)) return
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "maxBytes".', {
     expected: 'a positive whole number of bytes',

@@ -14,12 +14,25 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import type { Isolation } from './isolation.ts'
 import type { OpenOptions } from './open-options.ts'
 import { openVerifiedModel, type ModelReader } from './open-verified-model.ts'
 import { TestSite } from './test-site.ts'
+import { temporaryPlaces } from '../source/temporary-places.ts'
+
+vi.mock(import('../source/temporary-places.ts'), async (original) => {
+  const real = await original()
+  return { ...real, temporaryPlaces: vi.fn(real.temporaryPlaces) }
+})
+
+/** As on a machine that has no other place for private files. */
+function onlyTemporaryDirectory(): void {
+  const [first] = temporaryPlaces('copies')
+  vi.mocked(temporaryPlaces).mockImplementation(() => (first ? [first] : []))
+  onTestFinished(() => void vi.mocked(temporaryPlaces).mockReset())
+}
 
 const FILES = { 'config.json': '{}', 'sub/weights.bin': 'the weights' }
 const ROOT = process.geteuid?.() === 0
@@ -65,7 +78,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     expect(readFileSync(placed.path('sub/weights.bin'), 'utf8')).toBe('the weights')
     expect(placed.path('sub/weights.bin')).toBe(join(placed.directory, 'sub', 'weights.bin'))
     expect(statSync(placed.directory).mode & 0o777).toBe(0o700)
-    expect(dirname(placed.directory)).toBe(tmpdir())
+    expect(dirname(dirname(placed.directory))).toBe(tmpdir())
   })
 
   test('has it until the model is disposed of, and not longer', async () => {
@@ -141,6 +154,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
   })
 
   test('is refused in a directory for temporary files that others can exchange', async () => {
+    onlyTemporaryDirectory()
     const open = scratch({ 'tmp/x': '' })
     chmodSync(open, 0o777)
     vi.stubEnv('TMPDIR', join(open, 'tmp'))
@@ -152,6 +166,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
   })
 
   test('is refused where there is no place for it', async () => {
+    onlyTemporaryDirectory()
     vi.stubEnv('TMPDIR', join(scratch(), 'none'))
     await expect(placing(isolation, ['config.json'])).rejects.toEqual(refusal('COPY_FAILED'))
   })

@@ -23,7 +23,7 @@ import { errno } from '../source/read-small-file.ts'
 import { isPlain } from '../source/real-path.ts'
 import { settled } from '../source/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
-import { PrivatePlace } from './private-place.ts'
+import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
 
 /** Files that a runtime can open by path. */
 export interface PlacedFiles {
@@ -44,11 +44,14 @@ export interface PlaceOptions {
   isolation?: 'copy' | undefined
 }
 
-/** More descriptors are not kept open for links; hard links need none. */
-const MAX_DESCRIPTORS = 256
+/** More descriptors are not kept open for links; hard links need none. With the signs of life of two directories, 256. */
+const MAX_DESCRIPTORS = 254
 
 /** Files that are found, and are checked where they are placed. */
 export type PlaceableFiles = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
+
+/** What is allowed of files that are placed. */
+type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed' | 'placeHint'>
 
 /**
  * Gives files of a model a path in a private directory: a link to the very file that was hashed
@@ -56,22 +59,37 @@ export type PlaceableFiles = Pick<Contents, 'file' | 'isChecked' | 'check' | 're
  */
 export class Placing {
   readonly #contents: PlaceableFiles
-  readonly #allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed'>
+  readonly #allowed: AllowedPlacing
   /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
-  readonly #places = { 'in-place': new PrivatePlace(), copy: new PrivatePlace() }
+  readonly #links: PrivatePlaces
+  readonly #copies: PrivatePlaces
+  /** What was copied, of which the copy is what the model's name stands for by now. */
+  readonly #copied = new Set<string>()
   /** By a descriptor that is kept open, or by the path of a hard link. */
   readonly #inPlace: SourceFile[] = []
   #queue: Promise<unknown> = Promise.resolve()
   #disposed = false
 
-  constructor(contents: PlaceableFiles, allowed: Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed'>) {
+  constructor(contents: PlaceableFiles, allowed: AllowedPlacing) {
     this.#contents = contents
     this.#allowed = allowed
+    this.#links = new PrivatePlaces('links', allowed.placeHint)
+    this.#copies = new PrivatePlaces('copies', allowed.placeHint)
   }
 
   /** The levels that were used. */
   get used(): ('copy' | 'in-place')[] {
-    return (['in-place', 'copy'] as const).filter((level) => this.#places[level].names.size > 0)
+    return [...(this.#links.used ? (['in-place'] as const) : []), ...(this.#copies.used ? (['copy'] as const) : [])]
+  }
+
+  /** Where files were put if not where they should have been, and why: sentences. */
+  get notes(): string[] {
+    return [...this.#links.notes, ...this.#copies.notes]
+  }
+
+  /** True once files had to be placed, and there was no place for them. */
+  get impossible(): boolean {
+    return this.#links.exhausted || this.#copies.exhausted
   }
 
   /**
@@ -101,7 +119,7 @@ export class Placing {
   async dispose(): Promise<void> {
     this.#disposed = true
     await this.#queue
-    const removals = await Promise.allSettled(Object.values(this.#places).map((place) => place.remove()))
+    const removals = await Promise.allSettled([this.#links.remove(), this.#copies.remove()])
     const files = this.#inPlace.splice(0)
     for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
     // After the links to them: another file may get the number of a descriptor.
@@ -116,15 +134,13 @@ export class Placing {
       })
     }
     this.#allowed.checkPlacing(as)
-    const isolation = as ?? (this.#onlyAsCopies(names) || !(await this.#link(names)) ? 'copy' : 'in-place')
-    if (isolation === 'copy') await this.#copy(names)
-    const place = this.#places[isolation]
-    const directory = await place.directory()
+    const linked = as === undefined && !this.#onlyAsCopies(names) ? await this.#link(names) : undefined
+    const { directory, names: placed } = linked ?? (await this.#copy(names))
     return {
       directory,
-      isolation,
+      isolation: linked ? 'in-place' : 'copy',
       path: (name) => {
-        if (place.names.has(name)) return join(directory, name)
+        if (placed.has(name)) return join(directory, name)
         throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} was not placed.`, { file: name })
       },
     }
@@ -152,23 +168,26 @@ export class Placing {
     return false
   }
 
-  /** @returns false where copies have to be made, of all of them */
-  async #link(names: readonly string[]): Promise<boolean> {
-    const { 'in-place': place, copy } = this.#places
-    if (!this.#allowed.levels.includes('in-place')) return false
-    // Of a file that was copied, the copy is what the model's name stands for by now.
-    if (names.some((name) => copy.names.has(name) && !place.names.has(name))) return false
-    const files = names.filter((name) => !place.names.has(name)).map((name) => this.#contents.file(name))
-    if (!(await this.#linkAll(files, await place.directory()))) return false
-    for (const { name } of files) place.names.add(name)
-    return true
+  /** @returns undefined where copies have to be made, of all of them */
+  async #link(names: readonly string[]): Promise<PrivatePlace | undefined> {
+    if (!this.#allowed.levels.includes('in-place')) return undefined
+    return inOnePlace(this.#links, names, 0, async (missing, place) => {
+      if (missing.some((name) => this.#copied.has(name))) return undefined
+      const files = missing.map((name) => this.#contents.file(name))
+      return (await this.#linkAll(files, place.directory)) ? place : undefined
+    })
   }
 
-  async #copy(names: readonly string[]): Promise<void> {
-    const place = this.#places.copy
-    const files = names.filter((name) => !place.names.has(name)).map((name) => this.#contents.file(name))
-    await this.#copyAll(files, await place.directory())
-    for (const { name } of files) place.names.add(name)
+  async #copy(names: readonly string[]): Promise<PrivatePlace> {
+    const bytes = names.reduce((sum, name) => sum + this.#contents.file(name).identity.size, 0)
+    return inOnePlace(this.#copies, names, bytes, async (missing, place) => {
+      await this.#copyAll(
+        missing.map((name) => this.#contents.file(name)),
+        place.directory,
+      )
+      for (const name of missing) this.#copied.add(name)
+      return place
+    })
   }
 
   /** @returns false where a copy has to be made */
@@ -220,6 +239,31 @@ export class Placing {
 /** Only where the listing of the files says so. */
 function isYoung(file: SourceFile | undefined): boolean {
   return file !== undefined && Object.hasOwn(file, 'young') && file.young === true
+}
+
+/**
+ * Puts what is not there yet into the present private place; where that turns out to be full, all of it into the next one.
+ *
+ * @param put refuses with `COPY_FAILED` where there is no room
+ * @returns what it returns
+ */
+async function inOnePlace<P extends PrivatePlace | undefined>(
+  places: PrivatePlaces,
+  names: readonly string[],
+  bytes: number,
+  put: (missing: string[], place: PrivatePlace) => Promise<P>,
+): Promise<P> {
+  for (;;) {
+    const place = await places.present(bytes)
+    const missing = names.filter((name) => !place.names.has(name))
+    try {
+      const done = await put(missing, place)
+      if (done) for (const name of missing) place.names.add(name)
+      return done
+    } catch (error) {
+      if (!places.leave(place, error)) throw error
+    }
+  }
 }
 
 function pathIn(directory: string, { name }: SourceFile): string {

@@ -9,9 +9,14 @@ export interface ServedFiles {
   readonly names: readonly string[]
   /** How files were handed out so far. */
   readonly used: readonly IsolationLevel[]
+  /** Where files were placed if not in the directory for temporary files, and why: sentences. */
+  readonly notes: readonly string[]
   /** In bytes. */
   size(name: string): number
-  /** True where these files are to reach a runtime as buffers, false where by their paths. */
+  /**
+   * True where these files are to reach a runtime as buffers, false where by their paths. Once there was no place for
+   * paths, true also for files that would have had some, where that is allowed.
+   */
   inMemory(names: readonly string[]): boolean
   /** @returns a buffer that nobody else has */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>

@@ -14,7 +14,7 @@ import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
 import { realPlace } from '../source/real-path.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
-import { AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
+import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from './isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
@@ -89,11 +89,20 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     this.#options = options
     // A link to the very file where nobody else can write to it, else a copy: whatever the caller prefers, the model loads.
     const levels = options.isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
-    this.#placing = new Placing(this, { levels, checkPlacing: () => {}, copiesAllowed: true })
+    this.#placing = new Placing(this, {
+      levels,
+      checkPlacing: () => {},
+      copiesAllowed: true,
+      placeHint: `${PLACE_HINT}.`,
+    })
   }
 
   get used(): ('copy' | 'in-place')[] {
     return this.#placing.used
+  }
+
+  get notes(): string[] {
+    return this.#placing.notes
   }
 
   /**
@@ -129,7 +138,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
   }
 
   inMemory(names: readonly string[]): boolean {
-    return names.reduce((sum, name) => sum + this.size(name), 0) <= AUTO_MEMORY_BYTES
+    return this.#placing.impossible || names.reduce((sum, name) => sum + this.size(name), 0) <= AUTO_MEMORY_BYTES
   }
 
   /** Files stay where they lie, unless they are looked up: what was looked up is what is handed out. */

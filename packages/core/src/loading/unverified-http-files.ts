@@ -15,6 +15,7 @@ export class UnverifiedHttpFiles implements ServedFiles {
   readonly entry: string | undefined
   readonly names: readonly string[]
   readonly used = []
+  readonly notes = []
   readonly #model: HttpModel
   readonly #judge: FurtherDigests
   readonly #sizes = new Map<string, number>()

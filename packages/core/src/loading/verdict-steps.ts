@@ -6,6 +6,7 @@ import { modelUrl } from '../policy/model-url.ts'
 import type { CheckName, Verdict } from '../policy/verdict.ts'
 import { isHttpUrl } from '../source/http-source.ts'
 import { absolutePath } from '../environment.ts'
+import type { ServedFiles } from './served-files.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
 export function emptyVerdict(
@@ -99,6 +100,16 @@ export async function checkingEach<T>(
           }),
         ),
   )
+}
+
+/** Adds to what the verdict says of the isolation where files were put if not where they should have been, and why. */
+export function noteIsolation({ checks }: Verdict, { notes, used }: Pick<ServedFiles, 'notes' | 'used'>): void {
+  if (notes.length === 0) return
+  const instead = used.includes('memory') && used.length === 1 ? ['The runtime gets them from memory instead.'] : []
+  const check = checks.find(({ check }) => check === 'isolation')
+  const reason = [check?.reason ?? '', ...notes, ...instead].join(' ').trim()
+  if (check) check.reason = reason
+  else checks.push({ check: 'isolation', outcome: 'passed', reason })
 }
 
 /** Only a typed error leaves a load, with the verdict on it. */

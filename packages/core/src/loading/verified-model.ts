@@ -54,8 +54,15 @@ export class VerifiedModel<T = undefined> {
    * @throws {@link ModelSealError} what {@link read} and {@link place} throw
    */
   async stream(name: string): Promise<ReadableStream<Uint8Array>> {
-    if (this.#served.inMemory([name])) return new Blob([await this.read(name)]).stream()
-    return Readable.toWeb(createReadStream(await this.path(name))) as ReadableStream<Uint8Array>
+    if (!this.#served.inMemory([name])) {
+      try {
+        return Readable.toWeb(createReadStream(await this.path(name))) as ReadableStream<Uint8Array>
+      } catch (error) {
+        // There was no place for it, but there is memory.
+        if (!this.#served.inMemory([name])) throw error
+      }
+    }
+    return new Blob([await this.read(name)]).stream()
   }
 
   /**

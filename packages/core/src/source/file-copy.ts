@@ -56,7 +56,7 @@ async function writing<T>(name: string, work: () => Promise<T>): Promise<T> {
   } catch (cause) {
     throw new ModelSealError('COPY_FAILED', `The file ${shown(name)} cannot be copied (${errno(cause)}).`, {
       file: name,
-      hint: 'Check the room in the directory for temporary files (TMPDIR).',
+      hint: 'Free disk space in the directory for temporary files, or set TMPDIR to another one.',
       cause,
     })
   }

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { checkPrivate } from './ownership.ts'
-import { makePrivateDirectory, removePrivateDirectory } from './private-directory.ts'
+import { makePrivateDirectory } from './private-directory.ts'
 
 const ROOT = process.geteuid?.() === 0
 const STRANGER = 65_534
@@ -18,30 +18,30 @@ describe('a private directory', () => {
   test('has the mode 0700 whatever the umask', async () => {
     vi.stubEnv('TMPDIR', scratch())
     const umask = process.umask(0)
-    const path = await makePrivateDirectory().finally(() => process.umask(umask))
-    expect(lstatSync(path).mode & 0o7777).toBe(0o700)
-    await removePrivateDirectory(path)
-    expect(existsSync(path)).toBe(false)
+    const { files, remove } = await makePrivateDirectory().finally(() => process.umask(umask))
+    for (const path of [files, dirname(files)]) expect(lstatSync(path).mode & 0o7777).toBe(0o700)
+    await remove()
+    expect(existsSync(dirname(files))).toBe(false)
   })
 
   test('goes by its path without links, which nobody can lead elsewhere afterwards', async () => {
     const directory = scratch({ 'real/x': '' })
     symlinkSync('real', join(directory, 'link'))
     vi.stubEnv('TMPDIR', join(directory, 'link'))
-    const path = await makePrivateDirectory()
-    expect(dirname(path)).toBe(join(directory, 'real'))
-    await removePrivateDirectory(path)
+    const { files, remove } = await makePrivateDirectory()
+    expect(dirname(dirname(files))).toBe(join(directory, 'real'))
+    await remove()
   })
 
   test('stays where it is when the process goes elsewhere, though TMPDIR is relative', async () => {
     const directory = scratch({ 'tmp/x': '' })
     process.chdir(directory)
     vi.stubEnv('TMPDIR', 'tmp')
-    const path = await makePrivateDirectory()
+    const { files, remove } = await makePrivateDirectory()
     process.chdir('/')
-    expect(dirname(path)).toBe(join(directory, 'tmp'))
-    await removePrivateDirectory(path)
-    expect(existsSync(path)).toBe(false)
+    expect(dirname(dirname(files))).toBe(join(directory, 'tmp'))
+    await remove()
+    expect(existsSync(dirname(files))).toBe(false)
   })
 
   test.runIf(ROOT)('is not made in a directory of another user, sticky or not', async () => {

@@ -1,72 +1,95 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { removeAbandoned } from './abandoned.ts'
+import { keepBeyondProcess, removeWithProcess } from './departure.ts'
 import { checkPrivate } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 import { realPlace } from './real-path.ts'
+import { showLife, type SignOfLife } from './sign-of-life.ts'
 
-const remaining = new Set<string>()
-
-/**
- * Makes a directory that only this user can enter (mode 0700), below the one for temporary files.
- * It goes with {@link removePrivateDirectory}, at the latest when the process exits.
- *
- * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE`
- */
-export async function makePrivateDirectory(): Promise<string> {
-  const path = await makeDirectory()
-  try {
-    checkPrivate(path)
-  } catch (error) {
-    // Only while it is empty: who can exchange it could have put a directory of this user's here.
-    await rmdir(path).catch(() => {})
-    throw error
-  }
-  if (remaining.size === 0) process.on('exit', removeRemaining)
-  remaining.add(path)
-  return path
+/** A directory that only this user can enter. */
+export interface PrivateDirectory {
+  /** Absolute and without links: where files go. */
+  readonly files: string
+  /**
+   * Removes the directory with all that lies in it.
+   *
+   * @throws {@link ModelSealError} `COPY_FAILED` where something is left over
+   */
+  readonly remove: () => Promise<void>
 }
 
-async function makeDirectory(): Promise<string> {
+/** Begins the name of every private directory. */
+export const PREFIX = 'modelseal-'
+
+/**
+ * Makes a directory that only this user can enter (mode 0700). It goes when it is removed, and at the latest with the
+ * process: when that exits, or is ended by a signal that can be handled. What a process leaves that was killed, the
+ * next one removes that makes a directory in the same place.
+ *
+ * @param place in which it is made: a path. Default: the directory for temporary files
+ * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE`
+ */
+export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDirectory> {
+  const root = await makeDirectory(place)
+  try {
+    checkPrivate(root)
+  } catch (error) {
+    // Only while it is empty: who can exchange it could have put a directory of this user's here.
+    await rmdir(root).catch(() => {})
+    throw error
+  }
+  removeWithProcess(root)
+  let life: SignOfLife | undefined
+  try {
+    life = await showLife(root)
+    // Apart from the sign of life: a runtime is to find nothing but signed files.
+    const files = join(root, 'files')
+    mkdirSync(files, { mode: 0o700 })
+    // Beside whatever follows; a process that does not wait for it would rarely see its end.
+    const looking = removeAbandoned(dirname(root))
+    const remove = async () => {
+      await removePrivateDirectory(root, life)
+      await looking
+    }
+    return { files, remove }
+  } catch (cause) {
+    await removePrivateDirectory(root, life).catch(() => {})
+    throw notMade(place, cause)
+  }
+}
+
+async function makeDirectory(place: string): Promise<string> {
   try {
     // Its links are followed now and never again, and it stays what it is when the process goes elsewhere.
-    return await mkdtemp(join(realPlace(resolve(tmpdir())).path, 'modelseal-'))
+    return await mkdtemp(join(realPlace(resolve(place)).path, PREFIX))
   } catch (cause) {
-    throw new ModelSealError('COPY_FAILED', `No private directory can be made (${errno(cause)}).`, {
-      file: tmpdir(),
-      hint: 'Set TMPDIR to a directory that this user can write to.',
+    throw notMade(place, cause)
+  }
+}
+
+function notMade(place: string, cause: unknown): ModelSealError {
+  return new ModelSealError('COPY_FAILED', `Cannot make a private directory in ${shown(place)} (${errno(cause)}).`, {
+    file: place,
+    hint: 'Set TMPDIR to a directory that this user can write to.',
+    cause,
+  })
+}
+
+async function removePrivateDirectory(root: string, life: SignOfLife | undefined): Promise<void> {
+  try {
+    await rm(root, { recursive: true, force: true, maxRetries: 2 })
+  } catch (cause) {
+    throw new ModelSealError('COPY_FAILED', `Cannot remove the private directory ${shown(root)} (${errno(cause)}).`, {
+      file: root,
+      hint: 'Remove it by hand.',
       cause,
     })
   }
-}
-
-/** @throws {@link ModelSealError} `COPY_FAILED` where something is left over */
-export async function removePrivateDirectory(path: string): Promise<void> {
-  try {
-    await rm(path, { recursive: true, force: true, maxRetries: 2 })
-  } catch (cause) {
-    throw new ModelSealError(
-      'COPY_FAILED',
-      `The private directory ${shown(path)} cannot be removed (${errno(cause)}).`,
-      {
-        file: path,
-        hint: 'Remove it by hand.',
-        cause,
-      },
-    )
-  }
-  remaining.delete(path)
-  if (remaining.size === 0) process.off('exit', removeRemaining)
-}
-
-function removeRemaining(): void {
-  for (const path of remaining) {
-    try {
-      rmSync(path, { recursive: true, force: true })
-    } catch {
-      // The process is ending; nobody is left to tell.
-    }
-  }
+  // Last: while anything is left, nobody else may take it for abandoned.
+  life?.end()
+  keepBeyondProcess(root)
 }
