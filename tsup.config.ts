@@ -17,6 +17,8 @@ const entry = Object.fromEntries(
     'any-realm': 'src/any-realm.ts',
     environment: 'src/environment.ts',
     'find-policy': 'src/policy/find-policy.ts',
+    guard: 'src/loading/guard.ts',
+    judged: 'src/loading/judged.ts',
     main: 'src/main.ts',
     // The program carries the core, so it carries the core's worker, too.
     'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',

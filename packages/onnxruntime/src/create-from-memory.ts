@@ -20,12 +20,15 @@ export async function createFromMemory(
   options: Pick<OpenOptions, 'policy' | 'audit'>,
 ): Promise<InferenceSession> {
   const bytes = new Uint8Array(given)
-  const sessionOptions = checkedSessionOptions(givenSessionOptions)
+  const sessionOptions: unknown =
+    typeof givenSessionOptions === 'object' ? { ...givenSessionOptions } : givenSessionOptions
+  // Whether the bytes may be loaded at all comes before how.
   const { decision } = await judgeMemory(bytes, { ...options, format: 'onnx' })
+  const checked = checkedSessionOptions(sessionOptions)
   // Loaded unverified, it may be whatever it is: what it names is not found in the folder that does not exist.
   if (decision !== 'tolerated') checkSelfContained(bytes)
   const model = { bytes, format: formatOf(bytesInMemory(bytes)), externalData: [] }
-  return createSessionIn(ort, model, sessionOptionsFor(model, sessionOptions))
+  return createSessionIn(ort, model, sessionOptionsFor(model, checked))
 }
 
 function checkSelfContained(bytes: Uint8Array): void {

@@ -107,7 +107,8 @@ function checkModelSize(reader: ModelReader, entry: string): void {
   )
 }
 
-interface References {
+/** How a model is stored, and which files it needs. */
+export interface References {
   format: FileFormat
   locations: string[]
   elsewhere: boolean
@@ -115,7 +116,8 @@ interface References {
   needed: ReadonlyMap<string, number>
 }
 
-function referencesOf(source: ByteSource, entry: string): References {
+/** @throws {@link ModelSealError} `MODEL_FORMAT` */
+export function referencesOf(source: ByteSource, entry: string): References {
   const format = formatOf(source)
   if (format === 'ONNX') return { format, ...externalFiles(source, entry) }
   checkOrtModel(source, entry)

@@ -1,5 +1,6 @@
 import {
   ModelSealError,
+  openOptions,
   openVerifiedModel,
   shown,
   type ModelReader,
@@ -9,6 +10,8 @@ import {
 } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
 import { isAnyArrayBuffer, messageOf } from '@modelseal/core/any-realm'
+import { absolutePath } from '@modelseal/core/environment'
+import { installedGuard } from '@modelseal/core/guard'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData } from './runtime-version.ts'
 import { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
@@ -38,15 +41,58 @@ export async function createVerified(
   source: unknown,
   options: OpenOptions,
   givenSessionOptions: unknown,
-): Promise<{ session: InferenceSession; verdict: Verdict }> {
+): Promise<CreatedSession> {
   const { path, entry } = whereIs(source)
-  const sessionOptions = checkedSessionOptions(givenSessionOptions)
-  const model = await openVerifiedModel(path, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
+  const load: OnnxLoad = {
+    ort,
+    path: isUrl(path) ? path : absolutePath(path),
+    entry,
+    options: openOptions(options),
+    sessionOptions: checkedSessionOptions(givenSessionOptions),
+  }
+  const create = installedGuard()?.adapters['onnxruntime'] as ((load: OnnxLoad) => Promise<CreatedSession>) | undefined
+  return create ? create(load) : createOpened(load, openVerifiedModel)
+}
+
+export interface CreatedSession {
+  session: InferenceSession
+  verdict: Verdict
+}
+
+/** What is to be loaded, as it was when it was asked for. */
+export interface OnnxLoad {
+  ort: OnnxRuntime
+  /** Absolute, or a URL. */
+  path: string
+  /** The file in a directory, where the caller names it. */
+  entry?: string | undefined
+  options: OpenOptions
+  sessionOptions: unknown
+}
+
+/** Opens a model, as `openVerifiedModel` does. */
+export type Opening = <T>(
+  path: string,
+  options: OpenOptions,
+  gather: (reader: ModelReader) => Promise<T>,
+) => Promise<VerifiedModel<T>>
+
+/** As {@link createVerified}, for whoever has the model judged in another way. */
+export async function createOpened(
+  { ort, path, entry, options, sessionOptions: given }: OnnxLoad,
+  open: Opening,
+): Promise<CreatedSession> {
+  const sessionOptions = checkedSessionOptions(given)
+  const model = await open(path, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
   try {
     return { session: await createConfirmed(ort, path, model, sessionOptions), verdict: model.verdict }
   } finally {
     await model.close()
   }
+}
+
+function isUrl(path: string): boolean {
+  return /^https?:\/\//i.test(path)
 }
 
 /** A session of what was verified, which is released where a file changed meanwhile. */
@@ -58,7 +104,8 @@ async function createConfirmed(
 ): Promise<InferenceSession> {
   const { gathered, verdict } = model
   const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, options)).catch((cause: unknown) => {
-    throw withVerdict(runtimeFailed(path, cause), verdict)
+    // What stands before the runtime may refuse it in its own words.
+    throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(path, cause), verdict)
   })
   try {
     model.confirm()
@@ -122,7 +169,7 @@ function onlyModel(files: readonly string[]): string {
 /** Creates a session of what was verified. */
 export async function createSessionIn(
   { InferenceSession: sessions }: OnnxRuntime,
-  model: OnnxInMemory | PlacedOnnx,
+  model: Pick<OnnxInMemory, 'bytes'> | Pick<PlacedOnnx, 'path'>,
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   return await sessions.create(...(['path' in model ? model.path : model.bytes, options] as never[]))
@@ -142,6 +189,6 @@ function runtimeFailed(path: string, cause: unknown): ModelSealError {
 }
 
 function withVerdict(error: ModelSealError, verdict: Verdict): ModelSealError {
-  error.verdict = verdict
+  error.verdict ??= verdict
   return error
 }

@@ -31,18 +31,36 @@ export function checkedSessionOptions(given: unknown = {}): CheckedSessionOption
   return { ...options, extra }
 }
 
+/**
+ * As {@link checkedSessionOptions}, for options that may be those of {@link sessionOptionsFor}: what these say of the model
+ * is left out, and is said anew.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export function checkedAgain(given: unknown = {}): CheckedSessionOptions {
+  if (typeof given !== 'object' || given === null) return checkedSessionOptions(given)
+  const options: InferenceSession.SessionOptions = { ...given }
+  delete options.externalData
+  const extra = Object.entries({ ...options.extra }).filter(([name]) => name !== FORMAT && name !== FOLDER)
+  return checkedSessionOptions({ ...options, extra: Object.fromEntries(extra) })
+}
+
+/** onnxruntime_session_options_config_keys.h: what a model is taken as, and where a model from memory has its files. */
+const FORMAT = 'session.load_model_format'
+const FOLDER = 'session.model_external_initializers_file_folder_path'
+
 /** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */
 export function sessionOptionsFor(
   model: Pick<OnnxInMemory, 'format' | 'externalData'> | Pick<PlacedOnnx, 'format'>,
   options: CheckedSessionOptions,
 ): InferenceSession.SessionOptions {
   // Otherwise it goes by the ending of a path, and by the content of a buffer.
-  const extra: Record<string, string> = { ...options.extra, 'session.load_model_format': model.format }
+  const extra: Record<string, string> = { ...options.extra, [FORMAT]: model.format }
   if (!('externalData' in model)) return { ...options, extra }
   // A model from memory has its relative paths looked up in this folder, else in the working
   // directory. It does not exist, and nobody can guess its name to make it: what is not handed
   // over as verified bytes is not found.
-  extra['session.model_external_initializers_file_folder_path'] = join(tmpdir(), `modelseal-none-${randomUUID()}`)
+  extra[FOLDER] = join(tmpdir(), `modelseal-none-${randomUUID()}`)
   return { ...options, extra, externalData: model.externalData }
 }
 

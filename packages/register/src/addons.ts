@@ -1,5 +1,5 @@
 import { ModelSealError } from '@modelseal/core/errors'
-import { isCleared } from './clearance.ts'
+import { isCleared, isClearedData } from './clearance.ts'
 import { refuse } from './mode.ts'
 
 /**
@@ -39,10 +39,31 @@ function isOnnxRuntimeAddon(exports: unknown): exports is OnnxRuntimeAddon {
 function guardSessions(exports: OnnxRuntimeAddon): void {
   exports.InferenceSession = class InferenceSession extends exports.InferenceSession {
     override loadModel(...args: unknown[]): unknown {
-      if (!isCleared(args[0])) refuse('a session of onnxruntime-node', unguarded('onnxruntime-node'))
-      return super.loadModel(...args)
+      const given = args.map(withOwnData)
+      if (!isCleared(args[0]) || !given.every(hasClearedData))
+        refuse('a session of onnxruntime-node', unguarded('onnxruntime-node'))
+      return super.loadModel(...given)
     }
   }
+}
+
+interface ExternalData {
+  path: unknown
+  data: unknown
+}
+
+/** What the options say of weights in buffers, read once: what is looked at is what the runtime gets. */
+function withOwnData(argument: unknown): unknown {
+  if (typeof argument !== 'object' || argument === null || !('externalData' in argument)) return argument
+  const { externalData } = argument
+  if (!Array.isArray(externalData)) return { ...argument, externalData }
+  return { ...argument, externalData: externalData.map(({ path, data }: ExternalData) => ({ path, data })) }
+}
+
+function hasClearedData(argument: unknown): boolean {
+  const { externalData } = (argument ?? {}) as { externalData?: unknown }
+  if (externalData === undefined || externalData === null) return true
+  return Array.isArray(externalData) && externalData.every(({ data }: ExternalData) => isClearedData(data))
 }
 
 function isTensorFlowAddon(exports: unknown): exports is TensorFlowAddon {

@@ -1,28 +1,66 @@
 import type * as Core from '@modelseal/core'
-import type { ModelFormat, OpenOptions, WatchedPolicy } from '@modelseal/core'
-import { mode } from './mode.ts'
+import type { ModelFormat, ModelReader, OpenOptions, VerifiedModel, WatchedPolicy } from '@modelseal/core'
+import type { Judge } from '@modelseal/core/judged'
+import { HandedOutLoad } from './handed-out.ts'
+import { BY, mode } from './mode.ts'
+
+/** Whose policies a model is judged by, beside the one of this process. */
+export interface OpeningOptions {
+  /** Of the program, where it verifies the model itself. */
+  program?: OpenOptions
+  /** Whether other code gets what is handed out, before a runtime does. */
+  throughOthers?: boolean
+}
+
+/**
+ * Opens a model that the policy of this process lets pass. Where the program verifies the model itself, its own policy has to
+ * as well, within the same load.
+ */
+export function opening({ program, throughOthers = false }: OpeningOptions = {}) {
+  return async <T>(
+    path: string,
+    options: OpenOptions,
+    gather: (reader: ModelReader) => Promise<T>,
+  ): Promise<VerifiedModel<T>> => {
+    const [{ openOptions }, { openJudged }] = await Promise.all([
+      import('@modelseal/core'),
+      import('@modelseal/core/judged'),
+    ])
+    // Read once more, by this package's own copy: whoever calls may have given anything.
+    const load = { path, options: openOptions(options), gather }
+    const own: Judge = { by: BY, ...(await judging()) }
+    const handOuts = throughOthers ? new HandedOutLoad() : undefined
+    const model = await openJudged(load, program ? [openOptions(program), own] : [own], handOuts)
+    handOuts?.accept()
+    return model
+  }
+}
 
 /** What a load is judged by. */
 export type Judging = Pick<OpenOptions, 'policy' | 'audit'>
 
+export async function judging(): Promise<Judging> {
+  return { policy: await currentPolicy(await import('@modelseal/core')), audit: mode() === 'audit' }
+}
+
 /**
- * Loads a model by way of an adapter. In an audit, what the adapter refuses is loaded as the program asked for.
+ * Loads a model that the program wants to load by itself. In an audit, what is refused is loaded as the program asked for.
  *
  * @param model as messages and verdicts name it
  * @param plainly how the program would have loaded it
- * @throws {@link ModelSealError} what the adapter throws; in an audit revocations only
+ * @throws {@link ModelSealError} what judging throws; in an audit revocations only
  */
 export async function judged<T>(
   model: { path: string; format?: ModelFormat },
-  verified: (judging: Judging) => Promise<T>,
+  verified: () => Promise<T>,
   plainly: () => T | Promise<T>,
 ): Promise<T> {
-  const core = await import('@modelseal/core')
   try {
-    return await verified({ policy: await currentPolicy(core), audit: mode() === 'audit' })
+    return await verified()
   } catch (error) {
     if (mode() === 'enforce') throw error
-    core.tolerate(error, model)
+    const { tolerate } = await import('@modelseal/core')
+    tolerate(error, { ...model, by: BY })
     return await plainly()
   }
 }

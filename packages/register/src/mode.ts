@@ -9,6 +9,9 @@ const VARIABLE = 'MODELSEAL_MODE'
 /** `VERDICT_CHANNEL` of the core, which is not imported before the first model is loaded. */
 const VERDICT_CHANNEL = 'modelseal:verdict'
 
+/** Whom verdicts and messages name. */
+export const BY = '@modelseal/register'
+
 export type Mode = 'enforce' | 'audit'
 
 /**
@@ -29,8 +32,10 @@ export function mode(): Mode {
 /** Writes one line for each model that is loaded only because this is an audit. */
 export function reportTolerated(): void {
   subscribe(VERDICT_CHANNEL, (message) => {
-    const { decision, model, wouldRefuse } = message as Verdict
-    if (decision === 'tolerated' && wouldRefuse) report(`would refuse ${shown(model.path)}`, wouldRefuse)
+    const { by, decision, model, wouldRefuse } = message as Verdict
+    // The program's own policies may tolerate something, too: that is no matter of this audit.
+    const own = by === BY || model.path.startsWith('memory:')
+    if (own && decision === 'tolerated' && wouldRefuse) report(`would refuse ${shown(model.path)}`, wouldRefuse)
   })
 }
 

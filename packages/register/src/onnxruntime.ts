@@ -1,7 +1,9 @@
 import type { OnnxRuntime } from '@modelseal/onnxruntime/any-runtime'
 import { isAnyArrayBuffer, isUint8Array } from '@modelseal/core/any-realm'
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import { withClearance } from './clearance.ts'
-import { judged } from './judgement.ts'
+import { changed, checkPlaced, handedOut, placed, type HandedOutFile, type PlacedFile } from './handed-out.ts'
+import { judged, judging, opening } from './judgement.ts'
 import { placeOf } from './place.ts'
 
 /** The exports of onnxruntime-common, of whatever version. */
@@ -10,39 +12,152 @@ export interface OnnxRuntimeExports {
   env: OnnxRuntime['env']
 }
 
-const guarded = new WeakSet()
+type Create = OnnxRuntimeExports['InferenceSession']['create']
+
+/** Of each function that is guarded, the one that loads what was judged. */
+const behind = new WeakMap<object, Create>()
 
 /** In place: all who import the class have the same one. */
 export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports): void {
-  if (guarded.has(InferenceSession)) return
-  guarded.add(InferenceSession)
+  if (behind.has(InferenceSession.create)) return
   const original = InferenceSession.create.bind(InferenceSession)
-  const cleared = (...args: unknown[]) => withClearance(args[0], () => original(...args))
+  const cleared: Create = (...args) => withClearance(args[0], () => original(...args), dataIn(args))
   const ort = { InferenceSession: { create: cleared }, env } as OnnxRuntime
 
-  InferenceSession.create = async function create(...args: unknown[]): Promise<unknown> {
+  const create: Create = async (...args) => {
     const [source, ...rest] = args
     const place = typeof source === 'string' ? placeOf(source) : undefined
-    const adapter = await import('@modelseal/onnxruntime/any-runtime')
-    if (place) {
-      return judged(
-        { path: place.path, format: 'onnx' },
-        async (judging) => {
-          const { session } = await adapter.createVerified(ort, place.path, judging, withoutExternalData(args[1]))
-          return session
-        },
-        () => cleared(place.plain, ...rest),
-      )
-    }
+    const own = place && placed(place.path)
+    if (own) return createPlaced(ort, own, args[1])
+    if (place) return createByPath(ort, place.path, args[1], () => cleared(place.plain, ...rest))
     const given = bytesOf(args)
     // Not what the runtime takes: its own words tell best. It hands nothing over without clearance.
     if (!given) return original(...args)
+    const file = handedOut(given.bytes)
+    if (file) return createHandedOut(ort, file, given.options)
+    const adapter = await import('@modelseal/onnxruntime/any-runtime')
     return judged(
       { path: 'memory:', format: 'onnx' },
-      (judging) => adapter.createFromMemory(ort, given.bytes, given.options, judging),
+      async () => {
+        const created = adapter.createFromMemory(ort, given.bytes, given.options, await judging())
+        return created.catch((error: unknown) => {
+          throw isOfAdapter(given.options) ? ofOldAdapter(error) : error
+        })
+      },
       () => cleared(...args),
     )
   }
+  behind.set(create, cleared)
+  InferenceSession.create = create
+}
+
+/**
+ * The runtime that an adapter was given, for what was judged: straight into the runtime where it is one that is guarded.
+ * Where other code stands between, such as a function of the program, what comes out of it is looked at again.
+ */
+export function guardedOnnxRuntime({ InferenceSession, env }: OnnxRuntime): {
+  ort: OnnxRuntime
+  throughOthers: boolean
+} {
+  const given = InferenceSession.create
+  const cleared = behind.get(given)
+  const create = (cleared ?? given.bind(InferenceSession)) as OnnxRuntime['InferenceSession']['create']
+  return { ort: { InferenceSession: { create }, env }, throughOthers: !cleared }
+}
+
+async function createByPath(
+  ort: OnnxRuntime,
+  path: string,
+  options: unknown,
+  plainly: () => Promise<unknown>,
+): Promise<unknown> {
+  const adapter = await import('@modelseal/onnxruntime/any-runtime')
+  return judged(
+    { path, format: 'onnx' },
+    async () => {
+      const load = { ort, path, options: { format: 'onnx' as const }, sessionOptions: withoutExternalData(options) }
+      return (await adapter.createOpened(load, opening())).session
+    },
+    plainly,
+  )
+}
+
+/** A verified model in memory, which other code has had meanwhile: copied first, so that what is compared is what is loaded. */
+async function createHandedOut(ort: OnnxRuntime, file: HandedOutFile, options: unknown): Promise<unknown> {
+  const data = new Map(dataEntries(options))
+  const bytes = new Uint8Array(file.bytes)
+  const adapter = await import('@modelseal/onnxruntime/any-runtime')
+  const dataOf = async (name: string, location: string) => {
+    const given = data.get(location)
+    const known = given && handedOut(given)
+    if (!known || known.load !== file.load || known.name !== name) throw missingData(file.name, location)
+    return unchanged(known, new Uint8Array(known.bytes))
+  }
+  return adapter.createFromHandedOut(ort, { name: file.name, bytes: await unchanged(file, bytes), dataOf }, options)
+}
+
+/** @throws {@link ModelSealError} `FILE_CHANGED` */
+async function unchanged(
+  { name, content }: HandedOutFile,
+  copy: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { holds } = await import('@modelseal/core/judged')
+  if (await holds(copy, content)) return copy
+  throw changed(name)
+}
+
+async function createPlaced(ort: OnnxRuntime, file: PlacedFile, options: unknown): Promise<unknown> {
+  const adapter = await import('@modelseal/onnxruntime/any-runtime')
+  checkPlaced(file)
+  const model = { path: file.files.path(file.name), name: file.name, placed: file.names }
+  const session = await adapter.createFromPlaced(ort, model, options)
+  try {
+    checkPlaced(file)
+    return session
+  } catch (error) {
+    await session.release()
+    throw error
+  }
+}
+
+/** True for options that an adapter sets: one that did not find the guard, because it is older. */
+function isOfAdapter(options: unknown): boolean {
+  const { extra } = (options ?? {}) as { extra?: object }
+  return typeof extra === 'object' && 'session.load_model_format' in extra
+}
+
+function ofOldAdapter(error: unknown): unknown {
+  if (error instanceof ModelSealError && error.code === 'SOURCE_UNKNOWN')
+    error.message +=
+      ' Where @modelseal/onnxruntime loads the model, update it: @modelseal/register needs the same version.'
+  return error
+}
+
+/** What options say of weights in buffers. */
+function dataEntries(options: unknown): [string, Uint8Array][] {
+  const { externalData } = (options ?? {}) as { externalData?: unknown }
+  if (!Array.isArray(externalData)) return []
+  return externalData.flatMap((entry: unknown): [string, Uint8Array][] => {
+    const { path, data } = (entry ?? {}) as { path?: unknown; data?: unknown }
+    return typeof path === 'string' && isUint8Array(data) ? [[path, data]] : []
+  })
+}
+
+/** The options stand behind the bytes, or behind offset and length. */
+function dataIn(args: readonly unknown[]): Uint8Array[] {
+  return args.slice(1).flatMap((argument) => dataEntries(argument).map(([, data]) => data))
+}
+
+function missingData(file: string, location: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `The model ${shown(file)} has weights in ${shown(location)}, and they were not given as they were verified.`,
+    {
+      file: location,
+      expected: 'the buffer that was read together with the model',
+      hint: 'Load the model by its path.',
+    },
+  )
 }
 
 /** The adapter takes external data from the signed model, whatever the program would have handed over. */

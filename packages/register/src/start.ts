@@ -5,6 +5,7 @@ import { policyAtStart } from '@modelseal/core/find-policy'
 import { guardAddons } from './addons.ts'
 import { guardChildren, handedEnvironment } from './children.ts'
 import { guardEngines } from './engines.ts'
+import { guardAdapters } from './guard.ts'
 import { mode, reportTolerated } from './mode.ts'
 import { guardModules, isRuntime } from './modules.ts'
 import { guardThreads } from './threads.ts'
@@ -34,6 +35,7 @@ export function start(): void {
   guardModules()
   guardThreads()
   guardChildren()
+  guardAdapters()
   Object.defineProperty(globalThis, STARTED, { value: true })
 }
 

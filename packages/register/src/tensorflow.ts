@@ -1,8 +1,8 @@
 import type { ModelFormat } from '@modelseal/core'
 import { ModelSealError } from '@modelseal/core/errors'
-import type { TensorFlow } from '@modelseal/tfjs'
+import type { TensorFlow } from '@modelseal/tfjs/any-runtime'
 import { isCleared, underClearance, withClearance } from './clearance.ts'
-import { judged, type Judging } from './judgement.ts'
+import { judged, judging, opening } from './judgement.ts'
 import { refuse } from './mode.ts'
 import { placeOf } from './place.ts'
 
@@ -40,32 +40,86 @@ const FORMATS = {
   loadSavedModel: 'saved-model',
 } as const
 
-function verifiedLoader(name: keyof typeof FORMATS, original: Loader): Loader {
+type LoaderName = keyof typeof FORMATS
+
+/** Of each function that is guarded, the one that loads what was judged. */
+const behind = new WeakMap<object, Loader>()
+
+function verifiedLoader(name: LoaderName, original: Loader): Loader {
   const cleared: Loader = (...args) => withClearance(args[0], () => original(...args))
   const plainly = (args: unknown[]) => () => cleared(...args)
-  const tf = { [name]: cleared, node: { [name]: cleared } } as unknown as TensorFlow & SavedModels
+  const tf = { [name]: cleared, node: { [name]: cleared } } as unknown as TensorFlow
   const format: ModelFormat = FORMATS[name]
-  return async (...args) => {
+  const loader: Loader = async (...args) => {
     const [source, ...rest] = args
+    const judgedSource = sealedFor(name, source)
+    if (judgedSource) return cleared(judgedSource.source, ...rest)
     if (typeof source !== 'string')
-      return judged({ path: 'memory:', format }, (judging) => fromMemory(format, judging, plainly(args)), plainly(args))
+      return judged({ path: 'memory:', format }, () => fromMemory(format, plainly(args)), plainly(args))
     const { path, plain } = placeOf(source)
-    const { verified } = await import('@modelseal/tfjs')
+    const { loadOpened, tfLoad } = await import('@modelseal/tfjs/any-runtime')
     return judged(
       { path, format },
-      (judging) => verified(tf, judging)[name](...([path, ...rest] as never[])),
+      async () => (await loadOpened(tfLoad(tf, name, {}, [path, ...rest]), opening())).model,
       // Without a scheme, only routers of the program's own know what the name means.
       plainly([name !== 'loadSavedModel' && !source.includes('://') ? source : plain, ...rest]),
     )
   }
+  behind.set(loader, cleared)
+  return loader
 }
 
-type SavedModels = { node: { loadSavedModel: (...args: never[]) => Promise<unknown> } }
+/**
+ * The TensorFlow.js that an adapter was given, for what was judged: straight into its loaders where they are guarded. Where
+ * other code stands between, such as a function of the program, it gets something sealed, which a guarded loader opens.
+ */
+export function guardedTensorFlow({ loadGraphModel, loadLayersModel, io, node }: TensorFlow): TensorFlow {
+  const load = node?.loadSavedModel
+  return {
+    loadGraphModel: clearedLoader('loadGraphModel', loadGraphModel),
+    loadLayersModel: clearedLoader('loadLayersModel', loadLayersModel),
+    ...(io ? { io } : {}),
+    ...(load ? { node: { loadSavedModel: clearedLoader('loadSavedModel', load) } } : {}),
+  }
+}
+
+function clearedLoader(name: LoaderName, given: (...args: never[]) => Promise<unknown>): typeof given {
+  const cleared = behind.get(given)
+  if (cleared) return cleared as typeof given
+  return async (...[source, ...rest]: unknown[]) => {
+    const token = typeof source === 'string' ? source : sealedHandler()
+    sealed.set(token, { name, source })
+    try {
+      return await given(...([token, ...rest] as never[]))
+    } finally {
+      sealed.delete(token)
+    }
+  }
+}
+
+/** What was judged, by what other code has of it for the time of one call. */
+const sealed = new Map<unknown, { name: LoaderName; source: unknown }>()
+
+function sealedFor(name: LoaderName, source: unknown): { source: unknown } | undefined {
+  const found = sealed.get(source)
+  return found?.name === name ? found : undefined
+}
+
+/** An IOHandler that gives nothing away. */
+function sealedHandler(): object {
+  const load = () =>
+    Promise.reject(
+      new ModelSealError('RUNTIME_UNGUARDED', 'A verified model is loaded by something else than TensorFlow.js.', {
+        hint: 'Give @tensorflow/tfjs itself to the functions of @modelseal/tfjs.',
+      }),
+    )
+  return { load }
+}
 
 /** An IOHandler makes a model of whatever it likes. */
-async function fromMemory(format: ModelFormat, judging: Judging, plainly: () => unknown): Promise<unknown> {
+async function fromMemory(format: ModelFormat, plainly: () => unknown): Promise<unknown> {
   const { judgeMemory } = await import('@modelseal/core')
-  await judgeMemory(undefined, { ...judging, format })
+  await judgeMemory(undefined, { ...(await judging()), format })
   return await plainly()
 }
 

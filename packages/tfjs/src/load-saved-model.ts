@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { ModelSealError, openVerifiedModel, shown, type ModelReader, type OpenOptions } from '@modelseal/core'
-import { modelPlace } from './model-place.ts'
-import { runtimeFailed, type TensorFlow } from './open-artifacts.ts'
+import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { runtimeFailed } from './open-artifacts.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
+import type { LoadedByTf, Opening, TfLoad } from './tf-load.ts'
 
 const GRAPH = 'saved_model.pb'
 /** A graph in several parts, which TensorFlow may prefer: its assets are not read here. */
@@ -12,15 +12,9 @@ const SPLIT_GRAPH = 'saved_model.cpb'
  * Verifies a SavedModel and has tfjs-node load it from private copies of its signed files, which are
  * removed again: TensorFlow takes a directory, and reads the variables and assets in it by itself.
  *
- * @param further the arguments behind the path
  * @throws {@link ModelSealError} see {@link verified}
  */
-export async function loadSavedModel(
-  tf: TensorFlow,
-  source: unknown,
-  options: OpenOptions,
-  further: readonly unknown[],
-): Promise<unknown> {
+export async function loadSavedModel({ tf, path, options, further }: TfLoad, open: Opening): Promise<LoadedByTf> {
   const load = tf.node?.loadSavedModel
   if (!load) {
     throw new ModelSealError('INVALID_ARGUMENT', 'This TensorFlow.js cannot load a SavedModel.', {
@@ -28,17 +22,16 @@ export async function loadSavedModel(
       hint: 'Give tfjs-node to verified(), or convert the model to a graph model.',
     })
   }
-  const { path } = modelPlace(source, tf)
   const { isolation = 'auto' } = options
-  const placed = { ...options, format: 'saved-model', isolation: isolation === 'auto' ? 'copy' : isolation } as const
-  const model = await openVerifiedModel(path, placed, place)
+  const placed = { ...options, isolation: isolation === 'auto' ? ('copy' as const) : isolation }
+  const model = await open(path, placed, place)
   try {
     const { gathered, verdict } = model
     const loaded = await load(...([gathered, ...further] as never[])).catch((cause: unknown) => {
       throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
     })
     model.confirm()
-    return loaded
+    return { model: loaded, verdict }
   } finally {
     await model.close()
   }

@@ -1,5 +1,6 @@
 import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
-import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
+import type { TensorFlow } from './open-artifacts.ts'
+import { loadByTf } from './tf-load.ts'
 
 export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
   /** Handed to tf's own loader; options that would redirect loading are refused. */
@@ -38,8 +39,5 @@ export async function loadVerifiedModel<T extends TensorFlow>(
   options?: LoadOptions<T>,
 ): Promise<LoadedModel<T>> {
   const { load, ...open } = loadOptions(options, ['load'])
-  const opened = await openArtifacts(tf, path, open, load)
-  const { format } = opened.gathered
-  const model = await handOver(tf, format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel', opened, [])
-  return { format, model, verdict: opened.verdict } as LoadedModel<T>
+  return (await loadByTf(tf, undefined, open, [path, load])) as LoadedModel<T>
 }

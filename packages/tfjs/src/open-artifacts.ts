@@ -1,17 +1,8 @@
-import {
-  ModelSealError,
-  openVerifiedModel,
-  referencedName,
-  shown,
-  type ModelReader,
-  type OpenOptions,
-  type Verdict,
-} from '@modelseal/core'
-import { absolutePath } from '@modelseal/core/environment'
+import { ModelSealError, referencedName, shown, type ModelReader, type Verdict } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
 import { messageOf } from '@modelseal/core/any-realm'
 import { claimedFormat } from './claimed-format.ts'
-import { checkedLoadOptions, withRequest } from './load-options.ts'
+import { withRequest } from './load-options.ts'
 import {
   checkModelJsonSize,
   checkWeightSizes,
@@ -19,7 +10,7 @@ import {
   parseModelJson,
   type ModelFormat,
 } from './model-json.ts'
-import { modelPlace } from './model-place.ts'
+import type { Opening, TfLoad } from './tf-load.ts'
 import { FractionReport } from './fraction-report.ts'
 
 /** What this package uses of `@tensorflow/tfjs` or `@tensorflow/tfjs-node`. */
@@ -51,19 +42,14 @@ export interface OpenedArtifacts {
  * @throws {@link ModelSealError} see {@link verified}
  */
 export async function openArtifacts(
-  tf: TensorFlow,
-  source: unknown,
-  given: OpenOptions,
-  givenLoadOptions: unknown,
+  { path, options: given, loadOptions }: TfLoad,
+  open: Opening,
 ): Promise<OpenedArtifacts> {
-  const { path: named, handlerOptions } = modelPlace(source, tf)
-  const path = /^https?:/i.test(named) ? named : absolutePath(named)
-  const loadOptions = checkedLoadOptions(merged(handlerOptions, givenLoadOptions), path)
   const options = withRequest(given, loadOptions)
   const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(path)) }
   const format = options.format ?? either
   const report = new FractionReport(options.onProgress, loadOptions.onProgress)
-  const model = await openVerifiedModel(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
+  const model = await open(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
     gather(reader, report),
   )
   // All that tf gets is in memory.
@@ -74,12 +60,6 @@ export async function openArtifacts(
     gathered: model.gathered,
     loadOptions: loadOptions.tf,
   }
-}
-
-/** A handler has options of its own. */
-function merged(ofHandler: unknown, ofCall: unknown): unknown {
-  if (typeof ofHandler !== 'object' || (typeof ofCall !== 'object' && ofCall !== undefined)) return ofCall
-  return { ...ofHandler, ...ofCall }
 }
 
 /** @throws {@link ModelSealError} `RUNTIME_FAILED` */
@@ -152,6 +132,11 @@ function modelJsonAmong(files: readonly string[]): string {
 }
 
 export function runtimeFailed(path: string, loader: string, verdict: Verdict, cause: unknown): ModelSealError {
+  if (cause instanceof ModelSealError) {
+    // What stands before the runtime may refuse it in its own words.
+    cause.verdict ??= verdict
+    return cause
+  }
   const error = new ModelSealError(
     'RUNTIME_FAILED',
     `The model ${shown(path)} was verified, but TensorFlow.js does not load it (${loader}).`,

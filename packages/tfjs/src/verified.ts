@@ -1,6 +1,6 @@
 import { openOptions, type OpenOptions } from '@modelseal/core'
-import { loadSavedModel } from './load-saved-model.ts'
-import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
+import type { TensorFlow } from './open-artifacts.ts'
+import { loadByTf, type TfLoad } from './tf-load.ts'
 
 /** tf's own loaders, by their types; of a SavedModel only where tf is tfjs-node. */
 export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | 'loadLayersModel'> &
@@ -36,19 +36,14 @@ export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | '
 export function verified<T extends TensorFlow>(tf: T, given?: OpenOptions): VerifiedLoaders<T> {
   const options = openOptions(given)
   const loader =
-    (name: 'loadGraphModel' | 'loadLayersModel') =>
-    async (source: unknown, loadOptions?: unknown, ...further: unknown[]) => {
-      const model = await openArtifacts(tf, source, { ...options, format: FORMATS[name] }, loadOptions)
-      return await handOver(tf, name, model, further)
-    }
+    (name: TfLoad['loader']) =>
+    async (...args: unknown[]) =>
+      (await loadByTf(tf, name, options, args)).model
   const loaders = {
     loadGraphModel: loader('loadGraphModel'),
     loadLayersModel: loader('loadLayersModel'),
-    loadSavedModel: (source: unknown, ...further: unknown[]) => loadSavedModel(tf, source, options, further),
+    loadSavedModel: loader('loadSavedModel'),
   }
   // They take and give what tf's own do, whatever its version.
   return loaders as unknown as VerifiedLoaders<T>
 }
-
-/** For rules of the policy that match by format. */
-const FORMATS = { loadGraphModel: 'tfjs-graph', loadLayersModel: 'tfjs-layers' } as const

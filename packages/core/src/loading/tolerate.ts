@@ -16,11 +16,20 @@ export function holdsInAudit({ code }: ModelSealError): boolean {
  *
  * @throws {@link ModelSealError} the error itself, where it refuses in every mode
  */
-export function tolerate(error: unknown, model: { path: string; format?: ModelFormat | undefined }): Verdict {
+export function tolerate(
+  error: unknown,
+  model: { path: string; format?: ModelFormat | undefined; by?: string },
+): Verdict {
   if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
   const judged = error.verdict ? { ...(error.verdict as Verdict) } : emptyVerdict(model.path, model)
   delete judged.error
-  const verdict: Verdict = { wouldRefuse: error.toJSON(), ...judged, decision: 'tolerated' }
+  const { by } = model
+  const verdict: Verdict = {
+    wouldRefuse: error.toJSON(),
+    ...judged,
+    ...(by === undefined ? {} : { by }),
+    decision: 'tolerated',
+  }
   publishVerdict(verdict)
   return verdict
 }

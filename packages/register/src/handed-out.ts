@@ -1,0 +1,107 @@
+import { lstatSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { PlacedFiles, Verdict } from '@modelseal/core'
+import type { HandedOut, HandOuts } from '@modelseal/core/judged'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+
+/**
+ * What loads that this process let pass have handed out to other code, such as Transformers.js or the program itself. A
+ * runtime takes it back by the very buffer or path, if it still is what was handed out.
+ */
+const buffers = new WeakMap<ArrayBufferLike, HandedOutFile>()
+const places = new Map<string, PlacedFile>()
+
+/** A file in a buffer of its own. */
+export interface HandedOutFile extends HandedOut {
+  load: HandedOutLoad
+}
+
+/** A file below a directory that only this user can enter. */
+export interface PlacedFile {
+  name: string
+  /** All that was placed together with it. */
+  names: ReadonlySet<string>
+  files: PlacedFiles
+  verdict: Verdict
+  load: HandedOutLoad
+  /** State of each of them, as a text. */
+  states: ReadonlyMap<string, string>
+}
+
+/** The hand-outs of one load. They count once the load is over, and the model accepted. */
+export class HandedOutLoad implements HandOuts {
+  #accepted = false
+  readonly #paths: string[] = []
+
+  get accepted(): boolean {
+    return this.#accepted
+  }
+
+  accept(): void {
+    this.#accepted = true
+  }
+
+  read(file: HandedOut): void {
+    buffers.set(file.bytes.buffer, { ...file, load: this })
+  }
+
+  placed(files: PlacedFiles, names: readonly string[], verdict: Verdict): void {
+    // What an unverified load leaves where it lies is judged by its path, as any other file.
+    if (files.isolation === 'none' || verdict.model.format !== 'onnx') return
+    const states = new Map(names.map((name) => [name, stateOf(files.path(name))]))
+    for (const name of names) {
+      const path = files.path(name)
+      this.#paths.push(path)
+      places.set(path, { name, names: new Set(names), files, verdict, load: this, states })
+    }
+  }
+
+  over(): void {
+    for (const path of this.#paths.splice(0)) places.delete(path)
+  }
+}
+
+/** The ONNX model that this buffer was handed out as, by a load that let it pass. */
+export function handedOut(bytes: Uint8Array): HandedOutFile | undefined {
+  const file = buffers.get(bytes.buffer)
+  const isWhole = file?.bytes.byteOffset === bytes.byteOffset && file.bytes.byteLength === bytes.byteLength
+  return file && isWhole && isOnnx(file) ? file : undefined
+}
+
+/** The same for a path. */
+export function placed(path: string): PlacedFile | undefined {
+  const file = places.get(path)
+  return file && isOnnx(file) ? file : undefined
+}
+
+/** A rule may have been chosen for the format: only a load of ONNX hands out ONNX models. */
+function isOnnx({ load, verdict }: { load: HandedOutLoad; verdict: Verdict }): boolean {
+  return load.accepted && verdict.model.format === 'onnx'
+}
+
+/** @throws {@link ModelSealError} `FILE_CHANGED` */
+export function checkPlaced({ names, files, states }: PlacedFile): void {
+  for (const name of names) {
+    if (stateOf(files.path(name)) === states.get(name)) continue
+    throw changed(files.path(name))
+  }
+}
+
+export function changed(file: string): ModelSealError {
+  return new ModelSealError('FILE_CHANGED', `Cannot load ${shown(file)}: it changed after it was verified.`, {
+    file,
+    expected: 'the bytes that were verified',
+    hint: 'Hand the verified bytes or paths to the runtime as they are.',
+  })
+}
+
+/** Of the file and of the link to it, where it is one. The time of the last change of state is left out: links change it. */
+function stateOf(path: string): string {
+  try {
+    const link = lstatSync(path, { bigint: true })
+    const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true })
+    return [dirname(path), link.dev, link.ino, dev, ino, size, mtimeNs].join()
+  } catch {
+    return 'none'
+  }
+}

@@ -1,0 +1,103 @@
+import {
+  openOptions,
+  openVerifiedModel,
+  type ModelReader,
+  type OpenOptions,
+  type Verdict,
+  type VerifiedModel,
+} from '@modelseal/core'
+import { absolutePath } from '@modelseal/core/environment'
+import { installedGuard } from '@modelseal/core/guard'
+import { checkedLoadOptions, type CheckedLoadOptions } from './load-options.ts'
+import { loadSavedModel } from './load-saved-model.ts'
+import type { ModelFormat } from './model-json.ts'
+import { modelPlace } from './model-place.ts'
+import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
+
+/** What is to be loaded, as it was when it was asked for. */
+export interface TfLoad {
+  tf: TensorFlow
+  /** Undefined for the one of the first two that `model.json` asks for. */
+  loader: 'loadGraphModel' | 'loadLayersModel' | 'loadSavedModel' | undefined
+  /** Absolute, or a URL. */
+  path: string
+  options: OpenOptions
+  loadOptions: CheckedLoadOptions
+  /** Arguments behind the load options; behind the path, for a SavedModel. */
+  further: readonly unknown[]
+}
+
+export interface LoadedByTf {
+  model: unknown
+  verdict: Verdict
+  /** Of a model with a `model.json`. */
+  format?: ModelFormat
+}
+
+/** Opens a model, as `openVerifiedModel` does. */
+export type Opening = <T>(
+  path: string,
+  options: OpenOptions,
+  gather: (reader: ModelReader) => Promise<T>,
+) => Promise<VerifiedModel<T>>
+
+/**
+ * Verifies a model, and has tf load what was verified.
+ *
+ * @param args what tf's own loader would be called with
+ * @throws {@link ModelSealError} see `verified`
+ */
+export async function loadByTf(
+  tf: TensorFlow,
+  loader: TfLoad['loader'],
+  options: OpenOptions,
+  args: readonly unknown[],
+): Promise<LoadedByTf> {
+  const load = tfLoad(tf, loader, options, args)
+  const guarded = installedGuard()?.adapters['tfjs'] as ((load: TfLoad) => Promise<LoadedByTf>) | undefined
+  return guarded ? guarded(load) : loadOpened(load, openVerifiedModel)
+}
+
+/** Reads the arguments of a load at once. */
+export function tfLoad(
+  tf: TensorFlow,
+  loader: TfLoad['loader'],
+  options: OpenOptions,
+  [source, ...rest]: readonly unknown[],
+): TfLoad {
+  const { path: named, handlerOptions } = modelPlace(source, tf)
+  const path = /^https?:/i.test(named) ? named : absolutePath(named)
+  const read = { tf, loader, path, options: openOptions(options) }
+  if (loader === 'loadSavedModel') return { ...read, loadOptions: { tf: {} }, further: rest }
+  const [given, ...further] = rest
+  return { ...read, loadOptions: checkedLoadOptions(merged(handlerOptions, given), path), further }
+}
+
+/** As {@link loadByTf}, for whoever has the model judged in another way. */
+export async function loadOpened(given: TfLoad, open: Opening): Promise<LoadedByTf> {
+  const { tf, loader, further } = given
+  const load = { ...given, options: { ...given.options, ...formatOf(loader) } }
+  if (loader === 'loadSavedModel') return loadSavedModel(load, open)
+  const opened = await openArtifacts(load, open)
+  const { verdict } = opened
+  const { format } = opened.gathered
+  const own = loader ?? (format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel')
+  return { model: await handOver(tf, own, opened, further), verdict, format }
+}
+
+/** For rules of the policy that match by format. */
+const FORMATS = {
+  loadGraphModel: 'tfjs-graph',
+  loadLayersModel: 'tfjs-layers',
+  loadSavedModel: 'saved-model',
+} as const
+
+function formatOf(loader: TfLoad['loader']): Pick<OpenOptions, 'format'> {
+  return loader === undefined ? {} : { format: FORMATS[loader] }
+}
+
+/** A handler has options of its own. */
+function merged(ofHandler: unknown, ofCall: unknown): unknown {
+  if (typeof ofHandler !== 'object' || (typeof ofCall !== 'object' && ofCall !== undefined)) return ofCall
+  return { ...ofHandler, ...ofCall }
+}

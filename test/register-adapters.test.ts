@@ -1,0 +1,253 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addingModel, floats } from './onnx-models.ts'
+import { blazeFace, copyOf, flipBit, Workspace } from './signed-models.ts'
+import { embeddingOfHello, tinyModel } from './transformers-models.ts'
+
+const PROGRAM = resolve(import.meta.dirname, 'register/adapters.mjs')
+
+let workspace: Workspace
+let adding: string
+let unsigned: string
+let tampered: string
+let blaze: string
+let tiny: string
+let strict: string
+
+beforeAll(async () => {
+  workspace = new Workspace()
+  const files = { 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) }
+  adding = join(await workspace.sign('adding', files), 'model.onnx')
+  unsigned = join(workspace.write('unsigned', { ...files, 'w.bin': floats(100, 200) }), 'model.onnx')
+  const copy = copyOf(join(workspace.path, 'models/adding'), 'tampered')
+  flipBit(join(copy, 'w.bin'))
+  tampered = join(copy, 'model.onnx')
+  blaze = join(await workspace.sign('blazeface', blazeFace()), 'model.json')
+  tiny = await workspace.sign('tiny', tinyModel({ mark: 7 }))
+  // The key of somebody who signed nothing.
+  const other = new Workspace()
+  writeFileSync(join(workspace.path, 'other.pub'), readFileSync(join(other.path, 'release.pub')))
+  other[Symbol.dispose]()
+  strict = policyFile('strict.yaml', readFileSync(workspace.policy, 'utf8').replace('release.pub', 'other.pub'))
+})
+afterAll(() => workspace[Symbol.dispose]())
+
+function policyFile(name: string, text: string): string {
+  const path = join(workspace.path, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const skipping = () =>
+  policyFile(
+    'skipping.yaml',
+    'version: 1\nrules: [{ name: all, match: { path: "models/**" }, mode: skip, reason: a test }]',
+  )
+const auditing = () => policyFile('auditing.yaml', `${readFileSync(strict, 'utf8')}\n    mode: audit\n`)
+
+interface Job {
+  how: string
+  model: string
+  /** Another model, which the program tries to load in its place. */
+  other?: string
+  /** Of the adapter. */
+  options?: Record<string, unknown>
+}
+
+interface Outcome {
+  loaded?: string
+  refused?: string
+  by?: string
+  verdicts: [by: string, decision: string, bytes: number][]
+}
+
+/** Has one process do all of it, one after the other. */
+function runAll(jobs: Job[], env: Record<string, string> = {}, node = ['--import', '@modelseal/register']) {
+  const inherited = { ...process.env }
+  delete inherited['NODE_OPTIONS']
+  const withOptions = jobs.map((job) => ({ options: { policy: workspace.policy }, other: unsigned, ...job }))
+  const { stdout, stderr } = spawnSync(process.execPath, [...node, PROGRAM], {
+    encoding: 'utf8',
+    cwd: import.meta.dirname,
+    env: { ...inherited, MODELSEAL_POLICY: workspace.policy, ...env, JOBS: JSON.stringify(withOptions) },
+  })
+  const outcomes = stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Outcome)
+  return { outcomes, stderr }
+}
+
+/** The outcomes by what was done, without verdicts. */
+function briefly(jobs: Job[], { outcomes }: { outcomes: Outcome[] }) {
+  return Object.fromEntries(jobs.map(({ how }, index) => [how, outcomes[index]?.loaded ?? outcomes[index]?.refused]))
+}
+
+const BY = '@modelseal/register'
+const ONNX = ['onnx loadVerifiedModel', 'onnx CommonJS', 'onnx createSession', 'onnx verified', 'onnx entry']
+const TFJS = ['tfjs loadVerifiedModel', 'tfjs verified']
+const isolated = (isolation: string) => ({ policy: workspace.policy, isolation })
+
+const everyWay = (): Job[] => [
+  ...[...ONNX, 'core read', 'core place', 'onnx wrapped'].map((how) => ({ how, model: adding })),
+  ...[...TFJS, 'tfjs wrapped'].map((how) => ({ how, model: blaze })),
+  { how: 'transformers', model: tiny },
+]
+
+/** Without the one that is judged by the policy of the process alone, as its own. */
+const withPolicyOfItsOwn = () => everyWay().filter(({ how }) => how !== 'onnx createSession')
+
+describe('a program that verifies its models itself', () => {
+  test('loads them as it does without @modelseal/register, and nothing is hashed twice', () => {
+    const jobs = everyWay()
+    const plain = runAll(jobs, {}, [])
+    const guarded = runAll(jobs)
+    expect(plain.outcomes.map(({ loaded }) => loaded)).not.toContain(undefined)
+    expect(briefly(jobs, guarded)).toEqual(briefly(jobs, plain))
+    expect(guarded.stderr).toBe('')
+    for (const [index, { verdicts }] of guarded.outcomes.entries()) {
+      const [[, , bytes] = []] = plain.outcomes[index]?.verdicts ?? []
+      expect(verdicts).toEqual([
+        ['program', 'accepted', bytes],
+        [BY, 'accepted', 0],
+      ])
+    }
+  })
+
+  test('loads them under every isolation', () => {
+    const jobs = ['memory', 'copy', 'in-place'].flatMap((isolation) => [
+      { how: 'onnx loadVerifiedModel', model: adding, options: isolated(isolation) },
+      { how: 'onnx wrapped', model: adding, options: isolated(isolation) },
+      { how: 'transformers', model: tiny, options: isolated(isolation) },
+    ])
+    const hello = embeddingOfHello(7).flat().join()
+    const each = ['11,22', '11,22', hello]
+    expect(runAll(jobs).outcomes.map(({ loaded }) => loaded)).toEqual([...each, ...each, ...each])
+  })
+})
+
+describe('its loads are judged by the policy of the process as well', () => {
+  const refusedBy = (by: string, refused = 'SIGNER_NOT_TRUSTED') => ({
+    refused,
+    by,
+    verdicts: [[by === BY ? BY : 'program', 'refused', 0]],
+  })
+
+  test('in every way of loading', () => {
+    const jobs = withPolicyOfItsOwn()
+    const { outcomes } = runAll(jobs, { MODELSEAL_POLICY: strict })
+    expect(outcomes).toEqual(jobs.map(() => refusedBy(BY)))
+  })
+
+  test('whatever its own policy is', () => {
+    const loose = [{ policy: skipping() }, { policy: auditing() }, { policy: workspace.policy, audit: true }]
+    const jobs = loose.flatMap((options) => [
+      { how: 'onnx loadVerifiedModel', model: adding, options },
+      { how: 'tfjs verified', model: blaze, options },
+      { how: 'transformers', model: tiny, options },
+    ])
+    expect(runAll(jobs, { MODELSEAL_POLICY: strict }).outcomes).toEqual(jobs.map(() => refusedBy(BY)))
+    const changed = loose.map((options) => ({ how: 'onnx loadVerifiedModel', model: tampered, options }))
+    expect(runAll(changed).outcomes).toMatchObject(changed.map(() => ({ refused: 'FILE_MISMATCH', by: BY })))
+  })
+
+  test.each([
+    ['accepts', () => ({})],
+    ['only audits', () => ({ MODELSEAL_MODE: 'audit' })],
+    ['skips', () => ({ MODELSEAL_POLICY: skipping() })],
+  ])('and its own policy holds where that of the process %s', (_, env) => {
+    const jobs = withPolicyOfItsOwn().map((job) => ({ ...job, options: { policy: strict } }))
+    const { outcomes, stderr } = runAll(jobs, env())
+    expect(outcomes).toEqual(jobs.map(() => refusedBy('the program')))
+    expect(stderr).toBe('')
+  })
+
+  test('and MODELSEAL_MODE=audit tolerates what only the policy of the process refuses', () => {
+    const jobs = withPolicyOfItsOwn()
+    const { outcomes, stderr } = runAll(jobs, { MODELSEAL_MODE: 'audit', MODELSEAL_POLICY: strict })
+    for (const { loaded, verdicts } of outcomes) {
+      expect(loaded).toBeDefined()
+      expect(verdicts).toEqual([
+        ['program', 'accepted', expect.any(Number)],
+        [BY, 'tolerated', 0],
+      ])
+    }
+    const lines = stderr.trimEnd().split('\n')
+    expect(lines).toHaveLength(jobs.length)
+    for (const line of lines) expect(line).toMatch(/^modelseal: audit: would refuse ".*": SIGNER_NOT_TRUSTED: /)
+  })
+
+  test('and MODELSEAL_MODE=audit says nothing of what the program tolerates by itself', () => {
+    const options = { policy: auditing() }
+    const { outcomes, stderr } = runAll([{ how: 'onnx verified', model: adding, options }], { MODELSEAL_MODE: 'audit' })
+    expect(outcomes).toMatchObject([{ loaded: '11,22' }])
+    expect(stderr).toBe('')
+  })
+
+  test.each(['enforce', 'audit'])('and what it revokes is refused, in the mode %s', (mode) => {
+    const digest = createHash('sha256').update(floats(10, 20)).digest('hex')
+    const revoked = `revoked: { fileDigests: ["${digest}"] }`
+    const policy = policyFile('revoking.yaml', `${readFileSync(workspace.policy, 'utf8')}\n${revoked}`)
+    const jobs = [{ policy: workspace.policy }, { policy: skipping() }].map((options) => ({
+      how: 'onnx loadVerifiedModel',
+      model: adding,
+      options,
+    }))
+    const { outcomes } = runAll(jobs, { MODELSEAL_POLICY: policy, MODELSEAL_MODE: mode })
+    expect(outcomes).toMatchObject(jobs.map(() => ({ refused: 'FILE_REVOKED', by: BY })))
+  })
+
+  test('also bytes that it judged itself', () => {
+    const rule = 'rules: [{ name: any, match: { memory: any }, mode: skip, reason: a test }]'
+    const options = { policy: policyFile('memory.yaml', `version: 1\n${rule}`) }
+    expect(runAll([{ how: 'core memory', model: adding, options }]).outcomes).toMatchObject([
+      { refused: 'SOURCE_UNKNOWN' },
+    ])
+  })
+})
+
+describe('a runtime takes from such a load what was verified, and nothing else', () => {
+  test('where the program has it in memory', () => {
+    const expected = {
+      'onnx wrapped, changing the model later': '11,22',
+      'onnx wrapped, changing the model': 'FILE_CHANGED',
+      'onnx wrapped, changing the weights': 'FILE_CHANGED',
+      'onnx wrapped, with other weights': 'FILE_NOT_SIGNED',
+      'onnx wrapped, with the model as its weights': 'FILE_NOT_SIGNED',
+      'onnx wrapped, without weights': 'FILE_NOT_SIGNED',
+      'onnx wrapped, with another model': 'BUNDLE_NOT_FOUND',
+      'onnx wrapped, with another model beside': 'BUNDLE_NOT_FOUND',
+      'core read before it is over': 'SOURCE_UNKNOWN',
+      'core read, of another format': 'SOURCE_UNKNOWN',
+      'a fake guard': 'BUNDLE_NOT_FOUND',
+      'an older adapter': 'SOURCE_UNKNOWN',
+    }
+    const jobs = Object.keys(expected).map((how) => ({ how, model: adding, options: isolated('memory') }))
+    expect(briefly(jobs, runAll(jobs))).toEqual(expected)
+  })
+
+  test('where the program has it by its path', () => {
+    const how = 'onnx wrapped, with another file in the place'
+    const jobs = ['copy', 'in-place'].map((isolation) => ({ how, model: adding, options: isolated(isolation) }))
+    expect(runAll(jobs).outcomes).toMatchObject([{ refused: 'FILE_CHANGED' }, { refused: 'FILE_CHANGED' }])
+  })
+
+  test('where TensorFlow.js gets it by way of the program, or Transformers.js', () => {
+    const expected = {
+      'tfjs wrapped, with another model': 'MODEL_NOT_FOUND',
+      'tfjs wrapped, with another handler': 'SOURCE_UNKNOWN',
+      'tfjs wrapped, with another loader': 'SOURCE_UNKNOWN',
+      'transformers wrapped, changing the model': 'FILE_CHANGED',
+    }
+    const jobs = Object.keys(expected).map((how) => ({
+      how,
+      model: how.startsWith('tfjs') ? blaze : tiny,
+      other: join(workspace.path, 'models/none/model.json'),
+      options: isolated('memory'),
+    }))
+    expect(briefly(jobs, runAll(jobs))).toEqual(expected)
+  })
+})
