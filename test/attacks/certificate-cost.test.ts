@@ -14,7 +14,9 @@ import { hugeDsaKey, NULL, resigned } from '../../packages/core/src/bundle/test-
 import { parseTimestamp } from '../../packages/core/src/bundle/timestamp.ts'
 import { judgeModel } from '../../packages/core/src/loading/judge-model.ts'
 import { TestSite } from '../../packages/core/src/loading/test-site.ts'
+import { parsed, TestSigstore } from '../../packages/core/src/testing/sigstore.ts'
 import { validateChain } from '../../packages/core/src/verification/chain.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
 
 // What certificates that nobody vouches for can cost before they are refused.
 
@@ -152,6 +154,43 @@ it('a timestamp with object identifiers of 50 KB is refused before they are read
     found: expect.stringContaining('object identifiers') as string,
   })
   expect(await shortestOf(3, read)).toBeLessThan(MOST_MS)
+})
+
+describe('a keyless bundle with more values than any real one, as many as fit,', () => {
+  const NULLS = Buffer.alloc(60_000, Buffer.from([5, 0]))
+  const inSequence = Buffer.from(new asn1js.Sequence({ value: [new asn1js.OctetString({ valueHex: NULLS })] }).toBER())
+  const sigstore = new TestSigstore()
+
+  it('in its timestamps is refused before they are read', async () => {
+    const json = await sigstore.json({ rekor: 'v1' })
+    const signedTimestamp = inSequence.toString('base64')
+    const rfc3161Timestamps = Array.from({ length: 8 }, () => ({ signedTimestamp }))
+    json.verificationMaterial.timestampVerificationData = { rfc3161Timestamps }
+    const trust = await sigstore.trust()
+    const verify = () => verifySigstoreBundle(parsed(json), trust, 'test').catch((error: unknown) => error)
+    const refused = (await verify()) as { code: string; cause: Error }
+    expect([refused.code, refused.cause.message]).toEqual(['TIMESTAMP_INVALID', 'more than 4000 values'])
+    expect(await shortestOf(3, verify)).toBeLessThan(MOST_MS)
+  })
+
+  it('in an extension of its certificate is refused before it is read', async () => {
+    const json = await sigstore.json({ rekor: 'v1' })
+    const value = new asn1js.OctetString({ valueHex: NULLS })
+    const email = 'mallory@example.org'
+    const leaf = await signingLeaf(root, {
+      names: [[1, email]],
+      extendedUsages: ['1.3.6.1.5.5.7.3.3'],
+      extensions: [
+        extension('1.3.6.1.4.1.57264.1.8', false, new asn1js.Utf8String({ value: 'https://issuer.example' })),
+        extension('1.3.6.1.4.1.99999.1', false, value),
+      ],
+    })
+    json.verificationMaterial.certificate.rawBytes = leaf.der.toString('base64')
+    const trust = await sigstore.trust()
+    const verify = () => verifySigstoreBundle(parsed(json), trust, 'test').catch((error: unknown) => error)
+    expect(((await verify()) as { cause?: Error }).cause?.message).toBe('more than 4000 values')
+    expect(await shortestOf(3, verify)).toBeLessThan(MOST_MS)
+  })
 })
 
 describe('many bundles beside a model', () => {

@@ -21,16 +21,42 @@ const MAX_LENGTH_BYTES = 4
  */
 export function checkIdentifierBytes(der: Uint8Array): void {
   let bytes = 0
+  for (const { tag, content } of valuesIn(der)) {
+    if (IDENTIFIERS.has(tag)) bytes += content.end - content.at
+    if (bytes > MAX_IDENTIFIER_BYTES) throw new Error(`more than ${MAX_IDENTIFIER_BYTES} bytes of object identifiers`)
+  }
+}
+
+/**
+ * Values of one certificate or timestamp, with what `@sigstore/core` takes for values in strings: a real one has 100 to 500.
+ * Reading 30,000, as many as fit, takes a tenth of a second.
+ */
+const MAX_VALUES = 4000
+
+/**
+ * Refuses DER with more values than any real one, before `@sigstore/core` reads it: that has no bound of its own.
+ *
+ * @throws Error
+ */
+export function checkValueCount(der: Uint8Array): void {
+  const values = valuesIn(der)
+  for (let count = 0; !values.next().done; count++) {
+    if (count === MAX_VALUES) throw new Error(`more than ${MAX_VALUES} values`)
+  }
+}
+
+/** Every value, in no order; also those that strings may contain. */
+function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> {
   const open: Range[] = [{ at: 0, end: der.length }]
   for (let range = open.pop(); range; range = open.pop()) {
     const content = contentOf(der, range)
     if (!content) continue
     if (content.end < range.end) open.push({ at: content.end, end: range.end })
     const tag = der[range.at] ?? 0
-    if (IDENTIFIERS.has(tag)) bytes += content.end - content.at
-    else if (tag & CONSTRUCTED || tag === OCTET_STRING) open.push(content)
+    yield { tag, content }
+    if (IDENTIFIERS.has(tag)) continue
+    if (tag & CONSTRUCTED || tag === OCTET_STRING) open.push(content)
     else if (tag === BIT_STRING) open.push({ at: content.at + 1, end: content.end }) // behind the number of unused bits
-    if (bytes > MAX_IDENTIFIER_BYTES) throw new Error(`more than ${MAX_IDENTIFIER_BYTES} bytes of object identifiers`)
   }
 }
 

@@ -4,10 +4,11 @@ import { isError, messageOf } from '../any-realm.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { checkValueCount } from '../bundle/identifier-bytes.ts'
 import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
 import { inTurns } from '../source/turns.ts'
 import { dateCopy, knownOptions, parsedWithoutPrototypes, plainCopy, type Shape } from '../snapshot.ts'
-import { Effort } from './effort.ts'
+import { Effort, passAbort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
 import { signedContentSteps } from './signed-content.ts'
@@ -90,7 +91,7 @@ export async function verifyKeyless(
   await checkSignatureAlgorithm(certificate.x509, certificate.fields.signatureAlgorithm)
   const key = signingKeyOf(certificate, bundle.path)
 
-  const { parsed, entity } = await toEntity(bundle)
+  const { parsed, entity } = await toEntity(bundle, effort)
   const entries = parsed.verificationMaterial.tlogEntries
   checkLogs(entries, trust, bundle.path)
   checkTimes(entity.timestamps, certificate, now, bundle.path)
@@ -166,12 +167,10 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
 }
 
 /** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
-async function toEntity({
-  json,
-  timestamps,
-  path,
-  envelope,
-}: UnverifiedBundle): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
+async function toEntity(
+  { json, timestamps, path, envelope, material }: UnverifiedBundle,
+  effort: Effort,
+): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
   const [{ bundleFromJSON }, { toSignedEntity }] = await Promise.all([
     import('@sigstore/bundle'),
     import('@sigstore/verify'),
@@ -192,11 +191,27 @@ async function toEntity({
   }
   try {
     if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('a timestamp is too large')
-    const entity = toSignedEntity(parsed)
+    for (const der of timestamps) checkValueCount(der)
+    if (material.method === 'sigstore') checkValueCount(material.certificate)
+    const { verificationMaterial } = parsed
+    const { timestampVerificationData } = verificationMaterial
+    const entity = toSignedEntity({
+      ...parsed,
+      verificationMaterial: { ...verificationMaterial, timestampVerificationData: undefined },
+    })
+    // One in a turn: the library would read all of them at once.
+    for (const rfc3161Timestamp of timestampVerificationData?.rfc3161Timestamps ?? []) {
+      await effort.turn()
+      const alone = { tlogEntries: [], timestampVerificationData: { rfc3161Timestamps: [rfc3161Timestamp] } }
+      entity.timestamps.push(
+        ...toSignedEntity({ ...parsed, verificationMaterial: { ...verificationMaterial, ...alone } }).timestamps,
+      )
+    }
     // Read when asked for: what cannot be read is to be known here.
     statedTimes(entity.timestamps)
     return { parsed, entity }
   } catch (cause) {
+    passAbort(cause)
     throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
   }
 }
