@@ -2,9 +2,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from '../source/read-small-file.ts'
 import type { SourceFile } from '../source/source-file.ts'
-
-/** As many zeros as are looked for at a time. */
-const ZEROS = new Uint8Array(256 * 1024)
+import { isZero } from '../source/zeros.ts'
 
 /**
  * A copy of a file that takes no room for zeros: they are left out, as holes, so that a sparse file
@@ -61,9 +59,4 @@ export class SparseCopy {
       })
     }
   }
-}
-
-/** The comparison ends at the first byte that is none, so it costs nothing where there is one. */
-function isZero(chunk: Uint8Array): boolean {
-  return chunk.length <= ZEROS.length && Buffer.compare(chunk, ZEROS.subarray(0, chunk.length)) === 0
 }

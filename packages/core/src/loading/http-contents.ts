@@ -5,6 +5,7 @@ import type { FurtherDigests, HashedAmount } from '../manifest/contents.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
 import type { ListedFile } from '../manifest/listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { isDirectory, urlOf } from '../source/http-source.ts'
@@ -30,11 +31,11 @@ interface LimitedRequest extends FileRequest {
 
 /** Where the bytes of a file go, before they are hashed. */
 interface Sink {
-  /** @returns the bytes where they went */
-  add(chunk: Uint8Array): Uint8Array | Promise<Uint8Array>
+  /** @returns the bytes where they went, in order */
+  add(chunk: Uint8Array): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
 }
 
-const NOWHERE: Sink = { add: (chunk) => chunk }
+const NOWHERE: Sink = { add: (chunk) => [chunk] }
 
 /**
  * The files of a manifest, behind HTTP. Only names of the manifest are ever asked for, so that
@@ -109,7 +110,10 @@ export class HttpContents implements CheckedFiles {
     const limits = new RequestLimits()
     return Promise.all(
       requests.map(async (request) => {
-        const buffer = await this.#fetch({ ...request, limits }, (length) => new BodyBuffer(request.name, length))
+        const buffer = await this.#fetch(
+          { ...request, limits },
+          (length) => new BodyBuffer(request.name, length, withoutPrototype(request).firstBytes),
+        )
         return buffer.finish()
       }),
     )
@@ -154,7 +158,7 @@ export class HttpContents implements CheckedFiles {
     body: HttpBody,
     sinkFor: (length: number | undefined) => T,
   ): Promise<T> {
-    const { name, maxBytes, limits } = request
+    const { name, maxBytes, limits } = withoutPrototype(request)
     const { hashType, shardSize } = this.#manifest.serialization
     const first = !this.#sizes.has(name)
     const size = listed.size ?? this.#sizes.get(name)
@@ -181,9 +185,10 @@ export class HttpContents implements CheckedFiles {
           this.#reserve(name, 0)
           count(chunk.length)
         }
-        const bytes = await sink.add(chunk)
-        hasher.update(bytes)
-        for (const other of others) other.hasher.update(bytes)
+        for (const bytes of await sink.add(chunk)) {
+          hasher.update(bytes)
+          for (const other of others) other.hasher.update(bytes)
+        }
       }
     } finally {
       if (first) this.#arriving -= received

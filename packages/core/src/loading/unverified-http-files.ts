@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
 import type { FurtherDigests } from '../manifest/contents.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { httpSource, isDirectory, parentUrl, urlOf } from '../source/http-source.ts'
 import { fileTooLarge, RequestLimits, type FileRequest } from '../source/size-limit.ts'
@@ -77,14 +78,13 @@ export class UnverifiedHttpFiles implements ServedFiles {
         if (this.#bytes + more > maxBytes) throw fileTooLarge(name, maxBytes, what)
       }
       refuseBeyond(length ?? 0, length ?? 0)
-      const buffer = new BodyBuffer(name, length)
+      const buffer = new BodyBuffer(name, length, withoutPrototype(asked).firstBytes)
       try {
         for await (const chunk of chunks) {
           received += chunk.length
           this.#bytes += chunk.length
           refuseBeyond(received, 0)
-          const own = buffer.add(chunk)
-          for (const { hasher } of hashers) hasher.update(own)
+          for (const own of buffer.add(chunk)) for (const { hasher } of hashers) hasher.update(own)
         }
       } finally {
         this.#bytes -= received

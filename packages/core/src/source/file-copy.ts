@@ -2,12 +2,18 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { errno } from './read-small-file.ts'
+import { isZero } from './zeros.ts'
 
-/** A file that is written as its bytes arrive, in a private directory. */
+/**
+ * A file that is written as its bytes arrive, in a private directory. Zeros are left out, as holes: compressed, they cost
+ * whoever sends them next to nothing.
+ */
 export class FileCopy {
   readonly #path: string
   readonly #name: string
   readonly #handle: FileHandle
+  #length = 0
+  #written = 0
 
   /**
    * @param path which is not there yet; its directories are made
@@ -29,18 +35,26 @@ export class FileCopy {
   }
 
   /** @returns the bytes, once they are written */
-  async add(chunk: Uint8Array): Promise<Uint8Array> {
+  async add(chunk: Uint8Array): Promise<Uint8Array[]> {
+    const start = this.#length
+    this.#length += chunk.length
+    if (isZero(chunk)) return [chunk]
     await writing(this.#name, async () => {
       for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.#handle.write(chunk, done)
+        const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, start + done)
         done += bytesWritten
       }
     })
-    return chunk
+    this.#written = this.#length
+    return [chunk]
   }
 
   close(): Promise<void> {
-    return writing(this.#name, () => this.#handle.close())
+    return writing(this.#name, async () => {
+      // Where the last bytes are zeros, nothing else says how long the file is.
+      if (this.#written < this.#length) await this.#handle.truncate(this.#length)
+      await this.#handle.close()
+    })
   }
 
   /** Leaves nothing of what was written. */

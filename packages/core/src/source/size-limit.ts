@@ -8,7 +8,7 @@ export interface FileRequest {
   maxBytes?: number | undefined
   /**
    * How many bytes from the beginning the loader needs. All of the file is hashed, and no more than
-   * these are kept in memory where the file lies on this machine.
+   * these are kept in memory.
    */
   firstBytes?: number | undefined
   /**
