@@ -75,21 +75,28 @@ function partsOf({ material, envelope }: ReturnType<typeof parseBundle>) {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Loose = any
 
+const MEDIA_TYPES = [
+  'application/vnd.dev.sigstore.bundle.v0.3+json',
+  'application/vnd.dev.sigstore.bundle+json;version=0.3',
+  'application/vnd.dev.sigstore.bundle+json;version=0.2',
+]
+
 /** By the words of the format, over what the plain parser gives. */
 function plainBundle(bytes: Buffer): ReturnType<typeof partsOf> {
   const { mediaType, verificationMaterial: material, dsseEnvelope: envelope, ...none }: Loose = plainJson(bytes)
   const { payload, payloadType, signatures, ...no } = envelope
-  const { publicKey, tlogEntries = [], ...other } = material
+  const { publicKey, tlogEntries: given, ...other } = material
+  const tlogEntries = given ?? []
   const [{ sig, keyid, ...nothing }] = signatures
   const sound =
     Object.keys({ ...none, ...no, ...other, ...nothing }).length === 0 &&
-    mediaType === 'application/vnd.dev.sigstore.bundle.v0.3+json' &&
+    MEDIA_TYPES.includes(mediaType) &&
     payloadType === 'application/vnd.in-toto+json' &&
     tlogEntries.every((entry: unknown) => typeof entry === 'object' && entry !== null && !Array.isArray(entry)) &&
     Array.isArray(tlogEntries) &&
     Array.isArray(signatures) &&
     signatures.length === 1 &&
-    ['', null, undefined].includes(keyid) &&
+    ['string', 'undefined'].includes(typeof (keyid ?? undefined)) &&
     Object.keys(publicKey).join() === 'hint' &&
     typeof publicKey.hint === 'string' &&
     publicKey.hint !== ''

@@ -12,6 +12,8 @@ import { readBundle } from './read-bundle.ts'
 const good = bundleOver(Buffer.from('{}'), keyPair())
 
 /** A sound bundle after a change. */
+const OLD_TYPE = 'application/vnd.dev.sigstore.bundle+json'
+
 function changed(change: (bundle: LooseJson) => void): Buffer {
   const bundle: LooseJson = JSON.parse(good.toString())
   change(bundle)
@@ -149,10 +151,25 @@ describe('a bundle is refused that', () => {
     ],
     ['has a signature that is not base64', 'BASE64_INVALID', (b) => (b.dsseEnvelope.signatures[0].sig = 'AA')],
     ['has an empty signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].sig = '')],
+    ['has a key id that is no text', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].keyid = ['me'])],
+    ['has the media type of no version', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = `${OLD_TYPE};version=0.4`)],
+    ['has a parameter beside the version', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = `${OLD_TYPE};version=0.3;q=1`)],
     [
-      'has a key id, which nothing authenticates',
+      'is keyless in the form of v0.3, with the media type of v0.2',
       'BUNDLE_MALFORMED',
-      (b) => (b.dsseEnvelope.signatures[0].keyid = 'me'),
+      (b) => {
+        b.mediaType = `${OLD_TYPE};version=0.2`
+        b.verificationMaterial = { certificate: { rawBytes: 'AA==' }, tlogEntries: [{}] }
+      },
+    ],
+    ['has an unknown field that is null', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = null)],
+    ['has null for its payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = null)],
+    ['has null for its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = null)],
+    ['has a key without a value', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = { hint: null })],
+    [
+      'is keyless with null for its log entries',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial = { certificate: { rawBytes: 'AA==' }, tlogEntries: null }),
     ],
     ['has an unknown field in its signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].cert = 'x')],
     ['has an unknown field in its envelope', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.extra = 1)],
@@ -167,13 +184,31 @@ describe('forms that mean the same are accepted:', () => {
   test.each<[string, (bundle: LooseJson) => void]>([
     ['no key id', (b) => delete b.dsseEnvelope.signatures[0].keyid],
     ['a null key id', (b) => (b.dsseEnvelope.signatures[0].keyid = null)],
+    ['any key id', (b) => (b.dsseEnvelope.signatures[0].keyid = 'release-2026')],
+    ['the older name of the media type', (b) => (b.mediaType = `${OLD_TYPE};version=0.3`)],
+    ['the media type of v0.2', (b) => (b.mediaType = `${OLD_TYPE};version=0.2`)],
+    ['null for the log entries', (b) => (b.verificationMaterial.tlogEntries = null)],
+    ['null for the timestamps', (b) => (b.verificationMaterial.timestampVerificationData = null)],
+    [
+      'null for the list of timestamps',
+      (b) => (b.verificationMaterial.timestampVerificationData = { rfc3161Timestamps: null }),
+    ],
+    [
+      'null for the other kinds of material',
+      (b) => Object.assign(b.verificationMaterial, { certificate: null, x509CertificateChain: null }),
+    ],
+    [
+      'null for the other fields of the key',
+      (b) => Object.assign(b.verificationMaterial.publicKey, { rawBytes: null, keyDetails: null }),
+    ],
     ['no list of log entries', (b) => delete b.verificationMaterial.tlogEntries],
     [
       'key details beside the fingerprint',
       (b) => (b.verificationMaterial.publicKey.keyDetails = 'PKIX_ECDSA_P256_SHA_256'),
     ],
   ])('%s', (_, change) => {
-    expect(parseBundle(changed(change)).envelope).toEqual(parseBundle(good).envelope)
+    const { envelope, material, timestamps } = parseBundle(good)
+    expect(parseBundle(changed(change))).toMatchObject({ envelope, material, timestamps })
   })
 
   test('a raw key instead of its fingerprint, as before v1.1.0', () => {
@@ -192,6 +227,11 @@ describe('forms that mean the same are accepted:', () => {
       method: 'certificate',
       certificates: [Buffer.from([1]), Buffer.from([2])],
     })
+    const older = changed((b) => {
+      b.mediaType = `${OLD_TYPE};version=0.2`
+      b.verificationMaterial = { x509CertificateChain: { certificates: [{ rawBytes: 'AQ==' }] }, publicKey: null }
+    })
+    expect(parseBundle(older).material).toEqual({ method: 'certificate', certificates: [Buffer.from([1])] })
     const keyless = changed((b) => (b.verificationMaterial = { certificate: { rawBytes: 'AQ==' }, tlogEntries: [{}] }))
     expect(parseBundle(keyless).material).toEqual({ method: 'sigstore', certificate: Buffer.from([1]) })
   })

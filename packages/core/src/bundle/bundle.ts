@@ -16,7 +16,7 @@ export type VerificationMaterial =
   | {
       method: 'key'
       /** Hex SHA-256 of the PEM. */ hint?: string
-      /** The PEM itself (before v1.1.0). */ rawBytes?: Buffer
+      /** The key itself: PEM (before v1.1.0), or DER. */ rawBytes?: Buffer
     }
   | { method: 'certificate'; /** DER, leaf first. */ certificates: readonly Buffer[] }
   | { method: 'sigstore'; /** DER. */ certificate: Buffer }
@@ -37,7 +37,13 @@ export interface UnverifiedBundle {
   json?: unknown
 }
 
+/** What is written. */
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+
+/** Version 0.3 by its older name means the same. */
+const V03_MEDIA_TYPES: readonly string[] = [BUNDLE_MEDIA_TYPE, 'application/vnd.dev.sigstore.bundle+json;version=0.3']
+/** What sigstore-js writes for chains of certificates; the single certificate of keyless bundles came with version 0.3. */
+const V02_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle+json;version=0.2'
 
 /** A manifest of 100,000 files makes a bundle of 17 MiB. Who needs more says so: `maxBundleBytes`, of a call or of a rule. */
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024
@@ -135,7 +141,7 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
     'dsseEnvelope',
   )
   const mediaType = bundle.string('mediaType')
-  if (mediaType !== BUNDLE_MEDIA_TYPE) {
+  if (mediaType !== V02_MEDIA_TYPE && !V03_MEDIA_TYPES.includes(mediaType)) {
     throw new ModelSealError('BUNDLE_MEDIA_TYPE', 'The file is not a signature bundle of a known kind.', {
       file: path,
       expected: BUNDLE_MEDIA_TYPE,
@@ -143,6 +149,8 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
     })
   }
   const material = bundle.object('verificationMaterial')
+  if (mediaType === V02_MEDIA_TYPE && material.isSet('certificate'))
+    throw material.fault('certificate', 'no single certificate in a bundle of version 0.2')
   const fields = bundle.object('dsseEnvelope')
   if (cut.payload && fields.raw('payload') !== cut.placeholder) throw longString(path)
   const envelope = parseEnvelope(fields, path)
@@ -157,7 +165,7 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
 /** OMS 4.1: exactly one kind of material, which names the method. */
 function parseMaterial(material: Fields, path: string | undefined): VerificationMaterial {
   material.only(...Object.keys(METHOD_FIELDS), 'tlogEntries', 'timestampVerificationData')
-  const kinds = Object.entries(METHOD_FIELDS).filter(([field]) => material.has(field))
+  const kinds = Object.entries(METHOD_FIELDS).filter(([field]) => material.isSet(field))
   if (kinds.length !== 1) {
     throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle does not say in one way how it was signed.', {
       file: path,
@@ -165,7 +173,7 @@ function parseMaterial(material: Fields, path: string | undefined): Verification
       found: kinds.map(([field]) => field).join(', ') || 'none',
     })
   }
-  const entries = material.has('tlogEntries') ? material.objects('tlogEntries') : []
+  const entries = material.isSet('tlogEntries') ? material.objects('tlogEntries') : []
 
   switch (kinds[0]?.[1]) {
     case 'certificate': {
@@ -187,9 +195,9 @@ function parseMaterial(material: Fields, path: string | undefined): Verification
 
 /** Sigstore bundle v0.3, `TimestampVerificationData`: each is a whole response, not the token alone. */
 function parseTimestamps(material: Fields, path: string | undefined): Buffer[] {
-  if (!material.has('timestampVerificationData')) return []
+  if (!material.isSet('timestampVerificationData')) return []
   const data = material.object('timestampVerificationData').only('rfc3161Timestamps')
-  const timestamps = data.has('rfc3161Timestamps') ? data.objects('rfc3161Timestamps') : []
+  const timestamps = data.isSet('rfc3161Timestamps') ? data.objects('rfc3161Timestamps') : []
   if (timestamps.length > MAX_TIMESTAMPS) throw data.fault('rfc3161Timestamps', `at most ${MAX_TIMESTAMPS} timestamps`)
   return timestamps.map((item) =>
     decodeBase64(item.only('signedTimestamp').string('signedTimestamp'), 'signedTimestamp', path),
@@ -199,10 +207,10 @@ function parseTimestamps(material: Fields, path: string | undefined): Buffer[] {
 /** OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. */
 function parseKey(key: Fields, path: string | undefined): VerificationMaterial {
   key.only('hint', 'rawBytes', 'keyDetails')
-  if (key.has('keyDetails')) key.string('keyDetails')
-  const hint = key.has('hint') ? { hint: key.string('hint') } : {}
-  const raw = key.has('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
-  if (!key.has('hint') && !key.has('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
+  if (key.isSet('keyDetails')) key.string('keyDetails')
+  const hint = key.isSet('hint') ? { hint: key.string('hint') } : {}
+  const raw = key.isSet('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
+  if (!key.isSet('hint') && !key.isSet('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
   return withoutPrototype({ method: 'key', ...hint, ...raw })
 }
 
@@ -230,9 +238,8 @@ function parseEnvelope(envelope: Fields, path: string | undefined): Omit<Envelop
     })
   }
   signature.only('sig', 'keyid')
-  // OMS 4.1: absent, empty and null are the same. A key id is not authenticated, so any other is refused.
-  const keyid = signature.raw('keyid')
-  if (keyid !== undefined && keyid !== null && keyid !== '') throw signature.fault('keyid', 'no key id')
+  // OMS 4.1, DSSE 1.0: a key id is a hint that nothing authenticates. Nothing here goes by it, so any will do.
+  if (signature.isSet('keyid') && typeof signature.raw('keyid') !== 'string') throw signature.fault('keyid', 'a string')
   return {
     payloadType,
     payload: envelope.string('payload'),

@@ -31,6 +31,11 @@ export class Fields {
     return Object.hasOwn(this.#object, name)
   }
 
+  /** True for a field that has a value: the JSON of Protocol Buffers may have null for one that is not set. */
+  isSet(name: string): boolean {
+    return this.raw(name) !== undefined && this.raw(name) !== null
+  }
+
   /** The value as it is; undefined where there is none. */
   raw(name: string): unknown {
     return this.has(name) ? this.#object[name] : undefined

@@ -76,6 +76,33 @@ export function parsePublicKey(pem: string, path?: string): PublicKey {
   }
 }
 
+/**
+ * Parses a public key that a bundle carries: PEM, as releases of the reference tool before v1.1.0 wrote it, or DER, as Sigstore
+ * specifies it.
+ *
+ * @throws {@link ModelSealError} `KEY_INVALID`
+ */
+export function parseCarriedKey(bytes: Buffer, path?: string): PublicKey {
+  if (!isDer(bytes)) return parsePublicKey(bytes.toString('latin1'), path)
+  try {
+    const key = createPublicKey({ key: bytes, format: 'der', type: 'spki' })
+    if (!spkiDer(key).equals(bytes)) throw new Error('something follows the key')
+    return publicKeyOf(key, path)
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throw new ModelSealError('KEY_INVALID', `${subject(path)} carries a public key that cannot be read.`, {
+      file: path,
+      expected: 'DER of one public key (SPKI)',
+      cause,
+    })
+  }
+}
+
+/** Begins like an ASN.1 SEQUENCE, as PEM never does. */
+export function isDer(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x30
+}
+
 /** @throws {@link ModelSealError} `KEY_INVALID` for another kind of key, or another curve */
 export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
   const curve = key.asymmetricKeyDetails?.namedCurve

@@ -61,6 +61,18 @@ it('is found by the digest of its DER where no rule names it, in the mode audit,
   expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
 })
 
+it('is found where a bundle carries the key itself, as DER', async () => {
+  const key = createPublicKey(await readFile(site.file('a.pub'))).export({ type: 'spki', format: 'der' })
+  const bundle = JSON.parse(await readFile(site.file('model/model.sig'), 'utf8')) as {
+    verificationMaterial: { publicKey: object }
+  }
+  bundle.verificationMaterial.publicKey = { rawBytes: key.toString('base64') }
+  const signature = await site.write('der.sig', JSON.stringify(bundle))
+  expect(await site.judge('model', policy({ fingerprint: 'ab'.repeat(32) }), { signature })).toBe('accepted')
+  for (const mode of ['enforce', 'audit'] as const)
+    expect(await site.judge('model', policy(pem, mode), { signature })).toBe('refused KEY_REVOKED')
+})
+
 it('reads the window of an entry with a file', async () => {
   const entry = { file: 'a.pub', from: '2999-01-01T00:00:00Z' }
   // Nothing says when a key signed.

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { UnverifiedBundle, VerificationMaterial } from '../bundle/bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
-import { keyFingerprints, parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
+import { keyFingerprints, parseCarriedKey, type PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import { nextTurn } from '../source/aborted.ts'
 import { readFulcioClaims } from '../verification/fulcio-certificate.ts'
@@ -118,7 +118,7 @@ export async function signingKeyOf({ material }: UnverifiedBundle): Promise<stri
 }
 
 function carriedKey(rawBytes: Buffer | undefined): PublicKey | undefined {
-  return rawBytes && attempt(() => parsePublicKey(rawBytes.toString('latin1')))
+  return rawBytes && attempt(() => parseCarriedKey(rawBytes))
 }
 
 function carriedFingerprints(rawBytes: Buffer | undefined): readonly string[] {

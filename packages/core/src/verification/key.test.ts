@@ -1,6 +1,8 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
+import { bundleToJSON, toDSSEBundle } from '@sigstore/bundle'
 import { describe, expect, test } from 'vitest'
 import { parseBundle } from '../bundle/bundle.ts'
+import { defectivePreAuthEncoding, IN_TOTO_PAYLOAD_TYPE, preAuthEncoding, type Envelope } from '../bundle/dsse.ts'
 import type { ErrorCode } from '../errors.ts'
 import { bundleOver, encoded, keyPair, sha256, statementOver, type Curve, type LooseJson } from '../testing/bundles.ts'
 import { refusal } from '../testing/scratch.ts'
@@ -149,5 +151,77 @@ describe('a bundle from before v1.1.0, which carries the key itself,', () => {
       (b) => (b.verificationMaterial.publicKey.rawBytes = Buffer.from(pem(keyPair().publicKey)).toString('base64')),
     )
     refuses(both, 'KEY_MISMATCH')
+  })
+})
+
+describe('a bundle of another signer', () => {
+  const der = (key = pair.publicKey) => key.key.export({ type: 'spki', format: 'der' })
+  const withDer = (bytes: Uint8Array, of = good) => {
+    const bundle: LooseJson = JSON.parse(of.toString())
+    bundle.verificationMaterial.publicKey = {
+      rawBytes: Buffer.from(bytes).toString('base64'),
+      keyDetails: 'PKIX_ECDSA_P256_SHA_256',
+    }
+    return encoded(bundle)
+  }
+
+  test('is accepted if it carries the given key as DER', () => {
+    for (const curve of ['prime256v1', 'secp384r1', 'secp521r1'] as const) {
+      const own = keyPair(curve)
+      const bytes = withDer(der(own.publicKey), bundleOver(statement, own))
+      expect(verifyKeyBundle(parseBundle(bytes), own.publicKey, 'release').manifest.files.size).toBe(1)
+    }
+  })
+
+  test('is refused if the DER is of another key, of another kind of key, or more than a key', () => {
+    const forger = keyPair()
+    refuses(withDer(der(forger.publicKey), bundleOver(statement, forger)), 'KEY_MISMATCH')
+    const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'der' })
+    for (const bytes of [rsa, der().subarray(0, 50), Buffer.concat([der(), Buffer.from('x')]), Buffer.from([0x30])])
+      expect(() => verifyKeyBundle(parseBundle(withDer(bytes)), pair.publicKey, 'release')).toThrow(
+        refusal('KEY_INVALID'),
+      )
+  })
+
+  test('is never taken for one of a release whose signatures were over a defective encoding', () => {
+    const old = statementOver({ weights: 'w' })
+    delete old.predicate.serialization.ignore_paths
+    const envelope: Envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload: encoded(old), signature: Buffer.alloc(0) }
+    const defective = Buffer.concat([...defectivePreAuthEncoding(envelope)].map((piece) => Buffer.from(piece)))
+    const bundle: LooseJson = JSON.parse(bundleOver(encoded(old), pair).toString())
+    bundle.dsseEnvelope.signatures[0].sig = sign('sha256', defective, pair.privateKey).toString('base64')
+    const carrying = (raw: string | Buffer) => {
+      bundle.verificationMaterial.publicKey = { rawBytes: Buffer.from(raw).toString('base64') }
+      return encoded(bundle)
+    }
+    const pem = pair.publicKey.key.export({ type: 'spki', format: 'pem' })
+    expect(verifyKeyBundle(parseBundle(carrying(pem)), pair.publicKey, 'release').manifest.files.size).toBe(1)
+    refuses(carrying(der()), 'SIGNATURE_INVALID')
+  })
+
+  test('as sigstore-js writes it, with the hint as its key id, is accepted', () => {
+    const payload = Buffer.from(statement)
+    const made = toDSSEBundle({
+      artifact: payload,
+      artifactType: IN_TOTO_PAYLOAD_TYPE,
+      signature: sign('sha256', preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), pair.privateKey),
+      keyHint: pair.publicKey.fingerprint,
+      certificateChain: false,
+    })
+    const bytes = encoded(bundleToJSON(made))
+    expect(verifyKeyBundle(parseBundle(bytes), pair.publicKey, 'release').manifest.files.size).toBe(1)
+  })
+
+  test('is judged by the given key, whatever its key id says', () => {
+    const named = (keyid: string, of: Buffer) => {
+      const bundle: LooseJson = JSON.parse(of.toString())
+      bundle.dsseEnvelope.signatures[0].keyid = keyid
+      return encoded(bundle)
+    }
+    const forger = { ...keyPair(), publicKey: pair.publicKey }
+    refuses(named(pair.publicKey.fingerprint, bundleOver(statement, forger)), 'SIGNATURE_INVALID')
+    expect(verifyKeyBundle(parseBundle(named('somebody else', good)), pair.publicKey, 'release').signer.name).toBe(
+      'release',
+    )
   })
 })

@@ -6,7 +6,7 @@ import { statementSignatureSteps } from './statement-signature.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from './timestamp.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
-import { parsePublicKey, type PublicKey } from '../bundle/public-key.ts'
+import { parseCarriedKey, type PublicKey } from '../bundle/public-key.ts'
 
 /**
  * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). Given a trust in
@@ -66,7 +66,7 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
     })
   }
   const { hint, rawBytes } = material
-  const claims = [hint, rawBytes && parsePublicKey(rawBytes.toString('latin1'), path).fingerprint]
+  const claims = [hint, rawBytes && parseCarriedKey(rawBytes, path).fingerprint]
   for (const claimed of claims) {
     if (claimed === undefined || sameText(claimed, publicKey.fingerprint)) continue
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {

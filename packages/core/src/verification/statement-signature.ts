@@ -1,7 +1,7 @@
 import { createVerify } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
-import type { PublicKey } from '../bundle/public-key.ts'
+import { isDer, type PublicKey } from '../bundle/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
@@ -46,10 +46,10 @@ const MAX_OLD_PAYLOAD = 32 * 1024 * 1024
 
 /**
  * What can be told before the signature is known to be good, so that a forged bundle costs little:
- * bundles of that time carry the key itself, and record no ignored paths.
+ * bundles of that time carry the key itself in PEM, and record no ignored paths.
  */
 function mayBeOld({ material, envelope: { payload } }: UnverifiedBundle): boolean {
-  if (material.method === 'key' && material.rawBytes === undefined) return false
+  if (material.method === 'key' && (material.rawBytes === undefined || isDer(material.rawBytes))) return false
   return payload.length <= MAX_OLD_PAYLOAD && !payload.includes('"ignore_paths"')
 }
 
