@@ -228,8 +228,8 @@ function withoutDots(path: string, resolved: string): string {
   const parts = path.split(/[/\\]/)
   const first = parts.findIndex((part) => part !== '' && part !== '.' && part !== '..')
   if (first < 0 || !parts.includes('..', first)) return resolved
-  const given = inodeAt(path)
-  if (given === undefined || given === inodeAt(resolved)) return resolved
+  const [given, read] = [inodeAt(path), inodeAt(resolved)]
+  if (given === undefined || read === undefined || given === read) return resolved
   throw new ModelSealError('PATH_AMBIGUOUS', `Cannot use the path ${shown(path)}: its ".." can be read in two ways.`, {
     file: path,
     expected: 'no ".." behind a symbolic link',

@@ -12,6 +12,7 @@ import { allOf, EnteredFiles } from './entered-files.ts'
 import type { Accepted, AcceptedJudging, Judging } from './judging.ts'
 import type { AcceptedModel } from './open-contents.ts'
 import type { OpenOptions } from './open-options.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { unidentified } from './open-unverified-http.ts'
 import { unrevokedManifest } from './open-unverified.ts'
 import type { Responsibility } from './responsibility.ts'
@@ -107,7 +108,9 @@ async function alsoSigned(
   const bundles = [...found.bundles, ...otherFound.bundles]
   const ignored = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
-  await findSigned(found.source, other, { ignored, ignoreUnsignedFiles, signal })
+  const mayBeUnsigned = rule.require.unsigned
+  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
+  await findSigned(found.source, other, options)
   return new AlsoSigned(other)
 }
 

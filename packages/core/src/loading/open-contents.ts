@@ -57,10 +57,12 @@ export async function openContents(
 
   const { source, bundles } = found
   const paths = [...bundles.map(({ path }) => path), ...otherBundles]
-  const ignored = paths.flatMap((path) => nameWithin(source, path) ?? [])
+  // What the manifest names is content, whatever else it is.
+  const ignored = paths.flatMap((path) => nameWithin(source, path) ?? []).filter((name) => !manifest.files.has(name))
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
-  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, signal, onProgress, further, limit })
+  const mayBeUnsigned = rule.require.unsigned
+  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal, onProgress, further, limit })
   const contents = await Contents.compareNames(source, manifest, options)
   if (rule.require.files !== 'loaded') contents.checkSizes()
   const warm = await WarmLoad.start(contents, source, signature, rule, now)

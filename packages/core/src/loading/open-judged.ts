@@ -121,7 +121,10 @@ async function readFiles<T>(
     throwIfAborted(options.signal)
     await warm?.finish()
     const hashed = `${served.checked.files} of ${served.names.length} signed files were hashed and are as they were signed.`
-    tell(warm?.warm ? (warm.note ?? '') : [hashed, ...(warm?.note === undefined ? [] : [warm.note])].join(' '))
+    const notes = warm?.warm ? [] : [hashed]
+    if (warm?.note !== undefined) notes.push(warm.note)
+    if (warm && mayHaveUnsigned(rule)) notes.push('Beside them there may be unsigned files, and none is handed out.')
+    tell(notes.join(' '))
     const [{ accepted: own, verdict }] = judgings
     return new VerifiedModel(files, own?.signature.manifest, verdict, gathered)
   } catch (error) {
@@ -137,6 +140,11 @@ async function readFiles<T>(
       verdict.hashed = warm?.warm ? 'receipt' : 'files'
     }
   }
+}
+
+/** Of a model on this machine; behind HTTP, nothing says what else there is. */
+function mayHaveUnsigned({ require }: Rule): boolean {
+  return require.files === 'ignore-unsigned' || require.unsigned !== undefined
 }
 
 /** What the rule of each policy allows, and then all of them together. */

@@ -1,3 +1,4 @@
+import { renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type * as FindFiles from '../source/find-files.ts'
@@ -5,14 +6,16 @@ import { openLocalSource } from '../source/local-source.ts'
 import type { FoundFile } from '../source/source-file.ts'
 import { sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
+import { fifo } from '../testing/special-files.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import { Manifest } from './manifest.ts'
 
 // What a file system tells of a directory that changes while it is read cannot be had at will.
 const also = vi.hoisted(() => ({ found: [] as FoundFile[] }))
 vi.mock('../source/find-files.ts', async (original) => {
-  const { findFiles } = await original<typeof FindFiles>()
+  const { findFiles, ...others } = await original<typeof FindFiles>()
   return {
+    ...others,
     findFiles: async (...args: Parameters<typeof findFiles>) => [...(await findFiles(...args)), ...also.found],
   }
 })
@@ -55,5 +58,86 @@ describe('an unsigned file that goes when it has been found, beside shards', () 
     const directory = scratch({ a: 'a' })
     also.found = [{ name: 'gone', path: join(directory, 'gone') }]
     await expect(found(directory, manifest)).rejects.toEqual(refusal('FILE_CHANGED', { file: 'gone' }))
+  })
+})
+
+describe('what may lie in a model unsigned', () => {
+  const among = (...names: string[]) => ({ mayBeUnsigned: (name: string) => names.includes(name) })
+
+  test('is not looked at, and anything else is', async () => {
+    const directory = scratch({ a: 'a', 'claims.jsonl': '', 'sub/b': 'b' })
+    fifo(join(directory, 'sub/cache'))
+    const options = among('claims.jsonl', 'sub/cache')
+    expect(await found(directory, wholeFiles('a', 'sub/b'), options)).toEqual(['a', 'sub/b'])
+    await expect(found(directory, wholeFiles('a', 'sub/b'), among('claims.jsonl'))).rejects.toEqual(
+      refusal('FILE_SPECIAL', { file: 'sub/cache' }),
+    )
+    await expect(found(directory, wholeFiles('a'), options)).rejects.toEqual(
+      refusal('FILE_UNSIGNED', { file: 'sub/b' }),
+    )
+  })
+
+  test('is content where the manifest names it, or something below it', async () => {
+    const directory = scratch({ a: 'a', 'cache/b': 'b', 'cache/junk': '', list: 'l' })
+    const options = among('cache', 'list', 'cache/junk')
+    expect((await found(directory, wholeFiles('a', 'cache/b', 'list'), options)).sort()).toEqual([
+      'a',
+      'cache/b',
+      'list',
+    ])
+    await expect(found(directory, wholeFiles('a', 'cache/c', 'list'), options)).rejects.toEqual(
+      refusal('FILE_MISSING', { file: 'cache/c' }),
+    )
+    renameSync(join(directory, 'list'), join(directory, 'cache/list'))
+    await expect(found(directory, wholeFiles('a', 'cache/b', 'list'), options)).rejects.toEqual(
+      refusal('FILE_MISSING', { file: 'list' }),
+    )
+    symlinkSync('cache/list', join(directory, 'list'))
+    await expect(found(directory, wholeFiles('a', 'cache/b', 'list'), options)).rejects.toEqual(
+      refusal('SYMLINK_REFUSED', { file: 'list' }),
+    )
+  })
+})
+
+describe('a link to a directory of the model, in one whose links are followed', () => {
+  const linked = (...names: string[]) =>
+    new Manifest(
+      'm',
+      { method: 'files', hashType: 'sha256', allowSymlinks: true, ignorePaths: ['tmp'] },
+      names.map((name) => ({ name, digest: sha256(name) })),
+    )
+
+  function withLink(target: string, files = {}): string {
+    const directory = scratch({ 'real/a': 'a', 'tmp/junk': '', 'cache/junk': '', ...files })
+    symlinkSync(target, join(directory, 'link'))
+    return directory
+  }
+  const options = { mayBeUnsigned: (name: string) => name === 'cache' }
+
+  test('is passed over where nothing below it is signed', async () => {
+    expect(await found(withLink('real'), linked('real/a'), options)).toEqual(['real/a'])
+    // Its target is compared under its own name.
+    await expect(found(withLink('real', { 'real/b': '' }), linked('real/a'), options)).rejects.toEqual(
+      refusal('FILE_UNSIGNED', { file: 'real/b' }),
+    )
+  })
+
+  test('is followed where something is', async () => {
+    expect((await found(withLink('real'), linked('link/a', 'real/a'), options)).sort()).toEqual(['link/a', 'real/a'])
+    await expect(
+      found(withLink('real', { 'real/b': '' }), linked('link/a', 'real/a', 'real/b'), options),
+    ).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'link/b' }))
+  })
+
+  test.each(['tmp', 'cache'])('lends its name to nothing that is left alone in %s', async (target) => {
+    await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
+      refusal('FILE_UNSIGNED', { file: 'link/junk' }),
+    )
+  })
+
+  test.each(['..', '.', '/etc', 'nowhere'])('is refused where it leads to %s', async (target) => {
+    await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
+      refusal('SYMLINK_REFUSED', { file: 'link' }),
+    )
   })
 })

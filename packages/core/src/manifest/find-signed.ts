@@ -1,8 +1,10 @@
 import type { FileProblem } from '../errors.ts'
-import { findFiles } from '../source/find-files.ts'
+import { findFiles, type FindOptions } from '../source/find-files.ts'
+import { findNamed } from '../source/find-named.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { statesOf, type FoundFile } from '../source/source-file.ts'
 import { GIT_PATHS, ignoring } from './ignores.ts'
+import { isWithin } from './names.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { mismatch, notSigned } from './mismatch.ts'
 
@@ -14,6 +16,8 @@ export interface NameOptions {
   ignoreGitPaths?: boolean | undefined
   /** True to leave files alone that the manifest does not name. Default false. */
   ignoreUnsignedFiles?: boolean | undefined
+  /** True for a name that is left alone, with all below it, unless the manifest names it. Default: none is. */
+  mayBeUnsigned?: ((name: string) => boolean) | undefined
   /** Names of signed files, or of directories of such, when only these are to be checked. */
   only?: readonly string[] | undefined
   signal?: AbortSignal | undefined
@@ -35,13 +39,50 @@ export interface SignedFiles {
 export async function findSigned(source: LocalSource, manifest: Manifest, options: NameOptions): Promise<SignedFiles> {
   const selected = selectNames(manifest, options.only)
   const ignored = ignoring(ignoredOnVerifying(manifest, options))
-  const found = await findFiles(source, {
-    ignored: selected ? (name) => !selected.leadsTo(name) : ignored,
-    // OMS 6.1.1: the policy that the signature records, whatever the verifier would allow.
-    followLinks: manifest.serialization.allowSymlinks,
-    signal: options.signal,
-  })
+  const { signal, ignoreUnsignedFiles } = options
+  // OMS 6.1.1: the policy that the signature records, whatever the verifier would allow.
+  const finding = { ignored, followLinks: manifest.serialization.allowSymlinks, signal }
+  const found = selected
+    ? await findNamed(source, selected, { ...finding, ignored: () => false })
+    : ignoreUnsignedFiles
+      ? await findNamed(source, manifest.files.keys(), finding)
+      : await findAll(source, manifest, finding, options.mayBeUnsigned)
   return matchNames(source, manifest, found, options, selected)
+}
+
+/** All that has to be signed, and what is signed although it need not be. */
+async function findAll(
+  source: LocalSource,
+  manifest: Manifest,
+  finding: FindOptions,
+  mayBeUnsigned: NameOptions['mayBeUnsigned'] = () => false,
+): Promise<FoundFile[]> {
+  const leftAlone = (name: string) => finding.ignored(name) || mayBeUnsigned(name)
+  let directories: ReadonlySet<string> | undefined
+  const found = await findFiles(source, {
+    ...finding,
+    ignored: leftAlone,
+    // The tools that sign do not agree on such links. Nothing in there is handed out by the link's name; and by its own
+    // name it is compared, unless that is left alone.
+    passOver: (name, target) =>
+      !(directories ??= directoriesOf(manifest.files.keys())).has(name) && !isWithin(target, leftAlone),
+  })
+  const names = [...manifest.files.keys()].filter((name) => isWithin(name, mayBeUnsigned))
+  return names.length === 0 || source.kind === 'file' ? found : [...found, ...(await findNamed(source, names, finding))]
+}
+
+/** All directories that these names lead through. */
+function directoriesOf(names: Iterable<string>): ReadonlySet<string> {
+  const directories = new Set<string>()
+  for (const name of names) {
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const directory = name.slice(0, end)
+      // Those above it are known, too.
+      if (directories.has(directory)) break
+      directories.add(directory)
+    }
+  }
+  return directories
 }
 
 function ignoredOnVerifying(
@@ -62,15 +103,8 @@ function topOf(name: string): string {
   return end < 0 ? name : name.slice(0, end)
 }
 
-/** Some of the files that a manifest names. */
-interface Selection {
-  has: (name: string) => boolean
-  /** True for a selected file, and for every directory on the way to one. */
-  leadsTo: (name: string) => boolean
-}
-
 /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that selects nothing */
-function selectNames(manifest: Manifest, only: readonly string[] | undefined): Selection | undefined {
+function selectNames(manifest: Manifest, only: readonly string[] | undefined): ReadonlySet<string> | undefined {
   if (only === undefined) return undefined
   const names = new Set<string>()
   for (const wanted of only) {
@@ -78,12 +112,7 @@ function selectNames(manifest: Manifest, only: readonly string[] | undefined): S
     if (chosen.length === 0) throw notSigned(wanted)
     for (const name of chosen) names.add(name)
   }
-  const directories = new Set<string>()
-  for (const name of names) {
-    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1))
-      directories.add(name.slice(0, end))
-  }
-  return { has: (name) => names.has(name), leadsTo: (name) => names.has(name) || directories.has(name) }
+  return names
 }
 
 async function matchNames(
@@ -91,7 +120,7 @@ async function matchNames(
   manifest: Manifest,
   found: readonly FoundFile[],
   options: NameOptions,
-  selected: Selection | undefined,
+  selected: ReadonlySet<string> | undefined,
 ): Promise<SignedFiles> {
   const listed = manifest.files
   const unnamed = source.kind === 'file' ? manifest.placeOf(UNNAMED_FILE) : undefined

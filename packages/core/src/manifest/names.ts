@@ -30,3 +30,10 @@ export function ignorePathFault(path: string): string | undefined {
   if (/[*?[]/.test(path)) return 'it contains a glob character, and ignored paths are exact'
   return nameFault(path)
 }
+
+/** True where the predicate holds for a name, or for a directory on the way to it. */
+export function isWithin(name: string, predicate: (name: string) => boolean): boolean {
+  for (let end = name.indexOf('/'); end > 0; end = name.indexOf('/', end + 1))
+    if (predicate(name.slice(0, end))) return true
+  return predicate(name)
+}

@@ -23,6 +23,7 @@ export const WARNING_CODES = {
   SIGNER_BROAD: 'a signer is anybody, or nearly',
   SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
   WILDCARD_EXACT: 'a text has a wildcard in it, and is compared exactly',
+  UNSIGNED_BROAD: 'every file may lie in the model unsigned',
   ROOT_UNUSED: 'no rule names this trust root',
   KEY_LAPSES: 'a key is about to lapse by the policy, or has',
   CERTIFICATE_NOT_CA: 'a certificate that is to vouch for others is not of an authority',
@@ -137,6 +138,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
         ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...nameDangers(rule).map((danger) => finding(source, [...at, 'require', 'name'], danger)),
+        ...unsignedDangers(rule).map((danger) => finding(source, [...at, 'require', 'unsigned'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
         ),
@@ -187,4 +189,13 @@ function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
       message: `The rule ${name} loads models even where the check refuses them.`,
     })
   return dangers
+}
+
+/** A name that nobody means. */
+const ANY_NAME = '\u{10fffd}'
+
+function unsignedDangers({ name, require }: Rule): Danger[] {
+  if (!require.unsigned?.(ANY_NAME)) return []
+  const message = `The rule ${shown(name)} lets every file lie in the model unsigned. List the paths that are meant, or write "files: ignore-unsigned".`
+  return [{ severity: 'warning', code: 'UNSIGNED_BROAD', message }]
 }

@@ -86,6 +86,16 @@ export function pathGlobFault(glob: string): string | undefined {
   return undefined
 }
 
+/** What is wrong with a glob over names of files in a model, which are relative to it. */
+export function nameGlobFault(glob: string): string | undefined {
+  const fault = pathGlobFault(glob)
+  if (fault !== undefined) return fault
+  if (compileGlob(glob).spelled.some(([first]) => first === '' || first === '..'))
+    return 'it leads out of the model; write a path relative to the model, such as "claims.jsonl"'
+  if (glob.startsWith('./')) return 'it begins with "./", and no name does'
+  return undefined
+}
+
 /** What is wrong with a glob over URLs: scheme and host are compared in lower case, and have a path behind them. */
 export function urlGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)

@@ -113,7 +113,8 @@ export function compileMatch(match: RuleText['match'], directory: string): RuleM
   }
 }
 
-function anyOf(globs: string | readonly string[]): (text: string) => boolean {
+/** True for a text that one of the globs covers. */
+export function anyOf(globs: string | readonly string[]): (text: string) => boolean {
   const compiled = [globs].flat().map((glob) => compileGlob(glob).matches)
   return (text) => compiled.some((matches) => matches(text))
 }

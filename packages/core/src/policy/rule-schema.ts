@@ -6,6 +6,7 @@ import { ISOLATION_LEVELS, MODEL_FORMATS } from './terms.ts'
 import {
   durationSchema,
   globSchema,
+  nameGlobSchema,
   nameSchema,
   pathGlobSchema,
   reasonSchema,
@@ -20,6 +21,7 @@ import { parsedWithoutPrototypes } from '../snapshot.ts'
 
 const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
 const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
+const nameGlobsSchema = z.union([nameGlobSchema, z.array(nameGlobSchema).min(1)])
 const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
 
 const memoryDigest = z
@@ -101,6 +103,11 @@ const requireSchema = z.strictObject({
     .optional()
     .describe(
       'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
+    ),
+  unsigned: nameGlobsSchema
+    .optional()
+    .describe(
+      'Globs over names in the model that may lie there unsigned, with all below them. None of them is handed out. What is signed is checked all the same.',
     ),
   isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
   maxBundleBytes: z

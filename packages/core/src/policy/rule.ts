@@ -4,7 +4,7 @@ import { withoutPrototype } from '../snapshot.ts'
 import { parseDuration, type Duration } from './duration.ts'
 import type { PolicySource } from './include.ts'
 import { didYouMean } from './nearest.ts'
-import { compileMatch, type RuleMatch } from './match.ts'
+import { anyOf, compileMatch, type RuleMatch } from './match.ts'
 import type { ValuePath } from './policy-text.ts'
 import type { RuleText, SignerText } from './rule-schema.ts'
 import { compileText, type TextMatcher } from './text-pattern.ts'
@@ -23,6 +23,8 @@ export interface Requirements {
   signedAfter?: { written: string; time: number }
   hashAlgorithms?: readonly string[]
   files: 'all' | 'loaded' | 'ignore-unsigned'
+  /** What may lie in a local model unsigned, by its name; absent where nothing may. */
+  unsigned?: (name: string) => boolean
   isolation?: readonly string[]
   /** Largest size of a bundle; absent where the program's word or the default holds. */
   maxBundleBytes?: number
@@ -167,8 +169,17 @@ function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatc
 }
 
 function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
-  const { name, rootDigest, maxSignatureAge, signedAfter, hashAlgorithms, isolation, maxBundleBytes, receipts } =
-    require
+  const {
+    name,
+    rootDigest,
+    maxSignatureAge,
+    signedAfter,
+    hashAlgorithms,
+    unsigned,
+    isolation,
+    maxBundleBytes,
+    receipts,
+  } = require
   const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
   return {
     transparencyLog: require.transparencyLog ?? false,
@@ -179,6 +190,7 @@ function compileRequirements(require: NonNullable<RuleText['require']>): Require
     ...(maxSignatureAge !== undefined && duration ? { maxSignatureAge: { written: maxSignatureAge, duration } } : {}),
     ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
     ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
+    ...(unsigned === undefined ? {} : { unsigned: anyOf(unsigned) }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }),
     ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),

@@ -1,3 +1,4 @@
+import { isWithin } from '../manifest/names.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { before, type Duration } from './duration.ts'
 import type { Requirements, Rule } from './rule.ts'
@@ -15,11 +16,13 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   const requirements = rules.map(({ require }) => require)
   const isolation = commonIsolation(requirements)
   const receipts = commonReceipts(requirements)
+  const unsigned = commonUnsigned(requirements)
   // Field by field: what is not named here is not allowed by one rule for the other.
   const require: Requirements = {
     transparencyLog: false,
     timestamp: false,
     files: commonFiles(requirements),
+    ...(unsigned ? { unsigned } : {}),
     ...(isolation ? { isolation } : {}),
     ...(receipts ? { receipts } : {}),
   }
@@ -30,6 +33,13 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
 function commonFiles(requirements: readonly Requirements[]): Requirements['files'] {
   const [first = 'all', ...others] = requirements.map(({ files }) => files)
   return others.every((files) => files === first) ? first : 'all'
+}
+
+/** What all of them let lie in the model unsigned. */
+function commonUnsigned(requirements: readonly Requirements[]): Requirements['unsigned'] {
+  if (requirements.some(({ files, unsigned }) => files !== 'ignore-unsigned' && !unsigned)) return undefined
+  return (name) =>
+    requirements.every(({ files, unsigned }) => files === 'ignore-unsigned' || (unsigned && isWithin(name, unsigned)))
 }
 
 function commonIsolation(requirements: readonly Requirements[]): readonly string[] | undefined {

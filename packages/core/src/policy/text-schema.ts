@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { DURATION } from './duration.ts'
 import { FINGERPRINT, fingerprintFault } from './fingerprint.ts'
-import { globFault, pathGlobFault, urlGlobFault } from './glob.ts'
+import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from './glob.ts'
 import { regexpFault } from './regexp.ts'
 
 /** The values that fields of a policy are made of, each refused where it could be misread. */
@@ -13,6 +13,7 @@ export const fileSchema = z.string().min(1).max(4096).describe('A path, relative
 export const globSchema = globWithout(globFault)
 export const pathGlobSchema = globWithout(pathGlobFault)
 export const urlGlobSchema = globWithout(urlGlobFault)
+export const nameGlobSchema = globWithout(nameGlobFault)
 
 function globWithout(faultOf: (glob: string) => string | undefined) {
   return z.string().superRefine((glob, context) => {

@@ -1,8 +1,8 @@
 import { readdirSync, type Dirent } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { nextTurn } from './aborted.ts'
-import { followLink, linksNotAllowed, LINKS_HINT } from './follow-link.ts'
+import { targetOf } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { unreadable } from './read-small-file.ts'
@@ -15,6 +15,12 @@ export interface FindOptions {
   ignored: (name: string) => boolean
   /** True for a model whose links are followed, each giving a file under its own name (OMS 6.1.1). */
   followLinks: boolean
+  /**
+   * True for a link to a directory of the model that is not followed, since what lies there is looked at under its own name.
+   *
+   * @param target name of the directory
+   */
+  passOver?: ((name: string, target: string) => boolean) | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -68,21 +74,15 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
       else throw special(path, name)
       return
     }
-    const blob = hubBlob(path)
-    if (blob !== undefined) {
-      files.push({ name, path: blob })
-      return
-    }
-    if (!options.followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
-    // OMS 6.1.1: the resource goes by the link's own name.
-    const target = followLink(path, name, source.path, directory.ancestors)
-    if (target.stat.isDirectory()) directories.push(below(directory, target.path, name))
-    else if (target.stat.isFile()) files.push({ name, path: target.path })
-    else throw special(target.path, name)
+    const { ancestors } = directory
+    const target = targetOf({ path, name }, { source, ancestors, followLinks: options.followLinks })
+    if (!target.isDirectory) files.push({ name, path: target.path })
+    else if (!options.passOver?.(name, relative(source.path, target.path).split(sep).join('/')))
+      directories.push(below(directory, target.path, name))
   }
 }
 
-interface Directory {
+export interface Directory {
   /** Absolute, without links. */
   path: string
   /** What the names in it begin with. */
@@ -96,13 +96,13 @@ function below(parent: Directory, path: string, name: string): Directory {
 }
 
 /** A magic link of procfs stays in the path: behind it begins the model. */
-function rootOf({ path }: LocalSource): Directory {
+export function rootOf({ path }: LocalSource): Directory {
   const root = stateAt(path).isSymbolicLink() ? `${path}/.` : path
   return { path: root, prefix: '', ancestors: [root] }
 }
 
 /** A model that is one file is one in a Hugging Face cache, or no link: so it was opened. */
-function onlyFile({ path, name, inode }: LocalSource): FoundFile {
+export function onlyFile({ path, name, inode }: LocalSource): FoundFile {
   const own = stateAt(path)
   const blob = own.isSymbolicLink() ? hubBlob(path) : undefined
   const file = { name, path: blob ?? path }

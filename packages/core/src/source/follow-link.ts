@@ -1,15 +1,45 @@
 import { readlinkSync, type BigIntStats } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { hubBlob } from './hub-link.ts'
 import { errno, unreadable } from './read-small-file.ts'
 import { realPlace } from './real-path.ts'
-import { stateAt } from './source-file.ts'
+import { special, stateAt } from './source-file.ts'
+import type { LocalSource } from './local-source.ts'
 
 /** Where a symbolic link of a model leads. */
 interface LinkTarget {
   /** Absolute path without any link in it. */
   path: string
   stat: BigIntStats
+}
+
+/** Where a link of a model is, and how links are followed there. */
+export interface LinkContext {
+  source: Pick<LocalSource, 'path'>
+  /** The directories on the way to the link, without links. */
+  ancestors: readonly string[]
+  /** True for a model whose links are followed (OMS 6.1.1). */
+  followLinks: boolean
+}
+
+/**
+ * The file or directory that a symbolic link of a model stands for. The link of a Hugging Face cache is always followed.
+ *
+ * @param link its absolute path, without links, and its name
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`
+ */
+export function targetOf(
+  { path, name }: { path: string; name: string },
+  { source, ancestors, followLinks }: LinkContext,
+): { path: string; isDirectory: boolean } {
+  const blob = hubBlob(path)
+  if (blob !== undefined) return { path: blob, isDirectory: false }
+  if (!followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
+  // OMS 6.1.1: the resource goes by the link's own name.
+  const target = followLink(path, name, source.path, ancestors)
+  if (!target.stat.isDirectory() && !target.stat.isFile()) throw special(target.path, name)
+  return { path: target.path, isDirectory: target.stat.isDirectory() }
 }
 
 /**
@@ -20,8 +50,8 @@ interface LinkTarget {
  * @param ancestors the directories on the way to the link, without links
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_UNREADABLE`
  */
-export function followLink(path: string, name: string, root: string, ancestors: readonly string[]): LinkTarget {
-  const target = targetOf(path, name)
+function followLink(path: string, name: string, root: string, ancestors: readonly string[]): LinkTarget {
+  const target = placeBehind(path, name)
   const within = relative(root, target)
   if (within === '..' || within.startsWith(`..${sep}`)) {
     throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
@@ -41,9 +71,9 @@ export function linksNotAllowed(path: string, name: string, hint = LINK_HINT): M
 
 const LINK_HINT = 'Replace the link by the file itself.'
 /** Whether links are followed is what the signature says, and so the signer. */
-export const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed ("modelseal sign" with --allow-symlinks).`
+const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed ("modelseal sign" with --allow-symlinks).`
 
-function targetOf(path: string, name: string): string {
+function placeBehind(path: string, name: string): string {
   try {
     return realPlace(path).path
   } catch (error) {
