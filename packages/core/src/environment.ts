@@ -4,8 +4,8 @@ import { isAbsolute, resolve } from 'node:path'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
- * Every environment variable that decides what is trusted, and how its value is kept: a path as an absolute
- * one, anything else as text.
+ * Every environment variable that decides what is trusted. The value of a `path` is kept as an absolute path, any other value
+ * as it is.
  *
  * To add a variable, add its name here and read it with {@link variable}. It is then fixed, inherited by threads and
  * handed to child processes like the others. Nothing else reads `process.env` for a decision about trust. Secrets
@@ -24,13 +24,13 @@ const VARIABLES = {
 
 export type Variable = keyof typeof VARIABLES
 
-/** What a thread takes from its surroundings. It has no prototype, and does not change. */
+/** The environment of a thread: an object without a prototype, which never changes. */
 export interface Environment {
-  /** True where it was fixed when the process started; no variable of a thread or child process then changes it. */
+  /** True if it was fixed when the process started. Variables of threads and child processes then have no effect. */
   readonly fixed: boolean
-  /** Where the search for a policy begins: absolute. Undefined where the working directory was deleted. */
+  /** Absolute path of the directory in which the search for a policy begins; undefined if the working directory was deleted. */
   readonly directory: string | undefined
-  /** Home directory of the user: absolute. Undefined for a user who has none. */
+  /** Absolute path of the user's home directory; undefined if the user has none. */
   readonly home: string | undefined
   /** What the search found when the environment was fixed: absolute; null where it found no policy. Undefined where nothing searched. */
   readonly policy?: string | null | undefined
@@ -39,8 +39,8 @@ export interface Environment {
 }
 
 /**
- * The environment that counts in this thread now: the one that was fixed; else the variables of the thread, and for
- * those that it lacks, the variables that its parent had when it started the thread.
+ * The environment that currently applies to this thread. If none was fixed, it consists of the variables of the thread and,
+ * for each one that is missing, the variable that the parent had when it started the thread.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path where the working directory was deleted
  */
@@ -58,10 +58,10 @@ export function variable(name: Variable): string | undefined {
 }
 
 /**
- * Fixes the environment of this thread: as it is in the thread that started it, where it is fixed there; else as it
- * was handed over; else as it is now. Whatever changes `process.env` afterwards has no effect.
+ * Fixes the environment of this thread, so that later changes to `process.env` have no effect. The environment of the thread
+ * that started this one is used if it is fixed; otherwise the one that was handed over, or the current one.
  *
- * @param handed what {@link encodeEnvironment} gave in the process that started this one
+ * @param handed the result of {@link encodeEnvironment} in the process that started this one
  * @param search finds the policy where that was not done before, as `policyAtStart` does
  * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` for a text that is not its own
  */
@@ -87,12 +87,12 @@ export function encodeEnvironment(): string {
 }
 
 /**
- * Has every thread that this one starts from now on inherit the environment, whatever `env` it is given. Done when
- * the core is imported, so that threads inherit it before the first load, too.
+ * Makes every thread that this one starts from now on inherit the environment, whatever `env` it is given. This happens when
+ * the core is imported, so that threads inherit the environment even before the first load.
  */
 export function handToThreads(): void {
   threadState()
-  // Node copies it whenever a thread is started, and asks the getter then: a thread inherits what counts at that moment.
+  // Node.js calls the getter whenever it starts a thread, so the thread inherits the environment of that moment.
   process.getBuiltinModule('node:worker_threads').setEnvironmentData(DATA, {
     get text() {
       try {
@@ -260,10 +260,10 @@ export function workingDirectory(): string | undefined {
 function homeDirectory(): string | undefined {
   try {
     const home = homedir()
-    // One that is relative would be another in each working directory.
+    // A relative path would mean another directory after each chdir().
     return isAbsolute(home) ? home : undefined
   } catch {
-    // Neither HOME, nor an entry in the list of users.
+    // There is neither HOME nor an entry in the list of users.
     return undefined
   }
 }

@@ -2,28 +2,28 @@ import { randomUUID } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Steps } from '../source/turns.ts'
 
-/** What the JSON of a bundle holds besides its payload: certificates, log entries, timestamps. Real ones take some 10 KiB. */
+/** Limit for everything in a bundle except its payload: certificates, log entries, timestamps. Real bundles need about 10 KiB. */
 export const MAX_BYTES_BESIDE_PAYLOAD = 1024 * 1024
 
-/** A longer string can only be the payload: no certificate or timestamp takes as much. */
+/** A longer string can only be the payload; no certificate or timestamp is as long. */
 const LONG_STRING = 256 * 1024
 
-/** Strings between two steps. */
+/** Number of strings between two steps. */
 const STRINGS = 1_000
 
-/** The JSON of a bundle without its payload, where that is long. */
+/** The JSON of a bundle, without its payload if the payload is long. */
 export interface CutBundle {
-  /** JSON in which {@link placeholder} stands for the payload. */
+  /** JSON that contains {@link placeholder} in place of the payload. */
   json: Buffer
-  /** No other string of the JSON can be the same. */
+  /** Differs from every other string in the JSON. */
   placeholder: string | undefined
-  /** What was cut out: the inside of a JSON string. */
+  /** The payload: the content of a JSON string, without the quotes. */
   payload: Buffer | undefined
 }
 
 /**
- * Cuts the payload out of the JSON of a bundle, so that what is parsed is small, and the payload stays bytes. Text that is not
- * JSON does no harm: it is none without the payload, either.
+ * Cuts the payload out of the JSON of a bundle, so that only a small text is parsed and the payload remains bytes. Text that is
+ * not JSON does no harm, because it is not JSON without the payload either.
  *
  * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `BUNDLE_MALFORMED`
  */
@@ -57,11 +57,11 @@ export function* cutPayload(bytes: Buffer, file: string | undefined): Steps<CutB
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** Index of the closing quote, or the length of the text where there is none. */
+/** Index of the closing quote, or the length of the text if there is none. */
 function endOfString(bytes: Buffer, start: number, file: string | undefined): number {
   for (let end = bytes.indexOf(QUOTE, start + 1); end >= 0; end = bytes.indexOf(QUOTE, end + 1)) {
     if (bytes[end - 1] !== BACKSLASH) return end
-    // No quote is a letter of base64.
+    // Base64 contains no quotes, so this is not the payload.
     if (end - start > LONG_STRING) throw longString(file)
     let backslashes = 1
     while (bytes[end - 1 - backslashes] === BACKSLASH) backslashes++
@@ -70,7 +70,7 @@ function endOfString(bytes: Buffer, start: number, file: string | undefined): nu
   return bytes.length
 }
 
-/** The refusal of a long string that stands anywhere but at the payload's place. */
+/** The refusal of a long string that is not the payload. */
 export function longString(file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BUNDLE_MALFORMED',

@@ -4,7 +4,7 @@ import type { JsonBounds } from './json.ts'
 const MAX_KEYS = 64
 const MAX_NAMES = 4_096
 
-/** The keys of objects, which are the same in most objects of one level. */
+/** The keys of all objects, by level: most objects of a level have the same keys. */
 export class KeysOfLevels {
   readonly #levels: Keys[] = []
   readonly #bounds: JsonBounds
@@ -14,7 +14,7 @@ export class KeysOfLevels {
     this.#bounds = bounds
   }
 
-  /** @returns where to put the keys of an object that opens at this level */
+  /** @returns the collection for the keys of an object that begins at this level */
   newObject(level: number): Keys {
     const keys = (this.#levels[level] ??= new Keys(this.#bounds, () => this.#countName()))
     keys.begin()
@@ -22,8 +22,8 @@ export class KeysOfLevels {
   }
 
   /**
-   * Objects with ever new keys are what costs `JSON.parse` most: some microseconds for each, and memory that takes long to
-   * collect.
+   * Objects that all have different keys are the most expensive input for `JSON.parse`: each takes microseconds, and memory that
+   * takes long to collect.
    */
   #countName(): void {
     const { maxNames = MAX_NAMES } = this.#bounds
@@ -31,9 +31,9 @@ export class KeysOfLevels {
   }
 }
 
-/** The keys of one object after the other. */
+/** The keys of one object after another. */
 export class Keys {
-  /** Each key, and the number of the last object that had it: so that nothing need be cleared. */
+  /** Each key, with the number of the last object that had it, so that nothing has to be cleared between objects. */
   readonly #objects = new Map<string, number>()
   readonly #bounds: JsonBounds
   readonly #countName: () => void
@@ -45,14 +45,14 @@ export class Keys {
     this.#countName = countName
   }
 
-  /** The keys that follow are of another object. */
+  /** Begins the next object. */
   begin(): void {
     this.#object++
     this.#count = 0
   }
 
   /**
-   * @param written as it stands in the text, a character for each byte
+   * @param written the key as in the text, with one character for each byte
    * @throws {@link ModelSealError} `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
    */
   add(written: string): void {
@@ -74,13 +74,13 @@ function duplicate({ what, file }: JsonBounds, key: string): ModelSealError {
   })
 }
 
-/** The same key without escapes, again a character for each byte. */
+/** The same key without escapes, again with one character for each byte. */
 function decoded(written: string): string {
   try {
     const key = JSON.parse(`"${Buffer.from(written, 'latin1').toString()}"`) as string
     return key.isWellFormed() ? Buffer.from(key).toString('latin1') : key
   } catch {
-    return written // not JSON, as the parser is about to say
+    return written // not JSON: the parser is about to refuse it
   }
 }
 

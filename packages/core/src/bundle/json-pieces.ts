@@ -1,6 +1,6 @@
 /**
- * Characters that `JSON.parse` is given at a time: a hostile text of twice as many, where every key is
- * a new one, takes it some ten milliseconds.
+ * Number of characters that are passed to `JSON.parse` at a time. Twice as many take it about ten milliseconds if an attacker
+ * makes every key a new one.
  */
 const PIECE = 16 * 1024
 
@@ -9,16 +9,16 @@ const CLOSE_BRACKET = 0x5d
 const COMMA = 0x2c
 const COLON = 0x3a
 
-/** An array or object that is open. */
+/** An array or object whose end has not been reached. */
 interface Container {
   /** Index of its bracket. */
   start: number
   isArray: boolean
   /** Index from which on its members have not been parsed. */
   from: number
-  /** What was parsed of it; undefined for one that is going to be parsed together with what is around it. */
+  /** The members parsed so far; undefined if it will be parsed as part of the container around it. */
   built: Built | undefined
-  /** True between a member that was parsed by itself and the comma behind it. */
+  /** True between a member that was parsed on its own and the comma after it. */
   afterMember: boolean
   /** Indexes of the quotes of the last key. */
   keyStart: number
@@ -28,9 +28,9 @@ interface Container {
 type Built = unknown[] | Record<string, unknown>
 
 /**
- * Parses JSON in pieces, so that no call of `JSON.parse` takes long. A scanner tells where strings, commas and brackets
- * are, and need not be right about text that is not JSON: every character is either given to `JSON.parse` in
- * a piece, or checked here as one that joins two pieces.
+ * Parses JSON in pieces, so that no call of `JSON.parse` takes long. A scanner reports the positions of strings, commas and
+ * brackets. It may be wrong about text that is not JSON, because every character is either part of a piece that `JSON.parse`
+ * checks, or is checked here because it joins two pieces.
  *
  * Each method throws a `SyntaxError` for text that is not JSON.
  */
@@ -107,7 +107,7 @@ export class JsonPieces {
     this.#result = { value: built, end }
   }
 
-  /** A container that was parsed by itself, as a member of the one around it. */
+  /** Adds a container that was parsed on its own to the one around it. */
   #add(around: Container, { start, built }: Container, end: number): void {
     if (around.afterMember) throw new SyntaxError('a comma is missing')
     around.built ??= around.isArray ? [] : {}
@@ -125,7 +125,7 @@ export class JsonPieces {
     around.from = end
   }
 
-  /** Members, if there are any, up to the comma before another one. */
+  /** Adds the members, if any, before the comma that precedes another member. */
   #appendBefore(container: Container, end: number): void {
     const last = this.#lastSolid(container.from, end)
     if (last < container.from) return
@@ -133,7 +133,7 @@ export class JsonPieces {
     this.#append(container, last)
   }
 
-  /** One member at least. */
+  /** Adds one or more members. */
   #append(container: Container, end: number): void {
     const text = this.#bytes.toString('utf8', container.from, end)
     if (container.isArray) {
@@ -160,7 +160,7 @@ export class JsonPieces {
     this.#expectBlank(from, colon)
   }
 
-  /** Index of the last character that is no white space, or `from - 1`. */
+  /** Index of the last character that is not white space, or `from - 1`. */
   #lastSolid(from: number, end: number): number {
     let last = end - 1
     while (last >= from && isSpace(this.#bytes[last])) last--

@@ -142,7 +142,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
   return pieces.finish()
 }
 
-/** Index of the closing quote, or the length of the text where there is none. */
+/** Index of the closing quote, or the length of the text if there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0

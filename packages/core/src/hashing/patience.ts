@@ -9,20 +9,20 @@ import { reservePool, runningOperations, type ThreadPool } from './pool.ts'
 import { BytesAhead } from './read-ahead.ts'
 import { claim, claimedBy, Claimant, newClaim, sharedControl } from './shared-control.ts'
 
-/** How long a batch waits for a thread that other operations keep busy, in milliseconds. A thread starts in 50. */
+/** Milliseconds that a batch waits while other operations keep all threads busy. A thread takes 50 to start. */
 const PATIENCE = 150
-/** The same, where the batch before it waited in vain. */
+/** The same if the previous batch has waited in vain. */
 const SHORT_PATIENCE = 10
 
 /**
- * Has the batches of one operation hashed by threads of the pool. Where other operations keep all threads busy, however
- * long they take, the calling thread does it instead, one batch at a time, so that no operation waits for the end of another.
- * Where a read may take any time, a thread of the reserve does it.
+ * Hashes the batches of one operation in the threads of the pool. While other operations keep all threads busy, the calling
+ * thread hashes one batch at a time instead, so that no operation has to wait until another one ends. If reads may take
+ * arbitrarily long, a thread of the reserve pool does this.
  */
 export class PatientOperation {
-  /** Of the batches that are not hashed yet. */
+  /** One for each batch that has not been hashed yet. */
   readonly #claims = new Set<SharedArrayBuffer>()
-  /** By device. */
+  /** For each device, whether its file system is not local. */
   readonly #foreign = new Map<bigint, boolean>()
   #starved = false
 
@@ -37,7 +37,7 @@ export class PatientOperation {
             const results = await hashThere(threads(), { ...batch, claim: { words, by } })
             if (results) resolve(results)
           } catch (error) {
-            // Nobody else may begin once an error is reported; and where somebody has begun, theirs is the result.
+            // After an error is reported, nobody else may start on the batch. If somebody has started, their result counts.
             if (claim(words, by) || claimedBy(words) === by)
               reject(isError(error) ? error : new Error(messageOf(error)))
           }
@@ -67,14 +67,14 @@ export class PatientOperation {
     }
   }
 
-  /** Not where it is alone: then the threads are its own, and begin soon. Nor where any of its batches is being hashed. */
+  /** False if this is the only operation, because the threads are then about to start, and if any of its batches is being hashed. */
   #isStarved(): boolean {
     if (runningOperations() < 2) return false
     for (const words of this.#claims) if (claimedBy(words) !== Claimant.Nobody) return false
     return true
   }
 
-  /** Asked only now: most operations never wait. */
+  /** Determined as late as this because most operations never wait. */
   #isForeign({ jobs }: Batch): boolean {
     for (const { file } of jobs) {
       const { dev } = file.identity
@@ -92,7 +92,7 @@ async function hashHereInstead({ jobs, hashType, control, ahead }: Batch): Promi
     await fairTurn(control)
     return await hashInTurns(jobs, hashType, shared, () => fairTurn(control))
   } finally {
-    // Nothing was read ahead: the calling thread would have to wait for it. Readers need not look for it any more.
+    // The calling thread cannot wait for other threads, so nothing was read ahead. This tells readers to stop looking for the file.
     if (ahead) new BytesAhead(ahead.memory, ahead.piece, shared).end()
   }
 }

@@ -1,13 +1,13 @@
 import { ModelSealError, shown } from '../errors.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 
-/** All formats that the program may load, by its own word; empty where it says none. */
+/** All formats that the program says it may load; empty if it says nothing. */
 export function saidFormats(format: ModelFormat | PossibleFormats | undefined): readonly ModelFormat[] {
   if (format === undefined) return []
   return typeof format === 'object' ? format.oneOf : [format]
 }
 
-/** Makes sure that what is loaded is of a format for which the rule was chosen. */
+/** Makes sure that the model has a format for which the rule was chosen. */
 export class LoadedFormat {
   readonly #allowed: readonly ModelFormat[]
   readonly #place: string
@@ -15,8 +15,8 @@ export class LoadedFormat {
   #said = false
 
   /**
-   * @param allowed of those that the program may load, what the rule was chosen for
-   * @param said by the program; empty where it says nothing
+   * @param allowed the formats for which the rule was chosen
+   * @param said the formats that the program says it may load; empty if it says nothing
    */
   constructor(allowed: readonly ModelFormat[], said: readonly ModelFormat[], place: string) {
     this.#allowed = allowed
@@ -30,7 +30,7 @@ export class LoadedFormat {
     this.#said = true
   }
 
-  /** @throws {@link ModelSealError} `MODEL_FORMAT` where a loader of several formats did not say which of them it met */
+  /** @throws {@link ModelSealError} `MODEL_FORMAT` if a loader of several formats did not report which one it found */
   check(): void {
     if (this.#mustSay && !this.#said) throw this.#refusal('a loader that does not report the format')
   }

@@ -12,16 +12,16 @@ import { listCopy, plainCopy, snapshot, withoutPrototype, type Copy, type Shape 
 import type { Isolation } from './isolation.ts'
 
 export interface OpenOptions {
-  /** The trust policy: a path, one that was loaded, or one that is watched. Without it, it is looked for. */
+  /** The trust policy: its path, or a policy that was loaded or is watched. Default: the policy that the search finds. */
   policy?: string | Policy | WatchedPolicy | undefined
-  /** Path of the bundle; for a model behind HTTP, path or URL. Without it, it is looked for beside the model. */
+  /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */
   signature?: string | undefined
   /**
-   * What the caller is going to read, for rules that match by format: the program's word, which is believed. A loader that
-   * takes several formats names them all, and tells by {@link ModelReader.loads} which one it met.
+   * The format that the caller is going to load, for rules that match by format. The program is believed. A loader that accepts
+   * several formats names all of them, and calls {@link ModelReader.loads} to report the one that it finds.
    */
   format?: ModelFormat | PossibleFormats | undefined
-  /** Where the model was fetched from, for rules that match by URL: absolute, without credentials. */
+  /** Absolute URL, without credentials, from which the model was fetched; for rules that match by URL. */
   url?: string | undefined
   /**
    * How the runtime is to get the files. Default: what the environment variable `MODELSEAL_ISOLATION` says, else `auto`.
@@ -29,21 +29,21 @@ export interface OpenOptions {
    */
   isolation?: Isolation | undefined
   /**
-   * Largest size of a signature bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. Nobody
-   * has verified what is read up to here. If the rule has a `maxBundleBytes` too, the smaller of the two holds.
+   * Largest size of a signature bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. A bundle is
+   * read before anything about it is verified. If the rule has a `maxBundleBytes` too, the smaller value applies.
    */
   maxBundleBytes?: number | undefined
-  /** How a model is fetched whose path is a URL. */
+  /** How to fetch a model whose path is a URL. */
   http?: HttpOptions | undefined
   /**
-   * True to load, unverified, what would be refused, as under a rule in the mode `audit`, and even where there is
-   * no rule or policy. Revocations of a policy that is found hold. For finding out what a policy would refuse.
+   * True to load a model unverified if it would be refused, as a rule in the mode `audit` does, even if there is no rule or
+   * policy. Revocations still apply if a policy is found. Use it to find out what a policy would refuse.
    */
   audit?: boolean | undefined
   /**
-   * Bytes that the files of the model may have together; of those that are loaded, where the rule says `files: loaded` or
-   * the model is loaded unverified. A larger model is refused (`FILE_TOO_LARGE`) before it is read. Default: no
-   * limit for a model on this machine; behind HTTP that of `http.maxBytes`, which holds beside this.
+   * Largest total size of the model's files, in bytes. Only files that are loaded count if the rule says `files: loaded` or the
+   * model is loaded unverified. A larger model is refused (`FILE_TOO_LARGE`) before it is read. Default: no limit for a
+   * model on this machine. Over HTTP, `http.maxBytes` applies as well.
    */
   maxBytes?: number | undefined
   signal?: AbortSignal | undefined
@@ -51,7 +51,7 @@ export interface OpenOptions {
   onProgress?: ProgressCallback | undefined
 }
 
-/** What is a URL has no working directory; what is no path is refused below. */
+/** A URL does not depend on the working directory. Values that are not paths are refused below. */
 const path: Copy = (value) =>
   typeof value !== 'string' || value === '' || isHttpUrl(value) ? value : absolutePath(value)
 

@@ -2,28 +2,28 @@ import { Composer, Lexer, Parser, type Document, type LineCounter } from 'yaml'
 import { duplicateKeys } from './duplicate-keys.ts'
 import { yamlSentence } from './yaml-words.ts'
 
-/** Something that is wrong with a text, and where: an offset in characters. */
+/** A fault in a text, and its offset in characters. */
 export interface TextFault {
   sentence: string
   offset: number
 }
 
-/** More than anybody reads; what is wrong with a text can be as long as the text. */
+/** More than anyone reads. Without a limit, the list of faults could be as long as the text. */
 export const MAX_PROBLEMS = 100
 
-/** A policy nests ten deep, and the parser descends by calls. */
+/** A policy has about ten levels. The parser is recursive. */
 const MAX_DEPTH = 64
-/** Scalars and marks. 30,000 rules have 930,000 of them; each costs the parser half a kilobyte. */
+/** Scalars and punctuation. 30,000 rules have 930,000 of them, and each takes half a kilobyte of memory in the parser. */
 const MAX_PARTS = 1_000_000
 
-/** A text, or what is wrong with it: never nothing. */
+/** A parsed text, or at least one fault. */
 export type ReadYaml = { document: Document.Parsed } | { faults: readonly [TextFault, ...TextFault[]] }
 
 /**
- * Parses a text that holds one document of YAML 1.2, in time and memory linear in its length. It ends at the
- * first {@link MAX_PROBLEMS} faults, so that no text makes millions of errors.
+ * Parses a text that contains one YAML 1.2 document, in time and memory linear in its length. Parsing stops after
+ * {@link MAX_PROBLEMS} faults, so that no text can cause millions of errors.
  *
- * The parser's own check for duplicate keys compares each key with all before it; ours is linear.
+ * The parser's own check for duplicate keys compares each key with all previous keys; the check here is linear.
  */
 export function readYaml(source: string, lines: LineCounter): ReadYaml {
   const faults: TextFault[] = []
@@ -44,7 +44,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
   const [document, second] = documents
   if (second) faults.push({ sentence: MULTIPLE, offset: second.range[0] })
   if (document && faults.length === 0) faults.push(...faultsOf(document))
-  // The parser reports again, on every level, that it was stopped.
+  // After parsing was stopped, the parser reports that on every level.
   const [first, ...more] = faults.slice(0, MAX_PROBLEMS)
   if (first) return { faults: [first, ...more] }
   return document ? { document } : { faults: [{ sentence: 'The text is not valid YAML.', offset: 0 }] }
@@ -54,7 +54,7 @@ const MULTIPLE =
   'The text contains multiple documents; expected one. Remove this line "---", or put what follows it into a file of its own and name that under "include".'
 
 function faultsOf(document: Document.Parsed): TextFault[] {
-  // Errors of the parser arrive by the composer; these are for one that reports in another way.
+  // Faults are normally reported by the composer; these are a safeguard.
   const reported = [...document.errors, ...document.warnings]
   if (reported.length > 0)
     return reported.map(({ message, pos }) => ({ sentence: message.replace(/\.?$/, '.'), offset: pos[0] }))
@@ -64,7 +64,7 @@ function faultsOf(document: Document.Parsed): TextFault[] {
   return duplicateKeys(document.contents, MAX_PROBLEMS)
 }
 
-/** The text holds more than is read. */
+/** Thrown if the text exceeds a limit. */
 class Exceeded extends Error {
   readonly fault: TextFault
 
@@ -74,17 +74,17 @@ class Exceeded extends Error {
   }
 }
 
-/** More of a line than a message shows. */
+/** Longer than what a message shows of a line. */
 const LONGEST_REST = 200
 
 function restOfLine(text: string, offset: number): string {
   return /^[^\r\n]*/.exec(text.slice(offset, offset + LONGEST_REST))?.[0] ?? ''
 }
 
-/** There are as many faults as are reported. */
+/** Thrown if the number of faults has reached {@link MAX_PROBLEMS}. */
 class TooManyFaults extends Error {}
 
-/** As `Parser.parse()`, which bounds nothing. */
+/** Like `Parser.parse()`, but with limits. */
 function* boundedTokens(source: string, lines: LineCounter, faults: TextFault[]): ReturnType<Parser['parse']> {
   const parser = new Parser(lines.addNewLine)
   lines.addNewLine(0)
@@ -108,7 +108,7 @@ function addFault(faults: TextFault[], message: string, offset: number): void {
   if (faults.length >= MAX_PROBLEMS) throw new TooManyFaults()
 }
 
-/** False for space, line ends, comments, and the signs that the lexer adds. */
+/** False for white space, line ends, comments, and the markers that the lexer adds. */
 function isPart(lexeme: string): boolean {
   const first = lexeme.charCodeAt(0)
   return first > 0x20 && first !== 0x23
@@ -120,7 +120,7 @@ type Report = (
   message: string,
 ) => void
 
-/** Hands out faults as they are found, as long as they are few: the composer makes an error with a stack of each. */
+/** Reports faults as they are found, up to the limit. Otherwise the composer would create an error with a stack for each. */
 class BoundedComposer extends Composer {
   constructor(text: string, faults: TextFault[]) {
     super({ uniqueKeys: false, prettyErrors: false })

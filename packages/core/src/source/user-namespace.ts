@@ -1,23 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** Every id but -1, which stands for none (user_namespaces(7)). */
+/** Number of ids, without -1, which means no id (user_namespaces(7)). */
 const ALL_IDS = 4_294_967_295
-/** Its default in the kernel. */
+/** The kernel's default for the overflow id. */
 const OVERFLOW_ID = 65_534n
 
 type Kind = 'uid' | 'gid'
 
 /**
- * True for an id that may be anybody's. The kernel shows every user that the user namespace of this process does
- * not map as one and the same overflow id (65534, "nobody"), and a process that is itself not mapped has that id,
- * too. Where all ids are mapped, as outside of containers, it is a user like any other.
+ * True for an id that may belong to any user. The kernel shows all users that the user namespace of this process does not map
+ * under the same overflow id (65534, "nobody"), and gives that id to a process that is itself not mapped. If all ids are
+ * mapped, as they are outside containers, the id belongs to one user like any other.
  */
 export function isAnybody(id: bigint, kind: Kind = 'uid'): boolean {
   overflow[kind] ??= overflowId(kind)
   return overflow[kind] === id
 }
 
-/** Maps of ids cannot be written a second time, and Node.js does not change its namespace. */
+/** Cached: a map of ids can be written only once, and Node.js never changes its namespace. */
 const overflow: Partial<Record<Kind, bigint | 'none'>> = {}
 
 function overflowId(kind: Kind): bigint | 'none' {
@@ -28,9 +28,9 @@ function overflowId(kind: Kind): bigint | 'none' {
 
 function mapsAllIds(kind: Kind): boolean {
   const map = read(`/proc/self/${kind}_map`)
-  // A kernel without user namespaces has no such file. Without /proc, nothing is known.
+  // A kernel without user namespaces has no such file. Without /proc, the mapping is unknown.
   if (map === undefined) return existsSync('/proc/self/status') && !existsSync(`/proc/self/${kind}_map`)
-  // The last number of each line is the length of a range. Ranges do not overlap.
+  // The last number in each line is the length of a range. Ranges never overlap.
   const lengths = map.split('\n').map((line) => Number(line.trim().split(/\s+/)[2] ?? 0))
   return lengths.reduce((sum, length) => sum + length, 0) >= ALL_IDS
 }
