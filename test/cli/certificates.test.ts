@@ -78,6 +78,7 @@ describe('sign certificate and verify certificate', () => {
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(verified.stdout).toContain('signer       certificate "root.pem"')
     expect(verified.stdout).toContain('subject      "CN=Release team"')
+    expect(signed.stdout).toMatch(/^ {2}signer +CN=Release team/m)
     expect(verified.stdout).toContain('issuer       "CN=Intermediate", serial number ')
     expect(verified.stdout).toContain('2 of 2 signed files')
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))

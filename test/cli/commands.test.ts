@@ -24,9 +24,11 @@ describe('sign key and verify key', () => {
     expect(signed).toMatchObject({ code: 0, stderr: '' })
     expect(signed.stdout).toContain(`signature    "${directory}/vad/model.sig"`)
     expect(signed.stdout).toContain('2 files, 100.0 kB')
+    const [, fingerprint] = /^ {2}signer +key sha256:([0-9a-f]{64})$/m.exec(signed.stdout) ?? []
     const verified = await modelseal(VERIFY)
     expect(verified).toMatchObject({ code: 0, stderr: '' })
     expect(verified.stdout).toContain('signer       key "release.pub"')
+    expect(verified.stdout).toContain(`key          sha256:${fingerprint}\n`)
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
   })
 
@@ -148,6 +150,7 @@ describe('verify by policy', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout).toContain('rule "everything of ours"')
     expect(stdout).toContain('signer       key "release"')
+    expect(stdout).toMatch(/^ {2}signed by +key sha256:[0-9a-f]{64}$/m)
     expect(stdout).toContain('2 of 2 signed files')
   })
 

@@ -51,7 +51,7 @@ export {
 export { keySigner, type KeySignerOptions } from './signing/key.ts'
 export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
 export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loading/sign-again.ts'
-export type { Signer } from './signing/signer.ts'
+export type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signing/signer.ts'
 export { parseJsonInTurns, parseStrictJson, type JsonBounds } from './bundle/json.ts'
 export type { FileRequest } from './source/size-limit.ts'
 export type { HttpOptions } from './source/http-options.ts'

@@ -40,6 +40,7 @@ export async function sign(
   return {
     lines: summary(`Signed ${shown(model)}`, [
       ['signature', shown(signature)],
+      ...whoAndWhen(signed, shown),
       ['content', amount(signed)],
       ['root digest', rootDigest],
       ...(previous ? [['reused', reusedText(signed)] as const] : []),
@@ -51,11 +52,25 @@ export async function sign(
         rootDigest,
         files,
         bytes,
+        signer: signed.signer,
+        logEntries: signed.logEntries,
+        time: signed.time,
         ...(previous ? { reused: signed.reused } : {}),
         ...(signed.remembered ? { remembered: signed.remembered } : {}),
       },
     },
   }
+}
+
+function whoAndWhen(
+  { signer, logEntries = [], time }: SignedModel,
+  shown: (value: string) => string,
+): (readonly [string, string])[] {
+  return [
+    ...(signer ? [['signer', signer.description] as const] : []),
+    ...logEntries.map(({ log, index }) => ['log entry', `${index} of ${shown(log)}`] as const),
+    ...(time ? [['signed', `at ${time.at}, by the word of ${shown(time.authority)}`] as const] : []),
+  ]
 }
 
 function reusedText({ reused }: Partial<SignedAgain>): string {

@@ -47,9 +47,12 @@ function factsOf(
   shown: (name: string) => string,
 ): [string, string][] {
   if (signer.method !== 'certificate') return []
-  const { subject, issuer, serialNumber, notBefore, notAfter, fingerprint, rootFingerprint } = signer
+  const { subject, subjectAltNames, issuer, serialNumber, notBefore, notAfter, fingerprint, rootFingerprint } = signer
   return [
     ['subject', shown(subject)],
+    ...(subjectAltNames.length > 0
+      ? [['names', subjectAltNames.map(shown).join(', ')] satisfies [string, string]]
+      : []),
     ['issuer', `${shown(issuer)}, serial number ${serialNumber}`],
     ['valid', `${notBefore} to ${notAfter}`],
     ...(fingerprints

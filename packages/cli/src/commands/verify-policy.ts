@@ -49,10 +49,18 @@ async function verifyByPolicy(
 }
 
 function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown: (value: string) => string) {
-  const signers = bundles.flatMap(({ counted, signer }) => (counted && signer ? [signer] : []))
   const facts: [string, string][] = [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
-    ...signers.map(({ method, name }): [string, string] => ['signer', `${method} ${shown(name)}`]),
+    ...bundles.flatMap(({ counted, signer, time }): [string, string][] => {
+      if (!counted || !signer) return []
+      return [
+        ['signer', `${signer.method} ${shown(signer.name)}`],
+        ['signed by', signer.description],
+        ...(time
+          ? [['signed', `before ${time.at}, by the word of ${shown(time.authority)}`] satisfies [string, string]]
+          : []),
+      ]
+    }),
     ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
   ]

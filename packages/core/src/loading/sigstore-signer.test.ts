@@ -41,8 +41,12 @@ describe.each([
 ] satisfies [string, ServerOptions, string][])('an instance of %s', (_, options, source) => {
   it('signs what then verifies, and says who signed and when', async () => {
     const { server, sign, verify } = await ready(options)
-    await sign({ identityToken: identityToken({ ref: 'refs/heads/main' }) })
+    const signed = await sign({ identityToken: identityToken({ ref: 'refs/heads/main' }) })
     const { signer, time } = await verify()
+    const { method, description, fingerprint } = signer
+    expect(description).toBe(`${IDENTITY} (vouched for by ${ISSUER})`)
+    expect(signed).toMatchObject({ signer: { method, description, fingerprint, ...IDENTIFIED }, time })
+    expect(signed.logEntries).toEqual([{ log: expect.stringMatching(/^http/), index: expect.stringMatching(/^\d+$/) }])
     expect(signer).toMatchObject({ ...IDENTIFIED, extensions: { sourceRepositoryRef: 'refs/heads/main' } })
     expect(time?.source).toBe(source)
     expect(server.asked).toEqual([

@@ -5,8 +5,9 @@ import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../signing/interactive-token.ts'
 import { keylessSigner } from '../signing/keyless.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
-import type { Signer } from '../signing/signer.ts'
+import type { SignedBy, Signer } from '../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../signing/sigstore-services.ts'
+import type { SigstoreSigner as VerifiedSigstoreSigner } from '../verification/verified-signature.ts'
 import { verifySigstoreBundle } from '../verification/sigstore.ts'
 import {
   fixedSource,
@@ -76,9 +77,15 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
       identityToken: (signal) => findToken(options, services, clientId, signal),
     }),
     async check(bundle) {
-      await verifySigstoreBundle(await parseOwnBundle(Buffer.from(bundle)), trust, trust.info.name)
+      const parsed = await parseOwnBundle(Buffer.from(bundle))
+      const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)
+      return { ...(signer.method === 'sigstore' ? { signer: signedBy(signer) } : {}), time }
     },
   }
+}
+
+function signedBy({ method, description, fingerprint, identity, issuer }: VerifiedSigstoreSigner): SignedBy {
+  return { method, description, fingerprint, identity, issuer }
 }
 
 function servicesOf({ signingConfig, info }: SigstoreTrust, source: TrustRootSource): SigningServices {

@@ -1,5 +1,4 @@
 import { shown } from '../errors.ts'
-import type { VerifiedSigner } from '../verification/verified-signature.ts'
 import type { BundleVerdict, Decision, Verdict } from './verdict.ts'
 
 /**
@@ -54,7 +53,9 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
 }
 
 function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {
-  const by = signer ? `is signed by ${signerText(signer)}` : 'has no valid signature by an accepted signer'
+  const by = signer
+    ? `is signed by ${signer.description}, under the trust root ${shown(signer.name)}`
+    : 'has no valid signature by an accepted signer'
   const when = time ? `, at ${time.at} by the word of ${shown(time.authority)}` : ''
   const why = counted
     ? 'It counts.'
@@ -62,14 +63,6 @@ function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict):
       ? `It does not count: ${reason.code}. ${reason.message}`
       : 'It does not count.'
   return `${shown(path)} ${by}${when}. ${why}`
-}
-
-function signerText(signer: VerifiedSigner): string {
-  if (signer.method === 'key') return `${shown(signer.name)} (key ${signer.fingerprint})`
-  if (signer.method === 'sigstore')
-    return `${shown(signer.identity)} (vouched for by ${shown(signer.issuer)}, Sigstore root ${shown(signer.name)})`
-  const names = [signer.subject, ...signer.subjectAltNames].filter(Boolean).map(shown).join(', ')
-  return `${names} (certificate under ${shown(signer.name)})`
 }
 
 function endLines({ error, wouldRefuse }: Verdict): string[] {

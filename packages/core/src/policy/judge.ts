@@ -99,7 +99,8 @@ async function judgeBundle(
     const { signature } = identified
     verdict.signer = signature.signer
     if (signature.time) verdict.time = signature.time
-    check('signature', `The signature is valid, and by ${shown(signature.signer.name)}.`, undefined)
+    const { description, name } = signature.signer
+    check('signature', `The signature is valid, and by ${description}, under the trust root ${shown(name)}.`, undefined)
 
     const revoked = await revocationOf(candidate.bundle, signature, policy.revocations, occasion)
     check('revocation', 'Nothing about it is revoked.', revoked)

@@ -3,10 +3,15 @@ import {
   checkSigningUsage,
   CERTIFICATE_FILE,
   parseCertificate,
+  fingerprintOf,
   parseCertificates,
   signingKeyOf,
   type Certificate,
 } from '../bundle/certificate.ts'
+import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
+import { distinguishedName } from '../bundle/distinguished-name.ts'
+import { certificateWords } from '../bundle/signer-words.ts'
+import type { SignedBy } from './signer.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
 import { listCopy, type Shape } from '../snapshot.ts'
@@ -27,6 +32,7 @@ export interface CertificateMaterial {
   publicKey: PublicKey
   /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`). */
   verificationMaterial: object
+  signer: SignedBy
 }
 
 /** As many as a verifier takes. */
@@ -54,7 +60,18 @@ export async function readCertificateMaterial(
   checkSigningUsage(leaf, files.certificate)
   checkCurrent(leaf, files.certificate)
   const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }))
-  return { publicKey, verificationMaterial: { x509CertificateChain: { certificates: chain }, tlogEntries: [] } }
+  const verificationMaterial = { x509CertificateChain: { certificates: chain }, tlogEntries: [] }
+  return { publicKey, verificationMaterial, signer: await signedBy(leaf) }
+}
+
+async function signedBy(leaf: Certificate): Promise<SignedBy> {
+  const subject = distinguishedName(leaf.fields.subject, leaf.x509.subject)
+  const names = (await alternativeNames(leaf)).map(writtenName)
+  return {
+    method: 'certificate',
+    description: certificateWords(subject, names),
+    fingerprint: fingerprintOf(leaf.x509),
+  }
 }
 
 async function readChain({ certificate, chain = [] }: CertificateFiles, read: ReadFile): Promise<Buffer[]> {

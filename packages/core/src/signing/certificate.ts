@@ -33,12 +33,12 @@ export async function certificateSigner(given: CertificateSignerOptions): Promis
   const read = readerFromHere()
   const key = await readPrivateKey(options)
   const publicKey = publicKeyOf(createPublicKey(key), options.privateKey)
-  const { verificationMaterial } = await readCertificateMaterial(options, read, publicKey)
+  const { verificationMaterial, signer } = await readCertificateMaterial(options, read, publicKey)
   return {
     method: 'certificate',
     sign(encoded) {
       const signature = sign(publicKey.hash, encoded, { key, dsaEncoding: 'der' })
-      return Promise.resolve({ signature, verificationMaterial })
+      return Promise.resolve({ signature, verificationMaterial, signer })
     },
   }
 }

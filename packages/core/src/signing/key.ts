@@ -4,7 +4,8 @@ import { knownOptions, type Shape } from '../snapshot.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../bundle/public-key.ts'
 import { foundIn, privateKeyHint } from '../bundle/key-kinds.ts'
-import type { Signer } from './signer.ts'
+import { keyWords } from '../bundle/signer-words.ts'
+import type { SignedBy, Signer } from './signer.ts'
 
 export interface KeySignerOptions {
   /** Path of the private key: PEM, SEC1 or PKCS#8, on P-256, P-384 or P-521. */
@@ -28,11 +29,13 @@ export async function keySigner(given: KeySignerOptions): Promise<Signer> {
   const options = knownOptions(given, KEY_OPTIONS, 'keySigner')
   const key = await readPrivateKey(options)
   const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
+  const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
   return {
     method: 'key',
     sign(encoded) {
       const signature = sign(hash, encoded, { key, dsaEncoding: 'der' })
-      return Promise.resolve({ signature, verificationMaterial: { publicKey: { hint: fingerprint }, tlogEntries: [] } })
+      const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
+      return Promise.resolve({ signature, verificationMaterial, signer })
     },
   }
 }

@@ -4,7 +4,7 @@ import { IN_TOTO_PAYLOAD_TYPE } from '../bundle/dsse.ts'
 import { ModelSealError } from '../errors.ts'
 import { checkToken, SIGSTORE_CLIENT } from './identity-token.ts'
 import { callService, DEFAULT_TIMEOUT_MS, type ServiceCall } from './service-call.ts'
-import type { Signer } from './signer.ts'
+import type { LoggedAt, Signer } from './signer.ts'
 import type { SigningServices } from './sigstore-services.ts'
 import { timestampFrom } from './timestamp.ts'
 
@@ -51,10 +51,13 @@ export function keylessSigner(options: KeylessOptions): Signer {
         token,
         call('certificate authority', services.authority),
       )
-      const tlogEntries: object[] = []
+      const tlogEntries: LogEntry[] = []
+      const logEntries: LoggedAt[] = []
       for (const { url, version } of services.logs) {
         const logged = { encoded, payload, signature, certificate }
-        tlogEntries.push(await log(logged, version, call('transparency log', url)))
+        const entry = await log(logged, version, call('transparency log', url))
+        tlogEntries.push(entry)
+        logEntries.push({ log: url, index: entry.logIndex })
       }
       const rfc3161Timestamps: object[] = []
       for (const url of services.timestampAuthorities) {
@@ -63,6 +66,7 @@ export function keylessSigner(options: KeylessOptions): Signer {
       }
       return {
         signature,
+        logEntries,
         verificationMaterial: {
           certificate: { rawBytes: new X509Certificate(certificate).raw.toString('base64') },
           tlogEntries,
@@ -127,9 +131,14 @@ async function log({ encoded, payload, signature, certificate }: Logged, version
   return entryJson(entry, (value) => codec.toJSON(value))
 }
 
+interface LogEntry {
+  logIndex: string
+  integratedTime: string
+}
+
 /** The codec leaves out what is zero or empty, as in the first entry of a log; readers ask for it. */
-function entryJson(entry: TransparencyLogEntry, toJSON: (entry: TransparencyLogEntry) => unknown): object {
-  const json = toJSON(entry) as { inclusionProof?: object }
+function entryJson(entry: TransparencyLogEntry, toJSON: (entry: TransparencyLogEntry) => unknown): LogEntry {
+  const json = toJSON(entry) as { inclusionProof?: object; logIndex?: string }
   return {
     logIndex: '0',
     integratedTime: '0',

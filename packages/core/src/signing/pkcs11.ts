@@ -11,7 +11,8 @@ import { checkNamesModule, findModule, loadPkcs11Package } from './pkcs11-module
 import { readPin } from './pkcs11-pin.ts'
 import { withTokenKey, type KeyAccess } from './pkcs11-token.ts'
 import { parsePkcs11Uri } from './pkcs11-uri.ts'
-import type { Signer } from './signer.ts'
+import { keyWords } from '../bundle/signer-words.ts'
+import type { SignedBy, Signer } from './signer.ts'
 
 export interface Pkcs11KeySignerOptions {
   /**
@@ -58,12 +59,14 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
       hint: 'Write it to the token ("pkcs11-tool --write-object KEY --type pubkey --id ID"), or sign with a certificate.',
     })
   }
-  const verificationMaterial = { publicKey: { hint: publicKey.fingerprint }, tlogEntries: [] }
+  const { fingerprint } = publicKey
+  const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
+  const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
   return {
     method: 'key',
     async sign(encoded, signal) {
       throwIfAborted(signal)
-      return { signature: await signOnToken(access, publicKey, encoded), verificationMaterial }
+      return { signature: await signOnToken(access, publicKey, encoded), verificationMaterial, signer }
     },
   }
 }
@@ -91,7 +94,7 @@ export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOpti
     async sign(encoded, signal) {
       throwIfAborted(signal)
       const signature = await signOnToken(access, material.publicKey, encoded)
-      return { signature, verificationMaterial: material.verificationMaterial }
+      return { signature, verificationMaterial: material.verificationMaterial, signer: material.signer }
     },
   }
 }

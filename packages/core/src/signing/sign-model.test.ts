@@ -10,8 +10,11 @@ import { keySigner } from './key.ts'
 import { digestModel, signModel } from './sign-model.ts'
 import type { Signer } from './signer.ts'
 
+const pair = keyPair()
+const { fingerprint } = pair.publicKey
+
 async function signer(): Promise<Signer> {
-  const pem = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const pem = pair.privateKey.export({ type: 'pkcs8', format: 'pem' })
   return keySigner({ privateKey: join(scratch({ key: pem }), 'key') })
 }
 
@@ -31,7 +34,13 @@ test('signs a directory into model.sig, which it leaves out, with the default ig
   for (let round = 0; round < 2; round++) {
     const signed = await signModel(model, { signer: await signer() })
     const digests = [sha256('nested'), sha256('C'), sha256('B')]
-    expect(signed).toEqual({ signature: join(model, 'model.sig'), rootDigest: rootOf(digests), files: 3, bytes: 8 })
+    expect(signed).toEqual({
+      signature: join(model, 'model.sig'),
+      rootDigest: rootOf(digests),
+      files: 3,
+      bytes: 8,
+      signer: { method: 'key', description: `key sha256:${fingerprint}`, fingerprint },
+    })
     const manifest = await manifestIn(signed.signature)
     expect(manifest.modelName).toBe('m')
     expect([...manifest.files.keys()]).toEqual(['a/.git/HEAD', 'a/c', 'b'])
@@ -47,7 +56,7 @@ test('signs a directory into model.sig, which it leaves out, with the default ig
 test('signs a single file under its own name, with nothing ignored', async () => {
   const directory = scratch({ 'vad.onnx': 'V', other: 'x' })
   const { signature, ...signed } = await signModel(join(directory, 'vad.onnx'), { signer: await signer() })
-  expect(signed).toEqual({ rootDigest: rootOf([sha256('V')]), files: 1, bytes: 1 })
+  expect(signed).toMatchObject({ rootDigest: rootOf([sha256('V')]), files: 1, bytes: 1 })
   expect(signature).toBe(join(directory, 'vad.onnx.sig'))
   const manifest = await manifestIn(signature)
   expect([...manifest.files.keys()]).toEqual(['vad.onnx'])

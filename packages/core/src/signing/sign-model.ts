@@ -4,6 +4,7 @@ import { writeBundle } from '../bundle/bundle.ts'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
+import { parseTimestamp } from '../bundle/timestamp.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
@@ -22,7 +23,7 @@ import { throwIfAborted } from '../source/aborted.ts'
 import { absolutePath } from '../environment.ts'
 import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
-import type { Signer } from './signer.ts'
+import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { timestampFrom } from './timestamp.ts'
 import { checkPlace, writeFileWhole } from './write-file.ts'
 
@@ -74,6 +75,12 @@ export interface SignedModel {
   rootDigest: string
   files: number
   bytes: number
+  /** Who signed it. Absent where a signer that the program brings along does not say. */
+  signer?: SignedBy
+  /** Where a keyless signature is logged. */
+  logEntries?: readonly LoggedAt[]
+  /** When it was signed: by the word of the log or of a timestamp authority. */
+  time?: SignedAt
 }
 
 /**
@@ -120,6 +127,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const signature = placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
+  await options.signer.prepare?.()
   const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])
   const built = await build(source, serialization, options)
   const { manifest, files, bytes } = built
@@ -129,12 +137,18 @@ async function signBuilt<Built extends BuiltManifest>(
   throwIfAborted(options.signal)
   const signed = await options.signer.sign(encoded, options.signal, payload)
   const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: signed.signature } as const
-  const timestamp = await timestampMaterial(signed.signature, options)
-  const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp }, envelope)
-  await options.signer.check?.(bundle)
+  const timestamp = await timestampOf(signed.signature, options)
+  const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp?.material }, envelope)
+  const checked = (await options.signer.check?.(bundle)) ?? undefined
   await writeFileWhole(signature, bundle)
   return {
-    signed: { signature, rootDigest: manifest.rootDigest, files, bytes },
+    signed: {
+      signature,
+      rootDigest: manifest.rootDigest,
+      files,
+      bytes,
+      ...toldOf(signed, checked, timestamp?.time),
+    },
     source,
     bundleDigest: createHash('sha256').update(bundle).digest('hex'),
     built,
@@ -148,11 +162,34 @@ async function bundlesInside(source: LocalSource, signature: string): Promise<st
   return source.kind === 'directory' && path !== signature && (await isBundle(path)) ? [path] : []
 }
 
+/** Who signed and when, as far as anybody says. */
+function toldOf(
+  { signer, logEntries }: MadeSignature,
+  checked: CheckedBundle | undefined,
+  time: SignedAt | undefined,
+): Pick<SignedModel, 'signer' | 'logEntries' | 'time'> {
+  const who = checked?.signer ?? signer
+  const when = checked?.time ?? time
+  return {
+    ...(who ? { signer: who } : {}),
+    ...(logEntries && logEntries.length > 0 ? { logEntries } : {}),
+    ...(when ? { time: when } : {}),
+  }
+}
+
 /** As in Sigstore, the timestamp is over the bytes of the signature. */
-async function timestampMaterial(signature: Buffer, { timestampAuthority: url, signal }: SignOptions): Promise<object> {
-  if (url === undefined) return {}
+async function timestampOf(
+  signature: Buffer,
+  { timestampAuthority: url, signal }: SignOptions,
+): Promise<{ material: object; time: SignedAt } | undefined> {
+  if (url === undefined) return undefined
   const response = await timestampFrom({ url, data: signature, signal })
-  return { timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: response.toString('base64') }] } }
+  const rfc3161Timestamps = [{ signedTimestamp: response.toString('base64') }]
+  const { at } = await parseTimestamp(response)
+  return {
+    material: { timestampVerificationData: { rfc3161Timestamps } },
+    time: { at: at.toISOString(), source: 'rfc3161', authority: url },
+  }
 }
 
 /**
@@ -165,7 +202,10 @@ async function timestampMaterial(signature: Buffer, { timestampAuthority: url, s
  * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
  * ```
  */
-export async function digestModel(path: string, options?: DigestOptions): Promise<Omit<SignedModel, 'signature'>> {
+export async function digestModel(
+  path: string,
+  options?: DigestOptions,
+): Promise<Pick<SignedModel, 'rootDigest' | 'files' | 'bytes'>> {
   const { manifest, files, bytes } = await manifestOf(path, knownOptions(options, DIGEST_OPTIONS, 'digestModel'))
   return { rootDigest: manifest.rootDigest, files, bytes }
 }

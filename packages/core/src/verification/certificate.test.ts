@@ -88,6 +88,8 @@ test('says who signed, as the certificate names them', async () => {
   const { signer: who, manifest, time } = await verified(await bundleOf({ by: signer }))
   expect(who).toEqual({
     method: 'certificate',
+    description:
+      'CN=Release,O=Example\\, Inc. (email:release@example.org, URI:https://example.org/ci, DNS:example.org, IP:10.0.0.1)',
     name: 'ml-team',
     fingerprint: createHash('sha256').update(signer.der).digest('hex'),
     subject: 'CN=Release,O=Example\\, Inc.',

@@ -128,7 +128,11 @@ function checkWithin({ x509, fields }: Certificate, { earliest, latest }: Proven
   )
 }
 
-async function signerOf(leaf: Certificate, name: string, rootFingerprint: string): Promise<CertificateSigner> {
+async function signerOf(
+  leaf: Certificate,
+  name: string,
+  rootFingerprint: string,
+): Promise<Omit<CertificateSigner, 'description'>> {
   const { x509, fields } = leaf
   return {
     method: 'certificate',

@@ -30,7 +30,9 @@ test.each<Curve>(['prime256v1', 'secp384r1', 'secp521r1'])(
     const own = keyPair(curve)
     const bytes = bundleOver(statement, own)
     const signature = verifyKeyBundle(parseBundle(bytes), own.publicKey, 'release')
-    expect(signature.signer).toEqual({ method: 'key', name: 'release', fingerprint: own.publicKey.fingerprint })
+    const { fingerprint } = own.publicKey
+    const description = `key sha256:${fingerprint}`
+    expect(signature.signer).toEqual({ method: 'key', description, name: 'release', fingerprint })
     expect(signature.bundleDigest).toBe(sha256(bytes))
     expect(signature.manifest.files.get('weights')?.digests).toEqual([sha256('w')])
   },

@@ -131,7 +131,11 @@ const IDENTITY: Shape<SigstoreIdentity> = { identity: true, issuer: true, extens
  *
  * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
  */
-export function checkIdentity(signer: SigstoreSigner, given: SigstoreIdentity, file?: string): void {
+export function checkIdentity(
+  signer: Omit<SigstoreSigner, 'description'>,
+  given: SigstoreIdentity,
+  file?: string,
+): void {
   const expected = knownOptions(given, IDENTITY, 'an identity')
   const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
     new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {

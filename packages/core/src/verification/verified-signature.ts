@@ -1,12 +1,20 @@
+import { certificateWords, identityWords, keyWords } from '../bundle/signer-words.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import type { TrustRootInfo } from './sigstore-trust.ts'
 
-/** Who signed: proven by a signature, not merely claimed. */
+/**
+ * Who signed: proven by a signature, not merely claimed. `description` says it in one line: `key sha256:84b3…`,
+ * `CN=Release,O=Acme (email:release@acme.example)`, or
+ * `release@acme.example (vouched for by https://accounts.google.com)`. It is for people and may be worded differently in a
+ * later version; programs use the other fields.
+ */
 export type VerifiedSigner = KeySigner | CertificateSigner | SigstoreSigner
 
 export interface KeySigner {
   method: 'key'
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  description: string
   /** The verifier's own name for the signer: of a trust root, or of a key file. */
   name: string
   /** Hex SHA-256 of the PEM of the public key (SPKI). */
@@ -15,6 +23,8 @@ export interface KeySigner {
 
 export interface CertificateSigner {
   method: 'certificate'
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  description: string
   /** The verifier's own name for the trust root. */
   name: string
   /** Hex SHA-256 of the DER of the leaf certificate. */
@@ -36,6 +46,8 @@ export interface CertificateSigner {
 /** An identity that a Sigstore instance vouches for. */
 export interface SigstoreSigner {
   method: 'sigstore'
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  description: string
   /** The verifier's own name for the trust root. */
   name: string
   /** The one subject alternative name of the certificate: an e-mail address, a URI, or another name. */
@@ -84,7 +96,26 @@ export interface VerifiedSignature {
   readonly issuerPath?: readonly Buffer[]
 }
 
+type Undescribed<S> = S extends unknown ? Omit<S, 'description'> : never
+
+/** A signer, before it is described. */
+export type NamedSigner = Undescribed<VerifiedSigner>
+
 /** For the verifiers of this folder alone. Nothing on `Object.prototype` can stand in for a time that was not proven. */
-export function asVerified(signature: Omit<VerifiedSignature, typeof verified>): VerifiedSignature {
-  return withoutPrototype(signature) as VerifiedSignature
+export function asVerified(
+  signature: Omit<VerifiedSignature, typeof verified | 'signer'> & { readonly signer: NamedSigner },
+): VerifiedSignature {
+  const { signer } = signature
+  return withoutPrototype({ ...signature, signer: { ...signer, description: wordsOf(signer) } }) as VerifiedSignature
+}
+
+function wordsOf(signer: NamedSigner): string {
+  switch (signer.method) {
+    case 'key':
+      return keyWords(signer.fingerprint)
+    case 'certificate':
+      return certificateWords(signer.subject, signer.subjectAltNames)
+    case 'sigstore':
+      return identityWords(signer.identity, signer.issuer)
+  }
 }

@@ -1,0 +1,26 @@
+import { shown } from '../errors.ts'
+
+/** Who signed, in words for people: one line, which nothing in a name can break or continue. */
+
+/** @param fingerprint hex SHA-256 of the PEM of the public key */
+export function keyWords(fingerprint: string): string {
+  return `key sha256:${fingerprint}`
+}
+
+/** @param names alternative names, with their kinds */
+export function certificateWords(subject: string, names: readonly string[]): string {
+  const [first = '', ...more] = [subject, ...names].filter((name) => name !== '').map(readable)
+  return more.length === 0 ? first : `${first} (${more.join(', ')})`
+}
+
+export function identityWords(identity: string, issuer: string): string {
+  return `${readable(identity)} (vouched for by ${readable(issuer)})`
+}
+
+/** Longer ones are cut, as in all messages. */
+const LONGEST = 300
+
+/** As it is where that can be mistaken for nothing else; else quoted and escaped. */
+function readable(name: string): string {
+  return name.length <= LONGEST && /^[\p{L}\p{N} ._%+@:/=,~#*?&!'\\-]+$/u.test(name) ? name : shown(name)
+}
