@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { isSyntaxError } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { standIn } from '../manifest/plain-content.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { KeysOfLevels, tooComplex, type Keys } from './json-keys.ts'
@@ -69,9 +70,10 @@ export function* strictJsonSteps(given: Uint8Array, stated: JsonBounds, pieceSiz
     return yield* scan(bytes, bounds, pieceSize)
   } catch (cause) {
     if (!isSyntaxError(cause)) throw cause
+    const other = standIn(bytes)
     throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown(cause.message)}).`, {
       file,
-      hint,
+      hint: other ? `The file ${other.clause}. ${other.mend}` : hint,
       cause,
     })
   }

@@ -5,6 +5,8 @@ import type { FurtherDigests, HashedAmount } from '../manifest/contents.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
 import type { ListedFile } from '../manifest/listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
+import { HEAD_BYTES } from '../manifest/plain-content.ts'
+import { contentCause } from '../manifest/plainer-cause.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
@@ -175,6 +177,7 @@ export class HttpContents implements CheckedFiles {
     const hasher = new StreamHasher(hashType, shardSize ?? Infinity)
     const others = this.#further.hashTypes.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
     let received = 0
+    let head = Buffer.alloc(0)
     const count = this.#progress.start(first ? announced : 0)
     try {
       for await (const chunk of body.chunks) {
@@ -185,6 +188,7 @@ export class HttpContents implements CheckedFiles {
           this.#reserve(name, 0)
           count(chunk.length)
         }
+        if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
         for (const bytes of await sink.add(chunk)) {
           hasher.update(bytes)
           for (const other of others) other.hasher.update(bytes)
@@ -193,8 +197,8 @@ export class HttpContents implements CheckedFiles {
     } finally {
       if (first) this.#arriving -= received
     }
-    if (size !== undefined && received !== size) throw this.#wrongSize(name, size, `${received} bytes`)
-    this.#compare(name, listed, hasher.digests())
+    if (size !== undefined && received !== size) throw this.#wrongSize(name, size, `${received} bytes`, head)
+    this.#compare(name, listed, hasher.digests(), head)
     for (const { type, hasher } of others) this.#further.check(name, type, hasher.digests()[0] ?? '')
     if (!this.#sizes.has(name)) this.#checkedBytes += received
     this.#sizes.set(name, received)
@@ -207,18 +211,14 @@ export class HttpContents implements CheckedFiles {
     if (this.#checkedBytes + this.#arriving + announced > maxBytes) throw fileTooLarge(name, maxBytes, what)
   }
 
-  #compare(name: string, { digests: expected }: ListedFile, found: readonly string[]): void {
+  #compare(name: string, { digests: expected }: ListedFile, found: readonly string[], head: Buffer): void {
     const problem = digestProblem(name, this.#manifest.serialization.hashType, expected, found)
-    if (problem) throw this.#problem(`The content of ${shown(name)} is not what was signed`, problem)
+    if (problem) throw this.#problem(`The content of ${shown(name)} is not what was signed`, problem, head)
   }
 
-  #wrongSize(name: string, size: number | undefined, found: string): ModelSealError {
-    return this.#problem(`The content of ${shown(name)} is not what was signed`, {
-      code: 'FILE_MISMATCH',
-      file: name,
-      expected: `${size} bytes`,
-      found,
-    })
+  #wrongSize(name: string, size: number | undefined, found: string, head?: Buffer): ModelSealError {
+    const problem: FileProblem = { code: 'FILE_MISMATCH', file: name, expected: `${size} bytes`, found }
+    return this.#problem(`The content of ${shown(name)} is not what was signed`, problem, head)
   }
 
   #listed(name: string): ListedFile {
@@ -227,8 +227,8 @@ export class HttpContents implements CheckedFiles {
     throw notSigned(name)
   }
 
-  #problem(sentence: string, problem: FileProblem): ModelSealError {
-    return problemAt(this.#model, sentence, problem)
+  #problem(sentence: string, problem: FileProblem, head?: Buffer): ModelSealError {
+    return problemAt(this.#model, sentence, problem, head)
   }
 }
 
@@ -246,12 +246,14 @@ function filesOf(model: HttpModel, { files }: Manifest): ReadonlyMap<string, Lis
   throw problemAt(model, `The signed file ${shown(other)} is missing`, { code: 'FILE_MISSING', file: other })
 }
 
-function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem): ModelSealError {
+/** @param head of the file as it came, which may tell what came in its place */
+function problemAt({ source }: HttpModel, sentence: string, problem: FileProblem, head?: Buffer): ModelSealError {
+  const cause = head && contentCause(problem, head)
   return new ModelSealError(problem.code, `${sentence} (model ${shown(plainUrl(source.url))}).`, {
     file: problem.file,
     expected: problem.expected,
     found: problem.found,
-    hint: 'Do not load this copy; ask its publisher, and find out who changed it.',
+    hint: cause ?? 'Do not load this copy; ask its publisher, and find out who changed it.',
     problems: [problem],
   })
 }

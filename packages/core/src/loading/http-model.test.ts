@@ -56,6 +56,18 @@ async function opened(changes: Record<string, Answer>, options: OpenOptions = {}
 }
 
 describe('a model behind HTTP', () => {
+  test.each([
+    ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', /Git LFS pointer/],
+    ['a web page', '<!doctype html><title>Sign in</title>', /web page/],
+  ])('says that it got %s in place of a file', async (_, content, hint) => {
+    await expect(opened({ '/model/weights.bin': file(content) })).rejects.toEqual(
+      refusal('FILE_MISMATCH', { file: 'weights.bin', hint: expect.stringMatching(hint) as string }),
+    )
+    await expect(opened({ '/model/model.sig': file(content) })).rejects.toEqual(
+      refusal('JSON_INVALID', { hint: expect.stringMatching(hint) as string }),
+    )
+  })
+
   test('is verified, and its files are read as they were signed', async () => {
     const { origin } = await served()
     await using model = await openVerifiedModel(`${origin}/model/`, { policy })

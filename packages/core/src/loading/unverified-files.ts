@@ -12,6 +12,7 @@ import { throwIfAborted } from '../source/aborted.ts'
 import { MAX_DIRECTORIES } from '../source/find-files.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
+import { modelNotFound } from '../source/local-source.ts'
 import { realPlace } from '../source/real-path.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from './isolation.ts'
@@ -68,11 +69,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     } catch (error) {
       if (error instanceof ModelSealError) throw error
       if (!isGone(error)) throw unreadable(path, 'model', error)
-      throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
-        file: path,
-        hint: 'Give the path of a model directory or file.',
-        cause: error,
-      })
+      throw modelNotFound(path, error)
     }
   }
 

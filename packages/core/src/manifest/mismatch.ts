@@ -1,6 +1,7 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { compareCodePoints } from './order.ts'
+import { mismatchHint } from './plainer-cause.ts'
 
 /** What is wrong with a file whose digests are not those that were signed: the first that differs. */
 export function digestProblem(
@@ -52,7 +53,7 @@ export function mismatch(source: LocalSource, problems: readonly FileProblem[]):
     file: first.file,
     expected: first.expected,
     found: first.found,
-    hint: 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.',
+    hint: mismatchHint(source, sorted),
     problems: sorted,
   })
 }

@@ -1,6 +1,6 @@
 import { renameSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo, socket } from '../testing/special-files.ts'
 import { findFiles } from './find-files.ts'
@@ -85,4 +85,30 @@ describe('opening a model', () => {
     await expect(openLocalSource(join(directory, 'socket'))).rejects.toEqual(refusal('FILE_SPECIAL'))
     await expect(openLocalSource('/dev/null')).rejects.toEqual(refusal('FILE_SPECIAL'))
   })
+})
+
+describe('a path that has the form of a Hub id', () => {
+  const start = process.cwd()
+  afterEach(() => process.chdir(start))
+
+  test('and leads to nothing is refused with what to do', async () => {
+    process.chdir(scratch())
+    await expect(openLocalSource('Xenova/all-MiniLM-L6-v2')).rejects.toEqual(
+      refusal('MODEL_NOT_FOUND', {
+        hint: expect.stringMatching(
+          /^"Xenova\/all-MiniLM-L6-v2" looks like the id .* Hugging Face Hub\. Download it/,
+        ) as string,
+      }),
+    )
+  })
+
+  test.each(['models/vad', './models/vad/x', '/no/such', 'vad', '../org/name', 'org/.hidden'])(
+    'is told from %s, of which the directory is there or which is no id',
+    async (path) => {
+      process.chdir(scratch({ 'models/x': '' }))
+      await expect(openLocalSource(path)).rejects.toEqual(
+        refusal('MODEL_NOT_FOUND', { hint: expect.not.stringContaining('Hub') as string }),
+      )
+    },
+  )
 })

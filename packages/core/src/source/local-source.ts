@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { absolutePath } from '../environment.ts'
+import { basename, dirname, join, relative, sep } from 'node:path'
+import { absolutePath, workingDirectory } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
@@ -46,15 +47,28 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
     return { kind: 'file', path, inode: { dev: target.dev, ino: target.ino }, givenPath: absolute, name }
   } catch (error) {
     if (error instanceof ModelSealError) throw error
-    if (isGone(error)) {
-      throw new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, {
-        file: path,
-        hint: `Looked at ${shown(absolute)}; give the path of a model directory or file.`,
-        cause: error,
-      })
-    }
+    if (isGone(error)) throw modelNotFound(path, error)
     throw unreadable(path, 'model', error)
   }
+}
+
+/** @param path that was given */
+export function modelNotFound(path: string, cause: unknown): ModelSealError {
+  const absolute = absolutePath(path)
+  const id = hubId(absolute)
+  const hint =
+    id === undefined
+      ? `Looked at ${shown(absolute)}; give the path of a model directory or file.`
+      : `${shown(id)} looks like the id of a model on the Hugging Face Hub. Download it first ("hf download ${id} --local-dir DIR"), and give the path of that directory. Looked at ${shown(absolute)}.`
+  return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
+}
+
+/** A path in the working directory that nothing of is there, and that has the form of such an id: of an owner and a name. */
+function hubId(absolute: string): string | undefined {
+  const directory = workingDirectory()
+  const id = directory && relative(directory, absolute).split(sep).join('/')
+  if (!id || !/^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*\/[A-Za-z0-9][\w.-]*$/.test(id)) return undefined
+  return existsSync(dirname(absolute)) ? undefined : id
 }
 
 /**

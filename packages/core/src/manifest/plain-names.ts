@@ -1,0 +1,71 @@
+import { shown, type FileProblem } from '../errors.ts'
+
+/** Names that are looked at, unsigned and missing; a model may have any number of files. */
+const MAX_NAMES = 10_000
+
+/**
+ * Why names differ from those that were signed, where programs are known to cause that: sentences.
+ *
+ * @returns each cause once, with the problems that it explains
+ */
+export function plainNames(problems: readonly FileProblem[]): Map<string, FileProblem[]> {
+  const causes = new Map<string, FileProblem[]>()
+  const explain = (cause: string, ...explained: FileProblem[]) =>
+    void causes.set(cause, [...(causes.get(cause) ?? []), ...explained])
+  const unsigned = problems.filter(({ code }) => code === 'FILE_UNSIGNED').slice(0, MAX_NAMES)
+  const missing = new Map<string, FileProblem>()
+  for (const problem of problems.filter(({ code }) => code === 'FILE_MISSING').slice(0, MAX_NAMES))
+    missing.set(folded(problem.file), problem)
+  for (const problem of unsigned) {
+    const { file } = problem
+    const other = missing.get(folded(file))
+    const wanted = missing.get(folded(file.replace(PARTIAL, '')))
+    if (other) explain(otherForm(file, other.file), problem, other)
+    else if (PARTIAL.test(file) && wanted)
+      explain(`The download of ${shown(wanted.file)} has not finished.`, problem, wanted)
+    else {
+      const known = LEFT_BEHIND.find(({ names }) => names.test(file))
+      if (known) explain(`${known.by} made ${shown(file)}.`, problem)
+    }
+  }
+  return causes
+}
+
+/** What downloads add to the name of a file until it is whole. */
+const PARTIAL = /\.(?:incomplete|part|partial|crdownload|download|aria2|tmp|!qB)$/i
+
+/** What programs leave beside the files of others. */
+const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
+  { names: /(?:^|\/)\.cache\/huggingface\//, by: 'A download from the Hugging Face Hub' },
+  { names: /(?:^|\/)\.huggingface\//, by: 'A download from the Hugging Face Hub' },
+  { names: PARTIAL, by: 'A download that has not finished' },
+  { names: /(?:^|\/)(?:\.DS_Store$|\._[^/]+$|__MACOSX\/|\.Spotlight-V100\/|\.fseventsd\/|\.Trashes\/)/, by: 'macOS' },
+  { names: /(?:^|\/)(?:Thumbs\.db|ehthumbs\.db|desktop\.ini)$/i, by: 'Windows' },
+  { names: /(?:^|\/)(?:__pycache__\/|[^/]+\.py[co]$)/, by: 'Python' },
+  { names: /(?:^|\/)\.ipynb_checkpoints\//, by: 'Jupyter' },
+  { names: /(?:^|\/)(?:\.[^/]+\.sw[a-p]|[^/]+~|#[^/]+#|\.#[^/]+|[^/]+\.(?:orig|bak))$/, by: 'An editor' },
+  { names: /(?:^|\/)(?:\.vscode|\.idea)\//, by: 'An editor' },
+  { names: /(?:^|\/)\.(?:git|hg|svn|dvc)(?:\/|ignore$|attributes$|keep$|modules$)/, by: 'Version control' },
+  { names: /(?:^|\/)(?:lost\+found\/|\.nfs[0-9a-f]+$|\.fuse_hidden[0-9a-f]+$|\.Trash-\d+\/)/, by: 'The file system' },
+]
+
+/** The same for names that differ only in the form of their characters, in case, or in the separator. */
+function folded(name: string): string {
+  return name.normalize('NFKC').toLowerCase().replaceAll('\\', '/')
+}
+
+function otherForm(found: string, signed: string): string {
+  const names = `${shown(found)} and the signed ${shown(signed)}`
+  if (found.normalize('NFC') === signed.normalize('NFC')) {
+    const forms = `${formOf(found)} in place of ${formOf(signed)}`
+    return `${names} are one name in two Unicode forms (${forms}), as macOS and archives convert them. Rename the file.`
+  }
+  if (found.toLowerCase() === signed.toLowerCase())
+    return `${names} differ only in upper and lower case. Rename the file.`
+  return `${names} differ only in how their characters are written. Rename the file.`
+}
+
+function formOf(name: string): string {
+  if (name === name.normalize('NFC')) return 'NFC'
+  return name === name.normalize('NFD') ? 'NFD' : 'a mixture'
+}

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import type { FileProblem } from '../errors.ts'
+import { openLocalSource } from '../source/local-source.ts'
+import { scratch } from '../testing/scratch.ts'
+import { mismatchHint, SUSPICION } from './plainer-cause.ts'
+
+const TEXT = '{\n  "a": 1\n}\n'
+const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 90000000\n`
+
+function digest(text: string | Buffer, algorithm = 'sha256'): string {
+  return createHash(algorithm).update(text).digest('hex')
+}
+
+/** The hint for one file whose content is not the signed text. */
+async function hintFor(content: string | Buffer, { signed = TEXT, expected = `sha256:${digest(signed)}` } = {}) {
+  const directory = scratch({ 'config.json': content })
+  const problem = { code: 'FILE_MISMATCH', file: 'config.json', expected, found: 'sha256:of something else' } as const
+  return mismatchHint(await openLocalSource(directory), [problem])
+}
+
+async function hintForNames(...problems: [FileProblem['code'], string][]): Promise<string> {
+  const source = await openLocalSource(scratch())
+  return mismatchHint(
+    source,
+    problems.map(([code, file]) => ({ code, file })),
+  )
+}
+
+describe('content that is not what was signed', () => {
+  test.each([
+    ['a pointer of Git LFS', POINTER, /"config.json" is a Git LFS pointer .* "git lfs pull"/],
+    ['one of its first versions', POINTER.replace('git-lfs', 'hawser'), /Git LFS pointer/],
+    ['a web page', '\n<!DOCTYPE html>\n<html><body>Sign in</body></html>', /web page .* Download it again/],
+    ['another web page', '<html lang="en">', /web page/],
+    ['nothing', '', /is empty/],
+    ['text with CRLF', TEXT.replaceAll('\n', '\r\n'), /other line ends .*CRLF in place of LF.*core\.autocrlf/],
+    ['text with a byte order mark', `\uFEFF${TEXT}`, /byte order mark/],
+    ['text with a further line break', `${TEXT}\n`, /line break that the signed file has not/],
+    ['text without its last line break', TEXT.slice(0, -1), /lacks the line break/],
+  ])('is %s', async (_, content, hint) => {
+    const found = await hintFor(content)
+    expect(found).toMatch(hint)
+    expect(found).not.toContain(SUSPICION)
+  })
+
+  test('is text with LF in place of CRLF', async () => {
+    expect(await hintFor(TEXT, { signed: TEXT.replaceAll('\n', '\r\n') })).toMatch(/LF in place of CRLF/)
+  })
+
+  test('is compared by the algorithm of the signature', async () => {
+    const expected = `blake2b:${digest(TEXT, 'blake2b512')}`
+    expect(await hintFor(TEXT.replaceAll('\n', '\r\n'), { expected })).toMatch(/other line ends/)
+  })
+
+  test('is shorter than it was signed', async () => {
+    expect(await hintFor('half', { expected: '9 bytes' })).toBe(SUSPICION)
+    const source = await openLocalSource(scratch({ w: 'half' }))
+    const problem = { code: 'FILE_MISMATCH', file: 'w', expected: '9 bytes', found: '4 bytes' } as const
+    expect(mismatchHint(source, [problem])).toMatch(/"w" is shorter .* Download it again/)
+    expect(mismatchHint(source, [{ ...problem, expected: '3 bytes' }])).toBe(SUSPICION)
+  })
+
+  test.each([
+    ['other text', '{ "a": 2 }\n'],
+    ['other text with CRLF', '{\r\n  "a": 2\r\n}\r\n'],
+    ['a file that mentions a pointer', `\n${POINTER}`],
+    ['bytes', Buffer.from([0, 1, 2, 0x0d, 0x0a])],
+  ])('is suspicious where it is %s', async (_, content) => {
+    expect(await hintFor(content)).toBe(SUSPICION)
+  })
+
+  test('is not read where it is long, a link or gone', async () => {
+    const long = TEXT.replaceAll('\n', '\r\n') + ' '.repeat(5 * 1024 * 1024)
+    expect(await hintFor(long, { signed: long.replaceAll('\r\n', '\n') })).toBe(SUSPICION)
+    const directory = scratch({ pointer: POINTER, gone: '' })
+    symlinkSync('pointer', join(directory, 'link'))
+    rmSync(join(directory, 'gone'))
+    const source = await openLocalSource(directory)
+    for (const file of ['link', 'gone']) expect(mismatchHint(source, [{ code: 'FILE_MISMATCH', file }])).toBe(SUSPICION)
+  })
+
+  test('of a long file is known by its beginning', async () => {
+    const directory = scratch({ w: POINTER })
+    truncateSync(join(directory, 'w'), 2 ** 40)
+    expect(mismatchHint(await openLocalSource(directory), [{ code: 'FILE_MISMATCH', file: 'w' }])).toMatch(
+      /LFS pointer/,
+    )
+  })
+})
+
+describe('an unsigned file', () => {
+  test.each([
+    ['.cache/huggingface/download/model.onnx.metadata', /Hugging Face Hub/],
+    ['onnx/.cache/huggingface/.gitignore', /Hugging Face Hub/],
+    ['.DS_Store', /macOS/],
+    ['onnx/.DS_Store', /macOS/],
+    ['._model.onnx', /macOS/],
+    ['__MACOSX/x', /macOS/],
+    ['Thumbs.db', /Windows/],
+    ['desktop.ini', /Windows/],
+    ['__pycache__/x.cpython-312.pyc', /Python/],
+    ['.ipynb_checkpoints/x.ipynb', /Jupyter/],
+    ['.config.json.swp', /editor/],
+    ['config.json~', /editor/],
+    ['.idea/x.xml', /editor/],
+    ['sub/.git/HEAD', /Version control/],
+    ['weights.bin.incomplete', /download that has not finished/],
+    ['weights.bin.part', /download that has not finished/],
+    ['lost+found/x', /file system/],
+    ['.nfs0000000000c8', /file system/],
+  ])('%s has a maker that is known', async (file, hint) => {
+    const found = await hintForNames(['FILE_UNSIGNED', file])
+    expect(found).toMatch(hint)
+    expect(found).toContain('Remove such files')
+    expect(found).not.toContain(SUSPICION)
+  })
+
+  test.each(['evil.py', 'DS_Store', 'cache/huggingface/x', 'part', 'model.onnx'])('%s is suspicious', async (file) => {
+    expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(SUSPICION)
+  })
+
+  test('that is known does not make others less suspicious', async () => {
+    const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
+    expect(hint).toMatch(/^macOS made "\.DS_Store"\. .* As for the other files: Do not load this copy/)
+  })
+})
+
+describe('a missing file', () => {
+  test.each([
+    ['caf\u00e9.bin', 'cafe\u0301.bin', /two Unicode forms \(NFD in place of NFC\)/],
+    ['cafe\u0301.bin', 'caf\u00e9.bin', /two Unicode forms \(NFC in place of NFD\)/],
+    ['caf\u00e9/w.bin', 'cafe\u0301/w.bin', /two Unicode forms/],
+    ['Model.onnx', 'model.onnx', /upper and lower case/],
+    ['onnx/model.onnx', 'onnx\\model.onnx', /how their characters are written/],
+    ['weights.bin', 'weights.bin.part', /download of "weights.bin" has not finished/],
+  ])('%s is there as %s', async (signed, found, hint) => {
+    const told = await hintForNames(['FILE_MISSING', signed], ['FILE_UNSIGNED', found])
+    expect(told).toMatch(hint)
+    expect(told).not.toContain(SUSPICION)
+  })
+
+  test('is suspicious where nothing like it is there', async () => {
+    expect(await hintForNames(['FILE_MISSING', 'a'], ['FILE_UNSIGNED', 'b'])).toBe(SUSPICION)
+  })
+
+  test('does not make a hint of many names look at all', async () => {
+    const names = Array.from({ length: 100_000 }, (_, i): [FileProblem['code'], string] => ['FILE_MISSING', `f${i}`])
+    const normalize = vi.spyOn(String.prototype, 'normalize')
+    expect(await hintForNames(...names)).toBe(SUSPICION)
+    expect(normalize.mock.calls.length).toBeLessThan(20_000)
+    normalize.mockRestore()
+  })
+})
+
+test('what is told is short, and holds no control characters of names', async () => {
+  const hint = await hintForNames(
+    ...Array.from({ length: 50 }, (_, i): [FileProblem['code'], string] => ['FILE_UNSIGNED', `d${i}\n/.DS_Store`]),
+  )
+  expect(hint.length).toBeLessThan(600)
+  expect(hint).not.toContain('\n')
+})

@@ -1,0 +1,72 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { shown, type FileProblem } from '../errors.ts'
+import type { LocalSource } from '../source/local-source.ts'
+import { READ_ONLY } from '../source/read-small-file.ts'
+import { conversion, HEAD_BYTES, MAX_TEXT_BYTES, standIn } from './plain-content.ts'
+import { plainNames } from './plain-names.ts'
+
+/** Files whose content is looked at, and causes that are told: more say nothing new. */
+const MAX_TOLD = 3
+
+/** What to do about files that nobody has explained. */
+export const SUSPICION = 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.'
+
+/**
+ * What to do about a model that is not what was signed: first what has plainer causes than tampering, as far as names and
+ * contents show one. This decides nothing: files may change while it looks at them.
+ */
+export function mismatchHint(source: LocalSource, problems: readonly FileProblem[]): string {
+  const names = plainNames(problems)
+  const causes = [...names.keys()]
+  const left = [...names].filter(([cause]) => cause.includes(' made ')).length > 0
+  let room = MAX_TEXT_BYTES
+  let explained = [...names.values()].flat().length
+  for (const problem of problems.filter(({ code }) => code === 'FILE_MISMATCH').slice(0, MAX_TOLD)) {
+    const content = contentOf(source, problem.file, room)
+    if (!content) continue
+    room -= content.length
+    const cause = contentCause(problem, content)
+    if (cause === undefined) continue
+    causes.unshift(cause)
+    explained++
+  }
+  if (causes.length === 0) return SUSPICION
+  const told = causes.slice(0, MAX_TOLD).join(' ')
+  const remove = left ? ` Remove such files, or allow unsigned files in the rule ("files: ignore-unsigned").` : ''
+  return explained === problems.length ? `${told}${remove}` : `${told}${remove} As for the other files: ${SUSPICION}`
+}
+
+/** @param content all of it, or its beginning */
+export function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
+  const other = standIn(content)
+  if (other) return `${shown(file)} ${other.clause}. ${other.mend}`
+  const [signed, present] = [expected, found].map((size) => Number(/^(\d+) bytes/.exec(size)?.[1]))
+  if (signed !== undefined && present !== undefined && present < signed)
+    return `${shown(file)} is shorter than the signed file, as after a download that was interrupted. Download it again.`
+  const clause = conversion(content, expected)
+  return clause === undefined
+    ? undefined
+    : `${shown(file)} ${clause}, as Git (core.autocrlf) and editors convert text. Fetch it again without conversion.`
+}
+
+/**
+ * Of a file that is longer than there is room for, the beginning; which is enough to know it by.
+ *
+ * @returns undefined for what cannot be read, or is no regular file
+ */
+function contentOf({ kind, path }: LocalSource, name: string, room: number): Buffer | undefined {
+  try {
+    const fd = openSync(kind === 'file' ? path : join(path, name), READ_ONLY | constants.O_NOFOLLOW)
+    try {
+      const stat = fstatSync(fd)
+      if (!stat.isFile()) return undefined
+      const content = Buffer.alloc(stat.size <= room ? stat.size : HEAD_BYTES)
+      return content.subarray(0, readSync(fd, content, 0, content.length, 0))
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return undefined
+  }
+}
