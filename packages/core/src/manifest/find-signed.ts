@@ -1,4 +1,5 @@
 import type { FileProblem } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { findFiles, type FindOptions } from '../source/find-files.ts'
 import { findNamed } from '../source/find-named.ts'
 import type { LocalSource } from '../source/local-source.ts'
@@ -36,7 +37,8 @@ export interface SignedFiles {
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `FILE_NOT_SIGNED`, and what
  * {@link findFiles} throws
  */
-export async function findSigned(source: LocalSource, manifest: Manifest, options: NameOptions): Promise<SignedFiles> {
+export async function findSigned(source: LocalSource, manifest: Manifest, given: NameOptions): Promise<SignedFiles> {
+  const options = withoutPrototype(given)
   const selected = selectNames(manifest, options.only)
   const ignored = ignoring(ignoredOnVerifying(manifest, options))
   const { signal, ignoreUnsignedFiles } = options
