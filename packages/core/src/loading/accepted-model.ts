@@ -9,6 +9,7 @@ import type { Rule } from '../policy/rule.ts'
 import { boundsOf } from '../policy/signature-time.ts'
 import { AlsoSigned } from './also-signed.ts'
 import { allOf, EnteredFiles } from './entered-files.ts'
+import type { FoundBundle } from './find-bundles.ts'
 import type { Accepted, AcceptedJudging, Judging } from './judging.ts'
 import type { AcceptedModel } from './open-contents.ts'
 import type { OpenOptions } from './open-options.ts'
@@ -44,11 +45,11 @@ export async function acceptedModel(
   const main = signatures.find(({ signature }) => isSharded(signature.manifest)) ?? accepted[0].accepted
   const { found, signature } = main
   const further: FurtherDigests[] = []
-  const otherBundles: string[] = []
+  const otherBundles: FoundBundle[] = []
   for (const other of signatures) {
     const sameModel = other === main || modelIdentity(other.signature.manifest) === modelIdentity(signature.manifest)
     if (!sameModel) further.push(await alsoSigned(main, other, rule, load.options))
-    if (other !== main) otherBundles.push(...other.found.bundles.map(({ path }) => path))
+    if (other !== main) otherBundles.push(...other.found.bundles)
     further.push(revokedFiles(main, other))
   }
   const unverified = load.judgings.filter((judging) => !judging.accepted)
@@ -106,7 +107,8 @@ async function alsoSigned(
   if ('client' in found || 'client' in otherFound) return new AlsoSigned(other)
   if (found.source.path !== otherFound.source.path) throw disagreement('signatures over two directories')
   const bundles = [...found.bundles, ...otherFound.bundles]
-  const ignored = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
+  const names = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
+  const ignored = names.filter((name) => !other.files.has(name))
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
   const mayBeUnsigned = rule.require.unsigned
   const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })

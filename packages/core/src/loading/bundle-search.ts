@@ -3,6 +3,7 @@ import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { claimedManifest } from '../bundle/claim.ts'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
 import type { ClaimedName } from '../policy/match.ts'
+import type { BundlePlaces, Rule } from '../policy/rule.ts'
 import { isHttpUrl } from '../source/http-source.ts'
 import { findBundles, type FoundBundle, type FoundModel } from './find-bundles.ts'
 import { findHttpBundles } from './find-http-bundles.ts'
@@ -17,9 +18,9 @@ export class BundleSearch {
   readonly #options: SearchOptions
   /** Of another judgement of the same load. */
   readonly #other: BundleSearch | undefined
-  #found: Promise<FoundModel | FoundHttpModel> | undefined
-  /** Largest size of a bundle with which {@link #found} was read. */
-  #readBytes = 0
+  /** What was found, by where it was looked for. */
+  readonly #found = new Map<string, Found>()
+  #places: BundlePlaces | undefined
   #ruleBytes: number | undefined
 
   /** @param other what it has read is not read again */
@@ -30,38 +31,53 @@ export class BundleSearch {
   }
 
   /**
-   * Applies the limit of the chosen rule to the size of a bundle. It can raise the default, but only lower what the caller said.
+   * Looks where the chosen rule says that bundles are, and applies its limit to their size. It can raise the default, but only
+   * lower what the caller said.
    *
    * Bundles that were read to choose the rule, for the names that they claim, are not read again: they might have been replaced by
    * bundles that claim other names. One that was too large to be read remains so.
    */
-  limitTo(ruleBytes: number | undefined): void {
-    this.#ruleBytes = ruleBytes
+  goBy({ bundle, require }: Rule): void {
+    this.#places = bundle
+    this.#ruleBytes = require.maxBundleBytes
   }
 
   /** @throws {@link ModelSealError} as `findBundles`, or `findHttpBundles` for a URL */
   async find(): Promise<FoundModel | FoundHttpModel> {
-    const found = await (this.#found ??= this.#find())
+    const found = await this.#at(this.#places)
     if (this.#ruleBytes === undefined) return found
     return { ...found, bundles: found.bundles.map(atMost(this.#ruleBytes)) }
   }
 
-  async #find(): Promise<FoundModel | FoundHttpModel> {
-    const { signature, http, maxBytes, maxBundleBytes: said, signal } = this.#options
-    const maxBundleBytes = smaller(said, this.#ruleBytes)
-    this.#readBytes = checkedMaxBundleBytes(maxBundleBytes)
-    const read = this.#other && (await this.#other.#within(this.#readBytes))
+  #at(places: BundlePlaces | undefined): Promise<FoundModel | FoundHttpModel> {
+    const key = keyOf(places)
+    const known = this.#found.get(key)
+    if (known) return known.model
+    const maxBundleBytes = smaller(this.#options.maxBundleBytes, this.#ruleBytes)
+    const readBytes = checkedMaxBundleBytes(maxBundleBytes)
+    const model = this.#find(places, { maxBundleBytes, readBytes })
+    this.#found.set(key, { model, readBytes })
+    return model
+  }
+
+  async #find(
+    places: BundlePlaces | undefined,
+    { maxBundleBytes, readBytes }: { maxBundleBytes: number | undefined; readBytes: number },
+  ): Promise<FoundModel | FoundHttpModel> {
+    const { signature, http, maxBytes, signal } = this.#options
+    const read = this.#other && (await this.#other.#within(places, readBytes))
     if (read) return read
-    const limits = { maxBundleBytes, signal }
+    const limits = { maxBundleBytes, signal, places }
     if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
     return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
   }
 
   /** What was read, as far as another limit allows it; undefined where that limit would have more read. */
-  async #within(maxBytes: number): Promise<FoundModel | FoundHttpModel | undefined> {
-    if (!this.#found || this.#readBytes < maxBytes) return undefined
+  async #within(places: BundlePlaces | undefined, maxBytes: number): Promise<FoundModel | FoundHttpModel | undefined> {
+    const read = this.#found.get(keyOf(places))
+    if (!read || read.readBytes < maxBytes) return undefined
     // It failed for the other judgement; this one sees for itself.
-    const found = await this.#found.catch(() => undefined)
+    const found = await read.model.catch(() => undefined)
     return found && { ...found, bundles: found.bundles.map(atMost(maxBytes)) }
   }
 
@@ -92,10 +108,23 @@ export class BundleSearch {
     }
   }
 
-  /** What every bundle claims as the model's name: not proven. */
-  async claimedNames(): Promise<ClaimedName[]> {
+  /**
+   * What every bundle claims as the model's name: not proven.
+   *
+   * @param rules all that may be chosen: a bundle that is only where one of them has it looked for counts as well, so that
+   * no place hides a name from another rule
+   */
+  async claimedNames(rules: readonly Rule[]): Promise<ClaimedName[]> {
+    const all = new Map<string, BundlePlaces | undefined>([['', undefined]])
+    for (const { bundle } of rules) if (bundle) all.set(keyOf(bundle), bundle)
+    const names: ClaimedName[] = []
+    for (const places of all.values()) names.push(...(await this.#namesAt(places)))
+    return names
+  }
+
+  async #namesAt(places: BundlePlaces | undefined): Promise<ClaimedName[]> {
     try {
-      const { bundles } = await this.find()
+      const { bundles } = await this.#at(places)
       const names: ClaimedName[] = []
       for (const found of bundles) names.push(await claimedName(found, this.#options.signal))
       return names
@@ -105,6 +134,16 @@ export class BundleSearch {
       return [{ path: this.#options.signature ?? this.#path }]
     }
   }
+}
+
+interface Found {
+  model: Promise<FoundModel | FoundHttpModel>
+  /** Largest size of a bundle with which it was read. */
+  readBytes: number
+}
+
+function keyOf(places: BundlePlaces | undefined): string {
+  return places ? JSON.stringify(places.written) : ''
 }
 
 function smaller(one: number | undefined, other: number | undefined): number | undefined {

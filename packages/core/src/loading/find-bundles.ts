@@ -6,9 +6,12 @@ import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { UNNAMED_FILE } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
+import type { Glob } from '../policy/glob.ts'
+import type { BundlePlaces } from '../policy/rule.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { isGone, unreadable } from '../source/read-small-file.ts'
 import { openLocalSource, type LocalSource } from '../source/local-source.ts'
+import { bundlesInside, OMS_BUNDLES } from './bundles-inside.ts'
 
 /** A bundle file that was found, parsed or not. */
 export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
@@ -26,6 +29,8 @@ export interface FoundModel {
 export interface BundleLimits {
   /** Largest size of one bundle, in bytes. Default 32 MiB. */
   maxBundleBytes?: number | undefined
+  /** Where the rule says that bundles are. Default: the usual places. */
+  places?: BundlePlaces | undefined
   signal?: AbortSignal | undefined
 }
 
@@ -37,9 +42,12 @@ const LARGE_BUNDLES = 4
 /**
  * Finds the bundles of a model. For a directory: the given one, else `DIR/model.sig`, else
  * `DIR.sig`; further signers in `DIR.*.sig`. For a file: the given one, else `FILE.sig` and
- * `FILE.*.sig`, else those of the nearest directory above whose `model.sig` covers the file.
+ * `FILE.*.sig`, else those of the nearest directory above whose `model.sig` covers the file. Where there is none of these:
+ * `*.oms.sig` in the directory, or in the nearest one above with a bundle that covers the file.
  *
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `FILE_NOT_SIGNED` (bundles above do not cover the file), `CLAIM_TOO_LARGE`,
+ * Where a rule says where bundles are, these are looked for there instead, in the model's directory or the nearest one above.
+ *
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_TOO_LARGE`, `FILE_NOT_SIGNED` (bundles above do not cover the file), `CLAIM_TOO_LARGE`,
  * `ABORTED`, and what {@link openLocalSource} throws
  */
 export async function findBundles(
@@ -50,6 +58,32 @@ export async function findBundles(
   const source = await openLocalSource(path)
   if (signature !== undefined) return givenBundle(source, resolve(signature), limits)
 
+  if (limits.places) {
+    const { written, globs } = limits.places
+    const placed = await bundlesByName(source, globs, limits)
+    if (placed) return placed
+    throw notFound(
+      source,
+      written.map((name) => join(source.kind === 'directory' ? source.path : dirname(source.path), name)),
+    )
+  }
+  try {
+    return await usualBundles(source, limits)
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || (error.code !== 'BUNDLE_NOT_FOUND' && error.code !== 'FILE_NOT_SIGNED'))
+      throw error
+    const placed = await bundlesByName(source, OMS_BUNDLES, limits).catch(ifNotTooMuch)
+    if (placed) return placed
+    throw error
+  }
+}
+
+/** What nobody asked for is not looked for at any price. */
+function ifNotTooMuch(error: unknown): undefined {
+  if (!(error instanceof ModelSealError) || error.code !== 'MODEL_TOO_LARGE') throw error
+}
+
+async function usualBundles(source: LocalSource, limits: BundleLimits): Promise<FoundModel> {
   const own = await (source.kind === 'directory' ? bundlesOfModel(source) : bundlesBeside(source.path, true))
   if (own.length > 0) return { source, entry: undefined, bundles: await readAll(own, limits) }
   if (source.kind === 'file') return bundlesAbove(source, limits)
@@ -88,6 +122,46 @@ async function bundlesAbove(source: LocalSource, limits: BundleLimits): Promise<
   throw looked.length === 0
     ? notFound(source, [`${source.path}.sig`, join(dirname(source.path), 'model.sig')])
     : notCovered(source, looked)
+}
+
+/** Bundles in the model's directory, or in the nearest one above with a bundle that covers the file. */
+async function bundlesByName(
+  source: LocalSource,
+  globs: readonly Glob[],
+  limits: BundleLimits,
+): Promise<FoundModel | undefined> {
+  const inside = async (directory: string) => {
+    const names = await bundlesInside(directory, globs, limits.signal)
+    return readAll(
+      names.slice(0, MAX_BUNDLES).map((name) => `${directory}/${name}`),
+      limits,
+    )
+  }
+  if (source.kind === 'directory') {
+    const bundles = await inside(source.path)
+    return bundles.length > 0 ? { source, entry: undefined, bundles } : undefined
+  }
+  for (const directory of directoriesAbove(source.path)) {
+    const found = await inside(directory)
+    if (found.length === 0) continue
+    const entry = nameIn(directory, source.path)
+    const own: FoundBundle[] = []
+    const covering: FoundBundle[] = []
+    for (const each of found) {
+      if ('error' in each) continue
+      const { files, modelName } = await claimedManifest(each.bundle, limits.signal)
+      if (files.size === 1 && (files.has(UNNAMED_FILE) || (files.has(source.name) && modelName === source.name)))
+        own.push(each)
+      else if (files.has(entry)) covering.push(each)
+    }
+    if (own.length > 0) return { source, entry: undefined, bundles: own }
+    // A bundle that cannot be read is reported, not stepped over.
+    if (covering.length > 0 || found.some((each) => 'error' in each)) {
+      const others = found.filter((each) => !covering.includes(each))
+      return { source: await openLocalSource(directory), entry, bundles: [...covering, ...others] }
+    }
+  }
+  return undefined
 }
 
 /**

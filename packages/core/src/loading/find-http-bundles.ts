@@ -6,19 +6,22 @@ import { modelUrl } from '../policy/model-url.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl } from '../source/http-source.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
+import type { BundlePlaces } from '../policy/rule.ts'
 import { claimedNames, type BundleLimits, type FoundBundle } from './find-bundles.ts'
 import type { FoundHttpModel, HttpModel } from './http-model.ts'
 
 /** Each directory above costs a request. */
 const MAX_DIRECTORIES_ABOVE = 8
+/** Names of bundles in a rule that are asked for, in each directory. */
+const MAX_NAMES = 8
 /** Stores that may not be listed answer 403 for what they do not have. */
 const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 
 /**
  * Finds the bundle of a model behind HTTP, where there is no listing. For a directory, whose URL
- * ends with a slash: the given bundle, else `DIR/model.sig`, else `DIR.sig`. For a file: the given
- * one, else `FILE.sig`, else `model.sig` beside it, else `DIR.sig` beside its directory, else
- * `model.sig` of the directories above. A bundle counts for a file where it covers it.
+ * ends with a slash: the given bundle, else `DIR/model.sig`, else `DIR.sig`, else `DIR/skill.oms.sig`. For a file: the given
+ * one, else `FILE.sig`, else `model.sig` beside it, else `DIR.sig` beside its directory, else `skill.oms.sig`
+ * beside the file, else `model.sig` of the directories above. A bundle counts for a file where it covers it.
  *
  * All bundles that are fetched for that may together take `http.maxBytes`.
  *
@@ -34,7 +37,7 @@ export async function findHttpBundles(
   const bundles = new BundleFetcher(model, limits)
   if (signature !== undefined) return givenBundle(model, signature, bundles)
   const looked: string[] = []
-  for (const { url, unit } of places(model)) {
+  for (const { url, unit } of limits.places ? rulePlaces(model, limits.places) : places(model)) {
     const bundle = await bundles.fetch(url)
     if (!bundle) {
       looked.push(plainUrl(url))
@@ -56,14 +59,33 @@ function* places({ source }: HttpModel): Generator<{ url: URL; unit: URL }> {
   if (isDirectory(source)) {
     yield { url: besideUrl(url, '/model.sig'), unit: url }
     if (url.pathname !== '/') yield { url: besideUrl(url, '.sig'), unit: url }
+    yield { url: besideUrl(url, '/skill.oms.sig'), unit: url }
     return
   }
   yield { url: besideUrl(url, '.sig'), unit: url }
   let directory = parentUrl(url)
   for (let count = 0; directory && count < MAX_DIRECTORIES_ABOVE; count += 1) {
     yield { url: besideUrl(directory, '/model.sig'), unit: directory }
-    if (count === 0 && directory.pathname !== '/') yield { url: besideUrl(directory, '.sig'), unit: directory }
+    if (count === 0) {
+      if (directory.pathname !== '/') yield { url: besideUrl(directory, '.sig'), unit: directory }
+      yield { url: besideUrl(directory, '/skill.oms.sig'), unit: directory }
+    }
     directory = parentUrl(directory)
+  }
+}
+
+/** Names without wildcards only: there is no listing. */
+function* rulePlaces({ source }: HttpModel, { globs }: BundlePlaces): Generator<{ url: URL; unit: URL }> {
+  const names = globs
+    .flatMap(({ spelled }) => spelled)
+    .filter((components) => !components.includes(undefined))
+    .map((components) => components.map((component) => encodeURIComponent(component ?? '')).join('/'))
+    .slice(0, MAX_NAMES)
+  const { url } = source
+  let directory = isDirectory(source) ? url : parentUrl(url)
+  for (let count = 0; directory && count <= MAX_DIRECTORIES_ABOVE; count += 1) {
+    for (const name of names) yield { url: besideUrl(directory, `/${name}`), unit: directory }
+    directory = isDirectory(source) ? undefined : parentUrl(directory)
   }
 }
 
@@ -178,7 +200,7 @@ function notFound({ source }: HttpModel, looked: readonly string[]): ModelSealEr
   const path = plainUrl(source.url)
   return new ModelSealError('BUNDLE_NOT_FOUND', `The model ${shown(path)} has no signature bundle.`, {
     file: path,
-    expected: looked.map((url) => shown(url)).join(' or '),
+    expected: looked.map((url) => shown(url)).join(' or ') || 'a bundle whose name the rule spells out',
     found: 'none that covers it',
     hint: 'Publish the bundle beside the model, or give its place in the option "signature".',
   })

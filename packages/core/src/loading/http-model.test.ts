@@ -83,6 +83,26 @@ describe('a model behind HTTP', () => {
     })
   })
 
+  test('is found by the plain names of bundles: the usual ones, and those of the rule', async () => {
+    const { '/model/model.sig': bundle = file(''), ...rest } = tree('model')
+    const skill = await serve({ ...rest, '/model/skill.oms.sig': bundle })
+    for (const path of ['model/', 'model/config.json']) {
+      const { verdict } = await openVerifiedModel(`${skill.origin}/${path}`, { policy })
+      expect(verdict.bundles).toMatchObject([{ path: `${skill.origin}/model/skill.oms.sig`, counted: true }])
+    }
+    const bundles = ['signatures/*.sig', 'signatures/a%b.sig']
+    const named = await site.policy({ version: 1, trustRoots: RELEASE, rules: [rule(ANY, { bundle: bundles })] })
+    const own = await serve({ ...rest, '/model/signatures/a%25b.sig': bundle })
+    for (const path of ['model/', 'model/config.json'])
+      expect((await openVerifiedModel(`${own.origin}/${path}`, { policy: named })).verdict.decision).toBe('accepted')
+    expect(own.asked.filter((path) => path.includes('sig'))).toEqual(Array(2).fill('/model/signatures/a%25b.sig'))
+    await expect(openVerifiedModel(`${own.origin}/model/`, { policy })).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+    const wild = await site.policy({ version: 1, trustRoots: RELEASE, rules: [rule(ANY, { bundle: '*.sig' })] })
+    await expect(openVerifiedModel(`${own.origin}/model/`, { policy: wild })).rejects.toEqual(
+      refusal('BUNDLE_NOT_FOUND'),
+    )
+  })
+
   test('is found by one of its files, and only what it signed is asked for', async () => {
     const { origin, asked } = await served()
     await using model = await openVerifiedModel(`${origin}/model/config.json`, { policy }, (reader) =>

@@ -125,13 +125,13 @@ export class Judging {
     return checking(verdict, 'rule', async (tell) => {
       const { path } = verdict.model
       const place = isHttpUrl(path) ? { path: undefined, url: path } : { path, url }
-      const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames())
+      const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
       const chosen = await chooseRule(policy, facts)
       const { rule, mode } = chosen
       verdict.rule = rule.name
       verdict.mode = mode
       this.#mode = mode
-      this.#search.limitTo(rule.require.maxBundleBytes)
+      this.#search.goBy(rule)
       if (rule.reason !== undefined) verdict.reason = rule.reason
       const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
       tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)

@@ -5,7 +5,7 @@ import { nameWithin } from '../manifest/ignores.ts'
 import type { Rule } from '../policy/rule.ts'
 import { SizeLimit } from '../source/size-limit.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import type { FoundModel } from './find-bundles.ts'
+import type { FoundBundle, FoundModel } from './find-bundles.ts'
 import { HttpContents } from './http-contents.ts'
 import type { FoundHttpModel } from './http-model.ts'
 import type { AllowedIsolation } from './isolation.ts'
@@ -28,8 +28,8 @@ export interface AcceptedModel {
   rule: Rule
   /** What each file is judged by beside its signed digest. */
   further: FurtherDigests
-  /** Paths of bundles beside those of `found`: none of them is content. */
-  otherBundles?: readonly string[]
+  /** Bundles beside those of `found`: none of them is content. */
+  otherBundles?: readonly FoundBundle[]
 }
 
 /**
@@ -56,7 +56,7 @@ export async function openContents(
   if ('client' in found) return { served: new HttpContents(found, manifest, { allowed, further, onProgress }) }
 
   const { source, bundles } = found
-  const paths = [...bundles.map(({ path }) => path), ...otherBundles]
+  const paths = [...bundles, ...otherBundles].flatMap(pathOfBundle)
   // What the manifest names is content, whatever else it is.
   const ignored = paths.flatMap((path) => nameWithin(source, path) ?? []).filter((name) => !manifest.files.has(name))
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
@@ -67,4 +67,9 @@ export async function openContents(
   if (rule.require.files !== 'loaded') contents.checkSizes()
   const warm = await WarmLoad.start(contents, source, signature, rule, now)
   return { served: new LocalContents(contents, allowed), warm }
+}
+
+/** Nothing else than a bundle passes for one by its name, except where no other file has that name. */
+function pathOfBundle(found: FoundBundle): string[] {
+  return 'error' in found && !/[\\/]model\.sig$/.test(found.path) ? [] : [found.path]
 }

@@ -7,6 +7,8 @@ export interface Glob {
   matches: (text: string) => boolean
   /** For each alternative its components; undefined for one with wildcards. */
   spelled: readonly (readonly (string | undefined)[])[]
+  /** For each alternative, of how many components a text is at most that it covers. */
+  depths: readonly number[]
 }
 
 /** Longer than any path that Linux opens. */
@@ -29,6 +31,7 @@ export function compileGlob(glob: string): Glob {
     spelled: alternatives.map(({ components }) =>
       components.map((component) => (typeof component === 'string' ? component : undefined)),
     ),
+    depths: alternatives.map(({ components }) => (components.includes(GLOBSTAR) ? Infinity : components.length)),
   }
 }
 

@@ -130,6 +130,11 @@ export const ruleSchema = z
   .strictObject({
     name: nameSchema,
     match: matchSchema,
+    bundle: nameGlobsSchema
+      .optional()
+      .describe(
+        'Where the signature bundles are, as globs over names in the model. Default: model.sig, DIR.sig beside the directory, or *.oms.sig.',
+      ),
     mode: z.enum(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
     reason: reasonSchema.optional().describe('Why; asked for where mode is skip.'),
     signers: z.array(signerSchema).min(1).optional().describe('Whose signature is accepted.'),
@@ -146,6 +151,7 @@ export const ruleSchema = z
       for (const field of ['path', 'url', 'name'] as const)
         if (rule.match[field] !== undefined)
           fault(['match', field], 'expected none beside memory, which is about what has no place')
+      if (rule.bundle !== undefined) fault(['bundle'], 'expected none beside match.memory, which has no place')
     }
     if (rule.mode === 'skip') {
       if (rule.reason === undefined) fault(['mode'], 'expected a "reason" beside the mode skip')

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { parseDuration, type Duration } from './duration.ts'
+import { compileGlob, type Glob } from './glob.ts'
 import type { PolicySource } from './include.ts'
 import { didYouMean } from './nearest.ts'
 import { anyOf, compileMatch, type RuleMatch } from './match.ts'
@@ -51,12 +52,20 @@ export type AcceptedSigner =
       extensions: Readonly<Record<string, string>>
     }
 
+/** Where the bundles of a model are, by their names in it. */
+export interface BundlePlaces {
+  written: readonly string[]
+  globs: readonly Glob[]
+}
+
 /** A rule, ready to be applied. */
 export interface Rule {
   name: string
   /** Where it is written: absolute path. */
   file: string
   match: RuleMatch
+  /** Where bundles are looked for; undefined for the usual places. */
+  bundle?: BundlePlaces | undefined
   mode: 'enforce' | 'audit' | 'skip'
   /** Why, in the author's words. */
   reason?: string | undefined
@@ -96,6 +105,7 @@ function compileRule(
     name: rule.name,
     file: resolve(source.text.path),
     match: withoutPrototype(compileMatch(rule.match, source.directory)),
+    bundle: bundlePlaces(rule.bundle),
     mode: rule.mode ?? 'enforce',
     reason: rule.reason,
     threshold: rule.threshold ?? 1,
@@ -111,6 +121,12 @@ function compileRule(
       return []
     }),
   }
+}
+
+function bundlePlaces(given: RuleText['bundle']): BundlePlaces | undefined {
+  if (given === undefined) return undefined
+  const written = [given].flat()
+  return { written, globs: written.map(compileGlob) }
 }
 
 const KINDS = {
