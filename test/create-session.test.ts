@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { openVerifiedModel } from '@modelseal/core'
 import { createSession, loadVerifiedModel, verified } from '@modelseal/onnxruntime'
 import { placeOnnx } from '@modelseal/onnxruntime/model-files'
@@ -151,3 +152,51 @@ test('another adapter needs no runtime of this one, from ES modules and from Com
   const output = execFileSync(process.execPath, ['-e', program], { cwd: import.meta.dirname, encoding: 'utf8' })
   expect(output).toBe('function function false\n')
 })
+
+describe('a model is named', () => {
+  test.each<[string, string | URL]>([
+    ['by a file: URL', pathToFileURL(file).href],
+    ['by a URL object', pathToFileURL(file)],
+  ])('%s', async (_, source) => {
+    const { session } = await loadVerifiedModel(source, { policy })
+    expect(await sum(session)).toEqual([11, 22])
+    const opened = await openVerifiedModel(source, { policy })
+    expect(opened.files).toContain('model.onnx')
+    await opened.close()
+  })
+
+  test('by the URL of its directory, and the file in it', async () => {
+    const { session } = await loadVerifiedModel({ model: pathToFileURL(directory), entry: 'model.onnx' }, { policy })
+    expect(await sum(session)).toEqual([11, 22])
+  })
+
+  test('by a relative path, which is that of the working directory of the call', async () => {
+    process.chdir(workspace.path)
+    const loading = loadVerifiedModel('models/adding/model.onnx', { policy })
+    process.chdir('/')
+    expect(await sum((await loading).session)).toEqual([11, 22])
+  })
+})
+
+describe.each(['memory', 'copy', 'in-place'] as const)(
+  'under the isolation %s, external data is found',
+  (isolation) => {
+    test.each([
+      ['./w.bin', 'w.bin'],
+      ['.//w.bin', 'w.bin'],
+      ['././w.bin', 'w.bin'],
+      ['data//w.bin', 'data/w.bin'],
+      ['./data/./w.bin', 'data/w.bin'],
+    ])('under the name %s, where ONNX Runtime finds it', async (location, name) => {
+      const spelled = await workspace.sign(`spelled-${isolation}-${location.replaceAll('/', '_')}`, {
+        'model.onnx': addingModel(location),
+        [name]: floats(10, 20),
+      })
+      const model = join(spelled, 'model.onnx')
+      const plain = await ort.InferenceSession.create(model)
+      expect(await sum(plain)).toEqual([11, 22])
+      const { session } = await loadVerifiedModel(model, { policy, isolation })
+      expect(await sum(session)).toEqual([11, 22])
+    })
+  },
+)

@@ -173,8 +173,8 @@ describe('BlazeFace behind HTTP', async () => {
 
   test.each([
     { weightPathPrefix: 'https://evil.example/' },
-    { weightUrlConverter: () => Promise.resolve('https://evil.example/w') },
-    { fetchFunc: fetch },
+    { weightUrlConverter: 'https://evil.example/w' },
+    { fetchFunc: {} },
     { fromTFHub: true },
     { requestInit: { method: 'POST' } },
     { requestInit: { body: 'x' } },
@@ -187,6 +187,87 @@ describe('BlazeFace behind HTTP', async () => {
     await expectRefused(loadGraphModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
     await expectRefused(loadLayersModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
     expect(asked).toEqual([])
+  })
+
+  describe('whose weights have addresses of their own', () => {
+    const weights = readFileSync(join(directory, 'blazeface.bin'))
+    /** The model without its weights, and another server that has them under another name. */
+    const apart = async (content: Uint8Array = weights) => {
+      const headers: unknown[] = []
+      const signed: Answer = ({ headers: { authorization } }, response) => {
+        headers.push(authorization)
+        file(content)({} as never, response)
+      }
+      const [model, bucket] = await Promise.all([
+        blazeface({ '/blazeface.bin': (_, response) => void response.writeHead(403).end() }),
+        serve({ '/bucket/17': signed }),
+      ])
+      const weightUrlConverter = vi.fn(() => Promise.resolve(`${bucket.origin}/bucket/17?signature=x`))
+      return { url: `${model.origin}/model.json`, model, bucket, headers, weightUrlConverter }
+    }
+
+    test('is fetched from there, by the names of its manifest', async () => {
+      const { url, model, bucket, headers, weightUrlConverter } = await apart()
+      const requestInit = { headers: { authorization: 'Bearer token' } }
+      const expected = faces(await tensorflow.loadGraphModel((await blazeface()).origin + '/model.json'))
+      expect(faces(await loadGraphModel(url, { weightUrlConverter, requestInit }))).toEqual(expected)
+      expect(faces(await loadGraphModel(tensorflow.io.http(url, { weightUrlConverter })))).toEqual(expected)
+      expect(weightUrlConverter.mock.calls).toEqual([['blazeface.bin'], ['blazeface.bin']])
+      expect(bucket.asked).toEqual(['/bucket/17?signature=x', '/bucket/17?signature=x'])
+      expect(model.asked).not.toContain('/blazeface.bin')
+      // Headers are for the origin of the model.
+      expect(headers).toEqual([undefined, undefined])
+    })
+
+    test('is refused where something else lies there', async () => {
+      const { url, weightUrlConverter } = await apart(weights.map((byte) => byte ^ 1))
+      await expectRefused(loadGraphModel(url, { weightUrlConverter }), 'FILE_MISMATCH')
+    })
+
+    test.each([
+      ['no URL', 'bucket/17', 'INVALID_ARGUMENT'],
+      ['a path on this machine', 'file:///etc/passwd', 'INVALID_ARGUMENT'],
+      ['credentials', 'http://user:secret@127.0.0.1/', 'INVALID_ARGUMENT'],
+      ['nothing that is text', 5, 'INVALID_ARGUMENT'],
+      ['nobody there', 'http://127.0.0.1:1/', 'HTTP_UNREACHABLE'],
+    ])('is refused where the address is %s', async (_, address, code) => {
+      const { url } = await apart()
+      const weightUrlConverter = () => Promise.resolve(address as string)
+      await expectRefused(loadGraphModel(url, { weightUrlConverter }), code)
+    })
+
+    test('is fetched by a function of the caller', async () => {
+      const { url, bucket, weightUrlConverter } = await apart()
+      const fetchFunc = vi.fn((address: string, init: RequestInit) => fetch(address, init))
+      await loadGraphModel(url, { weightUrlConverter, fetchFunc: fetchFunc as never })
+      expect(fetchFunc.mock.calls.map(([address]) => address)).toContain(`${bucket.origin}/bucket/17?signature=x`)
+    })
+
+    test('is refused where that function gives other bytes, fails, or never answers', async () => {
+      const { url } = await apart()
+      const answers: [() => Promise<Response>, string][] = [
+        [() => Promise.resolve(new Response('other')), 'BUNDLE_MALFORMED'],
+        [() => Promise.reject(new Error('no')), 'HTTP_UNREACHABLE'],
+        [() => new Promise(() => {}), 'HTTP_TIMEOUT'],
+      ]
+      for (const [fetchFunc, code] of answers) {
+        const loaders = verified(tf, { policy, http: { idleTimeout: 200 } })
+        const loading = loaders.loadGraphModel(url, { fetchFunc })
+        if (code === 'BUNDLE_MALFORMED') await expect(loading).rejects.toMatchObject({ name: 'ModelSealError' })
+        else await expectRefused(loading, code)
+      }
+    })
+
+    test('is not loaded from there unverified', async () => {
+      const { url, weightUrlConverter } = await apart()
+      const match = `{ url: "${url.replace('model.json', '**')}" }`
+      const text = `version: 1\nrules: [{ name: all, match: ${match}, mode: skip, reason: a test }]`
+      const skipping = join(workspace.path, 'skipping.yaml')
+      writeFileSync(skipping, text)
+      const loaders = verified(tf, { policy: skipping })
+      await expectRefused(loaders.loadGraphModel(url, { weightUrlConverter }), 'INVALID_ARGUMENT')
+      await expectRefused(loaders.loadGraphModel(url, { fetchFunc: fetch }), 'INVALID_ARGUMENT')
+    })
   })
 
   test('streams nothing to tf that was not verified as a whole', async () => {
@@ -233,19 +314,14 @@ describe('a model behind HTTP whose weights manifest', () => {
     expect(asked).toEqual(['/web/model.json.sig', '/web/model.sig', '/web.sig', '/model.sig', '/web/model.json'])
   })
 
-  test.each([
-    'weights.bin?v=2',
-    'weights.bin#part',
-    './weights.bin',
-    'weights%2Dbin',
-    'model.sig',
-    'other.bin',
-    'a//b',
-  ])('names %s is refused, which nobody signed', async (path) => {
-    const { origin, asked } = await servedWith([path])
-    await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_NOT_SIGNED')
-    expect(asked.at(-1)).toBe('/web/model.json')
-  })
+  test.each(['weights.bin?v=2', 'weights.bin#part', './other.bin', 'weights%2Dbin', 'model.sig', 'other.bin', 'a//b'])(
+    'names %s is refused, which nobody signed',
+    async (path) => {
+      const { origin, asked } = await servedWith([path])
+      await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_NOT_SIGNED')
+      expect(asked.at(-1)).toBe('/web/model.json')
+    },
+  )
 
   test('claims more values than its files have bytes is refused', async () => {
     const { origin } = await servedWith(['weights.bin'], [{ name: 'endless', shape: [1e15], dtype: 'float32' }])

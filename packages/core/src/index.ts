@@ -54,6 +54,7 @@ export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loadi
 export type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signing/signer.ts'
 export { parseJsonInTurns, parseStrictJson, type JsonBounds } from './bundle/json.ts'
 export type { FileRequest } from './source/size-limit.ts'
+export { modelLocation } from './source/model-location.ts'
 export type { HttpOptions } from './source/http-options.ts'
 export { readSmallFile, type SmallFile } from './source/read-small-file.ts'
 export type { SigningMethod } from './bundle/bundle.ts'

@@ -1,7 +1,7 @@
 import { ModelSealError, referencedName, shown } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
 import { bytesInMemory, withBytesOfFile } from './byte-source.ts'
-import { referencesOf, type OnnxInMemory } from './model-files.ts'
+import { externalDataAt, referencesOf, type OnnxInMemory } from './model-files.ts'
 import { createSessionIn, type OnnxRuntime } from './open-onnx.ts'
 import { checkedAgain, sessionOptionsFor } from './session-options.ts'
 
@@ -35,7 +35,8 @@ export async function createFromHandedOut(
   const { format, locations, elsewhere } = referencesOf(bytesInMemory(bytes), name)
   if (elsewhere && locations.length > 0) throw notInMemory(name)
   const externalData: OnnxInMemory['externalData'] = []
-  for (const path of locations) externalData.push({ path, data: await dataOf(referencedName(name, path), path) })
+  for (const path of locations)
+    externalData.push(...externalDataAt(path, await dataOf(referencedName(name, path), path)))
   const model = { bytes, format, externalData }
   return createSessionIn(ort, model, sessionOptionsFor(model, options))
 }

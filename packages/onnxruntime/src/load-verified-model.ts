@@ -21,7 +21,7 @@ export interface LoadedModel {
  * bytes that the runtime gets, those of external data included, are the ones that were hashed:
  * as buffers, or by a path that only this user can change (`isolation`).
  *
- * @param source path or `http(s)://` URL of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one;
+ * @param source path, or `file:`, `http:` or `https:` URL, of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one;
  * or a signed directory and the name of the file in it
  * @throws {@link ModelSealError} what `openVerifiedModel` throws, before the runtime sees a byte:
  * `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
@@ -35,7 +35,10 @@ export interface LoadedModel {
  * const { session, verdict } = await loadVerifiedModel('models/vad/silero_vad.onnx', { policy: 'trust-policy.yaml' })
  * ```
  */
-export async function loadVerifiedModel(source: string | ModelEntry, options?: LoadOptions): Promise<LoadedModel> {
+export async function loadVerifiedModel(
+  source: string | URL | ModelEntry,
+  options?: LoadOptions,
+): Promise<LoadedModel> {
   const { session, ...open } = loadOptions(options, ['session'])
   return createVerified({ env, InferenceSession }, source, open, session)
 }

@@ -83,9 +83,17 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
     }
   }
   const buffers = await reader.readAll(requestsOf(references, names))
-  // The runtime finds the bytes by the location exactly as the model has it.
-  const externalData = buffers.map((data, index) => ({ path: references.locations[index] ?? '', data }))
+  const externalData = buffers.flatMap((data, index) => externalDataAt(references.locations[index] ?? '', data))
   return { bytes, format: references.format, externalData }
+}
+
+/**
+ * The runtime finds bytes by the location exactly as the model has it; but of the path that it is told them by, its
+ * JavaScript leaves out a `./` in front, in some versions.
+ */
+export function externalDataAt(location: string, data: Uint8Array<ArrayBuffer>): OnnxInMemory['externalData'] {
+  const paths = location.startsWith('./') ? [location, `./${location}`] : [location]
+  return paths.map((path) => ({ path, data }))
 }
 
 /** Neither protobuf nor FlatBuffers can be longer. */

@@ -1,5 +1,6 @@
 import {
   ModelSealError,
+  modelLocation,
   openOptions,
   openVerifiedModel,
   shown,
@@ -9,8 +10,7 @@ import {
   type VerifiedModel,
 } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
-import { isAnyArrayBuffer, messageOf } from '@modelseal/core/any-realm'
-import { absolutePath } from '@modelseal/core/environment'
+import { isAnyArrayBuffer, isUrl, messageOf } from '@modelseal/core/any-realm'
 import { installedGuard } from '@modelseal/core/guard'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData } from './runtime-version.ts'
@@ -24,8 +24,8 @@ export interface OnnxRuntime {
 
 /** The file of a signed directory that is the model, by its signed name. */
 export interface ModelEntry {
-  /** Path of the directory. */
-  model: string
+  /** Path or URL of the directory. */
+  model: string | URL
   /** Such as `onnx/model.onnx`. */
   entry: string
 }
@@ -45,7 +45,7 @@ export async function createVerified(
   const { path, entry } = whereIs(source)
   const load: OnnxLoad = {
     ort,
-    path: isUrl(path) ? path : absolutePath(path),
+    path,
     entry,
     options: openOptions(options),
     sessionOptions: checkedSessionOptions(givenSessionOptions),
@@ -91,10 +91,6 @@ export async function createOpened(
   }
 }
 
-function isUrl(path: string): boolean {
-  return /^https?:\/\//i.test(path)
-}
-
 /** A session of what was verified, which is released where a file changed meanwhile. */
 async function createConfirmed(
   ort: OnnxRuntime,
@@ -117,16 +113,20 @@ async function createConfirmed(
 }
 
 function whereIs(source: unknown): { path: string; entry?: string } {
-  if (typeof source === 'string') return { path: source }
+  if (isLocation(source)) return { path: modelLocation(source) }
   if (typeof source === 'object' && source !== null && 'model' in source && 'entry' in source) {
     const { model, entry } = source
-    if (typeof model === 'string' && typeof entry === 'string') return { path: model, entry }
+    if (isLocation(model) && typeof entry === 'string') return { path: modelLocation(model), entry }
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
-    expected: 'a path',
+    expected: 'a path or URL',
     found: isAnyArrayBuffer(source) || ArrayBuffer.isView(source) ? 'a buffer' : `a value of type ${typeof source}`,
     hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
   })
+}
+
+function isLocation(value: unknown): value is string | URL {
+  return typeof value === 'string' || isUrl(value)
 }
 
 async function gather(

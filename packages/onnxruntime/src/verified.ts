@@ -6,7 +6,7 @@ import { createVerified, type OnnxRuntime } from './open-onnx.ts'
  * Gives `createSession` with the signature of `InferenceSession.create`, which loads a model only
  * if its signature satisfies the trust policy.
  *
- * It takes the path or `http(s)://` URL of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one. A
+ * It takes the path, or the `file:`, `http:` or `https:` URL, of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one. A
  * buffer is refused: nothing tells who signed it. Session options that would make the runtime read
  * further files are refused, too. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`.
  *

@@ -1,8 +1,8 @@
 import { isAbortSignal } from '@modelseal/core/any-realm'
-import { ModelSealError, shown, type OpenOptions } from '@modelseal/core'
+import { ModelSealError, shown, type HttpOptions, type OpenOptions } from '@modelseal/core'
 
 /** Options of tf's loaders with which something else than the verified bytes would be loaded. */
-const REDIRECTING = ['weightPathPrefix', 'weightUrlConverter', 'fetchFunc', 'fromTFHub']
+const REDIRECTING = ['weightPathPrefix', 'fromTFHub']
 /** Of `requestInit`: without effect in Node, which keeps no cookies and no cache. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['credentials', 'mode', 'cache'])
 
@@ -14,7 +14,12 @@ export interface CheckedLoadOptions {
   /** Sent to the origin of a model behind HTTP. */
   headers?: Record<string, string> | undefined
   signal?: AbortSignal | undefined
+  /** Gives the address of a file of weights, by the path in `model.json`: over HTTP only. */
+  weightUrlConverter?: WeightUrlConverter | undefined
+  fetchFunc?: HttpOptions['fetch']
 }
+
+type WeightUrlConverter = (path: string) => string | Promise<string>
 
 /**
  * @param given what the caller gives to tf's loader
@@ -30,10 +35,17 @@ export function checkedLoadOptions(given: unknown, path: string): CheckedLoadOpt
     if (options[name] === undefined || options[name] === null || options[name] === false) continue
     throw refused(name, 'A verified model is loaded from its signed files only; leave the option out.')
   }
-  const { onProgress } = options as { onProgress?: CheckedLoadOptions['onProgress'] }
-  if (requestInit === undefined || requestInit === null) return { tf: options, onProgress }
+  const { onProgress, weightUrlConverter, fetchFunc, ...others } = options as Partial<CheckedLoadOptions>
+  const read: CheckedLoadOptions = { tf: { ...others, ...(onProgress ? { onProgress } : {}) }, onProgress }
+  for (const [name, value] of Object.entries<unknown>({ weightUrlConverter, fetchFunc })) {
+    if (value === undefined || value === null) continue
+    if (typeof value !== 'function') throw refused(name, 'Give a function.')
+    if (!/^https?:/i.test(path)) throw refused(name, 'A model on this machine is fetched from nowhere.')
+    Object.assign(read, { [name]: value })
+  }
+  if (requestInit === undefined || requestInit === null) return read
   if (!/^https?:/i.test(path)) throw refused('requestInit', 'A model on this machine is fetched from nowhere.')
-  return { tf: options, onProgress, ...checkedRequest(requestInit) }
+  return { ...read, ...checkedRequest(requestInit) }
 }
 
 /** What a request may say: headers, and when to stop. */
@@ -52,12 +64,29 @@ function checkedRequest(given: unknown): Pick<CheckedLoadOptions, 'headers' | 's
   }
 }
 
-/** The options of the check, with what the caller told tf in their place. */
-export function withRequest(options: OpenOptions, { headers, signal }: CheckedLoadOptions): OpenOptions {
+/**
+ * The options of the check, with what the caller told tf in their place.
+ *
+ * @param weightPaths by signed name, what `model.json` calls a file of weights; known when it was read
+ */
+export function withRequest(
+  options: OpenOptions,
+  { headers, signal, fetchFunc, weightUrlConverter }: CheckedLoadOptions,
+  weightPaths: ReadonlyMap<string, string>,
+): OpenOptions {
   const { http } = options
+  const urlFor = (name: string) => {
+    const path = weightPaths.get(name)
+    return path === undefined ? http?.urlFor?.(name) : weightUrlConverter?.(path)
+  }
+  const more: HttpOptions = {
+    ...(headers ? { headers: { ...http?.headers, ...headers } } : {}),
+    ...(fetchFunc ? { fetch: fetchFunc } : {}),
+    ...(weightUrlConverter ? { urlFor } : {}),
+  }
   return {
     ...options,
-    ...(headers ? { http: { ...http, headers: { ...http?.headers, ...headers } } } : {}),
+    ...(Object.keys(more).length > 0 ? { http: { ...http, ...more } } : {}),
     signal: options.signal && signal ? AbortSignal.any([options.signal, signal]) : (options.signal ?? signal),
   }
 }

@@ -1,3 +1,4 @@
+import { isUrl } from '@modelseal/core/any-realm'
 import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
 import type { TensorFlow } from './open-artifacts.ts'
 import { loadByTf } from './tf-load.ts'
@@ -35,9 +36,9 @@ export type LoadedModel<T extends TensorFlow> = {
  */
 export async function loadVerifiedModel<T extends TensorFlow>(
   tf: T,
-  path: string,
+  path: string | URL,
   options?: LoadOptions<T>,
 ): Promise<LoadedModel<T>> {
   const { load, ...open } = loadOptions(options, ['load'])
-  return (await loadByTf(tf, undefined, open, [path, load])) as LoadedModel<T>
+  return (await loadByTf(tf, undefined, open, [isUrl(path) ? path.href : path, load])) as LoadedModel<T>
 }

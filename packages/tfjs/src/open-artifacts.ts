@@ -45,12 +45,13 @@ export async function openArtifacts(
   { path, options: given, loadOptions }: TfLoad,
   open: Opening,
 ): Promise<OpenedArtifacts> {
-  const options = withRequest(given, loadOptions)
+  const weightPaths = new Map<string, string>()
+  const options = withRequest(given, loadOptions, weightPaths)
   const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(path)) }
   const format = options.format ?? either
   const report = new FractionReport(options.onProgress, loadOptions.onProgress)
   const model = await open(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
-    gather(reader, report),
+    gather(reader, report, weightPaths),
   )
   // All that tf gets is in memory.
   await model.close()
@@ -85,7 +86,11 @@ function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] 
   return format && POLICY_FORMATS[format]
 }
 
-async function gather(reader: ModelReader, report: FractionReport): Promise<OpenedArtifacts['gathered']> {
+async function gather(
+  reader: ModelReader,
+  report: FractionReport,
+  weightPaths: Map<string, string>,
+): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
@@ -100,6 +105,7 @@ async function gather(reader: ModelReader, report: FractionReport): Promise<Open
   const names = json.weightFiles.map(({ path, group }) => {
     const name = referencedName(entry, path)
     if (!groups.has(name)) groups.set(name, group)
+    if (!weightPaths.has(name)) weightPaths.set(name, path)
     return name
   })
   const requests = [...groups].map(([name, together]) => ({ name, together }))

@@ -1,5 +1,6 @@
 import {
   ModelSealError,
+  modelLocation,
   openVerifiedModel,
   shown,
   type ModelReader,
@@ -7,7 +8,7 @@ import {
   type Verdict,
   type VerifiedModel,
 } from '@modelseal/core'
-import { messageOf } from '@modelseal/core/any-realm'
+import { isUrl, messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
@@ -139,9 +140,11 @@ function withName(info: object, id: string, path: string): object {
 }
 
 function localPath(value: unknown): string {
+  if (isUrl(value) ? value.protocol === 'file:' : typeof value === 'string' && /^file:\/\//i.test(value))
+    return modelLocation(value)
   if (typeof value === 'string' && value !== '' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
   throw new ModelSealError('INVALID_ARGUMENT', 'Only models on this machine can be loaded verified.', {
-    expected: 'the path of a signed directory',
+    expected: 'the path or "file:" URL of a signed directory',
     found: typeof value === 'string' ? shown(value) : `a value of type ${typeof value}`,
     hint: 'Fetch the model together with its signature first, then load it by its path.',
   })

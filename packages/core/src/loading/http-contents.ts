@@ -10,8 +10,8 @@ import { contentCause } from '../manifest/plainer-cause.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
 import { plainUrl, type HttpBody } from '../source/http-client.ts'
-import { isDirectory, urlOf } from '../source/http-source.ts'
-import type { HttpModel } from './http-model.ts'
+import { isDirectory } from '../source/http-source.ts'
+import { urlOfFile, type HttpModel } from './http-model.ts'
 import { HttpProgress } from './http-progress.ts'
 import { HttpPlacing } from './http-placing.ts'
 import type { AllowedIsolation, IsolationLevel } from './isolation.ts'
@@ -144,8 +144,8 @@ export class HttpContents implements CheckedFiles {
 
   async #fetch<T extends Sink>(request: LimitedRequest, sinkFor: (length: number | undefined) => T): Promise<T> {
     const listed = this.#listed(request.name)
-    const { client, source } = this.#model
-    const url = urlOf(source, request.name)
+    const { client } = this.#model
+    const url = await urlOfFile(this.#model, request.name)
     const sink = await client.get({ url, what: 'signed file' }, (body) => this.#receive(request, listed, body, sinkFor))
     if (sink) return sink
     throw this.#problem(`The signed file ${shown(request.name)} is missing`, {

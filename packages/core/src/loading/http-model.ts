@@ -1,6 +1,8 @@
+import { isUrl, kindOf } from '../any-realm.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { HttpClient } from '../source/http-client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http-options.ts'
-import { httpSource, type HttpSource } from '../source/http-source.ts'
+import { httpSource, urlOf, type HttpSource } from '../source/http-source.ts'
 import { TOGETHER } from '../source/size-limit.ts'
 import type { FoundBundle } from './find-bundles.ts'
 
@@ -23,6 +25,26 @@ export interface FoundHttpModel extends HttpModel {
   entry: string | undefined
   /** In the order in which they count: at least one. */
   bundles: FoundBundle[]
+}
+
+/**
+ * Where a signed file is fetched from.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address
+ */
+export async function urlOfFile({ source, options: { urlFor } }: HttpModel, name: string): Promise<URL> {
+  const own = urlOf(source, name)
+  const given: unknown = await urlFor?.(name)
+  if (given === undefined) return own
+  const url = URL.parse(isUrl(given) ? given.href : typeof given === 'string' ? given : '')
+  const usable = url?.protocol === 'https:' || (url?.protocol === 'http:' && own.protocol === 'http:')
+  if (url && usable && url.username === '' && url.password === '') return url
+  // What was given is not shown: it may hold a secret.
+  throw new ModelSealError('INVALID_ARGUMENT', `The option "http.urlFor" gives no address for ${shown(name)}.`, {
+    file: name,
+    expected: `an absolute ${own.protocol === 'https:' ? 'https URL' : 'http or https URL'} without credentials`,
+    found: url && !usable ? shown(url.protocol) : kindOf(given),
+  })
 }
 
 interface HttpLoadOptions {

@@ -12,7 +12,7 @@ import { openVerifiedModel } from './open-verified-model.ts'
  * console.log(explain(await judgeModel('models/vad', { policy: 'trust-policy.yaml' })))
  * ```
  */
-export async function judgeModel(path: string, options: OpenOptions = {}): Promise<Verdict> {
+export async function judgeModel(path: string | URL, options: OpenOptions = {}): Promise<Verdict> {
   try {
     const model = await openVerifiedModel(path, options)
     await model.close()

@@ -57,6 +57,8 @@ const path: Copy = (value) =>
 
 const HTTP: Shape<HttpOptions> = {
   headers: plainCopy,
+  urlFor: true,
+  fetch: true,
   redirectOrigins: listCopy,
   maxBytes: true,
   idleTimeout: true,

@@ -1,5 +1,4 @@
-import { absolutePath } from '../environment.ts'
-import { isHttpUrl } from '../source/http-source.ts'
+import { modelLocation } from '../source/model-location.ts'
 import { installedGuard } from './guard.ts'
 import type { Gather, ModelReader } from './model-reader.ts'
 import { openJudged } from './open-judged.ts'
@@ -21,7 +20,8 @@ export type { ModelReader }
  * A model may lie behind HTTP: see `HttpOptions` for what is followed and waited for. Only files that
  * its signature names are then fetched.
  *
- * @param path of a directory or file; or its URL (`http:`, `https:`), that of a directory with a slash at the end
+ * @param path of a directory or file; or its URL (`file:`, `http:`, `https:`, as text or as an object), over HTTP that of a
+ * directory with a slash at the end
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`, `POLICY_STALE`,
  * `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
@@ -36,19 +36,19 @@ export type { ModelReader }
  * await model.close()
  * ```
  */
-export async function openVerifiedModel(path: string, options?: OpenOptions): Promise<VerifiedModel<undefined>>
+export async function openVerifiedModel(path: string | URL, options?: OpenOptions): Promise<VerifiedModel<undefined>>
 export async function openVerifiedModel<T>(
-  path: string,
+  path: string | URL,
   options: OpenOptions,
   gather: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T>>
 export async function openVerifiedModel<T>(
-  given: string,
+  given: string | URL,
   givenOptions?: OpenOptions,
   gather?: Gather<T>,
 ): Promise<VerifiedModel<T | undefined>> {
   const options = openOptions(givenOptions)
-  const path = isHttpUrl(given) ? given : absolutePath(given)
+  const path = modelLocation(given)
   const load = { path, options, gather: gather ?? NOTHING }
   const guard = installedGuard()
   return guard ? guard.open<T | undefined>(load) : openJudged<T | undefined>(load, [options])

@@ -9,12 +9,26 @@ describe('referencedName', () => {
     ['web/v1/model.onnx', 'model.onnx.data', 'web/v1/model.onnx.data'],
     ['model.json', 'a..b/c...bin', 'a..b/c...bin'],
     ['model.json', 'group:1 100%.bin', 'group:1 100%.bin'],
+    ['model.json', './weights.bin', 'weights.bin'],
+    ['web/model.json', './weights.bin', 'web/weights.bin'],
+    ['web/model.json', 'a//weights.bin', 'web/a/weights.bin'],
+    ['web/model.json', './/a/././/weights.bin', 'web/a/weights.bin'],
+    ['model.json', 'a/.../.w', 'a/.../.w'],
   ])('%s refers to %s beside itself', (from, reference, name) => {
     expect(referencedName(from, reference)).toBe(name)
   })
 
+  test.each(['weights.bin/', 'weights.bin/.', 'a//', '.', './', ''])(
+    'leaves %j as it is, which names a directory',
+    (reference) => {
+      expect(referencedName('web/model.json', reference)).toBe(`web/${reference}`)
+    },
+  )
+
   test.each([
     '../outside.bin',
+    './../outside.bin',
+    'a//../../outside.bin',
     '..',
     'a/../../outside.bin',
     'a/..',

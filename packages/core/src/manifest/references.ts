@@ -2,8 +2,9 @@ import { ModelSealError, shown } from '../errors.ts'
 
 /**
  * The signed name of a file that another file of the model refers to, such as the weights that a
- * `model.json` lists. References are relative to the file that makes them and are taken literally:
- * nothing is decoded or normalised, so that no two readers can see two files in one reference.
+ * `model.json` lists. References are relative to the file that makes them. Components that lead nowhere (`.`, and the empty
+ * ones of `a//b`) are left out, as every runtime does; everything else is taken literally, and nothing is decoded, so that no
+ * two readers can see two files in one reference.
  *
  * @param from name of the referring file, relative to the model
  * @param reference as the file has it
@@ -11,12 +12,12 @@ import { ModelSealError, shown } from '../errors.ts'
  * or a backslash, plain or percent-encoded, or a NUL character
  * @example
  * ```ts
- * referencedName('web/model.json', 'weights/group1-shard1of2.bin') // 'web/weights/group1-shard1of2.bin'
+ * referencedName('web/model.json', './weights//group1-shard1of2.bin') // 'web/weights/group1-shard1of2.bin'
  * ```
  */
 export function referencedName(from: string, reference: string): string {
   const fault = referenceFault(reference)
-  if (fault === undefined) return from.slice(0, from.lastIndexOf('/') + 1) + reference
+  if (fault === undefined) return from.slice(0, from.lastIndexOf('/') + 1) + withoutEmptySteps(reference)
   throw new ModelSealError(
     'PATH_ESCAPES',
     `The file ${shown(from)} refers to ${shown(reference)}, which can lead out of the model: ${fault}.`,
@@ -27,6 +28,17 @@ export function referencedName(from: string, reference: string): string {
       hint: 'Do not load this model; ask its publisher for one whose files lie together.',
     },
   )
+}
+
+/** What names a directory by its end (`w.bin/`, `.`) stays as it is: no file is signed under such a name. */
+function withoutEmptySteps(reference: string): string {
+  const components = reference.split('/')
+  if (isEmptyStep(components.at(-1) ?? '')) return reference
+  return components.filter((component) => !isEmptyStep(component)).join('/')
+}
+
+function isEmptyStep(component: string): boolean {
+  return component === '' || component === '.'
 }
 
 /** `.`, `/` and `\` as percent-encoding has them, once or more often encoded. */

@@ -124,7 +124,9 @@ export class HttpClient {
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
     // Weights hardly compress, and without compression their length is known beforehand.
     headers.set('accept-encoding', 'identity')
-    return fetch(url, { headers, redirect: 'manual', credentials: 'omit', signal })
+    const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal }
+    const { fetch: given } = this.#options
+    return given ? unlessAborted(given(url.href, init), signal) : fetch(url, init)
   }
 
   #target(request: HttpRequest, from: URL, location: string | null): URL {
@@ -144,7 +146,9 @@ export class HttpClient {
   async *#chunks(request: HttpRequest, { body }: Response, watch: Watch): AsyncGenerator<Uint8Array> {
     const reader = body?.getReader()
     while (reader) {
-      const result = await this.#network(request, watch, () => reader.read())
+      const result = await this.#network(request, watch, () =>
+        this.#options.fetch ? unlessAborted(reader.read(), watch.signal) : reader.read(),
+      )
       if (result.done) return
       watch.alive()
       yield result.value as Uint8Array
@@ -176,6 +180,18 @@ export class HttpClient {
         },
       )
     }
+  }
+}
+
+/** A function of the caller may not heed the signal. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(new Error('aborted'))
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 

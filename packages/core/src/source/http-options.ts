@@ -5,6 +5,14 @@ import { withoutPrototype } from '../snapshot.ts'
 export interface HttpOptions {
   /** Sent to the origin of the model only, never to where it redirects. */
   headers?: Readonly<Record<string, string>> | undefined
+  /**
+   * Where a signed file is fetched from, such as by an address that was made for it alone (presigned): given the signed name, an
+   * `http:` or `https:` URL of any origin, or undefined for the place below the model's own URL. Its digest decides what the file
+   * is, so only models that are verified can be fetched like this.
+   */
+  urlFor?: ((name: string) => string | URL | undefined | Promise<string | URL | undefined>) | undefined
+  /** Fetches in place of the global `fetch`: gets a URL as text, and gives a `Response`. For verified models only, as `urlFor`. */
+  fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
   /** Origins (`https://cdn.example`) that redirects may lead to, besides the model's own. */
   redirectOrigins?: readonly string[] | undefined
   /** Largest size of all files together, in bytes as they are after decompression. Default 4 GiB. */
@@ -18,6 +26,8 @@ export interface HttpOptions {
 /** {@link HttpOptions}, checked and complete. */
 export interface CheckedHttpOptions {
   headers: Headers
+  urlFor: HttpOptions['urlFor']
+  fetch: HttpOptions['fetch']
   redirectOrigins: ReadonlySet<string>
   maxBytes: number
   idleTimeout: number
@@ -36,12 +46,14 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function checkedHttpOptions(options: HttpOptions = withoutPrototype({})): CheckedHttpOptions {
-  const { headers = {}, redirectOrigins = [], maxBytes, idleTimeout, totalTimeout, ...unknown } = options
+  const { headers = {}, urlFor, fetch, redirectOrigins = [], maxBytes, idleTimeout, totalTimeout, ...unknown } = options
   const [name] = Object.keys(unknown)
   if (name !== undefined)
-    throw unusable(`http.${name}`, 'headers, redirectOrigins, maxBytes, idleTimeout, totalTimeout')
+    throw unusable(`http.${name}`, 'headers, urlFor, fetch, redirectOrigins, maxBytes, idleTimeout, totalTimeout')
   return {
     headers: checkedHeaders(headers),
+    urlFor: optionalFunction('urlFor', urlFor),
+    fetch: optionalFunction('fetch', fetch),
     redirectOrigins: new Set([...redirectOrigins].map(originOf)),
     maxBytes: positive('maxBytes', maxBytes ?? DEFAULT_MAX_BYTES, Number.MAX_SAFE_INTEGER),
     idleTimeout: positive('idleTimeout', idleTimeout ?? DEFAULT_IDLE_MS, LONGEST_TIMEOUT_MS),
@@ -61,6 +73,11 @@ function checkedHeaders(given: Readonly<Record<string, string>>): Headers {
     // The cause would show the value, which may be a secret.
     throw unusable('http.headers', 'names and values that HTTP allows')
   }
+}
+
+function optionalFunction<T>(name: string, given: T): T {
+  if (given === undefined || typeof given === 'function') return given
+  throw unusable(`http.${name}`, 'a function', typeof given)
 }
 
 function originOf(given: unknown): string {

@@ -1,0 +1,42 @@
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, test } from 'vitest'
+import { modelLocation } from './model-location.ts'
+
+describe('modelLocation', () => {
+  test.each<[string, unknown, string]>([
+    ['an absolute path', '/srv/models/vad', '/srv/models/vad'],
+    ['a relative path', 'models/vad', resolve('models/vad')],
+    ['a file: URL', 'file:///srv/models/v%20d%23/m.onnx', '/srv/models/v d#/m.onnx'],
+    ['one in capitals', 'FILE:///srv/models', '/srv/models'],
+    ['one with the name of this host', 'file://localhost/srv/models', '/srv/models'],
+    ['a URL object', pathToFileURL('/srv/mödels/100%?#'), '/srv/mödels/100%?#'],
+    ['a URL object of HTTP', new URL('https://models.example/a?b'), 'https://models.example/a?b'],
+    ['an HTTP URL', 'https://models.example/a?b', 'https://models.example/a?b'],
+    ['a directory that is called like a scheme', 'file:models', resolve('file:models')],
+  ])('takes %s', (_, given, location) => {
+    expect(modelLocation(given)).toBe(location)
+  })
+
+  test('takes the URL of another realm', () => {
+    const url: unknown = runInNewContext('({ href, protocol })', { href: 'file:///srv/models', protocol: 'file:' })
+    expect(modelLocation(url)).toBe('/srv/models')
+  })
+
+  test.each<[string, unknown]>([
+    ['a number', 5],
+    ['nothing', undefined],
+    ['an empty path', ''],
+    ['a NUL character', 'a\0b'],
+    ['a NUL character in a URL', 'file:///a%00b'],
+    ['a slash that is encoded', 'file:///srv/a%2fb'],
+    ['another host', 'file://models.example/srv'],
+    ['a query', 'file:///srv/models?x'],
+    ['a fragment', 'file:///srv/models#x'],
+    ['another scheme', new URL('ftp://models.example/a')],
+    ['data', new URL('data:,x')],
+  ])('refuses %s', (_, given) => {
+    expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+})
