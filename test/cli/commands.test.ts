@@ -32,6 +32,20 @@ describe('sign key and verify key', () => {
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
   })
 
+  test('do not replace the signature of another model at a place that nobody named', async () => {
+    const sign = (model: string, ...more: string[]) =>
+      modelseal(['sign', 'key', model, '--private-key', 'release.key', ...more])
+    await mkdir(join(directory, 'asr'))
+    await write('asr/other.bin', 'other')
+    expect(await sign('vad')).toMatchObject({ code: 0, stderr: '' })
+    expect(await sign('vad')).toMatchObject({ code: 0, stderr: '' })
+    const stderr = failed(await sign('asr'), 'SIGNATURE_EXISTS')
+    expect(stderr).toContain('the signature of another model is there')
+    expect(stderr).toContain('--force')
+    expect(await sign('asr', '--force')).toMatchObject({ code: 0, stderr: '' })
+    expect(await sign('vad', '--signature', 'model.sig')).toMatchObject({ code: 0, stderr: '' })
+  })
+
   test('understand both spellings, and a model with a trailing slash', async () => {
     const signed = await modelseal(['sign', 'key', 'vad/', '--private_key', 'release.key', '--signature=vad/model.sig'])
     expect(signed.code).toBe(0)

@@ -40,7 +40,7 @@ export const ERROR_CODES = {
   METHOD_MISMATCH: 'the bundle was signed by another method than the verifier asked for',
   KEY_MISMATCH: 'the bundle was signed by another key, or the certificate is for another one',
   SIGNATURE_INVALID: 'the signature does not belong to this key and this payload',
-  SIGNATURE_EXISTS: 'where the bundle should go there is a file that is no bundle',
+  SIGNATURE_EXISTS: 'where the bundle should go there is a file that is no bundle, or the bundle of another model',
   SIGNATURE_WRITE_FAILED: 'the bundle could not be written',
 
   // Certificates, revocation lists and timestamps

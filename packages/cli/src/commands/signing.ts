@@ -1,4 +1,4 @@
-import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
+import type { SignOptions, SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
@@ -7,7 +7,8 @@ import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
 
 /** What every command that signs accepts. */
 export interface SigningFlags extends HashingFlags, ReuseFlags {
-  signature: string
+  signature?: string
+  force?: boolean
   tsaUrl?: string
   receipt?: boolean
 }
@@ -16,7 +17,8 @@ export interface SigningFlags extends HashingFlags, ReuseFlags {
 export function withSigning(command: Command): Command {
   return withReuse(withJson(withHashing(withModel(command))))
     .option('--receipt', 'remember what was hashed, so that --reuse can take it over the next time')
-    .addOption(pathOption('--signature <path>', 'where the bundle goes').default('model.sig'))
+    .addOption(pathOption('--signature <path>', 'where the bundle goes (default: "model.sig")'))
+    .option('--force', 'without --signature: replace a model.sig that is the signature of another model')
     .addOption(
       new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) that is to witness the time of the signature'),
     )
@@ -25,14 +27,14 @@ export function withSigning(command: Command): Command {
 /** Signs, and tells what was signed. */
 export async function sign(
   model: string,
-  { tsaUrl, receipt, ...flags }: SigningFlags,
+  { tsaUrl, receipt, force = false, ...flags }: SigningFlags,
   session: Session,
   signer: Signer,
   trustRoot?: TrustRootSource,
 ): Promise<Outcome> {
   const { shown, signModel, signModelAgain } = await import('@modelseal/core')
   const previous = previousOf(flags, trustRoot)
-  const options = { ...flags, ...session, timestampAuthority: tsaUrl, signer }
+  const options = { ...flags, ...session, ...placeOf(flags.signature, force), timestampAuthority: tsaUrl, signer }
   const signed: SignedModel & Partial<SignedAgain> =
     previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
   const { signature, files, bytes } = signed
@@ -60,6 +62,13 @@ export async function sign(
       },
     },
   }
+}
+
+/** A place that nobody named may be that of another model. */
+function placeOf(signature: string | undefined, force: boolean): Partial<Pick<SignOptions, 'signature' | 'overwrite'>> {
+  return signature === undefined
+    ? { signature: 'model.sig', overwrite: force ? 'always' : 'same-model' }
+    : { signature }
 }
 
 function whoAndWhen(

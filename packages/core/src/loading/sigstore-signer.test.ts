@@ -121,6 +121,53 @@ describe('who signs is said by', () => {
     expect(readFileSync(join(directory, 'model.sig'), 'utf8')).not.toContain('SIGSTORE_ID_TOKEN')
   })
 
+  const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
+  it.each([
+    ['is none', 'secret', 'TOKEN_INVALID', 'not a signed JSON Web Token'],
+    ['is empty', '', 'TOKEN_INVALID', 'it is empty'],
+    ['is a header of HTTP', `Bearer ${identityToken()}`, 'TOKEN_INVALID', 'begins with "Bearer"'],
+    ['is broken into lines', identityToken().replace('.', '.\n'), 'TOKEN_INVALID', 'white space or line breaks'],
+    ['is encrypted', 'a.b.c.d.e', 'TOKEN_INVALID', 'five parts'],
+    ['has two parts', identityToken().replace(/\.[^.]*$/, ''), 'TOKEN_INVALID', 'three parts'],
+    ['holds no JSON', 'a.b.c', 'TOKEN_INVALID', 'claims are not JSON'],
+    ['names nobody', `a.${encoded({ aud: 'sigstore', exp: 9e9 })}.c`, 'TOKEN_INVALID', 'lacks the claims'],
+    ['expired', identityToken({ exp: 1 }), 'TOKEN_EXPIRED', '1970'],
+    ['is for another service', identityToken({ aud: 'npm' }), 'TOKEN_AUDIENCE', '"npm"'],
+  ] satisfies [string, string, ErrorCode, string][])(
+    'a token that %s, which is told before anything is hashed or asked',
+    async (_, token, code, found) => {
+      const { model, signature, file, server } = await ready()
+      const signer = await sigstoreSigner({ trustRoot: { file }, identityToken: token, useAmbientCredentials: false })
+      const onProgress = vi.fn()
+      const error: unknown = await signModel(model, { signer, signature, onProgress }).catch((e: unknown) => e)
+      expect(error).toEqual(refusal(code, { found: expect.stringContaining(found) }))
+      if (token !== '') expect(everythingIn(error)).not.toContain(token)
+      expect(onProgress).not.toHaveBeenCalled()
+      expect(server.asked).toEqual([])
+    },
+  )
+
+  it.each([
+    ['GitHub Actions', { GITHUB_ACTIONS: 'true', ACTIONS_ID_TOKEN_REQUEST_URL: '' }, 'TOKEN_MISSING'],
+    ['GitLab CI', { GITHUB_ACTIONS: '', GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: '' }, 'TOKEN_MISSING'],
+    [
+      'GitLab CI with an old token',
+      { GITHUB_ACTIONS: '', GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: identityToken({ exp: 1 }) },
+      'TOKEN_EXPIRED',
+    ],
+    ['no CI system', { GITHUB_ACTIONS: '', GITLAB_CI: '', BUILDKITE: '' }, 'TOKEN_MISSING'],
+  ] satisfies [string, Record<string, string>, ErrorCode][])(
+    'nobody in %s, which is told before anything is hashed',
+    async (_, env, code) => {
+      for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
+      const { model, signature, file } = await ready()
+      const onProgress = vi.fn()
+      const signer = await sigstoreSigner({ trustRoot: { file } })
+      await expect(signModel(model, { signer, signature, onProgress })).rejects.toEqual(refusal(code))
+      expect(onProgress).not.toHaveBeenCalled()
+    },
+  )
+
   it('nobody, which is told with what to do', async () => {
     const { sign, server } = await ready()
     await expect(sign()).rejects.toEqual(

@@ -1,7 +1,7 @@
 import { parseOwnBundle } from '../bundle/bundle.ts'
 import { ModelSealError } from '../errors.ts'
-import { ambientToken } from '../signing/ambient-token.ts'
-import { SIGSTORE_CLIENT } from '../signing/identity-token.ts'
+import { ambientToken, hasAmbientToken } from '../signing/ambient-token.ts'
+import { checkToken, SIGSTORE_CLIENT } from '../signing/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../signing/interactive-token.ts'
 import { keylessSigner } from '../signing/keyless.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
@@ -56,7 +56,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
  * signature stands in a public log. The bundle is verified before it is written.
  *
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
- * file throws. On signing: `TOKEN_*`, `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
+ * file throws. On signing: `TOKEN_*` (before the model is hashed, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
  * {@link verifySigstoreBundle}
  * @example
  * ```ts
@@ -76,6 +76,7 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
       timeoutMs: options.timeoutMs,
       identityToken: (signal) => findToken(options, services, clientId, signal),
     }),
+    prepare: () => checkWhoSigns(options, services, clientId),
     async check(bundle) {
       const parsed = await parseOwnBundle(Buffer.from(bundle))
       const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)
@@ -98,6 +99,20 @@ function servicesOf({ signingConfig, info }: SigstoreTrust, source: TrustRootSou
   })
 }
 
+/** A token that is there already is looked at, and where nobody can give one, that is told. */
+async function checkWhoSigns(
+  { identityToken, useAmbientCredentials, interactive }: SigstoreSignerOptions,
+  { issuer }: SigningServices,
+  clientId: string,
+): Promise<void> {
+  if (identityToken !== undefined) checkToken(identityToken, clientId)
+  else if (
+    (useAmbientCredentials === false || !(await hasAmbientToken(clientId))) &&
+    !(interactive && issuer !== undefined)
+  )
+    throw tokenMissing()
+}
+
 /** The order of the reference tool: the given one, the CI system's, a person's. */
 async function findToken(
   options: SigstoreSignerOptions,
@@ -110,7 +125,11 @@ async function findToken(
   if (ambient !== undefined) return ambient
   if (options.interactive && issuer !== undefined)
     return interactiveToken({ ...options.interactive, issuer, clientId, clientSecret: options.clientSecret, signal })
-  throw new ModelSealError('TOKEN_MISSING', 'Nothing says who signs: there is no identity token.', {
+  throw tokenMissing()
+}
+
+function tokenMissing(): ModelSealError {
+  return new ModelSealError('TOKEN_MISSING', 'Nothing says who signs: there is no identity token.', {
     expected: 'a token (OpenID Connect) with the audience "sigstore"',
     found: 'none given, and no CI system that gives one',
     hint: 'Sign in GitHub Actions, GitLab CI, Google Cloud or Buildkite; give --identity-token; or sign on a terminal, where you can log in with a browser.',

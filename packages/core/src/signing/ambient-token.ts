@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { ModelSealError } from '../errors.ts'
+import { checkToken } from './identity-token.ts'
 import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from './service-call.ts'
 
 /** What tells one CI system from another: the environment of the process. */
@@ -30,11 +31,30 @@ export async function ambientToken(
   return undefined
 }
 
-async function gitHubToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+/**
+ * Whether the CI system that this process runs in can be asked for a token, without asking it.
+ *
+ * @throws {@link ModelSealError} `TOKEN_MISSING` where it gives none to this job, `TOKEN_*` where one is there that cannot work
+ */
+export async function hasAmbientToken(audience: string, env: Environment = process.env): Promise<boolean> {
+  if (env['GITHUB_ACTIONS']) return Boolean(gitHubService(env))
+  if (env['GITLAB_CI']) {
+    checkToken(gitLabToken(audience, env), audience)
+    return true
+  }
+  return (await runsOnGoogleCloud(env)) || Boolean(env['BUILDKITE'])
+}
+
+/** @throws {@link ModelSealError} `TOKEN_MISSING` */
+function gitHubService(env: Environment): { url: URL; bearer: string } {
   const [address, bearer] = [env['ACTIONS_ID_TOKEN_REQUEST_URL'], env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']]
   const url = URL.parse(address ?? '')
-  if (!url || !bearer)
-    throw missing('GitHub Actions', 'Give the job the permission "id-token: write", or give --identity-token.')
+  if (url && bearer) return { url, bearer }
+  throw missing('GitHub Actions', 'Give the job the permission "id-token: write", or give --identity-token.')
+}
+
+async function gitHubToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+  const { url, bearer } = gitHubService(env)
   url.searchParams.set('audience', audience)
   const call = { ...callTo('identity provider of GitHub Actions', url.href, signal), secrets: [bearer] }
   const { value } = await fetchJson(call, { headers: { authorization: `Bearer ${bearer}` } })

@@ -49,16 +49,28 @@ interface Claims {
 }
 
 function claimsOf(token: string): Claims {
-  const parts = token.split('.')
-  if (parts.length !== 3 || token.length > MAX_TOKEN_LENGTH || !/^[A-Za-z0-9._-]+$/.test(token))
-    throw unusable('it is not a signed JSON Web Token')
+  const fault = formFault(token)
+  if (fault !== undefined) throw unusable(fault)
   try {
-    const claims: unknown = JSON.parse(Buffer.from(parts[1] ?? '', 'base64url').toString())
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
     if (typeof claims === 'object' && claims !== null) return withoutPrototype(claims)
   } catch {
     // What the parser says would hold parts of the token.
   }
   throw unusable('its claims are not JSON')
+}
+
+/** What a text is instead of a JSON Web Signature in its compact form (RFC 7515 section 3.1). No part of it is told. */
+function formFault(token: unknown): string | undefined {
+  if (typeof token !== 'string') return 'it is not text'
+  if (token.trim() === '') return 'it is empty'
+  if (token.length > MAX_TOKEN_LENGTH) return 'it is longer than any token'
+  if (/^bearer\s/i.test(token)) return 'it begins with "Bearer", which is no part of a token'
+  if (/\s/.test(token)) return 'it has white space or line breaks in it'
+  if (!/^[A-Za-z0-9._-]+$/.test(token)) return 'it is not a signed JSON Web Token'
+  const { length } = token.split('.')
+  if (length === 5) return 'it is encrypted (five parts), and has to be signed only (three parts)'
+  return length === 3 ? undefined : 'it is not a signed JSON Web Token, which has three parts'
 }
 
 function unusable(found: string): ModelSealError {

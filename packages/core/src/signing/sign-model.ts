@@ -24,7 +24,8 @@ import { absolutePath } from '../environment.ts'
 import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
-import { timestampFrom } from './timestamp.ts'
+import { refuseOtherManifest, refuseOtherModel } from './replaced-bundle.ts'
+import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { checkPlace, writeFileWhole } from './write-file.ts'
 
 export interface DigestOptions {
@@ -46,6 +47,11 @@ export interface SignOptions extends DigestOptions {
   signer: Signer
   /** Where the bundle goes. Default: `model.sig` in a model directory, `FILE.sig` beside a file. */
   signature?: string | undefined
+  /**
+   * `same-model` refuses to replace the bundle of another model (`SIGNATURE_EXISTS`): one with another subject name and
+   * without a file in common. `always` replaces any bundle. Default `always`: the default place is beside the model.
+   */
+  overwrite?: 'always' | 'same-model' | undefined
   /** URL of a timestamp authority (RFC 3161), whose word on the time of the signature goes into the bundle. */
   timestampAuthority?: string | undefined
 }
@@ -64,6 +70,7 @@ export const SIGN_OPTIONS: Shape<SignOptions> = {
   ...DIGEST_OPTIONS,
   signer: true,
   signature: absolutePath,
+  overwrite: true,
   timestampAuthority: true,
 }
 
@@ -127,11 +134,18 @@ async function signBuilt<Built extends BuiltManifest>(
   const signature = placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
+  const { overwrite = 'always', timestampAuthority } = options
+  if (overwrite !== 'always' && overwrite !== 'same-model')
+    throw badOption('overwrite', overwrite, '"always" or "same-model"')
+  const guarded = overwrite === 'same-model'
+  if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
   const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])
+  if (guarded) await refuseOtherModel(signature, source, serialization)
   const built = await build(source, serialization, options)
   const { manifest, files, bytes } = built
 
+  if (guarded) await refuseOtherManifest(signature, manifest)
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
   throwIfAborted(options.signal)
@@ -140,6 +154,8 @@ async function signBuilt<Built extends BuiltManifest>(
   const timestamp = await timestampOf(signed.signature, options)
   const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp?.material }, envelope)
   const checked = (await options.signer.check?.(bundle)) ?? undefined
+  // Signing may take minutes, in which another model was signed.
+  if (guarded) await refuseOtherManifest(signature, manifest)
   await writeFileWhole(signature, bundle)
   return {
     signed: {

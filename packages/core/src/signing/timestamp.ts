@@ -134,8 +134,13 @@ async function checkResponse(response: Buffer, data: Uint8Array, nonce: Buffer, 
   }
 }
 
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT`, before anything is done that would be for nothing */
+export function checkTimestampUrl(text: string): void {
+  checkedUrl(text)
+}
+
 function checkedUrl(text: string): URL {
-  const url = URL.parse(text)
+  const url = typeof text === 'string' ? URL.parse(text) : null
   if (url && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '')
     return url
   throw new ModelSealError('INVALID_ARGUMENT', 'The address of the timestamp authority is not one that can be asked.', {
