@@ -135,8 +135,7 @@ async function signBuilt<Built extends BuiltManifest>(
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkPlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
-  if (overwrite !== 'always' && overwrite !== 'same-model')
-    throw badOption('overwrite', overwrite, '"always" or "same-model"')
+  if (!['always', 'same-model'].includes(overwrite)) throw badOption('overwrite', overwrite, '"always" or "same-model"')
   const guarded = overwrite === 'same-model'
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
