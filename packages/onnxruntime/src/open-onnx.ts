@@ -13,13 +13,18 @@ import type { InferenceSession } from 'onnxruntime-node'
 import { isAnyArrayBuffer, isUrl, messageOf } from '@modelseal/core/any-realm'
 import { installedGuard } from '@modelseal/core/guard'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
-import { checkTakesExternalData } from './runtime-version.ts'
-import { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
+import { checkTakesExternalData, isWeb } from './runtime-version.ts'
+import {
+  checkedSessionOptions,
+  sessionOptionsFor,
+  withoutFolder,
+  type CheckedSessionOptions,
+} from './session-options.ts'
 
 /** What this package uses of `onnxruntime-node`. */
 export interface OnnxRuntime {
   InferenceSession: { create: (...args: never[]) => Promise<InferenceSession> }
-  env: { versions: { node?: string } }
+  env: { versions: { node?: string; web?: string } }
 }
 
 /** The file of a signed directory that is the model, by its signed name. */
@@ -99,10 +104,12 @@ async function createConfirmed(
   options: CheckedSessionOptions,
 ): Promise<InferenceSession> {
   const { gathered, verdict } = model
-  const session = await createSessionIn(ort, gathered, sessionOptionsFor(gathered, options)).catch((cause: unknown) => {
-    // What stands before the runtime may refuse it in its own words.
-    throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(path, cause), verdict)
-  })
+  const session = await createSessionIn(ort, gathered, forRuntime(ort, sessionOptionsFor(gathered, options))).catch(
+    (cause: unknown) => {
+      // What stands before the runtime may refuse it in its own words.
+      throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(path, cause), verdict)
+    },
+  )
   try {
     model.confirm()
   } catch (error) {
@@ -125,6 +132,14 @@ function whereIs(source: unknown): { path: string; entry?: string } {
   })
 }
 
+/** onnxruntime-web looks for external data among what it was handed, and nowhere else: a folder would be part of the name. */
+function forRuntime(
+  { env: { versions } }: OnnxRuntime,
+  options: InferenceSession.SessionOptions,
+): InferenceSession.SessionOptions {
+  return isWeb(versions) ? withoutFolder(options) : options
+}
+
 function isLocation(value: unknown): value is string | URL {
   return typeof value === 'string' || isUrl(value)
 }
@@ -135,8 +150,11 @@ async function gather(
   given: string | undefined,
 ): Promise<OnnxInMemory | PlacedOnnx> {
   const entry = entryOf(reader, given)
-  const model = await gatherOnnx(reader, entry)
-  if ('bytes' in model && model.externalData.length > 0) checkTakesExternalData(ort.env.versions.node, entry)
+  const { versions } = ort.env
+  // onnxruntime-web, in Node.js as well, finds no external data beside a model that it is given by a path.
+  const inMemory = isWeb(versions) ? () => true : reader.inMemory
+  const model = await gatherOnnx({ ...reader, inMemory }, entry)
+  if ('bytes' in model && model.externalData.length > 0) checkTakesExternalData(versions, entry)
   return model
 }
 

@@ -49,6 +49,12 @@ export function checkedAgain(given: unknown = {}): CheckedSessionOptions {
 const FORMAT = 'session.load_model_format'
 const FOLDER = 'session.model_external_initializers_file_folder_path'
 
+/** For a runtime that reads no folder. */
+export function withoutFolder(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
+  const extra = Object.entries({ ...options.extra }).filter(([name]) => name !== FOLDER)
+  return { ...options, extra: Object.fromEntries(extra) }
+}
+
 /** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */
 export function sessionOptionsFor(
   model: Pick<OnnxInMemory, 'format' | 'externalData'> | Pick<PlacedOnnx, 'format'>,
