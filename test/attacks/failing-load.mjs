@@ -3,11 +3,12 @@
 //   node failing-load.mjs MODEL SIGNATURE POLICY ISOLATION
 import { readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 
 const [model, signature, policy, isolation] = process.argv.slice(2)
-const descriptors = () => readdirSync('/proc/self/fd').length
-const outcome = { code: 'accepted', typed: true, handedOver: false }
+/** What threads still hold after an error goes soon. */
+const descriptors = () => setTimeout(200).then(() => readdirSync('/proc/self/fd').length)
 const gather = async (reader) => {
   if (isolation === 'memory') return Promise.all(reader.files.map((name) => reader.read(name)))
   const { path } = await reader.place(reader.files)
@@ -15,6 +16,7 @@ const gather = async (reader) => {
 }
 
 async function load() {
+  const outcome = { code: 'accepted', typed: true, handedOver: false }
   try {
     const opened = await openVerifiedModel(model, { signature, policy, isolation }, gather)
     opened.confirm()
@@ -24,9 +26,12 @@ async function load() {
     outcome.code = error.code
     outcome.typed = error instanceof ModelSealError
   }
+  return outcome
 }
 
-await load() // what the first load opens for good, such as the pool, is no leak
-const before = descriptors()
-for (let i = 0; i < 3; i++) await load()
-console.log(JSON.stringify({ ...outcome, leaked: descriptors() - before, left: readdirSync(tmpdir()) }))
+const outcomes = [await load()] // what the first load opens for good, such as the pool, is no leak
+const before = await descriptors()
+for (let i = 0; i < 3; i++) outcomes.push(await load())
+// Near the limit one load may succeed and the next one fail.
+const outcome = outcomes.find(({ code }) => code !== 'accepted') ?? outcomes[0]
+console.log(JSON.stringify({ ...outcome, leaked: (await descriptors()) - before, left: readdirSync(tmpdir()) }))
