@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
 // One configuration for every package; each builds what it has. A library is built twice, as ESM
 // and as CommonJS, with types for both, and in chunks, so that an import loads little.
 // The program is one CommonJS file with the core in it, which starts fastest; what a package.json
 // names as dependencies, both leave to be loaded where it is used.
+//
+// Programs bundle the libraries. So these refer to no file beside them that a bundler would have to find, to no global
+// of one module system alone, and to no name that a banner of the bundler declares (docs/bundlers.md).
 const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({
@@ -20,12 +24,64 @@ const entry = Object.fromEntries(
     guard: 'src/loading/guard.ts',
     judged: 'src/loading/judged.ts',
     main: 'src/main.ts',
-    // The program carries the core, so it carries the core's worker, too.
-    'hashing-worker': library ? 'src/hashing/worker.ts' : '../core/src/hashing/worker.ts',
   }).filter(([, file]) => existsSync(file)),
 )
-const programs = ['hashing-worker', 'main']
-const typed = Object.fromEntries(Object.entries(entry).filter(([name]) => !programs.includes(name)))
+const isCore = existsSync('src/hashing')
+const carriesCore = isCore || !library
+
+type Plugin = NonNullable<Options['esbuildPlugins']>[number]
+
+/** What the threads of the core run is text in it. */
+const threadCode: Plugin = {
+  name: 'thread code',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]hashing[\\/]thread-code\.ts$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const text = await oneFile(build, join(dirname(path), 'thread.ts'))
+      const contents = source
+        .replace("new URL('./thread.ts', import.meta.url)", () => JSON.stringify(text))
+        .replaceAll("'./worker.ts'", "'./hashing-worker.cjs'")
+      if (contents.includes("thread.ts'") || contents.includes('worker.ts')) throw new Error(`${path} is not as it was`)
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
+/** For a pool that a program brings. In one piece, since bundlers copy it as it is. */
+const hashingWorker: Plugin = {
+  name: 'hashing worker',
+  setup(build) {
+    build.onEnd(async () => writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/worker.ts')))
+  },
+}
+
+async function oneFile({ esbuild }: Parameters<Plugin['setup']>[0], entryPoint: string): Promise<string> {
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [entryPoint],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node22',
+    define: { 'import.meta.url': 'undefined' },
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'error',
+  })
+  return outputFiles[0]?.text ?? ''
+}
+
+/**
+ * The build for Node.js is CommonJS, which in bundles of ES modules fails with "Dynamic require of "process" is not supported".
+ * The other one is of ES modules, and has the same parser.
+ */
+const yamlOfModules: Plugin = {
+  name: 'yaml of ES modules',
+  setup(build) {
+    build.onResolve({ filter: /^yaml$/ }, () => ({ path: resolve('node_modules/yaml/browser/index.js') }))
+  },
+}
 
 /**
  * `@modelseal/register` starts with every program that it guards, and each module that it imports from the core costs the
@@ -39,7 +95,7 @@ const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy)$/
  * An `import` of `node:fs` or `node:util` makes Node.js load every part of them, 30 modules of its own that few programs need.
  * Taken from the process they load what is used.
  */
-const withoutAllOfNode: NonNullable<Options['esbuildPlugins']>[number] = {
+const withoutAllOfNode: Plugin = {
   name: 'without all of node:fs and node:util',
   setup(build) {
     build.onResolve({ filter: /^(node:)?(fs|util)$/ }, ({ path }) => ({
@@ -53,7 +109,7 @@ const withoutAllOfNode: NonNullable<Options['esbuildPlugins']>[number] = {
 }
 
 /** Commander imports it at once, for commands that are programs of their own; there are none here. */
-const withoutChildProcess: NonNullable<Options['esbuildPlugins']>[number] = {
+const withoutChildProcess: Plugin = {
   name: 'without child_process',
   setup(build) {
     build.onLoad({ filter: /[\\/]commander[\\/]lib[\\/]command\.js$/ }, async ({ path }) => {
@@ -68,9 +124,9 @@ const withoutChildProcess: NonNullable<Options['esbuildPlugins']>[number] = {
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['cjs'],
-  dts: library ? { entry: typed } : false,
+  dts: library ? { entry } : false,
   clean: true,
-  shims: true,
+  shims: !carriesCore,
   splitting: library,
   sourcemap: true,
   target: 'node22',
@@ -78,15 +134,24 @@ export default defineConfig({
   noExternal: startsEveryProgram ? [CARRIED] : [],
   // What removes it comes before the plugin that looks for it.
   removeNodeProtocol: !startsEveryProgram,
-  esbuildPlugins: library ? (startsEveryProgram ? [withoutAllOfNode] : []) : [withoutChildProcess],
+  esbuildOptions: (options, { format }) => {
+    if (carriesCore && format === 'cjs') options.define = { ...options.define, 'import.meta.url': 'undefined' }
+  },
+  esbuildPlugins: [
+    ...(carriesCore ? [threadCode] : []),
+    ...(isCore ? [hashingWorker, yamlOfModules] : []),
+    ...(startsEveryProgram ? [withoutAllOfNode] : []),
+    ...(library ? [] : [withoutChildProcess]),
+  ],
   onSuccess: async () => {
-    if (!library) await writeLicenses()
+    if (isCore) await writeLicenses(['yaml'])
+    if (!library) await writeLicenses(['commander', 'picocolors'])
   },
 })
 
-/** Of the packages that the program's file contains: they ask for that. */
-async function writeLicenses(): Promise<void> {
-  const texts = ['commander', 'picocolors'].map(async (name) => {
+/** Of the packages that the built files contain: they ask for that. */
+async function writeLicenses(packages: readonly string[]): Promise<void> {
+  const texts = packages.map(async (name) => {
     const text = await readFile(`node_modules/${name}/LICENSE`, 'utf8')
     return `${name}\n\n${text}`
   })

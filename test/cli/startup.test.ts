@@ -52,13 +52,18 @@ describe('a process starts with what it needs:', () => {
   test('the program asks for what the core in it asks for', async () => {
     const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
     expect(program?.dependencies).toMatchObject(core?.dependencies ?? {})
+    // The libraries contain it, the program does not.
+    expect(program?.dependencies?.['yaml']).toBe(core?.devDependencies?.['yaml'])
     expect(program?.optionalDependencies).toEqual(core?.optionalDependencies)
     expect(program?.peerDependencies?.['pkcs11js']).toBe(core?.peerDependencies?.['pkcs11js'])
   })
 })
 
 type Manifest = Partial<
-  Record<'dependencies' | 'optionalDependencies' | 'peerDependencies', Partial<Record<string, string>>>
+  Record<
+    'dependencies' | 'devDependencies' | 'optionalDependencies' | 'peerDependencies',
+    Partial<Record<string, string>>
+  >
 >
 
 async function manifestOf(name: string): Promise<Manifest> {

@@ -22,7 +22,7 @@ export { judgeModel } from './loading/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/test-policy.ts'
 export type { ModelFormat, PossibleFormats } from './policy/match.ts'
 export type { PolicyFile } from './policy/schema.ts'
-export type { BundleVerdict, CheckName, CheckVerdict, Decision, Verdict } from './policy/verdict.ts'
+export type { BundleVerdict, CheckName, CheckVerdict, Decision, Verdict, VerdictWarning } from './policy/verdict.ts'
 export type {
   CertificateSigner,
   KeySigner,

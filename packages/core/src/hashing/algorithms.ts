@@ -1,8 +1,8 @@
 import { createHash, hash as oneShot } from 'node:crypto'
-import { createRequire } from 'node:module'
 import type * as Blake3 from '@napi-rs/blake-hash'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
+import { optionalPackage } from '../source/optional-package.ts'
 
 /** The hash types of OMS (section 7). */
 export type HashType = 'sha256' | 'blake2b' | 'blake3'
@@ -60,12 +60,12 @@ let loaded: typeof Blake3 | undefined
  */
 function blake3(): typeof Blake3 {
   try {
-    return (loaded ??= createRequire(import.meta.url)('@napi-rs/blake-hash') as typeof Blake3)
+    return (loaded ??= optionalPackage('@napi-rs/blake-hash') as typeof Blake3)
   } catch (cause) {
     throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module is not installed.', {
       expected: 'the optional dependency @napi-rs/blake-hash',
       found: messageOf(cause).split('\n')[0] ?? '',
-      hint: 'Install it beside @modelseal/core, for this platform.',
+      hint: 'Install it beside @modelseal/core, or beside the bundle of a program that was bundled, for this platform.',
       cause,
     })
   }

@@ -1,14 +1,16 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, type SerializedError } from '../errors.ts'
+import { answerOf, bytesOf } from './answer.ts'
 import { at } from './batches.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { packJobs, resultsOf } from './message.ts'
-import { workerModule, type ThreadPool, type Threads } from './pool.ts'
+import type { TaskThreads } from './own-threads.ts'
+import type { Threads } from './pool.ts'
 import { BytesAhead } from './read-ahead.ts'
 import { sharedControl } from './shared-control.ts'
-import type { HashBatch, HashBatchResult, ReaderTask } from './worker.ts'
+import type { HashBatch, ReaderTask } from './worker.ts'
 
 /** What one thread is to hash next. */
 export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }
@@ -24,22 +26,18 @@ export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promi
   }
 }
 
-/** Has a thread of the pool hash; nothing where another thread had taken the batch before. */
-export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Promise<HashResult[] | undefined> {
+/** Has one of the threads hash; nothing where somebody else had taken the batch before. */
+export async function hashThere(threads: TaskThreads, { jobs, ...rest }: Batch): Promise<HashResult[] | undefined> {
   const kept = jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
   try {
     const message: HashBatch = { ...rest, jobs: packJobs(jobs), bytes: kept?.port2 }
-    const answer = (await pool.run(message, {
-      filename: workerModule(),
-      name: 'hashBatch',
-      transferList: kept ? [kept.port2] : [],
-    })) as HashBatchResult
-    if ('error' in answer) throw ModelSealError.revive(answer.error)
-    if ('taken' in answer) return undefined
-    const results = resultsOf(jobs, answer.digests)
+    const answer = answerOf(await threads.run('hashBatch', message, kept ? [kept.port2] : []), jobs, rest.hashType)
+    if (Object.hasOwn(answer, 'error')) throw ModelSealError.revive((answer as { error: SerializedError }).error)
+    if (Object.hasOwn(answer, 'taken')) return undefined
+    const results = resultsOf(jobs, (answer as { digests: string[] }).digests)
     if (!kept) return results
-    // Sent before the answer, so it is here.
-    const bytes = (receiveMessageOnPort(kept.port1) as { message: ArrayBuffer[] }).message
+    // Sent before the answer, so they are here.
+    const bytes = bytesOf(receiveMessageOnPort(kept.port1), jobs)
     let next = 0
     return results.map((result, index) => (at(jobs, index).keep ? { ...result, bytes: at(bytes, next++) } : result))
   } finally {
@@ -49,5 +47,5 @@ export async function hashThere(pool: ThreadPool, { jobs, ...rest }: Batch): Pro
 
 /** Has another thread read ahead for those that hash. */
 export async function readAhead(threads: Threads, task: ReaderTask): Promise<void> {
-  await threads.pool().run(task, { filename: workerModule(), name: 'readAhead' })
+  await threads.pool().run('readAhead', task)
 }

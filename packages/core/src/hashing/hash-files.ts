@@ -9,6 +9,7 @@ import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
+import type { HashingWarning } from './without-threads.ts'
 
 /** Bytes done and bytes in all: an estimate, while small files are hashed by a calling thread (`configureHashing()`). */
 export type ProgressCallback = (done: number, total: number) => void
@@ -19,6 +20,8 @@ export interface HashOptions {
   onProgress?: ProgressCallback | undefined
   /** What the whole model takes, by {@link workOf}, where these jobs are only a part of it. */
   modelWork?: number | undefined
+  /** Is told what did not go as it should, where the digests are right nevertheless. */
+  warn?: ((warning: HashingWarning) => void) | undefined
 }
 
 /** Less work than this is done on the calling thread: starting a worker costs more. */
@@ -130,6 +133,7 @@ async function hashInThreads(
         await work.catch(() => {})
     }
   } finally {
+    if (threads.lost) options.warn?.(threads.lost.warning)
     clearInterval(ticker)
     signal?.removeEventListener('abort', abort)
   }

@@ -1,12 +1,12 @@
-import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
-import { extname } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import type * as PiscinaModule from 'piscina'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
-import type { ReadAheadMemory } from './read-ahead.ts'
+import { OwnThreads, type TaskThreads } from './own-threads.ts'
+import { ProgramThreads } from './program-threads.ts'
+import type { ReadAheadMemory } from './read-ahead-memory.ts'
+import { warnOnce, type NoThreads } from './without-threads.ts'
 
 /** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
 export interface ThreadPool {
@@ -38,25 +38,17 @@ export interface HashingOptions {
 
 /** For less work than this, a calling thread that hashes has no other started: that takes as long. */
 const ALONE_WORK = 64 * 1024 * 1024
-/** Idle threads go after this time, in milliseconds. */
-const IDLE_TIMEOUT = 5_000
-/** Of a thread's heap, for new objects. */
-const YOUNG_MEGABYTES = 3
 /** Threads for operations that find none of the pool's. */
 const RESERVE_THREADS = 8
 /** More threads than any machine has; a mistyped number would otherwise start them. */
 const MOST_THREADS = 1_024
 
-interface OwnPool extends ThreadPool {
-  destroy(): Promise<void>
-}
-
 interface HashingState {
   options: HashingOptions
   /** Made by the first operation that needs it. */
-  own?: OwnPool | undefined
+  own?: OwnThreads | undefined
   /** Made by the first operation that finds no thread on a file system whose reads may take any time. */
-  reserve?: OwnPool | undefined
+  reserve?: OwnThreads | undefined
   /** Of the operations that run now. */
   readAheads: Set<ReadAheadMemory>
   /** How many operations use threads now. */
@@ -64,7 +56,7 @@ interface HashingState {
 }
 
 // The ESM and the CommonJS build of this module share one pool.
-const STATE = Symbol.for('modelseal.hashing/4')
+const STATE = Symbol.for('modelseal.hashing/5')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
 const state = (registry[STATE] ??= {
   options: withoutPrototype<HashingOptions>({}),
@@ -110,7 +102,7 @@ export function configureHashing(given: HashingOptions = {}): void {
 
 function isThreadPool(value: unknown): value is ThreadPool {
   const { run, maxThreads } = (value ?? {}) as Partial<ThreadPool>
-  return typeof run === 'function' && typeof maxThreads === 'number'
+  return typeof run === 'function' && typeof maxThreads === 'number' && maxThreads >= 1
 }
 
 /** The threads that an operation may keep busy. */
@@ -119,12 +111,12 @@ export interface Threads {
   limit: number
   /** Whether the calling thread is one of them. */
   callingThread: boolean
-  /**
-   * The others.
-   *
-   * @throws {@link ModelSealError} `WORKER_FAILED`
-   */
-  pool(): ThreadPool
+  /** The others. */
+  pool(): TaskThreads
+  /** Why none of the others could be had, so that the calling thread does all that is left. */
+  readonly lost: NoThreads | undefined
+  /** Notes that none of the others can be had. */
+  lose(reason: NoThreads): void
 }
 
 /**
@@ -139,12 +131,20 @@ export function hashingThreads(work: number, path: string): Threads {
   const callingThread = callingThreadHashes(path)
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
   const limit = Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available)
-  let used: ThreadPool | undefined
+  let used: TaskThreads | undefined
+  let lost: NoThreads | undefined
   return {
-    limit: callingThread && work < ALONE_WORK ? 1 : limit,
+    limit: (callingThread && work < ALONE_WORK) || !(limit >= 1) ? 1 : limit,
     callingThread,
     // One pool for all of the operation, whatever is configured meanwhile.
     pool: () => (used ??= hashPool(options)),
+    get lost() {
+      return lost
+    },
+    lose(reason) {
+      lost ??= reason
+      warnOnce(reason.warning)
+    },
   }
 }
 
@@ -172,34 +172,19 @@ export async function asOperation<T>(run: () => Promise<T>): Promise<T> {
 export const activeReadAheads = state.readAheads
 
 /**
- * The pool that hashing uses: the one that the program brought, else the one of this process, made on
+ * The threads that hashing uses: those of the pool that the program brought, else those of this process, made on
  * first use. Idle threads do not keep the process alive.
- *
- * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): ThreadPool {
-  return pool ?? (state.own ??= createdPool(maxThreads))
+export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): TaskThreads {
+  return pool ? new ProgramThreads(pool) : (state.own ??= new OwnThreads(maxThreads))
 }
 
 /**
  * Further threads, for operations that others leave none, one batch at a time each, and that the calling thread
  * cannot help since it would have to wait for a slow file system.
- *
- * @throws {@link ModelSealError} `WORKER_FAILED`
  */
-export function reservePool(): ThreadPool {
-  return (state.reserve ??= createdPool(RESERVE_THREADS))
-}
-
-function createdPool(maxThreads: number): OwnPool {
-  try {
-    return createPool(maxThreads)
-  } catch (cause) {
-    throw new ModelSealError('WORKER_FAILED', 'The worker pool for hashing could not be started.', {
-      hint: 'Check the installation of piscina, and the limits on threads and memory of the process.',
-      cause,
-    })
-  }
+export function reservePool(): TaskThreads {
+  return (state.reserve ??= new OwnThreads(RESERVE_THREADS))
 }
 
 /**
@@ -216,30 +201,4 @@ export async function closeHashPool(): Promise<void> {
   state.own = undefined
   state.reserve = undefined
   await Promise.all([own?.destroy(), reserve?.destroy()])
-}
-
-/** The module of the tasks: beside the source when run from it, else as CommonJS, which a thread starts faster. */
-export function workerModule(): string {
-  const file = extname(import.meta.url) === '.ts' ? './worker.ts' : './hashing-worker.cjs'
-  return new URL(file, import.meta.url).href
-}
-
-function createPool(maxThreads: number): OwnPool {
-  // Not imported: in a program of CommonJS that would start the loader of ES modules besides.
-  const { Piscina } = createRequire(import.meta.url)('piscina') as typeof PiscinaModule
-  const pool = new Piscina<unknown, unknown>({
-    filename: workerModule(),
-    name: 'hashBatch',
-    minThreads: 0,
-    maxThreads,
-    idleTimeout: IDLE_TIMEOUT,
-    concurrentTasksPerWorker: 1,
-    // What hashing leaves behind is small and short-lived: less of it at once stays in the cache.
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
-    stricterFIFO: true, // the largest go first
-    execArgv: [], // the program's own preloads have no business in these threads
-  })
-  // A thread that dies fails its task, and so the operation; one without a task harms nobody.
-  pool.on('error', () => {})
-  return pool
 }

@@ -9,15 +9,17 @@ import { sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 import { hashFile, type HashControl, type HashJob } from './hash-file.ts'
-import { closeHashPool, hashPool, workerModule, type ThreadPool } from './pool.ts'
-import { BytesAhead, newReadAhead, releaseReaders, type ReadAheadMemory } from './read-ahead.ts'
+import type { TaskThreads } from './own-threads.ts'
+import { closeHashPool, hashPool } from './pool.ts'
+import { BytesAhead } from './read-ahead.ts'
+import { newReadAhead, releaseReaders, type ReadAheadMemory } from './read-ahead-memory.ts'
 import { abortShared, newSharedControl, sharedControl } from './shared-control.ts'
 import type { ReaderTask } from './worker.ts'
 
 const KIB = 1024
 const SLOT = 256 * KIB
 
-let pool: ThreadPool
+let pool: TaskThreads
 beforeAll(async () => {
   pool = hashPool()
   // Its thread is started here, since the test sleeps while it hashes.
@@ -33,7 +35,7 @@ async function jobOf(path: string, start = 0, end?: number): Promise<HashJob> {
 /** Reads ahead for jobs in another thread, as one who has nothing to hash does. */
 async function read(jobs: HashJob[], memory: ReadAheadMemory, control = newSharedControl()): Promise<void> {
   const task: ReaderTask = { memory, lane: 0, pieces: new Map(jobs.entries()), control }
-  await pool.run(task, { filename: workerModule(), name: 'readAhead' })
+  await pool.run('readAhead', task)
 }
 
 /** Waits, on its first call, until a reader has come; counts what the reader gave. */

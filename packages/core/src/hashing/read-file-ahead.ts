@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
 import { fillFrom, type HashControl, type HashJob } from './hash-file.ts'
-import { ReaderLane, type ReadAheadMemory } from './read-ahead.ts'
+import { ReaderLane } from './read-ahead.ts'
+import type { ReadAheadMemory } from './read-ahead-memory.ts'
 
 /**
  * Reads ahead for the threads that hash these pieces, until none of them needs it any more. No error

@@ -7,8 +7,9 @@ import { hashHere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
-import { newReadAhead, releaseReaders } from './read-ahead.ts'
+import { endReader, newReadAhead, releaseReaders } from './read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
+import { reasonOf } from './without-threads.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
@@ -46,7 +47,7 @@ export async function spread(
 
   const answers = new Array<HashResult>(pieces.length)
   const errors: unknown[] = []
-  const operation = new PatientOperation()
+  const operation = new PatientOperation(threads)
   const hashing = new Map<number, HashJob>()
   let next = 0
   const take = (batch: readonly number[], results: readonly HashResult[]) => {
@@ -58,23 +59,28 @@ export async function spread(
   }
   const keepBusy = async (_: unknown, lane: number) => {
     const here = threads.callingThread && lane === 0
-    while (next < batches.length && errors.length === 0) {
+    // The calling thread is one, and does one batch after the other.
+    const isNeeded = () => !threads.lost || lane === 0
+    while (next < batches.length && errors.length === 0 && isNeeded()) {
       const batch = at(batches, next++)
       const piece = large.get(at(batch, 0))
       if (piece !== undefined) hashing.set(piece, at(pieces, at(batch, 0)))
       try {
         const ahead = memory && piece !== undefined ? { memory, piece } : undefined
         const task: Batch = { ...shared, jobs: batch.map((index) => at(pieces, index)), ahead }
-        take(batch, here ? await hashHere(task) : await operation.hash(threads.pool(), task))
+        take(batch, here ? await hashHere(task) : await operation.hash(task))
       } catch (error) {
         failed(error)
       } finally {
         if (piece !== undefined) hashing.delete(piece)
       }
     }
-    if (here || !memory || hashing.size === 0) return
+    if (here || !memory || hashing.size === 0 || threads.lost) return
     // Not waited for: when the last piece is hashed, a reader has nothing left to do.
-    readAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch(onReaderFailed)
+    readAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch((error: unknown) => {
+      // One that never came is missed by nobody.
+      if (endReader(memory, lane)) onReaderFailed(error)
+    })
   }
   // Threads take their time to start: until one has, the calling thread hashes the smallest.
   const bridge = async () => {
@@ -122,7 +128,8 @@ function throwFirst(errors: readonly unknown[]): void {
 
 export function workerFailed(cause: unknown): ModelSealError {
   if (cause instanceof ModelSealError) return cause
-  return new ModelSealError('WORKER_FAILED', 'A hashing worker died before its files were hashed.', {
+  return new ModelSealError('WORKER_FAILED', 'Cannot hash the model: a hashing thread ended before it was done.', {
+    found: reasonOf(cause),
     hint: 'Check the memory limits of the process, then load the model again.',
     cause,
   })

@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { Contents, type FurtherDigests } from '../manifest/contents.ts'
+import type { HashOptions } from '../hashing/hash-files.ts'
 import { nameWithin } from '../manifest/ignores.ts'
 import type { Rule } from '../policy/rule.ts'
 import { SizeLimit } from '../source/size-limit.ts'
@@ -41,7 +42,7 @@ export interface AcceptedModel {
 export async function openContents(
   { found, signature, rule, further, otherBundles = [] }: AcceptedModel,
   allowed: AllowedIsolation,
-  { signal, onProgress, maxBytes }: OpenOptions,
+  { signal, onProgress, maxBytes, warn }: OpenOptions & Pick<HashOptions, 'warn'>,
 ): Promise<OpenedContents> {
   const now = Date.now()
   const { manifest } = signature
@@ -62,7 +63,16 @@ export async function openContents(
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
   const mayBeUnsigned = rule.require.unsigned
-  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal, onProgress, further, limit })
+  const options = withoutPrototype({
+    ignored,
+    ignoreUnsignedFiles,
+    mayBeUnsigned,
+    signal,
+    onProgress,
+    further,
+    limit,
+    warn,
+  })
   const contents = await Contents.compareNames(source, manifest, options)
   if (rule.require.files !== 'loaded') contents.checkSizes()
   const warm = await WarmLoad.start(contents, source, signature, rule, now)

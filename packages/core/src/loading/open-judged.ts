@@ -1,9 +1,11 @@
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
+import type { HashOptions } from '../hashing/hash-files.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { ModelFormat } from '../policy/match.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/strictest.ts'
 import type { Verdict } from '../policy/verdict.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { isDirectory, isHttpUrl } from '../source/http-source.ts'
 import { acceptedModel } from './accepted-model.ts'
@@ -21,7 +23,7 @@ import { openUnverified } from './open-unverified.ts'
 import { Responsibility } from './responsibility.ts'
 import type { ServedFiles } from './served-files.ts'
 import { unrevokedClaims } from './unrevoked-claims.ts'
-import { checking, checkingEach, noteIsolation, timedEach } from './verdict-steps.ts'
+import { checking, checkingEach, noteIsolation, timedEach, warnInto } from './verdict-steps.ts'
 import { VerifiedModel } from './verified-model.ts'
 
 /** A model that is to be loaded. */
@@ -110,7 +112,9 @@ async function readFiles<T>(
 ): Promise<VerifiedModel<T>> {
   const { options, judgings, responsibility } = load
   const model = await acceptedModel(load, accepted, rule)
-  const { served, warm } = await responsibility.of(accepted, () => openContents(model, allowed, options))
+  const { served, warm } = await responsibility.of(accepted, () =>
+    openContents(model, allowed, withWarnings(options, accepted)),
+  )
   const files = watched(load, served, model.signature.manifest)
   try {
     const gathered = await gatherFrom(load, files, model.found.entry ?? onlyFile(model.found))
@@ -164,6 +168,11 @@ async function isolationOf<T>(
   return responsibility.of(accepted, () => Promise.resolve(new AllowedIsolation(isolation, rule)))
 }
 
+/** So that what did not go as it should stands in the verdicts. */
+function withWarnings(options: OpenOptions, judgings: readonly Judging[]): OpenOptions & Pick<HashOptions, 'warn'> {
+  return withoutPrototype({ ...options, warn: warnInto(judgings.map(({ verdict }) => verdict)) })
+}
+
 async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
   const { path, options, judgings } = load
   const verdicts = judgings.map(({ verdict }) => verdict)
@@ -172,7 +181,7 @@ async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
     const isHttp = (found && 'client' in found) || isHttpUrl(path)
     const opened = isHttp
       ? openUnverifiedHttp(path, revocations, options)
-      : await openUnverified(path, found, revocations, options)
+      : await openUnverified(path, found, revocations, withWarnings(options, judgings))
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
 import { ModelSealError, type ErrorCode } from '../errors.ts'
+import type { HashOptions } from '../hashing/hash-files.ts'
+import type { BuildOptions } from '../manifest/build.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { revokedByClaim } from '../policy/revoked-signer.ts'
 import type { Revocations } from '../policy/revocations.ts'
@@ -30,16 +32,17 @@ export async function openUnverified(
   revocations: readonly Revocations[],
   options: UnverifiedOptions,
 ): Promise<UnverifiedFiles> {
-  const { signal, isolation, maxBytes } = options
+  const { signal, isolation, maxBytes, warn } = options
   const root = found?.source.path ?? path
   const revoked = revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
   const manifest = await unrevokedManifest(root, found?.bundles, revocations, { ...options, limit })
   const judge = allOf(manifest ? [new EnteredFiles(manifest), ...revoked] : revoked)
-  return UnverifiedFiles.open(root, found?.entry, judge, { signal, isolation, limit })
+  return UnverifiedFiles.open(root, found?.entry, judge, { signal, isolation, limit, warn })
 }
 
-type UnverifiedOptions = Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'>
+type UnverifiedOptions = Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'> &
+  Pick<HashOptions, 'warn'>
 
 /**
  * The model as its publisher would sign it, where root digests are revoked, and its own is not.
@@ -51,13 +54,16 @@ export async function unrevokedManifest(
   root: string,
   found: readonly FoundBundle[] = [],
   revocations: readonly Revocations[],
-  { signature, signal, limit }: Pick<OpenOptions, 'signature' | 'signal'> & { limit?: SizeLimit | undefined },
+  { signature, signal, limit, warn }: Pick<OpenOptions, 'signature' | 'signal'> & Pick<BuildOptions, 'limit' | 'warn'>,
 ): Promise<Manifest | undefined> {
   const concerned = revocations.filter(({ concernsModels }) => concernsModels)
   if (concerned.length === 0) return undefined
   // Left out even where it cannot be read, or is not there: it never counts as content.
   const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const manifest = await digested(root, withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit }))
+  const manifest = await digested(
+    root,
+    withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn }),
+  )
   for (const each of concerned) {
     const revoked = each.rootDigest(manifest.rootDigest, undefined)
     if (revoked) throw revokedBy(each, revoked)

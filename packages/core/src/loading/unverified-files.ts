@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../hashing/batches.ts'
 import { furtherOf, wholeFile, type HashJob, type HashResult } from '../hashing/hash-file.ts'
-import { hashFiles } from '../hashing/hash-files.ts'
+import { hashFiles, type HashOptions } from '../hashing/hash-files.ts'
 import type { FurtherDigests, Placement } from '../manifest/contents.ts'
 import { nameFault } from '../manifest/names.ts'
 import { withoutPrototype } from '../snapshot.ts'
@@ -28,6 +28,7 @@ interface UnverifiedOptions {
   isolation?: Isolation | undefined
   /** How much may be handed out. Default: everything. */
   limit?: SizeLimit | undefined
+  warn?: HashOptions['warn']
 }
 
 /**
@@ -194,6 +195,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     const results = await hashFiles(whole.length === 0 ? jobs : jobs.map((job) => ({ ...job, whole })), {
       hashType,
       signal: this.#options.signal,
+      warn: this.#options.warn,
     })
     for (const [index, { file }] of jobs.entries()) {
       const result = at(results, index)

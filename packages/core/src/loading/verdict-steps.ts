@@ -3,7 +3,7 @@ import { publishVerdict } from '../events.ts'
 import { ModelSealError } from '../errors.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 import { modelUrl } from '../policy/model-url.ts'
-import type { CheckName, Verdict } from '../policy/verdict.ts'
+import type { CheckName, Verdict, VerdictWarning } from '../policy/verdict.ts'
 import { isHttpUrl } from '../source/http-source.ts'
 import { absolutePath } from '../environment.ts'
 import type { ServedFiles } from './served-files.ts'
@@ -112,6 +112,16 @@ export function noteIsolation({ checks }: Verdict, { notes, used }: Pick<ServedF
   else checks.push({ check: 'isolation', outcome: 'passed', reason })
 }
 
+/** Notes what did not go as it should, once. */
+export function warnInto(verdicts: readonly Verdict[]): (warning: VerdictWarning) => void {
+  return (warning) => {
+    for (const verdict of verdicts) {
+      const warnings = (verdict.warnings ??= [])
+      if (!warnings.some(({ code }) => code === warning.code)) warnings.push(warning)
+    }
+  }
+}
+
 /** Only a typed error leaves a load, with the verdict on it. */
 export function refused(verdict: Verdict, cause: unknown): ModelSealError {
   const error = cause instanceof ModelSealError ? cause : unexpected(cause)
@@ -129,7 +139,9 @@ function unexpected(cause: unknown): ModelSealError {
     'The check failed for a reason that was not foreseen, so the model is refused.',
     {
       found: messageOf(cause),
-      hint: 'Please report this.',
+      hint: /^Dynamic require of /.test(messageOf(cause))
+        ? 'The program was bundled as ES modules without a require(): see docs/bundlers.md.'
+        : 'Please report this.',
       cause,
     },
   )

@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { at } from '../hashing/batches.ts'
 import type { HashJob } from '../hashing/hash-file.ts'
-import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
+import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
 import { findFiles } from '../source/find-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
@@ -18,6 +18,7 @@ export interface BuildOptions {
   limit?: SizeLimit | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
+  warn?: HashOptions['warn']
 }
 
 /** A manifest that was just made, and what is in it. */

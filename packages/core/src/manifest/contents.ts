@@ -1,9 +1,9 @@
 import type { FileProblem } from '../errors.ts'
 import type { HashType } from '../hashing/algorithms.ts'
 import { at, workOf } from '../hashing/batches.ts'
-import { hashFiles, type ProgressCallback } from '../hashing/hash-files.ts'
 import { furtherOf, type HashJob, type HashResult } from '../hashing/hash-file.ts'
 import { withoutPrototype } from '../snapshot.ts'
+import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type SourceFile } from '../source/source-file.ts'
@@ -16,6 +16,7 @@ export interface ContentsOptions extends NameOptions {
   onProgress?: ProgressCallback | undefined
   /** How much may be read. Default: everything. */
   limit?: SizeLimit | undefined
+  warn?: HashOptions['warn']
   /** What else each file is judged by. */
   further?: FurtherDigests | undefined
 }
@@ -204,7 +205,7 @@ export class Contents {
     const files = placements.map(({ file }) => file)
     const { serialization } = this.#manifest
     const before = this.#checkedBytes
-    const { onProgress, signal } = this.#options
+    const { onProgress, signal, warn } = this.#options
     this.#checkSizes(files)
     const limits = new RequestLimits()
     for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
@@ -225,6 +226,7 @@ export class Contents {
       hashType: serialization.hashType,
       modelWork: workOf(this.#files.size, this.#totalBytes),
       signal,
+      warn,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
     const problems: FileProblem[] = []

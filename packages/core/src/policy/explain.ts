@@ -24,6 +24,7 @@ export function explain(verdict: Verdict): string {
     ...(verdict.bundles.length > 0
       ? ['Bundles:', ...verdict.bundles.map((bundle) => `  ${bundleSentence(bundle)}`)]
       : []),
+    ...(verdict.warnings ?? []).map(({ message }) => `Warning: ${message}`),
     ...endLines(verdict),
   ].join('\n')
 }

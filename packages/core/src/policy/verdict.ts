@@ -54,6 +54,14 @@ export interface CheckVerdict {
  */
 export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
 
+/** What did not go as it should, and changes nothing of the decision. */
+export interface VerdictWarning {
+  /** Stable: `MODELSEAL_NO_THREADS` where no hashing thread could be started, so that the calling thread hashed. */
+  code: string
+  /** Sentences: what happened, and what to do. */
+  message: string
+}
+
 /** The outcome of a verified load: plain and serialisable, without secrets. */
 export interface Verdict {
   decision: Decision
@@ -96,6 +104,8 @@ export interface Verdict {
   bytes: number
   /** How files were handed out while the model was opened; absent where hashing was not reached. */
   isolation?: readonly ('memory' | 'copy' | 'in-place')[]
+  /** Absent where there are none. Each code once. */
+  warnings?: VerdictWarning[]
   /** Milliseconds. */
   durations: { policy: number; verification: number; hashing: number }
   /** Why the model was refused. */

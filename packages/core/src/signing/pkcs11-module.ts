@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type * as pkcs11js from 'pkcs11js'
 import { isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { optionalPackage } from '../source/optional-package.ts'
 import { errno } from '../source/read-small-file.ts'
 import type { Pkcs11Uri } from './pkcs11-uri.ts'
 
@@ -93,10 +94,9 @@ export function unsignedLong(bytes: Buffer): bigint {
  *
  * @throws {@link ModelSealError} `PKCS11_UNAVAILABLE`
  */
-export async function loadPkcs11Package(): Promise<Pkcs11Package> {
+export function loadPkcs11Package(): Pkcs11Package {
   try {
-    const { default: loaded } = (await import('pkcs11js')) as unknown as { default: Pkcs11Package }
-    return loaded
+    return optionalPackage('pkcs11js') as Pkcs11Package
   } catch (cause) {
     // ESM and CommonJS have codes of their own; a missing addon is told from a missing package by name.
     const missing = /MODULE_NOT_FOUND$/.test(errno(cause)) && messageOf(cause).includes("'pkcs11js'")

@@ -4,7 +4,7 @@ import { refusal, scratch } from '../testing/scratch.ts'
 import { pkcs11KeySigner } from './pkcs11.ts'
 
 // The module is looked for before anything of the package is used; not every machine can build the package.
-vi.mock('pkcs11js', () => ({ default: {} }))
+vi.mock('../source/optional-package.ts', () => ({ optionalPackage: () => ({}) }))
 
 const uri = 'pkcs11:token=t;object=o?module-name=none'
 const start = process.cwd()

@@ -102,7 +102,7 @@ export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOpti
 async function accessToKey({ uri: text, modulePaths }: Pkcs11KeySignerOptions): Promise<KeyAccess> {
   const uri = withoutPrototype(parsePkcs11Uri(text))
   checkNamesModule(uri)
-  const constants = await loadPkcs11Package()
+  const constants = loadPkcs11Package()
   return { uri, constants, module: await findModule(uri, modulePaths), pin: uri.pin && (await readPin(uri.pin)) }
 }
 

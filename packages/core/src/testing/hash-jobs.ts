@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Piscina } from 'piscina'
 import { wholeFile, type HashJob } from '../hashing/hash-file.ts'
+import { OwnThreads } from '../hashing/own-threads.ts'
 import { hashPool } from '../hashing/pool.ts'
 import type { FoundFile } from '../source/source-file.ts'
 import { listFiles } from './list-files.ts'
@@ -22,9 +22,10 @@ export function foundIn(path: string, ...names: string[]): FoundFile[] {
 }
 
 /** The pool that the project makes for itself. */
-export function ownPool(): Piscina {
-  const pool: unknown = hashPool()
-  return pool as Piscina
+export function ownPool(): OwnThreads {
+  const pool = hashPool()
+  if (!(pool instanceof OwnThreads)) throw new Error('The program brought a pool.')
+  return pool
 }
 
 /** The files of a directory that this process has open, on Linux. */

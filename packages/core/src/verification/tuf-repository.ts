@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'
@@ -32,8 +31,6 @@ const MIRRORS = {
   staging: 'https://tuf-repo-cdn.sigstage.dev',
 } as const
 
-/** What `@sigstore/tuf` carries is 20 KB. */
-const MAX_SEEDS_BYTES = 1024 * 1024
 /** The limit that `tuf-js` sets for root metadata. */
 const MAX_ROOT_BYTES = 512_000
 
@@ -76,16 +73,14 @@ export function urlOf(instance: TufInstance): string {
 
 /** As the library was released with it. */
 async function publicGoodSeeds(): Promise<{ anchor: Buffer; carried: Buffer }> {
-  const path = createRequire(import.meta.url).resolve('@sigstore/tuf/seeds.json')
-  const bytes = await readSmallFile(path, { what: 'carried Sigstore root', maxBytes: MAX_SEEDS_BYTES })
   try {
-    const seeds = JSON.parse(bytes.toString()) as Record<string, Seed | undefined>
-    const seed = seeds[MIRRORS['public-good']]
+    const { default: json }: { default: unknown } = await import('@sigstore/tuf/seeds.json', { with: { type: 'json' } })
+    const seed = (json as Record<string, Seed | undefined>)[MIRRORS['public-good']]
     const carried = seed?.targets['trusted_root.json']
     if (!seed || carried === undefined) throw new Error('@sigstore/tuf carries no root')
     return { anchor: Buffer.from(seed['root.json'], 'base64'), carried: Buffer.from(carried, 'base64') }
   } catch (cause) {
-    throw trustRootInvalid(cause, path)
+    throw trustRootInvalid(cause, '@sigstore/tuf/seeds.json')
   }
 }
 

@@ -1,0 +1,157 @@
+/**
+ * Memory in which threads that have nothing to hash read ahead for those that have. A piece is one
+ * large range of one file. The thread that hashes it never waits for a reader to come: it reads for
+ * itself until a reader has joined, and again after the reader left, for whatever reason.
+ *
+ * What stands in here is written by threads of this process alone, as all of its memory is.
+ */
+export interface ReadAheadMemory {
+  shared: SharedArrayBuffer
+  pieces: number
+  /** Readers that there can be at once, each with its own slots. */
+  lanes: number
+}
+
+/** A slot and its neighbours stay in the core's cache between read and hash: measured faster than larger ones. */
+export const SLOT_BYTES = 256 * 1024
+export const SLOTS = 4
+/** Longest sleep of a thread before it looks whether the operation was aborted, in milliseconds. */
+export const NAP = 50
+
+// The state of a piece. From HELPED on: read ahead by the reader of the lane `state - HELPED`.
+export const WAITING = 0
+export const BEGUN = 1
+/** Read by the thread that hashes it until the end: its reader has left. */
+export const ALONE = 2
+export const DONE = 3
+export const HELPED = 4
+
+// Words of a lane, and the phases that the first of them tells.
+export const PHASE = 0
+export const FILLED = 1
+export const TAKEN = 2
+const DEAD = 3
+const LANE_WORDS = 4
+export const JOINED = 0
+export const GOING = 1
+export const LEFT = 2
+
+// Words of the whole.
+const CHANGES = 0
+const RELEASED = 1
+const BOARD_WORDS = 2
+
+/** The memory of one operation. */
+export function newReadAhead(pieces: number, lanes: number): ReadAheadMemory {
+  return { shared: new SharedArrayBuffer(slotsAt(pieces, lanes) + lanes * SLOTS * SLOT_BYTES), pieces, lanes }
+}
+
+/** Sends the readers away: other operations have work for their threads. */
+export function releaseReaders({ shared }: ReadAheadMemory): void {
+  Atomics.store(new Int32Array(shared, 0, BOARD_WORDS), RELEASED, 1)
+}
+
+/**
+ * Ends a reader whose thread is gone: nobody goes on waiting for it.
+ *
+ * @returns whether a thread that hashes may have been waiting for it
+ */
+export function endReader(memory: ReadAheadMemory, lane: number): boolean {
+  const views = new Views(memory)
+  views.die(views.lane(lane))
+  for (let piece = 0; piece < memory.pieces; piece++) if (views.piece(piece) === HELPED + lane) return true
+  return false
+}
+
+/** One reader's place in the memory. */
+export interface Lane {
+  words: Int32Array
+  /** Where in the file the first slot begins, in bytes. */
+  start: Float64Array
+  slot: (index: number) => Uint8Array
+}
+
+/** The memory, by the names of its parts. */
+export class Views {
+  readonly #memory: ReadAheadMemory
+  readonly #board: Int32Array
+  readonly #pieces: Int32Array
+
+  constructor(memory: ReadAheadMemory) {
+    this.#memory = memory
+    this.#board = new Int32Array(memory.shared, 0, BOARD_WORDS)
+    this.#pieces = new Int32Array(memory.shared, BOARD_WORDS * 4, memory.pieces)
+  }
+
+  piece(index: number): number {
+    return Atomics.load(this.#pieces, index)
+  }
+
+  swapPiece(index: number, from: number, to: number): number {
+    return Atomics.compareExchange(this.#pieces, index, from, to)
+  }
+
+  setPiece(index: number, state: number): void {
+    Atomics.store(this.#pieces, index, state)
+    Atomics.notify(this.#pieces, index)
+    Atomics.add(this.#board, CHANGES, 1)
+    Atomics.notify(this.#board, CHANGES)
+  }
+
+  awaitPiece(index: number): void {
+    const state = this.piece(index)
+    if (state >= HELPED) Atomics.wait(this.#pieces, index, state, NAP)
+  }
+
+  changes(): number {
+    return Atomics.load(this.#board, CHANGES)
+  }
+
+  awaitChange(seen: number): void {
+    Atomics.wait(this.#board, CHANGES, seen, NAP)
+  }
+
+  released(): boolean {
+    return Atomics.load(this.#board, RELEASED) !== 0
+  }
+
+  lane(index: number): Lane {
+    const { shared, pieces, lanes } = this.#memory
+    const slots = slotsAt(pieces, lanes) + index * SLOTS * SLOT_BYTES
+    return {
+      words: new Int32Array(shared, wordsAt(pieces) + index * LANE_WORDS * 4, LANE_WORDS),
+      start: new Float64Array(shared, startsAt(pieces, lanes) + index * 8, 1),
+      slot: (count) => new Uint8Array(shared, slots + (count % SLOTS) * SLOT_BYTES, SLOT_BYTES),
+    }
+  }
+
+  /** Whether the thread that read is gone. */
+  isDead({ words }: Lane): boolean {
+    return Atomics.load(words, DEAD) !== 0
+  }
+
+  /** For the thread of the lane, that is gone. */
+  die(lane: Lane): void {
+    Atomics.store(lane.words, DEAD, 1)
+    this.leave(lane)
+  }
+
+  /** Either side ends the reading ahead, and wakes the other. */
+  leave({ words }: Lane): void {
+    Atomics.store(words, PHASE, LEFT)
+    for (const word of [PHASE, FILLED, TAKEN]) Atomics.notify(words, word)
+  }
+}
+
+function wordsAt(pieces: number): number {
+  return (BOARD_WORDS + pieces) * 4
+}
+
+function startsAt(pieces: number, lanes: number): number {
+  return Math.ceil((wordsAt(pieces) + lanes * LANE_WORDS * 4) / 8) * 8
+}
+
+/** Slots begin on a page of their own. */
+function slotsAt(pieces: number, lanes: number): number {
+  return Math.ceil((startsAt(pieces, lanes) + lanes * 8) / 4096) * 4096
+}

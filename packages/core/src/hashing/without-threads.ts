@@ -1,0 +1,54 @@
+import { codeOf, isBranded, messageOf } from '../any-realm.ts'
+import { shown } from '../errors.ts'
+
+/** What a program may want to know of an operation that went well. */
+export interface HashingWarning {
+  /** Stable. */
+  code: 'MODELSEAL_NO_THREADS'
+  /** A sentence, and what to do. */
+  message: string
+}
+
+const BRAND = Symbol.for('modelseal.hashing.no-threads')
+
+/** No thread can be had, so nobody has begun the task. The calling thread does it instead; this error leads to no refusal. */
+export class NoThreads extends Error {
+  readonly [BRAND] = true
+
+  constructor(cause: unknown) {
+    super('No hashing thread can be started.', { cause })
+  }
+
+  get warning(): HashingWarning {
+    return {
+      code: 'MODELSEAL_NO_THREADS',
+      message:
+        `Cannot start hashing threads: ${reasonOf(this.cause)}. Models are hashed on the calling thread instead, in short turns, ` +
+        'which is as safe and takes longer. Allow worker threads: see docs/bundlers.md.',
+    }
+  }
+}
+
+/** True for those of the ESM and of the CommonJS build alike: they share threads. */
+export function isNoThreads(error: unknown): error is NoThreads {
+  return isBranded(error, BRAND)
+}
+
+// The ESM and the CommonJS build of this module warn once between them.
+const WARNED = Symbol.for('modelseal.hashing.warned')
+
+/** Warns the process, once. */
+export function warnOnce({ code, message }: HashingWarning): void {
+  const registry = globalThis as { [WARNED]?: boolean }
+  if (registry[WARNED]) return
+  registry[WARNED] = true
+  process.emitWarning(message, { type: 'ModelSealWarning', code })
+}
+
+/** What somebody threw, on one line: its code, where its text does not have it. */
+export function reasonOf(cause: unknown): string {
+  const code = codeOf(cause)
+  const [line = ''] = messageOf(cause).split('\n')
+  const said = shown(line.replace(/\.$/, '')).slice(1, -1)
+  return code !== undefined && !line.includes(code) ? `${code}, ${said}` : said
+}
