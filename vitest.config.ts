@@ -19,7 +19,13 @@ export default defineConfig({
         test: {
           name: 'across packages',
           include: ['test/**/*.test.ts'],
-          exclude: ['**/node_modules/**', 'test/interop/**', 'test/sigstore/**', 'test/tfjs-node/**'],
+          exclude: [
+            '**/node_modules/**',
+            'test/interop/**',
+            'test/bundlers/**',
+            'test/sigstore/**',
+            'test/tfjs-node/**',
+          ],
           testTimeout: unlimited ? 0 : 120_000,
         },
       },

@@ -1,0 +1,77 @@
+import { cpSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import commonjs from '@rollup/plugin-commonjs'
+import json from '@rollup/plugin-json'
+import { nodeResolve } from '@rollup/plugin-node-resolve'
+import { nodeFileTrace } from '@vercel/nft'
+import { rollup, type Plugin } from 'rollup'
+import { build as buildByVite } from 'vite'
+import webpack from 'webpack'
+import { beforeAll, expect, test } from 'vitest'
+import { expectToLoad, modelsIn, SERVICE, type BundlerModels } from '../support/bundled.ts'
+import { scratchOfSuite, writeTree } from '../support/models.ts'
+
+// Bundlers and tracers that take longer than esbuild (test/bundled.test.ts).
+
+const ROOT = join(import.meta.dirname, '../..')
+
+/** Their types are of CommonJS, where the function is `default`. */
+const plugin = (make: unknown) => (make as () => Plugin)()
+
+let directory: string
+let models: BundlerModels
+beforeAll(async () => {
+  directory = scratchOfSuite()
+  models = await modelsIn(directory)
+})
+
+test('bundled by Vite, it loads large models in threads', async () => {
+  const output = { entryFileNames: 'service.mjs' }
+  await buildByVite({
+    configFile: false,
+    logLevel: 'error',
+    build: { ssr: SERVICE, outDir: join(directory, 'vite'), rolldownOptions: { output } },
+    ssr: { noExternal: true },
+  })
+  expectToLoad(join(directory, 'vite/service.mjs'), models)
+})
+
+test('bundled by Rollup, it loads large models in threads', async () => {
+  const bundle = await rollup({
+    input: SERVICE,
+    onwarn: () => {},
+    plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), plugin(commonjs), plugin(json)],
+  })
+  await bundle.write({ dir: join(directory, 'rollup'), format: 'es', entryFileNames: 'service.mjs' })
+  expectToLoad(join(directory, 'rollup/service.mjs'), models)
+})
+
+test('bundled by webpack, it loads large models in threads', async () => {
+  const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+    webpack(
+      {
+        mode: 'production',
+        target: 'node22',
+        entry: SERVICE,
+        output: { path: join(directory, 'webpack'), filename: 'service.cjs' },
+        optimization: { minimize: false },
+      },
+      (error, stats) => (error ? reject(error) : resolve(stats)),
+    )
+  })
+  expect(stats?.toJson({ errors: true }).errors).toEqual([])
+  expectToLoad(join(directory, 'webpack/service.cjs'), models)
+})
+
+test.each(['import', 'require'])('traced by @vercel/nft from %s, it loads large models in threads', async (how) => {
+  const traced = join(directory, `traced-${how}`)
+  // In the workspace, where its imports lead somewhere.
+  const program = how === 'import' ? SERVICE : join(ROOT, 'test/bundlers/service.cjs')
+  const { fileList } = await nodeFileTrace([program], { base: ROOT })
+  for (const file of fileList) {
+    mkdirSync(dirname(join(traced, file)), { recursive: true })
+    cpSync(join(ROOT, file), join(traced, file), { verbatimSymlinks: true, recursive: true })
+  }
+  writeTree(traced, {})
+  expectToLoad(join(traced, program.slice(ROOT.length)), models)
+})

@@ -1,0 +1,18 @@
+// A service as its author writes it, before it is bundled: loads models, and says what became of each.
+import { openVerifiedModel } from '@modelseal/core'
+
+async function main() {
+  const [policy, ...paths] = process.argv.slice(2)
+  for (const path of paths) {
+    try {
+      const model = await openVerifiedModel(path, { policy })
+      const { decision, bytes, warnings } = model.verdict
+      console.log(JSON.stringify({ decision, bytes, warnings }))
+      await model.close()
+    } catch (error) {
+      console.log(JSON.stringify({ code: error.code, file: error.file, message: error.message }))
+    }
+  }
+}
+
+void main()

@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { cpSync, writeFileSync } from 'node:fs'
+import { basename, dirname, extname, join } from 'node:path'
+import { keySigner, signModel } from '@modelseal/core'
+import { build, type BuildOptions } from 'esbuild'
+import { expect } from 'vitest'
+import { publisherIn, writeTree } from './models.ts'
+
+/** The program that is bundled. */
+export const SERVICE = join(import.meta.dirname, '../bundlers/service.mjs')
+
+const BYTES = 44 * 1024 * 1024
+
+/** Models that are large enough for threads, and who may have signed them. */
+export interface BundlerModels {
+  policy: string
+  honest: string
+  tampered: string
+  blake3: string
+}
+
+export async function modelsIn(directory: string): Promise<BundlerModels> {
+  const { policy, privateKey } = publisherIn(directory)
+  const [honest, tampered, blake3] = ['honest', 'tampered', 'blake3'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ]
+  const signer = await keySigner({ privateKey })
+  writeTree(honest, { 'weights.bin': randomBytes(BYTES) })
+  await signModel(honest, { signer })
+  cpSync(honest, tampered, { recursive: true })
+  writeFileSync(join(tampered, 'weights.bin'), randomBytes(BYTES))
+  writeTree(blake3, { 'weights.bin': randomBytes(BYTES) })
+  await signModel(blake3, { signer, hashType: 'blake3' })
+  return { policy, honest, tampered, blake3 }
+}
+
+/** What the program says of models, and on its standard error. */
+export function run(program: string, policy: string, ...models: string[]): { outcomes: unknown[]; stderr: string } {
+  // Package managers' scripts set NODE_PATH, by which CommonJS would find what lies elsewhere.
+  const env = { ...process.env, NODE_PATH: '' }
+  const { stdout, stderr } = spawnSync(process.execPath, [program, policy, ...models], {
+    encoding: 'utf8',
+    cwd: '/',
+    env,
+  })
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  return { outcomes: lines.map((line) => JSON.parse(line) as unknown), stderr }
+}
+
+/** It loads what was signed, in threads and without a word, and refuses what was not. */
+export function expectToLoad(program: string, { policy, honest, tampered }: BundlerModels): void {
+  expect(run(program, policy, honest, tampered)).toEqual({
+    outcomes: [
+      { decision: 'accepted', bytes: BYTES },
+      expect.objectContaining({ code: 'FILE_MISMATCH', file: 'weights.bin' }),
+    ],
+    stderr: '',
+  })
+}
+
+export async function bundleByEsbuild(outfile: string, options: BuildOptions): Promise<string> {
+  const entryPoints = [{ in: SERVICE, out: basename(outfile, extname(outfile)) }]
+  const outExtension = { '.js': extname(outfile) }
+  const common = { bundle: true, platform: 'node', logLevel: 'silent', outdir: dirname(outfile) } as const
+  await build({ entryPoints, outExtension, ...common, ...options })
+  return outfile
+}
