@@ -22,13 +22,13 @@ describe('onnxruntime-web in Node.js gets external data that was verified', () =
     const files = { 'model.onnx': addingModel(location), [name]: floats(10, 20) }
     const model = await workspace.sign(location.replaceAll('/', '_'), files)
     for (const isolation of ['auto', 'memory'] as const) {
-      const { session } = await createVerified(ort as OnnxRuntime, model, { policy, isolation }, {})
+      const { session } = await createVerified(ort, model, { policy, isolation }, {})
       const { y } = await session.run({ x: new ort.Tensor('float32', [1, 2], [2]) })
       expect([...(y?.data as Float32Array)]).toEqual([11, 22])
       await session.release()
     }
     flipBit(join(model, name))
-    const loading = createVerified(ort as OnnxRuntime, model, { policy }, {})
+    const loading = createVerified(ort, model, { policy }, {})
     await expect(loading).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
   })
 })

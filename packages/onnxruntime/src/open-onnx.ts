@@ -152,7 +152,7 @@ async function gather(
   const entry = entryOf(reader, given)
   const { versions } = ort.env
   // onnxruntime-web, in Node.js as well, finds no external data beside a model that it is given by a path.
-  const inMemory = isWeb(versions) ? () => true : reader.inMemory
+  const inMemory = isWeb(versions) ? () => true : (names: readonly string[]) => reader.inMemory(names)
   const model = await gatherOnnx({ ...reader, inMemory }, entry)
   if ('bytes' in model && model.externalData.length > 0) checkTakesExternalData(versions, entry)
   return model
