@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
@@ -58,6 +58,18 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     expect(await ended(process)).toEqual([null, signal])
     expect(readdirSync(process.temporary)).toEqual([])
   })
+
+  test.each(SIGNALS)(
+    'leaves nothing when %s ends it while others hold names like that of its directory',
+    async (signal) => {
+      const process = await holder()
+      const [name = ''] = readdirSync(process.temporary)
+      writeFileSync(join(process.temporary, `${name}-`), 'of somebody else')
+      process.child.kill(signal)
+      expect(await ended(process)).toEqual([null, signal])
+      expect(readdirSync(process.temporary)).toEqual([`${name}-`])
+    },
+  )
 
   test.each([
     ['exits', 'process.exit(7)', 7],

@@ -81,13 +81,21 @@ const EMITTER = Symbol.for('signal-exit emitter')
 function removeRemaining(): void {
   for (const directory of remaining) {
     try {
-      // Under another name first, so that no thread puts another file into it meanwhile.
-      const leaving = `${directory}-`
-      renameSync(directory, leaving)
-      rmSync(leaving, { recursive: true, force: true, maxRetries: 2 })
+      rmSync(setAside(directory), { recursive: true, force: true, maxRetries: 2 })
     } catch {
       // The process is ending; nobody is left to tell.
     }
   }
   remaining.clear()
+}
+
+/** Renamed first, so that no thread puts another file into it meanwhile. Anybody may have taken the other name before. */
+function setAside(directory: string): string {
+  const aside = `${directory}-`
+  try {
+    renameSync(directory, aside)
+    return aside
+  } catch {
+    return directory
+  }
 }
