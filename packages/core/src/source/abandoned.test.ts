@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -74,6 +75,19 @@ describe.runIf(LINUX)('what a process has left that was killed', () => {
     expect(existsSync(join(root, 'files', 'weights.bin'))).toBe(true)
     await makeAnother()
     expect(readdirSync(temporary)).toEqual([])
+  })
+
+  test.runIf(process.geteuid?.() === 0)('is removed however many directories others have there', async () => {
+    const temporary = temporaryDirectory()
+    const root = await killed()
+    for (let index = 0; index < 300; index++) {
+      const path = join(temporary, `modelseal-${String(index).padStart(6, '0')}`)
+      mkdirSync(path, { mode: 0o700 })
+      chownSync(path, 65_534, 65_534)
+    }
+    await makeAnother()
+    expect(existsSync(root)).toBe(false)
+    expect(readdirSync(temporary)).toHaveLength(300)
   })
 
   test('is removed where paths are too long for a socket, too', async () => {

@@ -37,8 +37,7 @@ async function lookIn(place: string): Promise<void> {
   const directory = realPlace(resolve(place)).path
   if (process.platform !== 'linux' || foreignFileSystem(directory) !== undefined) return
   for (const path of await privateDirectories(directory)) {
-    // What is checked here stays what it is: nobody else can move or replace it.
-    if (isPrivate(path) && (await isAbandoned(path))) await rm(path, { recursive: true, force: true }).catch(() => {})
+    if (await isAbandoned(path)) await rm(path, { recursive: true, force: true }).catch(() => {})
   }
 }
 
@@ -47,7 +46,11 @@ async function privateDirectories(place: string): Promise<string[]> {
   let seen = 0
   for await (const entry of await opendir(place, { bufferSize: 1024 })) {
     if (++seen > MAX_ENTRIES || found.length >= MAX_ASKED) break
-    if (entry.isDirectory() && NAME.test(entry.name)) found.push(join(place, entry.name))
+    if (!entry.isDirectory() || !NAME.test(entry.name)) continue
+    const path = join(place, entry.name)
+    // What is checked here stays what it is: nobody else can move or replace it. And directories of others, of which there may
+    // be any number, do not count.
+    if (isPrivate(path)) found.push(path)
   }
   return found
 }
