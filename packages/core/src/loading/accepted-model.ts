@@ -47,6 +47,8 @@ export async function acceptedModel(
   const further: FurtherDigests[] = []
   const otherBundles: FoundBundle[] = []
   for (const other of signatures) {
+    // A name is of one file for both only where both lists begin at the same place.
+    if (placeOf(other) !== placeOf(main)) throw disagreement('signatures over two directories')
     const sameModel = other === main || modelIdentity(other.signature.manifest) === modelIdentity(signature.manifest)
     if (!sameModel) further.push(await alsoSigned(main, other, rule, load.options))
     if (other !== main) otherBundles.push(...other.found.bundles)
@@ -105,7 +107,6 @@ async function alsoSigned(
     if (missing !== undefined) throw disagreement(`a list of files with, and one without, ${JSON.stringify(missing)}`)
   }
   if ('client' in found || 'client' in otherFound) return new AlsoSigned(other)
-  if (found.source.path !== otherFound.source.path) throw disagreement('signatures over two directories')
   const bundles = [...found.bundles, ...otherFound.bundles]
   const names = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
   const ignored = names.filter((name) => !other.files.has(name))
@@ -114,6 +115,10 @@ async function alsoSigned(
   const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
   await findSigned(found.source, other, options)
   return new AlsoSigned(other)
+}
+
+function placeOf({ found }: Accepted): string {
+  return 'client' in found ? found.source.url.href : found.source.path
 }
 
 function disagreement(found: string): ModelSealError {

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { VERDICT_CHANNEL } from '../events.ts'
 import { type ModelSealError } from '../errors.ts'
 import * as hashing from '../hashing/hash-files.ts'
 import type { Verdict } from '../policy/verdict.ts'
+import { file, serve, type Answer } from '../testing/http-server.ts'
 import { scratch } from '../testing/scratch.ts'
 import { openJudged } from './open-judged.ts'
 import { openOptions, type OpenOptions } from './open-options.ts'
@@ -332,6 +333,51 @@ describe('two signatures, of which each policy accepts one,', () => {
       load('ignoring', { program: UNTRUSTED, register: {}, gather: () => Promise.resolve() }),
     ).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
     rmSync(site.file('ignoring'), { recursive: true })
+  })
+
+  describe('refuse where names begin at two places:', () => {
+    /** The second signer lists what is at sub/x by another name only. */
+    async function signedTwice(): Promise<void> {
+      rmSync(site.file('two'), { recursive: true, force: true })
+      await site.model('two/sub', { x: 'second', 'sub/x': 'first' })
+      await site.model('list', { x: 'second', 'sub/x': 'first' })
+      await site.write('two/signatures/b.sig', '')
+      rmSync(site.file('two/signatures/b.sig'))
+      await site.sign('list', 'b', 'two/signatures/b.sig')
+    }
+
+    async function under(key: string, match: object, bundle?: string): Promise<string> {
+      const rule = { name: key, match, signers: [{ key }], require: { files: 'loaded' } }
+      const trustRoots = { [key]: { publicKey: `${key}.pub` } }
+      return site.policy({ version: 1, trustRoots, rules: [bundle === undefined ? rule : { ...rule, bundle }] })
+    }
+
+    async function loadX(path: string, match: object): Promise<unknown> {
+      const own = { ...openOptions({}), policy: await under('a', match) }
+      const other = { by: BY, policy: await under('b', match, 'signatures/b.sig') }
+      const gather: Gather<unknown> = (reader) => reader.readAll([{ name: 'x' }])
+      return openJudged({ path, options: own, gather }, [own, other])
+    }
+
+    test('on this machine, and behind HTTP', async () => {
+      await signedTwice()
+      await site.sign('two/sub/x', 'a')
+      await expect(loadX(site.file('two/sub/x'), { path: '**' })).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
+      const names = ['sub/x', 'sub/x.sig', 'signatures/b.sig']
+      const answers = names.map((name): [string, Answer] => [
+        `/two/${name}`,
+        file(readFileSync(site.file('two', name))),
+      ])
+      const { origin } = await serve(Object.fromEntries(answers))
+      const match = { url: 'http://127.0.0.1:*/**' }
+      await expect(loadX(`${origin}/two/sub/x`, match)).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
+    })
+
+    test('also if both signed the same list', async () => {
+      await signedTwice()
+      await site.sign('list', 'a', 'two/sub/model.sig')
+      await expect(loadX(site.file('two/sub/x'), { path: '**' })).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
+    })
   })
 
   test('refuse where they cannot be compared in one reading', async () => {
