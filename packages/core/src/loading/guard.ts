@@ -25,5 +25,7 @@ export function installedGuard(): Guard | undefined {
 
 /** Installs the guard of this thread, for good. */
 export function installGuard(guard: Guard): void {
-  Object.defineProperty(globalThis, INSTALLED, { value: Object.freeze(guard) })
+  // In full: a property that somebody has made before would otherwise stay as changeable as it is.
+  const value = Object.freeze(guard)
+  Object.defineProperty(globalThis, INSTALLED, { value, writable: false, enumerable: false, configurable: false })
 }
