@@ -4,7 +4,7 @@ import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { errno } from '../source/read-small-file.ts'
+import { errno, permissionHint } from '../source/read-small-file.ts'
 
 /** What is written: for the message where it cannot be. */
 export interface WholeFile {
@@ -63,7 +63,9 @@ export async function checkPlace(path: string): Promise<void> {
 function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
   return new ModelSealError(failed, `The ${what} cannot be written to ${shown(path)} (${errno(cause)}).`, {
     file: path,
-    hint: 'Check that the directory exists, that this user may write to it, and that the disk has room.',
+    hint:
+      permissionHint(cause, 'write') ??
+      'Check that the directory exists, that this user may write to it, and that the disk has room.',
     cause,
   })
 }

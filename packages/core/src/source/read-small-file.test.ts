@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo, socket } from '../testing/special-files.ts'
-import { readSmallFile } from './read-small-file.ts'
+import { unreadable, readSmallFile } from './read-small-file.ts'
 
 const limits = { what: 'policy', maxBytes: 10 }
 
@@ -52,4 +52,12 @@ test('refuses a directory, a FIFO, a socket and an endless device, without waiti
 // A file of /proc says that it is empty, and then gives bytes: as a file does that grows meanwhile.
 test.runIf(existsSync('/proc/self/status'))('refuses a file that gives more than its size', async () => {
   await expect(readSmallFile('/proc/self/status', limits)).rejects.toEqual(refusal('FILE_CHANGED'))
+})
+
+test('says what to allow where Node.js denies the access', () => {
+  const denied = Object.assign(new Error('denied'), { code: 'ERR_ACCESS_DENIED' })
+  expect(unreadable('a.pub', 'public key', denied).hint).toContain('--allow-fs-read')
+  expect(unreadable('a.pub', 'public key', Object.assign(new Error(), { code: 'EACCES' })).hint).toContain(
+    'may read it',
+  )
 })
