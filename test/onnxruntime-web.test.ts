@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { createVerified, type OnnxRuntime } from '@modelseal/onnxruntime/any-runtime'
+import { createVerified } from '@modelseal/onnxruntime/any-runtime'
 import type * as OnnxRuntimeWeb from 'onnxruntime-node'
 import { afterAll, describe, expect, test } from 'vitest'
 import { addingModel, floats } from './onnx-models.ts'
