@@ -20,8 +20,8 @@ const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 /**
  * Finds the bundle of a model behind HTTP, where there is no listing. For a directory, whose URL
  * ends with a slash: the given bundle, else `DIR/model.sig`, else `DIR.sig`, else `DIR/skill.oms.sig`. For a file: the given
- * one, else `FILE.sig`, else `model.sig` beside it, else `DIR.sig` beside its directory, else `skill.oms.sig`
- * beside the file, else `model.sig` of the directories above. A bundle counts for a file where it covers it.
+ * one, else `FILE.sig`, else `model.sig` beside it, else `DIR.sig` beside its directory, else `model.sig`
+ * of the directories above, else `skill.oms.sig` beside the file. A bundle counts for a file where it covers it.
  *
  * All bundles that are fetched for that may together take `http.maxBytes`.
  *
@@ -66,12 +66,12 @@ function* places({ source }: HttpModel): Generator<{ url: URL; unit: URL }> {
   let directory = parentUrl(url)
   for (let count = 0; directory && count < MAX_DIRECTORIES_ABOVE; count += 1) {
     yield { url: besideUrl(directory, '/model.sig'), unit: directory }
-    if (count === 0) {
-      if (directory.pathname !== '/') yield { url: besideUrl(directory, '.sig'), unit: directory }
-      yield { url: besideUrl(directory, '/skill.oms.sig'), unit: directory }
-    }
+    if (count === 0 && directory.pathname !== '/') yield { url: besideUrl(directory, '.sig'), unit: directory }
     directory = parentUrl(directory)
   }
+  // Last, so that it costs nobody a request whose bundle is in one of the usual places.
+  const beside = parentUrl(url)
+  if (beside) yield { url: besideUrl(beside, '/skill.oms.sig'), unit: beside }
 }
 
 /** Names without wildcards only: there is no listing. */
