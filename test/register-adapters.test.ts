@@ -229,6 +229,13 @@ describe('a runtime takes from such a load what was verified, and nothing else',
     expect(briefly(jobs, runAll(jobs))).toEqual(expected)
   })
 
+  test('and MODELSEAL_MODE=audit only says so', () => {
+    const jobs = [{ how: 'onnx wrapped, with other weights', model: adding, options: isolated('memory') }]
+    const { outcomes, stderr } = runAll(jobs, { MODELSEAL_MODE: 'audit' })
+    expect(outcomes).toMatchObject([{ loaded: '1,2' }])
+    expect(stderr).toMatch(/^modelseal: audit: would refuse ".*": FILE_NOT_SIGNED: /m)
+  })
+
   test('where the program has it by its path', () => {
     const how = 'onnx wrapped, with another file in the place'
     const jobs = ['copy', 'in-place'].map((isolation) => ({ how, model: adding, options: isolated(isolation) }))

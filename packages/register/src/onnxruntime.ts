@@ -28,13 +28,23 @@ export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports):
     const [source, ...rest] = args
     const place = typeof source === 'string' ? placeOf(source) : undefined
     const own = place && placed(place.path)
-    if (own) return createPlaced(ort, own, args[1])
+    if (own)
+      return judged(
+        { path: own.verdict.model.path, format: 'onnx' },
+        () => createPlaced(ort, own, args[1]),
+        () => cleared(place.plain, ...rest),
+      )
     if (place) return createByPath(ort, place.path, args[1], () => cleared(place.plain, ...rest))
     const given = bytesOf(args)
     // Not what the runtime takes: its own words tell best. It hands nothing over without clearance.
     if (!given) return original(...args)
     const file = handedOut(given.bytes)
-    if (file) return createHandedOut(ort, file, given.options)
+    if (file)
+      return judged(
+        { path: file.verdict.model.path, format: 'onnx' },
+        () => createHandedOut(ort, file, given.options),
+        () => cleared(...args),
+      )
     const adapter = await import('@modelseal/onnxruntime/any-runtime')
     return judged(
       { path: 'memory:', format: 'onnx' },
