@@ -23,6 +23,15 @@ describe('where a path leads', () => {
       expect(realPlace(join(directory, way))).toEqual({ path: join(directory, 'real/sub/file'), inode: { dev, ino } })
   })
 
+  test('goes up from the target of a link whose text says so, as the kernel does', () => {
+    const directory = scratch({ 'real/sub/file': '', 'real/other/file': '', 'other/file': '' })
+    symlinkSync('real/sub', join(directory, 'linked'))
+    symlinkSync('linked/../other/file', join(directory, 'link'))
+    symlinkSync(`..${'/..'.repeat(40)}${join(directory, 'linked')}/..`, join(directory, 'root'))
+    expect(realPlace(join(directory, 'link')).path).toBe(join(directory, 'real/other/file'))
+    expect(realPlace(join(directory, 'root')).path).toBe(join(directory, 'real'))
+  })
+
   test('leaves what is not there as it was given, and finds no end in a circle of links', () => {
     const directory = scratch()
     symlinkSync('b', join(directory, 'a'))

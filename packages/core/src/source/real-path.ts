@@ -9,7 +9,7 @@ import {
   statfsSync,
   statSync,
 } from 'node:fs'
-import { dirname, isAbsolute, resolve } from 'node:path'
+import { dirname, isAbsolute } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { systemError } from './read-small-file.ts'
 
@@ -98,6 +98,11 @@ function followed(path: string): string {
   let magic = false
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '' || name === '.') continue
+    if (name === '..') {
+      // No link is left in what is done, so this is the directory above.
+      done = done.slice(0, Math.max(done.lastIndexOf('/'), 0))
+      continue
+    }
     const place = `${done}/${name}`
     if (!lstatSync(place).isSymbolicLink()) {
       done = place
@@ -110,8 +115,8 @@ function followed(path: string): string {
       magic = true
       done = place
     } else {
-      rest.unshift(...resolve(dirname(place), text).split('/'))
-      done = ''
+      rest.unshift(...text.split('/'))
+      if (isAbsolute(text)) done = ''
     }
   }
   const plain = magic ? attempted(() => realpathSync.native(path)) : undefined
