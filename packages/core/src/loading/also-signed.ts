@@ -3,6 +3,7 @@ import type { HashType } from '../hashing/algorithms.ts'
 import type { FurtherDigests } from '../manifest/contents.ts'
 import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
+import { SUSPICION } from '../manifest/plainer-cause.ts'
 
 /** A second manifest, of whole files, that the model has to equal beside the one by which it is read. */
 export class AlsoSigned implements FurtherDigests {
@@ -26,7 +27,7 @@ export class AlsoSigned implements FurtherDigests {
       file: name,
       expected,
       found,
-      hint: 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.',
+      hint: SUSPICION,
       problems: [problem],
     })
   }

@@ -56,7 +56,8 @@ export class Responsibility {
   #known(error: unknown): readonly Judging[] | undefined {
     if (typeof error !== 'object' || error === null) return undefined
     const revoker = revokerOf(error)
-    if (revoker) return this.#judgings.filter((judging) => judging.knownRevocations === revoker)
+    const revoking = this.#judgings.filter((judging) => revoker && judging.knownRevocations === revoker)
+    if (revoking.length > 0) return revoking
     const noted = this.#responsible.get(error)
     if (noted || !(error instanceof ModelSealError) || !OF_FILES.has(error.code)) return noted
     const accepting = this.#judgings.filter(({ accepted }) => accepted)

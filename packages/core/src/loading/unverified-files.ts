@@ -136,7 +136,8 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
   }
 
   inMemory(names: readonly string[]): boolean {
-    return this.#placing.impossible || names.reduce((sum, name) => sum + this.size(name), 0) <= AUTO_MEMORY_BYTES
+    const bytes = names.reduce((sum, name) => sum + this.size(name), 0)
+    return bytes <= AUTO_MEMORY_BYTES || (this.#placing.impossible && bytes <= process.availableMemory())
   }
 
   /** Files stay where they lie, unless they are looked up: what was looked up is what is handed out. */
