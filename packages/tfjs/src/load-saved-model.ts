@@ -24,16 +24,19 @@ export async function loadSavedModel({ tf, path, options, further }: TfLoad, ope
   }
   const { isolation = 'auto' } = options
   const placed = { ...options, isolation: isolation === 'auto' ? ('copy' as const) : isolation }
-  const model = await open(path, placed, place)
+  const opened = await open(path, placed, place)
   try {
-    const { gathered, verdict } = model
-    const loaded = await load(...([gathered, ...further] as never[])).catch((cause: unknown) => {
+    const { gathered, verdict } = opened
+    let model: unknown
+    try {
+      model = await load(...([gathered, ...further] as never[]))
+    } catch (cause) {
       throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
-    })
-    model.confirm()
-    return { model: loaded, verdict }
+    }
+    opened.confirm()
+    return { model, verdict }
   } finally {
-    await model.close()
+    await opened.close()
   }
 }
 
