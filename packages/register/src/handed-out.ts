@@ -91,7 +91,7 @@ export function changed(file: string): ModelSealError {
   return new ModelSealError('FILE_CHANGED', `Cannot load ${shown(file)}: it changed after it was verified.`, {
     file,
     expected: 'the bytes that were verified',
-    hint: 'Hand the verified bytes or paths to the runtime as they are.',
+    hint: 'Pass the verified bytes or paths to the runtime unchanged.',
   })
 }
 

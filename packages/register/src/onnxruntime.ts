@@ -139,7 +139,7 @@ function isOfAdapter(options: unknown): boolean {
 function ofOldAdapter(error: unknown): unknown {
   if (error instanceof ModelSealError && error.code === 'SOURCE_UNKNOWN')
     error.message +=
-      ' Where @modelseal/onnxruntime loads the model, update it: @modelseal/register needs the same version.'
+      ' If @modelseal/onnxruntime loads the model, update it: @modelseal/register needs the same version.'
   return error
 }
 
@@ -161,7 +161,7 @@ function dataIn(args: readonly unknown[]): Uint8Array[] {
 function missingData(file: string, location: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The model ${shown(file)} has weights in ${shown(location)}, and they were not given as they were verified.`,
+    `The model ${shown(file)} has weights in ${shown(location)}, but they were not passed on as they were verified.`,
     {
       file: location,
       expected: 'the buffer that was read together with the model',

@@ -109,7 +109,7 @@ function sealedFor(name: LoaderName, source: unknown): { source: unknown } | und
 function sealedHandler(): object {
   const load = () =>
     Promise.reject(
-      new ModelSealError('RUNTIME_UNGUARDED', 'A verified model is loaded by something else than TensorFlow.js.', {
+      new ModelSealError('RUNTIME_UNGUARDED', 'A verified model is loaded by something other than TensorFlow.js.', {
         hint: 'Give @tensorflow/tfjs itself to the functions of @modelseal/tfjs.',
       }),
     )

@@ -1,15 +1,15 @@
 import { shown } from '../errors.ts'
 
-/** What a file holds instead of the key or certificate that was expected, and how to make that of it. */
+/** Recognizes what a file contains instead of the expected key or certificate, and says how to convert it. */
 
 const PUBLIC_KINDS: readonly (readonly [RegExp, string])[] = [
   [
     /BEGIN OPENSSH PRIVATE KEY/,
-    'This is a private key of SSH: keep it secret. Print its public half with "ssh-keygen -e -m PKCS8 -f FILE".',
+    'This is an SSH private key: keep it secret. Print its public half with "ssh-keygen -e -m PKCS8 -f FILE".',
   ],
   [
     /BEGIN PGP/,
-    'This is a key of PGP, which model signatures do not use. Make a key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
+    'This is a PGP key, which model signatures do not use. Make a key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
   ],
   [
     /PRIVATE KEY-----/,
@@ -29,20 +29,20 @@ const PUBLIC_KINDS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^(ecdsa-sha2-|sk-ecdsa-)\S+ |BEGIN SSH2 PUBLIC KEY/m,
-    'This is a public key of SSH. Convert it with "ssh-keygen -e -m PKCS8 -f FILE".',
+    'This is an SSH public key. Convert it with "ssh-keygen -e -m PKCS8 -f FILE".',
   ],
   [
     /^(ssh-|sk-ssh-)\S+ /m,
-    'This is a public key of SSH, of a kind that model signatures do not use. Make a key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
+    'This is an SSH public key of a kind that model signatures do not use. Make a key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
   ],
-  [/^untrusted comment:/, 'This is a key of minisign or signify, which model signatures do not use.'],
+  [/^untrusted comment:/, 'This is a minisign or signify key, which model signatures do not use.'],
   [/^\s*\{[^]*"kty"/, 'This is a key in JSON (JWK). Write it as PEM (SPKI).'],
 ]
 
 const ANY_PUBLIC_KEY =
   'Convert the key with "openssl pkey -pubin -pubout", or "openssl x509 -pubkey -noout" for a certificate.'
 
-/** What to do with a text that is no public key in PEM (SPKI). */
+/** Says what to do with a text that is not a public key in PEM (SPKI). */
 export function publicKeyHint(text: string): string {
   const known = PUBLIC_KINDS.find(([mark]) => mark.test(text))
   if (known) return known[1]
@@ -53,9 +53,9 @@ export function publicKeyHint(text: string): string {
 const PRIVATE_KINDS: readonly (readonly [RegExp, string])[] = [
   [
     /BEGIN OPENSSH PRIVATE KEY/,
-    'This is a private key of SSH. Convert a copy of it with "ssh-keygen -p -m PKCS8 -f COPY".',
+    'This is an SSH private key. Convert a copy of it with "ssh-keygen -p -m PKCS8 -f COPY".',
   ],
-  [/BEGIN PGP/, 'This is a key of PGP, which model signatures do not use.'],
+  [/BEGIN PGP/, 'This is a PGP key, which model signatures do not use.'],
   [/PUBLIC KEY-----|^(ecdsa-sha2|ssh)-\S+ /m, 'This is a public key. Give the private key that belongs to it.'],
   [/BEGIN (TRUSTED |X509 )?CERTIFICATE-----/, 'This is a certificate. Give the private key that it was issued for.'],
 ]
@@ -63,7 +63,7 @@ const PRIVATE_KINDS: readonly (readonly [RegExp, string])[] = [
 const ANY_PRIVATE_KEY =
   'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out release.key".'
 
-/** What to do with a text that is no private key in PEM. */
+/** Says what to do with a text that is not a private key in PEM. */
 export function privateKeyHint(text: string): string {
   const known = PRIVATE_KINDS.find(([mark]) => mark.test(text))
   if (known) return known[1]
@@ -71,7 +71,7 @@ export function privateKeyHint(text: string): string {
   return ANY_PRIVATE_KEY
 }
 
-/** What to do with a text that holds no certificate; undefined where nothing is known of it. */
+/** Says what to do with a text that contains no certificate; undefined if its kind is unknown. */
 export function certificateHint(text: string): string | undefined {
   if (/PRIVATE KEY-----/.test(text)) return 'This is a private key: keep it secret, and give a certificate.'
   if (/PUBLIC KEY-----/.test(text))
@@ -83,7 +83,7 @@ export function certificateHint(text: string): string | undefined {
   return undefined
 }
 
-/** The labels of the PEM blocks, or that there is none, or nothing at all. */
+/** The labels of the PEM blocks; or that there is none, or that the file is empty. */
 export function foundIn(text: string, labels: readonly (string | undefined)[]): string {
   if (text.trim() === '') return 'an empty file'
   return labels.length === 0 ? 'no PEM block' : labels.map((label) => shown(label ?? '')).join(', ')

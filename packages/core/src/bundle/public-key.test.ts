@@ -91,14 +91,14 @@ describe('a key file is refused that', () => {
   })
 
   test.each([
+    ['an SSH public key', 'ecdsa-sha2-nistp256 AAAA a@b', /SSH public key. Convert it with "ssh-keygen -e -m PKCS8/],
     [
-      'a public key of SSH',
-      'ecdsa-sha2-nistp256 AAAA a@b',
-      /public key of SSH. Convert it with "ssh-keygen -e -m PKCS8/,
+      'an SSH key that signs no model',
+      'ssh-ed25519 AAAA a@b',
+      /SSH public key of a kind that model signatures do not use/,
     ],
-    ['one of SSH that signs no model', 'ssh-ed25519 AAAA a@b', /of SSH, of a kind that model signatures do not use/],
-    ['a private key of SSH', '-----BEGIN OPENSSH PRIVATE KEY-----', /keep it secret. Print its public half/],
-    ['a key of PGP', '-----BEGIN PGP PUBLIC KEY BLOCK-----', /key of PGP/],
+    ['an SSH private key', '-----BEGIN OPENSSH PRIVATE KEY-----', /keep it secret. Print its public half/],
+    ['a PGP key', '-----BEGIN PGP PUBLIC KEY BLOCK-----', /PGP key/],
     ['an RSA key in PKCS #1', '-----BEGIN RSA PUBLIC KEY-----', /RSA key, which model signatures do not use/],
     ['a certificate request', '-----BEGIN CERTIFICATE REQUEST-----', /certificate request. Print its key with/],
     ['a JWK', '{"kty":"EC"}', /JWK/],

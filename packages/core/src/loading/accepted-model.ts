@@ -28,8 +28,8 @@ interface JudgedLoad {
 }
 
 /**
- * The model that the accepted signatures are over, with all that its files have to be besides. A policy that has the model
- * loaded unverified takes part by its revocations.
+ * The model that the accepted signatures cover, with everything else that its files are checked against. A policy under which
+ * the model is loaded unverified contributes its revocations.
  *
  * @param accepted the policies that go by a signature
  * @param rule what they ask of the files together
@@ -71,7 +71,7 @@ function revokedFiles({ signature: { manifest } }: Accepted, { signature, revoca
   return new RevokedFiles(revocations, types, boundsOf(signature))
 }
 
-/** The revocations of a policy that has the model loaded unverified, for a model that another policy verifies. */
+/** Applies the revocations of a policy that loads the model unverified, to a model that another policy verifies. */
 async function unrevokedFiles(
   { path, options }: JudgedLoad,
   { found, signature: { manifest } }: Accepted,
@@ -101,10 +101,11 @@ async function alsoSigned(
   rule: Rule,
   { signal }: OpenOptions,
 ): Promise<AlsoSigned> {
-  if (isSharded(other)) throw disagreement('digests of shards of two sizes, or by two algorithms')
+  if (isSharded(other)) throw disagreement('shard digests with two different sizes or algorithms')
   if (rule.require.files !== 'loaded' && found.source.kind !== 'file') {
     const missing = [...other.files.keys()].find((name) => !manifest.files.has(name))
-    if (missing !== undefined) throw disagreement(`a list of files with, and one without, ${JSON.stringify(missing)}`)
+    if (missing !== undefined)
+      throw disagreement(`one list of files with ${JSON.stringify(missing)}, and one without it`)
   }
   if ('client' in found || 'client' in otherFound) return new AlsoSigned(other)
   const bundles = [...found.bundles, ...otherFound.bundles]
@@ -124,11 +125,11 @@ function placeOf({ found }: Accepted): string {
 function disagreement(found: string): ModelSealError {
   return new ModelSealError(
     'POLICIES_DISAGREE',
-    'Cannot load the model: two policies judge this load, and each accepts another signature.',
+    'Cannot load the model: two policies judge this load, and each accepts a different signature.',
     {
       expected: 'signatures over the same list of files, made in the same way',
       found,
-      hint: 'Sign the model once for both, or have both policies accept one signer.',
+      hint: 'Sign the model once for both, or make both policies accept the same signer.',
     },
   )
 }

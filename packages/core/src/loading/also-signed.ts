@@ -5,7 +5,7 @@ import { UNNAMED_FILE, type Manifest } from '../manifest/manifest.ts'
 import { digestProblem, notSigned } from '../manifest/mismatch.ts'
 import { SUSPICION } from '../manifest/plainer-cause.ts'
 
-/** A second manifest, of whole files, that the model has to equal beside the one by which it is read. */
+/** A second manifest, of whole files, that the model must match as well as the one by which it is read. */
 export class AlsoSigned implements FurtherDigests {
   readonly hashTypes: readonly HashType[]
   readonly #manifest: Manifest

@@ -57,7 +57,7 @@ async function opened(changes: Record<string, Answer>, options: OpenOptions = {}
 
 describe('a model behind HTTP', () => {
   test.each([
-    ['a pointer of Git LFS', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', /Git LFS pointer/],
+    ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', /Git LFS pointer/],
     ['a web page', '<!doctype html><title>Sign in</title>', /web page/],
   ])('says that it got %s in place of a file', async (_, content, hint) => {
     await expect(opened({ '/model/weights.bin': file(content) })).rejects.toEqual(

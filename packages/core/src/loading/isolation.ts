@@ -62,8 +62,8 @@ export class AllowedIsolation {
     const other = this.#ruleAllows('memory')
       ? this.asked === 'auto'
         ? ''
-        : ', or use the isolation "auto" or "memory" where the runtime takes buffers'
-      : `, or allow "memory" in "require.isolation" of the rule ${shown(this.#rule.name)} where the runtime takes buffers`
+        : ', or use the isolation "auto" or "memory" if the runtime accepts buffers'
+      : `, or allow "memory" in "require.isolation" of the rule ${shown(this.#rule.name)} if the runtime accepts buffers`
     return `${PLACE_HINT}${other}.`
   }
 

@@ -127,7 +127,8 @@ async function readFiles<T>(
     const hashed = `${served.checked.files} of ${served.names.length} signed files were hashed and are as they were signed.`
     const notes = warm?.warm ? [] : [hashed]
     if (warm?.note !== undefined) notes.push(warm.note)
-    if (warm && mayHaveUnsigned(rule)) notes.push('Beside them there may be unsigned files, and none is handed out.')
+    if (warm && mayHaveUnsigned(rule))
+      notes.push('The model may also contain unsigned files; none of them is handed out.')
     tell(notes.join(' '))
     const [{ accepted: own, verdict }] = judgings
     return new VerifiedModel(files, own?.signature.manifest, verdict, gathered)

@@ -161,7 +161,7 @@ export class Placing {
       if (this.#allowed.copiesAllowed) return true
       throw notInPlace(
         file,
-        'a file that only a link of procfs leads to',
+        'a file that can only be reached through a link in procfs',
         'Allow copies: "copy" in "require.isolation".',
       )
     }

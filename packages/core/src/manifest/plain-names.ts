@@ -1,10 +1,10 @@
 import { shown, type FileProblem } from '../errors.ts'
 
-/** Names that are looked at, unsigned and missing; a model may have any number of files. */
+/** Most unsigned names, and most missing ones, that are looked at: a model may have any number of files. */
 const MAX_NAMES = 10_000
 
 /**
- * Why names differ from those that were signed, where programs are known to cause that: sentences.
+ * Sentences that explain why names differ from the signed ones, as far as it is known which programs cause that.
  *
  * @returns each cause once, with the problems that it explains
  */
@@ -25,16 +25,19 @@ export function plainNames(problems: readonly FileProblem[]): Map<string, FilePr
       explain(`The download of ${shown(wanted.file)} has not finished.`, problem, wanted)
     else {
       const known = LEFT_BEHIND.find(({ names }) => names.test(file))
-      if (known) explain(`${known.by} made ${shown(file)}.`, problem)
+      if (known) explain(`${known.by} ${CREATED} ${shown(file)}.`, problem)
     }
   }
   return causes
 }
 
-/** What downloads add to the name of a file until it is whole. */
+/** The verb in the sentence about a file that a program left. */
+export const CREATED = 'created'
+
+/** Suffixes that programs add to the name of a file until its download is complete. */
 const PARTIAL = /\.(?:incomplete|part|partial|crdownload|download|aria2|tmp|!qB)$/i
 
-/** What programs leave beside the files of others. */
+/** Files that programs leave in directories of others. */
 const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
   { names: /(?:^|\/)\.cache\/huggingface\//, by: 'A download from the Hugging Face Hub' },
   { names: /(?:^|\/)\.huggingface\//, by: 'A download from the Hugging Face Hub' },
@@ -49,7 +52,7 @@ const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
   { names: /(?:^|\/)(?:lost\+found\/|\.nfs[0-9a-f]+$|\.fuse_hidden[0-9a-f]+$|\.Trash-\d+\/)/, by: 'The file system' },
 ]
 
-/** The same for names that differ only in the form of their characters, in case, or in the separator. */
+/** Equal for names that differ only in the form of their characters, in case, or in the separator. */
 function folded(name: string): string {
   return name.normalize('NFKC').toLowerCase().replaceAll('\\', '/')
 }
@@ -57,15 +60,14 @@ function folded(name: string): string {
 function otherForm(found: string, signed: string): string {
   const names = `${shown(found)} and the signed ${shown(signed)}`
   if (found.normalize('NFC') === signed.normalize('NFC')) {
-    const forms = `${formOf(found)} in place of ${formOf(signed)}`
-    return `${names} are one name in two Unicode forms (${forms}), as macOS and archives convert them. Rename the file.`
+    const forms = `${formOf(found)} instead of ${formOf(signed)}`
+    return `${names} are the same name in two Unicode forms (${forms}); macOS and archive tools convert names. Rename the file.`
   }
-  if (found.toLowerCase() === signed.toLowerCase())
-    return `${names} differ only in upper and lower case. Rename the file.`
+  if (found.toLowerCase() === signed.toLowerCase()) return `${names} differ only in case. Rename the file.`
   return `${names} differ only in how their characters are written. Rename the file.`
 }
 
 function formOf(name: string): string {
   if (name === name.normalize('NFC')) return 'NFC'
-  return name === name.normalize('NFD') ? 'NFD' : 'a mixture'
+  return name === name.normalize('NFD') ? 'NFD' : 'a mixture of both'
 }

@@ -31,15 +31,15 @@ async function hintForNames(...problems: [FileProblem['code'], string][]): Promi
 
 describe('content that is not what was signed', () => {
   test.each([
-    ['a pointer of Git LFS', POINTER, /"config.json" is a Git LFS pointer .* "git lfs pull"/],
+    ['a Git LFS pointer', POINTER, /"config.json" is a Git LFS pointer .* "git lfs pull"/],
     ['one of its first versions', POINTER.replace('git-lfs', 'hawser'), /Git LFS pointer/],
     ['a web page', '\n<!DOCTYPE html>\n<html><body>Sign in</body></html>', /web page .* Download it again/],
     ['another web page', '<html lang="en">', /web page/],
     ['nothing', '', /is empty/],
-    ['text with CRLF', TEXT.replaceAll('\n', '\r\n'), /other line ends .*CRLF in place of LF.*core\.autocrlf/],
+    ['text with CRLF', TEXT.replaceAll('\n', '\r\n'), /different line endings .*CRLF instead of LF.*core\.autocrlf/],
     ['text with a byte order mark', `\uFEFF${TEXT}`, /byte order mark/],
-    ['text with a further line break', `${TEXT}\n`, /line break that the signed file has not/],
-    ['text without its last line break', TEXT.slice(0, -1), /lacks the line break/],
+    ['text with a further line break', `${TEXT}\n`, /line break that the signed file does not have/],
+    ['text without its last line break', TEXT.slice(0, -1), /lacks the final line break/],
   ])('is %s', async (_, content, hint) => {
     const found = await hintFor(content)
     expect(found).toMatch(hint)
@@ -47,12 +47,12 @@ describe('content that is not what was signed', () => {
   })
 
   test('is text with LF in place of CRLF', async () => {
-    expect(await hintFor(TEXT, { signed: TEXT.replaceAll('\n', '\r\n') })).toMatch(/LF in place of CRLF/)
+    expect(await hintFor(TEXT, { signed: TEXT.replaceAll('\n', '\r\n') })).toMatch(/LF instead of CRLF/)
   })
 
   test('is compared by the algorithm of the signature', async () => {
     const expected = `blake2b:${digest(TEXT, 'blake2b512')}`
-    expect(await hintFor(TEXT.replaceAll('\n', '\r\n'), { expected })).toMatch(/other line ends/)
+    expect(await hintFor(TEXT.replaceAll('\n', '\r\n'), { expected })).toMatch(/different line endings/)
   })
 
   test('is shorter than it was signed', async () => {
@@ -111,7 +111,7 @@ describe('an unsigned file', () => {
     ['weights.bin.part', /download that has not finished/],
     ['lost+found/x', /file system/],
     ['.nfs0000000000c8', /file system/],
-  ])('%s has a maker that is known', async (file, hint) => {
+  ])('%s has a known cause', async (file, hint) => {
     const found = await hintForNames(['FILE_UNSIGNED', file])
     expect(found).toMatch(hint)
     expect(found).toContain('Remove such files')
@@ -122,18 +122,18 @@ describe('an unsigned file', () => {
     expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(SUSPICION)
   })
 
-  test('that is known does not make others less suspicious', async () => {
+  test('with a known cause does not make others less suspicious', async () => {
     const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
-    expect(hint).toMatch(/^macOS made "\.DS_Store"\. .* As for the other files: Do not load this copy/)
+    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* About the other files: Do not load this copy/)
   })
 })
 
 describe('a missing file', () => {
   test.each([
-    ['caf\u00e9.bin', 'cafe\u0301.bin', /two Unicode forms \(NFD in place of NFC\)/],
-    ['cafe\u0301.bin', 'caf\u00e9.bin', /two Unicode forms \(NFC in place of NFD\)/],
+    ['caf\u00e9.bin', 'cafe\u0301.bin', /two Unicode forms \(NFD instead of NFC\)/],
+    ['cafe\u0301.bin', 'caf\u00e9.bin', /two Unicode forms \(NFC instead of NFD\)/],
     ['caf\u00e9/w.bin', 'cafe\u0301/w.bin', /two Unicode forms/],
-    ['Model.onnx', 'model.onnx', /upper and lower case/],
+    ['Model.onnx', 'model.onnx', /differ only in case/],
     ['onnx/model.onnx', 'onnx\\model.onnx', /how their characters are written/],
     ['weights.bin', 'weights.bin.part', /download of "weights.bin" has not finished/],
   ])('%s is there as %s', async (signed, found, hint) => {
@@ -146,7 +146,7 @@ describe('a missing file', () => {
     expect(await hintForNames(['FILE_MISSING', 'a'], ['FILE_UNSIGNED', 'b'])).toBe(SUSPICION)
   })
 
-  test('does not make a hint of many names look at all', async () => {
+  test('is looked for among a limited number of names', async () => {
     const names = Array.from({ length: 100_000 }, (_, i): [FileProblem['code'], string] => ['FILE_MISSING', `f${i}`])
     const normalize = vi.spyOn(String.prototype, 'normalize')
     expect(await hintForNames(...names)).toBe(SUSPICION)
@@ -155,7 +155,7 @@ describe('a missing file', () => {
   })
 })
 
-test('what is told is short, and holds no control characters of names', async () => {
+test('a hint is short, and contains no control characters from names', async () => {
   const hint = await hintForNames(
     ...Array.from({ length: 50 }, (_, i): [FileProblem['code'], string] => ['FILE_UNSIGNED', `d${i}\n/.DS_Store`]),
   )

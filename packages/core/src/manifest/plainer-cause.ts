@@ -4,22 +4,22 @@ import { shown, type FileProblem } from '../errors.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { READ_ONLY } from '../source/read-small-file.ts'
 import { conversion, HEAD_BYTES, MAX_TEXT_BYTES, standIn } from './plain-content.ts'
-import { plainNames } from './plain-names.ts'
+import { CREATED, plainNames } from './plain-names.ts'
 
-/** Files whose content is looked at, and causes that are told: more say nothing new. */
+/** Most files whose content is looked at, and most causes that a hint names. */
 const MAX_TOLD = 3
 
-/** What to do about files that nobody has explained. */
+/** What to do about files without a known cause. */
 export const SUSPICION = 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.'
 
 /**
- * What to do about a model that is not what was signed: first what has plainer causes than tampering, as far as names and
- * contents show one. This decides nothing: files may change while it looks at them.
+ * Says what to do about a model that is not what was signed. Causes that are plainer than tampering come first, as far as names
+ * and contents show one. Nothing is decided by this, because files may change while it looks at them.
  */
 export function mismatchHint(source: LocalSource, problems: readonly FileProblem[]): string {
   const names = plainNames(problems)
   const causes = [...names.keys()]
-  const left = [...names].filter(([cause]) => cause.includes(' made ')).length > 0
+  const left = causes.some((cause) => cause.includes(` ${CREATED} `))
   let room = MAX_TEXT_BYTES
   let explained = [...names.values()].flat().length
   for (const problem of problems.filter(({ code }) => code === 'FILE_MISMATCH').slice(0, MAX_TOLD)) {
@@ -33,27 +33,27 @@ export function mismatchHint(source: LocalSource, problems: readonly FileProblem
   }
   if (causes.length === 0) return SUSPICION
   const told = causes.slice(0, MAX_TOLD).join(' ')
-  const remove = left ? ` Remove such files, or allow unsigned files in the rule ("files: ignore-unsigned").` : ''
-  return explained === problems.length ? `${told}${remove}` : `${told}${remove} As for the other files: ${SUSPICION}`
+  const remove = left ? ' Remove such files, or list them in the rule under "require.unsigned".' : ''
+  return explained === problems.length ? `${told}${remove}` : `${told}${remove} About the other files: ${SUSPICION}`
 }
 
-/** @param content all of it, or its beginning */
+/** @param content of the file, or its beginning */
 export function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
   const other = standIn(content)
   if (other) return `${shown(file)} ${other.clause}. ${other.mend}`
   const [signed, present] = [expected, found].map((size) => Number(/^(\d+) bytes/.exec(size)?.[1]))
   if (signed !== undefined && present !== undefined && present < signed)
-    return `${shown(file)} is shorter than the signed file, as after a download that was interrupted. Download it again.`
+    return `${shown(file)} is shorter than the signed file, as it is after an interrupted download. Download it again.`
   const clause = conversion(content, expected)
   return clause === undefined
     ? undefined
-    : `${shown(file)} ${clause}, as Git (core.autocrlf) and editors convert text. Fetch it again without conversion.`
+    : `${shown(file)} ${clause}. Git (core.autocrlf) and editors convert text in this way. Fetch it again without conversion.`
 }
 
 /**
- * Of a file that is longer than there is room for, the beginning; which is enough to know it by.
+ * The content of a file. If the file is longer than `room`, only its beginning, which is enough to recognize it.
  *
- * @returns undefined for what cannot be read, or is no regular file
+ * @returns undefined if it cannot be read, or is not a regular file
  */
 function contentOf({ kind, path }: LocalSource, name: string, room: number): Buffer | undefined {
   try {

@@ -187,7 +187,7 @@ describe('checking a policy', () => {
     expect(await findings(text)).toEqual(['9 warning WILDCARD_EXACT', '11 warning WILDCARD_EXACT'])
   })
 
-  it('warns of a certificate that is to vouch for others and is not of an authority', async () => {
+  it('warns of a trusted certificate that is not the certificate of an authority', async () => {
     await site.write('leaf.pem', pemOf(await signingLeaf(await authority('Root'), { notAfter: inDays(400) })))
     const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: leaf.pem } }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
     expect(await findings(text)).toEqual(['5 warning CERTIFICATE_NOT_CA'])

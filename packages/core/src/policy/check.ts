@@ -22,11 +22,11 @@ export const WARNING_CODES = {
   MODE_AUDIT: 'a rule loads models that the check refuses',
   SIGNER_BROAD: 'a signer is anybody, or nearly',
   SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
-  WILDCARD_EXACT: 'a text has a wildcard in it, and is compared exactly',
-  UNSIGNED_BROAD: 'every file may lie in the model unsigned',
+  WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
+  UNSIGNED_BROAD: 'every file in the model may be unsigned',
   ROOT_UNUSED: 'no rule names this trust root',
   KEY_LAPSES: 'a key is about to lapse by the policy, or has',
-  CERTIFICATE_NOT_CA: 'a certificate that is to vouch for others is not of an authority',
+  CERTIFICATE_NOT_CA: 'a trusted certificate is not the certificate of an authority',
   CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
   REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
   POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
@@ -196,6 +196,6 @@ const ANY_NAME = '\u{10fffd}'
 
 function unsignedDangers({ name, require }: Rule): Danger[] {
   if (!require.unsigned?.(ANY_NAME)) return []
-  const message = `The rule ${shown(name)} lets every file lie in the model unsigned. List the paths that are meant, or write "files: ignore-unsigned".`
+  const message = `The rule ${shown(name)} allows every file in the model to be unsigned. List only the paths that you mean, or write "files: ignore-unsigned".`
   return [{ severity: 'warning', code: 'UNSIGNED_BROAD', message }]
 }

@@ -20,14 +20,14 @@ export function plainSerial(text: string): string {
   return plainHex(inParentheses ?? text).replace(/^0+(?=.)/, '')
 }
 
-/** What a text that is no {@link FINGERPRINT} is instead, and what to do about it. */
+/** Says what a text that is not a {@link FINGERPRINT} is, and what to write instead. */
 export function fingerprintFault(text: string): string {
   const expected = 'expected a SHA-256 of 64 hex digits, in quotes'
   if (/^sha256:[a-z0-9+/]{43}=?$/i.test(text))
-    return `${expected}; this is the base64 that ssh-keygen prints, so give the key itself as { file: a.pub } in PEM`
+    return `${expected}; this is the base64 form that ssh-keygen prints, so name the key by its file instead: { file: a.pub } (PEM)`
   if (/[/\\]|\.(pub|pem|crt|cer|der|key)$/i.test(text)) return `${expected}; to name a file, write { file: … }`
   const digits = plainHex(text.replace(/^sha-?1(?: fingerprint)?[:=]/i, ''))
   if (/^([0-9a-f]{40}|[0-9a-f]{32})$/.test(digits))
-    return `${expected}; this is a ${digits.length === 40 ? 'SHA-1' : 'MD5'}, so print the other with "openssl x509 -noout -fingerprint -sha256"`
+    return `${expected}; this is ${digits.length === 40 ? 'a SHA-1' : 'an MD5'} fingerprint, so print the SHA-256 one with "openssl x509 -noout -fingerprint -sha256"`
   return expected
 }

@@ -95,7 +95,7 @@ export function nameGlobFault(glob: string): string | undefined {
   if (fault !== undefined) return fault
   if (compileGlob(glob).spelled.some(([first]) => first === '' || first === '..'))
     return 'it leads out of the model; write a path relative to the model, such as "claims.jsonl"'
-  if (glob.startsWith('./')) return 'it begins with "./", and no name does'
+  if (glob.startsWith('./')) return 'it begins with "./", but no name does'
   return undefined
 }
 

@@ -30,13 +30,13 @@ export function certificateDangers(root: CompiledRoot, now: number): Danger[] {
   })
 }
 
-/** A certificate that issues none: as a root, it vouches for itself alone. */
+/** A trusted certificate that cannot issue others, and so vouches for nothing but itself. */
 export function authorityDangers(root: CompiledRoot): Danger[] {
   if (root.kind !== 'certificates') return []
   return [...root.trusted.roots, ...root.trusted.intermediates].flatMap((der) => {
     const { ca, subject } = new X509Certificate(der)
     if (ca) return []
-    const message = `The certificate ${shown(subject.replaceAll('\n', ', '))} of the trust root ${shown(root.name)} is not of an authority, so no certificate of a signer can lead to it. Name the certificate of the authority that issues them.`
+    const message = `The certificate ${shown(subject.replaceAll('\n', ', '))} of the trust root ${shown(root.name)} is not the certificate of an authority, so no signer's certificate can lead to it. Name the certificate of the authority that issued them.`
     return [{ severity: 'warning', code: 'CERTIFICATE_NOT_CA', message }]
   })
 }

@@ -1,11 +1,11 @@
-/** Longer words are no slips of the finger, and comparing them takes time. */
+/** Longer words are unlikely to be typing errors, and comparing them takes time. */
 const LONGEST = 64
 
 /**
- * The word that was probably meant: the one that takes the fewest slips (a letter too many, too few, wrong, or two
- * swapped), as long as these are few. Case, `-` and `_` make no difference.
+ * Finds the word that was probably meant: the one with the fewest slips (a letter too many, too few or wrong, or two letters
+ * swapped), if they are few. Case, `-` and `_` make no difference.
  *
- * @returns undefined where none is near
+ * @returns undefined if no word is close enough
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const plain = plainWord(word)

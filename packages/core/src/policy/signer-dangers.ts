@@ -3,7 +3,7 @@ import type { Danger } from './lapsing.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import type { TextPattern } from './text-schema.ts'
 
-/** Signers that are accepted too easily, or never: what is written is not what its author meant. */
+/** Warnings about signers that are accepted too easily, or never. Their author probably meant something else. */
 export function signerDangers(signer: AcceptedSigner): Danger[] {
   if (signer.method === 'key') return []
   return [...broadDangers(signer), ...exactDangers(signer), ...formDangers(signer)]
@@ -28,18 +28,18 @@ function exactDangers(signer: NamedSigner): Danger[] {
   return [...exactTexts(signer), ...extensions].flatMap(([field, text]) => literalWildcard(field, text))
 }
 
-/** The names that a rule requires are read like those of signers. */
+/** Warnings about the model names that a rule requires. */
 export function nameDangers({ require: { names = [] } }: Rule): Danger[] {
   return names.flatMap(({ exact }) => literalWildcard('name', exact))
 }
 
-/** A wildcard in a text that is compared exactly: it stands for itself, and its author hardly meant that. */
+/** Warns of a wildcard in a text that is compared exactly. It stands for itself, which its author hardly meant. */
 export function literalWildcard(field: string, text: TextPattern | undefined): Danger[] {
   if (typeof text !== 'string' || !text.includes('*')) return []
   // Certificates do have such names.
   if (/^(DNS:)?\*\.[^*]+$/.test(text)) return []
   const kind = /\.\*|^\^|\$$/.test(text) ? 'regexp' : 'pattern'
-  const message = `The ${field} ${shown(text)} is compared exactly, and no ${field} has a * in it. If it stands for others, write { ${kind}: ${shown(text)} }.`
+  const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains a *. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`
   return [{ severity: 'warning', code: 'WILDCARD_EXACT', message }]
 }
 
@@ -53,7 +53,7 @@ function exactTexts(signer: NamedSigner): [string, string][] {
   )
 }
 
-/** What no signature has in this form. */
+/** Warns of texts in a form that no signature has. */
 function formDangers(signer: NamedSigner): Danger[] {
   const faultOf = signer.method === 'sigstore' ? sigstoreFault : distinguishedNameFault
   return exactTexts(signer).flatMap(([field, text]) => {
@@ -67,7 +67,7 @@ function formDangers(signer: NamedSigner): Danger[] {
 function sigstoreFault(field: string, text: string): string | undefined {
   const [, untyped] = /^(?:email|URI|DNS):(.+)$/s.exec(text) ?? []
   if (field === 'identity' && untyped !== undefined)
-    return `Identities of Sigstore have no type before them: write ${shown(untyped)}.`
+    return `Sigstore identities have no type before them: write ${shown(untyped)}.`
   if (field === 'issuer' && /^[\w-]+(\.[\w-]+)+(\/|$)/.test(text))
     return `Issuers are URLs: write ${shown(`https://${text}`)}.`
   return undefined
@@ -84,5 +84,5 @@ function distinguishedNameFault(field: string, text: string): string | undefined
   const written = parts.join(',')
   return written === text
     ? undefined
-    : `Names are written as RFC 4514 has them, without spaces around "," and "=": ${shown(written)}, or with the attributes in the other order.`
+    : `Write the name as in RFC 4514, without spaces around "," and "=": ${shown(written)}, or with the attributes in reverse order.`
 }

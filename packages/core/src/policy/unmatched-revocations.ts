@@ -8,7 +8,7 @@ import type { Policy } from './policy.ts'
 import { MAX_PROBLEMS } from './read-yaml.ts'
 import type { ValuePath } from './policy-text.ts'
 
-/** A danger of a revocation, and where that is written. */
+/** A danger, and the place of the revocation in the policy. */
 export interface PlacedDanger {
   source: PolicySource
   at: ValuePath
@@ -16,12 +16,12 @@ export interface PlacedDanger {
 }
 
 /**
- * Revocations of signers that can match nothing which this policy knows: most often a digest of something else, so that
- * what was to be revoked is not. At most {@link MAX_PROBLEMS}.
+ * Finds revocations of signers that can match nothing that this policy knows. Usually the digest is one of something else, so
+ * that nothing is revoked. At most {@link MAX_PROBLEMS} are returned.
  *
- * A key or certificate that the policy does not name can still be that of a signer under a trust root of certificates or
- * Sigstore, or be claimed by a bundle under a rule in the mode `audit` or `skip`; there is no telling then. What a policy
- * names by file is what its author meant.
+ * A key or certificate that the policy does not name can still belong to a signer under a trust root of certificates or
+ * Sigstore, or be claimed by a bundle under a rule in the mode `audit` or `skip`; nothing is reported then. Nor are entries that
+ * name a file, since they revoke what their author meant.
  */
 export function unmatchedRevocations({ policy, sources }: CompiledPolicy): PlacedDanger[] {
   const dangers: PlacedDanger[] = []
@@ -64,7 +64,7 @@ function keyMessage(
   if (certificates.has(fingerprint))
     return `The revoked key ${shown(written)} is the fingerprint of a certificate. Move it to "certificates".`
   if (revocations.knowsKey(fingerprint) || !closed) return undefined
-  return `The revoked key ${shown(written)} is none of the keys that this policy trusts, so it can match nothing. If you mean one of them, name its file instead: { file: a.pub }.`
+  return `The revoked key ${shown(written)} is not one of the keys that this policy trusts, so it can match nothing. If you mean one of them, name its file instead: { file: a.pub }.`
 }
 
 function certificateMessage(written: string, { revocations }: Policy, closed: boolean): string | undefined {

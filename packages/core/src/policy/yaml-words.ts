@@ -1,6 +1,6 @@
 import { shown } from '../errors.ts'
 
-/** A fault that the parser of YAML found. */
+/** A fault that the YAML parser found. */
 interface YamlFault {
   /** The parser's name for it. */
   code: string
@@ -9,7 +9,7 @@ interface YamlFault {
   rest: string
 }
 
-/** Says what is wrong with a text in words that need no knowledge of the parser, and what to do about it. */
+/** Says what is wrong with a text and what to do about it, without the parser's terms. */
 export function yamlSentence({ code, message, rest }: YamlFault): string {
   switch (code) {
     case 'TAB_AS_INDENT':
@@ -32,7 +32,7 @@ export function yamlSentence({ code, message, rest }: YamlFault): string {
       return missing(message)
     case 'UNEXPECTED_TOKEN':
       return /at node end$/.test(message)
-        ? 'There is text behind the end of a value. Put the whole value in quotes if it begins with {, [, or a quote.'
+        ? 'There is text after the end of a value. Put the whole value in quotes if it begins with {, [, or a quote.'
         : plain(message)
     default:
       return plain(message)
@@ -62,7 +62,7 @@ function plain(message: string): string {
   return message.replace(/\.?$/, '.')
 }
 
-/** The value as it should be written: up to what ends it, whether in a line or in braces. */
+/** The value in quotes, up to the character that ends it. */
 export function quoted(rest: string): string {
   return shown((/^[^\s,}\]#]+/.exec(rest)?.[0] ?? rest.slice(0, 1)).replace(/:$/, ''))
 }

@@ -69,7 +69,7 @@ export function linksNotAllowed(path: string, name: string, hint = LINK_HINT): M
   return linkRefused(path, name, 'is a symbolic link, which the model may not contain', hint)
 }
 
-const LINK_HINT = 'Replace the link by the file itself.'
+const LINK_HINT = 'Replace the link with the file itself.'
 /** Whether links are followed is what the signature says, and so the signer. */
 const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed ("modelseal sign" with --allow-symlinks).`
 
@@ -78,7 +78,7 @@ function placeBehind(path: string, name: string): string {
     return realPlace(path).path
   } catch (error) {
     if (error instanceof ModelSealError)
-      throw linkRefused(path, name, 'leads to where no path leads', 'Put the file itself into the model.')
+      throw linkRefused(path, name, 'leads elsewhere than its text says', 'Put the file itself into the model.')
     if (errno(error) === 'ENOENT') throw linkRefused(path, name, 'leads nowhere', 'Remove the link.')
     if (errno(error) === 'ELOOP') throw linkRefused(path, name, 'leads back to itself', 'Remove the link.')
     throw unreadable(path, 'symbolic link', error)
