@@ -20,6 +20,7 @@ const FLOORS = [
   'source',
   'events',
   'snapshot',
+  'kinds',
   'environment',
   'errors',
   'any-realm',

@@ -113,13 +113,23 @@ export function isArray(value: unknown): value is unknown[] {
   }
 }
 
-/** Undefined, too, where reading it throws. */
+/** Undefined, too, where reading it throws, and for what only the root of all objects has, onto which anybody may have put it. */
 export function propertyOf(value: object, name: PropertyKey): unknown {
   try {
-    return Reflect.get(value, name) as unknown
+    return has(value, name) ? (Reflect.get(value, name) as unknown) : undefined
   } catch {
     return undefined
   }
+}
+
+function has(value: object, name: PropertyKey): boolean {
+  // A proxy may give what it does not list.
+  if (types.isProxy(value)) return !(name in Object.prototype)
+  for (let level: object | null = value; level !== null; level = Object.getPrototypeOf(level) as object | null) {
+    if (Object.hasOwn(level, 'isPrototypeOf')) return false
+    if (Object.hasOwn(level, name)) return true
+  }
+  return false
 }
 
 /** `String()` throws for an object without a usable `toString`. */

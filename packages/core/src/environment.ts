@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isUrl, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
@@ -203,19 +205,20 @@ export function workingDirectoryMissing(what: string): ModelSealError {
 }
 
 /**
- * The absolute form of a path that a caller gave.
+ * The absolute form of a path that a caller gave, or of a `file:` URL, as text or as a URL of any realm.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
  * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
  */
 export function absolutePath(path: unknown): string {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) {
-    if (!isAbsolute(path) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(path))
-    return withoutDots(path, resolve(path))
+  const plain = isUrl(path) || (typeof path === 'string' && /^file:\/\//i.test(path)) ? pathOfUrl(path) : path
+  if (typeof plain === 'string' && plain !== '' && !plain.includes('\0')) {
+    if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
+    return withoutDots(plain, resolve(plain))
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
-    expected: 'a string that is not empty and contains no NUL',
-    found: typeof path === 'string' ? shown(path) : typeof path,
+    expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
+    found: typeof path === 'string' && path !== '' ? shown(path) : kindOf(path),
   })
 }
 
@@ -243,6 +246,16 @@ function inodeAt(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true })
     return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined for a URL that stands for no path on this machine. */
+function pathOfUrl(given: string | URL): string | undefined {
+  try {
+    const url = new URL(typeof given === 'string' ? given : given.href)
+    return url.search === '' && url.hash === '' ? fileURLToPath(url) : undefined
   } catch {
     return undefined
   }

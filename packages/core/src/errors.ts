@@ -1,4 +1,4 @@
-import { isBranded } from './any-realm.ts'
+import { isBranded, kindOf } from './any-realm.ts'
 
 /**
  * Every refusal of modelseal, by code. The codes are stable: programs may branch on them.
@@ -303,6 +303,8 @@ const LONGEST_SHOWN = 300
  * text-direction marks are escaped, so that it cannot forge lines or drive a terminal.
  */
 export function shown(value: string): string {
+  // Callers without types.
+  if (typeof (value as unknown) !== 'string') return kindOf(value)
   const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
   return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`
 }

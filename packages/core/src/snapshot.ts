@@ -1,11 +1,9 @@
 import { types } from 'node:util'
-import { isDate } from './any-realm.ts'
+import { isArray, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
+import { invalidOption, type Copy } from './kinds.ts'
 
-/** Makes the value of one option independent of the caller: an absolute path, a copy of a list. */
-export type Copy = (value: unknown) => unknown
-
-/** How each option is copied; true for what is passed on as it is: text, numbers, signals, callbacks. */
+/** How each option is copied, and which kind of value it takes; true for what is passed on as it is, and checked where it is used. */
 export type Shape<O> = Readonly<Record<keyof O & string, Copy | true>>
 
 /**
@@ -20,7 +18,7 @@ export type Shape<O> = Readonly<Record<keyof O & string, Copy | true>>
 export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
   const known = Object.keys(shape) as (keyof O & string)[]
   const options = optionsOf(given, of)
-  const unknown = namesOf(options).find((name) => !Object.hasOwn(shape, name))
+  const unknown = readable(of, () => namesOf(options)).find((name) => !Object.hasOwn(shape, name))
   if (unknown !== undefined) {
     throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of ${of}.`, {
       expected: known.join(', '),
@@ -33,28 +31,52 @@ export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>
 /**
  * As {@link snapshot}, for a call that leaves options alone which it does not know.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that are no object
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that are no object, that lack one which has to be given, or whose values are of
+ * the wrong kind
  */
 export function knownOptions<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
   const options = optionsOf(given, of)
   const copied = Object.create(null) as Record<string, unknown>
   for (const name of Object.keys(shape) as (keyof O & string)[]) {
-    const value = valueOf(options, name)
     const copy = shape[name]
-    copied[name] = value === undefined || copy === true ? value : copy(value)
+    copied[name] = readable(of, () => copyOf(valueOf(options, name), copy, name))
   }
   return Object.freeze(copied) as Readonly<O>
 }
 
-/** An independent list; what is no list is left for the check of the option to refuse. */
-export const listCopy: Copy = (value) => (Array.isArray(value) ? Object.freeze([...(value as unknown[])]) : value)
+function copyOf(value: unknown, copy: Copy | true, option: string): unknown {
+  if (copy === true) return value
+  if (value !== undefined) return copy(value, option)
+  if (!copy.required) return undefined
+  throw new ModelSealError('INVALID_ARGUMENT', `The option "${option}" is missing.`)
+}
 
-/** An independent point in time. */
-export const dateCopy: Copy = (value) => (isDate(value) ? new Date(value.getTime()) : value)
+/** Getters and proxies of the caller may throw anything, and be of a kind that nothing can be read from. */
+function readable<T>(of: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throw new ModelSealError('INVALID_ARGUMENT', `The options of ${of} cannot be read.`, {
+      hint: 'Give a plain object whose properties are the options.',
+      cause,
+    })
+  }
+}
 
 /** An independent object with the same properties, each read once, and no prototype. */
-export const plainCopy: Copy = (value) =>
-  typeof value === 'object' && value !== null ? Object.freeze(withoutPrototype(value)) : value
+export const plainCopy: Copy = (value, option) => {
+  if (typeof value === 'object' && value !== null && !isArray(value)) return Object.freeze(withoutPrototype(value))
+  throw invalidOption(option, 'an object', value)
+}
+
+/** As {@link plainCopy}, of texts. */
+export const textsCopy: Copy = (value, option) => {
+  const copied = plainCopy(value, option) as Readonly<Record<string, unknown>>
+  const [name, other] = Object.entries(copied).find(([, one]) => typeof one !== 'string') ?? []
+  if (name === undefined) return copied
+  throw invalidOption(`${option}.${name}`, 'a string', other)
+}
 
 /** The same properties, each read once, on an object without a prototype: what is not there is then `undefined`. */
 export function withoutPrototype<T extends object>(given: T): T {
@@ -67,8 +89,9 @@ export function withoutPrototype<T extends object>(given: T): T {
 export function parsedWithoutPrototypes<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => parsedWithoutPrototypes(item)) as T
   if (typeof value !== 'object' || value === null) return value
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return value
+  const prototype = Object.getPrototypeOf(value) as object | null
+  // The root of all objects of this or another realm has it.
+  if (prototype !== null && !Object.hasOwn(prototype, 'isPrototypeOf')) return value
   const copied = Object.create(null) as Record<string, unknown>
   for (const [name, item] of Object.entries(value)) copied[name] = parsedWithoutPrototypes(item as unknown)
   return copied as T
@@ -76,10 +99,13 @@ export function parsedWithoutPrototypes<T>(value: T): T {
 
 function optionsOf(given: unknown, of: string): object {
   if (given === undefined) return Object.create(null) as object
-  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given
-  throw new ModelSealError('INVALID_ARGUMENT', `The options of ${of} are not an object.`, {
-    found: given === null ? 'null' : Array.isArray(given) ? 'an array' : typeof given,
-  })
+  if (typeof given === 'object' && given !== null && isPlain(given)) return given
+  throw new ModelSealError('INVALID_ARGUMENT', `The options of ${of} are not an object.`, { found: kindOf(given) })
+}
+
+/** A buffer, a URL or an error has no options; of a proxy nothing is read that nobody needs. */
+function isPlain(given: object): boolean {
+  return types.isProxy(given) ? !isArray(given) : kindOf(given) === 'an object'
 }
 
 /** Enumerable properties, inherited ones too, but for those of `Object.prototype`. */

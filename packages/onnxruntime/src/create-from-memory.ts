@@ -1,10 +1,11 @@
-import { judgeMemory, ModelSealError, shown, type OpenOptions } from '@modelseal/core'
+import { judgeMemory, ModelSealError, openOptions, shown, type OpenOptions } from '@modelseal/core'
+import { isUint8Array, kindOf } from '@modelseal/core/any-realm'
 import type { InferenceSession } from 'onnxruntime-node'
 import { bytesInMemory } from './byte-source.ts'
 import { externalReferences } from './external-references.ts'
 import { checkOrtModel, formatOf } from './model-format.ts'
-import { createSessionIn, type OnnxRuntime } from './open-onnx.ts'
-import { checkedSessionOptions, sessionOptionsFor } from './session-options.ts'
+import { checkRuntime, createSessionIn, type OnnxRuntime } from './open-onnx.ts'
+import { checkedSessionOptions, optionsCopy, sessionOptionsFor } from './session-options.ts'
 
 /**
  * Creates a session from bytes without a path, where a rule of the policy about memory allows it. The
@@ -19,11 +20,17 @@ export async function createFromMemory(
   givenSessionOptions: unknown,
   options: Pick<OpenOptions, 'policy' | 'audit'>,
 ): Promise<InferenceSession> {
+  checkRuntime(ort)
+  if (!isUint8Array(given)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given as its bytes.', {
+      expected: 'a Uint8Array',
+      found: kindOf(given),
+    })
+  }
   const bytes = new Uint8Array(given)
-  const sessionOptions: unknown =
-    typeof givenSessionOptions === 'object' ? { ...givenSessionOptions } : givenSessionOptions
+  const sessionOptions = optionsCopy(givenSessionOptions)
   // Whether the bytes may be loaded at all comes before how.
-  const { decision } = await judgeMemory(bytes, { ...options, format: 'onnx' })
+  const { decision } = await judgeMemory(bytes, { ...openOptions(options), format: 'onnx' })
   const checked = checkedSessionOptions(sessionOptions)
   // Loaded unverified, it may be whatever it is: what it names is not found in the folder that does not exist.
   if (decision !== 'tolerated') checkSelfContained(bytes)

@@ -10,7 +10,7 @@ import {
   type VerifiedModel,
 } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
-import { isAnyArrayBuffer, isUrl, messageOf } from '@modelseal/core/any-realm'
+import { isUrl, kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
 import { installedGuard } from '@modelseal/core/guard'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData, isWeb } from './runtime-version.ts'
@@ -25,6 +25,25 @@ import {
 export interface OnnxRuntime {
   InferenceSession: { create: (...args: never[]) => Promise<InferenceSession> }
   env: { versions: { node?: string; web?: string } }
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no ONNX Runtime */
+export function checkRuntime(ort: unknown): asserts ort is OnnxRuntime {
+  const sessions = fieldOf(ort, 'InferenceSession')
+  const versions = fieldOf(fieldOf(ort, 'env'), 'versions')
+  if (typeof fieldOf(sessions, 'create') === 'function' && typeof versions === 'object' && versions !== null) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not an ONNX Runtime.', {
+    expected: 'the module onnxruntime-node',
+    found: kindOf(ort),
+    hint: 'Import it with `import * as ort from "onnxruntime-node"` and hand it over.',
+  })
+}
+
+/** Of an object or a class. */
+function fieldOf(value: unknown, name: string): unknown {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+    ? propertyOf(value, name)
+    : undefined
 }
 
 /** The file of a signed directory that is the model, by its signed name. */
@@ -47,6 +66,7 @@ export async function createVerified(
   options: OpenOptions,
   givenSessionOptions: unknown,
 ): Promise<CreatedSession> {
+  checkRuntime(ort)
   const { path, entry } = whereIs(source)
   const load: OnnxLoad = {
     ort,
@@ -121,13 +141,14 @@ async function createConfirmed(
 
 function whereIs(source: unknown): { path: string; entry?: string } {
   if (isLocation(source)) return { path: modelLocation(source) }
-  if (typeof source === 'object' && source !== null && 'model' in source && 'entry' in source) {
-    const { model, entry } = source
+  if (typeof source === 'object' && source !== null) {
+    const model = propertyOf(source, 'model')
+    const entry = propertyOf(source, 'entry')
     if (isLocation(model) && typeof entry === 'string') return { path: modelLocation(model), entry }
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
     expected: 'a path or URL',
-    found: isAnyArrayBuffer(source) || ArrayBuffer.isView(source) ? 'a buffer' : `a value of type ${typeof source}`,
+    found: kindOf(source),
     hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
   })
 }

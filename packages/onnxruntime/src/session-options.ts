@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core'
+import { isArray, kindOf } from '@modelseal/core/any-realm'
 import type { InferenceSession } from 'onnxruntime-node'
 import type { OnnxInMemory, PlacedOnnx } from './model-files.ts'
 
@@ -17,14 +18,12 @@ export interface CheckedSessionOptions extends InferenceSession.SessionOptions {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function checkedSessionOptions(given: unknown = {}): CheckedSessionOptions {
-  if (typeof given !== 'object' || given === null)
-    throw new ModelSealError('INVALID_ARGUMENT', 'The session options are not an object.', { found: typeof given })
-  const options: InferenceSession.SessionOptions = { ...given }
+  const options = optionsCopy(given)
   if (options.externalData !== undefined) {
     throw refused('externalData', 'External data is read from the signed model; leave the option out.')
   }
   const extra: Record<string, string> = {}
-  flatten(options.extra ?? {}, '', extra, 0)
+  readable(() => flatten(options.extra ?? {}, '', extra, 0))
   for (const name of Object.keys(extra)) {
     if (READS_FILES.test(name)) throw refused(`extra.${name}`, 'Everything that the runtime reads has to be verified.')
   }
@@ -38,10 +37,11 @@ export function checkedSessionOptions(given: unknown = {}): CheckedSessionOption
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function checkedAgain(given: unknown = {}): CheckedSessionOptions {
-  if (typeof given !== 'object' || given === null) return checkedSessionOptions(given)
-  const options: InferenceSession.SessionOptions = { ...given }
+  const options = optionsCopy(given)
   delete options.externalData
-  const extra = Object.entries({ ...options.extra }).filter(([name]) => name !== FORMAT && name !== FOLDER)
+  const extra = Object.entries(readable(() => ({ ...options.extra }))).filter(
+    ([name]) => name !== FORMAT && name !== FOLDER,
+  )
   return checkedSessionOptions({ ...options, extra: Object.fromEntries(extra) })
 }
 
@@ -53,6 +53,23 @@ const FOLDER = 'session.model_external_initializers_file_folder_path'
 export function withoutFolder(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
   const extra = Object.entries({ ...options.extra }).filter(([name]) => name !== FOLDER)
   return { ...options, extra: Object.fromEntries(extra) }
+}
+
+/** The caller's options at this moment. @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+export function optionsCopy(given: unknown = {}): InferenceSession.SessionOptions {
+  if (typeof given !== 'object' || given === null || isArray(given) || ArrayBuffer.isView(given))
+    throw new ModelSealError('INVALID_ARGUMENT', 'The session options are not an object.', { found: kindOf(given) })
+  return readable(() => ({ ...given }))
+}
+
+/** Getters and proxies of the caller may throw anything. */
+function readable<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throw new ModelSealError('INVALID_ARGUMENT', 'The session options cannot be read.', { cause })
+  }
 }
 
 /** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */

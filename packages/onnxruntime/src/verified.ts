@@ -1,6 +1,6 @@
 import { openOptions, type OpenOptions } from '@modelseal/core'
 import { env, InferenceSession } from 'onnxruntime-node'
-import { createVerified, type OnnxRuntime } from './open-onnx.ts'
+import { checkRuntime, createVerified, type OnnxRuntime } from './open-onnx.ts'
 
 /**
  * Gives `createSession` with the signature of `InferenceSession.create`, which loads a model only
@@ -24,6 +24,7 @@ export function verified<T extends OnnxRuntime>(
   ort: T,
   given?: OpenOptions,
 ): { createSession: T['InferenceSession']['create'] } {
+  checkRuntime(ort)
   const options = openOptions(given)
   return {
     async createSession(source: unknown, sessionOptions?: unknown) {

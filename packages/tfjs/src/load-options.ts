@@ -1,4 +1,4 @@
-import { isAbortSignal } from '@modelseal/core/any-realm'
+import { isAbortSignal, isArray, kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown, type HttpOptions, type OpenOptions } from '@modelseal/core'
 
 /** Options of tf's loaders with which something else than the verified bytes would be loaded. */
@@ -28,14 +28,17 @@ type WeightUrlConverter = (path: string) => string | Promise<string>
  */
 export function checkedLoadOptions(given: unknown, path: string): CheckedLoadOptions {
   if (given === undefined || given === null) return { tf: {} }
-  if (typeof given !== 'object')
-    throw new ModelSealError('INVALID_ARGUMENT', 'The load options are not an object.', { found: typeof given })
-  const { requestInit, ...options }: Record<string, unknown> = { ...given }
+  if (typeof given !== 'object' || isArray(given) || ArrayBuffer.isView(given))
+    throw new ModelSealError('INVALID_ARGUMENT', 'The load options are not an object.', { found: kindOf(given) })
+  const { requestInit, ...options } = readable<Record<string, unknown>>(() => ({ ...given }))
   for (const name of REDIRECTING) {
     if (options[name] === undefined || options[name] === null || options[name] === false) continue
     throw refused(name, 'A verified model is loaded from its signed files only; leave the option out.')
   }
-  const { onProgress, weightUrlConverter, fetchFunc, ...others } = options as Partial<CheckedLoadOptions>
+  const { onProgress: report, weightUrlConverter, fetchFunc, ...others } = options
+  if (report !== undefined && report !== null && typeof report !== 'function')
+    throw refused('onProgress', 'Give a function.')
+  const onProgress = (report ?? undefined) as CheckedLoadOptions['onProgress']
   const read: CheckedLoadOptions = { tf: { ...others, ...(onProgress ? { onProgress } : {}) }, onProgress }
   for (const [name, value] of Object.entries<unknown>({ weightUrlConverter, fetchFunc })) {
     if (value === undefined || value === null) continue
@@ -48,9 +51,18 @@ export function checkedLoadOptions(given: unknown, path: string): CheckedLoadOpt
   return { ...read, ...checkedRequest(requestInit) }
 }
 
+/** Getters and proxies of the caller may throw anything. */
+function readable<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The load options cannot be read.', { cause })
+  }
+}
+
 /** What a request may say: headers, and when to stop. */
 function checkedRequest(given: unknown): Pick<CheckedLoadOptions, 'headers' | 'signal'> {
-  const { headers, signal, ...rest } = { ...(given as RequestInit) }
+  const { headers, signal, ...rest } = readable(() => ({ ...(given as RequestInit) }))
   const other = Object.keys(rest).find((name) => !WITHOUT_EFFECT.has(name))
   if (other !== undefined)
     throw refused(`requestInit.${other}`, 'Of a request, only its headers and its signal can be chosen.')

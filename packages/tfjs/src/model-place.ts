@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { ModelSealError, shown } from '@modelseal/core'
+import { isArray, isUrl, kindOf } from '@modelseal/core/any-realm'
 import type { TensorFlow } from './open-artifacts.ts'
 
 /** Where the model is that a caller of tf's loaders means. */
@@ -18,8 +19,9 @@ export interface ModelPlace {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything else
  */
 export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
+  if (isUrl(source)) return modelPlace(source.href, tf)
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
-  if (typeof source !== 'string' || source === '') throw unknownPlace(`a value of type ${typeof source}`)
+  if (typeof source !== 'string' || source === '') throw unknownPlace(kindOf(source))
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
   const name = scheme?.[1]?.toLowerCase()
   if (scheme === null || name === 'http' || name === 'https') return { path: source }
@@ -35,6 +37,7 @@ export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
  * mean something else by the name.
  */
 function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
+  if (isArray(handler) || ArrayBuffer.isView(handler)) throw unknownPlace(kindOf(handler))
   const { http, fileSystem } = tf.io ?? {}
   const ofHttp = sameClass(handler, () => http?.('http://localhost/'))
   const ofFiles = sameClass(handler, () => fileSystem?.('.'))
@@ -52,7 +55,16 @@ function sameClass(handler: object, make: () => unknown): boolean {
   const made = make()
   if (typeof made !== 'object' || made === null) return false
   const prototype: unknown = Object.getPrototypeOf(made)
-  return prototype !== Object.prototype && prototype !== null && Object.getPrototypeOf(handler) === prototype
+  return prototype !== Object.prototype && prototype !== null && prototypeOf(handler) === prototype
+}
+
+/** A proxy may throw, or be revoked. */
+function prototypeOf(value: object): unknown {
+  try {
+    return Object.getPrototypeOf(value) as unknown
+  } catch {
+    return undefined
+  }
 }
 
 function fromUrl(source: string): string {

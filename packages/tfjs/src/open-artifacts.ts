@@ -1,6 +1,6 @@
 import { ModelSealError, referencedName, shown, type ModelReader, type Verdict } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
-import { messageOf } from '@modelseal/core/any-realm'
+import { kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
 import { claimedFormat } from './claimed-format.ts'
 import { withRequest } from './load-options.ts'
 import {
@@ -24,6 +24,21 @@ export interface TensorFlow {
   }
   /** Of tfjs-node. */
   node?: { loadSavedModel?: (...args: never[]) => Promise<unknown> }
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no TensorFlow.js */
+export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
+  const isObject = (typeof tf === 'object' && tf !== null) || typeof tf === 'function'
+  const node = isObject ? propertyOf(tf, 'node') : undefined
+  const loaders = isObject ? [propertyOf(tf, 'loadGraphModel'), propertyOf(tf, 'loadLayersModel')] : []
+  if (typeof node === 'object' && node !== null) loaders.push(propertyOf(node, 'loadSavedModel'))
+  // Under @modelseal/register, each loader is handed over by itself.
+  if (loaders.some((loader) => typeof loader === 'function')) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not a TensorFlow.js.', {
+    expected: 'the module @tensorflow/tfjs or @tensorflow/tfjs-node',
+    found: kindOf(tf),
+    hint: 'Import it with `import * as tf from "@tensorflow/tfjs"` and hand it over.',
+  })
 }
 
 /** A verified model, as tf takes it. */

@@ -12,7 +12,7 @@ import { checkedLoadOptions, type CheckedLoadOptions } from './load-options.ts'
 import { loadSavedModel } from './load-saved-model.ts'
 import type { ModelFormat } from './model-json.ts'
 import { modelPlace } from './model-place.ts'
-import { handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
+import { checkTensorFlow, handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
 /** What is to be loaded, as it was when it was asked for. */
 export interface TfLoad {
@@ -65,6 +65,7 @@ export function tfLoad(
   options: OpenOptions,
   [source, ...rest]: readonly unknown[],
 ): TfLoad {
+  checkTensorFlow(tf)
   const { path: named, handlerOptions } = modelPlace(source, tf)
   const path = /^https?:/i.test(named) ? named : absolutePath(named)
   const read = { tf, loader, path, options: openOptions(options) }

@@ -1,5 +1,5 @@
 import { openOptions, type OpenOptions } from '@modelseal/core'
-import type { TensorFlow } from './open-artifacts.ts'
+import { checkTensorFlow, type TensorFlow } from './open-artifacts.ts'
 import { loadByTf, type TfLoad } from './tf-load.ts'
 
 /** tf's own loaders, by their types; of a SavedModel only where tf is tfjs-node. */
@@ -34,6 +34,7 @@ export type VerifiedLoaders<T extends TensorFlow> = Pick<T, 'loadGraphModel' | '
  * ```
  */
 export function verified<T extends TensorFlow>(tf: T, given?: OpenOptions): VerifiedLoaders<T> {
+  checkTensorFlow(tf)
   const options = openOptions(given)
   const loader =
     (name: TfLoad['loader']) =>

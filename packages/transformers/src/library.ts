@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '@modelseal/core'
+import { propertyOf } from '@modelseal/core/any-realm'
 
 /** What this package uses of `@huggingface/transformers`, version 4. */
 export interface Transformers {
@@ -24,7 +25,8 @@ export type Loaders<T extends Transformers> = {
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
 export function checkLibrary(transformers: unknown): asserts transformers is Transformers {
-  const version = (transformers as Partial<Transformers> | undefined)?.env?.version
+  const env = typeof transformers === 'object' && transformers !== null ? propertyOf(transformers, 'env') : undefined
+  const version = typeof env === 'object' && env !== null ? propertyOf(env, 'version') : undefined
   if (typeof version === 'string' && version.startsWith('4.')) return
   throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not a Transformers.js that is supported.', {
     expected: 'the module @huggingface/transformers, version 4',

@@ -8,7 +8,7 @@ import {
   type Verdict,
   type VerifiedModel,
 } from '@modelseal/core'
-import { isUrl, messageOf } from '@modelseal/core/any-realm'
+import { isUrl, kindOf, messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
@@ -145,7 +145,7 @@ function localPath(value: unknown): string {
   if (typeof value === 'string' && value !== '' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
   throw new ModelSealError('INVALID_ARGUMENT', 'Only models on this machine can be loaded verified.', {
     expected: 'the path or "file:" URL of a signed directory',
-    found: typeof value === 'string' ? shown(value) : `a value of type ${typeof value}`,
+    found: typeof value === 'string' && value !== '' ? shown(value) : kindOf(value),
     hint: 'Fetch the model together with its signature first, then load it by its path.',
   })
 }

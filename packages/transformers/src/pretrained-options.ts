@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { ModelSealError, shown } from '@modelseal/core'
+import { isArray, kindOf } from '@modelseal/core/any-realm'
 import { checkedSessionOptions, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
 
 /** Options of Transformers.js that choose among the files of the model, or how it runs. */
@@ -33,6 +34,11 @@ export function checkedOptions(given: unknown): CheckedOptions {
   const unknown = Object.keys(options).find((name) => !known.includes(name) && options[name] !== undefined)
   if (unknown !== undefined) throw refused(unknown, `Known are ${known.join(', ')}.`)
   checkRevision(options['revision'])
+  for (const name of ['subfolder', 'model_file_name']) {
+    const value = options[name]
+    if (value !== undefined && value !== null && typeof value !== 'string')
+      throw refused(name, `Give a string, not ${kindOf(value)}.`)
+  }
   const { progress_callback: report } = options
   return {
     ...Object.fromEntries(PASSED_ON.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
@@ -44,10 +50,17 @@ export function checkedOptions(given: unknown): CheckedOptions {
 
 function copied(given: unknown): Record<string, unknown> {
   if (given === undefined || given === null) return {}
-  if (typeof given === 'object') return { ...given }
-  throw new ModelSealError('INVALID_ARGUMENT', 'The options of Transformers.js are not an object.', {
-    found: typeof given,
-  })
+  if (typeof given !== 'object' || isArray(given) || ArrayBuffer.isView(given)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The options of Transformers.js are not an object.', {
+      found: kindOf(given),
+    })
+  }
+  try {
+    return { ...given }
+  } catch (cause) {
+    // Getters and proxies of the caller may throw anything.
+    throw new ModelSealError('INVALID_ARGUMENT', 'The options of Transformers.js cannot be read.', { cause })
+  }
 }
 
 function isCallback(value: unknown): value is (info: object) => void {

@@ -1,4 +1,5 @@
-import { openOptions, type OpenOptions, type Verdict } from '@modelseal/core'
+import { ModelSealError, openOptions, type OpenOptions, type Verdict } from '@modelseal/core'
+import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
 import {
   checkLibrary,
@@ -47,7 +48,7 @@ export function verified<T extends Transformers>(transformers: T, given?: OpenOp
   }
   const loaders = Object.entries(transformers).flatMap(([name, value]: [string, unknown]): [string, unknown][] => {
     if (name === 'pipeline') {
-      const pipeline = (task: unknown, directory: unknown, given?: unknown) =>
+      const pipeline = async (task: unknown, directory: unknown, given?: unknown) =>
         load(pipelineLoader(transformers, task), directory, given)
       return [[name, pipeline]]
     }
@@ -76,8 +77,14 @@ export function verdictOf(loaded: object): Verdict | undefined {
 const verdicts = new WeakMap<object, Verdict>()
 
 function pipelineLoader({ pipeline, ModelRegistry }: Transformers, task: unknown): Loader {
+  if (typeof task !== 'string') {
+    throw new ModelSealError('INVALID_ARGUMENT', 'The task of the pipeline is not a string.', {
+      expected: 'a task, such as "feature-extraction"',
+      found: kindOf(task),
+    })
+  }
   return {
-    expect: (model, options) => ModelRegistry.get_pipeline_files(String(task), model, options),
+    expect: (model, options) => ModelRegistry.get_pipeline_files(task, model, options),
     load: (model, options) => pipeline(...([task, model, options] as never[])),
   }
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
-import { isSyntaxError } from '../any-realm.ts'
+import { isSyntaxError, isUint8Array, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { checkObject, invalidArgument } from '../kinds.ts'
 import { standIn } from '../manifest/plain-content.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
@@ -35,6 +36,7 @@ const MAX_DEPTH = 32
  * @throws {@link ModelSealError} `JSON_NOT_UTF8`, `JSON_INVALID`, `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
 export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown {
+  checkJson(bytes, bounds)
   return atOnce(strictJsonSteps(bytes, bounds))
 }
 
@@ -44,8 +46,16 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
  * @param bytes must not change meanwhile
  * @throws {@link ModelSealError} as there, and `ABORTED`
  */
-export function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, signal?: AbortSignal): Promise<unknown> {
+export async function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, signal?: AbortSignal): Promise<unknown> {
+  checkJson(bytes, bounds)
   return inTurns(strictJsonSteps(bytes, bounds), signal)
+}
+
+function checkJson(bytes: unknown, bounds: unknown): void {
+  if (!isUint8Array(bytes)) throw invalidArgument('the text', 'a Uint8Array', bytes)
+  checkObject(bounds, 'the bounds of the JSON', 'an object with "what" and "maxValues"', (given) => {
+    return typeof propertyOf(given, 'what') === 'string' && typeof propertyOf(given, 'maxValues') === 'number'
+  })
 }
 
 /**

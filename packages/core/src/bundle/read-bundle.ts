@@ -1,5 +1,6 @@
 import { ModelSealError } from '../errors.ts'
-import { withoutPrototype } from '../snapshot.ts'
+import { signal as abortSignal } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import {
@@ -27,13 +28,15 @@ export interface ReadBundleOptions {
  * const bundle = await readBundle('models/vad/model.sig', { signal: AbortSignal.timeout(10_000) })
  * ```
  */
-export async function readBundle(path: string, options: ReadBundleOptions = {}): Promise<UnverifiedBundle> {
-  const { maxBytes, signal } = withoutPrototype(options)
+export async function readBundle(path: string, options?: ReadBundleOptions): Promise<UnverifiedBundle> {
+  const { maxBytes, signal } = knownOptions(options, OPTIONS, 'readBundle')
   throwIfAborted(signal)
   const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
   throwIfAborted(signal)
   return parseOwnBundle(bytes, path, signal)
 }
+
+const OPTIONS: Shape<ReadBundleOptions> = { maxBytes: true, signal: abortSignal }
 
 /** True for a file that a signature may replace, and that is not a part of the model. */
 export async function isBundle(path: string): Promise<boolean> {

@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os'
 import type { MessagePort } from 'node:worker_threads'
-import { ModelSealError, shown } from '../errors.ts'
-import { withoutPrototype } from '../snapshot.ts'
+import { propertyOf } from '../any-realm.ts'
+import { ModelSealError } from '../errors.ts'
+import { flag, having, shownValue } from '../kinds.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import { OwnThreads, type TaskThreads } from './own-threads.ts'
 import { ProgramThreads } from './program-threads.ts'
@@ -75,24 +77,12 @@ const state = (registry[STATE] ??= {
  * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the threads of the program
  * ```
  */
-export function configureHashing(given: HashingOptions = {}): void {
-  const { maxThreads, callingThread, pool } = withoutPrototype(given)
+export function configureHashing(given?: HashingOptions): void {
+  const { maxThreads, callingThread, pool } = knownOptions(given, OPTIONS, 'configureHashing')
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
     throw new ModelSealError('INVALID_ARGUMENT', 'The option maxThreads makes no sense.', {
       expected: `a whole number from 1 to ${MOST_THREADS}`,
-      found: shown(String(maxThreads)),
-    })
-  }
-  if (callingThread !== undefined && typeof callingThread !== 'boolean') {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The option callingThread makes no sense.', {
-      expected: 'true or false',
-      found: typeof callingThread,
-    })
-  }
-  if (pool !== undefined && !isThreadPool(pool)) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The option pool makes no sense.', {
-      expected: 'a Piscina',
-      found: typeof pool,
+      found: shownValue(maxThreads),
     })
   }
   // Operations that run keep the pool they have; its threads go when they have been idle.
@@ -100,9 +90,15 @@ export function configureHashing(given: HashingOptions = {}): void {
   state.options = { maxThreads, callingThread, pool }
 }
 
-function isThreadPool(value: unknown): value is ThreadPool {
-  const { run, maxThreads } = (value ?? {}) as Partial<ThreadPool>
-  return typeof run === 'function' && typeof maxThreads === 'number' && maxThreads >= 1
+function isThreadPool(value: object): boolean {
+  const maxThreads = propertyOf(value, 'maxThreads')
+  return typeof propertyOf(value, 'run') === 'function' && typeof maxThreads === 'number' && maxThreads >= 1
+}
+
+const OPTIONS: Shape<HashingOptions> = {
+  maxThreads: true,
+  callingThread: flag,
+  pool: having('a Piscina', isThreadPool),
 }
 
 /** The threads that an operation may keep busy. */

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
+import { checkedBytes } from '../kinds.ts'
 import type { ModelFormat } from '../policy/match.ts'
 import { ruleForMemory } from '../policy/memory-rule.ts'
 import type { Policy } from '../policy/policy.ts'
@@ -28,11 +29,12 @@ import { checking, emptyVerdict, refused, timed } from './verdict-steps.ts'
  * await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
  * ```
  */
-export function judgeMemory(
-  bytes: Uint8Array | undefined,
-  given?: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined },
+export async function judgeMemory(
+  given: Uint8Array | ArrayBufferLike | undefined,
+  givenOptions?: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined },
 ): Promise<Verdict> {
-  const options = openOptions(given) as Readonly<NonNullable<typeof given>>
+  const options = openOptions(givenOptions) as Readonly<NonNullable<typeof givenOptions>>
+  const bytes = given === undefined ? undefined : checkedBytes(given, 'the bytes of the model')
   const verdict = emptyVerdict('/', options)
   verdict.model.path = 'memory:'
   const trace: LoadTrace = { model: verdict.model.path, verdict }

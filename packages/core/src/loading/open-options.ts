@@ -1,19 +1,21 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
-import { absolutePath, variable } from '../environment.ts'
+import { variable } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { isUrl } from '../any-realm.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
-import type { Policy } from '../policy/policy.ts'
+import { isPolicy, type Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
-import type { WatchedPolicy } from '../policy/watch-policy.ts'
+import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http-options.ts'
 import { isHttpUrl } from '../source/http-source.ts'
-import { listCopy, plainCopy, snapshot, withoutPrototype, type Copy, type Shape } from '../snapshot.ts'
+import { callback, choice, flag, invalidOption, listOf, path, required, signal, text, type Copy } from '../kinds.ts'
+import { knownOptions, snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Isolation } from './isolation.ts'
 
 export interface OpenOptions {
-  /** The trust policy: its path, or a policy that was loaded or is watched. Default: the policy that the search finds. */
-  policy?: string | Policy | WatchedPolicy | undefined
+  /** The trust policy: its path, as a `file:` URL too, or a policy that was loaded or is watched. Default: the policy that the search finds. */
+  policy?: string | URL | Policy | WatchedPolicy | undefined
   /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */
   signature?: string | undefined
   /**
@@ -51,36 +53,47 @@ export interface OpenOptions {
   onProgress?: ProgressCallback | undefined
 }
 
-/** A URL does not depend on the working directory. Values that are not paths are refused below. */
-const path: Copy = (value) =>
-  typeof value !== 'string' || value === '' || isHttpUrl(value) ? value : absolutePath(value)
+const policy: Copy = (value, option) => {
+  if (isPolicy(value) || isWatchedPolicy(value)) return value
+  if (typeof value === 'string' || isUrl(value)) return path(value, option)
+  throw invalidOption(option, 'a path, or what loadPolicy() or watchPolicy() gave', value)
+}
+
+/** What is a URL has no working directory. */
+const signature: Copy = (value, option) => (isHttpUrl(value) ? value : path(value, option))
+
+const format: Copy = (value, option) => {
+  if (typeof value === 'string') return FORMAT(value, option)
+  const { oneOf, claimed } = knownOptions(value as PossibleFormats, POSSIBLE_FORMATS, `the option "${option}"`)
+  if ((oneOf as readonly unknown[]).length === 0) throw invalidOption(`${option}.oneOf`, 'at least one format', oneOf)
+  return Object.freeze({ oneOf, claimed })
+}
+
+const FORMAT = choice(...MODEL_FORMATS)
+const POSSIBLE_FORMATS: Shape<PossibleFormats> = { oneOf: required(listOf(FORMAT)), claimed: required(callback) }
 
 const HTTP: Shape<HttpOptions> = {
-  headers: plainCopy,
-  urlFor: true,
-  fetch: true,
-  redirectOrigins: listCopy,
+  headers: textsCopy,
+  urlFor: callback,
+  fetch: callback,
+  redirectOrigins: listOf(text),
   maxBytes: true,
   idleTimeout: true,
   totalTimeout: true,
 }
 
 const OPTIONS: Shape<OpenOptions> = {
-  policy: path,
-  signature: path,
-  format: (value) => (typeof value === 'object' && value !== null ? formats(value as PossibleFormats) : value),
-  url: true,
-  isolation: true,
+  policy,
+  signature,
+  format,
+  url: text,
+  isolation: choice(...ISOLATION_LEVELS, 'auto'),
   maxBundleBytes: true,
   http: (value) => snapshot(value as HttpOptions, HTTP, 'the option "http"'),
-  audit: true,
+  audit: flag,
   maxBytes: true,
-  signal: true,
-  onProgress: true,
-}
-
-function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
-  return Object.freeze({ oneOf: listCopy(oneOf) as PossibleFormats['oneOf'], claimed })
+  signal,
+  onProgress: callback,
 }
 
 /**
@@ -90,7 +103,7 @@ function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
  * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
  * happens to be found.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that do not exist, and for values that are no path
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that do not exist, and for values of the wrong kind
  * @example
  * ```ts
  * const options = openOptions({ policy: 'trust-policy.yaml' })
@@ -99,7 +112,7 @@ function formats({ oneOf, claimed }: PossibleFormats): PossibleFormats {
  * ```
  */
 export function openOptions(given: OpenOptions | undefined): Readonly<OpenOptions> {
-  return checked(withEnvironment(snapshot(given, OPTIONS, 'a verified load')))
+  return withEnvironment(snapshot(given, OPTIONS, 'a verified load'))
 }
 
 /**
@@ -108,8 +121,9 @@ export function openOptions(given: OpenOptions | undefined): Readonly<OpenOption
  * @throws {@link ModelSealError} as there
  */
 export function loadOptions<O extends OpenOptions>(given: O | undefined, further: readonly (keyof O & string)[]): O {
-  const own = Object.fromEntries(further.map((name) => [name, true as const]))
-  return checked(withEnvironment(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load'))) as O
+  const names = listOf(text)(further, 'further') as readonly string[]
+  const own = Object.fromEntries(names.map((name) => [name, true as const]))
+  return withEnvironment(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load')) as O
 }
 
 /** For programs that give no options, as those that `@modelseal/register` guards. */
@@ -126,37 +140,9 @@ function withEnvironment<O extends OpenOptions>(options: Readonly<O>): Readonly<
 
 const ISOLATIONS: readonly Isolation[] = [...ISOLATION_LEVELS, 'auto']
 
-function checked<O extends OpenOptions>(options: O): O {
-  for (const name of ['policy', 'signature'] as const) {
-    const value: unknown = options[name]
-    if (value === undefined || (typeof value === 'string' && value !== '')) continue
-    if (name === 'policy' && typeof value === 'object' && value !== null) continue
-    throw new ModelSealError('INVALID_ARGUMENT', `The option "${name}" is not usable.`, {
-      expected: name === 'policy' ? 'a path, or a policy that was loaded' : 'a path',
-      found: typeof value === 'string' ? 'an empty string' : typeof value,
-    })
-  }
-  return options
-}
-
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a value that is not one of those that there are */
-export function checkChoices({ format, isolation, maxBytes, maxBundleBytes }: OpenOptions): void {
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a limit that is none */
+export function checkChoices({ maxBytes, maxBundleBytes }: OpenOptions): void {
   checkedMaxBundleBytes(maxBundleBytes)
-  const formats: readonly unknown[] = typeof format === 'object' ? [format.oneOf].flat() : [format]
-  if (formats.length === 0) checkChoice('format', 'none', MODEL_FORMATS)
-  for (const one of formats) checkChoice('format', one, MODEL_FORMATS)
-  checkChoice('isolation', isolation, ISOLATIONS)
   if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes > 0)) return
-  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "maxBytes".', {
-    expected: 'a positive whole number of bytes',
-    found: shown(String(maxBytes)),
-  })
-}
-
-function checkChoice(option: string, value: unknown, choices: readonly string[]): void {
-  if (value === undefined || choices.some((choice) => choice === value)) return
-  throw new ModelSealError('INVALID_ARGUMENT', `The option "${option}" has none of the values that it can have.`, {
-    expected: choices.join(' or '),
-    found: typeof value === 'string' ? shown(value) : typeof value,
-  })
+  throw invalidOption('maxBytes', 'a positive whole number of bytes', maxBytes)
 }

@@ -1,3 +1,4 @@
+import { invalidArgument } from '../kinds.ts'
 import { modelLocation } from '../source/model-location.ts'
 import { installedGuard } from './guard.ts'
 import type { Gather, ModelReader } from './model-reader.ts'
@@ -48,6 +49,7 @@ export async function openVerifiedModel<T>(
   gather?: Gather<T>,
 ): Promise<VerifiedModel<T | undefined>> {
   const options = openOptions(givenOptions)
+  if (gather !== undefined && typeof gather !== 'function') throw invalidArgument('the gatherer', 'a function', gather)
   const path = modelLocation(given)
   const load = { path, options, gather: gather ?? NOTHING }
   const guard = installedGuard()

@@ -1,4 +1,8 @@
-import { checkFresh, loadPolicy, type Policy } from '../policy/policy.ts'
+import { isUrl } from '../any-realm.ts'
+import { ModelSealError } from '../errors.ts'
+import { invalidOption } from '../kinds.ts'
+import { checkFresh, isPolicy, loadPolicy, type Policy } from '../policy/policy.ts'
+import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { OpenOptions } from './open-options.ts'
 import { checking } from './verdict-steps.ts'
@@ -17,8 +21,7 @@ export async function readPolicy(
   verdict: Verdict,
   reading: { policy: Policy | undefined },
 ): Promise<Policy> {
-  const policy =
-    typeof given === 'object' ? await ('current' in given ? given.current() : given) : await loadPolicy(given)
+  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadPolicy(given)
   reading.policy = policy
   verdict.policy = policy.path
   await checking(verdict, 'policy-age', (tell) => {
@@ -27,4 +30,16 @@ export async function readPolicy(
     tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
   })
   return policy
+}
+
+/** What passes itself off as a watched policy may give, or throw, anything. */
+async function currentOf(given: Policy | WatchedPolicy): Promise<Policy> {
+  if (!isWatchedPolicy(given)) return given
+  const policy = await (async () => given.current())().catch((cause: unknown) => {
+    throw cause instanceof ModelSealError
+      ? cause
+      : new ModelSealError('INVALID_ARGUMENT', 'The option "policy" is not a policy that is watched.', { cause })
+  })
+  if (isPolicy(policy)) return policy
+  throw invalidOption('policy', 'a policy that watchPolicy() gave', policy)
 }

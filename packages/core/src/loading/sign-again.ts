@@ -4,6 +4,7 @@ import { ModelSealError } from '../errors.ts'
 import type { KnownDigests, RememberedManifest } from '../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../receipts/receipt.ts'
 import { ReceiptStore } from '../receipts/store.ts'
+import { path, required } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { absolutePath } from '../environment.ts'
 import {
@@ -62,10 +63,11 @@ export async function signModelAgain(model: string, given: SignAgainOptions): Pr
   }
 }
 
+const PREVIOUS = { signature: required(path), verifier: required(verifierCopy) }
+
 const OPTIONS: Shape<SignAgainOptions> = {
   ...SIGN_OPTIONS,
-  previous: (value) =>
-    knownOptions(value as object, { signature: absolutePath, verifier: verifierCopy }, 'a previous signature'),
+  previous: (value) => knownOptions(value as object, PREVIOUS, 'a previous signature'),
 }
 
 interface Previous {

@@ -4,6 +4,7 @@ import { ambientToken, hasAmbientToken } from '../signing/ambient-token.ts'
 import { checkToken, SIGSTORE_CLIENT } from '../signing/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../signing/interactive-token.ts'
 import { keylessSigner } from '../signing/keyless.ts'
+import { callback, flag, milliseconds, required, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import type { SignedBy, Signer } from '../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../signing/sigstore-services.ts'
@@ -37,18 +38,18 @@ export interface SigstoreSignerOptions {
 }
 
 const OPTIONS: Shape<SigstoreSignerOptions> = {
-  trustRoot: (value) => fixedSource(value as TrustRootSource),
-  identityToken: true,
-  useAmbientCredentials: true,
+  trustRoot: fixedSource,
+  identityToken: text,
+  useAmbientCredentials: flag,
   interactive: (value) =>
     knownOptions(
       value as NonNullable<SigstoreSignerOptions['interactive']>,
-      { show: true, askCode: true },
-      'interactive',
+      { show: required(callback), askCode: callback },
+      'the option "interactive"',
     ),
-  clientId: true,
-  clientSecret: true,
-  timeoutMs: true,
+  clientId: text,
+  clientSecret: text,
+  timeoutMs: milliseconds,
 }
 
 /**

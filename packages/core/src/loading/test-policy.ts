@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import { absolutePath } from '../environment.ts'
+import { path, signal } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Expectation } from '../policy/expectations.ts'
 import { findPolicy } from '../policy/find-policy.ts'
@@ -9,12 +9,12 @@ import type { Verdict } from '../policy/verdict.ts'
 import { judgeModel } from './judge-model.ts'
 
 interface TestOptions {
-  policy?: string | undefined
+  policy?: string | URL | undefined
   expectations?: string | undefined
   signal?: AbortSignal | undefined
 }
 
-const OPTIONS: Shape<TestOptions> = { policy: absolutePath, expectations: absolutePath, signal: true }
+const OPTIONS: Shape<TestOptions> = { policy: path, expectations: path, signal }
 
 /** What became of one expectation. */
 export interface ExpectationResult extends Expectation {

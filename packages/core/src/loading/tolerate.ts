@@ -1,5 +1,7 @@
 import { publishVerdict } from '../events.ts'
+import { propertyOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
+import { checkObject } from '../kinds.ts'
 import type { ModelFormat } from '../policy/match.ts'
 import { REVOKED_CODES } from '../policy/revoked-codes.ts'
 import type { Verdict } from '../policy/verdict.ts'
@@ -21,6 +23,7 @@ export function tolerate(
   model: { path: string; format?: ModelFormat | undefined; by?: string },
 ): Verdict {
   if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
+  checkObject(model, 'the model', 'an object with its path', (given) => typeof propertyOf(given, 'path') === 'string')
   const judged = error.verdict ? { ...(error.verdict as Verdict) } : emptyVerdict(model.path, model)
   delete judged.error
   const { by } = model

@@ -1,10 +1,16 @@
 import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ASYNC_DISPOSE } from '../any-realm.ts'
+import { checkedText, choice, listOf, text } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
+
+const NAME = 'the name of a file'
+const NAMES = listOf(text)
+const PLACE_OPTIONS: Shape<PlaceOptions> = { isolation: choice('copy') }
 
 /**
  * A model all of whose signed files were found as its signature says, under a policy that accepts
@@ -43,8 +49,8 @@ export class VerifiedModel<T = undefined> {
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`,
    * `FILE_UNREADABLE`, `FILE_REVOKED`, `ABORTED`
    */
-  read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    return this.#served.read(name)
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    return this.#served.read(checkedText(name, NAME))
   }
 
   /**
@@ -54,6 +60,7 @@ export class VerifiedModel<T = undefined> {
    * @throws {@link ModelSealError} what {@link read} and {@link place} throw
    */
   async stream(name: string): Promise<ReadableStream<Uint8Array>> {
+    checkedText(name, NAME)
     if (!this.#served.inMemory([name])) {
       try {
         return Readable.toWeb(createReadStream(await this.path(name))) as ReadableStream<Uint8Array>
@@ -93,8 +100,9 @@ export class VerifiedModel<T = undefined> {
    * await model.close()
    * ```
    */
-  place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
-    return this.#served.place(names, options)
+  async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    const { isolation } = knownOptions(options, PLACE_OPTIONS, 'place')
+    return this.#served.place(NAMES(names, 'names') as readonly string[], { isolation })
   }
 
   /**

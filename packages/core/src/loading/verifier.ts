@@ -3,7 +3,8 @@ import { CERTIFICATE_FILE, parseCertificates } from '../bundle/certificate.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE } from '../bundle/public-key.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../bundle/revocation-list.ts'
 import { ModelSealError } from '../errors.ts'
-import { knownOptions, listCopy, plainCopy, type Copy, type Shape } from '../snapshot.ts'
+import { flag, givenPath, listOf, text, type Copy } from '../kinds.ts'
+import { knownOptions, textsCopy, type Shape } from '../snapshot.ts'
 import type { ReadFile, SmallFile } from '../source/read-small-file.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../verification/certificate.ts'
 import { verifyKeyBundle } from '../verification/key.ts'
@@ -47,15 +48,15 @@ export interface SigstoreVerifier extends SigstoreIdentity {
 type VerifierFields = Partial<KeyVerifier & CertificateVerifier & SigstoreVerifier>
 
 const VERIFIER: Shape<VerifierFields> = {
-  publicKey: true,
-  certificateChain: listCopy,
-  systemRoots: true,
-  crls: listCopy,
-  timestampAuthorities: listCopy,
-  identity: true,
-  issuer: true,
-  extensions: plainCopy,
-  trustRoot: (value) => fixedSource(value as TrustRootSource),
+  publicKey: givenPath,
+  certificateChain: listOf(givenPath),
+  systemRoots: flag,
+  crls: listOf(givenPath),
+  timestampAuthorities: listOf(givenPath),
+  identity: text,
+  issuer: text,
+  extensions: textsCopy,
+  trustRoot: fixedSource,
 }
 
 /**

@@ -2,8 +2,8 @@ import { checkedMaxBundleBytes, readBundle } from '../bundle/read-bundle.ts'
 import { checkContents } from '../manifest/check-contents.ts'
 import type { ContentsOptions } from '../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../manifest/ignores.ts'
-import { absolutePath } from '../environment.ts'
-import { listCopy, knownOptions, type Shape } from '../snapshot.ts'
+import { callback, flag, givenPath, listOf, path, required, signal, text } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf } from '../source/local-source.ts'
 import { readerFromHere, type ReadFile } from '../source/read-small-file.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
@@ -26,15 +26,15 @@ export interface VerifyOptions extends Pick<
 }
 
 const OPTIONS: Shape<VerifyOptions> = {
-  signature: absolutePath,
-  verifier: verifierCopy,
-  ignorePaths: listCopy,
+  signature: required(path),
+  verifier: required(verifierCopy),
+  ignorePaths: listOf(givenPath),
   maxBundleBytes: true,
-  files: listCopy,
-  ignoreGitPaths: true,
-  ignoreUnsignedFiles: true,
-  signal: true,
-  onProgress: true,
+  files: listOf(text),
+  ignoreGitPaths: flag,
+  ignoreUnsignedFiles: flag,
+  signal,
+  onProgress: callback,
 }
 
 /** What was verified. */

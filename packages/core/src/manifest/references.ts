@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { checkedText } from '../kinds.ts'
 
 /**
  * The signed name of a file that another file of the model refers to, such as the weights that a
@@ -16,6 +17,8 @@ import { ModelSealError, shown } from '../errors.ts'
  * ```
  */
 export function referencedName(from: string, reference: string): string {
+  checkedText(from, 'the name of the file that refers')
+  checkedText(reference, 'the reference')
   const fault = referenceFault(reference)
   if (fault === undefined) return from.slice(0, from.lastIndexOf('/') + 1) + withoutEmptySteps(reference)
   throw new ModelSealError(

@@ -57,7 +57,7 @@ export interface PolicyFinding {
  * const errors = (await checkPolicy('trust-policy.yaml')).filter(({ severity }) => severity === 'error')
  * ```
  */
-export async function checkPolicy(given?: string): Promise<PolicyFinding[]> {
+export async function checkPolicy(given?: string | URL): Promise<PolicyFinding[]> {
   const compiled = await readPolicy(await findPolicy(given))
   const findings = compiled.problems.map(errorFinding)
   if (compiled.problems.length === 0) {

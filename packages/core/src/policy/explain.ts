@@ -1,4 +1,6 @@
+import { isArray, propertyOf } from '../any-realm.ts'
 import { shown } from '../errors.ts'
+import { checkObject } from '../kinds.ts'
 import type { BundleVerdict, Decision, Verdict } from './verdict.ts'
 
 /**
@@ -11,6 +13,7 @@ import type { BundleVerdict, Decision, Verdict } from './verdict.ts'
  * ```
  */
 export function explain(verdict: Verdict): string {
+  checkObject(verdict, 'the verdict', 'a verdict', isVerdict)
   const { model } = verdict
   return [
     `${DECISIONS[verdict.decision]}: ${shown(model.path)}`,
@@ -27,6 +30,16 @@ export function explain(verdict: Verdict): string {
     ...(verdict.warnings ?? []).map(({ message }) => `Warning: ${message}`),
     ...endLines(verdict),
   ].join('\n')
+}
+
+function isVerdict(given: object): boolean {
+  const model = propertyOf(given, 'model')
+  return (
+    typeof model === 'object' &&
+    model !== null &&
+    Object.hasOwn(DECISIONS, String(propertyOf(given, 'decision'))) &&
+    ['checks', 'bundles'].every((name) => isArray(propertyOf(given, name)))
+  )
 }
 
 const DECISIONS: Record<Decision, string> = {

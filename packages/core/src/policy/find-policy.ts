@@ -18,7 +18,7 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
  * let see what is in it; `POLICY_INVALID` where one directory has two
  */
 // eslint-disable-next-line @typescript-eslint/require-await -- the process may go elsewhere as soon as this returns
-export async function findPolicy(given: string | undefined): Promise<string> {
+export async function findPolicy(given: string | URL | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return absolutePath(given)
   const { variables, directory, home, policy } = environment()

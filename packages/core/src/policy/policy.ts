@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { isArray, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
 import { before, parseDuration } from './duration.ts'
@@ -25,6 +26,19 @@ export interface Policy {
   files: FileStates
 }
 
+/** Known by what it has: another copy of this package, ESM or CommonJS, may have made it. */
+export function isPolicy(value: unknown): value is Policy {
+  if (typeof value !== 'object' || value === null) return false
+  const has = (name: keyof Policy) => propertyOf(value, name)
+  const objects = [has('roots'), has('revocations'), has('files')]
+  const lists = [has('rules'), has('ages'), has('timestampAuthorities')]
+  return (
+    typeof has('path') === 'string' &&
+    objects.every((one) => typeof one === 'object' && one !== null) &&
+    lists.every((one) => isArray(one))
+  )
+}
+
 interface PolicyAge {
   path: string
   issued: string
@@ -44,7 +58,7 @@ interface PolicyAge {
  * const vad = await openVerifiedModel('models/vad', { policy })
  * ```
  */
-export async function loadPolicy(given?: string): Promise<Policy> {
+export async function loadPolicy(given?: string | URL): Promise<Policy> {
   const { policy, problems } = await readPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return policy

@@ -1,3 +1,6 @@
+import { propertyOf } from '../any-realm.ts'
+import { checkedText, checkObject } from '../kinds.ts'
+
 /** Whom a starting policy trusts. */
 export type StartingSigner =
   | { kind: 'key'; /** Path of the PEM, relative to the policy. */ publicKey: string }
@@ -29,6 +32,7 @@ export type StartingSigner =
  * ```
  */
 export function startingPolicy(signer: StartingSigner, models = '**'): string {
+  checkObject(signer, 'the signer', 'a signer of the kind key, certificate or github', isStartingSigner)
   const { root, accepted } = PARTS[signer.kind](signer as never)
   return `# The trust policy of modelseal: who may sign which model. Whatever no rule accepts is refused.
 # "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows it at work.
@@ -45,7 +49,7 @@ rules:
   # The first rule that matches a model decides. Paths are relative to this file.
   - name: models
     match:
-      path: ${quoted(models)}
+      path: ${quoted(checkedText(models, 'the glob over the models'))}
     signers:
 ${accepted}
     # threshold: 2            # how many different signers of the list are needed
@@ -57,6 +61,18 @@ ${accepted}
 #     - digest: ${'0'.repeat(64)}
 #       reason: recalled by its publisher
 `
+}
+
+function isStartingSigner(given: object): boolean {
+  const kind = propertyOf(given, 'kind')
+  if (typeof kind !== 'string' || !Object.hasOwn(FIELDS, kind)) return false
+  return FIELDS[kind as StartingSigner['kind']].every((name) => typeof propertyOf(given, name) === 'string')
+}
+
+const FIELDS: { [K in StartingSigner['kind']]: readonly string[] } = {
+  key: ['publicKey'],
+  certificate: ['root', 'san'],
+  github: ['repository', 'workflow', 'ref'],
 }
 
 /** A double-quoted scalar: every JSON string is one in YAML. */

@@ -1,5 +1,7 @@
 import { publishPolicyReload } from '../events.ts'
+import { propertyOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
+import { callback } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { fileState, unchanged, type FileStates } from './file-state.ts'
 import { findPolicy } from './find-policy.ts'
@@ -12,7 +14,7 @@ export interface WatchOptions {
   onError?: ((error: ModelSealError) => void) | undefined
 }
 
-const OPTIONS: Shape<WatchOptions> = { onReload: true, onError: true }
+const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
 
 /**
  * Reads a trust policy, and follows its files: each load looks whether one of them changed (the
@@ -27,11 +29,16 @@ const OPTIONS: Shape<WatchOptions> = { onReload: true, onError: true }
  * const { session } = await loadVerifiedModel('models/vad', { policy })
  * ```
  */
-export async function watchPolicy(given?: string, options?: WatchOptions): Promise<WatchedPolicy> {
+export async function watchPolicy(given?: string | URL, options?: WatchOptions): Promise<WatchedPolicy> {
   const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
   const { policy, problems } = await readPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return new WatchedPolicy(policy, callbacks)
+}
+
+/** Known by what it does, as a policy that was loaded is by what it has. */
+export function isWatchedPolicy(value: unknown): value is WatchedPolicy {
+  return typeof value === 'object' && value !== null && typeof propertyOf(value, 'current') === 'function'
 }
 
 /**

@@ -14,7 +14,8 @@ import { certificateWords } from '../bundle/signer-words.ts'
 import type { SignedBy } from './signer.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
 import { ModelSealError } from '../errors.ts'
-import { listCopy, type Shape } from '../snapshot.ts'
+import { givenPath, listOf, required } from '../kinds.ts'
+import type { Shape } from '../snapshot.ts'
 import type { ReadFile } from '../source/read-small-file.ts'
 
 export interface CertificateFiles {
@@ -24,7 +25,10 @@ export interface CertificateFiles {
   chain?: readonly string[] | undefined
 }
 
-export const CERTIFICATE_FILES: Shape<CertificateFiles> = { certificate: true, chain: listCopy }
+export const CERTIFICATE_FILES: Shape<CertificateFiles> = {
+  certificate: required(givenPath),
+  chain: listOf(givenPath),
+}
 
 /** Certificates to put into a bundle. */
 export interface CertificateMaterial {

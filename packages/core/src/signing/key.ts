@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
+import { givenPath, required, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { readSmallFile } from '../source/read-small-file.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../bundle/public-key.ts'
@@ -14,7 +15,7 @@ export interface KeySignerOptions {
   password?: string | undefined
 }
 
-export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: true, password: true }
+export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(givenPath), password: text }
 
 /**
  * Signs with an elliptic curve private key from a file (OMS 4.1 `key`).

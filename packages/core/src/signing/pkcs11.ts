@@ -1,8 +1,8 @@
 import { createHash, verify } from 'node:crypto'
 import { publicKeyOf, type PublicKey } from '../bundle/public-key.ts'
-import { absolutePath } from '../environment.ts'
 import { ModelSealError } from '../errors.ts'
-import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
+import { listOf, path, required, text } from '../kinds.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { readerFromHere } from '../source/read-small-file.ts'
 import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
@@ -28,8 +28,8 @@ export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, 
 
 /** The module is loaded again for each signature: its path may not depend on where the process is then. */
 const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
-  uri: true,
-  modulePaths: (value) => (Array.isArray(value) ? listCopy(value.map(absolutePath)) : value),
+  uri: required(text),
+  modulePaths: listOf(path),
 }
 
 const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }

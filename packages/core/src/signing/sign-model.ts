@@ -20,8 +20,21 @@ import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { absolutePath } from '../environment.ts'
-import { knownOptions, listCopy, withoutPrototype, type Shape } from '../snapshot.ts'
+import {
+  callback,
+  choice,
+  flag,
+  givenPath,
+  having,
+  listOf,
+  path,
+  required,
+  shownValue,
+  signal,
+  text,
+  type Copy,
+} from '../kinds.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { refuseOtherManifest, refuseOtherModel } from './replaced-bundle.ts'
@@ -59,19 +72,24 @@ export interface SignOptions extends DigestOptions {
 const DIGEST_OPTIONS: Shape<DigestOptions> = {
   hashType: true,
   shardSize: true,
-  allowSymlinks: true,
-  ignorePaths: listCopy,
-  ignoreGitPaths: true,
-  signal: true,
-  onProgress: true,
+  allowSymlinks: flag,
+  ignorePaths: listOf(givenPath),
+  ignoreGitPaths: flag,
+  signal,
+  onProgress: callback,
 }
+
+const signer: Copy = having(
+  'a signer, such as keySigner() gives',
+  (value) => 'sign' in value && typeof value.sign === 'function',
+)
 
 export const SIGN_OPTIONS: Shape<SignOptions> = {
   ...DIGEST_OPTIONS,
-  signer: true,
-  signature: absolutePath,
-  overwrite: true,
-  timestampAuthority: true,
+  signer: required(signer),
+  signature: path,
+  overwrite: choice('always', 'same-model'),
+  timestampAuthority: text,
 }
 
 /** What was signed. */
@@ -270,6 +288,6 @@ function serializationFor(source: LocalSource, options: DigestOptions, signature
 function badOption(name: string, found: unknown, expected: string): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `The option ${name} makes no sense.`, {
     expected,
-    found: shown(String(found)),
+    found: shownValue(found),
   })
 }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { causeOf, isError, isUint8Array, messageOf } from '../any-realm.ts'
+import { causeOf, isError, messageOf } from '../any-realm.ts'
 import {
   isTimestampOver,
   MAX_TIMESTAMP_BYTES,
@@ -8,6 +8,7 @@ import {
   timestampFault,
 } from '../bundle/timestamp.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { bytesCopy, milliseconds, required, signal, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
@@ -49,10 +50,10 @@ export async function timestampFrom(given: TimestampRequest): Promise<Buffer> {
 }
 
 const REQUEST: Shape<TimestampRequest> = {
-  url: true,
-  data: (value) => (isUint8Array(value) ? Uint8Array.from(value) : value),
-  timeoutMs: true,
-  signal: true,
+  url: required(text),
+  data: required(bytesCopy),
+  timeoutMs: milliseconds,
+  signal,
 }
 
 async function encodeRequest(data: Uint8Array, nonce: Buffer): Promise<ArrayBuffer> {

@@ -1,4 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
+import { shownValue } from '../kinds.ts'
 import { withoutPrototype } from '../snapshot.ts'
 
 /** How a model is fetched over HTTP. */
@@ -92,7 +93,7 @@ function originOf(given: unknown): string {
 
 function positive(name: string, value: unknown, largest: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0 && value <= largest) return value
-  throw unusable(`http.${name}`, `a whole number from 1 to ${largest}`, shown(String(value)))
+  throw unusable(`http.${name}`, `a whole number from 1 to ${largest}`, shownValue(value))
 }
 
 function unusable(name: string, expected: string, found?: string): ModelSealError {

@@ -1,9 +1,10 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
-import { codeOf, messageOf } from '../any-realm.ts'
+import { codeOf, kindOf, messageOf, propertyOf } from '../any-realm.ts'
 import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { checkObject } from '../kinds.ts'
 
 /**
  * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner
@@ -56,10 +57,13 @@ function pathFrom(directory: string | undefined, path: string): string {
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
 export function checkGiven(path: unknown, file: SmallFile): void {
+  checkObject(file, 'the kind of the file', 'an object with "what" and "maxBytes"', (given) => {
+    return typeof propertyOf(given, 'what') === 'string' && typeof propertyOf(given, 'maxBytes') === 'number'
+  })
   if (typeof path === 'string' && path !== '') return
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid path of the ${file.what}.`, {
     expected: 'a string that is not empty',
-    found: path === '' ? 'an empty string' : typeof path,
+    found: kindOf(path),
   })
 }
 

@@ -8,7 +8,10 @@ import {
   type Span,
   type TracerProvider,
 } from '@opentelemetry/api'
+import { propertyOf } from '../any-realm.ts'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
+import { having } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../policy/verdict.ts'
 
 export interface TelemetryOptions {
@@ -30,13 +33,22 @@ export interface TelemetryOptions {
  * const stop = instrumentLoads()
  * ```
  */
-export function instrumentLoads(options: TelemetryOptions = {}): () => void {
+export function instrumentLoads(given?: TelemetryOptions): () => void {
+  const options = knownOptions(given, OPTIONS, 'instrumentLoads')
   const stopTracing = traceLoads(options.tracerProvider ?? trace.getTracerProvider())
   const stopCounting = countLoads(options.meterProvider ?? metrics.getMeterProvider())
   return () => {
     stopTracing()
     stopCounting()
   }
+}
+
+const providing = (method: string) =>
+  having(`a provider with ${method}()`, (value) => typeof propertyOf(value, method) === 'function')
+
+const OPTIONS: Shape<TelemetryOptions> = {
+  tracerProvider: providing('getTracer'),
+  meterProvider: providing('getMeter'),
 }
 
 const NAME = '@modelseal/core'

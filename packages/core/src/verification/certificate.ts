@@ -1,6 +1,7 @@
 import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import {
+  certificatesCopy,
   checkSigningUsage,
   fingerprintOf,
   holderKey,
@@ -17,7 +18,8 @@ import { ModelSealError } from '../errors.ts'
 import { validateWithin } from './chain.ts'
 import { Effort } from './effort.ts'
 import { verifyStatement } from './statement-signature.ts'
-import { knownOptions, listCopy, type Shape } from '../snapshot.ts'
+import { bytesCopy, listOf, required } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from './timestamp.ts'
 import { asVerified, type CertificateSigner, type VerifiedSignature } from './verified-signature.ts'
 
@@ -31,7 +33,12 @@ export interface CertificateTrust extends TimeTrust {
   crls?: readonly Uint8Array[] | undefined
 }
 
-const TRUST: Shape<CertificateTrust> = { ...TIME_TRUST, roots: listCopy, intermediates: listCopy, crls: listCopy }
+const TRUST: Shape<CertificateTrust> = {
+  ...TIME_TRUST,
+  roots: required(certificatesCopy),
+  intermediates: certificatesCopy,
+  crls: listOf(bytesCopy),
+}
 
 /**
  * Verifies a bundle that was signed with a certificate (OMS 4.1 `certificate`, 8.2, 8.3): a leaf
@@ -49,6 +56,7 @@ export async function verifyCertificateBundle(
   name: string,
 ): Promise<VerifiedSignature> {
   const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
+  checkBundle(bundle)
   const [leafDer, ...carried] = certificatesOf(bundle, name)
   const leaf = await parseCertificate(leafDer, bundle.path)
   checkSigningUsage(leaf, bundle.path)

@@ -1,7 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type * as pkijs from 'pkijs'
 import {
+  certificateCopy,
   certificateName,
+  certificatesCopy,
   extensionOf,
   fingerprintOf,
   parseCertificate,
@@ -11,14 +13,15 @@ import {
   type ReadCertificate,
 } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
-import { dateCopy, knownOptions, listCopy, type Shape } from '../snapshot.ts'
+import { bytesCopy, choice, dateCopy, listOf, required, signal } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { candidatePaths } from './candidate-paths.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkRevocation, parseLists } from './revocation.ts'
 import { checkNameConstraints, isSelfIssued } from './name-constraints.ts'
 import { checkKey } from './strength.ts'
 import { invalid, validateByLibrary } from './chain-library.ts'
-import { checkNesting, type Usage } from './usage.ts'
+import { checkNesting, USAGE_NAMES, type Usage } from './usage.ts'
 
 export interface ChainInput {
   /** The certificate whose chain is asked for. */
@@ -49,14 +52,14 @@ export interface ChainInput {
 }
 
 const INPUT: Shape<ChainInput> = {
-  leaf: true,
-  intermediates: listCopy,
-  roots: listCopy,
-  crls: listCopy,
+  leaf: required(certificateCopy),
+  intermediates: certificatesCopy,
+  roots: required(certificatesCopy),
+  crls: listOf(bytesCopy),
   at: dateCopy,
   crlsAt: dateCopy,
-  usage: true,
-  signal: true,
+  usage: choice(...USAGE_NAMES),
+  signal,
 }
 
 /** A chain that holds. */

@@ -1,8 +1,9 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { statementSignatureSteps } from './statement-signature.ts'
+import { having, required, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from './timestamp.ts'
 import { asVerified, type VerifiedSignature } from './verified-signature.ts'
@@ -30,12 +31,17 @@ export function verifyKeyBundle(
   name: string,
   trust?: TimeTrust,
 ): VerifiedSignature | Promise<VerifiedSignature> {
+  checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
   return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
 }
 
 /** Read once: the key that is compared with the claim of the bundle is the one that verifies. */
-const PUBLIC_KEY: Shape<PublicKey> = { key: true, hash: true, fingerprint: true }
+const PUBLIC_KEY: Shape<PublicKey> = {
+  key: required(having('a KeyObject', (value) => 'asymmetricKeyType' in value)),
+  hash: required(text),
+  fingerprint: required(text),
+}
 
 function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): Steps<VerifiedSignature> {
   checkKeyClaim(bundle, publicKey, name)

@@ -34,7 +34,7 @@ async function rootOf(start: string): Promise<string> {
 async function published(root: Buffer) {
   const tuf = new TestTuf({ 'trusted_root.json': root })
   released.anchor = tuf.anchor
-  return { tuf, instance: { tufUrl: await serving(tuf.answer), tufRoot: '' } }
+  return { tuf, instance: { tufUrl: await serving(tuf.answer), tufRoot: 'root.json' } }
 }
 
 const sourceOf = async (instance: TufSource) => (await loadSigstoreTrust(instance)).info.source

@@ -11,8 +11,8 @@ import {
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { weaknessOfKey } from './strength.ts'
-import { absolutePath } from '../environment.ts'
-import { plainCopy } from '../snapshot.ts'
+import { choice, path, required, text } from '../kinds.ts'
+import { knownOptions } from '../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'
 import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from './tuf-record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from './tuf-repository.ts'
@@ -71,15 +71,29 @@ export async function loadSigstoreTrust(source: TrustRootSource): Promise<Sigsto
   return readSigstoreTrust(fixedSource(source), readSmallFile)
 }
 
-/** The source as it is at this moment, with absolute paths. */
-export function fixedSource(source: TrustRootSource): TrustRootSource {
-  const copied = plainCopy(source) as TrustRootSource
-  if (typeof copied === 'string') return copied
-  return Object.freeze(
-    'tufUrl' in copied
-      ? { __proto__: null, tufUrl: copied.tufUrl, tufRoot: copied.tufRoot && absolutePath(copied.tufRoot) }
-      : { __proto__: null, file: copied.file && absolutePath(copied.file) },
+interface SourceFields {
+  tufUrl?: string
+  tufRoot?: string
+  file?: string
+}
+
+const INSTANCE = choice('public-good', 'staging')
+
+/**
+ * The source as it is at this moment, with absolute paths.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is none
+ */
+export function fixedSource(source: unknown): TrustRootSource {
+  if (typeof source !== 'object' || source === null) return INSTANCE(source, 'trustRoot') as TrustRootSource
+  const { tufUrl, tufRoot, file } = knownOptions<SourceFields>(
+    source,
+    { tufUrl: text, tufRoot: path, file: path },
+    'a trust root',
   )
+  const described = tufUrl === undefined ? { file } : { tufUrl, tufRoot }
+  for (const [name, value] of Object.entries(described)) required(text)(value, name)
+  return Object.freeze({ __proto__: null, ...described }) as TrustRootSource
 }
 
 /**

@@ -1,13 +1,14 @@
 import type { BundleLatest } from '@sigstore/bundle'
 import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
-import { isError, messageOf } from '../any-realm.ts'
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { isError, messageOf, propertyOf } from '../any-realm.ts'
+import { checkBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkSigningUsage, fingerprintOf, serialNumberOf, signingKeyOf } from '../bundle/certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { checkValueCount } from '../bundle/identifier-bytes.ts'
 import { MAX_TIMESTAMP_BYTES } from '../bundle/timestamp.ts'
 import { inTurns } from '../source/turns.ts'
-import { dateCopy, knownOptions, parsedWithoutPrototypes, plainCopy, type Shape } from '../snapshot.ts'
+import { checkObject, dateCopy, required, text } from '../kinds.ts'
+import { knownOptions, parsedWithoutPrototypes, plainCopy, textsCopy, type Shape } from '../snapshot.ts'
 import { Effort, passAbort } from './effort.ts'
 import { readFulcioClaims, type FulcioClaims } from './fulcio-certificate.ts'
 import { sigstoreFault } from './sigstore-fault.ts'
@@ -52,17 +53,18 @@ export async function verifySigstoreBundle(
   name: string,
   now: Date = new Date(),
 ): Promise<VerifiedSignature> {
+  checkBundle(bundle)
   return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
-    now: dateCopy(now) as Date,
+    now: dateCopy(now, 'now') as Date,
     effort: new Effort(),
   })
 }
 
 const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
-  info: plainCopy,
+  info: required(plainCopy),
   root: true,
   text: true,
-  material: plainCopy,
+  material: required(plainCopy),
   signingConfig: true,
 }
 
@@ -124,7 +126,11 @@ export async function verifyKeyless(
   }
 }
 
-const IDENTITY: Shape<SigstoreIdentity> = { identity: true, issuer: true, extensions: plainCopy }
+const IDENTITY: Shape<SigstoreIdentity> = {
+  identity: required(text),
+  issuer: required(text),
+  extensions: textsCopy,
+}
 
 /**
  * Checks who signed. Everything is compared to the last byte: nothing is a pattern.
@@ -137,6 +143,15 @@ export function checkIdentity(
   file?: string,
 ): void {
   const expected = knownOptions(given, IDENTITY, 'an identity')
+  checkObject(
+    signer,
+    'the signer',
+    'a signer of the method sigstore',
+    (one) =>
+      ['identity', 'issuer'].every((name) => typeof propertyOf(one, name) === 'string') &&
+      typeof propertyOf(one, 'extensions') === 'object' &&
+      propertyOf(one, 'extensions') !== null,
+  )
   const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
     new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {
       file,

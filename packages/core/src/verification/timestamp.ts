@@ -2,7 +2,13 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { extendedKeyUsages, parseCertificate, type Certificate, type CertificateInput } from '../bundle/certificate.ts'
+import {
+  certificatesCopy,
+  extendedKeyUsages,
+  parseCertificate,
+  type Certificate,
+  type CertificateInput,
+} from '../bundle/certificate.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import {
   IMPRINT_HASHES,
@@ -11,7 +17,8 @@ import {
   timestampFault,
   type UnverifiedTimestamp,
 } from '../bundle/timestamp.ts'
-import { dateCopy, listCopy, type Shape } from '../snapshot.ts'
+import { dateCopy, having } from '../kinds.ts'
+import type { Shape } from '../snapshot.ts'
 import { validateWithin } from './chain.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkKey, weaknessOfAlgorithm } from './strength.ts'
@@ -28,7 +35,11 @@ export interface TimeTrust {
   effort?: Effort | undefined
 }
 
-export const TIME_TRUST: Shape<TimeTrust> = { timestampAuthorities: listCopy, now: dateCopy, effort: true }
+export const TIME_TRUST: Shape<TimeTrust> = {
+  timestampAuthorities: certificatesCopy,
+  now: dateCopy,
+  effort: having('an effort of a load', (value) => 'signatures' in value && typeof value.signatures === 'function'),
+}
 
 /** A time, and how far off it may be. */
 export interface ProvenTime extends SignatureTime {

@@ -1,6 +1,7 @@
 import { parseTrustConfig, parseSigningConfig } from '../bundle/trust-config.ts'
 import { ModelSealError } from '../errors.ts'
 import { DEFAULT_TIMEOUT_MS } from '../signing/service-call.ts'
+import { milliseconds, signal } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { fixedSource, loadSigstoreTrust, toTrust, type TrustRootInfo } from './sigstore-trust.ts'
 import { fetchRecord } from './tuf-fetch.ts'
@@ -26,11 +27,11 @@ export interface UpdateOptions {
  * const { fetched, expires } = await updateTrustRoot('public-good')
  * ```
  */
-export async function updateTrustRoot(given: TufInstance, options: UpdateOptions = {}): Promise<TrustRootInfo> {
+export async function updateTrustRoot(given: TufInstance, options?: UpdateOptions): Promise<TrustRootInfo> {
   const instance = fixedSource(given) as TufInstance
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal } = knownOptions(options, OPTIONS, 'updateTrustRoot')
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal: abort } = knownOptions(options, OPTIONS, 'updateTrustRoot')
   const repository = await repositoryOf(instance)
-  const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal })
+  const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal: abort })
   // As whoever reads it will, so that nothing is kept that cannot be used.
   await verifyRecord(record, repository)
   await toTrust(await parseTrustConfig(record.trustedRoot), { name: repository.name, source: 'refreshed' })
@@ -39,7 +40,7 @@ export async function updateTrustRoot(given: TufInstance, options: UpdateOptions
   return (await loadSigstoreTrust(instance)).info
 }
 
-const OPTIONS: Shape<UpdateOptions> = { timeoutMs: true, signal: true }
+const OPTIONS: Shape<UpdateOptions> = { timeoutMs: milliseconds, signal }
 
 /** A record that does not verify is of no use as a measure, either: an update replaces it. */
 async function knownRecord(repository: TufRepository): Promise<TufRecord | undefined> {

@@ -8,6 +8,8 @@ const ANY_USAGE = '2.5.29.37.0'
 /** What a certificate is used for. */
 export type Usage = keyof typeof USAGES
 
+export const USAGE_NAMES = Object.keys(USAGES)
+
 /**
  * Refuses a path in which an authority is limited to other usages than those of the certificates below it. RFC 5280 leaves
  * this open; as in CAB Forum's requirements and Go's `crypto/x509`, an extended key usage of an authority, critical or

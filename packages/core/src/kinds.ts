@@ -1,0 +1,172 @@
+import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
+import { absolutePath } from './environment.ts'
+import { ModelSealError, shown } from './errors.ts'
+
+/**
+ * Makes the value of one option independent of the caller: an absolute path, a copy of a list. Refuses what is of another kind than
+ * the option takes.
+ *
+ * @param option its name, for the refusal
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export type Copy = ((value: unknown, option: string) => unknown) & { readonly required?: true }
+
+/** The option must be given. */
+export function required(copy: Copy): Copy {
+  return Object.assign((value: unknown, option: string) => copy(value, option), { required: true as const })
+}
+
+export const text: Copy = (value, option) => {
+  if (typeof value === 'string') return value
+  throw invalidOption(option, 'a string', value)
+}
+
+/** One of a few words. */
+export const choice =
+  (...words: readonly string[]): Copy =>
+  (value, option) => {
+    if (words.some((word) => word === value)) return value
+    throw invalidOption(option, words.map(shown).join(' or '), value)
+  }
+
+export const flag: Copy = (value, option) => {
+  if (typeof value === 'boolean') return value
+  throw invalidOption(option, 'true or false', value)
+}
+
+/** `setTimeout` counts to 2^31 - 1 and takes anything larger for 1. */
+const LONGEST_TIMEOUT_MS = 2_147_483_647
+
+export const milliseconds: Copy = (value, option) => {
+  if (Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LONGEST_TIMEOUT_MS) return value
+  throw invalidOption(option, `a whole number of milliseconds from 1 to ${LONGEST_TIMEOUT_MS}`, value)
+}
+
+/** Null, as some libraries have it, is no signal. */
+export const signal: Copy = (value, option) => {
+  if (value === null) return undefined
+  if (isAbortSignal(value)) return isOfNode(value) ? value : following(value)
+  throw invalidOption(option, 'an AbortSignal', value)
+}
+
+/** `fetch` and `AbortSignal.any()` take no other. */
+function isOfNode(signal: AbortSignal): boolean {
+  try {
+    return Reflect.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get?.call(signal) !== undefined
+  } catch {
+    return false
+  }
+}
+
+function following(other: AbortSignal): AbortSignal {
+  const controller = new AbortController()
+  const abort = () => controller.abort(other.reason)
+  if (other.aborted) abort()
+  else other.addEventListener('abort', abort, { once: true })
+  return controller.signal
+}
+
+/** Null is none. */
+export const callback: Copy = (value, option) => {
+  if (value === null) return undefined
+  if (typeof value === 'function') return value
+  throw invalidOption(option, 'a function', value)
+}
+
+/** A path as it was given, which may name something in messages; a `file:` URL, as text or as a URL, becomes the path that it stands for. */
+export const givenPath: Copy = (value, option) => {
+  if (typeof value === 'string' && value !== '' && !/^file:\/\//i.test(value)) return value
+  if (typeof value === 'string' || isUrl(value)) return pathFrom(value, option)
+  throw invalidOption(option, 'a path', value)
+}
+
+/** An absolute path. */
+export const path: Copy = (value, option) => pathFrom(value, option)
+
+function pathFrom(value: unknown, option: string): string {
+  try {
+    return absolutePath(value)
+  } catch (error) {
+    if (typeof value === 'string' && value !== '') throw error
+    throw invalidOption(option, 'a path', value)
+  }
+}
+
+/** A copy of bytes, which nobody can change any more. */
+export const bytesCopy: Copy = (value, option) => {
+  if (isUint8Array(value)) return Uint8Array.from(value)
+  throw invalidOption(option, 'a Uint8Array', value)
+}
+
+/** An independent point in time. */
+export const dateCopy: Copy = (value, option) => {
+  if (isDate(value)) return new Date(Date.prototype.getTime.call(value))
+  throw invalidOption(option, 'a Date', value)
+}
+
+/** More than any model has files, and less than takes a second to copy. */
+const LONGEST_LIST = 1_000_000
+
+/** An independent list, whose items are copied likewise. */
+export const listOf =
+  (copy: Copy): Copy =>
+  (value, option) => {
+    if (!isArray(value)) throw invalidOption(option, 'an array', value)
+    if (value.length > LONGEST_LIST) throw invalidOption(option, `at most ${LONGEST_LIST} items`, value)
+    return Object.freeze([...value].map((item, index) => copy(item, `${option}[${index}]`)))
+  }
+
+/** Something that others made, and that is told by what it has. */
+export const having =
+  (what: string, fits: (value: object) => boolean): Copy =>
+  (value, option) => {
+    if (typeof value === 'object' && value !== null && fits(value)) return value
+    throw invalidOption(option, what, value)
+  }
+
+/** The bytes of an argument, in place: of a buffer or of a view on one. */
+export function checkedBytes(value: unknown, argument: string): Uint8Array {
+  if (isUint8Array(value)) return value
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  if (isAnyArrayBuffer(value)) return new Uint8Array(value)
+  throw invalidArgument(argument, 'a Uint8Array or another buffer', value)
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+export function checkedText(value: unknown, argument: string): string {
+  if (typeof value === 'string') return value
+  throw invalidArgument(argument, 'a string', value)
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+export function checkObject(
+  value: unknown,
+  argument: string,
+  expected: string,
+  fits: (value: object) => boolean,
+): void {
+  if (typeof value === 'object' && value !== null && fits(value)) return
+  throw invalidArgument(argument, expected, value)
+}
+
+/** The value of an option is of the wrong kind, or out of range. */
+export function invalidOption(option: string, expected: string, found: unknown): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, {
+    expected,
+    found: shownValue(found),
+  })
+}
+
+/** @param argument what is called by it, with its article: `the model` */
+export function invalidArgument(argument: string, expected: string, found: unknown): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Invalid argument for ${argument}.`, {
+    expected,
+    found: shownValue(found),
+  })
+}
+
+/** Texts and numbers are shown, of everything else its kind. */
+export function shownValue(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return shown(value)
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
+}

@@ -1,0 +1,491 @@
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
+import { pathToFileURL } from 'node:url'
+import * as tf from '@tensorflow/tfjs'
+import * as transformers from '@huggingface/transformers'
+import * as core from '@modelseal/core'
+import { createFromMemory, createVerified } from '@modelseal/onnxruntime/any-runtime'
+import * as onnx from '@modelseal/onnxruntime'
+import * as tfjs from '@modelseal/tfjs'
+import * as hub from '@modelseal/transformers'
+import * as ort from 'onnxruntime-node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addingModel, floats } from '../onnx-models.ts'
+import { Workspace } from '../signed-models.ts'
+
+// JavaScript programs, and those whose types were cast away, give values of any kind. Whatever it is, and wherever it is given, the
+// call succeeds or is refused with a code that says so: never INTERNAL, never an error of JavaScript, never without an answer.
+
+const start = process.cwd()
+let workspace: Workspace
+let calls: Record<string, Call>
+let policy: core.Policy
+let watched: core.WatchedPolicy
+let model: core.VerifiedModel
+
+/** A call, its arguments, and the options that one of them has. */
+interface Call {
+  call: (...args: never[]) => unknown
+  args: unknown[]
+  /** By the position of the object in the arguments. */
+  options?: Record<number, readonly string[]>
+  /** Positions of functions of the caller, which may throw what they like. */
+  callbacks?: readonly number[]
+}
+
+const throwing = () => {
+  throw new RangeError('thrown by a getter')
+}
+const revoked = (target: object) => {
+  const { proxy, revoke } = Proxy.revocable(target, {})
+  revoke()
+  return proxy
+}
+const foreign = (code: string): unknown => runInNewContext(code, { URL })
+
+const VALUES: [string, () => unknown][] = [
+  ['undefined', () => undefined],
+  ['null', () => null],
+  ['true', () => true],
+  ['0', () => 0],
+  ['-1', () => -1],
+  ['1.5', () => 1.5],
+  ['NaN', () => NaN],
+  ['Infinity', () => Infinity],
+  ['2 ** 53', () => 2 ** 53],
+  ['a bigint', () => 1n],
+  ['a symbol', () => Symbol('x')],
+  ['an empty string', () => ''],
+  ['a string', () => 'x'],
+  ['a string with NUL', () => 'a\0b'],
+  ['a lone surrogate', () => '\ud800'],
+  ['a long string', () => 'x'.repeat(10_000)],
+  ['__proto__', () => '__proto__'],
+  ['a URL that is none', () => 'file://%'],
+  ['an HTTP URL', () => 'http://127.0.0.1:9/'],
+  ['a function', () => () => {}],
+  ['a class', () => class Own {}],
+  ['an object', () => ({})],
+  ['an object without a prototype', () => Object.create(null) as object],
+  ['an object with an odd key', () => ({ [Symbol('x')]: 1, constructor: 1, __proto__: null })],
+  ['an object that throws', () => Object.defineProperty({}, 'x', { enumerable: true, get: throwing })],
+  ['an object whose toString throws', () => ({ toString: throwing, valueOf: throwing, toJSON: throwing })],
+  ['a proxy', () => new Proxy({}, {})],
+  ['a proxy of a function', () => new Proxy(() => {}, {})],
+  [
+    'a proxy that throws',
+    () => new Proxy({}, { get: throwing, has: throwing, ownKeys: throwing, getPrototypeOf: throwing }),
+  ],
+  ['a proxy that was revoked', () => revoked({})],
+  ['a list that was revoked', () => revoked([])],
+  ['an array', () => []],
+  ['an array of odd things', () => [undefined, null, Symbol('x'), {}]],
+  ['an endless array', () => new Array(2 ** 32 - 1)],
+  ['a buffer', () => Buffer.from('x')],
+  ['a Float64Array', () => new Float64Array(2)],
+  ['a DataView', () => new DataView(new ArrayBuffer(4))],
+  ['an ArrayBuffer', () => new ArrayBuffer(4)],
+  ['a SharedArrayBuffer', () => new SharedArrayBuffer(4)],
+  ['a Map', () => new Map()],
+  ['a Set', () => new Set(['x'])],
+  ['a WeakMap', () => new WeakMap()],
+  ['a date', () => new Date()],
+  ['a date that is none', () => new Date(NaN)],
+  ['a regular expression', () => /x/],
+  ['a URL', () => new URL('file:///nowhere')],
+  ['a URL of HTTP', () => new URL('https://models.example/')],
+  ['a promise', () => Promise.resolve('x')],
+  ['a thenable', () => ({ then: (resolve: (value: unknown) => void) => resolve('x') })],
+  ['an AbortSignal', () => new AbortController().signal],
+  ['an aborted AbortSignal', () => AbortSignal.abort()],
+  ['what looks like an AbortSignal', () => ({ aborted: false, addEventListener() {}, removeEventListener() {} })],
+  ['an error', () => new Error('x')],
+  ['an Error with another message', () => Object.defineProperty(new Error('x'), 'message', { get: throwing })],
+  ['an iterator', () => [1][Symbol.iterator]()],
+  ['an object of another realm', () => foreign('({})')],
+  ['an array of another realm', () => foreign('["x"]')],
+  ['bytes of another realm', () => foreign('new Uint8Array(2)')],
+  ['a date of another realm', () => foreign('new Date()')],
+  ['an error of another realm', () => foreign('new Error("x")')],
+  ['a URL of another realm', () => foreign('new (class Own extends URL {})("file:///nowhere")')],
+]
+
+beforeAll(async () => {
+  workspace = new Workspace()
+  transformers.env.logLevel = transformers.LogLevel.NONE
+  const directory = await workspace.sign('m', {
+    'model.onnx': addingModel('w.bin'),
+    'w.bin': floats(1, 2),
+    'config.json': '{}',
+  })
+  process.chdir(workspace.path)
+  process.env['MODELSEAL_CACHE'] = join(workspace.path, 'cache')
+  const inWorkspace = (file: string) => join(workspace.path, file)
+  copyFileSync(join(directory, 'model.sig'), inWorkspace('m.sig'))
+  policy = await core.loadPolicy(workspace.policy)
+  watched = await core.watchPolicy(workspace.policy)
+  model = await core.openVerifiedModel(directory, { policy })
+  const bundle = await core.readBundle(inWorkspace('m.sig'))
+  const trust = await core.loadSigstoreTrust('public-good')
+  const privateKey = inWorkspace('release.key')
+  const signer = await core.keySigner({ privateKey })
+  const verifier = { publicKey: inWorkspace('release.pub') }
+  const signature = inWorkspace('m.sig')
+  const error = new core.ModelSealError('FILE_MISMATCH', 'x')
+  const identity = { identity: 'a', issuer: 'b', extensions: {} }
+  const bounds = { what: 'x', maxValues: 10 }
+  const roots = core.systemRoots().slice(0, 1)
+  const OPEN = 'policy signature format url isolation maxBundleBytes http audit maxBytes signal onProgress'.split(' ')
+  const DIGEST = 'hashType shardSize allowSymlinks ignorePaths ignoreGitPaths signal onProgress'.split(' ')
+  const TRUST = 'timestampAuthorities now effort'.split(' ')
+  const onnxFile = join(directory, 'model.onnx')
+  const open = { policy: workspace.policy }
+  const refusing = () => Promise.reject(new Error('not to be loaded'))
+  const runtime = { InferenceSession: { create: refusing }, env: { versions: { node: '1.22.0' } } }
+  const tensorflow = { loadGraphModel: refusing, loadLayersModel: refusing }
+  const http = { headers: {}, redirectOrigins: [], maxBytes: 1, idleTimeout: 1, totalTimeout: 1 }
+  const unreached = 'http://127.0.0.1:9/m/'
+  calls = {
+    openVerifiedModel: {
+      call: core.openVerifiedModel as never,
+      args: [directory, open, undefined],
+      options: { 1: OPEN },
+      callbacks: [2],
+    },
+    'openVerifiedModel: http': {
+      call: ((_: unknown, http: unknown) =>
+        core.openVerifiedModel(unreached, { ...open, http: http as never })) as never,
+      args: [undefined, http],
+      options: { 1: Object.keys(http) },
+    },
+    openOptions: { call: core.openOptions, args: [open], options: { 0: OPEN } },
+    loadOptions: { call: core.loadOptions, args: [open, ['own']] },
+    judgeModel: { call: core.judgeModel, args: [directory, open], options: { 1: OPEN } },
+    judgeMemory: {
+      call: core.judgeMemory,
+      args: [new Uint8Array(2), open],
+      options: { 1: ['policy', 'audit', 'format'] },
+    },
+    verifyModel: {
+      call: core.verifyModel,
+      args: [directory, { signature, verifier }],
+      options: {
+        1: 'signature verifier ignorePaths maxBundleBytes files ignoreGitPaths ignoreUnsignedFiles signal onProgress'.split(
+          ' ',
+        ),
+      },
+    },
+    'verifyModel: verifier': {
+      call: ((_: unknown, given: unknown) =>
+        core.verifyModel(directory, { signature, verifier: given as never })) as never,
+      args: [undefined, verifier],
+      options: {
+        1: 'publicKey certificateChain systemRoots crls timestampAuthorities identity issuer extensions trustRoot'.split(
+          ' ',
+        ),
+      },
+    },
+    loadPolicy: { call: core.loadPolicy, args: [workspace.policy] },
+    watchPolicy: { call: core.watchPolicy, args: [workspace.policy, {}], options: { 1: ['onReload', 'onError'] } },
+    checkPolicy: { call: core.checkPolicy, args: [workspace.policy] },
+    testPolicy: { call: core.testPolicy, args: [open], options: { 0: ['policy', 'expectations', 'signal'] } },
+    explain: { call: core.explain, args: [model.verdict] },
+    startingPolicy: {
+      call: core.startingPolicy,
+      args: [{ kind: 'key', publicKey: 'x' }, '**'],
+      options: { 0: ['kind', 'publicKey'] },
+    },
+    tolerate: { call: core.tolerate, args: [error, { path: 'x' }], options: { 1: ['path', 'format'] } },
+    digestModel: { call: core.digestModel, args: [directory, {}], options: { 1: DIGEST } },
+    signModel: {
+      call: core.signModel,
+      args: [directory, { signer, signature }],
+      options: { 1: [...DIGEST, 'signer', 'signature', 'timestampAuthority'] },
+    },
+    signModelAgain: {
+      call: core.signModelAgain,
+      args: [directory, { signer, signature, previous: { signature, verifier } }],
+      options: { 1: ['signer', 'previous'] },
+    },
+    keySigner: { call: core.keySigner, args: [{ privateKey }], options: { 0: ['privateKey', 'password'] } },
+    certificateSigner: {
+      call: core.certificateSigner,
+      args: [{ privateKey, certificate: 'none.pem' }],
+      options: { 0: ['privateKey', 'password', 'certificate', 'chain'] },
+    },
+    pkcs11KeySigner: {
+      call: core.pkcs11KeySigner,
+      args: [{ uri: 'pkcs11:object=a?module-path=/nowhere.so' }],
+      options: { 0: ['uri', 'modulePaths'] },
+    },
+    pkcs11CertificateSigner: {
+      call: core.pkcs11CertificateSigner,
+      args: [{ uri: 'pkcs11:object=a?module-path=/nowhere.so', certificate: 'none.pem' }],
+      options: { 0: ['uri', 'modulePaths', 'certificate', 'chain'] },
+    },
+    sigstoreSigner: {
+      call: core.sigstoreSigner,
+      args: [{}],
+      options: {
+        0: 'trustRoot identityToken useAmbientCredentials interactive clientId clientSecret timeoutMs'.split(' '),
+      },
+    },
+    timestampFrom: {
+      call: core.timestampFrom,
+      args: [{ url: 'http://127.0.0.1:9/', data: new Uint8Array(2) }],
+      options: { 0: ['url', 'data', 'timeoutMs', 'signal'] },
+    },
+    validateChain: {
+      call: core.validateChain,
+      args: [{ leaf: roots[0], roots }],
+      options: { 0: 'leaf intermediates roots crls at crlsAt usage signal'.split(' ') },
+    },
+    verifyKeyBundle: { call: core.verifyKeyBundle, args: [bundle, {}, 'name', {}], options: { 1: ['key'], 3: TRUST } },
+    verifyCertificateBundle: {
+      call: core.verifyCertificateBundle,
+      args: [bundle, { roots }, 'name'],
+      options: { 1: [...TRUST, 'roots', 'intermediates', 'crls'] },
+    },
+    verifySigstoreBundle: {
+      call: core.verifySigstoreBundle,
+      args: [bundle, trust, 'name', new Date()],
+      options: { 1: Object.keys(trust) },
+    },
+    checkIdentity: {
+      call: core.checkIdentity,
+      args: [identity, identity, 'file'],
+      options: { 0: Object.keys(identity), 1: Object.keys(identity) },
+    },
+    loadSigstoreTrust: {
+      call: core.loadSigstoreTrust,
+      args: [{ file: 'none.json' }],
+      options: { 0: ['file', 'tufUrl', 'tufRoot'] },
+    },
+    exportTrustRoot: { call: core.exportTrustRoot, args: [{ file: 'none.json' }, 'out.json'] },
+    updateTrustRoot: {
+      call: core.updateTrustRoot,
+      args: [{ tufUrl: unreached, tufRoot: 'none.json' }, {}],
+      options: { 1: ['timeoutMs', 'signal'] },
+    },
+    readBundle: { call: core.readBundle, args: [signature, {}], options: { 1: ['maxBytes', 'signal'] } },
+    readCertificates: { call: core.readCertificates, args: ['none.pem'] },
+    readRevocationLists: { call: core.readRevocationLists, args: ['none.crl'] },
+    readSmallFile: { call: core.readSmallFile, args: [signature, { what: 'x', maxBytes: 1e6 }] },
+    parseStrictJson: { call: core.parseStrictJson, args: [Buffer.from('{}'), bounds] },
+    parseJsonInTurns: { call: core.parseJsonInTurns, args: [Buffer.from('{}'), bounds] },
+    referencedName: { call: core.referencedName, args: ['a', 'b'] },
+    shown: { call: core.shown, args: ['a'] },
+    modelLocation: { call: core.modelLocation, args: ['a'] },
+    dropReceipts: { call: core.dropReceipts, args: [directory] },
+    configureHashing: { call: core.configureHashing, args: [{}], options: { 0: ['maxThreads', 'callingThread'] } },
+    'VerifiedModel.read': { call: model.read.bind(model) as never, args: ['config.json'] },
+    'VerifiedModel.stream': { call: model.stream.bind(model) as never, args: ['config.json'] },
+    'VerifiedModel.path': { call: model.path.bind(model) as never, args: ['config.json'] },
+    'VerifiedModel.place': {
+      call: model.place.bind(model) as never,
+      args: [['config.json'], {}],
+      options: { 1: ['isolation'] },
+    },
+    'onnxruntime loadVerifiedModel': {
+      call: onnx.loadVerifiedModel,
+      args: [onnxFile, open],
+      options: { 1: [...OPEN, 'session'] },
+    },
+    'onnxruntime verified': { call: onnx.verified, args: [ort, open] },
+    'onnxruntime createSession': {
+      call: onnx.verified(runtime as never, open).createSession as never,
+      args: [onnxFile, {}],
+    },
+    'onnxruntime createVerified': {
+      call: createVerified,
+      args: [runtime, onnxFile, open, {}],
+      options: { 3: ['extra', 'externalData'] },
+    },
+    'onnxruntime createFromMemory': { call: createFromMemory, args: [runtime, new Uint8Array(2), {}, open] },
+    'tfjs verified': { call: tfjs.verified, args: [tensorflow, open] },
+    'tfjs loadVerifiedModel': {
+      call: tfjs.loadVerifiedModel,
+      args: [tensorflow, directory, open],
+      options: { 2: [...OPEN, 'load'] },
+    },
+    'tfjs loadGraphModel': {
+      call: tfjs.verified(tf, open).loadGraphModel as never,
+      args: [join(directory, 'config.json'), {}],
+      options: { 1: ['onProgress', 'requestInit', 'fetchFunc'] },
+    },
+    'transformers verified': { call: hub.verified, args: [transformers, open] },
+    'transformers pipeline': {
+      call: hub.verified(transformers, open).pipeline as never,
+      args: ['feature-extraction', directory, {}],
+      options: { 2: 'config device dtype subfolder progress_callback session_options revision'.split(' ') },
+    },
+    'transformers from_pretrained': {
+      call: ((...args: never[]) =>
+        hub.verified(transformers, open).AutoConfig.from_pretrained(...(args as [never]))) as never,
+      args: [directory, {}],
+    },
+    'transformers verdictOf': { call: hub.verdictOf, args: [{}] },
+  } as unknown as Record<string, Call>
+})
+afterAll(async () => {
+  process.chdir(start)
+  delete process.env['MODELSEAL_CACHE']
+  core.configureHashing()
+  await model.close()
+  workspace[Symbol.dispose]()
+})
+
+/** What is wrong with the way in which a call ends; undefined where nothing is. */
+async function faultOf({ call }: Call, args: unknown[], own: unknown): Promise<string | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve('no answer'), 20_000)))
+  const ended = (async () => {
+    try {
+      await (call as (...args: unknown[]) => unknown)(...args)
+    } catch (error) {
+      // tolerate() throws again what is not for it to judge.
+      if (Object.is(error, own)) return undefined
+      if (!(error instanceof core.ModelSealError))
+        return `untyped: ${(error as Error | undefined)?.stack ?? String(error)}`
+      if (error.code === 'INTERNAL') return `INTERNAL: ${error.message}`
+      if (/ECMAScript|TypeError|\[object /.test(error.message)) return `unclear: ${error.message}`
+    }
+    return undefined
+  })()
+  return Promise.race([ended, late]).finally(() => clearTimeout(timer))
+}
+
+const NAMES = [
+  'openVerifiedModel',
+  'openVerifiedModel: http',
+  'openOptions',
+  'loadOptions',
+  'judgeModel',
+  'judgeMemory',
+  'verifyModel',
+  'verifyModel: verifier',
+  'loadPolicy',
+  'watchPolicy',
+  'checkPolicy',
+  'testPolicy',
+  'explain',
+  'startingPolicy',
+  'tolerate',
+  'digestModel',
+  'signModel',
+  'signModelAgain',
+  'keySigner',
+  'certificateSigner',
+  'pkcs11KeySigner',
+  'pkcs11CertificateSigner',
+  'sigstoreSigner',
+  'timestampFrom',
+  'validateChain',
+  'verifyKeyBundle',
+  'verifyCertificateBundle',
+  'verifySigstoreBundle',
+  'checkIdentity',
+  'loadSigstoreTrust',
+  'exportTrustRoot',
+  'updateTrustRoot',
+  'readBundle',
+  'readCertificates',
+  'readRevocationLists',
+  'readSmallFile',
+  'parseStrictJson',
+  'parseJsonInTurns',
+  'referencedName',
+  'shown',
+  'modelLocation',
+  'dropReceipts',
+  'configureHashing',
+  'VerifiedModel.read',
+  'VerifiedModel.stream',
+  'VerifiedModel.path',
+  'VerifiedModel.place',
+  'onnxruntime loadVerifiedModel',
+  'onnxruntime verified',
+  'onnxruntime createSession',
+  'onnxruntime createVerified',
+  'onnxruntime createFromMemory',
+  'tfjs verified',
+  'tfjs loadVerifiedModel',
+  'tfjs loadGraphModel',
+  'transformers verified',
+  'transformers pipeline',
+  'transformers from_pretrained',
+  'transformers verdictOf',
+]
+
+describe('a value of any kind, in any argument and any option, is taken or refused with a code', () => {
+  test.each(NAMES)('%s', async (name) => {
+    const one = calls[name]!
+    const faults: string[] = []
+    for (const [kind, make] of VALUES) {
+      const isFunction = typeof make() === 'function'
+      for (const [position] of one.args.entries()) {
+        if (one.callbacks?.includes(position) && isFunction) continue
+        const value = make()
+        const fault = await faultOf(one, one.args.with(position, value), value)
+        if (fault) faults.push(`argument ${position + 1} is ${kind}: ${fault}`)
+        for (const option of one.options?.[position] ?? []) {
+          // What a function of the caller throws is its own affair.
+          if (isFunction) continue
+          const options = { ...(one.args[position] as object), [option]: make() }
+          const wrong = await faultOf(one, one.args.with(position, options), undefined)
+          if (wrong) faults.push(`${option} is ${kind}: ${wrong}`)
+        }
+      }
+    }
+    expect(faults).toEqual([])
+  })
+
+  test('no function is left out', () => {
+    const functions = [core, onnx, tfjs, hub].flatMap((exported) =>
+      Object.entries(exported).flatMap(([name, value]) =>
+        typeof value === 'function' && !/^class\b/.test(String(value)) ? [name] : [],
+      ),
+    )
+    const tested = new Set(NAMES.map((name) => name.split(' ').at(-1)))
+    const without = new Set(['closeHashPool', 'listReceipts', 'systemRoots'])
+    expect([...new Set(functions)].filter((name) => !tested.has(name) && !without.has(name))).toEqual([])
+    expect(Object.keys(calls)).toEqual(NAMES)
+  })
+})
+
+describe('a policy that is not one is refused as such', () => {
+  test.each<[string, unknown]>([
+    ['a buffer', Buffer.from('version: 1')],
+    ['an empty object', {}],
+    ['a list', ['modelseal.policy.yaml']],
+    ['a parsed policy', { version: 1, rules: [] }],
+    ['null', null],
+    ['a URL of HTTP', new URL('https://models.example/policy.yaml')],
+    ['a promise', Promise.resolve('modelseal.policy.yaml')],
+    ['what only says that it is watched', { current: () => ({}) }],
+  ])('%s', async (_, given) => {
+    const opening = core.openVerifiedModel(join(workspace.path, 'models/m'), { policy: given as never })
+    await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  test('a file URL is one, as text and as a URL of any realm', async () => {
+    const url = pathToFileURL(workspace.policy)
+    const other = runInNewContext('new (class Own extends URL {})(href)', { URL, href: url.href }) as URL
+    for (const given of [url, url.href, other, policy, watched]) {
+      const opened = await core.openVerifiedModel(join(workspace.path, 'models/m'), { policy: given as never })
+      expect(opened.verdict.policy).toBe(workspace.policy)
+      await opened.close()
+    }
+  })
+
+  test('bytes in memory are judged by all of them, whatever holds them', async () => {
+    const bytes = Uint8Array.of(1, 2, 3)
+    const paths = await Promise.all(
+      [bytes, bytes.buffer, new DataView(bytes.buffer)].map((given) =>
+        core.judgeMemory(given as never, { policy, audit: true }).then(({ model: { path } }) => path),
+      ),
+    )
+    expect(new Set(paths)).toEqual(new Set([expect.stringMatching(/^memory:sha256:039058c6/)]))
+  })
+})
