@@ -76,14 +76,24 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
     const child = await loading(model, temporary)
     await expect.poll(() => readdirSync(temporary)).not.toEqual([])
     await end(child, 'SIGKILL')
-    expect(readdirSync(temporary)).not.toEqual([])
-    writeFileSync(join(temporary, 'other'), '')
-    mkdirSync(join(temporary, 'modelseal-abcdef'))
-    const { policy } = publisher
-    const next = await openVerifiedModel(model, { policy, isolation: 'in-place' }, (reader) =>
-      reader.place(reader.files),
-    )
-    await next[Symbol.asyncDispose]()
-    expect(readdirSync(temporary).sort()).toEqual(['modelseal-abcdef', 'other'])
+    await expectRemovedByNextLoad(temporary)
+  })
+
+  test('in a worker thread leaves what the next load removes, when a signal ends the process', async () => {
+    const temporary = ownTemporaryDirectory()
+    const child = await loading(model, temporary, 'thread')
+    await expect.poll(() => readdirSync(temporary)).not.toEqual([])
+    await end(child, 'SIGTERM')
+    await expectRemovedByNextLoad(temporary)
   })
 })
+
+async function expectRemovedByNextLoad(temporary: string): Promise<void> {
+  expect(readdirSync(temporary)).not.toEqual([])
+  writeFileSync(join(temporary, 'other'), '')
+  mkdirSync(join(temporary, 'modelseal-abcdef'))
+  const { policy } = publisher
+  const next = await openVerifiedModel(model, { policy, isolation: 'in-place' }, (reader) => reader.place(reader.files))
+  await next[Symbol.asyncDispose]()
+  expect(readdirSync(temporary).sort()).toEqual(['modelseal-abcdef', 'other'])
+}
