@@ -56,6 +56,20 @@ describe('a file', () => {
   })
 })
 
+describe('a function that fetches in place of the global one', () => {
+  test('keeps no load that is aborted between two chunks, even if it ignores the signal', async () => {
+    const controller = new AbortController()
+    const stalling = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('weights')) })
+    const options = { fetch: () => Promise.resolve(new Response(stalling)) }
+    const client = new HttpClient('http://localhost', checkedHttpOptions(options), controller.signal)
+    const receive = async ({ chunks }: HttpBody) => {
+      for await (const chunk of chunks) controller.abort(new Error(String(chunk.length)))
+    }
+    const request = { url: new URL('http://localhost/file'), what: 'file' }
+    await expect(client.get(request, receive)).rejects.toThrow(refusal('ABORTED'))
+  })
+})
+
 describe('a connection', () => {
   test('that nobody takes is reported', async () => {
     // Nothing listens there: the port is reserved.

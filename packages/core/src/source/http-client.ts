@@ -183,10 +183,12 @@ export class HttpClient {
   }
 }
 
-/** A function of the caller may not heed the signal. */
+/** For work of a function that the caller gave, which may ignore the signal. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(new Error('aborted'))
+  // It may have been aborted between two chunks, and then there is no further event.
+  if (signal.aborted) abort()
   signal.addEventListener('abort', abort)
   try {
     return await Promise.race([work, promise])
