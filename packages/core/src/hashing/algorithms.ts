@@ -65,7 +65,7 @@ function blake3(): typeof Blake3 {
     throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module is not installed.', {
       expected: 'the optional dependency @napi-rs/blake-hash',
       found: messageOf(cause).split('\n')[0] ?? '',
-      hint: 'Install it beside @modelseal/core, or beside the bundle of a program that was bundled, for this platform.',
+      hint: 'Install it for this platform, beside @modelseal/core or, if the program is bundled, beside the bundle.',
       cause,
     })
   }

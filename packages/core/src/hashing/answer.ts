@@ -5,8 +5,8 @@ import { extrasOf, type HashJob } from './hash-file.ts'
 import type { HashBatchResult } from './worker.ts'
 
 /**
- * What a thread answered, where it is an answer to these jobs. Threads of a pool that the program brought may say anything,
- * and what is taken for digests is compared with a signature, or signed.
+ * Checks that a thread answered these jobs. Threads of a pool that the program brought may answer anything, and what is taken for
+ * digests is compared with a signature, or signed.
  */
 export function answerOf(answer: unknown, jobs: readonly HashJob[], hashType: HashType): HashBatchResult {
   const [error, taken, digests] = ownFields(answer, 'error', 'taken', 'digests')
@@ -16,8 +16,8 @@ export function answerOf(answer: unknown, jobs: readonly HashJob[], hashType: Ha
     ...job.ranges.map(() => ALGORITHMS[hashType].hexLength),
     ...(extrasOf(job).whole ?? []).map((type) => ALGORITHMS[type].hexLength),
   ])
-  if (!Array.isArray(digests) || digests.length !== lengths.length) throw noAnswer('with another number of digests')
-  if (!lengths.every((length, index) => isHex(digests[index], length))) throw noAnswer('with digests of another form')
+  if (!Array.isArray(digests) || digests.length !== lengths.length) throw noAnswer('with the wrong number of digests')
+  if (!lengths.every((length, index) => isHex(digests[index], length))) throw noAnswer('with malformed digests')
   return { digests: digests as string[] }
 }
 

@@ -24,7 +24,7 @@ export class NoThreads extends Error {
       code: 'MODELSEAL_NO_THREADS',
       message:
         `Cannot start hashing threads: ${reasonOf(this.cause)}. Models are hashed on the calling thread instead, in short turns, ` +
-        'which is as safe and takes longer. Allow worker threads: see docs/bundlers.md.',
+        'which is just as safe, but slower. To allow worker threads, see docs/bundlers.md.',
     }
   }
 }
@@ -45,7 +45,7 @@ export function warnOnce({ code, message }: HashingWarning): void {
   process.emitWarning(message, { type: 'ModelSealWarning', code })
 }
 
-/** What somebody threw, on one line: its code, where its text does not have it. */
+/** The text of what was thrown, on one line, with its code unless the text contains it. */
 export function reasonOf(cause: unknown): string {
   const code = codeOf(cause)
   const [line = ''] = messageOf(cause).split('\n')

@@ -2,8 +2,8 @@ import type { Load } from './open-judged.ts'
 import type { VerifiedModel } from './verified-model.ts'
 
 /**
- * Has every verified load of a process judged by a second policy, and the runtime take what both have let pass. The guard
- * judges with its own copy of this package: a load only hands over what is to be loaded.
+ * Makes a second policy judge every verified load of a process, so that the runtime gets only what both policies accept. The guard
+ * judges with its own copy of this package; a load only tells it what to load.
  */
 export interface Guard {
   /** As `openVerifiedModel`, for options that were read and a path that is absolute. */
@@ -12,10 +12,7 @@ export interface Guard {
   readonly adapters: Readonly<Record<string, (load: never) => Promise<unknown>>>
 }
 
-/**
- * Changes with what a guard and its callers tell each other, so that copies of this package in other versions do not
- * misunderstand one another.
- */
+/** The number changes with this interface, so that different versions of this package do not misunderstand each other. */
 const INSTALLED = Symbol.for('modelseal.guard.1')
 
 /** Shared by the ESM and the CommonJS build, and by all copies of this package in a thread. */

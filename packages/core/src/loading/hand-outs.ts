@@ -8,7 +8,7 @@ import type { IsolationLevel } from './isolation.ts'
 import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
-/** Is told what of a model is handed out. */
+/** Is notified of everything that is handed out from a model. */
 export interface HandOuts {
   read(file: HandedOut): void
   /** A directory from which a runtime may load, and the names that were placed in it. */
@@ -17,7 +17,7 @@ export interface HandOuts {
   over(): void
 }
 
-/** A buffer that was handed out, and what it held then. */
+/** A buffer that was handed out, and its content at that time. */
 export interface HandedOut {
   name: string
   bytes: Uint8Array
@@ -26,7 +26,7 @@ export interface HandedOut {
   verdict: Verdict
 }
 
-/** What a buffer holds, by digests of its parts. */
+/** The content of a buffer, as digests of its parts. */
 export interface ContentDigests {
   hashType: HashType
   /** Bytes of each part; Infinity for one digest over all. */
@@ -34,13 +34,13 @@ export interface ContentDigests {
   digests: readonly string[]
 }
 
-/** True where the bytes are those that were handed out. Long ones are hashed in turns. */
+/** True if the bytes are the ones that were handed out. Long buffers are hashed in turns. */
 export async function holds(bytes: Uint8Array, { hashType, partBytes, digests }: ContentDigests): Promise<boolean> {
   const found = await digestsOf(bytes, hashType, partBytes)
   return found.length === digests.length && found.every((digest, index) => digest === digests[index])
 }
 
-/** Hands out the files of a model, and tells of it. */
+/** Hands out the files of a model, and notifies of each. */
 export class WatchedFiles implements ServedFiles {
   readonly #files: ServedFiles
   readonly #manifest: Manifest | undefined
@@ -106,7 +106,7 @@ export class WatchedFiles implements ServedFiles {
     this.#handOuts.read({ name, bytes, content: await this.#contentOf(name, bytes), verdict: this.#verdict })
   }
 
-  /** What was signed, where all of the file was handed out; else what is computed of it. */
+  /** The signed digests if the whole file was handed out; otherwise digests that are computed here. */
   async #contentOf(name: string, bytes: Uint8Array): Promise<ContentDigests> {
     if (this.#manifest && bytes.length === this.#files.size(name)) {
       const { hashType, shardSize = Infinity } = this.#manifest.serialization
@@ -116,7 +116,7 @@ export class WatchedFiles implements ServedFiles {
   }
 }
 
-/** Of bytes that are hashed at a time: some milliseconds. */
+/** Number of bytes that are hashed at a time, which takes a few milliseconds. */
 const TURN_BYTES = 8 * 1024 * 1024
 
 async function digestsOf(bytes: Uint8Array, hashType: HashType, partBytes: number): Promise<string[]> {

@@ -40,7 +40,7 @@ export async function urlOfFile({ source, options: { urlFor } }: HttpModel, name
   const usable = url?.protocol === 'https:' || (url?.protocol === 'http:' && own.protocol === 'http:')
   if (url && usable && url.username === '' && url.password === '') return url
   // What was given is not shown: it may hold a secret.
-  throw new ModelSealError('INVALID_ARGUMENT', `The option "http.urlFor" gives no address for ${shown(name)}.`, {
+  throw new ModelSealError('INVALID_ARGUMENT', `The option "http.urlFor" returned no usable URL for ${shown(name)}.`, {
     file: name,
     expected: `an absolute ${own.protocol === 'https:' ? 'https URL' : 'http or https URL'} without credentials`,
     found: url && !usable ? shown(url.protocol) : kindOf(given),

@@ -21,7 +21,7 @@ import { checking, emptyVerdict, timed } from './verdict-steps.ts'
 
 /** By whose policy a load is judged. */
 export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
-  /** Who has the load judged, where that is not the program itself: a name for messages and verdicts. */
+  /** Name, for messages and verdicts, of whoever has the load judged; undefined for the program itself. */
   by?: string | undefined
 }
 
@@ -33,26 +33,26 @@ export interface Accepted {
   revocations: Revocations
 }
 
-/** A policy that goes by a signature. */
+/** The judgement of a policy that accepts a signature. */
 export type AcceptedJudging = Judging & { accepted: Accepted }
 
-/** What one policy makes of a load. A load may have several, and then all must let it pass. */
+/** The judgement of one policy about a load. If a load has several, all of them must accept it. */
 export class Judging {
   readonly by: string | undefined
   readonly verdict: Verdict
-  /** What the model has to equal; undefined where this policy has it loaded unverified. */
+  /** The signature that the model must match; undefined if this policy loads it unverified. */
   accepted: Accepted | undefined
   readonly #options: OpenOptions
   readonly #search: BundleSearch
   readonly #reading: { policy: Policy | undefined } = { policy: undefined }
-  /** As the verdict says it, which is an object for everybody: what it lacks, `Object.prototype` may have. */
+  /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
   #formats: readonly ModelFormat[]
   #unverified: 'skipped' | 'tolerated' | undefined
 
   /** @param other of the same load, which reads the bundles first */
   constructor(path: string, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
-    // Where a model on this machine is from, only the program says: its own policy believes it.
+    // Only the program says where a local model came from, and only its own policy believes that.
     const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
     this.by = by
     this.#options = options
@@ -82,7 +82,7 @@ export class Judging {
     }
   }
 
-  /** Whether this policy has the model loaded unverified although it refuses it; then it does so from now on. */
+  /** Whether this policy tolerates its own refusal. From then on, it loads the model unverified. */
   tolerates(error: unknown): error is ModelSealError {
     const audit = this.#mode === 'audit' || this.#options.audit === true
     if (!audit || this.#unverified === 'tolerated' || !(error instanceof ModelSealError) || holdsInAudit(error))
@@ -98,7 +98,7 @@ export class Judging {
     return this.#reading.policy?.revocations
   }
 
-  /** Of a policy that could not be read, none. */
+  /** Empty if the policy could not be read. */
   async revocations(): Promise<Revocations> {
     if (this.#reading.policy) return this.#reading.policy.revocations
     // Imported where it is needed, since it brings a library along.
@@ -106,7 +106,7 @@ export class Judging {
     return new Revocations()
   }
 
-  /** For a model that is loaded unverified: its bundles, where there are any that can be looked at. */
+  /** The bundles of a model that is loaded unverified, as far as they can be read. */
   async findIfAny(): Promise<FoundModel | FoundHttpModel | undefined> {
     const orTooLarge = !concernsClaims(await this.revocations())
     return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })

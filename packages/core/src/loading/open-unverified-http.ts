@@ -30,7 +30,7 @@ function notFromElsewhere(url: string, option: string): ModelSealError {
   return new ModelSealError(
     'INVALID_ARGUMENT',
     `The option "${option}" cannot be used for ${shown(url.replace(/[?#].*$/s, ''))}, which would be loaded unverified.`,
-    { hint: 'Leave the option out, or have the model verified: only then its digests say what its files are.' },
+    { hint: 'Leave the option out, or have the model verified, so that signed digests decide what its files are.' },
   )
 }
 

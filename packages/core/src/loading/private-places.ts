@@ -16,7 +16,7 @@ interface MadePlace {
   left?: boolean
 }
 
-/** Private directories, made when they are first needed: one, and another one where that has no room for more. */
+/** Private directories that are made when they are needed: a first one, and another one whenever the last one is full. */
 export class PrivatePlaces {
   readonly #placed: Placed
   readonly #hint: string
@@ -26,24 +26,24 @@ export class PrivatePlaces {
   readonly #unusable: { place: TemporaryPlace; why: ModelSealError | string }[] = []
   #exhausted = false
 
-  /** @param hint what helps where no place will do: a sentence */
+  /** @param hint a sentence that says what to do if no place is suitable */
   constructor(placed: Placed, hint: string) {
     this.#placed = placed
     this.#hint = hint
     this.#untried = temporaryPlaces(placed)
   }
 
-  /** True where something lies in one of them. */
+  /** True if one of them contains a file. */
   get used(): boolean {
     return this.#full.length > 0
   }
 
-  /** True once no place was left that would do. */
+  /** True once no suitable place was left. */
   get exhausted(): boolean {
     return this.#exhausted
   }
 
-  /** Which places were not used, why, and which were used instead: sentences. */
+  /** Sentences that say which places were not used, why, and which were used instead. */
   get notes(): string[] {
     const used = this.#full.map(({ directory }) => shown(directory)).join(' and ')
     const notes = this.#unusable.map(({ place, why }) => {
@@ -54,10 +54,10 @@ export class PrivatePlaces {
   }
 
   /**
-   * The directory that is used at present; without one, a new one in the first place that will do.
+   * The directory in current use. If there is none, a new one is made in the first suitable place.
    *
-   * @param bytes that are to be put into it; a place that says that it has no room for them is tried last
-   * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE` where none will do
+   * @param bytes size of the files to be put into it; a place that reports less free space is tried last
+   * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE` if no place is suitable
    */
   present(bytes = 0): Promise<PrivatePlace> {
     this.#present ??= this.#make(bytes).catch((error: unknown) => {
@@ -68,8 +68,8 @@ export class PrivatePlaces {
   }
 
   /**
-   * Has {@link present} go on to another place, where a failure says that nothing more can be written to this one. What
-   * lies there stays.
+   * Makes {@link present} continue in another place, if a failure says that nothing more can be written to this one. The files
+   * there remain.
    *
    * @returns false for a failure of another kind
    */
@@ -77,7 +77,7 @@ export class PrivatePlaces {
     if (!(failure instanceof ModelSealError) || failure.code !== 'COPY_FAILED') return false
     const made = this.#made.get(present)
     if (!made || made.left) return true
-    // Of several files that found no room, the first has gone on.
+    // Several files may fail at once; the first one has left the place.
     made.left = true
     this.#unusable.push({ place: made.place, why: failure })
     this.#present = undefined
@@ -102,11 +102,11 @@ export class PrivatePlaces {
     for (let place = this.#untried.shift(); place; place = this.#untried.shift()) {
       const path = await place.path()
       if (path === undefined) continue
-      // What others have left there may be what takes the room.
+      // Directories that killed processes left there may take the space.
       if (roomIn(path) < bytes) await removeAbandoned(path)
       const room = roomIn(path)
       if (room < bytes) {
-        // What it says is a guess: zeros and clones take no room.
+        // The reported space is a guess, because zeros and clones take none.
         crowded ??= { place, path }
         this.#unusable.push({ place, why: `${shown(path)} has room for ${room} bytes, and ${bytes} are needed.` })
       } else {
@@ -133,12 +133,13 @@ export class PrivatePlaces {
     }
   }
 
-  /** Why the preferred place failed, which the user can choose. */
+  /** Says why the preferred place failed, since the user can choose that one. */
   #refusal(): ModelSealError {
     const [first, ...others] = this.#unusable
     const error = this.#unusable.map(({ why }) => why).find((why) => typeof why !== 'string')
     const names = [...new Set(others.map(({ place }) => place.name))].filter((name) => name !== first?.place.name)
-    const hint = names.length === 0 ? this.#hint : `${this.#hint} No other place will do: ${names.join(', ')}.`
+    const hint =
+      names.length === 0 ? this.#hint : `${this.#hint} None of the other places is suitable: ${names.join(', ')}.`
     return error ? withHint(error, hint) : new ModelSealError('COPY_FAILED', NO_PLACE, { hint })
   }
 }

@@ -3,7 +3,7 @@ import type { Judging } from './judging.ts'
 import { revokerOf } from './revoked-files.ts'
 import { refused } from './verdict-steps.ts'
 
-/** What a loader may meet when it takes files: by every policy that goes by the signature. */
+/** Refusals that a loader may meet when it takes files. They come from all policies that accepted a signature. */
 const OF_FILES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'FILE_MISMATCH',
   'FILE_MISSING',
@@ -11,7 +11,7 @@ const OF_FILES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ISOLATION_REFUSED',
 ])
 
-/** Keeps account of which policy it is that refuses a load. */
+/** Keeps track of which policy refuses a load. */
 export class Responsibility {
   readonly #judgings: readonly [Judging, ...Judging[]]
   readonly #responsible = new WeakMap<object, readonly Judging[]>()
@@ -20,7 +20,7 @@ export class Responsibility {
     this.#judgings = judgings
   }
 
-  /** Takes a step that these policies ask for. */
+  /** Takes a step on behalf of these policies. */
   async of<T>(judgings: readonly Judging[], step: () => Promise<T>): Promise<T> {
     try {
       return await step()
@@ -38,12 +38,12 @@ export class Responsibility {
     }
   }
 
-  /** The policies by which an error refuses the load; the first where it is about none of them. */
+  /** The policies on whose behalf an error refuses the load; the first one if it concerns none of them. */
   for(error: unknown): readonly Judging[] {
     return this.#known(error) ?? [this.#judgings[0]]
   }
 
-  /** The refusal as it leaves the load: with its verdict, and where there are several policies, with the name of its own. */
+  /** The refusal as it leaves the load: with its verdict and, if there are several policies, the names of those that refuse. */
   refused(cause: unknown): ModelSealError {
     const known = this.#known(cause)
     const [first, ...others] = known ?? [this.#judgings[0]]
@@ -71,7 +71,7 @@ export class Responsibility {
   }
 }
 
-/** A rule that does not ask for something does not refuse a model that lacks it. */
+/** A rule does not refuse a model for lacking something that the rule does not require. */
 function limitedTo(judgings: readonly Judging[], error: object): readonly Judging[] {
   if (!(error instanceof ModelSealError)) return judgings
   const asking = judgings.filter(({ accepted }) => {

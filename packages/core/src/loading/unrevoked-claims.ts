@@ -7,8 +7,8 @@ import { refuseRevokedClaims } from './open-unverified.ts'
 import type { Responsibility } from './responsibility.ts'
 
 /**
- * The bundles of a model that policies have loaded unverified, and the revocations of these policies, after a look at what
- * the bundles claim.
+ * The bundles of a model that is loaded unverified, and the revocations of the policies that allow it, after the claims of the
+ * bundles were looked up in these revocations.
  *
  * @throws {@link ModelSealError} as {@link refuseRevokedClaims}, and what finding bundles throws
  */

@@ -5,8 +5,8 @@ import type { Requirements, Rule } from './rule.ts'
 import { ISOLATION_LEVELS } from './terms.ts'
 
 /**
- * One rule that asks of the files of a model what several rules ask together. What they ask of signatures, each has been
- * asked by itself.
+ * Combines what several rules require of the files of a model into one rule. What they require of signatures has been checked for
+ * each of them.
  *
  * @param rules at least one
  */
@@ -17,7 +17,7 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   const isolation = commonIsolation(requirements)
   const receipts = commonReceipts(requirements)
   const unsigned = commonUnsigned(requirements)
-  // Field by field: what is not named here is not allowed by one rule for the other.
+  // Field by field, so that nothing that only one of the rules allows is allowed.
   const require: Requirements = {
     transparencyLog: false,
     timestamp: false,
@@ -29,13 +29,13 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   return { ...first, name: rules.map(({ name }) => name).join(' and '), require: withoutPrototype(require) }
 }
 
-/** One that does not hash everything, and one that takes no unsigned file, together ask for both. */
+/** A rule that does not hash everything, and one that allows no unsigned files, together require `all`. */
 function commonFiles(requirements: readonly Requirements[]): Requirements['files'] {
   const [first = 'all', ...others] = requirements.map(({ files }) => files)
   return others.every((files) => files === first) ? first : 'all'
 }
 
-/** What all of them let lie in the model unsigned. */
+/** Covers the names that all of the rules allow to be unsigned. */
 function commonUnsigned(requirements: readonly Requirements[]): Requirements['unsigned'] {
   if (requirements.some(({ files, unsigned }) => files !== 'ignore-unsigned' && !unsigned)) return undefined
   return (name) =>

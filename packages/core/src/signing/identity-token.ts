@@ -60,16 +60,16 @@ function claimsOf(token: string): Claims {
   throw unusable('its claims are not JSON')
 }
 
-/** What a text is instead of a JSON Web Signature in its compact form (RFC 7515 section 3.1). No part of it is told. */
+/** Says why a text is not a JSON Web Signature in compact form (RFC 7515 section 3.1), without repeating any part of it. */
 function formFault(token: unknown): string | undefined {
   if (typeof token !== 'string') return 'it is not text'
   if (token.trim() === '') return 'it is empty'
   if (token.length > MAX_TOKEN_LENGTH) return 'it is longer than any token'
-  if (/^bearer\s/i.test(token)) return 'it begins with "Bearer", which is no part of a token'
-  if (/\s/.test(token)) return 'it has white space or line breaks in it'
+  if (/^bearer\s/i.test(token)) return 'it begins with "Bearer", which is not part of a token'
+  if (/\s/.test(token)) return 'it contains white space or line breaks'
   if (!/^[A-Za-z0-9._-]+$/.test(token)) return 'it is not a signed JSON Web Token'
   const { length } = token.split('.')
-  if (length === 5) return 'it is encrypted (five parts), and has to be signed only (three parts)'
+  if (length === 5) return 'it is encrypted (five parts); a token that is only signed has three'
   return length === 3 ? undefined : 'it is not a signed JSON Web Token, which has three parts'
 }
 

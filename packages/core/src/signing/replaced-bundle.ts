@@ -12,8 +12,8 @@ import { inTurns } from '../source/turns.ts'
 /** The only copy of another model's signature must not be lost to a path that two models share. */
 
 /**
- * Refuses to replace the bundle of another model: one with another subject name, and with no file in common. As far as names
- * tell that, before anything is hashed.
+ * Refuses to replace the bundle of another model, that is, one with another subject name and no file in common. This is called
+ * before anything is hashed, so it goes by names alone.
  *
  * @param path of the bundle to be written
  * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
@@ -50,7 +50,7 @@ function sharesFile(there: Manifest, manifest: Manifest): boolean {
   return manifest.resources.some(({ digest }) => digests.has(digest))
 }
 
-/** What the bundle at a path says that it is over; undefined where a signature replaces none. */
+/** The manifest that the bundle at a path claims; undefined if there is no bundle to replace. */
 async function bundleAt(path: string): Promise<Manifest | undefined> {
   const there = await lstat(path).catch(() => undefined)
   // A link is replaced, and what it leads to stays. An empty file is what mktemp makes.
@@ -69,7 +69,7 @@ async function bundleAt(path: string): Promise<Manifest | undefined> {
 }
 
 const HINT =
-  'Give another path for this signature (--signature). To replace the file, say so: --force on the command line, { overwrite: "always" } in a program.'
+  'Give another path for this signature (--signature). To replace the file, use --force on the command line, or { overwrite: "always" } in a program.'
 
 function ofAnotherModel(path: string, found: string, expected: string): ModelSealError {
   return new ModelSealError(

@@ -5,29 +5,29 @@ import { checkPrivate } from './ownership.ts'
 import { realPlace } from './real-path.ts'
 import { isAbandoned } from './sign-of-life.ts'
 
-/** As `mkdtemp` names private directories; with a dash behind it while it is being removed. */
+/** A name that `mkdtemp` gave to a private directory, with a dash at the end while the directory is being removed. */
 const NAME = /^modelseal-[A-Za-z0-9]{6}-?$/
 
-/** Entries of a directory for temporary files that are looked at: it may have any number. */
+/** Most entries that are looked at: a directory for temporary files may have any number. */
 const MAX_ENTRIES = 20_000
-/** Private directories that are asked for a sign of life, one after the other. */
+/** Most private directories that are asked for a sign of life, one after another. */
 const MAX_ASKED = 256
-/** A process that lives long, and whose threads are ended, looks again after this time: 10 minutes. */
+/** A process that runs for long, and whose threads may have ended, looks again after this time: 10 minutes. */
 const INTERVAL_MS = 10 * 60 * 1000
 
 const looks = new Map<string, { at: number; done: Promise<void> }>()
 
 /**
- * Removes the private directories in a place that processes left which were killed; now and then only. Never one that is in
- * use, that somebody else owns or could have exchanged, or that has never shown a sign of life; and nothing on
- * a file system that other machines share, since their sockets seem dead from here. A failure is nobody's loss.
+ * Removes the private directories that killed processes left in a place, at most once in {@link INTERVAL_MS}. A directory stays if it is
+ * in use, if somebody else owns it or could have exchanged it, or if it never showed a sign of life. Nothing is removed on a
+ * file system that other machines share, because their sockets seem dead from here. Failures are ignored.
  */
 export function removeAbandoned(place: string): Promise<void> {
   const now = performance.now()
   const last = looks.get(place)
   if (last && now - last.at < INTERVAL_MS) return last.done
   const done = lookIn(place).catch(() => {
-    // A directory that cannot be listed can still be used.
+    // A place that cannot be listed can still be used.
   })
   looks.set(place, { at: now, done })
   return done
@@ -48,7 +48,7 @@ async function privateDirectories(place: string): Promise<string[]> {
     if (++seen > MAX_ENTRIES || found.length >= MAX_ASKED) break
     if (!entry.isDirectory() || !NAME.test(entry.name)) continue
     const path = join(place, entry.name)
-    // What is checked here stays what it is: nobody else can move or replace it. And directories of others, of which there may
+    // Nobody else can move or replace the directory after this check. And directories of others, of which there may
     // be any number, do not count.
     if (isPrivate(path)) found.push(path)
   }

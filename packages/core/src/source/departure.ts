@@ -1,30 +1,30 @@
 import { renameSync, rmSync } from 'node:fs'
 
-/** Ended by these, a process gets no `exit` event. */
+/** Signals that end a process without an `exit` event. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
 const remaining = new Set<string>()
 
-/** Has a directory go with the process: when it exits, and when a signal ends it. */
+/** Makes sure that a directory is removed when the process exits, or is ended by a signal. */
 export function removeWithProcess(directory: string): void {
   if (remaining.size === 0) listen()
   remaining.add(directory)
 }
 
-/** Takes {@link removeWithProcess} back. */
+/** Undoes {@link removeWithProcess}. */
 export function keepBeyondProcess(directory: string): void {
   if (remaining.delete(directory) && remaining.size === 0) stopListening()
 }
 
-/** Marks the listeners of every copy of this module, as those of the ESM and of the CommonJS build. */
+/** Marks the listeners of every copy of this module, such as those of the ESM and the CommonJS build. */
 const OURS = Symbol.for('modelseal.departure')
 
 type Listener = ((signal: NodeJS.Signals) => void) & { [OURS]?: true }
 
 /**
- * Listening is no reason to live on: where no listener but ours is there, the signal ends the process as it would have
- * without us. Otherwise the program decides, and must not notice us: some programs count the listeners to see
- * whether anybody else deals with a signal. So ours comes first, and is gone while the others are called.
+ * If ours is the only listener, the signal must end the process as it would have without a listener. Otherwise the program
+ * decides, and must not notice ours: some programs count the listeners to find out whether anyone else handles a
+ * signal. So ours is called first, and is removed while the others are called.
  */
 const onSignal: Listener = (signal) => {
   process.off(signal, onSignal)
@@ -36,7 +36,7 @@ const onSignal: Listener = (signal) => {
 }
 onSignal[OURS] = true
 
-/** One that is called once and before us would be gone by then, as though nobody but us listened. */
+/** A listener for one call that is called before ours is removed by then, as if only ours were listening. So ours comes first. */
 function onNewListener(name: string | symbol, listener: Listener): void {
   const signal = SIGNALS.find((signal) => signal === name)
   if (signal && !listener[OURS]) process.nextTick(comeFirst, signal)
@@ -50,7 +50,7 @@ function comeFirst(signal: NodeJS.Signals): void {
 
 function listen(): void {
   process.on('exit', removeRemaining)
-  // Linux spares the first process of a container what it does not handle; and threads get no signals.
+  // In process 1 of a container, Linux ignores signals without a listener, and one would change that.
   if (process.pid === 1) return
   for (const signal of SIGNALS) process.prependListener(signal, onSignal)
   process.on('newListener', onNewListener)
@@ -63,8 +63,8 @@ function stopListening(): void {
 }
 
 /**
- * How many listeners for a signal are of the package `signal-exit`, on which many command line tools build: where there are
- * only these, they end the process without an `exit` event.
+ * The number of listeners for a signal that belong to the package `signal-exit`, which many command line tools use. If there are
+ * no others, they end the process without an `exit` event.
  */
 function countedExits(): number {
   const { __signal_exit_emitter__: old } = process as { __signal_exit_emitter__?: Emitter }

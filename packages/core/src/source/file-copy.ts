@@ -5,8 +5,8 @@ import { errno } from './read-small-file.ts'
 import { isZero } from './zeros.ts'
 
 /**
- * A file that is written as its bytes arrive, in a private directory. Zeros are left out, as holes: compressed, they cost
- * whoever sends them next to nothing.
+ * A file that is written as its bytes arrive, in a private directory. Zeros are left out as holes, because a
+ * server can send them compressed at almost no cost.
  */
 export class FileCopy {
   readonly #path: string
@@ -51,7 +51,7 @@ export class FileCopy {
 
   close(): Promise<void> {
     return writing(this.#name, async () => {
-      // Where the last bytes are zeros, nothing else says how long the file is.
+      // If the last bytes are zeros, the file would otherwise be too short.
       if (this.#written < this.#length) await this.#handle.truncate(this.#length)
       await this.#handle.close()
     })

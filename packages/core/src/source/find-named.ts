@@ -9,12 +9,12 @@ import { changed, special, type FoundDirectory, type FoundFile } from './source-
 
 /** Names looked up between two turns of the event loop. */
 const NAMES_PER_TURN = 1_000
-/** For as many names in one directory, listing it is faster than looking each one up. */
+/** From this many names in one directory on, listing it is faster than looking up each name. */
 const LISTED_FROM = 64
 
 /**
- * Finds the files of a model that have these names, in no particular order. What has another name is not looked at,
- * whatever it is, and not every name need be there.
+ * Finds the files of a model that have these names, in no particular order. Anything with another name is not looked at,
+ * and names may be missing.
  *
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `FILE_CHANGED`, `ABORTED`
  */
@@ -121,7 +121,7 @@ function enteredAt(path: string, prefix: string, parent: Entered, { dev, ino }: 
   return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, dev, ino } }
 }
 
-/** What a directory says are regular files; where it says nothing, each is looked up. */
+/** The names that a directory lists as regular files; undefined if it cannot be listed, so that each name is looked up. */
 function plainFilesIn(directory: string): ReadonlySet<string> | undefined {
   try {
     const entries = readdirSync(directory, { withFileTypes: true })
@@ -132,7 +132,7 @@ function plainFilesIn(directory: string): ReadonlySet<string> | undefined {
   }
 }
 
-/** @returns undefined where nothing is, or can be */
+/** @returns undefined if nothing exists at the path, or can exist there */
 function stateIfAny(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true })

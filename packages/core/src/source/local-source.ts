@@ -63,7 +63,7 @@ export function modelNotFound(path: string, cause: unknown): ModelSealError {
   return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
 }
 
-/** A path in the working directory that nothing of is there, and that has the form of such an id: of an owner and a name. */
+/** The path, relative to the working directory, if it has the form of such an id (owner and name) and not even the owner's directory exists. */
 function hubId(absolute: string): string | undefined {
   const directory = workingDirectory()
   const id = directory && relative(directory, absolute).split(sep).join('/')

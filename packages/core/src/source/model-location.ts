@@ -5,8 +5,8 @@ import { ModelSealError, shown } from '../errors.ts'
 import { isHttpUrl } from './http-source.ts'
 
 /**
- * Where a model is, by whatever a caller says it: a path, a `file:` URL, or an `http:` or `https:` URL; URLs as text or as
- * objects. Relative paths are those of the present working directory.
+ * The place of a model, which a caller may give as a path, a `file:` URL, or an `http:` or `https:` URL; URLs as text or as objects.
+ * Relative paths are resolved against the current working directory.
  *
  * @returns an absolute path, or an `http:` or `https:` URL
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
@@ -26,7 +26,7 @@ function pathOfUrl(location: string): string {
   try {
     return fileURLToPath(url)
   } catch (cause) {
-    throw notAPlace(location, 'a URL that is no path', cause)
+    throw notAPlace(location, 'a URL that is not a path', cause)
   }
 }
 

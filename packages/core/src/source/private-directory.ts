@@ -22,13 +22,13 @@ export interface PrivateDirectory {
   readonly remove: () => Promise<void>
 }
 
-/** Begins the name of every private directory. */
+/** The beginning of every private directory's name. */
 export const PREFIX = 'modelseal-'
 
 /**
- * Makes a directory that only this user can enter (mode 0700). It goes when it is removed, and at the latest with the
- * process: when that exits, or is ended by a signal that can be handled. What a process leaves that was killed, the
- * next one removes that makes a directory in the same place.
+ * Makes a directory that only this user can enter (mode 0700). If it is not removed earlier, it is removed when the process
+ * exits, or is ended by a signal that can be handled. What a killed process leaves behind is removed by the next process
+ * that makes a directory in the same place.
  *
  * @param place in which it is made: a path. Default: the directory for temporary files
  * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE`
@@ -46,10 +46,10 @@ export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDir
   let life: SignOfLife | undefined
   try {
     life = await showLife(root)
-    // Apart from the sign of life: a runtime is to find nothing but signed files.
+    // Separate from the sign of life: a runtime must find nothing but signed files.
     const files = join(root, 'files')
     mkdirSync(files, { mode: 0o700 })
-    // Beside whatever follows; a process that does not wait for it would rarely see its end.
+    // Runs beside the load. remove() waits for it, because a short-lived process would rarely reach its end.
     const looking = removeAbandoned(dirname(root))
     const remove = async () => {
       await removePrivateDirectory(root, life)
@@ -89,7 +89,7 @@ async function removePrivateDirectory(root: string, life: SignOfLife | undefined
       cause,
     })
   }
-  // Last: while anything is left, nobody else may take it for abandoned.
+  // Last: as long as anything is left, no other process may take the directory for abandoned.
   life?.end()
   keepBeyondProcess(root)
 }

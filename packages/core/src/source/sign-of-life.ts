@@ -4,41 +4,40 @@ import { isOwn } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 
 /**
- * A Unix socket in a directory, which listens as long as the thread lives that opened it, and refuses connections
- * from then on, however the thread ended. Other than the id of a process, it tells so in every container
- * that shares the directory.
+ * A Unix socket in a directory. It listens as long as the thread that opened it lives, and refuses connections
+ * afterwards, however the thread ended. Unlike a process id, this works across all containers that share the directory.
  */
 export interface SignOfLife {
   end(): void
 }
 
-/** Name of the socket. There is none by this name before it listens. */
+/** Name of the socket, which it gets only when it listens. */
 const ALIVE = 'alive'
 const STARTING = 'starting'
 
 /** Longest path of a socket: 104 bytes with the NUL on macOS, 108 on Linux. */
 const MAX_PATH_BYTES = 103
 
-/** How long to wait for the answer of a socket; one that gives none is alive. */
+/** How long to wait for a socket to answer, in milliseconds. One that does not answer counts as alive. */
 const ANSWER_MS = 1000
 
 /**
- * Shows that this thread uses a directory that is its own.
+ * Shows that this thread uses a directory of its own.
  *
- * @returns undefined where that is not possible: then nobody takes the directory for abandoned
+ * @returns undefined if that is not possible; such a directory is never taken for abandoned
  */
 export async function showLife(directory: string): Promise<SignOfLife | undefined> {
-  // A named pipe of Windows lies in no directory.
+  // On Windows, a named pipe is in no directory.
   if (process.platform === 'win32') return undefined
   const place = socketPlace(directory)
   if (!place) return undefined
   try {
     const { createServer } = await import('node:net')
-    // Whoever connects has learnt all there is to learn.
+    // The connection itself is the answer.
     const server = createServer((socket) => socket.destroy()).unref()
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      // Exclusive: in a worker of node:cluster, the primary process would listen instead.
+      // Otherwise, in a worker of node:cluster, the primary process would listen instead.
       server.listen({ path: join(place.path, STARTING), exclusive: true }, resolve)
     })
     server.on('error', () => {})
@@ -60,7 +59,7 @@ export async function showLife(directory: string): Promise<SignOfLife | undefine
 }
 
 /**
- * True where the thread that showed its life in a directory has ended. Any doubt means that it is alive.
+ * True if the thread that showed its life in a directory has ended. In case of doubt, it is alive.
  *
  * @param directory that only this user can enter
  */
@@ -86,12 +85,12 @@ async function refusesConnections(path: string): Promise<boolean> {
     }
     socket.setTimeout(ANSWER_MS, () => answer(false))
     socket.once('connect', () => answer(false))
-    // unix(7): the socket is there, and nobody listens.
+    // unix(7): the socket exists, but nobody is listening.
     socket.on('error', (error) => answer(errno(error) === 'ECONNREFUSED'))
   })
 }
 
-/** Where the sockets of a directory are reached by a path that is short enough; undefined where by none. */
+/** A path to the directory that is short enough for its sockets; undefined if there is none. */
 function socketPlace(directory: string): { path: string; close(): void } | undefined {
   if (Buffer.byteLength(join(directory, STARTING)) <= MAX_PATH_BYTES) return { path: directory, close: () => {} }
   if (process.platform !== 'linux') return undefined

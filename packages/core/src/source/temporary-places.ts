@@ -5,28 +5,28 @@ import { variable } from '../environment.ts'
 import { makeCacheFolder } from './cache-directory.ts'
 import { foreignFileSystem } from './file-system.ts'
 
-/** What is put into a private directory: links take hardly any room, copies as much as the model. */
+/** The content of a private directory: links take hardly any space, copies as much as the model. */
 export type Placed = 'links' | 'copies'
 
 /** A directory in which private directories may be made. */
 export interface TemporaryPlace {
-  /** As messages name it. */
+  /** For messages. */
   readonly name: string
-  /** @returns its path; undefined where it is of no use here */
+  /** @returns its path; undefined if it cannot be used on this machine */
   path(): Promise<string | undefined>
 }
 
 /**
- * Where private directories may be made, the preferred places first: the directory for temporary files, and where that will
- * not do, others that are made for one user or shared by all. Each still has to prove private.
+ * The places in which private directories may be made, in order of preference: the directory for temporary files, and if that is
+ * not suitable, others that belong to one user or are shared by all. Each directory is still checked to be private.
  */
 export function temporaryPlaces(placed: Placed): TemporaryPlace[] {
   const { runtime, cache, memory, kept } = OTHERS
-  // What is copied into memory is missing elsewhere, so that comes last, or not at all.
+  // Copies in a file system in memory take memory from the model, so such places come last, or are left out.
   return [TEMPORARY, ...(placed === 'links' ? [runtime, cache, memory, kept] : [cache, kept, runtime])]
 }
 
-/** Bytes that a place has room for; Infinity where it does not say. */
+/** Free space of a place in bytes; Infinity if it is unknown. */
 export function roomIn(path: string): number {
   try {
     const { bavail, bsize, blocks } = statfsSync(path)
@@ -36,11 +36,11 @@ export function roomIn(path: string): number {
   }
 }
 
-/** As the user or the system wants it: its file system does not matter. */
+/** Chosen by the user or the system, so it may be on any file system. */
 const TEMPORARY: TemporaryPlace = { name: 'TMPDIR', path: () => Promise.resolve(tmpdir()) }
 
 const OTHERS = {
-  // XDG Base Directory Specification: of this user alone, and gone with the session.
+  // XDG Base Directory Specification: it belongs to this user alone, and is removed with the session.
   runtime: ifLocal('XDG_RUNTIME_DIR', () => {
     const path = variable('XDG_RUNTIME_DIR')
     return path !== undefined && isAbsolute(path) ? path : undefined
@@ -50,7 +50,7 @@ const OTHERS = {
   kept: ifLocal('/var/tmp', () => (process.platform === 'win32' ? undefined : '/var/tmp')),
 }
 
-/** Nobody asked for these: they count only where no other machine can have a hand in them. */
+/** These were not asked for, so they are used only if no other machine can change them. */
 function ifLocal(name: string, find: () => string | undefined | Promise<string | undefined>): TemporaryPlace {
   return {
     name,
