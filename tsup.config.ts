@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
@@ -51,7 +51,11 @@ const threadCode: Plugin = {
 const hashingWorker: Plugin = {
   name: 'hashing worker',
   setup(build) {
-    build.onEnd(async () => writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/worker.ts')))
+    build.onEnd(async () => {
+      // tsup writes its own files, and makes the folder, only after this.
+      await mkdir('dist', { recursive: true })
+      await writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/worker.ts'))
+    })
   },
 }
 
