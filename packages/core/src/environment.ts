@@ -26,6 +26,12 @@ const VARIABLES = {
 
 export type Variable = keyof typeof VARIABLES
 
+/** The only values of some variables. */
+const CHOICES = {
+  MODELSEAL_MODE: ['enforce', 'audit'],
+  MODELSEAL_ISOLATION: ['memory', 'copy', 'in-place', 'auto'],
+} as const satisfies Partial<Record<Variable, readonly string[]>>
+
 /** The environment of a thread: an object without a prototype, which never changes. */
 export interface Environment {
   /** True if it was fixed when the process started. Variables of threads and child processes then have no effect. */
@@ -57,6 +63,22 @@ export function environment(): Environment {
  */
 export function variable(name: Variable): string | undefined {
   return environment().variables[name]
+}
+
+/**
+ * As {@link variable}, for a variable that can have only certain values.
+ *
+ * @throws {@link ModelSealError} as there; `INVALID_ARGUMENT` for any other value
+ */
+export function choiceIn<N extends keyof typeof CHOICES>(name: N): (typeof CHOICES)[N][number] | undefined {
+  const given = variable(name)
+  const choices: readonly (typeof CHOICES)[N][number][] = CHOICES[name]
+  const choice = choices.find((choice) => choice === given)
+  if (given === undefined || choice !== undefined) return choice
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value of the environment variable ${name}.`, {
+    expected: choices.join(' or '),
+    found: shown(given),
+  })
 }
 
 /**

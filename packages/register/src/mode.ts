@@ -1,10 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { Verdict } from '@modelseal/core'
-import { variable } from '@modelseal/core/environment'
-import { ModelSealError, shown } from '@modelseal/core/errors'
-
-/** The environment variable that has every model loaded, and would-be refusals reported. */
-const VARIABLE = 'MODELSEAL_MODE'
+import { choiceIn } from '@modelseal/core/environment'
+import { shown, type ModelSealError } from '@modelseal/core/errors'
 
 /** `VERDICT_CHANNEL` of the core, which is not imported before the first model is loaded. */
 const VERDICT_CHANNEL = 'modelseal:verdict'
@@ -12,21 +9,13 @@ const VERDICT_CHANNEL = 'modelseal:verdict'
 /** Whom verdicts and messages name. */
 export const BY = '@modelseal/register'
 
-export type Mode = 'enforce' | 'audit'
-
 /**
  * As the environment was when it was fixed: what a program does to its own loosens nothing.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
-export function mode(): Mode {
-  const given = variable(VARIABLE) ?? 'enforce'
-  if (given === 'enforce') return 'enforce'
-  if (given === 'audit') return 'audit'
-  throw new ModelSealError('INVALID_ARGUMENT', `The environment variable ${VARIABLE} has no value that it can have.`, {
-    expected: 'enforce or audit',
-    found: shown(given),
-  })
+export function mode(): 'enforce' | 'audit' {
+  return choiceIn('MODELSEAL_MODE') ?? 'enforce'
 }
 
 /** Writes one line for each model that is loaded only because this is an audit. */

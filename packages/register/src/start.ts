@@ -1,6 +1,6 @@
 import Module, { createRequire } from 'node:module'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { fixEnvironment } from '@modelseal/core/environment'
+import { choiceIn, fixEnvironment } from '@modelseal/core/environment'
 import { policyAtStart } from '@modelseal/core/find-policy'
 import { guardAddons } from './addons.ts'
 import { guardChildren, handedEnvironment } from './children.ts'
@@ -16,7 +16,7 @@ const STARTED = Symbol.for('modelseal.register')
 /**
  * Puts the guards in place, once a thread.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a `MODELSEAL_MODE` that there is not, a relative
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a wrong `MODELSEAL_MODE` or `MODELSEAL_ISOLATION`, a relative
  * `MODELSEAL_POLICY` in a working directory that was deleted, and a Node.js that cannot be hooked; `RUNTIME_UNGUARDED` where a runtime was loaded before
  */
 export function start(): void {
@@ -28,6 +28,8 @@ export function start(): void {
     })
   }
   fixEnvironment(handedEnvironment(), policyAtStart)
+  // Otherwise refused only when the first model is loaded.
+  choiceIn('MODELSEAL_ISOLATION')
   refuseLoadedRuntimes()
   guardEngines()
   if (mode() === 'audit') reportTolerated()

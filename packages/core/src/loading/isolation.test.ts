@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Rule } from '../policy/rule.ts'
+import { ISOLATION_LEVELS } from '../policy/terms.ts'
 import { refusal } from '../testing/scratch.ts'
 import { openOptions } from './open-options.ts'
 import { AllowedIsolation, AUTO_MEMORY_BYTES, type Isolation } from './isolation.ts'
@@ -53,6 +54,11 @@ describe('MODELSEAL_ISOLATION', () => {
     expect(openOptions({ isolation: 'copy' }).isolation).toBe('copy')
     vi.stubEnv('MODELSEAL_ISOLATION', '')
     expect(openOptions({}).isolation).toBeUndefined()
+  })
+
+  test.each([...ISOLATION_LEVELS, 'auto'])('can be %s', (isolation) => {
+    vi.stubEnv('MODELSEAL_ISOLATION', isolation)
+    expect(openOptions({}).isolation).toBe(isolation)
   })
 
   test('allows nothing that the rule excludes', () => {

@@ -1,6 +1,5 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
-import { variable } from '../environment.ts'
-import { ModelSealError, shown } from '../errors.ts'
+import { choiceIn } from '../environment.ts'
 import { isUrl } from '../any-realm.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
@@ -128,17 +127,9 @@ export function loadOptions<O extends OpenOptions>(given: O | undefined, further
 
 /** For programs that give no options, as those that `@modelseal/register` guards. */
 function withEnvironment<O extends OpenOptions>(options: Readonly<O>): Readonly<O> {
-  const isolation = options.isolation === undefined ? variable('MODELSEAL_ISOLATION') : undefined
-  if (isolation === undefined) return options
-  const known = ISOLATIONS.find((level) => level === isolation)
-  if (known) return Object.freeze(withoutPrototype({ ...options, isolation: known }))
-  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value of the environment variable MODELSEAL_ISOLATION.', {
-    expected: ISOLATIONS.join(' or '),
-    found: shown(isolation),
-  })
+  const isolation = options.isolation === undefined ? choiceIn('MODELSEAL_ISOLATION') : undefined
+  return isolation === undefined ? options : Object.freeze(withoutPrototype({ ...options, isolation }))
 }
-
-const ISOLATIONS: readonly Isolation[] = [...ISOLATION_LEVELS, 'auto']
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a limit that is none */
 export function checkChoices({ maxBytes, maxBundleBytes }: OpenOptions): void {
