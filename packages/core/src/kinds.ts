@@ -3,8 +3,8 @@ import { absolutePath } from './environment.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
- * Makes the value of one option independent of the caller: an absolute path, a copy of a list. Refuses what is of another kind than
- * the option takes.
+ * Makes the value of one option independent of the caller, such as an absolute path or a copy of a list. Refuses a value of a kind
+ * that the option does not take.
  *
  * @param option its name, for the refusal
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
@@ -42,14 +42,14 @@ export const milliseconds: Copy = (value, option) => {
   throw invalidOption(option, `a whole number of milliseconds from 1 to ${LONGEST_TIMEOUT_MS}`, value)
 }
 
-/** Null, as some libraries have it, is no signal. */
+/** Null, which some libraries pass, means no signal. */
 export const signal: Copy = (value, option) => {
   if (value === null) return undefined
   if (isAbortSignal(value)) return isOfNode(value) ? value : following(value)
   throw invalidOption(option, 'an AbortSignal', value)
 }
 
-/** `fetch` and `AbortSignal.any()` take no other. */
+/** `fetch` and `AbortSignal.any()` accept no others. */
 function isOfNode(signal: AbortSignal): boolean {
   try {
     return Reflect.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get?.call(signal) !== undefined
@@ -58,22 +58,28 @@ function isOfNode(signal: AbortSignal): boolean {
   }
 }
 
+/** One for each signal, which may outlive any number of loads and keeps its listeners. */
+const followers = new WeakMap<AbortSignal, AbortSignal>()
+
 function following(other: AbortSignal): AbortSignal {
+  const known = followers.get(other)
+  if (known) return known
   const controller = new AbortController()
   const abort = () => controller.abort(other.reason)
   if (other.aborted) abort()
   else other.addEventListener('abort', abort, { once: true })
+  followers.set(other, controller.signal)
   return controller.signal
 }
 
-/** Null is none. */
+/** Null means no function. */
 export const callback: Copy = (value, option) => {
   if (value === null) return undefined
   if (typeof value === 'function') return value
   throw invalidOption(option, 'a function', value)
 }
 
-/** A path as it was given, which may name something in messages; a `file:` URL, as text or as a URL, becomes the path that it stands for. */
+/** A path as it was given, because messages may name it. A `file:` URL, as text or as a URL, becomes a path. */
 export const givenPath: Copy = (value, option) => {
   if (typeof value === 'string' && value !== '' && !/^file:\/\//i.test(value)) return value
   if (typeof value === 'string' || isUrl(value)) return pathFrom(value, option)
@@ -107,7 +113,7 @@ export const dateCopy: Copy = (value, option) => {
 /** More than any model has files, and less than takes a second to copy. */
 const LONGEST_LIST = 1_000_000
 
-/** An independent list, whose items are copied likewise. */
+/** An independent list, whose items are copied in turn. */
 export const listOf =
   (copy: Copy): Copy =>
   (value, option) => {
@@ -116,7 +122,7 @@ export const listOf =
     return Object.freeze([...value].map((item, index) => copy(item, `${option}[${index}]`)))
   }
 
-/** Something that others made, and that is told by what it has. */
+/** An object of another origin, recognized by its properties. */
 export const having =
   (what: string, fits: (value: object) => boolean): Copy =>
   (value, option) => {
@@ -165,7 +171,7 @@ export function invalidArgument(argument: string, expected: string, found: unkno
   })
 }
 
-/** Texts and numbers are shown, of everything else its kind. */
+/** Shows texts and numbers; of everything else, only its kind. */
 export function shownValue(value: unknown): string {
   if (typeof value === 'string' && value !== '') return shown(value)
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
