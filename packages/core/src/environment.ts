@@ -233,19 +233,22 @@ export function workingDirectoryMissing(what: string): ModelSealError {
  * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
  */
 export function absolutePath(path: unknown): string {
-  const plain = isUrl(path) || (typeof path === 'string' && /^file:\/\//i.test(path)) ? pathOfUrl(path) : path
+  const isFileUrl = isUrl(path) || (typeof path === 'string' && /^file:\/\//i.test(path))
+  const plain = isFileUrl ? pathOfUrl(path) : path
   if (typeof plain === 'string' && plain !== '' && !plain.includes('\0')) {
     if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
     return withoutDots(plain, resolve(plain))
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
     expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
-    found: typeof path === 'string' && path !== '' ? shown(path) : kindOf(path),
+    found:
+      typeof path === 'string' && path !== '' ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : path) : kindOf(path),
+    hint: isFileUrl ? 'In a "file:" URL, write "?" as %3F and "#" as %23, as pathToFileURL() does.' : undefined,
   })
 }
 
 /**
- * Behind a symbolic link, `..` is the directory above its target to the kernel, and the one that the link lies in to `resolve()`.
+ * After a symbolic link, `..` means the directory above the link's target to the kernel, but the directory that contains the link to `resolve()`.
  *
  * @throws {@link ModelSealError} `PATH_AMBIGUOUS` where the two readings lead to different files
  */
@@ -273,7 +276,7 @@ function inodeAt(path: string): string | undefined {
   }
 }
 
-/** Undefined for a URL that stands for no path on this machine. */
+/** Undefined for a URL that is not a path on this machine. */
 function pathOfUrl(given: string | URL): string | undefined {
   try {
     const url = new URL(typeof given === 'string' ? given : given.href)

@@ -1,7 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { isUrl } from '../any-realm.ts'
 import { absolutePath } from '../environment.ts'
-import { ModelSealError, shown } from '../errors.ts'
 import { isHttpUrl } from './http-source.ts'
 
 /**
@@ -13,28 +11,5 @@ import { isHttpUrl } from './http-source.ts'
  */
 export function modelLocation(given: unknown): string {
   const location: unknown = isUrl(given) ? given.href : given
-  if (isHttpUrl(location)) return location
-  if (typeof location !== 'string') return absolutePath(location)
-  if (/^file:\/\//i.test(location)) return absolutePath(pathOfUrl(location))
-  if (isUrl(given)) throw notAPlace(location, 'a URL of another kind')
-  return absolutePath(location)
-}
-
-function pathOfUrl(location: string): string {
-  const url = URL.parse(location)
-  if (!url || url.search !== '' || url.hash !== '') throw notAPlace(location, 'a URL with a query or fragment')
-  try {
-    return fileURLToPath(url)
-  } catch (cause) {
-    throw notAPlace(location, 'a URL that is not a path', cause)
-  }
-}
-
-function notAPlace(location: string, what: string, cause?: unknown): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `Cannot find the model ${shown(location.replace(/[?#].*$/s, ''))}.`, {
-    expected: 'a path, or a "file:", "http:" or "https:" URL',
-    found: what,
-    hint: 'In a "file:" URL, write "?" as %3F and "#" as %23, as pathToFileURL() does.',
-    cause,
-  })
+  return isHttpUrl(location) ? location : absolutePath(given)
 }
