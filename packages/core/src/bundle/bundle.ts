@@ -1,7 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isArray, isUint8Array, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { checkObject } from '../kinds.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { base64Steps, decodeBase64 } from './base64.ts'
 import { cutPayload, longString } from './cut-payload.ts'
@@ -37,22 +35,6 @@ export interface UnverifiedBundle {
   path?: string | undefined
   /** The parsed JSON of a keyless bundle, whose verifier needs all of it. */
   json?: unknown
-}
-
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what `readBundle` did not give */
-export function checkBundle(bundle: unknown): asserts bundle is UnverifiedBundle {
-  checkObject(bundle, 'the bundle', 'what readBundle() gave', (given) => {
-    const material = propertyOf(given, 'material')
-    const envelope = propertyOf(given, 'envelope')
-    if (typeof material !== 'object' || typeof envelope !== 'object' || !material || !envelope) return false
-    const bytes = [propertyOf(envelope, 'payload'), propertyOf(envelope, 'signature')]
-    const texts = [propertyOf(material, 'method'), propertyOf(envelope, 'payloadType'), propertyOf(given, 'digest')]
-    return (
-      bytes.every(isUint8Array) &&
-      texts.every((one) => typeof one === 'string') &&
-      isArray(propertyOf(given, 'timestamps'))
-    )
-  })
 }
 
 /** What is written. */

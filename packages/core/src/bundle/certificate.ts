@@ -1,9 +1,8 @@
 import { createHash, X509Certificate, type KeyObject } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
-import { isUint8Array, messageOf } from '../any-realm.ts'
+import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
-import { invalidOption, listOf, type Copy } from '../kinds.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
 import { distinguishedName } from './distinguished-name.ts'
@@ -20,15 +19,6 @@ export interface Certificate {
 
 /** DER, or a certificate that `node:crypto` has parsed. */
 export type CertificateInput = Uint8Array | X509Certificate
-
-/** An independent copy. */
-export const certificateCopy: Copy = (value, option) => {
-  if (value instanceof X509Certificate) return value
-  if (isUint8Array(value)) return Buffer.from(value)
-  throw invalidOption(option, 'DER as a Uint8Array, or an X509Certificate', value)
-}
-
-export const certificatesCopy: Copy = listOf(certificateCopy)
 
 /** A real certificate has 1 to 4 KiB; those with long lists of names, 20. */
 const MAX_CERTIFICATE_BYTES = 64 * 1024

@@ -1,28 +1,15 @@
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fstatSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs'
+import { closeSync, constants, copyFileSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import type { Contents, Placement } from '../manifest/contents.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
-import { changed, identityOf, type SourceFile } from '../source/source-file.ts'
-import { othersMayWrite } from '../source/ownership.ts'
+import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { errno } from '../source/read-small-file.ts'
 import { isPlain } from '../source/real-path.ts'
 import { settled } from '../source/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
+import { checkInPlace, close, linkAny, linkHard, linkInPlace, notInPlace, withOpen } from './link-in-place.ts'
 import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
 
 /** Files that a runtime can open by path. */
@@ -279,82 +266,6 @@ function pathIn(directory: string, { name }: SourceFile): string {
   }
 }
 
-type Link = (file: SourceFile, fd: number, path: string) => SourceFile
-
-/** @returns the file with a descriptor where one has to stay open */
-function linkInPlace(file: SourceFile, path: string, link: Link): SourceFile {
-  const fd = openListed(file)
-  let linked: SourceFile | undefined
-  try {
-    checkInPlace(file, fd)
-    linked = link(file, fd, path)
-    return linked
-  } finally {
-    if (linked?.fd === undefined) closeSync(fd)
-  }
-}
-
-function checkInPlace(file: SourceFile, fd: number): void {
-  // What the descriptor is of, wherever its path leads by now; elsewhere than on Linux owners and modes have to do.
-  const foreign = process.platform === 'linux' ? foreignFileSystem(`/proc/self/fd/${fd}`) : undefined
-  const fault = othersMayWrite(checkUnchanged(file, fd)) ?? foreign
-  if (fault !== undefined) throw notInPlace(file, fault)
-}
-
-function withOpen(file: SourceFile, use: (file: SourceFile, fd: number) => void): void {
-  const fd = openListed(file)
-  try {
-    use(file, fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** By the descriptor, which changes nothing about the file; else by a hard link, which does. */
-function linkAny(file: SourceFile, fd: number, path: string): SourceFile {
-  const { name, path: original, identity } = file
-  return linkDescriptor(file, fd, path) ? { name, path: original, identity, fd } : linkHard(file, fd, path)
-}
-
-/** @returns false where there is no /proc that shows this process its descriptors */
-function linkDescriptor({ identity }: SourceFile, fd: number, path: string): boolean {
-  if (process.platform !== 'linux') return false
-  try {
-    // Not "self": for a process that the runtime starts, that would be another file, or none.
-    const target = `/proc/${readlinkSync('/proc/self')}/fd/${fd}`
-    const { dev, ino } = statSync(target, { bigint: true })
-    if (dev !== identity.dev || ino !== identity.ino) return false
-    symlinkSync(target, path)
-    return true
-  } catch {
-    return false
-  }
-}
-
-function linkHard(file: SourceFile, fd: number, path: string): SourceFile {
-  try {
-    linkSync(file.path, path)
-  } catch (cause) {
-    throw notInPlace(file, `a file that cannot be linked from ${shown(dirname(path))} (${errno(cause)})`)
-  }
-  try {
-    // The link is another state of the file: what it was before, but for the time of its last change.
-    const before = file.identity
-    const now = identityOf(fstatSync(fd, { bigint: true }))
-    const { dev, ino } = lstatSync(path, { bigint: true })
-    if (dev !== before.dev || ino !== before.ino) throw changed(file, 'another one was put in its place')
-    if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) throw changed(file, 'it was written to')
-    return { name: file.name, path, identity: now }
-  } catch (error) {
-    rmSync(path, { force: true })
-    throw error
-  }
-}
-
-function close(files: readonly SourceFile[]): void {
-  for (const { fd } of files) if (fd !== undefined) closeSync(fd)
-}
-
 /**
  * A copy that shares its blocks with the original until one of them is written to.
  *
@@ -373,15 +284,4 @@ function cloned(file: SourceFile, path: string): SourceFile | undefined {
   } finally {
     closeSync(fd)
   }
-}
-
-const CHANGE_OWNER = 'Change its owner or mode, or load it under the isolation "copy".'
-
-function notInPlace(file: SourceFile, found: string, hint = CHANGE_OWNER): ModelSealError {
-  return new ModelSealError('ISOLATION_REFUSED', `The file ${shown(file.name)} cannot be loaded where it lies.`, {
-    file: file.name,
-    expected: 'a file of root or of this user on a local file system, that nobody else can write to',
-    found,
-    hint,
-  })
 }

@@ -1,7 +1,7 @@
 import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
-import { checkBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkBundle } from '../bundle/check-bundle.ts'
 import {
-  certificatesCopy,
   checkSigningUsage,
   fingerprintOf,
   holderKey,
@@ -13,6 +13,7 @@ import {
   type Certificate,
   type CertificateInput,
 } from '../bundle/certificate.ts'
+import { certificatesCopy } from '../bundle/certificate-copy.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError } from '../errors.ts'
 import { validateWithin } from './chain.ts'

@@ -1,9 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type * as pkijs from 'pkijs'
 import {
-  certificateCopy,
   certificateName,
-  certificatesCopy,
   extensionOf,
   fingerprintOf,
   parseCertificate,
@@ -12,6 +10,7 @@ import {
   type CertificateInput,
   type ReadCertificate,
 } from '../bundle/certificate.ts'
+import { certificateCopy, certificatesCopy } from '../bundle/certificate-copy.ts'
 import { ModelSealError } from '../errors.ts'
 import { bytesCopy, choice, dateCopy, listOf, required, signal } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { checkBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
+import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { checkBundle } from '../bundle/check-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
 import { statementSignatureSteps } from './statement-signature.ts'

@@ -2,13 +2,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import {
-  certificatesCopy,
-  extendedKeyUsages,
-  parseCertificate,
-  type Certificate,
-  type CertificateInput,
-} from '../bundle/certificate.ts'
+import { extendedKeyUsages, parseCertificate, type Certificate, type CertificateInput } from '../bundle/certificate.ts'
+import { certificatesCopy } from '../bundle/certificate-copy.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import {
   IMPRINT_HASHES,
