@@ -65,7 +65,13 @@ const VALUES: [string, () => unknown][] = [
   ['a URL that is none', () => 'file://%'],
   ['an HTTP URL', () => 'http://127.0.0.1:9/'],
   ['a function', () => () => {}],
-  ['a class', () => class Own {}],
+  [
+    'a class',
+    () =>
+      class Own {
+        field = 1
+      },
+  ],
   ['an object', () => ({})],
   ['an object without a prototype', () => Object.create(null) as object],
   ['an object with an odd key', () => ({ [Symbol('x')]: 1, constructor: 1, __proto__: null })],
@@ -93,7 +99,7 @@ const VALUES: [string, () => unknown][] = [
   ['a date', () => new Date()],
   ['a date that is none', () => new Date(NaN)],
   ['a regular expression', () => /x/],
-  ['a URL', () => new URL('file:///nowhere')],
+  ['a URL', () => new URL('file:///nowhere/at/all')],
   ['a URL of HTTP', () => new URL('https://models.example/')],
   ['a promise', () => Promise.resolve('x')],
   ['a thenable', () => ({ then: (resolve: (value: unknown) => void) => resolve('x') })],
@@ -108,7 +114,7 @@ const VALUES: [string, () => unknown][] = [
   ['bytes of another realm', () => foreign('new Uint8Array(2)')],
   ['a date of another realm', () => foreign('new Date()')],
   ['an error of another realm', () => foreign('new Error("x")')],
-  ['a URL of another realm', () => foreign('new (class Own extends URL {})("file:///nowhere")')],
+  ['a URL of another realm', () => foreign('new (class Own extends URL {})("file:///nowhere/at/all")')],
 ]
 
 beforeAll(async () => {
@@ -148,14 +154,13 @@ beforeAll(async () => {
   const unreached = 'http://127.0.0.1:9/m/'
   calls = {
     openVerifiedModel: {
-      call: core.openVerifiedModel as never,
+      call: core.openVerifiedModel,
       args: [directory, open, undefined],
       options: { 1: OPEN },
       callbacks: [2],
     },
     'openVerifiedModel: http': {
-      call: ((_: unknown, http: unknown) =>
-        core.openVerifiedModel(unreached, { ...open, http: http as never })) as never,
+      call: (_: unknown, http: unknown) => core.openVerifiedModel(unreached, { ...open, http: http as never }),
       args: [undefined, http],
       options: { 1: Object.keys(http) },
     },
@@ -177,8 +182,7 @@ beforeAll(async () => {
       },
     },
     'verifyModel: verifier': {
-      call: ((_: unknown, given: unknown) =>
-        core.verifyModel(directory, { signature, verifier: given as never })) as never,
+      call: (_: unknown, given: unknown) => core.verifyModel(directory, { signature, verifier: given as never }),
       args: [undefined, verifier],
       options: {
         1: 'publicKey certificateChain systemRoots crls timestampAuthorities identity issuer extensions trustRoot'.split(
@@ -279,11 +283,11 @@ beforeAll(async () => {
     modelLocation: { call: core.modelLocation, args: ['a'] },
     dropReceipts: { call: core.dropReceipts, args: [directory] },
     configureHashing: { call: core.configureHashing, args: [{}], options: { 0: ['maxThreads', 'callingThread'] } },
-    'VerifiedModel.read': { call: model.read.bind(model) as never, args: ['config.json'] },
-    'VerifiedModel.stream': { call: model.stream.bind(model) as never, args: ['config.json'] },
-    'VerifiedModel.path': { call: model.path.bind(model) as never, args: ['config.json'] },
+    'VerifiedModel.read': { call: model.read.bind(model), args: ['config.json'] },
+    'VerifiedModel.stream': { call: model.stream.bind(model), args: ['config.json'] },
+    'VerifiedModel.path': { call: model.path.bind(model), args: ['config.json'] },
     'VerifiedModel.place': {
-      call: model.place.bind(model) as never,
+      call: model.place.bind(model),
       args: [['config.json'], {}],
       options: { 1: ['isolation'] },
     },
@@ -294,7 +298,7 @@ beforeAll(async () => {
     },
     'onnxruntime verified': { call: onnx.verified, args: [ort, open] },
     'onnxruntime createSession': {
-      call: onnx.verified(runtime as never, open).createSession as never,
+      call: onnx.verified(runtime as never, open).createSession,
       args: [onnxFile, {}],
     },
     'onnxruntime createVerified': {
@@ -310,23 +314,22 @@ beforeAll(async () => {
       options: { 2: [...OPEN, 'load'] },
     },
     'tfjs loadGraphModel': {
-      call: tfjs.verified(tf, open).loadGraphModel as never,
+      call: tfjs.verified(tf, open).loadGraphModel,
       args: [join(directory, 'config.json'), {}],
       options: { 1: ['onProgress', 'requestInit', 'fetchFunc'] },
     },
     'transformers verified': { call: hub.verified, args: [transformers, open] },
     'transformers pipeline': {
-      call: hub.verified(transformers, open).pipeline as never,
+      call: hub.verified(transformers, open).pipeline,
       args: ['feature-extraction', directory, {}],
       options: { 2: 'config device dtype subfolder progress_callback session_options revision'.split(' ') },
     },
     'transformers from_pretrained': {
-      call: ((...args: never[]) =>
-        hub.verified(transformers, open).AutoConfig.from_pretrained(...(args as [never]))) as never,
+      call: (...args: never[]) => hub.verified(transformers, open).AutoConfig.from_pretrained(...(args as [never])),
       args: [directory, {}],
     },
     'transformers verdictOf': { call: hub.verdictOf, args: [{}] },
-  } as unknown as Record<string, Call>
+  }
 })
 afterAll(async () => {
   process.chdir(start)
