@@ -64,7 +64,7 @@ export const ERROR_CODES = {
   TIMESTAMP_UNTRUSTED: 'a timestamp of the bundle is not by a trusted timestamp authority',
   TSA_UNREACHABLE: 'the timestamp authority could not be reached, or did not answer in time',
   TSA_REFUSED: 'the timestamp authority refused to make a timestamp',
-  TSA_RESPONSE: 'the timestamp authority answered with something else than was asked for',
+  TSA_RESPONSE: 'the timestamp authority answered with something other than was asked for',
 
   // Keys on tokens
   PKCS11_UNAVAILABLE: 'the optional package that speaks PKCS#11 is not installed, or was not built',
@@ -124,7 +124,7 @@ export const ERROR_CODES = {
   // The model behind HTTP
   HTTP_UNREACHABLE: 'the server of a model could not be reached, or broke off',
   HTTP_TIMEOUT: 'the server of a model was silent for too long, or took too long in all',
-  HTTP_RESPONSE: 'the server of a model answered with something else than the whole file',
+  HTTP_RESPONSE: 'the server of a model answered with something other than the whole file',
   HTTP_REDIRECT: 'the server of a model redirects to where a load does not follow',
 
   // The policy

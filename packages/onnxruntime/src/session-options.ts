@@ -89,7 +89,7 @@ export function sessionOptionsFor(
 
 /**
  * onnxruntime_session_options_config_keys.h: entries that name files and folders to read, or make
- * the runtime take the bytes for something else than the ONNX model that was checked.
+ * the runtime take the bytes for something other than the ONNX model that was checked.
  */
 const READS_FILES = /file|path|folder|format|context|library|partitioning|model_bytes|memory_mapped/i
 

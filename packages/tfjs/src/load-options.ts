@@ -1,7 +1,7 @@
 import { isAbortSignal, isArray, kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown, type HttpOptions, type OpenOptions } from '@modelseal/core'
 
-/** Options of tf's loaders with which something else than the verified bytes would be loaded. */
+/** Options of tf's loaders with which something other than the verified bytes would be loaded. */
 const REDIRECTING = ['weightPathPrefix', 'fromTFHub']
 /** Of `requestInit`: without effect in Node, which keeps no cookies and no cache. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['credentials', 'mode', 'cache'])

@@ -101,7 +101,7 @@ test('a pool of the program that takes nobody who only reads ahead does not end 
   expect(refused).toBe(1)
 })
 
-test.each([0, -1, NaN])('a pool of %d threads is none', (maxThreads) => {
+test.each([0, -1, NaN])('a pool of %d threads is refused', (maxThreads) => {
   expect(() => configureHashing({ pool: { maxThreads, run: () => Promise.resolve() } })).toThrow(
     refusal('INVALID_ARGUMENT'),
   )

@@ -66,7 +66,7 @@ describe.each(['skill.oms.sig', 'vad.oms.sig'])('a bundle at DIR/%s', (place) =>
   })
 })
 
-test('what is no bundle passes for none by its name', async () => {
+test('a file does not become a bundle because of its name', async () => {
   await signed('a', 'skill.oms.sig')
   await site.write(`${name}/evil.oms.sig`, 'import os')
   expect(await judged(name)).toBe('refused FILE_UNSIGNED')
@@ -120,7 +120,7 @@ describe('a rule that says where bundles are', () => {
     expect(await judged(name, { bundle: 'a.sig' })).toBe('refused BUNDLE_NOT_FOUND')
   })
 
-  test('gives up where it would have too much looked at', async () => {
+  test('is refused if too much would have to be looked at', async () => {
     const files = Object.fromEntries(Array.from({ length: 1_100 }, (_, index) => [`d${index}/f`, '']))
     await site.model(name, files)
     expect(await judged(name, { bundle: '**/*.sig' })).toBe('refused MODEL_TOO_LARGE')

@@ -67,7 +67,7 @@ describe('MODELSEAL_ISOLATION', () => {
     expect(() => allowed(isolation, ['copy', 'in-place'])).toThrow(refusal('ISOLATION_REFUSED'))
   })
 
-  test('is refused where it is no isolation', () => {
+  test('is refused if it is not an isolation', () => {
     vi.stubEnv('MODELSEAL_ISOLATION', 'ram')
     expect(() => openOptions({})).toThrow(refusal('INVALID_ARGUMENT', { found: '"ram"' }))
     expect(openOptions({ isolation: 'copy' }).isolation).toBe('copy')

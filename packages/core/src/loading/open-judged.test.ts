@@ -156,7 +156,7 @@ describe('a load under two policies', () => {
     expect(hashed()).toEqual([])
   })
 
-  test('has its files verified where only one policy goes by a signature', async () => {
+  test('has its files verified if only one policy accepts a signature', async () => {
     const skips = { mode: 'skip' }
     await expect(load('tampered', { program: skips })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
     await expect(load('tampered', { register: skips })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })

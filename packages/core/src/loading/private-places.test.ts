@@ -180,7 +180,7 @@ describe('copies', () => {
     expect(isolationOf(model)).toContain('has room for 1000 bytes')
   })
 
-  test('go into the directory for temporary files all the same where nothing says that it has room', async () => {
+  test('still go into the directory for temporary files if no place reports enough free space', async () => {
     vi.mocked(roomIn).mockReturnValue(1000)
     await using model = await load({ isolation: 'copy' })
     expect(dirname(dirname(dirname(model.gathered as string)))).toBe(tmpdir())

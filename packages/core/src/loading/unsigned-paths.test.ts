@@ -131,7 +131,7 @@ test('says in the verdict that there may be unsigned files', async () => {
   expect(await reasons({})).not.toContain('unsigned')
 })
 
-test('two policies that judge one load let only that lie unsigned which both do', async () => {
+test('two policies that judge one load allow only the unsigned files that both allow', async () => {
   const judged = async (name: string, ...requires: object[]) => {
     const judges = await Promise.all(requires.map(async (each) => ({ policy: await site.policy(policy(each)) })))
     const [first, ...others] = judges

@@ -61,7 +61,7 @@ describe('an unsigned file that goes when it has been found, beside shards', () 
   })
 })
 
-describe('what may lie in a model unsigned', () => {
+describe('a file that may be unsigned', () => {
   const among = (...names: string[]) => ({ mayBeUnsigned: (name: string) => names.includes(name) })
 
   test('is not looked at, and anything else is', async () => {

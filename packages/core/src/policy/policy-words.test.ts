@@ -24,7 +24,7 @@ async function problems(text: string): Promise<string> {
   return findings.map(({ message }) => message).join('\n')
 }
 
-describe('a field that nobody knows: the one that was meant is named', () => {
+describe('an unknown field: the hint names the one that was meant', () => {
   it.each([
     ['at the top', `${HEAD.replace('version', 'verison')}${RULE}`, '"version"'],
     ['in another case', `${HEAD.replace('trustRoots', 'trust_roots')}${RULE}`, '"trustRoots"'],
@@ -62,7 +62,7 @@ describe('a field that nobody knows: the one that was meant is named', () => {
     expect(await problems(text)).toContain(words)
   })
 
-  it('is told by a load before what is missing for want of it', async () => {
+  it('is reported before the field that is missing because of it', async () => {
     const path = await site.policy(rule('    signer: [{ key: a }]\n'))
     await expect(loadPolicy(path)).rejects.toThrow(
       '"signer" is not a known field of "rules.0". Did you mean "signers"?',
@@ -70,7 +70,7 @@ describe('a field that nobody knows: the one that was meant is named', () => {
   })
 })
 
-describe('a value that cannot stand there: what to write instead is said', () => {
+describe('a wrong value: the hint says what to write instead', () => {
   it.each([
     [rule('    mode: enforced\n    signers: [{ key: a }]\n'), 'Did you mean "enforce"?'],
     [`${HEAD}${RULE.replace('path: "**"', 'format: ONNX')}`, 'Did you mean "onnx"?'],
@@ -105,7 +105,7 @@ describe('a value that cannot stand there: what to write instead is said', () =>
   })
 })
 
-describe('what is no YAML is told without the words of the parser:', () => {
+describe('invalid YAML is reported without the terms of the parser:', () => {
   const path = (glob: string) =>
     `${HEAD}rules:\n  - name: r\n    match:\n      path: ${glob}\n    signers: [{ key: a }]\n`
   it.each([

@@ -32,7 +32,7 @@ describe('the place of a signature', () => {
     expect(verified.files).toEqual({ checked: 1, signed: 1 })
   })
 
-  it('is never one where there is something else than a bundle', async () => {
+  it('is never one where there is something other than a bundle', async () => {
     const signer = await keySigner({ privateKey: keys.privateKey })
     for (const signature of [keys.privateKey, join(model, 'weights'), model]) {
       await expect(signModel(model, { signer, signature })).rejects.toMatchObject({

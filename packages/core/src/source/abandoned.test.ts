@@ -68,7 +68,7 @@ async function makeAnother(): Promise<void> {
   await remove()
 }
 
-describe.runIf(LINUX)('what a process has left that was killed', () => {
+describe.runIf(LINUX)('a directory that a killed process left', () => {
   test('is removed by the next one that makes a directory there', async () => {
     const temporary = temporaryDirectory()
     const root = await killed()
@@ -97,7 +97,7 @@ describe.runIf(LINUX)('what a process has left that was killed', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test('is removed without following what lies in it', async () => {
+  test('is removed without following links in it', async () => {
     const outside = scratch({ 'kept.bin': 'kept' })
     const temporary = temporaryDirectory()
     const root = await killed()

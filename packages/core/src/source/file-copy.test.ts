@@ -29,7 +29,7 @@ test.each([
   expect(content).toEqual(Buffer.concat(pieces))
 })
 
-test('zeros take no room on the disk', async () => {
+test('zeros take no space on the disk', async () => {
   const { content, bytesOnDisk } = await copied([DATA, ...Array.from({ length: 256 }, () => ZEROS)])
   expect(content.length).toBe(257 * PIECE)
   expect(bytesOnDisk).toBeLessThan(4 * PIECE)

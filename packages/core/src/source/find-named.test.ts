@@ -26,7 +26,7 @@ describe('finding files by their names', () => {
     )
   })
 
-  test.each([3, 200])('does not mind what has another name, beside %i files', async (count) => {
+  test.each([3, 200])('ignores anything with another name, beside %i files', async (count) => {
     const names = many(count, 'sub/')
     const directory = scratch(contents(names))
     symlinkSync('/etc/hostname', join(directory, 'sub', 'link'))

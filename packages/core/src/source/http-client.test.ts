@@ -57,7 +57,7 @@ describe('a file', () => {
 })
 
 describe('a function that fetches in place of the global one', () => {
-  test('keeps no load that is aborted between two chunks, even if it ignores the signal', async () => {
+  test('does not keep a load that is aborted between two chunks, even if it ignores the signal', async () => {
     const controller = new AbortController()
     const stalling = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('weights')) })
     const options = { fetch: () => Promise.resolve(new Response(stalling)) }

@@ -64,7 +64,7 @@ export function checkPrivate(directory: string): void {
   if (!HAS_OWNERS) return
   try {
     const stat = lstatSync(directory, { bigint: true })
-    if (!stat.isDirectory()) throw notPrivate(directory, 'something else than a directory')
+    if (!stat.isDirectory()) throw notPrivate(directory, 'something other than a directory')
     if (!isOwn(stat)) throw notPrivate(directory, `a directory of the user ${userText(stat.uid)}`)
     if ((stat.mode & 0o077n) !== 0n) throw notPrivate(directory, modeOf(stat))
     checkUnswappable(directory)
@@ -77,7 +77,7 @@ function checkUnswappable(directory: string): void {
   for (let path = directory; path !== dirname(path);) {
     path = dirname(path)
     const stat = lstatSync(path, { bigint: true })
-    if (!stat.isDirectory()) throw unsafe(directory, path, 'something else than a directory')
+    if (!stat.isDirectory()) throw unsafe(directory, path, 'something other than a directory')
     // In a sticky directory of root's or this user's, others cannot rename what is not theirs.
     const fault = ownerFault(stat) ?? ((stat.mode & STICKY) === 0n ? modeFault(stat) : undefined)
     if (fault !== undefined) throw unsafe(directory, path, fault)

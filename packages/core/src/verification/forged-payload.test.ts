@@ -32,7 +32,7 @@ test('a forged bundle of any size is refused, whatever its payload is made of', 
   }
 })
 
-describe('a caller can abort while the payload is verified of a bundle that was signed', () => {
+describe('a caller can abort while the payload is verified, of a bundle that was signed', () => {
   const payload = Buffer.alloc(40_000_000)
 
   /** The refusal where the caller aborts as soon as the payload is read. */

@@ -140,7 +140,7 @@ describe('a bundle from before v1.1.0, which carries the key itself,', () => {
     refuses(encoded(forged), 'KEY_MISMATCH')
   })
 
-  test('is refused when it brings something else than a key', () => {
+  test('is refused when it brings something other than a key', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'pem' })
     for (const text of ['junk', rsa.toString(), pem() + pem()])
       expect(() => verifyKeyBundle(parseBundle(withRawKey(text)), pair.publicKey, 'release')).toThrow(

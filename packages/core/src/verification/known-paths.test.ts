@@ -68,7 +68,7 @@ test('the signatures among the certificates of an authority are checked once', a
   expect(await signer(statedAuthority(unknown, root), theirs, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
 
-test('no more than a few authorities are remembered', async () => {
+test('only a few authorities are remembered', async () => {
   const { intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
   for (let other = 0; other < 16; other++) readAuthority(statedAuthority(await authority(`Root ${other}`)))

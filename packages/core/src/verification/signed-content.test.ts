@@ -63,7 +63,7 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
     expect(contentOf({ ...envelope, payload }, key).verifySignature(key.publicKey)).toBe(false)
   })
 
-  it('is proven to be signed only where the signature holds', () => {
+  it('is proven to be signed only if the signature is valid', () => {
     const proof = (other: Envelope) => atOnce(signedContentSteps(other, key.parsed)).signed
     expect(proof(envelope)?.payload).toBe(envelope.payload)
     expect(proof({ ...envelope, payload: Buffer.concat([envelope.payload, Buffer.from([0])]) })).toBeUndefined()
