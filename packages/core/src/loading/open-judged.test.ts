@@ -304,6 +304,34 @@ describe('revocations of either policy hold', () => {
   })
 })
 
+describe('an audit', () => {
+  const listed = { require: { unsigned: ['readme.txt'] } }
+
+  test.each<[string, string, RuleText, RuleText]>([
+    ['unsigned files that the program lists', 'extra', listed, {}],
+    ['another isolation', 'one', { require: { isolation: ['memory'] } }, { require: { isolation: ['copy'] } }],
+  ])('leaves to the program what it alone would refuse: %s', async (_, model, program, register) => {
+    await using opened = await load(model, { program, register, audit: true })
+    expect(opened.verdict.decision).toBe('accepted')
+    const code = model === 'extra' ? 'FILE_UNSIGNED' : 'ISOLATION_REFUSED'
+    expect(told()).toEqual([
+      [undefined, 'accepted', undefined],
+      [BY, 'tolerated', code],
+    ])
+  })
+
+  test('leaves what the program refuses refused', async () => {
+    for (const register of [{}, listed])
+      await expect(load('extra', { register, audit: true })).rejects.toMatchObject({ code: 'FILE_UNSIGNED' })
+    const program = { require: { isolation: ['memory'] } }
+    const options = { isolation: 'copy' } as const
+    await expect(load('one', { program, register: program, options, audit: true })).rejects.toMatchObject({
+      code: 'ISOLATION_REFUSED',
+    })
+    await expect(load('tampered', { program, audit: true })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
+  })
+})
+
 describe('two signatures, of which each policy accepts one,', () => {
   test.each(['both', 'sharded'])('are both found equal in one reading (%s)', async (name) => {
     await using model = await load(name, { register: UNTRUSTED })

@@ -1,3 +1,4 @@
+import { ModelSealError } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { HashOptions } from '../hashing/hash-files.ts'
 import type { Manifest } from '../manifest/manifest.ts'
@@ -88,9 +89,18 @@ async function open<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
     try {
       return first ? await readModel(load, [first, ...others]) : await openAnyway(load)
     } catch (error) {
-      if (!responsibility.for(error).every((judging) => judging.tolerates(error))) throw error
+      if (!isTolerated(error, responsibility.for(error))) throw error
     }
   }
+}
+
+/** Whether the load goes on without the policies that refuse it. */
+function isTolerated(error: unknown, responsible: readonly Judging[]): boolean {
+  // Two rules may leave no isolation between them. Then the one that is enforced decides.
+  const isBetweenThem = error instanceof ModelSealError && error.code === 'ISOLATION_REFUSED'
+  return isBetweenThem
+    ? responsible.filter((judging) => judging.tolerates(error)).length > 0
+    : responsible.every((judging) => judging.tolerates(error))
 }
 
 async function readModel<T>(

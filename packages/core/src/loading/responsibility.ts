@@ -1,4 +1,6 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { isWithin } from '../manifest/names.ts'
+import type { Rule } from '../policy/rule.ts'
 import type { Judging } from './judging.ts'
 import { revokerOf } from './revoked-files.ts'
 import { refused } from './verdict-steps.ts'
@@ -75,11 +77,17 @@ export class Responsibility {
 function limitedTo(judgings: readonly Judging[], error: object): readonly Judging[] {
   if (!(error instanceof ModelSealError)) return judgings
   const asking = judgings.filter(({ accepted }) => {
-    if (error.code === 'FILE_UNSIGNED') return accepted?.rule.require.files !== 'ignore-unsigned'
+    if (error.code === 'FILE_UNSIGNED') return accepted && minds(accepted.rule, error)
     if (error.code === 'ISOLATION_REFUSED') return accepted?.rule.require.isolation !== undefined
     return true
   })
   return asking.length > 0 ? asking : judgings
+}
+
+/** Whether a rule refuses any of these unsigned files. */
+function minds({ require: { files, unsigned } }: Rule, { problems = [] }: ModelSealError): boolean {
+  if (files === 'ignore-unsigned') return false
+  return problems.length === 0 || problems.some(({ file }) => !unsigned || !isWithin(file, unsigned))
 }
 
 function policyOf({ by, verdict }: Judging): string {
