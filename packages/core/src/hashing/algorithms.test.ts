@@ -26,14 +26,14 @@ describe.each(Object.keys(ALGORITHMS) as HashType[])('%s', (hashType) => {
 describe('the optional module of BLAKE3', () => {
   it('is a clear error where it is not installed, and the other hashes work', async () => {
     vi.resetModules()
-    vi.doMock('node:module', () => ({
-      createRequire: () => () => {
+    vi.doMock('../source/optional-package.ts', () => ({
+      optionalPackage: () => {
         throw new Error("Cannot find module '@napi-rs/blake-hash'")
       },
     }))
     const { ALGORITHMS: without } = await import('./algorithms.ts')
     expect(() => without.blake3.whole(text)).toThrow(expect.objectContaining({ code: 'HASH_UNAVAILABLE' }))
     expect(without.sha256.whole(text)).toBe(createHash('sha256').update(text).digest('hex'))
-    vi.doUnmock('node:module')
+    vi.doUnmock('../source/optional-package.ts')
   })
 })

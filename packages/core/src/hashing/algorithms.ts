@@ -2,6 +2,7 @@ import { createHash, hash as oneShot } from 'node:crypto'
 import type * as Blake3 from '@napi-rs/blake-hash'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
+import { denialHint } from '../source/access-denied.ts'
 import { optionalPackage } from '../source/optional-package.ts'
 
 /** The hash types of OMS (section 7). */
@@ -62,10 +63,12 @@ function blake3(): typeof Blake3 {
   try {
     return (loaded ??= optionalPackage('@napi-rs/blake-hash') as typeof Blake3)
   } catch (cause) {
-    throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module is not installed.', {
+    throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module cannot be loaded.', {
       expected: 'the optional dependency @napi-rs/blake-hash',
       found: messageOf(cause).split('\n')[0] ?? '',
-      hint: 'Install it for this platform, beside @modelseal/core or, if the program is bundled, beside the bundle.',
+      hint:
+        denialHint(cause) ??
+        'Install it for this platform, beside @modelseal/core or, if the program is bundled, beside the bundle.',
       cause,
     })
   }

@@ -1,5 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { copyHint } from '../source/copy-failure.ts'
 import { errno } from '../source/read-small-file.ts'
 import type { SourceFile } from '../source/source-file.ts'
 import { isZero } from '../source/zeros.ts'
@@ -9,6 +11,7 @@ import { isZero } from '../source/zeros.ts'
  * of any size does not fill the disk.
  */
 export class SparseCopy {
+  readonly #path: string
   readonly #file: SourceFile
   readonly #fd: number
   #end = 0
@@ -19,6 +22,7 @@ export class SparseCopy {
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
   constructor(path: string, file: SourceFile) {
+    this.#path = path
     this.#file = file
     this.#fd = this.#copying(() => openSync(path, 'wx', 0o600))
   }
@@ -54,7 +58,7 @@ export class SparseCopy {
       const { name } = this.#file
       throw new ModelSealError('COPY_FAILED', `Cannot write the private copy of ${shown(name)} (${errno(cause)}).`, {
         file: name,
-        hint: 'Free disk space in the directory for temporary files, or set TMPDIR to another one.',
+        hint: copyHint(cause, dirname(this.#path)),
         cause,
       })
     }

@@ -18,7 +18,7 @@ export class HttpPlacing {
   constructor(allowed: AllowedIsolation, fetch: (name: string, copy: FileCopy) => Promise<void>) {
     this.#allowed = allowed
     this.#fetch = fetch
-    this.#places = new PrivatePlaces('copies', allowed.placeHint)
+    this.#places = new PrivatePlaces('copies', (remedy) => allowed.placeHint(remedy))
   }
 
   get used(): 'copy'[] {

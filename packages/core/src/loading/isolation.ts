@@ -57,14 +57,18 @@ export class AllowedIsolation {
     return this.levels.includes('memory') && bytes <= process.availableMemory()
   }
 
-  /** What helps where there is no private place for files: a sentence. */
-  get placeHint(): string {
+  /**
+   * What helps where there is no private place for files: a sentence.
+   *
+   * @param remedy its beginning
+   */
+  placeHint(remedy = PLACE_HINT): string {
     const other = this.#ruleAllows('memory')
       ? this.asked === 'auto'
         ? ''
         : ', or use the isolation "auto" or "memory" if the runtime accepts buffers'
       : `, or allow "memory" in "require.isolation" of the rule ${shown(this.#rule.name)} if the runtime accepts buffers`
-    return `${PLACE_HINT}${other}.`
+    return `${remedy}${other}.`
   }
 
   /**

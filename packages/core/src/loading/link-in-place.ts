@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, linkSync, lstatSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { codeOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { foreignFileSystem } from '../source/file-system.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
@@ -69,7 +70,11 @@ export function linkHard(file: SourceFile, fd: number, path: string): SourceFile
   try {
     linkSync(file.path, path)
   } catch (cause) {
-    throw notInPlace(file, `a file that cannot be linked from ${shown(dirname(path))} (${errno(cause)})`)
+    throw notInPlace(
+      file,
+      `a file that cannot be linked from ${shown(dirname(path))} (${errno(cause)})`,
+      linkHint(cause),
+    )
   }
   try {
     // The link is another state of the file: what it was before, but for the time of its last change.
@@ -87,6 +92,15 @@ export function linkHard(file: SourceFile, fd: number, path: string): SourceFile
 
 export function close(files: readonly SourceFile[]): void {
   for (const { fd } of files) if (fd !== undefined) closeSync(fd)
+}
+
+/** Node.js makes symbolic links only if it may read and write everything, and hard links if it may write to the original. */
+function linkHint(cause: unknown): string | undefined {
+  if (codeOf(cause) === 'ERR_ACCESS_DENIED')
+    return 'Node.js runs with --permission: start it with --allow-fs-read=* and --allow-fs-write=* as well, or load the model under the isolation "copy".'
+  if (codeOf(cause) === 'EXDEV')
+    return 'Set TMPDIR to a directory on the file system of the model, or load it under the isolation "copy".'
+  return undefined
 }
 
 const CHANGE_OWNER = 'Change its owner or mode, or load it under the isolation "copy".'

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import type { Contents, Placement } from '../manifest/contents.ts'
+import { copyHint } from '../source/copy-failure.ts'
 import { checkUnchanged, openListed } from '../source/open-file.ts'
 import { identityOf, type SourceFile } from '../source/source-file.ts'
 import { errno } from '../source/read-small-file.ts'
@@ -60,8 +61,8 @@ export class Placing {
   constructor(contents: PlaceableFiles, allowed: AllowedPlacing) {
     this.#contents = contents
     this.#allowed = allowed
-    this.#links = new PrivatePlaces('links', allowed.placeHint)
-    this.#copies = new PrivatePlaces('copies', allowed.placeHint)
+    this.#links = new PrivatePlaces('links', (remedy) => allowed.placeHint(remedy))
+    this.#copies = new PrivatePlaces('copies', (remedy) => allowed.placeHint(remedy))
   }
 
   /** The levels that were used. */
@@ -261,6 +262,7 @@ function pathIn(directory: string, { name }: SourceFile): string {
   } catch (cause) {
     throw new ModelSealError('COPY_FAILED', `No place can be made for ${shown(name)} (${errno(cause)}).`, {
       file: name,
+      hint: copyHint(cause, directory),
       cause,
     })
   }

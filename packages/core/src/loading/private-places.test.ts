@@ -191,7 +191,7 @@ describe('a place that turns out to be full', () => {
   const full = () => new ModelSealError('COPY_FAILED', 'No room (ENOSPC).')
 
   test('is left for another one, once, and what lies there stays until the end', async () => {
-    const places = new PrivatePlaces('copies', HINT)
+    const places = new PrivatePlaces('copies', () => HINT)
     const first = await places.present()
     first.names.add('config.json')
     expect(places.leave(first, full())).toBe(true)
@@ -205,7 +205,7 @@ describe('a place that turns out to be full', () => {
   })
 
   test('is not left for other failures', async () => {
-    const places = new PrivatePlaces('copies', HINT)
+    const places = new PrivatePlaces('copies', () => HINT)
     const first = await places.present()
     expect(places.leave(first, new ModelSealError('FILE_MISMATCH', 'Other bytes.'))).toBe(false)
     expect(places.leave(first, new TypeError('a bug'))).toBe(false)
@@ -215,7 +215,7 @@ describe('a place that turns out to be full', () => {
 
   test('is the one that the refusal is about, once there is no other', async () => {
     mkdirSync(join(cache, 'placed'), { mode: 0o777 })
-    const places = new PrivatePlaces('copies', HINT)
+    const places = new PrivatePlaces('copies', () => HINT)
     let refused: unknown
     for (let i = 0; i < 10; i++) {
       try {

@@ -1,6 +1,8 @@
+import { isAbsolute } from 'node:path'
 import { ModelSealError, shown, withHint, withoutHint } from '../errors.ts'
 import { makePrivateDirectory, type PrivateDirectory } from '../source/private-directory.ts'
 import { removeAbandoned } from '../source/abandoned.ts'
+import { remedyAnywhere } from '../source/copy-failure.ts'
 import { roomIn, temporaryPlaces, type Placed, type TemporaryPlace } from '../source/temporary-places.ts'
 
 /** A private directory, and what lies in it. */
@@ -16,18 +18,24 @@ interface MadePlace {
   left?: boolean
 }
 
+/**
+ * What helps where no place will do: a sentence.
+ *
+ * @param remedy its beginning, without a full stop, where another directory for temporary files would not help
+ */
+type PlaceHint = (remedy?: string) => string
+
 /** Private directories that are made when they are needed: a first one, and another one whenever the last one is full. */
 export class PrivatePlaces {
   readonly #placed: Placed
-  readonly #hint: string
+  readonly #hint: PlaceHint
   readonly #untried: TemporaryPlace[]
   #present: Promise<PrivatePlace> | undefined
   readonly #made = new Map<PrivatePlace, MadePlace>()
   readonly #unusable: { place: TemporaryPlace; why: ModelSealError | string }[] = []
   #exhausted = false
 
-  /** @param hint a sentence that says what to do if no place is suitable */
-  constructor(placed: Placed, hint: string) {
+  constructor(placed: Placed, hint: PlaceHint) {
     this.#placed = placed
     this.#hint = hint
     this.#untried = temporaryPlaces(placed)
@@ -138,10 +146,15 @@ export class PrivatePlaces {
     const [first, ...others] = this.#unusable
     const error = this.#unusable.map(({ why }) => why).find((why) => typeof why !== 'string')
     const names = [...new Set(others.map(({ place }) => place.name))].filter((name) => name !== first?.place.name)
-    const hint =
-      names.length === 0 ? this.#hint : `${this.#hint} None of the other places is suitable: ${names.join(', ')}.`
+    const helps = this.#hint(error && remedyAnywhere(error.cause, absolute(error.file)))
+    const hint = names.length === 0 ? helps : `${helps} None of the other places is suitable: ${names.join(', ')}.`
     return error ? withHint(error, hint) : new ModelSealError('COPY_FAILED', NO_PLACE, { hint })
   }
 }
 
 const NO_PLACE = 'Cannot find a place for private files.'
+
+/** The place of a private directory, and not the name of a file in the model. */
+function absolute(file: string | undefined): string | undefined {
+  return file !== undefined && isAbsolute(file) ? file : undefined
+}

@@ -91,7 +91,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
       levels,
       checkPlacing: () => {},
       copiesAllowed: true,
-      placeHint: `${PLACE_HINT}.`,
+      placeHint: (remedy = PLACE_HINT) => `${remedy}.`,
     })
   }
 

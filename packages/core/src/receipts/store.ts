@@ -3,6 +3,7 @@ import { constants, lstatSync } from 'node:fs'
 import { lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { denialHint } from '../source/access-denied.ts'
 import { cacheFolder, makeDirectories } from '../source/cache-directory.ts'
 import { checkPrivate, isOwn } from '../source/ownership.ts'
 import { errno, READ_ONLY } from '../source/read-small-file.ts'
@@ -175,7 +176,9 @@ function unusable(directory: string, found: string, cause?: unknown): ModelSealE
     file: directory,
     expected: 'a directory of this user, mode 0700, that nobody else could exchange',
     found,
-    hint: 'Change its owner or mode, or set MODELSEAL_CACHE to another directory. Without receipts, models are hashed.',
+    hint:
+      denialHint(cause, directory) ??
+      'Change its owner or mode, or set MODELSEAL_CACHE to another directory. Without receipts, models are hashed.',
     cause,
   })
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type * as pkcs11js from 'pkcs11js'
 import { isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { denialHint } from '../source/access-denied.ts'
 import { optionalPackage } from '../source/optional-package.ts'
 import { errno } from '../source/read-small-file.ts'
 import type { Pkcs11Uri } from './pkcs11-uri.ts'
@@ -108,7 +109,8 @@ export function loadPkcs11Package(): Pkcs11Package {
       {
         hint: missing
           ? 'Install it beside @modelseal/core: "npm install pkcs11js@2".'
-          : 'Build it where it runs: "npm rebuild pkcs11js", with install scripts allowed and a C++ compiler at hand.',
+          : (denialHint(cause) ??
+            'Build it where it runs: "npm rebuild pkcs11js", with install scripts allowed and a C++ compiler at hand.'),
         cause,
       },
     )

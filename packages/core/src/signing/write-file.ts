@@ -4,7 +4,8 @@ import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { errno, permissionHint } from '../source/read-small-file.ts'
+import { denialHint } from '../source/access-denied.ts'
+import { errno } from '../source/read-small-file.ts'
 
 /** What is written: for the message where it cannot be. */
 export interface WholeFile {
@@ -48,6 +49,7 @@ export async function writeFileWhole(path: string, bytes: Uint8Array, file: Whol
 export async function checkPlace(path: string): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK)
+    checkPermission(dirname(path))
   } catch (cause) {
     throw writeFailed(path, BUNDLE, cause)
   }
@@ -60,11 +62,21 @@ export async function checkPlace(path: string): Promise<void> {
   })
 }
 
+/** The file that is written first has a name of its own, and access() asks the operating system alone. */
+function checkPermission(directory: string): void {
+  if (process.permission?.has('fs.write', join(directory, 'a')) === false)
+    throw Object.assign(new Error('Node.js denies writing.'), {
+      code: 'ERR_ACCESS_DENIED',
+      permission: 'FileSystemWrite',
+      resource: directory,
+    })
+}
+
 function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
   return new ModelSealError(failed, `The ${what} cannot be written to ${shown(path)} (${errno(cause)}).`, {
     file: path,
     hint:
-      permissionHint(cause, 'write') ??
+      denialHint(cause, dirname(path)) ??
       'Check that the directory exists, that this user may write to it, and that the disk has room.',
     cause,
   })

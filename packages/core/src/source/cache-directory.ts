@@ -3,6 +3,7 @@ import { lstat } from 'node:fs/promises'
 import { dirname, isAbsolute, join } from 'node:path'
 import { environment } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { denialHint } from './access-denied.ts'
 import { othersMayWrite } from './ownership.ts'
 import { errno } from './read-small-file.ts'
 
@@ -35,7 +36,7 @@ export async function makeCacheFolder(kind: string): Promise<string> {
     } catch (cause) {
       throw new ModelSealError('FILE_WRITE_FAILED', `The directory ${shown(path)} cannot be made (${errno(cause)}).`, {
         file: path,
-        hint: NAME_ONE,
+        hint: denialHint(cause, path) ?? NAME_ONE,
         cause,
       })
     }

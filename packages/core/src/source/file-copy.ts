@@ -1,6 +1,7 @@
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
+import { copyHint } from './copy-failure.ts'
 import { errno } from './read-small-file.ts'
 import { isZero } from './zeros.ts'
 
@@ -21,7 +22,7 @@ export class FileCopy {
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
   static async create(path: string, name: string): Promise<FileCopy> {
-    const handle = await writing(name, async () => {
+    const handle = await writing(path, name, async () => {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 })
       return open(path, 'wx', 0o600)
     })
@@ -39,7 +40,7 @@ export class FileCopy {
     const start = this.#length
     this.#length += chunk.length
     if (isZero(chunk)) return [chunk]
-    await writing(this.#name, async () => {
+    await writing(this.#path, this.#name, async () => {
       for (let done = 0; done < chunk.length;) {
         const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, start + done)
         done += bytesWritten
@@ -50,7 +51,7 @@ export class FileCopy {
   }
 
   close(): Promise<void> {
-    return writing(this.#name, async () => {
+    return writing(this.#path, this.#name, async () => {
       // If the last bytes are zeros, the file would otherwise be too short.
       if (this.#written < this.#length) await this.#handle.truncate(this.#length)
       await this.#handle.close()
@@ -64,13 +65,13 @@ export class FileCopy {
   }
 }
 
-async function writing<T>(name: string, work: () => Promise<T>): Promise<T> {
+async function writing<T>(path: string, name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {
     throw new ModelSealError('COPY_FAILED', `The file ${shown(name)} cannot be copied (${errno(cause)}).`, {
       file: name,
-      hint: 'Free disk space in the directory for temporary files, or set TMPDIR to another one.',
+      hint: copyHint(cause, dirname(path)),
       cause,
     })
   }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { removeAbandoned } from './abandoned.ts'
+import { directoryHint } from './copy-failure.ts'
 import { keepBeyondProcess, removeWithProcess } from './departure.ts'
 import { checkPrivate } from './ownership.ts'
 import { errno } from './read-small-file.ts'
@@ -74,7 +75,7 @@ async function makeDirectory(place: string): Promise<string> {
 function notMade(place: string, cause: unknown): ModelSealError {
   return new ModelSealError('COPY_FAILED', `Cannot make a private directory in ${shown(place)} (${errno(cause)}).`, {
     file: place,
-    hint: 'Set TMPDIR to a directory that this user can write to.',
+    hint: directoryHint(cause, place),
     cause,
   })
 }

@@ -5,6 +5,7 @@ import { codeOf, kindOf, messageOf, propertyOf } from '../any-realm.ts'
 import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
+import { denialHint } from './access-denied.ts'
 
 /**
  * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner
@@ -130,15 +131,9 @@ function tooLarge(path: string, file: SmallFile, found: string): ModelSealError 
 export function unreadable(path: string, what: string, cause: unknown): ModelSealError {
   return new ModelSealError('FILE_UNREADABLE', `The ${what} ${shown(path)} cannot be read (${errno(cause)}).`, {
     file: path,
-    hint: permissionHint(cause, 'read') ?? 'Check that the file exists and that this user may read it.',
+    hint: denialHint(cause) ?? 'Check that the file exists and that this user may read it.',
     cause,
   })
-}
-
-/** What to do where it is Node.js itself, started with `--permission`, that denied an access; else undefined. */
-export function permissionHint(cause: unknown, access: 'read' | 'write'): string | undefined {
-  if (codeOf(cause) !== 'ERR_ACCESS_DENIED') return undefined
-  return `Node.js was started with --permission: allow the access with --allow-fs-${access}.`
 }
 
 /** The name of an operating system's error, such as `ENOENT`. */
