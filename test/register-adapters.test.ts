@@ -1,21 +1,31 @@
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { keySigner, signModel } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { file, serve } from '../packages/core/src/testing/http-server.ts'
 import { addingModel, floats } from './onnx-models.ts'
+import { Programs, type Done, type Job } from './register/jobs.ts'
 import { blazeFace, copyOf, flipBit, Workspace } from './signed-models.ts'
 import { embeddingOfHello, tinyModel } from './transformers-models.ts'
 
-const PROGRAM = resolve(import.meta.dirname, 'register/adapters.mjs')
-
+const programs = new Programs()
 let workspace: Workspace
 let adding: string
 let unsigned: string
 let tampered: string
+let revoked: string
 let blaze: string
 let tiny: string
+/** Trusts the same signer, and revokes nothing. */
+let lenient: string
 let strict: string
+let skipping: string
+let auditing: string
+
+const SERVED = '{ name: served, match: { url: "http://127.0.0.1:*/**" }, signers: [{ key: release }] }'
+const ELSEWHERE =
+  '{ name: elsewhere, match: { path: "elsewhere/**" }, bundle: "signatures/*.sig", signers: [{ key: release }] }'
 
 beforeAll(async () => {
   workspace = new Workspace()
@@ -25,15 +35,26 @@ beforeAll(async () => {
   const copy = copyOf(join(workspace.path, 'models/adding'), 'tampered')
   flipBit(join(copy, 'w.bin'))
   tampered = join(copy, 'model.onnx')
+  revoked = join(await workspace.sign('revoked', { ...files, 'w.bin': floats(30, 40) }), 'model.onnx')
   blaze = join(await workspace.sign('blazeface', blazeFace()), 'model.json')
   tiny = await workspace.sign('tiny', tinyModel({ mark: 7 }))
   // The key of somebody who signed nothing.
   const other = new Workspace()
   writeFileSync(join(workspace.path, 'other.pub'), readFileSync(join(other.path, 'release.pub')))
   other[Symbol.dispose]()
-  strict = policyFile('strict.yaml', readFileSync(workspace.policy, 'utf8').replace('release.pub', 'other.pub'))
+  const text = readFileSync(workspace.policy, 'utf8').replace('rules:', `rules:\n  - ${SERVED}\n  - ${ELSEWHERE}`)
+  const digest = createHash('sha256').update(floats(30, 40)).digest('hex')
+  writeFileSync(workspace.policy, `${text}\nrevoked: { fileDigests: ["${digest}"] }`)
+  lenient = policyFile('lenient.yaml', text)
+  strict = policyFile('strict.yaml', text.replace('release.pub', 'other.pub'))
+  auditing = policyFile('auditing.yaml', `${readFileSync(strict, 'utf8')}\n    mode: audit\n`)
+  const rule = '{ name: all, match: { path: "models/**" }, mode: skip, reason: a test }'
+  skipping = policyFile('skipping.yaml', `version: 1\nrules: [${rule}]`)
 })
-afterAll(() => workspace[Symbol.dispose]())
+afterAll(async () => {
+  await programs.end()
+  workspace[Symbol.dispose]()
+})
 
 function policyFile(name: string, text: string): string {
   const path = join(workspace.path, name)
@@ -41,48 +62,14 @@ function policyFile(name: string, text: string): string {
   return path
 }
 
-const skipping = () =>
-  policyFile(
-    'skipping.yaml',
-    'version: 1\nrules: [{ name: all, match: { path: "models/**" }, mode: skip, reason: a test }]',
-  )
-const auditing = () => policyFile('auditing.yaml', `${readFileSync(strict, 'utf8')}\n    mode: audit\n`)
-
-interface Job {
-  how: string
-  model: string
-  /** Another model, which the program tries to load in its place. */
-  other?: string
-  /** Of the adapter. */
-  options?: Record<string, unknown>
-}
-
-interface Outcome {
-  loaded?: string
-  refused?: string
-  by?: string
-  verdicts: [by: string, decision: string, bytes: number][]
-}
-
 /** Has one process do all of it, one after the other. */
 function runAll(jobs: Job[], env: Record<string, string> = {}, node = ['--import', '@modelseal/register']) {
-  const inherited = { ...process.env }
-  delete inherited['NODE_OPTIONS']
   const withOptions = jobs.map((job) => ({ options: { policy: workspace.policy }, other: unsigned, ...job }))
-  const { stdout, stderr } = spawnSync(process.execPath, [...node, PROGRAM], {
-    encoding: 'utf8',
-    cwd: import.meta.dirname,
-    env: { ...inherited, MODELSEAL_POLICY: workspace.policy, ...env, JOBS: JSON.stringify(withOptions) },
-  })
-  const outcomes = stdout
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as Outcome)
-  return { outcomes, stderr }
+  return programs.run(withOptions, { MODELSEAL_POLICY: workspace.policy, ...env }, node)
 }
 
 /** The outcomes by what was done, without verdicts. */
-function briefly(jobs: Job[], { outcomes }: { outcomes: Outcome[] }) {
+function briefly(jobs: Job[], { outcomes }: Done) {
   return Object.fromEntries(jobs.map(({ how }, index) => [how, outcomes[index]?.loaded ?? outcomes[index]?.refused]))
 }
 
@@ -101,10 +88,10 @@ const everyWay = (): Job[] => [
 const withPolicyOfItsOwn = () => everyWay().filter(({ how }) => how !== 'onnx createSession')
 
 describe('a program that verifies its models itself', () => {
-  test('loads them as it does without @modelseal/register, and nothing is hashed twice', () => {
+  test('loads them as it does without @modelseal/register, and nothing is hashed twice', async () => {
     const jobs = everyWay()
-    const plain = runAll(jobs, {}, [])
-    const guarded = runAll(jobs)
+    const plain = await runAll(jobs, {}, [])
+    const guarded = await runAll(jobs)
     expect(plain.outcomes.map(({ loaded }) => loaded)).not.toContain(undefined)
     expect(briefly(jobs, guarded)).toEqual(briefly(jobs, plain))
     expect(guarded.stderr).toBe('')
@@ -117,7 +104,7 @@ describe('a program that verifies its models itself', () => {
     }
   })
 
-  test('loads them under every isolation', () => {
+  test('loads them under every isolation', async () => {
     const jobs = ['memory', 'copy', 'in-place'].flatMap((isolation) => [
       { how: 'onnx loadVerifiedModel', model: adding, options: isolated(isolation) },
       { how: 'onnx wrapped', model: adding, options: isolated(isolation) },
@@ -125,7 +112,7 @@ describe('a program that verifies its models itself', () => {
     ])
     const hello = embeddingOfHello(7).flat().join()
     const each = ['11,22', '11,22', hello]
-    expect(runAll(jobs).outcomes.map(({ loaded }) => loaded)).toEqual([...each, ...each, ...each])
+    expect((await runAll(jobs)).outcomes.map(({ loaded }) => loaded)).toEqual([...each, ...each, ...each])
   })
 })
 
@@ -136,38 +123,38 @@ describe('its loads are judged by the policy of the process as well', () => {
     verdicts: [[by === BY ? BY : 'program', 'refused', 0]],
   })
 
-  test('in every way of loading', () => {
+  test('in every way of loading', async () => {
     const jobs = withPolicyOfItsOwn()
-    const { outcomes } = runAll(jobs, { MODELSEAL_POLICY: strict })
+    const { outcomes } = await runAll(jobs, { MODELSEAL_POLICY: strict })
     expect(outcomes).toEqual(jobs.map(() => refusedBy(BY)))
   })
 
-  test('whatever its own policy is', () => {
-    const loose = [{ policy: skipping() }, { policy: auditing() }, { policy: workspace.policy, audit: true }]
+  test('whatever its own policy is', async () => {
+    const loose = [{ policy: skipping }, { policy: auditing }, { policy: workspace.policy, audit: true }]
     const jobs = loose.flatMap((options) => [
       { how: 'onnx loadVerifiedModel', model: adding, options },
       { how: 'tfjs verified', model: blaze, options },
       { how: 'transformers', model: tiny, options },
     ])
-    expect(runAll(jobs, { MODELSEAL_POLICY: strict }).outcomes).toEqual(jobs.map(() => refusedBy(BY)))
+    expect((await runAll(jobs, { MODELSEAL_POLICY: strict })).outcomes).toEqual(jobs.map(() => refusedBy(BY)))
     const changed = loose.map((options) => ({ how: 'onnx loadVerifiedModel', model: tampered, options }))
-    expect(runAll(changed).outcomes).toMatchObject(changed.map(() => ({ refused: 'FILE_MISMATCH', by: BY })))
+    expect((await runAll(changed)).outcomes).toMatchObject(changed.map(() => ({ refused: 'FILE_MISMATCH', by: BY })))
   })
 
   test.each([
     ['accepts', () => ({})],
     ['only audits', () => ({ MODELSEAL_MODE: 'audit' })],
-    ['skips', () => ({ MODELSEAL_POLICY: skipping() })],
-  ])('and its own policy holds where that of the process %s', (_, env) => {
+    ['skips', () => ({ MODELSEAL_POLICY: skipping })],
+  ])('and its own policy holds where that of the process %s', async (_, env) => {
     const jobs = withPolicyOfItsOwn().map((job) => ({ ...job, options: { policy: strict } }))
-    const { outcomes, stderr } = runAll(jobs, env())
+    const { outcomes, stderr } = await runAll(jobs, env())
     expect(outcomes).toEqual(jobs.map(() => refusedBy('the program')))
     expect(stderr).toBe('')
   })
 
-  test('and MODELSEAL_MODE=audit tolerates what only the policy of the process refuses', () => {
+  test('and MODELSEAL_MODE=audit tolerates what only the policy of the process refuses', async () => {
     const jobs = withPolicyOfItsOwn()
-    const { outcomes, stderr } = runAll(jobs, { MODELSEAL_MODE: 'audit', MODELSEAL_POLICY: strict })
+    const { outcomes, stderr } = await runAll(jobs, { MODELSEAL_MODE: 'audit', MODELSEAL_POLICY: strict })
     for (const { loaded, verdicts } of outcomes) {
       expect(loaded).toBeDefined()
       expect(verdicts).toEqual([
@@ -180,37 +167,36 @@ describe('its loads are judged by the policy of the process as well', () => {
     for (const line of lines) expect(line).toMatch(/^modelseal: audit: would refuse ".*": SIGNER_NOT_TRUSTED: /)
   })
 
-  test('and MODELSEAL_MODE=audit says nothing of what the program tolerates by itself', () => {
-    const options = { policy: auditing() }
-    const { outcomes, stderr } = runAll([{ how: 'onnx verified', model: adding, options }], { MODELSEAL_MODE: 'audit' })
+  test('and MODELSEAL_MODE=audit says nothing of what the program tolerates by itself', async () => {
+    const options = { policy: auditing }
+    const { outcomes, stderr } = await runAll([{ how: 'onnx verified', model: adding, options }], {
+      MODELSEAL_MODE: 'audit',
+    })
     expect(outcomes).toMatchObject([{ loaded: '11,22' }])
     expect(stderr).toBe('')
   })
 
-  test.each(['enforce', 'audit'])('and what it revokes is refused, in the mode %s', (mode) => {
-    const digest = createHash('sha256').update(floats(10, 20)).digest('hex')
-    const revoked = `revoked: { fileDigests: ["${digest}"] }`
-    const policy = policyFile('revoking.yaml', `${readFileSync(workspace.policy, 'utf8')}\n${revoked}`)
-    const jobs = [{ policy: workspace.policy }, { policy: skipping() }].map((options) => ({
+  test.each(['enforce', 'audit'])('and what it revokes is refused, in the mode %s', async (mode) => {
+    const jobs = [{ policy: lenient }, { policy: skipping }].map((options) => ({
       how: 'onnx loadVerifiedModel',
-      model: adding,
+      model: revoked,
       options,
     }))
-    const { outcomes } = runAll(jobs, { MODELSEAL_POLICY: policy, MODELSEAL_MODE: mode })
+    const { outcomes } = await runAll(jobs, mode === 'audit' ? { MODELSEAL_MODE: mode } : {})
     expect(outcomes).toMatchObject(jobs.map(() => ({ refused: 'FILE_REVOKED', by: BY })))
   })
 
-  test('also bytes that it judged itself', () => {
+  test('also bytes that it judged itself', async () => {
     const rule = 'rules: [{ name: any, match: { memory: any }, mode: skip, reason: a test }]'
     const options = { policy: policyFile('memory.yaml', `version: 1\n${rule}`) }
-    expect(runAll([{ how: 'core memory', model: adding, options }]).outcomes).toMatchObject([
+    expect((await runAll([{ how: 'core memory', model: adding, options }])).outcomes).toMatchObject([
       { refused: 'SOURCE_UNKNOWN' },
     ])
   })
 })
 
 describe('a runtime takes from such a load what was verified, and nothing else', () => {
-  test('where the program has it in memory', () => {
+  test('where the program has it in memory', async () => {
     const expected = {
       'onnx wrapped, changing the model later': '11,22',
       'onnx wrapped, changing the model': 'FILE_CHANGED',
@@ -226,23 +212,23 @@ describe('a runtime takes from such a load what was verified, and nothing else',
       'an older adapter': 'SOURCE_UNKNOWN',
     }
     const jobs = Object.keys(expected).map((how) => ({ how, model: adding, options: isolated('memory') }))
-    expect(briefly(jobs, runAll(jobs))).toEqual(expected)
+    expect(briefly(jobs, await runAll(jobs))).toEqual(expected)
   })
 
-  test('and MODELSEAL_MODE=audit only says so', () => {
+  test('and MODELSEAL_MODE=audit only says so', async () => {
     const jobs = [{ how: 'onnx wrapped, with other weights', model: adding, options: isolated('memory') }]
-    const { outcomes, stderr } = runAll(jobs, { MODELSEAL_MODE: 'audit' })
+    const { outcomes, stderr } = await runAll(jobs, { MODELSEAL_MODE: 'audit' })
     expect(outcomes).toMatchObject([{ loaded: '1,2' }])
     expect(stderr).toMatch(/^modelseal: audit: would refuse ".*": FILE_NOT_SIGNED: /m)
   })
 
-  test('where the program has it by its path', () => {
+  test('where the program has it by its path', async () => {
     const how = 'onnx wrapped, with another file in the place'
     const jobs = ['copy', 'in-place'].map((isolation) => ({ how, model: adding, options: isolated(isolation) }))
-    expect(runAll(jobs).outcomes).toMatchObject([{ refused: 'FILE_CHANGED' }, { refused: 'FILE_CHANGED' }])
+    expect((await runAll(jobs)).outcomes).toMatchObject([{ refused: 'FILE_CHANGED' }, { refused: 'FILE_CHANGED' }])
   })
 
-  test('where TensorFlow.js gets it by way of the program, or Transformers.js', () => {
+  test('where TensorFlow.js gets it by way of the program, or Transformers.js', async () => {
     const expected = {
       'tfjs wrapped, with another model': 'MODEL_NOT_FOUND',
       'tfjs wrapped, with another handler': 'SOURCE_UNKNOWN',
@@ -255,6 +241,52 @@ describe('a runtime takes from such a load what was verified, and nothing else',
       other: join(workspace.path, 'models/none/model.json'),
       options: isolated('memory'),
     }))
-    expect(briefly(jobs, runAll(jobs))).toEqual(expected)
+    expect(briefly(jobs, await runAll(jobs))).toEqual(expected)
+  })
+})
+
+describe('wherever the model and its signature lie:', () => {
+  test('behind HTTP, both policies have to accept', async () => {
+    const directory = join(blaze, '..')
+    const answers = readdirSync(directory).map((name) => [`/${name}`, file(readFileSync(join(directory, name)))])
+    const { origin } = await serve(Object.fromEntries(answers))
+    const job = (policy: string) => ({ how: 'tfjs loadVerifiedModel', model: `${origin}/`, options: { policy } })
+    const refused = 'SIGNER_NOT_TRUSTED'
+    expect((await runAll([job(workspace.policy), job(strict)])).outcomes).toMatchObject([
+      {
+        loaded: '1,256,256,3',
+        verdicts: [
+          ['program', 'accepted', expect.any(Number)],
+          [BY, 'accepted', 0],
+        ],
+      },
+      { refused, by: 'the program' },
+    ])
+    const { outcomes } = await runAll([job(workspace.policy)], { MODELSEAL_POLICY: strict })
+    expect(outcomes).toMatchObject([{ refused, by: BY }])
+  })
+
+  test('where "bundle" in the rule says', async () => {
+    const signer = await keySigner({ privateKey: join(workspace.path, 'release.key') })
+    const models = {
+      adding: { 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) },
+      blaze: blazeFace(),
+    }
+    for (const [name, files] of Object.entries(models)) {
+      const directory = workspace.write(`../elsewhere/${name}`, { ...files, 'signatures/README': '' })
+      await signModel(directory, { signer, signature: join(directory, 'signatures/release.sig') })
+    }
+    const onnx = { how: 'onnx, unverified', model: join(workspace.path, 'elsewhere/adding/model.onnx') }
+    const tfjs = { how: 'tfjs loadVerifiedModel', model: join(workspace.path, 'elsewhere/blaze/model.json') }
+    const jobs = [onnx, tfjs]
+    const loaded = { [onnx.how]: '11,22', [tfjs.how]: '1,256,256,3' }
+    expect(briefly(jobs, await runAll(jobs))).toEqual(loaded)
+    expect(briefly(jobs, await runAll(jobs, {}, []))).toEqual(loaded)
+    // The signature is found and judged, not passed over.
+    const { outcomes } = await runAll([onnx], { MODELSEAL_POLICY: strict })
+    expect(outcomes).toMatchObject([{ refused: 'SIGNER_NOT_TRUSTED' }])
+    const usual = policyFile('usual.yaml', readFileSync(lenient, 'utf8').replace(', bundle: "signatures/*.sig"', ''))
+    const unfound = await runAll([{ ...tfjs, options: { policy: usual } }])
+    expect(unfound.outcomes).toMatchObject([{ refused: 'BUNDLE_NOT_FOUND', by: 'the program' }])
   })
 })
