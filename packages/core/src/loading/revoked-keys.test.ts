@@ -61,6 +61,20 @@ it('is found by the digest of its DER where no rule names it, in the mode audit,
   expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
 })
 
+it.each([
+  ['CRLF', (text: string) => text.replaceAll('\n', '\r\n')],
+  ['no line end at its end', (text: string) => text.trimEnd()],
+  ['text before it', (text: string) => `Of the release team\n${text}`],
+])('is found by the digest of its file, which has %s', async (_, change) => {
+  const file = change(await readFile(site.file('a.pub'), 'utf8'))
+  await site.write('changed.pub', file)
+  const given = policy(sha256(Buffer.from(file)))
+  // The other root names the same key by another file.
+  given.trustRoots = { a: { publicKey: 'changed.pub' }, b: { publicKey: 'a.pub' } }
+  expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
+  expect(await site.judge('model', { ...given, revoked: { keys: ['ab'.repeat(32)] } })).toBe('accepted')
+})
+
 it('is found where a bundle carries the key itself, as DER', async () => {
   const key = createPublicKey(await readFile(site.file('a.pub'))).export({ type: 'spki', format: 'der' })
   const bundle = JSON.parse(await readFile(site.file('model/model.sig'), 'utf8')) as {

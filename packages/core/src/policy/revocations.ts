@@ -112,9 +112,14 @@ export class Revocations {
   /**
    * Remembers a key of the policy by all its fingerprints: a bundle names its key by one of them, and a revocation may
    * name another.
+   *
+   * @param ofFile SHA-256 of its file, which is another one where the file is not as OpenSSL writes it, such as with other line ends
    */
-  know(key: KeyObject): void {
-    const all = keyFingerprints(key)
+  know(key: KeyObject, ofFile: string): void {
+    const own = keyFingerprints(key)
+    // Another trust root may name the same key by another file.
+    const known = own.flatMap((fingerprint) => this.#keys.get(fingerprint) ?? [])
+    const all = [...new Set([...own, ...known, ofFile])]
     for (const fingerprint of all) this.#keys.set(fingerprint, all)
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../bundle/public-key.ts'
 import { CERTIFICATE_FILE, holderKey, parseCertificates, readX509 } from '../bundle/certificate.ts'
@@ -122,9 +123,10 @@ class RootReader {
       const { file, notBefore, notAfter } =
         typeof entry === 'string' ? { file: entry, notBefore: undefined, notAfter: undefined } : entry
       const path = resolve(this.#source.directory, file)
-      const publicKey = await this.#attempt(['publicKey', index], path, () => readKey(path))
-      if (!publicKey) continue
-      this.#revocations.know(publicKey.key)
+      const read = await this.#attempt(['publicKey', index], path, () => readKey(path))
+      if (!read) continue
+      const { publicKey, digest } = read
+      this.#revocations.know(publicKey.key, digest)
       keys.push({
         publicKey,
         path,
@@ -193,10 +195,14 @@ class RootReader {
   }
 }
 
-/** @throws {@link ModelSealError} `KEY_INVALID`, and as {@link readPolicyFile} */
-async function readKey(path: string): Promise<PublicKey> {
+/**
+ * @returns the key, and the SHA-256 of its file
+ * @throws {@link ModelSealError} `KEY_INVALID`, and as {@link readPolicyFile}
+ */
+async function readKey(path: string): Promise<{ publicKey: PublicKey; digest: string }> {
   const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
-  return parsePublicKey(pem.toString('latin1'), path)
+  const digest = createHash('sha256').update(pem).digest('hex')
+  return { publicKey: parsePublicKey(pem.toString('latin1'), path), digest }
 }
 
 /** @throws {@link ModelSealError} `CRL_INVALID`, and as {@link readPolicyFile} */
