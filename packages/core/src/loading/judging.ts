@@ -144,7 +144,8 @@ export class Judging {
     const { signal } = this.#options
     const found = await checking(verdict, 'bundles', async (tell) => {
       const model = await this.#search.find()
-      tell(`The model has ${model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`}.`)
+      const count = model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`
+      tell([`The model has ${count}.`, ...bundleRules(rule)].join(' '))
       return model
     })
     if (found.entry !== undefined) verdict.model.entry = found.entry
@@ -160,4 +161,13 @@ export class Judging {
     verdict.files.signed = manifest.files.size
     return { found, signature, rule, revocations: policy.revocations }
   }
+}
+
+/** What a rule says of bundles beyond the usual: sentences. */
+function bundleRules({ bundle, require: { maxBundleBytes } }: Rule): string[] {
+  const places = bundle && bundle.written.map((glob) => shown(glob)).join(' or ')
+  return [
+    ...(places === undefined ? [] : [`The rule has bundles looked for only at ${places}.`]),
+    ...(maxBundleBytes === undefined ? [] : [`The rule allows a bundle at most ${maxBundleBytes} bytes.`]),
+  ]
 }

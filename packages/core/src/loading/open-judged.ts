@@ -137,8 +137,8 @@ async function readFiles<T>(
     const hashed = `${served.checked.files} of ${served.names.length} signed files were hashed and are as they were signed.`
     const notes = warm?.warm ? [] : [hashed]
     if (warm?.note !== undefined) notes.push(warm.note)
-    if (warm && mayHaveUnsigned(rule))
-      notes.push('The model may also contain unsigned files; none of them is handed out.')
+    // Behind HTTP, nothing says what else there is.
+    if (!('client' in model.found)) notes.push(...unsignedNotes(rule))
     tell(notes.join(' '))
     const [{ accepted: own, verdict }] = judgings
     return new VerifiedModel(files, own?.signature.manifest, verdict, gathered)
@@ -157,9 +157,15 @@ async function readFiles<T>(
   }
 }
 
-/** Of a model on this machine; behind HTTP, nothing says what else there is. */
-function mayHaveUnsigned({ require }: Rule): boolean {
-  return require.files === 'ignore-unsigned' || require.unsigned !== undefined
+/** What a rule lets lie in a model besides what is signed: a sentence, if anything. */
+function unsignedNotes({ require }: Rule): string[] {
+  const where =
+    require.files === 'ignore-unsigned'
+      ? ''
+      : require.unsigned === undefined
+        ? undefined
+        : ' where "require.unsigned" allows them'
+  return where === undefined ? [] : [`The model may also contain unsigned files${where}; none of them is handed out.`]
 }
 
 /** What the rule of each policy allows, and then all of them together. */

@@ -182,3 +182,30 @@ it('loads become OpenTelemetry spans and metrics, until that is stopped', async 
     ['refused', 1],
   ])
 })
+
+it('a verdict tells what a rule lets differ: places and sizes of bundles, unsigned files', async () => {
+  const rule = (further: object) => ({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' } },
+    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], ...further }],
+  })
+  const told = async (model: string, further: object) => {
+    const trust = await site.policy(rule(further), 'further.yaml')
+    const { checks } = await judgeModel(site.file(model), { policy: trust })
+    const reasonOf = (name: string) => checks.find(({ check }) => check === name)?.reason
+    return { bundles: reasonOf('bundles'), files: reasonOf('files') }
+  }
+  const plain = await told('good', {})
+  expect(plain).toEqual({ bundles: 'The model has one bundle.', files: expect.not.stringContaining('unsigned') })
+
+  const limited = await told('good', { require: { maxBundleBytes: 5000, unsigned: ['cache/**'] } })
+  expect(limited.bundles).toBe('The model has one bundle. The rule allows a bundle at most 5000 bytes.')
+  expect(limited.files).toContain('unsigned files where "require.unsigned" allows them; none of them is handed out.')
+  expect((await told('good', { require: { files: 'ignore-unsigned' } })).files).toContain('may also contain unsigned')
+
+  await site.model('inside')
+  await site.sign('inside', 'a', 'inside/own.sig')
+  expect((await told('inside', { bundle: 'own.sig' })).bundles).toContain(
+    ' The rule has bundles looked for only at "own.sig".',
+  )
+})
