@@ -1,15 +1,20 @@
+import { checkCriticalExtensions } from '../bundle/critical-extensions.ts'
 import {
   certificateName,
   checkSigningUsage,
   CERTIFICATE_FILE,
   parseCertificate,
   fingerprintOf,
+  holderKey,
+  isSignedWith,
   parseCertificates,
+  readX509,
   signingKeyOf,
   type Certificate,
 } from '../bundle/certificate.ts'
 import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
+import { checkKey, checkSignatureAlgorithm } from '../bundle/strength.ts'
 import { certificateWords } from '../bundle/signer-words.ts'
 import type { SignedBy } from './signer.ts'
 import type { PublicKey } from '../bundle/public-key.ts'
@@ -49,8 +54,8 @@ const MAX_CHAIN = 32
  * @param read a `readerFromHere` of when the files were named
  * @param key the public half of the signing key, where it is known before signing
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_MISMATCH`,
- * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
- * `CHAIN_TOO_LARGE`
+ * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
+ * `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
  */
 export async function readCertificateMaterial(
   files: CertificateFiles,
@@ -62,7 +67,9 @@ export async function readCertificateMaterial(
   const publicKey = signingKeyOf(leaf, files.certificate)
   if (key !== undefined && key.fingerprint !== publicKey.fingerprint) throw keyMismatch(leaf, files, key, publicKey)
   checkSigningUsage(leaf, files.certificate)
+  checkCriticalExtensions(leaf, files.certificate)
   checkCurrent(leaf, files.certificate)
+  await checkIssuance(leaf, certificates.slice(1), files.certificate)
   const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }))
   const verificationMaterial = { x509CertificateChain: { certificates: chain }, tlogEntries: [] }
   return { publicKey, verificationMaterial, signer: await signedBy(leaf) }
@@ -89,6 +96,20 @@ async function readChain({ certificate, chain = [] }: CertificateFiles, read: Re
     expected: `at most ${MAX_CHAIN} beside that of the signer`,
     found: String(certificates.length - 1),
   })
+}
+
+/**
+ * Refuses a certificate whose issuer signed it in a way, or with a key, that is too weak. Alone it may be its verifiers' trust
+ * anchor, and nobody asks then who signed it.
+ */
+async function checkIssuance(leaf: Certificate, chain: readonly Buffer[], path: string): Promise<void> {
+  if (chain.length === 0 || isSignedWith(leaf.x509, holderKey(leaf.x509))) return
+  await checkSignatureAlgorithm(leaf.x509, leaf.fields.signatureAlgorithm, path)
+  for (const der of chain) {
+    const issuer = readX509(der, path)
+    // A key that did not sign it is another authority's, which the path to a root may not pass.
+    if (isSignedWith(leaf.x509, holderKey(issuer))) checkKey(issuer, path)
+  }
 }
 
 function keyMismatch(

@@ -1,10 +1,13 @@
+import { webcrypto } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as asn1js from 'asn1js'
 import { afterAll, expect, test } from 'vitest'
 import { readBundle } from '../bundle/read-bundle.ts'
 import {
   authority,
+  extension,
   inDays,
   issue,
   pemOf,
@@ -69,6 +72,53 @@ test('refuses a certificate that no verifier could accept', async () => {
       certificate: await written(pemOf(issued)),
     }
     await expect(certificateSigner(options)).rejects.toMatchObject({ code })
+  }
+})
+
+test('refuses a certificate whose chain no verifier could accept', async () => {
+  const short = await webcrypto.subtle.generateKey(
+    { name: 'RSASSA-PKCS1-v1_5', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' },
+    true,
+    ['sign', 'verify'],
+  )
+  const weak = await authority('Intermediate', { issuer: root, keys: short })
+  const unknown = extension('1.3.6.1.4.1.99999.1', true, new asn1js.Null())
+  const cases: [Issued, Issued, string][] = [
+    [await signingLeaf(intermediate, { hash: 'SHA-1' }), intermediate, 'CERTIFICATE_WEAK'],
+    [await signingLeaf(weak), weak, 'CERTIFICATE_WEAK'],
+    [await signingLeaf(intermediate, { extensions: [unknown] }), intermediate, 'CERTIFICATE_EXTENSION'],
+  ]
+  for (const [issued, issuer, code] of cases) {
+    const options = {
+      privateKey: await written(await privateKeyPem(issued)),
+      certificate: await written(pemOf(issued)),
+      chain: [await written(pemOf(issuer))],
+    }
+    await expect(certificateSigner(options)).rejects.toMatchObject({ code, file: options.certificate })
+    await expect(
+      certificateSigner({ ...options, chain: [options.certificate, ...options.chain] }),
+    ).rejects.toMatchObject({
+      code,
+    })
+  }
+})
+
+test('accepts what some verifier accepts: roots, however they were signed, and further authorities of the chain', async () => {
+  const oldRoot = await authority('Root', { keys: root.keys, hash: 'SHA-1' })
+  const oldCross = await authority('Intermediate', { issuer: root, keys: intermediate.keys, hash: 'SHA-1' })
+  const chain = [await written(pemOf(intermediate) + pemOf(oldCross) + pemOf(oldRoot))]
+  expect(await carried({ privateKey, certificate, chain })).toHaveLength(4)
+
+  // Each may itself be the trust anchor of its verifiers.
+  const selfSigned = await issue({ subject: 'Signer', usages: ['digitalSignature'], hash: 'SHA-1' })
+  const pinned = await signingLeaf(intermediate, { hash: 'SHA-1' })
+  for (const [issued, further] of [
+    [selfSigned, [await written(pemOf(root))]],
+    [selfSigned, []],
+    [pinned, []],
+  ] as const) {
+    const own = { privateKey: await written(await privateKeyPem(issued)), certificate: await written(pemOf(issued)) }
+    await expect(certificateSigner({ ...own, chain: further })).resolves.toMatchObject({ method: 'certificate' })
   }
 })
 

@@ -2,7 +2,7 @@ import type { KeyObject, X509Certificate } from 'node:crypto'
 import { fingerprintOf, holderKey, isSignedWith, ReadCertificate } from '../bundle/certificate.ts'
 import { ModelSealError } from '../errors.ts'
 import { passAbort, type Effort } from './effort.ts'
-import { checkKey, checkSignatureAlgorithm } from './strength.ts'
+import { checkKey, checkSignatureAlgorithm } from '../bundle/strength.ts'
 
 /** No real chain is longer. */
 const MAX_LENGTH = 12

@@ -18,7 +18,8 @@ import { candidatePaths } from './candidate-paths.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkRevocation, parseLists } from './revocation.ts'
 import { checkNameConstraints, isSelfIssued } from './name-constraints.ts'
-import { checkKey } from './strength.ts'
+import { checkCriticalExtensions } from '../bundle/critical-extensions.ts'
+import { checkKey } from '../bundle/strength.ts'
 import { invalid, validateByLibrary } from './chain-library.ts'
 import { checkNesting, USAGE_NAMES, type Usage } from './usage.ts'
 
@@ -155,7 +156,7 @@ interface Judging {
 /** Everything but the signatures of a path and revocation: leaf first, root last. */
 export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: Judging): Promise<void> {
   path.forEach((certificate) => checkValidity(certificate, at))
-  path.forEach(checkExtensions)
+  path.forEach((certificate) => checkCriticalExtensions(certificate))
   path.forEach(({ x509 }) => checkKey(x509))
   checkNesting(path, usage)
   // A leaf that is itself a root is trusted as it is: there is no path to validate.
@@ -183,33 +184,6 @@ function checkValidity(certificate: Certificate, at: Date): void {
         : 'Check the clock of this machine.',
     },
   )
-}
-
-/** Those that are processed here or by pkijs. */
-const UNDERSTOOD = new Set([
-  '2.5.29.15', // key usage
-  '2.5.29.17', // subject alternative name
-  '2.5.29.19', // basic constraints
-  '2.5.29.30', // name constraints
-  '2.5.29.32', // certificate policies
-  '2.5.29.33', // policy mappings
-  '2.5.29.36', // policy constraints
-  '2.5.29.37', // extended key usage
-  '2.5.29.54', // inhibit anyPolicy
-])
-
-/** RFC 5280 4.2 and 6.1.4 o, 6.1.5 f: also on the leaf, where pkijs does not look. */
-function checkExtensions(certificate: Certificate): void {
-  for (const extension of certificate.fields.extensions ?? []) {
-    const { extnID, critical } = extension
-    // pkijs parses a value when it is asked for: of those that nobody reads it would be wasted.
-    if (!critical || (UNDERSTOOD.has(extnID) && extension.parsedValue)) continue
-    throw new ModelSealError(
-      'CERTIFICATE_EXTENSION',
-      `The certificate ${certificateName(certificate)} has a critical extension that is not understood.`,
-      { found: `the extension ${extnID}`, hint: 'What it limits cannot be known, so the certificate is refused.' },
-    )
-  }
 }
 
 /** RFC 5280 6.1.3 a 4: for self-issued certificates, too, which pkijs leaves out. */

@@ -10,7 +10,7 @@ import {
 } from '../bundle/certificate.ts'
 import { judgePath, validPath, type StatedChain } from './chain.ts'
 import { passAbort, type Effort } from './effort.ts'
-import { checkSignatureAlgorithm } from './strength.ts'
+import { checkSignatureAlgorithm } from '../bundle/strength.ts'
 import type { Usage } from './usage.ts'
 
 /** Name constraints, and what says how the policies below must be: only then does pkijs judge a leaf by its issuers. */

@@ -3,7 +3,7 @@ import { messageOf } from '../any-realm.ts'
 import { certificateName, serialNumberOf, statedUsage, type Certificate } from '../bundle/certificate.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { weaknessOfAlgorithm } from './strength.ts'
+import { weaknessOfAlgorithm } from '../bundle/strength.ts'
 
 /** A hundred thousand entries. Reading them takes about 0.2 ms each, so that larger lists are no use here. */
 const MAX_CRL_BYTES = 4 * 1024 * 1024

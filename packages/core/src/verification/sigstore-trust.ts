@@ -10,7 +10,7 @@ import {
   type TrustConfig,
 } from '../bundle/trust-config.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { weaknessOfKey } from './strength.ts'
+import { weaknessOfKey } from '../bundle/strength.ts'
 import { choice, path, required, text } from '../kinds.ts'
 import { knownOptions } from '../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../source/read-small-file.ts'

@@ -16,7 +16,7 @@ import { dateCopy, having } from '../kinds.ts'
 import type { Shape } from '../snapshot.ts'
 import { validateWithin } from './chain.ts'
 import { Effort, passAbort } from './effort.ts'
-import { checkKey, weaknessOfAlgorithm } from './strength.ts'
+import { checkKey, weaknessOfAlgorithm } from '../bundle/strength.ts'
 import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime, VerifiedSignature } from './verified-signature.ts'
 

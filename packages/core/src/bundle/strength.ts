@@ -1,6 +1,6 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import type * as pkijs from 'pkijs'
-import { holderKey } from '../bundle/certificate.ts'
+import { holderKey } from './certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 
 // What is allowed. Whatever is not listed is refused, before any signature is verified with it.
@@ -41,10 +41,10 @@ const ALLOWED =
  *
  * @throws {@link ModelSealError} `CERTIFICATE_WEAK`
  */
-export function checkKey(certificate: X509Certificate): void {
+export function checkKey(certificate: X509Certificate, path?: string): void {
   const key = holderKey(certificate)
   const weakness = key ? weaknessOfKey(key) : 'a key that cannot be read'
-  if (weakness !== undefined) throw weak(certificate, 'its key is too weak', weakness)
+  if (weakness !== undefined) throw weak(certificate, 'its key is too weak', weakness, path)
 }
 
 /**
@@ -57,9 +57,10 @@ export function checkKey(certificate: X509Certificate): void {
 export async function checkSignatureAlgorithm(
   certificate: X509Certificate,
   algorithm: pkijs.AlgorithmIdentifier,
+  path?: string,
 ): Promise<void> {
   const weakness = await weaknessOfAlgorithm(algorithm)
-  if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness)
+  if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness, path)
 }
 
 /** Why no signature by the key counts; undefined where it does. */
@@ -117,11 +118,12 @@ async function weaknessOfPss(parameters: Parameters | undefined): Promise<string
   }
 }
 
-function weak(certificate: X509Certificate, what: string, found: string): ModelSealError {
+function weak(certificate: X509Certificate, what: string, found: string, path: string | undefined): ModelSealError {
   return new ModelSealError(
     'CERTIFICATE_WEAK',
     `Cannot trust the certificate ${shown(certificate.subject.replaceAll('\n', ','))}: ${what}.`,
     {
+      file: path,
       expected: ALLOWED,
       found,
       hint: 'Have the certificate issued again with a stronger key and algorithm.',
