@@ -7,7 +7,7 @@ import { verdictOf, verified } from '@modelseal/transformers'
 import { afterAll, afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
 import { graph, model, node, value } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
-import { embeddingModel, embeddingOfHello, tinyModel } from './transformers-models.ts'
+import { chunkedModel, embeddingModel, embeddingOfHello, tinyModel } from './transformers-models.ts'
 
 const { env } = transformers
 const workspace = new Workspace()
@@ -416,6 +416,33 @@ describe('swapped while it is loaded', () => {
     await expect(written).rejects.toThrow(refusal('FILE_CHANGED'))
     expect(dispose).toHaveBeenCalledOnce()
     dispose.mockRestore()
+  })
+})
+
+describe('a model with its weights in several chunks', () => {
+  test.each([
+    [2, 'memory'],
+    [2, 'copy'],
+    [true, 'memory'],
+    [true, 'copy'],
+  ] as const)('loads where its configuration says %s, under the isolation %s', async (chunks, isolation) => {
+    const directory = await workspace.sign(`chunks-${chunks}-${isolation}`, chunkedModel(9, chunks))
+    const { pipeline } = verified(transformers, { policy, isolation })
+    expect(await hello(await pipeline('feature-extraction', directory))).toEqual(embeddingOfHello(9))
+  })
+
+  test('gives what Transformers.js gives by itself, and what the caller says of chunks counts', async () => {
+    const directory = await workspace.sign('chunks', chunkedModel(9, true))
+    const options = { dtype: 'fp32', use_external_data_format: 2 } as const
+    const plain = await transformers.pipeline('feature-extraction', directory, options)
+    expect(await hello(plain)).toEqual(embeddingOfHello(9))
+    expect(await hello(await pipeline('feature-extraction', directory, options))).toEqual(embeddingOfHello(9))
+  })
+
+  test.each(['model.onnx_data', 'model.onnx_data_1'])('is refused when %s was changed', async (chunk) => {
+    const directory = await workspace.sign(`changed-${chunk}`, chunkedModel(9, 2))
+    flipBit(join(directory, 'onnx', chunk))
+    await expectRefused(directory, 'FILE_MISMATCH')
   })
 })
 

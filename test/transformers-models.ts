@@ -1,4 +1,4 @@
-import { FLOAT, entry, graph, message, model, node } from './onnx-models.ts'
+import { FLOAT, entry, floats, graph, message, model, node } from './onnx-models.ts'
 
 /** An embedding that a tiny model has for every token: this, and token number for the rest. */
 const WIDTH = 4
@@ -41,14 +41,36 @@ export function embeddingOfHello(mark: number): number[][] {
   return [2, 4, 3].map((token) => [mark, token, token, token])
 }
 
+/** The same with its weights in two chunks, both of which count for its output. */
+export function chunkedModel(mark: number, chunks: number | true): Record<string, string | Uint8Array> {
+  const nodes = [node('Gather', ['w', 'input_ids'], ['token']), node('Add', ['token', 'bias'], ['last_hidden_state'])]
+  const config = { 'transformers.js_config': { use_external_data_format: chunks } }
+  return {
+    ...tinyModel({ mark: 0, config }),
+    'onnx/model.onnx': embedding(nodes, [
+      external('w', [WORDS.length, WIDTH], 'model.onnx_data'),
+      external('bias', [WIDTH], 'model.onnx_data_1'),
+    ]),
+    'onnx/model.onnx_data_1': floats(mark, 0, 0, 0),
+  }
+}
+
 /** last_hidden_state = w[input_ids], with w in another file. */
 export function embeddingModel(location: string): Uint8Array {
+  const nodes = [node('Gather', ['w', 'input_ids'], ['last_hidden_state'])]
+  return embedding(nodes, [external('w', [WORDS.length, WIDTH], location)])
+}
+
+function external(name: string, shape: number[], location: string): Uint8Array {
+  const dimensions = shape.map((size) => [1, size] as [number, number])
+  return message(...dimensions, [2, FLOAT], [8, name], [13, entry('location', location)], [14, 1])
+}
+
+function embedding(nodes: Uint8Array[], initializers: Uint8Array[]): Uint8Array {
   return model(
     graph({
-      nodes: [node('Gather', ['w', 'input_ids'], ['last_hidden_state'])],
-      initializers: [
-        message([1, WORDS.length], [1, WIDTH], [2, FLOAT], [8, 'w'], [13, entry('location', location)], [14, 1]),
-      ],
+      nodes,
+      initializers,
       inputs: ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => shaped(name, INT64, ['n', 'length'])),
       outputs: [shaped('last_hidden_state', FLOAT, ['n', 'length', 'width'])],
     }),

@@ -1,3 +1,6 @@
+import { randomUUID } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { ModelSealError, referencedName, shown, type ModelReader, type PlacedFiles } from '@modelseal/core'
 import {
   gatherOnnx,
@@ -65,6 +68,7 @@ export class Deliveries {
         ? !this.#reader.inMemory(this.#reader.files.filter(isSessionFile))
         : [...models.values()].some((model) => 'path' in model)
     for (const [name, model] of models) await this.#add(name, model)
+    if (!this.#byPath) this.#leaveToSessionOptions([...models.keys()])
   }
 
   /**
@@ -114,6 +118,21 @@ export class Deliveries {
     for (const external of externalData) {
       this.#externalData.set(external.path, external)
       this.#files.set(referencedName(name, external.path), Promise.resolve({ bytes: external.data }))
+    }
+  }
+
+  /**
+   * Transformers.js replaces the external data of the session options by the chunks that it has got as bytes, as many as the
+   * configuration counts: one for `true`, however many there are. What it gets as paths it leaves to ONNX Runtime. So
+   * chunks come by paths that lead nowhere, and ONNX Runtime takes the verified bytes from the session options.
+   */
+  #leaveToSessionOptions(models: readonly string[]): void {
+    for (const name of this.#known) {
+      const [, model = ''] = SESSION_FILE.exec(name) ?? []
+      if (name === model || !models.includes(model)) continue
+      // Nobody can guess the name to make such a file.
+      const path = join(tmpdir(), `modelseal-none-${randomUUID()}`)
+      this.#files.set(name, Promise.resolve({ path, size: this.#reader.size(name) }))
     }
   }
 
