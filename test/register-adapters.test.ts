@@ -7,7 +7,7 @@ import { file, serve } from '../packages/core/src/testing/http-server.ts'
 import { addingModel, floats } from './onnx-models.ts'
 import { Programs, type Done, type Job } from './register/jobs.ts'
 import { blazeFace, copyOf, flipBit, Workspace } from './signed-models.ts'
-import { embeddingOfHello, tinyModel } from './transformers-models.ts'
+import { chunkedModel, embeddingOfHello, tinyModel } from './transformers-models.ts'
 
 const programs = new Programs()
 let workspace: Workspace
@@ -105,13 +105,15 @@ describe('a program that verifies its models itself', () => {
   })
 
   test('loads them under every isolation', async () => {
+    const chunks = await workspace.sign('chunks', chunkedModel(7, true))
     const jobs = ['memory', 'copy', 'in-place'].flatMap((isolation) => [
       { how: 'onnx loadVerifiedModel', model: adding, options: isolated(isolation) },
       { how: 'onnx wrapped', model: adding, options: isolated(isolation) },
       { how: 'transformers', model: tiny, options: isolated(isolation) },
+      { how: 'transformers', model: chunks, options: isolated(isolation) },
     ])
     const hello = embeddingOfHello(7).flat().join()
-    const each = ['11,22', '11,22', hello]
+    const each = ['11,22', '11,22', hello, hello]
     expect((await runAll(jobs)).outcomes.map(({ loaded }) => loaded)).toEqual([...each, ...each, ...each])
   })
 })

@@ -114,7 +114,7 @@ describe('an unsigned file', () => {
   ])('%s has a known cause', async (file, hint) => {
     const found = await hintForNames(['FILE_UNSIGNED', file])
     expect(found).toMatch(hint)
-    expect(found).toContain('Remove such files')
+    expect(found).toContain('Remove such files, or list them in the rule under "require.unsigned".')
     expect(found).not.toContain(SUSPICION)
   })
 
