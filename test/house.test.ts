@@ -23,6 +23,7 @@ const FLOORS = [
   'kinds',
   'environment',
   'errors',
+  'error-codes',
   'any-realm',
 ]
 

@@ -31,10 +31,7 @@ const MAX_NODES = 512
 
 /** The extensions that anything here, or pkijs for it, looks into: others need not be well-formed. */
 const READ_EXTENSIONS = new Set([15, 17, 19, 30, 32, 33, 36, 37, 54].map((n) => `2.5.29.${n}`))
-const KEY_USAGE = '2.5.29.15'
-const EXTENDED_KEY_USAGE = '2.5.29.37'
-const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
-const ANY_USAGE = '2.5.29.37.0'
+export const KEY_USAGE = '2.5.29.15'
 
 /**
  * Reads the certificates of a PEM file, in the order in which they stand, or the one of a DER file.
@@ -254,43 +251,6 @@ export function certificateName({ x509, fields }: Certificate): string {
 export function serialNumberOf(fields: pkijs.Certificate): string {
   const hex = Buffer.from(fields.serialNumber.valueBlock.valueHexView).toString('hex')
   return hex.replace(/^(00)+(?=..)/, '')
-}
-
-/**
- * OMS 8.2: the leaf must be usable for signing: key usage digitalSignature, or extended key usage
- * codeSigning. Where an extended key usage is stated, it is exhaustive (RFC 5280 4.2.1.12).
- *
- * @throws {@link ModelSealError} `CERTIFICATE_USAGE`
- */
-export function checkSigningUsage(certificate: Certificate, path?: string): void {
-  const extended = extendedKeyUsages(certificate)
-  const usable = extended
-    ? extended.includes(CODE_SIGNING) || (extended.includes(ANY_USAGE) && mayUse(certificate, 'digitalSignature'))
-    : mayUse(certificate, 'digitalSignature')
-  if (usable) return
-  throw new ModelSealError('CERTIFICATE_USAGE', `The certificate ${certificateName(certificate)} is not for signing.`, {
-    file: path,
-    expected: 'the key usage digitalSignature, or the extended key usage codeSigning',
-    found: extended ? `the extended key usages ${extended.join(', ')}` : 'no such usage',
-    hint: 'Have a certificate issued for code signing.',
-  })
-}
-
-const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
-
-/** True where the certificate states this key usage (RFC 5280 4.2.1.3); undefined where it states none. */
-export function statedUsage({ fields }: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean | undefined {
-  const bits = extensionOf(fields, KEY_USAGE) as { valueBlock: { valueHexView: Uint8Array } } | undefined
-  return bits && ((bits.valueBlock.valueHexView[0] ?? 0) & KEY_USAGE_BITS[usage]) !== 0
-}
-
-function mayUse(certificate: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean {
-  return statedUsage(certificate, usage) === true
-}
-
-/** The stated extended key usages, as object identifiers; undefined where there is no such extension. */
-export function extendedKeyUsages({ fields }: Certificate): readonly string[] | undefined {
-  return (extensionOf(fields, EXTENDED_KEY_USAGE) as pkijs.ExtKeyUsage | undefined)?.keyPurposes
 }
 
 function unreadable(cause: unknown, path: string | undefined): ModelSealError {

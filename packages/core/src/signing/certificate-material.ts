@@ -1,7 +1,6 @@
 import { checkCriticalExtensions } from '../bundle/critical-extensions.ts'
 import {
   certificateName,
-  checkSigningUsage,
   CERTIFICATE_FILE,
   parseCertificate,
   fingerprintOf,
@@ -12,6 +11,7 @@ import {
   signingKeyOf,
   type Certificate,
 } from '../bundle/certificate.ts'
+import { checkSigningUsage } from '../bundle/key-usages.ts'
 import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { checkKey, checkSignatureAlgorithm } from '../bundle/strength.ts'

@@ -2,7 +2,6 @@ import { alternativeNames, writtenName } from '../bundle/alternative-names.ts'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { checkBundle } from '../bundle/check-bundle.ts'
 import {
-  checkSigningUsage,
   fingerprintOf,
   holderKey,
   isSignedWith,
@@ -13,6 +12,7 @@ import {
   type Certificate,
   type CertificateInput,
 } from '../bundle/certificate.ts'
+import { checkSigningUsage } from '../bundle/key-usages.ts'
 import { certificatesCopy } from '../bundle/certificate-copy.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError } from '../errors.ts'

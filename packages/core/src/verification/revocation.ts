@@ -1,6 +1,7 @@
 import type * as pkijs from 'pkijs'
 import { messageOf } from '../any-realm.ts'
-import { certificateName, serialNumberOf, statedUsage, type Certificate } from '../bundle/certificate.ts'
+import { certificateName, serialNumberOf, type Certificate } from '../bundle/certificate.ts'
+import { statedUsage } from '../bundle/key-usages.ts'
 import { distinguishedName } from '../bundle/distinguished-name.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { weaknessOfAlgorithm } from '../bundle/strength.ts'

@@ -1,4 +1,5 @@
-import { certificateName, extendedKeyUsages, type Certificate } from '../bundle/certificate.ts'
+import { certificateName, type Certificate } from '../bundle/certificate.ts'
+import { extendedKeyUsages } from '../bundle/key-usages.ts'
 import { ModelSealError } from '../errors.ts'
 
 /** RFC 5280 4.2.1.12. */
