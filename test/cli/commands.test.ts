@@ -32,7 +32,7 @@ describe('sign key and verify key', () => {
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
   })
 
-  test('do not replace the signature of another model at a place that nobody named', async () => {
+  test('do not replace the signature of another model, wherever it is', async () => {
     const sign = (model: string, ...more: string[]) =>
       modelseal(['sign', 'key', model, '--private-key', 'release.key', ...more])
     await mkdir(join(directory, 'asr'))
@@ -43,7 +43,9 @@ describe('sign key and verify key', () => {
     expect(stderr).toContain('the signature of another model is there')
     expect(stderr).toContain('--force')
     expect(await sign('asr', '--force')).toMatchObject({ code: 0, stderr: '' })
-    expect(await sign('vad', '--signature', 'model.sig')).toMatchObject({ code: 0, stderr: '' })
+    failed(await sign('vad', '--signature', 'model.sig'), 'SIGNATURE_EXISTS')
+    expect(await sign('asr', '--signature', 'model.sig')).toMatchObject({ code: 0, stderr: '' })
+    expect(await sign('vad', '--signature', 'model.sig', '--force')).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('understand both spellings, and a model with a trailing slash', async () => {

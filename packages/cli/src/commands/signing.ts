@@ -1,4 +1,4 @@
-import type { SignOptions, SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
+import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
@@ -18,7 +18,7 @@ export function withSigning(command: Command): Command {
   return withReuse(withJson(withHashing(withModel(command))))
     .option('--receipt', 'remember what was hashed, so that --reuse can take it over the next time')
     .addOption(pathOption('--signature <path>', 'where the bundle goes (default: "model.sig")'))
-    .option('--force', 'without --signature: replace a model.sig that is the signature of another model')
+    .option('--force', 'replace the signature of another model')
     .addOption(
       new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) that is to witness the time of the signature'),
     )
@@ -34,7 +34,11 @@ export async function sign(
 ): Promise<Outcome> {
   const { shown, signModel, signModelAgain } = await import('@modelseal/core')
   const previous = previousOf(flags, trustRoot)
-  const options = { ...flags, ...session, ...placeOf(flags.signature, force), timestampAuthority: tsaUrl, signer }
+  const place = {
+    signature: flags.signature ?? 'model.sig',
+    overwrite: force ? ('always' as const) : ('same-model' as const),
+  }
+  const options = { ...flags, ...session, ...place, timestampAuthority: tsaUrl, signer }
   const signed: SignedModel & Partial<SignedAgain> =
     previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
   const { signature, files, bytes } = signed
@@ -62,13 +66,6 @@ export async function sign(
       },
     },
   }
-}
-
-/** A place that nobody named may be that of another model. */
-function placeOf(signature: string | undefined, force: boolean): Partial<Pick<SignOptions, 'signature' | 'overwrite'>> {
-  return signature === undefined
-    ? { signature: 'model.sig', overwrite: force ? 'always' : 'same-model' }
-    : { signature }
 }
 
 function whoAndWhen(
