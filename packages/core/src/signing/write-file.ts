@@ -4,7 +4,7 @@ import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { denialHint } from '../source/access-denied.ts'
+import { denialHint, permitsWriting } from '../source/access-denied.ts'
 import { errno } from '../source/read-small-file.ts'
 
 /** What is written: for the message where it cannot be. */
@@ -62,9 +62,9 @@ export async function checkPlace(path: string): Promise<void> {
   })
 }
 
-/** The file that is written first has a name of its own, and access() asks the operating system alone. */
+/** The file that is written first has a name of its own. */
 function checkPermission(directory: string): void {
-  if (process.permission?.has('fs.write', join(directory, 'a')) === false)
+  if (!permitsWriting(join(directory, 'a')))
     throw Object.assign(new Error('Node.js denies writing.'), {
       code: 'ERR_ACCESS_DENIED',
       permission: 'FileSystemWrite',

@@ -33,7 +33,7 @@ const MAX_CAUSES = 8
 function remedyOf(cause: unknown, place: string | undefined): string | undefined {
   const code = codeOf(cause)
   if (code === 'ERR_DLOPEN_DISABLED')
-    return process.permission === undefined
+    return permissionModel() === undefined
       ? 'Start Node.js without --no-addons'
       : 'Node.js runs with --permission: start it with --allow-addons as well'
   if (code !== 'ERR_ACCESS_DENIED') return undefined
@@ -55,6 +55,16 @@ function optionFor(cause: unknown, place: string | undefined): string {
   if (permission === 'FileSystemWrite') return `--allow-fs-write=${pathOrAll(place ?? path)}`
   // symlink() names neither: "fs.symlink API requires full fs.read and fs.write permissions."
   return OPTIONS.get(permission) ?? ALL_FILES
+}
+
+/** False where Node.js would deny to write to the path, which `access()` does not tell: it asks the operating system alone. */
+export function permitsWriting(path: string): boolean {
+  return permissionModel()?.has('fs.write', path) ?? true
+}
+
+/** Undefined without `--permission`, whatever the types of Node.js say. */
+function permissionModel(): NodeJS.ProcessPermission | undefined {
+  return process.permission as NodeJS.ProcessPermission | undefined
 }
 
 const ALL_FILES = '--allow-fs-read=* and --allow-fs-write=*'
