@@ -64,7 +64,7 @@ export function permitsWriting(path: string): boolean {
 
 /** Undefined without `--permission`, whatever the types of Node.js say. */
 function permissionModel(): NodeJS.ProcessPermission | undefined {
-  return process.permission as NodeJS.ProcessPermission | undefined
+  return process.permission
 }
 
 const ALL_FILES = '--allow-fs-read=* and --allow-fs-write=*'
