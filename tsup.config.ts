@@ -93,7 +93,7 @@ const yamlOfModules: Plugin = {
  * process, they keep under `Symbol.for()`. The core itself is imported when the first model is loaded.
  */
 const startsEveryProgram = process.cwd().endsWith('register')
-const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy)$/
+const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy|guard)$/
 
 /**
  * An `import` of `node:fs` or `node:util` makes Node.js load every part of them, 30 modules of its own that few programs need.
