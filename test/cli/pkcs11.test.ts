@@ -105,21 +105,15 @@ test('says how to install the package that is missing', async () => {
   await write(
     'without-pkcs11js.cjs',
     `const { registerHooks } = require('node:module')
-     let missing
-     try {
-       // Seen from here, no package is installed.
-       require.resolve('pkcs11js')
-     } catch (error) {
-       missing = error
-     }
      registerHooks({
        resolve(specifier, context, next) {
-         if (specifier === 'pkcs11js') throw missing
-         return next(specifier, context)
+         // Seen from here, no package is installed.
+         return next(specifier, specifier === 'pkcs11js' ? { ...context, parentURL: 'file://' + __filename } : context)
        },
      })`,
   )
   const args = [...SIGN_TOKEN, '--pkcs11-uri', 'pkcs11:object=k?module-path=/nowhere.so']
-  const ended = await modelseal(args, {}, ['--require', join(directory, 'without-pkcs11js.cjs')])
+  // The package manager that runs this test names a directory of all packages in NODE_PATH.
+  const ended = await modelseal(args, { NODE_PATH: '' }, ['--require', join(directory, 'without-pkcs11js.cjs')])
   expect(failed(ended, 'PKCS11_UNAVAILABLE')).toContain('npm install pkcs11js')
 })
