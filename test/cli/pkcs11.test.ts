@@ -105,10 +105,17 @@ test('says how to install the package that is missing', async () => {
   await write(
     'without-pkcs11js.cjs',
     `const { registerHooks } = require('node:module')
+     let missing
+     try {
+       // Seen from here, no package is installed.
+       require.resolve('pkcs11js')
+     } catch (error) {
+       missing = error
+     }
      registerHooks({
        resolve(specifier, context, next) {
-         // Seen from here, no package is installed.
-         return next(specifier, specifier === 'pkcs11js' ? { ...context, parentURL: 'file://' + __filename } : context)
+         if (specifier === 'pkcs11js') throw missing
+         return next(specifier, context)
        },
      })`,
   )
