@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
+import { LONG_ATTACKS } from './test/attacks/long.mjs'
 
-// A long run of random attacks takes as long as it takes.
+// npm run test:attacks sets it. That run takes as long as it takes.
 const unlimited = process.env.ATTACK_RUNS !== undefined
 
 export default defineConfig({
@@ -25,6 +26,7 @@ export default defineConfig({
             'test/bundlers/**',
             'test/sigstore/**',
             'test/tfjs-node/**',
+            ...(unlimited ? [] : LONG_ATTACKS),
           ],
           testTimeout: unlimited ? 0 : 120_000,
         },

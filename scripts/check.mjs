@@ -29,6 +29,7 @@ const failed = [...(await runSideBySide(statically)), ...(await runAlone(tests))
 
 console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-node" tests with the native tfjs-node.')
 console.log('Programs were bundled by esbuild; "npm run test:bundlers" has Vite, Rollup, webpack and @vercel/nft, too.')
+console.log('The attacks that take long were skipped; "npm run test:attacks" runs them.')
 console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
 
