@@ -91,7 +91,7 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
       levels,
       checkPlacing: () => {},
       copiesAllowed: true,
-      placeHint: (remedy = PLACE_HINT) => `${remedy}.`,
+      placeHint: (remedy) => `${remedy ?? PLACE_HINT}.`,
     })
   }
 
