@@ -66,6 +66,13 @@ describe('BlazeFace, a graph model', async () => {
       expect(await faces(await loadGraphModel(source))).toEqual(expected)
   })
 
+  test('takes a URL object as a path, but not in the drop-in, as tf does not', async () => {
+    const url = pathToFileURL(join(directory, 'model.json'))
+    const { verdict } = await loadVerifiedModel(tf, url, { policy })
+    expect(verdict.decision).toBe('accepted')
+    await expect(loadGraphModel(url as unknown as string)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
   test('keeps the signature and metadata that tf itself would keep', async () => {
     const model = await loadGraphModel(directory)
     const plain = await loadedPlainly()

@@ -19,7 +19,8 @@ export interface ModelPlace {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything else
  */
 export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
-  if (isUrl(source)) return modelPlace(source.href, tf)
+  // tf's own loaders take no URL objects; loadVerifiedModel() does.
+  if (isUrl(source)) throw unknownPlace('a URL object instead of its href')
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
   if (typeof source !== 'string' || source === '') throw unknownPlace(kindOf(source))
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
