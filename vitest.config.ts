@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config'
-import { LONG_ATTACKS } from './test/attacks/long.mjs'
+import { LONG_ATTACKS } from './test/attacks/long.ts'
 
 // npm run test:attacks sets it. That run takes as long as it takes.
 const unlimited = process.env.ATTACK_RUNS !== undefined

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LONG_ATTACKS } from './long.mjs'
+import { LONG_ATTACKS } from './long.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/attacks.json']
