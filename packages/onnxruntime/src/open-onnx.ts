@@ -11,7 +11,7 @@ import {
 } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
 import { isUrl, kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
-import { installedGuard } from '@modelseal/core/guard'
+import { installedGuard, type Opening } from '@modelseal/core/guard'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData, isWeb } from './runtime-version.ts'
 import {
@@ -94,13 +94,6 @@ export interface OnnxLoad {
   options: OpenOptions
   sessionOptions: unknown
 }
-
-/** Opens a model, as `openVerifiedModel` does. */
-export type Opening = <T>(
-  path: string,
-  options: OpenOptions,
-  gather: (reader: ModelReader) => Promise<T>,
-) => Promise<VerifiedModel<T>>
 
 /** As {@link createVerified}, for whoever has the model judged in another way. */
 export async function createOpened(

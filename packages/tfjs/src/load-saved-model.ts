@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import type { Opening } from '@modelseal/core/guard'
 import { runtimeFailed } from './open-artifacts.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
-import type { LoadedByTf, Opening, TfLoad } from './tf-load.ts'
+import type { LoadedByTf, TfLoad } from './tf-load.ts'
 
 const GRAPH = 'saved_model.pb'
 /** A graph in several parts, which TensorFlow may prefer: its assets are not read here. */

@@ -1,6 +1,7 @@
 import { ModelSealError, referencedName, shown, type ModelReader, type Verdict } from '@modelseal/core'
 import type { io } from '@tensorflow/tfjs'
 import { kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
+import type { Opening } from '@modelseal/core/guard'
 import { claimedFormat } from './claimed-format.ts'
 import { withRequest } from './load-options.ts'
 import {
@@ -10,7 +11,7 @@ import {
   parseModelJson,
   type ModelFormat,
 } from './model-json.ts'
-import type { Opening, TfLoad } from './tf-load.ts'
+import type { TfLoad } from './tf-load.ts'
 import { FractionReport } from './fraction-report.ts'
 
 /** What this package uses of `@tensorflow/tfjs` or `@tensorflow/tfjs-node`. */

@@ -1,13 +1,6 @@
-import {
-  openOptions,
-  openVerifiedModel,
-  type ModelReader,
-  type OpenOptions,
-  type Verdict,
-  type VerifiedModel,
-} from '@modelseal/core'
+import { openOptions, openVerifiedModel, type OpenOptions, type Verdict } from '@modelseal/core'
 import { absolutePath } from '@modelseal/core/environment'
-import { installedGuard } from '@modelseal/core/guard'
+import { installedGuard, type Opening } from '@modelseal/core/guard'
 import { checkedLoadOptions, type CheckedLoadOptions } from './load-options.ts'
 import { loadSavedModel } from './load-saved-model.ts'
 import type { ModelFormat } from './model-json.ts'
@@ -33,13 +26,6 @@ export interface LoadedByTf {
   /** Of a model with a `model.json`. */
   format?: ModelFormat
 }
-
-/** Opens a model, as `openVerifiedModel` does. */
-export type Opening = <T>(
-  path: string,
-  options: OpenOptions,
-  gather: (reader: ModelReader) => Promise<T>,
-) => Promise<VerifiedModel<T>>
 
 /**
  * Verifies a model, and has tf load what was verified.

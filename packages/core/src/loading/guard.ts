@@ -1,5 +1,10 @@
+import type { Gather } from './model-reader.ts'
 import type { Load } from './open-judged.ts'
+import type { OpenOptions } from './open-options.ts'
 import type { VerifiedModel } from './verified-model.ts'
+
+/** Opens a model, as `openVerifiedModel` does: what an adapter is given by whoever judges its loads. */
+export type Opening = <T>(path: string, options: OpenOptions, gather: Gather<T>) => Promise<VerifiedModel<T>>
 
 /**
  * Makes a second policy judge every verified load of a process, so that the runtime gets only what both policies accept. The guard
