@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { LARGEST_BUNDLE_BYTES } from '../bundle/bundle.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
@@ -9,20 +10,49 @@ import { findFiles } from '../source/find-files.ts'
 import type { LocalSource } from '../source/local-source.ts'
 import { inTurns } from '../source/turns.ts'
 
-/** The only copy of another model's signature must not be lost to a path that two models share. */
-
 /**
- * Refuses to replace the bundle of another model, that is, one with another subject name and no file in common. This is called
- * before anything is hashed, so it goes by names alone.
- *
- * @param path of the bundle to be written
- * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
+ * The bundle that a new signature would replace. The only copy of another model's signature must not be lost to a path that two
+ * models share. Another model has another subject name and no file in common.
  */
-export async function refuseOtherModel(path: string, source: LocalSource, { ignorePaths = [], allowSymlinks }: Named) {
-  const there = await bundleAt(path)
-  if (there === undefined || there.modelName === source.name) return
-  const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
-  if (!files.some(({ name }) => there.files.has(name))) throw ofAnotherModel(path, there.modelName, source.name)
+export class ReplacedBundle {
+  readonly #path: string
+  #last: { state: BigIntStats; claim: Claim } | undefined
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /**
+   * Refuses to replace the bundle of another model. This is called before anything is hashed, so it compares names alone.
+   *
+   * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
+   */
+  async refuseOtherModel(source: LocalSource, { ignorePaths = [], allowSymlinks }: Named): Promise<void> {
+    const there = await this.#otherClaim(source.name)
+    if (!there) return
+    const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
+    if (!files.some(({ name }) => there.files.has(name))) throw ofAnotherModel(this.#path, there.modelName, source.name)
+  }
+
+  /**
+   * Does the same for a model that was hashed: two models may both have a `config.json`.
+   *
+   * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
+   */
+  async refuseOtherManifest(manifest: Manifest): Promise<void> {
+    const there = await this.#otherClaim(manifest.modelName)
+    if (there && !sharesFile(there, manifest)) throw ofAnotherModel(this.#path, there.modelName, manifest.modelName)
+  }
+
+  /** The manifest that the bundle claims; undefined if there is no bundle to replace, or if its subject has this name. */
+  async #otherClaim(modelName: string): Promise<Manifest | undefined> {
+    const state = await lstat(this.#path, { bigint: true }).catch(() => undefined)
+    // A link is replaced, and what it leads to stays. An empty file is what mktemp makes.
+    if (!state || state.isSymbolicLink() || state.size === 0n) return undefined
+    const claim = this.#last && sameState(this.#last.state, state) ? this.#last.claim : await claimOf(this.#path)
+    this.#last = { state, claim }
+    return claim.modelName === modelName ? undefined : await claim.manifest()
+  }
 }
 
 interface Named {
@@ -30,15 +60,42 @@ interface Named {
   allowSymlinks: boolean
 }
 
-/**
- * As {@link refuseOtherModel}, for a model that was hashed: two models may both have a `config.json`.
- *
- * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
- */
-export async function refuseOtherManifest(path: string, manifest: Manifest): Promise<void> {
-  const there = await bundleAt(path)
-  if (there === undefined || there.modelName === manifest.modelName || sharesFile(there, manifest)) return
-  throw ofAnotherModel(path, there.modelName, manifest.modelName)
+interface Claim {
+  modelName: string
+  manifest(): Promise<Manifest>
+}
+
+/** Signing again replaces the bundle of the same model, so the files of a long statement are read only for another name. */
+async function claimOf(path: string): Promise<Claim> {
+  const { envelope } = await asReplaceable(path, readBundle(path, { maxBytes: LARGEST_BUNDLE_BYTES }))
+  const modelName = subjectName(envelope.payload)
+  if (modelName === undefined) {
+    const manifest = await asReplaceable(path, manifestOf(envelope.payload))
+    return { modelName: manifest.modelName, manifest: () => Promise.resolve(manifest) }
+  }
+  let manifest: Promise<Manifest> | undefined
+  return { modelName, manifest: () => (manifest ??= asReplaceable(path, manifestOf(envelope.payload))) }
+}
+
+async function manifestOf(payload: Uint8Array): Promise<Manifest> {
+  return (await inTurns(statementSteps(payload))).manifest
+}
+
+/** The name of the subject where a statement begins as this tool and the reference tool write it. */
+function subjectName(payload: Uint8Array): string | undefined {
+  const name = SUBJECT.exec(Buffer.from(payload.subarray(0, 4096)).toString())?.[1]
+  try {
+    return name === undefined ? undefined : (JSON.parse(name) as string)
+  } catch {
+    return undefined
+  }
+}
+
+const SUBJECT =
+  /^\{"_type":\s?"https:\/\/in-toto\.io\/Statement\/v1",\s?"subject":\s?\[\{"name":\s?("(?:[^"\\]|\\.)*"),/
+
+function sameState(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs
 }
 
 /** By content, where both were hashed in the same way; else by name. */
@@ -50,19 +107,15 @@ function sharesFile(there: Manifest, manifest: Manifest): boolean {
   return manifest.resources.some(({ digest }) => digests.has(digest))
 }
 
-/** The manifest that the bundle at a path claims; undefined if there is no bundle to replace. */
-async function bundleAt(path: string): Promise<Manifest | undefined> {
-  const there = await lstat(path).catch(() => undefined)
-  // A link is replaced, and what it leads to stays. An empty file is what mktemp makes.
-  if (!there || there.isSymbolicLink() || there.size === 0) return undefined
+/** What cannot be read as the signature of a model is not replaced, either. */
+async function asReplaceable<T>(path: string, reading: Promise<T>): Promise<T> {
   try {
-    const { envelope } = await readBundle(path, { maxBytes: LARGEST_BUNDLE_BYTES })
-    return (await inTurns(statementSteps(envelope.payload))).manifest
+    return await reading
   } catch (cause) {
     if (!(cause instanceof ModelSealError)) throw cause
     throw new ModelSealError(
       'SIGNATURE_EXISTS',
-      `Cannot write the signature to ${shown(path)}: the bundle there is not that of a model, or cannot be read.`,
+      `Cannot write the signature to ${shown(path)}: the file there is not the signature of a model, or cannot be read.`,
       { file: path, hint: HINT, cause },
     )
   }

@@ -37,7 +37,7 @@ import {
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
-import { refuseOtherManifest, refuseOtherModel } from './replaced-bundle.ts'
+import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { checkPlace, writeFileWhole } from './write-file.ts'
 
@@ -154,15 +154,15 @@ async function signBuilt<Built extends BuiltManifest>(
   await checkPlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
   if (!['always', 'same-model'].includes(overwrite)) throw badOption('overwrite', overwrite, '"always" or "same-model"')
-  const guarded = overwrite === 'same-model'
+  const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
   const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])
-  if (guarded) await refuseOtherModel(signature, source, serialization)
+  await replaced?.refuseOtherModel(source, serialization)
   const built = await build(source, serialization, options)
   const { manifest, files, bytes } = built
 
-  if (guarded) await refuseOtherManifest(signature, manifest)
+  await replaced?.refuseOtherManifest(manifest)
   const payload = writeStatement(manifest)
   const encoded = preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload)
   throwIfAborted(options.signal)
@@ -172,7 +172,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp?.material }, envelope)
   const checked = (await options.signer.check?.(bundle)) ?? undefined
   // Signing may take minutes, in which another model was signed.
-  if (guarded) await refuseOtherManifest(signature, manifest)
+  await replaced?.refuseOtherManifest(manifest)
   await writeFileWhole(signature, bundle)
   return {
     signed: {
