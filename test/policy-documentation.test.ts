@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authority, pemOf } from '../packages/core/src/bundle/test-authority.ts'
-import { TestSite } from '../packages/core/src/loading/test-site.ts'
+import { TestSite } from '../packages/core/src/testing/site.ts'
 
 const text = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8')
 const policies = [...text.matchAll(/^```yaml policy\n(.*?)^```$/gms)].map(([, policy = '']) => policy)

@@ -2,7 +2,7 @@ import { createHash, hash as oneShot } from 'node:crypto'
 import type * as Blake3 from '@napi-rs/blake-hash'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
-import { denialHint } from '../source/access-denied.ts'
+import { denialHint } from '../source/private/access-denied.ts'
 import { optionalPackage } from '../source/optional-package.ts'
 
 /** The hash types of OMS (section 7). */

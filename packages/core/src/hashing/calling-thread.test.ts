@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type * as FileSystem from '../source/file-system.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
+import type * as FileSystem from '../source/local/file-system.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
 import { jobsOf, openFilesIn, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
@@ -15,7 +15,7 @@ import type { ReaderTask } from './worker.ts'
 // A calling thread that hashes: configureHashing({ callingThread: true }).
 
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
-vi.mock('../source/file-system.ts', async (original) => {
+vi.mock('../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => place.found ?? real.foreignFileSystem(path) }
 })

@@ -15,10 +15,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import type * as FileSystem from '../source/file-system.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
-import { Moment } from '../source/settling.ts'
-import type { FoundFile } from '../source/source-file.ts'
+import type * as FileSystem from '../source/local/file-system.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
+import { Moment } from '../source/local/settling.ts'
+import type { FoundFile } from '../source/local/source-file.ts'
 import { foundIn, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
@@ -27,7 +27,7 @@ import type { HashOptions } from './hash-files.ts'
 import { configureHashing } from './pool.ts'
 
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
-vi.mock('../source/file-system.ts', async (original) => {
+vi.mock('../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => place.found ?? real.foreignFileSystem(path) }
 })

@@ -15,11 +15,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { foreignFileSystem } from '../source/file-system.ts'
-import { findFiles } from '../source/find-files.ts'
-import { openLocalSource } from '../source/local-source.ts'
-import type * as OpenFile from '../source/open-file.ts'
-import type { FoundFile } from '../source/source-file.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
+import { findFiles } from '../source/local/find-files.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
+import type * as OpenFile from '../source/local/open-file.ts'
+import type { FoundFile } from '../source/local/source-file.ts'
 import { foundIn, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
@@ -28,7 +28,7 @@ import { configureHashing } from './pool.ts'
 
 /** What is done when a directory has been checked. */
 const hook = vi.hoisted(() => ({ checked: undefined as (() => void) | undefined }))
-vi.mock('../source/open-file.ts', async (original) => {
+vi.mock('../source/local/open-file.ts', async (original) => {
   const real = await original<typeof OpenFile>()
   const checkDirectory = (file: FoundFile): void => {
     real.checkDirectory(file)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type * as WorkerThreads from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type * as FileSystem from '../source/file-system.ts'
+import type * as FileSystem from '../source/local/file-system.ts'
 import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
@@ -35,7 +35,7 @@ vi.mock('node:worker_threads', async (original) => {
   }
   return { ...real, Worker }
 })
-vi.mock('../source/file-system.ts', async (original) => {
+vi.mock('../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => mocks.foreign ?? real.foreignFileSystem(path) }
 })

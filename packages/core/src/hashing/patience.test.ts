@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { jobsOf, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing, type ThreadPool } from './pool.ts'
 import { claim } from './shared-control.ts'
 import { hashBatch, type HashBatch } from './worker.ts'
 
-vi.mock('../source/file-system.ts', { spy: true })
+vi.mock('../source/local/file-system.ts', { spy: true })
 
 const MIB = 1024 ** 2
 

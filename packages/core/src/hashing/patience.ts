@@ -1,6 +1,6 @@
 import { isError, messageOf } from '../any-realm.ts'
 import { abortedError } from '../source/aborted.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
 import { noAnswer } from './answer.ts'
 import { fairTurn } from './fair-turns.ts'
 import { hashThere, type Batch } from './hash-batch.ts'

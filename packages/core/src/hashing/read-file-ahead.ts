@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { checkUnchanged, openListed } from '../source/open-file.ts'
+import { checkUnchanged, openListed } from '../source/local/open-file.ts'
 import { fillFrom, type HashControl, type HashJob } from './hash-file.ts'
 import { ReaderLane } from './read-ahead.ts'
 import type { ReadAheadMemory } from './read-ahead-memory.ts'

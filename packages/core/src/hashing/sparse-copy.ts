@@ -1,10 +1,10 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { copyHint } from '../source/copy-failure.ts'
+import { copyHint } from '../source/private/copy-failure.ts'
 import { errno } from '../source/read-small-file.ts'
-import type { SourceFile } from '../source/source-file.ts'
-import { isZero } from '../source/zeros.ts'
+import type { SourceFile } from '../source/local/source-file.ts'
+import { isZero } from '../source/local/zeros.ts'
 
 /**
  * A copy of a file that takes no room for zeros: they are left out, as holes, so that a sparse file

@@ -1,5 +1,5 @@
 import { ModelSealError } from '../errors.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
 import { at, BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'

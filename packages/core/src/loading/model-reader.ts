@@ -1,7 +1,7 @@
 import type { ModelFormat } from '../policy/match.ts'
 import type { FileRequest } from '../source/size-limit.ts'
-import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
+import type { ServedFiles } from './files/served-files.ts'
 
 /**
  * Reads files of a model whose signature and policy were accepted, each against its signed digest.

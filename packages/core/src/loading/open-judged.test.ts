@@ -10,7 +10,7 @@ import { file, serve, type Answer } from '../testing/http-server.ts'
 import { scratch } from '../testing/scratch.ts'
 import { openJudged } from './open-judged.ts'
 import { openOptions, type OpenOptions } from './open-options.ts'
-import { TestSite } from './test-site.ts'
+import { TestSite } from '../testing/site.ts'
 import type { Gather } from './model-reader.ts'
 
 // Names and options of every file that is hashed, in the order of the calls.

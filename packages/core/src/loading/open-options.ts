@@ -6,11 +6,11 @@ import type { ModelFormat, PossibleFormats } from '../policy/match.ts'
 import { isPolicy, type Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
-import type { HttpOptions } from '../source/http-options.ts'
-import { isHttpUrl } from '../source/http-source.ts'
+import type { HttpOptions } from '../source/http/options.ts'
+import { isHttpUrl } from '../source/http/url.ts'
 import { callback, choice, flag, invalidOption, listOf, path, required, signal, text, type Copy } from '../kinds.ts'
 import { knownOptions, snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
-import type { Isolation } from './isolation.ts'
+import type { Isolation } from './placing/isolation.ts'
 
 export interface OpenOptions {
   /** The trust policy: its path, as a `file:` URL too, or a policy that was loaded or is watched. Default: the policy that the search finds. */

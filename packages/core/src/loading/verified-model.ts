@@ -5,8 +5,8 @@ import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { PlacedFiles, PlaceOptions } from './placed-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
+import type { ServedFiles } from './files/served-files.ts'
 
 const NAME = 'the name of a file'
 const NAMES = listOf(text)

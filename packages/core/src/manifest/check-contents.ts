@@ -1,6 +1,6 @@
 import { at } from '../hashing/batches.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
-import type { LocalSource } from '../source/local-source.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
 import { Contents, type ContentsOptions, type HashedAmount } from './contents.ts'
 import { findSigned } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'

@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSyn
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type ModelSealError } from '../errors.ts'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
 import { sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { Contents, type ContentsOptions } from './contents.ts'

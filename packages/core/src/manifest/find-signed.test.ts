@@ -1,9 +1,9 @@
 import { renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import type * as FindFiles from '../source/find-files.ts'
-import { openLocalSource } from '../source/local-source.ts'
-import type { FoundFile } from '../source/source-file.ts'
+import type * as FindFiles from '../source/local/find-files.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
+import type { FoundFile } from '../source/local/source-file.ts'
 import { sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
@@ -12,7 +12,7 @@ import { Manifest } from './manifest.ts'
 
 // What a file system tells of a directory that changes while it is read cannot be had at will.
 const also = vi.hoisted(() => ({ found: [] as FoundFile[] }))
-vi.mock('../source/find-files.ts', async (original) => {
+vi.mock('../source/local/find-files.ts', async (original) => {
   const { findFiles, ...others } = await original<typeof FindFiles>()
   return {
     ...others,

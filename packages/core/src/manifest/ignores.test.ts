@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ignoredNames, ignoring, nameWithin } from './ignores.ts'
 

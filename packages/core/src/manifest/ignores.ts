@@ -1,6 +1,6 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import type { LocalSource } from '../source/local-source.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
 import { ignorePathFault } from './names.ts'
 
 /** OMS 6.2: left out by default, at the top level of the model only. */

@@ -1,5 +1,5 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
-import type { LocalSource } from '../source/local-source.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
 import { compareCodePoints } from './order.ts'
 import { mismatchHint } from './plainer-cause.ts'
 

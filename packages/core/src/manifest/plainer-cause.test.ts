@@ -3,7 +3,7 @@ import { rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import type { FileProblem } from '../errors.ts'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
 import { scratch } from '../testing/scratch.ts'
 import { mismatchHint, SUSPICION } from './plainer-cause.ts'
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { shown, type FileProblem } from '../errors.ts'
-import type { LocalSource } from '../source/local-source.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
 import { READ_ONLY } from '../source/read-small-file.ts'
 import { conversion, HEAD_BYTES, MAX_TEXT_BYTES, standIn } from './plain-content.ts'
 import { CREATED, plainNames } from './plain-names.ts'

@@ -2,7 +2,7 @@ import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ModelSealError } from '../errors.ts'
-import { TestSite } from '../loading/test-site.ts'
+import { TestSite } from '../testing/site.ts'
 import { loadPolicy } from './policy.ts'
 
 let site: TestSite

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { authority, inDays, pemOf, signingLeaf } from '../bundle/test-authority.ts'
-import { TestSite } from '../loading/test-site.ts'
+import { TestSite } from '../testing/site.ts'
 import { checkPolicy } from './check.ts'
 
 let site: TestSite

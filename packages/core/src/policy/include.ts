@@ -1,6 +1,6 @@
 import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
-import { realPathIfAny } from '../source/real-path.ts'
+import { realPathIfAny } from '../source/local/real-path.ts'
 import { fileState } from './file-state.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
 import { readPolicyFile } from './policy-file.ts'

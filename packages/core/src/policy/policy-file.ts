@@ -1,7 +1,7 @@
 import { variable } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { SmallFile } from '../source/read-small-file.ts'
-import { readTrustedFile } from '../source/trusted-file.ts'
+import { readTrustedFile } from '../source/trusted/trusted-file.ts'
 
 /** The environment variable that names, by its user id, one further user whose policies count. */
 const OWNER_VARIABLE = 'MODELSEAL_POLICY_OWNER'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { TestSite } from '../loading/test-site.ts'
-import { testPolicy } from '../loading/test-policy.ts'
+import { TestSite } from '../testing/site.ts'
+import { testPolicy } from '../loading/operations/judge-expectations.ts'
 import { checkPolicy } from './check.ts'
 import { nearest } from './nearest.ts'
 import { loadPolicy } from './policy.ts'

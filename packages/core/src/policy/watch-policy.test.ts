@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rename, rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { POLICY_CHANNEL } from '../events.ts'
-import { TestSite } from '../loading/test-site.ts'
+import { TestSite } from '../testing/site.ts'
 import { openVerifiedModel } from '../loading/open-verified-model.ts'
 import { watchPolicy } from './watch-policy.ts'
 

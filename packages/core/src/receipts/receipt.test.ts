@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { HashType } from '../hashing/algorithms.ts'
 import { listFiles } from '../testing/list-files.ts'
-import { openLocalSource } from '../source/local-source.ts'
-import type { FileIdentity } from '../source/source-file.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
+import type { FileIdentity } from '../source/local/source-file.ts'
 import { scratch } from '../testing/scratch.ts'
 import {
   GRANULARITY,

@@ -2,8 +2,8 @@ import { lstatSync } from 'node:fs'
 import { Fields } from '../bundle/fields.ts'
 import { parseStrictJson } from '../bundle/json.ts'
 import { ALGORITHMS, isHashType, type HashType } from '../hashing/algorithms.ts'
-import { foreignFileSystem } from '../source/file-system.ts'
-import type { FileIdentity, SourceFile } from '../source/source-file.ts'
+import { foreignFileSystem } from '../source/local/file-system.ts'
+import type { FileIdentity, SourceFile } from '../source/local/source-file.ts'
 
 /**
  * What this user remembers of a model that was hashed where it lies, and found to be what a bundle

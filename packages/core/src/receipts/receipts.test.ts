@@ -1,7 +1,7 @@
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { dropReceipts, listReceipts } from './receipts.ts'
 import { ReceiptStore } from './store.ts'

@@ -1,6 +1,6 @@
 import { absolutePath } from '../environment.ts'
-import { placeOf } from '../source/local-source.ts'
-import { realPathIfAny } from '../source/real-path.ts'
+import { placeOf } from '../source/local/local-source.ts'
+import { realPathIfAny } from '../source/local/real-path.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
 

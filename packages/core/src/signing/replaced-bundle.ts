@@ -6,8 +6,8 @@ import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { ignoring } from '../manifest/ignores.ts'
 import type { Manifest } from '../manifest/manifest.ts'
-import { findFiles } from '../source/find-files.ts'
-import type { LocalSource } from '../source/local-source.ts'
+import { findFiles } from '../source/local/find-files.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
 import { inTurns } from '../source/turns.ts'
 
 /**

@@ -35,7 +35,7 @@ import {
   type Copy,
 } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
-import { openLocalSource, placeOf, type LocalSource } from '../source/local-source.ts'
+import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'

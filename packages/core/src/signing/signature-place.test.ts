@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { verifyModel } from '../loading/verify-model.ts'
+import { verifyModel } from '../loading/operations/verify-model.ts'
 import { keyPair } from '../testing/bundles.ts'
 import { keySigner } from './key.ts'
 import { digestModel, signModel } from './sign-model.ts'

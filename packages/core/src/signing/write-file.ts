@@ -4,7 +4,7 @@ import { access, lstat, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { denialHint, permitsWriting } from '../source/access-denied.ts'
+import { denialHint, permitsWriting } from '../source/private/access-denied.ts'
 import { errno } from '../source/read-small-file.ts'
 
 /** What is written: for the message where it cannot be. */

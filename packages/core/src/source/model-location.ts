@@ -1,6 +1,6 @@
 import { isUrl } from '../any-realm.ts'
 import { absolutePath } from '../environment.ts'
-import { isHttpUrl } from './http-source.ts'
+import { isHttpUrl } from './http/url.ts'
 
 /**
  * The place of a model, which a caller may give as a path, a `file:` URL, or an `http:` or `https:` URL; URLs as text or as objects.

@@ -5,7 +5,7 @@ import { codeOf, kindOf, messageOf, propertyOf } from '../any-realm.ts'
 import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
-import { denialHint } from './access-denied.ts'
+import { denialHint } from './private/access-denied.ts'
 
 /**
  * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { wholeFile, type HashJob } from '../hashing/hash-file.ts'
 import { OwnThreads } from '../hashing/own-threads.ts'
 import { hashPool } from '../hashing/pool.ts'
-import type { FoundFile } from '../source/source-file.ts'
+import type { FoundFile } from '../source/local/source-file.ts'
 import { listFiles } from './list-files.ts'
-import { openLocalSource } from '../source/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
 
 /** A job for each file of a directory, whole. */
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {

@@ -1,6 +1,6 @@
-import { findFiles, type FindOptions } from '../source/find-files.ts'
-import type { LocalSource } from '../source/local-source.ts'
-import { statesOf, type SourceFile } from '../source/source-file.ts'
+import { findFiles, type FindOptions } from '../source/local/find-files.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
+import { statesOf, type SourceFile } from '../source/local/source-file.ts'
 
 /** The files of a model, each in its state. */
 export async function listFiles(source: LocalSource, options: FindOptions): Promise<SourceFile[]> {

@@ -1,0 +1,184 @@
+import { bundleTooLarge } from '../../bundle/bundle.ts'
+import { checkedMaxBundleBytes } from '../../bundle/read-bundle.ts'
+import { claimedManifest } from '../../bundle/claim.ts'
+import { ModelSealError, type ErrorCode } from '../../errors.ts'
+import type { ClaimedName } from '../../policy/match.ts'
+import type { BundlePlaces, Rule } from '../../policy/rule.ts'
+import { isHttpUrl } from '../../source/http/url.ts'
+import { findBundles, type FoundBundle, type FoundModel } from './find-bundles.ts'
+import { findHttpBundles } from './find-http-bundles.ts'
+import { httpModel, type FoundHttpModel } from '../files/http-model.ts'
+import type { OpenOptions } from '../open-options.ts'
+
+type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'maxBytes' | 'maxBundleBytes' | 'signal'>
+
+/** Looks for a model's bundles once, when they are first needed. */
+export class BundleSearch {
+  readonly #path: string
+  readonly #options: SearchOptions
+  /** Of another judgement of the same load. */
+  readonly #other: BundleSearch | undefined
+  /** What was found, by where it was looked for. */
+  readonly #found = new Map<string, Found>()
+  #places: BundlePlaces | undefined
+  #ruleBytes: number | undefined
+
+  /** @param other what it has read is not read again */
+  constructor(path: string, options: SearchOptions, other?: BundleSearch) {
+    this.#path = path
+    this.#options = options
+    this.#other = other
+  }
+
+  /**
+   * Looks where the chosen rule says that bundles are, and applies its limit to their size. It can raise the default, but only
+   * lower what the caller said.
+   *
+   * Bundles that were read to choose the rule, for the names that they claim, are not read again: they might have been replaced by
+   * bundles that claim other names. One that was too large to be read remains so.
+   */
+  goBy({ bundle, require }: Rule): void {
+    this.#places = bundle
+    this.#ruleBytes = require.maxBundleBytes
+  }
+
+  /** @throws {@link ModelSealError} as `findBundles`, or `findHttpBundles` for a URL */
+  async find(): Promise<FoundModel | FoundHttpModel> {
+    const found = await this.#at(this.#places)
+    if (this.#ruleBytes === undefined) return found
+    return { ...found, bundles: found.bundles.map(atMost(this.#ruleBytes)) }
+  }
+
+  #at(places: BundlePlaces | undefined): Promise<FoundModel | FoundHttpModel> {
+    const key = keyOf(places)
+    const known = this.#found.get(key)
+    if (known) return known.model
+    const maxBundleBytes = smaller(this.#options.maxBundleBytes, this.#ruleBytes)
+    const readBytes = checkedMaxBundleBytes(maxBundleBytes)
+    const model = this.#find(places, { maxBundleBytes, readBytes })
+    this.#found.set(key, { model, readBytes })
+    return model
+  }
+
+  async #find(
+    places: BundlePlaces | undefined,
+    { maxBundleBytes, readBytes }: { maxBundleBytes: number | undefined; readBytes: number },
+  ): Promise<FoundModel | FoundHttpModel> {
+    const { signature, http, maxBytes, signal } = this.#options
+    const read = this.#other && (await this.#other.#within(places, readBytes))
+    if (read) return read
+    const limits = { maxBundleBytes, signal, places }
+    if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
+    return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
+  }
+
+  /** What was read, as far as another limit allows it; undefined where that limit would have more read. */
+  async #within(places: BundlePlaces | undefined, maxBytes: number): Promise<FoundModel | FoundHttpModel | undefined> {
+    const read = this.#found.get(keyOf(places))
+    if (!read || read.readBytes < maxBytes) return undefined
+    // It failed for the other judgement; this one sees for itself.
+    const found = await read.model.catch(() => undefined)
+    return found && { ...found, bundles: found.bundles.map(atMost(maxBytes)) }
+  }
+
+  /**
+   * As {@link find}, for modes that load a model without a bundle: undefined where there is none.
+   *
+   * @param orUnreadable the same where there is one that does not parse
+   * @param orTooLarge the same where there is one that is too large to be looked at
+   */
+  async findIfAny({
+    orUnreadable,
+    orTooLarge,
+  }: {
+    orUnreadable: boolean
+    orTooLarge: boolean
+  }): Promise<FoundModel | FoundHttpModel | undefined> {
+    try {
+      return await this.find()
+    } catch (error) {
+      if (!(error instanceof ModelSealError)) throw error
+      // What is reached by a link has no bundle, and these modes follow links.
+      if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
+        return undefined
+      if (!orTooLarge && (TOO_LARGE.has(error.code) || error.code === 'JSON_TOO_COMPLEX')) throw error
+      if (TOO_LARGE.has(error.code)) return undefined
+      if (orUnreadable && PARSE_ERROR.test(error.code)) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * What every bundle claims as the model's name: not proven.
+   *
+   * @param rules all that may be chosen: a bundle that is only where one of them has it looked for counts as well, so that
+   * no place hides a name from another rule
+   */
+  async claimedNames(rules: readonly Rule[]): Promise<ClaimedName[]> {
+    const all = new Map<string, BundlePlaces | undefined>([['', undefined]])
+    for (const { bundle } of rules) if (bundle) all.set(keyOf(bundle), bundle)
+    const names: ClaimedName[] = []
+    for (const places of all.values()) names.push(...(await this.#namesAt(places)))
+    return names
+  }
+
+  async #namesAt(places: BundlePlaces | undefined): Promise<ClaimedName[]> {
+    try {
+      const { bundles } = await this.#at(places)
+      const names: ClaimedName[] = []
+      for (const found of bundles) names.push(await claimedName(found, this.#options.signal))
+      return names
+    } catch (error) {
+      if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
+      if (WITHOUT_BUNDLE.has(error.code)) return []
+      return [{ path: this.#options.signature ?? this.#path }]
+    }
+  }
+}
+
+interface Found {
+  model: Promise<FoundModel | FoundHttpModel>
+  /** Largest size of a bundle with which it was read. */
+  readBytes: number
+}
+
+function keyOf(places: BundlePlaces | undefined): string {
+  return places ? JSON.stringify(places.written) : ''
+}
+
+function smaller(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}
+
+function atMost(maxBytes: number): (found: FoundBundle) => FoundBundle {
+  return (found) => {
+    if ('error' in found || found.bundle.size <= maxBytes) return found
+    const { path, bundle } = found
+    return { path, error: bundleTooLarge(path, maxBytes, { found: `${bundle.size} bytes` }) }
+  }
+}
+
+/** The codes that a bundle is refused with for what stands in it. */
+const PARSE_ERROR =
+  /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
+
+/** What the bundle claims was not looked at. */
+const TOO_LARGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'CLAIM_TOO_LARGE'])
+
+/** Of {@link findBundles}: there is none to read. */
+const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BUNDLE_NOT_FOUND',
+  'FILE_NOT_SIGNED',
+  'MODEL_NOT_FOUND',
+])
+
+async function claimedName(found: FoundBundle, signal: AbortSignal | undefined): Promise<ClaimedName> {
+  const { path } = found
+  if ('error' in found) return { path }
+  try {
+    return { path, name: (await claimedManifest(found.bundle, signal)).modelName }
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
+    return { path }
+  }
+}

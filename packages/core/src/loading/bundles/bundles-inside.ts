@@ -1,0 +1,100 @@
+import type { Dirent } from 'node:fs'
+import { lstat, opendir } from 'node:fs/promises'
+import { ModelSealError, shown } from '../../errors.ts'
+import { compareCodePoints } from '../../manifest/order.ts'
+import { compileGlob, type Glob } from '../../policy/glob.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
+
+/** Where publishers put signatures besides `model.sig`. */
+export const OMS_BUNDLES: readonly Glob[] = [compileGlob('*.oms.sig')]
+
+/** More than lie beside any bundle: a glob that covers the weights as well would have all of them listed. */
+const MAX_ENTRIES = 10_000
+/** Likewise. */
+const MAX_DIRECTORIES = 1_000
+
+/**
+ * The names of files in a directory that one of the globs covers, in the order of code points. Links to directories are not
+ * followed, so nothing outside is found; a link to a file may be a bundle.
+ *
+ * @param directory absolute
+ * @throws {@link ModelSealError} `MODEL_TOO_LARGE` where too much would have to be looked at; `ABORTED`
+ */
+export async function bundlesInside(
+  directory: string,
+  globs: readonly Glob[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const names = new Set<string>()
+  const walk: Walk = { directory, names, entries: 0, directories: 0, signal }
+  for (const { spelled, depths, matches } of globs) {
+    for (const [index, components] of spelled.entries()) {
+      const wild = components.indexOf(undefined)
+      const prefix = components.slice(0, wild < 0 ? -1 : Math.min(wild, components.length - 1)) as string[]
+      if (!(await isDirectoryPath(directory, prefix))) continue
+      if (wild >= 0) await search(walk, prefix, { matches, depth: depths[index] ?? 0 })
+      else if (await isNoDirectory(`${directory}/${components.join('/')}`)) names.add(components.join('/'))
+    }
+  }
+  return [...names].sort(compareCodePoints)
+}
+
+interface Walk {
+  directory: string
+  names: Set<string>
+  entries: number
+  directories: number
+  signal: AbortSignal | undefined
+}
+
+async function search(
+  walk: Walk,
+  start: readonly string[],
+  { matches, depth }: { matches: (name: string) => boolean; depth: number },
+): Promise<void> {
+  const stack = [start]
+  for (let place = stack.pop(); place; place = stack.pop()) {
+    throwIfAborted(walk.signal)
+    if (++walk.directories > MAX_DIRECTORIES) throw tooMuch(walk.directory)
+    for await (const entry of entriesOf([walk.directory, ...place].join('/'))) {
+      if (++walk.entries > MAX_ENTRIES) throw tooMuch(walk.directory)
+      const inside = [...place, entry.name]
+      if (entry.isDirectory()) {
+        if (inside.length < depth) stack.push(inside)
+      } else if (matches(inside.join('/'))) walk.names.add(inside.join('/'))
+    }
+  }
+}
+
+/** None of a directory that cannot be listed: what it holds is as good as not there. */
+async function* entriesOf(path: string): AsyncGenerator<Dirent> {
+  const directory = await opendir(path, { bufferSize: 256 }).catch(() => undefined)
+  if (directory) yield* directory
+}
+
+async function isDirectoryPath(directory: string, components: readonly string[]): Promise<boolean> {
+  let path = directory
+  for (const component of components) {
+    path += `/${component}`
+    const stat = await lstat(path).catch(() => undefined)
+    if (!stat?.isDirectory()) return false
+  }
+  return true
+}
+
+async function isNoDirectory(path: string): Promise<boolean> {
+  const stat = await lstat(path).catch(() => undefined)
+  return stat !== undefined && !stat.isDirectory()
+}
+
+function tooMuch(directory: string): ModelSealError {
+  return new ModelSealError(
+    'MODEL_TOO_LARGE',
+    `Cannot look for bundles in ${shown(directory)}: it contains too much.`,
+    {
+      file: directory,
+      expected: `at most ${MAX_ENTRIES} files and ${MAX_DIRECTORIES} directories where the rule has bundles looked for`,
+      hint: 'Write the directory of the bundles into the rule, as in "bundle: signatures/*.sig".',
+    },
+  )
+}

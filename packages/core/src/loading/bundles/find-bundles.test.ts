@@ -1,0 +1,161 @@
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { bundleOver, encoded, keyPair, statementOver } from '../../testing/bundles.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { findBundles, type FoundModel } from './find-bundles.ts'
+
+const pair = keyPair()
+
+function signed(...names: string[]): Buffer {
+  return bundleOver(encoded(statementOver(Object.fromEntries(names.map((name) => [name, name])))), pair)
+}
+
+async function found(directory: string, path: string, signature?: string): Promise<string[]> {
+  return relativePaths(directory, await findBundles(join(directory, path), signature && join(directory, signature)))
+}
+
+function relativePaths(directory: string, { bundles }: FoundModel): string[] {
+  return bundles.map(({ path }) => path.slice(directory.length + 1))
+}
+
+describe('for a directory', () => {
+  test('the given bundle counts, and no other', async () => {
+    const directory = scratch({ 'm/a': '', 'm/model.sig': signed('a'), 'given.sig': signed('a') })
+    expect(await found(directory, 'm', 'given.sig')).toEqual(['given.sig'])
+    await expect(found(directory, 'm', 'none.sig')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  })
+
+  test('model.sig in it comes first, then further signers by name; DIR.sig is not looked at', async () => {
+    const directory = scratch({
+      'm/model.sig': signed('a'),
+      'm.sig': signed('a'),
+      'm.b.sig': signed('a'),
+      'm.a.sig': signed('a'),
+    })
+    expect(await found(directory, 'm')).toEqual(['m/model.sig', 'm.a.sig', 'm.b.sig'])
+  })
+
+  test('DIR.sig comes first where there is no model.sig in it', async () => {
+    const directory = scratch({
+      'm/a': '',
+      'm.sig': signed('a'),
+      'm.a.sig': signed('a'),
+      'n.sig': signed('a'),
+      'm.sig.old': '',
+    })
+    expect(await found(directory, 'm')).toEqual(['m.sig', 'm.a.sig'])
+  })
+
+  test('further signers are enough', async () => {
+    expect(await found(scratch({ 'm/a': '', 'm.lab.sig': signed('a') }), 'm')).toEqual(['m.lab.sig'])
+  })
+
+  test('nothing else is one: not a model.sig deeper down, nor one above', async () => {
+    const directory = scratch({
+      'model.sig': signed('m/a'),
+      'm/a': '',
+      'm/sub/model.sig': signed('a'),
+      'mm.sig': signed('a'),
+    })
+    await expect(found(directory, 'm')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  })
+
+  test('a bundle that cannot be read is reported, not stepped over', async () => {
+    const directory = scratch({ 'm/model.sig': 'junk', 'm.sig': signed('a'), 'm.b.sig': signed('a') })
+    mkdirSync(join(directory, 'm.a.sig'))
+    const { bundles } = await findBundles(join(directory, 'm'), undefined)
+    expect(bundles).toEqual([
+      { path: join(directory, 'm/model.sig'), error: refusal('JSON_INVALID') },
+      { path: join(directory, 'm.a.sig'), error: refusal('FILE_SPECIAL') },
+      { path: join(directory, 'm.b.sig'), bundle: expect.anything() },
+    ])
+  })
+
+  test('no more than 32 are read, however many there are', async () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m.${100 + i}.sig`, signed('a')]))
+    expect(await found(scratch({ 'm/a': '', ...many }), 'm')).toHaveLength(32)
+  })
+})
+
+describe('for a file', () => {
+  test('FILE.sig comes first, then further signers by name', async () => {
+    const directory = scratch({
+      f: '',
+      'f.sig': signed('f'),
+      'f.b.sig': signed('f'),
+      'f.a.sig': signed('f'),
+      'model.sig': signed('f'),
+    })
+    const model = await findBundles(join(directory, 'f'), undefined)
+    expect(relativePaths(directory, model)).toEqual(['f.sig', 'f.a.sig', 'f.b.sig'])
+    expect(model.source.kind).toBe('file')
+    expect(model.entry).toBe(undefined)
+  })
+
+  test('else the nearest directory above whose model.sig covers it', async () => {
+    const directory = scratch({
+      'model.sig': signed('m/sub/f'),
+      'm/model.sig': signed('sub/other'),
+      'm/sub/f': '',
+      'm.lab.sig': signed('sub/f'),
+    })
+    const model = await findBundles(join(directory, 'm/sub/f'), undefined)
+    expect(model.source).toMatchObject({ kind: 'directory', path: directory })
+    expect(model.entry).toBe('m/sub/f')
+    expect(relativePaths(directory, model)).toEqual(['model.sig'])
+  })
+
+  test('a directory above that is no signed model is stepped over, though it has a .sig beside it', async () => {
+    const directory = scratch({ 'model.sig': signed('m/f'), 'm/f': '', 'm.sig': signed('f') })
+    expect((await findBundles(join(directory, 'm/f'), undefined)).entry).toBe('m/f')
+  })
+
+  test('further signers of the directory above are found, too', async () => {
+    const directory = scratch({ 'm/model.sig': signed('f'), 'm/f': '', 'm.lab.sig': signed('f') })
+    const model = await findBundles(join(directory, 'm/f'), undefined)
+    expect(relativePaths(directory, model)).toEqual(['m/model.sig', 'm.lab.sig'])
+    expect(model.entry).toBe('f')
+  })
+
+  test('is refused where bundles above do not cover it, and where there are none', async () => {
+    const directory = scratch({ 'm/model.sig': signed('g'), 'm/f': '', 'n/f': '' })
+    await expect(found(directory, 'm/f')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+    await expect(found(directory, 'n/f')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  })
+
+  test('a bundle above that cannot be read is reported, not stepped over', async () => {
+    const directory = scratch({ 'model.sig': signed('m/f'), 'm/model.sig': 'junk', 'm/f': '' })
+    const { bundles } = await findBundles(join(directory, 'm/f'), undefined)
+    expect(bundles).toEqual([{ path: join(directory, 'm/model.sig'), error: refusal('JSON_INVALID') }])
+  })
+
+  test('a bundle above whose statement is hostile is a typed error', async () => {
+    const directory = scratch({ 'model.sig': bundleOver(Buffer.from('['.repeat(1000)), pair), f: '' })
+    await expect(found(directory, 'f')).rejects.toEqual(refusal('JSON_TOO_COMPLEX'))
+  })
+
+  test('the given bundle is for the file alone, or for a directory above it', async () => {
+    const directory = scratch({
+      'm/f': '',
+      'alone.sig': signed('f'),
+      'unnamed.sig': signed('.'),
+      'above.sig': signed('m/f'),
+      'other.sig': signed('g'),
+    })
+    const given = (name: string) => findBundles(join(directory, 'm/f'), join(directory, name))
+    expect((await given('alone.sig')).source.kind).toBe('file')
+    expect((await given('unnamed.sig')).source.kind).toBe('file')
+    expect(await given('above.sig')).toMatchObject({ source: { kind: 'directory', path: directory }, entry: 'm/f' })
+    await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+  })
+
+  test('below a linked directory, its own place counts', async () => {
+    const directory = scratch({ 'v1/f': '', 'v1/model.sig': signed('f') })
+    symlinkSync('v1', join(directory, 'current'))
+    expect(await findBundles(join(directory, 'current/f'), undefined)).toMatchObject({
+      source: { path: join(directory, 'v1') },
+      entry: 'f',
+    })
+  })
+})

@@ -1,0 +1,135 @@
+import { ModelSealError } from '../../errors.ts'
+import type { FurtherDigests } from '../../manifest/contents.ts'
+import { findSigned } from '../../manifest/find-signed.ts'
+import { nameWithin } from '../../manifest/ignores.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import { modelIdentity, revokedFile } from '../../policy/judge.ts'
+import type { Revocations } from '../../policy/revocations.ts'
+import type { Rule } from '../../policy/rule.ts'
+import { boundsOf } from '../../policy/signature-time.ts'
+import { AlsoSigned } from './also-signed.ts'
+import { allOf, EnteredFiles } from './entered-files.ts'
+import type { FoundBundle } from '../bundles/find-bundles.ts'
+import type { Accepted, AcceptedJudging, Judging } from '../judging/judging.ts'
+import type { AcceptedModel } from './open-contents.ts'
+import type { OpenOptions } from '../open-options.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { unidentified } from './open-unverified-http.ts'
+import { unrevokedManifest } from './open-unverified.ts'
+import type { Responsibility } from '../judging/responsibility.ts'
+import { hashTypesBeside, hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
+import { unrevokedClaims } from './unrevoked-claims.ts'
+
+interface JudgedLoad {
+  path: string
+  options: OpenOptions
+  judgings: readonly Judging[]
+  responsibility: Responsibility
+}
+
+/**
+ * The model that the accepted signatures cover, with everything else that its files are checked against. A policy under which
+ * the model is loaded unverified contributes its revocations.
+ *
+ * @param accepted the policies that go by a signature
+ * @param rule what they ask of the files together
+ * @throws {@link ModelSealError} `POLICIES_DISAGREE`, and what reading names and revocations throws
+ */
+export async function acceptedModel(
+  load: JudgedLoad,
+  accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
+  rule: Rule,
+): Promise<AcceptedModel> {
+  const signatures = accepted.map((judging) => judging.accepted)
+  // Files are read by the digests of shards, where one has such: those of whole files come from the same reading.
+  const main = signatures.find(({ signature }) => isSharded(signature.manifest)) ?? accepted[0].accepted
+  const { found, signature } = main
+  const further: FurtherDigests[] = []
+  const otherBundles: FoundBundle[] = []
+  for (const other of signatures) {
+    // A name is of one file for both only where both lists begin at the same place.
+    if (placeOf(other) !== placeOf(main)) throw disagreement('signatures over two directories')
+    const sameModel = other === main || modelIdentity(other.signature.manifest) === modelIdentity(signature.manifest)
+    if (!sameModel) further.push(await alsoSigned(main, other, rule, load.options))
+    if (other !== main) otherBundles.push(...other.found.bundles)
+    further.push(revokedFiles(main, other))
+  }
+  const unverified = load.judgings.filter((judging) => !judging.accepted)
+  const { revocations } = await unrevokedClaims(unverified, load)
+  for (const each of revocations) further.push(...(await unrevokedFiles(load, main, each)))
+  return { found, signature, rule, further: allOf(further), otherBundles }
+}
+
+function isSharded({ serialization }: Manifest): boolean {
+  return serialization.method === 'shards'
+}
+
+/** The judgement of a signature has looked up the digests of its own manifest only. */
+function revokedFiles({ signature: { manifest } }: Accepted, { signature, revocations }: Accepted): RevokedFiles {
+  const types =
+    signature.manifest === manifest ? hashTypesBeside(manifest.serialization, revocations) : hashTypesOf(revocations)
+  return new RevokedFiles(revocations, types, boundsOf(signature))
+}
+
+/** Applies the revocations of a policy that loads the model unverified, to a model that another policy verifies. */
+async function unrevokedFiles(
+  { path, options }: JudgedLoad,
+  { found, signature: { manifest } }: Accepted,
+  revocations: Revocations,
+): Promise<FurtherDigests[]> {
+  const revoked =
+    revocations.rootDigest(manifest.rootDigest, undefined) ?? revokedFile(manifest, revocations, undefined)
+  if (revoked) throw revokedBy(revocations, revoked)
+  const files = new RevokedFiles(revocations, hashTypesBeside(manifest.serialization, revocations))
+  const { method, hashType } = manifest.serialization
+  // Root digests are revoked as "modelseal digest" prints them.
+  if (!revocations.concernsModels || (method === 'files' && hashType === 'sha256')) return [files]
+  if ('client' in found) throw revokedBy(revocations, unidentified(path))
+  const entered = await unrevokedManifest(found.source.path, found.bundles, [revocations], options)
+  return entered ? [files, new EnteredFiles(entered)] : [files]
+}
+
+/**
+ * A second signature, over another list of the same files.
+ *
+ * @throws {@link ModelSealError} `POLICIES_DISAGREE` where the files of both are not the same, or cannot be compared in one reading;
+ * what comparing names throws
+ */
+async function alsoSigned(
+  { found, signature: { manifest } }: Accepted,
+  { found: otherFound, signature: { manifest: other } }: Accepted,
+  rule: Rule,
+  { signal }: OpenOptions,
+): Promise<AlsoSigned> {
+  if (isSharded(other)) throw disagreement('shard digests with two different sizes or algorithms')
+  if (rule.require.files !== 'loaded' && found.source.kind !== 'file') {
+    const missing = [...other.files.keys()].find((name) => !manifest.files.has(name))
+    if (missing !== undefined)
+      throw disagreement(`one list of files with ${JSON.stringify(missing)}, and one without it`)
+  }
+  if ('client' in found || 'client' in otherFound) return new AlsoSigned(other)
+  const bundles = [...found.bundles, ...otherFound.bundles]
+  const names = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
+  const ignored = names.filter((name) => !other.files.has(name))
+  const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
+  const mayBeUnsigned = rule.require.unsigned
+  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
+  await findSigned(found.source, other, options)
+  return new AlsoSigned(other)
+}
+
+function placeOf({ found }: Accepted): string {
+  return 'client' in found ? found.source.url.href : found.source.path
+}
+
+function disagreement(found: string): ModelSealError {
+  return new ModelSealError(
+    'POLICIES_DISAGREE',
+    'Cannot load the model: two policies judge this load, and each accepts a different signature.',
+    {
+      expected: 'signatures over the same list of files, made in the same way',
+      found,
+      hint: 'Sign the model once for both, or make both policies accept the same signer.',
+    },
+  )
+}

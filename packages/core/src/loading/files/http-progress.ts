@@ -1,0 +1,35 @@
+import { guardedCallback, type ProgressCallback } from '../../hashing/hash-files.ts'
+
+/** Time between two calls of the progress callback, in milliseconds. */
+const PROGRESS_INTERVAL = 50
+
+/** What is told about bytes whose sum becomes known only as the files are announced. */
+export class HttpProgress {
+  readonly #tell: ProgressCallback | undefined
+  #done = 0
+  #total = 0
+  #told = -Infinity
+
+  constructor(onProgress: ProgressCallback | undefined) {
+    this.#tell = onProgress && guardedCallback(onProgress)
+  }
+
+  /** @returns what counts the bytes of the one file that was announced */
+  start(announced = 0): (bytes: number) => void {
+    this.#total += announced
+    let room = announced
+    return (bytes) => {
+      this.#done += bytes
+      this.#total += Math.max(bytes - room, 0)
+      room = Math.max(room - bytes, 0)
+      const now = performance.now()
+      if (now - this.#told < PROGRESS_INTERVAL) return
+      this.#told = now
+      this.#tell?.(this.#done, this.#total)
+    }
+  }
+
+  end(): void {
+    this.#tell?.(this.#done, this.#done)
+  }
+}

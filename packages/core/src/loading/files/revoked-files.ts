@@ -1,0 +1,54 @@
+import type { ModelSealError } from '../../errors.ts'
+import { isHashType, type HashType } from '../../hashing/algorithms.ts'
+import type { FurtherDigests } from '../../manifest/contents.ts'
+import type { Serialization } from '../../manifest/serialization.ts'
+import type { Revocations } from '../../policy/revocations.ts'
+import type { SignatureBounds } from '../../policy/signature-time.ts'
+
+/**
+ * Looks files up among the revoked ones. The digests are of the very bytes that are handed out: they come
+ * from the reading that gives the signed digest as well.
+ */
+export class RevokedFiles implements FurtherDigests {
+  readonly hashTypes: readonly HashType[]
+  readonly #revocations: Revocations
+  readonly #when: SignatureBounds | undefined
+
+  /**
+   * @param hashTypes of the digests that are looked up
+   * @param when the model was signed, as far as that is proven
+   */
+  constructor(revocations: Revocations, hashTypes: readonly HashType[], when?: SignatureBounds) {
+    this.#revocations = revocations
+    this.hashTypes = hashTypes
+    this.#when = when
+  }
+
+  /** @throws {@link ModelSealError} `FILE_REVOKED` */
+  check(name: string, hashType: HashType, digest: string): void {
+    const revoked = this.#revocations.file(name, hashType, digest, this.#when)
+    if (revoked) throw revokedBy(this.#revocations, revoked)
+  }
+}
+
+const revokers = new WeakMap<object, Revocations>()
+
+/** Notes whose revocations a refusal comes from, where those of several policies are looked up together. */
+export function revokedBy<E extends ModelSealError>(revocations: Revocations, error: E): E {
+  revokers.set(error, revocations)
+  return error
+}
+
+/** @returns undefined for errors that are no such refusal */
+export function revokerOf(error: unknown): Revocations | undefined {
+  return typeof error === 'object' && error !== null ? revokers.get(error) : undefined
+}
+
+/** Those by which files are revoked, and whose digests the manifest does not have. */
+export function hashTypesBeside({ method, hashType }: Serialization, revocations: Revocations): HashType[] {
+  return hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
+}
+
+export function hashTypesOf({ fileAlgorithms }: Revocations): HashType[] {
+  return [...fileAlgorithms].filter(isHashType)
+}

@@ -1,0 +1,148 @@
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { checkPolicy } from '../../policy/check.ts'
+import { GRANULARITY } from '../../receipts/receipt.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { fifo } from '../../testing/special-files.ts'
+import { judgeModel } from '../operations/judge-model.ts'
+import { openJudged } from '../open-judged.ts'
+import { openOptions } from '../open-options.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+import { TestSite } from '../../testing/site.ts'
+
+const FILES = { 'config.json': '{}', 'cache/signed.bin': 'signed', 'sub/weights.bin': 'weights' }
+const LIST = ['cache/**', 'lost+found', 'claims.jsonl', '**/*.tmp']
+
+let site: TestSite
+let count = 0
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+})
+afterAll(() => site.remove())
+
+/** A signed model, and then some that is not. */
+async function model(further: Record<string, string> = {}): Promise<string> {
+  const name = `m${++count}`
+  await site.model(name, FILES)
+  await site.sign(name, 'a')
+  await site.model(name, further)
+  return name
+}
+
+function policy(require: object) {
+  const rule = { name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], require }
+  return { version: 1, trustRoots: { a: { publicKey: 'a.pub' } }, rules: [rule] }
+}
+
+const LISTED = { 'cache/junk': '', 'lost+found/deep/x': '', 'claims.jsonl': '', 'sub/a.tmp': '', 'b.tmp': '' }
+
+describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
+  'a rule with a list of unsigned paths, and files: %s',
+  (files) => {
+    const require = { unsigned: LIST, ...(files === undefined ? {} : { files }) }
+
+    test('accepts what is on the list, whatever it is, and hands none of it out', async () => {
+      const name = await model(LISTED)
+      symlinkSync('/etc/hostname', site.file(name, 'cache/link'))
+      fifo(site.file(name, 'cache/fifo'))
+      mkdirSync(site.file(name, 'cache', ...Array<string>(300).fill('d')), { recursive: true })
+      const opened = await openVerifiedModel(site.file(name), { policy: await site.policy(policy(require)) })
+      expect(opened.verdict.decision).toBe('accepted')
+      expect([...opened.files].sort()).toEqual(Object.keys(FILES).sort())
+      for (const unsigned of [...Object.keys(LISTED), 'cache/link', 'cache/fifo', 'cache']) {
+        await expect(opened.read(unsigned)).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+        await expect(opened.place([unsigned])).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+        await expect(opened.stream(unsigned)).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+      }
+      await opened.close()
+    })
+
+    test('compares what is signed, though the list covers it', async () => {
+      const changed = await model({ 'cache/signed.bin': 'change' })
+      const opened = openVerifiedModel(site.file(changed), { policy: await site.policy(policy(require)) }, (reader) =>
+        reader.read('cache/signed.bin'),
+      )
+      await expect(opened).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'cache/signed.bin' }))
+    })
+
+    test.runIf(files !== 'ignore-unsigned')('refuses whatever else is not signed', async () => {
+      for (const unsigned of ['claims.json', 'sub/claims.jsonl', 'Cache/junk', 'lost+found2', 'tmp/x'])
+        expect(await site.judge(await model({ [unsigned]: '' }), policy(require))).toBe('refused FILE_UNSIGNED')
+    })
+  },
+)
+
+test('a rule without such a list refuses every one of them', async () => {
+  for (const [unsigned, content] of Object.entries(LISTED))
+    expect(await site.judge(await model({ [unsigned]: content }), policy({}))).toBe('refused FILE_UNSIGNED')
+})
+
+test('one glob will do', async () => {
+  expect(await site.judge(await model({ 'x/y': '' }), policy({ unsigned: 'x' }))).toBe('accepted')
+})
+
+test('a receipt says nothing of files that came later, except of those on the list', async () => {
+  vi.stubEnv('MODELSEAL_CACHE', scratch())
+  const name = await model(LISTED)
+  await setTimeout(GRANULARITY + 100)
+  const given = await site.policy(policy({ unsigned: LIST, receipts: 'allow' }))
+  const load = async () => {
+    const { decision, hashed, error } = await judgeModel(site.file(name), { policy: given })
+    return [decision, hashed, error?.code]
+  }
+  expect(await load()).toEqual(['accepted', 'files', undefined])
+  await setTimeout(GRANULARITY + 100)
+  await site.model(name, { 'cache/later': '' })
+  expect(await load()).toEqual(['accepted', 'receipt', undefined])
+  await site.model(name, { 'sub/later': '' })
+  expect(await load()).toEqual(['refused', undefined, 'FILE_UNSIGNED'])
+  vi.unstubAllEnvs()
+})
+
+test.each(['/abs', '../up', 'a/../b', './a', 'a/', '', 'a//b', '[x]', [], '{../a,b}'])(
+  'refuses the policy where the list is %j',
+  async (unsigned) => {
+    expect(await site.judge(await model(), policy({ unsigned }))).toBe('refused POLICY_INVALID')
+  },
+)
+
+test.each([
+  ['**', 1],
+  ['*', 1],
+  [['a', '**/*'], 1],
+  [LIST, 0],
+  ['*.tmp', 0],
+])('policy check warns of a list that covers everything: %j', async (unsigned, warnings) => {
+  const found = await checkPolicy(await site.policy(policy({ unsigned })))
+  expect(found.filter(({ code }) => code === 'UNSIGNED_BROAD')).toHaveLength(warnings)
+})
+
+test('says in the verdict that there may be unsigned files', async () => {
+  const reasons = async (require: object) => {
+    const { checks } = await judgeModel(join(site.path, await model()), { policy: await site.policy(policy(require)) })
+    return checks.find(({ check }) => check === 'files')?.reason
+  }
+  expect(await reasons({ unsigned: LIST })).toContain('unsigned')
+  expect(await reasons({ files: 'ignore-unsigned' })).toContain('unsigned')
+  expect(await reasons({})).not.toContain('unsigned')
+})
+
+test('two policies that judge one load allow only the unsigned files that both allow', async () => {
+  const judged = async (name: string, ...requires: object[]) => {
+    const judges = await Promise.all(requires.map(async (each) => ({ policy: await site.policy(policy(each)) })))
+    const [first, ...others] = judges
+    const load = { path: site.file(name), options: openOptions({}), gather: () => Promise.resolve() }
+    const opened = openJudged(load, [first ?? {}, ...others])
+    return opened.then(({ verdict }) => verdict.decision).catch((error: unknown) => (error as { code: string }).code)
+  }
+  const name = await model({ 'cache/a/x': '', 'cache/b/x': '' })
+  expect(await judged(name, { unsigned: 'cache' }, { unsigned: ['cache/a', 'cache/b/*'] })).toBe('accepted')
+  expect(await judged(name, { files: 'ignore-unsigned' }, { unsigned: 'cache/**' })).toBe('accepted')
+  expect(await judged(name, { unsigned: 'cache' }, { unsigned: 'cache/a' })).toBe('FILE_UNSIGNED')
+  expect(await judged(name, { unsigned: 'cache' }, {})).toBe('FILE_UNSIGNED')
+  expect(await judged(name, { files: 'ignore-unsigned' }, { files: 'loaded' })).toBe('FILE_UNSIGNED')
+})

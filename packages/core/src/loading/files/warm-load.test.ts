@@ -1,0 +1,217 @@
+import { chmodSync, linkSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { readFile, rm, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { explain } from '../../policy/explain.ts'
+import { GRANULARITY } from '../../receipts/receipt.ts'
+import { scratch } from '../../testing/scratch.ts'
+import { judgeModel } from '../operations/judge-model.ts'
+import type { OpenOptions } from '../open-options.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+import { TestSite } from '../../testing/site.ts'
+
+const FILES = { 'config.json': '{}', 'sub/weights.bin': 'the weights' }
+const MODELS = ['plain', 'written', 'replaced', 'exposed', 'twice', 'resigned', 'changing', 'linked', 'future']
+
+let site: TestSite
+let store: string
+let rootDigest: string
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  for (const model of MODELS) {
+    await site.model(model, FILES)
+    for (const name of Object.keys(FILES)) chmodSync(site.file(model, name), 0o644)
+    rootDigest = await site.sign(model, 'a')
+  }
+  // Until the files are older than what could still hide a change.
+  await setTimeout(GRANULARITY + 100)
+})
+afterAll(() => site.remove())
+beforeEach(() => {
+  const cache = scratch()
+  store = join(cache, 'receipts')
+  vi.stubEnv('MODELSEAL_CACHE', cache)
+  return () => vi.unstubAllEnvs()
+})
+
+function policyText(receipts: unknown, further: object = {}) {
+  return {
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' } },
+    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], require: { receipts } }],
+    ...further,
+  }
+}
+
+async function load(model: string, receipts: unknown = 'allow', further: object = {}, options: OpenOptions = {}) {
+  const verdict = await judgeModel(site.file(model), {
+    ...options,
+    policy: await site.policy(policyText(receipts, further)),
+  })
+  return {
+    hashed: verdict.hashed,
+    bytes: verdict.bytes,
+    decision: verdict.decision,
+    code: verdict.error?.code,
+    why: verdict.checks.at(-1)?.reason ?? '',
+    files: verdict.files,
+  }
+}
+
+/** A receipt counts when it is older than what could still hide a change. */
+async function loadTwice(model: string, between: () => unknown = () => {}, second: Parameters<typeof load> = [model]) {
+  const first = await load(model)
+  expect(first).toMatchObject({ decision: 'accepted', hashed: 'files', bytes: 13 })
+  expect(first.why).toContain('A receipt was left')
+  await between()
+  const now = Date.now()
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(now + GRANULARITY)
+  try {
+    return await load(...second)
+  } finally {
+    clock.mockRestore()
+  }
+}
+
+describe.runIf(process.platform === 'linux')('a model that was hashed before', () => {
+  test('is not hashed again, and is judged again', async () => {
+    const second = await loadTwice('plain')
+    expect(second).toMatchObject({
+      decision: 'accepted',
+      hashed: 'receipt',
+      bytes: 0,
+      files: { checked: 2, signed: 2 },
+    })
+    expect(second.why).toContain('none was hashed again')
+  })
+
+  test('is hashed by default', async () => {
+    expect(await loadTwice('plain', undefined, ['plain', undefined])).toMatchObject({ hashed: 'receipt' })
+    expect(await loadTwice('plain', undefined, ['plain', 'never'])).toMatchObject({ hashed: 'files', bytes: 13 })
+    await rm(store, { recursive: true })
+    const unasked = await judgeModel(site.file('plain'), {
+      policy: await site.policy({
+        ...policyText('never'),
+        rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }] }],
+      }),
+    })
+    expect(unasked).toMatchObject({ decision: 'accepted', hashed: 'files' })
+    expect(() => readdirSync(store)).toThrow('ENOENT')
+  })
+
+  test('is refused when it was revoked since', async () => {
+    const further = { revoked: { rootDigests: [rootDigest] } }
+    const second = await loadTwice('plain', undefined, ['plain', 'allow', further])
+    expect(second).toMatchObject({ decision: 'refused', code: 'MODEL_REVOKED' })
+  })
+
+  test('is refused when a file of it was revoked since by another algorithm, which has to be hashed for that', async () => {
+    const { createHash } = await import('node:crypto')
+    const digest = createHash('blake2b512').update('the weights').digest('hex')
+    const further = { revoked: { fileDigests: [`blake2b:${digest}`] } }
+    expect(await loadTwice('plain', undefined, ['plain', 'allow', further])).toMatchObject({ code: 'FILE_REVOKED' })
+  })
+
+  test('is hashed when the receipt is older than the rule allows', async () => {
+    await load('plain')
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 2 * 3_600_000)
+    try {
+      expect((await load('plain', { maxAge: '3h' })).hashed).toBe('receipt')
+      expect(await load('plain', { maxAge: '1h' })).toMatchObject({ hashed: 'files' })
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
+  test('is hashed when the receipt is too young to rule a change out', async () => {
+    await load('plain')
+    expect(await load('plain')).toMatchObject({ hashed: 'files', bytes: 13 })
+  })
+
+  test('is refused when a file was written to and has its old time again', async () => {
+    const path = site.file('written', 'sub', 'weights.bin')
+    const second = await loadTwice('written', async () => {
+      const { stat } = await import('node:fs/promises')
+      const { atime, mtime } = await stat(path)
+      writeFileSync(path, 'THE WEIGHTS')
+      await utimes(path, atime, mtime)
+    })
+    expect(second).toMatchObject({ decision: 'refused', code: 'FILE_MISMATCH' })
+  })
+
+  test('is refused when another file took the place of one', async () => {
+    const second = await loadTwice('replaced', () => {
+      writeFileSync(site.file('evil'), 'THE WEIGHTS', { mode: 0o644 })
+      renameSync(site.file('evil'), site.file('replaced', 'sub', 'weights.bin'))
+    })
+    expect(second).toMatchObject({ decision: 'refused', code: 'FILE_MISMATCH' })
+  })
+
+  test('is hashed when others can write to it by now, and leaves no receipt then', async () => {
+    const second = await loadTwice('exposed', () => chmodSync(site.file('exposed', 'config.json'), 0o666))
+    expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
+    expect(second.why).toContain('No receipt was left: files that others could write to (the mode 0666)')
+  })
+
+  test('is hashed when a file was linked or renamed, which changes its state', async () => {
+    const second = await loadTwice('linked', () => linkSync(site.file('linked', 'config.json'), site.file('elsewhere')))
+    expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
+  })
+
+  test('is hashed when it has another bundle by now', async () => {
+    const second = await loadTwice('resigned', () => site.sign('resigned', 'a'))
+    expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
+  })
+
+  test('is hashed when the store is not private any more, and says so', async () => {
+    const second = await loadTwice('plain', () => chmodSync(store, 0o755))
+    expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
+    expect(second.why).toContain('no store of receipts that could be used: the mode 0755')
+  })
+
+  test('is hashed when the receipt is damaged, or says another model', async () => {
+    const damaged = await loadTwice('plain', () => writeFileSync(join(store, readdirSync(store)[0] ?? ''), '{}'))
+    expect(damaged).toMatchObject({ decision: 'accepted', hashed: 'files' })
+    const forged = await loadTwice('twice', async () => {
+      for (const name of readdirSync(store)) {
+        const path = join(store, name)
+        writeFileSync(path, (await readFile(path, 'utf8')).replaceAll('/twice"', '/plain"'))
+      }
+    })
+    expect(forged).toMatchObject({ decision: 'accepted', hashed: 'files' })
+  })
+
+  test('leaves no receipt when a file changed just before it was hashed', async () => {
+    writeFileSync(site.file('changing', 'config.json'), '{}')
+    const first = await load('changing')
+    expect(first.why).toContain('No receipt was left: files that changed within 2 s before they were hashed')
+  })
+
+  test('has its files read and hashed all the same when a runtime wants them in memory', async () => {
+    await loadTwice('plain')
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + GRANULARITY)
+    const policy = await site.policy(policyText('allow'))
+    await using model = await openVerifiedModel(site.file('plain'), { policy }, (reader) => reader.read('config.json'))
+    clock.mockRestore()
+    expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: ['memory'], files: { checked: 2 }, bytes: 2 })
+    expect(model.verdict.checks.at(-1)?.reason).toContain('2 bytes were hashed again')
+    expect(explain(model.verdict)).toContain('did not change since they were hashed (receipt), 2 bytes of them hashed')
+    expect(Buffer.from(model.gathered).toString()).toBe('{}')
+  })
+
+  test('is handed out in place without being hashed, and by a copy only after it was', async () => {
+    await loadTwice('plain')
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + GRANULARITY)
+    const policy = await site.policy(policyText('allow'))
+    for (const isolation of ['in-place', 'copy'] as const) {
+      await using model = await openVerifiedModel(site.file('plain'), { policy, isolation }, (r) => r.place(r.files))
+      const bytes = isolation === 'copy' ? 13 : 0
+      expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: [isolation], files: { checked: 2 }, bytes })
+      expect(await readFile(model.gathered.path('sub/weights.bin'), 'utf8')).toBe('the weights')
+    }
+    clock.mockRestore()
+  })
+})

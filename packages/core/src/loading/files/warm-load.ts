@@ -1,0 +1,130 @@
+import { ModelSealError } from '../../errors.ts'
+import { at } from '../../hashing/batches.ts'
+import type { Contents } from '../../manifest/contents.ts'
+import { before } from '../../policy/duration.ts'
+import type { Rule } from '../../policy/rule.ts'
+import { isUnchanged, makeReceipt, receiptFault, type Receipt, type RememberedDigests } from '../../receipts/receipt.ts'
+import { ReceiptStore } from '../../receipts/store.ts'
+import type { LocalSource } from '../../source/local/local-source.ts'
+import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+
+/**
+ * Spares a model the hashing where a receipt of this user says that nothing about it changed, as far
+ * as the rule allows it. Signature and policy have been judged again before this.
+ */
+export class WarmLoad {
+  readonly #contents: Contents
+  readonly #source: LocalSource
+  readonly #signature: VerifiedSignature
+  readonly #startedAt: number
+  readonly #receipt: Receipt | undefined
+  /** Why the model is hashed all the same, or is not: a sentence; undefined where the rule allows no receipts. */
+  #note: string | undefined
+
+  /** Takes the model over, where it can. */
+  static async start(
+    contents: Contents,
+    source: LocalSource,
+    signature: VerifiedSignature,
+    { require: { receipts, files } }: Rule,
+    now: number,
+  ): Promise<WarmLoad> {
+    if (!receipts || files === 'loaded') return new WarmLoad(contents, source, signature, now, undefined, undefined)
+    const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
+    if (typeof found === 'string') return new WarmLoad(contents, source, signature, now, undefined, `It has ${found}.`)
+    const { hashTypes = [], digests } = found.further ?? {}
+    const columns = contents.furtherHashTypes.map((type) => hashTypes.indexOf(type))
+    contents.takeOver((name) => columns.map((column) => at(digests?.get(name) ?? [], column)))
+    const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}.`
+    return new WarmLoad(contents, source, signature, now, found, note)
+  }
+
+  private constructor(
+    contents: Contents,
+    source: LocalSource,
+    signature: VerifiedSignature,
+    startedAt: number,
+    receipt: Receipt | undefined,
+    note: string | undefined,
+  ) {
+    this.#contents = contents
+    this.#source = source
+    this.#signature = signature
+    this.#startedAt = startedAt
+    this.#receipt = receipt
+    this.#note = note
+  }
+
+  /** True where the model was not hashed. */
+  get warm(): boolean {
+    return this.#receipt !== undefined
+  }
+
+  get note(): string | undefined {
+    if (!this.warm) return this.#note
+    const { bytes } = this.#contents.checked
+    // What a runtime gets as a buffer or as a copy, it gets hashed.
+    const again = bytes === 0 ? 'none was hashed again' : `${bytes} bytes were hashed again as they were handed out`
+    return `${this.#note} For the signature, ${again}.`
+  }
+
+  /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */
+  async finish(): Promise<void> {
+    if (this.#note === undefined || this.warm) return
+    const kept = await keepReceipt(this.#source, this.#signature, this.#contents, this.#startedAt)
+    this.#note += kept === undefined ? ' A receipt was left for the next load.' : ` No receipt was left: ${kept}.`
+  }
+}
+
+/** @returns the receipt, or what there is instead, as a phrase */
+async function findReceipt(
+  source: LocalSource,
+  { bundleDigest, manifest }: VerifiedSignature,
+  contents: Contents,
+  oldest: number,
+  now: number,
+): Promise<Receipt | string> {
+  try {
+    const receipt = await ReceiptStore.open().find(source.path, bundleDigest)
+    if (!receipt) return 'no receipt'
+    if (receipt.hashedAt < oldest) return 'a receipt that is older than the rule allows'
+    if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt of another manifest'
+    const fault = receiptFault(receipt, now)
+    if (fault !== undefined) return fault
+    // What the policy revokes files by is looked up as it was computed when they were hashed.
+    const unknown = contents.furtherHashTypes.filter((type) => !receipt.further?.hashTypes.includes(type))
+    if (unknown.length > 0)
+      return `a receipt without the digests (${unknown.join(', ')}) by which the policy revokes files`
+    const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
+    return changed ? 'a receipt, but files that changed since' : receipt
+  } catch (error) {
+    if (error instanceof ModelSealError) return `no store of receipts that could be used: ${error.found ?? error.code}`
+    throw error
+  }
+}
+
+/** @returns why there is none, as a phrase */
+async function keepReceipt(
+  source: LocalSource,
+  { bundleDigest, manifest }: VerifiedSignature,
+  contents: Contents,
+  hashedAt: number,
+): Promise<string | undefined> {
+  try {
+    const { rootDigest } = manifest
+    const model = { model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed }
+    const { receipt, leftOut } = makeReceipt({ ...model, further: furtherOf(contents) })
+    if (!receipt) return leftOut
+    await ReceiptStore.open().keep(receipt)
+    return undefined
+  } catch (error) {
+    if (error instanceof ModelSealError) return error.found ?? error.code
+    throw error
+  }
+}
+
+function furtherOf(contents: Contents): RememberedDigests | undefined {
+  const hashTypes = contents.furtherHashTypes
+  if (hashTypes.length === 0) return undefined
+  return { hashTypes, digests: new Map(contents.names.map((name) => [name, contents.furtherDigests(name)])) }
+}

@@ -1,0 +1,173 @@
+import { throwIfAborted } from '../../source/aborted.ts'
+import { isHttpUrl } from '../../source/http/url.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { chooseRule, type ChosenRule } from '../../policy/choose-rule.ts'
+import { judge } from '../../policy/judge.ts'
+import { ModelFacts, type ModelFormat } from '../../policy/match.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { Revocations } from '../../policy/revocations.ts'
+import type { Rule } from '../../policy/rule.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import { BundleSearch } from '../bundles/bundle-search.ts'
+import type { FoundModel } from '../bundles/find-bundles.ts'
+import type { FoundHttpModel } from '../files/http-model.ts'
+import { saidFormats } from './loaded-format.ts'
+import type { OpenOptions } from '../open-options.ts'
+import { concernsClaims } from '../files/open-unverified.ts'
+import { readPolicy } from './read-policy.ts'
+import { holdsInAudit } from './tolerate.ts'
+import { checking, emptyVerdict, timed } from './verdict-steps.ts'
+
+/** By whose policy a load is judged. */
+export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
+  /** Name, for messages and verdicts, of whoever has the load judged; undefined for the program itself. */
+  by?: string | undefined
+}
+
+/** A signature that a policy accepts, and the rule by which it does. */
+export interface Accepted {
+  found: FoundModel | FoundHttpModel
+  signature: VerifiedSignature
+  rule: Rule
+  revocations: Revocations
+}
+
+/** The judgement of a policy that accepts a signature. */
+export type AcceptedJudging = Judging & { accepted: Accepted }
+
+/** The judgement of one policy about a load. If a load has several, all of them must accept it. */
+export class Judging {
+  readonly by: string | undefined
+  readonly verdict: Verdict
+  /** The signature that the model must match; undefined if this policy loads it unverified. */
+  accepted: Accepted | undefined
+  readonly #options: OpenOptions
+  readonly #search: BundleSearch
+  readonly #reading: { policy: Policy | undefined } = { policy: undefined }
+  /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
+  #mode: Rule['mode'] | undefined
+  #formats: readonly ModelFormat[]
+  #unverified: 'skipped' | 'tolerated' | undefined
+
+  /** @param other of the same load, which reads the bundles first */
+  constructor(path: string, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
+    // Only the program says where a local model came from, and only its own policy believes that.
+    const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
+    this.by = by
+    this.#options = options
+    this.verdict = { ...emptyVerdict(path, options), ...(by === undefined ? {} : { by }) }
+    this.#search = new BundleSearch(path, options, other && other.#search)
+    this.#formats = saidFormats(options.format)
+  }
+
+  /** The formats that may be loaded; empty where nobody said any. */
+  get formats(): readonly ModelFormat[] {
+    return this.accepted ? this.#formats : saidFormats(this.#options.format)
+  }
+
+  /**
+   * Reads the policy, and verifies the signature as its rule demands.
+   *
+   * @throws {@link ModelSealError} why it refuses the model
+   */
+  async judge(now: number): Promise<void> {
+    try {
+      const chosen = await timed(this.verdict, 'policy', () => this.#findRule(now))
+      this.#formats = chosen.formats
+      if (chosen.mode === 'skip') this.#unverified = 'skipped'
+      else this.accepted = await timed(this.verdict, 'verification', () => this.#findSignature(chosen, now))
+    } catch (error) {
+      if (!this.tolerates(error)) throw error
+    }
+  }
+
+  /** Whether this policy tolerates its own refusal. From then on, it loads the model unverified. */
+  tolerates(error: unknown): error is ModelSealError {
+    const audit = this.#mode === 'audit' || this.#options.audit === true
+    if (!audit || this.#unverified === 'tolerated' || !(error instanceof ModelSealError) || holdsInAudit(error))
+      return false
+    this.verdict.wouldRefuse = error.toJSON()
+    this.accepted = undefined
+    this.#unverified = 'tolerated'
+    return true
+  }
+
+  /** Undefined before the policy was read. */
+  get knownRevocations(): Revocations | undefined {
+    return this.#reading.policy?.revocations
+  }
+
+  /** Empty if the policy could not be read. */
+  async revocations(): Promise<Revocations> {
+    if (this.#reading.policy) return this.#reading.policy.revocations
+    // Imported where it is needed, since it brings a library along.
+    const { Revocations } = await import('../../policy/revocations.ts')
+    return new Revocations()
+  }
+
+  /** The bundles of a model that is loaded unverified, as far as they can be read. */
+  async findIfAny(): Promise<FoundModel | FoundHttpModel | undefined> {
+    const orTooLarge = !concernsClaims(await this.revocations())
+    return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })
+  }
+
+  /** Writes into the verdict that the model is loaded. */
+  decide(): void {
+    this.verdict.decision = this.#unverified ?? 'accepted'
+    this.verdict.at = new Date().toISOString()
+  }
+
+  async #findRule(now: number): Promise<ChosenRule & { policy: Policy }> {
+    const { verdict } = this
+    const { policy: given, format, url } = this.#options
+    const policy = await readPolicy(given, now, verdict, this.#reading)
+    return checking(verdict, 'rule', async (tell) => {
+      const { path } = verdict.model
+      const place = isHttpUrl(path) ? { path: undefined, url: path } : { path, url }
+      const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
+      const chosen = await chooseRule(policy, facts)
+      const { rule, mode } = chosen
+      verdict.rule = rule.name
+      verdict.mode = mode
+      this.#mode = mode
+      this.#search.goBy(rule)
+      if (rule.reason !== undefined) verdict.reason = rule.reason
+      const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'
+      tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
+      return { ...chosen, policy }
+    })
+  }
+
+  async #findSignature({ rule, policy }: { rule: Rule; policy: Policy }, now: number): Promise<Accepted> {
+    const { verdict } = this
+    const { signal } = this.#options
+    const found = await checking(verdict, 'bundles', async (tell) => {
+      const model = await this.#search.find()
+      const count = model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`
+      tell([`The model has ${count}.`, ...bundleRules(rule)].join(' '))
+      return model
+    })
+    if (found.entry !== undefined) verdict.model.entry = found.entry
+    throwIfAborted(signal)
+    const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal })
+    verdict.checks.push(...checks)
+    verdict.bundles = bundles
+    if ('refusal' in outcome) throw outcome.refusal
+    const { signature } = outcome
+    const { manifest } = signature
+    verdict.model.name = manifest.modelName
+    verdict.model.rootDigest = manifest.rootDigest
+    verdict.files.signed = manifest.files.size
+    return { found, signature, rule, revocations: policy.revocations }
+  }
+}
+
+/** What a rule says of bundles beyond the usual: sentences. */
+function bundleRules({ bundle, require: { maxBundleBytes } }: Rule): string[] {
+  const places = bundle && bundle.written.map((glob) => shown(glob)).join(' or ')
+  return [
+    ...(places === undefined ? [] : [`The rule has bundles looked for only at ${places}.`]),
+    ...(maxBundleBytes === undefined ? [] : [`The rule allows a bundle at most ${maxBundleBytes} bytes.`]),
+  ]
+}

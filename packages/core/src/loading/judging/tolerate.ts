@@ -1,0 +1,38 @@
+import { publishVerdict } from '../../events.ts'
+import { propertyOf } from '../../any-realm.ts'
+import { ModelSealError } from '../../errors.ts'
+import { checkObject } from '../../kinds.ts'
+import type { ModelFormat } from '../../policy/match.ts'
+import { REVOKED_CODES } from '../../policy/revoked-codes.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import { emptyVerdict } from './verdict-steps.ts'
+
+/** A revocation refuses in every mode; an abort is no judgement. */
+export function holdsInAudit({ code }: ModelSealError): boolean {
+  return REVOKED_CODES.has(code) || code === 'ABORTED'
+}
+
+/**
+ * For callers that load what was refused all the same, since somebody wants to see first what a policy would
+ * refuse: publishes the verdict, with the decision `tolerated`.
+ *
+ * @throws {@link ModelSealError} the error itself, where it refuses in every mode
+ */
+export function tolerate(
+  error: unknown,
+  model: { path: string; format?: ModelFormat | undefined; by?: string },
+): Verdict {
+  if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
+  checkObject(model, 'the model', 'an object with its path', (given) => typeof propertyOf(given, 'path') === 'string')
+  const judged = error.verdict ? { ...(error.verdict as Verdict) } : emptyVerdict(model.path, model)
+  delete judged.error
+  const { by } = model
+  const verdict: Verdict = {
+    wouldRefuse: error.toJSON(),
+    ...judged,
+    ...(by === undefined ? {} : { by }),
+    decision: 'tolerated',
+  }
+  publishVerdict(verdict)
+  return verdict
+}

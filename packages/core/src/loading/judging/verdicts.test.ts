@@ -1,0 +1,211 @@
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
+import { explain } from '../../policy/explain.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import { instrumentLoads } from '../../telemetry/opentelemetry.ts'
+import { judgeModel } from '../operations/judge-model.ts'
+import { testPolicy } from '../operations/judge-expectations.ts'
+import { TestSite } from '../../testing/site.ts'
+
+let site: TestSite
+let policy: string
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  for (const model of ['good', 'changed', 'sandbox/try']) await site.model(model)
+  await site.sign('good', 'a')
+  await site.sign('changed', 'a')
+  await site.write('changed/weights.bin', 'CHANGED')
+  policy = await site.policy(
+    {
+      version: 1,
+      trustRoots: { a: { publicKey: 'a.pub' } },
+      rules: [
+        { name: 'sandbox', match: { path: 'sandbox/**' }, mode: 'skip', reason: 'ours' },
+        { name: 'all', match: { path: '**' }, signers: [{ key: 'a' }] },
+      ],
+    },
+    'trust.yaml',
+  )
+})
+afterAll(() => site.remove())
+
+it('a verdict is plain: it survives JSON', async () => {
+  for (const model of ['good', 'changed', 'sandbox/try']) {
+    const verdict = await judgeModel(site.file(model), { policy })
+    expect(JSON.parse(JSON.stringify(verdict))).toEqual(JSON.parse(JSON.stringify(structuredClone(verdict))))
+  }
+})
+
+it('a verdict tells each check in order, each with its outcome', async () => {
+  const { checks } = await judgeModel(site.file('good'), { policy })
+  expect(checks.map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
+    'policy-age passed',
+    'rule passed',
+    'bundles passed',
+    'signature passed',
+    'revocation passed',
+    'key-validity passed',
+    'threshold passed',
+    'isolation passed',
+    'files passed',
+  ])
+  const refused = await judgeModel(site.file('changed'), { policy })
+  expect(refused.checks.at(-1)).toMatchObject({ check: 'files', outcome: 'failed', code: 'FILE_MISMATCH' })
+  expect(refused.bundles).toMatchObject([{ counted: true, signer: { method: 'key', name: 'a' } }])
+})
+
+it('is explained in sentences', async () => {
+  const good = explain(await judgeModel(site.file('good'), { policy }))
+  expect(good).toContain(`Accepted: "${site.file('good')}"`)
+  expect(good).toContain('The rule "all" of the policy')
+  expect(good).toContain('It counts.')
+  const changed = explain(await judgeModel(site.file('changed'), { policy }))
+  expect(changed).toMatch(/^Refused/)
+  expect(changed).toContain('FAIL files: The content of "weights.bin" is not what was signed')
+  expect(changed).toContain('Why: FILE_MISMATCH.')
+  const skipped = explain(await judgeModel(site.file('sandbox/try'), { policy }))
+  expect(skipped).toMatch(/^Loads UNVERIFIED, since its rule skips the check/)
+  expect(skipped).toContain('Its reason: "ours".')
+  expect(explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))).toContain('POLICY_NOT_FOUND')
+})
+
+it('is explained with a reason for every check, and for every bundle that does not count', async () => {
+  await site.key('b')
+  await site.sign('good', 'b', 'other.b.sig')
+  await site.model('other', { 'weights.bin': 'other' })
+  await site.sign('other', 'a')
+  const strict = await site.policy({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' } },
+    rules: [{ name: 'two', match: { path: '**' }, signers: [{ key: 'a' }, { key: 'b' }], threshold: 2 }],
+  })
+  const verdict = await judgeModel(site.file('other'), { policy: strict })
+  expect(verdict.bundles.map(({ counted, reason }) => [counted, reason?.code])).toEqual([
+    [false, 'SIGNATURE_THRESHOLD'],
+    [false, 'SIGNATURE_THRESHOLD'],
+  ])
+  const text = explain(verdict)
+  expect(text).toContain('Distinct signers of the rule that signed the model: 1. Needed: 2.')
+  expect(text).toMatch(/other\.b\.sig" is over another model .* Expected the root digest sha256:/)
+  for (const model of ['good', 'changed', 'sandbox/try'])
+    for (const { check, reason } of (await judgeModel(site.file(model), { policy })).checks)
+      expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
+})
+
+it('expectations beside a policy are run, and those not met are told', async () => {
+  await site.write(
+    'trust.test.yaml',
+    '- { model: good, expect: accepted, rule: all }\n- { model: changed, expect: refused, because: FILE_MISMATCH }\n- { model: sandbox/try, expect: refused }\n',
+  )
+  const results = await testPolicy({ policy })
+  expect(results.map(({ passed, position }) => [passed, position?.line])).toEqual([
+    [true, 1],
+    [true, 2],
+    [false, 3],
+  ])
+  await site.write('bad.yaml', '- { model: good, expect: fine }\n')
+  await expect(testPolicy({ policy, expectations: site.file('bad.yaml') })).rejects.toMatchObject({
+    code: 'POLICY_INVALID',
+    line: 1,
+  })
+  await expect(testPolicy({ policy, expectations: site.file('none.yaml') })).rejects.toMatchObject({
+    code: 'FILE_NOT_FOUND',
+  })
+})
+
+it('every load is published: its verdict once, and a trace around it', async () => {
+  const seen: string[] = []
+  const onVerdict = (message: unknown) => seen.push(`verdict ${(message as Verdict).decision}`)
+  const channel = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
+  const handlers = {
+    start: ({ model }: LoadTrace) => seen.push(`start ${model.slice(site.path.length + 1)}`),
+    end: () => {},
+    asyncStart: () => {},
+    asyncEnd: ({ verdict }: LoadTrace) => seen.push(`end ${(verdict as Verdict).decision}`),
+    error: ({ error }: LoadTrace) => seen.push(`error ${(error as { code: string }).code}`),
+  }
+  subscribe(VERDICT_CHANNEL, onVerdict)
+  channel.subscribe(handlers)
+  await judgeModel(site.file('good'), { policy })
+  await judgeModel(site.file('changed'), { policy })
+  channel.unsubscribe(handlers)
+  unsubscribe(VERDICT_CHANNEL, onVerdict)
+  expect(seen).toEqual([
+    'start good',
+    'verdict accepted',
+    'end accepted',
+    'start changed',
+    'verdict refused',
+    'error FILE_MISMATCH',
+    'end refused',
+  ])
+})
+
+class ManualReader extends MetricReader {
+  protected onShutdown(): Promise<void> {
+    return Promise.resolve()
+  }
+  protected onForceFlush(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+it('loads become OpenTelemetry spans and metrics, until that is stopped', async () => {
+  const exporter = new InMemorySpanExporter()
+  const reader = new ManualReader()
+  const stop = instrumentLoads({
+    tracerProvider: new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }),
+    meterProvider: new MeterProvider({ readers: [reader] }),
+  })
+  await judgeModel(site.file('good'), { policy })
+  await judgeModel(site.file('changed'), { policy })
+  stop()
+  await judgeModel(site.file('good'), { policy })
+
+  const spans = exporter.getFinishedSpans()
+  expect(
+    spans.map(({ name, attributes }) => [name, attributes['modelseal.decision'], attributes['modelseal.code']]),
+  ).toEqual([
+    ['modelseal.load', 'accepted', undefined],
+    ['modelseal.load', 'refused', 'FILE_MISMATCH'],
+  ])
+  const { resourceMetrics } = await reader.collect()
+  const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics)
+  const loads = metrics.find(({ descriptor }) => descriptor.name === 'modelseal.loads')
+  expect(loads?.dataPoints.map(({ value, attributes }) => [attributes['modelseal.decision'], value])).toEqual([
+    ['accepted', 1],
+    ['refused', 1],
+  ])
+})
+
+it('a verdict tells what a rule lets differ: places and sizes of bundles, unsigned files', async () => {
+  const rule = (further: object) => ({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' } },
+    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], ...further }],
+  })
+  const told = async (model: string, further: object) => {
+    const trust = await site.policy(rule(further), 'further.yaml')
+    const { checks } = await judgeModel(site.file(model), { policy: trust })
+    const reasonOf = (name: string) => checks.find(({ check }) => check === name)?.reason
+    return { bundles: reasonOf('bundles'), files: reasonOf('files') }
+  }
+  const plain = await told('good', {})
+  expect(plain).toEqual({ bundles: 'The model has one bundle.', files: expect.not.stringContaining('unsigned') })
+
+  const limited = await told('good', { require: { maxBundleBytes: 5000, unsigned: ['cache/**'] } })
+  expect(limited.bundles).toBe('The model has one bundle. The rule allows a bundle at most 5000 bytes.')
+  expect(limited.files).toContain('unsigned files where "require.unsigned" allows them; none of them is handed out.')
+  expect((await told('good', { require: { files: 'ignore-unsigned' } })).files).toContain('may also contain unsigned')
+
+  await site.model('inside')
+  await site.sign('inside', 'a', 'inside/own.sig')
+  expect((await told('inside', { bundle: 'own.sig' })).bundles).toContain(
+    ' The rule has bundles looked for only at "own.sig".',
+  )
+})

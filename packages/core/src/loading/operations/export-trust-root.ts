@@ -1,0 +1,21 @@
+import { absolutePath } from '../../environment.ts'
+import { writeFileWhole } from '../../signing/write-file.ts'
+import { loadSigstoreTrust, type TrustRootInfo, type TrustRootSource } from '../../verification/sigstore-trust.ts'
+
+/**
+ * Writes a trusted root to a file (`trusted_root.json`), for machines that have no network. There it
+ * is used as a file; the digest stays the same.
+ *
+ * @returns which root it is
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
+ * @example
+ * ```ts
+ * await exportTrustRoot('public-good', 'trusted_root.json')
+ * ```
+ */
+export async function exportTrustRoot(source: TrustRootSource, file: string): Promise<TrustRootInfo> {
+  const path = absolutePath(file)
+  const { text, info } = await loadSigstoreTrust(source)
+  await writeFileWhole(path, text, { what: 'trusted root', failed: 'FILE_WRITE_FAILED', mode: 0o644 })
+  return info
+}

@@ -1,0 +1,63 @@
+import { dirname, resolve } from 'node:path'
+import { path, signal } from '../../kinds.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
+import type { Expectation } from '../../policy/expectations.ts'
+import { findPolicy } from '../../policy/find-policy.ts'
+import { loadPolicy } from '../../policy/policy.ts'
+import type { Position } from '../../policy/invalid-policy.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import { judgeModel } from './judge-model.ts'
+
+interface TestOptions {
+  policy?: string | URL | undefined
+  expectations?: string | undefined
+  signal?: AbortSignal | undefined
+}
+
+const OPTIONS: Shape<TestOptions> = { policy: path, expectations: path, signal }
+
+/** What became of one expectation. */
+export interface ExpectationResult extends Expectation {
+  passed: boolean
+  /** Where the expectation stands in its file. */
+  position: Position | undefined
+  verdict: Verdict
+}
+
+/**
+ * Runs the expectations that stand beside a policy, so that a policy is tested before it is rolled
+ * out.
+ *
+ * @param options `policy`: its path, else it is looked for; `expectations`: path of their file,
+ * else `NAME.test.yaml` beside the policy `NAME.yaml`
+ * @throws {@link ModelSealError} as `loadPolicy`; `FILE_NOT_FOUND`, `POLICY_INVALID` for the
+ * expectations; `ABORTED`
+ * @example
+ * ```ts
+ * const failed = (await testPolicy({ policy: 'trust-policy.yaml' })).filter(({ passed }) => !passed)
+ * ```
+ */
+export async function testPolicy(given: TestOptions): Promise<ExpectationResult[]> {
+  const options = knownOptions(given, OPTIONS, 'testPolicy')
+  const policy = await loadPolicy(await findPolicy(options.policy))
+  const { expectationsBeside, readExpectations } = await import('../../policy/expectations.ts')
+  const file = options.expectations ?? expectationsBeside(policy.path)
+  const { expectations } = await readExpectations(file)
+  const results: ExpectationResult[] = []
+  for (const read of expectations) {
+    const expectation = withoutPrototype(read)
+    const { model, format, url } = expectation
+    const verdict = await judgeModel(resolve(dirname(file), model), { policy, format, url, signal: options.signal })
+    results.push({ ...expectation, passed: meets(verdict, expectation), verdict })
+  }
+  return results
+}
+
+function meets(verdict: Verdict, { expect, because, rule }: Expectation): boolean {
+  const reason = (verdict.error ?? verdict.wouldRefuse)?.code
+  return (
+    verdict.decision === expect &&
+    (because === undefined || because === reason) &&
+    (rule === undefined || rule === verdict.rule)
+  )
+}

@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { VERDICT_CHANNEL } from '../../events.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import { judgeMemory } from './judge-memory.ts'
+import { TestSite } from '../../testing/site.ts'
+
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+})
+afterAll(() => site.remove())
+
+const bytes = new Uint8Array(20_000_000).fill(7)
+const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+const other = new Uint8Array(10)
+
+const policy = (match: object, more: object = {}) =>
+  site.policy({
+    version: 1,
+    rules: [{ name: 'embedded', match, mode: 'skip', reason: 'reviewed' }],
+    ...more,
+  })
+
+const refused = (code: string) => expect.objectContaining({ name: 'ModelSealError', code })
+
+it('refuses bytes that no rule about memory matches, with their digest, and publishes it', async () => {
+  const published: unknown[] = []
+  const listener = (verdict: unknown) => published.push(verdict)
+  subscribe(VERDICT_CHANNEL, listener)
+  await expect(judgeMemory(bytes, { policy: await policy({ path: 'models/**' }) })).rejects.toEqual(
+    expect.objectContaining({ code: 'SOURCE_UNKNOWN', found: `bytes with the digest ${digest}` }),
+  )
+  unsubscribe(VERDICT_CHANNEL, listener)
+  expect(published).toEqual([
+    expect.objectContaining({ decision: 'refused', model: { path: `memory:${digest}` } }) as Verdict,
+  ])
+})
+
+it('takes bytes by their digest, and no others', async () => {
+  const path = await policy({ memory: [`sha256:${'0'.repeat(64)}`, digest] })
+  expect(await judgeMemory(bytes, { policy: path })).toMatchObject({
+    decision: 'skipped',
+    rule: 'embedded',
+    reason: 'reviewed',
+  })
+  await expect(judgeMemory(other, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
+  await expect(judgeMemory(undefined, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
+})
+
+it('takes a format only, where the rule says so', async () => {
+  const path = await policy({ memory: 'any', format: 'onnx' })
+  expect((await judgeMemory(undefined, { policy: path, format: 'onnx' })).decision).toBe('skipped')
+  await expect(judgeMemory(bytes, { policy: path, format: 'tfjs-graph' })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
+  await expect(judgeMemory(bytes, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
+})
+
+it.each([true, false])('refuses what is revoked, in an audit (%s) as well', async (audit) => {
+  const blake = createHash('blake2b512').update(bytes).digest('hex')
+  const path = await policy({ memory: 'any' }, { revoked: { fileDigests: [`blake2b:${blake}`] } })
+  await expect(judgeMemory(bytes, { policy: path, audit })).rejects.toEqual(refused('FILE_REVOKED'))
+  expect((await judgeMemory(other, { policy: path, audit })).decision).toBe('skipped')
+})
+
+it('refuses under a policy that has grown old, and tells what is revoked by it before that', async () => {
+  const old = { issued: '2020-01-01T00:00:00Z', maxAge: '1d' }
+  const revoked = { fileDigests: [digest] }
+  await expect(judgeMemory(other, { policy: await policy({ memory: 'any' }, { ...old, revoked }) })).rejects.toEqual(
+    refused('POLICY_STALE'),
+  )
+  await expect(
+    judgeMemory(bytes, { policy: await policy({ memory: 'any' }, { ...old, revoked }), audit: true }),
+  ).rejects.toEqual(refused('FILE_REVOKED'))
+})
+
+it('tolerates in an audit what it would refuse', async () => {
+  expect(await judgeMemory(bytes, { policy: await policy({ path: 'models/**' }), audit: true })).toMatchObject({
+    decision: 'tolerated',
+    wouldRefuse: { code: 'SOURCE_UNKNOWN' },
+  })
+})
+
+it('has no rule about memory decide over a model with a path', async () => {
+  await site.model('unsigned')
+  expect(
+    await site.judge('unsigned', {
+      version: 1,
+      rules: [{ name: 'embedded', match: { memory: 'any' }, mode: 'skip', reason: 'reviewed' }],
+    }),
+  ).toBe('refused POLICY_NO_MATCH')
+})

@@ -1,0 +1,102 @@
+import { setImmediate } from 'node:timers/promises'
+import { publishVerdict, traceLoad, type LoadTrace } from '../../events.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { ALGORITHMS, type HashType } from '../../hashing/algorithms.ts'
+import { checkedBytes } from '../../kinds.ts'
+import type { ModelFormat } from '../../policy/match.ts'
+import { ruleForMemory } from '../../policy/memory-rule.ts'
+import type { Policy } from '../../policy/policy.ts'
+import type { Revocations } from '../../policy/revocations.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import { openOptions, type OpenOptions } from '../open-options.ts'
+import { readPolicy } from '../judging/read-policy.ts'
+import { hashTypesOf } from '../files/revoked-files.ts'
+import { holdsInAudit } from '../judging/tolerate.ts'
+import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
+
+/**
+ * Judges a model that a program hands to a runtime from memory. No signature can be found for it, so
+ * it is refused unless a rule of the policy says otherwise by `match: { memory: … }`. The verdict is
+ * published like that of any load; `model.path` is then `memory:` and the digest.
+ *
+ * @param bytes that nobody changes from now on until the runtime has them; undefined for an object
+ * that is not one run of bytes
+ * @returns the verdict, with the decision `skipped`; or `tolerated` under the option `audit`
+ * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`,
+ * `POLICY_STALE`, and the others of reading a policy
+ * @example
+ * ```ts
+ * await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
+ * ```
+ */
+export async function judgeMemory(
+  given: Uint8Array | ArrayBufferLike | undefined,
+  givenOptions?: Pick<OpenOptions, 'policy' | 'audit'> & { format?: ModelFormat | undefined },
+): Promise<Verdict> {
+  const options = openOptions(givenOptions) as Readonly<NonNullable<typeof givenOptions>>
+  const bytes = given === undefined ? undefined : checkedBytes(given, 'the bytes of the model')
+  const verdict = emptyVerdict('/', options)
+  verdict.model.path = 'memory:'
+  const trace: LoadTrace = { model: verdict.model.path, verdict }
+  return traceLoad(trace, async () => {
+    try {
+      await judge(bytes, options, verdict)
+    } catch (error) {
+      if (!options.audit || !(error instanceof ModelSealError) || holdsInAudit(error)) throw refused(verdict, error)
+      verdict.decision = 'tolerated'
+      verdict.wouldRefuse = error.toJSON()
+    }
+    verdict.at = new Date().toISOString()
+    publishVerdict(verdict)
+    return verdict
+  })
+}
+
+async function judge(
+  bytes: Uint8Array | undefined,
+  options: Pick<OpenOptions, 'policy'> & { format?: ModelFormat | undefined },
+  verdict: Verdict,
+): Promise<void> {
+  const reading: { policy: Policy | undefined } = { policy: undefined }
+  // Begun before anything is waited for: what counts is where the process is at the call.
+  const policyRead = timed(verdict, 'policy', () => readPolicy(options.policy, Date.now(), verdict, reading))
+  policyRead.catch(() => {})
+  const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
+  verdict.model.path += digest ?? ''
+  try {
+    const policy = await policyRead
+    await checking(verdict, 'rule', (tell) => {
+      const { name, mode, reason } = ruleForMemory(policy, { digest, format: options.format })
+      verdict.rule = name
+      verdict.mode = mode
+      if (reason !== undefined) verdict.reason = reason
+      tell(`The rule ${shown(name)} takes it from memory.`)
+    })
+    verdict.decision = 'skipped'
+  } finally {
+    // A revocation is told before whatever else is wrong: it holds in every mode.
+    if (bytes && reading.policy) await lookUp(bytes, reading.policy.revocations, verdict)
+  }
+}
+
+function lookUp(bytes: Uint8Array, revocations: Revocations, verdict: Verdict): Promise<void> {
+  return checking(verdict, 'revocation', async (tell) => {
+    for (const hashType of hashTypesOf(revocations)) {
+      const revoked = revocations.file(verdict.model.path, hashType, await digestOf(hashType, bytes), undefined)
+      if (revoked) throw revoked
+    }
+    tell('Its digest is not revoked.')
+  })
+}
+
+/** Of bytes that are hashed at a time: some milliseconds. */
+const TURN_BYTES = 8 * 1024 * 1024
+
+async function digestOf(hashType: HashType, bytes: Uint8Array): Promise<string> {
+  const hasher = ALGORITHMS[hashType].start()
+  for (let start = 0; start < bytes.length; start += TURN_BYTES) {
+    if (start > 0) await setImmediate()
+    hasher.update(bytes.subarray(start, start + TURN_BYTES))
+  }
+  return hasher.hex()
+}

@@ -1,0 +1,24 @@
+import { ModelSealError } from '../../errors.ts'
+import type { Verdict } from '../../policy/verdict.ts'
+import type { OpenOptions } from '../open-options.ts'
+import { openVerifiedModel } from '../open-verified-model.ts'
+
+/**
+ * Checks a model as a load would, and hands nothing out: a refusal is a verdict like any other.
+ *
+ * @throws {@link ModelSealError} `ABORTED`
+ * @example
+ * ```ts
+ * console.log(explain(await judgeModel('models/vad', { policy: 'trust-policy.yaml' })))
+ * ```
+ */
+export async function judgeModel(path: string | URL, options: OpenOptions = {}): Promise<Verdict> {
+  try {
+    const model = await openVerifiedModel(path, options)
+    await model.close()
+    return model.verdict
+  } catch (error) {
+    if (error instanceof ModelSealError && error.verdict && error.code !== 'ABORTED') return error.verdict as Verdict
+    throw error
+  }
+}

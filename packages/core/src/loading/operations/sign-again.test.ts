@@ -1,0 +1,146 @@
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
+import { utimes, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { GRANULARITY } from '../../receipts/receipt.ts'
+import { keySigner } from '../../signing/key.ts'
+import { digestModel, type DigestOptions } from '../../signing/sign-model.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { signModelAgain } from './sign-again.ts'
+import { TestSite } from '../../testing/site.ts'
+import { verifyModel } from './verify-model.ts'
+
+const FILES = { 'README.md': 'about', 'sub/weights.bin': 'the weights' }
+const MODELS = ['plain', 'changed', 'hidden', 'exposed', 'others', 'grown']
+
+let site: TestSite
+let clock: number
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  await site.key('b')
+  for (const model of MODELS) {
+    await site.model(model, FILES)
+    for (const name of Object.keys(FILES)) chmodSync(site.file(model, name), 0o644)
+  }
+  await setTimeout(GRANULARITY + 100)
+})
+afterAll(() => site.remove())
+beforeEach(() => {
+  vi.stubEnv('MODELSEAL_CACHE', scratch())
+  clock = 0
+  const now = Date.now.bind(Date)
+  const mocked = vi.spyOn(Date, 'now').mockImplementation(() => now() + clock)
+  return () => {
+    mocked.mockRestore()
+    vi.unstubAllEnvs()
+  }
+})
+
+/** Signs with `a`, then makes time pass. */
+async function sign(model: string, previousKey?: string, options: DigestOptions = {}) {
+  const signature = site.file(`${model}.sig`)
+  const verifier = { publicKey: site.file(`${previousKey}.pub`) }
+  const signed = await signModelAgain(site.file(model), {
+    ...options,
+    signer: await keySigner({ privateKey: site.file('a.key') }),
+    signature,
+    previous: previousKey === undefined ? undefined : { signature, verifier },
+  })
+  clock += GRANULARITY
+  // Whatever was taken over: the signature is that of the model as it is.
+  const { hashType, shardSize } = options
+  expect(signed.rootDigest).toBe((await digestModel(site.file(model), { hashType, shardSize })).rootDigest)
+  await verifyModel(site.file(model), { signature, verifier: { publicKey: site.file('a.pub') } })
+  return signed
+}
+
+describe.runIf(process.platform === 'linux')('signing again', () => {
+  test('hashes nothing of a model that did not change', async () => {
+    expect(await sign('plain')).toMatchObject({ reused: { files: 0, reason: 'no previous signature was given' } })
+    expect(await sign('plain', 'a')).toMatchObject({
+      reused: { files: 2, bytes: 16 },
+      remembered: { files: 2 },
+    })
+    expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 0, bytes: 0 } })
+    expect(await sign('plain', 'a', { shardSize: 4 })).toMatchObject({ reused: { files: 2, bytes: 16 } })
+    expect(await sign('plain', 'a', { hashType: 'blake2b' })).toMatchObject({ reused: { files: 0 } })
+  })
+
+  test('hashes what changed, and what is new', async () => {
+    await sign('changed')
+    await setTimeout(GRANULARITY)
+    clock = 0
+    writeFileSync(site.file('changed', 'README.md'), 'ABOUT')
+    writeFileSync(site.file('changed', 'new'), 'new', { mode: 0o644 })
+    // What had just changed is not remembered; the rest is.
+    const reason = 'files that changed within 2 s before they were hashed'
+    expect(await sign('changed', 'a')).toMatchObject({
+      files: 3,
+      reused: { files: 1, bytes: 11 },
+      remembered: { files: 1, reason },
+    })
+    expect(await sign('changed', 'a')).toMatchObject({ files: 3, reused: { files: 1, bytes: 11 } })
+  })
+
+  test('hashes a file that has its old size and time, but other bytes', async () => {
+    await sign('hidden')
+    const path = site.file('hidden', 'sub', 'weights.bin')
+    const { atime, mtime } = await stat(path)
+    writeFileSync(path, 'THE WEIGHTS')
+    await utimes(path, atime, mtime)
+    expect(await sign('hidden', 'a')).toMatchObject({ reused: { files: 1, bytes: 5 } })
+  })
+
+  test('says that nothing is remembered where that is so, and leaves no receipt', async () => {
+    const { listReceipts } = await import('../../receipts/receipts.ts')
+    await site.model('fresh', FILES)
+    const reason = 'files that changed within 2 s before they were hashed'
+    expect(await sign('fresh')).toMatchObject({ remembered: { files: 0, reason } })
+    expect(await listReceipts()).toEqual([])
+  })
+
+  test('hashes what others can write to', async () => {
+    await sign('exposed')
+    chmodSync(site.file('exposed', 'sub', 'weights.bin'), 0o666)
+    expect(await sign('exposed', 'a')).toMatchObject({ reused: { files: 1, bytes: 5 } })
+  })
+
+  test('takes nothing over from a signature of somebody else, or one that was changed', async () => {
+    await sign('others')
+    await expect(sign('others', 'b')).rejects.toEqual(refusal('KEY_MISMATCH'))
+    const bundle = JSON.parse(readFileSync(site.file('others.sig'), 'utf8')) as {
+      dsseEnvelope: { payload: string }
+    }
+    const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString()
+    bundle.dsseEnvelope.payload = Buffer.from(payload.replace('README.md', 'README.ME')).toString('base64')
+    writeFileSync(site.file('others.sig'), JSON.stringify(bundle))
+    await expect(sign('others', 'a')).rejects.toEqual(refusal('SIGNATURE_INVALID'))
+  })
+
+  test('hashes everything where there is no receipt, or where the store is not private', async () => {
+    await sign('plain')
+    vi.stubEnv('MODELSEAL_CACHE', scratch())
+    const reason = 'there is no receipt of the previous signature'
+    expect(await sign('plain', 'a')).toMatchObject({ reused: { files: 0, reason } })
+    chmodSync(join(process.env['MODELSEAL_CACHE'] ?? '', 'receipts'), 0o755)
+    expect(await sign('plain', 'a')).toMatchObject({
+      reused: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },
+      remembered: { files: 0, reason: 'the store of receipts cannot be used: the mode 0755' },
+    })
+  })
+
+  test('does not make what was hashed long ago look young', async () => {
+    const { listReceipts } = await import('../../receipts/receipts.ts')
+    await sign('grown')
+    const [first] = await listReceipts()
+    writeFileSync(site.file('grown', 'new'), 'new', { mode: 0o644 })
+    clock += 3_600_000
+    await sign('grown', 'a')
+    const after = await listReceipts()
+    expect(after).toHaveLength(2)
+    expect(after.map(({ hashedAt }) => hashedAt)).toEqual([first?.hashedAt, first?.hashedAt])
+  })
+})

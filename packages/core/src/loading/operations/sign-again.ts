@@ -1,0 +1,128 @@
+import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
+import { readBundle } from '../../bundle/read-bundle.ts'
+import { ModelSealError } from '../../errors.ts'
+import type { KnownDigests, RememberedManifest } from '../../manifest/build.ts'
+import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../../receipts/receipt.ts'
+import { ReceiptStore } from '../../receipts/store.ts'
+import { path, required } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { absolutePath } from '../../environment.ts'
+import {
+  SIGN_OPTIONS,
+  signKnowing,
+  type JustSigned,
+  type SignedModel,
+  type SignOptions,
+} from '../../signing/sign-model.ts'
+import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
+import { readerFromHere } from '../../source/read-small-file.ts'
+import type { VerifiedSignature } from '../../verification/verified-signature.ts'
+import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
+
+export interface SignAgainOptions extends SignOptions {
+  /** The bundle whose digests are taken over, and who must have signed it. Without it, everything is hashed. */
+  previous?: { signature: string; verifier: Verifier } | undefined
+}
+
+/** What was signed, and how much of it was not hashed for that. */
+export interface SignedAgain extends SignedModel {
+  /** Taken over from the previous signature; and why it is nothing, as a phrase, where it is. */
+  reused: { files: number; bytes: number; reason?: string }
+  /** In the receipt that was left for the next time; and why it is not every file, as a phrase, where it is not. */
+  remembered: { files: number; reason?: string }
+}
+
+/**
+ * Signs a model as `signModel` does, and takes over from an earlier signature the digests of files
+ * that did not change since: so says a receipt of this user, and the earlier signature is verified
+ * first. Everything else is hashed. A receipt is left for the next time.
+ *
+ * What is trusted for that is in SECURITY.md, under "Receipts".
+ *
+ * @throws {@link ModelSealError} as `signModel`; and as `verifyModel`, where the previous signature is not by the one who was named
+ * @example
+ * ```ts
+ * const signer = await keySigner({ privateKey: 'release.key' })
+ * const previous = { signature: 'models/vad/model.sig', verifier: { publicKey: 'release.pub' } }
+ * const { reused } = await signModelAgain('models/vad', { signer, previous })
+ * ```
+ */
+export async function signModelAgain(model: string, given: SignAgainOptions): Promise<SignedAgain> {
+  const { previous, ...options } = knownOptions(given, OPTIONS, 'signModelAgain')
+  const path = absolutePath(model)
+  const startedAt = Date.now()
+  const found = previous ? await findPrevious(path, previous, startedAt) : 'no previous signature was given'
+  const known = typeof found === 'string' ? undefined : digestsOf(found)
+  const signed = await signKnowing(path, options, known)
+  const oldest = typeof found === 'string' || signed.built.known.files === 0 ? startedAt : found.receipt.hashedAt
+  const remembered = await leaveReceipt(signed, oldest, startedAt)
+  return {
+    ...signed.signed,
+    reused: { ...signed.built.known, ...(typeof found === 'string' ? { reason: found } : {}) },
+    remembered,
+  }
+}
+
+const PREVIOUS = { signature: required(path), verifier: required(verifierCopy) }
+
+const OPTIONS: Shape<SignAgainOptions> = {
+  ...SIGN_OPTIONS,
+  previous: (value) => knownOptions(value as object, PREVIOUS, 'a previous signature'),
+}
+
+interface Previous {
+  signature: VerifiedSignature
+  receipt: Receipt
+}
+
+/** A model that may be signed may be signed again, however many files it has. */
+const ANY_SIZE = { maxBytes: LARGEST_BUNDLE_BYTES }
+
+/** @returns why nothing of it can be used, as a phrase, where that is so */
+async function findPrevious(
+  path: string,
+  { signature: given, verifier }: { signature: string; verifier: Verifier },
+  now: number,
+): Promise<Previous | string> {
+  const read = readerFromHere()
+  const source = await openLocalSource(path)
+  const signature = await verifyBundle(await readBundle(placeOf(given), ANY_SIZE), verifier, read)
+  return usingStore(async (store) => {
+    const receipt = await store.find(source.path, signature.bundleDigest)
+    if (!receipt) return 'there is no receipt of the previous signature'
+    const fault = receiptFault(receipt, now)
+    return fault === undefined ? { signature, receipt } : `there is ${fault}`
+  })
+}
+
+function digestsOf({ signature: { manifest }, receipt }: Previous): KnownDigests {
+  const old = manifest.serialization
+  return (file, { method, hashType, shardSize }) => {
+    if (method !== old.method || hashType !== old.hashType || shardSize !== old.shardSize) return undefined
+    return isUnchanged(receipt, file) ? manifest.files.get(file.name)?.digests : undefined
+  }
+}
+
+async function leaveReceipt(
+  { signed: { rootDigest }, source, bundleDigest, built: { listed } }: JustSigned<RememberedManifest>,
+  hashedAt: number,
+  lastHashedAt: number,
+): Promise<SignedAgain['remembered']> {
+  const times = { hashedAt, lastHashedAt }
+  const model = { model: source.path, rootDigest, bundleDigest, ...times, files: listed, partial: true }
+  const { receipt, leftOut } = makeReceipt(model)
+  const unkept = receipt && (await usingStore((store) => store.keep(receipt)))
+  const reason = unkept ?? leftOut
+  return { files: unkept === undefined ? (receipt?.files.size ?? 0) : 0, ...(reason === undefined ? {} : { reason }) }
+}
+
+/** A store that cannot be used only costs time. */
+async function usingStore<T>(work: (store: ReceiptStore) => Promise<T>): Promise<T | string> {
+  try {
+    return await work(ReceiptStore.open())
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'RECEIPTS_UNUSABLE')
+      return `the store of receipts cannot be used: ${error.found ?? ''}`
+    throw error
+  }
+}

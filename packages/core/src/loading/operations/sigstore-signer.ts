@@ -1,0 +1,138 @@
+import { parseOwnBundle } from '../../bundle/bundle.ts'
+import { ModelSealError } from '../../errors.ts'
+import { ambientToken, hasAmbientToken } from '../../signing/ambient-token.ts'
+import { checkToken, SIGSTORE_CLIENT } from '../../signing/identity-token.ts'
+import { interactiveToken, type InteractiveOptions } from '../../signing/interactive-token.ts'
+import { keylessSigner } from '../../signing/keyless.ts'
+import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import type { SignedBy, Signer } from '../../signing/signer.ts'
+import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore-services.ts'
+import type { SigstoreSigner as VerifiedSigstoreSigner } from '../../verification/verified-signature.ts'
+import { verifySigstoreBundle } from '../../verification/sigstore.ts'
+import {
+  fixedSource,
+  loadSigstoreTrust,
+  type SigstoreTrust,
+  type TrustRootSource,
+} from '../../verification/sigstore-trust.ts'
+
+export interface SigstoreSignerOptions {
+  /**
+   * The instance: a public one, one that was fetched by TUF, or the path of a ClientTrustConfig, which names the
+   * services to sign with and whom to trust. Default `public-good`.
+   */
+  trustRoot?: TrustRootSource | undefined
+  /** A token (OpenID Connect) to sign with. Without it, the CI system is asked for one, then a person. */
+  identityToken?: string | undefined
+  /** False to not ask the CI system. Default true. */
+  useAmbientCredentials?: boolean | undefined
+  /** How to let a person log in; absent where nobody is there. */
+  interactive?: Pick<InteractiveOptions, 'show' | 'askCode'> | undefined
+  /** Audience of the token. Default `sigstore`. */
+  clientId?: string | undefined
+  /** Of the client, where the identity provider asks for one. */
+  clientSecret?: string | undefined
+  /** Milliseconds for each call of a service. Default 30,000. */
+  timeoutMs?: number | undefined
+}
+
+const OPTIONS: Shape<SigstoreSignerOptions> = {
+  trustRoot: fixedSource,
+  identityToken: text,
+  useAmbientCredentials: flag,
+  interactive: (value) =>
+    knownOptions(
+      value as NonNullable<SigstoreSignerOptions['interactive']>,
+      { show: required(callback), askCode: callback },
+      'the option "interactive"',
+    ),
+  clientId: text,
+  clientSecret: text,
+  timeoutMs: milliseconds,
+}
+
+/**
+ * Signs keyless, with Sigstore (OMS 4.1 `sigstore`): the identity is proven by a token, and the
+ * signature stands in a public log. The bundle is verified before it is written.
+ *
+ * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
+ * file throws. On signing: `TOKEN_*` (before the model is hashed, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
+ * {@link verifySigstoreBundle}
+ * @example
+ * ```ts
+ * await signModel('models/vad', { signer: await sigstoreSigner({ identityToken }) })
+ * ```
+ */
+export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Signer> {
+  const options = knownOptions(given, OPTIONS, 'sigstoreSigner')
+  const source = options.trustRoot ?? 'public-good'
+  const trust = await loadSigstoreTrust(source)
+  const services = servicesOf(trust, source)
+  const clientId = options.clientId ?? SIGSTORE_CLIENT
+  return {
+    ...keylessSigner({
+      services,
+      clientId,
+      timeoutMs: options.timeoutMs,
+      identityToken: (signal) => findToken(options, services, clientId, signal),
+    }),
+    prepare: () => checkWhoSigns(options, services, clientId),
+    async check(bundle) {
+      const parsed = await parseOwnBundle(Buffer.from(bundle))
+      const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)
+      return { ...(signer.method === 'sigstore' ? { signer: signedBy(signer) } : {}), time }
+    },
+  }
+}
+
+function signedBy({ method, description, fingerprint, identity, issuer }: VerifiedSigstoreSigner): SignedBy {
+  return { method, description, fingerprint, identity, issuer }
+}
+
+function servicesOf({ signingConfig, info }: SigstoreTrust, source: TrustRootSource): SigningServices {
+  if (signingConfig) return chooseServices(signingConfig, info.name)
+  if (typeof source === 'string') return publicServices(source)
+  throw new ModelSealError('SIGNING_CONFIG_INVALID', 'It is known whom to trust, but not what to sign with.', {
+    file: info.name,
+    expected: 'a ClientTrustConfig, or a signing configuration beside the root in the TUF repository',
+    found: 'a bare trusted root',
+  })
+}
+
+/** A token that is there already is looked at, and where nobody can give one, that is told. */
+async function checkWhoSigns(
+  { identityToken, useAmbientCredentials, interactive }: SigstoreSignerOptions,
+  { issuer }: SigningServices,
+  clientId: string,
+): Promise<void> {
+  if (identityToken !== undefined) checkToken(identityToken, clientId)
+  else if (
+    (useAmbientCredentials === false || !(await hasAmbientToken(clientId))) &&
+    !(interactive && issuer !== undefined)
+  )
+    throw tokenMissing()
+}
+
+/** The order of the reference tool: the given one, the CI system's, a person's. */
+async function findToken(
+  options: SigstoreSignerOptions,
+  { issuer }: SigningServices,
+  clientId: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (options.identityToken !== undefined) return options.identityToken
+  const ambient = options.useAmbientCredentials === false ? undefined : await ambientToken(clientId, signal)
+  if (ambient !== undefined) return ambient
+  if (options.interactive && issuer !== undefined)
+    return interactiveToken({ ...options.interactive, issuer, clientId, clientSecret: options.clientSecret, signal })
+  throw tokenMissing()
+}
+
+function tokenMissing(): ModelSealError {
+  return new ModelSealError('TOKEN_MISSING', 'Nothing says who signs: there is no identity token.', {
+    expected: 'a token (OpenID Connect) with the audience "sigstore"',
+    found: 'none given, and no CI system that gives one',
+    hint: 'Sign in GitHub Actions, GitLab CI, Google Cloud or Buildkite; give --identity-token; or sign on a terminal, where you can log in with a browser.',
+  })
+}

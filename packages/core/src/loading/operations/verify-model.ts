@@ -1,0 +1,95 @@
+import { checkedMaxBundleBytes, readBundle } from '../../bundle/read-bundle.ts'
+import { checkContents } from '../../manifest/check-contents.ts'
+import type { ContentsOptions } from '../../manifest/contents.ts'
+import { ignoredNames, namesWithin } from '../../manifest/ignores.ts'
+import { callback, flag, givenPath, listOf, path, required, signal, text } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
+import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
+import type { SignatureTime, VerifiedSigner } from '../../verification/verified-signature.ts'
+import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
+
+export interface VerifyOptions extends Pick<
+  ContentsOptions,
+  'ignoreGitPaths' | 'ignoreUnsignedFiles' | 'signal' | 'onProgress'
+> {
+  /** Path of the bundle. */
+  signature: string
+  /** Whom to trust. */
+  verifier: Verifier
+  /** Paths left out with all below them; relative ones are relative to the model. No globs. */
+  ignorePaths?: readonly string[] | undefined
+  /** Largest size of the bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. */
+  maxBundleBytes?: number | undefined
+  /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
+  files?: readonly string[] | undefined
+}
+
+const OPTIONS: Shape<VerifyOptions> = {
+  signature: required(path),
+  verifier: required(verifierCopy),
+  ignorePaths: listOf(givenPath),
+  maxBundleBytes: true,
+  files: listOf(text),
+  ignoreGitPaths: flag,
+  ignoreUnsignedFiles: flag,
+  signal,
+  onProgress: callback,
+}
+
+/** What was verified. */
+export interface VerifyResult {
+  signer: VerifiedSigner
+  /** Present where timestamp authorities were given, and the bundle has a timestamp. */
+  time?: SignatureTime
+  /** SHA-256 in lowercase hex. */
+  rootDigest: string
+  /** Files checked, of those that the manifest lists: fewer where `files` was given. */
+  files: { checked: number; signed: number }
+  /** Bytes hashed. */
+  bytes: number
+}
+
+/**
+ * Verifies a model against one given signer, without a policy (OMS 8).
+ *
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
+ * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_*`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of
+ * reading, parsing and hashing
+ * @example
+ * ```ts
+ * await verifyModel('models/vad', { signature: 'models/vad/model.sig', verifier: { publicKey: 'release.pub' } })
+ * ```
+ */
+export async function verifyModel(path: string, given: VerifyOptions): Promise<VerifyResult> {
+  const options = knownOptions(given, OPTIONS, 'verifyModel')
+  const read = readerFromHere()
+  const source = await openLocalSource(path)
+  const signature = placeOf(options.signature)
+  const { signer, time, manifest } = await verified(signature, options, read)
+  const { files: checked, bytes } = await checkContents(source, manifest, {
+    ...options,
+    only: options.files && namesWithin(source, options.files),
+    ignored: ignoredNames(source, [...(options.ignorePaths ?? []), signature]),
+  })
+  return {
+    signer,
+    ...(time ? { time } : {}),
+    rootDigest: manifest.rootDigest,
+    files: { checked, signed: manifest.files.size },
+    bytes,
+  }
+}
+
+/** A function of its own, so that the bundle, which may be large, is gone when the model is hashed. */
+async function verified(
+  signature: string,
+  { verifier, maxBundleBytes, signal }: VerifyOptions,
+  read: ReadFile,
+): ReturnType<typeof verifyBundle> {
+  return verifyBundle(
+    await readBundle(signature, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal }),
+    verifier,
+    read,
+  )
+}

@@ -1,0 +1,126 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
+import { TestSite } from '../../testing/site.ts'
+
+const FILES = { good: 'the good one', bad: 'the bad one', 'sub/deep': 'deep' }
+
+let site: TestSite
+let policy: string
+
+beforeEach(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  await site.model('model', FILES)
+  for (const name of Object.keys(FILES)) chmodSync(site.file('model', name), 0o644)
+  await site.sign('model', 'a')
+  policy = await site.policy({
+    version: 1,
+    trustRoots: { a: { publicKey: 'a.pub' } },
+    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], require: { files: 'loaded' } }],
+  })
+  vi.stubEnv('TMPDIR', scratch())
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await site.remove()
+})
+
+describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
+  const open = () => openVerifiedModel(site.file('model'), { policy, isolation })
+
+  test('a file that is refused is not left among those that were placed', async () => {
+    writeFileSync(site.file('model', 'bad'), 'EVIL, so bad')
+    await using model = await open()
+    const { directory } = await model.place(['good'])
+    for (let i = 0; i < 2; i++) await expect(model.place(['bad', 'sub/deep'])).rejects.toEqual(refusal('FILE_MISMATCH'))
+    expect(readdirSync(directory, { recursive: true }).sort()).toEqual(['good', 'sub'])
+  })
+
+  test('a file that was refused can be placed once it is as it was signed', async () => {
+    rmSync(site.file('model', 'bad'))
+    writeFileSync(site.file('model', 'bad'), 'EVIL, so b.')
+    await using model = await open()
+    await expect(model.path('bad')).rejects.toEqual(refusal('FILE_MISMATCH'))
+    writeFileSync(site.file('model', 'bad'), FILES.bad)
+    await using again = await open()
+    expect(readFileSync(await again.path('bad'), 'utf8')).toBe(FILES.bad)
+  })
+
+  test('calls at the same time place each file once', async () => {
+    await using model = await open()
+    const all = await Promise.all([model.place(['good', 'bad']), model.place(['bad', 'good']), model.path('bad')])
+    expect(all[1].directory).toBe(all[0].directory)
+    expect(readFileSync(all[2], 'utf8')).toBe(FILES.bad)
+  })
+
+  test('disposing waits for what is being placed, and takes it back; twice does no harm', async () => {
+    const model = await open()
+    const placing = model.place(Object.keys(FILES))
+    await Promise.resolve() // by now it has begun
+    await Promise.all([model[Symbol.asyncDispose](), model[Symbol.asyncDispose]()])
+    const { directory } = await placing
+    expect(() => lstatSync(directory)).toThrow('ENOENT')
+    await expect(model.path('good')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+  })
+
+  test('another process that is given the path reads the same file', async () => {
+    await using model = await open()
+    const path = await model.path('good')
+    renameSync(site.file('model', 'good'), site.file('model', 'moved'))
+    writeFileSync(site.file('model', 'good'), 'EVIL')
+    expect(execFileSync('cat', [path], { encoding: 'utf8' })).toBe(FILES.good)
+  })
+})
+
+test.runIf(process.platform === 'linux').each(['copy', 'in-place'] as const)(
+  'names that other systems take for one are different files under %s',
+  async (isolation) => {
+    const names = ['Model', 'model', 'MODEL', 'caf\u00e9', 'cafe\u0301', 'ﬁle', 'file', 'nul', 'a\\..\\b', 'x.', 'x']
+    const files = Object.fromEntries(names.map((name) => [name, `content of ${JSON.stringify(name)}`]))
+    await site.model('alike', files)
+    for (const name of names) chmodSync(site.file('alike', name), 0o644)
+    await site.sign('alike', 'a')
+    await using model = await openVerifiedModel(site.file('alike'), { policy, isolation })
+    const { path } = await model.place(names)
+    for (const name of names) expect(readFileSync(path(name), 'utf8')).toBe(files[name])
+  },
+)
+
+test('a file that was placed where it lies can be read after the paths are gone', async () => {
+  const model = await openVerifiedModel(site.file('model'), { policy, isolation: 'in-place' })
+  await model.path('good')
+  await model[Symbol.asyncDispose]()
+  expect(Buffer.from(await model.read('good')).toString()).toBe(FILES.good)
+})
+
+test('where one of many files cannot be loaded in place, copies of all are', async () => {
+  const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, String(i)]))
+  await site.model('many', many)
+  for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)
+  chmodSync(site.file('many', 'f299'), 0o666)
+  await site.sign('many', 'a')
+  const gather = (reader: ModelReader) => reader.place(reader.files)
+  await using model = await openVerifiedModel(site.file('many'), { policy, isolation: 'auto' }, gather)
+  expect(model.gathered.isolation).toBe('copy')
+})
+
+test.runIf(process.platform === 'linux')('many files in place hold no more descriptors than there may be', async () => {
+  const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f${i}`, String(i)]))
+  await site.model('many', many)
+  for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)
+  await site.sign('many', 'a')
+  await using model = await openVerifiedModel(site.file('many'), { policy, isolation: 'in-place' })
+  const before = descriptors()
+  for (const name of Object.keys(many)) await model.path(name)
+  expect(descriptors() - before).toBeLessThanOrEqual(256)
+  model.confirm()
+  writeFileSync(site.file('many', 'f399'), 'xyz')
+  expect(() => model.confirm()).toThrow(refusal('FILE_CHANGED', { file: 'f399' }))
+})
+
+function descriptors(): number {
+  return readdirSync('/proc/self/fd').length
+}

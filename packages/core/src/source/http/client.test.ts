@@ -1,0 +1,263 @@
+import { setTimeout } from 'node:timers/promises'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { describe, expect, test } from 'vitest'
+import { file, redirect, serve, type Answer } from '../../testing/http-server.ts'
+import { refusal } from '../../testing/scratch.ts'
+import { HttpClient, type HttpBody } from './client.ts'
+import { checkedHttpOptions, type HttpOptions } from './options.ts'
+
+async function textOf({ chunks }: HttpBody): Promise<string> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) parts.push(chunk)
+  return Buffer.concat(parts).toString()
+}
+
+function get(url: string, options: HttpOptions = {}, signal?: AbortSignal): Promise<string | undefined> {
+  const client = new HttpClient(new URL(url).origin, checkedHttpOptions(options), signal)
+  return client.get({ url: new URL(url), what: 'file' }, textOf)
+}
+
+async function answered(answer: Answer, options?: HttpOptions): Promise<string | undefined> {
+  const { origin } = await serve({ '/file': answer })
+  return get(`${origin}/file`, options)
+}
+
+describe('a file', () => {
+  test('is received as the server gives it', async () => {
+    expect(await answered(file('weights'))).toBe('weights')
+  })
+
+  test('that is not there, or no longer, is none', async () => {
+    const { origin } = await serve({ '/gone': (_, response) => void response.writeHead(410).end() })
+    expect(await get(`${origin}/file`)).toBeUndefined()
+    expect(await get(`${origin}/gone`)).toBeUndefined()
+  })
+
+  test.each([
+    ['gzip', gzipSync('weights')],
+    ['deflate', deflateSync('weights')],
+    ['br', brotliCompressSync('weights')],
+  ])('that is compressed by %s is received as it was before', async (encoding, content) => {
+    expect(await answered(file(content, { 'content-encoding': encoding }))).toBe('weights')
+  })
+
+  test.each(['zstd', 'gzip, gzip', 'compress'])('that is encoded as %s is refused', async (encoding) => {
+    await expect(answered(file('weights', { 'content-encoding': encoding }))).rejects.toThrow(refusal('HTTP_RESPONSE'))
+  })
+
+  test.each([201, 204, 206, 304, 400, 401, 403, 500, 503])('that comes with status %i is refused', async (status) => {
+    const answer: Answer = (_, response) => void response.writeHead(status).end()
+    await expect(answered(answer)).rejects.toThrow(refusal('HTTP_RESPONSE', { found: `status ${status}` }))
+  })
+
+  test('is asked for without compression, so that its length is known', async () => {
+    const answer: Answer = ({ headers }, response) => void response.end(headers['accept-encoding'])
+    expect(await answered(answer)).toBe('identity')
+  })
+})
+
+describe('a function that fetches in place of the global one', () => {
+  test('does not keep a load that is aborted between two chunks, even if it ignores the signal', async () => {
+    const controller = new AbortController()
+    const stalling = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('weights')) })
+    const options = { fetch: () => Promise.resolve(new Response(stalling)) }
+    const client = new HttpClient('http://localhost', checkedHttpOptions(options), controller.signal)
+    const receive = async ({ chunks }: HttpBody) => {
+      for await (const chunk of chunks) controller.abort(new Error(String(chunk.length)))
+    }
+    const request = { url: new URL('http://localhost/file'), what: 'file' }
+    await expect(client.get(request, receive)).rejects.toThrow(refusal('ABORTED'))
+  })
+})
+
+describe('a connection', () => {
+  test('that nobody takes is reported', async () => {
+    // Nothing listens there: the port is reserved.
+    await expect(get('http://127.0.0.1:1/file')).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+  })
+
+  test('that ends before the announced length is reported', async () => {
+    const truncated: Answer = (_, response) => {
+      response.writeHead(200, { 'content-length': 100 })
+      response.write('weig', () => response.destroy())
+    }
+    await expect(answered(truncated)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+  })
+
+  test('that ends before the last chunk is reported', async () => {
+    const truncated: Answer = (_, response) => {
+      response.writeHead(200)
+      response.write('weig', () => response.destroy())
+    }
+    await expect(answered(truncated)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+  })
+
+  test('that stays silent is given up', async () => {
+    await expect(answered(() => {}, { idleTimeout: 50 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  })
+
+  test('that falls silent within the body is given up', async () => {
+    const silent: Answer = (_, response) => void response.writeHead(200, { 'content-length': 100 }).write('weig')
+    await expect(answered(silent, { idleTimeout: 50 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  })
+
+  test('that drips without an end is given up when the time for all of it is over', async () => {
+    const dripping: Answer = (_, response) => {
+      const timer = setInterval(() => response.write('.'), 10)
+      response.on('close', () => clearInterval(timer))
+    }
+    await expect(answered(dripping, { idleTimeout: 5_000, totalTimeout: 150 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
+  })
+
+  test('that is slow, and never silent for long, is waited for', async () => {
+    const slow: Answer = (_, response) => {
+      void (async () => {
+        for (const part of 'weights') {
+          response.write(part)
+          await setTimeout(20)
+        }
+        response.end()
+      })()
+    }
+    expect(await answered(slow, { idleTimeout: 2_000 })).toBe('weights')
+  })
+
+  test('is closed when the caller aborts', async () => {
+    const controller = new AbortController()
+    const closed = Promise.withResolvers<string>()
+    const { origin } = await serve({
+      '/file': (_, response) => {
+        response.on('close', () => closed.resolve('closed'))
+        response.write('weig', () => controller.abort())
+      },
+    })
+    await expect(get(`${origin}/file`, {}, controller.signal)).rejects.toThrow(refusal('ABORTED'))
+    expect(await closed.promise).toBe('closed')
+  })
+
+  test('is closed when the receiver refuses what has arrived', async () => {
+    const closed = Promise.withResolvers<string>()
+    const { origin } = await serve({
+      '/file': (_, response) => {
+        response.on('close', () => closed.resolve('closed'))
+        response.write('weig')
+      },
+    })
+    const client = new HttpClient(origin, checkedHttpOptions(), undefined)
+    const refusing = async ({ chunks }: HttpBody): Promise<void> => {
+      for await (const chunk of chunks) throw new RangeError(`${chunk.length} bytes are too many`)
+    }
+    const request = { url: new URL(`${origin}/file`), what: 'file' }
+    await expect(client.get(request, refusing)).rejects.toThrow('4 bytes are too many')
+    expect(await closed.promise).toBe('closed')
+  })
+})
+
+test('a client has six requests under way at the most', async () => {
+  let now = 0
+  let most = 0
+  const counted: Answer = (_, response) => {
+    most = Math.max(most, ++now)
+    globalThis.setTimeout(() => {
+      now -= 1
+      response.end('weights')
+    }, 10)
+  }
+  const { origin, asked } = await serve({ '/file': counted })
+  const client = new HttpClient(origin, checkedHttpOptions(), undefined)
+  const request = { url: new URL(`${origin}/file`), what: 'file' }
+  await Promise.all(Array.from({ length: 20 }, () => client.get(request, textOf)))
+  expect(asked).toHaveLength(20)
+  expect(most).toBe(6)
+})
+
+test('a client that is stopped ends what is under way, and what waits', async () => {
+  const { origin, asked } = await serve({ '/file': () => {} })
+  const client = new HttpClient(origin, checkedHttpOptions(), undefined)
+  const request = { url: new URL(`${origin}/file`), what: 'file' }
+  const results = Promise.allSettled(Array.from({ length: 20 }, () => client.get(request, textOf)))
+  while (asked.length < 6) await setTimeout(1)
+  await client.stop()
+  for (const result of await results) expect(result).toMatchObject({ status: 'rejected', reason: refusal('ABORTED') })
+  expect(asked).toHaveLength(6)
+})
+
+describe('a redirect', () => {
+  test.each([301, 302, 303, 307, 308])('with status %i within the origin is followed', async (status) => {
+    const { origin } = await serve({ '/file': redirect('/moved/file?v=2', status), '/moved/file': file('weights') })
+    expect(await get(`${origin}/file`)).toBe('weights')
+  })
+
+  test('to another origin is refused, and nothing is asked of it', async () => {
+    const other = await serve({ '/file': file('weights') })
+    await expect(answered(redirect(`${other.origin}/file`))).rejects.toThrow(refusal('HTTP_REDIRECT'))
+    expect(other.asked).toEqual([])
+  })
+
+  test('to an origin that the caller named is followed, without the headers of the caller', async () => {
+    const seen: unknown[] = []
+    const other = await serve({
+      '/file': ({ headers }, response) => {
+        seen.push(headers.authorization)
+        response.end('weights')
+      },
+    })
+    const { origin } = await serve({
+      '/file': (request, response) => {
+        seen.push(request.headers.authorization)
+        redirect(`${other.origin}/file`)(request, response)
+      },
+    })
+    const headers = { authorization: 'Bearer secret' }
+    expect(await get(`${origin}/file`, { headers, redirectOrigins: [other.origin] })).toBe('weights')
+    expect(seen).toEqual(['Bearer secret', undefined])
+  })
+
+  test.each([
+    ['in a circle', '/file'],
+    ['to another scheme', 'file:///etc/hostname'],
+    ['to data', 'data:text/plain,weights'],
+    ['with credentials', 'http://user:secret@127.0.0.1/file'],
+    ['to no URL', 'http://[nowhere'],
+  ])('%s is refused', async (_, location) => {
+    const error = await answered(redirect(location)).catch((reason: unknown) => reason)
+    expect(error).toEqual(refusal('HTTP_REDIRECT'))
+    expect(String(error)).not.toContain('secret')
+  })
+
+  test('without a place is refused', async () => {
+    const nowhere: Answer = (_, response) => void response.writeHead(302).end()
+    await expect(answered(nowhere)).rejects.toThrow(refusal('HTTP_REDIRECT'))
+  })
+})
+
+test('messages do not hold the query, nor the headers', async () => {
+  const { origin } = await serve({ '/file': (_, response) => void response.writeHead(403).end() })
+  const options = { headers: { authorization: 'Bearer secret-token' } }
+  const error = await get(`${origin}/file?key=secret-key`, options).catch((reason: unknown) => reason)
+  expect(error).toEqual(refusal('HTTP_RESPONSE'))
+  expect(JSON.stringify(error)).not.toContain('secret')
+})
+
+describe('options', () => {
+  test.each<[string, object]>([
+    ['that is none', { timeout: 5 }],
+    ['of no time', { idleTimeout: 0 }],
+    ['of a time that timers do not count to', { totalTimeout: 2 ** 31 }],
+    ['of a part of a byte', { maxBytes: 0.5 }],
+    ['with a header that HTTP does not allow', { headers: { 'a b': 'secret' } }],
+    ['with a header value that HTTP does not allow', { headers: { authorization: 'secret\r\nx: y' } }],
+    ['that would ask for a part', { headers: { Range: 'bytes=0-1' } }],
+    ['with an origin that has a path', { redirectOrigins: ['https://cdn.example/models'] }],
+    ['with an origin of another scheme', { redirectOrigins: ['ftp://cdn.example'] }],
+  ])('%s are refused', (_, options) => {
+    let error: unknown
+    try {
+      checkedHttpOptions(options)
+    } catch (thrown) {
+      error = thrown
+    }
+    expect(error).toEqual(refusal('INVALID_ARGUMENT'))
+    expect(String(error)).not.toContain('secret')
+  })
+})

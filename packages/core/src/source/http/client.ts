@@ -1,0 +1,281 @@
+import { causeOf, codeOf, isError, messageOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { CheckedHttpOptions } from './options.ts'
+import { abortedError, throwIfAborted } from '../aborted.ts'
+
+/** The content of a file as it arrives, decompressed. */
+export interface HttpBody {
+  /** Bytes that the server announced; undefined where it did not, or compresses. */
+  length: number | undefined
+  chunks: AsyncIterable<Uint8Array>
+}
+
+/** What is asked for. */
+export interface HttpRequest {
+  url: URL
+  /** What it is, for messages: `signature bundle`, `file`. */
+  what: string
+  /** Statuses that say that there is no such thing. Default 404 and 410. */
+  absent?: ReadonlySet<number>
+}
+
+/** Not there, or no longer. */
+const ABSENT: ReadonlySet<number> = new Set([404, 410])
+/** As browsers have it for one host. */
+const REQUESTS_AT_A_TIME = 6
+/** Real chains have one or two. */
+const MAX_REDIRECTS = 5
+/** RFC 9110 15.4: those that ask for the same request at another place. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+/** What `fetch` undoes (RFC 9110 8.4.1); each once. */
+const ENCODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
+
+/**
+ * Fetches the files of one model, few at a time and each within its time. Follows redirects within
+ * the model's own origin, from `http` to `https` of the same host, and to origins that the caller
+ * named; never from `https` to `http`.
+ */
+export class HttpClient {
+  readonly #origin: string
+  readonly #options: CheckedHttpOptions
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal | undefined
+  readonly #running = new Set<Promise<unknown>>()
+  /** In the order in which they came; those before {@link #next} had their turn. */
+  #waiting: (() => void)[] = []
+  #next = 0
+  #free = REQUESTS_AT_A_TIME
+
+  /** @param origin of the model: the only one that gets the caller's headers */
+  constructor(origin: string, options: CheckedHttpOptions, signal: AbortSignal | undefined) {
+    this.#origin = origin
+    this.#options = options
+    this.#signal = signal
+  }
+
+  /**
+   * Fetches a file, and has its body received while the connection lasts.
+   *
+   * @returns what `receive` returns; undefined where there is no such file
+   * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`,
+   * `ABORTED`, and what `receive` throws
+   */
+  get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
+    const result = this.#get(request, receive)
+    this.#running.add(result)
+    const forget = () => void this.#running.delete(result)
+    result.then(forget, forget)
+    return result
+  }
+
+  /** Ends what is under way, and returns when it has ended. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await Promise.allSettled(this.#running)
+  }
+
+  async #get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
+    await this.#turn()
+    const { idleTimeout, totalTimeout } = this.#options
+    const watch = new Watch(idleTimeout, totalTimeout, [this.#stop.signal, ...(this.#signal ? [this.#signal] : [])])
+    try {
+      throwIfAborted(this.#signal)
+      throwIfAborted(this.#stop.signal)
+      const response = await this.#follow(request, watch)
+      if ((request.absent ?? ABSENT).has(response.status)) return undefined
+      // 206 would be a part of the file, and 304 none of it: neither was asked for.
+      if (response.status !== 200) throw unexpected(request, 'status 200', `status ${response.status}`)
+      const length = announcedLength(request, response)
+      return await receive({ length, chunks: this.#chunks(request, response, watch) })
+    } finally {
+      watch.end()
+      this.#free += 1
+      this.#passOn()
+    }
+  }
+
+  async #turn(): Promise<void> {
+    while (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#free -= 1
+  }
+
+  /** Not by shift(): that moves all who wait, and there may be as many as a manifest has names. */
+  #passOn(): void {
+    this.#waiting[this.#next++]?.()
+    if (this.#next < this.#waiting.length) return
+    this.#waiting = []
+    this.#next = 0
+  }
+
+  async #follow(request: HttpRequest, watch: Watch): Promise<Response> {
+    let { url } = request
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
+      const response = await this.#network(request, watch, () => this.#send(url, watch.signal))
+      watch.alive()
+      if (!REDIRECTS.has(response.status)) return response
+      // The body is of no interest, and may have no end.
+      await response.body?.cancel().catch(() => {})
+      url = this.#target(request, url, response.headers.get('location'))
+    }
+    throw redirected(request, `at most ${MAX_REDIRECTS} redirects`, 'more')
+  }
+
+  #send(url: URL, signal: AbortSignal): Promise<Response> {
+    const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
+    // Weights hardly compress, and without compression their length is known beforehand.
+    headers.set('accept-encoding', 'identity')
+    const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal }
+    const { fetch: given } = this.#options
+    return given ? unlessAborted(given(url.href, init), signal) : fetch(url, init)
+  }
+
+  #target(request: HttpRequest, from: URL, location: string | null): URL {
+    const target = location === null ? null : URL.parse(location, from.href)
+    if (!target) throw redirected(request, 'a place to go to', 'none that can be read')
+    if (!/^https?:$/.test(target.protocol) || target.username !== '' || target.password !== '')
+      throw redirected(request, 'an http or https URL without credentials', 'something else')
+    if (from.protocol === 'https:' && target.protocol !== 'https:')
+      throw redirected(request, 'https to the end', shown(target.origin))
+    const own = new URL(this.#origin)
+    const upgraded = target.protocol === 'https:' && target.hostname === own.hostname && own.protocol === 'http:'
+    if (target.origin === request.url.origin || upgraded || this.#options.redirectOrigins.has(target.origin))
+      return target
+    throw redirected(request, `the origin ${shown(request.url.origin)}`, shown(target.origin))
+  }
+
+  async *#chunks(request: HttpRequest, { body }: Response, watch: Watch): AsyncGenerator<Uint8Array> {
+    const reader = body?.getReader()
+    while (reader) {
+      const result = await this.#network(request, watch, () =>
+        this.#options.fetch ? unlessAborted(reader.read(), watch.signal) : reader.read(),
+      )
+      if (result.done) return
+      watch.alive()
+      yield result.value as Uint8Array
+    }
+  }
+
+  /** Whatever goes wrong on the network, as a typed error. */
+  async #network<T>({ url, what }: HttpRequest, watch: Watch, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (cause) {
+      if (this.#signal?.aborted) throw abortedError(this.#signal)
+      if (this.#stop.signal.aborted) throw abortedError(this.#stop.signal)
+      const late = watch.late
+      if (late !== undefined) {
+        throw new ModelSealError('HTTP_TIMEOUT', `The ${what} ${shownUrl(url)} did not arrive in time.`, {
+          file: plainUrl(url),
+          expected: late,
+          hint: 'Check the server and the network; the limits are "http.idleTimeout" and "http.totalTimeout".',
+        })
+      }
+      throw new ModelSealError(
+        'HTTP_UNREACHABLE',
+        `The ${what} ${shownUrl(url)} cannot be fetched: its server was not reached, or broke off.`,
+        {
+          file: plainUrl(url),
+          found: shown(reasonOf(cause)),
+          hint: 'Check the URL and the network, and that the server sends the whole file.',
+        },
+      )
+    }
+  }
+}
+
+/** For work of a function that the caller gave, which may ignore the signal. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(new Error('aborted'))
+  // It may have been aborted between two chunks, and then there is no further event.
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+/** Ends a request that takes too long. */
+class Watch {
+  readonly #controller = new AbortController()
+  readonly #idle: NodeJS.Timeout
+  readonly #total: NodeJS.Timeout
+  readonly signal: AbortSignal
+  /** Which limit was passed. */
+  late: string | undefined
+
+  constructor(idleTimeout: number, totalTimeout: number, signals: readonly AbortSignal[]) {
+    this.#idle = setTimeout(() => this.#giveUp(`something every ${idleTimeout} ms`), idleTimeout)
+    this.#total = setTimeout(() => this.#giveUp(`all of it within ${totalTimeout} ms`), totalTimeout)
+    this.signal = AbortSignal.any([this.#controller.signal, ...signals])
+  }
+
+  /** The server has said something. */
+  alive(): void {
+    this.#idle.refresh()
+  }
+
+  /** Closes the connection, unless all of it was received. */
+  end(): void {
+    clearTimeout(this.#idle)
+    clearTimeout(this.#total)
+    this.#controller.abort()
+  }
+
+  #giveUp(limit: string): void {
+    this.late = limit
+    this.#controller.abort()
+  }
+}
+
+/** A URL as messages and verdicts have it: queries may hold tokens. */
+export function plainUrl(url: URL): string {
+  return url.origin + url.pathname
+}
+
+function shownUrl(url: URL): string {
+  return shown(plainUrl(url))
+}
+
+/** RFC 9110 8.6; the length of what is compressed says nothing about the file. */
+function announcedLength(request: HttpRequest, { headers }: Response): number | undefined {
+  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
+  if (encoding !== 'identity') {
+    if (ENCODINGS.has(encoding)) return undefined
+    throw unexpected(request, 'an encoding that is known', shown(encoding))
+  }
+  const length = headers.get('content-length')
+  return length === null ? undefined : Number(length)
+}
+
+function unexpected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
+  return new ModelSealError('HTTP_RESPONSE', `The server does not give the ${what} ${shownUrl(url)}.`, {
+    file: plainUrl(url),
+    expected,
+    found,
+    hint: 'Check the URL, and what its server asks of a caller ("http.headers").',
+  })
+}
+
+function redirected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
+  return new ModelSealError(
+    'HTTP_REDIRECT',
+    `The ${what} ${shownUrl(url)} is redirected to where a load does not go.`,
+    {
+      file: plainUrl(url),
+      expected,
+      found,
+      hint: 'Give the URL where the model really is, or name the other origin in "http.redirectOrigins".',
+    },
+  )
+}
+
+/** `fetch` hides what happened behind "fetch failed" and "terminated". */
+function reasonOf(error: unknown): string {
+  const cause = causeOf(error)
+  if (!isError(cause)) return messageOf(error)
+  const code = codeOf(cause)
+  return code === undefined ? messageOf(cause) : `${code}: ${messageOf(cause)}`
+}

@@ -1,0 +1,143 @@
+import { lstatSync, readdirSync, type BigIntStats } from 'node:fs'
+import { nextTurn } from '../aborted.ts'
+import { onlyFile, rootOf, type Directory, type FindOptions } from './find-files.ts'
+import { targetOf } from './follow-link.ts'
+import type { LocalSource } from './local-source.ts'
+import { errno, isGone, unreadable } from '../read-small-file.ts'
+import { isSame } from './real-path.ts'
+import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
+
+/** Names looked up between two turns of the event loop. */
+const NAMES_PER_TURN = 1_000
+/** From this many names in one directory on, listing it is faster than looking up each name. */
+const LISTED_FROM = 64
+
+/**
+ * Finds the files of a model that have these names, in no particular order. Anything with another name is not looked at,
+ * and names may be missing.
+ *
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`, `FILE_CHANGED`, `ABORTED`
+ */
+export async function findNamed(
+  source: LocalSource,
+  names: Iterable<string>,
+  options: Omit<FindOptions, 'passOver'>,
+): Promise<FoundFile[]> {
+  if (source.kind === 'file') return [onlyFile(source)]
+  const directories = new Directories(source, options)
+  const files: FoundFile[] = []
+  let seen = 0
+  for (const [prefix, inDirectory] of byDirectory(names)) {
+    const directory = directories.enter(prefix)
+    if (!directory) continue
+    const plain = inDirectory.length < LISTED_FROM ? undefined : plainFilesIn(directory.path)
+    for (const base of inDirectory) {
+      if (++seen % NAMES_PER_TURN === 0) await nextTurn(options.signal)
+      const name = prefix + base
+      if (options.ignored(name)) continue
+      const path = `${directory.path}/${base}`
+      const file = plain?.has(base)
+        ? { name, path, directory: directory.found }
+        : directories.fileAt(path, name, directory)
+      if (file) files.push(file)
+    }
+  }
+  return files
+}
+
+/** Base names by the directory that they are in, which ends with a slash unless it is the root. */
+function byDirectory(names: Iterable<string>): Map<string, string[]> {
+  const groups = new Map<string, string[]>()
+  for (const name of names) {
+    const end = name.lastIndexOf('/') + 1
+    const group = groups.get(name.slice(0, end))
+    if (group) group.push(name.slice(end))
+    else groups.set(name.slice(0, end), [name.slice(end)])
+  }
+  return groups
+}
+
+interface Entered extends Directory {
+  found: FoundDirectory
+}
+
+/** The directories that names lead through, each looked at once. */
+class Directories {
+  readonly #source: LocalSource
+  readonly #options: Omit<FindOptions, 'passOver'>
+  readonly #entered = new Map<string, Entered | undefined>()
+
+  constructor(source: LocalSource, options: Omit<FindOptions, 'passOver'>) {
+    this.#source = source
+    this.#options = options
+  }
+
+  /**
+   * @param prefix its name and a slash; empty for the root
+   * @returns undefined where no directory is, or one that is left out
+   */
+  enter(prefix: string): Entered | undefined {
+    if (this.#entered.has(prefix)) return this.#entered.get(prefix)
+    const entered = prefix === '' ? this.#root() : this.#below(prefix.slice(0, -1))
+    this.#entered.set(prefix, entered)
+    return entered
+  }
+
+  /** @returns undefined where no file is */
+  fileAt(path: string, name: string, { ancestors, found }: Entered): FoundFile | undefined {
+    const stat = stateIfAny(path)
+    if (!stat || stat.isDirectory()) return undefined
+    if (stat.isFile()) return { name, path, directory: found }
+    if (!stat.isSymbolicLink()) throw special(path, name)
+    const target = targetOf({ path, name }, { source: this.#source, ancestors, followLinks: this.#options.followLinks })
+    return target.isDirectory ? undefined : { name, path: target.path }
+  }
+
+  #root(): Entered {
+    const root = rootOf(this.#source)
+    const stat = stateIfAny(root.path)
+    if (!stat || !isSame(stat, this.#source.inode))
+      throw changed({ name: this.#source.name, path: root.path }, 'it is no longer the directory that was found')
+    return { ...root, found: { path: root.path, dev: stat.dev, ino: stat.ino } }
+  }
+
+  #below(name: string): Entered | undefined {
+    const end = name.lastIndexOf('/') + 1
+    const parent = this.enter(name.slice(0, end))
+    if (!parent || this.#options.ignored(name)) return undefined
+    const place = `${parent.path}/${name.slice(end)}`
+    const stat = stateIfAny(place)
+    if (!stat || stat.isFile()) return undefined
+    if (stat.isDirectory()) return enteredAt(place, `${name}/`, parent, stat)
+    if (!stat.isSymbolicLink()) throw special(place, name)
+    const { followLinks } = this.#options
+    const target = targetOf({ path: place, name }, { source: this.#source, ancestors: parent.ancestors, followLinks })
+    const behind = target.isDirectory ? stateIfAny(target.path) : undefined
+    return behind && enteredAt(target.path, `${name}/`, parent, behind)
+  }
+}
+
+function enteredAt(path: string, prefix: string, parent: Entered, { dev, ino }: BigIntStats): Entered {
+  return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, dev, ino } }
+}
+
+/** The names that a directory lists as regular files; undefined if it cannot be listed, so that each name is looked up. */
+function plainFilesIn(directory: string): ReadonlySet<string> | undefined {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true })
+    // U+FFFD may stand for what is not UTF-8 (OMS 6.1.2).
+    return new Set(entries.filter((entry) => entry.isFile() && !entry.name.includes('\ufffd')).map(({ name }) => name))
+  } catch {
+    return undefined
+  }
+}
+
+/** @returns undefined if nothing exists at the path, or can exist there */
+function stateIfAny(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true })
+  } catch (error) {
+    if (isGone(error) || errno(error) === 'ENAMETOOLONG') return undefined
+    throw unreadable(path, 'file', error)
+  }
+}

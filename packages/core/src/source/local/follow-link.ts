@@ -1,0 +1,102 @@
+import { readlinkSync, type BigIntStats } from 'node:fs'
+import { relative, sep } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { hubBlob } from './hub-link.ts'
+import { errno, unreadable } from '../read-small-file.ts'
+import { realPlace } from './real-path.ts'
+import { special, stateAt } from './source-file.ts'
+import type { LocalSource } from './local-source.ts'
+
+/** Where a symbolic link of a model leads. */
+interface LinkTarget {
+  /** Absolute path without any link in it. */
+  path: string
+  stat: BigIntStats
+}
+
+/** Where a link of a model is, and how links are followed there. */
+export interface LinkContext {
+  source: Pick<LocalSource, 'path'>
+  /** The directories on the way to the link, without links. */
+  ancestors: readonly string[]
+  /** True for a model whose links are followed (OMS 6.1.1). */
+  followLinks: boolean
+}
+
+/**
+ * The file or directory that a symbolic link of a model stands for. The link of a Hugging Face cache is always followed.
+ *
+ * @param link its absolute path, without links, and its name
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`
+ */
+export function targetOf(
+  { path, name }: { path: string; name: string },
+  { source, ancestors, followLinks }: LinkContext,
+): { path: string; isDirectory: boolean } {
+  const blob = hubBlob(path)
+  if (blob !== undefined) return { path: blob, isDirectory: false }
+  if (!followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
+  // OMS 6.1.1: the resource goes by the link's own name.
+  const target = followLink(path, name, source.path, ancestors)
+  if (!target.stat.isDirectory() && !target.stat.isFile()) throw special(target.path, name)
+  return { path: target.path, isDirectory: target.stat.isDirectory() }
+}
+
+/**
+ * Follows a symbolic link of a model that allows links (OMS 6.1.1). Where the standard asks for a
+ * warning, this refuses: a link that leaves the model, and one that leads to a directory above itself.
+ *
+ * @param root the model's directory, without links
+ * @param ancestors the directories on the way to the link, without links
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_UNREADABLE`
+ */
+function followLink(path: string, name: string, root: string, ancestors: readonly string[]): LinkTarget {
+  const target = placeBehind(path, name)
+  const within = relative(root, target)
+  if (within === '..' || within.startsWith(`..${sep}`)) {
+    throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
+  }
+  // Without links in it, so that nothing is left to follow when it is opened.
+  const stat = stateAt(target)
+  if (stat.isDirectory() && ancestors.includes(target)) {
+    throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
+  }
+  return { path: target, stat }
+}
+
+/** The refusal of a link in a model that allows none. */
+export function linksNotAllowed(path: string, name: string, hint = LINK_HINT): ModelSealError {
+  return linkRefused(path, name, 'is a symbolic link, which the model may not contain', hint)
+}
+
+const LINK_HINT = 'Replace the link with the file itself.'
+/** Whether links are followed is what the signature says, and so the signer. */
+const LINKS_HINT = `${LINK_HINT} Or sign the model with its links allowed ("modelseal sign" with --allow-symlinks).`
+
+function placeBehind(path: string, name: string): string {
+  try {
+    return realPlace(path).path
+  } catch (error) {
+    if (error instanceof ModelSealError)
+      throw linkRefused(path, name, 'leads elsewhere than its text says', 'Put the file itself into the model.')
+    if (errno(error) === 'ENOENT') throw linkRefused(path, name, 'leads nowhere', 'Remove the link.')
+    if (errno(error) === 'ELOOP') throw linkRefused(path, name, 'leads back to itself', 'Remove the link.')
+    throw unreadable(path, 'symbolic link', error)
+  }
+}
+
+function linkRefused(path: string, name: string, what: string, hint: string): ModelSealError {
+  return new ModelSealError('SYMLINK_REFUSED', `${shown(name)} ${what}.`, {
+    file: name,
+    found: `a symbolic link to ${shown(linkText(path))}`,
+    hint,
+  })
+}
+
+function linkText(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return 'an unknown target'
+  }
+}

@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs'
+import { lstat, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, sep } from 'node:path'
+import { absolutePath, workingDirectory } from '../../environment.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { linksNotAllowed } from './follow-link.ts'
+import { hubBlob } from './hub-link.ts'
+import { isGone, unreadable } from '../read-small-file.ts'
+import { realPathIfAny, realPlace, type Inode } from './real-path.ts'
+import { special } from './source-file.ts'
+
+export { absolutePath } from '../../environment.ts'
+
+/** A model on this machine: a directory tree, or one file. */
+export interface LocalSource {
+  kind: 'directory' | 'file'
+  /** Absolute path of the directory or file, its own links resolved, as far as a path says where they lead: see {@link realPlace}. */
+  path: string
+  /** What the given path leads to. */
+  inode: Inode
+  /** The absolute path that the caller gave, links and all. */
+  givenPath: string
+  /** Last component of the path: the name of the statement's subject. */
+  name: string
+}
+
+/**
+ * Finds the model at `path`.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
+ * link), `PATH_AMBIGUOUS`, `FILE_SPECIAL`, `FILE_UNREADABLE`
+ */
+export async function openLocalSource(path: string): Promise<LocalSource> {
+  const absolute = absolutePath(path)
+  try {
+    const own = await lstat(absolute, { bigint: true })
+    const target = own.isSymbolicLink() ? await stat(absolute, { bigint: true }) : own
+    const name = basename(absolute)
+    if (target.isDirectory()) {
+      const { path, inode } = realPlace(absolute)
+      return { kind: 'directory', path, inode, givenPath: absolute, name: name || 'model' }
+    }
+    const path = join(realPlace(dirname(absolute)).path, name)
+    // OMS 6.1.1: a symbolic link is never a resource.
+    if (own.isSymbolicLink() && !hubBlob(path)) throw linksNotAllowed(absolute, name)
+    if (!target.isFile()) throw special(absolute, name)
+    return { kind: 'file', path, inode: { dev: target.dev, ino: target.ino }, givenPath: absolute, name }
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    if (isGone(error)) throw modelNotFound(path, error)
+    throw unreadable(path, 'model', error)
+  }
+}
+
+/** @param path that was given */
+export function modelNotFound(path: string, cause: unknown): ModelSealError {
+  const absolute = absolutePath(path)
+  const id = hubId(absolute)
+  const hint =
+    id === undefined
+      ? `Looked at ${shown(absolute)}; give the path of a model directory or file.`
+      : `${shown(id)} looks like the id of a model on the Hugging Face Hub. Download it first ("hf download ${id} --local-dir DIR"), and give the path of that directory. Looked at ${shown(absolute)}.`
+  return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
+}
+
+/** The path, relative to the working directory, if it has the form of such an id (owner and name) and not even the owner's directory exists. */
+function hubId(absolute: string): string | undefined {
+  const directory = workingDirectory()
+  const id = directory && relative(directory, absolute).split(sep).join('/')
+  if (!id || !/^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*\/[A-Za-z0-9][\w.-]*$/.test(id)) return undefined
+  return existsSync(dirname(absolute)) ? undefined : id
+}
+
+/**
+ * The absolute form of a path whose directories are links: where the file itself is, or will be.
+ * What is not there yet is left as it was given.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `PATH_AMBIGUOUS`
+ */
+export function placeOf(path: string): string {
+  const absolute = absolutePath(path)
+  return join(realPathIfAny(dirname(absolute)), basename(absolute))
+}

@@ -1,0 +1,60 @@
+import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
+import { errno, isGone, READ_ONLY, unreadable } from '../read-small-file.ts'
+import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
+
+/**
+ * Opens a listed file for reading, without following a link at its last component and without
+ * waiting on a FIFO.
+ *
+ * @returns the descriptor, which is the caller's to close
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
+ */
+export function openListed(file: FoundFile): number {
+  try {
+    return openSync(file.path, READ_ONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (errno(error) === 'ELOOP') throw changed(file, 'it became a symbolic link')
+    if (isGone(error)) throw changed(file, 'it disappeared')
+    throw unreadable(file.name, 'file', error)
+  }
+}
+
+/**
+ * Refuses a file whose directory is not, or no longer, the one in which it was found. A directory that is
+ * renamed leaves no trace in the state of the files below it.
+ *
+ * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
+ */
+export function checkDirectory(file: FoundFile): void {
+  if (!file.directory) return
+  const { path, dev, ino } = file.directory
+  try {
+    const now = lstatSync(path, { bigint: true })
+    if (now.dev === dev && now.ino === ino) return
+  } catch (error) {
+    if (!isGone(error) && errno(error) !== 'ELOOP') throw unreadable(path, 'directory', error)
+  }
+  throw changed(file, 'its directory is no longer the one in which it was found')
+}
+
+/**
+ * Refuses a file that is not, or no longer, the one that was listed.
+ *
+ * @throws {@link ModelSealError} `FILE_CHANGED`
+ */
+export function checkUnchanged(file: SourceFile, fd: number): BigIntStats {
+  const stat = fstatSync(fd, { bigint: true })
+  if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
+  const now = identityOf(stat)
+  const was = file.identity
+  checkField(file, 'dev', was.dev, now.dev)
+  checkField(file, 'ino', was.ino, now.ino)
+  checkField(file, 'size', was.size, now.size)
+  checkField(file, 'mtimeNs', was.mtimeNs, now.mtimeNs)
+  checkField(file, 'ctimeNs', was.ctimeNs, now.ctimeNs)
+  return stat
+}
+
+function checkField<T extends bigint | number>(file: SourceFile, field: keyof FileIdentity, was: T, now: T): void {
+  if (now !== was) throw changed(file, `its ${field} went from ${was} to ${now}`)
+}

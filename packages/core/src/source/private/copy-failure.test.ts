@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { copyHint, directoryHint, remedyAnywhere } from './copy-failure.ts'
+import { systemError } from '../read-small-file.ts'
+
+test.each([
+  ['ENOSPC', /^Free disk space on the file system of "\/place"/],
+  ['EDQUOT', /quota on the file system of "\/place"/],
+  ['EFBIG', /ulimit -f/],
+  ['EROFS', /not read-only/],
+  ['EACCES', /^Let this user write to "\/place"/],
+  ['EPERM', /^Let this user write to "\/place"/],
+  ['EIO', /^Set TMPDIR to another directory/],
+])('%s: what helps names the place, or another one', (code, hint) => {
+  for (const hintOf of [copyHint, directoryHint]) expect(hintOf(systemError(code), '/place')).toMatch(hint)
+  expect(directoryHint(systemError(code), '/place')).toContain('TMPDIR')
+  expect(remedyAnywhere(systemError(code), '/place')).toBeUndefined()
+})
+
+test.each([
+  ['EMFILE', /ulimit -n/],
+  ['ENFILE', /^Close files/],
+  ['ERR_ACCESS_DENIED', /--allow-fs-write/],
+])('%s: no other directory is asked for', (code, hint) => {
+  for (const hintOf of [copyHint, directoryHint]) {
+    expect(hintOf(systemError(code), '/place')).toMatch(hint)
+    expect(hintOf(systemError(code), '/place')).not.toContain('TMPDIR')
+  }
+  expect(remedyAnywhere(systemError(code), '/place')).toMatch(hint)
+})
+
+test('a directory that is missing is to be made; a private one was removed by somebody', () => {
+  expect(directoryHint(systemError('ENOENT'), '/place')).toMatch(/^Create the directory "\/place"/)
+  expect(copyHint(systemError('ENOENT'), '/place/modelseal-a/files')).toMatch(/^Something removed/)
+})

@@ -1,0 +1,174 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { scratch } from '../../testing/scratch.ts'
+
+const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'private-directory.ts')).href)
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
+/** A process that holds a private directory, with a file in it. */
+interface Holder {
+  child: ChildProcess
+  /** Its directory for temporary files. */
+  temporary: string
+  /** What it printed, once it has ended. */
+  output: Promise<string>
+}
+
+/**
+ * @param before what the program does first
+ * @param after what it does once it has the directory
+ */
+async function holder(before = '', after = ''): Promise<Holder> {
+  const temporary = scratch()
+  const script = `
+    import { writeFileSync } from 'node:fs'
+    const { makePrivateDirectory } = await import(${MODULE})
+    setInterval(() => {}, 1000)
+    ${before}
+    const directory = await makePrivateDirectory()
+    writeFileSync(directory.files + '/weights.bin', 'copied')
+    ${after}
+    console.error('holds it')
+  `
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const output = text(child.stdout)
+  await Promise.race([once(child.stderr, 'data'), once(child, 'exit')])
+  return { child, temporary, output }
+}
+
+async function ended({ child }: Holder): Promise<[code: number | null, signal: string | null]> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+  return [child.exitCode, child.signalCode]
+}
+
+describe.runIf(process.platform !== 'win32')('a process that holds a private directory', () => {
+  test.each(SIGNALS)('leaves nothing when %s ends it, and is ended by that signal', async (signal) => {
+    const process = await holder()
+    expect(readdirSync(process.temporary)).toHaveLength(1)
+    process.child.kill(signal)
+    expect(await ended(process)).toEqual([null, signal])
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test.each(SIGNALS)(
+    'leaves nothing when %s ends it while others hold names like that of its directory',
+    async (signal) => {
+      const process = await holder()
+      const [name = ''] = readdirSync(process.temporary)
+      writeFileSync(join(process.temporary, `${name}-`), 'of somebody else')
+      process.child.kill(signal)
+      expect(await ended(process)).toEqual([null, signal])
+      expect(readdirSync(process.temporary)).toEqual([`${name}-`])
+    },
+  )
+
+  test.each([
+    ['exits', 'process.exit(7)', 7],
+    ['throws', "setImmediate(() => { throw new Error('on purpose') })", 1],
+    ['leaves a rejection unhandled', "setImmediate(() => Promise.reject(new Error('on purpose')))", 1],
+  ])('leaves nothing when it %s', async (_, after, code) => {
+    const process = await holder('', after)
+    expect(await ended(process)).toEqual([code, null])
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test.each([
+    ['on', 'before'],
+    ['once', 'before'],
+    ['prependListener', 'before'],
+    ['on', 'after'],
+    ['once', 'after'],
+    ['prependOnceListener', 'after'],
+  ])('decides itself with a listener that it added by %s %s it made that', async (add, when) => {
+    // It goes on using its files until its work is done.
+    const listener = `process.${add}('SIGTERM', () => {
+      console.log('listeners', process.listenerCount('SIGTERM') - ${add.includes('nce') ? 0 : 1})
+      setTimeout(async () => {
+        const { readFileSync } = await import('node:fs')
+        console.log(readFileSync(directory.files + '/weights.bin', 'utf8'))
+        process.exit(5)
+      }, 100)
+    })`
+    const process = await (when === 'before' ? holder(listener) : holder('', listener))
+    process.child.kill('SIGTERM')
+    expect(await ended(process)).toEqual([5, null])
+    expect(await process.output).toBe('listeners 0\ncopied\n')
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test('lives on where its listener does, and leaves nothing when it ends later', async () => {
+    const process = await holder("process.on('SIGTERM', () => console.error('still here'))")
+    for (let i = 0; i < 2; i++) {
+      process.child.kill('SIGTERM')
+      await once(process.child.stderr!, 'data')
+    }
+    expect(readdirSync(process.temporary)).toHaveLength(1)
+    process.child.kill('SIGINT')
+    expect(await ended(process)).toEqual([null, 'SIGINT'])
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test('leaves nothing where its listener cleans up first and then repeats the signal', async () => {
+    const process = await holder(`
+      const shutDown = () => setTimeout(() => {
+        process.off('SIGTERM', shutDown)
+        process.kill(process.pid, 'SIGTERM')
+      }, 50)
+      process.on('SIGTERM', shutDown)
+    `)
+    process.child.kill('SIGTERM')
+    expect(await ended(process)).toEqual([null, 'SIGTERM'])
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test.each([
+    ['3', 'process.__signal_exit_emitter__ = { count: 1 }'],
+    ['4', "globalThis[Symbol.for('signal-exit emitter')] = { count: 1 }"],
+  ])('is ended by signal-exit %s, which counts listeners, and leaves nothing', async (_, emitter) => {
+    const process = await holder(`
+      ${emitter}
+      const listener = () => {
+        if (process.listeners('SIGTERM').length !== 1) return
+        process.off('SIGTERM', listener)
+        process.kill(process.pid, 'SIGTERM')
+      }
+      process.on('SIGTERM', listener)
+    `)
+    process.child.kill('SIGTERM')
+    expect(await ended(process)).toEqual([null, 'SIGTERM'])
+    expect(readdirSync(process.temporary)).toEqual([])
+  })
+
+  test('leaves nothing where two copies of this module hold directories, and is ended once', async () => {
+    const process = await holder(`
+      const copy = await import(${MODULE} + '?copy')
+      await copy.makePrivateDirectory()
+    `)
+    expect(readdirSync(process.temporary)).toHaveLength(2)
+    process.child.kill('SIGTERM')
+    expect(await ended(process)).toEqual([null, 'SIGTERM'])
+    expect(readdirSync(process.temporary)).toHaveLength(0)
+  })
+
+  test('has no listeners left once it removed the directory', async () => {
+    const count = `['exit', 'newListener', 'SIGTERM', 'SIGINT', 'SIGHUP'].map((name) => process.listenerCount(name)).join()`
+    const process = await holder(
+      `const before = ${count}`,
+      `const during = ${count}
+       await directory.remove()
+       console.log(before === during, before === ${count})
+       process.exit()`,
+    )
+    await ended(process)
+    expect(await process.output).toBe('false true\n')
+  })
+})

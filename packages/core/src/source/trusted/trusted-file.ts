@@ -1,0 +1,119 @@
+import { constants } from 'node:fs'
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { ModelSealError, shown } from '../../errors.ts'
+import { isTrustedOwner } from '../private/ownership.ts'
+import {
+  checkGiven,
+  errno,
+  notOpened,
+  READ_ONLY,
+  readOpened,
+  readSmallFile,
+  systemError,
+  type SmallFile,
+} from '../read-small-file.ts'
+import { isSame, type Inode } from '../local/real-path.ts'
+import { followTrusted, type Follower, type PathEntry } from './trusted-path.ts'
+import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'
+import { isAnybody } from '../private/user-namespace.ts'
+import { isWritableByOthers } from '../private/write-access.ts'
+
+/** What is replaced while it is looked up is looked up again, so often in all. */
+const MAX_ATTEMPTS = 4
+
+/**
+ * Reads a small file that nobody but root, this user and perhaps one more can have written or put there. All that the
+ * kernel passes on the way is checked before what it leads to: directories, links, and at the end the file, by its
+ * descriptor. Nobody else can then exchange any of it.
+ *
+ * Windows has no owners and modes that could be checked; there it is {@link readSmallFile}.
+ *
+ * @param path absolute
+ * @throws {@link ModelSealError} `trust.code`, and as {@link readSmallFile}
+ */
+export async function readTrustedFile(path: string, file: SmallFile, trust: Trust): Promise<Buffer<ArrayBuffer>> {
+  if (!process.geteuid) return readSmallFile(path, file)
+  checkGiven(path, file)
+  return readOpened(await openTrusted({ path, file, trust }), path, file)
+}
+
+async function openTrusted(asked: TrustedFile): Promise<FileHandle> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await openChecked(asked)
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !wasReplaced(error)) throw error
+    }
+  }
+}
+
+async function openChecked(asked: TrustedFile): Promise<FileHandle> {
+  const failed = (error: unknown, found?: string) => notOpened(asked.path, asked.file, error, found)
+  const check = (entry: PathEntry) => checkEntry(entry, asked)
+  const place = followTrusted(asked.path, { check, failed })
+  const handle = await open(place.path, READ_ONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    throw failed(error)
+  })
+  try {
+    const stat = await handle.stat({ bigint: true })
+    await checkLedTo(asked, stat, failed)
+    // What is no regular file is refused when it is read.
+    if (stat.isFile())
+      check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
+}
+
+/** The links of procfs lead elsewhere than their text says; the kernel, and so everybody else, goes where they lead. */
+async function checkLedTo({ path, file, trust }: TrustedFile, found: Inode, failed: Follower['failed']): Promise<void> {
+  const named = await stat(path, { bigint: true }).catch((error: unknown) => {
+    throw failed(error)
+  })
+  if (isSame(named, found)) return
+  throw new ModelSealError(
+    trust.code,
+    `Cannot use the ${file.what} ${shown(path)}: its links lead elsewhere than they say.`,
+    {
+      file: path,
+      expected: 'a path whose symbolic links can be followed one by one',
+      hint: 'Give the path of the file itself, without /proc in it.',
+      cause: systemError(LED_ELSEWHERE),
+    },
+  )
+}
+
+/** Also what a link that is replaced meanwhile looks like. */
+const LED_ELSEWHERE = 'ELSEWHERE'
+
+/**
+ * Somebody whom we trust may have replaced what was found: by a rename, or as Kubernetes does, which leads a link to
+ * another directory and removes the one before.
+ */
+function wasReplaced(error: unknown): boolean {
+  return error instanceof ModelSealError && REPLACED.has(errno(error.cause))
+}
+
+const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', LED_ELSEWHERE])
+
+/** A path of the very file that is open, where the system has one. */
+function fileOf({ fd }: FileHandle, { path }: { path: string }): string {
+  return process.platform === 'linux' ? `/proc/self/fd/${fd}` : path
+}
+
+const STICKY = 0o1000n
+
+/** @throws {@link ModelSealError} `trust.code` */
+function checkEntry(entry: PathEntry, asked: TrustedFile): void {
+  const { stat, kind, writable, shared } = entry
+  const isFurther = stat.uid === asked.trust.furtherOwner && !isAnybody(stat.uid)
+  if (!isTrustedOwner(stat.uid) && !isFurther) throw foreign(entry, asked)
+  // In a sticky directory others cannot rename or remove what is not theirs.
+  const sticky = kind === 'directory' && (stat.mode & STICKY) !== 0n
+  if (writable && !sticky) throw exposed(entry, asked)
+  // But they can put a file of ours there: by another link to it, or by moving one that we left in their own
+  // directory. A directory moves only where they can write to it.
+  if (shared !== undefined && kind !== 'directory') throw planted(entry, shared, asked)
+}

@@ -1,0 +1,77 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { stringify } from 'yaml'
+import { readPublicKey } from '../bundle/public-key.ts'
+import { keySigner } from '../signing/key.ts'
+import { signModel, type DigestOptions } from '../signing/sign-model.ts'
+import { judgeModel } from '../loading/operations/judge-model.ts'
+import type { OpenOptions } from '../loading/open-options.ts'
+
+/** For tests: a directory with models, keys made for the moment, bundles and policies. */
+export class TestSite {
+  readonly path: string
+  #policies = 0
+
+  static async make(): Promise<TestSite> {
+    return new TestSite(await mkdtemp(join(tmpdir(), 'modelseal-policy-')))
+  }
+
+  private constructor(path: string) {
+    this.path = path
+  }
+
+  file(...names: string[]): string {
+    return join(this.path, ...names)
+  }
+
+  async write(name: string, content: string | Uint8Array): Promise<string> {
+    await mkdir(dirname(this.file(name)), { recursive: true })
+    await writeFile(this.file(name), content)
+    return this.file(name)
+  }
+
+  /** Writes the files of a model directory. */
+  async model(
+    name: string,
+    files: Record<string, string> = { 'config.json': '{}', 'weights.bin': 'weights' },
+  ): Promise<string> {
+    for (const [file, content] of Object.entries(files)) await this.write(`${name}/${file}`, content)
+    return this.file(name)
+  }
+
+  /** Makes `NAME.key` and `NAME.pub`. @returns the fingerprint */
+  async key(name: string): Promise<string> {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    await this.write(`${name}.key`, privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    return (await readPublicKey(await this.write(`${name}.pub`, publicKey.export({ type: 'spki', format: 'pem' }))))
+      .fingerprint
+  }
+
+  /** Signs a model directory into `NAME.sig` beside it. @returns the root digest */
+  async sign(model: string, key: string, signature = `${model}.sig`, options: DigestOptions = {}): Promise<string> {
+    const signer = await keySigner({ privateKey: this.file(`${key}.key`) })
+    const signed = await signModel(this.file(model), { ...options, signer, signature: this.file(signature) })
+    return signed.rootDigest
+  }
+
+  /** Writes a policy under a name of its own, or the given one. */
+  async policy(content: unknown, name = `policy-${++this.#policies}.yaml`): Promise<string> {
+    return this.write(
+      name,
+      typeof content === 'string' ? content : stringify(content, { aliasDuplicateObjects: false }),
+    )
+  }
+
+  /** @returns the decision, with the code of the refusal where there is one */
+  async judge(model: string, policy: unknown, options: OpenOptions = {}): Promise<string> {
+    const verdict = await judgeModel(this.file(model), { ...options, policy: await this.policy(policy) })
+    const code = (verdict.error ?? verdict.wouldRefuse)?.code
+    return code === undefined ? verdict.decision : `${verdict.decision} ${code}`
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+  }
+}
