@@ -96,7 +96,14 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
       code === 'EEXIST'
         ? `There is a file at ${shown(file)} already.`
         : `The policy cannot be written to ${shown(file)} (${code ?? 'unknown'}).`,
-      { file, hint: 'Name another file.', cause },
+      {
+        file,
+        hint:
+          code === 'EEXIST'
+            ? 'To replace it, remove it first. To keep it, name another file: modelseal policy init FILE.'
+            : 'Name another file.',
+        cause,
+      },
     )
   }
   const dangers = await dangersOf(file)

@@ -16,6 +16,8 @@ afterAll(() => site.remove())
 const [A, B] = ['a', 'b'].map((digit) => `"sha256:${digit.repeat(64)}"`) as [string, string]
 const AGE = 'issued: 2026-01-01T00:00:00Z\nmaxAge: P100Y\n'
 const HEAD = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: a.pub }\n`
+/** Nothing proves that a signature by a key was made outside of this. */
+const KEY_UNTIL = 'keys: [{ file: a.pub, until: 2026-01-01T00:00:00Z }]'
 const rule = (name: string, match: string, more = 'signers: [{ key: a }]') =>
   `  - name: ${name}\n    match: ${match}\n    ${more}\n`
 
@@ -180,6 +182,64 @@ describe('checking a policy', () => {
     const found = await checkPolicy(await site.policy(text))
     return found.filter(({ code }) => code !== 'ROOT_UNUSED').map(({ code, message }) => [code, message])
   }
+
+  const KEYLESS = '{ sigstore: { root: s, issuer: "https://a.example", identity: x@acme.example } }'
+  const NAMED = '{ certificate: { root: c, subject: "CN=A", san: "email:x@acme.example" } }'
+  it.each([
+    ['its only key', '[{ key: a }]', 'keys: [{ file: a.pub }]', true],
+    ['its only key, for a time: no signature by a key says when', '[{ key: a }]', KEY_UNTIL, true],
+    ['one of two keys', '[{ key: a }, { key: b }]', 'keys: [{ file: a.pub }]', false],
+    ['one of two keys that it needs', '[{ key: a }, { key: b }]\n    threshold: 2', 'keys: [{ file: a.pub }]', true],
+    ['the only root', '[{ certificate: { root: c, subject: CN=A } }]', 'certificates: [{ file: root.pem }]', true],
+    [
+      'another certificate',
+      '[{ certificate: { root: c, subject: CN=A } }]',
+      'certificates: [{ file: short.pem }]',
+      false,
+    ],
+    ['the identity', `[${KEYLESS}]`, 'identities: [{ identity: x@acme.example }]', true],
+    [
+      'the identity by a pattern',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: { pattern: "email:*@acme.example" } }]',
+      true,
+    ],
+    [
+      'the identity of this issuer',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, issuer: "https://a.example" }]',
+      true,
+    ],
+    [
+      'the identity of another issuer',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, issuer: "https://b.example" }]',
+      false,
+    ],
+    [
+      'the identity for a time',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, until: 2026-01-01T00:00:00Z }]',
+      false,
+    ],
+    ['a subject', `[${NAMED}]`, 'identities: [{ identity: CN=A }]', true],
+    ['an alternative name', `[${NAMED}]`, 'identities: [{ identity: x@acme.example }]', true],
+    ['another name', `[${NAMED}]`, 'identities: [{ identity: CN=B }]', false],
+  ])('tells whether a rule accepts nothing because the policy revokes %s', async (_, signers, revoked, warned) => {
+    await site.key('b')
+    const head = `${HEAD}  b: { publicKey: b.pub }\n  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const found = await findings(
+      `${head}rules:\n${rule('r', '{ path: x }', `signers: ${signers}`)}revoked: { ${revoked} }\n`,
+    )
+    expect(found.filter((one) => !one.endsWith('ROOT_UNUSED'))).toEqual(warned ? ['12 warning SIGNERS_REVOKED'] : [])
+  })
+
+  it('says which signers of a rule are revoked', async () => {
+    const text = `${HEAD}rules:\n${rule('r', '{ path: x }')}revoked: { keys: [{ file: a.pub }] }\n`
+    expect((await checkPolicy(await site.policy(text))).map(({ message }) => message)).toEqual([
+      'The rule "r" accepts nothing: the policy revokes its only signer (under "a"). Add a signer that is not revoked, or remove the rule.',
+    ])
+  })
 
   it('warns of wildcards in a required name, and in a revoked identity', async () => {
     const revoked = 'revoked: { identities: [{ identity: "*@acme.example" }] }\n'

@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
+import { revokedSigners } from './all-revoked.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
 import type { PolicySource } from './include.ts'
@@ -15,6 +16,7 @@ import { RuleOrder } from './unreachable.ts'
 /** Dangers of a policy that is well formed. */
 export const WARNING_CODES = {
   REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
+  SIGNERS_REVOKED: 'the policy revokes so many signers of a rule that it accepts nothing',
   NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
   RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
   RULES_UNCOMPARED: 'there are too many rules to check whether each can be reached',
@@ -50,7 +52,8 @@ export interface PolicyFinding {
  * Finds errors and dangers of a policy.
  *
  * @param given path of the file; without one it is looked for
- * @returns findings in the order of files and lines; none for a policy without fault
+ * @returns findings in the order of files and lines, but misspelt fields before what else a file has wrong; none for a policy
+ * without fault
  * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `FILE_UNREADABLE`, where there is nothing to check
  * @example
  * ```ts
@@ -67,7 +70,10 @@ export async function checkPolicy(given?: string | URL): Promise<PolicyFinding[]
     findings.push(...unmatchedRevocations(compiled).map(({ source, at, danger }) => finding(source, at, danger)))
   }
   const files = [...compiled.policy.files.keys()]
-  const order = ({ file, line = 0, column = 0 }: PolicyFinding) => [files.indexOf(file), line, column] as const
+  const understood = new Set(compiled.sources.map(({ text }) => text.path))
+  // What the schema found stays in its order, misspelt fields first.
+  const order = ({ file, line = 0, column = 0 }: PolicyFinding) =>
+    understood.has(file) ? ([files.indexOf(file), line, column] as const) : ([files.indexOf(file), 0, 0] as const)
   return findings.sort((a, b) => {
     const [x, y] = [order(a), order(b)]
     return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]
@@ -137,6 +143,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       return [
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
         ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
+        ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
         ...nameDangers(rule).map((danger) => finding(source, [...at, 'require', 'name'], danger)),
         ...unsignedDangers(rule).map((danger) => finding(source, [...at, 'require', 'unsigned'], danger)),
         ...rule.signers.flatMap((signer, position) =>

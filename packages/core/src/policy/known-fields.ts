@@ -27,25 +27,35 @@ export function fieldsAt(schema: Schema, path: ValuePath): string[] {
   return [...new Set([...objectsAt(schema, path).flatMap(({ fields }) => fields), ...named])]
 }
 
-/** The field that an unknown one belongs under: a field at its own place, else the only one that knows it anywhere. */
-export function belongsUnder(field: string, schema: Schema, path: ValuePath): string | undefined {
-  const own = fieldsAt(schema, path).filter((name) => fieldsBelow(schema, [...path, name]).includes(field))
-  if (own.length > 0) return own.length === 1 ? own[0] : undefined
+/** The fields that unknown ones belong under: fields at their own place, else below it, else anywhere. */
+export function belongsUnder(unknown: readonly string[], schema: Schema, path: ValuePath): string[] {
+  const knowsAll = (fields: readonly string[]) => unknown.every((field) => fields.includes(field))
+  const own = fieldsAt(schema, path).filter((name) => knowsAll(fieldsBelow(schema, [...path, name])))
+  if (own.length > 0) return own
+  const below = ownersIn(schemasAt(schema, path), knowsAll)
+  return below.length > 0 ? below : ownersIn([schema], knowsAll)
+}
+
+function ownersIn(schemas: readonly Schema[], knows: (fields: readonly string[]) => boolean): string[] {
   const owners = new Set<string>()
-  collectOwners(field, schema, [], owners)
-  const [owner, ...others] = owners
-  return others.length === 0 ? owner : undefined
+  for (const schema of schemas) collectOwners(schema, knows, 0, owners)
+  return [...owners]
 }
 
 /** Deeper than any policy. */
 const MAX_DEPTH = 8
 
-function collectOwners(field: string, schema: Schema, path: readonly string[], owners: Set<string>): void {
-  if (path.length > MAX_DEPTH) return
+function collectOwners(
+  schema: Schema,
+  knows: (fields: readonly string[]) => boolean,
+  depth: number,
+  owners: Set<string>,
+): void {
+  if (depth > MAX_DEPTH) return
   for (const name of fieldsAt(schema, [])) {
     for (const child of schemasAt(schema, [name]).flatMap(elements)) {
-      if (fieldsAt(child, []).includes(field)) owners.add(name)
-      collectOwners(field, child, [...path, name], owners)
+      if (knows(fieldsAt(child, []))) owners.add(name)
+      collectOwners(child, knows, depth + 1, owners)
     }
   }
 }

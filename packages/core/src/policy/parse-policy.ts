@@ -6,7 +6,7 @@ import { shown, type ModelSealError } from '../errors.ts'
 import { parsedWithoutPrototypes } from '../snapshot.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
-import { MAX_PROBLEMS, readYaml, type TextFault } from './read-yaml.ts'
+import { readYaml, type TextFault } from './read-yaml.ts'
 import { policySchema, type PolicyFile } from './schema.ts'
 import { expectation, schemaProblems } from './schema-problems.ts'
 
@@ -19,7 +19,7 @@ export type Parsed<T> =
 
 /**
  * Parses one policy file: YAML 1.2, or JSON where the name ends in `.json`. Every problem is a
- * `POLICY_INVALID` with file, line, column and what was expected; at most {@link MAX_PROBLEMS} are told.
+ * `POLICY_INVALID` with file, line, column and what was expected; at most 100 are told.
  */
 export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
   return parseChecked(bytes, { path, what: 'policy' }, policySchema)
@@ -42,7 +42,7 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
     error: expectation,
   })
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
-  const [problem, ...others] = firstProblems(parsed.error.issues, text, schema)
+  const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
 }
 
@@ -56,20 +56,6 @@ function placed(
     return invalidPolicy(file, sentence, { line, column: col })
   }
   return [problem(first), ...more.map(problem)]
-}
-
-function firstProblems(issues: readonly z.core.$ZodIssue[], text: PolicyText, schema: z.ZodType): ModelSealError[] {
-  const problems: ModelSealError[] = []
-  // A misspelt field comes before what is missing for want of it: the first problem is the one that a load tells.
-  const misspelt = issues.filter(({ code }) => code === 'unrecognized_keys')
-  const others = issues.filter(({ code }) => code !== 'unrecognized_keys')
-  for (const issue of [...misspelt, ...others]) {
-    for (const problem of schemaProblems(issue, [], { text, schema })) {
-      problems.push(problem)
-      if (problems.length >= MAX_PROBLEMS) return problems
-    }
-  }
-  return problems
 }
 
 function syntaxProblems(document: Document, source: string, file: TextFile, lines: LineCounter): ModelSealError[] {

@@ -58,16 +58,45 @@ describe('an unknown field: the hint names the one that was meant', () => {
   it.each([
     ['threshold', `${HEAD}${RULE}threshold: 2\n`, 'It belongs under "rules".'],
     ['identity', rule('    signers: [{ sigstore: { root: s, issuer: i }, identity: x }]\n'), 'under "sigstore"'],
+    [
+      'issuer and identity beside their signer',
+      rule('    signers: [{ sigstore: s, issuer: i, identity: x }]\n'),
+      '"issuer" is not a known field of "rules.0.signers.0". It belongs under "sigstore".',
+    ],
+    [
+      'issuer and identity without a signer',
+      rule('    signers: [{ issuer: i, identity: x }]\n'),
+      'It has "issuer" and "identity". They belong under "sigstore".',
+    ],
+    [
+      'issuer in a rule',
+      rule('    signers: [{ key: a }]\n    issuer: i\n'),
+      'It belongs under "certificate" or "sigstore".',
+    ],
   ])('or where it belongs: %s', async (_, text, words) => {
     expect(await problems(text)).toContain(words)
   })
 
-  it('is reported before the field that is missing because of it', async () => {
-    const path = await site.policy(rule('    signer: [{ key: a }]\n'))
-    await expect(loadPolicy(path)).rejects.toThrow(
-      '"signer" is not a known field of "rules.0". Did you mean "signers"?',
+  it('is reported first, and without what is missing because of it', async () => {
+    const text = rule('    signer: [{ key: a }]\n')
+    const sentence = '"signer" is not a known field of "rules.0". Did you mean "signers"?'
+    await expect(loadPolicy(await site.policy(text))).rejects.toThrow(sentence)
+    expect(await problems(text)).toBe(sentence)
+    expect(await problems(`${HEAD}${RULE}revoked: { identities: [{ identty: x }] }\n`)).toBe(
+      '"identty" is not a known field of "revoked.identities.0". Did you mean "identity"?',
     )
   })
+
+  it.each(['signers: [{ kye: a }]', 'signer: [{ key: a }]', 'signers: [{ sigstore: { root: s, idenity: x } }]'])(
+    'is reported before other mistakes that stand above it: %s',
+    async (misspelt) => {
+      const text = `${HEAD}rules:\n  - name: ""\n    match: { path: "**" }\n    mode: 5\n    ${misspelt}\n`
+      await expect(loadPolicy(await site.policy(text))).rejects.toThrow('Did you mean "')
+      const [first, ...others] = (await problems(text)).split('\n')
+      expect(first).toContain('Did you mean "')
+      expect(others.join('\n')).toContain('"rules.0.mode"')
+    },
+  )
 })
 
 describe('a wrong value: the hint says what to write instead', () => {
@@ -138,6 +167,10 @@ describe('a reason in a file of expectations', () => {
       return String(error)
     }
     expect(await refusal('FILE_MISMACH')).toMatch(/found "FILE_MISMACH". Did you mean "FILE_MISMATCH"\?$/)
+    expect(await refusal('NONSENSE }\n- { model: x, expect: refused, becuase: FILE_MISMATCH')).toContain(
+      'line 2, column 32: "becuase" is not a known field of the second expectation. Did you mean "because"?',
+    )
+    expect(await refusal('[]')).toContain('"because" of the first expectation: expected the code of a refusal')
     expect((await refusal('NONSENSE')).length).toBeLessThan(300)
   })
 })

@@ -9,12 +9,28 @@ import type { ValuePath } from './policy-text.ts'
 type Issue = z.core.$ZodIssue
 type Schema = z.core.$ZodType
 
+/** An object with a field that nobody knows. */
+interface Surroundings {
+  path: ValuePath
+  /** All fields that it has. */
+  present: readonly string[]
+}
+
 /** For a field that nobody knows: how it is spelled, or where it belongs. */
-export function fieldHint(key: string, schema: Schema, path: ValuePath): string {
+export function fieldHint(key: string, schema: Schema, { path, present }: Surroundings): string {
   const spelled = didYouMean(key, fieldsAt(schema, path))
   if (spelled !== '') return spelled
-  const owner = belongsUnder(key, schema, path)
-  return owner === undefined ? '' : ` It belongs under "${owner}".`
+  const owners = belongsUnder([key], schema, path)
+  const beside = owners.filter((owner) => present.includes(owner))
+  return ownersHint('It belongs', beside.length > 0 ? beside : owners)
+}
+
+/** More places than these say nothing. */
+const MOST_OWNERS = 2
+
+function ownersHint(verb: string, owners: readonly string[]): string {
+  if (owners.length === 0 || owners.length > MOST_OWNERS) return ''
+  return ` ${verb} under ${owners.map((owner) => `"${owner}"`).join(' or ')}.`
 }
 
 /** For a value of the wrong kind, or one that is not among the known ones. */
@@ -71,7 +87,7 @@ export function clashingFields({ input }: Issue, schema: Schema, path: ValuePath
   return `${shown(path.map(String).join('.'))}: expected one kind; found ${names} together. ${mend}`
 }
 
-function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
+export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
   return typeof input === 'object' && input !== null && !Array.isArray(input)
 }
 
@@ -81,9 +97,10 @@ function misspeltField(input: object, schema: Schema, path: ValuePath): string {
   const [key] = unknown
   if (key === undefined) return ''
   const spelled = nearest(key, known)
-  return spelled === undefined
-    ? ` It has the unknown field ${shown(key)}.`
-    : ` It has ${shown(key)}. Did you mean "${spelled}"?`
+  if (spelled !== undefined) return ` It has ${shown(key)}. Did you mean "${spelled}"?`
+  const owners = ownersHint(unknown.length === 1 ? 'It belongs' : 'They belong', belongsUnder(unknown, schema, path))
+  if (owners === '') return ` It has the unknown field ${shown(key)}.`
+  return ` It has ${unknown.map((name) => shown(name)).join(' and ')}.${owners}`
 }
 
 /** The values that were allowed, also those of alternatives. */

@@ -1,7 +1,10 @@
 import type { z } from 'zod'
 import { shown, type ModelSealError } from '../errors.ts'
-import { invalidPolicy } from './invalid-policy.ts'
-import { clashingFields, fieldHint, hint } from './schema-hints.ts'
+import { invalidPolicy, type TextFile } from './invalid-policy.ts'
+import { fieldsAt } from './known-fields.ts'
+import { nearest } from './nearest.ts'
+import { MAX_PROBLEMS } from './read-yaml.ts'
+import { clashingFields, fieldHint, hint, isFields } from './schema-hints.ts'
 import type { PolicyText, ValuePath } from './policy-text.ts'
 
 type Issue = z.core.$ZodIssue
@@ -12,31 +15,71 @@ export interface Checked {
   schema: z.core.$ZodType
 }
 
+/** One thing that the schema found, and the path of the value that it is about. */
+interface Finding {
+  issue: Issue
+  path: ValuePath
+}
+
 /**
- * Says in readable sentences what the schema found, each at its place.
- *
- * @param above path of the value that the issue's own path begins at
+ * Says in readable sentences what the schema found, each at its place: at most {@link MAX_PROBLEMS}. Misspelt fields come first,
+ * because the first problem is the one that a load tells; what they cause is left out.
  */
-export function* schemaProblems(issue: Issue, above: ValuePath, checked: Checked): Generator<ModelSealError> {
-  const { text, schema } = checked
+export function schemaProblems(issues: readonly Issue[], checked: Checked): ModelSealError[] {
+  const found = issues.flatMap((issue) => [...meantFindings(issue, [], checked.schema)])
+  const isMisspelt = ({ issue, path }: Finding) =>
+    issue.code === 'unrecognized_keys' || hint(issue, checked.schema, path).startsWith(' It has ')
+  const [misspelt, others] = [found.filter(isMisspelt), found.filter((one) => !isMisspelt(one))]
+  const caused = consequences(misspelt, checked.schema)
+  return [...misspelt, ...others.filter((one) => !caused.has(placeOf(one)))]
+    .slice(0, MAX_PROBLEMS)
+    .flatMap((one) => problemsOf(one, checked))
+    .slice(0, MAX_PROBLEMS)
+}
+
+/** Of a union, what is wrong inside of the alternative that the author meant. */
+function* meantFindings(issue: Issue, above: ValuePath, schema: Checked['schema']): Generator<Finding> {
   const path = [...above, ...issue.path]
-  if (issue.code === 'unrecognized_keys') {
+  const meant =
+    issue.code === 'invalid_union' && clashingFields(issue, schema, path) === undefined
+      ? meantBranch(issue.errors)
+      : undefined
+  if (!meant) yield { issue, path }
+  else for (const inner of meant) yield* meantFindings(inner, path, schema)
+}
+
+/** Places of what is missing because its field is misspelt: the field itself, or one of several in the same object. */
+function consequences(misspelt: readonly Finding[], schema: Checked['schema']): ReadonlySet<string> {
+  const places = new Set<string>()
+  for (const { issue, path } of misspelt) {
+    if (issue.code !== 'unrecognized_keys') continue
     for (const key of issue.keys) {
-      const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path)}` : ''}.`
-      yield invalidPolicy(text, sentence + fieldHint(key, schema, path), text.position(path, key))
+      const meant = nearest(key, fieldsAt(schema, path))
+      if (meant === undefined) continue
+      places.add(`missing ${JSON.stringify([...path, meant].map(String))}`)
+      places.add(`custom ${JSON.stringify(path.map(String))}`)
     }
-    return
   }
-  if (issue.code === 'invalid_union') {
-    const together = clashingFields(issue, schema, path)
-    const meant = meantBranch(issue.errors)
-    if (together !== undefined) yield text.fault(path, together)
-    else if (!meant)
-      yield text.fault(path, sentence(path, alternatives(issue.errors), issue) + hint(issue, schema, path))
-    else for (const inner of meant) yield* schemaProblems(inner, path, checked)
-    return
+  return places
+}
+
+function placeOf({ issue, path }: Finding): string {
+  const kind = issue.code === 'custom' ? 'custom' : issue.input === undefined ? 'missing' : issue.code
+  return `${kind} ${JSON.stringify(path.map(String))}`
+}
+
+function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelSealError[] {
+  if (issue.code === 'unrecognized_keys') {
+    const present = isFields(issue.input) ? Object.keys(issue.input) : []
+    return issue.keys.map((key) => {
+      const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path, text)}` : ''}.`
+      return invalidPolicy(text, sentence + fieldHint(key, schema, { path, present }), text.position(path, key))
+    })
   }
-  yield text.fault(path, sentence(path, issue.message, issue) + hint(issue, schema, path))
+  const together = issue.code === 'invalid_union' ? clashingFields(issue, schema, path) : undefined
+  if (together !== undefined) return [text.fault(path, together)]
+  const expected = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
+  return [text.fault(path, sentence({ issue, path }, expected, text) + hint(issue, schema, path))]
 }
 
 /**
@@ -109,8 +152,8 @@ function alternatives(branches: readonly (readonly Issue[])[]): string {
   return `expected ${[...new Set(expected)].filter(Boolean).join(', or ')}`
 }
 
-function sentence(path: ValuePath, expected: string, { code, input }: Issue): string {
-  const where = path.length > 0 ? `${field(path)}: ` : ''
+function sentence({ issue: { code, input }, path }: Finding, expected: string, text: PolicyText): string {
+  const where = path.length > 0 ? `${field(path, text)}: ` : ''
   if (path.length === 0 && input === null) return 'It is empty.'
   const found = foundText(input) ?? (SHAPED.has(code) ? shapeOf(input, code) : undefined)
   return `${where}${expected}${found === undefined ? '' : `; ${found}`}.`
@@ -133,6 +176,11 @@ function shapeOf(input: unknown, code: string): string | undefined {
 }
 
 /** A place, for messages. */
-export function field(path: ValuePath): string {
-  return shown(path.map(String).join('.'))
+function field(path: ValuePath, { what }: TextFile): string {
+  const [index, ...names] = path
+  if (what === 'policy' || typeof index !== 'number') return shown(path.map(String).join('.'))
+  const place = `the ${ORDINALS[index] ?? `${index + 1}th`} expectation`
+  return names.length === 0 ? place : `${shown(names.map(String).join('.'))} of ${place}`
 }
+
+const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth']
