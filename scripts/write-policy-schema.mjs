@@ -1,8 +1,8 @@
 // Writes the JSON Schema of trust policies, which editors complete them with, from its one
-// definition in packages/core/src/policy/schema.ts. Run it after a change there.
+// definition in packages/core/src/policy/schema/schema.ts. Run it after a change there.
 import { writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
-import { policyJsonSchema } from '../packages/core/src/policy/schema.ts'
+import { policyJsonSchema } from '../packages/core/src/policy/schema/schema.ts'
 
 const target = new URL('../packages/core/policy.schema.json', import.meta.url)
 const text = JSON.stringify(policyJsonSchema(), null, 2)

@@ -19,12 +19,12 @@ import {
   type Issued,
   type IssueOptions,
   type Name,
-} from '../packages/core/src/bundle/test-authority.ts'
-import { timestampAuthority } from '../packages/core/src/bundle/test-timestamp.ts'
-import { certificateSigner } from '../packages/core/src/signing/certificate.ts'
+} from '../packages/core/src/testing/authority.ts'
+import { timestampAuthority } from '../packages/core/src/testing/timestamp.ts'
+import { certificateSigner } from '../packages/core/src/signing/methods/certificate.ts'
 import { signModel } from '../packages/core/src/signing/sign-model.ts'
-import { verifyCertificateBundle } from '../packages/core/src/verification/certificate.ts'
-import { validateChain } from '../packages/core/src/verification/chain.ts'
+import { verifyCertificateBundle } from '../packages/core/src/verification/methods/certificate.ts'
+import { validateChain } from '../packages/core/src/verification/chain/chain.ts'
 import { attackRuns } from '../packages/core/src/testing/runs.ts'
 
 // What OpenSSL's own command says of the same chains. The certificates need no OpenSSL; only the

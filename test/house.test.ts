@@ -15,6 +15,7 @@ const FLOORS = [
   'signing',
   'receipts',
   'bundle',
+  'x509',
   'manifest',
   'hashing',
   'source',
@@ -25,6 +26,7 @@ const FLOORS = [
   'errors',
   'error-codes',
   'any-realm',
+  'at',
 ]
 
 /** Long before this, a file has more than one duty. */

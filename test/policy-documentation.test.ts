@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { authority, pemOf } from '../packages/core/src/bundle/test-authority.ts'
+import { authority, pemOf } from '../packages/core/src/testing/authority.ts'
 import { TestSite } from '../packages/core/src/testing/site.ts'
 
 const text = await readFile(new URL('../docs/policy.md', import.meta.url), 'utf8')

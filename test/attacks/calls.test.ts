@@ -30,9 +30,9 @@ import {
   privateKeyPem,
   revocationList,
   signingLeaf,
-} from '../../packages/core/src/bundle/test-authority.ts'
-import { readPublicKey } from '../../packages/core/src/bundle/public-key.ts'
-import { timestamp, timestampAuthority } from '../../packages/core/src/bundle/test-timestamp.ts'
+} from '../../packages/core/src/testing/authority.ts'
+import { readPublicKey } from '../../packages/core/src/x509/public-key.ts'
+import { timestamp, timestampAuthority } from '../../packages/core/src/testing/timestamp.ts'
 import { Workspace } from '../signed-models.ts'
 
 // As options.test.ts, for the calls beside a load: policies, verifiers and what verifies bundles.

@@ -9,14 +9,14 @@ import {
   signingLeaf,
   type Issued,
   type Name,
-} from '../../packages/core/src/bundle/test-authority.ts'
-import { hugeDsaKey, NULL, resigned } from '../../packages/core/src/bundle/test-forgeries.ts'
+} from '../../packages/core/src/testing/authority.ts'
+import { hugeDsaKey, NULL, resigned } from '../../packages/core/src/testing/forgeries.ts'
 import { parseTimestamp } from '../../packages/core/src/bundle/timestamp.ts'
 import { judgeModel } from '../../packages/core/src/loading/operations/judge-model.ts'
 import { TestSite } from '../../packages/core/src/testing/site.ts'
 import { parsed, TestSigstore } from '../../packages/core/src/testing/sigstore.ts'
-import { validateChain } from '../../packages/core/src/verification/chain.ts'
-import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
+import { validateChain } from '../../packages/core/src/verification/chain/chain.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
 
 // What certificates that nobody vouches for can cost before they are refused.
 

@@ -11,18 +11,12 @@ import {
   type Issued,
   type IssueOptions,
   type Name,
-} from '../../packages/core/src/bundle/test-authority.ts'
-import {
-  hugeDsaKey,
-  madeUpRsaKey,
-  NULL,
-  pssParameters,
-  resigned,
-} from '../../packages/core/src/bundle/test-forgeries.ts'
-import { timestamp, timestampAuthority } from '../../packages/core/src/bundle/test-timestamp.ts'
+} from '../../packages/core/src/testing/authority.ts'
+import { hugeDsaKey, madeUpRsaKey, NULL, pssParameters, resigned } from '../../packages/core/src/testing/forgeries.ts'
+import { timestamp, timestampAuthority } from '../../packages/core/src/testing/timestamp.ts'
 import type { UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
-import { verifyCertificateBundle } from '../../packages/core/src/verification/certificate.ts'
-import { validateChain, type ChainInput } from '../../packages/core/src/verification/chain.ts'
+import { verifyCertificateBundle } from '../../packages/core/src/verification/methods/certificate.ts'
+import { validateChain, type ChainInput } from '../../packages/core/src/verification/chain/chain.ts'
 import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
 
 // Certificates that an authority below a trusted root issues against the rules.

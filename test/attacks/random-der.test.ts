@@ -1,20 +1,20 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import { parseBundle, type UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
-import { parsePublicKey } from '../../packages/core/src/bundle/public-key.ts'
+import { parsePublicKey } from '../../packages/core/src/x509/public-key.ts'
 import {
   authority,
   pemOf,
   revocationList,
   signingLeaf,
   type Issued,
-} from '../../packages/core/src/bundle/test-authority.ts'
-import { timestamp, timestampAuthority } from '../../packages/core/src/bundle/test-timestamp.ts'
+} from '../../packages/core/src/testing/authority.ts'
+import { timestamp, timestampAuthority } from '../../packages/core/src/testing/timestamp.ts'
 import { ModelSealError } from '../../packages/core/src/errors.ts'
 import { TestSigstore, type BundleJson } from '../../packages/core/src/testing/sigstore.ts'
-import { validateChain } from '../../packages/core/src/verification/chain.ts'
-import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
-import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
+import { validateChain } from '../../packages/core/src/verification/chain/chain.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
+import type { SigstoreTrust } from '../../packages/core/src/verification/sigstore/trust.ts'
 import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
 import { mutatedDer, signedPart } from './der-trees.ts'
 import { attackRuns } from '../../packages/core/src/testing/runs.ts'

@@ -1,14 +1,14 @@
 import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
-import { publicKeyOf, type PublicKey } from '../../packages/core/src/bundle/public-key.ts'
-import * as make from '../../packages/core/src/bundle/test-authority.ts'
-import { asn1js } from '../../packages/core/src/bundle/test-authority.ts'
+import { publicKeyOf, type PublicKey } from '../../packages/core/src/x509/public-key.ts'
+import * as make from '../../packages/core/src/testing/authority.ts'
+import { asn1js } from '../../packages/core/src/testing/authority.ts'
 import { TestSite } from '../../packages/core/src/testing/site.ts'
-import { Revocations } from '../../packages/core/src/policy/revocations.ts'
-import { revokedSigner } from '../../packages/core/src/policy/revoked-signer.ts'
+import { Revocations } from '../../packages/core/src/policy/revocations/revocations.ts'
+import { revokedSigner } from '../../packages/core/src/policy/revocations/revoked-signer.ts'
 import { signModel } from '../../packages/core/src/signing/sign-model.ts'
-import { readFulcioClaims } from '../../packages/core/src/verification/fulcio-certificate.ts'
+import { readFulcioClaims } from '../../packages/core/src/verification/sigstore/fulcio-certificate.ts'
 
 // A revoked signer goes by a name that a revocation could read in another way than a rule: it has to be found.
 

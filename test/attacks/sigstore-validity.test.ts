@@ -1,11 +1,11 @@
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import * as pkijs from 'pkijs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { extension, SERVER_AUTH } from '../../packages/core/src/bundle/test-authority.ts'
-import { parseTrustConfig } from '../../packages/core/src/bundle/trust-config.ts'
+import { extension, SERVER_AUTH } from '../../packages/core/src/testing/authority.ts'
+import { parseTrustConfig } from '../../packages/core/src/verification/sigstore/trust-config.ts'
 import { parsed, TestSigstore, type BundleJson, type Wanted } from '../../packages/core/src/testing/sigstore.ts'
-import { verifySigstoreBundle } from '../../packages/core/src/verification/sigstore.ts'
-import { toTrust } from '../../packages/core/src/verification/sigstore-trust.ts'
+import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
+import { toTrust } from '../../packages/core/src/verification/sigstore/trust.ts'
 
 // What a Sigstore bundle says and nobody signed, and keys that were out of use when it was made.
 

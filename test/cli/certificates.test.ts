@@ -12,8 +12,8 @@ import {
   signingLeaf,
   type Issued,
   type IssueOptions,
-} from '../../packages/core/src/bundle/test-authority.ts'
-import { answerBlindly, timestampAuthority } from '../../packages/core/src/bundle/test-timestamp.ts'
+} from '../../packages/core/src/testing/authority.ts'
+import { answerBlindly, timestampAuthority } from '../../packages/core/src/testing/timestamp.ts'
 import {
   directory,
   failed,

@@ -10,7 +10,7 @@ import {
   signingLeaf,
   type Issued,
   type IssueOptions,
-} from '../../packages/core/src/bundle/test-authority.ts'
+} from '../../packages/core/src/testing/authority.ts'
 
 /** One who signs, and those who trust him: in the terms of either side. */
 export interface Party {

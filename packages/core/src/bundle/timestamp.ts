@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as pkijs from 'pkijs'
 import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
-import { checkIdentifierBytes } from './identifier-bytes.ts'
+import { checkIdentifierBytes } from '../x509/identifier-bytes.ts'
 
 /** A timestamp that is well-formed, and not yet verified: the time in it is a claim. */
 export interface UnverifiedTimestamp {

@@ -65,9 +65,3 @@ export function totalBytes(jobs: readonly HashJob[]): number {
 export function jobBytes({ ranges }: HashJob): number {
   return ranges.reduce((sum: number, { start, end }: ByteRange) => sum + end - start, 0)
 }
-
-export function at<T>(items: ArrayLike<T>, index: number): T {
-  const item = items[index]
-  if (item === undefined) throw new RangeError(`no item ${index} of ${items.length}`)
-  return item
-}

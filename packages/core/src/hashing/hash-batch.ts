@@ -1,7 +1,7 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ModelSealError, type SerializedError } from '../errors.ts'
 import { answerOf, bytesOf } from './answer.ts'
-import { at } from './batches.ts'
+import { at } from '../at.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'

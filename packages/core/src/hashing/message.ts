@@ -1,4 +1,4 @@
-import { at } from './batches.ts'
+import { at } from '../at.ts'
 import { descriptorOf, extrasOf, furtherOf, type ByteRange, type HashJob, type HashResult } from './hash-file.ts'
 
 /**

@@ -2,7 +2,7 @@ import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../errors.ts'
 import { copyHint } from '../source/private/copy-failure.ts'
-import { errno } from '../source/read-small-file.ts'
+import { errno } from '../source/file-errors.ts'
 import type { SourceFile } from '../source/local/source-file.ts'
 import { isZero } from '../source/local/zeros.ts'
 

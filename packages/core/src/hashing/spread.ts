@@ -1,6 +1,7 @@
 import { ModelSealError } from '../errors.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
-import { at, BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
+import { BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
+import { at } from '../at.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashHere, readAhead, type Batch } from './hash-batch.ts'

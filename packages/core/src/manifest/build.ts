@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../errors.ts'
-import { at } from '../hashing/batches.ts'
+import { at } from '../at.ts'
 import type { HashJob } from '../hashing/hash-file.ts'
 import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'

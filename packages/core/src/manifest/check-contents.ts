@@ -1,4 +1,4 @@
-import { at } from '../hashing/batches.ts'
+import { at } from '../at.ts'
 import { hashWholeFiles } from '../hashing/hash-whole-files.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { Contents, type ContentsOptions, type HashedAmount } from './contents.ts'

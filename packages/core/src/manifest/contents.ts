@@ -1,6 +1,7 @@
 import type { FileProblem } from '../errors.ts'
 import type { HashType } from '../hashing/algorithms.ts'
-import { at, workOf } from '../hashing/batches.ts'
+import { workOf } from '../hashing/batches.ts'
+import { at } from '../at.ts'
 import { furtherOf, type HashJob, type HashResult } from '../hashing/hash-file.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import { ALGORITHMS, type HashType } from '../hashing/algorithms.ts'
-import { at } from '../hashing/batches.ts'
+import { at } from '../at.ts'
 import type { ByteRange } from '../hashing/hash-file.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { ListedFiles, type ListedFile } from './listed-files.ts'

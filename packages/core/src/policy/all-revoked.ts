@@ -1,10 +1,10 @@
-import { keyFingerprints } from '../bundle/public-key.ts'
+import { keyFingerprints } from '../x509/public-key.ts'
 import { shown } from '../errors.ts'
-import type { Danger } from './lapsing.ts'
+import type { Danger } from './checking/lapsing.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
-import type { CompiledRoot } from './trust-roots.ts'
+import type { CompiledRoot } from './reading/trust-roots.ts'
 
 /**
  * Warns of a rule that accepts nothing because the policy revokes its signers. That may be meant, as after a key was stolen,

@@ -1,12 +1,12 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { readPolicySources, type PolicySource } from './include.ts'
+import { readPolicySources, type PolicySource } from './reading/include.ts'
 import type { Policy } from './policy.ts'
-import { readRevokedFiles } from './read-revoked.ts'
-import { Revocations } from './revocations.ts'
+import { readRevokedFiles } from './revocations/read-revoked.ts'
+import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
-import { readTrustRoots, type Reading } from './trust-roots.ts'
+import { readTrustRoots, type Reading } from './reading/trust-roots.ts'
 
 /** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
 export interface CompiledPolicy {

@@ -1,11 +1,11 @@
 import { basename, dirname, extname, join } from 'node:path'
 import { z } from 'zod'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
-import type { Position } from './invalid-policy.ts'
-import { parseChecked } from './parse-policy.ts'
-import { readPolicyFile } from './policy-file.ts'
+import type { Position } from './reading/invalid-policy.ts'
+import { parseChecked } from './reading/parse-policy.ts'
+import { readPolicyFile } from './reading/policy-file.ts'
 import { MODEL_FORMATS } from './terms.ts'
-import { fileSchema } from './text-schema.ts'
+import { fileSchema } from './schema/text.ts'
 import type { Decision } from './verdict.ts'
 
 /** Thousands of expectations. */

@@ -2,7 +2,7 @@ import { lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { absolutePath, environment, workingDirectoryMissing, type Environment } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { errno, unreadable } from '../source/read-small-file.ts'
+import { errno, unreadable } from '../source/file-errors.ts'
 
 const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
 

@@ -1,14 +1,14 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { passAbort } from '../verification/effort.ts'
-import { verifyKeyBundle } from '../verification/key.ts'
+import { verifyKeyBundle } from '../verification/methods/key.ts'
 import type { CertificateSigner, SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import { isBy, verifyByCertificate } from './certificate-signers.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import type { AcceptedSigner, Rule } from './rule.ts'
 import { isIdentity, verifyBySigstore } from './sigstore-signers.ts'
-import type { AcceptedKey } from './trust-roots.ts'
+import type { AcceptedKey } from './reading/trust-roots.ts'
 
 /** A valid signature, and the entries of the rule's list of signers that it may stand for. */
 export interface IdentifiedSignature {

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { ModelFacts } from './match.ts'
-import { chooseRule } from './choose-rule.ts'
+import { ModelFacts } from './matching/match.ts'
+import { chooseRule } from './matching/choose-rule.ts'
 import { loadPolicy } from './policy.ts'
 
 const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()

@@ -2,13 +2,13 @@ import { dirname } from 'node:path'
 import { isArray, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { CompiledPolicy } from './compile-policy.ts'
-import { before, parseDuration } from './duration.ts'
-import type { FileStates } from './file-state.ts'
+import { before, parseDuration } from './schema/duration.ts'
+import type { FileStates } from './reading/file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { directoryNamedAbove, matchesModel, type ModelFacts, type ModelFormat } from './match.ts'
-import type { Revocations } from './revocations.ts'
+import { directoryNamedAbove, matchesModel, type ModelFacts, type ModelFormat } from './matching/match.ts'
+import type { Revocations } from './revocations/revocations.ts'
 import type { Rule } from './rule.ts'
-import type { CompiledRoot } from './trust-roots.ts'
+import type { CompiledRoot } from './reading/trust-roots.ts'
 
 /** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
 export interface Policy {

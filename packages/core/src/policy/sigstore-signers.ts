@@ -1,6 +1,6 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { verifySigstoreWithin } from '../verification/sigstore.ts'
+import { verifySigstoreWithin } from '../verification/methods/sigstore.ts'
 import type { SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'

@@ -1,6 +1,6 @@
 import { isWithin } from '../manifest/names.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { before, type Duration } from './duration.ts'
+import { before, type Duration } from './schema/duration.ts'
 import type { Requirements, Rule } from './rule.ts'
 import { ISOLATION_LEVELS } from './terms.ts'
 

@@ -1,6 +1,6 @@
 import type { ErrorCode, SerializedError } from '../errors.ts'
 import type { SignatureTime, VerifiedSigner } from '../verification/verified-signature.ts'
-import type { ModelFormat } from './match.ts'
+import type { ModelFormat } from './matching/match.ts'
 
 /** What became of one bundle. */
 export interface BundleVerdict {

@@ -3,7 +3,7 @@ import { propertyOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
 import { callback } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
-import { fileState, unchanged, type FileStates } from './file-state.ts'
+import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
 import { findPolicy } from './find-policy.ts'
 import { readPolicy, type Policy } from './policy.ts'
 

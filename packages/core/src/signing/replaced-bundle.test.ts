@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { keySigner } from './key.ts'
+import { keySigner } from './methods/key.ts'
 import { signModel, type SignOptions } from './sign-model.ts'
 
 const pem = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })

@@ -6,7 +6,7 @@ import { parseStatement } from '../bundle/statement.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { keyPair, rootOf, sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
-import { keySigner } from './key.ts'
+import { keySigner } from './methods/key.ts'
 import { digestModel, signModel } from './sign-model.ts'
 import type { Signer } from './signer.ts'
 

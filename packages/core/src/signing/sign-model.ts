@@ -39,7 +39,8 @@ import { openLocalSource, placeOf, type LocalSource } from '../source/local/loca
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
-import { checkPlace, writeFileWhole } from './write-file.ts'
+import { writeFileWhole } from '../source/write-file.ts'
+import { BUNDLE_FILE, checkSignaturePlace } from './signature-place.ts'
 
 export interface DigestOptions {
   /** Hash of files and shards. Default `sha256`. */
@@ -151,7 +152,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const source = await openLocalSource(path)
   const signature = placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
-  await checkPlace(signature)
+  await checkSignaturePlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
   if (!['always', 'same-model'].includes(overwrite)) throw badOption('overwrite', overwrite, '"always" or "same-model"')
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
@@ -173,7 +174,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const checked = (await options.signer.check?.(bundle)) ?? undefined
   // Signing may take minutes, in which another model was signed.
   await replaced?.refuseOtherManifest(manifest)
-  await writeFileWhole(signature, bundle)
+  await writeFileWhole(signature, bundle, BUNDLE_FILE)
   return {
     signed: {
       signature,

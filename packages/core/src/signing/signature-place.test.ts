@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { verifyModel } from '../loading/operations/verify-model.ts'
 import { keyPair } from '../testing/bundles.ts'
-import { keySigner } from './key.ts'
+import { keySigner } from './methods/key.ts'
 import { digestModel, signModel } from './sign-model.ts'
 
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'modelseal-place-')))

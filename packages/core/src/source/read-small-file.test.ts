@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo, socket } from '../testing/special-files.ts'
-import { unreadable, readSmallFile } from './read-small-file.ts'
+import { readSmallFile } from './read-small-file.ts'
+import { unreadable } from './file-errors.ts'
 
 const limits = { what: 'policy', maxBytes: 10 }
 

@@ -1,11 +1,11 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
-import { codeOf, kindOf, messageOf, propertyOf } from '../any-realm.ts'
+import { kindOf, propertyOf } from '../any-realm.ts'
 import { workingDirectory, workingDirectoryMissing } from '../environment.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
-import { denialHint } from './private/access-denied.ts'
+import { isGone, unreadable } from './file-errors.ts'
 
 /**
  * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner
@@ -125,28 +125,4 @@ function tooLarge(path: string, file: SmallFile, found: string): ModelSealError 
     expected: `at most ${file.maxBytes} bytes`,
     found,
   })
-}
-
-/** The typed form of an operating system's error about a file. */
-export function unreadable(path: string, what: string, cause: unknown): ModelSealError {
-  return new ModelSealError('FILE_UNREADABLE', `The ${what} ${shown(path)} cannot be read (${errno(cause)}).`, {
-    file: path,
-    hint: denialHint(cause) ?? 'Check that the file exists and that this user may read it.',
-    cause,
-  })
-}
-
-/** The name of an operating system's error, such as `ENOENT`. */
-export function errno(error: unknown): string {
-  return codeOf(error) ?? messageOf(error)
-}
-
-/** An error as the operating system would report it. */
-export function systemError(code: string): Error {
-  return Object.assign(new Error(code), { code })
-}
-
-/** True for an operating system's error that says that nothing is there. */
-export function isGone(error: unknown): boolean {
-  return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'
 }

@@ -1,7 +1,7 @@
 import { createHash, verify, X509Certificate } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { fulcioHandler } from '@sigstore/mock'
-import { answerBlindly, timestampAuthority } from '../bundle/test-timestamp.ts'
+import { answerBlindly, timestampAuthority } from './timestamp.ts'
 import { preAuthEncoding } from '../bundle/dsse.ts'
 import { bodyOf } from './serving.ts'
 import { IDENTITY, ISSUER, TestSigstore } from './sigstore.ts'

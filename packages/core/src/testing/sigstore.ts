@@ -3,10 +3,10 @@ import { initializeCA, initializeCTLog, initializeTSA } from '@sigstore/mock'
 import { parseBundle, writeBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { writeStatement } from '../bundle/statement.ts'
-import { parseTrustConfig } from '../bundle/trust-config.ts'
+import { parseTrustConfig } from '../verification/sigstore/trust-config.ts'
 import { Manifest } from '../manifest/manifest.ts'
 import type { Signer } from '../signing/signer.ts'
-import { toTrust, type SigstoreTrust } from '../verification/sigstore-trust.ts'
+import { toTrust, type SigstoreTrust } from '../verification/sigstore/trust.ts'
 
 /** What a test bundle is to be like; what is left out is as it should be. */
 export interface Wanted {

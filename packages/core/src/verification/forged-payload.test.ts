@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { parseOwnBundle, writeBundle, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, IN_TOTO_PAYLOAD_TYPE } from '../bundle/dsse.ts'
-import { authority, signingLeaf } from '../bundle/test-authority.ts'
+import { authority, signingLeaf } from '../testing/authority.ts'
 import { keyPair } from '../testing/bundles.ts'
 import { refusal } from '../testing/scratch.ts'
 import { TestSigstore } from '../testing/sigstore.ts'
-import { verifyCertificateBundle } from './certificate.ts'
+import { verifyCertificateBundle } from './methods/certificate.ts'
 import { Effort } from './effort.ts'
-import { verifyKeyBundle } from './key.ts'
-import { verifySigstoreWithin } from './sigstore.ts'
+import { verifyKeyBundle } from './methods/key.ts'
+import { verifySigstoreWithin } from './methods/sigstore.ts'
 
 const { publicKey } = keyPair()
 

@@ -1,7 +1,7 @@
 import { createVerify } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
-import { isDer, type PublicKey } from '../bundle/public-key.ts'
+import { isDer, type PublicKey } from '../x509/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'

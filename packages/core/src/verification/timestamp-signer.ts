@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
-import { readX509, type CertificateInput } from '../bundle/certificate.ts'
+import { readX509, type CertificateInput } from '../x509/certificate.ts'
 import type { Effort } from './effort.ts'
 
 /**

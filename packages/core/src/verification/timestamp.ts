@@ -2,10 +2,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type * as asn1js from 'asn1js'
 import type * as pkijs from 'pkijs'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { parseCertificate, type Certificate, type CertificateInput } from '../bundle/certificate.ts'
-import { extendedKeyUsages } from '../bundle/key-usages.ts'
-import { certificatesCopy } from '../bundle/certificate-copy.ts'
-import { distinguishedName } from '../bundle/distinguished-name.ts'
+import { parseCertificate, type Certificate, type CertificateInput } from '../x509/certificate.ts'
+import { extendedKeyUsages } from '../x509/key-usages.ts'
+import { certificatesCopy } from '../x509/certificate-copy.ts'
+import { distinguishedName } from '../x509/distinguished-name.ts'
 import {
   IMPRINT_HASHES,
   isTimestampOver,
@@ -15,9 +15,9 @@ import {
 } from '../bundle/timestamp.ts'
 import { dateCopy, having } from '../kinds.ts'
 import type { Shape } from '../snapshot.ts'
-import { validateWithin } from './chain.ts'
+import { validateWithin } from './chain/chain.ts'
 import { Effort, passAbort } from './effort.ts'
-import { checkKey, weaknessOfAlgorithm } from '../bundle/strength.ts'
+import { checkKey, weaknessOfAlgorithm } from '../x509/strength.ts'
 import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime, VerifiedSignature } from './verified-signature.ts'
 

@@ -1,7 +1,7 @@
 import { certificateWords, identityWords, keyWords } from '../bundle/signer-words.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import type { TrustRootInfo } from './sigstore-trust.ts'
+import type { TrustRootInfo } from './sigstore/trust.ts'
 
 /**
  * Who signed: proven by a signature, not merely claimed. `description` says it in one line: `key sha256:84b3…`,

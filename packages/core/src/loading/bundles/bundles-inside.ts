@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
 import { ModelSealError, shown } from '../../errors.ts'
 import { compareCodePoints } from '../../manifest/order.ts'
-import { compileGlob, type Glob } from '../../policy/glob.ts'
+import { compileGlob, type Glob } from '../../policy/matching/glob.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 
 /** Where publishers put signatures besides `model.sig`. */

@@ -2,7 +2,7 @@ import { bundleTooLarge, parseOwnBundle, type UnverifiedBundle } from '../../bun
 import { checkedMaxBundleBytes, readBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { UNNAMED_FILE } from '../../manifest/manifest.ts'
-import { modelUrl } from '../../policy/model-url.ts'
+import { modelUrl } from '../../policy/matching/model-url.ts'
 import { plainUrl, type HttpBody } from '../../source/http/client.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl } from '../../source/http/url.ts'
 import { inTurns, type Steps } from '../../source/turns.ts'

@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import type { Revocations } from '../../policy/revocations.ts'
+import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { allOf } from './entered-files.ts'
 import { httpModel } from './http-model.ts'
 import type { OpenOptions } from '../open-options.ts'

@@ -2,7 +2,7 @@ import type { ModelSealError } from '../../errors.ts'
 import { isHashType, type HashType } from '../../hashing/algorithms.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
-import type { Revocations } from '../../policy/revocations.ts'
+import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { SignatureBounds } from '../../policy/signature-time.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Revocations } from '../../policy/revocations.ts'
+import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import type { FoundHttpModel } from './http-model.ts'
 import type { Judging } from '../judging/judging.ts'

@@ -1,11 +1,11 @@
 import { throwIfAborted } from '../../source/aborted.ts'
 import { isHttpUrl } from '../../source/http/url.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { chooseRule, type ChosenRule } from '../../policy/choose-rule.ts'
+import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import { judge } from '../../policy/judge.ts'
-import { ModelFacts, type ModelFormat } from '../../policy/match.ts'
+import { ModelFacts, type ModelFormat } from '../../policy/matching/match.ts'
 import type { Policy } from '../../policy/policy.ts'
-import type { Revocations } from '../../policy/revocations.ts'
+import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { Verdict } from '../../policy/verdict.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
@@ -102,7 +102,7 @@ export class Judging {
   async revocations(): Promise<Revocations> {
     if (this.#reading.policy) return this.#reading.policy.revocations
     // Imported where it is needed, since it brings a library along.
-    const { Revocations } = await import('../../policy/revocations.ts')
+    const { Revocations } = await import('../../policy/revocations/revocations.ts')
     return new Revocations()
   }
 

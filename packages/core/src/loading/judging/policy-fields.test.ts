@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeHashPool } from '../../hashing/pool.ts'
-import { REVOKED_CODES } from '../../policy/revoked-codes.ts'
+import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { createHash } from 'node:crypto'
 import type { OpenOptions } from '../open-options.ts'

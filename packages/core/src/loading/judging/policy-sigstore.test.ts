@@ -5,7 +5,7 @@ import { signModel } from '../../signing/sign-model.ts'
 import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../../testing/sigstore.ts'
 import { serving } from '../../testing/serving.ts'
 import { TestTuf } from '../../testing/tuf.ts'
-import { updateTrustRoot } from '../../verification/update-trust-root.ts'
+import { updateTrustRoot } from '../../verification/sigstore/update-trust-root.ts'
 import { TestSite } from '../../testing/site.ts'
 
 const sigstore = new TestSigstore()

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { checkPolicy } from '../../policy/check.ts'
+import { checkPolicy } from '../../policy/checking/check.ts'
 import { TestSite } from '../../testing/site.ts'
 
 let site: TestSite

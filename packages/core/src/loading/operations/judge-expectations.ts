@@ -4,7 +4,7 @@ import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
 import type { Expectation } from '../../policy/expectations.ts'
 import { findPolicy } from '../../policy/find-policy.ts'
 import { loadPolicy } from '../../policy/policy.ts'
-import type { Position } from '../../policy/invalid-policy.ts'
+import type { Position } from '../../policy/reading/invalid-policy.ts'
 import type { Verdict } from '../../policy/verdict.ts'
 import { judgeModel } from './judge-model.ts'
 

@@ -8,7 +8,7 @@ import { serving } from '../../testing/serving.ts'
 import { IDENTITY, ISSUER } from '../../testing/sigstore.ts'
 import { identityToken, SigstoreServer, type Answer, type ServerOptions } from '../../testing/sigstore-server.ts'
 import { TestTuf } from '../../testing/tuf.ts'
-import { updateTrustRoot } from '../../verification/update-trust-root.ts'
+import { updateTrustRoot } from '../../verification/sigstore/update-trust-root.ts'
 import { sigstoreSigner, type SigstoreSignerOptions } from './sigstore-signer.ts'
 import { verifyModel } from './verify-model.ts'
 

@@ -1,21 +1,21 @@
 import { parseOwnBundle } from '../../bundle/bundle.ts'
 import { ModelSealError } from '../../errors.ts'
-import { ambientToken, hasAmbientToken } from '../../signing/ambient-token.ts'
-import { checkToken, SIGSTORE_CLIENT } from '../../signing/identity-token.ts'
-import { interactiveToken, type InteractiveOptions } from '../../signing/interactive-token.ts'
-import { keylessSigner } from '../../signing/keyless.ts'
+import { ambientToken, hasAmbientToken } from '../../signing/sigstore/ambient-token.ts'
+import { checkToken, SIGSTORE_CLIENT } from '../../signing/sigstore/identity-token.ts'
+import { interactiveToken, type InteractiveOptions } from '../../signing/sigstore/interactive-token.ts'
+import { keylessSigner } from '../../signing/methods/keyless.ts'
 import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
-import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore-services.ts'
+import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
 import type { SigstoreSigner as VerifiedSigstoreSigner } from '../../verification/verified-signature.ts'
-import { verifySigstoreBundle } from '../../verification/sigstore.ts'
+import { verifySigstoreBundle } from '../../verification/methods/sigstore.ts'
 import {
   fixedSource,
   loadSigstoreTrust,
   type SigstoreTrust,
   type TrustRootSource,
-} from '../../verification/sigstore-trust.ts'
+} from '../../verification/sigstore/trust.ts'
 
 export interface SigstoreSignerOptions {
   /**

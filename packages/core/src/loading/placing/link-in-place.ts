@@ -5,7 +5,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { foreignFileSystem } from '../../source/local/file-system.ts'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
 import { othersMayWrite } from '../../source/private/ownership.ts'
-import { errno } from '../../source/read-small-file.ts'
+import { errno } from '../../source/file-errors.ts'
 import { changed, identityOf, type SourceFile } from '../../source/local/source-file.ts'
 
 /** Makes a link to an open file at a path. */

@@ -1,7 +1,7 @@
 import { createPrivateKey, webcrypto } from 'node:crypto'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { authority, issue, SERVER_AUTH, type Issued } from '../../bundle/test-authority.ts'
+import { authority, issue, SERVER_AUTH, type Issued } from '../../testing/authority.ts'
 import { file, redirect, serve, serveTls } from '../../testing/http-server.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { HttpClient } from './client.ts'

@@ -5,7 +5,7 @@ import { nextTurn } from '../aborted.ts'
 import { targetOf } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
-import { unreadable } from '../read-small-file.ts'
+import { unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, stateAt, type FoundDirectory, type FoundFile } from './source-file.ts'
 

@@ -3,7 +3,7 @@ import { nextTurn } from '../aborted.ts'
 import { onlyFile, rootOf, type Directory, type FindOptions } from './find-files.ts'
 import { targetOf } from './follow-link.ts'
 import type { LocalSource } from './local-source.ts'
-import { errno, isGone, unreadable } from '../read-small-file.ts'
+import { errno, isGone, unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
 

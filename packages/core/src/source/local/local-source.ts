@@ -5,7 +5,7 @@ import { absolutePath, workingDirectory } from '../../environment.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
-import { isGone, unreadable } from '../read-small-file.ts'
+import { isGone, unreadable } from '../file-errors.ts'
 import { realPathIfAny, realPlace, type Inode } from './real-path.ts'
 import { special } from './source-file.ts'
 

@@ -1,5 +1,6 @@
 import { constants, fstatSync, lstatSync, openSync, type BigIntStats } from 'node:fs'
-import { errno, isGone, READ_ONLY, unreadable } from '../read-small-file.ts'
+import { READ_ONLY } from '../read-small-file.ts'
+import { errno, isGone, unreadable } from '../file-errors.ts'
 import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 
 /**

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, isAbsolute } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { systemError } from '../read-small-file.ts'
+import { systemError } from '../file-errors.ts'
 
 /** What tells one file or directory from any other, whatever its path. */
 export interface Inode {

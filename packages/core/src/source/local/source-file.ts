@@ -2,7 +2,7 @@ import { lstatSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
 import { nextTurn } from '../aborted.ts'
 import { othersMayWrite } from '../private/ownership.ts'
-import { isGone, unreadable } from '../read-small-file.ts'
+import { isGone, unreadable } from '../file-errors.ts'
 import { isSettled } from './settling.ts'
 
 /** One regular file of a model, found but not yet looked at. */

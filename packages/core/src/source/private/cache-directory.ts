@@ -5,7 +5,7 @@ import { environment } from '../../environment.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { denialHint } from './access-denied.ts'
 import { othersMayWrite } from './ownership.ts'
-import { errno } from '../read-small-file.ts'
+import { errno } from '../file-errors.ts'
 
 /**
  * Where things of one kind lie that can be had again: below `MODELSEAL_CACHE`, else below `modelseal` in the place for

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { copyHint, directoryHint, remedyAnywhere } from './copy-failure.ts'
-import { systemError } from '../read-small-file.ts'
+import { systemError } from '../file-errors.ts'
 
 test.each([
   ['ENOSPC', /^Free disk space on the file system of "\/place"/],

@@ -2,7 +2,7 @@ import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { copyHint } from './copy-failure.ts'
-import { errno } from '../read-small-file.ts'
+import { errno } from '../file-errors.ts'
 import { isZero } from '../local/zeros.ts'
 
 /**

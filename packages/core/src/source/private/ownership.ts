@@ -1,7 +1,7 @@
 import { lstatSync, type BigIntStats } from 'node:fs'
 import { dirname } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { unreadable } from '../read-small-file.ts'
+import { unreadable } from '../file-errors.ts'
 import { isAnybody } from './user-namespace.ts'
 
 const GROUP_OR_OTHERS_WRITE = 0o022

@@ -7,7 +7,7 @@ import { removeAbandoned } from './abandoned.ts'
 import { directoryHint } from './copy-failure.ts'
 import { keepBeyondProcess, removeWithProcess } from './departure.ts'
 import { checkPrivate } from './ownership.ts'
-import { errno } from '../read-small-file.ts'
+import { errno } from '../file-errors.ts'
 import { realPlace } from '../local/real-path.ts'
 import { showLife, type SignOfLife } from './sign-of-life.ts'
 

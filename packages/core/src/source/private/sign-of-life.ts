@@ -1,7 +1,7 @@
 import { closeSync, constants, lstatSync, openSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOwn } from './ownership.ts'
-import { errno } from '../read-small-file.ts'
+import { errno } from '../file-errors.ts'
 
 /**
  * A Unix socket in a directory. It listens as long as the thread that opened it lives, and refuses connections

@@ -1,6 +1,7 @@
 import { accessSync, closeSync, constants, openSync, readFileSync, type BigIntStats } from 'node:fs'
 import { isPrivateGroup } from './private-group.ts'
-import { errno, READ_ONLY } from '../read-small-file.ts'
+import { READ_ONLY } from '../read-small-file.ts'
+import { errno } from '../file-errors.ts'
 
 const GROUP_WRITES = 0o020n
 const OTHERS_WRITE = 0o002n

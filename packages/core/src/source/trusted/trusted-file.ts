@@ -2,16 +2,8 @@ import { constants } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { ModelSealError, shown } from '../../errors.ts'
 import { isTrustedOwner } from '../private/ownership.ts'
-import {
-  checkGiven,
-  errno,
-  notOpened,
-  READ_ONLY,
-  readOpened,
-  readSmallFile,
-  systemError,
-  type SmallFile,
-} from '../read-small-file.ts'
+import { checkGiven, notOpened, READ_ONLY, readOpened, readSmallFile, type SmallFile } from '../read-small-file.ts'
+import { errno, systemError } from '../file-errors.ts'
 import { isSame, type Inode } from '../local/real-path.ts'
 import { followTrusted, type Follower, type PathEntry } from './trusted-path.ts'
 import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'

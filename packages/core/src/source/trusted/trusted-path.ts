@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync, type BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { shown, type ModelSealError } from '../../errors.ts'
-import { systemError } from '../read-small-file.ts'
+import { systemError } from '../file-errors.ts'
 import { isWritableByOthers } from '../private/write-access.ts'
 
 /** What a path leads through, or to. */

@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { authority, inDays, pemOf, signingLeaf } from '../../testing/authority.ts'
+import { TestSite } from '../../testing/site.ts'
+import { checkPolicy } from './check.ts'
+
+let site: TestSite
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  await site.key('a')
+  await site.write('root.pem', pemOf(await authority('Root', { notAfter: inDays(400) })))
+  await site.write('short.pem', pemOf(await authority('Short', { notAfter: inDays(10) })))
+})
+afterAll(() => site.remove())
+
+const [A, B] = ['a', 'b'].map((digit) => `"sha256:${digit.repeat(64)}"`) as [string, string]
+const AGE = 'issued: 2026-01-01T00:00:00Z\nmaxAge: P100Y\n'
+const HEAD = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: a.pub }\n`
+/** Nothing proves that a signature by a key was made outside of this. */
+const KEY_UNTIL = 'keys: [{ file: a.pub, until: 2026-01-01T00:00:00Z }]'
+const rule = (name: string, match: string, more = 'signers: [{ key: a }]') =>
+  `  - name: ${name}\n    match: ${match}\n    ${more}\n`
+
+async function findings(text: string): Promise<string[]> {
+  const found = await checkPolicy(await site.policy(text))
+  return found.map(({ severity, code, line }) => `${line} ${severity} ${code}`)
+}
+
+describe('checking a policy', () => {
+  it('finds nothing in one without fault', async () => {
+    expect(await findings(`${HEAD}rules:\n${rule('r', '{ path: "models/**" }')}`)).toEqual([])
+  })
+
+  it('finds every error at once, in order', async () => {
+    const text = `${HEAD}  b: { publicKey: missing.pub }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ key: c }]')}${rule('r', '{ path: y }')}`
+    expect(await findings(text)).toEqual([
+      '6 error FILE_NOT_FOUND',
+      '10 error POLICY_INVALID',
+      '11 error POLICY_INVALID',
+    ])
+  })
+
+  it.each([
+    ['the same glob', '{ path: "models/**" }', '{ path: "models/**" }', true],
+    ['everything below it', '{ path: "**" }', '{ path: "models/a/*" }', true],
+    ['a directory above', '{ path: ["x", "models/**"] }', '{ path: ["models/a", "models/b/**"] }', true],
+    ['all formats', '{ path: "**" }', '{ path: "**", format: onnx }', true],
+    ['a directory beside it', '{ path: "models/a/**" }', '{ path: "models/b/**" }', false],
+    ['one format', '{ path: "**", format: onnx }', '{ path: "**" }', false],
+    ['what is outside of the directory', '{ path: "**" }', '{ path: "/srv/**" }', false],
+    ['what is above it', '{ path: "**" }', '{ path: "../x/**" }', false],
+    ['one of two globs', '{ path: "models/**" }', '{ path: ["models/a", "other"] }', false],
+  ])('tells whether a rule is never reached behind %s', async (_, first, second, unreachable) => {
+    const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
+    expect(found).toEqual(unreachable ? ['10 warning RULE_UNREACHABLE'] : [])
+  })
+
+  it.each([
+    ['of any path', '{ name: x }', '{ path: "a/**" }', true],
+    ['of the same path', '{ path: "a/**", name: x }', '{ path: "**" }', true],
+    ['of another name', '{ name: x }', '{ name: y }', true],
+    ['of other paths', '{ path: "a/**", name: x }', '{ path: "b/**" }', false],
+    ['of one other path', '{ path: a/b, name: x }', '{ path: a }', false],
+    ['of another format', '{ format: onnx, name: x }', '{ path: "**", format: saved-model }', false],
+  ])(
+    'warns of a name rule before a rule %s that a model without the name comes to',
+    async (_, first, second, warned) => {
+      const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
+      expect(found).toEqual(warned ? ['7 warning NAME_AVOIDABLE'] : [])
+    },
+  )
+
+  it.each([
+    ['any', 'any', true],
+    ['any', A, true],
+    [`[${A}, ${B}]`, B, true],
+    [A, `[${A}, ${B}]`, false],
+    [A, 'any', false],
+  ])('tells whether a rule about memory %s leaves anything for one about %s', async (first, second, unreachable) => {
+    const skip = 'mode: skip\n    reason: why'
+    const text = `${HEAD}rules:\n${rule('r', `{ memory: ${first} }`, skip)}${rule('s', `{ memory: ${second} }`, skip)}${rule('t', '{ path: "**" }')}`
+    expect((await findings(text)).filter((line) => line.includes('RULE_UNREACHABLE'))).toHaveLength(unreachable ? 1 : 0)
+  })
+
+  it('warns of the modes skip and audit', async () => {
+    const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`
+    expect(await findings(text)).toEqual(['7 warning MODE_SKIP', '11 warning MODE_AUDIT'])
+  })
+
+  it.each([
+    ['{ root: c }', true],
+    ['{ root: c, san: { pattern: "email:*" } }', true],
+    ['{ root: c, subject: { regexp: ".*" } }', true],
+    ['{ root: c, san: { pattern: "email:*@acme.example" } }', false],
+    ['{ root: c, subject: { pattern: "**" }, san: "email:x@acme.example" }', false],
+  ])('warns of a signer who is nearly anybody: %s', async (signer, broad) => {
+    const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
+    const found = await findings(`${head}rules:\n${rule('r', '{ path: x }', `signers: [{ certificate: ${signer} }]`)}`)
+    expect(found).toEqual(broad ? ['9 warning SIGNER_BROAD'] : [])
+  })
+
+  it('warns of keys and certificates that are about to lapse, and of roots that nobody names', async () => {
+    const text = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: { file: a.pub, notAfter: "${inDays(5).toISOString()}" } }\n  c: { certificates: { roots: short.pem } }\n  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }')}`
+    expect(await findings(text)).toEqual([
+      '5 warning KEY_LAPSES',
+      '6 warning CERTIFICATE_LAPSES',
+      '6 warning ROOT_UNUSED',
+    ])
+  })
+
+  it('finds a policy too old, and notes one that never grows old', async () => {
+    const rules = `trustRoots:\n  a: { publicKey: a.pub }\nrules:\n${rule('r', '{ path: x }')}`
+    expect(await findings(`version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 30d\n${rules}`)).toEqual([
+      '2 error POLICY_STALE',
+    ])
+    expect(await findings(`version: 1\n${rules}`)).toEqual(['1 note POLICY_AGE_UNLIMITED'])
+  })
+
+  it.each([
+    ['{ maxSignatureAge: 30d }', '[{ key: a }]', true],
+    ['{ signedAfter: 2026-01-01T00:00:00Z }', '[{ key: a }]', true],
+    ['{ maxSignatureAge: 30d }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', false],
+    ['{ maxSignatureAge: 30d }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]\n    threshold: 2', true],
+    ['{ timestamp: true }', '[{ key: a }]', true],
+    ['{ timestamp: true }', '[{ sigstore: { root: s, issuer: i, identity: j } }]', false],
+    ['{ transparencyLog: true }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', true],
+    ['{ transparencyLog: true }', '[{ sigstore: { root: s, issuer: i, identity: j } }]', false],
+    ['{ transparencyLog: false, timestamp: false }', '[{ key: a }]', false],
+  ])('finds an error in a rule that can accept nothing: %s of %s', async (require, signers, error) => {
+    const head = `${HEAD}  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const found = await findings(
+      `${head}rules:\n${rule('r', '{ path: x }', `require: ${require}\n    signers: ${signers}`)}`,
+    )
+    expect(found.filter((one) => !one.endsWith('ROOT_UNUSED'))).toEqual(
+      error ? ['11 error REQUIREMENT_UNMEETABLE'] : [],
+    )
+  })
+
+  it('finds no error in a timestamp that an authority of the policy can give', async () => {
+    const text = `${HEAD}  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }', 'require: { timestamp: true }\n    signers: [{ key: a }]')}`
+    expect(await findings(text)).toEqual([])
+  })
+
+  it.each([
+    [
+      '{ sigstore: { root: s, issuer: "https://a.example", identity: "*@acme.example" } }',
+      '{ pattern: "*@acme.example" }',
+    ],
+    ['{ sigstore: { root: s, issuer: "https://a.example", identity: "^https://.*$" } }', '{ regexp: "^https://.*$" }'],
+    ['{ certificate: { root: c, san: "email:*@acme.example" } }', '{ pattern: "email:*@acme.example" }'],
+    ['{ certificate: { root: c, subject: "CN=*,O=Acme" } }', '{ pattern: "CN=*,O=Acme" }'],
+  ])('warns of a wildcard that is compared exactly: %s', async (signer, mend) => {
+    expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${mend}.`)]])
+  })
+
+  it.each([
+    [
+      '{ sigstore: { root: s, issuer: "https://a.example", identity: "email:x@acme.example" } }',
+      'write "x@acme.example"',
+    ],
+    [
+      '{ sigstore: { root: s, issuer: accounts.google.com, identity: x@acme.example } }',
+      '"https://accounts.google.com"',
+    ],
+    ['{ certificate: { root: c, subject: "/CN=Release/O=Acme" } }', '"CN=Release,O=Acme"'],
+    ['{ certificate: { root: c, subject: "CN = Release, O = Acme" } }', '"CN=Release,O=Acme"'],
+  ])('warns of a signer in a form that no signature has: %s', async (signer, mend) => {
+    expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(mend)]])
+  })
+
+  it.each([
+    '{ certificate: { root: c, san: "DNS:*.acme.example" } }',
+    '{ certificate: { root: c, subject: "CN=Release,O=Acme\\\\, Inc." } }',
+    '{ sigstore: { root: s, issuer: "https://a.example", identity: { pattern: "*@acme.example" } } }',
+  ])('does not warn of %s', async (signer) => {
+    expect(await warnings(signer)).toEqual([])
+  })
+
+  async function warnings(signer: string) {
+    const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const text = `${head}rules:\n${rule('r', '{ path: x }', `signers: [${signer}]`)}`
+    const found = await checkPolicy(await site.policy(text))
+    return found.filter(({ code }) => code !== 'ROOT_UNUSED').map(({ code, message }) => [code, message])
+  }
+
+  const KEYLESS = '{ sigstore: { root: s, issuer: "https://a.example", identity: x@acme.example } }'
+  const NAMED = '{ certificate: { root: c, subject: "CN=A", san: "email:x@acme.example" } }'
+  it.each([
+    ['its only key', '[{ key: a }]', 'keys: [{ file: a.pub }]', true],
+    ['its only key, for a time: no signature by a key says when', '[{ key: a }]', KEY_UNTIL, true],
+    ['one of two keys', '[{ key: a }, { key: b }]', 'keys: [{ file: a.pub }]', false],
+    ['one of two keys that it needs', '[{ key: a }, { key: b }]\n    threshold: 2', 'keys: [{ file: a.pub }]', true],
+    ['the only root', '[{ certificate: { root: c, subject: CN=A } }]', 'certificates: [{ file: root.pem }]', true],
+    [
+      'another certificate',
+      '[{ certificate: { root: c, subject: CN=A } }]',
+      'certificates: [{ file: short.pem }]',
+      false,
+    ],
+    ['the identity', `[${KEYLESS}]`, 'identities: [{ identity: x@acme.example }]', true],
+    [
+      'the identity by a pattern',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: { pattern: "email:*@acme.example" } }]',
+      true,
+    ],
+    [
+      'the identity of this issuer',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, issuer: "https://a.example" }]',
+      true,
+    ],
+    [
+      'the identity of another issuer',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, issuer: "https://b.example" }]',
+      false,
+    ],
+    [
+      'the identity for a time',
+      `[${KEYLESS}]`,
+      'identities: [{ identity: x@acme.example, until: 2026-01-01T00:00:00Z }]',
+      false,
+    ],
+    ['a subject', `[${NAMED}]`, 'identities: [{ identity: CN=A }]', true],
+    ['an alternative name', `[${NAMED}]`, 'identities: [{ identity: x@acme.example }]', true],
+    ['another name', `[${NAMED}]`, 'identities: [{ identity: CN=B }]', false],
+  ])('tells whether a rule accepts nothing because the policy revokes %s', async (_, signers, revoked, warned) => {
+    await site.key('b')
+    const head = `${HEAD}  b: { publicKey: b.pub }\n  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
+    const found = await findings(
+      `${head}rules:\n${rule('r', '{ path: x }', `signers: ${signers}`)}revoked: { ${revoked} }\n`,
+    )
+    expect(found.filter((one) => !one.endsWith('ROOT_UNUSED'))).toEqual(warned ? ['12 warning SIGNERS_REVOKED'] : [])
+  })
+
+  it('says which signers of a rule are revoked', async () => {
+    const text = `${HEAD}rules:\n${rule('r', '{ path: x }')}revoked: { keys: [{ file: a.pub }] }\n`
+    expect((await checkPolicy(await site.policy(text))).map(({ message }) => message)).toEqual([
+      'The rule "r" accepts nothing: the policy revokes its only signer (under "a"). Add a signer that is not revoked, or remove the rule.',
+    ])
+  })
+
+  it('warns of wildcards in a required name, and in a revoked identity', async () => {
+    const revoked = 'revoked: { identities: [{ identity: "*@acme.example" }] }\n'
+    const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\nrules:\n${rule('r', '{ path: x }', 'require: { name: "vad-*" }\n    signers: [{ certificate: { root: c, subject: CN=A } }]')}${revoked}`
+    expect(await findings(text)).toEqual(['9 warning WILDCARD_EXACT', '11 warning WILDCARD_EXACT'])
+  })
+
+  it('warns of a trusted certificate that is not the certificate of an authority', async () => {
+    await site.write('leaf.pem', pemOf(await signingLeaf(await authority('Root'), { notAfter: inDays(400) })))
+    const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: leaf.pem } }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
+    expect(await findings(text)).toEqual(['5 warning CERTIFICATE_NOT_CA'])
+  })
+
+  it('finds a keyless signer who is anybody', async () => {
+    const text = `version: 1\n${AGE}trustRoots:\n  s: { sigstore: public-good }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ sigstore: { root: s, issuer: i, identity: { pattern: "**" } } }]')}`
+    expect(await findings(text)).toEqual(['9 warning SIGNER_BROAD'])
+  })
+})

@@ -1,0 +1,208 @@
+import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { revokedSigners } from '../all-revoked.ts'
+import type { CompiledPolicy } from '../compile-policy.ts'
+import { findPolicy } from '../find-policy.ts'
+import type { PolicySource } from '../reading/include.ts'
+import { withoutPlace } from '../reading/invalid-policy.ts'
+import { authorityDangers, certificateDangers, keyDangers, type Danger } from './lapsing.ts'
+import { checkFresh, readPolicy } from '../policy.ts'
+import type { ValuePath } from '../reading/policy-text.ts'
+import type { Rule } from '../rule.ts'
+import { literalWildcard, nameDangers, signerDangers } from './signer-dangers.ts'
+import { unmatchedRevocations } from './unmatched-revocations.ts'
+import { unmeetableRequirements } from './unmeetable.ts'
+import { RuleOrder } from '../matching/unreachable.ts'
+
+/** Dangers of a policy that is well formed. */
+export const WARNING_CODES = {
+  REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
+  SIGNERS_REVOKED: 'the policy revokes so many signers of a rule that it accepts nothing',
+  NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
+  RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
+  RULES_UNCOMPARED: 'there are too many rules to check whether each can be reached',
+  MODE_SKIP: 'a rule loads models without any check',
+  MODE_AUDIT: 'a rule loads models that the check refuses',
+  SIGNER_BROAD: 'a signer is anybody, or nearly',
+  SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
+  WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
+  UNSIGNED_BROAD: 'every file in the model may be unsigned',
+  ROOT_UNUSED: 'no rule names this trust root',
+  KEY_LAPSES: 'a key is about to lapse by the policy, or has',
+  CERTIFICATE_NOT_CA: 'a trusted certificate is not the certificate of an authority',
+  CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
+  REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
+  POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
+} as const
+
+/** Something that is wrong with a policy, or dangerous about it. */
+export interface PolicyFinding {
+  /** An error accepts nothing; a warning is a danger; a note is a thing to know. */
+  severity: 'error' | 'warning' | 'note'
+  code: ErrorCode | keyof typeof WARNING_CODES
+  /** A sentence, without the place. */
+  message: string
+  /** Absolute path. */
+  file: string
+  /** From 1. */
+  line?: number
+  column?: number
+}
+
+/**
+ * Finds errors and dangers of a policy.
+ *
+ * @param given path of the file; without one it is looked for
+ * @returns findings in the order of files and lines, but misspelt fields before what else a file has wrong; none for a policy
+ * without fault
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `FILE_UNREADABLE`, where there is nothing to check
+ * @example
+ * ```ts
+ * const errors = (await checkPolicy('trust-policy.yaml')).filter(({ severity }) => severity === 'error')
+ * ```
+ */
+export async function checkPolicy(given?: string | URL): Promise<PolicyFinding[]> {
+  const compiled = await readPolicy(await findPolicy(given))
+  const findings = compiled.problems.map(errorFinding)
+  if (compiled.problems.length === 0) {
+    const now = Date.now()
+    findings.push(...ageFindings(compiled, now), ...rootFindings(compiled, now), ...ruleFindings(compiled))
+    findings.push(...revokedNameFindings(compiled))
+    findings.push(...unmatchedRevocations(compiled).map(({ source, at, danger }) => finding(source, at, danger)))
+  }
+  const files = [...compiled.policy.files.keys()]
+  const understood = new Set(compiled.sources.map(({ text }) => text.path))
+  // What the schema found stays in its order, misspelt fields first.
+  const order = ({ file, line = 0, column = 0 }: PolicyFinding) =>
+    understood.has(file) ? ([files.indexOf(file), line, column] as const) : ([files.indexOf(file), 0, 0] as const)
+  return findings.sort((a, b) => {
+    const [x, y] = [order(a), order(b)]
+    return x[0] - y[0] || x[1] - y[1] || x[2] - y[2]
+  })
+}
+
+function errorFinding(error: ModelSealError): PolicyFinding {
+  const { code, file = '', line, column } = error
+  const place = line === undefined || column === undefined ? {} : { line, column }
+  return { severity: 'error', code, message: withoutPlace(error), file, ...place }
+}
+
+function finding(source: PolicySource, at: ValuePath, danger: Danger): PolicyFinding {
+  return { ...danger, file: source.text.path, ...source.text.position(at) }
+}
+
+function ageFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+  const findings: PolicyFinding[] = []
+  try {
+    checkFresh(policy, now)
+  } catch (error) {
+    if (!(error instanceof ModelSealError)) throw error
+    const source = sources.find(({ text }) => text.path === error.file)
+    if (source)
+      findings.push(finding(source, ['issued'], { severity: 'error', code: error.code, message: error.message }))
+  }
+  const last = sources.at(-1)
+  if (policy.ages.length === 0 && last) {
+    const message =
+      'The policy states no "issued" and "maxAge": whoever keeps an old copy in place holds revocations back.'
+    findings.push(finding(last, [], { severity: 'note', code: 'POLICY_AGE_UNLIMITED', message }))
+  }
+  return findings
+}
+
+function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+  const used = new Set(policy.rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
+  return sources.flatMap((source) =>
+    Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
+      const at = ['trustRoots', name]
+      const root = policy.roots.get(name)
+      const dangers =
+        root?.kind === 'publicKey'
+          ? keyDangers(root, now)
+          : root
+            ? [...certificateDangers(root, now), ...authorityDangers(root)]
+            : []
+      if (!used.has(name) && root?.kind !== 'timestampAuthorities')
+        dangers.push({
+          severity: 'warning',
+          code: 'ROOT_UNUSED',
+          message: `No rule names the trust root ${shown(name)}.`,
+        })
+      return dangers.map((danger) => finding(source, at, danger))
+    }),
+  )
+}
+
+function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
+  const rules = new Map(policy.rules.map((rule) => [rule.name, rule]))
+  const order = new RuleOrder(policy.rules)
+  const findings = sources.flatMap((source) =>
+    (source.file.rules ?? []).flatMap((written, index) => {
+      const rule = rules.get(written.name)
+      if (!rule) return []
+      const at = ['rules', index]
+      return [
+        ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
+        ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
+        ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
+        ...nameDangers(rule).map((danger) => finding(source, [...at, 'require', 'name'], danger)),
+        ...unsignedDangers(rule).map((danger) => finding(source, [...at, 'require', 'unsigned'], danger)),
+        ...rule.signers.flatMap((signer, position) =>
+          signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),
+        ),
+      ]
+    }),
+  )
+  const last = sources.at(-1)
+  if (!order.complete && last) {
+    const message = 'The policy has too many rules to compare all of them. Some may never be reached.'
+    findings.push(finding(last, ['rules'], { severity: 'note', code: 'RULES_UNCOMPARED', message }))
+  }
+  return findings
+}
+
+function revokedNameFindings({ sources }: CompiledPolicy): PolicyFinding[] {
+  return sources.flatMap((source) =>
+    (source.file.revoked?.identities ?? []).flatMap(({ identity, issuer }, index) =>
+      [...literalWildcard('identity', identity), ...literalWildcard('issuer', issuer)].map((danger) =>
+        finding(source, ['revoked', 'identities', index], danger),
+      ),
+    ),
+  )
+}
+
+function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
+  const name = shown(rule.name)
+  const dangers: Danger[] = []
+  const before = order.coveredBy(rule)
+  if (before) {
+    const message = `The rule ${name} is never reached: the rule ${shown(before.name)} before it matches the same models.`
+    dangers.push({ severity: 'warning', code: 'RULE_UNREACHABLE', message })
+  }
+  const around = order.reachedAround(rule)
+  if (around) {
+    const message = `The rule ${name} goes by the name that bundles claim: without a bundle, or under another name, the rule ${shown(around.name)} may decide over the same model.`
+    dangers.push({ severity: 'warning', code: 'NAME_AVOIDABLE', message })
+  }
+  if (rule.mode === 'skip')
+    dangers.push({
+      severity: 'warning',
+      code: 'MODE_SKIP',
+      message: `The rule ${name} loads its models without any check.`,
+    })
+  if (rule.mode === 'audit')
+    dangers.push({
+      severity: 'warning',
+      code: 'MODE_AUDIT',
+      message: `The rule ${name} loads models even where the check refuses them.`,
+    })
+  return dangers
+}
+
+/** A name that nobody means. */
+const ANY_NAME = '\u{10fffd}'
+
+function unsignedDangers({ name, require }: Rule): Danger[] {
+  if (!require.unsigned?.(ANY_NAME)) return []
+  const message = `The rule ${shown(name)} allows every file in the model to be unsigned. List only the paths that you mean, or write "files: ignore-unsigned".`
+  return [{ severity: 'warning', code: 'UNSIGNED_BROAD', message }]
+}

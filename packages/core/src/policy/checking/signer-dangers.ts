@@ -1,0 +1,88 @@
+import { shown } from '../../errors.ts'
+import type { Danger } from './lapsing.ts'
+import type { AcceptedSigner, Rule } from '../rule.ts'
+import type { TextPattern } from '../schema/text.ts'
+
+/** Warnings about signers that are accepted too easily, or never. Their author probably meant something else. */
+export function signerDangers(signer: AcceptedSigner): Danger[] {
+  if (signer.method === 'key') return []
+  return [...broadDangers(signer), ...exactDangers(signer), ...formDangers(signer)]
+}
+
+type NamedSigner = Exclude<AcceptedSigner, { method: 'key' }>
+
+function broadDangers(signer: NamedSigner): Danger[] {
+  if (signer.method === 'sigstore') return signer.identity.broad ? [broad('The identity is anybody, or nearly.')] : []
+  const { subject, san } = signer
+  if (!subject && !san) return [broad(`Whoever has a certificate under ${shown(signer.root)} is accepted.`)]
+  const narrow = [subject, san].some((text) => text && !text.broad)
+  return narrow ? [] : [broad(`The pattern covers nearly everybody under ${shown(signer.root)}.`)]
+}
+
+function broad(message: string): Danger {
+  return { severity: 'warning', code: 'SIGNER_BROAD', message }
+}
+
+function exactDangers(signer: NamedSigner): Danger[] {
+  const extensions = signer.method === 'sigstore' ? Object.entries(signer.extensions) : []
+  return [...exactTexts(signer), ...extensions].flatMap(([field, text]) => literalWildcard(field, text))
+}
+
+/** Warnings about the model names that a rule requires. */
+export function nameDangers({ require: { names = [] } }: Rule): Danger[] {
+  return names.flatMap(({ exact }) => literalWildcard('name', exact))
+}
+
+/** Warns of a wildcard in a text that is compared exactly. It stands for itself, which its author hardly meant. */
+export function literalWildcard(field: string, text: TextPattern | undefined): Danger[] {
+  if (typeof text !== 'string' || !text.includes('*')) return []
+  // Certificates do have such names.
+  if (/^(DNS:)?\*\.[^*]+$/.test(text)) return []
+  const kind = /\.\*|^\^|\$$/.test(text) ? 'regexp' : 'pattern'
+  const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains a *. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`
+  return [{ severity: 'warning', code: 'WILDCARD_EXACT', message }]
+}
+
+function exactTexts(signer: NamedSigner): [string, string][] {
+  const texts =
+    signer.method === 'sigstore'
+      ? { issuer: signer.issuer, identity: signer.identity }
+      : { subject: signer.subject, san: signer.san, issuer: signer.issuer }
+  return Object.entries(texts).flatMap(([field, text]): [string, string][] =>
+    text?.exact === undefined ? [] : [[field, text.exact]],
+  )
+}
+
+/** Warns of texts in a form that no signature has. */
+function formDangers(signer: NamedSigner): Danger[] {
+  const faultOf = signer.method === 'sigstore' ? sigstoreFault : distinguishedNameFault
+  return exactTexts(signer).flatMap(([field, text]) => {
+    const mend = faultOf(field, text)
+    if (mend === undefined) return []
+    const message = `The ${field} ${shown(text)} can match nothing. ${mend}`
+    return [{ severity: 'warning', code: 'SIGNER_MISSPELT', message } as const]
+  })
+}
+
+function sigstoreFault(field: string, text: string): string | undefined {
+  const [, untyped] = /^(?:email|URI|DNS):(.+)$/s.exec(text) ?? []
+  if (field === 'identity' && untyped !== undefined)
+    return `Sigstore identities have no type before them: write ${shown(untyped)}.`
+  if (field === 'issuer' && /^[\w-]+(\.[\w-]+)+(\/|$)/.test(text))
+    return `Issuers are URLs: write ${shown(`https://${text}`)}.`
+  return undefined
+}
+
+/** RFC 4514 puts a comma without a space between attributes, and no space around the equals sign. */
+function distinguishedNameFault(field: string, text: string): string | undefined {
+  if (field === 'san') return undefined
+  const isSlashed = /^\/\w+=/.test(text)
+  if (!isSlashed && !/^\w+ = |(?<!\\), *\w+ ?= ?/.test(text)) return undefined
+  const parts = (isSlashed ? text.slice(1).split(/\/(?=\w+=)/) : text.split(/(?<!\\), */)).map((part) =>
+    part.replace(/^(\w+) = /, '$1='),
+  )
+  const written = parts.join(',')
+  return written === text
+    ? undefined
+    : `Write the name as in RFC 4514, without spaces around "," and "=": ${shown(written)}, or with the attributes in reverse order.`
+}

@@ -1,0 +1,103 @@
+import { describe, expect, it, vi } from 'vitest'
+import type { ModelSealError } from '../../errors.ts'
+import { chooseRule } from './choose-rule.ts'
+import { compileMatch, ModelFacts, type ModelFormat } from './match.ts'
+import type { Policy } from '../policy.ts'
+import { Revocations } from '../revocations/revocations.ts'
+import type { Rule } from '../rule.ts'
+
+const EITHER = ['tfjs-graph', 'tfjs-layers'] as const
+
+function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelFormat[]): Rule {
+  const match = compileMatch({ path: '**', ...(format === undefined ? {} : { format }) }, '/')
+  return {
+    name,
+    mode,
+    match,
+    file: '/p.yaml',
+    signers: [],
+    threshold: 1,
+    require: { transparencyLog: false, timestamp: false, files: 'all' },
+  }
+}
+
+async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: readonly ModelFormat[] = EITHER) {
+  const policy: Policy = {
+    path: '/p.yaml',
+    rules,
+    roots: new Map(),
+    timestampAuthorities: [],
+    revocations: new Revocations(),
+    ages: [],
+    files: new Map(),
+  }
+  const claimed = vi.fn(() => Promise.resolve(claim))
+  const facts = new ModelFacts({ path: '/m', format: { oneOf, claimed } }, () => Promise.resolve([]))
+  const outcome = await chooseRule(policy, facts).then(
+    ({ rule, mode, formats }) => `${rule.name} ${mode} ${formats.join('+')}`,
+    (error: unknown) => (error as ModelSealError).code,
+  )
+  return { outcome, asked: claimed.mock.calls.length > 0 }
+}
+
+const [graph, layers, rest] = [
+  (mode: Rule['mode']) => rule('graph', mode, 'tfjs-graph'),
+  (mode: Rule['mode']) => rule('layers', mode, 'tfjs-layers'),
+  (mode: Rule['mode']) => rule('rest', mode),
+]
+
+describe('a rule that depends on what the model claims', () => {
+  it.each<[string, Rule[], ModelFormat | undefined, string]>([
+    ['is enforced', [graph('enforce'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
+    ['is enforced in place of its audit', [graph('audit'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
+    [
+      'is enforced where it is reached by missing another',
+      [graph('enforce'), rest('audit')],
+      'tfjs-layers',
+      'rest enforce tfjs-layers',
+    ],
+    ['is never a skip', [graph('skip'), rest('enforce')], 'tfjs-graph', 'FORMAT_UNPROVEN'],
+    [
+      'is never a skip that is reached by missing another',
+      [graph('enforce'), rest('skip')],
+      'tfjs-layers',
+      'FORMAT_UNPROVEN',
+    ],
+    ['is none without a claim', [graph('enforce'), rest('enforce')], undefined, 'FORMAT_UNPROVEN'],
+    [
+      'is none for a claim that the program does not load',
+      [graph('enforce'), rest('enforce')],
+      'onnx',
+      'POLICY_NO_MATCH',
+    ],
+    ['is none where the claim matches none', [graph('enforce')], 'tfjs-layers', 'POLICY_NO_MATCH'],
+    ['is none without a claim where one format matches none', [graph('enforce')], undefined, 'POLICY_NO_MATCH'],
+  ])('%s', async (_, rules, claim, expected) => {
+    expect(await chosen(rules, claim)).toEqual({ outcome: expected, asked: true })
+  })
+})
+
+describe('the model is not asked', () => {
+  it.each<[string, Rule[], string]>([
+    ['where no rule goes by format', [rest('audit')], 'rest audit tfjs-graph+tfjs-layers'],
+    [
+      'where one rule covers all formats',
+      [rule('both', 'skip', [...EITHER]), rest('enforce')],
+      'both skip tfjs-graph+tfjs-layers',
+    ],
+    [
+      'where rules are about formats that are not loaded',
+      [rule('o', 'skip', 'onnx'), rest('audit')],
+      'rest audit tfjs-graph+tfjs-layers',
+    ],
+    ['where no rule matches', [rule('o', 'skip', 'onnx')], 'POLICY_NO_MATCH'],
+  ])('%s', async (_, rules, expected) => {
+    expect(await chosen(rules, 'tfjs-graph')).toEqual({ outcome: expected, asked: false })
+  })
+  it('where the program loads one format', async () => {
+    expect(await chosen([graph('enforce'), layers('skip')], 'tfjs-graph', ['tfjs-layers'])).toEqual({
+      outcome: 'layers skip tfjs-layers',
+      asked: false,
+    })
+  })
+})

@@ -1,0 +1,71 @@
+import { ModelSealError, shown } from '../../errors.ts'
+import type { ModelFacts, ModelFormat } from './match.ts'
+import { firstMatch, noMatch, type Policy } from '../policy.ts'
+import type { Rule } from '../rule.ts'
+
+/** The rule that decides over a model. */
+export interface ChosenRule {
+  rule: Rule
+  /** How it is applied: as the rule says, but always enforced where the model's own claim picked it. */
+  mode: Rule['mode']
+  /** The formats of which the rule is the right one. Nothing else may be loaded by it; empty: the program said none. */
+  formats: readonly ModelFormat[]
+}
+
+/**
+ * Chooses the first rule that matches the model. Where the program does not say which of several formats it will load, and
+ * that makes a difference, the format that the model claims picks the rule. Such a rule is enforced whatever its mode: nothing
+ * that a model says of itself has it loaded unverified. The caller has to refuse what then turns out to be of another format.
+ *
+ * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`
+ */
+export async function chooseRule(policy: Policy, facts: ModelFacts): Promise<ChosenRule> {
+  const { formats } = facts
+  const rules = await rulesByFormat(policy, facts)
+  const [first] = rules.values()
+  if ([...rules.values()].every((rule) => rule === first)) {
+    if (first) return { rule: first, mode: first.mode, formats }
+    throw noMatch(policy, facts)
+  }
+  const claimed = await facts.claimedFormat()
+  const rule = claimed === undefined ? undefined : rules.get(claimed)
+  if (!rule) {
+    if (claimed === undefined && ![...rules.values()].includes(undefined)) throw unproven(facts, rules)
+    throw noMatch(policy, facts, SAY_THE_FORMAT)
+  }
+  if (rule.mode === 'skip') throw unproven(facts, rules)
+  return { rule, mode: 'enforce', formats: formats.filter((format) => rules.get(format) === rule) }
+}
+
+const SAY_THE_FORMAT = 'Rules differ by format. Use the option "format" to say which one you load.'
+
+/** For each format that may be loaded, the rule that decides over it. */
+async function rulesByFormat(
+  policy: Policy,
+  facts: ModelFacts,
+): Promise<Map<ModelFormat | undefined, Rule | undefined>> {
+  const differ = policy.rules.some(({ match }) => match.formats !== undefined)
+  const formats = differ && facts.formats.length > 1 ? facts.formats : [facts.formats[0]]
+  const rules = new Map<ModelFormat | undefined, Rule | undefined>()
+  for (const format of formats) rules.set(format, await firstMatch(policy, facts, format))
+  return rules
+}
+
+function unproven(
+  { place }: ModelFacts,
+  rules: ReadonlyMap<ModelFormat | undefined, Rule | undefined>,
+): ModelSealError {
+  const found = [...rules].map(
+    ([format, rule]) => `${rule ? shown(rule.name) : 'no rule'} for ${format ?? 'no format'}`,
+  )
+  return new ModelSealError(
+    'FORMAT_UNPROVEN',
+    `Cannot choose a rule for the model ${shown(place)}: rules differ by format, and only the unverified model says which format it has.`,
+    {
+      file: place,
+      expected: 'a format that the program names, or one rule for all formats that it can load',
+      found: found.join(', '),
+      hint: SAY_THE_FORMAT,
+    },
+  )
+}

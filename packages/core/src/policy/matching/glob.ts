@@ -1,0 +1,260 @@
+import { isSyntaxError } from '../../any-realm.ts'
+import { shown } from '../../errors.ts'
+
+/** A compiled glob. */
+export interface Glob {
+  /** True where the glob covers all of the text, from its first character to its last. */
+  matches: (text: string) => boolean
+  /** For each alternative its components; undefined for one with wildcards. */
+  spelled: readonly (readonly (string | undefined)[])[]
+  /** For each alternative, of how many components a text is at most that it covers. */
+  depths: readonly number[]
+}
+
+/** Longer than any path that Linux opens. */
+const MAX_GLOB_LENGTH = 4096
+/** `{a,b}` alternatives multiply; nobody writes more than this by hand. */
+const MAX_ALTERNATIVES = 256
+
+/**
+ * Compiles a glob, anchored at both ends: `*` and `?` stay within one component, `**` is any
+ * number of whole components, `{a,b}` is either, a backslash takes the next character literally.
+ * Matching takes time proportional to glob times text, whatever they are: no regular expression
+ * is made, so none can run away. No wildcard covers a component `.` or `..`.
+ *
+ * @throws `SyntaxError` with a sentence for what {@link globFault} finds
+ */
+export function compileGlob(glob: string): Glob {
+  const alternatives = parse(glob)
+  return {
+    matches: (text) => alternatives.some((alternative) => covers(alternative, text)),
+    spelled: alternatives.map(({ components }) =>
+      components.map((component) => (typeof component === 'string' ? component : undefined)),
+    ),
+    depths: alternatives.map(({ components }) => (components.includes(GLOBSTAR) ? Infinity : components.length)),
+  }
+}
+
+/**
+ * Compiles a glob that errs on the side of matching: wildcards cross `/`, and cover `.` and `..`. For what is to be refused.
+ *
+ * @throws `SyntaxError` as {@link compileGlob}
+ */
+export function compileLooseGlob(glob: string): (text: string) => boolean {
+  const alternatives = expand(characters(glob)).map(tokens)
+  return (text) => {
+    const found = Array.from(text)
+    return alternatives.some((pattern) =>
+      wildcardMatch(
+        pattern,
+        found,
+        (item) => item === STAR,
+        (item, char) => item === ONE || item === char,
+        () => true,
+      ),
+    )
+  }
+}
+
+/** What is wrong with a glob, in words; undefined for a good one. */
+export function globFault(glob: string): string | undefined {
+  try {
+    parse(glob)
+    return undefined
+  } catch (error) {
+    if (isSyntaxError(error)) return error.message
+    throw error
+  }
+}
+
+/**
+ * What is wrong with a glob over paths: no path has an empty component, a `.`, or a `..` behind
+ * another component, so a rule with one would say nothing, and a later one decide.
+ */
+export function pathGlobFault(glob: string): string | undefined {
+  const fault = globFault(glob)
+  if (fault !== undefined) return fault
+  for (const spelled of compileGlob(glob.replace(/^\.\//, '')).spelled) {
+    const components = glob.startsWith('/') ? spelled.slice(1) : spelled
+    if (components.at(-1) === '')
+      return `it ends with a slash, and no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for what is in a directory`
+    const upward = glob.startsWith('/') ? 0 : components.findIndex((component) => component !== '..')
+    const odd = components.find(
+      (component, index) =>
+        component === '' || component === '.' || (component === '..' && upward >= 0 && index >= upward),
+    )
+    if (odd === '') return 'it has an empty component, and no path has'
+    if (odd !== undefined) return `it has a component ${shown(odd)}, and no path has`
+  }
+  return undefined
+}
+
+/** What is wrong with a glob over names of files in a model, which are relative to it. */
+export function nameGlobFault(glob: string): string | undefined {
+  const fault = pathGlobFault(glob)
+  if (fault !== undefined) return fault
+  if (compileGlob(glob).spelled.some(([first]) => first === '' || first === '..'))
+    return 'it leads out of the model; write a path relative to the model, such as "claims.jsonl"'
+  if (glob.startsWith('./')) return 'it begins with "./", but no name does'
+  return undefined
+}
+
+/** What is wrong with a glob over URLs: scheme and host are compared in lower case, and have a path behind them. */
+export function urlGlobFault(glob: string): string | undefined {
+  const fault = globFault(glob)
+  if (fault !== undefined) return fault
+  const [origin = ''] = /^[^/]*:\/\/[^/]*/.exec(glob) ?? []
+  if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
+  if (origin === glob && !origin.endsWith('**'))
+    return `every URL has a path; write ${shown(`${glob}/**`)} for all of a host`
+  return undefined
+}
+
+const STAR = Symbol('*')
+const ONE = Symbol('?')
+const GLOBSTAR = Symbol('**')
+
+/** A component is spelled out, or has wildcards among its characters, or is `**`. */
+type Component = string | readonly (string | typeof STAR | typeof ONE)[] | typeof GLOBSTAR
+
+interface Alternative {
+  /** What every match begins with: tells most texts apart at once. */
+  prefix: string
+  components: readonly Component[]
+}
+
+function parse(glob: string): Alternative[] {
+  if (glob === '') throw new SyntaxError('it is empty')
+  if (glob.length > MAX_GLOB_LENGTH) throw new SyntaxError(`it is longer than ${MAX_GLOB_LENGTH} characters`)
+  return expand(characters(glob)).map((alternative) => {
+    const components = split(alternative).map(component)
+    const wild = components.findIndex((part) => typeof part !== 'string')
+    return { prefix: components.slice(0, wild < 0 ? components.length : wild).join('/'), components }
+  })
+}
+
+/** A character, and whether a backslash took its meaning away. */
+interface Character {
+  char: string
+  literal: boolean
+}
+
+function characters(glob: string): Character[] {
+  const found: Character[] = []
+  let escaped = false
+  for (const char of glob) {
+    if (char === '\\' && !escaped) {
+      escaped = true
+      continue
+    }
+    if (!escaped && '[]()!'.includes(char) && (char !== '!' || found.length === 0))
+      throw new SyntaxError(`"${char}" means different things to different tools; write "\\${char}" for the character`)
+    found.push({ char, literal: escaped })
+    escaped = false
+  }
+  if (escaped) throw new SyntaxError('it ends with a backslash')
+  return found
+}
+
+/** Writes `{a,b}` out, the leftmost first. */
+function expand(glob: readonly Character[]): Character[][] {
+  const special = (char: string) => (item: Character) => item.char === char && !item.literal
+  const open = glob.findIndex(special('{'))
+  if (open < 0) {
+    if (glob.some(special('}'))) throw new SyntaxError('it has a "}" without a "{"')
+    return [[...glob]]
+  }
+  const options: Character[][] = [[]]
+  let depth = 1
+  let end = open + 1
+  for (; end < glob.length; end++) {
+    const item = glob[end] as Character
+    if (special('{')(item)) depth++
+    else if (special('}')(item) && --depth === 0) break
+    if (depth === 1 && special(',')(item)) options.push([])
+    else options.at(-1)?.push(item)
+  }
+  if (depth > 0) throw new SyntaxError('it has a "{" without a "}"')
+  if (options.length < 2) throw new SyntaxError('braces hold alternatives, as in "{a,b}"')
+  const expanded: Character[][] = []
+  for (const option of options) {
+    expanded.push(...expand([...glob.slice(0, open), ...option, ...glob.slice(end + 1)]))
+    if (expanded.length > MAX_ALTERNATIVES) throw new SyntaxError(`it has more than ${MAX_ALTERNATIVES} alternatives`)
+  }
+  return expanded
+}
+
+function split(glob: readonly Character[]): Character[][] {
+  const components: Character[][] = [[]]
+  for (const item of glob) {
+    if (item.char === '/') components.push([])
+    else components.at(-1)?.push(item)
+  }
+  return components
+}
+
+function component(items: readonly Character[]): Component {
+  const found = tokens(items)
+  if (found.length === 2 && found.every((token) => token === STAR)) return GLOBSTAR
+  if (found.some((token, i) => token === STAR && found[i - 1] === STAR))
+    throw new SyntaxError('"**" stands for whole components, so it stands alone between slashes')
+  return found.every((token) => typeof token === 'string') ? found.join('') : found
+}
+
+function tokens(items: readonly Character[]): (string | typeof STAR | typeof ONE)[] {
+  return items.map(({ char, literal }) => (literal ? char : char === '*' ? STAR : char === '?' ? ONE : char))
+}
+
+function covers({ prefix, components }: Alternative, text: string): boolean {
+  if (!text.startsWith(prefix)) return false
+  const parts = text === '' ? [] : text.split('/')
+  return wildcardMatch(components, parts, (item) => item === GLOBSTAR, coversComponent, isOrdinary)
+}
+
+function coversComponent(pattern: Component, text: string): boolean {
+  if (typeof pattern === 'string') return pattern === text
+  // "*" alone is a component that is there.
+  if (pattern === GLOBSTAR || text === '' || !isOrdinary(text)) return false
+  return wildcardMatch(
+    pattern,
+    Array.from(text),
+    (item) => item === STAR,
+    (item, char) => item === ONE || item === char,
+    () => true,
+  )
+}
+
+function isOrdinary(part: string): boolean {
+  return part !== '.' && part !== '..'
+}
+
+/**
+ * Matches a list against a pattern with "any number" items. Only the last such item met is ever
+ * extended: an earlier one could not match more than this finds.
+ */
+function wildcardMatch<P, T>(
+  pattern: readonly P[],
+  list: readonly T[],
+  isMany: (item: P) => boolean,
+  matchesOne: (item: P, value: T) => boolean,
+  mayCover: (value: T) => boolean,
+): boolean {
+  let p = 0
+  let many = -1
+  let resume = 0
+  let i = 0
+  while (i < list.length) {
+    const item = pattern[p]
+    if (p < pattern.length && isMany(item as P)) {
+      many = p++
+      resume = i
+    } else if (p < pattern.length && matchesOne(item as P, list[i] as T)) {
+      p++
+      i++
+    } else if (many >= 0 && mayCover(list[resume] as T)) {
+      p = many + 1
+      i = ++resume
+    } else return false
+  }
+  return pattern.slice(p).every(isMany)
+}

@@ -1,0 +1,42 @@
+import { ModelSealError, shown } from '../../errors.ts'
+
+/**
+ * The one form of the URL that a model was fetched from, so that globs see what is fetched and not
+ * how it was written: as the WHATWG URL Standard parses it, unreserved characters unescaped
+ * (RFC 3986 6.2.2.2), without query and fragment.
+ *
+ * @param what the URL is of, for messages
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no URL, and for what others may read
+ * otherwise: credentials, backslashes, control characters, white space, escaped dots and slashes
+ */
+export function modelUrl(given: unknown, what = 'option "url"'): string {
+  const fault = urlFault(given)
+  if (fault === undefined) {
+    const href = new URL(given as string).href.replace(/[?#].*$/s, '')
+    return href.replace(/%[0-9a-f]{2}/gi, (escape) => {
+      const char = String.fromCharCode(parseInt(escape.slice(1), 16))
+      return /[\w.~-]/.test(char) ? char : escape.toUpperCase()
+    })
+  }
+  throw new ModelSealError('INVALID_ARGUMENT', `The ${what} is not a URL that can be judged.`, {
+    expected: 'an absolute URL without credentials',
+    found: typeof given === 'string' ? `${fault} in ${shown(withoutCredentials(given))}` : typeof given,
+    hint: 'Give the URL as it is fetched, written plainly.',
+  })
+}
+
+function urlFault(given: unknown): string | undefined {
+  if (typeof given !== 'string') return 'no text'
+  // new URL() drops some of these and turns backslashes into slashes; other programs do not.
+  if (/[\p{Cc}\p{Z}\\]/u.test(given)) return 'a backslash, control character or white space'
+  if (/%(?:2e|2f|5c)/i.test(given.split(/[?#]/, 1)[0] ?? '')) return 'an escaped dot, slash or backslash'
+  if (!/^(?:file:\/\/|[a-z][a-z0-9+.-]*:\/\/[^/])/i.test(given) || !URL.canParse(given)) return 'no scheme and host'
+  const { username, password, hostname } = new URL(given)
+  if (username !== '' || password !== '') return 'credentials'
+  return hostname.endsWith('.') ? 'a host that ends with a dot' : undefined
+}
+
+/** Passwords never stand in messages. */
+function withoutCredentials(url: string): string {
+  return url.replace(/^.*@/s, '…@')
+}

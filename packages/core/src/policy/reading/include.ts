@@ -1,0 +1,89 @@
+import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { realPathIfAny } from '../../source/local/real-path.ts'
+import { fileState } from './file-state.ts'
+import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
+import { readPolicyFile } from './policy-file.ts'
+import type { PolicyText } from './policy-text.ts'
+import type { PolicyFile } from '../schema/schema.ts'
+import type { Reading } from './trust-roots.ts'
+
+/** One file of a policy. */
+export interface PolicySource {
+  text: PolicyText
+  file: PolicyFile
+  /** What its relative paths are relative to: absolute. */
+  directory: string
+}
+
+/** Deeper than any organisation; bounds the reading. */
+const MAX_DEPTH = 8
+/** Likewise. */
+const MAX_FILES = 64
+
+/**
+ * Reads a policy and the files that it includes, in the order in which their rules count:
+ * included files come before the file that includes them, so that a baseline cannot be overridden.
+ * A file that is included twice counts once, where it came first.
+ *
+ * @throws {@link ModelSealError} what reading the file itself throws; all else is a problem
+ */
+export async function readPolicySources(path: string, reading: Reading): Promise<PolicySource[]> {
+  const sources: PolicySource[] = []
+  const root = realPathIfAny(dirname(path))
+  await readInto(sources, path, { root, reading, open: [], done: new Set() })
+  return sources
+}
+
+interface Walk {
+  /** Real path of the directory that includes may not leave. */
+  root: string
+  reading: Reading
+  /** Real paths of the files being read, outermost first. */
+  open: readonly string[]
+  done: Set<string>
+}
+
+async function readInto(sources: PolicySource[], path: string, walk: Walk): Promise<void> {
+  const { reading, open, done } = walk
+  reading.files.set(path, await fileState(path))
+  const bytes = await readPolicyFile(path, {
+    what: 'trust policy',
+    maxBytes: MAX_POLICY_BYTES,
+    notFound: 'POLICY_NOT_FOUND',
+    hint: 'Check the path in the option "policy" (on the command line, --policy), in MODELSEAL_POLICY or in an include; "modelseal policy init" writes a first one.',
+  })
+  const real = realPathIfAny(path)
+  done.add(real)
+  const parsed = parsePolicy(bytes, path)
+  if (!('file' in parsed)) {
+    reading.problems.push(...parsed.problems)
+    return
+  }
+  const source = { text: parsed.text, file: parsed.file, directory: dirname(path) }
+  for (const [index, name] of (parsed.file.include ?? []).entries()) {
+    const fault = (sentence: string) => reading.problems.push(source.text.fault(['include', index], sentence))
+    const target = resolve(source.directory, name)
+    const realTarget = realPathIfAny(target)
+    if (!isInside(walk.root, realTarget)) {
+      fault(`${shown(name)} lies outside of ${shown(walk.root)}, the directory of the policy.`)
+    } else if (realTarget === real || open.includes(realTarget)) {
+      fault(`${shown(name)} includes this file again, directly or by others.`)
+    } else if (open.length >= MAX_DEPTH || (!done.has(realTarget) && done.size >= MAX_FILES)) {
+      fault(`Includes go at most ${MAX_DEPTH} files deep, and are at most ${MAX_FILES} in all.`)
+    } else if (!done.has(realTarget)) {
+      try {
+        await readInto(sources, target, { ...walk, open: [...open, real] })
+      } catch (error) {
+        if (!(error instanceof ModelSealError)) throw error
+        reading.problems.push(source.text.faultFrom(['include', index], error))
+      }
+    }
+  }
+  sources.push(source)
+}
+
+function isInside(directory: string, path: string): boolean {
+  const name = relative(directory, path)
+  return name !== '' && name !== '..' && !name.startsWith(`..${sep}`) && !isAbsolute(name)
+}

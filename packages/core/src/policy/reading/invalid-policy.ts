@@ -1,0 +1,46 @@
+import { ModelSealError, shown, type ErrorDetails } from '../../errors.ts'
+
+/** A file whose text is parsed. */
+export interface TextFile {
+  /** Absolute path. */
+  path: string
+  /** What it is, for messages. */
+  what: 'policy' | 'file of expectations'
+}
+
+/** A place in a text, both from 1. */
+export interface Position {
+  line: number
+  column: number
+}
+
+/** `POLICY_INVALID`, with what is known of the place. */
+export function invalidPolicy(
+  file: TextFile,
+  sentence: string,
+  position?: Position,
+  details: ErrorDetails = {},
+): ModelSealError {
+  return new ModelSealError('POLICY_INVALID', `${opening(file, position)} ${sentence}`, {
+    file: file.path,
+    ...position,
+    hint: file.what === 'policy' ? HINT : undefined,
+    ...details,
+  })
+}
+
+const HINT = 'A policy that is not understood accepts nothing.'
+
+/** What is wrong with a policy, for a reader who is told the place beside it, and the hint below. */
+export function withoutPlace({ message, file = '', line, column }: ModelSealError): string {
+  const position = line === undefined || column === undefined ? undefined : { line, column }
+  const start = opening({ path: file, what: 'policy' }, position)
+  const sentence = message.startsWith(start) ? message.slice(start.length).trimStart() : message
+  return sentence.endsWith(` ${HINT}`) ? sentence.slice(0, -HINT.length - 1) : sentence
+}
+
+/** How a message begins: with the file, and the place in it. */
+export function opening({ path, what }: TextFile, position: Position | undefined): string {
+  const where = position ? `, line ${position.line}, column ${position.column}` : ''
+  return `The ${what} ${shown(path)} is not valid${where}:`
+}

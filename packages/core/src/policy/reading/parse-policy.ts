@@ -1,0 +1,124 @@
+import { isUtf8 } from 'node:buffer'
+import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type Node } from 'yaml'
+import type { z } from 'zod'
+import { messageOf } from '../../any-realm.ts'
+import { shown, type ModelSealError } from '../../errors.ts'
+import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import { invalidPolicy, type TextFile } from './invalid-policy.ts'
+import { PolicyText } from './policy-text.ts'
+import { readYaml, type TextFault } from './read-yaml.ts'
+import { policySchema, type PolicyFile } from '../schema/schema.ts'
+import { expectation, schemaProblems } from '../schema/problems.ts'
+
+/** Room for some 30,000 rules or 100,000 revocations. */
+export const MAX_POLICY_BYTES = 8 * 1024 * 1024
+
+/** What a text says, or what is wrong with it. */
+export type Parsed<T> =
+  { text: PolicyText; file: T; problems: readonly [] } | { problems: readonly [ModelSealError, ...ModelSealError[]] }
+
+/**
+ * Parses one policy file: YAML 1.2, or JSON where the name ends in `.json`. Every problem is a
+ * `POLICY_INVALID` with file, line, column and what was expected; at most 100 are told.
+ */
+export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
+  return parseChecked(bytes, { path, what: 'policy' }, policySchema)
+}
+
+/** As {@link parsePolicy}, for what stands beside a policy. */
+export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextFile, schema: S): Parsed<z.output<S>> {
+  if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
+  const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  const lines = new LineCounter()
+  const read = readYaml(source, lines)
+  if ('faults' in read) return { problems: placed(read.faults, file, lines) }
+  const { document } = read
+
+  const text = new PolicyText(file, document, lines)
+  const [first, ...more] = syntaxProblems(document, source, file, lines)
+  if (first) return { problems: [first, ...more] }
+  const parsed = schema.safeParse(parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 })), {
+    reportInput: true,
+    error: expectation,
+  })
+  if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
+  const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
+  return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
+}
+
+function placed(
+  [first, ...more]: readonly [TextFault, ...TextFault[]],
+  file: TextFile,
+  lines: LineCounter,
+): [ModelSealError, ...ModelSealError[]] {
+  const problem = ({ sentence, offset }: TextFault) => {
+    const { line, col } = lines.linePos(offset)
+    return invalidPolicy(file, sentence, { line, column: col })
+  }
+  return [problem(first), ...more.map(problem)]
+}
+
+function syntaxProblems(document: Document, source: string, file: TextFile, lines: LineCounter): ModelSealError[] {
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset)
+    return { line, column: col }
+  }
+  const fault = file.path.endsWith('.json') ? jsonFault(source, document) : undefined
+  if (fault !== undefined) {
+    const place = fault.offset === undefined ? undefined : at(fault.offset)
+    return [invalidPolicy(file, 'It is named .json, and what stands here is not JSON.', place)]
+  }
+
+  const problems: ModelSealError[] = []
+  // Either stands at the beginning of a value; walking a large document takes longer than looking.
+  if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
+  const anchors = new Set(Array.from(source.matchAll(/&([^\s,[\]{}]+)/g), ([, name]) => name))
+  visit(document, {
+    // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
+    Alias: (_, { source: name, range }) => {
+      const alias = shown(`*${name}`)
+      const hint = anchors.has(name) ? 'Write the value out where it is used.' : `Put it in quotes: ${alias}.`
+      const sentence = anchors.has(name)
+        ? `It uses the YAML alias ${alias}; aliases are not supported.`
+        : `A value that begins with * has to be in quotes; YAML reads ${alias} as an alias.`
+      problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined, { hint }))
+      return visit.BREAK
+    },
+    // What a tag makes of a value is not what stands there.
+    Node: (_, { tag, range }) => {
+      if (tag === undefined) return undefined
+      const sentence = `It uses the YAML tag ${shown(tag)}; tags are not supported.`
+      problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined))
+      return visit.BREAK
+    },
+  })
+  return problems
+}
+
+/** Undefined for JSON; else the offset of what is not, where that can be told. */
+function jsonFault(source: string, document: Document): { offset: number | undefined } | undefined {
+  try {
+    JSON.parse(source)
+    return undefined
+  } catch (error) {
+    const [, position] = /at position (\d+)/.exec(messageOf(error)) ?? []
+    return { offset: position === undefined ? firstYamlOnly(document) : Number(position) }
+  }
+}
+
+/** Where a value begins that only YAML can write like this. */
+function firstYamlOnly(document: Document): number | undefined {
+  let offset: number | undefined
+  visit(document, (_, node) => {
+    if (!isNode(node) || isJsonStyle(node)) return undefined
+    offset = node.range?.[0]
+    return visit.BREAK
+  })
+  return offset
+}
+
+function isJsonStyle(node: Node): boolean {
+  if (isCollection(node)) return node.flow === true
+  if (!isScalar(node)) return false
+  return node.type === 'QUOTE_DOUBLE' || (node.type === 'PLAIN' && typeof node.value !== 'string')
+}

@@ -1,0 +1,74 @@
+import type { KeyObject } from 'node:crypto'
+import { alternativeNames, writtenName } from '../../x509/alternative-names.ts'
+import { holderKey, parseCertificate, serialNumberOf } from '../../x509/certificate.ts'
+import { attributeOf, distinguishedName } from '../../x509/distinguished-name.ts'
+import { keyFingerprints, publicKeyOf } from '../../x509/public-key.ts'
+import { ModelSealError } from '../../errors.ts'
+import { fingerprintsOf } from './certificate-twins.ts'
+
+/** What a certificate is looked up by. */
+export interface CertificateFacts {
+  /** SHA-256 of the DER, lowercase hex; then of the same certificate with other signatures that hold as well. */
+  fingerprints: readonly [string, ...string[]]
+  /** Lowercase hex. */
+  serialNumber: string
+  /** RFC 4514. */
+  issuer: string
+  /** Subject (RFC 4514), names that stand in it, and alternative names with their types: for revocations. */
+  names: readonly string[]
+  /** Alternative names that cannot be read. */
+  unreadable: readonly string[]
+  /** Of its key, as for a bundle that is signed with a key; undefined for a key that no model is signed with. */
+  keyFingerprint: string | undefined
+  /** All that its key may be revoked by, whatever the kind of the key; none for a key that cannot be read. */
+  keyFingerprints: readonly string[]
+}
+
+/** Attributes of a subject that name a person or service by themselves, and the kind that they have as an alternative name. */
+const NAMES_IN_SUBJECT: ReadonlyMap<string, string> = new Map([
+  ['2.5.4.3', ''],
+  ['0.9.2342.19200300.100.1.1', ''],
+  ['1.2.840.113549.1.9.1', 'email:'],
+])
+
+/** RFC 8398: an e-mail address that is not ASCII. */
+const SMTP_UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
+
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
+export async function certificateFacts(der: Uint8Array, path?: string): Promise<CertificateFacts> {
+  const certificate = await parseCertificate(der, path)
+  const { x509, fields } = certificate
+  const alternative = await alternativeNames(certificate)
+  const readable = alternative.filter(({ kind }) => kind !== 'unreadable')
+  const inSubject = fields.subject.typesAndValues.flatMap((attribute) => {
+    const { type, text } = attributeOf(attribute)
+    const kind = NAMES_IN_SUBJECT.get(type)
+    return kind === undefined || text === undefined ? [] : [kind + text]
+  })
+  const subject = distinguishedName(fields.subject, x509.subject)
+  const key = holderKey(x509)
+  return {
+    fingerprints: await fingerprintsOf(certificate),
+    serialNumber: serialNumberOf(fields),
+    issuer: distinguishedName(fields.issuer, x509.issuer),
+    names: [
+      ...(subject === '' ? [] : [subject]),
+      ...readable.map(writtenName),
+      ...readable.flatMap(({ type, value }) => (type === SMTP_UTF8_MAILBOX ? [`email:${value}`] : [])),
+      ...inSubject,
+    ],
+    unreadable: alternative.filter(({ kind }) => kind === 'unreadable').map(writtenName),
+    keyFingerprint: signingKey(key),
+    keyFingerprints: key ? keyFingerprints(key) : [],
+  }
+}
+
+function signingKey(key: KeyObject | undefined): string | undefined {
+  try {
+    return key && publicKeyOf(key).fingerprint
+  } catch (error) {
+    // An authority may well have an RSA key.
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  }
+}

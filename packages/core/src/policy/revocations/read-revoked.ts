@@ -1,0 +1,51 @@
+import { resolve } from 'node:path'
+import { CERTIFICATE_FILE, parseCertificate, parseCertificates } from '../../x509/certificate.ts'
+import { keyFingerprints, parsePublicKey, PUBLIC_KEY_FILE } from '../../x509/public-key.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { fingerprintsOf } from './certificate-twins.ts'
+import { fileState } from '../reading/file-state.ts'
+import type { PolicySource } from '../reading/include.ts'
+import { readPolicyFile } from '../reading/policy-file.ts'
+import type { Reading } from '../reading/trust-roots.ts'
+
+/** Fingerprints of what a revocation names by its file: lowercase hex, by the entry of the policy. */
+export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>
+
+/** Reads the keys and certificates that `revoked` names by file; what is wrong with one is a problem at its place. */
+export async function readRevokedFiles(source: PolicySource, reading: Reading): Promise<RevokedFiles> {
+  const found = new Map<unknown, readonly string[]>()
+  for (const list of ['keys', 'certificates'] as const) {
+    const read = list === 'keys' ? keyIn : certificateIn
+    for (const [index, entry] of (source.file.revoked?.[list] ?? []).entries()) {
+      if (typeof entry === 'string' || entry.file === undefined) continue
+      const path = resolve(source.directory, entry.file)
+      reading.files.set(path, await fileState(path))
+      try {
+        found.set(entry, await read(path))
+      } catch (error) {
+        if (!(error instanceof ModelSealError)) throw error
+        reading.problems.push(source.text.faultFrom(['revoked', list, index, 'file'], error))
+      }
+    }
+  }
+  return found
+}
+
+/** @throws {@link ModelSealError} `KEY_INVALID`, and as {@link readPolicyFile} */
+async function keyIn(path: string): Promise<string[]> {
+  const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
+  return keyFingerprints(parsePublicKey(pem.toString('latin1'), path).key)
+}
+
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, and as {@link readPolicyFile} */
+async function certificateIn(path: string): Promise<string[]> {
+  const [der, ...more] = parseCertificates(await readPolicyFile(path, CERTIFICATE_FILE), path)
+  if (der && more.length === 0) return fingerprintsOf(await parseCertificate(der, path))
+  // Of a chain, the author hardly means the authorities as well.
+  throw new ModelSealError('CERTIFICATE_INVALID', `The file ${shown(path)} holds several certificates.`, {
+    file: path,
+    expected: 'the one that is revoked',
+    found: `${more.length + 1} certificates`,
+    hint: 'Put each certificate to revoke into a file of its own, and name each file.',
+  })
+}

@@ -1,0 +1,264 @@
+import type { KeyObject } from 'node:crypto'
+import { keyFingerprints } from '../../x509/public-key.ts'
+import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { plainHex, plainSerial } from './fingerprint.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import type { RevokedFiles } from './read-revoked.ts'
+import type { RevokedText } from './schema.ts'
+import type { CertificateFacts } from './certificate-facts.ts'
+import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
+import { looseForm, looseName } from './loose-name.ts'
+import { compileLoose, type LooseText } from './loose-text.ts'
+
+/** When and why something is revoked. */
+export interface Revocation {
+  /** Milliseconds since 1970. */
+  from: number
+  until: number
+  reason?: string | undefined
+}
+
+interface RevokedIdentity extends Revocation {
+  identity: LooseText
+  issuer?: LooseText | undefined
+}
+
+/** Who is looked up among the revoked identities. */
+export interface IdentityFacts {
+  /** Subject, and alternative names with their types. */
+  names: readonly string[]
+  /** Names that cannot be read: any of them may be a revoked one. */
+  unreadable?: readonly string[]
+  /** Of the certificate, and of a keyless identity; undefined where it is not known: then it counts as equal. */
+  issuers?: readonly string[] | undefined
+}
+
+/**
+ * All revocations of a policy and its included files, by what they revoke, so that one look-up
+ * costs the same however many there are.
+ */
+export class Revocations {
+  readonly #exact = new Map<string, Revocation[]>()
+  /** All fingerprints of each key that the policy names, by each of them. */
+  readonly #keys = new Map<string, readonly string[]>()
+  readonly #names = new Map<string, RevokedIdentity[]>()
+  readonly #patterns: RevokedIdentity[] = []
+  /** Algorithms of revoked file digests. */
+  readonly fileAlgorithms = new Set<string>()
+  #rootDigests = false
+  #signers = false
+  #identities = false
+
+  /** @param files fingerprints of the entries that name a file */
+  add(revoked: RevokedText, files: RevokedFiles = new Map()): void {
+    for (const entry of revoked.rootDigests ?? []) {
+      this.#rootDigests = true
+      this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
+    }
+    for (const entry of revoked.fileDigests ?? []) {
+      const digest = digestOf(entry)
+      const [algorithm, hex] = digest.includes(':') ? (digest.split(':') as [string, string]) : ['sha256', digest]
+      this.fileAlgorithms.add(algorithm)
+      this.#addExact(`${algorithm}:${hex}`, entry)
+    }
+    this.#signers ||= [revoked.keys, revoked.certificates, revoked.identities].some((entries) => entries?.length)
+    for (const entry of revoked.keys ?? [])
+      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`key:${fingerprint}`, entry)
+    for (const entry of revoked.certificates ?? []) {
+      if (typeof entry !== 'string' && entry.serial !== undefined)
+        this.#addExact(serialKey(entry.serial, entry.issuer ?? ''), entry)
+      for (const fingerprint of fingerprintsOfEntry(entry, files)) this.#addExact(`certificate:${fingerprint}`, entry)
+    }
+    for (const entry of revoked.identities ?? []) {
+      const identity = compileLoose(entry.identity)
+      const item = {
+        ...windowOf(entry),
+        identity,
+        issuer: entry.issuer === undefined ? undefined : compileLoose(entry.issuer),
+      }
+      this.#identities = true
+      if (identity.keys.length === 0) this.#patterns.push(item)
+      for (const key of identity.keys) addTo(this.#names, key, item)
+    }
+  }
+
+  /** True where some root digest is revoked. */
+  get concernsModels(): boolean {
+    return this.#rootDigests
+  }
+
+  /** True where some key, certificate or identity is revoked. */
+  get concernsSigners(): boolean {
+    return this.#signers
+  }
+
+  /** True where this root digest is revoked whenever it was signed. */
+  revokesAlways(digest: string): boolean {
+    return (
+      this.#exact.get(`root:${digest}`)?.some(({ from, until }) => from === -Infinity && until === Infinity) ?? false
+    )
+  }
+
+  /** @param when the signature was made; a window counts as matching unless that is proven to be outside of it */
+  rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`root:${digest}`, when, 'MODEL_REVOKED', `The model with the root digest ${digest}`)
+  }
+
+  /** @param digest of the whole file */
+  file(name: string, algorithm: string, digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`${algorithm}:${digest}`, when, 'FILE_REVOKED', `The file ${shown(name)}`, name)
+  }
+
+  /**
+   * Remembers a key of the policy by all its fingerprints: a bundle names its key by one of them, and a revocation may
+   * name another.
+   *
+   * @param ofFile SHA-256 of its file, which is another one where the file is not as OpenSSL writes it, such as with other line ends
+   */
+  know(key: KeyObject, ofFile: string): void {
+    const own = keyFingerprints(key)
+    // Another trust root may name the same key by another file.
+    const known = own.flatMap((fingerprint) => this.#keys.get(fingerprint) ?? [])
+    const all = [...new Set([...own, ...known, ofFile])]
+    for (const fingerprint of all) this.#keys.set(fingerprint, all)
+  }
+
+  /** True for a fingerprint, in any form, of a key that the policy names in a trust root. */
+  knowsKey(fingerprint: string): boolean {
+    return this.#keys.has(fingerprint)
+  }
+
+  /** @param given one or several fingerprints of one key, lowercase hex */
+  key(given: string | readonly string[], when: SignatureBounds | undefined): ModelSealError | undefined {
+    for (const named of [given].flat()) {
+      for (const fingerprint of this.#keys.get(named) ?? [named]) {
+        const revoked = this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(named)}`)
+        if (revoked) return revoked
+      }
+    }
+    return undefined
+  }
+
+  /** Of a certificate that nobody has parsed. */
+  fingerprint(sha256: string, when: SignatureBounds | undefined): ModelSealError | undefined {
+    return this.#lookUp(`certificate:${sha256}`, when, 'CERTIFICATE_REVOKED', `The certificate ${sha256}`)
+  }
+
+  certificate(
+    { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
+    when: SignatureBounds | undefined,
+  ): ModelSealError | undefined {
+    const who = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
+    for (const key of [...fingerprints.map((one) => `certificate:${one}`), serialKey(serialNumber, issuer)]) {
+      const revoked = this.#lookUp(key, when, 'CERTIFICATE_REVOKED', who)
+      if (revoked) return revoked
+    }
+    return undefined
+  }
+
+  /** Compared loosely, see {@link compileLoose}: a name that may be the revoked one is. */
+  identity(
+    { names, unreadable = [], issuers }: IdentityFacts,
+    when: SignatureBounds | undefined,
+  ): ModelSealError | undefined {
+    if (!this.#identities) return undefined
+    const vouchers = issuers?.map(looseName)
+    for (const written of names) {
+      const name = looseName(written)
+      const candidates = [
+        ...(this.#names.get(name.key) ?? []),
+        ...this.#patterns.filter(({ identity }) => identity.matches(name)),
+      ].filter(({ issuer }) => issuer === undefined || vouchers === undefined || vouchers.some(issuer.matches))
+      const match = candidates.find((entry) => isWithin(entry, when))
+      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(written)}`, match, when)
+    }
+    return unreadable[0] === undefined ? undefined : unreadableName(unreadable[0])
+  }
+
+  #lookUp(
+    key: string,
+    when: SignatureBounds | undefined,
+    code: ErrorCode,
+    what: string,
+    file?: string,
+  ): ModelSealError | undefined {
+    const match = this.#exact.get(key)?.find((entry) => isWithin(entry, when))
+    return match && revokedError(code, what, match, when, file)
+  }
+
+  #addExact(key: string, entry: string | Window): void {
+    addTo(this.#exact, key, windowOf(typeof entry === 'string' ? ALWAYS : entry))
+  }
+}
+
+interface Window {
+  from?: string | undefined
+  until?: string | undefined
+  reason?: string | undefined
+}
+
+const ALWAYS: Window = withoutPrototype({})
+
+/** In the form in which they are compared; several where a file was read. */
+function fingerprintsOfEntry(
+  entry: string | { fingerprint?: string | undefined },
+  files: RevokedFiles,
+): readonly string[] {
+  const fingerprint = typeof entry === 'string' ? entry : entry.fingerprint
+  return fingerprint === undefined ? (files.get(entry) ?? []) : [plainHex(fingerprint)]
+}
+
+function windowOf({ from, until, reason }: Window): Revocation {
+  return { from: from ? Date.parse(from) : -Infinity, until: until ? Date.parse(until) : Infinity, reason }
+}
+
+/** Unless it is proven that the signature was made before or after. */
+function isWithin({ from, until }: Revocation, when: SignatureBounds = ANY_TIME): boolean {
+  return from <= when.latest && when.earliest < until
+}
+
+function revokedError(
+  code: ErrorCode,
+  what: string,
+  { from, until, reason }: Revocation,
+  { earliest, latest }: SignatureBounds = ANY_TIME,
+  file?: string,
+): ModelSealError {
+  const proven = from <= earliest && (latest < until || until === Infinity)
+  const undated = proven ? '' : ' for a time, and nothing trusted says that the signature was made outside of it'
+  return new ModelSealError(code, `${what} is revoked by the policy${undated}.`, {
+    file,
+    found: reason === undefined ? undefined : `the reason ${shown(reason)}`,
+    hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+  })
+}
+
+function unreadableName(name: string): ModelSealError {
+  return new ModelSealError(
+    'IDENTITY_UNREADABLE',
+    "Cannot tell whether the signer is revoked: the policy revokes identities, and a name in the signer's certificate cannot be read.",
+    {
+      expected: 'names of text without control characters',
+      found: shown(name),
+      hint: 'Do not load the model. Ask its publisher to sign it with another certificate.',
+    },
+  )
+}
+
+function digestOf(entry: string | { digest: string }): string {
+  return typeof entry === 'string' ? entry : entry.digest
+}
+
+function withoutPrefix(digest: string): string {
+  return digest.replace(/^sha256:/, '')
+}
+
+function serialKey(serial: string, issuer: string): string {
+  return `serial:${plainSerial(serial)} ${looseForm(issuer)}`
+}
+
+function addTo<T>(map: Map<string, T[]>, key: string, item: T): void {
+  const items = map.get(key)
+  if (items) items.push(item)
+  else map.set(key, [item])
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { SERIAL } from './fingerprint.ts'
+import {
+  faultyEnd,
+  fileSchema,
+  fingerprintSchema,
+  reasonSchema,
+  rootDigestSchema,
+  textSchema,
+  timeSchema,
+} from '../schema/text.ts'
+import { parsedWithoutPrototypes } from '../../snapshot.ts'
+
+/** `revoked`: what no rule can accept. */
+
+const window = {
+  from: timeSchema.optional().describe('Not for signatures that provably existed before this time.'),
+  until: timeSchema.optional().describe('Not for signatures that were provably made at this time or later.'),
+  reason: reasonSchema.optional(),
+}
+
+const fileDigest = z
+  .string()
+  .regex(
+    /^((sha256:|blake3:)?[0-9a-f]{64}|blake2b:[0-9a-f]{128})$/,
+    'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
+  )
+
+const key = z
+  .strictObject({
+    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI): of its DER or of its PEM.'),
+    file: fileSchema.optional().describe('The public key: a PEM file (SPKI).'),
+    ...window,
+  })
+  .refine(
+    (given) => {
+      const { fingerprint, file } = parsedWithoutPrototypes(given)
+      return (fingerprint === undefined) !== (file === undefined)
+    },
+    { error: 'expected a fingerprint, or a file' },
+  )
+
+const certificate = z
+  .strictObject({
+    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
+    file: fileSchema.optional().describe('The certificate: a file with this one, PEM or DER.'),
+    serial: z.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
+    issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
+    ...window,
+  })
+  .refine(
+    (given) => {
+      const { fingerprint, file, serial, issuer } = parsedWithoutPrototypes(given)
+      const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
+      return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
+    },
+    { error: 'expected a fingerprint, a file, or serial and issuer' },
+  )
+
+const identity = z.strictObject({
+  identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
+  issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
+  ...window,
+})
+
+const entries = {
+  // Objects first: of long lists, most entries say why.
+  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
+  fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
+  keys: z
+    .array(z.union([key, fingerprintSchema]))
+    .optional()
+    .describe('Keys by the SHA-256 of the public key (SPKI), of its DER or of its PEM; or by the file of the key.'),
+  certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
+  identities: z.array(identity).optional(),
+}
+
+// Windows are checked for all lists at once, which a policy of ten thousand revocations notices.
+export const revokedSchema = z.strictObject(entries).superRefine((given, context) => {
+  const revoked = parsedWithoutPrototypes(given)
+  for (const [list, items = []] of Object.entries(revoked)) {
+    for (const [index, item] of items.entries()) {
+      const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)
+      if (until !== undefined) context.addIssue({ ...until, path: [list, index, 'until'] })
+    }
+  }
+})
+
+/** Revocations as they are written. */
+export type RevokedText = z.infer<typeof revokedSchema>

@@ -1,0 +1,126 @@
+import type { z } from 'zod'
+import { shown } from '../../errors.ts'
+import { belongsUnder, fieldsAt, objectsAt } from './known-fields.ts'
+import { didYouMean, nearest } from './nearest.ts'
+import type { ValuePath } from '../reading/policy-text.ts'
+
+/** What to do about a problem that the schema found, for its author: each is empty, or a sentence with a space before it. */
+
+type Issue = z.core.$ZodIssue
+type Schema = z.core.$ZodType
+
+/** An object with a field that nobody knows. */
+interface Surroundings {
+  path: ValuePath
+  /** All fields that it has. */
+  present: readonly string[]
+}
+
+/** For a field that nobody knows: how it is spelled, or where it belongs. */
+export function fieldHint(key: string, schema: Schema, { path, present }: Surroundings): string {
+  const spelled = didYouMean(key, fieldsAt(schema, path))
+  if (spelled !== '') return spelled
+  const owners = belongsUnder([key], schema, path)
+  const beside = owners.filter((owner) => present.includes(owner))
+  return ownersHint('It belongs', beside.length > 0 ? beside : owners)
+}
+
+/** More places than these say nothing. */
+const MOST_OWNERS = 2
+
+function ownersHint(verb: string, owners: readonly string[]): string {
+  if (owners.length === 0 || owners.length > MOST_OWNERS) return ''
+  return ` ${verb} under ${owners.map((owner) => `"${owner}"`).join(' or ')}.`
+}
+
+/** For a value of the wrong kind, or one that is not among the known ones. */
+export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
+  const { input } = issue
+  const expected = typesOf(issue)
+  if (isOnly(expected, 'array')) return listHint(input)
+  if (isFields(input)) return misspeltField(input, schema, path)
+  if (input === null && path.length > 0 && isOnly(expected, 'object')) return ' Indent its fields below it.'
+  if (typeof input === 'string') return textHint(input, issue, schema, path)
+  // Not where a number lacks more than quotes, such as a unit.
+  const isText = isOnly(expected, 'string') && issue.message === 'expected text'
+  return isText && (typeof input === 'number' || typeof input === 'boolean') ? ' Put it in quotes.' : ''
+}
+
+function listHint(input: unknown): string {
+  if (isFields(input)) return ' Begin each entry with "- ".'
+  return typeof input === 'string' ? ` Write it as [${shown(input)}].` : ''
+}
+
+function textHint(input: string, issue: Issue, schema: Schema, path: ValuePath): string {
+  const values = valuesOf(issue)
+  if (values.some((value) => typeof value !== 'string' && String(value) === input)) return ' Write it without quotes.'
+  const meant = didYouMean(
+    input,
+    values.filter((value) => typeof value === 'string'),
+  )
+  if (meant !== '') return meant
+  const expected = typesOf(issue)
+  if (expected.has('boolean') && /^(yes|on|no|off)$/i.test(input))
+    return ` Write ${/^(yes|on)$/i.test(input) ? 'true' : 'false'}.`
+  return path.length > 0 && isOnly(expected, 'object') ? exampleOf(input, schema, path) : ''
+}
+
+/**
+ * Of kinds that exclude each other, such as those of a trust root: the fields of two that stand together, as a sentence.
+ */
+export function clashingFields({ input }: Issue, schema: Schema, path: ValuePath): string | undefined {
+  const kinds = objectsAt(schema, path)
+  if (!isFields(input) || kinds.length < 2) return undefined
+  const present = Object.keys(input)
+  // One kind has them all, or there is none of which a field is here.
+  const telling = kinds.flatMap(({ required }) => required.filter((name) => present.includes(name)))
+  const together = [...new Set(telling)]
+  if (together.length < 2 || kinds.some(({ fields }) => together.every((name) => fields.includes(name))))
+    return undefined
+  const names = together.map((name) => `"${name}"`).join(' and ')
+  const mend =
+    path[0] === 'trustRoots'
+      ? 'Make a trust root of each, with a name of its own.'
+      : path.at(-2) === 'signers'
+        ? 'Make a signer of each.'
+        : 'Keep one of them.'
+  return `${shown(path.map(String).join('.'))}: expected one kind; found ${names} together. ${mend}`
+}
+
+export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
+  return typeof input === 'object' && input !== null && !Array.isArray(input)
+}
+
+function misspeltField(input: object, schema: Schema, path: ValuePath): string {
+  const known = fieldsAt(schema, path)
+  const unknown = Object.keys(input).filter((key) => !known.includes(key))
+  const [key] = unknown
+  if (key === undefined) return ''
+  const spelled = nearest(key, known)
+  if (spelled !== undefined) return ` It has ${shown(key)}. Did you mean "${spelled}"?`
+  const owners = ownersHint(unknown.length === 1 ? 'It belongs' : 'They belong', belongsUnder(unknown, schema, path))
+  if (owners === '') return ` It has the unknown field ${shown(key)}.`
+  return ` It has ${unknown.map((name) => shown(name)).join(' and ')}.${owners}`
+}
+
+/** The values that were allowed, also those of alternatives. */
+function valuesOf(issue: Issue): readonly unknown[] {
+  if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(valuesOf)
+  return issue.code === 'invalid_value' ? issue.values : []
+}
+
+function typesOf(issue: Issue): Set<string> {
+  if (issue.code === 'invalid_union') return new Set(issue.errors.flat().flatMap((inner) => [...typesOf(inner)]))
+  return new Set(issue.code === 'invalid_type' ? [issue.expected] : ['other'])
+}
+
+function isOnly(types: ReadonlySet<string>, type: string): boolean {
+  return types.size === 1 && types.has(type)
+}
+
+/** How a bare text is written where fields are expected: under the one that is required, or the first. */
+function exampleOf(input: string, schema: Schema, path: ValuePath): string {
+  const [kind] = objectsAt(schema, path)
+  const name = kind?.required[0] ?? kind?.fields[0]
+  return name === undefined ? '' : ` Write it as { ${name}: ${shown(input)} }.`
+}

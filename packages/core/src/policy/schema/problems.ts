@@ -1,0 +1,186 @@
+import type { z } from 'zod'
+import { shown, type ModelSealError } from '../../errors.ts'
+import { invalidPolicy, type TextFile } from '../reading/invalid-policy.ts'
+import { fieldsAt } from './known-fields.ts'
+import { nearest } from './nearest.ts'
+import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
+import { clashingFields, fieldHint, hint, isFields } from './hints.ts'
+import type { PolicyText, ValuePath } from '../reading/policy-text.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** Where the issues are from. */
+export interface Checked {
+  text: PolicyText
+  schema: z.core.$ZodType
+}
+
+/** One thing that the schema found, and the path of the value that it is about. */
+interface Finding {
+  issue: Issue
+  path: ValuePath
+}
+
+/**
+ * Says in readable sentences what the schema found, each at its place: at most {@link MAX_PROBLEMS}. Misspelt fields come first,
+ * because the first problem is the one that a load tells; what they cause is left out.
+ */
+export function schemaProblems(issues: readonly Issue[], checked: Checked): ModelSealError[] {
+  const found = issues.flatMap((issue) => [...meantFindings(issue, [], checked.schema)])
+  const isMisspelt = ({ issue, path }: Finding) =>
+    issue.code === 'unrecognized_keys' || hint(issue, checked.schema, path).startsWith(' It has ')
+  const [misspelt, others] = [found.filter(isMisspelt), found.filter((one) => !isMisspelt(one))]
+  const caused = consequences(misspelt, checked.schema)
+  return [...misspelt, ...others.filter((one) => !caused.has(placeOf(one)))]
+    .slice(0, MAX_PROBLEMS)
+    .flatMap((one) => problemsOf(one, checked))
+    .slice(0, MAX_PROBLEMS)
+}
+
+/** Of a union, what is wrong inside of the alternative that the author meant. */
+function* meantFindings(issue: Issue, above: ValuePath, schema: Checked['schema']): Generator<Finding> {
+  const path = [...above, ...issue.path]
+  const meant =
+    issue.code === 'invalid_union' && clashingFields(issue, schema, path) === undefined
+      ? meantBranch(issue.errors)
+      : undefined
+  if (!meant) yield { issue, path }
+  else for (const inner of meant) yield* meantFindings(inner, path, schema)
+}
+
+/** Places of what is missing because its field is misspelt: the field itself, or one of several in the same object. */
+function consequences(misspelt: readonly Finding[], schema: Checked['schema']): ReadonlySet<string> {
+  const places = new Set<string>()
+  for (const { issue, path } of misspelt) {
+    if (issue.code !== 'unrecognized_keys') continue
+    for (const key of issue.keys) {
+      const meant = nearest(key, fieldsAt(schema, path))
+      if (meant === undefined) continue
+      places.add(`missing ${JSON.stringify([...path, meant].map(String))}`)
+      places.add(`custom ${JSON.stringify(path.map(String))}`)
+    }
+  }
+  return places
+}
+
+function placeOf({ issue, path }: Finding): string {
+  const kind = issue.code === 'custom' ? 'custom' : issue.input === undefined ? 'missing' : issue.code
+  return `${kind} ${JSON.stringify(path.map(String))}`
+}
+
+function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelSealError[] {
+  if (issue.code === 'unrecognized_keys') {
+    const present = isFields(issue.input) ? Object.keys(issue.input) : []
+    return issue.keys.map((key) => {
+      const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path, text)}` : ''}.`
+      return invalidPolicy(text, sentence + fieldHint(key, schema, { path, present }), text.position(path, key))
+    })
+  }
+  const together = issue.code === 'invalid_union' ? clashingFields(issue, schema, path) : undefined
+  if (together !== undefined) return [text.fault(path, together)]
+  const expected = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
+  return [text.fault(path, sentence({ issue, path }, expected, text) + hint(issue, schema, path))]
+}
+
+/**
+ * What was expected, in the words of the policy's author, where a schema gives no words of its own.
+ * (The parameter `error` of zod's `safeParse`.)
+ */
+export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${TYPES[issue.expected] ?? issue.expected}`
+    case 'invalid_value':
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
+    case 'too_small':
+      return issue.origin === 'string'
+        ? 'expected text that is not empty'
+        : `expected at least ${bound(issue.minimum, issue.origin)}`
+    case 'too_big':
+      return `expected at most ${bound(issue.maximum, issue.origin)}`
+    case 'unrecognized_keys':
+      return 'expected known fields only'
+    case 'invalid_key':
+      return 'expected a name of 1 to 200 characters'
+    default:
+      return undefined
+  }
+}
+
+const TYPES: Readonly<Partial<Record<string, string>>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'fields with values',
+  record: 'fields with values',
+}
+
+const UNITS: Readonly<Partial<Record<string, readonly [one: string, many: string]>>> = {
+  string: ['character', 'characters'],
+  array: ['entry', 'entries'],
+}
+
+function bound(limit: number | bigint, origin: string): string {
+  const units = UNITS[origin]
+  return units ? `${limit} ${units[limit === 1 ? 0 : 1]}` : `${limit}`
+}
+
+/** Of a union, the one branch whose field the author wrote: it says what is wrong inside of it. */
+function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
+  const inside = branches.filter((issues) => issues.every(({ path, code }) => path.length > 0 || code === 'custom'))
+  if (inside.length === 1) return inside[0]
+  // An object with one field too many is still that object.
+  const close = branches.filter((issues) =>
+    issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  const complete = close.filter(
+    (issues) => !issues.some((issue) => issue.code === 'invalid_type' && issue.input === undefined),
+  )
+  return complete.length === 1 ? complete[0] : inside.length === 0 && branches.length === 1 ? branches[0] : undefined
+}
+
+function alternatives(branches: readonly (readonly Issue[])[]): string {
+  const expected = branches.map((issues) => {
+    const missing = issues.filter(({ path, input }) => path.length === 1 && input === undefined)
+    if (missing.length > 0) return missing.map(({ path }) => shown(String(path[0]))).join(' and ')
+    const [issue] = issues
+    if (issue?.code === 'invalid_union') return alternatives(issue.errors).replace(/^expected /, '')
+    return issue?.message.replace(/^expected /, '') ?? ''
+  })
+  return `expected ${[...new Set(expected)].filter(Boolean).join(', or ')}`
+}
+
+function sentence({ issue: { code, input }, path }: Finding, expected: string, text: PolicyText): string {
+  const where = path.length > 0 ? `${field(path, text)}: ` : ''
+  if (path.length === 0 && input === null) return 'It is empty.'
+  const found = foundText(input) ?? (SHAPED.has(code) ? shapeOf(input, code) : undefined)
+  return `${where}${expected}${found === undefined ? '' : `; ${found}`}.`
+}
+
+/** Problems of a value itself, rather than of what is in it. */
+const SHAPED: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value', 'invalid_union'])
+
+function foundText(input: unknown): string | undefined {
+  if (typeof input === 'string') return `found ${shown(input)}`
+  return typeof input === 'number' || typeof input === 'boolean' ? `found ${input}` : undefined
+}
+
+function shapeOf(input: unknown, code: string): string | undefined {
+  if (input === undefined) return 'it is missing'
+  if (input === null) return 'found nothing'
+  if (Array.isArray(input)) return 'found a list'
+  // Of alternatives, the hint says which field is none.
+  return code === 'invalid_union' ? undefined : 'found fields with values'
+}
+
+/** A place, for messages. */
+function field(path: ValuePath, { what }: TextFile): string {
+  const [index, ...names] = path
+  if (what === 'policy' || typeof index !== 'number') return shown(path.map(String).join('.'))
+  const place = `the ${ORDINALS[index] ?? `${index + 1}th`} expectation`
+  return names.length === 0 ? place : `${shown(names.map(String).join('.'))} of ${place}`
+}
+
+const ORDINALS = ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth']

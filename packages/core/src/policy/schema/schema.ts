@@ -1,0 +1,42 @@
+import { z } from 'zod'
+import { revokedSchema } from '../revocations/schema.ts'
+import { ruleSchema } from './rule.ts'
+import { durationSchema, fileSchema, nameSchema, timeSchema } from './text.ts'
+import { trustRootSchema } from './trust.ts'
+import { parsedWithoutPrototypes } from '../../snapshot.ts'
+
+/**
+ * The trust policy's one definition: what a file may say, the TypeScript types of it, and the
+ * published JSON Schema. Every object is strict: an unknown field is an error, never ignored.
+ */
+export const policySchema = z
+  .strictObject({
+    $schema: z.string().optional().describe('For editors.'),
+    version: z.literal(1),
+    include: z.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
+    issued: timeSchema.optional().describe('When this policy was written.'),
+    maxAge: durationSchema.optional().describe('From this age on, the policy accepts nothing.'),
+    trustRoots: z.record(nameSchema, trustRootSchema).optional(),
+    rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches decides.'),
+    revoked: revokedSchema.optional().describe('What no rule can accept.'),
+  })
+  .superRefine((given, context) => {
+    const policy = parsedWithoutPrototypes(given)
+    if (policy.maxAge !== undefined && policy.issued === undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['maxAge'],
+        message: 'expected "issued" beside maxAge: the time to count from',
+      })
+  })
+
+/** A trust policy as it is written. */
+export type PolicyFile = z.infer<typeof policySchema>
+
+/** The JSON Schema that editors complete policies with. */
+export function policyJsonSchema(): object {
+  return {
+    ...z.toJSONSchema(policySchema, { io: 'input' }),
+    title: 'modelseal trust policy',
+  }
+}

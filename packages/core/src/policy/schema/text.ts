@@ -1,0 +1,77 @@
+import { z } from 'zod'
+import { DURATION } from './duration.ts'
+import { FINGERPRINT, fingerprintFault } from '../revocations/fingerprint.ts'
+import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
+import { regexpFault } from '../matching/regexp.ts'
+
+/** The values that fields of a policy are made of, each refused where it could be misread. */
+
+export const nameSchema = z.string().min(1).max(200)
+
+export const fileSchema = z.string().min(1).max(4096).describe('A path, relative to the policy file.')
+
+export const globSchema = globWithout(globFault)
+export const pathGlobSchema = globWithout(pathGlobFault)
+export const urlGlobSchema = globWithout(urlGlobFault)
+export const nameGlobSchema = globWithout(nameGlobFault)
+
+function globWithout(faultOf: (glob: string) => string | undefined) {
+  return z.string().superRefine((glob, context) => {
+    const fault = faultOf(glob)
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: `the glob is not valid: ${fault}` })
+  })
+}
+
+const regexpSchema = z.string().superRefine((source, context) => {
+  const fault = regexpFault(source)
+  if (fault !== undefined)
+    context.addIssue({ code: 'custom', message: `the regular expression is not valid: ${fault}` })
+})
+
+export const textSchema = z
+  .union([
+    z.string().min(1).max(4096),
+    z.strictObject({ pattern: globSchema }),
+    z.strictObject({ regexp: regexpSchema }),
+  ])
+  .describe(
+    'Matched exactly. A glob is written as { pattern }, a regular expression as { regexp }; both cover the whole text.',
+  )
+
+/** RFC 3339 with a time zone: a bare date means different moments to different readers. */
+export const timeSchema = z.iso
+  .datetime({ offset: true, error: 'expected a time with its zone, such as 2026-01-31T00:00:00Z' })
+  .describe('RFC 3339, with its zone.')
+
+const A_DURATION = 'expected a duration such as 180d, 12h or P6M'
+
+export const durationSchema = z
+  .string({ error: A_DURATION })
+  .regex(DURATION, A_DURATION)
+  .describe('180d, 12h, 2w, or an ISO 8601 duration.')
+
+/** As modelseal and other tools print it; {@link plainHex} is what it is compared as. */
+export const fingerprintSchema = z
+  .string()
+  .regex(FINGERPRINT, { error: ({ input }) => fingerprintFault(String(input)) })
+
+export const rootDigestSchema = z
+  .string()
+  .regex(
+    /^(sha256:)?[0-9a-f]{64}$/,
+    'expected a root digest: 64 lowercase hex digits, with or without "sha256:" before them',
+  )
+
+export const reasonSchema = z.string().min(1).max(1000)
+
+/** The issue of a window that nothing falls into; undefined for a good one. */
+export function faultyEnd(
+  start: string | undefined,
+  end: string | undefined,
+): { code: 'custom'; message: string; input: string } | undefined {
+  if (start === undefined || end === undefined || Date.parse(start) < Date.parse(end)) return undefined
+  return { code: 'custom', message: `expected a time after ${start}, or nothing falls between them`, input: end }
+}
+
+/** A text as the policy has it: exact, or a pattern. */
+export type TextPattern = z.infer<typeof textSchema>

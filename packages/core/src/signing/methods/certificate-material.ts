@@ -1,0 +1,147 @@
+import { checkCriticalExtensions } from '../../x509/critical-extensions.ts'
+import {
+  certificateName,
+  CERTIFICATE_FILE,
+  parseCertificate,
+  fingerprintOf,
+  holderKey,
+  isSignedWith,
+  parseCertificates,
+  readX509,
+  signingKeyOf,
+  type Certificate,
+} from '../../x509/certificate.ts'
+import { checkSigningUsage } from '../../x509/key-usages.ts'
+import { alternativeNames, writtenName } from '../../x509/alternative-names.ts'
+import { distinguishedName } from '../../x509/distinguished-name.ts'
+import { checkKey, checkSignatureAlgorithm } from '../../x509/strength.ts'
+import { certificateWords } from '../../bundle/signer-words.ts'
+import type { SignedBy } from '../signer.ts'
+import type { PublicKey } from '../../x509/public-key.ts'
+import { ModelSealError } from '../../errors.ts'
+import { givenPath, listOf, required } from '../../kinds.ts'
+import type { Shape } from '../../snapshot.ts'
+import type { ReadFile } from '../../source/read-small-file.ts'
+
+export interface CertificateFiles {
+  /** Path of the certificate of the key (PEM or DER); further ones in the file count as its chain. */
+  certificate: string
+  /** Paths of the certificates up to the root, which itself may be left out. */
+  chain?: readonly string[] | undefined
+}
+
+export const CERTIFICATE_FILES: Shape<CertificateFiles> = {
+  certificate: required(givenPath),
+  chain: listOf(givenPath),
+}
+
+/** Certificates to put into a bundle. */
+export interface CertificateMaterial {
+  /** The key that the certificate is for. */
+  publicKey: PublicKey
+  /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`). */
+  verificationMaterial: object
+  signer: SignedBy
+}
+
+/** As many as a verifier takes. */
+const MAX_CHAIN = 32
+
+/**
+ * Reads the certificates of a signer, its own first, and refuses what no verifier could accept now;
+ * whether the chain leads to a root is for the verifier to say.
+ *
+ * @param read a `readerFromHere` of when the files were named
+ * @param key the public half of the signing key, where it is known before signing
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_MISMATCH`,
+ * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
+ * `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
+ */
+export async function readCertificateMaterial(
+  files: CertificateFiles,
+  read: ReadFile,
+  key: PublicKey | undefined,
+): Promise<CertificateMaterial> {
+  const certificates = await readChain(files, read)
+  const leaf = await parseCertificate(certificates[0] ?? Buffer.alloc(0), files.certificate)
+  const publicKey = signingKeyOf(leaf, files.certificate)
+  if (key !== undefined && key.fingerprint !== publicKey.fingerprint) throw keyMismatch(leaf, files, key, publicKey)
+  checkSigningUsage(leaf, files.certificate)
+  checkCriticalExtensions(leaf, files.certificate)
+  checkCurrent(leaf, files.certificate)
+  await checkIssuance(leaf, certificates.slice(1), files.certificate)
+  const chain = certificates.map((der) => ({ rawBytes: der.toString('base64') }))
+  const verificationMaterial = { x509CertificateChain: { certificates: chain }, tlogEntries: [] }
+  return { publicKey, verificationMaterial, signer: await signedBy(leaf) }
+}
+
+async function signedBy(leaf: Certificate): Promise<SignedBy> {
+  const subject = distinguishedName(leaf.fields.subject, leaf.x509.subject)
+  const names = (await alternativeNames(leaf)).map(writtenName)
+  return {
+    method: 'certificate',
+    description: certificateWords(subject, names),
+    fingerprint: fingerprintOf(leaf.x509),
+  }
+}
+
+async function readChain({ certificate, chain = [] }: CertificateFiles, read: ReadFile): Promise<Buffer[]> {
+  const files = await Promise.all(
+    [certificate, ...chain].map(async (path) => parseCertificates(await read(path, CERTIFICATE_FILE), path)),
+  )
+  const certificates = files.flat()
+  if (certificates.length <= MAX_CHAIN + 1) return certificates
+  throw new ModelSealError('CHAIN_TOO_LARGE', 'The chain has more certificates than any verifier takes.', {
+    file: certificate,
+    expected: `at most ${MAX_CHAIN} beside that of the signer`,
+    found: String(certificates.length - 1),
+  })
+}
+
+/**
+ * Refuses a certificate whose issuer signed it in a way, or with a key, that is too weak. Alone it may be its verifiers' trust
+ * anchor, and nobody asks then who signed it.
+ */
+async function checkIssuance(leaf: Certificate, chain: readonly Buffer[], path: string): Promise<void> {
+  if (chain.length === 0 || isSignedWith(leaf.x509, holderKey(leaf.x509))) return
+  await checkSignatureAlgorithm(leaf.x509, leaf.fields.signatureAlgorithm, path)
+  for (const der of chain) {
+    const issuer = readX509(der, path)
+    // A key that did not sign it is another authority's, which the path to a root may not pass.
+    if (isSignedWith(leaf.x509, holderKey(issuer))) checkKey(issuer, path)
+  }
+}
+
+function keyMismatch(
+  leaf: Certificate,
+  { certificate }: CertificateFiles,
+  key: PublicKey,
+  certified: PublicKey,
+): ModelSealError {
+  return new ModelSealError(
+    'KEY_MISMATCH',
+    `The private key does not belong to the certificate ${certificateName(leaf)}.`,
+    {
+      file: certificate,
+      expected: `the key ${certified.fingerprint}`,
+      found: key.fingerprint,
+      hint: 'Give the certificate that was issued for this key; in a file of several, it has to be the first.',
+    },
+  )
+}
+
+function checkCurrent(leaf: Certificate, path: string): void {
+  const { notBefore, notAfter } = leaf.fields
+  const now = new Date()
+  if (now >= notBefore.value && now <= notAfter.value) return
+  const expired = now > notAfter.value
+  throw new ModelSealError(
+    expired ? 'CERTIFICATE_EXPIRED' : 'CERTIFICATE_NOT_YET_VALID',
+    `The certificate ${certificateName(leaf)} ${expired ? 'has expired' : 'is not yet valid'}: nobody would accept what it signs.`,
+    {
+      file: path,
+      expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,
+      found: now.toISOString(),
+    },
+  )
+}

@@ -1,0 +1,98 @@
+import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
+import { ModelSealError, shown } from '../../errors.ts'
+import { givenPath, required, text } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { readSmallFile } from '../../source/read-small-file.ts'
+import { MAX_KEY_BYTES, publicKeyOf } from '../../x509/public-key.ts'
+import { foundIn, privateKeyHint } from '../../x509/key-kinds.ts'
+import { keyWords } from '../../bundle/signer-words.ts'
+import type { SignedBy, Signer } from '../signer.ts'
+
+export interface KeySignerOptions {
+  /** Path of the private key: PEM, SEC1 or PKCS#8, on P-256, P-384 or P-521. */
+  privateKey: string
+  /** Needed for an encrypted key only. */
+  password?: string | undefined
+}
+
+export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(givenPath), password: text }
+
+/**
+ * Signs with an elliptic curve private key from a file (OMS 4.1 `key`).
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`
+ * @example
+ * ```ts
+ * await signModel('models/vad', { signer: await keySigner({ privateKey: 'release.key' }) })
+ * ```
+ */
+export async function keySigner(given: KeySignerOptions): Promise<Signer> {
+  const options = knownOptions(given, KEY_OPTIONS, 'keySigner')
+  const key = await readPrivateKey(options)
+  const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
+  const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
+  return {
+    method: 'key',
+    sign(encoded) {
+      const signature = sign(hash, encoded, { key, dsaEncoding: 'der' })
+      const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
+      return Promise.resolve({ signature, verificationMaterial, signer })
+    },
+  }
+}
+
+/**
+ * Reads a private key from a PEM file.
+ *
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`
+ */
+export async function readPrivateKey({ privateKey: path, password }: KeySignerOptions): Promise<KeyObject> {
+  const pem = await readSmallFile(path, {
+    what: 'private key',
+    maxBytes: MAX_KEY_BYTES,
+    hint: 'Give the path of a PEM file that begins with "-----BEGIN PRIVATE KEY-----" or "-----BEGIN EC PRIVATE KEY-----".',
+  })
+  return parsePrivateKey(pem.toString('latin1'), path, password)
+}
+
+function parsePrivateKey(pem: string, path: string, password: string | undefined): KeyObject {
+  if (!/-----BEGIN (EC |ENCRYPTED |RSA |DSA )?PRIVATE KEY-----/.test(pem)) {
+    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a private key in PEM.`, {
+      file: path,
+      found: foundIn(
+        pem,
+        [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label),
+      ),
+      hint: privateKeyHint(pem),
+    })
+  }
+  const encrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)
+  if (encrypted && !password) {
+    throw new ModelSealError(
+      'KEY_ENCRYPTED',
+      `The private key ${shown(path)} is encrypted, and no password was given.`,
+      {
+        file: path,
+        hint: 'Give the password of the key.',
+      },
+    )
+  }
+  try {
+    return createPrivateKey(encrypted ? { key: pem, passphrase: password } : { key: pem })
+  } catch (cause) {
+    if (encrypted) {
+      throw new ModelSealError(
+        'KEY_ENCRYPTED',
+        `The private key ${shown(path)} cannot be decrypted: the password is wrong, or the file is damaged.`,
+        {
+          file: path,
+          cause,
+        },
+      )
+    }
+    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a readable private key.`, {
+      file: path,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,148 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import type { TransparencyLogEntry } from '@sigstore/bundle'
+import { IN_TOTO_PAYLOAD_TYPE } from '../../bundle/dsse.ts'
+import { ModelSealError } from '../../errors.ts'
+import { checkToken, SIGSTORE_CLIENT } from '../sigstore/identity-token.ts'
+import { callService, DEFAULT_TIMEOUT_MS, type ServiceCall } from '../../source/service-call.ts'
+import type { LoggedAt, Signer } from '../signer.ts'
+import type { SigningServices } from '../sigstore/services.ts'
+import { timestampFrom } from '../timestamp.ts'
+
+export interface KeylessOptions {
+  services: SigningServices
+  /** Asked for a token after the model was hashed. */
+  identityToken: (signal?: AbortSignal) => Promise<string>
+  /** Audience of the token. Default `sigstore`. */
+  clientId?: string | undefined
+  /** Milliseconds for each call of a service. Default 30,000. */
+  timeoutMs?: number | undefined
+}
+
+/** What is logged: the signature, what it is over, and by whom. */
+interface Logged {
+  encoded: Buffer
+  payload: Buffer
+  signature: Buffer
+  /** PEM. */
+  certificate: string
+}
+
+/**
+ * Signs with a key that lives for this one signature, and a certificate of Fulcio for it (OMS 4.1
+ * `sigstore`). Asked only when the model is hashed: the certificate is valid for ten minutes.
+ */
+export function keylessSigner(options: KeylessOptions): Signer {
+  const { services } = options
+  return {
+    method: 'sigstore',
+    async sign(encodedBytes, signal, payloadBytes = new Uint8Array()) {
+      const [encoded, payload] = [Buffer.from(encodedBytes), Buffer.from(payloadBytes)]
+      const token = await options.identityToken(signal)
+      checkToken(token, options.clientId ?? SIGSTORE_CLIENT)
+      const call = (service: string, url: string): ServiceCall => ({
+        service,
+        url,
+        timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        signal,
+        secrets: [token],
+      })
+      const { signature, certificate } = await certify(
+        encoded,
+        token,
+        call('certificate authority', services.authority),
+      )
+      const tlogEntries: LogEntry[] = []
+      const logEntries: LoggedAt[] = []
+      for (const { url, version } of services.logs) {
+        const logged = { encoded, payload, signature, certificate }
+        const entry = await log(logged, version, call('transparency log', url))
+        tlogEntries.push(entry)
+        logEntries.push({ log: url, index: entry.logIndex })
+      }
+      const rfc3161Timestamps: object[] = []
+      for (const url of services.timestampAuthorities) {
+        const response = await timestampFrom({ url, data: signature, timeoutMs: options.timeoutMs, signal })
+        rfc3161Timestamps.push({ signedTimestamp: response.toString('base64') })
+      }
+      return {
+        signature,
+        logEntries,
+        verificationMaterial: {
+          certificate: { rawBytes: new X509Certificate(certificate).raw.toString('base64') },
+          tlogEntries,
+          ...(rfc3161Timestamps.length > 0 ? { timestampVerificationData: { rfc3161Timestamps } } : {}),
+        },
+      }
+    },
+  }
+}
+
+async function certify(encoded: Buffer, token: string, call: ServiceCall) {
+  const { FulcioSigner } = await import('@sigstore/sign')
+  const { signature, key } = await callService(call, () =>
+    new FulcioSigner({
+      fulcioBaseURL: call.url,
+      identityProvider: { getToken: () => Promise.resolve(token) },
+      timeout: call.timeoutMs,
+      retry: false,
+    }).sign(encoded),
+  )
+  if (key.$case === 'x509Certificate' && key.certificate) return { signature, certificate: key.certificate }
+  throw new ModelSealError('SERVICE_REFUSED', 'The certificate authority gave no certificate.')
+}
+
+/**
+ * Rekor v1 logs the envelope; Rekor v2 takes hashed entries only, and there a DSSE envelope is the
+ * SHA-256 of its pre-authentication encoding. Python's and JavaScript's clients verify both.
+ */
+async function log({ encoded, payload, signature, certificate }: Logged, version: 1 | 2, call: ServiceCall) {
+  const [{ RekorWitness }, { HashAlgorithm, TransparencyLogEntry: codec }] = await Promise.all([
+    import('@sigstore/sign'),
+    import('@sigstore/protobuf-specs'),
+  ])
+  const witness = new RekorWitness({
+    rekorBaseURL: call.url,
+    majorApiVersion: version,
+    entryType: 'dsse',
+    timeout: call.timeoutMs,
+    retry: false,
+  })
+  const digest = createHash('sha256').update(encoded).digest()
+  const { tlogEntries } = await callService(call, () =>
+    witness.testify(
+      version === 2
+        ? {
+            $case: 'messageSignature',
+            messageSignature: { messageDigest: { algorithm: HashAlgorithm.SHA2_256, digest }, signature },
+          }
+        : {
+            $case: 'dsseEnvelope',
+            dsseEnvelope: {
+              payload,
+              payloadType: IN_TOTO_PAYLOAD_TYPE,
+              signatures: [{ sig: signature, keyid: '' }],
+            },
+          },
+      certificate,
+    ),
+  )
+  const [entry] = tlogEntries
+  if (!entry) throw new ModelSealError('SERVICE_REFUSED', 'The transparency log gave no entry.')
+  return entryJson(entry, (value) => codec.toJSON(value))
+}
+
+interface LogEntry {
+  logIndex: string
+  integratedTime: string
+}
+
+/** The codec leaves out what is zero or empty, as in the first entry of a log; readers ask for it. */
+function entryJson(entry: TransparencyLogEntry, toJSON: (entry: TransparencyLogEntry) => unknown): LogEntry {
+  const json = toJSON(entry) as { inclusionProof?: object; logIndex?: string }
+  return {
+    logIndex: '0',
+    integratedTime: '0',
+    ...json,
+    ...(json.inclusionProof ? { inclusionProof: { logIndex: '0', hashes: [], ...json.inclusionProof } } : {}),
+  }
+}

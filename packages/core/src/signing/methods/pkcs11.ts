@@ -1,0 +1,124 @@
+import { createHash, verify } from 'node:crypto'
+import { publicKeyOf, type PublicKey } from '../../x509/public-key.ts'
+import { ModelSealError } from '../../errors.ts'
+import { listOf, path, required, text } from '../../kinds.ts'
+import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
+import { readerFromHere } from '../../source/read-small-file.ts'
+import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
+import { derOfSignature, readTokenPublicKey } from '../pkcs11/ecdsa-encoding.ts'
+import { checkNamesModule, findModule, loadPkcs11Package } from '../pkcs11/module.ts'
+import { readPin } from '../pkcs11/pin.ts'
+import { withTokenKey, type KeyAccess } from '../pkcs11/token.ts'
+import { parsePkcs11Uri } from '../pkcs11/uri.ts'
+import { keyWords } from '../../bundle/signer-words.ts'
+import type { SignedBy, Signer } from '../signer.ts'
+
+export interface Pkcs11KeySignerOptions {
+  /**
+   * Which key to sign with: `pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/pin`
+   * (RFC 7512). A `pin-source` keeps the PIN out of command lines and process lists.
+   */
+  uri: string
+  /** Directories to look for a `module-name` in. Default: where distributions keep modules. */
+  modulePaths?: readonly string[] | undefined
+}
+
+export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, CertificateFiles {}
+
+/** The module is loaded again for each signature: its path may not depend on where the process is then. */
+const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
+  uri: required(text),
+  modulePaths: listOf(path),
+}
+
+const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }
+
+/**
+ * Signs with an elliptic curve key that never leaves its token: a smart card, an HSM or SoftHSM
+ * (OMS 4.1 `key`, PKCS #11). Needs the optional package `pkcs11js`. The token, the PIN and the
+ * key are tried once before a model is hashed.
+ *
+ * @throws {@link ModelSealError} `PKCS11_UNAVAILABLE`, `PKCS11_URI_INVALID`, `PKCS11_MODULE`,
+ * `PKCS11_NOT_FOUND`, `PKCS11_AMBIGUOUS`, `PKCS11_PIN`, `PKCS11_PIN_LOCKED`, `PKCS11_FAILED`,
+ * `KEY_INVALID`, and of the file with the PIN `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
+ * `FILE_TOO_LARGE`
+ * @example
+ * ```ts
+ * const uri = 'pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/secrets/pin'
+ * await signModel('models/vad', { signer: await pkcs11KeySigner({ uri }) })
+ * ```
+ */
+export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<Signer> {
+  const access = await accessToKey(knownOptions(options, KEY_OPTIONS, 'pkcs11KeySigner'))
+  const publicKey = await publicKeyOnToken(access)
+  if (publicKey === undefined) {
+    throw new ModelSealError('PKCS11_NOT_FOUND', 'The token holds the private key, but no public key beside it.', {
+      file: access.module,
+      expected: 'a public key object with the same id',
+      hint: 'Write it to the token ("pkcs11-tool --write-object KEY --type pubkey --id ID"), or sign with a certificate.',
+    })
+  }
+  const { fingerprint } = publicKey
+  const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
+  const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }
+  return {
+    method: 'key',
+    async sign(encoded, signal) {
+      throwIfAborted(signal)
+      return { signature: await signOnToken(access, publicKey, encoded), verificationMaterial, signer }
+    },
+  }
+}
+
+/**
+ * Signs with a key on a token and the certificate that was issued for it (OMS 4.1 `certificate`,
+ * PKCS #11).
+ *
+ * @throws {@link ModelSealError} as {@link pkcs11KeySigner}, `KEY_MISMATCH`, `CERTIFICATE_INVALID`,
+ * `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`, `CHAIN_TOO_LARGE`
+ * @example
+ * ```ts
+ * const signer = await pkcs11CertificateSigner({ uri, certificate: 'release.crt', chain: ['intermediate.crt'] })
+ * await signModel('models/vad', { signer })
+ * ```
+ */
+export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOptions): Promise<Signer> {
+  const options = knownOptions(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
+  const read = readerFromHere()
+  const access = await accessToKey(options)
+  // On a token without the public half, only a signature shows whether the key is the certificate's.
+  const material = await readCertificateMaterial(options, read, await publicKeyOnToken(access))
+  return {
+    method: 'certificate',
+    async sign(encoded, signal) {
+      throwIfAborted(signal)
+      const signature = await signOnToken(access, material.publicKey, encoded)
+      return { signature, verificationMaterial: material.verificationMaterial, signer: material.signer }
+    },
+  }
+}
+
+async function accessToKey({ uri: text, modulePaths }: Pkcs11KeySignerOptions): Promise<KeyAccess> {
+  const uri = withoutPrototype(parsePkcs11Uri(text))
+  checkNamesModule(uri)
+  const constants = loadPkcs11Package()
+  return { uri, constants, module: await findModule(uri, modulePaths), pin: uri.pin && (await readPin(uri.pin)) }
+}
+
+async function publicKeyOnToken(access: KeyAccess): Promise<PublicKey | undefined> {
+  const stored = withTokenKey(access, (key) => key.publicKey())
+  return stored && publicKeyOf(await readTokenPublicKey(stored))
+}
+
+/** Tokens sign a digest; not all of them can hash as well. */
+async function signOnToken(access: KeyAccess, { key, hash }: PublicKey, encoded: Uint8Array): Promise<Buffer> {
+  const digest = createHash(hash).update(encoded).digest()
+  const signature = await derOfSignature(withTokenKey(access, (tokenKey) => tokenKey.sign(digest)))
+  // A token that is broken, or holds another key, must not make a bundle that nobody can verify.
+  if (verify(hash, encoded, { key, dsaEncoding: 'der' }, signature)) return signature
+  throw new ModelSealError('PKCS11_FAILED', 'The signature that the token made does not verify.', {
+    file: access.module,
+    hint: 'The private key on the token is not that of this public key or certificate, or the token is broken.',
+  })
+}

@@ -1,0 +1,103 @@
+import { causeOf, isError, messageOf } from '../any-realm.ts'
+import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
+import { throwIfAborted } from './aborted.ts'
+
+/** A call to a service of a Sigstore instance. */
+export interface ServiceCall {
+  /** What the service is, for messages: `certificate authority`. */
+  service: string
+  url: string
+  /** Milliseconds until the service counts as out of reach. */
+  timeoutMs: number
+  signal?: AbortSignal | undefined
+  /** What no message may hold: tokens. */
+  secrets?: readonly string[] | undefined
+}
+
+/** Milliseconds that a call may take. */
+export const DEFAULT_TIMEOUT_MS = 30_000
+
+/** An answer of a service is a few KB. */
+const MAX_ANSWER_BYTES = 1024 * 1024
+
+/**
+ * Does a call within its time, whatever the library that makes it does.
+ *
+ * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `ABORTED`
+ */
+export async function callService<T>(call: ServiceCall, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  throwIfAborted(call.signal)
+  const limit = AbortSignal.timeout(call.timeoutMs)
+  const signal = call.signal ? AbortSignal.any([call.signal, limit]) : limit
+  let stop = () => {}
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(new Error('no answer in time'))
+    signal.addEventListener('abort', stop, { once: true })
+  })
+  try {
+    return await Promise.race([work(signal), stopped])
+  } catch (cause) {
+    throwIfAborted(call.signal)
+    throw cause instanceof ModelSealError ? cause : serviceFault(call, cause, limit.aborted)
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** Asks for JSON over HTTP, following no redirect. */
+export function fetchJson(call: ServiceCall, init: RequestInit = {}): Promise<Record<string, unknown>> {
+  return callService(call, async (signal) => {
+    const response = await fetch(call.url, { ...init, redirect: 'error', signal })
+    const text = await response.text()
+    if (text.length > MAX_ANSWER_BYTES) throw refusal(call, 'an answer of unreasonable size')
+    if (!response.ok) throw refusal(call, `HTTP status ${response.status}`)
+    const json = parsed(text)
+    if (json === undefined) throw refusal(call, 'an answer that is not JSON')
+    return json
+  })
+}
+
+function parsed(text: string): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(text)
+    return typeof json === 'object' && json !== null ? withoutPrototype(json as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The cause is not kept: libraries put tokens into theirs. */
+function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSealError {
+  const status = deepest(cause).find((error) => 'statusCode' in error)
+  if (status) return refusal(call, `HTTP status ${String(status.statusCode)}: ${redacted(status.message, call)}`)
+  const reason = deepest(cause).at(-1)?.message ?? messageOf(cause)
+  return new ModelSealError('SERVICE_UNREACHABLE', `The ${call.service} ${named(call.url)} could not be reached.`, {
+    found: shown(late ? `no answer within ${call.timeoutMs / 1000} s` : redacted(reason, call)),
+    hint: 'Check the network and the address; nothing was written.',
+  })
+}
+
+function refusal(call: ServiceCall, found: string): ModelSealError {
+  return new ModelSealError('SERVICE_REFUSED', `The ${call.service} ${named(call.url)} refused the request.`, {
+    found: shown(redacted(found, call)),
+    hint: 'Nothing was written.',
+  })
+}
+
+/** An error and what lies behind it. */
+function deepest(error: unknown): (Error & { statusCode?: unknown })[] {
+  const chain: Error[] = []
+  for (let next = error; isError(next) && chain.length < 10; next = causeOf(next)) chain.push(next)
+  return chain
+}
+
+function redacted(text: string, { secrets = [] }: ServiceCall): string {
+  return secrets.filter((secret) => secret !== '').reduce((rest, secret) => rest.replaceAll(secret, '(token)'), text)
+}
+
+/** Without the query, which may hold a secret. */
+function named(text: string): string {
+  const url = URL.parse(text)
+  return shown(url ? url.origin + url.pathname : 'with an address that is none')
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import { denialHint } from './private/access-denied.ts'
+import { errno } from './file-errors.ts'
+
+/** What is written: for the message where it cannot be. */
+export interface WholeFile {
+  what: string
+  failed: 'SIGNATURE_WRITE_FAILED' | 'FILE_WRITE_FAILED'
+  mode: number
+}
+
+/**
+ * Writes a file whole or not at all: to a temporary file beside its place, synced, then renamed. A
+ * symbolic link at that place is replaced, never followed.
+ *
+ * @throws {@link ModelSealError} the code that `file` names
+ */
+export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile): Promise<void> {
+  const directory = dirname(path)
+  const temporary = join(directory, `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    const handle = await open(temporary, 'wx', file.mode)
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, path)
+    await syncDirectory(directory)
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {})
+    throw writeFailed(path, file, cause)
+  }
+}
+
+/** The typed form of an operating system's error about writing a file. */
+export function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
+  return new ModelSealError(failed, `The ${what} cannot be written to ${shown(path)} (${errno(cause)}).`, {
+    file: path,
+    hint:
+      denialHint(cause, dirname(path)) ??
+      'Check that the directory exists, that this user may write to it, and that the disk has room.',
+    cause,
+  })
+}
+
+/** So that the new name survives a power cut; not every platform can. */
+async function syncDirectory(path: string): Promise<void> {
+  try {
+    const handle = await open(path, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // The content is synced; the name will be, in the file system's own time.
+  }
+}

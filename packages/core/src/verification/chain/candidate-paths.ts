@@ -1,0 +1,149 @@
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import { fingerprintOf, holderKey, isSignedWith, ReadCertificate } from '../../x509/certificate.ts'
+import { ModelSealError } from '../../errors.ts'
+import { passAbort, type Effort } from '../effort.ts'
+import { checkKey, checkSignatureAlgorithm } from '../../x509/strength.ts'
+
+/** No real chain is longer. */
+const MAX_LENGTH = 12
+/** Paths that are looked at: cross-signing gives two or four. */
+const MAX_PATHS = 16
+/** Steps of the search; each is one signature at most. */
+const MAX_STEPS = 128
+
+/** Certificates by their fingerprint. */
+export type CertificateSet = ReadonlyMap<string, X509Certificate>
+
+/** Where paths may lead. */
+export interface PathSearch {
+  intermediates: CertificateSet
+  roots: CertificateSet
+  effort: Effort
+}
+
+/** A certificate, and what the search compares: each read once, since the same are compared again and again. */
+class Candidate extends ReadCertificate {
+  readonly fingerprint: string
+  readonly subject: string
+  #key: { read: KeyObject | undefined } | undefined
+
+  constructor(x509: X509Certificate, fingerprint: string) {
+    super(x509)
+    this.fingerprint = fingerprint
+    this.subject = nameKey(x509.subject)
+  }
+
+  get key(): KeyObject | undefined {
+    this.#key ??= { read: holderKey(this.x509) }
+    return this.#key.read
+  }
+}
+
+/**
+ * Finds the paths from a leaf to a root along which each certificate was signed by the next: a
+ * search with bounds, which validates nothing else. Names only choose whom to try; the signature
+ * decides, so that of several issuers of one name the right one is found. A signature is verified only where its
+ * algorithm and the key are on the list of strong ones.
+ *
+ * @throws {@link ModelSealError} `CHAIN_TOO_LARGE` where the certificates form a maze, `ABORTED`; `CERTIFICATE_WEAK` or
+ * `CERTIFICATE_INVALID` where there is no path and that may be why
+ */
+export async function* candidatePaths(
+  leaf: X509Certificate,
+  { intermediates, roots, effort }: PathSearch,
+): AsyncGenerator<readonly ReadCertificate[]> {
+  const issuers = bySubject(intermediates, roots)
+  const verified = new Map<string, boolean>()
+  const unusable = new Map<string, ModelSealError | undefined>()
+  let steps = 0
+  let paths = 0
+  let fault: ModelSealError | undefined
+  yield* extend([new Candidate(leaf, fingerprintOf(leaf))])
+  if (paths === 0 && fault) throw fault
+
+  async function* extend(path: readonly Candidate[]): AsyncGenerator<readonly ReadCertificate[]> {
+    const last = path.at(-1)
+    if (!last) return
+    if (roots.has(last.fingerprint)) {
+      if (++paths > MAX_PATHS) throw maze(`more than ${MAX_PATHS} paths`)
+      yield path
+      return
+    }
+    if (path.length >= MAX_LENGTH) return
+    for (const issuer of issuers.get(nameKey(last.x509.issuer)) ?? []) {
+      if (!roots.has(issuer.fingerprint) && path.some((passed) => isSameAuthority(passed, issuer))) continue
+      if (++steps > MAX_STEPS) throw maze(`more than ${MAX_STEPS} steps`)
+      if (await isSignedBy(last, issuer)) yield* extend([...path, issuer])
+    }
+  }
+
+  async function isSignedBy(certificate: Candidate, issuer: Candidate): Promise<boolean> {
+    const pair = certificate.fingerprint + issuer.fingerprint
+    const known = verified.get(pair)
+    if (known !== undefined) return known
+    const weakness = (await weaknessOf(certificate)) ?? (issuer.key && weaknessOfKeyOf(issuer))
+    fault ??= weakness
+    if (!weakness) await effort.signatures()
+    const valid = !weakness && isSignedWith(certificate.x509, issuer.key)
+    verified.set(pair, valid)
+    return valid
+  }
+
+  async function weaknessOf(certificate: Candidate): Promise<ModelSealError | undefined> {
+    const { x509, fingerprint } = certificate
+    if (!unusable.has(fingerprint)) {
+      await effort.turn()
+      const check = async () => checkSignatureAlgorithm(x509, await certificate.signatureAlgorithm())
+      unusable.set(fingerprint, await refusalOf(check))
+    }
+    return unusable.get(fingerprint)
+  }
+}
+
+function weaknessOfKeyOf({ x509 }: Candidate): ModelSealError | undefined {
+  try {
+    checkKey(x509)
+    return undefined
+  } catch (error) {
+    if (error instanceof ModelSealError) return error
+    throw error
+  }
+}
+
+async function refusalOf(check: () => Promise<void>): Promise<ModelSealError | undefined> {
+  try {
+    await check()
+    return undefined
+  } catch (error) {
+    passAbort(error)
+    if (error instanceof ModelSealError) return error
+    throw error
+  }
+}
+
+/** Roots first: the shortest way to trust. */
+function bySubject(intermediates: CertificateSet, roots: CertificateSet): Map<string, Candidate[]> {
+  const issuers = new Map<string, Candidate[]>()
+  const others = [...intermediates].filter(([fingerprint]) => !roots.has(fingerprint))
+  for (const [fingerprint, x509] of [...roots, ...others]) {
+    const candidate = new Candidate(x509, fingerprint)
+    const namesakes = issuers.get(candidate.subject)
+    if (namesakes) namesakes.push(candidate)
+    else issuers.set(candidate.subject, [candidate])
+  }
+  return issuers
+}
+
+/** Coarser than the comparison of RFC 5280 7.1, which the validation makes: case and spaces do not count. */
+function nameKey(printed: string | undefined): string {
+  return (printed ?? '').toLowerCase().replace(/\\? /g, '')
+}
+
+/** RFC 4158 2.4.2: a path does not pass one authority, by name and key, twice. */
+function isSameAuthority(a: Candidate, b: Candidate): boolean {
+  return a.subject === b.subject && a.key !== undefined && b.key !== undefined && a.key.equals(b.key)
+}
+
+function maze(found: string): ModelSealError {
+  return new ModelSealError('CHAIN_TOO_LARGE', 'The certificates are more entangled than any real chain.', { found })
+}

@@ -1,0 +1,254 @@
+import type { X509Certificate } from 'node:crypto'
+import type * as pkijs from 'pkijs'
+import {
+  certificateName,
+  extensionOf,
+  fingerprintOf,
+  parseCertificate,
+  readX509,
+  type Certificate,
+  type CertificateInput,
+  type ReadCertificate,
+} from '../../x509/certificate.ts'
+import { certificateCopy, certificatesCopy } from '../../x509/certificate-copy.ts'
+import { ModelSealError } from '../../errors.ts'
+import { bytesCopy, choice, dateCopy, listOf, required, signal } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { candidatePaths } from './candidate-paths.ts'
+import { Effort, passAbort } from '../effort.ts'
+import { checkRevocation, parseLists } from './revocation.ts'
+import { checkNameConstraints, isSelfIssued } from './name-constraints.ts'
+import { checkCriticalExtensions } from '../../x509/critical-extensions.ts'
+import { checkKey } from '../../x509/strength.ts'
+import { invalid, validateByLibrary } from './library.ts'
+import { checkNesting, USAGE_NAMES, type Usage } from './usage.ts'
+
+export interface ChainInput {
+  /** The certificate whose chain is asked for. */
+  leaf: CertificateInput
+  /** Certificates that may stand between, in any order; none of them is believed. At most 32. */
+  intermediates?: readonly CertificateInput[] | undefined
+  /** The trust anchors: from the caller, never from what is verified. At most 1,024. */
+  roots: readonly CertificateInput[]
+  /**
+   * Revocation lists (DER). Where any is given, one by the issuer of the leaf must be among them; an
+   * authority above is looked up in the list of its issuer where that one is given. At most 32.
+   */
+  crls?: readonly Uint8Array[] | undefined
+  /** When the certificates must be valid. Default: now. */
+  at?: Date | undefined
+  /**
+   * When the revocation lists must be current. Default: `at`. Where it is later than `at`, a
+   * revocation counts that took effect up to `at`.
+   */
+  crlsAt?: Date | undefined
+  /**
+   * What the leaf is used for: the extended key usages of every certificate of the chain must allow it. Without it, they
+   * must have some usage in common.
+   */
+  usage?: Usage | undefined
+  /** Aborts the validation (`ABORTED`). */
+  signal?: AbortSignal | undefined
+}
+
+const INPUT: Shape<ChainInput> = {
+  leaf: required(certificateCopy),
+  intermediates: certificatesCopy,
+  roots: required(certificatesCopy),
+  crls: listOf(bytesCopy),
+  at: dateCopy,
+  crlsAt: dateCopy,
+  usage: choice(...USAGE_NAMES),
+  signal,
+}
+
+/** A chain that holds. */
+export interface ChainPath {
+  /** Leaf first, root last; the one leaf, where it is itself a root. */
+  path: readonly X509Certificate[]
+}
+
+/** Real chains have two to four certificates; those with cross-signing some more. */
+const MAX_INTERMEDIATES = 32
+/** The largest public collections of roots have about 150. */
+const MAX_ROOTS = 1024
+const MAX_CRLS = 32
+
+/**
+ * Validates the chain of a certificate up to a trusted root (RFC 5280 section 6). Signatures are
+ * checked by OpenSSL, through `node:crypto`; validity, basic constraints, key usage, policies and name
+ * constraints by pkijs; and what pkijs 4.0.0 leaves open is refused on top: the path length, name
+ * constraints of several authorities, extended key usages that do not nest, critical extensions of the leaf, and
+ * malformed extensions. Keys and signature algorithms must be on a list of strong ones before a signature is verified.
+ *
+ * @throws {@link ModelSealError} `CERTIFICATE_INVALID`, `CERTIFICATE_EXPIRED`,
+ * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_USAGE`, `CERTIFICATE_WEAK`, `CERTIFICATE_REVOKED`,
+ * `CHAIN_NO_PATH`, `CHAIN_TOO_LARGE`, `CHAIN_NOT_CA`, `CHAIN_PATH_LENGTH`, `CHAIN_NAME_CONSTRAINT`,
+ * `CHAIN_INVALID`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`, `INVALID_ARGUMENT`, `ABORTED`
+ * @example
+ * ```ts
+ * const { path } = await validateChain({ leaf, intermediates, roots: await readCertificates('root.pem') })
+ * console.log(path.map(({ subject }) => subject))
+ * ```
+ */
+export async function validateChain(input: ChainInput): Promise<ChainPath> {
+  const given = knownOptions(input, INPUT, 'validateChain')
+  // Without a prototype: what was not given is undefined.
+  return validateWithin(given as StatedChain, new Effort(given.signal))
+}
+
+/** Every field is stated, so that nothing on `Object.prototype` can stand in for one that is left out. */
+export type StatedChain = { [Field in Exclude<keyof ChainInput, 'signal'>]-?: ChainInput[Field] }
+
+/** As {@link validateChain}, within what is left of the effort for a load. */
+export async function validateWithin(input: StatedChain, effort: Effort): Promise<ChainPath> {
+  return { path: (await validPath(input, effort)).map(({ x509 }) => x509) }
+}
+
+/** As {@link validateWithin}, with all that was read of the certificates. */
+export async function validPath(input: StatedChain, effort: Effort): Promise<readonly Certificate[]> {
+  const at = checkedTime(input.at ?? new Date())
+  const crlsAt = checkedTime(input.crlsAt ?? at)
+  const crls = bounded(input.crls ?? [], MAX_CRLS, 'revocation lists').map((der) => Buffer.from(der))
+  const roots = await unique(bounded(input.roots, MAX_ROOTS, 'roots'), effort)
+  const given = bounded(input.intermediates ?? [], MAX_INTERMEDIATES, 'intermediate certificates')
+  const intermediates = await unique(given, effort)
+
+  let refusal: ModelSealError | undefined
+  let lists: ReturnType<typeof parseLists> | undefined
+  try {
+    for await (const path of candidatePaths(readX509(input.leaf), { intermediates, roots, effort })) {
+      try {
+        const certificates = await parsePath(path, effort)
+        await judgePath(certificates, { at, usage: input.usage, effort, known: false })
+        lists ??= parseLists(crls)
+        await checkRevocation(certificates, { lists: await lists, at, crlsAt })
+        return certificates
+      } catch (error) {
+        passAbort(error)
+        refusal ??= error instanceof ModelSealError ? error : unforeseen(error)
+      }
+    }
+  } catch (error) {
+    passAbort(error)
+    throw refusal ?? error
+  }
+  throw refusal ?? (await noPath(input.leaf, roots.size))
+}
+
+async function parsePath(path: readonly ReadCertificate[], effort: Effort): Promise<Certificate[]> {
+  const certificates: Certificate[] = []
+  for (const certificate of path) {
+    certificates.push(await certificate.parsed())
+    await effort.turn()
+  }
+  return certificates
+}
+
+interface Judging {
+  at: Date
+  usage: Usage | undefined
+  effort: Effort
+  /** True where the library would say what it said before: see `known-paths.ts`. */
+  known: boolean
+}
+
+/** Everything but the signatures of a path and revocation: leaf first, root last. */
+export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: Judging): Promise<void> {
+  path.forEach((certificate) => checkValidity(certificate, at))
+  path.forEach((certificate) => checkCriticalExtensions(certificate))
+  path.forEach(({ x509 }) => checkKey(x509))
+  checkNesting(path, usage)
+  // A leaf that is itself a root is trusted as it is: there is no path to validate.
+  if (path.length === 1) return
+  checkNameChaining(path)
+  await checkNameConstraints(path, effort)
+  if (!known) await validateByLibrary(path, at)
+  await effort.turn()
+  checkPathLength(path)
+}
+
+/** RFC 5280 6.1.3 a 2. */
+function checkValidity(certificate: Certificate, at: Date): void {
+  const { notBefore, notAfter } = certificate.fields
+  if (at >= notBefore.value && at <= notAfter.value) return
+  const expired = at > notAfter.value
+  throw new ModelSealError(
+    expired ? 'CERTIFICATE_EXPIRED' : 'CERTIFICATE_NOT_YET_VALID',
+    `The certificate ${certificateName(certificate)} ${expired ? 'has expired' : 'is not yet valid'}.`,
+    {
+      expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,
+      found: at.toISOString(),
+      hint: expired
+        ? 'Sign again with a current certificate; with a trusted timestamp a signature outlives its certificate.'
+        : 'Check the clock of this machine.',
+    },
+  )
+}
+
+/** RFC 5280 6.1.3 a 4: for self-issued certificates, too, which pkijs leaves out. */
+function checkNameChaining(path: readonly Certificate[]): void {
+  path.slice(0, -1).forEach((certificate, depth) => {
+    const issuer = path[depth + 1]
+    if (!issuer || !certificate.fields.issuer.isEqual(issuer.fields.subject))
+      throw invalid(certificate, 'its issuer has another name')
+  })
+}
+
+/** RFC 5280 6.1.4 l, m: self-issued authorities do not count, nor does the leaf. */
+function checkPathLength(path: readonly Certificate[]): void {
+  let below = 0
+  path.slice(1).forEach((authority) => {
+    const constraints = extensionOf(authority.fields, '2.5.29.19') as pkijs.BasicConstraints | undefined
+    const limit = constraints?.pathLenConstraint
+    if (limit !== undefined && !(typeof limit === 'number' && limit >= below)) {
+      throw new ModelSealError(
+        'CHAIN_PATH_LENGTH',
+        `The authority ${certificateName(authority)} allows fewer authorities below it than the chain has.`,
+        { expected: `at most ${typeof limit === 'number' ? limit : 'a readable number'}`, found: String(below) },
+      )
+    }
+    if (!isSelfIssued(authority)) below++
+  })
+}
+
+async function noPath(leaf: CertificateInput, roots: number): Promise<ModelSealError> {
+  const name = certificateName(await parseCertificate(leaf))
+  return new ModelSealError('CHAIN_NO_PATH', `No chain leads from the certificate ${name} to a trusted root.`, {
+    expected: 'each certificate signed by the next, up to a root that the verifier was given',
+    found: roots === 1 ? 'none to the one root' : `none to any of ${roots} roots`,
+    hint: 'The bundle lacks an intermediate certificate, or its signer is not under these roots.',
+  })
+}
+
+/** A library stumbled over what a certificate holds: refused like any other that cannot be read. */
+function unforeseen(cause: unknown): ModelSealError {
+  return new ModelSealError('CERTIFICATE_INVALID', 'A certificate of the chain cannot be judged.', { cause })
+}
+
+/** By fingerprint, so that a certificate given twice costs nothing. */
+async function unique(
+  certificates: readonly CertificateInput[],
+  effort: Effort,
+): Promise<Map<string, X509Certificate>> {
+  const found = new Map<string, X509Certificate>()
+  for (const certificate of certificates) {
+    const x509 = readX509(certificate)
+    found.set(fingerprintOf(x509), x509)
+    await effort.turn()
+  }
+  return found
+}
+
+function bounded<T>(items: readonly T[], most: number, what: string): readonly T[] {
+  if (items.length <= most) return [...items]
+  throw new ModelSealError('CHAIN_TOO_LARGE', `There are more ${what} than any real chain needs.`, {
+    expected: `at most ${most}`,
+    found: String(items.length),
+  })
+}
+
+function checkedTime(time: Date): Date {
+  if (Number.isFinite(time.getTime())) return new Date(time)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The time at which the chain is to be valid is not a time.')
+}

@@ -1,0 +1,176 @@
+import type * as pkijs from 'pkijs'
+import { messageOf } from '../../any-realm.ts'
+import { certificateName, serialNumberOf, type Certificate } from '../../x509/certificate.ts'
+import { statedUsage } from '../../x509/key-usages.ts'
+import { distinguishedName } from '../../x509/distinguished-name.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { weaknessOfAlgorithm } from '../../x509/strength.ts'
+
+/** A hundred thousand entries. Reading them takes about 0.2 ms each, so that larger lists are no use here. */
+const MAX_CRL_BYTES = 4 * 1024 * 1024
+/** About eight an entry, and an entry has 35 bytes at least. */
+const MAX_CRL_NODES = 1_000_000
+
+const ISSUING_DISTRIBUTION_POINT = '2.5.29.28'
+const INVALIDITY_DATE = '2.5.29.24'
+/** Of a list: CRL number, authority key identifier, and the scope, which is processed. */
+const UNDERSTOOD = new Set(['2.5.29.20', '2.5.29.35', ISSUING_DISTRIBUTION_POINT])
+/** Of an entry: reason, invalidity date. A critical certificateIssuer makes the list an indirect one. */
+const UNDERSTOOD_OF_ENTRIES = new Set(['2.5.29.21', INVALIDITY_DATE])
+
+/** The lists, and the two times of `ChainInput`. */
+export interface RevocationInput {
+  lists: readonly pkijs.CertificateRevocationList[]
+  at: Date
+  crlsAt: Date
+}
+
+/**
+ * Refuses a path in which a certificate was revoked (RFC 5280 6.3). Lists count by the name of
+ * their issuer; each that counts must be signed by the issuer in the path, be current and be
+ * understood. Not supported, and refused: delta lists, indirect lists, lists by reason or distribution
+ * point, and lists that another certificate of the authority signed.
+ *
+ * @param path leaf first, root last; the root itself is trusted, not looked up
+ * @throws {@link ModelSealError} `CERTIFICATE_REVOKED`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`
+ */
+export async function checkRevocation(path: readonly Certificate[], input: RevocationInput): Promise<void> {
+  const { lists } = input
+  if (lists.length === 0) return
+  for (const [depth, certificate] of path.slice(0, -1).entries()) {
+    const issuer = path[depth + 1]
+    const relevant = lists.filter(
+      (list) => list.issuer.isEqual(certificate.fields.issuer) && isInScope(list, depth === 0 ? 'leaf' : 'authority'),
+    )
+    if (!issuer || (relevant.length === 0 && depth === 0)) throw missing(certificate)
+    for (const list of relevant) {
+      await checkList(list, issuer, input.crlsAt)
+      checkEntry(list, certificate, input)
+    }
+  }
+}
+
+/** @throws {@link ModelSealError} `CRL_INVALID` */
+export function parseLists(crls: readonly Buffer[]): Promise<pkijs.CertificateRevocationList[]> {
+  return Promise.all(crls.map(parseList))
+}
+
+async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> {
+  const { CertificateRevocationList } = await import('pkijs')
+  const { fromBER } = await import('asn1js')
+  try {
+    if (der.length > MAX_CRL_BYTES) throw new Error(`${der.length} bytes are more than is supported`)
+    const { result, offset } = fromBER(der, { maxNodes: MAX_CRL_NODES })
+    // asn1js 4.0.0 reads over lengths that contradict each other; written again, they would differ.
+    if (offset !== der.length || !Buffer.from(result.toBER()).equals(der))
+      throw new Error('it is not DER, or something follows it')
+    const list = new CertificateRevocationList({ schema: result })
+    const extensions = list.crlExtensions?.extensions ?? []
+    if (new Set(extensions.map(({ extnID }) => extnID)).size !== extensions.length)
+      throw new Error('an extension stands twice')
+    if (!list.signature.isEqual(list.signatureAlgorithm)) throw new Error('it names two signature algorithms')
+    return list
+  } catch (cause) {
+    throw new ModelSealError('CRL_INVALID', 'A revocation list cannot be read.', {
+      found: shown(messageOf(cause)),
+      cause,
+    })
+  }
+}
+
+/** RFC 5280 5.2.5: a list may be of end entities only, or of authorities only. */
+function isInScope(list: pkijs.CertificateRevocationList, kind: 'leaf' | 'authority'): boolean {
+  const scope = scopeOf(list)
+  if (scope?.onlyContainsAttributeCerts) return false
+  return kind === 'leaf' ? !scope?.onlyContainsCACerts : !scope?.onlyContainsUserCerts
+}
+
+function scopeOf(list: pkijs.CertificateRevocationList): pkijs.IssuingDistributionPoint | undefined {
+  return list.crlExtensions?.extensions.find(({ extnID }) => extnID === ISSUING_DISTRIBUTION_POINT)?.parsedValue as
+    pkijs.IssuingDistributionPoint | undefined
+}
+
+async function checkList(list: pkijs.CertificateRevocationList, issuer: Certificate, at: Date): Promise<void> {
+  const scope = scopeOf(list)
+  const foreign = (list.crlExtensions?.extensions ?? []).find(
+    ({ extnID, critical }) => critical && !UNDERSTOOD.has(extnID),
+  )
+  if (foreign) throw unusable(list, `the critical extension ${foreign.extnID}`)
+  if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
+    throw unusable(list, 'a list of a part of the certificates, or by another issuer')
+  const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
+  if (weakness !== undefined) throw unusable(list, `a signature that is too weak: ${weakness}`)
+  if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by another key than that of the issuer')
+  // RFC 5280 6.3.3 f: where a key usage is stated, it must allow signing lists.
+  if (statedUsage(issuer, 'cRLSign') === false) throw unusable(list, 'an issuer without the key usage cRLSign')
+  const { thisUpdate, nextUpdate } = list
+  // RFC 5280 5.1.2.5: nextUpdate is required.
+  if (thisUpdate.value <= at && nextUpdate && nextUpdate.value >= at) return
+  throw new ModelSealError('CRL_STALE', `The revocation list of ${issuerName(list)} is not current.`, {
+    expected: `one that holds at ${at.toISOString()}`,
+    found: `one from ${thisUpdate.value.toISOString()} to ${nextUpdate ? nextUpdate.value.toISOString() : 'no stated end'}`,
+    hint: 'Fetch the current list from the authority.',
+  })
+}
+
+/** What pkijs cannot parse it replaces by an empty value. */
+function isUnread(value: object): boolean {
+  return 'parsingError' in value && Boolean(value.parsingError)
+}
+
+async function isSignedBy(list: pkijs.CertificateRevocationList, issuer: Certificate): Promise<boolean> {
+  try {
+    return await list.verify({ issuerCertificate: issuer.fields })
+  } catch {
+    return false // a key or an algorithm that is not supported
+  }
+}
+
+function checkEntry(
+  list: pkijs.CertificateRevocationList,
+  certificate: Certificate,
+  { at, crlsAt }: RevocationInput,
+): void {
+  const serial = certificate.fields.serialNumber
+  for (const entry of list.revokedCertificates ?? []) {
+    const extensions = entry.crlEntryExtensions?.extensions ?? []
+    const foreign = extensions.find(({ extnID, critical }) => critical && !UNDERSTOOD_OF_ENTRIES.has(extnID))
+    // RFC 5280 5.3: a list with an entry that is not understood says nothing.
+    if (foreign) throw unusable(list, `an entry with the critical extension ${foreign.extnID}`)
+    if (!entry.userCertificate.isEqual(serial)) continue
+    const since = effectiveDate(entry)
+    // Signed before the revocation, as a trusted time proves. A date that is no time counts always.
+    if (crlsAt > at && since > at) continue
+    throw new ModelSealError('CERTIFICATE_REVOKED', `The certificate ${certificateName(certificate)} was revoked.`, {
+      found: `serial number ${serialNumberOf(certificate.fields)} in the list of ${issuerName(list)}`,
+      hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+    })
+  }
+}
+
+/** RFC 5280 5.3.2: the key may have been lost before the revocation. */
+function effectiveDate({ revocationDate, crlEntryExtensions }: pkijs.RevokedCertificate): Date {
+  const extension = crlEntryExtensions?.extensions.find(({ extnID }) => extnID === INVALIDITY_DATE)
+  const invalidity = extension?.parsedValue as { toDate?: () => Date } | undefined
+  const since = invalidity?.toDate?.()
+  return since && since < revocationDate.value ? since : revocationDate.value
+}
+
+function issuerName(list: pkijs.CertificateRevocationList): string {
+  return shown(distinguishedName(list.issuer))
+}
+
+function unusable(list: pkijs.CertificateRevocationList, found: string): ModelSealError {
+  return new ModelSealError('CRL_INVALID', `The revocation list of ${issuerName(list)} cannot be used.`, {
+    expected: 'a complete list, signed by the authority that issued the certificate',
+    found,
+  })
+}
+
+function missing(certificate: Certificate): ModelSealError {
+  return new ModelSealError(
+    'CRL_MISSING',
+    `Revocation lists were given, but none by the issuer of ${certificateName(certificate)}.`,
+    { expected: `a list of ${shown(distinguishedName(certificate.fields.issuer))}`, found: 'none' },
+  )
+}

@@ -1,0 +1,44 @@
+import { certificateName, type Certificate } from '../../x509/certificate.ts'
+import { extendedKeyUsages } from '../../x509/key-usages.ts'
+import { ModelSealError } from '../../errors.ts'
+
+/** RFC 5280 4.2.1.12. */
+const USAGES = { codeSigning: '1.3.6.1.5.5.7.3.3', timeStamping: '1.3.6.1.5.5.7.3.8' } as const
+const ANY_USAGE = '2.5.29.37.0'
+
+/** What a certificate is used for. */
+export type Usage = keyof typeof USAGES
+
+export const USAGE_NAMES = Object.keys(USAGES)
+
+/**
+ * Refuses a path in which an authority is limited to other usages than those of the certificates below it. RFC 5280 leaves
+ * this open; as in CAB Forum's requirements and Go's `crypto/x509`, an extended key usage of an authority, critical or
+ * not, limits what it may issue, and one without any limits nothing.
+ *
+ * @param path leaf first, root last
+ * @param wanted the usage that is needed; without one, all certificates must have some usage in common
+ * @throws {@link ModelSealError} `CERTIFICATE_USAGE`
+ */
+export function checkNesting(path: readonly Certificate[], wanted?: Usage): void {
+  let allowed: readonly string[] | undefined = wanted && [USAGES[wanted]]
+  for (const certificate of path.toReversed()) {
+    const stated = extendedKeyUsages(certificate)
+    if (!stated || stated.includes(ANY_USAGE)) continue
+    const left: readonly string[] = allowed ? allowed.filter((usage) => stated.includes(usage)) : stated
+    if (left.length === 0) throw refused(certificate, wanted ?? allowed?.join(' or ') ?? 'any usage', stated)
+    allowed = left
+  }
+}
+
+function refused(certificate: Certificate, expected: string, stated: readonly string[]): ModelSealError {
+  return new ModelSealError(
+    'CERTIFICATE_USAGE',
+    `The certificate ${certificateName(certificate)} may not be used for this, or may not issue certificates for it.`,
+    {
+      expected: `the extended key usage ${expected}`,
+      found: stated.join(', ') || 'none',
+      hint: 'Use a certificate for that usage, by an authority that may issue it.',
+    },
+  )
+}

@@ -1,0 +1,92 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { UnverifiedBundle } from '../../bundle/bundle.ts'
+import { checkBundle } from '../../bundle/check-bundle.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
+import { statementSignatureSteps } from '../statement-signature.ts'
+import { having, required, text } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
+import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
+import { parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+
+/**
+ * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). Given a trust in
+ * time, its timestamps are verified, too, and the result carries the time; without, they are not
+ * looked at.
+ *
+ * @param name the caller's name for the key, which the result carries
+ * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`,
+ * `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, and what parsing the statement throws
+ */
+export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature
+export function verifyKeyBundle(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust: TimeTrust,
+): Promise<VerifiedSignature>
+export function verifyKeyBundle(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+  trust?: TimeTrust,
+): VerifiedSignature | Promise<VerifiedSignature> {
+  checkBundle(bundle)
+  const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
+  return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
+}
+
+/** Read once: the key that is compared with the claim of the bundle is the one that verifies. */
+const PUBLIC_KEY: Shape<PublicKey> = {
+  key: required(having('a KeyObject', (value) => 'asymmetricKeyType' in value)),
+  hash: required(text),
+  fingerprint: required(text),
+}
+
+function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): Steps<VerifiedSignature> {
+  checkKeyClaim(bundle, publicKey, name)
+  return asVerified({
+    signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
+    manifest: yield* statementSignatureSteps(bundle, publicKey, name),
+    bundleDigest: bundle.digest,
+  })
+}
+
+async function verifyWithTime(
+  bundle: UnverifiedBundle,
+  steps: Steps<VerifiedSignature>,
+  trust: TimeTrust,
+): Promise<VerifiedSignature> {
+  const signature = await inTurns(steps, trust.effort?.signal)
+  return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
+}
+
+/** A bundle of one method is never passed off as another; a stated key must be the given one. */
+function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKey, name: string): void {
+  if (material.method !== 'key') {
+    throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed with a key pair.', {
+      file: path,
+      signer: name,
+      expected: 'the method key',
+      found: `the method ${material.method}`,
+    })
+  }
+  const { hint, rawBytes } = material
+  const claims = [hint, rawBytes && parseCarriedKey(rawBytes, path).fingerprint]
+  for (const claimed of claims) {
+    if (claimed === undefined || sameText(claimed, publicKey.fingerprint)) continue
+    throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
+      file: path,
+      signer: name,
+      expected: `the key ${publicKey.fingerprint}`,
+      found: shown(claimed),
+      hint: 'Give the key that the publisher signs with, or the bundle that was signed with this key.',
+    })
+  }
+}
+
+function sameText(a: string, b: string): boolean {
+  const [x, y] = [Buffer.from(a), Buffer.from(b)]
+  return x.length === y.length && timingSafeEqual(x, y)
+}

@@ -1,0 +1,264 @@
+import type { BundleLatest } from '@sigstore/bundle'
+import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
+import { isError, messageOf, propertyOf } from '../../any-realm.ts'
+import type { UnverifiedBundle } from '../../bundle/bundle.ts'
+import { checkBundle } from '../../bundle/check-bundle.ts'
+import { fingerprintOf, serialNumberOf, signingKeyOf } from '../../x509/certificate.ts'
+import { checkSigningUsage } from '../../x509/key-usages.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { checkValueCount } from '../../x509/identifier-bytes.ts'
+import { MAX_TIMESTAMP_BYTES } from '../../bundle/timestamp.ts'
+import { inTurns } from '../../source/turns.ts'
+import { checkObject, dateCopy, required, text } from '../../kinds.ts'
+import { knownOptions, parsedWithoutPrototypes, plainCopy, textsCopy, type Shape } from '../../snapshot.ts'
+import { Effort, passAbort } from '../effort.ts'
+import { readFulcioClaims, type FulcioClaims } from '../sigstore/fulcio-certificate.ts'
+import { sigstoreFault } from '../sigstore/fault.ts'
+import { signedContentSteps } from '../sigstore/signed-content.ts'
+import { checkAuthorities, issuerPath, issuersOf, materialAt } from '../sigstore/authority.ts'
+import { checkSignatureAlgorithm } from '../../x509/strength.ts'
+import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log.ts'
+import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
+import type { SigstoreTrust } from '../sigstore/trust.ts'
+import { signedManifest } from '../statement-signature.ts'
+import { asVerified, type SigstoreSigner, type VerifiedSignature } from '../verified-signature.ts'
+
+/** The identity that must have signed: each text equal to the last byte. */
+export interface SigstoreIdentity {
+  /** Subject alternative name of the certificate: an e-mail address, or the URI of a workflow. */
+  identity: string
+  /** URL of the OpenID Connect issuer. */
+  issuer: string
+  /** Extensions of the certificate by name, such as `sourceRepositoryRef`. */
+  extensions?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * Verifies a bundle that was signed keyless (OMS 4.1 `sigstore`, 8.2, 8.3): the Fulcio chain, the
+ * signed certificate timestamp, the entries in the transparency log, the time, and the signature.
+ * Who signed is then for the caller to judge: see {@link checkIdentity}.
+ *
+ * @param name the caller's name for the trust root, which the result carries
+ * @param now the present, for tests and for looking back
+ * @throws {@link ModelSealError} `METHOD_MISMATCH`, `BUNDLE_MALFORMED`, `CERTIFICATE_*`,
+ * `CHAIN_NO_PATH`, `SCT_INVALID`, `LOG_*`, `TIME_MISSING`, `TIMESTAMP_INVALID`,
+ * `SIGNATURE_INVALID`, and what parsing the statement throws
+ * @example
+ * ```ts
+ * const trust = await loadSigstoreTrust('public-good')
+ * const { signer } = await verifySigstoreBundle(await readBundle('vad.sig'), trust, 'public-good')
+ * ```
+ */
+export async function verifySigstoreBundle(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  now: Date = new Date(),
+): Promise<VerifiedSignature> {
+  checkBundle(bundle)
+  return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
+    now: dateCopy(now, 'now') as Date,
+    effort: new Effort(),
+  })
+}
+
+const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
+  info: required(plainCopy),
+  root: true,
+  text: true,
+  material: required(plainCopy),
+  signingConfig: true,
+}
+
+/** As {@link verifySigstoreBundle}, within what is left of the effort for a load. */
+export async function verifySigstoreWithin(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  occasion: { now: Date; effort: Effort },
+): Promise<VerifiedSignature> {
+  const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
+  const manifest = await signedManifest(signed, occasion.effort.signal)
+  return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
+}
+
+/** All of it but the statement: who signed this envelope, whatever is in it, and when. */
+export async function verifyKeyless(
+  bundle: UnverifiedBundle,
+  trust: SigstoreTrust,
+  name: string,
+  { now, effort }: { now: Date; effort: Effort },
+) {
+  const claims = await readFulcioClaims(certificateOf(bundle, name), bundle.path)
+  const { certificate } = claims
+  checkSigningUsage(certificate, bundle.path)
+  await checkSignatureAlgorithm(certificate.x509, certificate.fields.signatureAlgorithm)
+  const key = signingKeyOf(certificate, bundle.path)
+
+  const { parsed, entity } = await toEntity(bundle, effort)
+  const entries = parsed.verificationMaterial.tlogEntries
+  checkLogs(entries, trust, bundle.path)
+  checkTimes(entity.timestamps, certificate, now, bundle.path)
+  const times = statedTimes(entity.timestamps).map(({ at }) => at)
+  checkEntries(entries, trust, times, bundle.path)
+
+  // Each timestamp costs three checks and one of the authority; each entry two.
+  await effort.signatures(5 * times.length + 2 * entries.length)
+  const { content, signed } = await inTurns(signedContentSteps(bundle.envelope, key), effort.signal)
+  await verifyEntity({ ...entity, signature: content }, materialAt(trust, times, certificate.x509), bundle.path)
+  // The library has refused it already.
+  if (!signed) throw sigstoreFault({ code: 'SIGNATURE_ERROR', message: 'signature verification failed' }, bundle.path)
+  await effort.turn()
+  checkLoggedCertificate(entries, certificate.x509, bundle.path)
+  const issuers = issuersOf(certificate.x509, trust)
+  await checkAuthorities(certificate, {
+    issuers,
+    timestamps: entity.timestamps,
+    times,
+    trust,
+    effort,
+    file: bundle.path,
+  })
+  return {
+    signer: signerOf(claims, trust, name),
+    signed,
+    time: earliestTime(entity.timestamps, trust),
+    timestampPath: timestampPath(entity.timestamps, trust),
+    issuerPath: issuerPath(issuers),
+  }
+}
+
+const IDENTITY: Shape<SigstoreIdentity> = {
+  identity: required(text),
+  issuer: required(text),
+  extensions: textsCopy,
+}
+
+/**
+ * Checks who signed. Everything is compared to the last byte: nothing is a pattern.
+ *
+ * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
+ */
+export function checkIdentity(
+  signer: Omit<SigstoreSigner, 'description'>,
+  given: SigstoreIdentity,
+  file?: string,
+): void {
+  const expected = knownOptions(given, IDENTITY, 'an identity')
+  checkObject(
+    signer,
+    'the signer',
+    'a signer of the method sigstore',
+    (one) =>
+      ['identity', 'issuer'].every((name) => typeof propertyOf(one, name) === 'string') &&
+      typeof propertyOf(one, 'extensions') === 'object' &&
+      propertyOf(one, 'extensions') !== null,
+  )
+  const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
+    new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {
+      file,
+      signer: signer.identity,
+      expected: shown(wanted),
+      found: shown(found),
+      hint: 'Both are compared exactly, letter by letter. If the signer is the right one, ask for it as it is written here.',
+    })
+  if (signer.identity !== expected.identity)
+    throw mismatch('IDENTITY_MISMATCH', 'identity', expected.identity, signer.identity)
+  if (signer.issuer !== expected.issuer)
+    throw mismatch('ISSUER_MISMATCH', 'identity provider', expected.issuer, signer.issuer)
+  for (const [extension, value] of Object.entries(expected.extensions ?? {})) {
+    const found = Object.hasOwn(signer.extensions, extension) ? signer.extensions[extension] : undefined
+    if (found === value) continue
+    throw new ModelSealError(
+      'CERTIFICATE_CONDITION',
+      `The certificate of the signer does not have the ${shown(extension)} that was asked for.`,
+      { file, signer: signer.identity, expected: shown(value), found: found === undefined ? 'none' : shown(found) },
+    )
+  }
+}
+
+function certificateOf({ material, path }: UnverifiedBundle, name: string): Buffer {
+  if (material.method === 'sigstore') return material.certificate
+  throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed keyless with Sigstore.', {
+    file: path,
+    signer: name,
+    expected: 'the method sigstore',
+    found: `the method ${material.method}`,
+  })
+}
+
+/** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
+async function toEntity(
+  { json, timestamps, path, envelope, material }: UnverifiedBundle,
+  effort: Effort,
+): Promise<{ parsed: BundleLatest; entity: SignedEntity }> {
+  const [{ bundleFromJSON }, { toSignedEntity }] = await Promise.all([
+    import('@sigstore/bundle'),
+    import('@sigstore/verify'),
+  ])
+  let parsed: BundleLatest
+  try {
+    // The library reads fields that need not be there.
+    parsed = bundleFromJSON(parsedWithoutPrototypes(json)) as BundleLatest
+    // The JSON has no payload where that is long; and what the library verifies is what was parsed strictly.
+    if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
+  } catch (cause) {
+    const fields = isError(cause) && 'fields' in cause ? String(cause.fields) : messageOf(cause)
+    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not one of Sigstore, or lacks a part of it.', {
+      file: path,
+      found: `a fault in ${shown(fields)}`,
+      cause,
+    })
+  }
+  try {
+    if (timestamps.some(({ length }) => length > MAX_TIMESTAMP_BYTES)) throw new Error('a timestamp is too large')
+    for (const der of timestamps) checkValueCount(der)
+    if (material.method === 'sigstore') checkValueCount(material.certificate)
+    const { verificationMaterial } = parsed
+    const { timestampVerificationData } = verificationMaterial
+    const entity = toSignedEntity({
+      ...parsed,
+      verificationMaterial: { ...verificationMaterial, timestampVerificationData: undefined },
+    })
+    // One in a turn: the library would read all of them at once.
+    for (const rfc3161Timestamp of timestampVerificationData?.rfc3161Timestamps ?? []) {
+      await effort.turn()
+      const alone = { tlogEntries: [], timestampVerificationData: { rfc3161Timestamps: [rfc3161Timestamp] } }
+      entity.timestamps.push(
+        ...toSignedEntity({ ...parsed, verificationMaterial: { ...verificationMaterial, ...alone } }).timestamps,
+      )
+    }
+    // Read when asked for: what cannot be read is to be known here.
+    statedTimes(entity.timestamps)
+    return { parsed, entity }
+  } catch (cause) {
+    passAbort(cause)
+    throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
+  }
+}
+
+/** Without a policy: the library would take an identity for a regular expression. */
+async function verifyEntity(entity: SignedEntity, material: TrustMaterial, path: string | undefined) {
+  const { Verifier } = await import('@sigstore/verify')
+  try {
+    new Verifier(material).verify(entity)
+  } catch (cause) {
+    throw sigstoreFault(cause, path)
+  }
+}
+
+function signerOf({ certificate, identity, issuer, extensions }: FulcioClaims, trust: SigstoreTrust, name: string) {
+  const { fields, x509 } = certificate
+  return {
+    method: 'sigstore',
+    name,
+    identity,
+    issuer,
+    fingerprint: fingerprintOf(x509),
+    serialNumber: serialNumberOf(fields),
+    extensions,
+    notBefore: fields.notBefore.value.toISOString(),
+    notAfter: fields.notAfter.value.toISOString(),
+    trustRoot: trust.info,
+  } as const
+}

@@ -1,0 +1,169 @@
+import { TrustedRoot, type CertificateAuthority } from '@sigstore/protobuf-specs'
+import * as pkijs from 'pkijs'
+import { expect, test } from 'vitest'
+import {
+  authority,
+  CODE_SIGNING,
+  extension,
+  inDays,
+  issue,
+  SERVER_AUTH,
+  signingLeaf,
+  TIME_STAMPING,
+  type Issued,
+} from '../../testing/authority.ts'
+import { parseCertificate } from '../../x509/certificate.ts'
+import { Effort } from '../effort.ts'
+import { readAuthority } from './known-paths.ts'
+
+const usages = [CODE_SIGNING]
+
+function statedAuthority(...chain: Issued[]): CertificateAuthority {
+  const certChain = { certificates: chain.map(({ der }) => ({ rawBytes: der.toString('base64') })) }
+  const [stated] = TrustedRoot.fromJSON({ certificateAuthorities: [{ certChain }] }).certificateAuthorities
+  if (!stated) throw new Error('no authority')
+  return stated
+}
+
+/** The code of the refusal, or `valid`; with how many signature checks. */
+async function outcome(check: (effort: Effort) => Promise<void>, mostChecks = 512): Promise<unknown> {
+  try {
+    await check(new Effort(undefined, mostChecks))
+    return 'valid'
+  } catch (error) {
+    return (error as { code?: unknown }).code
+  }
+}
+
+async function signer(stated: CertificateAuthority, leaf: Issued, at = new Date(), mostChecks?: number) {
+  const certificate = await parseCertificate(leaf.der)
+  const known = readAuthority(stated)
+  const signedBy = known.issuersOf(certificate.x509)
+  return outcome((effort) => known.validateSigner(certificate, signedBy, at, effort), mostChecks)
+}
+
+function stamper(stated: CertificateAuthority, at = new Date(), mostChecks?: number) {
+  return outcome((effort) => readAuthority(stated).validateStamper(at, effort), mostChecks)
+}
+
+/** A root and an intermediate that has ended in five days, where the leaves have not. */
+async function knownAuthority(options: Parameters<typeof authority>[1] = {}) {
+  const root = await authority('Root')
+  const intermediate = await authority('Intermediate', { issuer: root, notAfter: inDays(5), ...options })
+  const stated = statedAuthority(intermediate, root)
+  expect(await signer(stated, await signingLeaf(intermediate, { extendedUsages: usages }))).toBe('valid')
+  return { root, intermediate, stated }
+}
+
+test('the signatures among the certificates of an authority are checked once', async () => {
+  const { intermediate, stated } = await knownAuthority()
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
+  expect(await signer(stated, leaf, new Date(), 0)).toBe('valid')
+  // A trusted root that was read again has the same certificates.
+  expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('valid')
+  // Without what is known, that is not enough.
+  const root = await authority('Root')
+  const unknown = await authority('Intermediate', { issuer: root })
+  const theirs = await signingLeaf(unknown, { extendedUsages: usages })
+  expect(await signer(statedAuthority(unknown, root), theirs, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
+})
+
+test('only a few authorities are remembered', async () => {
+  const { intermediate, stated } = await knownAuthority()
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
+  for (let other = 0; other < 16; other++) readAuthority(statedAuthority(await authority(`Root ${other}`)))
+  expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
+})
+
+test('a known authority that asks for policies is asked again for each leaf', async () => {
+  const extensions = [
+    extension('2.5.29.36', true, new pkijs.PolicyConstraints({ requireExplicitPolicy: 0 }).toSchema()),
+    policies(),
+  ]
+  const root = await authority('Root')
+  const intermediate = await authority('Intermediate', { issuer: root, extensions })
+  const stated = statedAuthority(intermediate, root)
+  const leaf = (more: readonly pkijs.Extension[]) =>
+    signingLeaf(intermediate, { extendedUsages: usages, extensions: more })
+  expect(await signer(stated, await leaf([policies()]))).toBe('valid')
+  expect(await signer(stated, await leaf([]))).toBe('CHAIN_INVALID')
+})
+
+function policies(): pkijs.Extension {
+  const certificatePolicies = [new pkijs.PolicyInformation({ policyIdentifier: '1.3.6.1.4.1.99999.1' })]
+  return extension('2.5.29.32', false, new pkijs.CertificatePolicies({ certificatePolicies }).toSchema())
+}
+
+test('a known path is refused at a time at which one of its authorities, or the leaf, was not valid', async () => {
+  const { root, intermediate, stated } = await knownAuthority()
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages, notBefore: inDays(-9) })
+  expect(await signer(stated, leaf, inDays(6))).toBe('CERTIFICATE_EXPIRED')
+  expect(await signer(stated, leaf, inDays(-2))).toBe('CERTIFICATE_NOT_YET_VALID')
+  expect(await signer(stated, leaf)).toBe('valid')
+  const short = await signingLeaf(intermediate, { extendedUsages: usages, notAfter: inDays(1) })
+  expect(await signer(stated, short, inDays(2))).toBe('CERTIFICATE_EXPIRED')
+
+  const stamping = await issue({ subject: 'TSA', issuer: root, extendedUsages: [TIME_STAMPING], notAfter: inDays(3) })
+  const timestamps = statedAuthority(stamping, root)
+  expect(await stamper(timestamps)).toBe('valid')
+  expect(await stamper(timestamps, new Date(), 0)).toBe('valid')
+  expect(await stamper(timestamps, inDays(4))).toBe('CERTIFICATE_EXPIRED')
+  expect(await stamper(timestamps, inDays(-2))).toBe('CERTIFICATE_NOT_YET_VALID')
+})
+
+test('a leaf that a namesake of the known authority signed is refused', async () => {
+  const { stated, root } = await knownAuthority()
+  const forger = await authority('Intermediate', { issuer: { ...root, keys: (await authority('Root')).keys } })
+  expect(await signer(stated, await signingLeaf(forger, { extendedUsages: usages }))).toBe('CHAIN_NO_PATH')
+})
+
+test('a leaf under a known path is refused for a fault of its own', async () => {
+  const { intermediate, stated } = await knownAuthority()
+  const refusals = [
+    [{ extendedUsages: [SERVER_AUTH] }, 'CERTIFICATE_USAGE'],
+    [{ hash: 'SHA-1' }, 'CERTIFICATE_WEAK'],
+    [{ subject: 'Intermediate', keys: intermediate.keys }, 'CHAIN_NO_PATH'],
+  ] as const
+  for (const [options, code] of refusals)
+    expect(await signer(stated, await signingLeaf(intermediate, options))).toBe(code)
+})
+
+test.each(['permitted', 'excluded'] as const)('a name that is not %s by a known authority is refused', async (list) => {
+  const root = await authority('Root')
+  const intermediate = await authority('Intermediate', {
+    issuer: root,
+    [list]: [[1, list === 'permitted' ? 'good.example' : 'bad.example']],
+  })
+  const stated = statedAuthority(intermediate, root)
+  const named = (name: string) => signingLeaf(intermediate, { extendedUsages: usages, names: [[1, name]] })
+  expect(await signer(stated, await named('a@good.example'))).toBe('valid')
+  expect(await signer(stated, await named('a@bad.example'))).toBe('CHAIN_NAME_CONSTRAINT')
+})
+
+test('what is known for one usage counts for no other', async () => {
+  const root = await authority('Root', { extendedUsages: [TIME_STAMPING] })
+  const stamping = await issue({ subject: 'TSA', issuer: root, extendedUsages: [TIME_STAMPING] })
+  const stated = statedAuthority(stamping, root)
+  expect(await stamper(stated)).toBe('valid')
+  expect(await signer(stated, await signingLeaf(root))).toBe('CERTIFICATE_USAGE')
+
+  const { stated: signing, intermediate } = await knownAuthority({ extendedUsages: usages })
+  expect(await stamper(signing)).toBe('CERTIFICATE_USAGE')
+  expect(await signer(signing, await signingLeaf(intermediate))).toBe('valid')
+})
+
+test('certificates of an authority that were exchanged are read anew', async () => {
+  const { intermediate, stated } = await knownAuthority()
+  const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
+  const other = await authority('Root')
+  stated.certChain = statedAuthority(await authority('Intermediate', { issuer: other }), other).certChain
+  expect(await signer(stated, leaf)).toBe('CHAIN_NO_PATH')
+})
+
+test('a refusal is not remembered', async () => {
+  const root = await authority('Root')
+  const stamping = await issue({ subject: 'TSA', issuer: root, extendedUsages: [TIME_STAMPING], notAfter: inDays(3) })
+  const stated = statedAuthority(stamping, root)
+  expect(await stamper(stated, inDays(4))).toBe('CERTIFICATE_EXPIRED')
+  expect(await stamper(stated)).toBe('valid')
+})

@@ -1,0 +1,137 @@
+import type { X509Certificate } from 'node:crypto'
+import type { CertificateAuthority } from '@sigstore/protobuf-specs'
+import {
+  extensionOf,
+  fingerprintOf,
+  holderKey,
+  isSignedWith,
+  readX509,
+  type Certificate,
+} from '../../x509/certificate.ts'
+import { judgePath, validPath, type StatedChain } from '../chain/chain.ts'
+import { passAbort, type Effort } from '../effort.ts'
+import { checkSignatureAlgorithm } from '../../x509/strength.ts'
+import type { Usage } from '../chain/usage.ts'
+
+/** Name constraints, and what says how the policies below must be: only then does pkijs judge a leaf by its issuers. */
+const BINDING = ['2.5.29.30', '2.5.29.33', '2.5.29.36', '2.5.29.54']
+
+/** The certificates of an authority as they were read; anew where they changed. */
+export function readAuthority(stated: CertificateAuthority): KnownAuthority {
+  const ders = certificatesOf(stated)
+  const found = known.get(stated) ?? recent.find((authority) => authority.hasExactly(ders))
+  if (found?.hasExactly(ders)) return found
+  const authority = new KnownAuthority(ders)
+  known.set(stated, authority)
+  recent.unshift(authority)
+  recent.length = Math.min(recent.length, MAX_RECENT)
+  return authority
+}
+
+const known = new WeakMap<CertificateAuthority, KnownAuthority>()
+/** Without a policy, every load reads the trusted root again, and it is the same. Those of the public instances name two and two. */
+const recent: KnownAuthority[] = []
+const MAX_RECENT = 16
+
+/** DER. */
+export function certificatesOf({ certChain }: CertificateAuthority): Buffer[] {
+  return (certChain?.certificates ?? []).map(({ rawBytes }) => rawBytes)
+}
+
+/**
+ * An authority of a trusted root, and the paths among its certificates that were found valid. Their signatures and
+ * the verdict of pkijs on them depend on neither leaf nor time, and are not worked out again. Validity and every other check of
+ * ours are repeated for each signature, and a refusal always comes from a full validation.
+ */
+export class KnownAuthority {
+  readonly certificates: readonly X509Certificate[]
+  /** By fingerprint of the issuer of the leaf, up to the root. */
+  readonly #issuing = new Map<string, readonly Certificate[]>()
+  /** From the authority's own certificate for timestamps up to the root. */
+  #stamping: readonly Certificate[] | undefined
+
+  constructor(ders: readonly Buffer[]) {
+    this.certificates = ders.map((der) => readX509(der))
+  }
+
+  hasExactly(ders: readonly Buffer[]): boolean {
+    return (
+      ders.length === this.certificates.length &&
+      ders.every((der, index) => this.certificates[index]?.raw.equals(der) === true)
+    )
+  }
+
+  /** Those of its certificates that signed another. */
+  issuersOf(certificate: X509Certificate): X509Certificate[] {
+    return this.certificates.filter(
+      (issuer) => certificate.checkIssued(issuer) && isSignedWith(certificate, holderKey(issuer)),
+    )
+  }
+
+  /**
+   * Validates the chain of a signer.
+   *
+   * @param signedBy the certificates of this authority that signed the leaf
+   * @throws {@link ModelSealError} as `validateChain`
+   */
+  async validateSigner(
+    leaf: Certificate,
+    signedBy: readonly X509Certificate[],
+    at: Date,
+    effort: Effort,
+  ): Promise<void> {
+    for (const issuer of signedBy) {
+      const above = this.#issuing.get(fingerprintOf(issuer))
+      if (above && (await isValidUnder(leaf, above, at, effort))) return
+    }
+    const [, ...above] = await validPath(chainOf(leaf.x509, this.certificates, 'codeSigning', at), effort)
+    const [issuer] = above
+    if (issuer) this.#issuing.set(fingerprintOf(issuer.x509), above)
+  }
+
+  /**
+   * Validates the chain of the certificate by which it signs timestamps: its first.
+   *
+   * @throws {@link ModelSealError} as `validateChain`
+   */
+  async validateStamper(at: Date, effort: Effort): Promise<void> {
+    const path = this.#stamping
+    if (path && (await holds(() => judgePath(path, { at, usage: 'timeStamping', effort, known: true })))) return
+    const [signer = readX509(Buffer.alloc(0)), ...chain] = this.certificates
+    this.#stamping = await validPath(chainOf(signer, chain, 'timeStamping', at), effort)
+  }
+}
+
+/** For a leaf that the first of these signed. False says nothing: the leaf is to be validated in full. */
+async function isValidUnder(
+  leaf: Certificate,
+  issuers: readonly Certificate[],
+  at: Date,
+  effort: Effort,
+): Promise<boolean> {
+  const path = [leaf, ...issuers]
+  if (path.some(({ fields }) => BINDING.some((id) => extensionOf(fields, id) !== undefined))) return false
+  // RFC 4158 2.4.2: a path does not pass one authority twice.
+  const key = holderKey(leaf.x509)
+  if (!key || issuers.some(({ x509 }) => holderKey(x509)?.equals(key) !== false)) return false
+  return holds(async () => {
+    await checkSignatureAlgorithm(leaf.x509, leaf.fields.signatureAlgorithm)
+    await judgePath(path, { at, usage: 'codeSigning', effort, known: true })
+  })
+}
+
+async function holds(check: () => Promise<void>): Promise<boolean> {
+  try {
+    await check()
+    return true
+  } catch (error) {
+    passAbort(error)
+    return false
+  }
+}
+
+/** The trust anchors are those that issued themselves. */
+function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[], usage: Usage, at: Date): StatedChain {
+  const roots = certificates.filter((x509) => x509.checkIssued(x509))
+  return { leaf, intermediates: certificates, roots, crls: undefined, at, crlsAt: undefined, usage }
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { scratch } from '../../testing/scratch.ts'
+import { serving } from '../../testing/serving.ts'
+import { TestSigstore } from '../../testing/sigstore.ts'
+import { TestTuf } from '../../testing/tuf.ts'
+import { loadSigstoreTrust } from './trust.ts'
+import type { TufRepository, TufSource } from '../tuf/repository.ts'
+import { updateTrustRoot } from './update-trust-root.ts'
+
+// Of the public instances nobody here has the keys: this one stands for them.
+const released = vi.hoisted((): { anchor: Buffer; carried: Buffer | undefined } => ({
+  anchor: Buffer.alloc(0),
+  carried: undefined,
+}))
+vi.mock('../tuf/repository.ts', async (original) => {
+  const { urlOf } = await original<{ urlOf: (instance: TufSource) => string }>()
+  return {
+    urlOf,
+    repositoryOf: (instance: TufSource): TufRepository => ({ name: 'ours', url: urlOf(instance), ...released }),
+  }
+})
+
+beforeEach(() => vi.stubEnv('MODELSEAL_CACHE', join(scratch(), 'cache')))
+afterEach(() => vi.unstubAllEnvs())
+
+/** A root whose newest key came into use then. */
+async function rootOf(start: string): Promise<string> {
+  const root = (await new TestSigstore().root()) as { tlogs: { publicKey: { validFor: { start: string } } }[] }
+  for (const { publicKey } of root.tlogs) publicKey.validFor.start = start
+  return JSON.stringify(root)
+}
+
+async function published(root: Buffer) {
+  const tuf = new TestTuf({ 'trusted_root.json': root })
+  released.anchor = tuf.anchor
+  return { tuf, instance: { tufUrl: await serving(tuf.answer), tufRoot: 'root.json' } }
+}
+
+const sourceOf = async (instance: TufSource) => (await loadSigstoreTrust(instance)).info.source
+
+test('a fetched root counts before the one that is carried along, until a newer program carries a newer one', async () => {
+  const years = ['2021', '2022', '2023', String(new Date().getFullYear() + 1)]
+  const [first, second, third, coming] = await Promise.all(
+    years.map(async (year) => Buffer.from(await rootOf(`${year}-01-01T00:00:00Z`))),
+  )
+  if (!first || !second || !third || !coming) throw new Error('Four were asked for.')
+  const { tuf, instance } = await published(second)
+  released.carried = first
+  expect(await sourceOf(instance)).toBe('carried')
+  await updateTrustRoot(instance)
+  expect(await sourceOf(instance)).toBe('refreshed')
+
+  // The instance withdrew its newest key.
+  released.carried = third
+  expect(await sourceOf(instance)).toBe('refreshed')
+  // The next release knows of a key that is newer than what was fetched.
+  released.carried = coming
+  expect(await sourceOf(instance)).toBe('carried')
+  released.carried = first
+  expect(await sourceOf(instance)).toBe('refreshed')
+
+  // Or of a later version of the repository's root, from which nothing of the former can be verified.
+  tuf.publish({ 'trusted_root.json': second }, { newRoot: true })
+  released.anchor = tuf.files.get('2.root.json') ?? Buffer.alloc(0)
+  expect(await sourceOf(instance)).toBe('carried')
+  expect(await updateTrustRoot(instance)).toMatchObject({ source: 'refreshed' })
+})

@@ -1,0 +1,208 @@
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { TrustMaterial } from '@sigstore/verify'
+import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
+import {
+  parseSigningConfig,
+  parseTrustConfig,
+  readTrustConfig,
+  trustRootInvalid,
+  type TrustConfig,
+} from './trust-config.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { weaknessOfKey } from '../../x509/strength.ts'
+import { choice, path, required, text } from '../../kinds.ts'
+import { knownOptions } from '../../snapshot.ts'
+import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
+import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from '../tuf/record.ts'
+import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from '../tuf/repository.ts'
+
+/** Which Sigstore instance to trust: a public one, one that hands out its root by TUF, or the one that a file describes. */
+export type TrustRootSource =
+  | 'public-good'
+  | 'staging'
+  | TufSource
+  | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
+
+/** Which trusted root was used, and how old it is: plain, for verdicts. */
+export interface TrustRootInfo {
+  /** `public-good`, `staging`, the URL of a TUF repository, or the absolute path of the file. */
+  name: string
+  /** `carried`: as this program was released with it; `refreshed`: as it was fetched by TUF. */
+  source: 'carried' | 'refreshed' | 'file'
+  /** SHA-256 of the trusted root (`trusted_root.json`), lowercase hex. */
+  digest: string
+  /**
+   * When its newest key or certificate came into use (ISO 8601): the root is no older than that, and knows nothing of what
+   * the instance changed after it was written.
+   */
+  newest: string
+  /** When it was fetched (ISO 8601); for a refreshed root. */
+  fetched?: string
+  /** Until when the instance vouches for it without a further update (ISO 8601); for a refreshed root. */
+  expires?: string
+}
+
+/** A trusted root, ready to verify with. */
+export interface SigstoreTrust {
+  info: TrustRootInfo
+  root: TrustedRoot
+  /** The text of its `trusted_root.json`. */
+  text: Buffer
+  material: TrustMaterial
+  /** The services to sign with, where they came along with the root. */
+  signingConfig?: SigningConfig | undefined
+}
+
+/**
+ * Loads a Sigstore trusted root. Nothing is fetched: of an instance that hands it out by TUF it is the
+ * one that `updateTrustRoot` put into the cache, verified anew; else the one that is carried along. A
+ * cached root that does not verify is refused, not passed over.
+ *
+ * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `TRUST_ROOT_MISSING`, `TUF_SIGNATURE`, `TUF_ROLLBACK`,
+ * `TUF_INVALID`, `CACHE_UNSAFE`, `INVALID_ARGUMENT`, `BASE64_INVALID`, `FILE_*`, `JSON_*`
+ * @example
+ * ```ts
+ * const trust = await loadSigstoreTrust('public-good')
+ * console.log(trust.info.newest)
+ * ```
+ */
+export async function loadSigstoreTrust(source: TrustRootSource): Promise<SigstoreTrust> {
+  return readSigstoreTrust(fixedSource(source), readSmallFile)
+}
+
+interface SourceFields {
+  tufUrl?: string
+  tufRoot?: string
+  file?: string
+}
+
+const INSTANCE = choice('public-good', 'staging')
+
+/**
+ * The source as it is at this moment, with absolute paths.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is none
+ */
+export function fixedSource(source: unknown): TrustRootSource {
+  if (typeof source !== 'object' || source === null) return INSTANCE(source, 'trustRoot') as TrustRootSource
+  const { tufUrl, tufRoot, file } = knownOptions<SourceFields>(
+    source,
+    { tufUrl: text, tufRoot: path, file: path },
+    'a trust root',
+  )
+  const described = tufUrl === undefined ? { file } : { tufUrl, tufRoot }
+  for (const [name, value] of Object.entries(described)) required(text)(value, name)
+  return Object.freeze({ __proto__: null, ...described }) as TrustRootSource
+}
+
+/**
+ * As {@link loadSigstoreTrust}.
+ *
+ * @param read reads the file that the source names
+ * @throws {@link ModelSealError} likewise, and what `read` throws
+ */
+export async function readSigstoreTrust(source: TrustRootSource, read: ReadFile): Promise<SigstoreTrust> {
+  if (typeof source === 'string' || 'tufUrl' in source) return loadFromInstance(source, read)
+  const path = resolve(source.file)
+  return toTrust(await readTrustConfig(path, read), { name: path, source: 'file' })
+}
+
+/**
+ * The file that {@link loadSigstoreTrust} reads, which may not be there yet: it changes when the root does.
+ *
+ * @returns undefined where this user has no cache
+ */
+export function trustRootPath(source: TrustRootSource): string | undefined {
+  return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
+}
+
+async function loadFromInstance(instance: TufInstance, read: ReadFile): Promise<SigstoreTrust> {
+  const repository = await repositoryOf(instance, read)
+  const { name, url, carried: text } = repository
+  const carried = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
+  const record = await readRecord(url)
+  if (record && !isSuperseded(record, repository)) {
+    const refreshed = await refreshedTrust(repository, record, await verifyRecord(record, repository))
+    if (!carried || !isLater(carried, refreshed, record)) return refreshed
+  }
+  if (carried) return carried
+  throw new ModelSealError('TRUST_ROOT_MISSING', `The trusted root of ${shown(name)} was not fetched yet.`, {
+    hint: 'Fetch it with "modelseal trust-root update", with the same --tuf-url and --tuf-root.',
+  })
+}
+
+/**
+ * True where the program was replaced since, and carries a root with a key that came into use after the other was fetched. A
+ * newer key alone says nothing: the instance may have withdrawn it.
+ */
+function isLater(
+  { info: carried }: SigstoreTrust,
+  { info: refreshed }: SigstoreTrust,
+  { fetched }: TufRecord,
+): boolean {
+  return Date.parse(carried.newest) > Math.max(Date.parse(fetched), Date.parse(refreshed.newest))
+}
+
+async function refreshedTrust(
+  { name, url }: TufRepository,
+  record: TufRecord,
+  { expires }: TufVouched,
+): Promise<SigstoreTrust> {
+  const path = recordPath(url)
+  const info = { name, source: 'refreshed', fetched: record.fetched, expires } as const
+  const trust = await toTrust(await parseTrustConfig(record.trustedRoot, path), info)
+  const signingConfig = record.signingConfig && (await parseSigningConfig(record.signingConfig, path))
+  return { ...trust, signingConfig }
+}
+
+/** Makes a parsed root ready to verify with. */
+export async function toTrust(
+  config: TrustConfig,
+  info: Omit<TrustRootInfo, 'digest' | 'newest'>,
+): Promise<SigstoreTrust> {
+  const { trustedRoot: root, text, signingConfig } = config
+  const { toTrustMaterial } = await import('@sigstore/verify')
+  const digest = createHash('sha256').update(text).digest('hex')
+  try {
+    rangesOf(root).forEach(checkRange)
+    const material = toTrustMaterial(root)
+    for (const { baseURL, publicKey } of [...material.tlogs, ...material.ctlogs]) {
+      const weakness = weaknessOfKey(publicKey)
+      if (weakness !== undefined) throw new Error(`the log ${baseURL} has ${weakness}`)
+    }
+    return { info: { ...info, digest, newest: newestOf(root) }, root, text, material, signingConfig }
+  } catch (cause) {
+    throw trustRootInvalid(cause, info.source === 'file' ? info.name : undefined)
+  }
+}
+
+function newestOf(root: TrustedRoot): string {
+  return new Date(Math.max(0, ...rangesOf(root).map((range) => range?.start?.getTime() ?? 0))).toISOString()
+}
+
+interface TimeRange {
+  start?: Date | undefined
+  end?: Date | undefined
+}
+
+/** When the logs' keys and the authorities are to be believed. */
+function rangesOf(root: TrustedRoot): (TimeRange | undefined)[] {
+  return [
+    ...[...root.tlogs, ...root.ctlogs].map(({ publicKey }) => publicKey?.validFor),
+    ...[...root.certificateAuthorities, ...root.timestampAuthorities].map(({ validFor }) => validFor),
+  ]
+}
+
+/** `sigstore_common.proto`, TimeRange: a start, and an end where there is one. `@sigstore/verify` takes none for always. */
+function checkRange(range: TimeRange | undefined): void {
+  const { start, end } = range ?? {}
+  if (!start) throw new Error('one of its keys or authorities has no validFor.start')
+  if (Number.isNaN(start.getTime()) || (end && !(end >= start)))
+    throw new Error('one of its keys or authorities has a validFor that ends before it starts')
+}
+
+/** True where all of the times lie within the range. */
+export function isValidAt({ start, end }: TimeRange = {}, times: readonly Date[]): boolean {
+  return start !== undefined && times.every((at) => at >= start && (end === undefined || at <= end))
+}

@@ -1,0 +1,55 @@
+import { parseTrustConfig, parseSigningConfig } from './trust-config.ts'
+import { ModelSealError } from '../../errors.ts'
+import { DEFAULT_TIMEOUT_MS } from '../../source/service-call.ts'
+import { milliseconds, signal } from '../../kinds.ts'
+import { knownOptions, type Shape } from '../../snapshot.ts'
+import { fixedSource, loadSigstoreTrust, toTrust, type TrustRootInfo } from './trust.ts'
+import { fetchRecord } from '../tuf/fetch.ts'
+import { readRecord, verifyRecord, writeRecord, type TufRecord } from '../tuf/record.ts'
+import { repositoryOf, type TufInstance, type TufRepository } from '../tuf/repository.ts'
+
+export interface UpdateOptions {
+  /** Milliseconds for each file that is fetched. Default 30,000. */
+  timeoutMs?: number | undefined
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Fetches the trusted root of a Sigstore instance by TUF (The Update Framework 1.0.33) into the cache
+ * of this user. All of it is verified before any of it is kept; after a failure all is as it was.
+ *
+ * @returns the root that counts from now on
+ * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TUF_EXPIRED`, `TUF_ROLLBACK`,
+ * `TUF_SIGNATURE`, `TUF_INVALID`, `TRUST_ROOT_INVALID`, `SIGNING_CONFIG_INVALID`, `CACHE_UNSAFE`,
+ * `FILE_WRITE_FAILED`, `INVALID_ARGUMENT`, `ABORTED`, and what reading `tufRoot` throws
+ * @example
+ * ```ts
+ * const { fetched, expires } = await updateTrustRoot('public-good')
+ * ```
+ */
+export async function updateTrustRoot(given: TufInstance, options?: UpdateOptions): Promise<TrustRootInfo> {
+  const instance = fixedSource(given) as TufInstance
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal: abort } = knownOptions(options, OPTIONS, 'updateTrustRoot')
+  const repository = await repositoryOf(instance)
+  const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal: abort })
+  // As whoever reads it will, so that nothing is kept that cannot be used.
+  await verifyRecord(record, repository)
+  await toTrust(await parseTrustConfig(record.trustedRoot), { name: repository.name, source: 'refreshed' })
+  if (record.signingConfig) await parseSigningConfig(record.signingConfig)
+  await writeRecord(repository.url, record)
+  return (await loadSigstoreTrust(instance)).info
+}
+
+const OPTIONS: Shape<UpdateOptions> = { timeoutMs: milliseconds, signal }
+
+/** A record that does not verify is of no use as a measure, either: an update replaces it. */
+async function knownRecord(repository: TufRepository): Promise<TufRecord | undefined> {
+  try {
+    const record = await readRecord(repository.url)
+    if (record) await verifyRecord(record, repository)
+    return record
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code !== 'CACHE_UNSAFE') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,141 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Fetcher } from 'tuf-js'
+import { ModelSealError, shown } from '../../errors.ts'
+import { callService } from '../../source/service-call.ts'
+import { tufFault } from './fault.ts'
+import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord, type TufRecord } from './record.ts'
+import type { TufRepository } from './repository.ts'
+
+export interface FetchLimits {
+  /** Milliseconds for each file. */
+  timeoutMs: number
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Fetches what a TUF repository holds now, by the client workflow of TUF (1.0.33, section 5) as `tuf-js`
+ * does it.
+ *
+ * @param known what was fetched before and verified: nothing older than that is taken
+ * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TUF_*`, `ABORTED`
+ */
+export async function fetchRecord(
+  repository: TufRepository,
+  known: TufRecord | undefined,
+  limits: FetchLimits,
+): Promise<TufRecord> {
+  const [{ Updater }, { DownloadHTTPError }] = await Promise.all([import('tuf-js'), import('tuf-js/dist/error.js')])
+  const directory = await mkdtemp(join(tmpdir(), 'modelseal-tuf-'))
+  const file = (name: string) => join(directory, name)
+  const { url } = repository
+  const download = new Download(url, limits, directory, (status) => new DownloadHTTPError('no such root', status))
+  try {
+    // What the library holds for trusted, and what it compares versions with.
+    await writeFile(file('root.json'), known ? (await verifyRecord(known, repository)).root : repository.anchor)
+    for (const role of ['timestamp', 'snapshot', 'targets'] as const)
+      if (known) await writeFile(file(`${role}.json`), known[role])
+
+    const updater = new Updater({
+      metadataDir: directory,
+      metadataBaseUrl: url,
+      targetDir: directory,
+      targetBaseUrl: `${url}/targets`,
+      fetcher: download,
+    })
+    const target = async (name: string) => {
+      const info = await updater.getTargetInfo(name)
+      return info && readFile(await updater.downloadTarget(info, file(`target-${name}`)))
+    }
+    const trustedRoot = await target(TRUSTED_ROOT_TARGET)
+    if (!trustedRoot) throw new Error(`Missing ${TRUSTED_ROOT_TARGET} in targets`)
+    const signingConfig = await target(SIGNING_CONFIG_TARGET)
+    return {
+      fetched: new Date().toISOString(),
+      roots: [...(known?.roots ?? [repository.anchor]), ...download.roots],
+      timestamp: await readFile(file('timestamp.json')),
+      snapshot: await readFile(file('snapshot.json')),
+      targets: await readFile(file('targets.json')),
+      trustedRoot,
+      signingConfig,
+    }
+  } catch (cause) {
+    // The library keeps of some errors only the text.
+    if (download.failure) throw download.failure
+    throw cause instanceof ModelSealError ? cause : tufFault(cause, url)
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** How the library gets at files: within a time and a size, and with no redirect. */
+class Download implements Fetcher {
+  /** Why a file could not be had. */
+  failure: ModelSealError | undefined
+  /** Root metadata in the order in which it was fetched. */
+  readonly roots: Buffer[] = []
+  readonly #url: string
+  readonly #limits: FetchLimits
+  readonly #directory: string
+  readonly #noSuchRoot: (status: number) => Error
+
+  constructor(url: string, limits: FetchLimits, directory: string, noSuchRoot: (status: number) => Error) {
+    this.#url = url
+    this.#limits = limits
+    this.#directory = directory
+    this.#noSuchRoot = noSuchRoot
+  }
+
+  async downloadFile<T>(url: string, maxLength: number, handler: (file: string) => Promise<T>): Promise<T> {
+    const file = join(this.#directory, 'download')
+    await writeFile(file, await this.downloadBytes(url, maxLength))
+    return handler(file)
+  }
+
+  async downloadBytes(url: string, maxLength: number): Promise<Buffer> {
+    const service = 'TUF repository'
+    const answer = await callService({ service, url, ...this.#limits }, (signal) => get(url, maxLength, signal)).catch(
+      (error: unknown) => {
+        if (error instanceof ModelSealError) this.failure = error
+        throw error
+      },
+    )
+    const isRoot = /\/[0-9]+\.root\.json$/.test(url)
+    if ('bytes' in answer) {
+      if (isRoot) this.roots.push(answer.bytes)
+      return answer.bytes
+    }
+    // 5.3.3: then the root at hand is the newest.
+    if (isRoot && (answer.status === 404 || answer.status === 403)) throw this.#noSuchRoot(answer.status)
+    this.failure = new ModelSealError(
+      'SERVICE_REFUSED',
+      `The ${service} ${shown(this.#url)} does not hand out a file that belongs to it.`,
+      {
+        found: `HTTP status ${answer.status} for ${shown(url)}`,
+        hint: 'Check the address; what was used before stays in use.',
+      },
+    )
+    throw this.failure
+  }
+}
+
+async function get(
+  url: string,
+  maxLength: number,
+  signal: AbortSignal,
+): Promise<{ bytes: Buffer } | { status: number }> {
+  const response = await fetch(url, { redirect: 'error', signal })
+  if (!response.ok || !response.body) {
+    await response.body?.cancel()
+    return { status: response.status }
+  }
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    length += chunk.length
+    if (length > maxLength) throw tufFault(new Error(`more than the ${maxLength} bytes that it should have`), url)
+    chunks.push(chunk)
+  }
+  return { bytes: Buffer.concat(chunks) }
+}

@@ -1,0 +1,196 @@
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { decodeBase64 } from '../../bundle/base64.ts'
+import { Fields } from '../../bundle/fields.ts'
+import { parseStrictJson } from '../../bundle/json.ts'
+import { ModelSealError } from '../../errors.ts'
+import { writeFileWhole } from '../../source/write-file.ts'
+import { cacheFolder, checkCacheFolder, makeCacheFolder } from '../../source/private/cache-directory.ts'
+import { readTrustedFile } from '../../source/trusted/trusted-file.ts'
+import { tufFault } from './fault.ts'
+import type { TufRepository } from './repository.ts'
+
+/** What was fetched from a TUF repository: one file in the cache, with all that it takes to verify it again. */
+export interface TufRecord {
+  /** When (ISO 8601): by the clock of this machine, and nobody's signature. */
+  fetched: string
+  /** Root metadata, each version after the one before it. */
+  roots: readonly Buffer[]
+  timestamp: Buffer
+  snapshot: Buffer
+  targets: Buffer
+  trustedRoot: Buffer
+  signingConfig?: Buffer | undefined
+}
+
+/** What the metadata of a record says, once it is verified. */
+export interface TufVouched {
+  /** The root metadata that it rests on. */
+  root: Buffer
+  /** Until when the repository vouches for it (ISO 8601). */
+  expires: string
+}
+
+export const TRUSTED_ROOT_TARGET = 'trusted_root.json'
+export const SIGNING_CONFIG_TARGET = 'signing_config.v0.2.json'
+
+const FORMAT = 'modelseal-tuf-record-1'
+/** That of the public-good instance is 60 KB. */
+const MAX_RECORD_BYTES = 16 * 1024 * 1024
+const MAX_VALUES = 2000
+
+/** The folder of the cache that records lie in. */
+const KIND = 'sigstore'
+
+/** Where the record of a repository lies; undefined where this user has no cache. */
+export function recordPath(url: string): string | undefined {
+  const folder = cacheFolder(KIND)
+  return folder && join(folder, nameOf(url))
+}
+
+function nameOf(url: string): string {
+  return `${encodeURIComponent(url)}.json`
+}
+
+/**
+ * Reads a record from the cache; it is believed only after {@link verifyRecord}.
+ *
+ * @returns undefined where none is
+ * @throws {@link ModelSealError} `CACHE_UNSAFE`, `TRUST_ROOT_INVALID`, `JSON_*`, `BASE64_INVALID`, `FILE_*`
+ */
+export async function readRecord(url: string): Promise<TufRecord | undefined> {
+  const path = recordPath(url)
+  if (path === undefined) return undefined
+  await checkCacheFolder(KIND)
+  const file = { what: 'cached Sigstore root', maxBytes: MAX_RECORD_BYTES }
+  // An older record verifies as well, so nobody else may be able to put one there.
+  const bytes = await readTrustedFile(path, file, { code: 'CACHE_UNSAFE' }).catch((error: unknown) => {
+    if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
+    throw error
+  })
+  return bytes && parseRecord(bytes, path)
+}
+
+/** Writes a record whole or not at all. @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED` */
+export async function writeRecord(url: string, record: TufRecord): Promise<void> {
+  const base64 = (bytes: Buffer) => bytes.toString('base64')
+  const { fetched, roots, timestamp, snapshot, targets, trustedRoot, signingConfig } = record
+  const json = {
+    format: FORMAT,
+    fetched,
+    roots: roots.map(base64),
+    timestamp: base64(timestamp),
+    snapshot: base64(snapshot),
+    targets: base64(targets),
+    trustedRoot: base64(trustedRoot),
+    ...(signingConfig ? { signingConfig: base64(signingConfig) } : {}),
+  }
+  const folder = await makeCacheFolder(KIND)
+  const file = { what: 'cached Sigstore root', failed: 'FILE_WRITE_FAILED', mode: 0o600 } as const
+  await writeFileWhole(join(folder, nameOf(url)), Buffer.from(`${JSON.stringify(json)}\n`), file)
+}
+
+/**
+ * Verifies a record with no network, from the root metadata that is trusted beforehand (TUF 1.0.33,
+ * section 5), but for one thing: what expired after it was fetched is believed. It is older than the
+ * repository wants, and still newer than what is carried along.
+ *
+ * @throws {@link ModelSealError} `TUF_*`
+ */
+export async function verifyRecord(record: TufRecord, { anchor, url }: TufRepository): Promise<TufVouched> {
+  const { Metadata, MetadataKind } = await import('@tufjs/models')
+  const parsed = (bytes: Buffer) => JSON.parse(bytes.toString()) as Parameters<typeof Metadata.fromJSON>[1]
+  try {
+    // 5.3: each root is signed by the keys of the one before it and by its own.
+    let trusted = { bytes: anchor, root: Metadata.fromJSON(MetadataKind.Root, parsed(anchor)) }
+    for (const bytes of record.roots) {
+      const root = Metadata.fromJSON(MetadataKind.Root, parsed(bytes))
+      const expected = trusted.root.signed.version + 1
+      if (root.signed.version < expected) continue
+      if (root.signed.version > expected)
+        throw new Error(`Expected version ${expected} of root.json, got ${root.signed.version}`)
+      trusted.root.verifyDelegate(MetadataKind.Root, root)
+      root.verifyDelegate(MetadataKind.Root, root)
+      trusted = { bytes, root }
+    }
+    const { root } = trusted
+    // 5.4
+    const timestamp = Metadata.fromJSON(MetadataKind.Timestamp, parsed(record.timestamp))
+    root.verifyDelegate(MetadataKind.Timestamp, timestamp)
+    // 5.5
+    const { snapshotMeta } = timestamp.signed
+    snapshotMeta.verify(record.snapshot)
+    const snapshot = Metadata.fromJSON(MetadataKind.Snapshot, parsed(record.snapshot))
+    root.verifyDelegate(MetadataKind.Snapshot, snapshot)
+    checkVersion('snapshot.json', snapshotMeta.version, snapshot.signed.version)
+    // 5.6
+    const targetsMeta = own(snapshot.signed.meta, 'targets.json')
+    if (!targetsMeta) throw new Error('Missing targets.json in snapshot')
+    targetsMeta.verify(record.targets)
+    const targets = Metadata.fromJSON(MetadataKind.Targets, parsed(record.targets))
+    root.verifyDelegate(MetadataKind.Targets, targets)
+    checkVersion('targets.json', targetsMeta.version, targets.signed.version)
+    // 5.7
+    const files = { [TRUSTED_ROOT_TARGET]: record.trustedRoot, [SIGNING_CONFIG_TARGET]: record.signingConfig }
+    for (const [name, bytes] of Object.entries(files)) {
+      if (bytes === undefined) continue
+      const target = own(targets.signed.targets, name)
+      if (!target) throw new Error(`Missing ${name} in targets`)
+      await target.verify(Readable.from([bytes]))
+    }
+    const ends = [root, timestamp, snapshot, targets].map(({ signed }) => Date.parse(signed.expires))
+    return {
+      root: trusted.bytes,
+      expires: new Date(Math.min(...ends)).toISOString(),
+    }
+  } catch (cause) {
+    throw tufFault(cause, url, recordPath(url))
+  }
+}
+
+/**
+ * True where the root metadata that is trusted beforehand is later than all of the record: it was handed out since,
+ * and nothing of the record can be verified from it.
+ */
+export function isSuperseded({ roots }: TufRecord, { anchor }: TufRepository): boolean {
+  return versionOf(roots.at(-1)) < versionOf(anchor)
+}
+
+/** Not a number where there is none, so that what cannot be read is not passed over. */
+function versionOf(root: Buffer | undefined): number {
+  try {
+    const { signed } = JSON.parse(String(root)) as { signed: { version: unknown } }
+    return Number(signed.version)
+  } catch {
+    return NaN
+  }
+}
+
+function own<T>(object: Record<string, T>, name: string): T | undefined {
+  return Object.hasOwn(object, name) ? object[name] : undefined
+}
+
+function checkVersion(name: string, expected: number, found: number): void {
+  if (found !== expected) throw new Error(`Expected version ${expected} of ${name}, got ${found}`)
+}
+
+function parseRecord(bytes: Buffer, path: string): TufRecord {
+  const json = parseStrictJson(bytes, { what: 'cached Sigstore root', file: path, maxValues: MAX_VALUES })
+  const fields = new Fields(json, '', 'TRUST_ROOT_INVALID', path)
+  if (fields.string('format') !== FORMAT) throw fields.fault('format', FORMAT)
+  const decoded = (name: string) => decodeBase64(fields.string(name), name, path)
+  const fetched = fields.string('fetched')
+  if (Number.isNaN(Date.parse(fetched))) throw fields.fault('fetched', 'a time')
+  return {
+    fetched,
+    roots: fields.array('roots').map((root) => {
+      if (typeof root === 'string') return decodeBase64(root, 'roots', path)
+      throw fields.fault('roots', 'an array of texts')
+    }),
+    timestamp: decoded('timestamp'),
+    snapshot: decoded('snapshot'),
+    targets: decoded('targets'),
+    trustedRoot: decoded('trustedRoot'),
+    signingConfig: fields.has('signingConfig') ? decoded('signingConfig') : undefined,
+  }
+}

@@ -1,0 +1,86 @@
+import * as asn1js from 'asn1js'
+import { expect, it } from 'vitest'
+import { alternativeNames, writtenName } from './alternative-names.ts'
+import { extension, issue } from '../testing/authority.ts'
+import { parseCertificate } from './certificate.ts'
+
+const OID = '1.3.6.1.4.1.57264.1.7'
+
+function primitive(tagNumber: number, bytes: Uint8Array | string): asn1js.Primitive {
+  return new asn1js.Primitive({
+    idBlock: { tagClass: 3, tagNumber },
+    valueHex: new Uint8Array(Buffer.from(bytes)).slice().buffer,
+  })
+}
+
+function otherName(value: asn1js.AsnType, type = OID): asn1js.Constructed {
+  return new asn1js.Constructed({
+    idBlock: { tagClass: 3, tagNumber: 0 },
+    value: [
+      new asn1js.ObjectIdentifier({ value: type }),
+      new asn1js.Constructed({ idBlock: { tagClass: 3, tagNumber: 0 }, value: [value] }),
+    ],
+  })
+}
+
+async function written(...names: asn1js.AsnType[]): Promise<string[]> {
+  const extensions = [extension('2.5.29.17', false, new asn1js.Sequence({ value: names }))]
+  const { der } = await issue({ subject: 'Signer', extensions })
+  return (await alternativeNames(await parseCertificate(der))).map(writtenName)
+}
+
+it.each<[string, () => asn1js.AsnType, string]>([
+  ['an e-mail address', () => primitive(1, 'a@acme.example'), 'email:a@acme.example'],
+  ['an e-mail address in UTF-8', () => primitive(1, 'mülläß@acme.example'), 'email:mülläß@acme.example'],
+  ['a URI in UTF-8', () => primitive(6, 'https://a.example/ü'), 'URI:https://a.example/ü'],
+  ['a host', () => primitive(2, 'a.example'), 'DNS:a.example'],
+  ['an IPv4 address', () => primitive(7, Buffer.from([127, 0, 0, 1])), 'IP:127.0.0.1'],
+  ['an IPv6 address', () => primitive(7, Buffer.alloc(16, 1)), `IP:${Array<string>(8).fill('0101').join(':')}`],
+  [
+    'a user name of Fulcio',
+    () => otherName(new asn1js.Utf8String({ value: 'mallory!acme.example' })),
+    `otherName:${OID}:mallory!acme.example`,
+  ],
+  [
+    'a user name in UTF-8',
+    () => otherName(new asn1js.Utf8String({ value: 'mü!acme.example' })),
+    `otherName:${OID}:mü!acme.example`,
+  ],
+  [
+    'a user name as BMPString',
+    () => otherName(new asn1js.BmpString({ value: 'mü!acme.example' })),
+    `otherName:${OID}:mü!acme.example`,
+  ],
+  [
+    'a user name as IA5String',
+    () => otherName(new asn1js.IA5String({ value: 'm!acme.example' })),
+    `otherName:${OID}:m!acme.example`,
+  ],
+  ['a user name as PrintableString', () => otherName(new asn1js.PrintableString({ value: 'm' })), `otherName:${OID}:m`],
+  [
+    'another kind of other name',
+    () => otherName(new asn1js.Utf8String({ value: 'm@acme' }), '1.3.6.1.4.1.311.20.2.3'),
+    'otherName:1.3.6.1.4.1.311.20.2.3:m@acme',
+  ],
+])('reads %s', async (_, name, expected) => {
+  expect(await written(name())).toEqual([expected])
+  expect(await written(primitive(2, 'first.example'), name())).toEqual(['DNS:first.example', expected])
+})
+
+it.each<[string, () => asn1js.AsnType]>([
+  ['a zero byte', () => primitive(1, 'mallory@acme.example\0.evil')],
+  ['a line break', () => primitive(6, 'https://a.example/\nx')],
+  ['Latin-1', () => primitive(1, Buffer.from('müller@acme.example', 'latin1'))],
+  ['nothing', () => primitive(1, '')],
+  ['an address of another length', () => primitive(7, Buffer.alloc(5))],
+  ['a zero byte in another name', () => otherName(new asn1js.Utf8String({ value: 'a\0b' }))],
+  ['a number', () => otherName(new asn1js.Integer({ value: 7 }))],
+  ['a list', () => otherName(new asn1js.Sequence({ value: [new asn1js.Utf8String({ value: 'a' })] }))],
+  ['half of a surrogate pair', () => otherName(new asn1js.BmpString({ value: '\ud800' }))],
+])('calls a name unreadable that has %s', async (_, name) => {
+  expect(await written(name())).toEqual([expect.stringMatching(/^unreadable:#[0-9a-f]+$/)])
+})
+
+it('reads no names where there is no extension', async () => {
+  expect(await alternativeNames(await parseCertificate((await issue({ subject: 'Signer' })).der))).toEqual([])
+})
