@@ -88,6 +88,32 @@ const yamlOfModules: Plugin = {
 }
 
 /**
+ * The libraries for X.509 are ES modules only, which CommonJS cannot load in Jest on Node.js before 24.9. So the CommonJS build of
+ * the core carries them, in chunks that are loaded when they are first used. The build of ES modules imports them.
+ */
+const X509 = /^(asn1js|pkijs)$/
+const x509: Plugin = {
+  name: 'X.509',
+  setup(build) {
+    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
+      build.onResolve({ filter: X509 }, () => ({ external: true }))
+    // Test runners' realms may lack the global `crypto`, and other copies of pkijs have their own engine in the global object.
+    build.onLoad({ filter: /[\\/]pkijs[\\/]build[\\/]index\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, 'utf8')
+      const contents = source
+        .replaceAll(/typeof process .* && "pid" in process && .* && typeof window === "undefined"/g, 'false')
+        .replace(
+          /^initCryptoEngine\(\)/m,
+          'setEngine("node", new CryptoEngine({ crypto: process.getBuiltinModule("node:crypto").webcrypto }))',
+        )
+      if (contents.includes('"pid" in process') || !contents.includes('setEngine("node"'))
+        throw new Error(`${path} is not as it was`)
+      return { contents }
+    })
+  },
+}
+
+/**
  * `@modelseal/register` starts with every program that it guards, and each module that it imports from the core costs the
  * program a millisecond. So it carries the small entries of the core that it needs at the start. What must be one in a
  * process, they keep under `Symbol.for()`. The core itself is imported when the first model is loaded.
@@ -125,6 +151,31 @@ const withoutChildProcess: Plugin = {
   },
 }
 
+/** Directories of the packages that the built files contain, by name. Their licenses ask to be handed on. */
+const carried = new Map<string, string>()
+const licenses: Plugin = {
+  name: 'licenses',
+  setup(build) {
+    build.onEnd(({ metafile }) => {
+      const inputs = Object.values(metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs))
+      for (const [input, { bytesInOutput }] of inputs) {
+        if (bytesInOutput === 0) continue
+        const [directory, name] = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input) ?? []
+        if (directory !== undefined && name !== undefined) carried.set(name, directory)
+      }
+    })
+  },
+}
+
+async function writeLicenses(): Promise<void> {
+  if (carried.size === 0) return
+  const texts = [...carried].sort().map(async ([name, directory]) => {
+    const text = await readFile(`${directory}/LICENSE`, 'utf8')
+    return `${name}\n\n${text}`
+  })
+  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).join('\n\n'))
+}
+
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['cjs'],
@@ -135,7 +186,7 @@ export default defineConfig({
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
-  noExternal: startsEveryProgram ? [CARRIED] : [],
+  noExternal: startsEveryProgram ? [CARRIED] : isCore ? [X509] : [],
   // What removes it comes before the plugin that looks for it.
   removeNodeProtocol: !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
@@ -143,21 +194,10 @@ export default defineConfig({
   },
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
-    ...(isCore ? [hashingWorker, yamlOfModules] : []),
+    ...(isCore ? [hashingWorker, yamlOfModules, x509] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
     ...(library ? [] : [withoutChildProcess]),
+    licenses,
   ],
-  onSuccess: async () => {
-    if (isCore) await writeLicenses(['yaml'])
-    if (!library) await writeLicenses(['commander', 'picocolors'])
-  },
+  onSuccess: writeLicenses,
 })
-
-/** Of the packages that the built files contain: they ask for that. */
-async function writeLicenses(packages: readonly string[]): Promise<void> {
-  const texts = packages.map(async (name) => {
-    const text = await readFile(`node_modules/${name}/LICENSE`, 'utf8')
-    return `${name}\n\n${text}`
-  })
-  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).join('\n\n'))
-}

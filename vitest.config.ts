@@ -26,6 +26,7 @@ export default defineConfig({
             'test/bundlers/**',
             'test/sigstore/**',
             'test/tfjs-node/**',
+            'test/vitest-pools/**',
             ...(unlimited ? [] : LONG_ATTACKS),
           ],
           testTimeout: unlimited ? 0 : 120_000,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addingModel, floats } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
+import { signByMethods } from './support/signed-by-methods.ts'
 
 // Test runners evaluate packages in vm contexts, where an error of node:fs is no `instanceof Error`, and a buffer of Node.js no
 // `instanceof Uint8Array`. Everything has to come out as it does elsewhere.
@@ -35,6 +36,7 @@ rules: [{ name: all, match: { path: "models/**" }, signers: [{ key: release }] }
 `
   put('modelseal.policy.yaml', policy)
   put('http.yaml', policy.replace('path: "models/**"', 'url: "http://127.0.0.1*/**"'))
+  await signByMethods(join(workspace.path, 'methods'))
   argument = JSON.stringify({
     workspace: workspace.path,
     policy: workspace.policy,
@@ -50,6 +52,10 @@ const EXPECTED = {
   'a directory': 'accepted',
   'a directory with its bundle beside it': 'accepted',
   'a model that threads hash': 'accepted',
+  'a model that was signed with a certificate': 'accepted',
+  'a model that was signed by Sigstore': 'accepted',
+  'a certificate of another authority': 'CHAIN_NO_PATH',
+  'another identity': 'SIGNER_NOT_TRUSTED',
   'an ONNX model': 'accepted',
   'an ONNX model by createSession': 'accepted',
   'a TensorFlow.js model': '7',

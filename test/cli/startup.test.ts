@@ -40,6 +40,8 @@ describe('a process starts with what it needs:', () => {
     const loaded = loadedFiles(stderr)
     expect(loaded.length).toBeGreaterThan(0)
     expect(loaded.filter((file) => !file.startsWith('core/dist/'))).toEqual([])
+    const texts = await Promise.all(loaded.map((file) => readFile(join(PACKAGES, file), 'utf8')))
+    expect(texts.filter((text) => /^\/\/ .*node_modules\/(asn1js|pkijs)\//m.test(text))).toEqual([])
   })
 
   test('@modelseal/register starts a program with one file of its own', async () => {

@@ -5,32 +5,39 @@ const onnx = require('@modelseal/onnxruntime')
 
 const at = (name) => join(process.env.MODELS, name)
 
-test('a model loads as it was signed, and its files are handed out', async () => {
-  const model = await core.openVerifiedModel(at('good'))
+test.each(['by-key', 'by-certificate', 'by-sigstore'])('a model that was signed %s loads', async (name) => {
+  const model = await core.openVerifiedModel(at(name))
   expect(model.verdict.decision).toBe('accepted')
   expect(JSON.parse(new TextDecoder().decode(await model.read('config.json')))).toEqual({ rate: 16000 })
   await model.close()
 })
 
-test('ONNX Runtime gets a verified model', async () => {
-  const { session, verdict } = await onnx.loadVerifiedModel(at('good/model.onnx'))
+test.each(['by-key', 'by-certificate', 'by-sigstore'])('ONNX Runtime gets a model that was signed %s', async (name) => {
+  const { session, verdict } = await onnx.loadVerifiedModel(at(`${name}/model.onnx`))
   expect(verdict.decision).toBe('accepted')
   expect(session.inputNames).toContain('input')
   await session.release()
 })
 
-test('a changed file is refused, as an error of this package', async () => {
-  const error = await onnx.loadVerifiedModel(at('changed/model.onnx')).catch((thrown) => thrown)
+const changed = { code: 'FILE_MISMATCH', file: 'config.json' }
+test.each([
+  ['by-key-changed', changed],
+  ['by-certificate-changed', changed],
+  ['by-sigstore-changed', changed],
+  ['by-certificate-of-another', { code: 'CHAIN_NO_PATH' }],
+  ['by-sigstore-as-another', { code: 'SIGNER_NOT_TRUSTED' }],
+])('%s is refused, as an error of this package', async (name, refusal) => {
+  const error = await onnx.loadVerifiedModel(at(`${name}/model.onnx`)).catch((thrown) => thrown)
   expect(error).toBeInstanceOf(core.ModelSealError)
-  expect(error).toMatchObject({ code: 'FILE_MISMATCH', file: 'config.json' })
+  expect(error).toMatchObject(refusal)
 })
 
 test('what is not there is not found', async () => {
-  await expect(core.openVerifiedModel(at('nothing'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
+  await expect(core.openVerifiedModel(at('by-key-nowhere'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
 })
 
 test('an aborted load ends', async () => {
   const controller = new AbortController()
   controller.abort()
-  await expect(core.openVerifiedModel(at('good'), { signal: controller.signal })).rejects.toBeDefined()
+  await expect(core.openVerifiedModel(at('by-key'), { signal: controller.signal })).rejects.toBeDefined()
 })

@@ -10,15 +10,25 @@ const { verified } = require('@modelseal/tfjs')
 
 module.exports = async ({ workspace, policy, large, onnxModel, layersModel, beside }) => {
   const options = { policy }
+  const byMethods = path.join(workspace, 'methods/modelseal.policy.yaml')
   const decisionOf = async (model) => {
     const opened = await core.openVerifiedModel(model, options)
     await opened.close()
     return opened.verdict.decision
   }
+  const byMethod = async (name) => {
+    const model = await core.openVerifiedModel(path.join(workspace, 'methods', name), { policy: byMethods })
+    await model.close()
+    return model.verdict.decision
+  }
   const steps = {
     'a directory': () => decisionOf(onnxModel),
     'a directory with its bundle beside it': () => decisionOf(beside),
     'a model that threads hash': () => decisionOf(large),
+    'a model that was signed with a certificate': () => byMethod('by-certificate'),
+    'a model that was signed by Sigstore': () => byMethod('by-sigstore'),
+    'a certificate of another authority': () => byMethod('by-certificate-of-another'),
+    'another identity': () => byMethod('by-sigstore-as-another'),
     'an ONNX model': async () => (await onnx.loadVerifiedModel(onnxModel, options)).verdict.decision,
     'an ONNX model by createSession': async () => {
       const { createSession } = onnx.verified(ort, options)

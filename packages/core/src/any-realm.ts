@@ -99,7 +99,7 @@ export function isBranded(value: unknown, brand: symbol): boolean {
 
 /**
  * `Symbol.asyncDispose`, in realms to which Node.js 22 does not give it as well: there it is the symbol that Node.js uses.
- * Such realms have no working `await using`, which is why everything disposable has a `close()`, and why nothing here uses it.
+ * `await using` itself does not work in such realms, which is why everything disposable has a `close()`, and why nothing here uses it.
  */
 export const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
   (Symbol as Partial<typeof Symbol>).asyncDispose ?? (Symbol.for('nodejs.asyncDispose') as typeof Symbol.asyncDispose)

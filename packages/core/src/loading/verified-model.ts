@@ -117,7 +117,8 @@ export class VerifiedModel<T = undefined> {
 
   /**
    * Removes the paths that {@link place} gave, and closes what they lead to. Calling it again has no effect.
-   * `await using` does the same where the realm has `Symbol.asyncDispose`: vm contexts of Node.js 22, such as those of Jest, may not.
+   * `await using` does the same where the realm has `Symbol.asyncDispose`, which vm contexts of Node.js 22, such as those of Jest, may
+   * lack; there it works only as Babel, esbuild and Oxc compile it.
    *
    * @example
    * ```ts
@@ -137,5 +138,11 @@ export class VerifiedModel<T = undefined> {
   /** As {@link close}. */
   [ASYNC_DISPOSE](): Promise<void> {
     return this.close()
+  }
+
+  static {
+    // Babel, esbuild and Oxc compile `await using` to this symbol where the realm lacks the other.
+    const value = Object.getOwnPropertyDescriptor(this.prototype, ASYNC_DISPOSE)?.value as unknown
+    Object.defineProperty(this.prototype, Symbol.for('Symbol.asyncDispose'), { value })
   }
 }
