@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { certificateSigner, keySigner, signModel } from '@modelseal/core'
-import { authority, pemOf, privateKeyPem, signingLeaf } from '../../packages/core/src/'
+import { authority, pemOf, privateKeyPem, signingLeaf } from '../../packages/core/src/testing/authority.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../packages/core/src/testing/sigstore.ts'
 
 /** A model of each signing method, in a directory of its name. */
