@@ -236,6 +236,15 @@ describe('BlazeFace behind HTTP', async () => {
       await expectRefused(loadGraphModel(url, { weightUrlConverter }), code)
     })
 
+    test('is refused where the address never comes', async () => {
+      const { url } = await apart()
+      const weightUrlConverter = () => new Promise<string>(() => {})
+      const late = verified(tf, { policy, http: { totalTimeout: 100 } })
+      await expectRefused(late.loadGraphModel(url, { weightUrlConverter }), 'HTTP_TIMEOUT')
+      const aborted = verified(tf, { policy, signal: AbortSignal.timeout(100) })
+      await expectRefused(aborted.loadGraphModel(url, { weightUrlConverter }), 'ABORTED')
+    })
+
     test('is fetched by a function of the caller', async () => {
       const { url, bucket, weightUrlConverter } = await apart()
       const fetchFunc = vi.fn((address: string, init: RequestInit) => fetch(address, init))

@@ -94,8 +94,25 @@ describe('nothing throws, and nothing is what it only claims to be, for', () => 
     expect(typeof realm.messageOf(value)).toBe('string')
   })
 
+  test.each([
+    [
+      Object.assign(new TypeError('fetch failed'), { cause: fault('ECONNRESET', 'read ECONNRESET') }),
+      'read ECONNRESET',
+    ],
+    [new TypeError('fetch failed', { cause: fault('ECONNREFUSED', '') }), 'ECONNREFUSED: Error'],
+    [fault('ERR_WORKER_INIT_FAILED', 'EAGAIN.\nat x'), 'ERR_WORKER_INIT_FAILED: EAGAIN'],
+    [new Error('broken.'), 'broken'],
+    ['thrown text', 'thrown text'],
+  ])('the reason of a failure is one line: %#', (thrown, reason) => {
+    expect(realm.reasonOf(thrown)).toBe(reason)
+  })
+
   test('an error whose message throws', () => {
     const error = Object.defineProperty(new Error('x'), 'message', { get: () => hostile })
     expect(realm.messageOf(error)).toBe('an error')
   })
 })
+
+function fault(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}

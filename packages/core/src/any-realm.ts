@@ -34,6 +34,20 @@ export function causeOf(thrown: unknown): unknown {
   return isError(thrown) ? propertyOf(thrown, 'cause') : undefined
 }
 
+/**
+ * Why something failed, as one line: the message of what was thrown, with its code unless the message has it. `fetch` says
+ * only "fetch failed", and what happened is its cause.
+ */
+export function reasonOf(thrown: unknown): string {
+  const cause = causeOf(thrown)
+  const error = isError(cause) ? cause : thrown
+  const [line = ''] = messageOf(error).split('\n')
+  // An AggregateError, as of several addresses that were tried, has a code and no message.
+  const text = line.replace(/\.$/, '') || (isError(error) ? error.name : '')
+  const code = codeOf(error)
+  return code === undefined || text.includes(code) ? text : `${code}: ${text}`
+}
+
 export function isUint8Array(value: unknown): value is Uint8Array {
   return types.isUint8Array(value)
 }

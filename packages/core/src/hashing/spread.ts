@@ -1,4 +1,5 @@
-import { ModelSealError } from '../errors.ts'
+import { reasonOf } from '../any-realm.ts'
+import { ModelSealError, shown } from '../errors.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
 import { at } from '../at.ts'
@@ -10,7 +11,6 @@ import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { endReader, newReadAhead, releaseReaders } from './read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
-import { reasonOf } from './without-threads.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
@@ -130,7 +130,7 @@ function throwFirst(errors: readonly unknown[]): void {
 export function workerFailed(cause: unknown): ModelSealError {
   if (cause instanceof ModelSealError) return cause
   return new ModelSealError('WORKER_FAILED', 'Cannot hash the model: a hashing thread ended before it was done.', {
-    found: reasonOf(cause),
+    found: shown(reasonOf(cause)),
     hint: 'Check the memory limits of the process, then load the model again.',
     cause,
   })

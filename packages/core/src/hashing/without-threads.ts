@@ -1,4 +1,4 @@
-import { codeOf, isBranded, messageOf } from '../any-realm.ts'
+import { isBranded, reasonOf } from '../any-realm.ts'
 import { shown } from '../errors.ts'
 
 /** What a program may want to know of an operation that went well. */
@@ -23,7 +23,7 @@ export class NoThreads extends Error {
     return {
       code: 'MODELSEAL_NO_THREADS',
       message:
-        `Cannot start hashing threads: ${reasonOf(this.cause)}. Models are hashed on the calling thread instead, in short turns, ` +
+        `Cannot start hashing threads: ${shown(reasonOf(this.cause)).slice(1, -1)}. Models are hashed on the calling thread instead, in short turns, ` +
         'which is just as safe, but slower. To allow worker threads, see docs/bundlers.md.',
     }
   }
@@ -43,12 +43,4 @@ export function warnOnce({ code, message }: HashingWarning): void {
   if (registry[WARNED]) return
   registry[WARNED] = true
   process.emitWarning(message, { type: 'ModelSealWarning', code })
-}
-
-/** The text of what was thrown, on one line, with its code unless the text contains it. */
-export function reasonOf(cause: unknown): string {
-  const code = codeOf(cause)
-  const [line = ''] = messageOf(cause).split('\n')
-  const said = shown(line.replace(/\.$/, '')).slice(1, -1)
-  return code !== undefined && !line.includes(code) ? `${code}, ${said}` : said
 }

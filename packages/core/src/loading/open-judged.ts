@@ -194,11 +194,16 @@ async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
   const { path, options, judgings } = load
   const verdicts = judgings.map(({ verdict }) => verdict)
   const files = await checkingEach(verdicts, 'revocation', async (tell) => {
-    const { found, revocations } = await unrevokedClaims(judgings, load)
+    const { found, revocations, mayBeUnsigned } = await unrevokedClaims(judgings, load)
     const isHttp = (found && 'client' in found) || isHttpUrl(path)
     const opened = isHttp
       ? openUnverifiedHttp(path, revocations, options)
-      : await openUnverified(path, found, revocations, withWarnings(options, judgings))
+      : await openUnverified(
+          path,
+          found,
+          revocations,
+          withoutPrototype({ ...withWarnings(options, judgings), mayBeUnsigned }),
+        )
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })

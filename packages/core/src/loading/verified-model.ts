@@ -5,7 +5,7 @@ import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
+import { modelClosed, type PlacedFiles, type PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
 
 const NAME = 'the name of a file'
@@ -22,6 +22,7 @@ const PLACE_OPTIONS: Shape<PlaceOptions> = { isolation: choice('copy') }
  */
 export class VerifiedModel<T = undefined> {
   readonly #served: ServedFiles
+  #closed = false
   /** Who signed, under which rule, what was hashed, how long it took. */
   readonly verdict: Verdict
   /** The names and digests that were signed; undefined for a model that was loaded unverified. */
@@ -47,9 +48,10 @@ export class VerifiedModel<T = undefined> {
    * that was hashed, whatever happened to the file since the model was opened.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`,
-   * `FILE_UNREADABLE`, `FILE_REVOKED`, `ABORTED`
+   * `FILE_UNREADABLE`, `FILE_REVOKED`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    this.#checkOpen()
     return this.#served.read(checkedText(name, NAME))
   }
 
@@ -60,6 +62,7 @@ export class VerifiedModel<T = undefined> {
    * @throws {@link ModelSealError} what {@link read} and {@link place} throw
    */
   async stream(name: string): Promise<ReadableStream<Uint8Array>> {
+    this.#checkOpen()
     checkedText(name, NAME)
     if (!this.#served.inMemory([name])) {
       try {
@@ -90,7 +93,7 @@ export class VerifiedModel<T = undefined> {
    * Load first, then call {@link confirm}, then {@link close} the model.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
-   * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`
+   * `ISOLATION_REFUSED`, `COPY_FAILED`, `FILE_UNREADABLE`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
    * @example
    * ```ts
    * const model = await openVerifiedModel('models/llama', { isolation: 'in-place' })
@@ -101,6 +104,7 @@ export class VerifiedModel<T = undefined> {
    * ```
    */
   async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    this.#checkOpen()
     const { isolation } = knownOptions(options, PLACE_OPTIONS, 'place')
     return this.#served.place(NAMES(names, 'names') as readonly string[], { isolation })
   }
@@ -109,14 +113,17 @@ export class VerifiedModel<T = undefined> {
    * To be called after a runtime has loaded from paths: refuses where a file that was placed
    * `in-place` changed in the meantime.
    *
-   * @throws {@link ModelSealError} `FILE_CHANGED`
+   * @throws {@link ModelSealError} `FILE_CHANGED`; `INVALID_ARGUMENT` after {@link close}, when nothing can be confirmed any more
    */
   confirm(): void {
+    this.#checkOpen()
     this.#served.confirm()
   }
 
   /**
-   * Removes the paths that {@link place} gave, and closes what they lead to. Calling it again has no effect.
+   * Closes the model: removes the paths that {@link place} gave, and closes what they lead to. Buffers that {@link read} returned
+   * stay valid. A closed model gives no further files; only `verdict`, `manifest`, `files` and `gathered` can still be read.
+   * Calling it again has no effect.
    * `await using` does the same where the realm has `Symbol.asyncDispose`, which vm contexts of Node.js 22, such as those of Jest, may
    * lack; there it works only as Babel, esbuild and Oxc compile it.
    *
@@ -132,7 +139,12 @@ export class VerifiedModel<T = undefined> {
    * ```
    */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#served.dispose()
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw modelClosed()
   }
 
   /** As {@link close}. */

@@ -14,6 +14,8 @@ import { sortByName } from './order.ts'
 import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 
 export interface BuildOptions {
+  /** True for a name that is left out, with all below it, and that the serialization does not record. */
+  leftOut?: ((name: string) => boolean) | undefined
   /** How much may be read. Default: everything. */
   limit?: SizeLimit | undefined
   signal?: AbortSignal | undefined
@@ -102,9 +104,11 @@ export async function buildManifestKnowing(
 async function findNamed(
   source: LocalSource,
   { ignorePaths = [], allowSymlinks }: Serialization,
-  { signal }: BuildOptions,
+  { leftOut, signal }: BuildOptions,
 ): Promise<FoundFile[]> {
-  const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks, signal })
+  const recorded = ignoring(ignorePaths)
+  const ignored = leftOut ? (name: string) => recorded(name) || leftOut(name) : recorded
+  const files = await findFiles(source, { ignored, followLinks: allowSymlinks, signal })
   for (const { name } of files) {
     const fault = nameFault(name)
     if (fault)

@@ -251,7 +251,7 @@ export async function digestModel(
  */
 export async function manifestOf(
   path: string,
-  options: DigestOptions & Pick<BuildOptions, 'limit'>,
+  options: DigestOptions & Pick<BuildOptions, 'limit' | 'leftOut'>,
 ): Promise<BuiltManifest> {
   const source = await openLocalSource(path)
   return buildManifest(source, serializationFor(source, options, []), options)

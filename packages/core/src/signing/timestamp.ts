@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { causeOf, isError, messageOf } from '../any-realm.ts'
+import { reasonOf } from '../any-realm.ts'
 import {
   isTimestampOver,
   MAX_TIMESTAMP_BYTES,
@@ -95,17 +95,11 @@ async function post(url: URL, body: ArrayBuffer, request: TimestampRequest): Pro
     if (cause instanceof ModelSealError) throw cause
     throwIfAborted(request.signal)
     throw new ModelSealError('TSA_UNREACHABLE', `The timestamp authority ${named(url)} could not be reached.`, {
-      found: shown(limit.aborted ? 'no answer in time' : reason(cause)),
+      found: shown(limit.aborted ? 'no answer in time' : reasonOf(cause)),
       hint: 'Check the URL and the network; the model was not signed.',
       cause,
     })
   }
-}
-
-/** What lies behind a failed fetch is in its cause. */
-function reason(error: unknown): string {
-  const cause = isError(causeOf(error)) ? causeOf(error) : error
-  return messageOf(cause) || (isError(cause) ? cause.name : '')
 }
 
 async function readBounded(response: Response, url: URL): Promise<Buffer> {

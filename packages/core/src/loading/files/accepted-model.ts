@@ -18,7 +18,7 @@ import { unidentified } from './open-unverified-http.ts'
 import { unrevokedManifest } from './open-unverified.ts'
 import type { Responsibility } from '../judging/responsibility.ts'
 import { hashTypesBeside, hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
-import { unrevokedClaims } from './unrevoked-claims.ts'
+import { unrevokedClaims, type UnrevokedClaims } from './unrevoked-claims.ts'
 
 interface JudgedLoad {
   path: string
@@ -55,8 +55,8 @@ export async function acceptedModel(
     further.push(revokedFiles(main, other))
   }
   const unverified = load.judgings.filter((judging) => !judging.accepted)
-  const { revocations } = await unrevokedClaims(unverified, load)
-  for (const each of revocations) further.push(...(await unrevokedFiles(load, main, each)))
+  const { revocations, mayBeUnsigned } = await unrevokedClaims(unverified, load)
+  for (const each of revocations) further.push(...(await unrevokedFiles(load, main, each, mayBeUnsigned)))
   return { found, signature, rule, further: allOf(further), otherBundles }
 }
 
@@ -76,6 +76,7 @@ async function unrevokedFiles(
   { path, options }: JudgedLoad,
   { found, signature: { manifest } }: Accepted,
   revocations: Revocations,
+  mayBeUnsigned: UnrevokedClaims['mayBeUnsigned'],
 ): Promise<FurtherDigests[]> {
   const revoked =
     revocations.rootDigest(manifest.rootDigest, undefined) ?? revokedFile(manifest, revocations, undefined)
@@ -85,8 +86,9 @@ async function unrevokedFiles(
   // Root digests are revoked as "modelseal digest" prints them.
   if (!revocations.concernsModels || (method === 'files' && hashType === 'sha256')) return [files]
   if ('client' in found) throw revokedBy(revocations, unidentified(path))
-  const entered = await unrevokedManifest(found.source.path, found.bundles, [revocations], options)
-  return entered ? [files, new EnteredFiles(entered)] : [files]
+  const unverified = withoutPrototype({ ...options, mayBeUnsigned })
+  const entered = await unrevokedManifest(found.source.path, found.bundles, [revocations], unverified)
+  return entered ? [files, new EnteredFiles(entered, mayBeUnsigned)] : [files]
 }
 
 /**

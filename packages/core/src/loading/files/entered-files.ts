@@ -2,6 +2,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { HashType } from '../../hashing/algorithms.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import { isWithin } from '../../manifest/names.ts'
 
 /**
  * The files of which a root digest was computed without a signature. What is handed out afterwards must be
@@ -12,13 +13,17 @@ export class EnteredFiles implements FurtherDigests {
   readonly #manifest: Manifest
   readonly #isLeftOut: (name: string) => boolean
 
-  /** @param manifest of whole files */
-  constructor(manifest: Manifest) {
+  /**
+   * @param manifest of whole files
+   * @param mayBeUnsigned what did not have to enter the digest
+   */
+  constructor(manifest: Manifest, mayBeUnsigned: (name: string) => boolean = () => false) {
     this.hashTypes = [manifest.serialization.hashType]
     this.#manifest = manifest
     const { ignorePaths } = manifest.serialization
     // A file that is a model by itself is all of it: what lies beside it is no part of the digest.
-    this.#isLeftOut = ignorePaths ? leavingOut(ignorePaths) : () => true
+    const isIgnored = ignorePaths ? leavingOut(ignorePaths) : () => true
+    this.#isLeftOut = (name) => isIgnored(name) || isWithin(name, mayBeUnsigned)
   }
 
   /** @throws {@link ModelSealError} `FILE_CHANGED` */

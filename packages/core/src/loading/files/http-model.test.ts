@@ -394,10 +394,10 @@ describe('a model behind HTTP is refused', () => {
     await expect(model.read('../model/config.json')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
   })
 
-  test('after it was disposed of', async () => {
+  test('after it was closed', async () => {
     const model = await opened({})
     await model[Symbol.asyncDispose]()
-    await expect(model.read('config.json')).rejects.toEqual(refusal('ABORTED'))
+    await expect(model.read('config.json')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     await expect(model.place(['config.json'])).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 

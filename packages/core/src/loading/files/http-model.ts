@@ -30,11 +30,14 @@ export interface FoundHttpModel extends HttpModel {
 /**
  * Where a signed file is fetched from.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address;
+ * `HTTP_TIMEOUT` where it gives nothing in time, `ABORTED`
  */
-export async function urlOfFile({ source, options: { urlFor } }: HttpModel, name: string): Promise<URL> {
+export async function urlOfFile({ source, client, options: { urlFor } }: HttpModel, name: string): Promise<URL> {
   const own = urlOf(source, name)
-  const given: unknown = await urlFor?.(name)
+  if (!urlFor) return own
+  const request = { url: own, what: 'address of', waitsFor: 'Check what "http.urlFor" waits for' }
+  const given: unknown = await client.wait(request, async () => urlFor(name))
   if (given === undefined) return own
   const url = URL.parse(isUrl(given) ? given.href : typeof given === 'string' ? given : '')
   const usable = url?.protocol === 'https:' || (url?.protocol === 'http:' && own.protocol === 'http:')

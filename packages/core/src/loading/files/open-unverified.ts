@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import type { HashOptions } from '../../hashing/hash-files.ts'
 import type { BuildOptions } from '../../manifest/build.ts'
-import type { Manifest } from '../../manifest/manifest.ts'
+import { Manifest } from '../../manifest/manifest.ts'
+import { isWithin } from '../../manifest/names.ts'
 import { revokedByClaim } from '../../policy/revocations/revoked-signer.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { manifestOf } from '../../signing/sign-model.ts'
@@ -13,6 +14,7 @@ import { allOf, EnteredFiles } from './entered-files.ts'
 import type { FoundBundle, FoundModel } from '../bundles/find-bundles.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
+import type { UnrevokedClaims } from './unrevoked-claims.ts'
 import { UnverifiedFiles } from './unverified-files.ts'
 
 /**
@@ -32,20 +34,22 @@ export async function openUnverified(
   revocations: readonly Revocations[],
   options: UnverifiedOptions,
 ): Promise<UnverifiedFiles> {
-  const { signal, isolation, maxBytes, warn } = options
+  const { signal, isolation, maxBytes, mayBeUnsigned, warn } = options
   const root = found?.source.path ?? path
   const revoked = revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))
   const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
   const manifest = await unrevokedManifest(root, found?.bundles, revocations, { ...options, limit })
-  const judge = allOf(manifest ? [new EnteredFiles(manifest), ...revoked] : revoked)
+  const judge = allOf(manifest ? [new EnteredFiles(manifest, mayBeUnsigned), ...revoked] : revoked)
   return UnverifiedFiles.open(root, found?.entry, judge, { signal, isolation, limit, warn })
 }
 
 type UnverifiedOptions = Pick<OpenOptions, 'signature' | 'signal' | 'isolation' | 'maxBytes'> &
-  Pick<HashOptions, 'warn'>
+  Pick<HashOptions, 'warn'> &
+  Partial<Pick<UnrevokedClaims, 'mayBeUnsigned'>>
 
 /**
- * The model as its publisher would sign it, where root digests are revoked, and its own is not.
+ * The model as its publisher would sign it, where root digests are revoked, and its own is not. Where the rule lets some paths lie
+ * unsigned, its publisher may have signed the model with them or without: neither root digest may be revoked.
  *
  * @returns undefined where none are revoked: nothing is hashed then
  * @throws {@link ModelSealError} `MODEL_REVOKED`, and what {@link manifestOf} throws
@@ -54,19 +58,20 @@ export async function unrevokedManifest(
   root: string,
   found: readonly FoundBundle[] = [],
   revocations: readonly Revocations[],
-  { signature, signal, limit, warn }: Pick<OpenOptions, 'signature' | 'signal'> & Pick<BuildOptions, 'limit' | 'warn'>,
+  options: Pick<UnverifiedOptions, 'signature' | 'signal' | 'mayBeUnsigned'> & Pick<BuildOptions, 'limit' | 'warn'>,
 ): Promise<Manifest | undefined> {
   const concerned = revocations.filter(({ concernsModels }) => concernsModels)
   if (concerned.length === 0) return undefined
+  const { signature, signal, limit, mayBeUnsigned, warn } = options
   // Left out even where it cannot be read, or is not there: it never counts as content.
   const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
-  const manifest = await digested(
-    root,
-    withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn }),
-  )
+  const building = withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
+  const [manifest, ...others] = await manifestsOf(root, building, mayBeUnsigned)
   for (const each of concerned) {
-    const revoked = each.rootDigest(manifest.rootDigest, undefined)
-    if (revoked) throw revokedBy(each, revoked)
+    for (const { rootDigest } of [manifest, ...others]) {
+      const revoked = each.rootDigest(rootDigest, undefined)
+      if (revoked) throw revokedBy(each, revoked)
+    }
   }
   return manifest
 }
@@ -101,6 +106,25 @@ const NOT_LOOKED_AT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LA
 /** True where something is revoked that an unverified bundle could claim. */
 export function concernsClaims({ concernsSigners, concernsModels }: Revocations): boolean {
   return concernsSigners || concernsModels
+}
+
+/** With all files and, where some may lie there unsigned, without those; only without them where they cannot be hashed. */
+async function manifestsOf(
+  path: string,
+  options: Parameters<typeof manifestOf>[1],
+  mayBeUnsigned: UnverifiedOptions['mayBeUnsigned'],
+): Promise<[Manifest, ...Manifest[]]> {
+  if (!mayBeUnsigned) return [await digested(path, options)]
+  let all: Manifest
+  try {
+    all = await digested(path, options)
+  } catch (error) {
+    if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
+    return [await digested(path, withoutPrototype({ ...options, leftOut: mayBeUnsigned }))]
+  }
+  const resources = all.resources.filter(({ name }) => !isWithin(name, mayBeUnsigned))
+  if (resources.length === 0 || resources.length === all.resources.length) return [all]
+  return [all, new Manifest(all.statedName, all.serialization, resources)]
 }
 
 /** With the root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */

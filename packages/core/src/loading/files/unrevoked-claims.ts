@@ -6,6 +6,14 @@ import type { OpenOptions } from '../open-options.ts'
 import { refuseRevokedClaims } from './open-unverified.ts'
 import type { Responsibility } from '../judging/responsibility.ts'
 
+/** What is known of a model that is loaded unverified. */
+export interface UnrevokedClaims {
+  found: FoundModel | FoundHttpModel | undefined
+  revocations: Revocations[]
+  /** What may lie in the model besides what its publisher signed, by the rules; undefined where nothing may. */
+  mayBeUnsigned: ((name: string) => boolean) | undefined
+}
+
 /**
  * The bundles of a model that is loaded unverified, and the revocations of the policies that allow it, after the claims of the
  * bundles were looked up in these revocations.
@@ -15,7 +23,7 @@ import type { Responsibility } from '../judging/responsibility.ts'
 export async function unrevokedClaims(
   judgings: readonly Judging[],
   { options: { signal }, responsibility }: { options: OpenOptions; responsibility: Responsibility },
-): Promise<{ found: FoundModel | FoundHttpModel | undefined; revocations: Revocations[] }> {
+): Promise<UnrevokedClaims> {
   let first: FoundModel | FoundHttpModel | undefined
   const all: Revocations[] = []
   for (const judging of judgings) {
@@ -27,5 +35,7 @@ export async function unrevokedClaims(
       all.push(revocations)
     })
   }
-  return { found: first, revocations: all }
+  const unsigned = judgings.flatMap(({ mayBeUnsigned }) => mayBeUnsigned ?? [])
+  const mayBeUnsigned = unsigned.length > 0 ? (name: string) => unsigned.some((matches) => matches(name)) : undefined
+  return { found: first, revocations: all, mayBeUnsigned }
 }

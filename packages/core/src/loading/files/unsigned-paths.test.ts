@@ -1,9 +1,11 @@
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { checkPolicy } from '../../policy/checking/check.ts'
 import { GRANULARITY } from '../../receipts/receipt.ts'
+import { digestModel } from '../../signing/sign-model.ts'
+import { file, serve } from '../../testing/http-server.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { fifo } from '../../testing/special-files.ts'
 import { judgeModel } from '../operations/judge-model.ts'
@@ -145,4 +147,65 @@ test('two policies that judge one load allow only the unsigned files that both a
   expect(await judged(name, { unsigned: 'cache' }, { unsigned: 'cache/a' })).toBe('FILE_UNSIGNED')
   expect(await judged(name, { unsigned: 'cache' }, {})).toBe('FILE_UNSIGNED')
   expect(await judged(name, { files: 'ignore-unsigned' }, { files: 'loaded' })).toBe('FILE_UNSIGNED')
+})
+
+describe('a rule in the mode audit, under a policy that revokes root digests', () => {
+  /** A model that is refused, and so tolerated, unless its root digest is the revoked one. */
+  const judged = async (name: string, revoked: string) => {
+    const rules = [
+      { name: 'all', match: { path: '**' }, mode: 'audit', signers: [{ key: 'a' }], require: { unsigned: LIST } },
+    ]
+    const file = await site.policy({ ...policy({}), rules, revoked: { rootDigests: [revoked] } })
+    return openVerifiedModel(site.file(name), { policy: file })
+      .then((opened) => opened.read('cache/junk').finally(() => opened.close()))
+
+      .then(
+        (bytes) => Buffer.from(bytes).toString(),
+        (error: unknown) => (error as { code: string }).code,
+      )
+  }
+  const unsigned = async (files: Record<string, string>) => site.model(`m${++count}`, files).then(() => `m${count}`)
+
+  test('finds the model whatever lies there unsigned, even where that cannot be read', async () => {
+    const name = await unsigned(FILES)
+    const { rootDigest } = await digestModel(site.file(name))
+    await site.model(name, { 'cache/junk': 'junk' })
+    const other = 'f'.repeat(64)
+    // "cache/signed.bin" is on the list, too: the publisher signed it, or did not.
+    expect(await judged(name, rootDigest)).toBe('junk')
+    const { rootDigest: withoutCache } = await digestModel(site.file(name), { ignorePaths: [site.file(name, 'cache')] })
+    expect(await judged(name, withoutCache)).toBe('MODEL_REVOKED')
+    expect(await judged(name, (await digestModel(site.file(name))).rootDigest)).toBe('MODEL_REVOKED')
+    fifo(site.file(name, 'cache/fifo'))
+    expect(await judged(name, withoutCache)).toBe('MODEL_REVOKED')
+    expect(await judged(name, other)).toBe('junk')
+  })
+
+  test('does not take a list for what the rule leaves out', async () => {
+    const name = await unsigned({ 'config.json': '{}', 'other/fifo.txt': '' })
+    fifo(site.file(name, 'other/fifo'))
+    expect(await judged(name, 'f'.repeat(64))).toBe('FILE_SPECIAL')
+  })
+})
+
+test('behind HTTP, the list lets nothing be fetched, and what is signed is checked all the same', async () => {
+  const name = await model({ 'cache/junk': 'junk' })
+  const tree = (changes: Record<string, string>) =>
+    Object.fromEntries(
+      Object.entries({ ...FILES, 'cache/junk': 'junk', ...changes }).map(([path, text]) => [`/m/${path}`, file(text)]),
+    )
+  const bundle = { '/m/model.sig': file(readFileSync(site.file(`${name}.sig`))) }
+  const rules = [{ name: 'all', match: { url: '**' }, signers: [{ key: 'a' }], require: { unsigned: LIST } }]
+  const served = await site.policy({ ...policy({}), rules })
+  const { origin, asked } = await serve({ ...tree({}), ...bundle })
+  const opened = await openVerifiedModel(`${origin}/m/`, { policy: served })
+  expect(opened.verdict.decision).toBe('accepted')
+  await expect(opened.read('cache/junk')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+  expect(asked).not.toContain('/m/cache/junk')
+  expect(asked).toContain('/m/cache/signed.bin')
+  await opened.close()
+  const changed = await serve({ ...tree({ 'cache/signed.bin': 'change' }), ...bundle })
+  await expect(openVerifiedModel(`${changed.origin}/m/`, { policy: served })).rejects.toEqual(
+    refusal('FILE_MISMATCH', { file: 'cache/signed.bin' }),
+  )
 })

@@ -47,6 +47,7 @@ export class Judging {
   readonly #reading: { policy: Policy | undefined } = { policy: undefined }
   /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
+  #mayBeUnsigned: Rule['require']['unsigned']
   #formats: readonly ModelFormat[]
   #unverified: 'skipped' | 'tolerated' | undefined
 
@@ -98,6 +99,11 @@ export class Judging {
     return this.#reading.policy?.revocations
   }
 
+  /** What its rule lets lie in the model unsigned. */
+  get mayBeUnsigned(): Rule['require']['unsigned'] {
+    return this.#mayBeUnsigned
+  }
+
   /** Empty if the policy could not be read. */
   async revocations(): Promise<Revocations> {
     if (this.#reading.policy) return this.#reading.policy.revocations
@@ -131,6 +137,7 @@ export class Judging {
       verdict.rule = rule.name
       verdict.mode = mode
       this.#mode = mode
+      this.#mayBeUnsigned = rule.require.unsigned
       this.#search.goBy(rule)
       if (rule.reason !== undefined) verdict.reason = rule.reason
       const enforced = mode === rule.mode ? '' : ', but it is enforced because the unverified model named the format'

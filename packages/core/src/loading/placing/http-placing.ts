@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { FileCopy } from '../../source/private/file-copy.ts'
 import type { AllowedIsolation } from './isolation.ts'
-import type { PlacedFiles } from './placed-files.ts'
+import { modelClosed, type PlacedFiles } from './placed-files.ts'
 import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
 
 /** Copies files of a model behind HTTP into a private directory, each checked as it arrives. */
@@ -32,7 +32,7 @@ export class HttpPlacing {
 
   /** @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `INVALID_ARGUMENT`, and what fetching throws */
   async place(names: readonly string[]): Promise<PlacedFiles> {
-    this.#checkOpen()
+    if (this.#disposed) throw modelClosed()
     this.#allowed.checkPlacing()
     if (!this.#allowed.levels.includes('copy')) {
       throw new ModelSealError(
@@ -65,10 +65,10 @@ export class HttpPlacing {
   /** All in one directory; where that turns out to be full, all in the next one. */
   async #placeAll(names: readonly string[]): Promise<PrivatePlace> {
     for (;;) {
-      this.#checkOpen()
+      if (this.#disposed) throw modelClosed()
       const place = await this.#places.present()
       // What was disposed of while this waited is not made anew.
-      this.#checkOpen()
+      if (this.#disposed) throw modelClosed()
       const results = await Promise.allSettled(names.map((name) => this.#placeIn(place, name)))
       const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
       if (failures.length === 0) return place
@@ -92,13 +92,6 @@ export class HttpPlacing {
       )
     copies.set(name, placing)
     return placing
-  }
-
-  #checkOpen(): void {
-    if (!this.#disposed) return
-    throw new ModelSealError('INVALID_ARGUMENT', 'The model was closed; its files have no paths any more.', {
-      hint: 'Load what the runtime is to have before the model is disposed of.',
-    })
   }
 
   async #copy(name: string, path: string): Promise<void> {

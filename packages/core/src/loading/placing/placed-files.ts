@@ -116,11 +116,7 @@ export class Placing {
   }
 
   async #placeAll(names: readonly string[], as: 'copy' | undefined): Promise<PlacedFiles> {
-    if (this.#disposed) {
-      throw new ModelSealError('INVALID_ARGUMENT', 'The model was closed; its files have no paths any more.', {
-        hint: 'Load what the runtime is to have before the model is disposed of.',
-      })
-    }
+    if (this.#disposed) throw modelClosed()
     this.#allowed.checkPlacing(as)
     const linked = as === undefined && !this.#onlyAsCopies(names) ? await this.#link(names) : undefined
     const { directory, names: placed } = linked ?? (await this.#copy(names))
@@ -286,4 +282,11 @@ function cloned(file: SourceFile, path: string): SourceFile | undefined {
   } finally {
     closeSync(fd)
   }
+}
+
+/** For whoever asks a closed model for a file. */
+export function modelClosed(): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot get files of this model: it was closed.', {
+    hint: 'Close a model after the runtime has loaded it, or open it again.',
+  })
 }

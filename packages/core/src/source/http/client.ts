@@ -1,6 +1,7 @@
-import { causeOf, codeOf, isError, messageOf } from '../../any-realm.ts'
+import { reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
+import { Watch } from './watch.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 
 /** The content of a file as it arrives, decompressed. */
@@ -17,6 +18,8 @@ export interface HttpRequest {
   what: string
   /** Statuses that say that there is no such thing. Default 404 and 410. */
   absent?: ReadonlySet<number>
+  /** What to check where it does not arrive in time. */
+  waitsFor?: string
 }
 
 /** Not there, or no longer. */
@@ -68,6 +71,23 @@ export class HttpClient {
     return result
   }
 
+  /**
+   * Waits for what a function of the caller gives, no longer than for a file.
+   *
+   * @param request what it is for
+   * @throws {@link ModelSealError} `HTTP_TIMEOUT`, `ABORTED`, and what the function throws
+   */
+  async wait<T>(request: HttpRequest, work: () => Promise<T>): Promise<T> {
+    const watch = this.#watch()
+    try {
+      return await unlessAborted(work(), watch.signal)
+    } catch (error) {
+      throw this.#endedBy(watch, request) ?? error
+    } finally {
+      watch.end()
+    }
+  }
+
   /** Ends what is under way, and returns when it has ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
@@ -76,8 +96,7 @@ export class HttpClient {
 
   async #get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     await this.#turn()
-    const { idleTimeout, totalTimeout } = this.#options
-    const watch = new Watch(idleTimeout, totalTimeout, [this.#stop.signal, ...(this.#signal ? [this.#signal] : [])])
+    const watch = this.#watch()
     try {
       throwIfAborted(this.#signal)
       throwIfAborted(this.#stop.signal)
@@ -92,6 +111,26 @@ export class HttpClient {
       this.#free += 1
       this.#passOn()
     }
+  }
+
+  #watch(): Watch {
+    const { idleTimeout, totalTimeout } = this.#options
+    return new Watch(idleTimeout, totalTimeout, [this.#stop.signal, ...(this.#signal ? [this.#signal] : [])])
+  }
+
+  /** Undefined where nobody ended it. */
+  #endedBy(
+    { late }: Watch,
+    { url, what, waitsFor = 'Check the server and the network' }: HttpRequest,
+  ): ModelSealError | undefined {
+    if (this.#signal?.aborted) return abortedError(this.#signal)
+    if (this.#stop.signal.aborted) return abortedError(this.#stop.signal)
+    if (late === undefined) return undefined
+    return new ModelSealError('HTTP_TIMEOUT', `The ${what} ${shownUrl(url)} did not arrive in time.`, {
+      file: plainUrl(url),
+      expected: late,
+      hint: `${waitsFor}; the limits are "http.idleTimeout" and "http.totalTimeout".`,
+    })
   }
 
   async #turn(): Promise<void> {
@@ -156,20 +195,13 @@ export class HttpClient {
   }
 
   /** Whatever goes wrong on the network, as a typed error. */
-  async #network<T>({ url, what }: HttpRequest, watch: Watch, work: () => Promise<T>): Promise<T> {
+  async #network<T>(request: HttpRequest, watch: Watch, work: () => Promise<T>): Promise<T> {
+    const { url, what } = request
     try {
       return await work()
     } catch (cause) {
-      if (this.#signal?.aborted) throw abortedError(this.#signal)
-      if (this.#stop.signal.aborted) throw abortedError(this.#stop.signal)
-      const late = watch.late
-      if (late !== undefined) {
-        throw new ModelSealError('HTTP_TIMEOUT', `The ${what} ${shownUrl(url)} did not arrive in time.`, {
-          file: plainUrl(url),
-          expected: late,
-          hint: 'Check the server and the network; the limits are "http.idleTimeout" and "http.totalTimeout".',
-        })
-      }
+      const ended = this.#endedBy(watch, request)
+      if (ended) throw ended
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
         `The ${what} ${shownUrl(url)} cannot be fetched: its server was not reached, or broke off.`,
@@ -194,39 +226,6 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
     return await Promise.race([work, promise])
   } finally {
     signal.removeEventListener('abort', abort)
-  }
-}
-
-/** Ends a request that takes too long. */
-class Watch {
-  readonly #controller = new AbortController()
-  readonly #idle: NodeJS.Timeout
-  readonly #total: NodeJS.Timeout
-  readonly signal: AbortSignal
-  /** Which limit was passed. */
-  late: string | undefined
-
-  constructor(idleTimeout: number, totalTimeout: number, signals: readonly AbortSignal[]) {
-    this.#idle = setTimeout(() => this.#giveUp(`something every ${idleTimeout} ms`), idleTimeout)
-    this.#total = setTimeout(() => this.#giveUp(`all of it within ${totalTimeout} ms`), totalTimeout)
-    this.signal = AbortSignal.any([this.#controller.signal, ...signals])
-  }
-
-  /** The server has said something. */
-  alive(): void {
-    this.#idle.refresh()
-  }
-
-  /** Closes the connection, unless all of it was received. */
-  end(): void {
-    clearTimeout(this.#idle)
-    clearTimeout(this.#total)
-    this.#controller.abort()
-  }
-
-  #giveUp(limit: string): void {
-    this.late = limit
-    this.#controller.abort()
   }
 }
 
@@ -270,12 +269,4 @@ function redirected({ url, what }: HttpRequest, expected: string, found: string)
       hint: 'Give the URL where the model really is, or name the other origin in "http.redirectOrigins".',
     },
   )
-}
-
-/** `fetch` hides what happened behind "fetch failed" and "terminated". */
-function reasonOf(error: unknown): string {
-  const cause = causeOf(error)
-  if (!isError(cause)) return messageOf(error)
-  const code = codeOf(cause)
-  return code === undefined ? messageOf(cause) : `${code}: ${messageOf(cause)}`
 }
