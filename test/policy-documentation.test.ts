@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileRequirementFields } from '../packages/core/src/policy/requirements/files.ts'
+import { REQUIREMENTS } from '../packages/core/src/policy/requirements/requirements.ts'
 import { authority, pemOf } from '../packages/core/src/testing/authority.ts'
 import { TestSite } from '../packages/core/src/testing/site.ts'
 
@@ -65,6 +67,26 @@ describe('the policies of docs/policy.md', () => {
     [10, 'models/vad', 'accepted'],
   ])('%i judges %s: %s', async (index, model, decision) => {
     expect(await site.judge(model, policies[index])).toBe(decision)
+  })
+})
+
+describe('the table of requirements in docs/policy.md', () => {
+  const [, table = ''] = /^### What a rule may require\n\n((?:\|.*\n)+)/m.exec(text) ?? []
+  const rows = new Map(
+    [...table.matchAll(/^\| `(\w+)` \|.*\| ([^|]*)\|$/gm)].map(([, field, codes = '']) => [
+      field,
+      [...codes.matchAll(/`(\w+)`/g)].map(([, code]) => code),
+    ]),
+  )
+
+  test.each(REQUIREMENTS.flatMap(({ schema, codes }) => Object.keys(schema).map((field) => [field, codes] as const)))(
+    'has %s, and what it is refused with',
+    (field, codes) => expect(rows.get(field)).toEqual(codes),
+  )
+
+  test('has no requirement besides those and the ones of files', () => {
+    const known = [...REQUIREMENTS.map(({ schema }) => schema), fileRequirementFields].flatMap(Object.keys)
+    expect([...rows.keys()].sort()).toEqual(known.sort())
   })
 })
 

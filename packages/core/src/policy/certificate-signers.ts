@@ -6,7 +6,7 @@ import { passAbort } from '../verification/effort.ts'
 import type { CertificateSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
-import type { AcceptedSigner } from './rule.ts'
+import type { AcceptedSigner } from './accepted-signer.ts'
 
 /**
  * Verifies a bundle against a trust root that is certificates, without the ones that the policy

@@ -6,7 +6,8 @@ import type { Policy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
-import { readTrustRoots, type Reading } from './reading/trust-roots.ts'
+import type { Reading } from './reading/reading.ts'
+import { readTrustRoots } from './reading/trust-roots.ts'
 
 /** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
 export interface CompiledPolicy {

@@ -6,17 +6,17 @@ import type { CertificateSigner, SigstoreSigner, VerifiedSignature } from '../ve
 import { isBy, verifyByCertificate } from './certificate-signers.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
-import type { AcceptedSigner, Rule } from './rule.ts'
+import type { AcceptedKey, AcceptedSigner, Validity } from './accepted-signer.ts'
+import type { Rule } from './rule.ts'
 import { isIdentity, verifyBySigstore } from './sigstore-signers.ts'
-import type { AcceptedKey } from './reading/trust-roots.ts'
 
 /** A valid signature, and the entries of the rule's list of signers that it may stand for. */
 export interface IdentifiedSignature {
   signature: VerifiedSignature
   /** Indexes into `rule.signers`: one at least. */
   signers: readonly number[]
-  /** The keys of those entries, for the key method. */
-  keys: readonly AcceptedKey[]
+  /** When those entries count, one of these at least; empty where they always do. */
+  validities: readonly Validity[]
 }
 
 /**
@@ -61,8 +61,8 @@ async function byKey(
       const signers = rule.signers.flatMap((signer, index) =>
         signer.method === 'key' && signer.keys.some(isIt) ? [index] : [],
       )
-      const keys = rule.signers.flatMap((signer) => (signer.method === 'key' ? signer.keys.filter(isIt) : []))
-      return { signature, signers, keys }
+      const validities = rule.signers.flatMap((signer) => (signer.method === 'key' ? signer.keys.filter(isIt) : []))
+      return { signature, signers, validities }
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
@@ -138,7 +138,7 @@ async function byRoot(
       const { signer } = signature
       if (signer.method === 'key') continue
       const signers = rule.signers.flatMap((accepted, index) => (accepts(accepted, signer, root) ? [index] : []))
-      if (signers.length > 0) return { signature, signers, keys: [] }
+      if (signers.length > 0) return { signature, signers, validities: [] }
       refusal ??= notTrusted(bundle, rule, signer)
     } catch (error) {
       passAbort(error)

@@ -9,7 +9,7 @@ import { identifySigner } from './identify.ts'
 import { looseName } from './revocations/loose-name.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
-import { checkRequirements } from './requirements/require.ts'
+import { checkDemands } from './requirements/check-demands.ts'
 import type { Revocations } from './revocations/revocations.ts'
 import { REVOKED_CODES } from './revocations/codes.ts'
 import { revokedAuthority, revokedSigner, signingKeyOf } from './revocations/revoked-signer.ts'
@@ -99,12 +99,14 @@ async function judgeBundle(
     const { signature } = identified
     verdict.signer = signature.signer
     if (signature.time) verdict.time = signature.time
-    const { description, name } = signature.signer
-    check('signature', `The signature is valid, and by ${description}, under the trust root ${shown(name)}.`, undefined)
+    const { description, name: root } = signature.signer
+    check('signature', `The signature is valid, and by ${description}, under the trust root ${shown(root)}.`, undefined)
 
     const revoked = await revocationOf(candidate.bundle, signature, policy.revocations, occasion)
     check('revocation', 'Nothing about it is revoked.', revoked)
-    for (const { check: name, passed, failure } of checkRequirements(identified, rule, candidate.path, occasion.now))
+    const { now, effort } = occasion
+    const evidence = { ...identified, rule: rule.name, now, policy, signal: effort.signal }
+    for await (const { check: name, passed, failure } of checkDemands(rule.demands, evidence, candidate.path))
       check(name, passed, failure)
     return { ...identified, names: namesOf(signature, await signingKeyOf(candidate.bundle)) }
   } catch (error) {

@@ -1,56 +1,18 @@
 import { resolve } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { parseDuration, type Duration } from './schema/duration.ts'
+import type { AcceptedSigner } from './accepted-signer.ts'
 import { compileGlob, type Glob } from './matching/glob.ts'
 import type { PolicySource } from './reading/include.ts'
 import { didYouMean } from './schema/nearest.ts'
-import { anyOf, compileMatch, type RuleMatch } from './matching/match.ts'
+import { compileMatch, type RuleMatch } from './matching/match.ts'
 import type { ValuePath } from './reading/policy-text.ts'
 import type { RuleText, SignerText } from './schema/rule.ts'
 import { compileText, type TextMatcher } from './matching/text-pattern.ts'
-import type { AcceptedKey, CompiledRoot } from './reading/trust-roots.ts'
-
-/** What a rule asks of each signature, and of the load. */
-export interface Requirements {
-  /** One of these is the name in the verified statement. */
-  names?: readonly TextMatcher[]
-  /** One of these is the root digest: lowercase hex. */
-  rootDigests?: readonly string[]
-  transparencyLog: boolean
-  timestamp: boolean
-  /** As written, and parsed. */
-  maxSignatureAge?: { written: string; duration: Duration }
-  signedAfter?: { written: string; time: number }
-  hashAlgorithms?: readonly string[]
-  files: 'all' | 'loaded' | 'ignore-unsigned'
-  /** What may lie in a local model unsigned, by its name; absent where nothing may. */
-  unsigned?: (name: string) => boolean
-  isolation?: readonly string[]
-  /** Largest size of a bundle; absent where the program's word or the default holds. */
-  maxBundleBytes?: number
-  /** Absent where every load hashes. */
-  receipts?: { maxAge: Duration }
-}
-
-/** One entry of a rule's list of signers. */
-export type AcceptedSigner =
-  | { method: 'key'; root: string; keys: readonly AcceptedKey[] }
-  | {
-      method: 'certificate'
-      root: string
-      subject?: TextMatcher | undefined
-      san?: TextMatcher | undefined
-      issuer?: TextMatcher | undefined
-    }
-  | {
-      method: 'sigstore'
-      root: string
-      issuer: TextMatcher
-      identity: TextMatcher
-      /** Extensions of the certificate by name, each exact. */
-      extensions: Readonly<Record<string, string>>
-    }
+import type { CompiledRoot } from './reading/trust-roots.ts'
+import { compileFileRequirements, type FileRequirements } from './requirements/files.ts'
+import type { Demand } from './requirements/requirement.ts'
+import { compileDemands } from './requirements/requirements.ts'
 
 /** Where the bundles of a model are, by their names in it. */
 export interface BundlePlaces {
@@ -71,7 +33,10 @@ export interface Rule {
   reason?: string | undefined
   signers: readonly AcceptedSigner[]
   threshold: number
-  require: Requirements
+  /** What it asks of each signature. */
+  demands: readonly Demand[]
+  /** What it asks of the load. */
+  require: FileRequirements
 }
 
 /** Compiles all rules in the order in which they count; what is wrong with one is a problem at its place. */
@@ -99,7 +64,7 @@ function compileRule(
   roots: ReadonlyMap<string, CompiledRoot>,
   problems: ModelSealError[],
 ): Rule {
-  const signers = rule.signers ?? []
+  const { signers = [], require = withoutPrototype({}) } = rule
   const seen = new Set<string>()
   return {
     name: rule.name,
@@ -109,7 +74,8 @@ function compileRule(
     mode: rule.mode ?? 'enforce',
     reason: rule.reason,
     threshold: rule.threshold ?? 1,
-    require: withoutPrototype(compileRequirements(rule.require ?? withoutPrototype({}))),
+    demands: compileDemands(require),
+    require: compileFileRequirements(require),
     signers: signers.flatMap((signer, index) => {
       const place = [...at, 'signers', index]
       const text = JSON.stringify(signer)
@@ -182,46 +148,4 @@ function namesOf(roots: ReadonlyMap<string, CompiledRoot>): string {
 
 function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatcher | undefined {
   return text === undefined ? undefined : compileText(text)
-}
-
-function compileRequirements(require: NonNullable<RuleText['require']>): Requirements {
-  const {
-    name,
-    rootDigest,
-    maxSignatureAge,
-    signedAfter,
-    hashAlgorithms,
-    unsigned,
-    isolation,
-    maxBundleBytes,
-    receipts,
-  } = require
-  const duration = maxSignatureAge === undefined ? undefined : parseDuration(maxSignatureAge)
-  return {
-    transparencyLog: require.transparencyLog ?? false,
-    timestamp: require.timestamp ?? false,
-    files: require.files ?? 'all',
-    ...(name === undefined ? {} : { names: [name].flat().map(compileText) }),
-    ...(rootDigest === undefined ? {} : { rootDigests: [rootDigest].flat().map(plainDigest) }),
-    ...(maxSignatureAge !== undefined && duration ? { maxSignatureAge: { written: maxSignatureAge, duration } } : {}),
-    ...(signedAfter === undefined ? {} : { signedAfter: { written: signedAfter, time: Date.parse(signedAfter) } }),
-    ...(hashAlgorithms === undefined ? {} : { hashAlgorithms }),
-    ...(unsigned === undefined ? {} : { unsigned: anyOf(unsigned) }),
-    ...(isolation === undefined ? {} : { isolation }),
-    ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }),
-    ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
-  }
-}
-
-/** Lowercase hex, without the name of the algorithm. */
-export function plainDigest(digest: string): string {
-  return digest.replace(/^sha256:/, '')
-}
-
-/** How old a receipt may be where the policy does not say. */
-const RECEIPT_AGE = '7d'
-
-function compileReceipts(receipts: 'allow' | { maxAge: string }): Pick<Requirements, 'receipts'> {
-  const maxAge = parseDuration(receipts === 'allow' ? RECEIPT_AGE : receipts.maxAge)
-  return maxAge ? { receipts: { maxAge } } : {}
 }

@@ -4,7 +4,7 @@ import { verifySigstoreWithin } from '../verification/methods/sigstore.ts'
 import type { SigstoreSigner, VerifiedSignature } from '../verification/verified-signature.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
-import type { AcceptedSigner } from './rule.ts'
+import type { AcceptedSigner } from './accepted-signer.ts'
 
 /**
  * Verifies a bundle against a trust root that is a Sigstore instance.

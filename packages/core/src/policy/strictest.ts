@@ -1,7 +1,8 @@
 import { isWithin } from '../manifest/names.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { before, type Duration } from './schema/duration.ts'
-import type { Requirements, Rule } from './rule.ts'
+import type { FileRequirements } from './requirements/files.ts'
+import type { Rule } from './rule.ts'
 import { ISOLATION_LEVELS } from './terms.ts'
 
 /**
@@ -18,37 +19,40 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   const receipts = commonReceipts(requirements)
   const unsigned = commonUnsigned(requirements)
   // Field by field, so that nothing that only one of the rules allows is allowed.
-  const require: Requirements = {
-    transparencyLog: false,
-    timestamp: false,
+  const require: FileRequirements = {
     files: commonFiles(requirements),
     ...(unsigned ? { unsigned } : {}),
     ...(isolation ? { isolation } : {}),
     ...(receipts ? { receipts } : {}),
   }
-  return { ...first, name: rules.map(({ name }) => name).join(' and '), require: withoutPrototype(require) }
+  return {
+    ...first,
+    name: rules.map(({ name }) => name).join(' and '),
+    demands: [],
+    require: withoutPrototype(require),
+  }
 }
 
 /** A rule that does not hash everything, and one that allows no unsigned files, together require `all`. */
-function commonFiles(requirements: readonly Requirements[]): Requirements['files'] {
+function commonFiles(requirements: readonly FileRequirements[]): FileRequirements['files'] {
   const [first = 'all', ...others] = requirements.map(({ files }) => files)
   return others.every((files) => files === first) ? first : 'all'
 }
 
 /** Covers the names that all of the rules allow to be unsigned. */
-function commonUnsigned(requirements: readonly Requirements[]): Requirements['unsigned'] {
+function commonUnsigned(requirements: readonly FileRequirements[]): FileRequirements['unsigned'] {
   if (requirements.some(({ files, unsigned }) => files !== 'ignore-unsigned' && !unsigned)) return undefined
   return (name) =>
     requirements.every(({ files, unsigned }) => files === 'ignore-unsigned' || (unsigned && isWithin(name, unsigned)))
 }
 
-function commonIsolation(requirements: readonly Requirements[]): readonly string[] | undefined {
+function commonIsolation(requirements: readonly FileRequirements[]): readonly string[] | undefined {
   const limited = requirements.flatMap(({ isolation }) => (isolation ? [isolation] : []))
   if (limited.length === 0) return undefined
   return ISOLATION_LEVELS.filter((level) => limited.every((levels) => levels.includes(level)))
 }
 
-function commonReceipts(requirements: readonly Requirements[]): { maxAge: Duration } | undefined {
+function commonReceipts(requirements: readonly FileRequirements[]): { maxAge: Duration } | undefined {
   const allowed = requirements.map(({ receipts }) => receipts)
   return allowed.reduce((one, other) => {
     if (!one || !other) return undefined

@@ -1,52 +1,19 @@
-import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
-import { revokedSigners } from '../all-revoked.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { revokedSigners } from './all-revoked.ts'
 import type { CompiledPolicy } from '../compile-policy.ts'
 import { findPolicy } from '../find-policy.ts'
 import type { PolicySource } from '../reading/include.ts'
 import { withoutPlace } from '../reading/invalid-policy.ts'
-import { authorityDangers, certificateDangers, keyDangers, type Danger } from './lapsing.ts'
+import { authorityDangers, certificateDangers, keyDangers } from './lapsing.ts'
 import { checkFresh, readPolicy } from '../policy.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 import type { Rule } from '../rule.ts'
-import { literalWildcard, nameDangers, signerDangers } from './signer-dangers.ts'
+import type { Danger, PolicyFinding } from './finding.ts'
+import { literalWildcard } from './literal-wildcard.ts'
+import { signerDangers } from './signer-dangers.ts'
 import { unmatchedRevocations } from './unmatched-revocations.ts'
-import { unmeetableRequirements } from './unmeetable.ts'
+import { demandDangers, unmeetableDemands } from './demand-dangers.ts'
 import { RuleOrder } from '../matching/unreachable.ts'
-
-/** Dangers of a policy that is well formed. */
-export const WARNING_CODES = {
-  REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
-  SIGNERS_REVOKED: 'the policy revokes so many signers of a rule that it accepts nothing',
-  NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
-  RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
-  RULES_UNCOMPARED: 'there are too many rules to check whether each can be reached',
-  MODE_SKIP: 'a rule loads models without any check',
-  MODE_AUDIT: 'a rule loads models that the check refuses',
-  SIGNER_BROAD: 'a signer is anybody, or nearly',
-  SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
-  WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
-  UNSIGNED_BROAD: 'every file in the model may be unsigned',
-  ROOT_UNUSED: 'no rule names this trust root',
-  KEY_LAPSES: 'a key is about to lapse by the policy, or has',
-  CERTIFICATE_NOT_CA: 'a trusted certificate is not the certificate of an authority',
-  CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
-  REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
-  POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
-} as const
-
-/** Something that is wrong with a policy, or dangerous about it. */
-export interface PolicyFinding {
-  /** An error accepts nothing; a warning is a danger; a note is a thing to know. */
-  severity: 'error' | 'warning' | 'note'
-  code: ErrorCode | keyof typeof WARNING_CODES
-  /** A sentence, without the place. */
-  message: string
-  /** Absolute path. */
-  file: string
-  /** From 1. */
-  line?: number
-  column?: number
-}
 
 /**
  * Finds errors and dangers of a policy.
@@ -142,9 +109,9 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       const at = ['rules', index]
       return [
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
-        ...unmeetableRequirements(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
+        ...unmeetableDemands(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
-        ...nameDangers(rule).map((danger) => finding(source, [...at, 'require', 'name'], danger)),
+        ...demandDangers(rule).map(({ field, danger }) => finding(source, [...at, 'require', field], danger)),
         ...unsignedDangers(rule).map((danger) => finding(source, [...at, 'require', 'unsigned'], danger)),
         ...rule.signers.flatMap((signer, position) =>
           signerDangers(signer).map((danger) => finding(source, [...at, 'signers', position], danger)),

@@ -1,10 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { shown } from '../../errors.ts'
-import type { PolicyFinding } from './check.ts'
+import type { Danger } from './finding.ts'
 import type { CompiledRoot } from '../reading/trust-roots.ts'
-
-/** A finding before its place is known. */
-export type Danger = Pick<PolicyFinding, 'severity' | 'code' | 'message'>
 
 /** Long enough to order, sign and roll out a new one. */
 const NOTICE = 30 * 24 * 3_600_000

@@ -1,7 +1,7 @@
 import { shown } from '../../errors.ts'
-import type { Danger } from './lapsing.ts'
-import type { AcceptedSigner, Rule } from '../rule.ts'
-import type { TextPattern } from '../schema/text.ts'
+import type { AcceptedSigner } from '../accepted-signer.ts'
+import type { Danger } from './finding.ts'
+import { literalWildcard } from './literal-wildcard.ts'
 
 /** Warnings about signers that are accepted too easily, or never. Their author probably meant something else. */
 export function signerDangers(signer: AcceptedSigner): Danger[] {
@@ -26,21 +26,6 @@ function broad(message: string): Danger {
 function exactDangers(signer: NamedSigner): Danger[] {
   const extensions = signer.method === 'sigstore' ? Object.entries(signer.extensions) : []
   return [...exactTexts(signer), ...extensions].flatMap(([field, text]) => literalWildcard(field, text))
-}
-
-/** Warnings about the model names that a rule requires. */
-export function nameDangers({ require: { names = [] } }: Rule): Danger[] {
-  return names.flatMap(({ exact }) => literalWildcard('name', exact))
-}
-
-/** Warns of a wildcard in a text that is compared exactly. It stands for itself, which its author hardly meant. */
-export function literalWildcard(field: string, text: TextPattern | undefined): Danger[] {
-  if (typeof text !== 'string' || !text.includes('*')) return []
-  // Certificates do have such names.
-  if (/^(DNS:)?\*\.[^*]+$/.test(text)) return []
-  const kind = /\.\*|^\^|\$$/.test(text) ? 'regexp' : 'pattern'
-  const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains a *. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`
-  return [{ severity: 'warning', code: 'WILDCARD_EXACT', message }]
 }
 
 function exactTexts(signer: NamedSigner): [string, string][] {

@@ -17,7 +17,8 @@ function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelForm
     file: '/p.yaml',
     signers: [],
     threshold: 1,
-    require: { transparencyLog: false, timestamp: false, files: 'all' },
+    demands: [],
+    require: { files: 'all' },
   }
 }
 

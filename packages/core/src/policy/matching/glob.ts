@@ -258,3 +258,9 @@ function wildcardMatch<P, T>(
   }
   return pattern.slice(p).every(isMany)
 }
+
+/** True for a text that one of the globs covers. */
+export function anyOf(globs: string | readonly string[]): (text: string) => boolean {
+  const compiled = [globs].flat().map((glob) => compileGlob(glob).matches)
+  return (text) => compiled.some((matches) => matches(text))
+}

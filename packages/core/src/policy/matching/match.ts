@@ -1,8 +1,8 @@
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { compileGlob } from './glob.ts'
+import { anyOf, compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
-import type { RuleText } from '../schema/rule.ts'
+import type { MatchText } from '../schema/match.ts'
 import type { MODEL_FORMATS } from '../terms.ts'
 
 /** What a loader may say that it reads. */
@@ -86,7 +86,7 @@ export interface RuleMatch {
   /** Undefined for rules about models that have a place. */
   memory?: 'any' | readonly string[]
   /** As written. */
-  written: RuleText['match']
+  written: MatchText
   /** True where every path matches, whatever else is asked for. */
   anyPath: boolean
 }
@@ -100,7 +100,7 @@ interface PathGlob {
 }
 
 /** @param directory of the policy file: absolute */
-export function compileMatch(match: RuleText['match'], directory: string): RuleMatch {
+export function compileMatch(match: MatchText, directory: string): RuleMatch {
   const { path, url, name, format, memory } = match
   return {
     ...(path === undefined ? {} : { path: [path].flat().map((glob) => pathGlob(glob, directory)) }),
@@ -111,12 +111,6 @@ export function compileMatch(match: RuleText['match'], directory: string): RuleM
     written: match,
     anyPath: path === undefined || [path].flat().some((glob) => glob === '**' || glob === '**/*'),
   }
-}
-
-/** True for a text that one of the globs covers. */
-export function anyOf(globs: string | readonly string[]): (text: string) => boolean {
-  const compiled = [globs].flat().map((glob) => compileGlob(glob).matches)
-  return (text) => compiled.some((matches) => matches(text))
 }
 
 /** A glob from the root sees the whole path; any other, the path relative to its policy file. */

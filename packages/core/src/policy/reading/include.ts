@@ -6,7 +6,7 @@ import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
 import { readPolicyFile } from './policy-file.ts'
 import type { PolicyText } from './policy-text.ts'
 import type { PolicyFile } from '../schema/schema.ts'
-import type { Reading } from './trust-roots.ts'
+import type { Reading } from './reading.ts'
 
 /** One file of a policy. */
 export interface PolicySource {

@@ -11,22 +11,14 @@ import {
   type SigstoreTrust,
   type TrustRootSource,
 } from '../../verification/sigstore/trust.ts'
+import type { AcceptedKey } from '../accepted-signer.ts'
 import { fileState } from './file-state.ts'
 import type { PolicySource } from './include.ts'
 import { readPolicyFile } from './policy-file.ts'
 import type { ValuePath } from './policy-text.ts'
+import type { Reading } from './reading.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import type { KeyFile, TrustRoot } from '../schema/trust.ts'
-
-/** A key of a trust root, and when it counts. */
-export interface AcceptedKey {
-  publicKey: PublicKey
-  /** Absolute path of the PEM. */
-  path: string
-  /** Milliseconds since 1970. */
-  notBefore: number
-  notAfter: number
-}
 
 /** Certificates of authorities: DER. */
 interface Authorities {
@@ -49,13 +41,6 @@ export type CompiledRoot =
   | CertificateRoot
   | { kind: 'timestampAuthorities'; name: string; certificates: readonly Buffer[] }
   | { kind: 'sigstore'; name: string; /** Absent where it could not be read. */ trust?: SigstoreTrust | undefined }
-
-/** What reading the roots needs, and reports to. */
-export interface Reading {
-  problems: ModelSealError[]
-  /** All files that the policy rests on, each as it was just before it was read. */
-  files: Map<string, string>
-}
 
 /**
  * Reads the files of all trust roots. What is wrong with one is a problem at the place that names

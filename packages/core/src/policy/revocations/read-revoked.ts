@@ -6,7 +6,7 @@ import { fingerprintsOf } from './certificate-twins.ts'
 import { fileState } from '../reading/file-state.ts'
 import type { PolicySource } from '../reading/include.ts'
 import { readPolicyFile } from '../reading/policy-file.ts'
-import type { Reading } from '../reading/trust-roots.ts'
+import type { Reading } from '../reading/reading.ts'
 
 /** Fingerprints of what a revocation names by its file: lowercase hex, by the entry of the policy. */
 export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>

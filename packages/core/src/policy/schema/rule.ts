@@ -1,50 +1,12 @@
 import { z } from 'zod'
-import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { EXTENSION_NAMES } from '../../verification/sigstore/fulcio-certificate.ts'
-import { compileGlob, globFault } from '../matching/glob.ts'
-import { ISOLATION_LEVELS, MODEL_FORMATS } from '../terms.ts'
-import {
-  durationSchema,
-  globSchema,
-  nameGlobSchema,
-  nameSchema,
-  pathGlobSchema,
-  reasonSchema,
-  rootDigestSchema,
-  textSchema,
-  timeSchema,
-  urlGlobSchema,
-} from './text.ts'
+import { fileRequirementFields } from '../requirements/files.ts'
+import { requirementFields } from '../requirements/requirements.ts'
+import { isExplicit, matchSchema } from './match.ts'
+import { nameGlobsSchema, nameSchema, reasonSchema, textSchema } from './text.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /** `rules`: who may sign what, and what else is asked for. */
-
-const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
-const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
-const nameGlobsSchema = z.union([nameGlobSchema, z.array(nameGlobSchema).min(1)])
-const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
-
-const memoryDigest = z
-  .string()
-  .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lowercase hex digits, the digest of the bytes')
-
-const matchSchema = z
-  .strictObject({
-    path: pathGlobsSchema
-      .optional()
-      .describe('Globs over the path that the program loads, relative to the policy file.'),
-    url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
-    name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
-    format: z
-      .union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)])
-      .optional()
-      .describe('What the loader says it reads.'),
-    memory: z
-      .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
-      .optional()
-      .describe('What a program hands to a runtime without saying where it is from: by digest, or any.'),
-  })
-  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
 
 const typedName = textSchema.refine(
   (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
@@ -76,55 +38,7 @@ const signerSchema = z.union([
   z.strictObject({ sigstore: sigstoreSigner }),
 ])
 
-const requireSchema = z.strictObject({
-  name: z
-    .union([textSchema, z.array(textSchema).min(1)])
-    .optional()
-    .describe(
-      'The name under which the model was signed, as the verified statement says: text, a pattern, a regular expression, or a list.',
-    ),
-  rootDigest: z
-    .union([rootDigestSchema, z.array(rootDigestSchema).min(1)])
-    .optional()
-    .describe('The root digest of the verified model: sha256: and 64 hex digits, or a list.'),
-  transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.'),
-  timestamp: z.boolean().optional().describe('A trusted authority says when the signature was made.'),
-  maxSignatureAge: durationSchema
-    .optional()
-    .describe('The signature is provably no older: by the certificate of the signer. A bare key proves none.'),
-  signedAfter: timeSchema.optional().describe('The signature was provably made no earlier; as maxSignatureAge.'),
-  hashAlgorithms: z
-    .array(z.enum(['sha256', 'blake2b', 'blake3']))
-    .min(1)
-    .optional()
-    .describe('Hash types that the signature may use for the files.'),
-  files: z
-    .enum(['all', 'loaded', 'ignore-unsigned'])
-    .optional()
-    .describe(
-      'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
-    ),
-  unsigned: nameGlobsSchema
-    .optional()
-    .describe(
-      'Globs over names in the model that may lie there unsigned, with all below them. None of them is handed out. What is signed is checked all the same.',
-    ),
-  isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
-  maxBundleBytes: z
-    .int()
-    .min(1)
-    .max(LARGEST_BUNDLE_BYTES)
-    .optional()
-    .describe(
-      'The largest size of a signature bundle, in bytes. Default 33554432 (32 MiB). A program can lower it, but not raise it.',
-    ),
-  receipts: z
-    .union([z.enum(['never', 'allow']), z.strictObject({ maxAge: durationSchema })])
-    .optional()
-    .describe(
-      'never: every load hashes (default). Else a model whose files did not change since they were last hashed here, at most maxAge ago (allow: 7d), is not hashed again.',
-    ),
-})
+const requireSchema = z.strictObject({ ...requirementFields, ...fileRequirementFields })
 
 export const ruleSchema = z
   .strictObject({
@@ -174,26 +88,6 @@ export const ruleSchema = z
         `expected no name in the mode ${rule.mode}: without a valid signature anybody can claim it`,
       )
   })
-
-/** Every path names a directory or file, and every URL a host; memory says it by itself. */
-function isExplicit({ path, url, memory }: z.infer<typeof matchSchema>): boolean {
-  if (memory !== undefined) return true
-  const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
-  return (
-    paths.length + urls.length > 0 &&
-    paths.every((glob) =>
-      spelledOut(glob).every((components) => components.some((part) => part !== undefined && !/^\.{0,2}$/.test(part))),
-    ) &&
-    urls.every((glob) =>
-      spelledOut(glob).every(([scheme, empty, host]) => scheme?.endsWith(':') && empty === '' && host),
-    )
-  )
-}
-
-/** What is wrong with the glob itself is told elsewhere. */
-function spelledOut(glob: string): readonly (readonly (string | undefined)[])[] {
-  return globFault(glob) === undefined ? compileGlob(glob).spelled : []
-}
 
 /** A rule as it is written. */
 export type RuleText = z.infer<typeof ruleSchema>

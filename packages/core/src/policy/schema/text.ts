@@ -13,7 +13,10 @@ export const fileSchema = z.string().min(1).max(4096).describe('A path, relative
 export const globSchema = globWithout(globFault)
 export const pathGlobSchema = globWithout(pathGlobFault)
 export const urlGlobSchema = globWithout(urlGlobFault)
-export const nameGlobSchema = globWithout(nameGlobFault)
+
+const nameGlobSchema = globWithout(nameGlobFault)
+/** One glob over names in a model, or several. */
+export const nameGlobsSchema = z.union([nameGlobSchema, z.array(nameGlobSchema).min(1)])
 
 function globWithout(faultOf: (glob: string) => string | undefined) {
   return z.string().superRefine((glob, context) => {

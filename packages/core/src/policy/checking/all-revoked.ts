@@ -1,10 +1,11 @@
-import { keyFingerprints } from '../x509/public-key.ts'
-import { shown } from '../errors.ts'
-import type { Danger } from './checking/lapsing.ts'
-import type { Policy } from './policy.ts'
-import type { AcceptedSigner, Rule } from './rule.ts'
-import { ANY_TIME, type SignatureBounds } from './signature-time.ts'
-import type { CompiledRoot } from './reading/trust-roots.ts'
+import { keyFingerprints } from '../../x509/public-key.ts'
+import { shown } from '../../errors.ts'
+import type { AcceptedSigner } from '../accepted-signer.ts'
+import type { Danger } from './finding.ts'
+import type { Policy } from '../policy.ts'
+import type { Rule } from '../rule.ts'
+import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
+import type { CompiledRoot } from '../reading/trust-roots.ts'
 
 /**
  * Warns of a rule that accepts nothing because the policy revokes its signers. That may be meant, as after a key was stolen,

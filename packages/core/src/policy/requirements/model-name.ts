@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { shown } from '../../errors.ts'
+import { literalWildcard } from '../checking/literal-wildcard.ts'
+import { compileText } from '../matching/text-pattern.ts'
+import { textSchema } from '../schema/text.ts'
+import { defineRequirement } from './requirement.ts'
+
+/** The name in the verified statement, so that no other model of the same signer is accepted. */
+export const modelName = defineRequirement({
+  step: 'model-name',
+  codes: ['MODEL_NAME_REFUSED'],
+  schema: {
+    name: z
+      .union([textSchema, z.array(textSchema).min(1)])
+      .optional()
+      .describe(
+        'The name under which the model was signed, as the verified statement says: text, a pattern, a regular expression, or a list.',
+      ),
+  },
+  compile: ({ name }) => (name === undefined ? undefined : [name].flat().map(compileText)),
+  check(names, { signature, rule }) {
+    const { statedName } = signature.manifest
+    return {
+      passed: `The model was signed under the name ${shown(statedName ?? '')}.`,
+      failure:
+        statedName !== undefined && names.some(({ matches }) => matches(statedName))
+          ? undefined
+          : {
+              code: 'MODEL_NAME_REFUSED',
+              message: 'Cannot accept the model: it was signed under another name than the rule requires.',
+              expected: `the name ${names.map(({ written }) => shown(written)).join(' or ')}`,
+              found:
+                statedName === undefined ? 'no name (a signature in the format of release 0.2.0)' : shown(statedName),
+              hint: anotherModel(rule),
+            },
+    }
+  },
+  canMeet: (names, _, { rule: { match } }) =>
+    names.some(({ exact }) => exact === undefined || !match.name || match.name(exact)),
+  explain: 'name: match.name covers none of these names',
+  dangers: (names) =>
+    names.flatMap(({ exact }) => literalWildcard('name', exact).map((danger) => ({ field: 'name', danger }))),
+})
+
+/** The hint for a valid signature over a model that the rule does not mean. */
+export function anotherModel(rule: string): string {
+  return `The signature is valid, but the rule ${shown(rule)} is about another model. Load the model that it names, or correct the rule.`
+}

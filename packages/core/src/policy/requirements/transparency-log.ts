@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import { defineRequirement } from './requirement.ts'
+
+export const transparencyLog = defineRequirement({
+  step: 'transparency-log',
+  codes: ['LOG_REQUIRED'],
+  schema: { transparencyLog: z.boolean().optional().describe('The signature is in a transparency log.') },
+  compile: ({ transparencyLog: asked }) => (asked ? true : undefined),
+  check: (_, { signature: { signer } }) => ({
+    passed: 'The signature is in a transparency log.',
+    failure:
+      signer.method === 'sigstore'
+        ? undefined
+        : {
+            code: 'LOG_REQUIRED',
+            message: 'The signature is not in a transparency log.',
+            expected: 'an entry in a log that the policy trusts',
+            found: `a signature by the method ${signer.method}, which has none`,
+          },
+  }),
+  canMeet: (_, { method }) => method === 'sigstore',
+  explain: 'transparencyLog: only keyless signatures are in a log',
+})

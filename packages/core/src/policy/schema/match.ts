@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import { compileGlob, globFault } from '../matching/glob.ts'
+import { MODEL_FORMATS } from '../terms.ts'
+import { globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
+
+/** `match`: which models a rule is about. */
+
+const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
+const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
+const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
+
+const memoryDigest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lowercase hex digits, the digest of the bytes')
+
+export const matchSchema = z
+  .strictObject({
+    path: pathGlobsSchema
+      .optional()
+      .describe('Globs over the path that the program loads, relative to the policy file.'),
+    url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
+    name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
+    format: z
+      .union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)])
+      .optional()
+      .describe('What the loader says it reads.'),
+    memory: z
+      .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
+      .optional()
+      .describe('What a program hands to a runtime without saying where it is from: by digest, or any.'),
+  })
+  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
+
+/** A `match` as it is written. */
+export type MatchText = z.infer<typeof matchSchema>
+
+/** Every path names a directory or file, and every URL a host; memory says it by itself. */
+export function isExplicit({ path, url, memory }: MatchText): boolean {
+  if (memory !== undefined) return true
+  const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
+  return (
+    paths.length + urls.length > 0 &&
+    paths.every((glob) =>
+      spelledOut(glob).every((components) => components.some((part) => part !== undefined && !/^\.{0,2}$/.test(part))),
+    ) &&
+    urls.every((glob) =>
+      spelledOut(glob).every(([scheme, empty, host]) => scheme?.endsWith(':') && empty === '' && host),
+    )
+  )
+}
+
+/** What is wrong with the glob itself is told elsewhere. */
+function spelledOut(glob: string): readonly (readonly (string | undefined)[])[] {
+  return globFault(glob) === undefined ? compileGlob(glob).spelled : []
+}
