@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { lstat, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -6,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import {
   directory,
   failed,
+  jsonOf,
   modelseal,
   PASSWORD,
   POLICY,
@@ -238,4 +240,29 @@ describe('digest', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('Error INVALID_ARGUMENT: The path')
   })
+})
+
+test('sign warns of what stands for other files, and says whose signature it replaced', async () => {
+  await write('vad/weights.bin', 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n')
+  await write('vad/part.bin.incomplete', 'half')
+  const first = await modelseal(SIGN)
+  expect(first.stdout).toContain('Warning: "weights.bin" is a pointer of Git LFS')
+  expect(first.stdout).toContain('Warning: "part.bin.incomplete" has the name of a download that has not finished')
+  expect(first.stdout).not.toContain('replaced')
+  const signer = /key sha256:[0-9a-f]{64}/.exec(first.stdout)?.[0] ?? '?'
+  await write(
+    'other.key',
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
+  )
+  const other = SIGN.map((word) => (word === 'release.key' ? 'other.key' : word))
+  const second = await modelseal(other)
+  expect(second.stdout).toContain(
+    `model.sig" contained a signature by ${signer}, which this one replaced. To keep both,`,
+  )
+  const { result } = (await jsonOf([...SIGN, '--json'], 0)) as { result: Record<string, unknown> }
+  expect(result.warnings).toMatchObject([
+    { code: 'GIT_LFS_POINTER', files: ['weights.bin'] },
+    { code: 'PARTIAL_DOWNLOAD', files: ['part.bin.incomplete'] },
+  ])
+  expect(result.replaced).toMatchObject({ description: expect.stringMatching(/^key sha256:/) as string })
 })

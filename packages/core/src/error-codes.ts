@@ -3,7 +3,7 @@
  */
 export const ERROR_CODES = {
   // What was asked for
-  INVALID_ARGUMENT: 'an option of the call is missing or makes no sense',
+  INVALID_ARGUMENT: 'an argument or option of the call is missing, of the wrong kind, or out of range',
   ABORTED: 'the caller aborted the operation',
 
   // JSON, in a bundle, a statement or a policy

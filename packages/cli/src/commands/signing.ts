@@ -44,14 +44,18 @@ export async function sign(
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
   return {
-    lines: summary(`Signed ${shown(model)}`, [
-      ['signature', shown(signature)],
-      ...whoAndWhen(signed, shown),
-      ['content', amount(signed)],
-      ['root digest', rootDigest],
-      ...(previous ? [['reused', reusedText(signed)] as const] : []),
-      ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
-    ]),
+    lines: [
+      ...summary(`Signed ${shown(model)}`, [
+        ['signature', shown(signature)],
+        ...whoAndWhen(signed, shown),
+        ['content', amount(signed)],
+        ['root digest', rootDigest],
+        ...(previous ? [['reused', reusedText(signed)] as const] : []),
+        ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
+      ]),
+      ...replacedText(signed, shown),
+      ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
+    ],
     json: {
       result: {
         signature,
@@ -61,6 +65,8 @@ export async function sign(
         signer: signed.signer,
         logEntries: signed.logEntries,
         time: signed.time,
+        warnings: signed.warnings,
+        replaced: signed.replaced,
         ...(previous ? { reused: signed.reused } : {}),
         ...(signed.remembered ? { remembered: signed.remembered } : {}),
       },
@@ -76,6 +82,14 @@ function whoAndWhen(
     ...(signer ? [['signer', signer.description] as const] : []),
     ...logEntries.map(({ log, index }) => ['log entry', `${index} of ${shown(log)}`] as const),
     ...(time ? [['signed', `at ${time.at}, by the word of ${shown(time.authority)}`] as const] : []),
+  ]
+}
+
+function replacedText({ signature, replaced }: SignedModel, shown: (value: string) => string): string[] {
+  if (!replaced) return []
+  const both = 'To keep both, sign into a file of its own beside the first, such as --signature MODEL/second.oms.sig.'
+  return [
+    `Note: ${shown(signature)} contained a signature by ${replaced.description}, which this one replaced. ${both}`,
   ]
 }
 

@@ -21,6 +21,23 @@ export async function claimedManifest({ envelope, path }: UnverifiedBundle, sign
   return (await inTurns(statementSteps(payload, MAX_CLAIM_VALUES), signal)).manifest
 }
 
+/** The name of the subject that a bundle claims, where its statement begins as this tool and the reference tool write it. */
+export function claimedName(payload: Uint8Array): string | undefined {
+  const start = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.length, NAME_WITHIN)).toString()
+  const name = SUBJECT.exec(start)?.[1]
+  try {
+    return name === undefined ? undefined : (JSON.parse(name) as string)
+  } catch {
+    return undefined
+  }
+}
+
+/** Bytes. */
+const NAME_WITHIN = 4096
+
+const SUBJECT =
+  /^\{"_type":\s?"https:\/\/in-toto\.io\/Statement\/v1",\s?"subject":\s?\[\{"name":\s?("(?:[^"\\]|\\.)*"),/
+
 function tooLarge(file: string | undefined, found: number): ModelSealError {
   return new ModelSealError(
     'CLAIM_TOO_LARGE',

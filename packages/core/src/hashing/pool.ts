@@ -1,8 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { MessagePort } from 'node:worker_threads'
 import { propertyOf } from '../any-realm.ts'
-import { ModelSealError } from '../errors.ts'
-import { flag, having, shownValue } from '../kinds.ts'
+import { flag, having, invalidOption } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { OwnThreads, type TaskThreads } from './own-threads.ts'
@@ -80,10 +79,7 @@ const state = (registry[STATE] ??= {
 export function configureHashing(given?: HashingOptions): void {
   const { maxThreads, callingThread, pool } = knownOptions(given, OPTIONS, 'configureHashing')
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The option maxThreads makes no sense.', {
-      expected: `a whole number from 1 to ${MOST_THREADS}`,
-      found: shownValue(maxThreads),
-    })
+    throw invalidOption('maxThreads', `a whole number from 1 to ${MOST_THREADS}`, maxThreads)
   }
   // Operations that run keep the pool they have; its threads go when they have been idle.
   if (maxThreads !== state.options.maxThreads) state.own = undefined

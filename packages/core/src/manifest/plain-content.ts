@@ -12,15 +12,20 @@ export const HEAD_BYTES = 1024
 export function standIn(head: Uint8Array): { clause: string; mend: string } | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, HEAD_BYTES)).toString('latin1')
   if (text === '') return { clause: 'is empty', mend: FETCH_AGAIN }
-  // https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
-  if (/^version https:\/\/(?:git-lfs\.github\.com|hawser\.github\.com)\/spec\//.test(text))
+  if (isLfsPointer(text))
     return {
-      clause: 'is a Git LFS pointer instead of the file',
+      clause:
+        'is a Git LFS pointer (a small text that stands for the file), because the file itself was not downloaded',
       mend: 'Run "git lfs install" and "git lfs pull" in the repository.',
     }
   if (/^(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]/i.test(text))
     return { clause: 'is a web page instead of the file, such as a sign-in page', mend: FETCH_AGAIN }
   return undefined
+}
+
+/** @param text the beginning of a file (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md) */
+export function isLfsPointer(text: string): boolean {
+  return /^version https:\/\/(?:git-lfs\.github\.com|hawser\.github\.com)\/spec\//.test(text)
 }
 
 const FETCH_AGAIN = 'Download it again.'

@@ -37,6 +37,10 @@ export const CREATED = 'created'
 /** Suffixes that programs add to the name of a file until its download is complete. */
 const PARTIAL = /\.(?:incomplete|part|partial|crdownload|download|aria2|tmp|!qB)$/i
 
+export function isPartialDownload(name: string): boolean {
+  return PARTIAL.test(name)
+}
+
 /** Files that programs leave in directories of others. */
 const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
   { names: /(?:^|\/)\.cache\/huggingface\//, by: 'A download from the Hugging Face Hub' },

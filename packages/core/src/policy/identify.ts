@@ -1,4 +1,5 @@
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import { claimedName } from '../bundle/claim.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { passAbort } from '../verification/effort.ts'
 import { verifyKeyBundle } from '../verification/methods/key.ts'
@@ -150,7 +151,7 @@ async function byRoot(
 }
 
 function notTrusted(
-  { material, path }: UnverifiedBundle,
+  { material, envelope, path }: UnverifiedBundle,
   rule: Rule,
   found?: CertificateSigner | SigstoreSigner,
 ): ModelSealError {
@@ -171,9 +172,16 @@ function notTrusted(
       signer: claimed,
       expected: rule.signers.map(described).join(' or '),
       found: claimed,
-      hint: 'If this signer is right, the policy has to say so; else do not load the model.',
+      hint: `${bundleWords(path, envelope.payload)}If this signer is right, the policy has to say so; else do not load the model.`,
     },
   )
+}
+
+/** Which bundle it is, as a sentence: it may be the one of another model. */
+function bundleWords(path: string | undefined, payload: Uint8Array): string {
+  const name = claimedName(payload)
+  if (path === undefined || name === undefined) return ''
+  return `The bundle ${shown(path)} says that it belongs to the model ${shown(name)}. `
 }
 
 /** An entry of the list of signers, for people. */

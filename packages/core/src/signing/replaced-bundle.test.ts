@@ -103,3 +103,16 @@ test.each([
   await expect(place().sign('a', { ...options, onProgress })).rejects.toEqual(refusal(code))
   expect(onProgress).not.toHaveBeenCalled()
 })
+
+test('says whose bundle was replaced, where that was another signer', async () => {
+  const { directory, sign } = place()
+  expect((await sign('a')).replaced).toBe(undefined)
+  const first = await sign('a')
+  expect(first.replaced).toBe(undefined)
+  const other = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })
+  writeFileSync(join(directory, 'other'), other)
+  const signer = await keySigner({ privateKey: join(directory, 'other') })
+  const { description, fingerprint } = first.signer ?? {}
+  expect((await sign('a', { signer })).replaced).toEqual({ description, fingerprint })
+  expect((await sign('a', { signer })).replaced).toBe(undefined)
+})

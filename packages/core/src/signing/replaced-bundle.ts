@@ -1,6 +1,8 @@
 import type { BigIntStats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
-import { LARGEST_BUNDLE_BYTES } from '../bundle/bundle.ts'
+import { LARGEST_BUNDLE_BYTES, type UnverifiedBundle } from '../bundle/bundle.ts'
+import { claimedName } from '../bundle/claim.ts'
+import { claimedSigner, type ClaimedSigner } from '../bundle/claimed-signer.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -44,11 +46,29 @@ export class ReplacedBundle {
     if (there && !sharesFile(there, manifest)) throw ofAnotherModel(this.#path, there.modelName, manifest.modelName)
   }
 
+  /**
+   * Who claims to have signed the bundle that was last looked at.
+   *
+   * @returns undefined if there is none, or if it is by the given signer as well
+   */
+  async otherSigner(
+    signer: Pick<ClaimedSigner, 'fingerprint' | 'identity'> | undefined,
+  ): Promise<ClaimedSigner | undefined> {
+    if (!this.#last || !signer) return undefined
+    const there = await claimedSigner(this.#last.claim.bundle)
+    if (!there || there.fingerprint === signer.fingerprint) return undefined
+    // Each keyless signature has a certificate of its own.
+    return there.identity !== undefined && there.identity === signer.identity ? undefined : there
+  }
+
   /** The manifest that the bundle claims; undefined if there is no bundle to replace, or if its subject has this name. */
   async #otherClaim(modelName: string): Promise<Manifest | undefined> {
     const state = await lstat(this.#path, { bigint: true }).catch(() => undefined)
     // A link is replaced, and what it leads to stays. An empty file is what mktemp makes.
-    if (!state || state.isSymbolicLink() || state.size === 0n) return undefined
+    if (!state || state.isSymbolicLink() || state.size === 0n) {
+      this.#last = undefined
+      return undefined
+    }
     const claim = this.#last && sameState(this.#last.state, state) ? this.#last.claim : await claimOf(this.#path)
     this.#last = { state, claim }
     return claim.modelName === modelName ? undefined : await claim.manifest()
@@ -62,37 +82,26 @@ interface Named {
 
 interface Claim {
   modelName: string
+  bundle: UnverifiedBundle
   manifest(): Promise<Manifest>
 }
 
 /** Signing again replaces the bundle of the same model, so the files of a long statement are read only for another name. */
 async function claimOf(path: string): Promise<Claim> {
-  const { envelope } = await asReplaceable(path, readBundle(path, { maxBytes: LARGEST_BUNDLE_BYTES }))
-  const modelName = subjectName(envelope.payload)
+  const bundle = await asReplaceable(path, readBundle(path, { maxBytes: LARGEST_BUNDLE_BYTES }))
+  const { envelope } = bundle
+  const modelName = claimedName(envelope.payload)
   if (modelName === undefined) {
     const manifest = await asReplaceable(path, manifestOf(envelope.payload))
-    return { modelName: manifest.modelName, manifest: () => Promise.resolve(manifest) }
+    return { bundle, modelName: manifest.modelName, manifest: () => Promise.resolve(manifest) }
   }
   let manifest: Promise<Manifest> | undefined
-  return { modelName, manifest: () => (manifest ??= asReplaceable(path, manifestOf(envelope.payload))) }
+  return { bundle, modelName, manifest: () => (manifest ??= asReplaceable(path, manifestOf(envelope.payload))) }
 }
 
 async function manifestOf(payload: Uint8Array): Promise<Manifest> {
   return (await inTurns(statementSteps(payload))).manifest
 }
-
-/** The name of the subject where a statement begins as this tool and the reference tool write it. */
-function subjectName(payload: Uint8Array): string | undefined {
-  const name = SUBJECT.exec(Buffer.from(payload.subarray(0, 4096)).toString())?.[1]
-  try {
-    return name === undefined ? undefined : (JSON.parse(name) as string)
-  } catch {
-    return undefined
-  }
-}
-
-const SUBJECT =
-  /^\{"_type":\s?"https:\/\/in-toto\.io\/Statement\/v1",\s?"subject":\s?\[\{"name":\s?("(?:[^"\\]|\\.)*"),/
 
 function sameState(a: BigIntStats, b: BigIntStats): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs

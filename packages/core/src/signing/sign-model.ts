@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
+import type { ClaimedSigner } from '../bundle/claimed-signer.ts'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
@@ -26,10 +27,10 @@ import {
   flag,
   givenPath,
   having,
+  invalidOption,
   listOf,
   path,
   required,
-  shownValue,
   signal,
   text,
   type Copy,
@@ -37,6 +38,7 @@ import {
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
+import { doubtfulFiles, type SigningWarning } from './doubtful-files.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
@@ -107,6 +109,10 @@ export interface SignedModel {
   logEntries?: readonly LoggedAt[]
   /** When it was signed: by the word of the log or of a timestamp authority. */
   time?: SignedAt
+  /** What the signer should look at, such as pointers of Git LFS that were signed in place of weights. Absent where nothing is. */
+  warnings?: readonly SigningWarning[]
+  /** With `overwrite: 'same-model'`: who claimed to have signed the bundle that was replaced, where that was somebody else. */
+  replaced?: Pick<ClaimedSigner, 'description' | 'fingerprint'>
 }
 
 /**
@@ -154,7 +160,6 @@ async function signBuilt<Built extends BuiltManifest>(
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkSignaturePlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
-  if (!['always', 'same-model'].includes(overwrite)) throw badOption('overwrite', overwrite, '"always" or "same-model"')
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
@@ -174,6 +179,9 @@ async function signBuilt<Built extends BuiltManifest>(
   const checked = (await options.signer.check?.(bundle)) ?? undefined
   // Signing may take minutes, in which another model was signed.
   await replaced?.refuseOtherManifest(manifest)
+  const told = toldOf(signed, checked, timestamp?.time)
+  const other = await replaced?.otherSigner(told.signer)
+  const warnings = await doubtfulFiles(source, manifest, options.signal)
   await writeFileWhole(signature, bundle, BUNDLE_FILE)
   return {
     signed: {
@@ -181,7 +189,9 @@ async function signBuilt<Built extends BuiltManifest>(
       rootDigest: manifest.rootDigest,
       files,
       bytes,
-      ...toldOf(signed, checked, timestamp?.time),
+      ...told,
+      ...(warnings.length > 0 ? { warnings } : {}),
+      ...(other ? { replaced: { description: other.description, fingerprint: other.fingerprint } } : {}),
     },
     source,
     bundleDigest: createHash('sha256').update(bundle).digest('hex'),
@@ -274,21 +284,14 @@ function serializationFor(source: LocalSource, options: DigestOptions, signature
   // OMS 6.2: the signature file itself is left out wherever it lies; what is left out is recorded.
   const ignored = [...gitPaths, ...ignoredNames(source, [...(options.ignorePaths ?? []), ...signatures])]
   const { hashType = 'sha256', shardSize, allowSymlinks = false } = options
-  if (!isHashType(hashType)) throw badOption('hashType', hashType, 'sha256, blake2b or blake3')
+  if (!isHashType(hashType)) throw invalidOption('hashType', 'sha256, blake2b or blake3', hashType)
   if (shardSize !== undefined && !(Number.isSafeInteger(shardSize) && shardSize > 0)) {
-    throw badOption('shardSize', shardSize, 'a positive number of bytes')
+    throw invalidOption('shardSize', 'a positive number of bytes', shardSize)
   }
   return withoutPrototype<Serialization>({
     ...(shardSize === undefined ? { method: 'files' } : { method: 'shards', shardSize }),
     hashType,
     allowSymlinks,
     ...(source.kind === 'directory' ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
-  })
-}
-
-function badOption(name: string, found: unknown, expected: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The option ${name} makes no sense.`, {
-    expected,
-    found: shownValue(found),
   })
 }

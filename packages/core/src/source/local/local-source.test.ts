@@ -112,3 +112,12 @@ describe('a path that has the form of a Hub id', () => {
     },
   )
 })
+
+test('a path where there is no model is named once', async () => {
+  const missing = join(scratch(), 'missing')
+  await expect(openLocalSource(missing)).rejects.toEqual(
+    refusal('MODEL_NOT_FOUND', {
+      message: `There is no model at ${JSON.stringify(missing)}. Give the path of a model directory or file.`,
+    }),
+  )
+})

@@ -56,10 +56,12 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
 export function modelNotFound(path: string, cause: unknown): ModelSealError {
   const absolute = absolutePath(path)
   const id = hubId(absolute)
+  // An absolute path has been said.
+  const place = absolute === path ? '' : ` Looked at ${shown(absolute)}.`
   const hint =
     id === undefined
-      ? `Looked at ${shown(absolute)}; give the path of a model directory or file.`
-      : `${shown(id)} looks like the id of a model on the Hugging Face Hub. Download it first ("hf download ${id} --local-dir DIR"), and give the path of that directory. Looked at ${shown(absolute)}.`
+      ? `Give the path of a model directory or file.${place}`
+      : `${shown(id)} looks like the id of a model on the Hugging Face Hub. Download it first ("hf download ${id} --local-dir DIR"), and give the path of that directory.${place}`
   return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
 }
 
