@@ -4,6 +4,8 @@ import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+import { questionAbout } from './setup-failure.mjs'
+
 const PNPM = 'pnpm@12.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -25,6 +27,6 @@ function step(what, args) {
     return
   }
   console.error(stdout, stderr, error ?? '')
-  console.error(`${what} failed. Is the npm registry reachable, and is there room on the disk?`)
+  console.error(`${what} failed. ${questionAbout(`${stdout}${stderr}${error ?? ''}`)}`.trim())
   process.exit(1)
 }

@@ -130,6 +130,13 @@ describe('BlazeFace, a graph model', async () => {
 
   test('is refused by the loader of another format, before tf sees it', async () => {
     await expectRefused(loadLayersModel(directory), 'MODEL_FORMAT')
+    await expect(loadLayersModel(directory)).rejects.toThrow('Load it with loadGraphModel().')
+  })
+
+  test('that is a SavedModel names the loader for it', async () => {
+    const saved = await workspace.sign('saved', { 'saved_model.pb': 'x', 'variables/variables.index': 'x' })
+    await expectRefused(loadGraphModel(saved), 'MODEL_FORMAT')
+    await expect(loadGraphModel(saved)).rejects.toThrow('tf.node.loadSavedModel()')
   })
 
   test('is judged by the rule for its format, whichever call loads it', async () => {

@@ -98,6 +98,15 @@ function pathFrom(value: unknown, option: string): string {
   }
 }
 
+/** An absolute path of what is never fetched from elsewhere, such as a policy: another URL is a mistake. */
+export const localPath: Copy = (value, option) => {
+  const text = isUrl(value) ? value.href : value
+  const url = typeof text === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(text) ? URL.parse(text) : null
+  if (url && url.protocol !== 'file:')
+    throw invalidOption(option, 'a path or a "file:" URL', `${url.protocol}//${url.host}`)
+  return pathFrom(value, option)
+}
+
 /** A copy of bytes, which nobody can change any more. */
 export const bytesCopy: Copy = (value, option) => {
   if (isUint8Array(value)) return Uint8Array.from(value)

@@ -54,6 +54,9 @@ async function place(reader: ModelReader): Promise<string> {
     throw new ModelSealError('MODEL_FORMAT', 'The signed directory is not a SavedModel that can be checked.', {
       expected: `a signed ${shown(GRAPH)}, and no ${shown(SPLIT_GRAPH)}`,
       found: files.includes(GRAPH) ? shown(SPLIT_GRAPH) : `no ${shown(GRAPH)}`,
+      hint: files.includes('model.json')
+        ? 'It has a "model.json": load it with loadGraphModel() or loadLayersModel().'
+        : undefined,
     })
   }
   const placed = await reader.place(files)

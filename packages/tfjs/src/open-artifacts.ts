@@ -58,7 +58,7 @@ export interface OpenedArtifacts {
  * @throws {@link ModelSealError} see {@link verified}
  */
 export async function openArtifacts(
-  { path, options: given, loadOptions }: TfLoad,
+  { path, loader, options: given, loadOptions }: TfLoad,
   open: Opening,
 ): Promise<OpenedArtifacts> {
   const weightPaths = new Map<string, string>()
@@ -67,7 +67,7 @@ export async function openArtifacts(
   const format = options.format ?? either
   const report = new FractionReport(options.onProgress, loadOptions.onProgress)
   const model = await open(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
-    gather(reader, report, weightPaths),
+    gather(reader, { path, loader, report, weightPaths }),
   )
   // All that tf gets is in memory.
   await model.close()
@@ -102,15 +102,23 @@ function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] 
   return format && POLICY_FORMATS[format]
 }
 
+/** Loaders of tf for models with a `model.json`. */
+const LOADERS = { 'graph-model': 'loadGraphModel', 'layers-model': 'loadLayersModel' } as const
+
+interface Gathering extends Pick<TfLoad, 'path' | 'loader'> {
+  report: FractionReport
+  weightPaths: Map<string, string>
+}
+
 async function gather(
   reader: ModelReader,
-  report: FractionReport,
-  weightPaths: Map<string, string>,
+  { path, loader, report, weightPaths }: Gathering,
 ): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = await parseModelJson(bytes, entry)
+  if (loader !== undefined && loader !== LOADERS[json.format]) throw otherLoader(path, loader, json.format)
   // The rule was chosen for one format, or for any: these bytes say which it is.
   reader.loads(POLICY_FORMATS[json.format])
   report.expect(bytes.length + json.weightBytes)
@@ -139,11 +147,29 @@ async function gather(
 
 const SHOWN_NAMES = 10
 
+function otherLoader(path: string, loader: string, format: ModelFormat): ModelSealError {
+  return new ModelSealError(
+    'MODEL_FORMAT',
+    `Cannot load the model ${shown(path)} with ${loader}(): it is a ${format}.`,
+    {
+      file: path,
+      expected: format === 'graph-model' ? 'a layers-model' : 'a graph-model',
+      found: `a ${format}`,
+      hint: `Load it with ${LOADERS[format]}().`,
+    },
+  )
+}
+
 /** In a directory: `model.json`, else the only JSON file. */
 function modelJsonAmong(files: readonly string[]): string {
   const candidates = files.includes('model.json') ? ['model.json'] : files.filter((name) => name.endsWith('.json'))
   const [only] = candidates
   if (only !== undefined && candidates.length === 1) return only
+  if (files.includes('saved_model.pb')) {
+    throw new ModelSealError('MODEL_FORMAT', 'The path is the directory of a SavedModel, which has no "model.json".', {
+      hint: 'Load it with tf.node.loadSavedModel() of tfjs-node.',
+    })
+  }
   const listed = candidates.slice(0, SHOWN_NAMES).map(shown)
   if (candidates.length > listed.length) listed.push(`${candidates.length - listed.length} more`)
   throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {

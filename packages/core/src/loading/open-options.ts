@@ -8,7 +8,19 @@ import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http/options.ts'
 import { isHttpUrl } from '../source/http/url.ts'
-import { callback, choice, flag, invalidOption, listOf, path, required, signal, text, type Copy } from '../kinds.ts'
+import {
+  callback,
+  choice,
+  flag,
+  invalidOption,
+  listOf,
+  localPath,
+  path,
+  required,
+  signal,
+  text,
+  type Copy,
+} from '../kinds.ts'
 import { knownOptions, snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Isolation } from './placing/isolation.ts'
 
@@ -54,8 +66,8 @@ export interface OpenOptions {
 
 const policy: Copy = (value, option) => {
   if (isPolicy(value) || isWatchedPolicy(value)) return value
-  if (typeof value === 'string' || isUrl(value)) return path(value, option)
-  throw invalidOption(option, 'a path, or what loadPolicy() or watchPolicy() gave', value)
+  if (typeof value === 'string' || isUrl(value)) return localPath(value, option)
+  throw invalidOption(option, 'a path or a "file:" URL, or what loadPolicy() or watchPolicy() gave', value)
 }
 
 /** What is a URL has no working directory. */

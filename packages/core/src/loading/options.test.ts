@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { loadPolicy } from '../policy/policy.ts'
 import { openVerifiedModel } from './open-verified-model.ts'
 
 describe('the options of a verified load', () => {
@@ -11,6 +12,16 @@ describe('the options of a verified load', () => {
   ])('are refused, not passed over: %s', async (_, options) => {
     await expect(openVerifiedModel('models/vad', options as object)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
+
+  it.each([new URL('https://acme.example/a.yaml?key=1'), 'https://acme.example/a.yaml?key=1'])(
+    'take no policy from elsewhere: %s',
+    async (policy) => {
+      const message =
+        'Invalid value for option "policy". Expected a path or a "file:" URL, found "https://acme.example".'
+      for (const refused of [openVerifiedModel('models/vad', { policy }), loadPolicy(policy)])
+        await expect(refused).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message })
+    },
+  )
 
   it.each([undefined, 7, ''])('need a path: %j', async (path) => {
     await expect(openVerifiedModel(path as string, {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

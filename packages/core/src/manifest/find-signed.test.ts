@@ -99,6 +99,31 @@ describe('a file that may be unsigned', () => {
   })
 })
 
+describe('what is in the way of the check, though nobody signed it,', () => {
+  const mend = (name: string) => ({
+    hint: expect.stringContaining(
+      `does not need ${JSON.stringify(name)}, list it in the rule under "require.unsigned"`,
+    ) as string,
+  })
+
+  test('is refused with how a rule could leave it alone', async () => {
+    const directory = scratch({ a: 'a', 'sub/b': 'b' })
+    const manifest = wholeFiles('a', 'sub/b')
+    symlinkSync('a', join(directory, 'sub/link'))
+    await expect(found(directory, manifest)).rejects.toEqual(refusal('SYMLINK_REFUSED', mend('sub/link')))
+    renameSync(join(directory, 'sub/link'), join(directory, 'a'))
+    const signed = await found(directory, manifest).catch((error: unknown) => error)
+    expect(signed).toEqual(refusal('SYMLINK_REFUSED', { file: 'a' }))
+    expect(String(signed)).not.toContain('require.unsigned')
+  })
+
+  test('likewise where it is a FIFO', async () => {
+    const directory = scratch({ a: 'a' })
+    fifo(join(directory, 'pipe'))
+    await expect(found(directory, wholeFiles('a'))).rejects.toEqual(refusal('FILE_SPECIAL', mend('pipe')))
+  })
+})
+
 describe('a link to a directory of the model, in one whose links are followed', () => {
   const linked = (...names: string[]) =>
     new Manifest(

@@ -1,4 +1,5 @@
-import type { FileProblem } from '../errors.ts'
+import { isAbsolute, relative, sep } from 'node:path'
+import { ModelSealError, shown, withHint, type ErrorCode, type FileProblem } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { findFiles, type FindOptions } from '../source/local/find-files.ts'
 import { findNamed } from '../source/local/find-named.ts'
@@ -61,7 +62,7 @@ async function findAll(
 ): Promise<FoundFile[]> {
   const leftAlone = (name: string) => finding.ignored(name) || mayBeUnsigned(name)
   let directories: ReadonlySet<string> | undefined
-  const found = await findFiles(source, {
+  const found = await findFilesOr(source, manifest, {
     ...finding,
     ignored: leftAlone,
     // The tools that sign do not agree on such links. Nothing in there is handed out by the link's name; and by its own
@@ -71,6 +72,23 @@ async function findAll(
   })
   const names = [...manifest.files.keys()].filter((name) => isWithin(name, mayBeUnsigned))
   return names.length === 0 || source.kind === 'file' ? found : [...found, ...(await findNamed(source, names, finding))]
+}
+
+/** Files that cannot be in a model at all are in the way of the check, even where nobody signed them. */
+const IN_THE_WAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['SYMLINK_REFUSED', 'FILE_SPECIAL', 'FILE_UNREADABLE'])
+
+/** As {@link findFiles}, but refusals say so where a rule could let what is in the way lie unsigned. */
+async function findFilesOr(source: LocalSource, { files }: Manifest, options: FindOptions): Promise<FoundFile[]> {
+  try {
+    return await findFiles(source, options)
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || !IN_THE_WAY.has(error.code) || error.file === undefined) throw error
+    const name = isAbsolute(error.file) ? relative(source.path, error.file).split(sep).join('/') : error.file
+    const isSigned = files.has(name) || directoriesOf(files.keys()).has(name)
+    if (isSigned || name === '' || name.startsWith('..')) throw error
+    const mend = `If the model does not need ${shown(name)}, list it in the rule under "require.unsigned".`
+    throw withHint(error, error.hint === undefined ? mend : `${error.hint} ${mend}`)
+  }
 }
 
 /** All directories that these names lead through. */

@@ -1,7 +1,8 @@
 import { lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { absolutePath, environment, workingDirectoryMissing, type Environment } from '../environment.ts'
+import { environment, workingDirectoryMissing, type Environment } from '../environment.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { localPath } from '../kinds.ts'
 import { errno, unreadable } from '../source/file-errors.ts'
 
 const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.policy.json']
@@ -20,7 +21,7 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
 // eslint-disable-next-line @typescript-eslint/require-await -- the process may go elsewhere as soon as this returns
 export async function findPolicy(given: string | URL | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
-  if (given !== undefined) return absolutePath(given)
+  if (given !== undefined) return localPath(given, 'policy') as string
   const { variables, directory, home, policy } = environment()
   if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
   if (typeof policy === 'string') return policy

@@ -1,0 +1,1 @@
+export function questionAbout(output: string): string
