@@ -32,6 +32,9 @@ beforeAll(async () => {
   writeTree(site, {
     'url.yaml': roots + rule(`match: { url: '**' }, signers: [{ key: release }]`),
     'named.yaml': roots + rule(`match: { name: 'm*' }, signers: [{ key: release }]`),
+    'loaded.yaml': roots + rule(`match: { path: '**' }, signers: [{ key: release }], require: { files: loaded }`),
+    'ignoring.yaml':
+      roots + rule(`match: { path: '**' }, signers: [{ key: release }], require: { files: ignore-unsigned }`),
     'audit.yaml': roots + rule(`match: { path: '**' }, mode: audit, signers: [{ key: release }]`),
     'skip.yaml': roots + rule(`match: { path: '${site}/**' }, mode: skip, reason: a test`),
     'audit-revoked.yaml':
@@ -221,6 +224,29 @@ describe('what nobody signed is refused without keeping the event loop:', () => 
           { model: bundle, outcome, ...under(mode) },
         ]
       }),
+    )
+  })
+
+  test('directories full of names', async () => {
+    const full = join(site, 'full')
+    writeTree(full, { 'weights.bin': 'w', 'm/weights.bin': 'w' })
+    const signer = await keySigner({ privateKey: publisher.privateKey })
+    await signModel(full, { signer, signature: join(full, 'model.sig') })
+    // One file has at most 65,000 links on ext4.
+    for (let count = 0; count < 150_000; count++) {
+      const file = join(full, `m.${count}.sig`)
+      if (count % 50_000 === 0) writeTree(full, { [`m.${count}.sig`]: '' })
+      else linkSync(join(full, `m.${count - (count % 50_000)}.sig`), file)
+    }
+    const bundles = join(full, 'm')
+    await expectHarmless(
+      { model: full, outcome: 'FILE_UNSIGNED' },
+      { model: full, outcome: 'FILE_UNSIGNED', options: { policy: join(site, 'loaded.yaml') } },
+      { model: full, outcome: 'accepted', options: { policy: join(site, 'ignoring.yaml') } },
+      { model: full, outcome: 'skipped', options: { policy: join(site, 'skip.yaml') } },
+      { model: full, outcome: 'ABORTED', options: { abortAfter: 5 } },
+      { model: bundles, outcome: 'JSON_INVALID' },
+      { model: bundles, outcome: 'ABORTED', options: { abortAfter: 5 } },
     )
   })
 

@@ -106,6 +106,8 @@ export async function failureText(error: SerializedError, screen: Screen): Promi
 }
 
 const LISTED_PROBLEMS = 20
+/** An error has at most this many problems of one kind. */
+const MOST_PROBLEMS = 1_000
 
 const PROBLEM_WORDS: Record<FileProblem['code'], string> = {
   FILE_MISMATCH: 'changed ',
@@ -117,7 +119,8 @@ async function listedProblems({ hint }: SerializedError, problems: readonly File
   const { shown } = await import('@modelseal/core')
   const lines = problems.slice(0, LISTED_PROBLEMS).map(({ code, file }) => `  ${PROBLEM_WORDS[code]}  ${shown(file)}`)
   if (problems.length > LISTED_PROBLEMS) lines.push(`  and ${problems.length - LISTED_PROBLEMS} more (see --json)`)
-  return [`${problems.length} files are not as they were signed:`, ...lines, ...(hint === undefined ? [] : [hint])]
+  const count = problems.length >= MOST_PROBLEMS ? `At least ${problems.length}` : problems.length
+  return [`${count} files are not as they were signed:`, ...lines, ...(hint === undefined ? [] : [hint])]
 }
 
 /** Lines longer than this are hard to read, however wide the window is. */

@@ -26,7 +26,7 @@ export interface ErrorDetails {
   found?: string | undefined
   /** What the reader can do about it: a sentence. */
   hint?: string | undefined
-  /** All that is wrong with the model's files, where it is more than one thing. */
+  /** Everything that is wrong with the model's files, up to 1,000 problems of each `code`. */
   problems?: readonly FileProblem[] | undefined
   cause?: unknown
 }

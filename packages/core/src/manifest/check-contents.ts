@@ -9,7 +9,7 @@ import { digestProblem, mismatch } from './mismatch.ts'
 /**
  * Checks all of a model, once, for a caller who reads nothing of it (OMS 8.4, steps 6 to 9).
  *
- * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH` (each with all `problems`), and
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH` (each with its `problems`), and
  * what finding and hashing files throws
  */
 export async function checkContents(

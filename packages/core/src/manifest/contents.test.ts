@@ -65,11 +65,21 @@ describe('names', () => {
     await expect(comparing).rejects.toEqual(refusal('FILE_MISSING'))
   })
 
-  test('are listed by the first five in words, and all as data', async () => {
+  test('are listed by the first five in words, and more as data', async () => {
     const extras = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x${i}`, 'x']))
     const error = await compared(scratch({ ...FILES, ...extras }), manifestOf(FILES)).catch((e: unknown) => e)
     expect((error as ModelSealError).problems).toHaveLength(9)
     expect((error as ModelSealError).message).toContain('"x4" is not covered by the signature. 4 more files differ.')
+  })
+
+  test('are at most a thousand of each kind, however many files somebody added or removed', async () => {
+    const many = Object.fromEntries(Array.from({ length: 1_005 }, (_, i) => [`x${i}`, 'x']))
+    const added = await compared(scratch({ ...FILES, ...many }), manifestOf(FILES)).catch((e: unknown) => e)
+    expect((added as ModelSealError).problems).toHaveLength(1_000)
+    expect((added as ModelSealError).message).toContain('At least 995 more files differ.')
+    const lost = await compared(scratch({ extra: 'x' }), manifestOf(many)).catch((e: unknown) => e)
+    expect((lost as ModelSealError).problems).toHaveLength(1_001)
+    expect((lost as ModelSealError).problems?.at(-1)).toEqual({ code: 'FILE_UNSIGNED', file: 'extra' })
   })
 })
 

@@ -69,7 +69,7 @@ export class Contents {
   /**
    * Lists the model and compares names (OMS 8.4, steps 6 and 9).
    *
-   * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), and what
+   * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with their `problems`), and what
    * listing throws
    */
   static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
@@ -142,7 +142,7 @@ export class Contents {
   /**
    * Checks files where they are placed; those that are copied, while they are.
    *
-   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, and what hashing throws
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async check(placements: readonly Placement[]): Promise<void> {
     await this.#hash(placements, false)
@@ -162,7 +162,7 @@ export class Contents {
    * Refuses what is too large before anything is read: by the sizes that shards add up to, and by the limit of
    * the load.
    *
-   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, `FILE_TOO_LARGE`
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, `FILE_TOO_LARGE`
    */
   checkSizes(): void {
     this.#checkSizes(this.listed)
@@ -191,7 +191,7 @@ export class Contents {
   /**
    * Checks every file that {@link read} has not checked yet (OMS 8.4, steps 7 and 8).
    *
-   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`, and what hashing throws
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async checkRest(): Promise<void> {
     await this.#hash(

@@ -1,14 +1,15 @@
 import { isAbsolute, relative, sep } from 'node:path'
 import { ModelSealError, shown, withHint, type ErrorCode, type FileProblem } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { findFiles, type FindOptions } from '../source/local/find-files.ts'
+import { findFiles, NAMES_PER_STEP, type FindOptions } from '../source/local/find-files.ts'
 import { findNamed } from '../source/local/find-named.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { statesOf, type FoundFile } from '../source/local/source-file.ts'
+import { inTurns, type Steps } from '../source/turns.ts'
 import { GIT_PATHS, ignoring } from './ignores.ts'
 import { isWithin } from './names.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
-import { mismatch, notSigned } from './mismatch.ts'
+import { mismatch, MOST_PROBLEMS, notSigned } from './mismatch.ts'
 
 /** Which names are compared. */
 export interface NameOptions {
@@ -35,7 +36,7 @@ export interface SignedFiles {
 /**
  * Finds the files of a model, and compares their names with those of the manifest (OMS 8.4, steps 6 and 9).
  *
- * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `FILE_NOT_SIGNED`, and what
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with their `problems`), `FILE_NOT_SIGNED`, and what
  * {@link findFiles} throws
  */
 export async function findSigned(source: LocalSource, manifest: Manifest, given: NameOptions): Promise<SignedFiles> {
@@ -142,12 +143,30 @@ async function matchNames(
   options: NameOptions,
   selected: ReadonlySet<string> | undefined,
 ): Promise<SignedFiles> {
+  const { signed, unsigned, missing } = await inTurns(matching(source, manifest, found), options.signal)
+  const problems: FileProblem[] = []
+  if (!options.ignoreUnsignedFiles && !selected) {
+    for (const name of await withTrace(unsigned, manifest, options))
+      problems.push({ code: 'FILE_UNSIGNED', file: name })
+  }
+  for (const name of missing) if (selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
+  if (problems.length > 0) throw mismatch(source, problems)
+  return signed
+}
+
+function* matching(
+  source: LocalSource,
+  manifest: Manifest,
+  found: readonly FoundFile[],
+): Steps<{ signed: SignedFiles; unsigned: FoundFile[]; missing: string[] }> {
   const listed = manifest.files
   const unnamed = source.kind === 'file' ? manifest.placeOf(UNNAMED_FILE) : undefined
   const signed: SignedFiles = { files: [], places: [] }
   const unsigned: FoundFile[] = []
   const isFound = new Uint8Array(listed.size)
+  let seen = 0
   for (const file of found) {
+    if (++seen % NAMES_PER_STEP === 0) yield
     const place = unnamed ?? manifest.placeOf(file.name)
     if (place === undefined) unsigned.push(file)
     // A directory that changes while it is read may name a file twice.
@@ -157,26 +176,29 @@ async function matchNames(
       signed.places.push(place)
     }
   }
-  const problems: FileProblem[] = []
-  if (!options.ignoreUnsignedFiles && !selected) {
-    for (const { name } of await withTrace(unsigned, manifest, options))
-      problems.push({ code: 'FILE_UNSIGNED', file: name })
-  }
+  const missing: string[] = []
   if (unnamed === undefined && signed.files.length < listed.size) {
     let place = 0
-    for (const name of listed.keys())
-      if (!isFound[place++] && selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
+    for (const name of listed.keys()) {
+      if (!isFound[place++]) missing.push(name)
+      if (place % NAMES_PER_STEP === 0) yield
+    }
   }
-  if (problems.length > 0) throw mismatch(source, problems)
-  return signed
+  return { signed, unsigned, missing }
 }
 
-/** OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
+/** The names of as many as a refusal lists. OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
 async function withTrace(
   files: readonly FoundFile[],
   { serialization: { method } }: Manifest,
   { signal }: NameOptions,
-): Promise<readonly FoundFile[]> {
-  if (method === 'files') return files
-  return (await statesOf(files, signal)).filter(({ identity }) => identity.size > 0)
+): Promise<string[]> {
+  const names: string[] = []
+  for (let start = 0; start < files.length && names.length < MOST_PROBLEMS; start += MOST_PROBLEMS) {
+    const some = files.slice(start, start + MOST_PROBLEMS)
+    const traced =
+      method === 'files' ? some : (await statesOf(some, signal)).filter(({ identity }) => identity.size > 0)
+    names.push(...traced.map(({ name }) => name))
+  }
+  return names
 }

@@ -42,13 +42,19 @@ const PROBLEM_TEXT: Record<FileProblem['code'], (file: string) => string> = {
 
 const SHOWN_PROBLEMS = 5
 
+/** Most problems of each kind that a refusal lists: anybody may have added any number of files. */
+export const MOST_PROBLEMS = 1_000
+
 /** The refusal of a model that is not what was signed. */
 export function mismatch(source: LocalSource, problems: readonly FileProblem[]): ModelSealError {
-  const sorted = [...problems].sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
+  const sorted = listed(problems).sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
   const [first, ...others] = sorted as [FileProblem, ...FileProblem[]]
   let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(source.path)}).`
   for (const other of others.slice(0, SHOWN_PROBLEMS - 1)) sentence += ` ${PROBLEM_TEXT[other.code](other.file)}.`
-  if (others.length >= SHOWN_PROBLEMS) sentence += ` ${others.length - SHOWN_PROBLEMS + 1} more files differ.`
+  if (others.length >= SHOWN_PROBLEMS) {
+    const atLeast = sorted.length >= MOST_PROBLEMS ? 'At least ' : ''
+    sentence += ` ${atLeast}${others.length - SHOWN_PROBLEMS + 1} more files differ.`
+  }
   return new ModelSealError(first.code, sentence, {
     file: first.file,
     expected: first.expected,
@@ -56,4 +62,9 @@ export function mismatch(source: LocalSource, problems: readonly FileProblem[]):
     hint: mismatchHint(source, sorted),
     problems: sorted,
   })
+}
+
+function listed(problems: readonly FileProblem[]): FileProblem[] {
+  const room = { FILE_MISSING: MOST_PROBLEMS, FILE_UNSIGNED: MOST_PROBLEMS, FILE_MISMATCH: MOST_PROBLEMS }
+  return problems.filter(({ code }) => room[code]-- > 0)
 }

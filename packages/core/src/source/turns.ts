@@ -14,12 +14,19 @@ const TURN_TIME = 0.004
 export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
   // Not by performance.now(): a program that has just started would load a module for it.
   let start = process.uptime()
-  for (let step = steps.next(); ; step = steps.next()) {
+  for (;;) {
+    const step = steps.next()
     if (step.done) return step.value
     if (process.uptime() - start < TURN_TIME) continue
-    await nextTurn(signal)
+    await nextTurn(signal).catch((error: unknown) => abandoned(steps, error))
     start = process.uptime()
   }
+}
+
+/** Has the steps release what they hold. */
+function abandoned<T>(steps: Steps<T>, error: unknown): never {
+  steps.return(undefined as T)
+  throw error
 }
 
 /** Takes all steps at once: for what is small, or has been verified. */

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { bundleTooLarge, type UnverifiedBundle } from '../../bundle/bundle.ts'
 import { claimedManifest } from '../../bundle/claim.ts'
@@ -10,7 +10,10 @@ import type { Glob } from '../../policy/matching/glob.ts'
 import type { BundlePlaces } from '../../policy/rule.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { isGone, unreadable } from '../../source/file-errors.ts'
+import { entriesOf } from '../../source/local/entries.ts'
+import { NAMES_PER_STEP } from '../../source/local/find-files.ts'
 import { openLocalSource, type LocalSource } from '../../source/local/local-source.ts'
+import { inTurns, type Steps } from '../../source/turns.ts'
 import { bundlesInside, OMS_BUNDLES } from './bundles-inside.ts'
 
 /** A bundle file that was found, parsed or not. */
@@ -84,7 +87,10 @@ function ifNotTooMuch(error: unknown): undefined {
 }
 
 async function usualBundles(source: LocalSource, limits: BundleLimits): Promise<FoundModel> {
-  const own = await (source.kind === 'directory' ? bundlesOfModel(source) : bundlesBeside(source.path, true))
+  const { signal } = limits
+  const own = await (source.kind === 'directory'
+    ? bundlesOfModel(source, signal)
+    : bundlesBeside(source.path, `${source.path}.sig`, signal))
   if (own.length > 0) return { source, entry: undefined, bundles: await readAll(own, limits) }
   if (source.kind === 'file') return bundlesAbove(source, limits)
   throw notFound(source, [join(source.path, 'model.sig'), `${source.path}.sig`])
@@ -113,7 +119,7 @@ async function bundlesAbove(source: LocalSource, limits: BundleLimits): Promise<
     if (!(await exists(path))) continue
     looked.push(path)
     const entry = nameIn(directory, source.path)
-    const bundles = await readAll(await bundlesOfDirectory(directory), limits)
+    const bundles = await readAll(await bundlesOfDirectory(directory, limits.signal), limits)
     const [first] = bundles
     // A bundle that cannot be read is reported, not stepped over.
     if (first && ('error' in first || (await claimedNames(first.bundle, limits.signal)).has(entry)))
@@ -177,29 +183,44 @@ export async function claimedNames(
 }
 
 /** A directory that is reached by a link has neighbours at both ends; those of the path that was given come first. */
-async function bundlesOfModel({ path, givenPath }: LocalSource): Promise<string[]> {
-  const inside = await bundlesOfDirectory(givenPath)
-  return inside.length > 0 ? inside : bundlesOfDirectory(path)
+async function bundlesOfModel({ path, givenPath }: LocalSource, signal: AbortSignal | undefined): Promise<string[]> {
+  const inside = await bundlesOfDirectory(givenPath, signal)
+  return inside.length > 0 ? inside : bundlesOfDirectory(path, signal)
 }
 
-async function bundlesOfDirectory(directory: string): Promise<string[]> {
+async function bundlesOfDirectory(directory: string, signal: AbortSignal | undefined): Promise<string[]> {
   const inside = join(directory, 'model.sig')
-  if (await exists(inside)) return [inside, ...(await bundlesBeside(directory, false))]
-  return bundlesBeside(directory, true)
+  return bundlesBeside(directory, (await exists(inside)) ? inside : `${directory}.sig`, signal)
 }
 
-/** `PATH.sig`, then `PATH.*.sig` by name. */
-async function bundlesBeside(path: string, withFirst: boolean): Promise<string[]> {
+/** The first one, if it exists, then `PATH.*.sig` by name. */
+async function bundlesBeside(path: string, first: string, signal: AbortSignal | undefined): Promise<string[]> {
+  const own = (await exists(first)) ? [first] : []
+  const further = await inTurns(furtherBeside(path, MAX_BUNDLES - own.length), signal)
+  return [...own, ...further.map((name) => join(dirname(path), name))]
+}
+
+/** The first of the names `PATH.*.sig`, in the order of code points: a directory may be full of them. */
+function* furtherBeside(path: string, most: number): Steps<string[]> {
   const base = basename(path)
-  // Of a directory that cannot be listed, the bundle by its own name can still be read.
-  const entries = await readdir(dirname(path)).catch((): string[] => [])
-  const further = entries.filter(
-    (name) => name.startsWith(`${base}.`) && name.endsWith('.sig') && name.length > base.length + 4,
-  )
-  const first = withFirst && (await exists(`${path}.sig`)) ? [`${base}.sig`] : []
-  return [...first, ...further.filter((name) => name !== `${base}.sig`).sort(compareCodePoints)]
-    .slice(0, MAX_BUNDLES)
-    .map((name) => join(dirname(path), name))
+  const names: string[] = []
+  let seen = 0
+  try {
+    for (const entry of entriesOf(dirname(path))) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      const { name } = entry
+      if (!name.startsWith(`${base}.`) || !name.endsWith('.sig') || name.length <= base.length + 4) continue
+      const last = names[most - 1]
+      if (last !== undefined && compareCodePoints(name, last) > 0) continue
+      names.push(name)
+      names.sort(compareCodePoints).splice(most)
+    }
+  } catch (error) {
+    // Of a directory that cannot be listed, the bundle by its own name can still be read.
+    if (!(error instanceof ModelSealError)) throw error
+    return []
+  }
+  return names
 }
 
 /** One after the other, and within one bound in all: anybody may have put them there. */

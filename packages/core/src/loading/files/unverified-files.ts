@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { at } from '../../at.ts'
@@ -9,11 +9,13 @@ import type { FurtherDigests, Placement } from '../../manifest/contents.ts'
 import { nameFault } from '../../manifest/names.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
-import { MAX_DIRECTORIES } from '../../source/local/find-files.ts'
+import { entriesOf } from '../../source/local/entries.ts'
+import { MAX_DIRECTORIES, NAMES_PER_STEP } from '../../source/local/find-files.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { isGone, unreadable } from '../../source/file-errors.ts'
 import { modelNotFound } from '../../source/local/local-source.ts'
 import { realPlace } from '../../source/local/real-path.ts'
+import { inTurns, type Steps } from '../../source/turns.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from '../placing/isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
@@ -236,19 +238,34 @@ export function checkWithin(name: string): void {
 
 /** Regular files and links to such; links to directories are not gone into. */
 async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
-  const names: string[] = []
-  const directories = ['']
-  let entered = 0
-  for (let prefix = directories.pop(); prefix !== undefined && names.length < MAX_LISTED; prefix = directories.pop()) {
+  throwIfAborted(signal)
+  const { names, links } = await inTurns(listing(root), signal)
+  for (const name of links) {
     throwIfAborted(signal)
-    if (++entered > MAX_DIRECTORIES) break
-    for (const entry of await readdir(join(root, prefix), { withFileTypes: true })) {
-      const name = prefix + entry.name
-      if (entry.isDirectory()) directories.push(`${name}/`)
-      else if (entry.isFile() || (entry.isSymbolicLink() && (await isFile(join(root, name))))) names.push(name)
-    }
+    if (names.length < MAX_LISTED && (await isFile(join(root, name)))) names.push(name)
   }
   return names
+}
+
+function* listing(root: string): Steps<{ names: string[]; links: string[] }> {
+  const names: string[] = []
+  const links: string[] = []
+  const directories = ['']
+  let entered = 0
+  let seen = 0
+  for (let prefix = directories.pop(); prefix !== undefined; prefix = directories.pop()) {
+    if (++entered > MAX_DIRECTORIES) break
+    yield
+    for (const entry of entriesOf(join(root, prefix))) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      if (names.length + links.length >= MAX_LISTED) return { names, links }
+      const name = prefix + entry.name
+      if (entry.isFile()) names.push(name)
+      else if (entry.isSymbolicLink()) links.push(name)
+      else if (entry.isDirectory() && directories.length < MAX_DIRECTORIES) directories.push(`${name}/`)
+    }
+  }
+  return { names, links }
 }
 
 async function isFile(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { MOST_PROBLEMS } from '../../manifest/mismatch.ts'
 import { isWithin } from '../../manifest/names.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { Judging } from './judging.ts'
@@ -87,7 +88,9 @@ function limitedTo(judgings: readonly Judging[], error: object): readonly Judgin
 /** Whether a rule refuses any of these unsigned files. */
 function minds({ require: { files, unsigned } }: Rule, { problems = [] }: ModelSealError): boolean {
   if (files === 'ignore-unsigned') return false
-  return problems.length === 0 || problems.some(({ file }) => !unsigned || !isWithin(file, unsigned))
+  // An error lists no more than that.
+  if (problems.length === 0 || problems.length >= MOST_PROBLEMS) return true
+  return problems.some(({ file }) => !unsigned || !isWithin(file, unsigned))
 }
 
 function policyOf({ by, verdict }: Judging): string {

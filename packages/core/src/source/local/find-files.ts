@@ -1,11 +1,10 @@
-import { readdirSync, type Dirent } from 'node:fs'
-import { join, relative, sep } from 'node:path'
+import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { nextTurn } from '../aborted.ts'
+import { inTurns, type Steps } from '../turns.ts'
+import { utf8EntriesOf } from './entries.ts'
 import { targetOf } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
-import { unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, stateAt, type FoundDirectory, type FoundFile } from './source-file.ts'
 
@@ -30,8 +29,8 @@ const MAX_FILES = 1_000_000
 const MAX_DEPTH = 256
 /** More directories than any model has; a few links to directories of links can stand for any number. */
 export const MAX_DIRECTORIES = 100_000
-/** Entries looked at between two turns of the event loop. */
-const ENTRIES_PER_TURN = 2_000
+/** Names looked at in one step: to ask for the time costs more than to look at a name. */
+export const NAMES_PER_STEP = 64
 
 /**
  * Finds the regular files of a model, in no particular order (OMS 6.1), by what its directories say of
@@ -41,8 +40,10 @@ const ENTRIES_PER_TURN = 2_000
  * `FILE_CHANGED`, `MODEL_TOO_LARGE`, `ABORTED`
  */
 export async function findFiles(source: LocalSource, options: FindOptions): Promise<FoundFile[]> {
-  if (source.kind === 'file') return [onlyFile(source)]
+  return source.kind === 'file' ? [onlyFile(source)] : inTurns(finding(source, options), options.signal)
+}
 
+function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]> {
   const files: FoundFile[] = []
   const directories: Directory[] = [rootOf(source)]
   let seen = 0
@@ -50,9 +51,11 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
     if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
+    yield
     const found = lookAt(directory, source)
-    for (const entry of entriesOf(directory.path)) {
-      if (++seen % ENTRIES_PER_TURN === 0) await nextTurn(options.signal)
+    for (const entry of utf8EntriesOf(directory.path)) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      if (!entry) continue
       const name = directory.prefix + entry.name
       if (options.ignored(name)) continue
       const path = `${directory.path}/${entry.name}`
@@ -119,30 +122,6 @@ function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirector
   if (prefix === '' && !isSame(stat, source.inode))
     throw changed({ name: source.name, path }, 'it is no longer the directory that was found')
   return { path, dev: stat.dev, ino: stat.ino }
-}
-
-function entriesOf(directory: string): Dirent[] {
-  try {
-    const entries = readdirSync(directory, { withFileTypes: true })
-    for (const entry of entries) if (entry.name.includes('\ufffd')) return checkedNames(directory, entries)
-    return entries
-  } catch (error) {
-    throw error instanceof ModelSealError ? error : unreadable(directory, 'directory', error)
-  }
-}
-
-/** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
-function checkedNames(directory: string, entries: Dirent[]): Dirent[] {
-  for (const raw of readdirSync(directory, { encoding: 'buffer' })) {
-    const name = raw.toString('utf8')
-    if (Buffer.from(name, 'utf8').equals(raw)) continue
-    throw new ModelSealError('FILE_NAME', `A file name in ${shown(directory)} is not valid UTF-8.`, {
-      file: join(directory, name),
-      found: `the bytes ${raw.toString('hex')}`,
-      hint: 'Rename the file, or exclude its directory.',
-    })
-  }
-  return entries
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {

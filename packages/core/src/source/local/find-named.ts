@@ -1,16 +1,19 @@
-import { lstatSync, readdirSync, type BigIntStats } from 'node:fs'
-import { nextTurn } from '../aborted.ts'
-import { onlyFile, rootOf, type Directory, type FindOptions } from './find-files.ts'
+import { lstatSync, type BigIntStats } from 'node:fs'
+import { ModelSealError } from '../../errors.ts'
+import { throwIfAborted } from '../aborted.ts'
+import { inTurns, type Steps } from '../turns.ts'
+import { entriesOf } from './entries.ts'
+import { NAMES_PER_STEP, onlyFile, rootOf, type Directory, type FindOptions } from './find-files.ts'
 import { targetOf } from './follow-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { errno, isGone, unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
 
-/** Names looked up between two turns of the event loop. */
-const NAMES_PER_TURN = 1_000
 /** From this many names in one directory on, listing it is faster than looking up each name. */
 const LISTED_FROM = 64
+/** Unless it contains this many times as many. */
+const MOST_OTHERS = 8
 
 /**
  * Finds the files of a model that have these names, in no particular order. Anything with another name is not looked at,
@@ -23,16 +26,28 @@ export async function findNamed(
   names: Iterable<string>,
   options: Omit<FindOptions, 'passOver'>,
 ): Promise<FoundFile[]> {
-  if (source.kind === 'file') return [onlyFile(source)]
+  throwIfAborted(options.signal)
+  return source.kind === 'file' ? [onlyFile(source)] : inTurns(finding(source, names, options), options.signal)
+}
+
+function* finding(
+  source: LocalSource,
+  names: Iterable<string>,
+  options: Omit<FindOptions, 'passOver'>,
+): Steps<FoundFile[]> {
   const directories = new Directories(source, options)
   const files: FoundFile[] = []
   let seen = 0
   for (const [prefix, inDirectory] of byDirectory(names)) {
+    yield
     const directory = directories.enter(prefix)
     if (!directory) continue
-    const plain = inDirectory.length < LISTED_FROM ? undefined : plainFilesIn(directory.path)
+    const plain =
+      inDirectory.length < LISTED_FROM
+        ? undefined
+        : yield* plainFilesIn(directory.path, MOST_OTHERS * inDirectory.length)
     for (const base of inDirectory) {
-      if (++seen % NAMES_PER_TURN === 0) await nextTurn(options.signal)
+      if (++seen % NAMES_PER_STEP === 0) yield
       const name = prefix + base
       if (options.ignored(name)) continue
       const path = `${directory.path}/${base}`
@@ -121,14 +136,21 @@ function enteredAt(path: string, prefix: string, parent: Entered, { dev, ino }: 
   return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, dev, ino } }
 }
 
-/** The names that a directory lists as regular files; undefined if it cannot be listed, so that each name is looked up. */
-function plainFilesIn(directory: string): ReadonlySet<string> | undefined {
+/** The names that a directory lists as regular files; undefined if each name is to be looked up, as it cannot be listed or has too many. */
+function* plainFilesIn(directory: string, most: number): Steps<ReadonlySet<string> | undefined> {
+  const names = new Set<string>()
+  let seen = 0
   try {
-    const entries = readdirSync(directory, { withFileTypes: true })
-    // U+FFFD may stand for what is not UTF-8 (OMS 6.1.2).
-    return new Set(entries.filter((entry) => entry.isFile() && !entry.name.includes('\ufffd')).map(({ name }) => name))
-  } catch {
-    return undefined
+    for (const entry of entriesOf(directory)) {
+      if (++seen > most) return undefined
+      if (seen % NAMES_PER_STEP === 0) yield
+      // U+FFFD may stand for what is not UTF-8 (OMS 6.1.2).
+      if (entry.isFile() && !entry.name.includes('\ufffd')) names.add(entry.name)
+    }
+    return names
+  } catch (error) {
+    if (error instanceof ModelSealError) return undefined
+    throw error
   }
 }
 

@@ -1,0 +1,66 @@
+import { opendirSync, type Dir, type Dirent } from 'node:fs'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { unreadable } from '../file-errors.ts'
+
+/** Entries that are read at once. */
+const BUFFERED = 1_024
+
+/**
+ * What a directory lists, in no particular order. It is read a part at a time, so that the caller can leave the thread to
+ * others in between: anybody may have filled the directory with names.
+ *
+ * @throws {@link ModelSealError} `FILE_UNREADABLE`
+ */
+export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Generator<Dirent, undefined> {
+  const directory = orUnreadable(path, () => opendirSync(path, { encoding, bufferSize: BUFFERED }))
+  try {
+    for (let entry = next(); entry; entry = next()) yield entry
+  } finally {
+    directory.closeSync()
+  }
+
+  function next(): Dirent | null {
+    return orUnreadable(path, () => directory.readSync())
+  }
+}
+
+/**
+ * As {@link entriesOf}, where every name has to be UTF-8 (OMS 6.1.2).
+ *
+ * @returns entries, and undefined for a step that found none
+ * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
+ */
+export function* utf8EntriesOf(path: string): Generator<Dirent | undefined, undefined> {
+  let isChecked = false
+  for (const entry of entriesOf(path)) {
+    if (!isChecked && entry.name.includes('\ufffd')) {
+      yield* checkNames(path)
+      isChecked = true
+    }
+    yield entry
+  }
+}
+
+/** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
+function* checkNames(directory: string): Generator<undefined> {
+  for (const { name: latin1 } of entriesOf(directory, 'latin1')) {
+    const raw = Buffer.from(latin1, 'latin1')
+    const name = raw.toString('utf8')
+    yield
+    if (Buffer.from(name, 'utf8').equals(raw)) continue
+    throw new ModelSealError('FILE_NAME', `A file name in ${shown(directory)} is not valid UTF-8.`, {
+      file: join(directory, name),
+      found: `the bytes ${raw.toString('hex')}`,
+      hint: 'Rename the file, or exclude its directory.',
+    })
+  }
+}
+
+function orUnreadable<T extends Dir | Dirent | null>(path: string, step: () => T): T {
+  try {
+    return step()
+  } catch (error) {
+    throw unreadable(path, 'directory', error)
+  }
+}
