@@ -197,6 +197,56 @@ describe('its loads are judged by the policy of the process as well', () => {
   })
 })
 
+describe('a runtime that is seldom there, under @modelseal/register beside its adapter:', () => {
+  const SAVED = { 'saved_model.pb': new Uint8Array([8, 1]), 'variables/variables.data': 'variables' }
+
+  test('onnxruntime-web is judged by both policies, with external data', async () => {
+    const job = { how: 'onnx web', model: adding }
+    const both = [
+      ['program', 'accepted', expect.any(Number)],
+      [BY, 'accepted', 0],
+    ]
+    const { outcomes, stderr } = await runAll([job, { ...job, model: tampered }])
+    expect(outcomes).toMatchObject([{ loaded: '11,22', verdicts: both }, { refused: 'FILE_MISMATCH' }])
+    expect(stderr).toBe('')
+    expect((await runAll([job], { MODELSEAL_POLICY: strict })).outcomes).toMatchObject([
+      { refused: 'SIGNER_NOT_TRUSTED', by: BY },
+    ])
+  })
+
+  // A module of the tests stands in for tfjs-node, which is not installed here; test/tfjs-node has the real one.
+  test('a SavedModel is judged by both policies, and nothing else is loaded in its place', async () => {
+    const saved = await workspace.sign('saved', SAVED)
+    const changed = copyOf(saved, 'saved-changed')
+    flipBit(join(changed, 'variables/variables.data'))
+    const how = 'tfjs SavedModel'
+    const jobs = [
+      ...['auto', 'copy', 'in-place'].map((isolation) => ({ how, model: saved, options: isolated(isolation) })),
+      { how, model: changed },
+      { how: `${how}, from elsewhere`, model: saved, other: workspace.write('saved-unsigned', SAVED) },
+    ]
+    const { outcomes, stderr } = await runAll(jobs)
+    const loaded = {
+      loaded: 'variables',
+      verdicts: [
+        ['program', 'accepted', expect.any(Number)],
+        [BY, 'accepted', 0],
+      ],
+    }
+    expect(outcomes).toMatchObject([
+      loaded,
+      loaded,
+      loaded,
+      { refused: 'FILE_MISMATCH' },
+      { refused: 'BUNDLE_NOT_FOUND' },
+    ])
+    expect(stderr).toBe('')
+    expect((await runAll([{ how, model: saved }], { MODELSEAL_POLICY: strict })).outcomes).toMatchObject([
+      { refused: 'SIGNER_NOT_TRUSTED', by: BY },
+    ])
+  })
+})
+
 describe('a runtime takes from such a load what was verified, and nothing else', () => {
   test('where the program has it in memory', async () => {
     const expected = {

@@ -188,6 +188,26 @@ const ways = {
     const { tf } = await tfjs()
     return graph({ ...tf, loadGraphModel: (handler) => tf.loadLayersModel(handler) })
   },
+  'tfjs SavedModel': async () => {
+    const { tf, adapter } = await tfjs()
+    const node = require('./stand-in-tfjs-node.cjs')
+    return adapter.verified({ ...tf, node }, options).loadSavedModel(model)
+  },
+  'tfjs SavedModel, from elsewhere': async () => {
+    const { tf, adapter } = await tfjs()
+    const { loadSavedModel } = require('./stand-in-tfjs-node.cjs')
+    return adapter
+      .verified({ ...tf, node: { loadSavedModel: () => loadSavedModel(other) } }, options)
+      .loadSavedModel(model)
+  },
+  'onnx web': async () => {
+    // The copy that another package of these tests brings along.
+    const ort = createRequire(require.resolve('@ricky0123/vad-web'))('onnxruntime-web')
+    const { createVerified } = await import('@modelseal/onnxruntime/any-runtime')
+    const { session } = await createVerified(ort, model, options, {})
+    const { y } = await session.run({ x: new ort.Tensor('float32', [1, 2], [2]) })
+    return [...y.data].join()
+  },
   transformers: async () => embed(await import('@huggingface/transformers')),
   'transformers wrapped, changing the model': async () => {
     const ort = createRequire(require.resolve('@huggingface/transformers'))('onnxruntime-node')
