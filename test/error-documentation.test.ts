@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ERROR_CODES } from '@modelseal/core/errors'
+import { expect, test } from 'vitest'
+
+const text = readFileSync(join(import.meta.dirname, '../docs/errors.md'), 'utf8')
+const rows = [...text.matchAll(/^\| `([A-Z0-9_]+)` \| (.+?) \| (.*?) \|$/gm)].map(
+  ([, code = '', meaning, todo = '']) => ({
+    code,
+    meaning,
+    todo,
+  }),
+)
+
+test('docs/errors.md has every code once, with its meaning', () => {
+  expect(rows.map(({ code, meaning }) => [code, meaning])).toEqual(Object.entries(ERROR_CODES))
+})
+
+test('docs/errors.md says what to do about each', () => {
+  expect(rows.filter(({ todo }) => !/^[A-Z`].{20,}\.$/.test(todo))).toEqual([])
+})
