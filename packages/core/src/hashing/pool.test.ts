@@ -166,3 +166,9 @@ test.each([
   expect(stderr).toBe('')
   expect(JSON.parse(stdout)).toEqual({ code, same: code === undefined })
 })
+
+test.each([0, -1, 1.5, '2', Infinity])('refuses %j threads', (maxThreads) => {
+  expect(() => configureHashing({ maxThreads: maxThreads as number })).toThrow(
+    /^Invalid value for option "maxThreads"\. Expected a whole number from 1 to \d+, found /,
+  )
+})

@@ -209,3 +209,17 @@ it('a verdict tells what a rule lets differ: places and sizes of bundles, unsign
     ' The rule has bundles looked for only at "own.sig".',
   )
 })
+
+it('a bundle by somebody else says to which model it claims to belong', async () => {
+  await site.key('somebody')
+  for (const model of ['theirs', 'ours']) await site.model(model)
+  await site.sign('theirs', 'somebody', 'ours/model.sig')
+  const rules = [{ name: 'r', match: { path: 'ours' }, signers: [{ key: 'mine' }] }]
+  await site.key('mine')
+  const policy = await site.policy({ version: 1, trustRoots: { mine: { publicKey: 'mine.pub' } }, rules })
+  const { error } = await judgeModel(site.file('ours'), { policy })
+  expect(error?.code).toBe('SIGNER_NOT_TRUSTED')
+  expect(error?.hint).toContain(
+    `The bundle "${site.file('ours/model.sig')}" says that it belongs to the model "theirs".`,
+  )
+})

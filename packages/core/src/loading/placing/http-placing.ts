@@ -32,7 +32,7 @@ export class HttpPlacing {
 
   /** @throws {@link ModelSealError} `ISOLATION_REFUSED`, `COPY_FAILED`, `INVALID_ARGUMENT`, and what fetching throws */
   async place(names: readonly string[]): Promise<PlacedFiles> {
-    if (this.#disposed) throw modelClosed()
+    this.#checkOpen()
     this.#allowed.checkPlacing()
     if (!this.#allowed.levels.includes('copy')) {
       throw new ModelSealError(
@@ -65,10 +65,10 @@ export class HttpPlacing {
   /** All in one directory; where that turns out to be full, all in the next one. */
   async #placeAll(names: readonly string[]): Promise<PrivatePlace> {
     for (;;) {
-      if (this.#disposed) throw modelClosed()
+      this.#checkOpen()
       const place = await this.#places.present()
       // What was disposed of while this waited is not made anew.
-      if (this.#disposed) throw modelClosed()
+      this.#checkOpen()
       const results = await Promise.allSettled(names.map((name) => this.#placeIn(place, name)))
       const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
       if (failures.length === 0) return place
@@ -92,6 +92,10 @@ export class HttpPlacing {
       )
     copies.set(name, placing)
     return placing
+  }
+
+  #checkOpen(): void {
+    if (this.#disposed) throw modelClosed()
   }
 
   async #copy(name: string, path: string): Promise<void> {

@@ -41,13 +41,21 @@ function isRevoked(signer: AcceptedSigner, { revocations, roots, timestampAuthor
   }
   if (hasNoRoot(roots.get(signer.root))) return true
   const names = signer.method === 'sigstore' ? [signer.identity] : [signer.subject, signer.san]
-  const exact = names.flatMap((name) => name?.exact ?? []).flatMap(withKinds)
+  const written = names.flatMap((name) => name?.exact ?? [])
+  const subject = signer.method === 'certificate' ? (signer.subject?.exact ?? '') : ''
+  const exact = [...written, ...namesIn(subject)].flatMap(withKinds)
   const issuers = signer.issuer?.exact === undefined ? [] : [signer.issuer.exact]
   return revocations.identity({ names: exact, issuers }, WELL_DATED) !== undefined
 }
 
 function hasNoRoot(root: CompiledRoot | undefined): boolean {
   return root?.kind === 'certificates' && root.trusted.roots.length === 0 && root.revoked.roots.length > 0
+}
+
+/** The names in a subject by which it can be revoked, too. */
+function namesIn(subject: string): string[] {
+  const attributes = subject.matchAll(/(?:^|(?<!\\)[,+])(?:CN|UID|E|emailAddress)=((?:\\.|[^,+\\])+)/gi)
+  return Array.from(attributes, ([, value = '']) => value.replace(/\\(.)/g, '$1'))
 }
 
 /** A certificate has an identity with its kind, and a revocation by a pattern may name that. */

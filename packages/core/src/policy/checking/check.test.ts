@@ -224,6 +224,7 @@ describe('checking a policy', () => {
     ],
     ['a subject', `[${NAMED}]`, 'identities: [{ identity: CN=A }]', true],
     ['an alternative name', `[${NAMED}]`, 'identities: [{ identity: x@acme.example }]', true],
+    ['a common name', `[${NAMED}]`, 'identities: [{ identity: A }]', true],
     ['another name', `[${NAMED}]`, 'identities: [{ identity: CN=B }]', false],
   ])('tells whether a rule accepts nothing because the policy revokes %s', async (_, signers, revoked, warned) => {
     await site.key('b')
