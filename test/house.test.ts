@@ -26,6 +26,7 @@ const FLOORS = [
   'errors',
   'error-codes',
   'any-realm',
+  'real-time',
   'at',
 ]
 

@@ -86,6 +86,7 @@ test.each([
   ['none', 'of this realm'],
   ['own', 'in a vm context with built-ins of its own'],
   ['shared', 'in a vm context that has the buffers of Node.js, as that of Jest'],
+  ['browser', 'in a vm context that has the timers of a browser, as that of jsdom: numbers, and no setImmediate'],
 ])('what a program meets is the same %s: %s', (kind) => {
   const directory = join(import.meta.dirname, 'realms')
   const program = join(directory, 'program.cjs')

@@ -1,6 +1,6 @@
 // Runs a CommonJS program, and all that it requires, in a vm context, as Jest does: `node in-context.cjs KIND PROGRAM ARGUMENT`.
 // In a context of the kind "own" every built-in of the language is its own, and Node.js 22 gives it no `Symbol.asyncDispose`; in one of
-// the kind "shared" buffers are those of Node.js, as in Jest. What the program's function returns is printed as JSON.
+// the kind "shared" buffers are those of Node.js, as in Jest; one of the kind "browser" has the timers of a browser. What the program's function returns is printed as JSON.
 const { existsSync, readFileSync } = require('node:fs')
 const { createRequire, isBuiltin } = require('node:module')
 const { dirname, join, resolve } = require('node:path')
@@ -15,7 +15,7 @@ for (const name of Object.getOwnPropertyNames(globalThis)) {
   Object.defineProperty(context, name, { ...Object.getOwnPropertyDescriptor(globalThis, name), configurable: true })
 }
 vm.runInContext('globalThis.global = globalThis', context)
-if (kind === 'shared') {
+if (kind !== 'own') {
   Object.assign(context, { Uint8Array, ArrayBuffer })
   const { dispose, asyncDispose } = Symbol
   Object.assign(context, { symbols: { dispose, asyncDispose } })
@@ -23,6 +23,12 @@ if (kind === 'shared') {
     `for (const [name, value] of Object.entries(symbols)) if (!Symbol[name]) Object.defineProperty(Symbol, name, { value })`,
     context,
   )
+}
+
+if (kind === 'browser') {
+  for (const name of ['setTimeout', 'setInterval']) context[name] = (...args) => Number(globalThis[name](...args))
+  for (const name of ['setImmediate', 'clearImmediate']) delete context[name]
+  vm.runInContext('globalThis.performance = { now: () => 0 }', context)
 }
 
 const modules = new Map()

@@ -33,7 +33,7 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
     onProgress(done, total) {
       // Time spent before, such as at the prompt for a password, is no reason for a bar.
       latest = [done, total]
-      const now = performance.now()
+      const now = process.uptime() * 1_000
       began ??= now
       bar?.setTotal(total)
       bar?.update(done)

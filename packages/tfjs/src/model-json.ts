@@ -158,6 +158,8 @@ function formatOf(format: unknown, topology: Record<string, unknown>, file: stri
   throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
 }
 
+/** Taken once, because tests replace it. */
+const turnOfLoop = setImmediate
 /** Items that are checked between two turns of the event loop. */
 const ITEMS_AT_ONCE = 5_000
 
@@ -166,7 +168,7 @@ async function weightGroups(value: unknown, file: string): Promise<io.WeightsMan
   const checkEach = async (list: unknown[], check: (item: unknown) => void) => {
     for (const item of list) {
       check(item)
-      if (++items % ITEMS_AT_ONCE === 0) await setImmediate()
+      if (++items % ITEMS_AT_ONCE === 0) await turnOfLoop()
     }
   }
   const groups: io.WeightsManifestConfig = []

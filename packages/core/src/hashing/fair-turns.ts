@@ -1,3 +1,5 @@
+import { setImmediate } from '../real-time.ts'
+
 /** Who waits for the calling thread, by operation, in the order of their turns. */
 const waiting = new Map<object, (() => void)[]>()
 

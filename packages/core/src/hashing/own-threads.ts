@@ -1,4 +1,5 @@
 import { Worker, type MessagePort } from 'node:worker_threads'
+import { clearTimeout, monotonic, setTimeout } from '../real-time.ts'
 import { ownFile } from '../source/optional-package.ts'
 import { THREAD_CODE } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'
@@ -126,7 +127,7 @@ export class OwnThreads implements TaskThreads {
 
   /** False where no thread can be started now. */
   #start(): boolean {
-    if (this.#failure && performance.now() - this.#failure.at < RETRY_AFTER) return false
+    if (this.#failure && monotonic() - this.#failure.at < RETRY_AFTER) return false
     let thread: Thread
     try {
       thread = { worker: newWorker(), started: false, task: undefined, idle: undefined }
@@ -144,7 +145,7 @@ export class OwnThreads implements TaskThreads {
   }
 
   #failed(cause: unknown): void {
-    this.#failure = { cause, at: performance.now() }
+    this.#failure = { cause, at: monotonic() }
   }
 
   #answered(thread: Thread, message: unknown): void {

@@ -1,4 +1,5 @@
 import { isError, messageOf } from '../any-realm.ts'
+import { clearInterval, setInterval } from '../real-time.ts'
 import { abortedError } from '../source/aborted.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { noAnswer } from './answer.ts'

@@ -1,3 +1,4 @@
+import { monotonic } from '../real-time.ts'
 import type { HashControl } from './hash-file.ts'
 import { abortedError } from '../source/aborted.ts'
 import {
@@ -129,8 +130,8 @@ export class ReaderLane {
   /** The first of these pieces that is being hashed without a reader; none where nothing is left to do. */
   find(pieces: Iterable<number>): number | undefined {
     const candidates = [...pieces]
-    const patience = performance.now() + PATIENCE
-    while (!this.#unwanted() && performance.now() < patience) {
+    const patience = monotonic() + PATIENCE
+    while (!this.#unwanted() && monotonic() < patience) {
       const seen = this.#views.changes()
       let waiting = false
       for (const piece of candidates) {

@@ -9,6 +9,7 @@ import {
 } from '../bundle/timestamp.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { bytesCopy, milliseconds, required, signal, text } from '../kinds.ts'
+import { signalAfter } from '../real-time.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
@@ -77,7 +78,7 @@ async function encodeRequest(data: Uint8Array, nonce: Buffer): Promise<ArrayBuff
 
 async function post(url: URL, body: ArrayBuffer, request: TimestampRequest): Promise<Buffer> {
   throwIfAborted(request.signal)
-  const limit = AbortSignal.timeout(request.timeoutMs ?? DEFAULT_TIMEOUT_MS)
+  const limit = signalAfter(request.timeoutMs ?? DEFAULT_TIMEOUT_MS)
   try {
     const response = await fetch(url, {
       method: 'POST',

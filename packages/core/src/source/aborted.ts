@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
 import { ModelSealError } from '../errors.ts'
+import { turnOfLoop } from '../real-time.ts'
 
 /** @throws {@link ModelSealError} `ABORTED` */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -12,7 +12,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
  * @throws {@link ModelSealError} `ABORTED`
  */
 export async function nextTurn(signal: AbortSignal | undefined): Promise<void> {
-  await setImmediate()
+  await turnOfLoop()
   throwIfAborted(signal)
 }
 

@@ -1,5 +1,6 @@
 import { causeOf, isError, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { signalAfter } from '../real-time.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from './aborted.ts'
 
@@ -28,7 +29,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024
  */
 export async function callService<T>(call: ServiceCall, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   throwIfAborted(call.signal)
-  const limit = AbortSignal.timeout(call.timeoutMs)
+  const limit = signalAfter(call.timeoutMs)
   const signal = call.signal ? AbortSignal.any([call.signal, limit]) : limit
   let stop = () => {}
   const stopped = new Promise<never>((_, reject) => {

@@ -1,4 +1,5 @@
 import { guardedCallback, type ProgressCallback } from '../../hashing/hash-files.ts'
+import { monotonic } from '../../real-time.ts'
 
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
@@ -22,7 +23,7 @@ export class HttpProgress {
       this.#done += bytes
       this.#total += Math.max(bytes - room, 0)
       room = Math.max(room - bytes, 0)
-      const now = performance.now()
+      const now = monotonic()
       if (now - this.#told < PROGRESS_INTERVAL) return
       this.#told = now
       this.#tell?.(this.#done, this.#total)

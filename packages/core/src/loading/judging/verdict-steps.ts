@@ -6,6 +6,7 @@ import { modelUrl } from '../../policy/matching/model-url.ts'
 import type { CheckName, Verdict, VerdictWarning } from '../../policy/verdict.ts'
 import { isHttpUrl } from '../../source/http/url.ts'
 import { absolutePath } from '../../environment.ts'
+import { monotonic } from '../../real-time.ts'
 import type { ServedFiles } from '../files/served-files.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
@@ -42,11 +43,11 @@ function ownUrl(path: string, given: string | undefined): string {
 
 /** Takes one step, and notes its duration. */
 export async function timed<T>(verdict: Verdict, step: keyof Verdict['durations'], work: () => Promise<T>): Promise<T> {
-  const start = performance.now()
+  const start = monotonic()
   try {
     return await work()
   } finally {
-    verdict.durations[step] += performance.now() - start
+    verdict.durations[step] += monotonic() - start
   }
 }
 

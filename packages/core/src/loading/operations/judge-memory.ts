@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { publishVerdict, traceLoad, type LoadTrace } from '../../events.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { ALGORITHMS, type HashType } from '../../hashing/algorithms.ts'
@@ -8,6 +7,7 @@ import { ruleForMemory } from '../../policy/matching/memory-rule.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Verdict } from '../../policy/verdict.ts'
+import { turnOfLoop } from '../../real-time.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
 import { readPolicy } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
@@ -95,7 +95,7 @@ const TURN_BYTES = 8 * 1024 * 1024
 async function digestOf(hashType: HashType, bytes: Uint8Array): Promise<string> {
   const hasher = ALGORITHMS[hashType].start()
   for (let start = 0; start < bytes.length; start += TURN_BYTES) {
-    if (start > 0) await setImmediate()
+    if (start > 0) await turnOfLoop()
     hasher.update(bytes.subarray(start, start + TURN_BYTES))
   }
   return hasher.hex()

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { sleep, wallClock } from '../../real-time.ts'
 import type { FileIdentity } from './source-file.ts'
 
 /** Longer than a tick of the clock from which a kernel takes the times of files: milliseconds. */
@@ -19,7 +19,7 @@ export function isSettled(identity: FileIdentity): boolean {
  * system goes by, as long as nobody sets that clock back.
  */
 export class Moment {
-  readonly #time = Date.now()
+  readonly #time = wallClock()
   readonly #uptime = process.uptime()
 
   /**
@@ -35,7 +35,7 @@ export class Moment {
   /** True where the clock was set back since: times of changes tell nothing then. */
   get clockSetBack(): boolean {
     const passed = (process.uptime() - this.#uptime) * 1_000
-    return Date.now() - this.#time < passed - COARSE_TICK / 2
+    return wallClock() - this.#time < passed - COARSE_TICK / 2
   }
 }
 
@@ -43,7 +43,7 @@ export class Moment {
 export async function settled(identities: readonly FileIdentity[]): Promise<void> {
   const left = identities.reduce((longest, identity) => Math.max(longest, ticksLeft(identity)), 0)
   // A clock that was set back is not waited for: what is written by it shows as well.
-  if (left > 0) await setTimeout(Math.min(left, COARSE_TICK))
+  if (left > 0) await sleep(Math.min(left, COARSE_TICK))
 }
 
 /** When a file last changed: milliseconds since 1970, near enough to tell older ones from younger. */
@@ -55,8 +55,8 @@ export function lastChange({ ctimeNs }: FileIdentity): number {
 function ticksLeft(identity: FileIdentity): number {
   const { ctimeNs } = identity
   // Most files are older than any clock is coarse, which needs no exact reckoning.
-  const age = Date.now() - lastChange(identity)
+  const age = wallClock() - lastChange(identity)
   if (age > 2 * COARSE_TICK) return -age
   const tick = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK : TICK
-  return Number(ctimeNs / 1_000_000n) + 1 + tick - Date.now()
+  return Number(ctimeNs / 1_000_000n) + 1 + tick - wallClock()
 }

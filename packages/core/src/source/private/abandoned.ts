@@ -1,5 +1,6 @@
 import { opendir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { monotonic } from '../../real-time.ts'
 import { foreignFileSystem } from '../local/file-system.ts'
 import { checkPrivate } from './ownership.ts'
 import { realPlace } from '../local/real-path.ts'
@@ -23,7 +24,7 @@ const looks = new Map<string, { at: number; done: Promise<void> }>()
  * file system that other machines share, because their sockets seem dead from here. Failures are ignored.
  */
 export function removeAbandoned(place: string): Promise<void> {
-  const now = performance.now()
+  const now = monotonic()
   const last = looks.get(place)
   if (last && now - last.at < INTERVAL_MS) return last.done
   const done = lookIn(place).catch(() => {
