@@ -28,4 +28,4 @@ export function sleep(milliseconds: number): Promise<void> {
 }
 
 /** Aborts after a time. It does not keep the process alive. */
-export const signalAfter = AbortSignal.timeout.bind(AbortSignal) as (milliseconds: number) => AbortSignal
+export const signalAfter = AbortSignal.timeout.bind(AbortSignal)

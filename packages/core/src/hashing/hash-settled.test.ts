@@ -27,6 +27,11 @@ import type { HashOptions } from './hash-files.ts'
 import { configureHashing } from './pool.ts'
 
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
+// A clock that a test can set back.
+vi.mock('../real-time.ts', async (original) => ({
+  ...(await original<typeof import('../real-time.ts')>()),
+  wallClock: () => Date.now(),
+}))
 vi.mock('../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => place.found ?? real.foreignFileSystem(path) }

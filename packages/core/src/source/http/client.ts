@@ -1,6 +1,5 @@
 import { reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { clearTimeout, setTimeout } from '../../real-time.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { Watch } from './watch.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'

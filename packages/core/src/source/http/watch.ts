@@ -1,3 +1,5 @@
+import { clearTimeout, setTimeout } from '../../real-time.ts'
+
 /** Ends a request that takes too long. */
 export class Watch {
   readonly #controller = new AbortController()
