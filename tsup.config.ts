@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
@@ -88,16 +89,35 @@ const yamlOfModules: Plugin = {
 }
 
 /**
- * The libraries for X.509 are ES modules only, which CommonJS cannot load in Jest on Node.js before 24.9. So the CommonJS build of
- * the core carries them, in chunks that are loaded when they are first used. The build of ES modules imports them.
+ * Each build of the core carries the libraries of the other module system, in chunks that are loaded when they are first used, and
+ * imports those of its own. CommonJS cannot load ES modules in Jest on Node.js before 24.9. CommonJS in ES modules that esbuild has
+ * bundled fails with "Dynamic require of "crypto" is not supported". `@sigstore/sign` is too large for that, and loads do not need it.
  */
-const X509 = /^(asn1js|pkijs)$/
-const x509: Plugin = {
-  name: 'X.509',
+const MODULES_ONLY = /^(asn1js|pkijs)$/
+const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|tuf-js)(\/|$)/
+const otherModuleSystem: Plugin = {
+  name: 'other module system',
   setup(build) {
-    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
-      build.onResolve({ filter: X509 }, () => ({ external: true }))
-    // Test runners' realms may lack the global `crypto`, and other copies of pkijs have their own engine in the global object.
+    const isCommonJs = build.initialOptions.define?.TSUP_FORMAT === '"cjs"'
+    build.onResolve({ filter: isCommonJs ? COMMONJS_ONLY : MODULES_ONLY }, () => ({ external: true }))
+    if (isCommonJs) return
+    takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
+    // A chunk of CommonJS would have no exports but `default`.
+    build.onResolve({ filter: COMMONJS_ONLY }, ({ kind, path }) =>
+      kind === 'dynamic-import' ? { path, namespace: 'named exports' } : undefined,
+    )
+    const require = createRequire(resolve('package.json'))
+    build.onLoad({ filter: /.*/, namespace: 'named exports' }, ({ path }) => ({
+      contents: `export const { ${Object.keys(require(path) as object).join(', ')} } = require('${path}')`,
+      resolveDir: process.cwd(),
+    }))
+  },
+}
+
+/** A copy of pkijs of our own: test runners' realms may lack the global `crypto`, and other copies keep their engine in the global object. */
+const ownEngine: Plugin = {
+  name: 'engine of pkijs',
+  setup(build) {
     build.onLoad({ filter: /[\\/]pkijs[\\/]build[\\/]index\.js$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       const contents = source
@@ -127,15 +147,22 @@ const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy|gu
  */
 const withoutAllOfNode: Plugin = {
   name: 'without all of node:fs and node:util',
-  setup(build) {
-    build.onResolve({ filter: /^(node:)?(fs|util)$/ }, ({ path }) => ({
-      path: path.replace('node:', ''),
-      namespace: 'process',
-    }))
-    build.onLoad({ filter: /.*/, namespace: 'process' }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule('node:${path}')`,
-    }))
-  },
+  setup: (build) => takeFromProcess(build, /^(node:)?(fs|util)$/),
+}
+
+type Resolve = Parameters<Parameters<Plugin['setup']>[0]['onResolve']>[1]
+
+function takeFromProcess(
+  build: Parameters<Plugin['setup']>[0],
+  filter: RegExp,
+  concerns: (args: Parameters<Resolve>[0]) => boolean = () => true,
+): void {
+  build.onResolve({ filter }, (args) =>
+    concerns(args) ? { path: args.path.replace('node:', ''), namespace: 'process' } : undefined,
+  )
+  build.onLoad({ filter: /.*/, namespace: 'process' }, ({ path }) => ({
+    contents: `module.exports = process.getBuiltinModule('node:${path}')`,
+  }))
 }
 
 /** Commander imports it at once, for commands that are programs of their own; there are none here. */
@@ -169,11 +196,17 @@ const licenses: Plugin = {
 
 async function writeLicenses(): Promise<void> {
   if (carried.size === 0) return
-  const texts = [...carried].sort().map(async ([name, directory]) => {
-    const text = await readFile(`${directory}/LICENSE`, 'utf8')
-    return `${name}\n\n${text}`
-  })
+  const texts = [...carried].sort().map(async ([name, directory]) => `${name}\n\n${await licenseIn(directory)}`)
   await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).join('\n\n'))
+}
+
+async function licenseIn(directory: string): Promise<string> {
+  const file = (await readdir(directory)).find((name) => /^licen[cs]e/i.test(name))
+  if (file !== undefined) return readFile(join(directory, file), 'utf8')
+  // Published without the text, which is that of our own license.
+  const { license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as { license?: string }
+  if (license !== 'Apache-2.0') throw new Error(`Cannot hand on the license of ${directory}: it has no such file.`)
+  return readFile('LICENSE', 'utf8')
 }
 
 export default defineConfig({
@@ -186,7 +219,7 @@ export default defineConfig({
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
-  noExternal: startsEveryProgram ? [CARRIED] : isCore ? [X509] : [],
+  noExternal: startsEveryProgram ? [CARRIED] : isCore ? [MODULES_ONLY, COMMONJS_ONLY] : [],
   // What removes it comes before the plugin that looks for it.
   removeNodeProtocol: !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
@@ -194,7 +227,7 @@ export default defineConfig({
   },
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
-    ...(isCore ? [hashingWorker, yamlOfModules, x509] : []),
+    ...(isCore ? [hashingWorker, yamlOfModules, otherModuleSystem, ownEngine] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
     ...(library ? [] : [withoutChildProcess]),
     licenses,

@@ -2,7 +2,9 @@ import { existsSync, realpathSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { bundleByEsbuild, expectToLoad, modelsIn, run, type BundlerModels } from './support/bundled.ts'
+import { build } from 'esbuild'
+import { identityToken } from '../packages/core/src/testing/sigstore-server.ts'
+import { bundleByEsbuild, expectToLoad, expectToVerify, modelsIn, run, type BundlerModels } from './support/bundled.ts'
 import { scratchOfSuite, writeTree } from './support/models.ts'
 
 // A program that esbuild has bundled; npm run test:bundlers has the other bundlers.
@@ -56,22 +58,20 @@ test('without the native module of BLAKE3, it refuses what needs it; with it bes
   expect(run(modules, policy, blake3)).toMatchObject({ outcomes: [{ decision: 'accepted' }], stderr: '' })
 })
 
-test('as ES modules, trust roots of Sigstore need the banner, and the refusal says so', () => {
-  const policy = join(directory, 'sigstore.yaml')
-  writeTree(directory, {
-    'sigstore.yaml': `version: 1
-trustRoots: { them: { sigstore: public-good } }
-rules:
-  - name: all
-    match: { path: '**' }
-    signers: [{ sigstore: { root: them, issuer: 'https://issuer.example', identity: 'a@example.com' } }]
-`,
-  })
-  expect(run(modules, policy, models.honest).outcomes).toEqual([
-    expect.objectContaining({ code: 'INTERNAL', message: expect.stringContaining('docs/bundlers.md') as string }),
-  ])
-  const withBanner = join(directory, 'banner/service.mjs')
-  expect(run(withBanner, policy, models.honest).outcomes).toEqual([
-    expect.objectContaining({ code: 'SIGNER_NOT_TRUSTED' }),
+test.each(['esm', 'cjs'] as const)('as %s, it verifies every signing method', async (format) => {
+  const outfile = join(directory, 'commonjs/methods.cjs')
+  expectToVerify(format === 'esm' ? modules : await bundleByEsbuild(outfile, { format }), models)
+})
+
+test('as ES modules, signing with Sigstore needs the banner, and the refusal says so', async () => {
+  const contents = `import { sigstoreSigner, signModel } from '@modelseal/core'
+    const [identityToken, model] = process.argv.slice(2)
+    const signer = await sigstoreSigner({ identityToken })
+    await signModel(model, { signer }).catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`
+  const stdin = { contents, resolveDir: import.meta.dirname }
+  const outfile = join(directory, 'signing.mjs')
+  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'silent' })
+  expect(run(outfile, identityToken(), models.honest).outcomes).toEqual([
+    { code: 'SIGSTORE_UNAVAILABLE', hint: expect.stringContaining('docs/bundlers.md') as string },
   ])
 })

@@ -8,7 +8,7 @@ import { rollup, type Plugin } from 'rollup'
 import { build as buildByVite } from 'vite'
 import webpack from 'webpack'
 import { beforeAll, expect, test } from 'vitest'
-import { expectToLoad, modelsIn, SERVICE, type BundlerModels } from '../support/bundled.ts'
+import { expectToLoad, expectToVerify, modelsIn, SERVICE, type BundlerModels } from '../support/bundled.ts'
 import { scratchOfSuite, writeTree } from '../support/models.ts'
 
 // Bundlers and tracers that take longer than esbuild (test/bundled.test.ts).
@@ -34,6 +34,7 @@ test('bundled by Vite, it loads large models in threads', async () => {
     ssr: { noExternal: true },
   })
   expectToLoad(join(directory, 'vite/service.mjs'), models)
+  expectToVerify(join(directory, 'vite/service.mjs'), models)
 })
 
 test('bundled by Rollup, it loads large models in threads', async () => {
@@ -44,6 +45,7 @@ test('bundled by Rollup, it loads large models in threads', async () => {
   })
   await bundle.write({ dir: join(directory, 'rollup'), format: 'es', entryFileNames: 'service.mjs' })
   expectToLoad(join(directory, 'rollup/service.mjs'), models)
+  expectToVerify(join(directory, 'rollup/service.mjs'), models)
 })
 
 test('bundled by webpack, it loads large models in threads', async () => {
@@ -61,6 +63,7 @@ test('bundled by webpack, it loads large models in threads', async () => {
   })
   expect(stats?.toJson({ errors: true }).errors).toEqual([])
   expectToLoad(join(directory, 'webpack/service.cjs'), models)
+  expectToVerify(join(directory, 'webpack/service.cjs'), models)
 })
 
 test.each(['import', 'require'])('traced by @vercel/nft from %s, it loads large models in threads', async (how) => {
@@ -74,4 +77,5 @@ test.each(['import', 'require'])('traced by @vercel/nft from %s, it loads large 
   }
   writeTree(traced, {})
   expectToLoad(join(traced, program.slice(ROOT.length)), models)
+  expectToVerify(join(traced, program.slice(ROOT.length)), models)
 })

@@ -6,6 +6,7 @@ import { keySigner, signModel } from '@modelseal/core'
 import { build, type BuildOptions } from 'esbuild'
 import { expect } from 'vitest'
 import { publisherIn, writeTree } from './models.ts'
+import { ACCEPTED, REFUSED, signByMethods } from './signed-by-methods.ts'
 
 /** The program that is bundled. */
 export const SERVICE = join(import.meta.dirname, '../bundlers/service.mjs')
@@ -18,6 +19,8 @@ export interface BundlerModels {
   honest: string
   tampered: string
   blake3: string
+  /** Small ones of each signing method, with a policy of their own. */
+  byMethods: string
 }
 
 export async function modelsIn(directory: string): Promise<BundlerModels> {
@@ -34,7 +37,9 @@ export async function modelsIn(directory: string): Promise<BundlerModels> {
   writeFileSync(join(tampered, 'weights.bin'), randomBytes(BYTES))
   writeTree(blake3, { 'weights.bin': randomBytes(BYTES) })
   await signModel(blake3, { signer, hashType: 'blake3' })
-  return { policy, honest, tampered, blake3 }
+  const byMethods = join(directory, 'methods')
+  await signByMethods(byMethods)
+  return { policy, honest, tampered, blake3, byMethods }
 }
 
 /** What the program says of models, and on its standard error. */
@@ -56,6 +61,18 @@ export function expectToLoad(program: string, { policy, honest, tampered }: Bund
     outcomes: [
       { decision: 'accepted', bytes: BYTES },
       expect.objectContaining({ code: 'FILE_MISMATCH', file: 'weights.bin' }),
+    ],
+    stderr: '',
+  })
+}
+
+/** It verifies keys, certificates and Sigstore, and refuses what is not theirs. */
+export function expectToVerify(program: string, { byMethods }: BundlerModels): void {
+  const models = [...ACCEPTED, ...Object.keys(REFUSED)].map((name) => join(byMethods, name))
+  expect(run(program, join(byMethods, 'modelseal.policy.yaml'), ...models)).toEqual({
+    outcomes: [
+      ...ACCEPTED.map(() => expect.objectContaining({ decision: 'accepted' }) as unknown),
+      ...Object.values(REFUSED).map((refusal) => expect.objectContaining(refusal) as unknown),
     ],
     stderr: '',
   })

@@ -75,6 +75,7 @@ export const ERROR_CODES = {
   PKCS11_FAILED: 'the token failed, or made a signature that does not verify',
 
   // Sigstore
+  SIGSTORE_UNAVAILABLE: 'the package that signs with Sigstore cannot be loaded',
   TOKEN_MISSING: 'no identity token was given, and none could be had from the environment',
   TOKEN_INVALID: 'the identity token is not one, or the identity provider did not give one',
   TOKEN_EXPIRED: 'the identity token is no longer valid, or not yet',

@@ -140,9 +140,7 @@ function unexpected(cause: unknown): ModelSealError {
     'The check failed for a reason that was not foreseen, so the model is refused.',
     {
       found: messageOf(cause),
-      hint: /^Dynamic require of /.test(messageOf(cause))
-        ? 'The program was bundled as ES modules without a require(): see docs/bundlers.md.'
-        : 'Please report this.',
+      hint: 'Please report this.',
       cause,
     },
   )

@@ -3,7 +3,7 @@ import { ModelSealError } from '../../errors.ts'
 import { ambientToken, hasAmbientToken } from '../../signing/sigstore/ambient-token.ts'
 import { checkToken, SIGSTORE_CLIENT } from '../../signing/sigstore/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../../signing/sigstore/interactive-token.ts'
-import { keylessSigner } from '../../signing/methods/keyless.ts'
+import { keylessSigner, signingLibrary } from '../../signing/methods/keyless.ts'
 import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
@@ -57,7 +57,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
  * signature stands in a public log. The bundle is verified before it is written.
  *
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
- * file throws. On signing: `TOKEN_*` (before the model is hashed, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
+ * file throws. On signing: `TOKEN_*` and `SIGSTORE_UNAVAILABLE` (before the model is hashed, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
  * {@link verifySigstoreBundle}
  * @example
  * ```ts
@@ -77,7 +77,10 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
       timeoutMs: options.timeoutMs,
       identityToken: (signal) => findToken(options, services, clientId, signal),
     }),
-    prepare: () => checkWhoSigns(options, services, clientId),
+    async prepare() {
+      await checkWhoSigns(options, services, clientId)
+      await signingLibrary()
+    },
     async check(bundle) {
       const parsed = await parseOwnBundle(Buffer.from(bundle))
       const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)

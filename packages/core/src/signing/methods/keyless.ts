@@ -1,7 +1,8 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import { IN_TOTO_PAYLOAD_TYPE } from '../../bundle/dsse.ts'
-import { ModelSealError } from '../../errors.ts'
+import { messageOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
 import { checkToken, SIGSTORE_CLIENT } from '../sigstore/identity-token.ts'
 import { callService, DEFAULT_TIMEOUT_MS, type ServiceCall } from '../../source/service-call.ts'
 import type { LoggedAt, Signer } from '../signer.ts'
@@ -77,8 +78,31 @@ export function keylessSigner(options: KeylessOptions): Signer {
   }
 }
 
+/**
+ * Has the library at hand, which is not part of this package.
+ *
+ * @throws {@link ModelSealError} `SIGSTORE_UNAVAILABLE`
+ */
+export async function signingLibrary() {
+  try {
+    return await import('@sigstore/sign')
+  } catch (cause) {
+    throw new ModelSealError(
+      'SIGSTORE_UNAVAILABLE',
+      'Cannot sign with Sigstore: the package @sigstore/sign does not load.',
+      {
+        found: shown(messageOf(cause)),
+        hint: messageOf(cause).startsWith('Dynamic require of ')
+          ? 'The program was bundled as ES modules without a require(): leave @sigstore/sign external, or see docs/bundlers.md for a banner.'
+          : 'Install it where the program runs.',
+        cause,
+      },
+    )
+  }
+}
+
 async function certify(encoded: Buffer, token: string, call: ServiceCall) {
-  const { FulcioSigner } = await import('@sigstore/sign')
+  const { FulcioSigner } = await signingLibrary()
   const { signature, key } = await callService(call, () =>
     new FulcioSigner({
       fulcioBaseURL: call.url,
@@ -97,7 +121,7 @@ async function certify(encoded: Buffer, token: string, call: ServiceCall) {
  */
 async function log({ encoded, payload, signature, certificate }: Logged, version: 1 | 2, call: ServiceCall) {
   const [{ RekorWitness }, { HashAlgorithm, TransparencyLogEntry: codec }] = await Promise.all([
-    import('@sigstore/sign'),
+    signingLibrary(),
     import('@sigstore/protobuf-specs'),
   ])
   const witness = new RekorWitness({
