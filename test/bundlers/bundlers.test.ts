@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
 import json from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
@@ -65,6 +65,16 @@ test('bundled by webpack, it loads large models in threads', async () => {
   expectToLoad(join(directory, 'webpack/service.cjs'), models)
   expectToVerify(join(directory, 'webpack/service.cjs'), models)
 })
+
+test.each(['service.mjs', 'service.cjs'])(
+  'traced from the root directory, %s needs no file of the machine',
+  async (program) => {
+    const file = join(ROOT, 'test/bundlers', program)
+    const { fileList } = await nodeFileTrace([file], { base: '/', processCwd: directory })
+    expect([...fileList].filter((traced) => relative(ROOT, `/${traced}`).startsWith('..'))).toEqual([])
+    expect(fileList.size).toBeGreaterThan(10)
+  },
+)
 
 test.each(['import', 'require'])('traced by @vercel/nft from %s, it loads large models in threads', async (how) => {
   const traced = join(directory, `traced-${how}`)

@@ -297,9 +297,9 @@ export function workingDirectory(): string | undefined {
 
 function homeDirectory(): string | undefined {
   try {
-    const home = homedir()
-    // A relative path would mean another directory after each chdir().
-    return isAbsolute(home) ? home : undefined
+    // A relative path would mean another directory after each chdir(). Not isAbsolute(homedir()), in which `@vercel/nft` sees the home
+    // directory of whoever traces a program, and collects all of it.
+    return [homedir()].find((home) => isAbsolute(home))
   } catch {
     // There is neither HOME nor an entry in the list of users.
     return undefined

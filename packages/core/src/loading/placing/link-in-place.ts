@@ -7,6 +7,7 @@ import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
 import { othersMayWrite } from '../../source/private/ownership.ts'
 import { errno } from '../../source/file-errors.ts'
 import { changed, identityOf, type SourceFile } from '../../source/local/source-file.ts'
+import { procFile } from '../../source/proc-file.ts'
 
 /** Makes a link to an open file at a path. */
 type Link = (file: SourceFile, fd: number, path: string) => SourceFile
@@ -31,7 +32,7 @@ export function linkInPlace(file: SourceFile, path: string, link: Link): SourceF
 
 export function checkInPlace(file: SourceFile, fd: number): void {
   // What the descriptor is of, wherever its path leads by now; elsewhere than on Linux owners and modes have to do.
-  const foreign = process.platform === 'linux' ? foreignFileSystem(`/proc/self/fd/${fd}`) : undefined
+  const foreign = process.platform === 'linux' ? foreignFileSystem(procFile(`self/fd/${fd}`)) : undefined
   const fault = othersMayWrite(checkUnchanged(file, fd)) ?? foreign
   if (fault !== undefined) throw notInPlace(file, fault)
 }
@@ -56,7 +57,7 @@ function linkDescriptor({ identity }: SourceFile, fd: number, path: string): boo
   if (process.platform !== 'linux') return false
   try {
     // Not "self": for a process that the runtime starts, that would be another file, or none.
-    const target = `/proc/${readlinkSync('/proc/self')}/fd/${fd}`
+    const target = procFile(`${readlinkSync(procFile('self'))}/fd/${fd}`)
     const { dev, ino } = statSync(target, { bigint: true })
     if (dev !== identity.dev || ino !== identity.ino) return false
     symlinkSync(target, path)

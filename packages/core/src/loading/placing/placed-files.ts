@@ -12,6 +12,7 @@ import { settled } from '../../source/local/settling.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import { checkInPlace, close, linkAny, linkHard, linkInPlace, notInPlace, withOpen } from './link-in-place.ts'
 import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
+import { procFile } from '../../source/proc-file.ts'
 
 /** Files that a runtime can open by path. */
 export interface PlacedFiles {
@@ -274,7 +275,7 @@ function cloned(file: SourceFile, path: string): SourceFile | undefined {
   const fd = openListed(file)
   try {
     checkUnchanged(file, fd)
-    copyFileSync(`/proc/self/fd/${fd}`, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
+    copyFileSync(procFile(`self/fd/${fd}`), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
     return { name: file.name, path, identity: identityOf(lstatSync(path, { bigint: true })) }
   } catch (error) {
     if (error instanceof ModelSealError) throw error

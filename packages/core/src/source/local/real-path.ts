@@ -12,6 +12,7 @@ import {
 import { dirname, isAbsolute } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { systemError } from '../file-errors.ts'
+import { procFile } from '../proc-file.ts'
 
 /** What tells one file or directory from any other, whatever its path. */
 export interface Inode {
@@ -134,7 +135,7 @@ function mountedInode(path: string): string | undefined {
     const fd = openSync(path, O_PATH)
     try {
       const { dev, ino } = fstatSync(fd, { bigint: true })
-      const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
+      const mount = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(procFile(`self/fdinfo/${fd}`), 'latin1'))?.[1]
       return mount && `${mount}:${dev}:${ino}`
     } finally {
       closeSync(fd)

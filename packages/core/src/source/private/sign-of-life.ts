@@ -2,6 +2,7 @@ import { closeSync, constants, lstatSync, openSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOwn } from './ownership.ts'
 import { errno } from '../file-errors.ts'
+import { procFile } from '../proc-file.ts'
 
 /**
  * A Unix socket in a directory. It listens as long as the thread that opened it lives, and refuses connections
@@ -96,7 +97,7 @@ function socketPlace(directory: string): { path: string; close(): void } | undef
   if (process.platform !== 'linux') return undefined
   try {
     const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
-    return { path: `/proc/self/fd/${fd}`, close: () => closeSync(fd) }
+    return { path: procFile(`self/fd/${fd}`), close: () => closeSync(fd) }
   } catch {
     return undefined
   }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { procFile } from '../proc-file.ts'
 
 /** Number of ids, without -1, which means no id (user_namespaces(7)). */
 const ALL_IDS = 4_294_967_295
@@ -22,14 +23,14 @@ const overflow: Partial<Record<Kind, bigint | 'none'>> = {}
 
 function overflowId(kind: Kind): bigint | 'none' {
   if (process.platform !== 'linux' || mapsAllIds(kind)) return 'none'
-  const text = read(`/proc/sys/kernel/overflow${kind}`) ?? ''
+  const text = read(procFile(`sys/kernel/overflow${kind}`)) ?? ''
   return /^\d+\s*$/.test(text) ? BigInt(text.trim()) : OVERFLOW_ID
 }
 
 function mapsAllIds(kind: Kind): boolean {
-  const map = read(`/proc/self/${kind}_map`)
+  const map = read(procFile(`self/${kind}_map`))
   // A kernel without user namespaces has no such file. Without /proc, the mapping is unknown.
-  if (map === undefined) return existsSync('/proc/self/status') && !existsSync(`/proc/self/${kind}_map`)
+  if (map === undefined) return existsSync(procFile('self/status')) && !existsSync(procFile(`self/${kind}_map`))
   // The last number in each line is the length of a range. Ranges never overlap.
   const lengths = map.split('\n').map((line) => Number(line.trim().split(/\s+/)[2] ?? 0))
   return lengths.reduce((sum, length) => sum + length, 0) >= ALL_IDS

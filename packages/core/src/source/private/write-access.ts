@@ -2,6 +2,7 @@ import { accessSync, closeSync, constants, openSync, readFileSync, type BigIntSt
 import { isPrivateGroup } from './private-group.ts'
 import { READ_ONLY } from '../read-small-file.ts'
 import { errno } from '../file-errors.ts'
+import { procFile } from '../proc-file.ts'
 
 const GROUP_WRITES = 0o020n
 const OTHERS_WRITE = 0o002n
@@ -36,8 +37,8 @@ function isMountedReadOnly(path: string): boolean {
     const fd = openSync(path, READ_ONLY)
     try {
       // proc(5): mnt_id is the first field of the mount's line, whose sixth has its options.
-      const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1]
-      const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n')
+      const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(procFile(`self/fdinfo/${fd}`), 'latin1'))?.[1]
+      const mounts = readFileSync(procFile('self/mountinfo'), 'latin1').split('\n')
       const fields = mounts.map((line) => line.split(' ')).find(([mount]) => mount === id)
       return id !== undefined && fields?.[5]?.split(',').includes('ro') === true
     } finally {

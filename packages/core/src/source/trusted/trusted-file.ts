@@ -9,6 +9,7 @@ import { followTrusted, type Follower, type PathEntry } from './trusted-path.ts'
 import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'
 import { isAnybody } from '../private/user-namespace.ts'
 import { isWritableByOthers } from '../private/write-access.ts'
+import { procFile } from '../proc-file.ts'
 
 /** What is replaced while it is looked up is looked up again, so often in all. */
 const MAX_ATTEMPTS = 4
@@ -92,7 +93,7 @@ const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', LED_ELSEWHERE])
 
 /** A path of the very file that is open, where the system has one. */
 function fileOf({ fd }: FileHandle, { path }: { path: string }): string {
-  return process.platform === 'linux' ? `/proc/self/fd/${fd}` : path
+  return process.platform === 'linux' ? procFile(`self/fd/${fd}`) : path
 }
 
 const STICKY = 0o1000n
