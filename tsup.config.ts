@@ -24,6 +24,7 @@ const entry = Object.fromEntries(
     'find-policy': 'src/policy/find-policy.ts',
     guard: 'src/loading/guard.ts',
     judged: 'src/loading/judged.ts',
+    formats: 'src/loading/formats.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),
 )

@@ -2,12 +2,15 @@
 //   node hostile-load.mjs LOADS
 // LOADS are JSON, a list of { model, adapter, options }; "abortAfter" among the options is a time in milliseconds.
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
+import { placeOnnx } from '@modelseal/onnxruntime/model-files'
 import { loadVerifiedModel } from '@modelseal/tfjs'
 
 const loaded = () => Promise.resolve({})
 const tf = { loadGraphModel: loaded, loadLayersModel: loaded }
 const LOADERS = {
   core: (model, options) => openVerifiedModel(model, options),
+  onnx: (model, { entry = 'model.onnx', ...options }) =>
+    openVerifiedModel(model, options, (reader) => placeOnnx(reader, entry)),
   tfjs: (model, options) => loadVerifiedModel(tf, model, options),
 }
 

@@ -1,6 +1,6 @@
 // Loads a model in a process of its own, so that its memory can be measured:
 //   node load-sparse.mjs RUNTIME PATH POLICY OPTIONS
-// RUNTIME is "onnx-files" (what ONNX Runtime would get) or "tfjs"; OPTIONS are JSON, of openVerifiedModel().
+// RUNTIME is "onnx-files" (what ONNX Runtime would get), "tfjs" or "tfjs-node"; OPTIONS are JSON, of openVerifiedModel().
 import { statSync } from 'node:fs'
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 
@@ -26,6 +26,11 @@ const loaders = {
       loadLayersModel: async (handler) => ({ kept: [(await handler.load()).weightData.byteLength] }),
     }
     return verified(tf, options).loadLayersModel(path)
+  },
+  async 'tfjs-node'() {
+    const { verified } = await import('@modelseal/tfjs')
+    const node = { loadSavedModel: () => Promise.resolve({}) }
+    return verified({ node }, options).loadSavedModel(path)
   },
 }
 

@@ -32,6 +32,7 @@ const MODEL_JSON = JSON.stringify({
 const MODELS = {
   'onnx-files': { 'model.onnx': addingModel('weights.bin'), 'weights.bin': floats(10, 20) },
   tfjs: { 'model.json': MODEL_JSON, 'weights.bin': floats(1) },
+  'tfjs-node': { 'saved_model.pb': '', 'weights.bin': floats(1) },
 }
 type Runtime = keyof typeof MODELS
 
@@ -169,3 +170,34 @@ test('a model file that no format allows is not copied', async () => {
   const outcome = outcomeOf('onnx-files', target.path, policyFor(target, 'enforce'), { isolation: 'copy' })
   expect(outcome.code).toBe('FILE_TOO_LARGE')
 })
+
+describe('a graph of a SavedModel', () => {
+  // A field that nobody knows, and as many zeros.
+  const field = Buffer.concat([Buffer.from([74]), varint(LARGE)])
+
+  test.each([
+    ['of zeros is refused', Buffer.from(''), LARGE, 'MODEL_FORMAT', {}],
+    ['with one long field is loaded', field, field.length + LARGE, 'loaded', {}],
+    [
+      'is refused where it is longer than the load allows',
+      field,
+      field.length + LARGE,
+      'FILE_TOO_LARGE',
+      { maxBytes: LARGE },
+    ],
+    ['is refused where it is longer than the format allows', field, 2 ** 31, 'FILE_TOO_LARGE', {}],
+  ])('%s, without taking the memory', async (_, content, size, code, options) => {
+    const target = await signed(scratch(), 'tfjs-node')
+    writeTree(target.path, { 'saved_model.pb': content })
+    truncateSync(join(target.path, 'saved_model.pb'), size)
+    const outcome = outcomeOf('tfjs-node', target.path, policyFor(target, 'skip'), options)
+    expect(outcome.code).toBe(code)
+    expectModest('tfjs-node', outcome)
+  })
+})
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  for (; value > 127; value = Math.floor(value / 128)) bytes.push((value % 128) + 128)
+  return Buffer.from([...bytes, value])
+}

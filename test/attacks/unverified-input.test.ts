@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createHash, sign } from 'node:crypto'
-import { linkSync, readFileSync, rmSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { signModel, keySigner } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { addingModel, message } from '../onnx-models.ts'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 
 const MIB = 1024 * 1024
@@ -23,7 +24,7 @@ let warm: string
 
 beforeAll(async () => {
   publisher = publisherIn(site)
-  writeTree(site, { 'warm/weights.bin': 'w', 'warm/model.json': '{}' })
+  writeTree(site, { 'warm/weights.bin': 'w', 'warm/model.json': '{}', 'warm/model.onnx': addingModel('w.bin') })
   const signer = await keySigner({ privateKey: publisher.privateKey })
   await signModel(join(site, 'warm'), { signer, signature: join(site, 'warm/model.sig') })
   warm = join(site, 'warm')
@@ -52,7 +53,7 @@ interface Load {
   model: string
   /** The code of the refusal, or the decision. */
   outcome: string
-  adapter?: 'core' | 'tfjs'
+  adapter?: 'core' | 'onnx' | 'tfjs'
   options?: object
   /** True for a load that only loads what the others need. */
   untimed?: boolean
@@ -71,8 +72,8 @@ async function run(loads: readonly Load[]): Promise<Found> {
     adapter,
     options: { policy: publisher.policy, ...options },
   }))
-  // The first two load what every load needs.
-  const warmUp = (['core', 'tfjs'] as const).map((adapter) => ({ ...given[0], model: warm, adapter }))
+  // The first ones load what every load needs.
+  const warmUp = (['core', 'onnx', 'tfjs'] as const).map((adapter) => ({ ...given[0], model: warm, adapter }))
   const script = join(import.meta.dirname, 'hostile-load.mjs')
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -262,6 +263,29 @@ describe('what nobody signed is refused without keeping the event loop:', () => 
       { model: withJson(newKeys(32 * MIB + 1)), outcome: 'MODEL_FORMAT', ...audit },
       { model: withJson(newKeys(32 * MIB)), outcome: 'JSON_TOO_COMPLEX', ...audit },
       { model: withJson(weights), outcome: 'tolerated', ...audit },
+    )
+  })
+
+  test('models of ONNX Runtime, under a rule in the mode audit or skip', async () => {
+    const long = (number: number, content: Uint8Array) => message([number, content])
+    const nodes = long(7, Buffer.alloc(8_000_000).fill('\n\0'))
+    const dimensions = long(7, long(5, long(1, Buffer.alloc(8_000_000, 1))))
+    const ort = modelWith('', { 'model.ort': '\0\0\0\0ORTM' })
+    truncateSync(join(ort, 'model.ort'), 2 ** 30)
+    const models = [nodes, dimensions].map((onnx) => modelWith('', { 'model.onnx': onnx }))
+    await expectHarmless(
+      ...['audit', 'skip'].flatMap((mode): Load[] => {
+        const outcome = mode === 'audit' ? 'tolerated' : 'skipped'
+        const options = { policy: join(site, `${mode}.yaml`) }
+        const loads = models.map((model): Load => ({ model, adapter: 'onnx', outcome, options }))
+        const aborted: Load[] = loads.map((load) => ({
+          ...load,
+          outcome: 'ABORTED',
+          options: { ...options, abortAfter: 30 },
+        }))
+        const ofOrt = { ...options, entry: 'model.ort', abortAfter: 100 }
+        return [...loads, ...aborted, { model: ort, adapter: 'onnx', outcome: 'ABORTED', options: ofOrt }]
+      }),
     )
   })
 

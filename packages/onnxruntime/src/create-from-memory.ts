@@ -1,9 +1,9 @@
 import { judgeMemory, ModelSealError, openOptions, shown, type OpenOptions } from '@modelseal/core'
 import { isUint8Array, kindOf } from '@modelseal/core/any-realm'
 import type { InferenceSession } from 'onnxruntime-node'
-import { bytesInMemory } from './byte-source.ts'
-import { externalReferences } from './external-references.ts'
-import { checkOrtModel, formatOf } from './model-format.ts'
+import { bytesInMemory, inTurns } from '@modelseal/core/formats'
+import { formatOf } from './model-format.ts'
+import { referencesOf } from './model-files.ts'
 import { checkRuntime, createSessionIn, type OnnxRuntime } from './open-onnx.ts'
 import { checkedSessionOptions, optionsCopy, sessionOptionsFor } from './session-options.ts'
 
@@ -33,18 +33,13 @@ export async function createFromMemory(
   const { decision } = await judgeMemory(bytes, { ...openOptions(options), format: 'onnx' })
   const checked = checkedSessionOptions(sessionOptions)
   // Loaded unverified, it may be whatever it is: what it names is not found in the folder that does not exist.
-  if (decision !== 'tolerated') checkSelfContained(bytes)
+  if (decision !== 'tolerated') await checkSelfContained(bytes)
   const model = { bytes, format: formatOf(bytesInMemory(bytes)), externalData: [] }
   return createSessionIn(ort, model, sessionOptionsFor(model, checked))
 }
 
-function checkSelfContained(bytes: Uint8Array): void {
-  const source = bytesInMemory(bytes)
-  if (formatOf(source) === 'ORT') {
-    checkOrtModel(source, 'memory')
-    return
-  }
-  const { locations, elsewhere } = externalReferences(source, 'memory')
+async function checkSelfContained(bytes: Uint8Array): Promise<void> {
+  const { locations, elsewhere } = await inTurns(referencesOf(bytesInMemory(bytes), 'memory'))
   if (locations.length === 0 && !elsewhere) return
   const found = locations.map(shown).join(', ')
   throw new ModelSealError('FILE_NOT_SIGNED', 'The model is given from memory, and has weights in other files.', {

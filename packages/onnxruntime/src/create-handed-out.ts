@@ -1,6 +1,6 @@
 import { ModelSealError, referencedName, shown } from '@modelseal/core'
 import type { InferenceSession } from 'onnxruntime-node'
-import { bytesInMemory, withBytesOfFile } from './byte-source.ts'
+import { bytesInMemory, inTurns, withBytesOfFile } from '@modelseal/core/formats'
 import { externalDataAt, referencesOf, type OnnxInMemory } from './model-files.ts'
 import { createSessionIn, type OnnxRuntime } from './open-onnx.ts'
 import { checkedAgain, sessionOptionsFor } from './session-options.ts'
@@ -32,7 +32,7 @@ export async function createFromHandedOut(
   givenSessionOptions: unknown,
 ): Promise<InferenceSession> {
   const options = checkedAgain(givenSessionOptions)
-  const { format, locations, elsewhere } = referencesOf(bytesInMemory(bytes), name)
+  const { format, locations, elsewhere } = await inTurns(referencesOf(bytesInMemory(bytes), name))
   if (elsewhere && locations.length > 0) throw notInMemory(name)
   const externalData: OnnxInMemory['externalData'] = []
   for (const path of locations)
@@ -61,7 +61,7 @@ export async function createFromPlaced(
   givenSessionOptions: unknown,
 ): Promise<InferenceSession> {
   const options = checkedAgain(givenSessionOptions)
-  const { format, locations } = withBytesOfFile(path, name, (source) => referencesOf(source, name))
+  const { format, locations } = await inTurns(withBytesOfFile(path, name, (source) => referencesOf(source, name)))
   const missing = locations.find((location) => !placed.has(referencedName(name, location)))
   if (missing !== undefined) throw notPlaced(name, missing)
   return createSessionIn(ort, { path }, sessionOptionsFor({ format }, options))

@@ -13,10 +13,20 @@ import {
   node,
   tensorAttribute,
 } from '../../../test/onnx-models.ts'
-import { bytesInMemory, type ByteSource } from './byte-source.ts'
-import { externalFiles, externalReferences } from './external-references.ts'
+import { bytesInMemory, type ByteSource } from '@modelseal/core/formats'
+import * as references from './external-references.ts'
 
 const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' })
+
+function externalFiles(source: ByteSource, file: string): references.ExternalFiles {
+  const steps = references.externalFiles(source, file)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
+}
+
+function externalReferences(source: ByteSource, file: string): references.ExternalReferences {
+  const { locations, elsewhere } = externalFiles(source, file)
+  return { locations, elsewhere }
+}
 
 /** Gives no byte more than it is asked for. */
 function narrow(bytes: Uint8Array): ByteSource {

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer'
-import { WireType } from '@bufbuild/protobuf/wire'
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { ModelSealError } from '@modelseal/core'
-import type { ByteSource } from './byte-source.ts'
+import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 import { compiledContext, notLoadable } from './model-format.ts'
-import { WireReader } from './wire-reader.ts'
 
 /** What an ONNX model says of tensors whose values lie in other files. */
 export interface ExternalReferences {
@@ -26,7 +25,7 @@ export interface ExternalFiles extends ExternalReferences {
 }
 
 /**
- * Lists the files outside an ONNX model that its tensors name.
+ * Lists the files outside an ONNX model that its tensors name, and how much of them it needs.
  *
  * The model is read on the wire level of protobuf, and weights are skipped over, not read.
  * Where the runtime would merge repeated fields or take the last, every occurrence counts here,
@@ -36,15 +35,9 @@ export interface ExternalFiles extends ExternalReferences {
  * @param file its name, for messages
  * @throws {@link ModelSealError} `MODEL_FORMAT` for what is not ONNX, is damaged, or holds a compiled context
  */
-export function externalReferences(model: ByteSource, file: string): ExternalReferences {
-  const { locations, elsewhere } = externalFiles(model, file)
-  return { locations, elsewhere }
-}
-
-/** As {@link externalReferences}, with the sizes. */
-export function externalFiles(model: ByteSource, file: string): ExternalFiles {
+export function* externalFiles(model: ByteSource, file: string): Steps<ExternalFiles> {
   const scan: Scan = {
-    reader: new WireReader(model),
+    reader: new WireReader(model, BinaryReader),
     file,
     fields: 0,
     graphs: 0,
@@ -54,7 +47,7 @@ export function externalFiles(model: ByteSource, file: string): ExternalFiles {
     elsewhere: false,
   }
   try {
-    scanMessage(scan, 'model', model.length, 0)
+    yield* scanModel(scan, model.length)
   } catch (error) {
     if (error instanceof ModelSealError) throw error
     throw notLoadable(file, 'it is truncated or not protobuf', undefined, error)
@@ -65,7 +58,7 @@ export function externalFiles(model: ByteSource, file: string): ExternalFiles {
 }
 
 interface Scan {
-  reader: WireReader
+  reader: WireReader<WireType>
   file: string
   fields: number
   graphs: number
@@ -81,7 +74,12 @@ interface Scan {
   elsewhere: boolean
 }
 
-type Message = 'model' | 'training' | 'function' | 'graph' | 'node' | 'attribute' | 'sparse tensor' | 'tensor'
+type Message =
+  'model' | 'training' | 'function' | 'graph' | 'node' | 'attribute' | 'sparse tensor' | 'tensor' | 'dimensions'
+
+/** onnx.proto: TensorProto.dims and TensorProto.data_type. */
+const DIMENSIONS = 1
+const DATA_TYPE = 2
 
 /** onnx.proto: the fields through which a message leads to a tensor, by number. */
 const CHILDREN: Record<Message, Readonly<Record<number, Message>>> = {
@@ -92,14 +90,12 @@ const CHILDREN: Record<Message, Readonly<Record<number, Message>>> = {
   node: { 5: 'attribute' },
   attribute: { 5: 'tensor', 6: 'graph', 10: 'tensor', 11: 'graph', 22: 'sparse tensor', 23: 'sparse tensor' },
   'sparse tensor': { 1: 'tensor', 2: 'tensor' },
-  tensor: {},
+  tensor: { [DIMENSIONS]: 'dimensions' },
+  dimensions: {},
 }
 
 /** onnx.proto: NodeProto.op_type. */
 const OP_TYPE = 4
-/** onnx.proto: TensorProto.dims and TensorProto.data_type. */
-const DIMENSIONS = 1
-const DATA_TYPE = 2
 /** onnx.proto: TensorProto.external_data and TensorProto.data_location. */
 const EXTERNAL_DATA = 13
 const DATA_LOCATION = 14
@@ -111,41 +107,92 @@ const VALUE = 2
 const MAX_DEPTH = 100
 /** Fields in all; the largest tables of strings in real models have some millions. */
 const MAX_FIELDS = 20_000_000
+/** Of a tensor, and fields of each: real ones have up to five, of a key and a value. */
+const MOST_ENTRIES = 100
 /** Of the name of a file: no path is longer on any system. */
 const MAX_LOCATION_BYTES = 4096
 /** An initializer of the main graph: ModelProto.graph.initializer. */
 const MAIN_INITIALIZER_DEPTH = 2
 
-function scanMessage(scan: Scan, message: Message, end: number, depth: number): void {
+/** Fields read in one step: to ask for the time costs more than to read a field. */
+const FIELDS_PER_STEP = 64
+
+/** A message that is being read, within others. */
+interface Part {
+  message: Message
+  end: number
+  /** Of a tensor. */
+  external: boolean
+  entries: ExternalEntry[]
+  values: TensorValues
+}
+
+function part(message: Message, end: number): Part {
+  const { entries, values } = message === 'tensor' ? { entries: [], values: { count: 1, type: 0 } } : NO_TENSOR
+  return { message, end, external: false, entries, values }
+}
+
+/** Most messages are no tensors. */
+const NO_TENSOR = { entries: [], values: { count: 1, type: 0 } }
+
+function* scanModel(scan: Scan, length: number): Steps<void> {
   const { reader } = scan
-  if (depth > MAX_DEPTH) throw notLoadable(scan.file, `its messages are nested more than ${MAX_DEPTH} deep`)
-  if (message === 'graph') scan.graphs++
-  let external = false
-  const entries: ExternalEntry[] = []
-  const values: TensorValues = { count: 1, type: 0 }
-  while (reader.pos < end) {
-    const [field, wireType] = nextField(scan)
-    if (wireType !== WireType.LengthDelimited) {
-      // DEFAULT is 0. Like the runtime, this looks at the lower 32 bits.
-      if (wireType !== WireType.Varint || message !== 'tensor') reader.skipNumber(wireType)
-      else if (field === DATA_LOCATION) external ||= reader.uint32() !== 0
-      else if (field === DATA_TYPE) values.type = reader.uint32()
-      else if (field === DIMENSIONS) values.count *= reader.uint64()
-      else reader.skipNumber(wireType)
+  const around: Part[] = []
+  let current = part('model', length)
+  for (let steps = 1; ; steps++) {
+    if (steps % FIELDS_PER_STEP === 0) yield
+    if (reader.pos < current.end) {
+      const within = scanField(scan, current)
+      if (!within) continue
+      if (around.push(current) > MAX_DEPTH)
+        throw notLoadable(scan.file, `its messages are nested more than ${MAX_DEPTH} deep`)
+      current = within
       continue
     }
-    const fieldEnd = endOfField(scan, end)
-    const child = CHILDREN[message][field]
-    if (child) scanMessage(scan, child, fieldEnd, depth + 1)
-    else if (message === 'node' && field === OP_TYPE) checkOperator(scan, fieldEnd)
-    else if (message === 'tensor' && field === EXTERNAL_DATA) entries.push(scanEntry(scan, fieldEnd))
-    else if (message === 'tensor' && field === DIMENSIONS) scanDimensions(scan, values, fieldEnd)
-    else reader.skipTo(fieldEnd)
+    checkEnd(scan, current.end)
+    if (current.message === 'tensor') countReferences(scan, current, around.length === MAIN_INITIALIZER_DEPTH)
+    const parent = around.pop()
+    if (!parent) return
+    current = parent
   }
-  checkEnd(scan, end)
-  const isInitializer = depth === MAIN_INITIALIZER_DEPTH
+}
+
+/** @returns the message that the field is, where a tensor may be in it */
+function scanField(scan: Scan, current: Part): Part | undefined {
+  const { reader } = scan
+  const { message, values, end } = current
+  if (message === 'dimensions') {
+    // Repeated numbers may come in one field.
+    if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
+    values.count *= reader.uint64()
+    return undefined
+  }
+  const [field, wireType] = nextField(scan)
+  if (wireType !== WireType.LengthDelimited) {
+    // DEFAULT is 0. Like the runtime, this looks at the lower 32 bits.
+    if (wireType !== WireType.Varint || message !== 'tensor') reader.skipNumber(wireType)
+    else if (field === DATA_LOCATION) current.external ||= reader.uint32() !== 0
+    else if (field === DATA_TYPE) values.type = reader.uint32()
+    else if (field === DIMENSIONS) values.count *= reader.uint64()
+    else reader.skipNumber(wireType)
+    return undefined
+  }
+  const fieldEnd = endOfField(scan, end)
+  const child = CHILDREN[message][field]
+  if (child === 'graph') scan.graphs++
+  if (child === 'dimensions') return { ...part(child, fieldEnd), values }
+  if (child) return part(child, fieldEnd)
+  if (message === 'node' && field === OP_TYPE) checkOperator(scan, fieldEnd)
+  else if (message === 'tensor' && field === EXTERNAL_DATA) {
+    if (current.entries.push(scanEntry(scan, fieldEnd)) > MOST_ENTRIES)
+      throw notLoadable(scan.file, 'a tensor has too many entries of external data')
+  } else reader.skipTo(fieldEnd)
+  return undefined
+}
+
+function countReferences(scan: Scan, { external, entries, values }: Part, isInitializer: boolean): void {
   if (external && !isInitializer) scan.elsewhere = true
-  if (isInitializer && !external) return
+  if (entries.length === 0 || (isInitializer && !external)) return
   const needed = bytesNeeded(entries, values)
   for (const location of entries.flatMap(({ locations }) => locations)) {
     ;(isInitializer ? scan.initializers : scan.others).add(location)
@@ -165,7 +212,8 @@ function scanEntry(scan: Scan, end: number): ExternalEntry {
   const { reader, file } = scan
   const keys = new Set<string | undefined>()
   const values: (string | undefined)[] = []
-  while (reader.pos < end) {
+  for (let fields = 0; reader.pos < end; fields++) {
+    if (fields === MOST_ENTRIES) throw notLoadable(file, 'an entry of external data has too many fields')
     const [field, wireType] = nextField(scan)
     if (wireType !== WireType.LengthDelimited) {
       reader.skipNumber(wireType)
@@ -202,15 +250,6 @@ function numberOf(value: string | undefined): number {
 interface TensorValues {
   count: number
   type: number
-}
-
-/** Repeated numbers may come in one field. */
-function scanDimensions(scan: Scan, values: TensorValues, end: number): void {
-  while (scan.reader.pos < end) {
-    if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
-    values.count *= scan.reader.uint64()
-  }
-  checkEnd(scan, end)
 }
 
 /** onnx.proto: TensorProto.DataType. What is not here, or not yet known, takes no more than the largest. */
@@ -272,12 +311,12 @@ function checkOperator({ reader, file }: Scan, end: number): void {
   if (isText(reader, end, 'EPContext')) throw compiledContext(file)
 }
 
-function isText(reader: WireReader, end: number, expected: string): boolean {
+function isText(reader: Scan['reader'], end: number, expected: string): boolean {
   return textTo(reader, end, expected.length) === expected
 }
 
 /** @returns undefined for what is longer than that, or is not UTF-8 */
-function textTo(reader: WireReader, end: number, maxBytes: number): string | undefined {
+function textTo(reader: Scan['reader'], end: number, maxBytes: number): string | undefined {
   if (end - reader.pos > maxBytes) {
     reader.skipTo(end)
     return undefined

@@ -6,7 +6,7 @@ import {
   type ModelReader,
   type PlacedFiles,
 } from '@modelseal/core'
-import { bytesInMemory, withBytesOfFile, type ByteSource } from './byte-source.ts'
+import { bytesInMemory, inTurns, withBytesOfFile, type ByteSource, type Steps } from '@modelseal/core/formats'
 import { externalFiles } from './external-references.ts'
 import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'
 
@@ -40,8 +40,8 @@ export interface OnnxInMemory {
  *
  * @param reader of the model, in the callback of `openVerifiedModel`
  * @param entry name of the `.onnx` or `.ort` file
- * @throws {@link ModelSealError} `MODEL_FORMAT`, `PATH_ESCAPES`, `FILE_NOT_SIGNED`, `ISOLATION_REFUSED`, and what
- * {@link ModelReader.place} throws
+ * @throws {@link ModelSealError} `MODEL_FORMAT`, `PATH_ESCAPES`, `FILE_NOT_SIGNED`, `ISOLATION_REFUSED`, `ABORTED`, and
+ * what {@link ModelReader.place} throws
  * @example
  * ```ts
  * const model = await openVerifiedModel('models/bert', { policy }, (reader) => placeOnnx(reader, 'onnx/model.onnx'))
@@ -52,8 +52,8 @@ export interface OnnxInMemory {
 export async function placeOnnx(reader: ModelReader, entry: string): Promise<PlacedOnnx> {
   checkModelSize(reader, entry)
   const model = await reader.place([entry])
-  const references = withBytesOfFile(model.path(entry), entry, (source) => referencesOf(source, entry))
-  return placeAll(reader, entry, references)
+  const scan = withBytesOfFile(model.path(entry), entry, (source) => referencesOf(source, entry))
+  return placeAll(reader, entry, await inTurns(scan, reader.signal))
 }
 
 /**
@@ -72,7 +72,7 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
     }
   }
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_BYTES }])
-  const references = referencesOf(bytesInMemory(bytes), entry)
+  const references = await inTurns(referencesOf(bytesInMemory(bytes), entry), reader.signal)
   if (references.elsewhere) return placeAll(reader, entry, references)
   const names = namesOf(references, entry)
   if (!reader.inMemory([entry, ...names])) {
@@ -125,10 +125,10 @@ export interface References {
 }
 
 /** @throws {@link ModelSealError} `MODEL_FORMAT` */
-export function referencesOf(source: ByteSource, entry: string): References {
+export function* referencesOf(source: ByteSource, entry: string): Steps<References> {
   const format = formatOf(source)
-  if (format === 'ONNX') return { format, ...externalFiles(source, entry) }
-  checkOrtModel(source, entry)
+  if (format === 'ONNX') return { format, ...(yield* externalFiles(source, entry)) }
+  yield* checkOrtModel(source, entry)
   return { format, locations: [], elsewhere: false, needed: new Map() }
 }
 

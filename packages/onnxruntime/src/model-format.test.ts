@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { addingModel, inlineTensor, message } from '../../../test/onnx-models.ts'
-import { bytesInMemory, withBytesOfFile } from './byte-source.ts'
-import { externalReferences } from './external-references.ts'
+import { bytesInMemory, inTurns, withBytesOfFile, type ByteSource, type Steps } from '@modelseal/core/formats'
+import { externalFiles } from './external-references.ts'
 import { checkOrtModel, formatOf } from './model-format.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'modelseal-test-'))
@@ -14,6 +14,16 @@ function written(...parts: Uint8Array[]): string {
   const path = join(directory, 'model')
   writeFileSync(path, Buffer.concat(parts))
   return path
+}
+
+/** What a parser makes of a file. */
+function inFile<T>(path: string, parse: (source: ByteSource) => Steps<T>): Promise<T> {
+  return inTurns(withBytesOfFile(path, 'model', parse))
+}
+
+// eslint-disable-next-line require-yield
+function* format(source: ByteSource): Steps<string> {
+  return formatOf(source)
 }
 
 const ort = Buffer.from([0x18, 0, 0, 0, ...Buffer.from('ORTM'), ...Buffer.alloc(100)])
@@ -26,9 +36,9 @@ describe('the format of a file', () => {
     ['ONNX where it stands elsewhere', Buffer.from('ORTMORT'), 'ONNX'],
     ['ONNX where the file is shorter', Buffer.from('\x18\0\0\0ORT'), 'ONNX'],
     ['ONNX where it is empty', new Uint8Array(0), 'ONNX'],
-  ])('is %s', (_, bytes, format) => {
-    expect(formatOf(bytesInMemory(bytes))).toBe(format)
-    expect(withBytesOfFile(written(bytes), 'model', formatOf)).toBe(format)
+  ])('is %s', async (_, bytes, expected) => {
+    expect(formatOf(bytesInMemory(bytes))).toBe(expected)
+    expect(await inFile(written(bytes), format)).toBe(expected)
   })
 })
 
@@ -36,24 +46,24 @@ describe('a compiled context in ORT format is refused', () => {
   const searched = 1024 * 1024
   test.each([0, searched - 9, searched - 5, searched - 1, searched, 2 * searched + 17])(
     'at the offset %d',
-    (offset) => {
+    async (offset) => {
       const bytes = Buffer.alloc(3 * searched)
       bytes.write('EPContext\0', offset)
-      expect(() => checkOrtModel(bytesInMemory(bytes), 'm.ort')).toThrow(refused)
+      await expect(inTurns(checkOrtModel(bytesInMemory(bytes), 'm.ort'))).rejects.toEqual(refused)
       const path = written(bytes)
-      expect(() => withBytesOfFile(path, 'm.ort', (source) => checkOrtModel(source, 'm.ort'))).toThrow(refused)
+      await expect(inFile(path, (source) => checkOrtModel(source, 'm.ort'))).rejects.toEqual(refused)
     },
   )
 
-  test('and nothing else is', () => {
+  test('and nothing else is', async () => {
     const path = written(ort, Buffer.from('EPContexts\0'), Buffer.alloc(searched))
-    withBytesOfFile(path, 'm.ort', (source) => checkOrtModel(source, 'm.ort'))
-    checkOrtModel(bytesInMemory(ort), 'm.ort')
+    await inFile(path, (source) => checkOrtModel(source, 'm.ort'))
+    await inTurns(checkOrtModel(bytesInMemory(ort), 'm.ort'))
   })
 })
 
 describe('a model in a file', () => {
-  test('is read but for its weights, however long they are', () => {
+  test('is read but for its weights, however long they are', async () => {
     const weights = 2 ** 31 - 1000
     const tensor = inlineTensor('w')
     const header = (number: number, length: number) =>
@@ -63,8 +73,8 @@ describe('a model in a file', () => {
     const path = written(addingModel('w.bin'), header(7, initializer.length + weights), initializer)
     truncateSync(path, addingModel('w.bin').length + 6 + initializer.length + weights)
     let read = 0
-    const references = withBytesOfFile(path, 'model', (source) => {
-      return externalReferences(
+    const references = await inFile(path, (source) =>
+      externalFiles(
         {
           length: source.length,
           from(offset, least) {
@@ -74,15 +84,15 @@ describe('a model in a file', () => {
           },
         },
         'model',
-      )
-    })
-    expect(references).toEqual({ locations: ['w.bin'], elsewhere: false })
+      ),
+    )
+    expect(references).toMatchObject({ locations: ['w.bin'], elsewhere: false })
     expect(read).toBeLessThan(1024 * 1024)
   })
 
-  test('that is not there, or a directory, is refused', () => {
+  test('that is not there, or a directory, is refused', async () => {
     for (const path of [join(directory, 'none'), directory])
-      expect(() => withBytesOfFile(path, 'model', formatOf)).toThrow(
+      await expect(inFile(path, format)).rejects.toEqual(
         expect.objectContaining({ name: 'ModelSealError', code: 'FILE_UNREADABLE', file: 'model' }),
       )
   })

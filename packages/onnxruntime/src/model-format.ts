@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '@modelseal/core'
-import type { ByteSource } from './byte-source.ts'
+import type { ByteSource, Steps } from '@modelseal/core/formats'
 
 /** The file formats of ONNX Runtime, as its option `session.load_model_format` calls them. */
 export type FileFormat = 'ONNX' | 'ORT'
@@ -26,10 +26,12 @@ const SEARCHED_AT_ONCE = 1024 * 1024
  *
  * @throws {@link ModelSealError} `MODEL_FORMAT`
  */
-export function checkOrtModel(model: ByteSource, file: string): void {
+export function* checkOrtModel(model: ByteSource, file: string): Steps<void> {
   const overlap = COMPILED_CONTEXT.length - 1
   for (let offset = 0; offset < model.length;) {
-    const bytes = model.from(offset, SEARCHED_AT_ONCE)
+    // One in memory gives all that is left.
+    const bytes = model.from(offset, SEARCHED_AT_ONCE).subarray(0, SEARCHED_AT_ONCE)
+    yield
     if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(COMPILED_CONTEXT)) {
       throw compiledContext(file)
     }

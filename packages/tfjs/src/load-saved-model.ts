@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { inTurns, withBytesOfFile } from '@modelseal/core/formats'
 import type { Opening } from '@modelseal/core/guard'
 import { runtimeFailed } from './open-artifacts.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
@@ -59,9 +59,25 @@ async function place(reader: ModelReader): Promise<string> {
         : undefined,
     })
   }
+  checkGraphSize(reader.size(GRAPH))
   const placed = await reader.place(files)
-  checkAssets(savedModelAssets(await readFile(placed.path(GRAPH)), GRAPH), files)
+  const scan = withBytesOfFile(placed.path(GRAPH), GRAPH, (source) => savedModelAssets(source, GRAPH))
+  checkAssets(await inTurns(scan, reader.signal), files)
   return placed.directory
+}
+
+/** Protobuf cannot be longer. */
+const MAX_GRAPH_BYTES = 2 ** 31 - 1
+
+/** What cannot be a SavedModel is not copied. */
+function checkGraphSize(size: number): void {
+  if (size <= MAX_GRAPH_BYTES) return
+  throw new ModelSealError('FILE_TOO_LARGE', `Cannot load the SavedModel: ${shown(GRAPH)} is too large.`, {
+    file: GRAPH,
+    expected: `at most ${MAX_GRAPH_BYTES} bytes`,
+    found: `${size} bytes`,
+    hint: 'Save the model with its weights in variables, not as constants of the graph.',
+  })
 }
 
 /** An asset is a signed file: a name that leads out of `assets` is none. */

@@ -2,7 +2,13 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { ModelSealError } from '@modelseal/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { savedModelAssets } from './saved-model-assets.ts'
+import { bytesInMemory } from '@modelseal/core/formats'
+import { savedModelAssets as stepsOf } from './saved-model-assets.ts'
+
+function savedModelAssets(bytes: Uint8Array, file: string): string[] {
+  const steps = stepsOf(bytesInMemory(bytes), file)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
+}
 
 /** A message of fields, each by its number. */
 function message(...fields: [number, Uint8Array | string][]): Uint8Array {

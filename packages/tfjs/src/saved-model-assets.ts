@@ -1,19 +1,17 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { ModelSealError, shown } from '@modelseal/core'
+import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 
 /**
  * Lists the files that a SavedModel names as its assets, as TensorFlow reads them: relative to `assets`.
  * Read on the wire level of protobuf, so that the graph is skipped over.
  *
- * @param bytes of `saved_model.pb` (saved_model.proto of TensorFlow)
+ * @param model the bytes of `saved_model.pb` (saved_model.proto of TensorFlow)
  * @throws {@link ModelSealError} `MODEL_FORMAT`
  */
-export function savedModelAssets(bytes: Uint8Array, file: string): string[] {
+export function* savedModelAssets(model: ByteSource, file: string): Steps<string[]> {
   try {
-    return messagesIn(bytes, META_GRAPHS).flatMap((metaGraph) => [
-      ...messagesIn(metaGraph, ASSET_FILE_DEF).flatMap(fileNames),
-      ...messagesIn(metaGraph, COLLECTION_DEF).flatMap(assetsOfCollection),
-    ])
+    return yield* assetsIn(model)
   } catch (cause) {
     throw new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is not a SavedModel: it is damaged.`, {
       file,
@@ -22,33 +20,75 @@ export function savedModelAssets(bytes: Uint8Array, file: string): string[] {
   }
 }
 
-/** SavedModel.meta_graphs. */
-const META_GRAPHS = 2
-/** MetaGraphDef.collection_def, a map: models of TensorFlow 1 name their assets there. */
-const COLLECTION_DEF = 4
-/** MetaGraphDef.asset_file_def. */
-const ASSET_FILE_DEF = 6
-/** The value of an entry of a map. */
-const MAP_VALUE = 2
-/** CollectionDef.any_list, its values, and what an Any consists of. */
-const ANY_LIST = 5
-const ANY_LIST_VALUE = 1
+type Message = 'model' | 'meta graph' | 'collection entry' | 'collection' | 'any list'
+type Leaf = 'asset' | 'any'
+
+/**
+ * saved_model.proto and meta_graph.proto: the fields through which a message leads to an asset, by number. Models of
+ * TensorFlow 1 name their assets in a collection. Whatever it is called: TensorFlow looks for one by its name, and this for all.
+ */
+const CHILDREN: Record<Message, Readonly<Record<number, Message | Leaf>>> = {
+  model: { 2: 'meta graph' },
+  'meta graph': { 4: 'collection entry', 6: 'asset' },
+  'collection entry': { 2: 'collection' },
+  collection: { 5: 'any list' },
+  'any list': { 1: 'any' },
+}
+
+/** google.protobuf.Any. */
 const ANY_TYPE_URL = 1
 const ANY_VALUE = 2
 /** AssetFileDef.filename. */
 const FILENAME = 2
 
-/** Of one message, whose graph is one field; real ones have some hundred. */
+/** In all, where the graph is one field; real models have some hundred. */
 const MAX_FIELDS = 100_000
+/** Of what names assets, in all. */
+const MAX_ASSET_BYTES = 16 * 1024 * 1024
+/** Fields read in one step: to ask for the time costs more than to read a field. */
+const FIELDS_PER_STEP = 64
 
-/** Whatever the collection is called: TensorFlow looks for one by its name, and this for all. */
-function assetsOfCollection(entry: Uint8Array): string[] {
-  return messagesIn(entry, MAP_VALUE)
-    .flatMap((collection) => messagesIn(collection, ANY_LIST))
-    .flatMap((list) => messagesIn(list, ANY_LIST_VALUE))
-    .filter((any) => messagesIn(any, ANY_TYPE_URL).some((type) => text(type).endsWith('/tensorflow.AssetFileDef')))
-    .flatMap((any) => messagesIn(any, ANY_VALUE))
-    .flatMap(fileNames)
+function* assetsIn(model: ByteSource): Steps<string[]> {
+  const reader = new WireReader<WireType>(model, BinaryReader)
+  const assets: string[] = []
+  const around: { message: Message; end: number }[] = []
+  let current: { message: Message; end: number } | undefined = { message: 'model', end: model.length }
+  let fields = 0
+  let bytes = 0
+  while (current) {
+    if (reader.pos >= current.end) {
+      if (reader.pos > current.end) throw new RangeError('a field is longer than the message around it')
+      current = around.pop()
+      continue
+    }
+    if (++fields > MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`)
+    if (fields % FIELDS_PER_STEP === 0) yield
+    const [field, wireType] = reader.tag()
+    if (wireType === WireType.StartGroup || wireType === WireType.EndGroup) throw new RangeError('it uses groups')
+    if (wireType !== WireType.LengthDelimited) {
+      reader.skipNumber(wireType)
+      continue
+    }
+    const end = reader.endOfField()
+    if (end > current.end) throw new RangeError('a field is longer than the message around it')
+    const child = CHILDREN[current.message][field]
+    if (child === undefined) reader.skipTo(end)
+    else if (child === 'asset' || child === 'any') {
+      bytes += end - reader.pos
+      if (bytes > MAX_ASSET_BYTES) throw new RangeError(`more than ${MAX_ASSET_BYTES} bytes that name assets`)
+      const leaf = reader.bytesTo(end)
+      assets.push(...(child === 'asset' ? fileNames(leaf) : fileNamesInAny(leaf)))
+    } else {
+      around.push(current)
+      current = { message: child, end }
+    }
+  }
+  return assets
+}
+
+function fileNamesInAny(any: Uint8Array): string[] {
+  const isAsset = messagesIn(any, ANY_TYPE_URL).some((type) => text(type).endsWith('/tensorflow.AssetFileDef'))
+  return isAsset ? messagesIn(any, ANY_VALUE).flatMap(fileNames) : []
 }
 
 function fileNames(assetFileDef: Uint8Array): string[] {

@@ -12,6 +12,8 @@ export interface ModelReader {
   readonly entry: string | undefined
   /** Names of all signed files; of an unverified model, of those that are known. */
   readonly files: readonly string[]
+  /** Of the load: long work on what was read should end when it is aborted. */
+  readonly signal?: AbortSignal | undefined
   /**
    * For a loader of several formats, see {@link PossibleFormats}: says which one the bytes that it read here are of,
    * before it makes anything of them.
@@ -57,7 +59,7 @@ export interface ModelReader {
 /** Takes what a runtime is to get. */
 export type Gather<T> = (reader: ModelReader) => Promise<T>
 
-export function readerOf(served: ServedFiles, entry: string | undefined): Omit<ModelReader, 'loads'> {
+export function readerOf(served: ServedFiles, entry: string | undefined): Omit<ModelReader, 'loads' | 'signal'> {
   return {
     entry,
     files: served.names,

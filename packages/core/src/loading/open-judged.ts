@@ -245,7 +245,7 @@ async function gatherFrom<T>(
       verdict.model.format = loaded
     }
   }
-  const gathered = await gather({ ...readerOf(files, entry), loads })
+  const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal })
   for (const { format } of formats) format.check()
   return gathered
 }

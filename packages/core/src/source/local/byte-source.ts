@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { Steps } from '../turns.ts'
 
 /** Bytes that a parser asks for as it goes, wherever they lie. */
 export interface ByteSource {
@@ -16,7 +17,7 @@ export function bytesInMemory(bytes: Uint8Array): ByteSource {
   return { length: bytes.length, from: (offset) => bytes.subarray(offset) }
 }
 
-/** Holds some hundred fields of an ONNX model, so that a file is read in few calls. */
+/** Holds some hundred fields of a model, so that a file is read in few calls. */
 const WINDOW_BYTES = 64 * 1024
 
 /**
@@ -25,12 +26,12 @@ const WINDOW_BYTES = 64 * 1024
  * @param name of the file, for messages
  * @throws {@link ModelSealError} `FILE_UNREADABLE`, and what the parser throws
  */
-export function withBytesOfFile<T>(path: string, name: string, parse: (source: ByteSource) => T): T {
+export function* withBytesOfFile<T>(path: string, name: string, parse: (source: ByteSource) => Steps<T>): Steps<T> {
   const fd = reading(name, () => openSync(path, 'r'))
   try {
     const length = reading(name, () => fstatSync(fd).size)
     let window = Buffer.alloc(WINDOW_BYTES)
-    return parse({
+    return yield* parse({
       length,
       from(offset, least) {
         if (least > window.length) window = Buffer.alloc(least)

@@ -1,24 +1,35 @@
-import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire'
 import type { ByteSource } from './byte-source.ts'
 
 /** Of any varint, and so of any tag or length. */
 const MAX_VARINT_BYTES = 10
 
+/** What `BinaryReader` of `@bufbuild/protobuf/wire` can do. The core does not depend on that library. */
+export interface BytesReader<Type extends number> {
+  pos: number
+  tag(): [field: number, type: Type]
+  uint32(): number
+  uint64(): bigint | string
+  skip(type: Type): unknown
+}
+
 /**
  * Reads protobuf on the wire level, in one pass over bytes that need not be in memory: what is
  * skipped is not asked for.
  */
-export class WireReader {
+export class WireReader<Type extends number> {
   readonly #source: ByteSource
+  readonly #Reader: new (bytes: Uint8Array) => BytesReader<Type>
   #window: Uint8Array
-  #reader: BinaryReader
+  #reader: BytesReader<Type>
   /** Where in the source the window begins. */
   #start = 0
 
-  constructor(source: ByteSource) {
+  /** @param Reader the class `BinaryReader` of `@bufbuild/protobuf/wire` */
+  constructor(source: ByteSource, Reader: new (bytes: Uint8Array) => BytesReader<Type>) {
     this.#source = source
+    this.#Reader = Reader
     this.#window = source.from(0, MAX_VARINT_BYTES)
-    this.#reader = new BinaryReader(this.#window)
+    this.#reader = new Reader(this.#window)
   }
 
   /** In bytes from the beginning of the source. */
@@ -27,7 +38,7 @@ export class WireReader {
   }
 
   /** @throws RangeError or Error where there is none */
-  tag(): [field: number, type: WireType] {
+  tag(): [field: number, type: Type] {
     this.#need(MAX_VARINT_BYTES)
     return this.#reader.tag()
   }
@@ -70,7 +81,7 @@ export class WireReader {
   }
 
   /** Of a varint or a number of fixed length. */
-  skipNumber(type: WireType.Varint | WireType.Bit32 | WireType.Bit64): void {
+  skipNumber(type: Type): void {
     this.#need(MAX_VARINT_BYTES)
     this.#reader.skip(type)
   }
@@ -82,7 +93,7 @@ export class WireReader {
 
   #load(offset: number, least: number): void {
     this.#window = this.#source.from(offset, least)
-    this.#reader = new BinaryReader(this.#window)
+    this.#reader = new this.#Reader(this.#window)
     this.#start = offset
   }
 }
