@@ -108,6 +108,27 @@ test.each([
   })
 })
 
+test('under @modelseal/register, ONNX Runtime loads nothing in a realm of its own, and the refusal says what to do', () => {
+  const directory = join(import.meta.dirname, 'realms')
+  const register = join(import.meta.dirname, '../packages/register/dist/index.js')
+  const methods = join(workspace.path, 'methods')
+  const policy = join(methods, 'modelseal.policy.yaml')
+  const models = ['by-key/model.onnx', 'by-key-changed/model.onnx'].map((name) => join(methods, name))
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      ...['--import', register, join(directory, 'in-context.cjs'), 'shared', join(directory, 'guarded.cjs')],
+      JSON.stringify({ models, policy }),
+    ],
+    { encoding: 'utf8', env: { ...process.env, MODELSEAL_POLICY: policy } },
+  )
+  expect(stdout, stderr).toMatch(/^\[/)
+  expect(JSON.parse(stdout)).toEqual([
+    { code: 'RUNTIME_UNGUARDED', hint: expect.stringContaining('Jest') as string },
+    expect.objectContaining({ code: 'FILE_MISMATCH' }),
+  ])
+})
+
 /** y = 2 x + 1 */
 function layers(): Record<string, string | Uint8Array> {
   const config = {

@@ -83,6 +83,8 @@ function withGuardedSavedModels(exports: TensorFlowAddon): TensorFlowAddon {
 
 function unguarded(runtime: string): ModelSealError {
   return new ModelSealError('RUNTIME_UNGUARDED', `A model reaches the native code of ${runtime} unchecked.`, {
-    hint: 'Load it by the functions of the package itself; leave the package out of bundles, and load its inner files nowhere.',
+    hint:
+      'Load it by the functions of the package itself; leave the package out of bundles, and load its inner files nowhere. ' +
+      'Run Jest, and other programs that make contexts of node:vm, without @modelseal/register.',
   })
 }
