@@ -41,6 +41,11 @@ test('signing names a few of many', async () => {
   expect(warning?.message).toContain('"4" and 2 more are pointers of Git LFS')
 })
 
+test('signing finds weights that are pointers among many small files', async () => {
+  const small = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`m/${index}.json`, '{}']))
+  expect(await warnings({ ...small, 'm/z.safetensors': POINTER })).toMatchObject([{ files: ['z.safetensors'] }])
+})
+
 test('signing warns of nothing else', async () => {
   const longer = POINTER + 'x'.repeat(1024)
   expect(await warnings({ 'm/weights.bin': longer, 'm/empty': '', 'm/text': 'version https://other.example' })).toBe(

@@ -27,21 +27,32 @@ export async function doubtfulFiles(
   { files }: Manifest,
   signal?: AbortSignal,
 ): Promise<SigningWarning[]> {
+  const names = [...files.keys()]
   const pointers: string[] = []
-  let seen = 0
-  for (const name of files.keys()) {
-    if (++seen > MOST_FILES) break
-    if (seen % FILES_PER_TURN === 0) await nextTurn(signal)
-    if (startsAsPointer(source.kind === 'file' ? source.path : join(source.path, name)))
-      pointers.push(shownName(source, name))
+  let opened = 0
+  for (const [index, name] of likelyFirst(names).slice(0, MOST_FILES).entries()) {
+    if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn(signal)
+    const path = source.kind === 'file' ? source.path : join(source.path, name)
+    if (!mayBePointer(path)) continue
+    if (++opened > MOST_OPENED) break
+    if (startsAsPointer(path)) pointers.push(shownName(source, name))
   }
-  const partial = [...files.keys()].filter(isPartialDownload)
+  const partial = names.filter(isPartialDownload)
   return [...warning('GIT_LFS_POINTER', pointers, POINTER), ...warning('PARTIAL_DOWNLOAD', partial, PARTIAL)]
 }
 
-/** No more are looked at, so that signing a model of many small files takes no longer. */
+/** No more are looked at, and opened, so that signing a model of many small files takes no longer. */
 const MOST_FILES = 2_000
+const MOST_OPENED = 200
 const FILES_PER_TURN = 200
+
+/** What repositories keep in Git LFS before anything else. */
+const WEIGHTS = /\.(?:safetensors|bin|onnx|onnx_data|gguf|pt|pth|ckpt|h5|keras|tflite|pb|npz|msgpack|model|data)$/i
+
+function likelyFirst(names: readonly string[]): string[] {
+  if (names.length <= MOST_OPENED) return [...names]
+  return [...names.filter((name) => WEIGHTS.test(name)), ...names.filter((name) => !WEIGHTS.test(name))]
+}
 
 const POINTER = {
   one: 'is a pointer of Git LFS, so the content that it stands for was not signed',
@@ -73,9 +84,17 @@ function shownName({ kind, name: own }: LocalSource, name: string): string {
 }
 
 /** Git LFS limits its pointers to 1024 bytes. What cannot be read has been signed, so it changed since. */
+function mayBePointer(path: string): boolean {
+  try {
+    const { size } = lstatSync(path)
+    return size > 0 && size <= HEAD_BYTES
+  } catch {
+    return false
+  }
+}
+
 function startsAsPointer(path: string): boolean {
   try {
-    if (lstatSync(path).size > HEAD_BYTES) return false
     const fd = openSync(path, READ_ONLY | constants.O_NOFOLLOW)
     try {
       const { size } = fstatSync(fd)
