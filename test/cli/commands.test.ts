@@ -221,6 +221,27 @@ describe('digest', () => {
     expect(await digest('vad')).toBe(less)
   })
 
+  test('says that a bundle was counted, and gives the digest without it, which was signed', async () => {
+    const signed = await modelseal([
+      'sign',
+      'key',
+      'vad',
+      '--private-key',
+      'release.key',
+      '--signature',
+      'vad/model.sig',
+    ])
+    const { stdout, stderr } = await modelseal(['digest', 'vad'])
+    expect(stdout).not.toContain(rootDigestIn(signed.stdout))
+    expect(stderr).toBe(
+      `Note: The digest counts model.sig, which signatures leave out. Policies compare the digest without it: ${rootDigestIn(signed.stdout)}\n`,
+    )
+    const { result } = JSON.parse((await modelseal(['digest', 'vad', '--json'])).stdout)
+    expect(result.bundles).toEqual({ names: ['model.sig'], rootDigest: rootDigestIn(signed.stdout) })
+    expect(`${result.rootDigest}\n`).toBe(stdout)
+    expect((await modelseal(['digest', 'vad', '--ignore-paths', 'vad/model.sig'])).stderr).toBe('')
+  })
+
   test('notes which ignored paths leave nothing out', async () => {
     const ignoring = (...paths: string[]) =>
       modelseal(['digest', 'vad', ...paths.flatMap((path) => ['--ignore-paths', path])])

@@ -18,6 +18,8 @@ export interface Session {
 export interface Outcome {
   lines: string[]
   json: { result: object } | { verdict: object }
+  /** For people, on standard error. */
+  notes?: string[]
   /** Of the process, where what was found is no success. Default 0. */
   exitCode?: number
 }
@@ -53,6 +55,8 @@ export function performer(signal: AbortSignal): Perform {
         ? jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...outcome.json })
         : outcome.lines.map((line) => `${printable(line)}\n`).join(''),
     )
+    if (talkative && !flags.json)
+      for (const note of outcome.notes ?? []) process.stderr.write(`${printable(`Note: ${note}`)}\n`)
     if (outcome.exitCode) process.exitCode = outcome.exitCode
   }
 }

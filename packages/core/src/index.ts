@@ -50,7 +50,15 @@ export {
   type Pkcs11KeySignerOptions,
 } from './signing/methods/pkcs11.ts'
 export { keySigner, type KeySignerOptions } from './signing/methods/key.ts'
-export { digestModel, signModel, type DigestOptions, type SignedModel, type SignOptions } from './signing/sign-model.ts'
+export type { CountedBundles } from './signing/counted-bundles.ts'
+export {
+  digestModel,
+  signModel,
+  type DigestOptions,
+  type ModelDigest,
+  type SignedModel,
+  type SignOptions,
+} from './signing/sign-model.ts'
 export type { SigningWarning } from './signing/doubtful-files.ts'
 export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loading/operations/sign-again.ts'
 export type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signing/signer.ts'

@@ -11,7 +11,8 @@ export function addDigest(program: Command, perform: Perform): void {
 }
 
 const HELP = `
-The signature file counts as any other file: where it lies in the model, leave it out by --ignore-paths.
+A signature bundle in the directory counts as any other file, as in the reference tool. A note then gives the digest without it,
+which is the one that was signed, and that policies mean by "rootDigest" and "revoked.rootDigests".
 
 Examples:
   $ modelseal digest models/vad --ignore-paths models/vad/model.sig
@@ -19,7 +20,19 @@ Examples:
 
 async function digest(model: string, flags: HashingFlags, session: Session): Promise<Outcome> {
   const { digestModel } = await import('@modelseal/core')
-  const { rootDigest, files, bytes } = await digestModel(model, { ...flags, ...session })
+  const { rootDigest, files, bytes, bundles } = await digestModel(model, { ...flags, ...session })
   const named = `sha256:${rootDigest}`
-  return { lines: [named], json: { result: { rootDigest: named, files, bytes } } }
+  const outcome = { lines: [named], json: { result: { rootDigest: named, files, bytes } } }
+  if (!bundles) return outcome
+  const { names, rootDigest: signed } = bundles
+  const without = signed === undefined ? {} : { rootDigest: `sha256:${signed}` }
+  return {
+    ...outcome,
+    json: { result: { ...outcome.json.result, bundles: { names, ...without } } },
+    notes: [
+      `The digest counts ${names.join(', ')}, which signatures leave out. Policies compare the digest without it${
+        signed === undefined ? '.' : `: sha256:${signed}`
+      }`,
+    ],
+  }
 }

@@ -37,6 +37,7 @@ import {
 } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
+import { countedBundles, type CountedBundles } from './counted-bundles.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { doubtfulFiles, type SigningWarning } from './doubtful-files.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
@@ -236,8 +237,15 @@ async function timestampOf(
   }
 }
 
+/** The root digest of a model. */
+export interface ModelDigest extends Pick<SignedModel, 'rootDigest' | 'files' | 'bytes'> {
+  /** Signature bundles in the directory, which were counted as any other file. Absent where there are none. */
+  bundles?: CountedBundles
+}
+
 /**
- * Computes the root digest of a model (OMS 6.5.1): the identity that a signature is over.
+ * Computes the root digest of a model (OMS 6.5.1): the identity that a signature is over. A bundle in the directory counts, unless
+ * `ignorePaths` has it, so the digest is then not the one that was signed; `bundles` says so, with the digest without it.
  *
  * @returns SHA-256 in lowercase hex, files and bytes
  * @throws {@link ModelSealError} as {@link signModel}
@@ -246,12 +254,12 @@ async function timestampOf(
  * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
  * ```
  */
-export async function digestModel(
-  path: string,
-  options?: DigestOptions,
-): Promise<Pick<SignedModel, 'rootDigest' | 'files' | 'bytes'>> {
-  const { manifest, files, bytes } = await manifestOf(path, knownOptions(options, DIGEST_OPTIONS, 'digestModel'))
-  return { rootDigest: manifest.rootDigest, files, bytes }
+export async function digestModel(path: string, given?: DigestOptions): Promise<ModelDigest> {
+  const options = knownOptions(given, DIGEST_OPTIONS, 'digestModel')
+  const source = await openLocalSource(path)
+  const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
+  const bundles = await countedBundles(source, manifest)
+  return { rootDigest: manifest.rootDigest, files, bytes, ...(bundles ? { bundles } : {}) }
 }
 
 /**

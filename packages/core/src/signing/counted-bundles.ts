@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import { isBundle } from '../bundle/read-bundle.ts'
+import { Manifest } from '../manifest/manifest.ts'
+import type { LocalSource } from '../source/local/local-source.ts'
+
+/** Signature bundles that were counted as files of a model. */
+export interface CountedBundles {
+  /** Names of the bundles, relative to the model. */
+  names: readonly string[]
+  /** Root digest of the model without them, SHA-256 in lowercase hex; absent for a model that has no other file. */
+  rootDigest?: string
+}
+
+/** Files that are looked at: a directory may have any number. */
+const MAX_LOOKED_AT = 16
+
+/** The bundles among the files of a model directory. A signature leaves its own bundle out, so its root digest is another. */
+export async function countedBundles(source: LocalSource, manifest: Manifest): Promise<CountedBundles | undefined> {
+  if (source.kind === 'file') return undefined
+  const candidates = [...manifest.files.keys()].filter((name) => /^[^/]+\.sig$/.test(name)).slice(0, MAX_LOOKED_AT)
+  const names: string[] = []
+  for (const name of candidates) if (await isBundle(join(source.path, name))) names.push(name)
+  if (names.length === 0) return undefined
+  const { statedName, serialization, resources } = manifest
+  const others = resources.filter(
+    ({ name }) => !names.some((bundle) => name === bundle || name.startsWith(`${bundle}:`)),
+  )
+  return others.length === 0
+    ? { names }
+    : { names, rootDigest: new Manifest(statedName, serialization, others).rootDigest }
+}
