@@ -2,6 +2,7 @@ import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkPolicy } from '../../policy/checking/check.ts'
+import { authority, pemOf } from '../../testing/authority.ts'
 import { TestSite } from '../../testing/site.ts'
 
 let site: TestSite
@@ -126,12 +127,25 @@ describe('policy check', () => {
     expect(await unmatched(policy(entry()))).toHaveLength(count)
   })
 
-  it('does not warn where a bundle may claim the key, or a certificate may have it', async () => {
-    expect(await unmatched(policy('ab'.repeat(32), 'audit'))).toEqual([])
+  it('warns more softly where a bundle may claim the key', async () => {
+    const [finding, ...others] = await unmatched(policy('ab'.repeat(32), 'audit'))
+    expect(others).toEqual([])
+    expect(finding?.message).toContain('what a bundle claims can match')
+    expect((await unmatched(policy('ab'.repeat(32))))[0]?.message).not.toContain('claims')
+  })
+
+  it('does not warn where the certificate of a signer may have the key, which unused roots and timestamp authorities have not', async () => {
     const given = policy('ab'.repeat(32))
-    expect(await unmatched({ ...given, trustRoots: { ...given.trustRoots, s: { sigstore: 'public-good' } } })).toEqual(
-      [],
-    )
+    await site.write('root.pem', pemOf(await authority('Root')))
+    const trustRoots = {
+      ...given.trustRoots,
+      s: { sigstore: 'public-good' },
+      t: { timestampAuthorities: 'root.pem' },
+    }
+    expect(await unmatched({ ...given, trustRoots })).toHaveLength(1)
+    const signer = { sigstore: { root: 's', issuer: 'https://a.example', identity: 'x@acme.example' } }
+    const rules = [...given.rules, { name: 'b', match: { path: 'b/**' }, signers: [signer] }]
+    expect(await unmatched({ ...given, trustRoots, rules })).toEqual([])
   })
 
   it('warns of certificates and identities where only keys are trusted, and of a key in the wrong list', async () => {

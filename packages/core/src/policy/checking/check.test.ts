@@ -149,6 +149,8 @@ describe('checking a policy', () => {
     ['{ sigstore: { root: s, issuer: "https://a.example", identity: "^https://.*$" } }', '{ regexp: "^https://.*$" }'],
     ['{ certificate: { root: c, san: "email:*@acme.example" } }', '{ pattern: "email:*@acme.example" }'],
     ['{ certificate: { root: c, subject: "CN=*,O=Acme" } }', '{ pattern: "CN=*,O=Acme" }'],
+    ['{ certificate: { root: c, san: "email:{a,b}@acme.example" } }', '{ pattern: "email:{a,b}@acme.example" }'],
+    ['{ certificate: { root: c, subject: "CN=build-?" } }', '{ pattern: "CN=build-?" }'],
   ])('warns of a wildcard that is compared exactly: %s', async (signer, mend) => {
     expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${mend}.`)]])
   })
@@ -164,6 +166,11 @@ describe('checking a policy', () => {
     ],
     ['{ certificate: { root: c, subject: "/CN=Release/O=Acme" } }', '"CN=Release,O=Acme"'],
     ['{ certificate: { root: c, subject: "CN = Release, O = Acme" } }', '"CN=Release,O=Acme"'],
+    ['{ sigstore: { root: s, issuer: "https://a.example", identity: "mailto:x@acme.example" } }', '"x@acme.example"'],
+    ['{ sigstore: { root: s, issuer: "https://a.example", identity: "x@acme.example " } }', '"x@acme.example"'],
+    ['{ sigstore: { root: s, issuer: "https://a.example", identity: "x@acme.example\\u00a0" } }', '"x@acme.example"'],
+    ['{ sigstore: { root: s, issuer: "https://a.example/", identity: x@acme.example } }', '"https://a.example"'],
+    ['{ certificate: { root: c, san: "email: x@acme.example" } }', '"email:x@acme.example"'],
   ])('warns of a signer in a form that no signature has: %s', async (signer, mend) => {
     expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(mend)]])
   })
@@ -172,6 +179,8 @@ describe('checking a policy', () => {
     '{ certificate: { root: c, san: "DNS:*.acme.example" } }',
     '{ certificate: { root: c, subject: "CN=Release,O=Acme\\\\, Inc." } }',
     '{ sigstore: { root: s, issuer: "https://a.example", identity: { pattern: "*@acme.example" } } }',
+    '{ sigstore: { root: s, issuer: "https://acme.auth0.com/", identity: x@acme.example } }',
+    '{ sigstore: { root: s, issuer: "https://a.example", identity: "https://b.example/x?ref=main" } }',
   ])('does not warn of %s', async (signer) => {
     expect(await warnings(signer)).toEqual([])
   })
@@ -239,6 +248,28 @@ describe('checking a policy', () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }')}revoked: { keys: [{ file: a.pub }] }\n`
     expect((await checkPolicy(await site.policy(text))).map(({ message }) => message)).toEqual([
       'The rule "r" accepts nothing: the policy revokes its only signer (under "a"). Add a signer that is not revoked, or remove the rule.',
+    ])
+  })
+
+  it.each([
+    ['~/models/**', 'absolute path'],
+    ['$HOME/models/**', 'variables'],
+    ['C:\\\\models\\\\**', '"/"'],
+    ['^models/.*$', 'regular expression'],
+  ])('warns of the path %s', async (path, mend) => {
+    const found = await checkPolicy(await site.policy(`${HEAD}rules:\n${rule('r', `{ path: "${path}" }`)}`))
+    expect(found).toMatchObject([{ severity: 'warning', code: 'PATH_MISSPELT', line: 8 }])
+    expect(found[0]?.message).toContain(mend)
+  })
+
+  it('warns of a revoked identity in a form that no signature has', async () => {
+    const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
+    const rules = `rules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
+    const revoked =
+      'revoked:\n  identities:\n    - identity: "mailto:x@acme.example"\n    - identity: "x@acme.example "\n'
+    expect(await findings(`${head}${rules}${revoked}`)).toEqual([
+      '12 warning SIGNER_MISSPELT',
+      '13 warning SIGNER_MISSPELT',
     ])
   })
 

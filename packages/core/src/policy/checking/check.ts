@@ -10,7 +10,8 @@ import type { ValuePath } from '../reading/policy-text.ts'
 import type { Rule } from '../rule.ts'
 import type { Danger, PolicyFinding } from './finding.ts'
 import { literalWildcard } from './literal-wildcard.ts'
-import { signerDangers } from './signer-dangers.ts'
+import { misspeltRevocation, signerDangers } from './signer-dangers.ts'
+import { pathDangers } from './path-dangers.ts'
 import { unmatchedRevocations } from './unmatched-revocations.ts'
 import { demandDangers, unmeetableDemands } from './demand-dangers.ts'
 import { RuleOrder } from '../matching/unreachable.ts'
@@ -109,6 +110,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
       const at = ['rules', index]
       return [
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
+        ...pathDangers(written.match.path).map((danger) => finding(source, [...at, 'match', 'path'], danger)),
         ...unmeetableDemands(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
         ...demandDangers(rule).map(({ field, danger }) => finding(source, [...at, 'require', field], danger)),
@@ -130,9 +132,9 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
 function revokedNameFindings({ sources }: CompiledPolicy): PolicyFinding[] {
   return sources.flatMap((source) =>
     (source.file.revoked?.identities ?? []).flatMap(({ identity, issuer }, index) =>
-      [...literalWildcard('identity', identity), ...literalWildcard('issuer', issuer)].map((danger) =>
-        finding(source, ['revoked', 'identities', index], danger),
-      ),
+      Object.entries({ identity, issuer })
+        .flatMap(([field, text]) => [...literalWildcard(field, text), ...misspeltRevocation(field, text)])
+        .map((danger) => finding(source, ['revoked', 'identities', index], danger)),
     ),
   )
 }

@@ -4,10 +4,13 @@ import type { Danger } from './finding.ts'
 
 /** Warns of a wildcard in a text that is compared exactly. It stands for itself, which its author hardly meant. */
 export function literalWildcard(field: string, text: TextPattern | undefined): Danger[] {
-  if (typeof text !== 'string' || !text.includes('*')) return []
+  const [wildcard] = (typeof text === 'string' && /\*|\?|\{[^{}]*,[^{}]*\}/.exec(text)) || []
+  if (typeof text !== 'string' || wildcard === undefined) return []
+  // URLs have queries.
+  if (wildcard === '?' && /^https?:[^?]*\?[\w-]+=[^*{]*$/.test(text)) return []
   // Certificates do have such names.
   if (/^(DNS:)?\*\.[^*]+$/.test(text)) return []
   const kind = /\.\*|^\^|\$$/.test(text) ? 'regexp' : 'pattern'
-  const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains a *. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`
+  const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains ${wildcard.startsWith('{') ? 'alternatives in braces' : `a ${wildcard}`}. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`
   return [{ severity: 'warning', code: 'WILDCARD_EXACT', message }]
 }

@@ -20,13 +20,14 @@ export interface PlacedDanger {
  * that nothing is revoked. At most {@link MAX_PROBLEMS} are returned.
  *
  * A key or certificate that the policy does not name can still belong to a signer under a trust root of certificates or
- * Sigstore, or be claimed by a bundle under a rule in the mode `audit` or `skip`; nothing is reported then. Nor are entries that
- * name a file, since they revoke what their author meant.
+ * Sigstore that a rule names; nothing is reported then. Nor are entries that name a file, since they revoke what their author meant.
+ * Under a rule in the mode `audit` or `skip` a bundle can claim them; the warning then says so.
  */
 export function unmatchedRevocations({ policy, sources }: CompiledPolicy): PlacedDanger[] {
   const dangers: PlacedDanger[] = []
   const named = certificatesOf(policy)
-  const closed = named.authorities === 0 && policy.rules.every(({ mode }) => mode === 'enforce')
+  const closed = named.authorities === 0
+  const claimable = policy.rules.some(({ mode }) => mode !== 'enforce')
   for (const source of sources) {
     const { keys = [], certificates = [], identities = [] } = source.file.revoked ?? {}
     const add = (list: string, index: number, message: string | undefined) => {
@@ -34,7 +35,11 @@ export function unmatchedRevocations({ policy, sources }: CompiledPolicy): Place
       dangers.push({
         source,
         at: ['revoked', list, index],
-        danger: { severity: 'warning', code: 'REVOCATION_UNMATCHED', message },
+        danger: {
+          severity: 'warning',
+          code: 'REVOCATION_UNMATCHED',
+          message: claimable ? `${message} ${CLAIMS}` : message,
+        },
       })
     }
     for (const [index, entry] of keys.entries()) {
@@ -47,12 +52,14 @@ export function unmatchedRevocations({ policy, sources }: CompiledPolicy): Place
     }
     if (closed && identities.length > 0) {
       const message =
-        'These identities can match nothing: a key has no name, and this policy trusts neither certificates nor Sigstore.'
+        'These identities can match nothing: a key has no name, and no rule of this policy trusts certificates or Sigstore.'
       add('identities', 0, message)
     }
   }
   return dangers
 }
+
+const CLAIMS = 'A rule in the mode audit or skip is an exception: there, what a bundle claims can match.'
 
 function keyMessage(
   written: string,
@@ -71,11 +78,15 @@ function certificateMessage(written: string, { revocations }: Policy, closed: bo
   if (revocations.knowsKey(plainHex(written)))
     return `The revoked certificate ${shown(written)} is the fingerprint of a key. Move it to "keys".`
   if (!closed) return undefined
-  return `The revoked certificate ${shown(written)} can match nothing: this policy trusts neither certificates nor Sigstore.`
+  return `The revoked certificate ${shown(written)} can match nothing: no rule of this policy trusts certificates or Sigstore.`
 }
 
-/** How many trust roots vouch by certificates, and the fingerprints of those that the policy names. */
-function certificatesOf({ roots }: Policy): { authorities: number; fingerprints: ReadonlySet<string> } {
+/** How many trust roots vouch for signers of rules by certificates, and the fingerprints of those that the policy names. */
+function certificatesOf({ roots, rules }: Policy): { authorities: number; fingerprints: ReadonlySet<string> } {
+  const used = new Set(rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
+  const authorities = [...roots].filter(
+    ([name, { kind }]) => used.has(name) && (kind === 'certificates' || kind === 'sigstore'),
+  ).length
   const vouching = [...roots.values()].filter(({ kind }) => kind !== 'publicKey')
   const certificates = vouching.flatMap((root) => {
     if (root.kind === 'timestampAuthorities') return root.certificates
@@ -84,5 +95,5 @@ function certificatesOf({ roots }: Policy): { authorities: number; fingerprints:
     return [...trusted.roots, ...trusted.intermediates, ...revoked.roots, ...revoked.intermediates]
   })
   const fingerprints = certificates.map((der) => createHash('sha256').update(der).digest('hex'))
-  return { authorities: vouching.length, fingerprints: new Set(fingerprints) }
+  return { authorities, fingerprints: new Set(fingerprints) }
 }

@@ -76,14 +76,24 @@ describe('a glob', () => {
     (glob) => expect(pathGlobFault(glob)).toBeUndefined(),
   )
 
-  it.each(['https://Hub.example/**', 'HTTPS://hub.example/**', 'https://hub.example'])(
-    'over URLs, %s is refused, which would match none',
-    (glob) => expect(urlGlobFault(glob)).toBeDefined(),
-  )
-  it.each(['https://hub.example/Org/**', '**/m', 'https://**', 'https://hub.example/'])(
-    'over URLs, %s is good',
-    (glob) => expect(urlGlobFault(glob)).toBeUndefined(),
-  )
+  it.each([
+    'https://Hub.example/**',
+    'HTTPS://hub.example/**',
+    'https://hub.example',
+    'https://hub.example:443/**',
+    'http://hub.example:80/m',
+    'hub.example/**',
+    '/srv/models/**',
+  ])('over URLs, %s is refused, which would match none', (glob) => expect(urlGlobFault(glob)).toBeDefined())
+  it.each([
+    'https://hub.example/Org/**',
+    '**/m',
+    'https://**',
+    'https://hub.example/',
+    'https://hub.example:8443/**',
+    'http*://hub.example/**',
+    '{https,s3}://b/**',
+  ])('over URLs, %s is good', (glob) => expect(urlGlobFault(glob)).toBeUndefined())
 
   it('takes a hostile glob and text without running away', () => {
     expect(matches(`${'*a'.repeat(1000)}b`, 'a'.repeat(4000))).toBe(false)

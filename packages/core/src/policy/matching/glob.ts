@@ -107,6 +107,14 @@ export function urlGlobFault(glob: string): string | undefined {
   if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
   if (origin === glob && !origin.endsWith('**'))
     return `every URL has a path; write ${shown(`${glob}/**`)} for all of a host`
+  const port = /^(?:http:\/\/[^/]*:80|https:\/\/[^/]*:443)$/.test(origin)
+  if (port)
+    return `URLs are compared without the usual port of their scheme; write ${shown(`${origin.replace(/:\d+$/, '')}${glob.slice(origin.length)}`)}`
+  for (const [scheme] of compileGlob(glob).spelled) {
+    if (scheme === '') return 'every URL begins with its scheme; write paths under "path"'
+    if (scheme !== undefined && !scheme.endsWith(':'))
+      return `every URL begins with its scheme; write ${shown(`https://${glob}`)}`
+  }
   return undefined
 }
 
