@@ -1,9 +1,11 @@
-import { cpSync, mkdirSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
 import json from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
 import { nodeFileTrace } from '@vercel/nft'
+import { build } from 'esbuild'
 import { rollup, type Plugin } from 'rollup'
 import { build as buildByVite } from 'vite'
 import webpack from 'webpack'
@@ -64,6 +66,32 @@ test('bundled by webpack, it loads large models in threads', async () => {
   expect(stats?.toJson({ errors: true }).errors).toEqual([])
   expectToLoad(join(directory, 'webpack/service.cjs'), models)
   expectToVerify(join(directory, 'webpack/service.cjs'), models)
+})
+
+test('bundled by esbuild, adapters load into a runtime that is external, and refuse', async () => {
+  const banner = { js: "import { createRequire } from 'module'; const require = createRequire(import.meta.url);" }
+  const place = join(directory, 'adapters')
+  const outfile = join(place, 'service.mjs')
+  const external = ['onnxruntime-node', '@tensorflow/tfjs-node']
+  const entryPoints = [join(ROOT, 'test/bundlers/adapters.mjs')]
+  await build({
+    entryPoints,
+    outfile,
+    external,
+    banner,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'error',
+  })
+  mkdirSync(join(place, 'node_modules'))
+  const runtime = 'node_modules/onnxruntime-node'
+  symlinkSync(realpathSync(join(ROOT, 'test', runtime)), join(place, runtime))
+  const { byMethods } = models
+  const policy = join(byMethods, 'modelseal.policy.yaml')
+  const args = [policy, join(byMethods, 'by-certificate/model.onnx'), join(byMethods, 'by-key-changed')]
+  const { stdout } = spawnSync(process.execPath, [outfile, ...args], { encoding: 'utf8' })
+  expect(stdout).toContain('"accepted"\n"MODEL_NOT_FOUND"\n')
 })
 
 test.each(['service.mjs', 'service.cjs'])(

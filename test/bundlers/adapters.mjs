@@ -1,0 +1,12 @@
+// A service that uses two adapters: says what became of a model in each.
+import * as tf from '@tensorflow/tfjs'
+import { loadVerifiedModel } from '@modelseal/onnxruntime'
+import { verified } from '@modelseal/tfjs'
+
+const [policy, model, directory] = process.argv.slice(2)
+const loads = [
+  async () => (await loadVerifiedModel(model, { policy })).verdict.decision,
+  () => verified(tf, { policy }).loadGraphModel(`file://${directory}/model.json`),
+]
+for (const load of loads) console.log(JSON.stringify(await load().catch(({ code }) => code)))
+process.exit()
