@@ -1,4 +1,4 @@
-import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto'
 import * as pkijs from 'pkijs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { extension, SERVER_AUTH } from '../../packages/core/src/testing/authority.ts'
@@ -146,18 +146,33 @@ describe('a trusted root', () => {
       await expect(trustOf((changed) => (place(changed).validFor = validFor))).rejects.toEqual(refused)
   })
 
+  const weakKeys = () => [
+    generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey,
+    generateKeyPairSync('ec', { namedCurve: 'secp192k1' }).publicKey,
+  ]
+  const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
+
   it.each(['tlogs', 'ctlogs'])('is refused where a key of its %s is weak', async (logs) => {
-    const weak = [
-      generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey,
-      generateKeyPairSync('ec', { namedCurve: 'secp192k1' }).publicKey,
-    ]
-    for (const key of weak) {
+    for (const key of weakKeys()) {
       const rawBytes = key.export({ type: 'spki', format: 'der' }).toString('base64')
-      await expect(trustOf((changed) => (changed[logs][0].publicKey.rawBytes = rawBytes))).rejects.toEqual(
-        expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }),
-      )
+      await expect(trustOf((changed) => (changed[logs][0].publicKey.rawBytes = rawBytes))).rejects.toEqual(refused)
     }
   })
+
+  it.each(['certificateAuthorities', 'timestampAuthorities'])(
+    'is refused where a certificate of its %s has a weak key, before anything is verified with it',
+    async (authorities) => {
+      for (const key of weakKeys()) {
+        for (const place of [0, -1]) {
+          const change = (changed: BundleJson) => {
+            const certificate = changed[authorities][0].certChain.certificates.at(place)
+            certificate.rawBytes = withKey(certificate.rawBytes, key)
+          }
+          await expect(trustOf(change)).rejects.toEqual(refused)
+        }
+      }
+    },
+  )
 
   it('whose authority may issue for servers only does not vouch for a signer', async () => {
     const json = await sigstore.json({ rekor: 'v1' })
@@ -167,6 +182,13 @@ describe('a trusted root', () => {
     expect(await outcome(json, put)).toBe('CERTIFICATE_USAGE')
   })
 })
+
+/** The certificate with another key; its signature does not hold any longer. */
+function withKey(certificate: string, key: KeyObject): string {
+  const changed = pkijs.Certificate.fromBER(Buffer.from(certificate, 'base64'))
+  changed.subjectPublicKeyInfo = pkijs.PublicKeyInfo.fromBER(key.export({ type: 'spki', format: 'der' }))
+  return Buffer.from(changed.toSchema(true).toBER()).toString('base64')
+}
 
 /** The root of the instance once more, with an extended key usage. */
 async function limitedRoot(usage: string): Promise<string> {

@@ -10,7 +10,8 @@ import {
   type TrustConfig,
 } from './trust-config.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import { weaknessOfKey } from '../../x509/strength.ts'
+import { readX509 } from '../../x509/certificate.ts'
+import { checkKey, weaknessOfKey } from '../../x509/strength.ts'
 import { choice, path, required, text } from '../../kinds.ts'
 import { knownOptions } from '../../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
@@ -171,6 +172,9 @@ export async function toTrust(
       const weakness = weaknessOfKey(publicKey)
       if (weakness !== undefined) throw new Error(`the log ${baseURL} has ${weakness}`)
     }
+    // Their own signatures prove nothing, but everything that they sign is believed.
+    for (const { certChain } of [...root.certificateAuthorities, ...root.timestampAuthorities])
+      for (const { rawBytes } of certChain?.certificates ?? []) checkKey(readX509(rawBytes))
     return { info: { ...info, digest, newest: newestOf(root) }, root, text, material, signingConfig }
   } catch (cause) {
     throw trustRootInvalid(cause, info.source === 'file' ? info.name : undefined)
