@@ -7,19 +7,7 @@ import { IN_TOTO_PAYLOAD_TYPE, type Envelope } from './dsse.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { Fields } from './fields.ts'
 import { strictJsonSteps } from './json.ts'
-
-/** How a bundle was signed (OMS 4.1). */
-export type SigningMethod = 'key' | 'certificate' | 'sigstore'
-
-/** What the bundle says about its signer: a claim, until verified. */
-export type VerificationMaterial =
-  | {
-      method: 'key'
-      /** Hex SHA-256 of the PEM. */ hint?: string
-      /** The key itself: PEM (before v1.1.0), or DER. */ rawBytes?: Buffer
-    }
-  | { method: 'certificate'; /** DER, leaf first. */ certificates: readonly Buffer[] }
-  | { method: 'sigstore'; /** DER. */ certificate: Buffer }
+import { checkBefore03, parseMaterial, type VerificationMaterial } from './materials/materials.ts'
 
 /** A bundle that is well-formed, and not yet verified: nothing in it is to be believed. */
 export interface UnverifiedBundle {
@@ -56,12 +44,7 @@ const MAX_VALUES = 10_000
 /** One is usual; a second authority is a spare. */
 const MAX_TIMESTAMPS = 8
 
-/** The leaf, and as many as a chain is searched with. */
-const MAX_CERTIFICATES = 33
-
 const FETCH_AGAIN = 'Fetch the bundle again from the publisher of the model.'
-
-const METHOD_FIELDS = { publicKey: 'key', x509CertificateChain: 'certificate', certificate: 'sigstore' } as const
 
 /**
  * Parses a signature bundle strictly (OMS 8.1). The statement inside stays unread: that waits for
@@ -101,7 +84,7 @@ function* bundleSteps(bytes: Buffer, path: string | undefined): Steps<Unverified
     digest: yield* digestSteps(bytes),
     size: bytes.length,
     path,
-    ...(material.method === 'sigstore' ? { json } : {}),
+    ...(json === undefined ? {} : { json }),
   })
 }
 
@@ -149,47 +132,16 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
     })
   }
   const material = bundle.object('verificationMaterial')
-  if (mediaType === V02_MEDIA_TYPE && material.isSet('certificate'))
-    throw material.fault('certificate', 'no single certificate in a bundle of version 0.2')
+  if (mediaType === V02_MEDIA_TYPE) checkBefore03(material)
   const fields = bundle.object('dsseEnvelope')
   if (cut.payload && fields.raw('payload') !== cut.placeholder) throw longString(path)
   const envelope = parseEnvelope(fields, path)
+  const { keepsJson, ...parsed } = parseMaterial(material, path)
   return {
-    json,
-    material: parseMaterial(material, path),
+    ...parsed,
+    json: keepsJson ? json : undefined,
     timestamps: parseTimestamps(material, path),
     envelope: { ...envelope, payload: cut.payload ?? envelope.payload },
-  }
-}
-
-/** OMS 4.1: exactly one kind of material, which names the method. */
-function parseMaterial(material: Fields, path: string | undefined): VerificationMaterial {
-  material.only(...Object.keys(METHOD_FIELDS), 'tlogEntries', 'timestampVerificationData')
-  const kinds = Object.entries(METHOD_FIELDS).filter(([field]) => material.isSet(field))
-  if (kinds.length !== 1) {
-    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle does not say in one way how it was signed.', {
-      file: path,
-      expected: `one of ${Object.keys(METHOD_FIELDS).join(', ')}`,
-      found: kinds.map(([field]) => field).join(', ') || 'none',
-    })
-  }
-  const entries = material.isSet('tlogEntries') ? material.objects('tlogEntries') : []
-
-  switch (kinds[0]?.[1]) {
-    case 'certificate': {
-      const chain = material.object('x509CertificateChain').only('certificates')
-      const count = chain.array('certificates').length
-      if (count < 1 || count > MAX_CERTIFICATES)
-        throw chain.fault('certificates', `1 to ${MAX_CERTIFICATES} certificates`)
-      const certificates = chain.objects('certificates').map((item) => rawBytes(item.only('rawBytes'), path))
-      return { method: 'certificate', certificates }
-    }
-    case 'sigstore':
-      // OMS 4.1: at least one transparency log entry.
-      if (entries.length === 0) throw material.fault('tlogEntries', 'one log entry at least')
-      return { method: 'sigstore', certificate: rawBytes(material.object('certificate').only('rawBytes'), path) }
-    default:
-      return parseKey(material.object('publicKey'), path)
   }
 }
 
@@ -202,20 +154,6 @@ function parseTimestamps(material: Fields, path: string | undefined): Buffer[] {
   return timestamps.map((item) =>
     decodeBase64(item.only('signedTimestamp').string('signedTimestamp'), 'signedTimestamp', path),
   )
-}
-
-/** OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. */
-function parseKey(key: Fields, path: string | undefined): VerificationMaterial {
-  key.only('hint', 'rawBytes', 'keyDetails')
-  if (key.isSet('keyDetails')) key.string('keyDetails')
-  const hint = key.isSet('hint') ? { hint: key.string('hint') } : {}
-  const raw = key.isSet('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
-  if (!key.isSet('hint') && !key.isSet('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
-  return withoutPrototype({ method: 'key', ...hint, ...raw })
-}
-
-function rawBytes(item: Fields, path: string | undefined): Buffer {
-  return decodeBase64(item.string('rawBytes'), 'rawBytes', path)
 }
 
 function parseEnvelope(envelope: Fields, path: string | undefined): Omit<Envelope, 'payload'> & { payload: string } {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { loadPolicy } from '../policy/policy.ts'
+import { loadPolicy } from '../policy/load-policy.ts'
 import { openVerifiedModel } from './open-verified-model.ts'
 
 describe('the options of a verified load', () => {

@@ -7,7 +7,7 @@ import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
 import type { Reading } from './reading/reading.ts'
-import { readTrustRoots } from './reading/trust-roots.ts'
+import { readTrustRoots } from './roots/read-roots.ts'
 
 /** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
 export interface CompiledPolicy {

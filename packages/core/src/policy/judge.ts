@@ -1,20 +1,20 @@
-import { createHash } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { Manifest } from '../manifest/manifest.ts'
+import { modelIdentity } from '../manifest/identity.ts'
 import { Effort, passAbort } from '../verification/effort.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 import { countDistinctSigners, type SignedBy } from './requirements/distinct-signers.ts'
 import { identifySigner } from './identify.ts'
-import { looseName } from './revocations/loose-name.ts'
+import { methodOf } from './methods/methods.ts'
 import type { Occasion } from './occasion.ts'
 import type { Policy } from './policy.ts'
 import { checkDemands } from './requirements/check-demands.ts'
 import type { Revocations } from './revocations/revocations.ts'
+import { revokedFile } from './revocations/revoked-file.ts'
 import { REVOKED_CODES } from './revocations/codes.ts'
-import { revokedAuthority, revokedSigner, signingKeyOf } from './revocations/revoked-signer.ts'
+import { certifiedKey, revokedAuthority, revokedSigner } from './revocations/revoked-signer.ts'
 import type { Rule } from './rule.ts'
-import { boundsOf, type SignatureBounds } from './signature-time.ts'
+import { boundsOf } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from './verdict.ts'
 
 /** A bundle file as it was found: parsed, or why not. */
@@ -108,7 +108,7 @@ async function judgeBundle(
     const evidence = { ...identified, rule: rule.name, now, policy, signal: effort.signal }
     for await (const { check: name, passed, failure } of checkDemands(rule.demands, evidence, candidate.path))
       check(name, passed, failure)
-    return { ...identified, names: namesOf(signature, await signingKeyOf(candidate.bundle)) }
+    return { ...identified, names: await namesOf(signature, candidate.bundle) }
   } catch (error) {
     if (!verdict.signer && error instanceof ModelSealError) check('signature', '', error)
     throw error
@@ -122,43 +122,22 @@ async function revocationOf(
   { effort: { signal } }: Occasion,
 ): Promise<ModelSealError | undefined> {
   const when = boundsOf(signature)
+  const key = methodOf(signature.signer.method).keyOf(signature.signer)
   return (
     revocations.rootDigest(signature.manifest.rootDigest, when) ??
     // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
-    (signature.signer.method === 'key' ? revocations.key(signature.signer.fingerprint, when) : undefined) ??
+    (key === undefined ? undefined : revocations.key(key, when)) ??
     (await revokedSigner(bundle, revocations, when, signal)) ??
     (await revokedAuthority(signature, revocations, signal)) ??
     revokedFile(signature.manifest, revocations, when)
   )
 }
 
-/** Of whole files the manifest has the digests; those of other algorithms are computed on loading. */
-export function revokedFile(
-  { files, serialization: { method, hashType } }: Manifest,
-  revocations: Revocations,
-  when: SignatureBounds | undefined,
-): ModelSealError | undefined {
-  if (method !== 'files' || !revocations.fileAlgorithms.has(hashType)) return undefined
-  for (const { name, digests } of files.values()) {
-    const revoked = revocations.file(name, hashType, digests[0] ?? '', when)
-    if (revoked) return revoked
-  }
-  return undefined
-}
-
-/** Who shares one of these with another is not distinct from it. */
-function namesOf({ signer }: VerifiedSignature, keyFingerprint: string | undefined): string[] {
-  if (signer.method === 'key') return [`key ${signer.fingerprint}`]
-  const names = keyFingerprint === undefined ? [] : [`key ${keyFingerprint}`]
-  // Loosely, and whatever their kind: two that may be one signer count once.
-  if (signer.method === 'sigstore') return [...names, `san ${looseName(signer.identity).key}`]
-  const subject = signer.subject === '' ? [] : [`subject ${signer.rootFingerprint} ${signer.subject}`]
-  return [
-    ...names,
-    ...subject,
-    `certificate ${signer.fingerprint}`,
-    ...signer.subjectAltNames.map((name) => `san ${looseName(name).key}`),
-  ]
+/** Who shares one of these with another is not distinct from it. A key is one, whatever the method: also in two certificates. */
+async function namesOf({ signer }: VerifiedSignature, { material }: UnverifiedBundle): Promise<string[]> {
+  const method = methodOf(signer.method)
+  const key = method.keyOf(signer) ?? (await certifiedKey(material))
+  return [...(key === undefined ? [] : [`key ${key}`]), ...method.names(signer)]
 }
 
 interface Enough {
@@ -183,14 +162,6 @@ function enoughSigners(accepted: readonly Accepted[], { threshold }: Rule): Enou
     if (count > best.count) best = { group, count, reached: false }
   }
   return best
-}
-
-/** A root digest is over digests alone (OMS 6.5.1): two signers must mean the same names as well. */
-export function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
-  const { method, hashType, shardSize, allowSymlinks } = serialization
-  const hash = createHash('sha256').update(JSON.stringify([rootDigest, method, hashType, shardSize, allowSymlinks]))
-  for (const { name } of resources) hash.update(`\0${name}`)
-  return hash.digest('hex')
 }
 
 /** Of an accepted signature: whether the decision rests on it, or why not. */

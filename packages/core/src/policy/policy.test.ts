@@ -4,7 +4,7 @@ import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ModelFacts } from './matching/match.ts'
 import { chooseRule } from './matching/choose-rule.ts'
-import { loadPolicy } from './policy.ts'
+import { loadPolicy } from './load-policy.ts'
 
 const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()
 

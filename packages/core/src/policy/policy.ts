@@ -1,25 +1,18 @@
 import { dirname } from 'node:path'
 import { isArray, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { CompiledPolicy } from './compile-policy.ts'
 import { before, parseDuration } from './schema/duration.ts'
 import type { FileStates } from './reading/file-state.ts'
-import { findPolicy } from './find-policy.ts'
 import { directoryNamedAbove, matchesModel, type ModelFacts, type ModelFormat } from './matching/match.ts'
-import type { Revocations } from './revocations/revocations.ts'
 import type { Rule } from './rule.ts'
-import type { CompiledRoot } from './reading/trust-roots.ts'
+import type { PolicyFacts } from './policy-facts.ts'
 
 /** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
-export interface Policy {
+export interface Policy extends PolicyFacts {
   /** Absolute path of the file. */
   path: string
   /** In the order in which they count. */
   rules: readonly Rule[]
-  roots: ReadonlyMap<string, CompiledRoot>
-  /** Whose time is trusted: DER of roots, of all trust roots that are timestamp authorities. */
-  timestampAuthorities: readonly Buffer[]
-  revocations: Revocations
   /** For each file that states `maxAge`. */
   ages: readonly PolicyAge[]
   /** All files that it was read from. */
@@ -43,37 +36,6 @@ interface PolicyAge {
   path: string
   issued: string
   maxAge: string
-}
-
-/**
- * Reads and compiles a trust policy with all the files that it names.
- *
- * @param given path of the file; without one it is looked for, see {@link findPolicy}
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED` where another user could have
- * written it or what it names, `POLICY_INVALID` with line and column; under their own codes what is wrong with files that it names: `FILE_NOT_FOUND`, `FILE_UNREADABLE`,
- * `FILE_SPECIAL`, `FILE_TOO_LARGE`, `KEY_INVALID`, `CERTIFICATE_INVALID`
- * @example
- * ```ts
- * const policy = await loadPolicy('trust-policy.yaml')
- * const vad = await openVerifiedModel('models/vad', { policy })
- * ```
- */
-export async function loadPolicy(given?: string | URL): Promise<Policy> {
-  const { policy, problems } = await readPolicy(await findPolicy(given))
-  if (problems[0]) throw problems[0]
-  return policy
-}
-
-/**
- * Reads and compiles a policy as far as that goes. What that takes is loaded with the first
- * policy: the parser of YAML and the schema are larger than all else.
- *
- * @param path absolute
- * @throws {@link ModelSealError} what reading the file itself throws
- */
-export async function readPolicy(path: string): Promise<CompiledPolicy> {
-  const { compilePolicy } = await import('./compile-policy.ts')
-  return compilePolicy(path)
 }
 
 /**

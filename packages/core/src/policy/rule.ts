@@ -1,15 +1,14 @@
 import { resolve } from 'node:path'
 import { shown, type ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import type { AcceptedSigner } from './accepted-signer.ts'
+import { writtenMethod, type AcceptedSigner, type SignerText } from './methods/methods.ts'
 import { compileGlob, type Glob } from './matching/glob.ts'
 import type { PolicySource } from './reading/include.ts'
 import { didYouMean } from './schema/nearest.ts'
 import { compileMatch, type RuleMatch } from './matching/match.ts'
 import type { ValuePath } from './reading/policy-text.ts'
-import type { RuleText, SignerText } from './schema/rule.ts'
-import { compileText, type TextMatcher } from './matching/text-pattern.ts'
-import type { CompiledRoot } from './reading/trust-roots.ts'
+import type { RuleText } from './schema/rule.ts'
+import { rootKind, type CompiledRoot } from './roots/roots.ts'
 import { compileFileRequirements, type FileRequirements } from './requirements/files.ts'
 import type { Demand } from './requirements/requirement.ts'
 import { compileDemands } from './requirements/requirements.ts'
@@ -95,46 +94,15 @@ function bundlePlaces(given: RuleText['bundle']): BundlePlaces | undefined {
   return { written, globs: written.map(compileGlob) }
 }
 
-const KINDS = {
-  publicKey: 'public keys',
-  certificates: 'certificates',
-  timestampAuthorities: 'timestamp authorities',
-  sigstore: 'sigstore',
-}
-
 /** @returns what is wrong, as a sentence, where something is */
-function compileSigner(signer: SignerText, roots: ReadonlyMap<string, CompiledRoot>): AcceptedSigner | string {
-  const [name, kind] =
-    'key' in signer
-      ? ([signer.key, 'publicKey'] as const)
-      : 'certificate' in signer
-        ? ([signer.certificate.root, 'certificates'] as const)
-        : ([signer.sigstore.root, 'sigstore'] as const)
+function compileSigner(written: SignerText, roots: ReadonlyMap<string, CompiledRoot>): AcceptedSigner | string {
+  const method = writtenMethod(written)
+  const name = method.rootName(written)
   const root = roots.get(name)
   if (!root)
     return `No trust root is named ${shown(name)}.${didYouMean(name, roots.keys())} The policy has: ${namesOf(roots)}.`
-  if (root.kind !== kind) return `The trust root ${shown(name)} is ${KINDS[root.kind]}; expected ${KINDS[kind]}.`
-  if (root.kind === 'publicKey') return { method: 'key', root: name, keys: root.keys }
-  if ('certificate' in signer) {
-    const { subject, san, issuer } = signer.certificate
-    return {
-      method: 'certificate',
-      root: name,
-      subject: optional(subject),
-      san: optional(san),
-      issuer: optional(issuer),
-    }
-  }
-  if (!('sigstore' in signer)) return `The trust root ${shown(name)} is of another kind.`
-  const { issuer, identity, extensions = {} } = signer.sigstore
-  const given = Object.fromEntries(Object.entries(extensions).map(([field, value]) => [field, value ?? '']))
-  return {
-    method: 'sigstore',
-    root: name,
-    issuer: compileText(issuer),
-    identity: compileText(identity),
-    extensions: given,
-  }
+  if (root.kind === method.root) return method.compile(written, root)
+  return `The trust root ${shown(name)} is ${rootKind(root.kind).what}; expected ${rootKind(method.root).what}.`
 }
 
 /** More than these would hide the one that was meant. */
@@ -144,8 +112,4 @@ function namesOf(roots: ReadonlyMap<string, CompiledRoot>): string {
   const names = [...roots.keys()].slice(0, LISTED_ROOTS).map((name) => shown(name))
   const more = roots.size - names.length
   return names.length === 0 ? 'none' : `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
-
-function optional(text: Parameters<typeof compileText>[0] | undefined): TextMatcher | undefined {
-  return text === undefined ? undefined : compileText(text)
 }

@@ -1,4 +1,5 @@
-import type { VerifiedSignature } from '../verification/verified-signature.ts'
+import { withoutPrototype } from '../snapshot.ts'
+import type { VerifiedSignature, VerifiedSigner } from '../verification/verified-signature.ts'
 
 /** Between which moments a signature was made, as far as that is proven: milliseconds since 1970. */
 export interface SignatureBounds {
@@ -8,8 +9,17 @@ export interface SignatureBounds {
   latest: number
 }
 
+/** When something counts: milliseconds since 1970, from `notBefore` until just before `notAfter`. */
+export interface Validity {
+  notBefore: number
+  notAfter: number
+}
+
 /** Of a signature that nothing dates. */
 export const ANY_TIME: SignatureBounds = { earliest: -Infinity, latest: Infinity }
+
+/** The most that a certificate and a timestamp can prove: that a signature is outside of every window. */
+export const WELL_DATED: SignatureBounds = { earliest: Number.MAX_VALUE, latest: -Number.MAX_VALUE }
 
 /**
  * What is proven of the time at which a signature was made.
@@ -24,8 +34,9 @@ export const ANY_TIME: SignatureBounds = { earliest: -Infinity, latest: Infinity
  * valid for minutes, for a key made on the spot, so that both bounds are near. A bare key has none.
  */
 export function boundsOf({ signer, time }: VerifiedSignature): SignatureBounds {
+  const { notBefore } = withoutPrototype<VerifiedSigner & { notBefore?: string }>(signer)
   return {
-    earliest: signer.method === 'key' ? -Infinity : Date.parse(signer.notBefore),
+    earliest: notBefore === undefined ? -Infinity : Date.parse(notBefore),
     latest: time ? Date.parse(time.at) : Infinity,
   }
 }

@@ -5,7 +5,8 @@ import { callback } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
 import { findPolicy } from './find-policy.ts'
-import { readPolicy, type Policy } from './policy.ts'
+import { type Policy } from './policy.ts'
+import { loadCompiledPolicy } from './load-policy.ts'
 
 export interface WatchOptions {
   /** Called when a changed policy is in use. */
@@ -31,7 +32,7 @@ const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
  */
 export async function watchPolicy(given?: string | URL, options?: WatchOptions): Promise<WatchedPolicy> {
   const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
-  const { policy, problems } = await readPolicy(await findPolicy(given))
+  const { policy, problems } = await loadCompiledPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return new WatchedPolicy(policy, callbacks)
 }
@@ -72,7 +73,7 @@ export class WatchedPolicy {
     try {
       // As long as the policy itself cannot be read, its own state is what is waited for.
       this.#seen = new Map([...this.#seen, [path, await fileState(path)]])
-      const { policy, problems } = await readPolicy(path)
+      const { policy, problems } = await loadCompiledPolicy(path)
       this.#seen = policy.files
       if (problems[0]) throw problems[0]
       this.#policy = policy

@@ -2,7 +2,8 @@ import type { BigIntStats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { LARGEST_BUNDLE_BYTES, type UnverifiedBundle } from '../bundle/bundle.ts'
 import { claimedName } from '../bundle/claim.ts'
-import { claimedSigner, type ClaimedSigner } from '../bundle/claimed-signer.ts'
+import type { ClaimedSigner } from '../bundle/materials/material.ts'
+import { claimedSigner } from '../bundle/materials/materials.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -55,7 +56,7 @@ export class ReplacedBundle {
     signer: Pick<ClaimedSigner, 'fingerprint' | 'identity'> | undefined,
   ): Promise<ClaimedSigner | undefined> {
     if (!this.#last || !signer) return undefined
-    const there = await claimedSigner(this.#last.claim.bundle)
+    const there = await claimedSigner(this.#last.claim.bundle.material)
     if (!there || there.fingerprint === signer.fingerprint) return undefined
     // Each keyless signature has a certificate of its own.
     return there.identity !== undefined && there.identity === signer.identity ? undefined : there

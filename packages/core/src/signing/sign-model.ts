@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
-import type { ClaimedSigner } from '../bundle/claimed-signer.ts'
+import type { ClaimedSigner } from '../bundle/materials/material.ts'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { isHashType, type HashType } from '../hashing/algorithms.ts'

@@ -1,4 +1,4 @@
-import type { SigningMethod } from '../bundle/bundle.ts'
+import type { SigningMethod } from '../bundle/materials/materials.ts'
 
 /** Who signs: what a verifier will find, for those who sign to look at. */
 export interface SignedBy {

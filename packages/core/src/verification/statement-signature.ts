@@ -1,7 +1,7 @@
 import { createVerify } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
-import { isDer, type PublicKey } from '../x509/public-key.ts'
+import type { PublicKey } from '../x509/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
@@ -20,19 +20,24 @@ export function verifyStatement(
   signer: string,
   signal: AbortSignal | undefined,
 ): Promise<Manifest> {
-  return inTurns(statementSignatureSteps(bundle, publicKey, signer), signal)
+  return inTurns(statementSignatureSteps(bundle, publicKey, signer, true), signal)
 }
 
-/** {@link verifyStatement}, step by step. */
+/**
+ * {@link verifyStatement}, step by step.
+ *
+ * @param mayBeOld whether it can be of a release before 1.0, by how it names its signer
+ */
 export function* statementSignatureSteps(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   signer: string,
+  mayBeOld: boolean,
 ): Steps<Manifest> {
   const { envelope, path } = bundle
   const signed = yield* signedPayload(envelope, publicKey)
   if (signed) return (yield* statementSteps(signed.payload)).manifest
-  const old = mayBeOld(bundle) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
+  const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
   throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by ${shown(signer)} over this statement.`, {
     file: path,
@@ -45,11 +50,10 @@ export function* statementSignatureSteps(
 const MAX_OLD_PAYLOAD = 32 * 1024 * 1024
 
 /**
- * What can be told before the signature is known to be good, so that a forged bundle costs little:
- * bundles of that time carry the key itself in PEM, and record no ignored paths.
+ * What can be told before the signature is known to be good, so that a forged bundle costs little: statements of that time record
+ * no ignored paths.
  */
-function mayBeOld({ material, envelope: { payload } }: UnverifiedBundle): boolean {
-  if (material.method === 'key' && (material.rawBytes === undefined || isDer(material.rawBytes))) return false
+function hasOldShape({ payload }: Envelope): boolean {
   return payload.length <= MAX_OLD_PAYLOAD && !payload.includes('"ignore_paths"')
 }
 

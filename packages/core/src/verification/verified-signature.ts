@@ -1,4 +1,3 @@
-import { certificateWords, identityWords, keyWords } from '../bundle/signer-words.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import type { TrustRootInfo } from './sigstore/trust.ts'
@@ -82,9 +81,9 @@ declare const verified: unique symbol
  * A bundle whose signature is valid, and what it is over. Only the functions of this folder make
  * one, so that code which takes it cannot be handed a bundle that nobody verified.
  */
-export interface VerifiedSignature {
+export interface VerifiedSignature<Signer extends VerifiedSigner = VerifiedSigner> {
   readonly [verified]: true
-  readonly signer: VerifiedSigner
+  readonly signer: Signer
   readonly manifest: Manifest
   /** SHA-256 of the bundle file, lowercase hex. */
   readonly bundleDigest: string
@@ -96,26 +95,9 @@ export interface VerifiedSignature {
   readonly issuerPath?: readonly Buffer[]
 }
 
-type Undescribed<S> = S extends unknown ? Omit<S, 'description'> : never
-
-/** A signer, before it is described. */
-export type NamedSigner = Undescribed<VerifiedSigner>
-
 /** For the verifiers of this folder alone. Nothing on `Object.prototype` can stand in for a time that was not proven. */
-export function asVerified(
-  signature: Omit<VerifiedSignature, typeof verified | 'signer'> & { readonly signer: NamedSigner },
-): VerifiedSignature {
-  const { signer } = signature
-  return withoutPrototype({ ...signature, signer: { ...signer, description: wordsOf(signer) } }) as VerifiedSignature
-}
-
-function wordsOf(signer: NamedSigner): string {
-  switch (signer.method) {
-    case 'key':
-      return keyWords(signer.fingerprint)
-    case 'certificate':
-      return certificateWords(signer.subject, signer.subjectAltNames)
-    case 'sigstore':
-      return identityWords(signer.identity, signer.issuer)
-  }
+export function asVerified<Signer extends VerifiedSigner>(
+  signature: Omit<VerifiedSignature<Signer>, typeof verified>,
+): VerifiedSignature<Signer> {
+  return withoutPrototype(signature) as VerifiedSignature<Signer>
 }

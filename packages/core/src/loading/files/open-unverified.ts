@@ -4,7 +4,6 @@ import type { HashOptions } from '../../hashing/hash-files.ts'
 import type { BuildOptions } from '../../manifest/build.ts'
 import { Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
-import { revokedByClaim } from '../../policy/revocations/revoked-signer.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { manifestOf } from '../../signing/sign-model.ts'
 import { withoutPrototype } from '../../snapshot.ts'
@@ -89,6 +88,7 @@ export async function refuseRevokedClaims(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (!concernsClaims(revocations)) return
+  const { revokedByClaim } = await import('../../policy/revocations/revoked-signer.ts')
   for (const candidate of bundles) {
     throwIfAborted(signal)
     if ('error' in candidate) {

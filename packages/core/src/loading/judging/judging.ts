@@ -2,7 +2,6 @@ import { throwIfAborted } from '../../source/aborted.ts'
 import { isHttpUrl } from '../../source/http/url.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
-import { judge } from '../../policy/judge.ts'
 import { ModelFacts, type ModelFormat } from '../../policy/matching/match.ts'
 import type { Policy } from '../../policy/policy.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
@@ -157,6 +156,8 @@ export class Judging {
     })
     if (found.entry !== undefined) verdict.model.entry = found.entry
     throwIfAborted(signal)
+    // Imported where it is needed: what reads a policy has loaded most of it.
+    const { judge } = await import('../../policy/judge.ts')
     const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal })
     verdict.checks.push(...checks)
     verdict.bundles = bundles

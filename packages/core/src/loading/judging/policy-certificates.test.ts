@@ -8,7 +8,7 @@ import { authority, inDays, pemOf, signingLeaf, type Issued } from '../../testin
 import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
 import { privateKeyPem } from '../../testing/authority.ts'
 import { checkPolicy } from '../../policy/checking/check.ts'
-import { loadPolicy } from '../../policy/policy.ts'
+import { loadPolicy } from '../../policy/load-policy.ts'
 import { certificateFacts, type CertificateFacts } from '../../policy/revocations/certificate-facts.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { TestSite } from '../../testing/site.ts'

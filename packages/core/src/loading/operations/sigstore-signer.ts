@@ -84,7 +84,7 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
     async check(bundle) {
       const parsed = await parseOwnBundle(Buffer.from(bundle))
       const { signer, time } = await verifySigstoreBundle(parsed, trust, trust.info.name)
-      return { ...(signer.method === 'sigstore' ? { signer: signedBy(signer) } : {}), time }
+      return { signer: signedBy(signer), time }
     },
   }
 }

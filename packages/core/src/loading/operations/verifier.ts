@@ -107,7 +107,7 @@ export async function verifyBundle(
 async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
   const trust = await loadSigstoreTrust(verifier.trustRoot ?? 'public-good')
   const signature = await verifySigstoreBundle(bundle, trust, trust.info.name)
-  if (signature.signer.method === 'sigstore') checkIdentity(signature.signer, verifier, bundle.path)
+  checkIdentity(signature.signer, verifier, bundle.path)
   return signature
 }
 

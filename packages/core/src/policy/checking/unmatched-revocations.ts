@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { shown } from '../../errors.ts'
 import type { CompiledPolicy } from '../compile-policy.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
+import { rootKind } from '../roots/roots.ts'
 import type { PolicySource } from '../reading/include.ts'
 import type { Danger } from './finding.ts'
 import type { Policy } from '../policy.ts'
@@ -84,16 +85,8 @@ function certificateMessage(written: string, { revocations }: Policy, closed: bo
 /** How many trust roots vouch for signers of rules by certificates, and the fingerprints of those that the policy names. */
 function certificatesOf({ roots, rules }: Policy): { authorities: number; fingerprints: ReadonlySet<string> } {
   const used = new Set(rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
-  const authorities = [...roots].filter(
-    ([name, { kind }]) => used.has(name) && (kind === 'certificates' || kind === 'sigstore'),
-  ).length
-  const vouching = [...roots.values()].filter(({ kind }) => kind !== 'publicKey')
-  const certificates = vouching.flatMap((root) => {
-    if (root.kind === 'timestampAuthorities') return root.certificates
-    if (root.kind !== 'certificates') return []
-    const { trusted, revoked } = root
-    return [...trusted.roots, ...trusted.intermediates, ...revoked.roots, ...revoked.intermediates]
-  })
+  const authorities = [...roots].filter(([name, { kind }]) => used.has(name) && rootKind(kind).vouches).length
+  const certificates = [...roots.values()].flatMap((root) => rootKind(root.kind).certificates(root))
   const fingerprints = certificates.map((der) => createHash('sha256').update(der).digest('hex'))
   return { authorities, fingerprints: new Set(fingerprints) }
 }

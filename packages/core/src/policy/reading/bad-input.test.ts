@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { TestSite } from '../../testing/site.ts'
-import { loadPolicy } from '../policy.ts'
+import { loadPolicy } from '../load-policy.ts'
 
 let site: TestSite
 

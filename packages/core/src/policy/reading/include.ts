@@ -4,16 +4,12 @@ import { realPathIfAny } from '../../source/local/real-path.ts'
 import { fileState } from './file-state.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
 import { readPolicyFile } from './policy-file.ts'
-import type { PolicyText } from './policy-text.ts'
 import type { PolicyFile } from '../schema/schema.ts'
-import type { Reading } from './reading.ts'
+import type { Reading, SourceText } from './reading.ts'
 
 /** One file of a policy. */
-export interface PolicySource {
-  text: PolicyText
+export interface PolicySource extends SourceText {
   file: PolicyFile
-  /** What its relative paths are relative to: absolute. */
-  directory: string
 }
 
 /** Deeper than any organisation; bounds the reading. */

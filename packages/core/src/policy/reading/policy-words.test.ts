@@ -3,7 +3,7 @@ import { TestSite } from '../../testing/site.ts'
 import { testPolicy } from '../../loading/operations/judge-expectations.ts'
 import { checkPolicy } from '../checking/check.ts'
 import { nearest } from '../schema/nearest.ts'
-import { loadPolicy } from '../policy.ts'
+import { loadPolicy } from '../load-policy.ts'
 
 let site: TestSite
 

@@ -1,4 +1,4 @@
-import type { IdentifiedSignature } from '../identify.ts'
+import type { IdentifiedSignature } from '../methods/method.ts'
 
 /** An accepted signature with what tells its signer from others. */
 export interface SignedBy extends IdentifiedSignature {

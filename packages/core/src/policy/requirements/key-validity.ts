@@ -1,6 +1,5 @@
 import { shown } from '../../errors.ts'
-import type { Validity } from '../accepted-signer.ts'
-import { boundsOf } from '../signature-time.ts'
+import { boundsOf, type Validity } from '../signature-time.ts'
 import { defineRequirement } from './requirement.ts'
 
 /** What a trust root says of its keys, not the rule: so every rule asks for it. */

@@ -1,10 +1,11 @@
 import type { z } from 'zod'
 import type { ErrorCode } from '../../errors.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
-import type { AcceptedSigner, Validity } from '../accepted-signer.ts'
 import type { Danger } from '../checking/finding.ts'
 import type { RuleMatch } from '../matching/match.ts'
-import type { Revocations } from '../revocations/revocations.ts'
+import type { AcceptedSigner } from '../methods/methods.ts'
+import type { PolicyFacts } from '../policy-facts.ts'
+import type { Validity } from '../signature-time.ts'
 import type { CheckName } from '../verdict.ts'
 
 /**
@@ -52,12 +53,7 @@ export interface Evidence {
   signal: AbortSignal | undefined
 }
 
-/** What of a policy decides whether a requirement can be met. */
-export interface PolicyFacts {
-  readonly timestampAuthorities: readonly Buffer[]
-  readonly revocations: Revocations
-}
-
+/** What else of a policy and rule decides whether a requirement can be met. */
 export interface Circumstances {
   rule: { readonly match: RuleMatch }
   policy: PolicyFacts

@@ -1,4 +1,5 @@
 import { before, parseDuration } from '../schema/duration.ts'
+import { methodOf } from '../methods/methods.ts'
 import { durationSchema, timeSchema } from '../schema/text.ts'
 import { boundsOf } from '../signature-time.ts'
 import { defineRequirement, type Outcome } from './requirement.ts'
@@ -54,7 +55,7 @@ export const signatureAge = defineRequirement({
       },
     }
   },
-  canMeet: (_, { method }) => method !== 'key',
+  canMeet: (_, { method }) => methodOf(method).proves.age,
   explain: 'the age of the signature: nothing proves that one by a key is no older, and a timestamp can be renewed',
 })
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { shown } from '../../errors.ts'
+import { methodOf } from '../methods/methods.ts'
 import { defineRequirement } from './requirement.ts'
 
 export const timestamp = defineRequirement({
@@ -18,6 +19,6 @@ export const timestamp = defineRequirement({
           found: 'none',
         },
   }),
-  canMeet: (_, { method }, { policy }) => method === 'sigstore' || policy.timestampAuthorities.length > 0,
+  canMeet: (_, { method }, { policy }) => methodOf(method).proves.log || policy.timestampAuthorities.length > 0,
   explain: 'timestamp: the policy names no timestampAuthorities whose time it trusts',
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { methodOf } from '../methods/methods.ts'
 import { defineRequirement } from './requirement.ts'
 
 export const transparencyLog = defineRequirement({
@@ -8,16 +9,15 @@ export const transparencyLog = defineRequirement({
   compile: ({ transparencyLog: asked }) => (asked ? true : undefined),
   check: (_, { signature: { signer } }) => ({
     passed: 'The signature is in a transparency log.',
-    failure:
-      signer.method === 'sigstore'
-        ? undefined
-        : {
-            code: 'LOG_REQUIRED',
-            message: 'The signature is not in a transparency log.',
-            expected: 'an entry in a log that the policy trusts',
-            found: `a signature by the method ${signer.method}, which has none`,
-          },
+    failure: methodOf(signer.method).proves.log
+      ? undefined
+      : {
+          code: 'LOG_REQUIRED',
+          message: 'The signature is not in a transparency log.',
+          expected: 'an entry in a log that the policy trusts',
+          found: `a signature by the method ${signer.method}, which has none`,
+        },
   }),
-  canMeet: (_, { method }) => method === 'sigstore',
+  canMeet: (_, { method }) => methodOf(method).proves.log,
   explain: 'transparencyLog: only keyless signatures are in a log',
 })

@@ -7,9 +7,7 @@ import { fileState } from '../reading/file-state.ts'
 import type { PolicySource } from '../reading/include.ts'
 import { readPolicyFile } from '../reading/policy-file.ts'
 import type { Reading } from '../reading/reading.ts'
-
-/** Fingerprints of what a revocation names by its file: lowercase hex, by the entry of the policy. */
-export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>
+import type { RevokedFiles } from './revocations.ts'
 
 /** Reads the keys and certificates that `revoked` names by file; what is wrong with one is a problem at its place. */
 export async function readRevokedFiles(source: PolicySource, reading: Reading): Promise<RevokedFiles> {

@@ -3,12 +3,14 @@ import { keyFingerprints } from '../../x509/public-key.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 import { plainHex, plainSerial } from './fingerprint.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import type { RevokedFiles } from './read-revoked.ts'
 import type { RevokedText } from './schema.ts'
 import type { CertificateFacts } from './certificate-facts.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose, type LooseText } from './loose-text.ts'
+
+/** Fingerprints of what a revocation names by its file: lowercase hex, by the entry of the policy. */
+export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>
 
 /** When and why something is revoked. */
 export interface Revocation {

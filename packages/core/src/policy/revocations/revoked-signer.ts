@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { UnverifiedBundle, VerificationMaterial } from '../../bundle/bundle.ts'
+import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { claimedManifest } from '../../bundle/claim.ts'
-import { keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { nextTurn } from '../../source/aborted.ts'
-import { readFulcioClaims } from '../../verification/sigstore/fulcio-certificate.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { certificateFacts, type CertificateFacts } from './certificate-facts.ts'
-import { plainHex } from './fingerprint.ts'
+import { methodOf } from '../methods/methods.ts'
 import type { Revocations } from './revocations.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 
@@ -25,30 +24,20 @@ export async function revokedSigner(
 ): Promise<ModelSealError | undefined> {
   // Parsing what a bundle merely carries is work that its author can multiply.
   if (!revocations.concernsSigners) return undefined
-  if (material.method === 'key') return revokedKey(material, revocations, when)
-  const chain = material.method === 'certificate' ? material.certificates : [material.certificate]
+  const method = methodOf(material.method)
+  const { keys, certificates } = method.carried(material)
   // By their bytes, before any is parsed: one that does not parse is revoked all the same.
-  const byFingerprint = firstOf(chain, (der) => revocations.fingerprint(sha256(der), when))
+  const byFingerprint =
+    revocations.key(keys, when) ?? firstOf(certificates, (der) => revocations.fingerprint(sha256(der), when))
   if (byFingerprint) return byFingerprint
-  const [leaf, ...authorities] = await factsInTurns(chain, signal)
-  const issuers =
-    leaf && material.method === 'sigstore' ? await issuersOf(material.certificate, leaf) : leaf && [leaf.issuer]
+  const [leaf, ...authorities] = await factsInTurns(certificates, signal)
+  const issuers = leaf && (await method.issuers(material, leaf))
   return (
     firstOf([leaf, ...authorities], (facts) => facts && revocations.key(facts.keyFingerprints, when)) ??
     (leaf && revocations.identity({ ...leaf, issuers }, when)) ??
     firstOf(authorities, (facts) => facts && revocations.identity({ ...facts, issuers: [facts.issuer] }, when)) ??
     firstOf([leaf, ...authorities], (facts) => facts && revocations.certificate(facts, when))
   )
-}
-
-/** By the hint and by the key itself, of which a bundle may carry either or both. Other signers write the hint in base64. */
-function revokedKey(
-  { hint, rawBytes }: Extract<VerificationMaterial, { method: 'key' }>,
-  revocations: Revocations,
-  when: SignatureBounds | undefined,
-): ModelSealError | undefined {
-  const hints = hint === undefined ? [] : [plainHex(hint), Buffer.from(hint, 'base64').toString('hex')]
-  return revocations.key([...hints, ...carriedFingerprints(rawBytes)], when)
 }
 
 function sha256(der: Uint8Array): string {
@@ -100,30 +89,10 @@ export async function revokedByClaim(
 /** What the bundle claims was not looked at; any other refusal says that it claims nothing. */
 const UNREAD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CLAIM_TOO_LARGE', 'JSON_TOO_COMPLEX', 'ABORTED'])
 
-/** Who vouched for a keyless identity, and who issued its certificate: a policy may name either. */
-async function issuersOf(der: Buffer, { issuer }: CertificateFacts): Promise<string[] | undefined> {
-  try {
-    return [issuer, (await readFulcioClaims(der, undefined)).issuer]
-  } catch (error) {
-    if (error instanceof ModelSealError) return undefined
-    throw error
-  }
-}
-
-/** The signer's key, whatever the method: one key in two certificates is one signer. */
-export async function signingKeyOf({ material }: UnverifiedBundle): Promise<string | undefined> {
-  if (material.method === 'key') return material.hint ?? carriedKey(material.rawBytes)?.fingerprint
-  const leaf = material.method === 'certificate' ? material.certificates[0] : material.certificate
+/** The key of the leaf that a bundle carries. */
+export async function certifiedKey(material: VerificationMaterial): Promise<string | undefined> {
+  const [leaf] = methodOf(material.method).carried(material).certificates
   return leaf && (await factsOf(leaf))?.keyFingerprint
-}
-
-function carriedKey(rawBytes: Buffer | undefined): PublicKey | undefined {
-  return rawBytes && attempt(() => parseCarriedKey(rawBytes))
-}
-
-function carriedFingerprints(rawBytes: Buffer | undefined): readonly string[] {
-  const carried = carriedKey(rawBytes)
-  return carried ? keyFingerprints(carried.key) : []
 }
 
 /** One after the other, each in a turn of its own: a certificate may be long, and there may be many. */
@@ -145,15 +114,6 @@ async function factsOf(der: Uint8Array): Promise<CertificateFacts | undefined> {
     if (error instanceof ModelSealError) return undefined
     throw error
   })
-}
-
-function attempt<T>(parse: () => T): T | undefined {
-  try {
-    return parse()
-  } catch (error) {
-    if (error instanceof ModelSealError) return undefined
-    throw error
-  }
 }
 
 function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {

@@ -1,42 +1,12 @@
 import { z } from 'zod'
-import { EXTENSION_NAMES } from '../../verification/sigstore/fulcio-certificate.ts'
+import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'
 import { isExplicit, matchSchema } from './match.ts'
-import { nameGlobsSchema, nameSchema, reasonSchema, textSchema } from './text.ts'
+import { nameGlobsSchema, nameSchema, reasonSchema } from './text.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /** `rules`: who may sign what, and what else is asked for. */
-
-const typedName = textSchema.refine(
-  (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
-  {
-    error: 'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
-  },
-)
-
-const certificateSigner = z.strictObject({
-  root: nameSchema.describe('Name of a trust root that is certificates.'),
-  subject: textSchema.optional().describe('Subject of the leaf certificate, as RFC 4514 writes it.'),
-  san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
-  issuer: textSchema.optional().describe('Issuer of the leaf certificate, as RFC 4514 writes it.'),
-})
-
-const sigstoreSigner = z.strictObject({
-  root: nameSchema.describe('Name of a trust root that is sigstore.'),
-  issuer: textSchema.describe('The OpenID Connect issuer.'),
-  identity: textSchema.describe('The identity that the issuer vouched for.'),
-  extensions: z
-    .partialRecord(z.enum(EXTENSION_NAMES), z.string().min(1).max(4096))
-    .optional()
-    .describe('Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.'),
-})
-
-const signerSchema = z.union([
-  z.strictObject({ key: nameSchema.describe('Name of a trust root that is a public key.') }),
-  z.strictObject({ certificate: certificateSigner }),
-  z.strictObject({ sigstore: sigstoreSigner }),
-])
 
 const requireSchema = z.strictObject({ ...requirementFields, ...fileRequirementFields })
 
@@ -91,4 +61,3 @@ export const ruleSchema = z
 
 /** A rule as it is written. */
 export type RuleText = z.infer<typeof ruleSchema>
-export type SignerText = z.infer<typeof signerSchema>

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
 import { durationSchema, fileSchema, nameSchema, timeSchema } from './text.ts'
-import { trustRootSchema } from './trust.ts'
+import { trustRootSchema } from '../roots/roots.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /**

@@ -10,6 +10,9 @@ export const nameSchema = z.string().min(1).max(200)
 
 export const fileSchema = z.string().min(1).max(4096).describe('A path, relative to the policy file.')
 
+/** One file or several. */
+export const filesSchema = z.union([fileSchema, z.array(fileSchema).min(1)])
+
 export const globSchema = globWithout(globFault)
 export const pathGlobSchema = globWithout(pathGlobFault)
 export const urlGlobSchema = globWithout(urlGlobFault)

@@ -1,6 +1,7 @@
 import { alternativeNames, writtenName } from '../../x509/alternative-names.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
+import { certificateWords } from '../../bundle/signer-words.ts'
 import {
   fingerprintOf,
   holderKey,
@@ -55,7 +56,7 @@ export async function verifyCertificateBundle(
   bundle: UnverifiedBundle,
   given: CertificateTrust,
   name: string,
-): Promise<VerifiedSignature> {
+): Promise<VerifiedSignature<CertificateSigner>> {
   const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
   checkBundle(bundle)
   const [leafDer, ...carried] = certificatesOf(bundle, name)
@@ -137,20 +138,19 @@ function checkWithin({ x509, fields }: Certificate, { earliest, latest }: Proven
   )
 }
 
-async function signerOf(
-  leaf: Certificate,
-  name: string,
-  rootFingerprint: string,
-): Promise<Omit<CertificateSigner, 'description'>> {
+async function signerOf(leaf: Certificate, name: string, rootFingerprint: string): Promise<CertificateSigner> {
   const { x509, fields } = leaf
+  const subject = distinguishedName(fields.subject, x509.subject)
+  const subjectAltNames = (await alternativeNames(leaf)).map(writtenName)
   return {
     method: 'certificate',
+    description: certificateWords(subject, subjectAltNames),
     name,
     fingerprint: fingerprintOf(x509),
-    subject: distinguishedName(fields.subject, x509.subject),
+    subject,
     issuer: distinguishedName(fields.issuer, x509.issuer),
     serialNumber: serialNumberOf(fields),
-    subjectAltNames: (await alternativeNames(leaf)).map(writtenName),
+    subjectAltNames,
     notBefore: fields.notBefore.value.toISOString(),
     notAfter: fields.notAfter.value.toISOString(),
     rootFingerprint,

@@ -1,14 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
+import { keyWords } from '../../bundle/signer-words.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
 import { statementSignatureSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
-import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
-import { parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { asVerified, type KeySigner, type VerifiedSignature } from '../verified-signature.ts'
+import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**
  * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). Given a trust in
@@ -19,19 +20,23 @@ import { parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
  * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`,
  * `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, and what parsing the statement throws
  */
-export function verifyKeyBundle(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): VerifiedSignature
+export function verifyKeyBundle(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+): VerifiedSignature<KeySigner>
 export function verifyKeyBundle(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
   trust: TimeTrust,
-): Promise<VerifiedSignature>
+): Promise<VerifiedSignature<KeySigner>>
 export function verifyKeyBundle(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
   trust?: TimeTrust,
-): VerifiedSignature | Promise<VerifiedSignature> {
+): VerifiedSignature<KeySigner> | Promise<VerifiedSignature<KeySigner>> {
   checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
   return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
@@ -44,22 +49,32 @@ const PUBLIC_KEY: Shape<PublicKey> = {
   fingerprint: required(text),
 }
 
-function* verificationSteps(bundle: UnverifiedBundle, publicKey: PublicKey, name: string): Steps<VerifiedSignature> {
+function* verificationSteps(
+  bundle: UnverifiedBundle,
+  publicKey: PublicKey,
+  name: string,
+): Steps<VerifiedSignature<KeySigner>> {
   checkKeyClaim(bundle, publicKey, name)
-  return asVerified({
-    signer: { method: 'key', name, fingerprint: publicKey.fingerprint },
-    manifest: yield* statementSignatureSteps(bundle, publicKey, name),
+  const { fingerprint } = publicKey
+  return asVerified<KeySigner>({
+    signer: { method: 'key', name, fingerprint, description: keyWords(fingerprint) },
+    manifest: yield* statementSignatureSteps(bundle, publicKey, name, mayBeOld(bundle)),
     bundleDigest: bundle.digest,
   })
 }
 
 async function verifyWithTime(
   bundle: UnverifiedBundle,
-  steps: Steps<VerifiedSignature>,
+  steps: Steps<VerifiedSignature<KeySigner>>,
   trust: TimeTrust,
-): Promise<VerifiedSignature> {
+): Promise<VerifiedSignature<KeySigner>> {
   const signature = await inTurns(steps, trust.effort?.signal)
   return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
+}
+
+/** Bundles from before version 1.0 carry the key itself, in PEM (OMS 11). */
+function mayBeOld({ material }: UnverifiedBundle): boolean {
+  return material.method === 'key' && material.rawBytes !== undefined && !isDer(material.rawBytes)
 }
 
 /** A bundle of one method is never passed off as another; a stated key must be the given one. */

@@ -3,6 +3,7 @@ import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
 import { isError, messageOf, propertyOf } from '../../any-realm.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
+import { identityWords } from '../../bundle/signer-words.ts'
 import { fingerprintOf, serialNumberOf, signingKeyOf } from '../../x509/certificate.ts'
 import { checkSigningUsage } from '../../x509/key-usages.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -54,7 +55,7 @@ export async function verifySigstoreBundle(
   trust: SigstoreTrust,
   name: string,
   now: Date = new Date(),
-): Promise<VerifiedSignature> {
+): Promise<VerifiedSignature<SigstoreSigner>> {
   checkBundle(bundle)
   return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
     now: dateCopy(now, 'now') as Date,
@@ -76,7 +77,7 @@ export async function verifySigstoreWithin(
   trust: SigstoreTrust,
   name: string,
   occasion: { now: Date; effort: Effort },
-): Promise<VerifiedSignature> {
+): Promise<VerifiedSignature<SigstoreSigner>> {
   const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
   const manifest = await signedManifest(signed, occasion.effort.signal)
   return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
@@ -247,10 +248,15 @@ async function verifyEntity(entity: SignedEntity, material: TrustMaterial, path:
   }
 }
 
-function signerOf({ certificate, identity, issuer, extensions }: FulcioClaims, trust: SigstoreTrust, name: string) {
+function signerOf(
+  { certificate, identity, issuer, extensions }: FulcioClaims,
+  trust: SigstoreTrust,
+  name: string,
+): SigstoreSigner {
   const { fields, x509 } = certificate
   return {
     method: 'sigstore',
+    description: identityWords(identity, issuer),
     name,
     identity,
     issuer,
@@ -260,5 +266,5 @@ function signerOf({ certificate, identity, issuer, extensions }: FulcioClaims, t
     notBefore: fields.notBefore.value.toISOString(),
     notAfter: fields.notAfter.value.toISOString(),
     trustRoot: trust.info,
-  } as const
+  }
 }

@@ -1,0 +1,45 @@
+import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
+import { ModelSealError } from '../../errors.ts'
+import { passAbort } from '../../verification/effort.ts'
+import type { VerifiedSignature, VerifiedSigner } from '../../verification/verified-signature.ts'
+import type { Identification, IdentifiedSignature } from './method.ts'
+
+/** How a method whose signers go by a trust root verifies, and knows whom an entry accepts. */
+interface RootedMethod<Signer extends VerifiedSigner, Accepted> {
+  verify: (root: string) => Promise<VerifiedSignature<Signer>>
+  accepts: (accepted: Accepted, signer: Signer) => boolean
+  /** The signer for people. */
+  found: (signer: Signer) => string
+}
+
+/**
+ * Verifies a bundle against each trust root that the entries name, until one accepts its signer.
+ *
+ * @throws {@link ModelSealError} `ABORTED`, or why the first of them does not
+ */
+export async function identifyByRoot<
+  Material extends VerificationMaterial,
+  Signer extends VerifiedSigner,
+  Accepted extends { root: string },
+>(
+  { entries, notTrusted }: Identification<Material, Accepted>,
+  { verify, accepts, found }: RootedMethod<Signer, Accepted>,
+): Promise<IdentifiedSignature<Signer>> {
+  let refusal: ModelSealError | undefined
+  for (const root of new Set(entries.map(({ accepted }) => accepted.root))) {
+    try {
+      const signature = await verify(root)
+      const { signer } = signature
+      const signers = entries.flatMap(({ index, accepted }) =>
+        accepted.root === root && accepts(accepted, signer) ? [index] : [],
+      )
+      if (signers.length > 0) return { signature, signers, validities: [] }
+      refusal ??= notTrusted(found(signer))
+    } catch (error) {
+      passAbort(error)
+      if (!(error instanceof ModelSealError)) throw error
+      refusal ??= error
+    }
+  }
+  throw refusal ?? notTrusted()
+}

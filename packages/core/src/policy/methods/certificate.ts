@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import type { UnverifiedBundle } from '../../bundle/bundle.ts'
+import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { passAbort } from '../../verification/effort.ts'
+import { verifyCertificateBundle } from '../../verification/methods/certificate.ts'
+import type { CertificateSigner, VerifiedSignature } from '../../verification/verified-signature.ts'
+import { isUnreadable } from '../../x509/alternative-names.ts'
+import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
+import type { Occasion } from '../occasion.ts'
+import type { PolicyFacts } from '../policy-facts.ts'
+import { looseName } from '../revocations/loose-name.ts'
+import { nameSchema, textSchema, type TextPattern } from '../schema/text.ts'
+import { identifyByRoot } from './by-root.ts'
+import type { Method } from './method.ts'
+import { broad, describedTexts, revokesNames, textDangers } from './named-signers.ts'
+
+export interface AcceptedCertificateSigner {
+  method: 'certificate'
+  root: string
+  subject: TextMatcher | undefined
+  san: TextMatcher | undefined
+  issuer: TextMatcher | undefined
+}
+
+const typedName = textSchema.refine(
+  (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
+  {
+    error: 'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
+  },
+)
+
+const schema = z.strictObject({
+  certificate: z.strictObject({
+    root: nameSchema.describe('Name of a trust root that is certificates.'),
+    subject: textSchema.optional().describe('Subject of the leaf certificate, as RFC 4514 writes it.'),
+    san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
+    issuer: textSchema.optional().describe('Issuer of the leaf certificate, as RFC 4514 writes it.'),
+  }),
+})
+
+export const certificateMethod = {
+  method: 'certificate',
+  schema,
+  root: 'certificates',
+  proves: { log: false, age: true },
+  rootName: ({ certificate }) => certificate.root,
+  compile: ({ certificate: { root, subject, san, issuer } }) => ({
+    method: 'certificate',
+    root,
+    subject: optional(subject),
+    san: optional(san),
+    issuer: optional(issuer),
+  }),
+  described: ({ subject, san, issuer }) => describedTexts('certificate', { subject, san, issuer }),
+
+  identify: (identification) =>
+    identifyByRoot(identification, {
+      verify: (root) => verify(identification.bundle, root, identification.policy, identification.occasion),
+      accepts,
+      found: ({ subject, subjectAltNames }) => [subject, ...subjectAltNames].filter(Boolean).map(shown).join(', '),
+    }),
+
+  claimed: () => 'the method certificate',
+  carried: ({ certificates }) => ({ keys: [], certificates }),
+  issuers: (_, { issuer }) => Promise.resolve([issuer]),
+  keyOf: () => undefined,
+  /** Loosely, and whatever their kind: two that may be one signer count once. */
+  names: ({ rootFingerprint, subject, fingerprint, subjectAltNames }) => [
+    ...(subject === '' ? [] : [`subject ${rootFingerprint} ${subject}`]),
+    `certificate ${fingerprint}`,
+    ...subjectAltNames.map((name) => `san ${looseName(name).key}`),
+  ],
+  dangers: ({ root, subject, san, issuer }) => [
+    ...broadDangers([subject, san], root),
+    ...textDangers({ subject, san, issuer }, distinguishedNameFault),
+  ],
+  isRevoked({ root: name, subject, san, issuer }, { roots, revocations }) {
+    const root = roots.get(name)
+    const hasNoRoot = root?.kind === 'certificates' && root.trusted.roots.length === 0 && root.revoked.roots.length > 0
+    const exact = [subject, san].flatMap((name) => name?.exact ?? [])
+    return hasNoRoot || revokesNames([...exact, ...namesIn(subject?.exact ?? '')], issuer, revocations)
+  },
+} as const satisfies Method<CertificateMaterial, CertificateSigner, AcceptedCertificateSigner, z.infer<typeof schema>>
+
+function optional(text: TextPattern | undefined): TextMatcher | undefined {
+  return text === undefined ? undefined : compileText(text)
+}
+
+/** True for a leaf that has all that the entry of the list names. */
+function accepts({ subject, san, issuer }: AcceptedCertificateSigner, found: CertificateSigner): boolean {
+  return (
+    (subject?.matches(found.subject) ?? true) &&
+    (issuer?.matches(found.issuer) ?? true) &&
+    (san === undefined || found.subjectAltNames.some((name) => !isUnreadable(name) && san.matches(name)))
+  )
+}
+
+/**
+ * Verifies a bundle against a trust root that is certificates, without the ones that the policy revokes.
+ *
+ * @param name of the trust root
+ * @throws {@link ModelSealError} `CERTIFICATE_REVOKED` where the signature rests on a revoked authority; else what
+ * `verifyCertificateBundle` throws
+ */
+async function verify(
+  bundle: UnverifiedBundle,
+  name: string,
+  { roots, timestampAuthorities }: PolicyFacts,
+  { now, effort }: Occasion,
+): Promise<VerifiedSignature<CertificateSigner>> {
+  const root = roots.get(name)
+  if (root?.kind !== 'certificates') throw new RangeError(`no certificates named ${name}`)
+  const time = { timestampAuthorities, now: new Date(now), effort }
+  const { crls, trusted, revoked } = root
+  try {
+    return await verifyCertificateBundle(bundle, { ...trusted, crls, ...time }, name)
+  } catch (error) {
+    passAbort(error)
+    if (revoked.roots.length + revoked.intermediates.length === 0) throw error
+    const all = {
+      roots: [...trusted.roots, ...revoked.roots],
+      intermediates: [...trusted.intermediates, ...revoked.intermediates],
+    }
+    const otherwiseValid = await verifyCertificateBundle(bundle, { ...all, crls, ...time }, name).catch(passAbort)
+    if (!otherwiseValid) throw error
+    throw new ModelSealError(
+      'CERTIFICATE_REVOKED',
+      `The policy revokes an authority of ${shown(name)} that the signature rests on.`,
+      {
+        file: bundle.path,
+        signer: name,
+        hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+        cause: error,
+      },
+    )
+  }
+}
+
+function broadDangers(names: readonly (TextMatcher | undefined)[], root: string) {
+  if (names.every((text) => !text)) return [broad(`Whoever has a certificate under ${shown(root)} is accepted.`)]
+  const isNarrow = names.some((text) => text && !text.broad)
+  return isNarrow ? [] : [broad(`The pattern covers nearly everybody under ${shown(root)}.`)]
+}
+
+/** The names in a subject by which it can be revoked, too. */
+function namesIn(subject: string): string[] {
+  const attributes = subject.matchAll(/(?:^|(?<!\\)[,+])(?:CN|UID|E|emailAddress)=((?:\\.|[^,+\\])+)/gi)
+  return Array.from(attributes, ([, value = '']) => value.replace(/\\(.)/g, '$1'))
+}
+
+/** RFC 4514 puts a comma without a space between attributes, and no space around the equals sign. */
+function distinguishedNameFault(field: string, text: string): string | undefined {
+  if (field === 'san') return alternativeNameFault(text)
+  const isSlashed = /^\/\w+=/.test(text)
+  if (!isSlashed && !/^\w+ = |(?<!\\), *\w+ ?= ?/.test(text)) return undefined
+  const parts = (isSlashed ? text.slice(1).split(/\/(?=\w+=)/) : text.split(/(?<!\\), */)).map((part) =>
+    part.replace(/^(\w+) = /, '$1='),
+  )
+  const written = parts.join(',')
+  return written === text
+    ? undefined
+    : `Write the name as in RFC 4514, without spaces around "," and "=": ${shown(written)}, or with the attributes in reverse order.`
+}
+
+function alternativeNameFault(text: string): string | undefined {
+  const written = text.replace(/^(\w+): +/, '$1:')
+  return written === text ? undefined : `Write ${shown(written)}.`
+}

@@ -1,0 +1,102 @@
+import { z } from 'zod'
+import type { KeyMaterial } from '../../bundle/materials/key.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { passAbort } from '../../verification/effort.ts'
+import { verifyKeyBundle } from '../../verification/methods/key.ts'
+import type { KeySigner } from '../../verification/verified-signature.ts'
+import { keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
+import { plainHex } from '../revocations/fingerprint.ts'
+import type { AcceptedKey, PublicKeyRoot } from '../roots/public-key.ts'
+import { nameSchema } from '../schema/text.ts'
+import { ANY_TIME, WELL_DATED } from '../signature-time.ts'
+import type { Identification, Method } from './method.ts'
+
+export interface AcceptedKeySigner {
+  method: 'key'
+  root: string
+  keys: readonly AcceptedKey[]
+}
+
+const schema = z.strictObject({ key: nameSchema.describe('Name of a trust root that is a public key.') })
+
+export const keyMethod = {
+  method: 'key',
+  schema,
+  root: 'publicKey',
+  proves: { log: false, age: false },
+  rootName: ({ key }) => key,
+  compile: ({ key }, root) => ({ method: 'key', root: key, keys: (root as PublicKeyRoot).keys }),
+  described: ({ keys }) => `key ${keys.map(({ publicKey }) => publicKey.fingerprint).join(' or ')}`,
+
+  async identify({ bundle, entries, policy, occasion: { now, effort }, notTrusted }) {
+    const time = { timestampAuthorities: policy.timestampAuthorities, now: new Date(now), effort }
+    const candidates = keysThatMayHaveSigned(bundle.material, entries)
+    let refusal = notTrusted()
+    for (const [fingerprint, { name, publicKey }] of candidates) {
+      try {
+        // Not counted: the keys are the policy's own.
+        await effort.turn()
+        const signature = await verifyKeyBundle(bundle, publicKey, name, time)
+        const found = entries.map(({ index, accepted: { keys } }) => ({
+          index,
+          keys: keys.filter((key) => key.publicKey.fingerprint === fingerprint),
+        }))
+        return {
+          signature,
+          signers: found.flatMap(({ index, keys }) => (keys.length > 0 ? [index] : [])),
+          validities: found.flatMap(({ keys }) => keys),
+        }
+      } catch (error) {
+        passAbort(error)
+        if (!(error instanceof ModelSealError)) throw error
+        // Of several keys that might have signed, one that did not says nothing about the others.
+        if (error.code !== 'KEY_MISMATCH' || candidates.size === 1) refusal = error
+        if (error.code !== 'KEY_MISMATCH' && error.code !== 'SIGNATURE_INVALID') break
+      }
+    }
+    throw refusal
+  },
+
+  claimed: ({ hint }) => (hint ? `the key ${shown(hint)}` : 'an unnamed key'),
+  /** By the hint and by the key itself: a bundle may carry either or both. Other signers write the hint in base64. */
+  carried({ hint, rawBytes }) {
+    const hints = hint === undefined ? [] : [plainHex(hint), Buffer.from(hint, 'base64').toString('hex')]
+    const key = rawBytes && carriedKey(rawBytes)
+    return { keys: [...hints, ...(key ? keyFingerprints(key.key) : [])], certificates: [] }
+  },
+  issuers: () => Promise.resolve(undefined),
+  keyOf: ({ fingerprint }) => fingerprint,
+  names: () => [],
+  dangers: () => [],
+  isRevoked({ keys }, { revocations, timestampAuthorities }) {
+    // A timestamp proves that a signature is no younger. Nothing proves that one by a key is no older.
+    const when = timestampAuthorities.length > 0 ? { ...WELL_DATED, earliest: -Infinity } : ANY_TIME
+    return keys.every(({ publicKey: { key } }) => revocations.key(keyFingerprints(key), when) !== undefined)
+  },
+} as const satisfies Method<KeyMaterial, KeySigner, AcceptedKeySigner, z.infer<typeof schema>>
+
+/** By what the bundle claims, which costs nothing to look at; the signature decides. */
+function keysThatMayHaveSigned(
+  { hint }: KeyMaterial,
+  entries: Identification<KeyMaterial, AcceptedKeySigner>['entries'],
+): Map<string, { name: string; publicKey: PublicKey }> {
+  const keys = new Map<string, { name: string; publicKey: PublicKey }>()
+  for (const { accepted } of entries) {
+    for (const { publicKey } of accepted.keys) {
+      const { fingerprint } = publicKey
+      if ((hint === undefined || hint === fingerprint) && !keys.has(fingerprint))
+        keys.set(fingerprint, { name: accepted.root, publicKey })
+    }
+  }
+  return keys
+}
+
+/** What does not parse claims nothing. */
+function carriedKey(rawBytes: Buffer): PublicKey | undefined {
+  try {
+    return parseCarriedKey(rawBytes)
+  } catch (error) {
+    if (error instanceof ModelSealError) return undefined
+    throw error
+  }
+}

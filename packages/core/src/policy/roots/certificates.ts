@@ -1,0 +1,70 @@
+import { X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { shown } from '../../errors.ts'
+import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
+import type { Danger } from '../checking/finding.ts'
+import { readPolicyFile } from '../reading/policy-file.ts'
+import { filesSchema } from '../schema/text.ts'
+import { expiryDangers, holderOf, readAuthorities } from './authorities.ts'
+import type { CompiledRootOf, RootKind } from './root.ts'
+
+/** Certificates of authorities: DER. */
+interface Authorities {
+  roots: readonly Buffer[]
+  intermediates: readonly Buffer[]
+}
+
+export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
+  trusted: Authorities
+  /** Of those that the policy names, the ones that it revokes. */
+  revoked: Authorities
+  crls: readonly Buffer[]
+}
+
+const schema = z.strictObject({
+  certificates: z.strictObject({
+    roots: filesSchema.describe('PEM files of root certificates.'),
+    intermediates: filesSchema.optional().describe('PEM files of certificates that bundles may leave out.'),
+    crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
+  }),
+})
+
+export const certificatesRoot = {
+  kind: 'certificates',
+  what: 'certificates',
+  schema,
+  isNamed: true,
+  vouches: true,
+  async read({ certificates }, name, files) {
+    const roots = await readAuthorities(['certificates', 'roots'], certificates.roots, files)
+    const between = await readAuthorities(['certificates', 'intermediates'], certificates.intermediates ?? [], files)
+    return {
+      kind: 'certificates',
+      name,
+      trusted: { roots: roots.trusted, intermediates: between.trusted },
+      revoked: { roots: roots.revoked, intermediates: between.revoked },
+      crls: await files.all(['certificates', 'crls'], certificates.crls ?? [], readLists),
+    }
+  },
+  certificates: ({ trusted, revoked }) => [...both(trusted), ...both(revoked)],
+  dangers: ({ name, trusted }, now) => [
+    ...expiryDangers(both(trusted), name, now),
+    ...both(trusted).flatMap((der) => notAuthority(der, name)),
+  ],
+} as const satisfies RootKind<z.infer<typeof schema>, CertificatesRoot>
+
+function both({ roots, intermediates }: Authorities): Buffer[] {
+  return [...roots, ...intermediates]
+}
+
+/** @throws {@link ModelSealError} `CRL_INVALID`, and as {@link readPolicyFile} */
+async function readLists(path: string): Promise<Buffer[]> {
+  return parseRevocationLists(await readPolicyFile(path, REVOCATION_LIST_FILE), path)
+}
+
+/** A trusted certificate that cannot issue others vouches for nothing but itself. */
+function notAuthority(der: Buffer, root: string): Danger[] {
+  if (new X509Certificate(der).ca) return []
+  const message = `The certificate ${holderOf(der)} of the trust root ${shown(root)} is not the certificate of an authority, so no signer's certificate can lead to it. Name the certificate of the authority that issued them.`
+  return [{ severity: 'warning', code: 'CERTIFICATE_NOT_CA', message }]
+}

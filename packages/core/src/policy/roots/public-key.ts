@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { shown } from '../../errors.ts'
+import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../../x509/public-key.ts'
+import { lapse } from '../checking/lapse.ts'
+import { readPolicyFile } from '../reading/policy-file.ts'
+import { faultyEnd, fileSchema, timeSchema } from '../schema/text.ts'
+import type { Validity } from '../signature-time.ts'
+import type { CompiledRootOf, RootKind } from './root.ts'
+import type { RootFiles } from './root-files.ts'
+
+/** A key of a trust root, and when it counts. */
+export interface AcceptedKey extends Validity {
+  publicKey: PublicKey
+  /** Absolute path of the PEM. */
+  path: string
+}
+
+export interface PublicKeyRoot extends CompiledRootOf<'publicKey'> {
+  keys: readonly AcceptedKey[]
+}
+
+const keyFileSchema = z
+  .strictObject({
+    file: fileSchema,
+    notBefore: timeSchema.optional().describe('Signatures from before this time do not count.'),
+    notAfter: timeSchema.optional().describe('Signatures from this time on do not count.'),
+  })
+  .superRefine((given, context) => {
+    const { notBefore, notAfter } = parsedWithoutPrototypes(given)
+    const fault = faultyEnd(notBefore, notAfter)
+    if (fault) context.addIssue({ ...fault, path: ['notAfter'] })
+  })
+
+const schema = z.strictObject({
+  publicKey: z
+    .union([fileSchema, keyFileSchema, z.array(z.union([fileSchema, keyFileSchema])).min(1)])
+    .describe('PEM files (SPKI) of one signer: the present key, and the ones before and after it.'),
+})
+
+export const publicKeyRoot = {
+  kind: 'publicKey',
+  what: 'public keys',
+  schema,
+  isNamed: true,
+  vouches: false,
+  async read({ publicKey }, name, files) {
+    const keys: AcceptedKey[] = []
+    for (const [index, entry] of [publicKey].flat().entries()) {
+      const key = await readKey(['publicKey', index], typeof entry === 'string' ? { file: entry } : entry, files)
+      if (key) keys.push(key)
+    }
+    return { kind: 'publicKey', name, keys }
+  },
+  certificates: () => [],
+  /** A signer whose other keys go on is no danger. */
+  dangers({ name, keys }, now) {
+    const last = Math.max(...keys.map(({ notAfter }) => notAfter))
+    return lapse('KEY_LAPSES', `The trust root ${shown(name)} has no valid key`, last, now)
+  },
+} as const satisfies RootKind<z.infer<typeof schema>, PublicKeyRoot>
+
+/** `KEY_INVALID`, and what {@link readPolicyFile} throws, are problems. */
+async function readKey(
+  at: (string | number)[],
+  { file, notBefore, notAfter }: Partial<z.infer<typeof keyFileSchema>> & { file: string },
+  files: RootFiles,
+): Promise<AcceptedKey | undefined> {
+  const path = files.path(file)
+  const publicKey = await files.one(at, path, async () => {
+    const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
+    const parsed = parsePublicKey(pem.toString('latin1'), path)
+    files.revocations.know(parsed.key, createHash('sha256').update(pem).digest('hex'))
+    return parsed
+  })
+  return (
+    publicKey && {
+      publicKey,
+      path,
+      notBefore: notBefore === undefined ? -Infinity : Date.parse(notBefore),
+      notAfter: notAfter === undefined ? Infinity : Date.parse(notAfter),
+    }
+  )
+}

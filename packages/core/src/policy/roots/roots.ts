@@ -1,0 +1,29 @@
+import type { z } from 'zod'
+import { alternatives } from '../schema/alternatives.ts'
+import { certificatesRoot } from './certificates.ts'
+import { publicKeyRoot } from './public-key.ts'
+import type { CompiledRootOf, RootKind } from './root.ts'
+import { sigstoreRoot } from './sigstore.ts'
+import { timestampRoot } from './timestamp-authorities.ts'
+
+const ROOTS = [publicKeyRoot, certificatesRoot, timestampRoot, sigstoreRoot] as const
+
+/** `trustRoots`: what proves a signature, by name. One kind each. */
+export const trustRootSchema = alternatives(ROOTS)
+
+/** A trust root with its files read. */
+export type CompiledRoot = Awaited<ReturnType<(typeof ROOTS)[number]['read']>>
+
+type AnyRootKind = RootKind<unknown, CompiledRootOf<CompiledRoot['kind']>>
+
+/** What is known of a kind of trust root. */
+export function rootKind(kind: CompiledRoot['kind']): AnyRootKind {
+  const known = ROOTS.find((one) => one.kind === kind)
+  if (!known) throw new RangeError(`no kind of trust root ${kind}`)
+  return known as AnyRootKind
+}
+
+/** The kind of a trust root as it is written. */
+export function writtenRootKind(written: z.infer<typeof trustRootSchema>): AnyRootKind {
+  return rootKind(Object.keys(written)[0] as CompiledRoot['kind'])
+}

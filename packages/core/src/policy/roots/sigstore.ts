@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import {
+  readSigstoreTrust,
+  trustRootPath,
+  type SigstoreTrust,
+  type TrustRootSource,
+} from '../../verification/sigstore/trust.ts'
+import { readPolicyFile } from '../reading/policy-file.ts'
+import { fileSchema } from '../schema/text.ts'
+import type { CompiledRootOf, RootKind } from './root.ts'
+import type { RootFiles } from './root-files.ts'
+
+export interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
+  /** Absent where it could not be read. */
+  trust?: SigstoreTrust | undefined
+}
+
+const schema = z.strictObject({
+  sigstore: z
+    .union([
+      z.enum(['public-good', 'staging']),
+      z.strictObject({ file: fileSchema }),
+      z.strictObject({
+        tufUrl: z
+          .url({ protocol: /^https?$/ })
+          .regex(/^[^?#@]*$/)
+          .describe('URL of the TUF repository.'),
+        tufRoot: fileSchema.describe('Its root.json, from which everything fetched must follow.'),
+      }),
+    ])
+    .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that hands it out.'),
+})
+
+type Written = z.infer<typeof schema>
+
+export const sigstoreRoot = {
+  kind: 'sigstore',
+  what: 'sigstore',
+  schema,
+  isNamed: true,
+  vouches: true,
+  async read({ sigstore }, name, files) {
+    const source = sourceOf(sigstore, files)
+    if (typeof source !== 'string' && 'tufRoot' in source) await files.restOn(source.tufRoot)
+    // A root that is fetched anew is a change of the policy, as any of its files is.
+    const at = typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot']
+    const trust = await files.one(['sigstore', ...at], trustRootPath(source), () =>
+      readSigstoreTrust(source, readPolicyFile),
+    )
+    return { kind: 'sigstore', name, trust }
+  },
+  certificates: () => [],
+  dangers: () => [],
+} as const satisfies RootKind<Written, SigstoreRoot>
+
+function sourceOf(written: Written['sigstore'], files: RootFiles): TrustRootSource {
+  if (typeof written === 'string') return written
+  if ('file' in written) return { file: files.path(written.file) }
+  return { tufUrl: written.tufUrl, tufRoot: files.path(written.tufRoot) }
+}
