@@ -24,6 +24,7 @@ const FLOORS = [
   'kinds',
   'environment',
   'errors',
+  'results',
   'error-codes',
   'any-realm',
   'real-time',

@@ -1,41 +1,9 @@
 import { isBranded, kindOf } from './any-realm.ts'
 import type { ErrorCode } from './error-codes.ts'
+import type { ErrorDetails, FileProblem, SerializedError, Verdict } from './results.ts'
 
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
-
-/** One of several things wrong with a model's files. */
-export interface FileProblem {
-  code: 'FILE_MISSING' | 'FILE_UNSIGNED' | 'FILE_MISMATCH'
-  /** Name relative to the model root. */
-  file: string
-  expected?: string
-  found?: string
-}
-
-/** What a {@link ModelSealError} says beside its sentence. */
-export interface ErrorDetails {
-  /** The file or directory concerned: a path, or a name relative to the model root. */
-  file?: string | undefined
-  /** Where in the file, from 1; for files that people write. */
-  line?: number | undefined
-  /** From 1. */
-  column?: number | undefined
-  /** The signer concerned, by its name in the policy or its fingerprint. */
-  signer?: string | undefined
-  expected?: string | undefined
-  found?: string | undefined
-  /** What the reader can do about it: a sentence. */
-  hint?: string | undefined
-  /** Everything that is wrong with the model's files, up to 1,000 problems of each `code`. */
-  problems?: readonly FileProblem[] | undefined
-  cause?: unknown
-}
-
-/** The plain form of a {@link ModelSealError}: for JSON output, events and threads. */
-export interface SerializedError extends Omit<ErrorDetails, 'cause'> {
-  code: ErrorCode
-  message: string
-}
+export type { ErrorDetails, FileProblem, SerializedError }
 
 const BRAND = Symbol.for('modelseal.error')
 const NAME = 'ModelSealError'
@@ -65,7 +33,7 @@ export class ModelSealError extends Error {
   readonly hint: string | undefined
   readonly problems: readonly FileProblem[] | undefined
   /** What was judged before the refusal; set on errors that leave a verified load. */
-  verdict: unknown
+  verdict: Verdict | undefined
 
   constructor(code: ErrorCode, sentence: string, details: ErrorDetails = {}) {
     super(paragraph(sentence, details), details.cause === undefined ? {} : { cause: details.cause })

@@ -1,4 +1,5 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
+import type { SerializedError, Verdict } from './results.ts'
 
 /**
  * Name of the `node:diagnostics_channel` on which every verdict of a verified load is published,
@@ -35,8 +36,8 @@ export const POLICY_CHANNEL = 'modelseal:policy'
 export interface LoadTrace {
   /** Absolute path of the model. */
   model: string
-  /** A `Verdict`; there from `asyncStart` on. */
-  verdict?: object
+  /** There from `asyncStart` on. */
+  verdict?: Verdict | undefined
   /** Where the model was refused. */
   error?: unknown
 }
@@ -45,15 +46,15 @@ export interface LoadTrace {
 export interface PolicyReload {
   /** Absolute path of the policy. */
   path: string
-  /** Why the new version is not used, as a `SerializedError`; absent where it is in use. */
-  error?: object
+  /** Why the new version is not used; absent where it is in use. */
+  error?: SerializedError
 }
 
 const verdicts = channel(VERDICT_CHANNEL)
 const policies = channel(POLICY_CHANNEL)
 const loads = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
 
-export function publishVerdict(verdict: object): void {
+export function publishVerdict(verdict: Verdict): void {
   if (verdicts.hasSubscribers) verdicts.publish(verdict)
 }
 

@@ -22,17 +22,24 @@ export { judgeMemory } from './loading/operations/judge-memory.ts'
 export { tolerate } from './loading/judging/tolerate.ts'
 export { judgeModel } from './loading/operations/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/operations/judge-expectations.ts'
-export type { ModelFormat, PossibleFormats } from './policy/matching/match.ts'
-export type { PolicyFile } from './policy/schema/schema.ts'
-export type { BundleVerdict, CheckName, CheckVerdict, Decision, Verdict, VerdictWarning } from './policy/verdict.ts'
 export type {
+  BundleVerdict,
   CertificateSigner,
+  CheckName,
+  CheckVerdict,
+  Decision,
   KeySigner,
+  ModelFormat,
   SignatureTime,
   SigstoreSigner,
-  VerifiedSignature,
+  TrustRootInfo,
+  Verdict,
+  VerdictWarning,
   VerifiedSigner,
-} from './verification/verified-signature.ts'
+} from './results.ts'
+export type { PossibleFormats } from './policy/matching/match.ts'
+export type { PolicyFile } from './policy/schema/schema.ts'
+export type { VerifiedSignature } from './verification/verified-signature.ts'
 export type { CertificateVerifier, KeyVerifier, SigstoreVerifier, Verifier } from './loading/operations/verifier.ts'
 export { validateChain, type ChainInput, type ChainPath } from './verification/chain/chain.ts'
 export { systemRoots, verifyCertificateBundle, type CertificateTrust } from './verification/methods/certificate.ts'
@@ -78,12 +85,7 @@ export type { HashType } from './hashing/algorithms.ts'
 export { closeHashPool, configureHashing, type HashingOptions, type ThreadPool } from './hashing/pool.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
 export { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from './verification/methods/sigstore.ts'
-export {
-  loadSigstoreTrust,
-  type SigstoreTrust,
-  type TrustRootInfo,
-  type TrustRootSource,
-} from './verification/sigstore/trust.ts'
+export { loadSigstoreTrust, type SigstoreTrust, type TrustRootSource } from './verification/sigstore/trust.ts'
 export { sigstoreSigner, type SigstoreSignerOptions } from './loading/operations/sigstore-signer.ts'
 export { exportTrustRoot } from './loading/operations/export-trust-root.ts'
 export { dropReceipts, listReceipts, type ReceiptInfo } from './receipts/receipts.ts'

@@ -1,4 +1,4 @@
-import type { ModelFormat } from '../policy/matching/match.ts'
+import type { ModelFormat } from '../results.ts'
 import type { FileRequest } from '../source/size-limit.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { VERDICT_CHANNEL } from '../events.ts'
 import { type ModelSealError } from '../errors.ts'
 import * as hashing from '../hashing/hash-files.ts'
-import type { Verdict } from '../policy/verdict.ts'
+import type { Verdict } from '../results.ts'
 import { file, serve, type Answer } from '../testing/http-server.ts'
 import { scratch } from '../testing/scratch.ts'
 import { openJudged } from './open-judged.ts'

@@ -2,10 +2,9 @@ import { ModelSealError } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { HashOptions } from '../hashing/hash-files.ts'
 import type { Manifest } from '../manifest/manifest.ts'
-import type { ModelFormat } from '../policy/matching/match.ts'
+import type { ModelFormat } from '../results.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/strictest.ts'
-import type { Verdict } from '../policy/verdict.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { isDirectory, isHttpUrl } from '../source/http/url.ts'
@@ -66,7 +65,7 @@ export async function openJudged<T>(
       return model
     } catch (error) {
       const refusal = responsibility.refused(error)
-      trace.verdict = refusal.verdict as Verdict
+      trace.verdict = refusal.verdict
       throw refusal
     }
   })

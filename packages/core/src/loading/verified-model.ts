@@ -4,7 +4,7 @@ import { ASYNC_DISPOSE } from '../any-realm.ts'
 import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
-import type { Verdict } from '../policy/verdict.ts'
+import type { Verdict } from '../results.ts'
 import { modelClosed, type PlacedFiles, type PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
 

@@ -6,7 +6,7 @@ import { parseChecked } from './reading/parse-policy.ts'
 import { readPolicyFile } from './reading/policy-file.ts'
 import { MODEL_FORMATS } from './terms.ts'
 import { fileSchema } from './schema/text.ts'
-import type { Decision } from './verdict.ts'
+import type { Decision } from '../results.ts'
 
 /** Thousands of expectations. */
 const MAX_BYTES = 1024 * 1024

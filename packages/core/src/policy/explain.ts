@@ -1,7 +1,7 @@
 import { isArray, propertyOf } from '../any-realm.ts'
 import { shown } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
-import type { BundleVerdict, Decision, Verdict } from './verdict.ts'
+import type { BundleVerdict, Decision, Verdict } from '../results.ts'
 
 /**
  * Says in readable sentences what a verdict says: the decision first, then how it was reached.

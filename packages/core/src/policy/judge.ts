@@ -15,7 +15,7 @@ import { REVOKED_CODES } from './revocations/codes.ts'
 import { certifiedKey, revokedAuthority, revokedSigner } from './revocations/revoked-signer.ts'
 import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
-import type { BundleVerdict, CheckVerdict } from './verdict.ts'
+import type { BundleVerdict, CheckVerdict } from '../results.ts'
 
 /** A bundle file as it was found: parsed, or why not. */
 export type BundleCandidate = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })

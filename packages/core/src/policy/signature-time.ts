@@ -1,5 +1,6 @@
 import { withoutPrototype } from '../snapshot.ts'
-import type { VerifiedSignature, VerifiedSigner } from '../verification/verified-signature.ts'
+import type { VerifiedSigner } from '../results.ts'
+import type { VerifiedSignature } from '../verification/verified-signature.ts'
 
 /** Between which moments a signature was made, as far as that is proven: milliseconds since 1970. */
 export interface SignatureBounds {

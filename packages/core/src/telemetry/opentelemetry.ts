@@ -12,7 +12,7 @@ import { propertyOf } from '../any-realm.ts'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
 import { having } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
-import type { Verdict } from '../policy/verdict.ts'
+import type { Verdict } from '../results.ts'
 
 export interface TelemetryOptions {
   /** Default: the global one. */
@@ -64,7 +64,7 @@ function traceLoads(provider: TracerProvider): () => void {
     asyncStart: () => {},
     asyncEnd: (load: LoadTrace) => {
       const span = spans.get(load)
-      const verdict = load.verdict as Verdict | undefined
+      const verdict = load.verdict
       if (span && verdict) describe(span, verdict)
       span?.end()
     },

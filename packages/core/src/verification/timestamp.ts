@@ -19,7 +19,8 @@ import { validateWithin } from './chain/chain.ts'
 import { Effort, passAbort } from './effort.ts'
 import { checkKey, weaknessOfAlgorithm } from '../x509/strength.ts'
 import { signerOf } from './timestamp-signer.ts'
-import type { SignatureTime, VerifiedSignature } from './verified-signature.ts'
+import type { SignatureTime } from '../results.ts'
+import type { VerifiedSignature } from './verified-signature.ts'
 
 /** By whom the time of a signature is believed. */
 export interface TimeTrust {

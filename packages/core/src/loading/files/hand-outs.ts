@@ -1,7 +1,7 @@
 import type { HashType } from '../../hashing/algorithms.ts'
 import { StreamHasher } from '../../hashing/stream-hasher.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
-import type { Verdict } from '../../policy/verdict.ts'
+import type { Verdict } from '../../results.ts'
 import { nextTurn } from '../../source/aborted.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import type { IsolationLevel } from '../placing/isolation.ts'

@@ -1,5 +1,6 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import type { ModelFormat, PossibleFormats } from '../../policy/matching/match.ts'
+import type { ModelFormat } from '../../results.ts'
+import type { PossibleFormats } from '../../policy/matching/match.ts'
 
 /** All formats that the program says it may load; empty if it says nothing. */
 export function saidFormats(format: ModelFormat | PossibleFormats | undefined): readonly ModelFormat[] {

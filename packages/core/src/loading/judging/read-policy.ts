@@ -4,7 +4,7 @@ import { invalidOption } from '../../kinds.ts'
 import { checkFresh, isPolicy, type Policy } from '../../policy/policy.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../../policy/watch-policy.ts'
-import type { Verdict } from '../../policy/verdict.ts'
+import type { Verdict } from '../../results.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { checking } from './verdict-steps.ts'
 

@@ -2,9 +2,8 @@ import { publishVerdict } from '../../events.ts'
 import { propertyOf } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import { checkObject } from '../../kinds.ts'
-import type { ModelFormat } from '../../policy/matching/match.ts'
+import type { ModelFormat, Verdict } from '../../results.ts'
 import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
-import type { Verdict } from '../../policy/verdict.ts'
 import { emptyVerdict } from './verdict-steps.ts'
 
 /** A revocation refuses in every mode; an abort is no judgement. */
@@ -24,7 +23,7 @@ export function tolerate(
 ): Verdict {
   if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
   checkObject(model, 'the model', 'an object with its path', (given) => typeof propertyOf(given, 'path') === 'string')
-  const judged = error.verdict ? { ...(error.verdict as Verdict) } : emptyVerdict(model.path, model)
+  const judged = error.verdict ? { ...error.verdict } : emptyVerdict(model.path, model)
   delete judged.error
   const { by } = model
   const verdict: Verdict = {

@@ -1,6 +1,7 @@
 import { absolutePath } from '../../environment.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
-import { loadSigstoreTrust, type TrustRootInfo, type TrustRootSource } from '../../verification/sigstore/trust.ts'
+import type { TrustRootInfo } from '../../results.ts'
+import { loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
 
 /**
  * Writes a trusted root to a file (`trusted_root.json`), for machines that have no network. There it

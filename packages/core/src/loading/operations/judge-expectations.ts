@@ -5,7 +5,7 @@ import type { Expectation } from '../../policy/expectations.ts'
 import { findPolicy } from '../../policy/find-policy.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
 import type { Position } from '../../policy/reading/invalid-policy.ts'
-import type { Verdict } from '../../policy/verdict.ts'
+import type { Verdict } from '../../results.ts'
 import { judgeModel } from './judge-model.ts'
 
 interface TestOptions {

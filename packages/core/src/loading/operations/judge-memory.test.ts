@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { VERDICT_CHANNEL } from '../../events.ts'
-import type { Verdict } from '../../policy/verdict.ts'
+import type { Verdict } from '../../results.ts'
 import { judgeMemory } from './judge-memory.ts'
 import { TestSite } from '../../testing/site.ts'
 

@@ -1,5 +1,5 @@
 import { ModelSealError } from '../../errors.ts'
-import type { Verdict } from '../../policy/verdict.ts'
+import type { Verdict } from '../../results.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 
@@ -18,7 +18,7 @@ export async function judgeModel(path: string | URL, options: OpenOptions = {}):
     await model.close()
     return model.verdict
   } catch (error) {
-    if (error instanceof ModelSealError && error.verdict && error.code !== 'ABORTED') return error.verdict as Verdict
+    if (error instanceof ModelSealError && error.verdict && error.code !== 'ABORTED') return error.verdict
     throw error
   }
 }

@@ -8,7 +8,7 @@ import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
-import type { SigstoreSigner as VerifiedSigstoreSigner } from '../../verification/verified-signature.ts'
+import type { SigstoreSigner as VerifiedSigstoreSigner } from '../../results.ts'
 import { verifySigstoreBundle } from '../../verification/methods/sigstore.ts'
 import {
   fixedSource,

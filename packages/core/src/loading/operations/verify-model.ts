@@ -6,7 +6,7 @@ import { callback, flag, givenPath, listOf, path, required, signal, text } from 
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
 import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
-import type { SignatureTime, VerifiedSigner } from '../../verification/verified-signature.ts'
+import type { SignatureTime, VerifiedSigner } from '../../results.ts'
 import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
 
 export interface VerifyOptions extends Pick<

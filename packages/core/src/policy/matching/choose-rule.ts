@@ -1,5 +1,6 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import type { ModelFacts, ModelFormat } from './match.ts'
+import type { ModelFormat } from '../../results.ts'
+import type { ModelFacts } from './match.ts'
 import { firstMatch, noMatch, type Policy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 

@@ -1,12 +1,9 @@
 import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
+import type { ModelFormat } from '../../results.ts'
 import { anyOf, compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
 import type { MatchText } from '../schema/match.ts'
-import type { MODEL_FORMATS } from '../terms.ts'
-
-/** What a loader may say that it reads. */
-export type ModelFormat = (typeof MODEL_FORMATS)[number]
 
 /** The name that a bundle claims for its model; none where the bundle cannot be read. */
 export interface ClaimedName {

@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import type { ModelFormat } from './match.ts'
+import type { ModelFormat } from '../../results.ts'
 import type { Policy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 

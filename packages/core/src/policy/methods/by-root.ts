@@ -1,7 +1,8 @@
 import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
-import type { VerifiedSignature, VerifiedSigner } from '../../verification/verified-signature.ts'
+import type { VerifiedSigner } from '../../results.ts'
+import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Identification, IdentifiedSignature } from './method.ts'
 
 /** How a method whose signers go by a trust root verifies, and knows whom an entry accepts. */

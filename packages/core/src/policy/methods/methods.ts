@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
-import type { VerifiedSigner } from '../../verification/verified-signature.ts'
+import type { VerifiedSigner } from '../../results.ts'
 import { alternatives } from '../schema/alternatives.ts'
 import { certificateMethod } from './certificate.ts'
 import { keyMethod } from './key.ts'

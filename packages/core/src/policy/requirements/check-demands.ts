@@ -1,5 +1,5 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import type { CheckName } from '../verdict.ts'
+import type { CheckName } from '../../results.ts'
 import type { Demand, Evidence, Unmet } from './requirement.ts'
 
 /** The outcome of one requirement for one signature. */

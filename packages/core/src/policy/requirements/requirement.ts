@@ -6,7 +6,7 @@ import type { RuleMatch } from '../matching/match.ts'
 import type { AcceptedSigner } from '../methods/methods.ts'
 import type { PolicyFacts } from '../policy-facts.ts'
 import type { Validity } from '../signature-time.ts'
-import type { CheckName } from '../verdict.ts'
+import type { CheckName } from '../../results.ts'
 
 /**
  * One requirement of signatures: everything that the policy knows about it. A new one is a file like those beside this one, its

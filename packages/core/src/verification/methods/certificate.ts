@@ -23,7 +23,8 @@ import { verifyStatement } from '../statement-signature.ts'
 import { bytesCopy, listOf, required } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from '../timestamp.ts'
-import { asVerified, type CertificateSigner, type VerifiedSignature } from '../verified-signature.ts'
+import type { CertificateSigner } from '../../results.ts'
+import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
 /** Whose certificates are believed. */
 export interface CertificateTrust extends TimeTrust {

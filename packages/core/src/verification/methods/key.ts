@@ -8,7 +8,8 @@ import { statementSignatureSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
-import { asVerified, type KeySigner, type VerifiedSignature } from '../verified-signature.ts'
+import type { KeySigner } from '../../results.ts'
+import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**

@@ -3,7 +3,7 @@ import { ModelSealError } from '../../errors.ts'
 import { checkIdentity, verifySigstoreBundle } from './sigstore.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { IDENTITY, ISSUER, parsed, TestSigstore, type BundleJson, type Wanted } from '../../testing/sigstore.ts'
-import type { SigstoreSigner } from '../verified-signature.ts'
+import type { SigstoreSigner } from '../../results.ts'
 
 const sigstore = new TestSigstore()
 const minutes = (count: number) => new Date(sigstore.at.getTime() + count * 60_000)

@@ -22,7 +22,8 @@ import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log
 import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { signedManifest } from '../statement-signature.ts'
-import { asVerified, type SigstoreSigner, type VerifiedSignature } from '../verified-signature.ts'
+import type { SigstoreSigner } from '../../results.ts'
+import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The identity that must have signed: each text equal to the last byte. */
 export interface SigstoreIdentity {

@@ -2,7 +2,7 @@ import type { SignedEntity } from '@sigstore/verify'
 import type { Certificate } from '../../x509/certificate.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { SigstoreTrust } from './trust.ts'
-import type { SignatureTime } from '../verified-signature.ts'
+import type { SignatureTime } from '../../results.ts'
 
 type Timestamps = SignedEntity['timestamps']
 

@@ -10,6 +10,7 @@ import {
   type TrustConfig,
 } from './trust-config.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import type { TrustRootInfo } from '../../results.ts'
 import { readX509 } from '../../x509/certificate.ts'
 import { checkKey, weaknessOfKey } from '../../x509/strength.ts'
 import { choice, path, required, text } from '../../kinds.ts'
@@ -24,25 +25,6 @@ export type TrustRootSource =
   | 'staging'
   | TufSource
   | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
-
-/** Which trusted root was used, and how old it is: plain, for verdicts. */
-export interface TrustRootInfo {
-  /** `public-good`, `staging`, the URL of a TUF repository, or the absolute path of the file. */
-  name: string
-  /** `carried`: as this program was released with it; `refreshed`: as it was fetched by TUF. */
-  source: 'carried' | 'refreshed' | 'file'
-  /** SHA-256 of the trusted root (`trusted_root.json`), lowercase hex. */
-  digest: string
-  /**
-   * When its newest key or certificate came into use (ISO 8601): the root is no older than that, and knows nothing of what
-   * the instance changed after it was written.
-   */
-  newest: string
-  /** When it was fetched (ISO 8601); for a refreshed root. */
-  fetched?: string
-  /** Until when the instance vouches for it without a further update (ISO 8601); for a refreshed root. */
-  expires?: string
-}
 
 /** A trusted root, ready to verify with. */
 export interface SigstoreTrust {
