@@ -175,3 +175,49 @@ rules:
   expect(run('moving.mjs', ['during', elsewhere, 'silero_vad.onnx'], env).lines).toEqual(['MODEL_NOT_FOUND'])
   expect(run('moving.mjs', ['during', planted, 'silero_vad.onnx'], env, elsewhere).lines).toEqual(['FILE_MISMATCH'])
 })
+
+describe('without register, the policy of a thread with variables of its own', () => {
+  const LOG = JSON.stringify({ env: { LOG: '1' } })
+  const outcome = (options: string, env: Record<string, string>, more: string[] = [], cwd = planted) => {
+    const inherited = { ...process.env, ...env }
+    if (!('MODELSEAL_POLICY' in env)) delete inherited['MODELSEAL_POLICY']
+    const args = [
+      join(import.meta.dirname, 'bare-thread.mjs'),
+      join(workspace.path, 'models/tampered'),
+      options,
+      ...more,
+    ]
+    const { stdout, stderr } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      cwd,
+      timeout: 60_000,
+      env: inherited,
+    })
+    expect(stderr).toBe('')
+    return stdout.split(' ')[0]?.trim()
+  }
+
+  test.each([
+    ['nothing', ''],
+    ['the errors of the core', '@modelseal/core/errors'],
+    ['the core', '@modelseal/core'],
+  ])('is that of the process, of which the main thread imports %s', (_, imported) => {
+    const env = { MODELSEAL_POLICY: workspace.policy }
+    expect(outcome(LOG, env, [imported])).toBe('FILE_MISMATCH')
+  })
+
+  test('is searched for where the process was started without MODELSEAL_POLICY', () => {
+    expect(outcome(LOG, {})).toBe('skipped')
+  })
+
+  // After setuid(2), a process cannot read with which variables it was started, as on other systems than Linux.
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'is not searched for where nothing tells the variables of the process',
+    () => {
+      const env = { MODELSEAL_POLICY: workspace.policy }
+      const user = ['', '65534']
+      expect(outcome(LOG, env, user, '/')).toBe('POLICY_NOT_FOUND')
+      expect(outcome('{}', env, user, '/')).not.toBe('POLICY_NOT_FOUND')
+    },
+  )
+})

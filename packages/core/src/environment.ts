@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,13 +42,16 @@ export interface Environment {
   readonly home: string | undefined
   /** What the search found when the environment was fixed: absolute; null where it found no policy. Undefined where nothing searched. */
   readonly policy?: string | null | undefined
+  /** True in a thread that cannot know whether the process was started with `MODELSEAL_POLICY`: nothing may search for a policy then. */
+  readonly incomplete?: boolean | undefined
   /** Only those that are set, and not to an empty text. */
   readonly variables: Readonly<Partial<Record<Variable, string>>>
 }
 
 /**
  * The environment that currently applies to this thread. If none was fixed, it consists of the variables of the thread and,
- * for each one that is missing, the variable that the parent had when it started the thread.
+ * for each one that is missing, the variable that the parent had when it started the thread; or, if the parent had not imported
+ * this module, the variable with which the process was started.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path where the working directory was deleted
  */
@@ -143,12 +146,32 @@ function threadState(): ThreadState {
   const state = globalThis as ThreadState
   if (!Object.hasOwn(state, INHERITED)) {
     const { getEnvironmentData, isMainThread } = process.getBuiltinModule('node:worker_threads')
-    const inherited = isMainThread ? undefined : decode(textIn(getEnvironmentData(DATA)))
+    const inherited = isMainThread ? undefined : (decode(textIn(getEnvironmentData(DATA))) ?? environmentAtStart())
     define(INHERITED, inherited)
     if (inherited?.fixed) define(FIXED, inherited)
     handToThreads()
   }
   return state
+}
+
+/** For a thread whose parent handed nothing over, since it did not import this module. */
+function environmentAtStart(): Environment {
+  const place = { fixed: false, directory: workingDirectory(), home: homeDirectory() }
+  try {
+    const lines = readFileSync(startOf('self'), 'utf8').split('\0')
+    const given = lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const)
+    return frozen({ ...place, variables: variablesIn(Object.fromEntries(given)) })
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    // A thread that was given no variables has a copy of all, and so has PATH; most that were chosen one by one are without it.
+    const isCopy = Object.keys(process.env).some((name) => name.toUpperCase() === 'PATH')
+    return frozen({ ...place, incomplete: !isCopy, variables: {} })
+  }
+}
+
+/** proc(5). By a function, because tracers would follow a path that they can read in a call of `node:fs`. */
+function startOf(process: string): string {
+  return `/proc/${process}/environ`
 }
 
 function define(name: symbol, value: Environment | undefined): void {
@@ -163,14 +186,20 @@ function textIn(data: unknown): string | undefined {
 
 function readEnvironment(): Environment {
   const inherited = (globalThis as ThreadState)[INHERITED]
-  const variables: Environment['variables'] = Object.fromEntries(
+  const variables = { ...inherited?.variables, ...variablesIn(process.env) }
+  const incomplete = inherited?.incomplete && variables.MODELSEAL_POLICY === undefined
+  return frozen({ fixed: false, directory: workingDirectory(), home: homeDirectory(), incomplete, variables })
+}
+
+/** Those that are set, and not to an empty text. */
+function variablesIn(env: NodeJS.ProcessEnv): Environment['variables'] {
+  return Object.fromEntries(
     (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {
-      const value = ownText(process.env, name)
-      if (!value) return inherited?.variables[name] === undefined ? [] : [[name, inherited.variables[name]]]
+      const value = ownText(env, name)
+      if (!value) return []
       return [[name, VARIABLES[name] === 'path' ? absolute(name, value) : value]]
     }),
   )
-  return frozen({ fixed: false, directory: workingDirectory(), home: homeDirectory(), variables })
 }
 
 function unreadable(handed: string | undefined): ModelSealError {
@@ -190,6 +219,7 @@ function decode(text: string | undefined): Environment | undefined {
       fixed: Object.getOwnPropertyDescriptor(given, 'fixed')?.value === true,
       directory: ownText(given, 'directory'),
       home: ownText(given, 'home'),
+      incomplete: Object.getOwnPropertyDescriptor(given, 'incomplete')?.value === true,
       policy: Object.getOwnPropertyDescriptor(given, 'policy')?.value === null ? null : ownText(given, 'policy'),
       variables: Object.fromEntries(
         (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {

@@ -22,11 +22,11 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
 export async function findPolicy(given: string | URL | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return localPath(given, 'policy') as string
-  const { variables, directory, home, policy } = environment()
+  const current = environment()
+  const { variables, policy } = current
   if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
   if (typeof policy === 'string') return policy
-  if (directory === undefined) throw workingDirectoryMissing('the trust policy')
-  const found = nearestPolicy(directory, home)
+  const found = search(current)
   // Nobody vouches for what appeared since: the program itself may have written it.
   if (policy === null) throw foundTooLate(found)
   return found
@@ -38,14 +38,20 @@ export async function findPolicy(given: string | URL | undefined): Promise<strin
  * @returns undefined where `MODELSEAL_POLICY` names the policy; null where there is none that a load could use, which the
  * load then refuses with the reason
  */
-export function policyAtStart({ variables, directory, home }: Environment): string | null | undefined {
-  if (variables.MODELSEAL_POLICY !== undefined) return undefined
+export function policyAtStart(environment: Environment): string | null | undefined {
+  if (environment.variables.MODELSEAL_POLICY !== undefined) return undefined
   try {
-    return directory === undefined ? null : nearestPolicy(directory, home)
+    return search(environment)
   } catch (error) {
     if (error instanceof ModelSealError) return null
     throw error
   }
+}
+
+function search({ directory, home, incomplete }: Environment): string {
+  if (incomplete) throw variablesUnknown()
+  if (directory === undefined) throw workingDirectoryMissing('the trust policy')
+  return nearestPolicy(directory, home)
 }
 
 function nearestPolicy(start: string, homeDirectory: string | undefined): string {
@@ -114,6 +120,14 @@ function notFound(start: string, end: string, why: string): ModelSealError {
   return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found, so no model is accepted.', {
     found: `none from ${shown(start)} up to ${shown(end)}, ${why}`,
     hint,
+  })
+}
+
+function variablesUnknown(): ModelSealError {
+  return new ModelSealError('POLICY_NOT_FOUND', 'Cannot search for a trust policy in this worker thread.', {
+    expected: 'MODELSEAL_POLICY among the variables of the thread',
+    found: 'a thread with variables of its own, which does not know those of its process',
+    hint: 'Import "@modelseal/core" in the main thread before it starts the worker, or give the option "policy".',
   })
 }
 

@@ -10,7 +10,7 @@ const OTHERS_WRITE = 0o002n
 /**
  * True where users whom the owner of a file or directory does not stand for can write to it. Neither the bits of a
  * file system that is mounted read-only count, nor those of a group that is the owner's alone. An access control
- * list shows in the bits of the group.
+ * list shows in the bits of the group, and Node.js cannot read it: in a private group, one goes unnoticed (SECURITY.md).
  *
  * @param path of what the state is of; it is not a link, or one to a descriptor
  */
