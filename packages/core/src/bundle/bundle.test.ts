@@ -164,6 +164,8 @@ describe('a bundle is refused that', () => {
     ],
     ['has an unknown field that is null', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = null)],
     ['has null for its payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = null)],
+    ['has a signature of a message', 'BUNDLE_MALFORMED', (b) => (b.messageSignature = {})],
+    ['has a validity that is none', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey.validFor = 1)],
     ['has null for its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = null)],
     ['has a key without a value', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = { hint: null })],
     [
@@ -201,6 +203,16 @@ describe('forms that mean the same are accepted:', () => {
       'null for the other fields of the key',
       (b) => Object.assign(b.verificationMaterial.publicKey, { rawBytes: null, keyDetails: null }),
     ],
+    ['null for the other kind of content', (b) => (b.messageSignature = null)],
+    [
+      'an empty string and a validity beside the fingerprint',
+      (b) =>
+        Object.assign(b.verificationMaterial.publicKey, {
+          rawBytes: '',
+          keyDetails: '',
+          validFor: { start: '2020-01-01T00:00:00Z' },
+        }),
+    ],
     ['no list of log entries', (b) => delete b.verificationMaterial.tlogEntries],
     [
       'key details beside the fingerprint',
@@ -212,8 +224,10 @@ describe('forms that mean the same are accepted:', () => {
   })
 
   test('a raw key instead of its fingerprint, as before v1.1.0', () => {
-    const bytes = changed((b) => (b.verificationMaterial.publicKey = { rawBytes: 'AQI=' }))
-    expect(parseBundle(bytes).material).toEqual({ method: 'key', rawBytes: Buffer.from([1, 2]) })
+    for (const others of [{}, { hint: '' }, { hint: null }]) {
+      const bytes = changed((b) => (b.verificationMaterial.publicKey = { rawBytes: 'AQI=', ...others }))
+      expect(parseBundle(bytes).material).toEqual({ method: 'key', rawBytes: Buffer.from([1, 2]) })
+    }
   })
 
   test('a chain of certificates, and a certificate of the log', () => {

@@ -122,7 +122,10 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
     'mediaType',
     'verificationMaterial',
     'dsseEnvelope',
+    'messageSignature',
   )
+  // Sigstore's other kind of content, which some writers of JSON give as null.
+  if (bundle.isSet('messageSignature')) throw bundle.fault('messageSignature', 'no such field')
   const mediaType = bundle.string('mediaType')
   if (mediaType !== V02_MEDIA_TYPE && !V03_MEDIA_TYPES.includes(mediaType)) {
     throw new ModelSealError('BUNDLE_MEDIA_TYPE', 'The file is not a signature bundle of a known kind.', {

@@ -160,7 +160,21 @@ describe('a link to a directory of the model, in one whose links are followed', 
     )
   })
 
-  test.each(['..', '.', '/etc', 'nowhere'])('is refused where it leads to %s', async (target) => {
+  test.each([
+    ['the model', 'link', '.'],
+    ['the directory that it is in', 'real/link', '.'],
+    ['a directory above', 'real/deep/link', '..'],
+  ])('is passed over where it leads to %s', async (_, link, target) => {
+    const directory = scratch({ 'real/a': 'a', 'real/deep/b': 'b' })
+    symlinkSync(target, join(directory, link))
+    expect((await found(directory, linked('real/a', 'real/deep/b'))).sort()).toEqual(['real/a', 'real/deep/b'])
+    // A signer who followed it would have to have signed without end.
+    await expect(found(directory, linked(...['real/a', 'real/deep/b', `${link}/x`].sort()))).rejects.toEqual(
+      refusal('SYMLINK_REFUSED', { file: link }),
+    )
+  })
+
+  test.each(['..', '/etc', 'nowhere'])('is refused where it leads to %s', async (target) => {
     await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
       refusal('SYMLINK_REFUSED', { file: 'link' }),
     )

@@ -16,6 +16,7 @@ export function plainNames(problems: readonly FileProblem[]): Map<string, FilePr
   const missing = new Map<string, FileProblem>()
   for (const problem of problems.filter(({ code }) => code === 'FILE_MISSING').slice(0, MAX_NAMES))
     missing.set(folded(problem.file), problem)
+  let interrupted = false
   for (const problem of unsigned) {
     const { file } = problem
     const other = missing.get(folded(file))
@@ -26,8 +27,13 @@ export function plainNames(problems: readonly FileProblem[]): Map<string, FilePr
     else {
       const known = LEFT_BEHIND.find(({ names }) => names.test(file))
       if (known) explain(`${known.by} ${CREATED} ${shown(file)}.`, problem)
+      interrupted ||= PARTIAL.test(file)
     }
   }
+  // Tools do not always name the partial file after the one that it will become.
+  const unfinished = [...missing.values(), ...problems.filter(({ code }) => code === 'FILE_MISMATCH')]
+  if (interrupted && unfinished.length > 0)
+    explain('Files that are missing or differ may belong to it: finish the download first.', ...unfinished)
   return causes
 }
 
@@ -43,9 +49,9 @@ export function isPartialDownload(name: string): boolean {
 
 /** Files that programs leave in directories of others. */
 const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
+  { names: PARTIAL, by: 'A download that has not finished' },
   { names: /(?:^|\/)\.cache\/huggingface\//, by: 'A download from the Hugging Face Hub' },
   { names: /(?:^|\/)\.huggingface\//, by: 'A download from the Hugging Face Hub' },
-  { names: PARTIAL, by: 'A download that has not finished' },
   { names: /(?:^|\/)(?:\.DS_Store$|\._[^/]+$|__MACOSX\/|\.Spotlight-V100\/|\.fseventsd\/|\.Trashes\/)/, by: 'macOS' },
   { names: /(?:^|\/)(?:Thumbs\.db|ehthumbs\.db|desktop\.ini)$/i, by: 'Windows' },
   { names: /(?:^|\/)(?:__pycache__\/|[^/]+\.py[co]$)/, by: 'Python' },

@@ -109,6 +109,7 @@ describe('an unsigned file', () => {
     ['sub/.git/HEAD', /Version control/],
     ['weights.bin.incomplete', /download that has not finished/],
     ['weights.bin.part', /download that has not finished/],
+    ['.cache/huggingface/download/3mN_x.5dcd0d.incomplete', /download that has not finished/],
     ['lost+found/x', /file system/],
     ['.nfs0000000000c8', /file system/],
   ])('%s has a known cause', async (file, hint) => {
@@ -128,6 +129,10 @@ describe('an unsigned file', () => {
   })
 })
 
+test('the general hint names an interrupted download', () => {
+  expect(SUSPICION).toContain('a download may have been interrupted')
+})
+
 describe('a missing file', () => {
   test.each([
     ['caf\u00e9.bin', 'cafe\u0301.bin', /two Unicode forms \(NFD instead of NFC\)/],
@@ -140,6 +145,21 @@ describe('a missing file', () => {
     const told = await hintForNames(['FILE_MISSING', signed], ['FILE_UNSIGNED', found])
     expect(told).toMatch(hint)
     expect(told).not.toContain(SUSPICION)
+  })
+
+  test.each([
+    '.cache/huggingface/download/3mN_x.5dcd0d.incomplete',
+    'tmp.aria2',
+    'x.part',
+    'Unconfirmed 1.crdownload',
+    'y.partial',
+  ])('is explained by the partial download %s, as is one that differs', async (partial) => {
+    const told = await hintForNames(['FILE_MISSING', 'a'], ['FILE_MISMATCH', 'b'], ['FILE_UNSIGNED', partial])
+    expect(told).toContain('finish the download first')
+    expect(told).not.toContain(SUSPICION)
+    expect(
+      await hintForNames(['FILE_MISSING', 'a'], ['FILE_UNSIGNED', partial], ['FILE_UNSIGNED', 'evil.py']),
+    ).toContain(SUSPICION)
   })
 
   test('is suspicious where nothing like it is there', async () => {

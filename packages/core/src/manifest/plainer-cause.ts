@@ -10,7 +10,8 @@ import { CREATED, plainNames } from './plain-names.ts'
 const MAX_TOLD = 3
 
 /** What to do about files without a known cause. */
-export const SUSPICION = 'Do not load this copy; fetch the model again from its publisher, and find out who changed it.'
+export const SUSPICION =
+  'Do not load this copy. Fetch the model again from its publisher, since a download may have been interrupted. If the new copy is refused as well, find out who changed it.'
 
 /**
  * Says what to do about a model that is not what was signed. Causes that are plainer than tampering come first, as far as names
@@ -21,7 +22,7 @@ export function mismatchHint(source: LocalSource, problems: readonly FileProblem
   const causes = [...names.keys()]
   const left = causes.some((cause) => cause.includes(` ${CREATED} `))
   let room = MAX_TEXT_BYTES
-  let explained = [...names.values()].flat().length
+  const explained = new Set([...names.values()].flat())
   for (const problem of problems.filter(({ code }) => code === 'FILE_MISMATCH').slice(0, MAX_TOLD)) {
     const content = contentOf(source, problem.file, room)
     if (!content) continue
@@ -29,12 +30,14 @@ export function mismatchHint(source: LocalSource, problems: readonly FileProblem
     const cause = contentCause(problem, content)
     if (cause === undefined) continue
     causes.unshift(cause)
-    explained++
+    explained.add(problem)
   }
   if (causes.length === 0) return SUSPICION
   const told = causes.slice(0, MAX_TOLD).join(' ')
   const remove = left ? ' Remove such files, or list them in the rule under "require.unsigned".' : ''
-  return explained === problems.length ? `${told}${remove}` : `${told}${remove} About the other files: ${SUSPICION}`
+  return explained.size === problems.length
+    ? `${told}${remove}`
+    : `${told}${remove} About the other files: ${SUSPICION}`
 }
 
 /** @param content of the file, or its beginning */

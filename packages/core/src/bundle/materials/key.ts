@@ -20,13 +20,18 @@ export const keyMaterial: MaterialKind<KeyMaterial> = {
     const fingerprint = carried ? parseCarriedKey(carried).fingerprint : hint
     return fingerprint === undefined ? undefined : { description: keyWords(fingerprint), fingerprint }
   },
-  /** OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. */
+  /**
+   * OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. In the JSON of Protocol Buffers an empty string may stand for a
+   * field that is not set. `validFor` is nobody's word: what decides on time is the policy.
+   */
   parse(material, { path }) {
-    const key = material.object('publicKey').only('hint', 'rawBytes', 'keyDetails')
-    if (key.isSet('keyDetails')) key.string('keyDetails')
-    const hint = key.isSet('hint') ? { hint: key.string('hint') } : {}
-    const raw = key.isSet('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
-    if (!key.isSet('hint') && !key.isSet('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
+    const key = material.object('publicKey').only('hint', 'rawBytes', 'keyDetails', 'validFor')
+    const has = (name: string) => key.isSet(name) && key.raw(name) !== ''
+    if (has('keyDetails')) key.string('keyDetails')
+    if (has('validFor')) key.object('validFor')
+    const hint = has('hint') ? { hint: key.string('hint') } : {}
+    const raw = has('rawBytes') ? { rawBytes: rawBytes(key, path) } : {}
+    if (!has('hint') && !has('rawBytes')) throw key.fault('hint', 'the fingerprint of a key')
     return withoutPrototype({ method: 'key', ...hint, ...raw })
   },
 }

@@ -110,6 +110,19 @@ describe('a rule that says where bundles are', () => {
     expect(await judged(name, two)).toBe('accepted')
   })
 
+  test('counts a key once, whatever hints its bundles have beside it', async () => {
+    const two = { signers: [{ key: 'a' }, { key: 'b' }], threshold: 2, ...inside }
+    await signed('a', 'signatures/a.sig', { ignorePaths: ['signatures'] })
+    const bundle = JSON.parse(await readFile(site.file(name, 'signatures/a.sig'), 'utf8'))
+    const rawBytes = Buffer.from(await readFile(site.file('a.pub'))).toString('base64')
+    for (const hint of ['a', 'another', bundle.verificationMaterial.publicKey.hint]) {
+      bundle.verificationMaterial.publicKey = { hint, rawBytes }
+      await site.write(`${name}/signatures/a-${hint.slice(0, 4)}.sig`, JSON.stringify(bundle))
+    }
+    expect(await judged(name, two)).toBe('refused SIGNATURE_THRESHOLD')
+    expect(await judged(name, { ...two, threshold: 1 })).toBe('accepted')
+  })
+
   test('does not have links to directories followed, nor a directory taken for a bundle', async () => {
     await signed('a', 'signatures/a.sig')
     renameSync(site.file(name, 'signatures'), site.file(`${name}-outside`))

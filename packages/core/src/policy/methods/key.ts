@@ -77,14 +77,16 @@ export const keyMethod = {
 
 /** By what the bundle claims, which costs nothing to look at; the signature decides. */
 function keysThatMayHaveSigned(
-  { hint }: KeyMaterial,
+  { hint, rawBytes }: KeyMaterial,
   entries: Identification<KeyMaterial, AcceptedKeySigner>['entries'],
 ): Map<string, { name: string; publicKey: PublicKey }> {
   const keys = new Map<string, { name: string; publicKey: PublicKey }>()
   for (const { accepted } of entries) {
     for (const { publicKey } of accepted.keys) {
       const { fingerprint } = publicKey
-      if ((hint === undefined || hint === fingerprint) && !keys.has(fingerprint))
+      // A key in the bundle is compared where its signature is verified, and the hint beside it not at all.
+      const claimed = rawBytes ? undefined : hint
+      if ((claimed === undefined || claimed === fingerprint) && !keys.has(fingerprint))
         keys.set(fingerprint, { name: accepted.root, publicKey })
     }
   }

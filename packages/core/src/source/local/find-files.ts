@@ -2,7 +2,7 @@ import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { inTurns, type Steps } from '../turns.ts'
 import { utf8EntriesOf } from './entries.ts'
-import { targetOf } from './follow-link.ts'
+import { checkEnds, targetOf } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { isSame } from './real-path.ts'
@@ -77,11 +77,12 @@ function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]>
       else throw special(path, name)
       return
     }
-    const { ancestors } = directory
-    const target = targetOf({ path, name }, { source, ancestors, followLinks: options.followLinks })
+    const target = targetOf({ path, name }, { source, followLinks: options.followLinks })
     if (!target.isDirectory) files.push({ name, path: target.path })
-    else if (!options.passOver?.(name, relative(source.path, target.path).split(sep).join('/')))
+    else if (!options.passOver?.(name, relative(source.path, target.path).split(sep).join('/'))) {
+      checkEnds({ path, name }, target.path, directory.ancestors)
       directories.push(below(directory, target.path, name))
+    }
   }
 }
 

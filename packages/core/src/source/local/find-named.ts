@@ -4,7 +4,7 @@ import { throwIfAborted } from '../aborted.ts'
 import { inTurns, type Steps } from '../turns.ts'
 import { entriesOf } from './entries.ts'
 import { NAMES_PER_STEP, onlyFile, rootOf, type Directory, type FindOptions } from './find-files.ts'
-import { targetOf } from './follow-link.ts'
+import { checkEnds, targetOf } from './follow-link.ts'
 import type { LocalSource } from './local-source.ts'
 import { errno, isGone, unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
@@ -99,12 +99,12 @@ class Directories {
   }
 
   /** @returns undefined where no file is */
-  fileAt(path: string, name: string, { ancestors, found }: Entered): FoundFile | undefined {
+  fileAt(path: string, name: string, { found }: Entered): FoundFile | undefined {
     const stat = stateIfAny(path)
     if (!stat || stat.isDirectory()) return undefined
     if (stat.isFile()) return { name, path, directory: found }
     if (!stat.isSymbolicLink()) throw special(path, name)
-    const target = targetOf({ path, name }, { source: this.#source, ancestors, followLinks: this.#options.followLinks })
+    const target = targetOf({ path, name }, { source: this.#source, followLinks: this.#options.followLinks })
     return target.isDirectory ? undefined : { name, path: target.path }
   }
 
@@ -126,7 +126,8 @@ class Directories {
     if (stat.isDirectory()) return enteredAt(place, `${name}/`, parent, stat)
     if (!stat.isSymbolicLink()) throw special(place, name)
     const { followLinks } = this.#options
-    const target = targetOf({ path: place, name }, { source: this.#source, ancestors: parent.ancestors, followLinks })
+    const target = targetOf({ path: place, name }, { source: this.#source, followLinks })
+    if (target.isDirectory) checkEnds({ path: place, name }, target.path, parent.ancestors)
     const behind = target.isDirectory ? stateIfAny(target.path) : undefined
     return behind && enteredAt(target.path, `${name}/`, parent, behind)
   }

@@ -17,8 +17,6 @@ interface LinkTarget {
 /** Where a link of a model is, and how links are followed there. */
 export interface LinkContext {
   source: Pick<LocalSource, 'path'>
-  /** The directories on the way to the link, without links. */
-  ancestors: readonly string[]
   /** True for a model whose links are followed (OMS 6.1.1). */
   followLinks: boolean
 }
@@ -31,37 +29,45 @@ export interface LinkContext {
  */
 export function targetOf(
   { path, name }: { path: string; name: string },
-  { source, ancestors, followLinks }: LinkContext,
+  { source, followLinks }: LinkContext,
 ): { path: string; isDirectory: boolean } {
   const blob = hubBlob(path)
   if (blob !== undefined) return { path: blob, isDirectory: false }
   if (!followLinks) throw linksNotAllowed(path, name, LINKS_HINT)
   // OMS 6.1.1: the resource goes by the link's own name.
-  const target = followLink(path, name, source.path, ancestors)
+  const target = followLink(path, name, source.path)
   if (!target.stat.isDirectory() && !target.stat.isFile()) throw special(target.path, name)
   return { path: target.path, isDirectory: target.stat.isDirectory() }
 }
 
 /**
+ * Refuses to enter the directory behind a link if the link lies in it, where the standard asks for a warning (OMS 6.1.1).
+ *
+ * @param target path of the directory, without links
+ * @param ancestors the directories on the way to the link, without links
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`
+ */
+export function checkEnds(link: { path: string; name: string }, target: string, ancestors: readonly string[]): void {
+  if (!ancestors.includes(target)) return
+  const what = 'leads to a directory that it lies in, so there is no end to it'
+  throw linkRefused(link.path, link.name, what, 'Remove the link.')
+}
+
+/**
  * Follows a symbolic link of a model that allows links (OMS 6.1.1). Where the standard asks for a
- * warning, this refuses: a link that leaves the model, and one that leads to a directory above itself.
+ * warning, this refuses a link that leaves the model.
  *
  * @param root the model's directory, without links
- * @param ancestors the directories on the way to the link, without links
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_UNREADABLE`
  */
-function followLink(path: string, name: string, root: string, ancestors: readonly string[]): LinkTarget {
+function followLink(path: string, name: string, root: string): LinkTarget {
   const target = placeBehind(path, name)
   const within = relative(root, target)
   if (within === '..' || within.startsWith(`..${sep}`)) {
     throw linkRefused(path, name, 'leads out of the model', 'Put the file itself into the model.')
   }
   // Without links in it, so that nothing is left to follow when it is opened.
-  const stat = stateAt(target)
-  if (stat.isDirectory() && ancestors.includes(target)) {
-    throw linkRefused(path, name, 'leads to a directory that it lies in, so there is no end to it', 'Remove the link.')
-  }
-  return { path: target, stat }
+  return { path: target, stat: stateAt(target) }
 }
 
 /** The refusal of a link in a model that allows none. */

@@ -175,6 +175,20 @@ describe('a bundle of another signer', () => {
     return encoded(bundle)
   }
 
+  test('is accepted if it carries the given key, whatever its hint says, and refused if it carries another', () => {
+    const hinted = (key: Uint8Array, hint: string) => {
+      const bundle: LooseJson = JSON.parse(withDer(key).toString())
+      bundle.verificationMaterial.publicKey.hint = hint
+      return encoded(bundle)
+    }
+    const other = keyPair().publicKey
+    for (const hint of ['release@acme.example', other.fingerprint]) {
+      const { manifest } = verifyKeyBundle(parseBundle(hinted(der(), hint)), pair.publicKey, 'release')
+      expect(manifest.files.size).toBe(1)
+    }
+    refuses(hinted(der(other), pair.publicKey.fingerprint), 'KEY_MISMATCH')
+  })
+
   test('is accepted if it carries the given key as DER', () => {
     for (const curve of ['prime256v1', 'secp384r1', 'secp521r1'] as const) {
       const own = keyPair(curve)

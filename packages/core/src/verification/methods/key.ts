@@ -89,9 +89,9 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
     })
   }
   const { hint, rawBytes } = material
-  const claims = [hint, rawBytes && parseCarriedKey(rawBytes, path).fingerprint]
-  for (const claimed of claims) {
-    if (claimed === undefined || sameText(claimed, publicKey.fingerprint)) continue
+  // Where the bundle has the key itself, the hint beside it is in a form of the signer's own.
+  const claimed = rawBytes ? parseCarriedKey(rawBytes, path).fingerprint : hint
+  if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint))
     throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
       file: path,
       signer: name,
@@ -99,7 +99,6 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
       found: shown(claimed),
       hint: 'Give the key that the publisher signs with, or the bundle that was signed with this key.',
     })
-  }
 }
 
 function sameText(a: string, b: string): boolean {
