@@ -25,6 +25,7 @@ const entry = Object.fromEntries(
     guard: 'src/loading/guard.ts',
     judged: 'src/loading/judged.ts',
     formats: 'src/loading/formats.ts',
+    source: 'src/source/model-sources.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),
 )

@@ -153,8 +153,8 @@ const ways = {
   },
   'a fake guard': async () => {
     const { ort } = await onnx()
-    const guard = globalThis[Symbol.for('modelseal.guard.1')]
-    const opened = { path: other, options: { ...options, format: 'saved-model' }, sessionOptions: {} }
+    const guard = globalThis[Symbol.for('modelseal.guard.2')]
+    const opened = { source: other, options: { ...options, format: 'saved-model' }, sessionOptions: {} }
     const { session } = await guard.adapters.onnxruntime({ ort, ...opened })
     return run(session)
   },

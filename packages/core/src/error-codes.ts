@@ -126,6 +126,12 @@ export const ERROR_CODES = {
   HTTP_RESPONSE: 'the server of a model answered with something other than the whole file',
   HTTP_REDIRECT: 'the server of a model redirects to where a load does not follow',
 
+  // The place that a model is loaded from
+  SCHEME_UNKNOWN: 'the package that loads models from URLs of this scheme was not imported',
+  SOURCE_FAILED: 'the source of a model failed, or answered with something that is no answer',
+  SOURCE_TIMEOUT: 'the source of a model was silent for too long, or took too long in all',
+  SOURCE_LISTING: 'the source of a model lists names that no files can have, or too many',
+
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
   POLICY_UNTRUSTED: 'another user could have written the trust policy or a file that it names',

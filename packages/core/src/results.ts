@@ -20,9 +20,11 @@ export interface Verdict {
   /** Why the rule is as it is, in its author's words. */
   reason?: string
   model: {
-    /** Absolute path that was asked for. */
+    /** Absolute path that was asked for; the URL, for a model that has no path on this machine. */
     path: string
     url?: string
+    /** What a name that can move was resolved to for this load, by the word of its source: a commit, or a digest. */
+    revision?: string
     format?: ModelFormat
     /** The file that was asked for, relative to the signed model, where that is a directory. */
     entry?: string

@@ -1,4 +1,4 @@
-import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
+import { loadOptions, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { createVerified, type ModelEntry } from './open-onnx.ts'
 
@@ -21,8 +21,8 @@ export interface LoadedModel {
  * bytes that the runtime gets, those of external data included, are the ones that were hashed:
  * as buffers, or by a path that only this user can change (`isolation`).
  *
- * @param source path, or `file:`, `http:` or `https:` URL, of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one;
- * or a signed directory and the name of the file in it
+ * @param source path, or URL (`file:`, `http:`, `https:`, or of a scheme that a package has entered), of a `.onnx` or `.ort` file, or of
+ * a signed directory that holds exactly one; or a `ModelSource` of such; or a signed directory and the name of the file in it
  * @throws {@link ModelSealError} what `openVerifiedModel` throws, before the runtime sees a byte:
  * `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED` and others;
@@ -36,7 +36,7 @@ export interface LoadedModel {
  * ```
  */
 export async function loadVerifiedModel(
-  source: string | URL | ModelEntry,
+  source: string | URL | ModelSource | ModelEntry,
   options?: LoadOptions,
 ): Promise<LoadedModel> {
   const { session, ...open } = loadOptions(options, ['session'])

@@ -1,10 +1,12 @@
 import {
+  isModelSource,
   ModelSealError,
   modelLocation,
   openOptions,
   openVerifiedModel,
   shown,
   type ModelReader,
+  type ModelSource,
   type OpenOptions,
   type Verdict,
   type VerifiedModel,
@@ -48,8 +50,8 @@ function fieldOf(value: unknown, name: string): unknown {
 
 /** The file of a signed directory that is the model, by its signed name. */
 export interface ModelEntry {
-  /** Path or URL of the directory. */
-  model: string | URL
+  /** Path or URL of the directory, or a source of it. */
+  model: string | URL | ModelSource
   /** Such as `onnx/model.onnx`. */
   entry: string
 }
@@ -67,11 +69,9 @@ export async function createVerified(
   givenSessionOptions: unknown,
 ): Promise<CreatedSession> {
   checkRuntime(ort)
-  const { path, entry } = whereIs(source)
   const load: OnnxLoad = {
     ort,
-    path,
-    entry,
+    ...whereIs(source),
     options: openOptions(options),
     sessionOptions: checkedSessionOptions(givenSessionOptions),
   }
@@ -87,8 +87,8 @@ export interface CreatedSession {
 /** What is to be loaded, as it was when it was asked for. */
 export interface OnnxLoad {
   ort: OnnxRuntime
-  /** Absolute, or a URL. */
-  path: string
+  /** As `modelLocation` gives it. */
+  source: string | ModelSource
   /** The file in a directory, where the caller names it. */
   entry?: string | undefined
   options: OpenOptions
@@ -97,13 +97,13 @@ export interface OnnxLoad {
 
 /** As {@link createVerified}, for whoever has the model judged in another way. */
 export async function createOpened(
-  { ort, path, entry, options, sessionOptions: given }: OnnxLoad,
+  { ort, source, entry, options, sessionOptions: given }: OnnxLoad,
   open: Opening,
 ): Promise<CreatedSession> {
   const sessionOptions = checkedSessionOptions(given)
-  const model = await open(path, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
+  const model = await open(source, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
   try {
-    return { session: await createConfirmed(ort, path, model, sessionOptions), verdict: model.verdict }
+    return { session: await createConfirmed(ort, model, sessionOptions), verdict: model.verdict }
   } finally {
     await model.close()
   }
@@ -112,7 +112,6 @@ export async function createOpened(
 /** A session of what was verified, which is released where a file changed meanwhile. */
 async function createConfirmed(
   ort: OnnxRuntime,
-  path: string,
   model: VerifiedModel<OnnxInMemory | PlacedOnnx>,
   options: CheckedSessionOptions,
 ): Promise<InferenceSession> {
@@ -120,7 +119,7 @@ async function createConfirmed(
   const session = await createSessionIn(ort, gathered, forRuntime(ort, sessionOptionsFor(gathered, options))).catch(
     (cause: unknown) => {
       // What stands before the runtime may refuse it in its own words.
-      throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(path, cause), verdict)
+      throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(verdict.model.path, cause), verdict)
     },
   )
   try {
@@ -132,15 +131,15 @@ async function createConfirmed(
   return session
 }
 
-function whereIs(source: unknown): { path: string; entry?: string } {
-  if (isLocation(source)) return { path: modelLocation(source) }
+function whereIs(source: unknown): Pick<OnnxLoad, 'source' | 'entry'> {
+  if (isLocation(source)) return { source: modelLocation(source) }
   if (typeof source === 'object' && source !== null) {
     const model = propertyOf(source, 'model')
     const entry = propertyOf(source, 'entry')
-    if (isLocation(model) && typeof entry === 'string') return { path: modelLocation(model), entry }
+    if (isLocation(model) && typeof entry === 'string') return { source: modelLocation(model), entry }
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
-    expected: 'a path or URL',
+    expected: 'a path, a URL or a source',
     found: kindOf(source),
     hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
   })
@@ -154,8 +153,8 @@ function forRuntime(
   return isWeb(versions) ? withoutFolder(options) : options
 }
 
-function isLocation(value: unknown): value is string | URL {
-  return typeof value === 'string' || isUrl(value)
+function isLocation(value: unknown): boolean {
+  return typeof value === 'string' || isUrl(value) || isModelSource(value)
 }
 
 async function gather(

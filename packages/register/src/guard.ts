@@ -12,7 +12,7 @@ import { guardedTensorFlow } from './tensorflow.ts'
  */
 export function guardAdapters(): void {
   installGuard({
-    open: ({ path, options, gather }) => opening({ program: options, throughOthers: true })(path, options, gather),
+    open: ({ source, options, gather }) => opening({ program: options, throughOthers: true })(source, options, gather),
     adapters: Object.freeze({
       async onnxruntime(load: OnnxLoad) {
         const { createOpened } = await import('@modelseal/onnxruntime/any-runtime')

@@ -1,5 +1,5 @@
 import type * as Core from '@modelseal/core'
-import type { ModelFormat, ModelReader, OpenOptions, VerifiedModel, WatchedPolicy } from '@modelseal/core'
+import type { ModelFormat, ModelReader, ModelSource, OpenOptions, VerifiedModel, WatchedPolicy } from '@modelseal/core'
 import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
@@ -18,7 +18,7 @@ export interface OpeningOptions {
  */
 export function opening({ program, throughOthers = false }: OpeningOptions = {}) {
   return async <T>(
-    path: string,
+    source: string | ModelSource,
     options: OpenOptions,
     gather: (reader: ModelReader) => Promise<T>,
   ): Promise<VerifiedModel<T>> => {
@@ -27,7 +27,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
       import('@modelseal/core/judged'),
     ])
     // Read once more, by this package's own copy: whoever calls may have given anything.
-    const load = { path, options: openOptions(options), gather }
+    const load = { source, options: openOptions(options), gather }
     const own: Judge = { by: BY, ...(await judging()) }
     const handOuts = throughOthers ? new HandedOutLoad() : undefined
     const model = await openJudged(load, program ? [openOptions(program), own] : [own], handOuts)

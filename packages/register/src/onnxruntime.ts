@@ -85,7 +85,12 @@ async function createByPath(
   return judged(
     { path, format: 'onnx' },
     async () => {
-      const load = { ort, path, options: { format: 'onnx' as const }, sessionOptions: withoutExternalData(options) }
+      const load = {
+        ort,
+        source: path,
+        options: { format: 'onnx' as const },
+        sessionOptions: withoutExternalData(options),
+      }
       return (await adapter.createOpened(load, opening())).session
     },
     plainly,

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSmallFile } from '@modelseal/core'
+import { readSmallFile, type ModelSource } from '@modelseal/core'
+import { isHttp } from './model-place.ts'
 import { parseModelJson, type ModelFormat } from './model-json.ts'
 
 /** Of what nobody has verified, no more is read. */
@@ -11,9 +12,9 @@ const MAX_CLAIM_BYTES = 4 * 1024 * 1024
  * picks is enforced, and the verified `model.json` must turn out to be of that format. Undefined where nothing can be told
  * yet, whatever the reason.
  */
-export async function claimedFormat(path: string): Promise<ModelFormat | undefined> {
+export async function claimedFormat(path: string | ModelSource): Promise<ModelFormat | undefined> {
   // Nothing is fetched before a policy has been asked.
-  if (/^https?:/i.test(path)) return undefined
+  if (typeof path !== 'string' || isHttp(path)) return undefined
   try {
     const file = (await stat(path)).isDirectory() ? join(path, 'model.json') : path
     const bytes = await readSmallFile(file, { what: 'model file', maxBytes: MAX_CLAIM_BYTES })

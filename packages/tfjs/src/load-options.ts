@@ -6,6 +6,8 @@ const REDIRECTING = ['weightPathPrefix', 'fromTFHub']
 /** Of `requestInit`: without effect in Node, which keeps no cookies and no cache. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['credentials', 'mode', 'cache'])
 
+const NOT_HTTP = 'It is for models behind HTTP only.'
+
 /** The caller's options, checked and copied, so that what was checked is what counts. */
 export interface CheckedLoadOptions {
   /** For tf. */
@@ -23,10 +25,10 @@ type WeightUrlConverter = (path: string) => string | Promise<string>
 
 /**
  * @param given what the caller gives to tf's loader
- * @param path of the model, or its URL
+ * @param isHttp true for a model behind HTTP
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
-export function checkedLoadOptions(given: unknown, path: string): CheckedLoadOptions {
+export function checkedLoadOptions(given: unknown, isHttp: boolean): CheckedLoadOptions {
   if (given === undefined || given === null) return { tf: {} }
   if (typeof given !== 'object' || isArray(given) || ArrayBuffer.isView(given))
     throw new ModelSealError('INVALID_ARGUMENT', 'The load options are not an object.', { found: kindOf(given) })
@@ -43,11 +45,11 @@ export function checkedLoadOptions(given: unknown, path: string): CheckedLoadOpt
   for (const [name, value] of Object.entries<unknown>({ weightUrlConverter, fetchFunc })) {
     if (value === undefined || value === null) continue
     if (typeof value !== 'function') throw refused(name, 'Give a function.')
-    if (!/^https?:/i.test(path)) throw refused(name, 'A model on this machine is fetched from nowhere.')
+    if (!isHttp) throw refused(name, NOT_HTTP)
     Object.assign(read, { [name]: value })
   }
   if (requestInit === undefined || requestInit === null) return read
-  if (!/^https?:/i.test(path)) throw refused('requestInit', 'A model on this machine is fetched from nowhere.')
+  if (!isHttp) throw refused('requestInit', NOT_HTTP)
   return { ...read, ...checkedRequest(requestInit) }
 }
 

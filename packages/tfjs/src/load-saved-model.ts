@@ -15,7 +15,7 @@ const SPLIT_GRAPH = 'saved_model.cpb'
  *
  * @throws {@link ModelSealError} see {@link verified}
  */
-export async function loadSavedModel({ tf, path, options, further }: TfLoad, open: Opening): Promise<LoadedByTf> {
+export async function loadSavedModel({ tf, source, options, further }: TfLoad, open: Opening): Promise<LoadedByTf> {
   const load = tf.node?.loadSavedModel
   if (!load) {
     throw new ModelSealError('INVALID_ARGUMENT', 'This TensorFlow.js cannot load a SavedModel.', {
@@ -25,7 +25,7 @@ export async function loadSavedModel({ tf, path, options, further }: TfLoad, ope
   }
   const { isolation = 'auto' } = options
   const placed = { ...options, isolation: isolation === 'auto' ? ('copy' as const) : isolation }
-  const opened = await open(path, placed, place)
+  const opened = await open(source, placed, place)
   try {
     const { gathered, verdict } = opened
     let model: unknown

@@ -1,5 +1,5 @@
 import { isUrl } from '@modelseal/core/any-realm'
-import { loadOptions, type OpenOptions, type Verdict } from '@modelseal/core'
+import { loadOptions, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
 import type { TensorFlow } from './open-artifacts.ts'
 import { loadByTf } from './tf-load.ts'
 
@@ -26,8 +26,8 @@ export type LoadedModel<T extends TensorFlow> = {
  * claims can only pick a rule that is then enforced (`FORMAT_UNPROVEN`); behind HTTP nothing is read before the policy was
  * asked.
  *
- * @param path path, or `file:`, `http:` or `https:` URL, of a `model.json` or of the signed directory that
- * holds it (an HTTP URL with a slash at the end)
+ * @param source path, or URL (`file:`, `http:`, `https:`, or of a scheme that a package has entered), of a `model.json` or of the
+ * signed directory that holds it (an HTTP URL with a slash at the end); or a `ModelSource` of such
  * @throws {@link ModelSealError} as the functions of {@link verified} do
  * @example
  * ```ts
@@ -36,9 +36,9 @@ export type LoadedModel<T extends TensorFlow> = {
  */
 export async function loadVerifiedModel<T extends TensorFlow>(
   tf: T,
-  path: string | URL,
+  source: string | URL | ModelSource,
   options?: LoadOptions<T>,
 ): Promise<LoadedModel<T>> {
   const { load, ...open } = loadOptions(options, ['load'])
-  return (await loadByTf(tf, undefined, open, [isUrl(path) ? path.href : path, load])) as LoadedModel<T>
+  return (await loadByTf(tf, undefined, open, [isUrl(source) ? source.href : source, load])) as LoadedModel<T>
 }

@@ -1,18 +1,18 @@
 import { fileURLToPath } from 'node:url'
-import { ModelSealError, shown } from '@modelseal/core'
+import { isModelSource, modelLocation, ModelSealError, shown, type ModelSource } from '@modelseal/core'
 import { isArray, isUrl, kindOf } from '@modelseal/core/any-realm'
 import type { TensorFlow } from './open-artifacts.ts'
 
 /** Where the model is that a caller of tf's loaders means. */
 export interface ModelPlace {
-  /** A path, or an `http:` or `https:` URL: what `openVerifiedModel` takes. */
-  path: string
+  /** What `openVerifiedModel` takes. */
+  source: string | ModelSource
   /** Load options of the handler that was given instead, for {@link checkedLoadOptions}. */
   handlerOptions?: unknown
 }
 
 /**
- * A path, a URL, or one of tf's own handlers of such. `file:///…` is a URL, percent-decoded by Node; what
+ * A path, a URL, a source, or one of tf's own handlers of such. `file:///…` is a URL, percent-decoded by Node; what
  * follows `file://` without a third slash is a path as it stands, as in tfjs-node. Of a handler only
  * the place is taken that it was made with: it is never asked for a byte.
  *
@@ -21,15 +21,16 @@ export interface ModelPlace {
 export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
   // tf's own loaders take no URL objects; loadVerifiedModel() does.
   if (isUrl(source)) throw unknownPlace('a URL object instead of its href')
+  if (isModelSource(source)) return { source }
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
   if (typeof source !== 'string' || source === '') throw unknownPlace(kindOf(source))
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
   const name = scheme?.[1]?.toLowerCase()
-  if (scheme === null || name === 'http' || name === 'https') return { path: source }
-  if (name !== 'file') throw unknownPlace(shown(source))
+  if (scheme === null || name === 'http' || name === 'https') return { source }
+  if (name !== 'file') return { source: sourceOf(source) }
   const rest = source.slice(scheme[0].length)
   if (rest === '') throw unknownPlace(shown(source))
-  return { path: rest.startsWith('/') ? fromUrl(source) : rest }
+  return { source: rest.startsWith('/') ? fromUrl(source) : rest }
 }
 
 /**
@@ -46,9 +47,9 @@ function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
     throw unknownPlace('an object, such as an IOHandler whose bytes come from a place that it does not tell')
   const { path, loadOptions } = handler as { path?: unknown; loadOptions?: unknown }
   if (typeof path !== 'string') throw unknownPlace('a handler of several places')
-  if (ofFiles) return { path }
+  if (ofFiles) return { source: path }
   const place = modelPlace(path, tf)
-  if (/^https?:/i.test(place.path)) return { ...place, handlerOptions: loadOptions }
+  if (isHttp(place.source)) return { ...place, handlerOptions: loadOptions }
   throw unknownPlace(shown(path))
 }
 
@@ -66,6 +67,18 @@ function prototypeOf(value: object): unknown {
   } catch {
     return undefined
   }
+}
+
+/** True for the URL of a model behind HTTP. */
+export function isHttp(source: string | ModelSource): source is string {
+  return typeof source === 'string' && /^https?:/i.test(source)
+}
+
+/** @throws {@link ModelSealError} `SCHEME_UNKNOWN`; `INVALID_ARGUMENT` where no package enters such a scheme */
+function sourceOf(url: string): ModelSource {
+  const source = modelLocation(url)
+  if (typeof source === 'string') throw unknownPlace(shown(url))
+  return source
 }
 
 function fromUrl(source: string): string {

@@ -58,16 +58,16 @@ export interface OpenedArtifacts {
  * @throws {@link ModelSealError} see {@link verified}
  */
 export async function openArtifacts(
-  { path, loader, options: given, loadOptions }: TfLoad,
+  { source, loader, options: given, loadOptions }: TfLoad,
   open: Opening,
 ): Promise<OpenedArtifacts> {
   const weightPaths = new Map<string, string>()
   const options = withRequest(given, loadOptions, weightPaths)
-  const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(path)) }
+  const either = { oneOf: EITHER, claimed: async () => policyFormat(await claimedFormat(source)) }
   const format = options.format ?? either
   const report = new FractionReport(options.onProgress, loadOptions.onProgress)
-  const model = await open(path, { ...options, onProgress: report.onProgress, format }, (reader) =>
-    gather(reader, { path, loader, report, weightPaths }),
+  const model = await open(source, { ...options, onProgress: report.onProgress, format }, (reader) =>
+    gather(reader, { source, loader, report, weightPaths }),
   )
   // All that tf gets is in memory.
   await model.close()
@@ -105,20 +105,20 @@ function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] 
 /** Loaders of tf for models with a `model.json`. */
 const LOADERS = { 'graph-model': 'loadGraphModel', 'layers-model': 'loadLayersModel' } as const
 
-interface Gathering extends Pick<TfLoad, 'path' | 'loader'> {
+interface Gathering extends Pick<TfLoad, 'source' | 'loader'> {
   report: FractionReport
   weightPaths: Map<string, string>
 }
 
 async function gather(
   reader: ModelReader,
-  { path, loader, report, weightPaths }: Gathering,
+  { source, loader, report, weightPaths }: Gathering,
 ): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
   checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = await parseModelJson(bytes, entry)
-  if (loader !== undefined && loader !== LOADERS[json.format]) throw otherLoader(path, loader, json.format)
+  if (loader !== undefined && loader !== LOADERS[json.format]) throw otherLoader(source, loader, json.format)
   // The rule was chosen for one format, or for any: these bytes say which it is.
   reader.loads(POLICY_FORMATS[json.format])
   report.expect(bytes.length + json.weightBytes)
@@ -147,7 +147,8 @@ async function gather(
 
 const SHOWN_NAMES = 10
 
-function otherLoader(path: string, loader: string, format: ModelFormat): ModelSealError {
+function otherLoader(source: TfLoad['source'], loader: string, format: ModelFormat): ModelSealError {
+  const path = typeof source === 'string' ? source : (source.place.url ?? source.place.path)
   return new ModelSealError(
     'MODEL_FORMAT',
     `Cannot load the model ${shown(path)} with ${loader}(): it is a ${format}.`,

@@ -1,10 +1,10 @@
-import { openOptions, openVerifiedModel, type OpenOptions, type Verdict } from '@modelseal/core'
+import { openOptions, openVerifiedModel, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
 import { absolutePath } from '@modelseal/core/environment'
 import { installedGuard, type Opening } from '@modelseal/core/guard'
 import { checkedLoadOptions, type CheckedLoadOptions } from './load-options.ts'
 import { loadSavedModel } from './load-saved-model.ts'
 import type { ModelFormat } from './model-json.ts'
-import { modelPlace } from './model-place.ts'
+import { isHttp, modelPlace } from './model-place.ts'
 import { checkTensorFlow, handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
 /** What is to be loaded, as it was when it was asked for. */
@@ -12,8 +12,8 @@ export interface TfLoad {
   tf: TensorFlow
   /** Undefined for the one of the first two that `model.json` asks for. */
   loader: 'loadGraphModel' | 'loadLayersModel' | 'loadSavedModel' | undefined
-  /** Absolute, or a URL. */
-  path: string
+  /** An absolute path, a URL, or a source. */
+  source: string | ModelSource
   options: OpenOptions
   loadOptions: CheckedLoadOptions
   /** Arguments behind the load options; behind the path, for a SavedModel. */
@@ -49,15 +49,15 @@ export function tfLoad(
   tf: TensorFlow,
   loader: TfLoad['loader'],
   options: OpenOptions,
-  [source, ...rest]: readonly unknown[],
+  [given, ...rest]: readonly unknown[],
 ): TfLoad {
   checkTensorFlow(tf)
-  const { path: named, handlerOptions } = modelPlace(source, tf)
-  const path = /^https?:/i.test(named) ? named : absolutePath(named)
-  const read = { tf, loader, path, options: openOptions(options) }
+  const { source: named, handlerOptions } = modelPlace(given, tf)
+  const source = typeof named !== 'string' || isHttp(named) ? named : absolutePath(named)
+  const read = { tf, loader, source, options: openOptions(options) }
   if (loader === 'loadSavedModel') return { ...read, loadOptions: { tf: {} }, further: rest }
-  const [given, ...further] = rest
-  return { ...read, loadOptions: checkedLoadOptions(merged(handlerOptions, given), path), further }
+  const [ofCall, ...further] = rest
+  return { ...read, loadOptions: checkedLoadOptions(merged(handlerOptions, ofCall), isHttp(source)), further }
 }
 
 /** As {@link loadByTf}, for whoever has the model judged in another way. */

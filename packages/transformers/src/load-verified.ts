@@ -1,9 +1,11 @@
 import {
+  isModelSource,
   ModelSealError,
   modelLocation,
   openVerifiedModel,
   shown,
   type ModelReader,
+  type ModelSource,
   type OpenOptions,
   type Verdict,
   type VerifiedModel,
@@ -33,11 +35,12 @@ export async function loadVerified(
   open: OpenOptions,
   given: unknown,
 ): Promise<{ loaded: unknown; verdict: Verdict }> {
-  const path = localPath(directory)
+  const source = sourceOf(directory)
+  const path = typeof source === 'string' ? source : nameOf(source)
   const options = checkedOptions(given)
   const served: ServedModel[] = []
   try {
-    const model = await openVerifiedModel(path, { ...open, format: 'onnx' }, (reader) => {
+    const model = await openVerifiedModel(source, { ...open, format: 'onnx' }, (reader) => {
       const one = servedFrom(reader, path)
       served.push(one)
       return prepare(transformers, loader, options, one)
@@ -139,15 +142,25 @@ function withName(info: object, id: string, path: string): object {
   return Object.fromEntries(entries.map(([name, value]) => [name, value === id ? path : value]))
 }
 
-function localPath(value: unknown): string {
+function sourceOf(value: unknown): string | ModelSource {
+  if (isModelSource(value)) return value
   if (isUrl(value) ? value.protocol === 'file:' : typeof value === 'string' && /^file:\/\//i.test(value))
     return modelLocation(value)
-  if (typeof value === 'string' && value !== '' && !/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
+  if (typeof value === 'string' && value !== '') {
+    if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
+    const location = /^https?:/i.test(value) ? value : modelLocation(value)
+    if (typeof location !== 'string') return location
+  }
   throw new ModelSealError('INVALID_ARGUMENT', 'Only models on this machine can be loaded verified.', {
     expected: 'the path or "file:" URL of a signed directory',
     found: typeof value === 'string' && value !== '' ? shown(value) : kindOf(value),
     hint: 'Fetch the model together with its signature first, then load it by its path.',
   })
+}
+
+/** Names a source in messages and reports. */
+function nameOf({ place: { path, url } }: ModelSource): string {
+  return url === undefined ? path : url.replace(/[?#].*$/s, '')
 }
 
 function notDirectory(path: string): ModelSealError {

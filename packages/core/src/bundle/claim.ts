@@ -9,13 +9,19 @@ export const MAX_CLAIM_BYTES = 4 * 1024 * 1024
 /** As many resources of four values each as fit, and some more. */
 const MAX_CLAIM_VALUES = 200_000
 
+/** What a bundle says that nobody has verified. It may choose where to look, and nothing else. */
+export type ClaimedStatement = Pick<Manifest, 'modelName' | 'rootDigest' | 'files'>
+
 /**
- * Reads the statement of a bundle that nobody has verified: a claim, which may choose where to look, and nothing else. Other
- * work of the process runs every few milliseconds.
+ * Reads the statement of a bundle before its signature is verified. Other work of the process runs every few milliseconds. It is
+ * kept: what was read here is not parsed again once the signature is verified.
  *
  * @throws {@link ModelSealError} `CLAIM_TOO_LARGE`, `ABORTED`, and what parsing a statement throws
  */
-export async function claimedManifest({ envelope, path }: UnverifiedBundle, signal?: AbortSignal): Promise<Manifest> {
+export async function claimedStatement(
+  { envelope, path }: UnverifiedBundle,
+  signal?: AbortSignal,
+): Promise<ClaimedStatement> {
   const { payload } = envelope
   if (payload.length > MAX_CLAIM_BYTES) throw tooLarge(path, payload.length)
   return (await inTurns(statementSteps(payload, MAX_CLAIM_VALUES), signal)).manifest

@@ -2,7 +2,7 @@ import { ModelSealError } from '../errors.ts'
 import { signal as abortSignal } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { readSmallFile } from '../source/read-small-file.ts'
+import { BUNDLE_FILE, readSmallFile } from '../source/read-small-file.ts'
 import {
   bundleTooLarge,
   checkIsBundle,
@@ -66,12 +66,7 @@ export function checkedMaxBundleBytes(given: unknown, option = 'maxBundleBytes')
 
 async function readBytes(path: string, maxBytes: number): Promise<Buffer> {
   try {
-    return await readSmallFile(path, {
-      what: 'signature bundle',
-      maxBytes,
-      notFound: 'BUNDLE_NOT_FOUND',
-      hint: 'Give the path of the bundle that the publisher made for this model.',
-    })
+    return await readSmallFile(path, { ...BUNDLE_FILE, maxBytes })
   } catch (error) {
     if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE')
       throw bundleTooLarge(path, maxBytes, { found: error.found, cause: error })

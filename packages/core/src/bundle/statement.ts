@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import { isHashType } from '../hashing/algorithms.ts'
 import { Manifest, type Resource } from '../manifest/manifest.ts'
@@ -34,11 +35,28 @@ export function parseStatement(payload: Uint8Array): ParsedStatement {
 }
 
 /**
- * {@link parseStatement}, step by step.
+ * {@link parseStatement}, step by step. A claim is kept as long as its payload is, and not parsed again.
  *
- * @param maxValues bounds what parsing takes; a caller whose statement nobody signed asks for less
+ * @param maxValues bounds what parsing takes; a caller whose statement is only a claim asks for less
  */
 export function* statementSteps(payload: Uint8Array, maxValues = MAX_VALUES): Steps<ParsedStatement> {
+  const claimed = claims.get(payload)
+  if (claimed && claimed.digest === digestOf(payload)) return claimed.statement
+  if (maxValues >= MAX_VALUES) return yield* parsingSteps(payload, maxValues)
+  const digest = digestOf(payload)
+  const statement = yield* parsingSteps(payload, maxValues)
+  claims.set(payload, { digest, statement })
+  return statement
+}
+
+/** Statements that were read before their signature was verified, each with the digest of the bytes that it was read from. */
+const claims = new WeakMap<Uint8Array, { digest: string; statement: ParsedStatement }>()
+
+function digestOf(payload: Uint8Array): string {
+  return createHash('sha256').update(payload).digest('base64')
+}
+
+function* parsingSteps(payload: Uint8Array, maxValues: number): Steps<ParsedStatement> {
   const json = yield* strictJsonSteps(payload, { what: 'statement', maxValues })
   const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
   checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')

@@ -9,7 +9,7 @@ const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'guard.ts'
 test('a guard takes the place of what was there before, and nothing takes its own', () => {
   const script = `
     'use strict'
-    const symbol = Symbol.for('modelseal.guard.1')
+    const symbol = Symbol.for('modelseal.guard.2')
     const posed = {}
     globalThis[symbol] = posed
     const { installGuard, installedGuard } = await import(${MODULE})

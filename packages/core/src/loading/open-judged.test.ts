@@ -100,7 +100,7 @@ interface Loading {
 async function load(model: string, { program, register, audit, options, gather }: Loading = {}) {
   const own = { ...openOptions(options), policy: await policy(program) }
   const read: Gather<unknown> = (reader) => reader.readAll([{ name: 'weights.bin' }])
-  return openJudged({ path: site.file(model), options: own, gather: gather ?? read }, [
+  return openJudged({ source: site.file(model), options: own, gather: gather ?? read }, [
     own,
     { by: BY, policy: await policy(register), audit },
   ])
@@ -384,7 +384,7 @@ describe('two signatures, of which each policy accepts one,', () => {
       const own = { ...openOptions({}), policy: await under('a', match) }
       const other = { by: BY, policy: await under('b', match, 'signatures/b.sig') }
       const gather: Gather<unknown> = (reader) => reader.readAll([{ name: 'x' }])
-      return openJudged({ path, options: own, gather }, [own, other])
+      return openJudged({ source: path, options: own, gather }, [own, other])
     }
 
     test('on this machine, and behind HTTP', async () => {

@@ -1,39 +1,27 @@
 import { ModelSealError } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
-import type { HashOptions } from '../hashing/hash-files.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { ModelFormat } from '../results.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/strictest.ts'
-import { withoutPrototype } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { isDirectory, isHttpUrl } from '../source/http/url.ts'
+import type { ModelFiles } from '../source/model-source.ts'
 import { acceptedModel } from './files/accepted-model.ts'
-import type { FoundModel } from './bundles/find-bundles.ts'
 import { WatchedFiles, type HandOuts } from './files/hand-outs.ts'
-import type { FoundHttpModel } from './files/http-model.ts'
-import { AllowedIsolation } from './placing/isolation.ts'
-import { Judging, type AcceptedJudging, type Judge } from './judging/judging.ts'
-import { LoadedFormat, saidFormats } from './judging/loaded-format.ts'
-import { readerOf, type Gather, type ModelReader } from './model-reader.ts'
-import { openContents } from './files/open-contents.ts'
-import { checkChoices, type OpenOptions } from './open-options.ts'
-import { openUnverifiedHttp } from './files/open-unverified-http.ts'
+import { openContents, type AcceptedModel, type OpenedContents } from './files/open-contents.ts'
 import { openUnverified } from './files/open-unverified.ts'
-import { Responsibility } from './judging/responsibility.ts'
 import type { ServedFiles } from './files/served-files.ts'
 import { unrevokedClaims } from './files/unrevoked-claims.ts'
-import { checking, checkingEach, noteIsolation, timedEach, warnInto } from './judging/verdict-steps.ts'
+import type { VerifiedFiles } from './files/verified-files.ts'
+import type { WarmLoad } from './files/warm-load.ts'
+import type { AcceptedJudging, Judge, Judging } from './judging/judging.ts'
+import { LoadedFormat, saidFormats } from './judging/loaded-format.ts'
+import { checking, checkingEach, noteIsolation, timedEach } from './judging/verdict-steps.ts'
+import { Load, type LoadRequest } from './load.ts'
+import { readerOf, type ModelReader } from './model-reader.ts'
+import { checkChoices } from './open-options.ts'
+import { AllowedIsolation } from './placing/isolation.ts'
 import { VerifiedModel } from './verified-model.ts'
-
-/** A model that is to be loaded. */
-export interface Load<T> {
-  /** Absolute, or a URL. */
-  path: string
-  /** As `openOptions` has read them. */
-  options: OpenOptions
-  gather: Gather<T>
-}
 
 /**
  * Opens a model that every judge lets pass. They all look at the same bundles, and its files are hashed once, by what the
@@ -47,38 +35,31 @@ export interface Load<T> {
  * @throws {@link ModelSealError} as `openVerifiedModel`; `POLICIES_DISAGREE`
  */
 export async function openJudged<T>(
-  load: Load<T>,
-  [judge, ...others]: readonly [Judge, ...Judge[]],
+  request: LoadRequest<T>,
+  judges: readonly [Judge, ...Judge[]],
   handOuts?: HandOuts,
 ): Promise<VerifiedModel<T>> {
-  const { path, options } = load
-  const first = new Judging(path, options, judge)
-  const judgings = [first, ...others.map((other) => new Judging(path, options, other, first))] as const
-  const responsibility = new Responsibility(judgings)
-  const trace: LoadTrace = { model: first.verdict.model.path }
+  const load = new Load(request, judges, handOuts)
+  const [{ verdict: first }] = load.judgings
+  const trace: LoadTrace = { model: first.model.path }
   return traceLoad(trace, async () => {
-    trace.verdict = first.verdict
+    trace.verdict = first
     try {
-      const model = await open<T>({ ...load, judgings, responsibility, handOuts })
-      for (const judging of judgings) judging.decide()
-      for (const { verdict } of judgings) publishVerdict(verdict)
+      const model = await open(load)
+      load.handOver()
+      for (const judging of load.judgings) judging.decide()
+      for (const { verdict } of load.judgings) publishVerdict(verdict)
       return model
     } catch (error) {
-      const refusal = responsibility.refused(error)
+      await load.close()
+      const refusal = load.responsibility.refused(error)
       trace.verdict = refusal.verdict
       throw refusal
     }
   })
 }
 
-/** A {@link Load} under way. */
-interface JudgedLoad<T> extends Load<T> {
-  judgings: readonly [Judging, ...Judging[]]
-  responsibility: Responsibility
-  handOuts: HandOuts | undefined
-}
-
-async function open<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
+async function open<T>(load: Load<T>): Promise<VerifiedModel<T>> {
   const { options, judgings, responsibility } = load
   checkChoices(options)
   const now = Date.now()
@@ -86,7 +67,7 @@ async function open<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
   for (;;) {
     const [first, ...others] = judgings.filter((judging): judging is AcceptedJudging => judging.accepted !== undefined)
     try {
-      return first ? await readModel(load, [first, ...others]) : await openAnyway(load)
+      return first ? await openAccepted(load, [first, ...others]) : await openAnyway(load)
     } catch (error) {
       if (!isTolerated(error, responsibility.for(error))) throw error
     }
@@ -102,43 +83,46 @@ function isTolerated(error: unknown, responsible: readonly Judging[]): boolean {
     : responsible.every((judging) => judging.tolerates(error))
 }
 
-async function readModel<T>(
-  load: JudgedLoad<T>,
+async function openAccepted<T>(
+  load: Load<T>,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
 ): Promise<VerifiedModel<T>> {
   const verdicts = accepted.map(({ verdict }) => verdict)
   const rule = strictest(accepted.map((judging) => judging.accepted.rule) as [Rule, ...Rule[]])
   return timedEach(verdicts, 'hashing', async () => {
     const allowed = await isolationOf(load, accepted, rule)
-    return checkingEach(verdicts, 'files', (tell) => readFiles(load, accepted, { rule, allowed, tell }))
+    return checkingEach(verdicts, 'files', async (tell) => {
+      const { responsibility } = load
+      const model = await acceptedModel(load, accepted, rule)
+      const contents = await responsibility.of(accepted, () => openContents(load, model, allowed, accepted))
+      return readFiles(load, accepted, { model, contents, tell })
+    })
   })
 }
 
+/** An accepted model whose files are to be read, and who is told how that went. */
+interface FilesToRead {
+  model: AcceptedModel
+  contents: OpenedContents
+  tell: (reason: string) => void
+}
+
 async function readFiles<T>(
-  load: JudgedLoad<T>,
+  load: Load<T>,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
-  { rule, allowed, tell }: { rule: Rule; allowed: AllowedIsolation; tell: (reason: string) => void },
+  { model: { found, signature, rule }, contents: { served, warm }, tell }: FilesToRead,
 ): Promise<VerifiedModel<T>> {
   const { options, judgings, responsibility } = load
-  const model = await acceptedModel(load, accepted, rule)
-  const { served, warm } = await responsibility.of(accepted, () =>
-    openContents(model, allowed, withWarnings(options, accepted)),
-  )
-  const files = watched(load, served, model.signature.manifest)
+  const files = watched(load, served, signature.manifest)
   try {
-    const gathered = await gatherFrom(load, files, model.found.entry ?? onlyFile(model.found))
+    const gathered = await gatherFrom(load, files, found.entry ?? (found.files.isFile ? found.files.name : undefined))
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
       await responsibility.of(strict, () => served.checkRest())
     }
     throwIfAborted(options.signal)
     await warm?.finish()
-    const hashed = `${served.checked.files} of ${served.names.length} signed files were hashed and are as they were signed.`
-    const notes = warm?.warm ? [] : [hashed]
-    if (warm?.note !== undefined) notes.push(warm.note)
-    // Behind HTTP, nothing says what else there is.
-    if (!('client' in model.found)) notes.push(...unsignedNotes(rule))
-    tell(notes.join(' '))
+    tell([...hashedNotes(served, warm), ...unsignedNotes(rule, found.files)].join(' '))
     const [{ accepted: own, verdict }] = judgings
     return new VerifiedModel(files, own?.signature.manifest, verdict, gathered)
   } catch (error) {
@@ -156,8 +140,16 @@ async function readFiles<T>(
   }
 }
 
+/** How many files were hashed, or why none was: sentences. */
+function hashedNotes({ checked, names }: VerifiedFiles, warm: WarmLoad | undefined): string[] {
+  const hashed = `${checked.files} of ${names.length} signed files were hashed and are as they were signed.`
+  return [...(warm?.warm ? [] : [hashed]), ...(warm?.note === undefined ? [] : [warm.note])]
+}
+
 /** What a rule lets lie in a model besides what is signed: a sentence, if anything. */
-function unsignedNotes({ require }: Rule): string[] {
+function unsignedNotes({ require }: Rule, { local, list }: ModelFiles): string[] {
+  // Without a listing, nothing says what else there is.
+  if (!local && !list) return []
   const where =
     require.files === 'ignore-unsigned'
       ? ''
@@ -169,7 +161,7 @@ function unsignedNotes({ require }: Rule): string[] {
 
 /** What the rule of each policy allows, and then all of them together. */
 async function isolationOf<T>(
-  { options: { isolation = 'auto' }, responsibility }: JudgedLoad<T>,
+  { options: { isolation = 'auto' }, responsibility }: Load<T>,
   accepted: readonly AcceptedJudging[],
   rule: Rule,
 ): Promise<AllowedIsolation> {
@@ -184,25 +176,11 @@ async function isolationOf<T>(
   return responsibility.of(accepted, () => Promise.resolve(new AllowedIsolation(isolation, rule)))
 }
 
-/** So that what did not go as it should stands in the verdicts. */
-function withWarnings(options: OpenOptions, judgings: readonly Judging[]): OpenOptions & Pick<HashOptions, 'warn'> {
-  return withoutPrototype({ ...options, warn: warnInto(judgings.map(({ verdict }) => verdict)) })
-}
-
-async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
-  const { path, options, judgings } = load
+async function openAnyway<T>(load: Load<T>): Promise<VerifiedModel<T>> {
+  const { options, judgings } = load
   const verdicts = judgings.map(({ verdict }) => verdict)
   const files = await checkingEach(verdicts, 'revocation', async (tell) => {
-    const { found, revocations, mayBeUnsigned } = await unrevokedClaims(judgings, load)
-    const isHttp = (found && 'client' in found) || isHttpUrl(path)
-    const opened = isHttp
-      ? openUnverifiedHttp(path, revocations, options)
-      : await openUnverified(
-          path,
-          found,
-          revocations,
-          withoutPrototype({ ...withWarnings(options, judgings), mayBeUnsigned }),
-        )
+    const opened = await openUnverified(load, await unrevokedClaims(judgings, load))
     tell('Nothing that its bundles claim is revoked, nor its root digest.')
     return opened
   })
@@ -219,17 +197,13 @@ async function openAnyway<T>(load: JudgedLoad<T>): Promise<VerifiedModel<T>> {
 }
 
 /** @param manifest by which the files are verified, where they are */
-function watched<T>(
-  { handOuts, judgings }: JudgedLoad<T>,
-  files: ServedFiles,
-  manifest: Manifest | undefined,
-): ServedFiles {
+function watched<T>({ handOuts, judgings }: Load<T>, files: ServedFiles, manifest: Manifest | undefined): ServedFiles {
   return handOuts ? new WatchedFiles(files, manifest, handOuts, judgings[0].verdict) : files
 }
 
 /** Has a loader of several formats say which one it met, before what it gathered is believed. */
 async function gatherFrom<T>(
-  { options, gather, judgings, responsibility }: JudgedLoad<T>,
+  { options, gather, judgings, responsibility }: Load<T>,
   files: ServedFiles,
   entry: string | undefined,
 ): Promise<T> {
@@ -247,9 +221,4 @@ async function gatherFrom<T>(
   const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal })
   for (const { format } of formats) format.check()
   return gathered
-}
-
-function onlyFile({ source }: FoundModel | FoundHttpModel): string | undefined {
-  const isFile = source.kind === 'http' ? !isDirectory(source) : source.kind === 'file'
-  return isFile ? source.name : undefined
 }

@@ -1,5 +1,6 @@
 import { invalidArgument } from '../kinds.ts'
 import { modelLocation } from '../source/model-location.ts'
+import type { ModelSource } from '../source/model-source.ts'
 import { installedGuard } from './guard.ts'
 import type { Gather, ModelReader } from './model-reader.ts'
 import { openJudged } from './open-judged.ts'
@@ -19,17 +20,19 @@ export type { ModelReader }
  * rule in the mode `audit` has the model loaded after the check failed.
  *
  * A model may lie behind HTTP: see `HttpOptions` for what is followed and waited for. Only files that
- * its signature names are then fetched.
+ * its signature names are then fetched. Other places are loaded from by a source (`@modelseal/core/source`); a package may have
+ * entered it for a scheme, as `@modelseal/hub` does for `hf:` and `oci:`.
  *
- * @param path of a directory or file; or its URL (`file:`, `http:`, `https:`, as text or as an object), over HTTP that of a
- * directory with a slash at the end
+ * @param source path of a directory or file; or its URL (`file:`, `http:`, `https:` or one that a package has entered, as text or
+ * as an object), over HTTP that of a directory with a slash at the end; or a {@link ModelSource}
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`, `POLICY_STALE`,
  * `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
  * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
  * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
  * `IDENTITY_REVOKED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, `HTTP_UNREACHABLE`,
- * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, and the others of reading, parsing and hashing
+ * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SCHEME_UNKNOWN`, `SOURCE_FAILED`,
+ * `SOURCE_TIMEOUT`, `SOURCE_LISTING`, and the others of reading, parsing and hashing
  * @example
  * ```ts
  * const model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })
@@ -37,21 +40,23 @@ export type { ModelReader }
  * await model.close()
  * ```
  */
-export async function openVerifiedModel(path: string | URL, options?: OpenOptions): Promise<VerifiedModel<undefined>>
+export async function openVerifiedModel(
+  source: string | URL | ModelSource,
+  options?: OpenOptions,
+): Promise<VerifiedModel<undefined>>
 export async function openVerifiedModel<T>(
-  path: string | URL,
+  source: string | URL | ModelSource,
   options: OpenOptions,
   gather: (reader: ModelReader) => Promise<T>,
 ): Promise<VerifiedModel<T>>
 export async function openVerifiedModel<T>(
-  given: string | URL,
+  given: string | URL | ModelSource,
   givenOptions?: OpenOptions,
   gather?: Gather<T>,
 ): Promise<VerifiedModel<T | undefined>> {
   const options = openOptions(givenOptions)
   if (gather !== undefined && typeof gather !== 'function') throw invalidArgument('the gatherer', 'a function', gather)
-  const path = modelLocation(given)
-  const load = { path, options, gather: gather ?? NOTHING }
+  const load = { source: modelLocation(given), options, gather: gather ?? NOTHING }
   const guard = installedGuard()
   return guard ? guard.open<T | undefined>(load) : openJudged<T | undefined>(load, [options])
 }

@@ -5,6 +5,7 @@ import { Contents, type ContentsOptions, type HashedAmount } from './contents.ts
 import { findSigned } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
 import { digestProblem, mismatch } from './mismatch.ts'
+import { contentIn } from './plainer-cause.ts'
 
 /**
  * Checks all of a model, once, for a caller who reads nothing of it (OMS 8.4, steps 6 to 9).
@@ -29,6 +30,6 @@ export async function checkContents(
     const { digest } = at(manifest.resources, at(places, index))
     return digestProblem(name, hashType, [digest], [at(digests, index)]) ?? []
   })
-  if (problems.length > 0) throw mismatch(source, problems)
+  if (problems.length > 0) throw mismatch(source.path, problems, contentIn(source))
   return { files: files.length, bytes }
 }

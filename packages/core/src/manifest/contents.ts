@@ -11,6 +11,7 @@ import { statesOf, type SourceFile } from '../source/local/source-file.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
+import { contentIn } from './plainer-cause.ts'
 import { rangesOf, type Serialization } from './serialization.ts'
 
 export interface ContentsOptions extends NameOptions {
@@ -232,7 +233,7 @@ export class Contents {
     })
     const problems: FileProblem[] = []
     files.forEach((file, index) => this.#compareDigests(file, at(results, index).digests, problems))
-    if (problems.length > 0) throw mismatch(this.#source, problems)
+    if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
     files.forEach(({ name }, index) => this.#checkFurther(name, furtherOf(at(results, index))))
     for (const file of files) this.#count(file)
     return results
@@ -242,7 +243,7 @@ export class Contents {
     const problems: FileProblem[] = []
     // A size that differs from the shards' sum is a mismatch that needs no hashing.
     if (this.serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
-    if (problems.length > 0) throw mismatch(this.#source, problems)
+    if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
     for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
   }
 

@@ -10,6 +10,7 @@ import { GIT_PATHS, ignoring } from './ignores.ts'
 import { isWithin } from './names.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { mismatch, MOST_PROBLEMS, notSigned } from './mismatch.ts'
+import { contentIn } from './plainer-cause.ts'
 
 /** Which names are compared. */
 export interface NameOptions {
@@ -51,7 +52,16 @@ export async function findSigned(source: LocalSource, manifest: Manifest, given:
     : ignoreUnsignedFiles
       ? await findNamed(source, manifest.files.keys(), finding)
       : await findAll(source, manifest, finding, options.mayBeUnsigned)
-  return matchNames(source, manifest, found, options, selected)
+  const unnamed = source.kind === 'file' ? manifest.placeOf(UNNAMED_FILE) : undefined
+  const { unsigned, missing, ...signed } = await inTurns(matchNames(found, manifest, unnamed), signal)
+  const problems: FileProblem[] = []
+  if (!ignoreUnsignedFiles && !selected) {
+    for (const name of await withTrace(unsigned, manifest, options))
+      problems.push({ code: 'FILE_UNSIGNED', file: name })
+  }
+  for (const name of missing) if (selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
+  if (problems.length > 0) throw mismatch(source.path, problems, contentIn(source))
+  return signed
 }
 
 /** All that has to be signed, and what is signed although it need not be. */
@@ -106,7 +116,7 @@ function directoriesOf(names: Iterable<string>): ReadonlySet<string> {
   return directories
 }
 
-function ignoredOnVerifying(
+export function ignoredOnVerifying(
   { files, serialization }: Manifest,
   { ignored = [], ignoreGitPaths = true }: NameOptions,
 ): string[] {
@@ -136,55 +146,43 @@ function selectNames(manifest: Manifest, only: readonly string[] | undefined): R
   return names
 }
 
-async function matchNames(
-  source: LocalSource,
-  manifest: Manifest,
-  found: readonly FoundFile[],
-  options: NameOptions,
-  selected: ReadonlySet<string> | undefined,
-): Promise<SignedFiles> {
-  const { signed, unsigned, missing } = await inTurns(matching(source, manifest, found), options.signal)
-  const problems: FileProblem[] = []
-  if (!options.ignoreUnsignedFiles && !selected) {
-    for (const name of await withTrace(unsigned, manifest, options))
-      problems.push({ code: 'FILE_UNSIGNED', file: name })
-  }
-  for (const name of missing) if (selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
-  if (problems.length > 0) throw mismatch(source, problems)
-  return signed
+/** What of a model is signed, what is not, and which signed names are missing. */
+interface MatchedNames<F> {
+  files: F[]
+  places: number[]
+  unsigned: F[]
+  missing: string[]
 }
 
-function* matching(
-  source: LocalSource,
+/** @param unnamed the place in the manifest of a single file without a name, whatever it is called now */
+export function* matchNames<F extends { name: string }>(
+  found: readonly F[],
   manifest: Manifest,
-  found: readonly FoundFile[],
-): Steps<{ signed: SignedFiles; unsigned: FoundFile[]; missing: string[] }> {
+  unnamed?: number,
+): Steps<MatchedNames<F>> {
   const listed = manifest.files
-  const unnamed = source.kind === 'file' ? manifest.placeOf(UNNAMED_FILE) : undefined
-  const signed: SignedFiles = { files: [], places: [] }
-  const unsigned: FoundFile[] = []
+  const matched: MatchedNames<F> = { files: [], places: [], unsigned: [], missing: [] }
   const isFound = new Uint8Array(listed.size)
   let seen = 0
   for (const file of found) {
     if (++seen % NAMES_PER_STEP === 0) yield
     const place = unnamed ?? manifest.placeOf(file.name)
-    if (place === undefined) unsigned.push(file)
+    if (place === undefined) matched.unsigned.push(file)
     // A directory that changes while it is read may name a file twice.
     else if (!isFound[place]) {
       isFound[place] = 1
-      signed.files.push(file)
-      signed.places.push(place)
+      matched.files.push(file)
+      matched.places.push(place)
     }
   }
-  const missing: string[] = []
-  if (unnamed === undefined && signed.files.length < listed.size) {
+  if (unnamed === undefined && matched.files.length < listed.size) {
     let place = 0
     for (const name of listed.keys()) {
-      if (!isFound[place++]) missing.push(name)
+      if (!isFound[place++]) matched.missing.push(name)
       if (place % NAMES_PER_STEP === 0) yield
     }
   }
-  return { signed, unsigned, missing }
+  return matched
 }
 
 /** The names of as many as a refusal lists. OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */

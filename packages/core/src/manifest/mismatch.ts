@@ -1,7 +1,6 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
-import type { LocalSource } from '../source/local/local-source.ts'
 import { compareCodePoints } from './order.ts'
-import { mismatchHint } from './plainer-cause.ts'
+import { mismatchHint, type ContentOf } from './plainer-cause.ts'
 
 /** What is wrong with a file whose digests are not those that were signed: the first that differs. */
 export function digestProblem(
@@ -45,11 +44,16 @@ const SHOWN_PROBLEMS = 5
 /** Most problems of each kind that a refusal lists: anybody may have added any number of files. */
 export const MOST_PROBLEMS = 1_000
 
-/** The refusal of a model that is not what was signed. */
-export function mismatch(source: LocalSource, problems: readonly FileProblem[]): ModelSealError {
+/**
+ * The refusal of a model that is not what was signed.
+ *
+ * @param path of the model, for messages
+ * @param contentOf gives what lies there in place of a signed file
+ */
+export function mismatch(path: string, problems: readonly FileProblem[], contentOf: ContentOf): ModelSealError {
   const sorted = listed(problems).sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
   const [first, ...others] = sorted as [FileProblem, ...FileProblem[]]
-  let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(source.path)}).`
+  let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(path)}).`
   for (const other of others.slice(0, SHOWN_PROBLEMS - 1)) sentence += ` ${PROBLEM_TEXT[other.code](other.file)}.`
   if (others.length >= SHOWN_PROBLEMS) {
     const atLeast = sorted.length >= MOST_PROBLEMS ? 'At least ' : ''
@@ -59,7 +63,7 @@ export function mismatch(source: LocalSource, problems: readonly FileProblem[]):
     file: first.file,
     expected: first.expected,
     found: first.found,
-    hint: mismatchHint(source, sorted),
+    hint: mismatchHint(sorted, contentOf),
     problems: sorted,
   })
 }

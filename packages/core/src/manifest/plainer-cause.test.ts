@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import type { FileProblem } from '../errors.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import { scratch } from '../testing/scratch.ts'
-import { mismatchHint, SUSPICION } from './plainer-cause.ts'
+import { contentIn, mismatchHint, SUSPICION } from './plainer-cause.ts'
 
 const TEXT = '{\n  "a": 1\n}\n'
 const POINTER = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 90000000\n`
@@ -18,14 +18,14 @@ function digest(text: string | Buffer, algorithm = 'sha256'): string {
 async function hintFor(content: string | Buffer, { signed = TEXT, expected = `sha256:${digest(signed)}` } = {}) {
   const directory = scratch({ 'config.json': content })
   const problem = { code: 'FILE_MISMATCH', file: 'config.json', expected, found: 'sha256:of something else' } as const
-  return mismatchHint(await openLocalSource(directory), [problem])
+  return mismatchHint([problem], contentIn(await openLocalSource(directory)))
 }
 
 async function hintForNames(...problems: [FileProblem['code'], string][]): Promise<string> {
   const source = await openLocalSource(scratch())
   return mismatchHint(
-    source,
     problems.map(([code, file]) => ({ code, file })),
+    contentIn(source),
   )
 }
 
@@ -59,8 +59,8 @@ describe('content that is not what was signed', () => {
     expect(await hintFor('half', { expected: '9 bytes' })).toBe(SUSPICION)
     const source = await openLocalSource(scratch({ w: 'half' }))
     const problem = { code: 'FILE_MISMATCH', file: 'w', expected: '9 bytes', found: '4 bytes' } as const
-    expect(mismatchHint(source, [problem])).toMatch(/"w" is shorter .* Download it again/)
-    expect(mismatchHint(source, [{ ...problem, expected: '3 bytes' }])).toBe(SUSPICION)
+    expect(mismatchHint([problem], contentIn(source))).toMatch(/"w" is shorter .* Download it again/)
+    expect(mismatchHint([{ ...problem, expected: '3 bytes' }], contentIn(source))).toBe(SUSPICION)
   })
 
   test.each([
@@ -79,13 +79,14 @@ describe('content that is not what was signed', () => {
     symlinkSync('pointer', join(directory, 'link'))
     rmSync(join(directory, 'gone'))
     const source = await openLocalSource(directory)
-    for (const file of ['link', 'gone']) expect(mismatchHint(source, [{ code: 'FILE_MISMATCH', file }])).toBe(SUSPICION)
+    for (const file of ['link', 'gone'])
+      expect(mismatchHint([{ code: 'FILE_MISMATCH', file }], contentIn(source))).toBe(SUSPICION)
   })
 
   test('of a long file is known by its beginning', async () => {
     const directory = scratch({ w: POINTER })
     truncateSync(join(directory, 'w'), 2 ** 40)
-    expect(mismatchHint(await openLocalSource(directory), [{ code: 'FILE_MISMATCH', file: 'w' }])).toMatch(
+    expect(mismatchHint([{ code: 'FILE_MISMATCH', file: 'w' }], contentIn(await openLocalSource(directory)))).toMatch(
       /LFS pointer/,
     )
   })

@@ -17,14 +17,14 @@ export const SUSPICION =
  * Says what to do about a model that is not what was signed. Causes that are plainer than tampering come first, as far as names
  * and contents show one. Nothing is decided by this, because files may change while it looks at them.
  */
-export function mismatchHint(source: LocalSource, problems: readonly FileProblem[]): string {
+export function mismatchHint(problems: readonly FileProblem[], contentOf: ContentOf): string {
   const names = plainNames(problems)
   const causes = [...names.keys()]
   const left = causes.some((cause) => cause.includes(` ${CREATED} `))
   let room = MAX_TEXT_BYTES
   const explained = new Set([...names.values()].flat())
   for (const problem of problems.filter(({ code }) => code === 'FILE_MISMATCH').slice(0, MAX_TOLD)) {
-    const content = contentOf(source, problem.file, room)
+    const content = contentOf(problem.file, room)
     if (!content) continue
     room -= content.length
     const cause = contentCause(problem, content)
@@ -41,7 +41,7 @@ export function mismatchHint(source: LocalSource, problems: readonly FileProblem
 }
 
 /** @param content of the file, or its beginning */
-export function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
+function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
   const other = standIn(content)
   if (other) return `${shown(file)} ${other.clause}. ${other.mend}`
   const [signed, present] = [expected, found].map((size) => Number(/^(\d+) bytes/.exec(size)?.[1]))
@@ -54,22 +54,26 @@ export function contentCause({ file, expected = '', found = '' }: FileProblem, c
 }
 
 /**
- * The content of a file. If the file is longer than `room`, only its beginning, which is enough to recognize it.
- *
- * @returns undefined if it cannot be read, or is not a regular file
+ * Gives the content of a file. If the file is longer than `room`, only its beginning, which is enough to recognize it. Undefined
+ * if it cannot be read, or is not a regular file.
  */
-function contentOf({ kind, path }: LocalSource, name: string, room: number): Buffer | undefined {
-  try {
-    const fd = openSync(kind === 'file' ? path : join(path, name), READ_ONLY | constants.O_NOFOLLOW)
+export type ContentOf = (name: string, room: number) => Buffer | undefined
+
+/** What lies on this machine. */
+export function contentIn({ kind, path }: LocalSource): ContentOf {
+  return (name, room) => {
     try {
-      const stat = fstatSync(fd)
-      if (!stat.isFile()) return undefined
-      const content = Buffer.alloc(stat.size <= room ? stat.size : HEAD_BYTES)
-      return content.subarray(0, readSync(fd, content, 0, content.length, 0))
-    } finally {
-      closeSync(fd)
+      const fd = openSync(kind === 'file' ? path : join(path, name), READ_ONLY | constants.O_NOFOLLOW)
+      try {
+        const stat = fstatSync(fd)
+        if (!stat.isFile()) return undefined
+        const content = Buffer.alloc(stat.size <= room ? stat.size : HEAD_BYTES)
+        return content.subarray(0, readSync(fd, content, 0, content.length, 0))
+      } finally {
+        closeSync(fd)
+      }
+    } catch {
+      return undefined
     }
-  } catch {
-    return undefined
   }
 }

@@ -18,7 +18,7 @@ import { boundsOf } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from '../results.ts'
 
 /** A bundle file as it was found: parsed, or why not. */
-export type BundleCandidate = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
+export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
 
 /** What a rule makes of a model's bundles, before any of its files is hashed. */
 export interface Judgement {
@@ -37,7 +37,7 @@ export interface Judgement {
  * @throws {@link ModelSealError} `ABORTED`
  */
 export async function judge(
-  candidates: readonly BundleCandidate[],
+  candidates: readonly FoundBundle[],
   rule: Rule,
   policy: Policy,
   { now, signal }: { now: number; signal?: AbortSignal | undefined },
@@ -76,7 +76,7 @@ interface Accepted extends SignedBy {
 
 /** @throws {@link ModelSealError} why the bundle does not count */
 async function judgeBundle(
-  candidate: BundleCandidate,
+  candidate: FoundBundle,
   rule: Rule,
   policy: Policy,
   occasion: Occasion,

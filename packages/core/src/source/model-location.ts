@@ -1,15 +1,55 @@
-import { isUrl } from '../any-realm.ts'
+import { isUrl, propertyOf } from '../any-realm.ts'
 import { absolutePath } from '../environment.ts'
+import { ModelSealError } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
+import { httpModelSource } from './http/http-model-source.ts'
+import type { HttpOptions } from './http/options.ts'
 import { isHttpUrl } from './http/url.ts'
+import { localModelSource } from './local/local-model-source.ts'
+import type { ModelPlace, ModelSource } from './model-source.ts'
+import { packageScheme, sourceOfUrl } from './schemes.ts'
 
 /**
- * The place of a model, which a caller may give as a path, a `file:` URL, or an `http:` or `https:` URL; URLs as text or as objects.
- * Relative paths are resolved against the current working directory.
+ * Where a model is, which a caller may give as a path, a URL (as text or as an object), or a source. Relative paths are resolved
+ * against the current working directory.
  *
- * @returns an absolute path, or an `http:` or `https:` URL
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ * @returns an absolute path, an `http:` or `https:` URL, or a source: the given one, or that of a URL whose scheme a package has entered
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `SCHEME_UNKNOWN`
  */
-export function modelLocation(given: unknown): string {
+export function modelLocation(given: unknown): string | ModelSource {
+  if (isModelSource(given)) return given
   const location: unknown = isUrl(given) ? given.href : given
-  return isHttpUrl(location) ? location : absolutePath(given)
+  if (isHttpUrl(location)) return location
+  const scheme = packageScheme(location)
+  return scheme === undefined ? absolutePath(given) : sourceOfUrl(location as string, scheme)
+}
+
+/** True for what implements a source, by its form. */
+export function isModelSource(given: unknown): given is ModelSource {
+  return (
+    typeof given === 'object' &&
+    given !== null &&
+    typeof propertyOf(given, 'open') === 'function' &&
+    typeof propertyOf(given, 'place') === 'object'
+  )
+}
+
+/** @param location as {@link modelLocation} gives it */
+export function sourceAt(location: string | ModelSource, http: HttpOptions | undefined): ModelSource {
+  if (typeof location !== 'string') return location
+  return isHttpUrl(location) ? httpModelSource(location, http) : localModelSource(location)
+}
+
+/**
+ * The place of a source, read once, so that what was judged is what the verdict says.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a source that has none
+ */
+export function placeOf({ place }: ModelSource): ModelPlace {
+  const [path, url] = [propertyOf(place, 'path'), propertyOf(place, 'url')]
+  if (typeof url === 'string' && path === undefined) return withoutPrototype({ path, url })
+  if (typeof path === 'string' && url === undefined) return withoutPrototype({ path: absolutePath(path), url })
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load from a source that does not say where it is.', {
+    expected: 'a "place" with either a path or a URL',
+  })
 }

@@ -24,6 +24,13 @@ export interface SmallFile {
   hint?: string
 }
 
+/** How to report what can go wrong with a bundle. */
+export const BUNDLE_FILE: Omit<SmallFile, 'maxBytes'> = {
+  what: 'signature bundle',
+  notFound: 'BUNDLE_NOT_FOUND',
+  hint: 'Give the path of the bundle that the publisher made for this model.',
+}
+
 /** {@link readSmallFile}, or what takes its place where not everybody's file will do. */
 export type ReadFile = (path: string, file: SmallFile) => Promise<Buffer<ArrayBuffer>>
 

@@ -42,6 +42,17 @@ export class SizeLimit {
     this.#bytes += more
     this.#sizes.set(name, bytes)
   }
+
+  /** How much of a file is counted. */
+  counted(name: string): number {
+    return this.#sizes.get(name) ?? 0
+  }
+
+  /** Counts a file as so long, and no longer: what was refused does not count. */
+  settle(name: string, bytes: number): void {
+    this.#bytes += bytes - this.counted(name)
+    this.#sizes.set(name, bytes)
+  }
 }
 
 /** For {@link fileTooLarge}, where the limit is for all files. */

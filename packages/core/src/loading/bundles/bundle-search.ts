@@ -1,20 +1,26 @@
 import { bundleTooLarge } from '../../bundle/bundle.ts'
 import { checkedMaxBundleBytes } from '../../bundle/read-bundle.ts'
-import { claimedManifest } from '../../bundle/claim.ts'
+import { claimedStatement } from '../../bundle/claim.ts'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import type { ClaimedName } from '../../policy/matching/match.ts'
 import type { BundlePlaces, Rule } from '../../policy/rule.ts'
-import { isHttpUrl } from '../../source/http/url.ts'
-import { findBundles, type FoundBundle, type FoundModel } from './find-bundles.ts'
-import { findHttpBundles } from './find-http-bundles.ts'
-import { httpModel, type FoundHttpModel } from '../files/http-model.ts'
+import type { FoundBundle } from '../../policy/judge.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
+import { findBundles, type FoundModel } from './find-bundles.ts'
 import type { OpenOptions } from '../open-options.ts'
 
-type SearchOptions = Pick<OpenOptions, 'signature' | 'http' | 'maxBytes' | 'maxBundleBytes' | 'signal'>
+type SearchOptions = Pick<OpenOptions, 'signature' | 'maxBundleBytes' | 'signal'>
+
+/** Where a search looks. */
+export interface SearchedSource {
+  /** Names the model in messages. */
+  readonly label: string
+  opened(): Promise<OpenedSource>
+}
 
 /** Looks for a model's bundles once, when they are first needed. */
 export class BundleSearch {
-  readonly #path: string
+  readonly #source: SearchedSource
   readonly #options: SearchOptions
   /** Of another judgement of the same load. */
   readonly #other: BundleSearch | undefined
@@ -24,8 +30,8 @@ export class BundleSearch {
   #ruleBytes: number | undefined
 
   /** @param other what it has read is not read again */
-  constructor(path: string, options: SearchOptions, other?: BundleSearch) {
-    this.#path = path
+  constructor(source: SearchedSource, options: SearchOptions, other?: BundleSearch) {
+    this.#source = source
     this.#options = options
     this.#other = other
   }
@@ -42,14 +48,14 @@ export class BundleSearch {
     this.#ruleBytes = require.maxBundleBytes
   }
 
-  /** @throws {@link ModelSealError} as `findBundles`, or `findHttpBundles` for a URL */
-  async find(): Promise<FoundModel | FoundHttpModel> {
+  /** @throws {@link ModelSealError} as `findBundles` */
+  async find(): Promise<FoundModel> {
     const found = await this.#at(this.#places)
     if (this.#ruleBytes === undefined) return found
     return { ...found, bundles: found.bundles.map(atMost(this.#ruleBytes)) }
   }
 
-  #at(places: BundlePlaces | undefined): Promise<FoundModel | FoundHttpModel> {
+  #at(places: BundlePlaces | undefined): Promise<FoundModel> {
     const key = keyOf(places)
     const known = this.#found.get(key)
     if (known) return known.model
@@ -63,17 +69,15 @@ export class BundleSearch {
   async #find(
     places: BundlePlaces | undefined,
     { maxBundleBytes, readBytes }: { maxBundleBytes: number | undefined; readBytes: number },
-  ): Promise<FoundModel | FoundHttpModel> {
-    const { signature, http, maxBytes, signal } = this.#options
+  ): Promise<FoundModel> {
+    const { signature, signal } = this.#options
     const read = this.#other && (await this.#other.#within(places, readBytes))
     if (read) return read
-    const limits = { maxBundleBytes, signal, places }
-    if (!isHttpUrl(this.#path)) return findBundles(this.#path, signature, limits)
-    return findHttpBundles(httpModel(this.#path, { http, maxBytes, signal }), signature, limits)
+    return findBundles(await this.#source.opened(), signature, { maxBundleBytes, signal, places })
   }
 
   /** What was read, as far as another limit allows it; undefined where that limit would have more read. */
-  async #within(places: BundlePlaces | undefined, maxBytes: number): Promise<FoundModel | FoundHttpModel | undefined> {
+  async #within(places: BundlePlaces | undefined, maxBytes: number): Promise<FoundModel | undefined> {
     const read = this.#found.get(keyOf(places))
     if (!read || read.readBytes < maxBytes) return undefined
     // It failed for the other judgement; this one sees for itself.
@@ -93,7 +97,7 @@ export class BundleSearch {
   }: {
     orUnreadable: boolean
     orTooLarge: boolean
-  }): Promise<FoundModel | FoundHttpModel | undefined> {
+  }): Promise<FoundModel | undefined> {
     try {
       return await this.find()
     } catch (error) {
@@ -131,13 +135,13 @@ export class BundleSearch {
     } catch (error) {
       if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
       if (WITHOUT_BUNDLE.has(error.code)) return []
-      return [{ path: this.#options.signature ?? this.#path }]
+      return [{ path: this.#options.signature ?? this.#source.label }]
     }
   }
 }
 
 interface Found {
-  model: Promise<FoundModel | FoundHttpModel>
+  model: Promise<FoundModel>
   /** Largest size of a bundle with which it was read. */
   readBytes: number
 }
@@ -176,7 +180,7 @@ async function claimedName(found: FoundBundle, signal: AbortSignal | undefined):
   const { path } = found
   if ('error' in found) return { path }
   try {
-    return { path, name: (await claimedManifest(found.bundle, signal)).modelName }
+    return { path, name: (await claimedStatement(found.bundle, signal)).modelName }
   } catch (error) {
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED' || TOO_LARGE.has(error.code)) throw error
     return { path }

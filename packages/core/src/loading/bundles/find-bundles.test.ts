@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { bundleOver, encoded, keyPair, statementOver } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { findBundles, type FoundModel } from './find-bundles.ts'
+import { localModelSource } from '../../source/local/local-model-source.ts'
+import { OpenedSource } from '../../source/opened-source.ts'
 
 const pair = keyPair()
 
@@ -11,8 +13,12 @@ function signed(...names: string[]): Buffer {
   return bundleOver(encoded(statementOver(Object.fromEntries(names.map((name) => [name, name])))), pair)
 }
 
+async function find(path: string, signature?: string): Promise<FoundModel> {
+  return findBundles(await OpenedSource.open(localModelSource(path)), signature)
+}
+
 async function found(directory: string, path: string, signature?: string): Promise<string[]> {
-  return relativePaths(directory, await findBundles(join(directory, path), signature && join(directory, signature)))
+  return relativePaths(directory, await find(join(directory, path), signature && join(directory, signature)))
 }
 
 function relativePaths(directory: string, { bundles }: FoundModel): string[] {
@@ -64,7 +70,7 @@ describe('for a directory', () => {
   test('a bundle that cannot be read is reported, not stepped over', async () => {
     const directory = scratch({ 'm/model.sig': 'junk', 'm.sig': signed('a'), 'm.b.sig': signed('a') })
     mkdirSync(join(directory, 'm.a.sig'))
-    const { bundles } = await findBundles(join(directory, 'm'), undefined)
+    const { bundles } = await find(join(directory, 'm'))
     expect(bundles).toEqual([
       { path: join(directory, 'm/model.sig'), error: refusal('JSON_INVALID') },
       { path: join(directory, 'm.a.sig'), error: refusal('FILE_SPECIAL') },
@@ -87,9 +93,9 @@ describe('for a file', () => {
       'f.a.sig': signed('f'),
       'model.sig': signed('f'),
     })
-    const model = await findBundles(join(directory, 'f'), undefined)
+    const model = await find(join(directory, 'f'))
     expect(relativePaths(directory, model)).toEqual(['f.sig', 'f.a.sig', 'f.b.sig'])
-    expect(model.source.kind).toBe('file')
+    expect(model.files.isFile).toBe(true)
     expect(model.entry).toBe(undefined)
   })
 
@@ -100,20 +106,20 @@ describe('for a file', () => {
       'm/sub/f': '',
       'm.lab.sig': signed('sub/f'),
     })
-    const model = await findBundles(join(directory, 'm/sub/f'), undefined)
-    expect(model.source).toMatchObject({ kind: 'directory', path: directory })
+    const model = await find(join(directory, 'm/sub/f'))
+    expect(model.files).toMatchObject({ isFile: false, path: directory })
     expect(model.entry).toBe('m/sub/f')
     expect(relativePaths(directory, model)).toEqual(['model.sig'])
   })
 
   test('a directory above that is no signed model is stepped over, though it has a .sig beside it', async () => {
     const directory = scratch({ 'model.sig': signed('m/f'), 'm/f': '', 'm.sig': signed('f') })
-    expect((await findBundles(join(directory, 'm/f'), undefined)).entry).toBe('m/f')
+    expect((await find(join(directory, 'm/f'))).entry).toBe('m/f')
   })
 
   test('further signers of the directory above are found, too', async () => {
     const directory = scratch({ 'm/model.sig': signed('f'), 'm/f': '', 'm.lab.sig': signed('f') })
-    const model = await findBundles(join(directory, 'm/f'), undefined)
+    const model = await find(join(directory, 'm/f'))
     expect(relativePaths(directory, model)).toEqual(['m/model.sig', 'm.lab.sig'])
     expect(model.entry).toBe('f')
   })
@@ -126,7 +132,7 @@ describe('for a file', () => {
 
   test('a bundle above that cannot be read is reported, not stepped over', async () => {
     const directory = scratch({ 'model.sig': signed('m/f'), 'm/model.sig': 'junk', 'm/f': '' })
-    const { bundles } = await findBundles(join(directory, 'm/f'), undefined)
+    const { bundles } = await find(join(directory, 'm/f'))
     expect(bundles).toEqual([{ path: join(directory, 'm/model.sig'), error: refusal('JSON_INVALID') }])
   })
 
@@ -143,18 +149,18 @@ describe('for a file', () => {
       'above.sig': signed('m/f'),
       'other.sig': signed('g'),
     })
-    const given = (name: string) => findBundles(join(directory, 'm/f'), join(directory, name))
-    expect((await given('alone.sig')).source.kind).toBe('file')
-    expect((await given('unnamed.sig')).source.kind).toBe('file')
-    expect(await given('above.sig')).toMatchObject({ source: { kind: 'directory', path: directory }, entry: 'm/f' })
+    const given = (name: string) => find(join(directory, 'm/f'), join(directory, name))
+    expect((await given('alone.sig')).files.isFile).toBe(true)
+    expect((await given('unnamed.sig')).files.isFile).toBe(true)
+    expect(await given('above.sig')).toMatchObject({ files: { isFile: false, path: directory }, entry: 'm/f' })
     await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
   })
 
   test('below a linked directory, its own place counts', async () => {
     const directory = scratch({ 'v1/f': '', 'v1/model.sig': signed('f') })
     symlinkSync('v1', join(directory, 'current'))
-    expect(await findBundles(join(directory, 'current/f'), undefined)).toMatchObject({
-      source: { path: join(directory, 'v1') },
+    expect(await find(join(directory, 'current/f'))).toMatchObject({
+      files: { path: join(directory, 'v1') },
       entry: 'f',
     })
   })

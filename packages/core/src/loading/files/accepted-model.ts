@@ -1,32 +1,22 @@
 import { ModelSealError } from '../../errors.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
-import { findSigned } from '../../manifest/find-signed.ts'
-import { nameWithin } from '../../manifest/ignores.ts'
 import { modelIdentity } from '../../manifest/identity.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import type { FoundBundle } from '../../policy/judge.ts'
 import { revokedFile } from '../../policy/revocations/revoked-file.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import { boundsOf } from '../../policy/signature-time.ts'
 import { AlsoSigned } from './also-signed.ts'
 import { allOf, EnteredFiles } from './entered-files.ts'
-import type { FoundBundle } from '../bundles/find-bundles.ts'
-import type { Accepted, AcceptedJudging, Judging } from '../judging/judging.ts'
-import type { AcceptedModel } from './open-contents.ts'
-import type { OpenOptions } from '../open-options.ts'
+import type { Accepted, AcceptedJudging } from '../judging/judging.ts'
+import { compareNames, type AcceptedModel } from './open-contents.ts'
+import type { Load } from '../load.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { unidentified } from './open-unverified-http.ts'
-import { unrevokedManifest } from './open-unverified.ts'
-import type { Responsibility } from '../judging/responsibility.ts'
+import { unidentified } from './open-unverified.ts'
 import { hashTypesBeside, hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
 import { unrevokedClaims, type UnrevokedClaims } from './unrevoked-claims.ts'
-
-interface JudgedLoad {
-  path: string
-  options: OpenOptions
-  judgings: readonly Judging[]
-  responsibility: Responsibility
-}
+import { unrevokedManifest } from './unrevoked-manifest.ts'
 
 /**
  * The model that the accepted signatures cover, with everything else that its files are checked against. A policy under which
@@ -37,7 +27,7 @@ interface JudgedLoad {
  * @throws {@link ModelSealError} `POLICIES_DISAGREE`, and what reading names and revocations throws
  */
 export async function acceptedModel(
-  load: JudgedLoad,
+  load: Load,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
   rule: Rule,
 ): Promise<AcceptedModel> {
@@ -49,9 +39,9 @@ export async function acceptedModel(
   const otherBundles: FoundBundle[] = []
   for (const other of signatures) {
     // A name is of one file for both only where both lists begin at the same place.
-    if (placeOf(other) !== placeOf(main)) throw disagreement('signatures over two directories')
+    if (other.found.files.path !== found.files.path) throw disagreement('signatures over two directories')
     const sameModel = other === main || modelIdentity(other.signature.manifest) === modelIdentity(signature.manifest)
-    if (!sameModel) further.push(await alsoSigned(main, other, rule, load.options))
+    if (!sameModel) further.push(await alsoSigned(load, main, other, rule))
     if (other !== main) otherBundles.push(...other.found.bundles)
     further.push(revokedFiles(main, other))
   }
@@ -74,7 +64,7 @@ function revokedFiles({ signature: { manifest } }: Accepted, { signature, revoca
 
 /** Applies the revocations of a policy that loads the model unverified, to a model that another policy verifies. */
 async function unrevokedFiles(
-  { path, options }: JudgedLoad,
+  load: Load,
   { found, signature: { manifest } }: Accepted,
   revocations: Revocations,
   mayBeUnsigned: UnrevokedClaims['mayBeUnsigned'],
@@ -86,9 +76,10 @@ async function unrevokedFiles(
   const { method, hashType } = manifest.serialization
   // Root digests are revoked as "modelseal digest" prints them.
   if (!revocations.concernsModels || (method === 'files' && hashType === 'sha256')) return [files]
-  if ('client' in found) throw revokedBy(revocations, unidentified(path))
-  const unverified = withoutPrototype({ ...options, mayBeUnsigned })
-  const entered = await unrevokedManifest(found.source.path, found.bundles, [revocations], unverified)
+  if (!found.files.local) throw revokedBy(revocations, unidentified(load.label))
+  const { signature, signal } = load.options
+  const hashing = withoutPrototype({ signature, signal, mayBeUnsigned })
+  const entered = await unrevokedManifest(found.files.path, found.bundles, [revocations], hashing)
   return entered ? [files, new EnteredFiles(entered, mayBeUnsigned)] : [files]
 }
 
@@ -99,30 +90,24 @@ async function unrevokedFiles(
  * what comparing names throws
  */
 async function alsoSigned(
+  load: Load,
   { found, signature: { manifest } }: Accepted,
   { found: otherFound, signature: { manifest: other } }: Accepted,
   rule: Rule,
-  { signal }: OpenOptions,
 ): Promise<AlsoSigned> {
   if (isSharded(other)) throw disagreement('shard digests with two different sizes or algorithms')
-  if (rule.require.files !== 'loaded' && found.source.kind !== 'file') {
+  if (rule.require.files !== 'loaded' && !found.files.isFile) {
     const missing = [...other.files.keys()].find((name) => !manifest.files.has(name))
     if (missing !== undefined)
       throw disagreement(`one list of files with ${JSON.stringify(missing)}, and one without it`)
   }
-  if ('client' in found || 'client' in otherFound) return new AlsoSigned(other)
-  const bundles = [...found.bundles, ...otherFound.bundles]
-  const names = bundles.flatMap(({ path }) => nameWithin(found.source, path) ?? [])
-  const ignored = names.filter((name) => !other.files.has(name))
-  const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
-  const mayBeUnsigned = rule.require.unsigned
-  const options = withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
-  await findSigned(found.source, other, options)
+  await compareNames(load, {
+    files: found.files,
+    manifest: other,
+    bundles: [...found.bundles, ...otherFound.bundles],
+    rule,
+  })
   return new AlsoSigned(other)
-}
-
-function placeOf({ found }: Accepted): string {
-  return 'client' in found ? found.source.url.href : found.source.path
 }
 
 function disagreement(found: string): ModelSealError {

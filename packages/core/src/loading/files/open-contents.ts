@@ -1,36 +1,42 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import { withoutPrototype } from '../../snapshot.ts'
+import { compareListing } from '../../manifest/compare-listing.ts'
 import { Contents, type FurtherDigests } from '../../manifest/contents.ts'
-import type { HashOptions } from '../../hashing/hash-files.ts'
+import { findSigned, type NameOptions } from '../../manifest/find-signed.ts'
 import { nameWithin } from '../../manifest/ignores.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import { SignedComparison } from '../../manifest/signed-comparison.ts'
+import { StreamedFiles } from '../../manifest/streamed-files.ts'
+import type { FoundBundle } from '../../policy/judge.ts'
 import type { Rule } from '../../policy/rule.ts'
-import { SizeLimit } from '../../source/size-limit.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import type { LocalSource } from '../../source/local/local-source.ts'
+import type { ModelFiles } from '../../source/model-source.ts'
+import type { SourceReader } from '../../source/source-reader.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
-import type { FoundBundle, FoundModel } from '../bundles/find-bundles.ts'
-import { HttpContents } from './http-contents.ts'
-import type { FoundHttpModel } from './http-model.ts'
+import type { FoundModel } from '../bundles/find-bundles.ts'
+import type { AcceptedJudging } from '../judging/judging.ts'
+import type { Load } from '../load.ts'
+import { copyFromDisk } from '../placing/copy-from-disk.ts'
 import type { AllowedIsolation } from '../placing/isolation.ts'
-import type { OpenOptions } from '../open-options.ts'
-import { LocalContents } from './local-contents.ts'
-import type { CheckedFiles } from './served-files.ts'
+import { VerifiedFiles, type SignedFiles } from './verified-files.ts'
 import { WarmLoad } from './warm-load.ts'
 
 /** The files of a model, and what spares a load from this machine the hashing. */
 export interface OpenedContents {
-  served: CheckedFiles
-  /** Undefined behind HTTP, where nothing tells that a file did not change. */
+  served: VerifiedFiles
+  /** Undefined for what comes from afar, where nothing tells that a file did not change. */
   warm?: WarmLoad
 }
 
 /** A model whose signature was accepted. */
 export interface AcceptedModel {
-  found: FoundModel | FoundHttpModel
+  found: FoundModel
   signature: VerifiedSignature
   rule: Rule
   /** What each file is judged by beside its signed digest. */
   further: FurtherDigests
   /** Bundles beside those of `found`: none of them is content. */
-  otherBundles?: readonly FoundBundle[]
+  otherBundles: readonly FoundBundle[]
 }
 
 /**
@@ -40,46 +46,119 @@ export interface AcceptedModel {
  * (by a receipt), and what listing throws
  */
 export async function openContents(
-  { found, signature, rule, further, otherBundles = [] }: AcceptedModel,
+  load: Load,
+  model: AcceptedModel,
   allowed: AllowedIsolation,
-  { signal, onProgress, maxBytes, warn }: OpenOptions & Pick<HashOptions, 'warn'>,
+  accepted: readonly AcceptedJudging[],
 ): Promise<OpenedContents> {
   const now = Date.now()
+  const { found, signature, rule } = model
   const { manifest } = signature
-  const { entry } = found
-  if (entry !== undefined && !manifest.files.has(entry)) {
-    throw new ModelSealError(
-      'FILE_NOT_SIGNED',
-      `The file ${shown(entry)} is not covered by the signature of the model.`,
-      { file: entry },
-    )
-  }
-  if ('client' in found) return { served: new HttpContents(found, manifest, { allowed, further, onProgress }) }
-
-  const { source, bundles } = found
-  const paths = [...bundles, ...otherBundles].flatMap(pathOfBundle)
-  // What the manifest names is content, whatever else it is.
-  const ignored = paths.flatMap((path) => nameWithin(source, path) ?? []).filter((name) => !manifest.files.has(name))
-  const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
-  const limit = maxBytes === undefined ? undefined : new SizeLimit(maxBytes)
-  const mayBeUnsigned = rule.require.unsigned
-  const options = withoutPrototype({
-    ignored,
-    ignoreUnsignedFiles,
-    mayBeUnsigned,
-    signal,
-    onProgress,
-    further,
-    limit,
-    warn,
-  })
-  const contents = await Contents.compareNames(source, manifest, options)
+  if (found.entry !== undefined && !manifest.files.has(found.entry)) throw notCovered(found.entry)
+  const reader = (await load.opened()).newReader()
+  const close = load.closing(reader)
+  const { local } = found.files
+  if (!local) return { served: new VerifiedFiles(await streamed(load, model, reader), allowed, close) }
+  const contents = await onDisk(load, model, local, accepted)
   if (rule.require.files !== 'loaded') contents.checkSizes()
-  const warm = await WarmLoad.start(contents, source, signature, rule, now)
-  return { served: new LocalContents(contents, allowed), warm }
+  const warm = await WarmLoad.start({ contents, source: local, signature, startedAt: now }, rule)
+  return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), warm }
+}
+
+async function onDisk(
+  load: Load,
+  { found, signature: { manifest }, rule, further, otherBundles }: AcceptedModel,
+  local: LocalSource,
+  accepted: readonly AcceptedJudging[],
+): Promise<Contents> {
+  const { onProgress, maxBytes } = load.options
+  const bundles = [...found.bundles, ...otherBundles]
+  const limit = (await load.opened()).limit(found.files, maxBytes)
+  const names = nameOptions(load, { files: found.files, manifest, bundles, rule })
+  const options = withoutPrototype({ ...names, onProgress, further, limit, warn: load.warnInto(accepted) })
+  return Contents.compareNames(local, manifest, options)
+}
+
+async function streamed(load: Load, model: AcceptedModel, reader: SourceReader): Promise<SignedFiles> {
+  const { found, signature, rule, further, otherBundles } = model
+  const { files } = found
+  const { manifest } = signature
+  const { onProgress, maxBytes } = load.options
+  const limit = (await load.opened()).limit(files, maxBytes)
+  const comparison = new SignedComparison(files, manifest)
+  const bundles = [...found.bundles, ...otherBundles]
+  const announced = await compareListing(files, reader, manifest, nameOptions(load, { files, manifest, bundles, rule }))
+  const streams = new StreamedFiles({ files, reader, limit }, comparison, { further, onProgress, announced })
+  const names = comparison.names
+  return {
+    names,
+    get checked() {
+      return streams.checked
+    },
+    size: (name) => streams.size(name),
+    readAll: (requests) => streams.readAll(requests),
+    copy: (copied, directory) => streams.copy(copied, directory),
+    checkRest: () => streams.checkRest(names),
+  }
+}
+
+function signedOnDisk(contents: Contents): SignedFiles {
+  return {
+    get names() {
+      return contents.names
+    },
+    get checked() {
+      return contents.checked
+    },
+    onDisk: contents,
+    size: (name) => contents.file(name).identity.size,
+    readAll: (requests) => contents.readAll(requests),
+    copy: (copied, directory) => copyFromDisk(contents, copied, directory),
+    checkRest: () => contents.checkRest(),
+  }
+}
+
+/** A list of files that those of a model are compared with. */
+interface SignedList {
+  files: ModelFiles
+  manifest: Manifest
+  /** None of them is content. */
+  bundles: readonly FoundBundle[]
+  rule: Rule
+}
+
+/**
+ * Compares the names alone, as {@link openContents} does; of a source that cannot list its files, none.
+ *
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, and what listing throws
+ */
+export async function compareNames(load: Load, list: SignedList): Promise<void> {
+  const { files, manifest } = list
+  const options = nameOptions(load, list)
+  if (files.local) await findSigned(files.local, manifest, options)
+  else await compareListing(files, (await load.opened()).reader, manifest, options)
+}
+
+function nameOptions({ options: { signal } }: Load, { files, manifest, bundles, rule }: SignedList): NameOptions {
+  const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
+  const mayBeUnsigned = rule.require.unsigned
+  // What the manifest names is content, whatever else it is.
+  const ignored = bundles.flatMap((bundle) => nameOf(bundle, files) ?? []).filter((name) => !manifest.files.has(name))
+  return withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
 }
 
 /** Nothing else than a bundle passes for one by its name, except where no other file has that name. */
-function pathOfBundle(found: FoundBundle): string[] {
-  return 'error' in found && !/[\\/]model\.sig$/.test(found.path) ? [] : [found.path]
+function nameOf(bundle: FoundBundle, { path, local }: ModelFiles): string | undefined {
+  if ('error' in bundle && !/[\\/]model\.sig$/.test(bundle.path)) return undefined
+  if (local) return nameWithin(local, bundle.path)
+  const directory = path.endsWith('/') ? path : `${path}/`
+  return bundle.path.startsWith(directory) ? bundle.path.slice(directory.length) : undefined
+}
+
+function notCovered(entry: string): ModelSealError {
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `The file ${shown(entry)} is not covered by the signature of the model.`,
+    { file: entry },
+  )
 }

@@ -1,14 +1,12 @@
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
-import type { FoundHttpModel } from './http-model.ts'
 import type { Judging } from '../judging/judging.ts'
-import type { OpenOptions } from '../open-options.ts'
-import { refuseRevokedClaims } from './open-unverified.ts'
-import type { Responsibility } from '../judging/responsibility.ts'
+import type { Load } from '../load.ts'
+import { refuseRevokedClaims } from './revoked-claims.ts'
 
 /** What is known of a model that is loaded unverified. */
 export interface UnrevokedClaims {
-  found: FoundModel | FoundHttpModel | undefined
+  found: FoundModel | undefined
   revocations: Revocations[]
   /** What may lie in the model besides what its publisher signed, by the rules; undefined where nothing may. */
   mayBeUnsigned: ((name: string) => boolean) | undefined
@@ -22,9 +20,9 @@ export interface UnrevokedClaims {
  */
 export async function unrevokedClaims(
   judgings: readonly Judging[],
-  { options: { signal }, responsibility }: { options: OpenOptions; responsibility: Responsibility },
+  { options: { signal }, responsibility }: Load,
 ): Promise<UnrevokedClaims> {
-  let first: FoundModel | FoundHttpModel | undefined
+  let first: FoundModel | undefined
   const all: Revocations[] = []
   for (const judging of judgings) {
     await responsibility.of([judging], async () => {

@@ -137,7 +137,7 @@ test('two policies that judge one load allow only the unsigned files that both a
   const judged = async (name: string, ...requires: object[]) => {
     const judges = await Promise.all(requires.map(async (each) => ({ policy: await site.policy(policy(each)) })))
     const [first, ...others] = judges
-    const load = { path: site.file(name), options: openOptions({}), gather: () => Promise.resolve() }
+    const load = { source: site.file(name), options: openOptions({}), gather: () => Promise.resolve() }
     const opened = openJudged(load, [first ?? {}, ...others])
     return opened.then(({ verdict }) => verdict.decision).catch((error: unknown) => (error as { code: string }).code)
   }

@@ -1,100 +1,77 @@
-import { statSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import { at } from '../../at.ts'
-import { furtherOf, wholeFile, type HashJob, type HashResult } from '../../hashing/hash-file.ts'
-import { hashFiles, type HashOptions } from '../../hashing/hash-files.ts'
-import type { FurtherDigests, Placement } from '../../manifest/contents.ts'
 import { nameFault } from '../../manifest/names.ts'
-import { withoutPrototype } from '../../snapshot.ts'
-import { throwIfAborted } from '../../source/aborted.ts'
-import { entriesOf } from '../../source/local/entries.ts'
-import { MAX_DIRECTORIES, NAMES_PER_STEP } from '../../source/local/find-files.ts'
-import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
-import { isGone, unreadable } from '../../source/file-errors.ts'
-import { modelNotFound } from '../../source/local/local-source.ts'
-import { realPlace } from '../../source/local/real-path.ts'
-import { inTurns, type Steps } from '../../source/turns.ts'
-import { RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
+import type { Comparison } from '../../manifest/streamed-files.ts'
+import type { SourceFile } from '../../source/local/source-file.ts'
+import type { FileRequest } from '../../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from '../placing/isolation.ts'
-import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
+import {
+  Placing,
+  type FilesOnDisk,
+  type PlaceableFiles,
+  type PlacedFiles,
+  type PlaceOptions,
+} from '../placing/placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
-/** More than any model has; the rest of a larger tree can be read, and is not listed. */
-const MAX_LISTED = 100_000
-
-interface UnverifiedOptions {
-  signal?: AbortSignal | undefined
-  /** How files that are placed are to be placed. */
-  isolation?: Isolation | undefined
-  /** How much may be handed out. Default: everything. */
-  limit?: SizeLimit | undefined
-  warn?: HashOptions['warn']
+/** Files that nobody verified. They may be judged by their digests all the same, as revoked ones are. */
+export interface UncheckedFiles extends PlaceableFiles {
+  readonly names: readonly string[]
+  /** @returns buffers in the order of the requests */
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
+  readonly onDisk?: UncheckedOnDisk | undefined
 }
 
-/**
- * The files of a model as they lie on disk, for rules that load without a valid signature. Symbolic
- * links are followed: nothing here is verified, and a program that works without the check is to
- * work. Where something may refuse a file by its digest, what is handed out is what was hashed.
- */
-export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
-  /** The file that was asked for, relative to the root; undefined for a directory. */
+/** Those on this machine. */
+export interface UncheckedOnDisk extends FilesOnDisk {
+  /** The directory that they lie in. */
+  readonly root: string
+  /** Looks up files that were not taken yet. */
+  find(names: readonly string[]): Promise<SourceFile[]>
+  /** Counts files that are handed out as they lie. */
+  admit(files: readonly SourceFile[]): void
+  /** From now on, these are what their names stand for. */
+  take(files: readonly SourceFile[]): void
+  /** Undoes {@link take}. */
+  leave(files: readonly SourceFile[]): void
+}
+
+/** How unverified files are handed out. */
+interface Handing {
+  /** The file that was asked for; undefined for a directory. */
+  entry: string | undefined
+  /** How files that are placed are to be placed. */
+  isolation: Isolation | undefined
+  /** Whether a file may be refused by its digest: what is handed out then has to be what was hashed. */
+  judged: boolean
+}
+
+/** Hands out the files of a model for a rule that loads without a valid signature. */
+export class UnverifiedFiles implements ServedFiles {
   readonly entry: string | undefined
-  readonly names: readonly string[]
-  readonly #root: string
-  readonly #judge: FurtherDigests
-  readonly #options: UnverifiedOptions
+  readonly #files: UncheckedFiles
+  readonly #judged: boolean
   readonly #placing: Placing
-  /** What was asked to be placed, by its name, where it is read from now on. */
-  readonly #toPlace = new Map<string, SourceFile>()
+  readonly #close: () => Promise<void>
 
-  /**
-   * @param path a directory, or the only file that is known
-   * @param entry the file that was asked for, relative to a directory
-   * @param judge looks at the digests of a file before it is handed out
-   * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `FILE_UNREADABLE`, `ABORTED`
-   */
-  static async open(
-    path: string,
-    entry: string | undefined,
-    judge: FurtherDigests,
-    options: UnverifiedOptions,
-  ): Promise<UnverifiedFiles> {
-    const absolute = resolve(path)
-    try {
-      if ((await stat(absolute)).isDirectory()) {
-        const known = { entry, names: await listed(absolute, options.signal) }
-        return new UnverifiedFiles(absolute, known, judge, options)
-      }
-      const name = basename(absolute)
-      return new UnverifiedFiles(dirname(absolute), { entry: name, names: [name] }, judge, options)
-    } catch (error) {
-      if (error instanceof ModelSealError) throw error
-      if (!isGone(error)) throw unreadable(path, 'model', error)
-      throw modelNotFound(path, error)
-    }
-  }
-
-  private constructor(
-    root: string,
-    { entry, names }: { entry: string | undefined; names: readonly string[] },
-    judge: FurtherDigests,
-    options: UnverifiedOptions,
-  ) {
-    this.#root = root
+  /** @param close ends what is under way, and lets the source go */
+  constructor(files: UncheckedFiles, { entry, isolation, judged }: Handing, close: () => Promise<void>) {
     this.entry = entry
-    this.names = names
-    this.#judge = judge
-    this.#options = options
+    this.#files = files
+    this.#judged = judged
+    this.#close = close
     // A link to the very file where nobody else can write to it, else a copy: whatever the caller prefers, the model loads.
-    const levels = options.isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
-    this.#placing = new Placing(this, {
+    const levels = isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
+    this.#placing = new Placing(files, {
       levels,
       checkPlacing: () => {},
       copiesAllowed: true,
       placeHint: (remedy) => `${remedy ?? PLACE_HINT}.`,
     })
+  }
+
+  get names(): readonly string[] {
+    return this.#files.names
   }
 
   get used(): ('copy' | 'in-place')[] {
@@ -105,56 +82,47 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
     return this.#placing.notes
   }
 
-  /**
-   * Reads any file below the root.
-   *
-   * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_CHANGED`,
-   * `FILE_TOO_LARGE`, `ABORTED`, and what hashing throws
-   */
+  size(name: string): number {
+    return this.#files.size(name)
+  }
+
+  inMemory(names: readonly string[]): boolean {
+    if (!this.#files.onDisk) return true
+    const bytes = names.reduce((sum, name) => sum + this.size(name), 0)
+    return bytes <= AUTO_MEMORY_BYTES || (this.#placing.impossible && bytes <= process.availableMemory())
+  }
+
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     const [bytes] = await this.readAll([{ name }])
     return bytes ?? new Uint8Array()
   }
 
-  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
-    const jobs: HashJob[] = []
-    const limits = new RequestLimits()
-    for (const request of requests) {
-      const file = this.#toPlace.get(request.name) ?? (await this.find(request.name))
-      limits.check(request, file.identity.size)
-      const { firstBytes } = withoutPrototype(request)
-      jobs.push({ ...wholeFile(file, true), ...(firstBytes === undefined ? {} : { keepOnly: firstBytes }) })
-    }
-    const results = await this.#hash(jobs)
-    return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    return this.#files.readAll(requests)
   }
 
-  size(name: string): number {
-    try {
-      return statSync(join(this.#root, name)).size
-    } catch (error) {
-      throw unreadable(name, 'file', error)
-    }
-  }
-
-  inMemory(names: readonly string[]): boolean {
-    const bytes = names.reduce((sum, name) => sum + this.size(name), 0)
-    return bytes <= AUTO_MEMORY_BYTES || (this.#placing.impossible && bytes <= process.availableMemory())
-  }
-
-  /** Files stay where they lie, unless they are looked up: what was looked up is what is handed out. */
+  /** Files stay where they lie, unless they are judged: then what was judged is what is handed out. */
   async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
-    const found: SourceFile[] = []
-    for (const name of names) if (!this.#toPlace.has(name)) found.push(await this.find(name))
-    if (this.#judge.hashTypes.length === 0) {
-      this.#admit(found)
-      return { directory: this.#root, isolation: 'none', path: (name) => join(this.#root, name) }
+    const { onDisk } = this.#files
+    if (!onDisk) {
+      throw new ModelSealError(
+        'ISOLATION_REFUSED',
+        'Cannot load the model from a path: nobody verified it, and its files do not lie on this machine.',
+        {
+          hint: 'Fetch it first, and load it by its path.',
+        },
+      )
     }
-    for (const file of found) this.#toPlace.set(file.name, file)
+    const found = await onDisk.find(names)
+    if (!this.#judged) {
+      onDisk.admit(found)
+      return { directory: onDisk.root, isolation: 'none', path: (name) => join(onDisk.root, name) }
+    }
+    onDisk.take(found)
     try {
       return await this.#placing.place(names, options)
     } catch (error) {
-      for (const file of found) if (this.#toPlace.get(file.name) === file) this.#toPlace.delete(file.name)
+      onDisk.leave(found)
       throw error
     }
   }
@@ -164,113 +132,29 @@ export class UnverifiedFiles implements ServedFiles, PlaceableFiles {
   }
 
   async dispose(): Promise<void> {
+    await this.#close()
     await this.#placing.dispose()
-    this.#toPlace.clear()
   }
+}
 
-  /** For {@link Placing}, of what {@link place} was asked for. */
-  file(name: string): SourceFile {
-    const file = this.#toPlace.get(name)
-    if (!file) throw new RangeError(`${name} is not to be placed`)
-    return file
-  }
+/** For streams that nobody verified: any file of the model may be asked for, and is compared with nothing. */
+export const UNSIGNED: Comparison = {
+  digests: undefined,
+  expected: (name) => checkWithin(name),
+  check: () => {},
+  wrongSize: (name) => notFound(name),
+  missing: (name) => notFound(name),
+}
 
-  /** What was read before is another reading than what is placed. */
-  isChecked(): boolean {
-    return false
-  }
-
-  async check(placements: readonly Placement[]): Promise<void> {
-    await this.#hash(
-      placements.map(({ file, copyTo }) => ({ ...wholeFile(file), ...(copyTo === undefined ? {} : { copyTo }) })),
-    )
-  }
-
-  replace(file: SourceFile): void {
-    this.#toPlace.set(file.name, file)
-  }
-
-  /** Hashed by the pool like any other files, so that a large one blocks nobody. */
-  async #hash(jobs: readonly HashJob[]): Promise<HashResult[]> {
-    this.#admit(jobs.map(({ file }) => file))
-    const { hashTypes } = this.#judge
-    const [hashType = 'sha256', ...whole] = hashTypes
-    const results = await hashFiles(whole.length === 0 ? jobs : jobs.map((job) => ({ ...job, whole })), {
-      hashType,
-      signal: this.#options.signal,
-      warn: this.#options.warn,
-    })
-    for (const [index, { file }] of jobs.entries()) {
-      const result = at(results, index)
-      const digests = [...result.digests, ...furtherOf(result)]
-      hashTypes.forEach((type, place) => this.#judge.check(file.name, type, at(digests, place)))
-    }
-    return results
-  }
-
-  #admit(files: readonly SourceFile[]): void {
-    for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
-  }
-
-  async find(name: string): Promise<SourceFile> {
-    checkWithin(name)
-    try {
-      const { path } = realPlace(join(this.#root, name))
-      const found = await stat(path, { bigint: true })
-      if (found.isFile()) return { name, path, identity: identityOf(found) }
-    } catch (error) {
-      if (error instanceof ModelSealError) throw error
-      if (!isGone(error)) throw unreadable(name, 'file', error)
-      throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
-    }
-    throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })
-  }
+function notFound(name: string): ModelSealError {
+  return new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name })
 }
 
 /** @throws {@link ModelSealError} `PATH_ESCAPES` for a name that no file of a model can have */
-export function checkWithin(name: string): void {
+export function checkWithin(name: string): undefined {
   const fault = nameFault(name)
-  if (fault === undefined) return
+  if (fault === undefined) return undefined
   throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
     file: name,
   })
-}
-
-/** Regular files and links to such; links to directories are not gone into. */
-async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
-  throwIfAborted(signal)
-  const { names, links } = await inTurns(listing(root), signal)
-  for (const name of links) {
-    throwIfAborted(signal)
-    if (names.length < MAX_LISTED && (await isFile(join(root, name)))) names.push(name)
-  }
-  return names
-}
-
-function* listing(root: string): Steps<{ names: string[]; links: string[] }> {
-  const names: string[] = []
-  const links: string[] = []
-  const directories = ['']
-  let entered = 0
-  let seen = 0
-  for (let prefix = directories.pop(); prefix !== undefined; prefix = directories.pop()) {
-    if (++entered > MAX_DIRECTORIES) break
-    yield
-    for (const entry of entriesOf(join(root, prefix))) {
-      if (++seen % NAMES_PER_STEP === 0) yield
-      if (names.length + links.length >= MAX_LISTED) return { names, links }
-      const name = prefix + entry.name
-      if (entry.isFile()) names.push(name)
-      else if (entry.isSymbolicLink()) links.push(name)
-      else if (entry.isDirectory() && directories.length < MAX_DIRECTORIES) directories.push(`${name}/`)
-    }
-  }
-  return { names, links }
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  )
 }

@@ -6,7 +6,7 @@ import { Revocations } from '../../policy/revocations/revocations.ts'
 import { revokedByClaim } from '../../policy/revocations/revoked-signer.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 import { TestSite } from '../../testing/site.ts'
-import { UnverifiedFiles } from './unverified-files.ts'
+import { LinkedFiles } from './linked-files.ts'
 
 let site: TestSite
 const decoder = new TextDecoder()
@@ -179,7 +179,7 @@ it('stops reading and listing when the caller aborts', async () => {
   controller.abort()
   await expect(model.read('weights.bin')).rejects.toMatchObject({ code: 'ABORTED' })
   const judge = { hashTypes: [], check: () => {} }
-  const files = UnverifiedFiles.open(site.file('unsigned'), undefined, judge, { signal })
+  const files = LinkedFiles.open({ root: site.file('unsigned'), names: undefined }, judge, { signal })
   await expect(files).rejects.toMatchObject({ code: 'ABORTED' })
 })
 

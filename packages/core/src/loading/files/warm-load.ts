@@ -8,49 +8,40 @@ import { ReceiptStore } from '../../receipts/store.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 
+/** A model on this machine that may be spared the hashing. */
+interface WarmModel {
+  contents: Contents
+  source: LocalSource
+  signature: VerifiedSignature
+  /** Milliseconds since 1970. */
+  startedAt: number
+}
+
 /**
  * Spares a model the hashing where a receipt of this user says that nothing about it changed, as far
  * as the rule allows it. Signature and policy have been judged again before this.
  */
 export class WarmLoad {
-  readonly #contents: Contents
-  readonly #source: LocalSource
-  readonly #signature: VerifiedSignature
-  readonly #startedAt: number
+  readonly #model: WarmModel
   readonly #receipt: Receipt | undefined
   /** Why the model is hashed all the same, or is not: a sentence; undefined where the rule allows no receipts. */
   #note: string | undefined
 
   /** Takes the model over, where it can. */
-  static async start(
-    contents: Contents,
-    source: LocalSource,
-    signature: VerifiedSignature,
-    { require: { receipts, files } }: Rule,
-    now: number,
-  ): Promise<WarmLoad> {
-    if (!receipts || files === 'loaded') return new WarmLoad(contents, source, signature, now, undefined, undefined)
-    const found = await findReceipt(source, signature, contents, before(now, receipts.maxAge), now)
-    if (typeof found === 'string') return new WarmLoad(contents, source, signature, now, undefined, `It has ${found}.`)
+  static async start(model: WarmModel, { require: { receipts, files } }: Rule): Promise<WarmLoad> {
+    if (!receipts || files === 'loaded') return new WarmLoad(model, undefined, undefined)
+    const { contents, startedAt } = model
+    const found = await findReceipt(model, before(startedAt, receipts.maxAge))
+    if (typeof found === 'string') return new WarmLoad(model, undefined, `It has ${found}.`)
     const { hashTypes = [], digests } = found.further ?? {}
     const columns = contents.furtherHashTypes.map((type) => hashTypes.indexOf(type))
     contents.takeOver((name) => columns.map((column) => at(digests?.get(name) ?? [], column)))
     const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}.`
-    return new WarmLoad(contents, source, signature, now, found, note)
+    return new WarmLoad(model, found, note)
   }
 
-  private constructor(
-    contents: Contents,
-    source: LocalSource,
-    signature: VerifiedSignature,
-    startedAt: number,
-    receipt: Receipt | undefined,
-    note: string | undefined,
-  ) {
-    this.#contents = contents
-    this.#source = source
-    this.#signature = signature
-    this.#startedAt = startedAt
+  private constructor(model: WarmModel, receipt: Receipt | undefined, note: string | undefined) {
+    this.#model = model
     this.#receipt = receipt
     this.#note = note
   }
@@ -62,7 +53,7 @@ export class WarmLoad {
 
   get note(): string | undefined {
     if (!this.warm) return this.#note
-    const { bytes } = this.#contents.checked
+    const { bytes } = this.#model.contents.checked
     // What a runtime gets as a buffer or as a copy, it gets hashed.
     const again = bytes === 0 ? 'none was hashed again' : `${bytes} bytes were hashed again as they were handed out`
     return `${this.#note} For the signature, ${again}.`
@@ -71,18 +62,15 @@ export class WarmLoad {
   /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */
   async finish(): Promise<void> {
     if (this.#note === undefined || this.warm) return
-    const kept = await keepReceipt(this.#source, this.#signature, this.#contents, this.#startedAt)
+    const kept = await keepReceipt(this.#model)
     this.#note += kept === undefined ? ' A receipt was left for the next load.' : ` No receipt was left: ${kept}.`
   }
 }
 
 /** @returns the receipt, or what there is instead, as a phrase */
 async function findReceipt(
-  source: LocalSource,
-  { bundleDigest, manifest }: VerifiedSignature,
-  contents: Contents,
+  { source, signature: { bundleDigest, manifest }, contents, startedAt: now }: WarmModel,
   oldest: number,
-  now: number,
 ): Promise<Receipt | string> {
   try {
     const receipt = await ReceiptStore.open().find(source.path, bundleDigest)
@@ -104,12 +92,12 @@ async function findReceipt(
 }
 
 /** @returns why there is none, as a phrase */
-async function keepReceipt(
-  source: LocalSource,
-  { bundleDigest, manifest }: VerifiedSignature,
-  contents: Contents,
-  hashedAt: number,
-): Promise<string | undefined> {
+async function keepReceipt({
+  source,
+  signature: { bundleDigest, manifest },
+  contents,
+  startedAt: hashedAt,
+}: WarmModel): Promise<string | undefined> {
   try {
     const { rootDigest } = manifest
     const model = { model: source.path, rootDigest, bundleDigest, hashedAt, files: contents.listed }

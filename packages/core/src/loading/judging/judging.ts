@@ -1,5 +1,5 @@
 import { throwIfAborted } from '../../source/aborted.ts'
-import { isHttpUrl } from '../../source/http/url.ts'
+import type { ModelPlace } from '../../source/model-source.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
@@ -8,15 +8,19 @@ import type { Policy } from '../../policy/policy.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
-import { BundleSearch } from '../bundles/bundle-search.ts'
+import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
-import type { FoundHttpModel } from '../files/http-model.ts'
 import { saidFormats } from './loaded-format.ts'
 import type { OpenOptions } from '../open-options.ts'
-import { concernsClaims } from '../files/open-unverified.ts'
-import { readPolicy } from './read-policy.ts'
+import { concernsClaims } from '../files/revoked-claims.ts'
+import { checkAge, policyOf } from './read-policy.ts'
 import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
+
+/** Where the model is that is judged. */
+export interface JudgedSource extends SearchedSource {
+  readonly place: ModelPlace
+}
 
 /** By whose policy a load is judged. */
 export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
@@ -26,7 +30,7 @@ export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
 
 /** A signature that a policy accepts, and the rule by which it does. */
 export interface Accepted {
-  found: FoundModel | FoundHttpModel
+  found: FoundModel
   signature: VerifiedSignature
   rule: Rule
   revocations: Revocations
@@ -43,7 +47,8 @@ export class Judging {
   accepted: Accepted | undefined
   readonly #options: OpenOptions
   readonly #search: BundleSearch
-  readonly #reading: { policy: Policy | undefined } = { policy: undefined }
+  readonly #place: ModelPlace
+  #policy: Policy | undefined
   /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
   #mayBeUnsigned: Rule['require']['unsigned']
@@ -51,13 +56,14 @@ export class Judging {
   #unverified: 'skipped' | 'tolerated' | undefined
 
   /** @param other of the same load, which reads the bundles first */
-  constructor(path: string, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
+  constructor(source: JudgedSource, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
     // Only the program says where a local model came from, and only its own policy believes that.
     const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
     this.by = by
     this.#options = options
-    this.verdict = { ...emptyVerdict(path, options), ...(by === undefined ? {} : { by }) }
-    this.#search = new BundleSearch(path, options, other && other.#search)
+    this.#place = source.place
+    this.verdict = { ...emptyVerdict(source.place, options), ...(by === undefined ? {} : { by }) }
+    this.#search = new BundleSearch(source, options, other && other.#search)
     this.#formats = saidFormats(options.format)
   }
 
@@ -95,7 +101,7 @@ export class Judging {
 
   /** Undefined before the policy was read. */
   get knownRevocations(): Revocations | undefined {
-    return this.#reading.policy?.revocations
+    return this.#policy?.revocations
   }
 
   /** What its rule lets lie in the model unsigned. */
@@ -105,14 +111,14 @@ export class Judging {
 
   /** Empty if the policy could not be read. */
   async revocations(): Promise<Revocations> {
-    if (this.#reading.policy) return this.#reading.policy.revocations
+    if (this.#policy) return this.#policy.revocations
     // Imported where it is needed, since it brings a library along.
     const { Revocations } = await import('../../policy/revocations/revocations.ts')
     return new Revocations()
   }
 
   /** The bundles of a model that is loaded unverified, as far as they can be read. */
-  async findIfAny(): Promise<FoundModel | FoundHttpModel | undefined> {
+  async findIfAny(): Promise<FoundModel | undefined> {
     const orTooLarge = !concernsClaims(await this.revocations())
     return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })
   }
@@ -126,10 +132,11 @@ export class Judging {
   async #findRule(now: number): Promise<ChosenRule & { policy: Policy }> {
     const { verdict } = this
     const { policy: given, format, url } = this.#options
-    const policy = await readPolicy(given, now, verdict, this.#reading)
+    const policy = await policyOf(given, verdict)
+    this.#policy = policy
+    await checkAge(policy, now, verdict)
     return checking(verdict, 'rule', async (tell) => {
-      const { path } = verdict.model
-      const place = isHttpUrl(path) ? { path: undefined, url: path } : { path, url }
+      const place = { path: this.#place.path, url: this.#place.url ?? url }
       const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
       const chosen = await chooseRule(policy, facts)
       const { rule, mode } = chosen

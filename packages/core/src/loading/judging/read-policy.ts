@@ -9,28 +9,27 @@ import type { OpenOptions } from '../open-options.ts'
 import { checking } from './verdict-steps.ts'
 
 /**
- * The first step of every load.
+ * The first step of every load: the policy that was given, or the one that is found. It may be too old, see {@link checkAge}; its
+ * revocations hold all the same.
  *
- * @param now milliseconds since 1970
- * @param reading gets the policy as soon as it is read, also where it is then found too old: its revocations
- * hold all the same
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, `POLICY_STALE`, and the others of `loadPolicy`
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the others of `loadPolicy`
  */
-export async function readPolicy(
-  given: OpenOptions['policy'],
-  now: number,
-  verdict: Verdict,
-  reading: { policy: Policy | undefined },
-): Promise<Policy> {
+export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<Policy> {
   const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadPolicy(given)
-  reading.policy = policy
   verdict.policy = policy.path
-  await checking(verdict, 'policy-age', (tell) => {
+  return policy
+}
+
+/**
+ * @param now milliseconds since 1970
+ * @throws {@link ModelSealError} `POLICY_STALE`
+ */
+export function checkAge(policy: Policy, now: number, verdict: Verdict): Promise<void> {
+  return checking(verdict, 'policy-age', (tell) => {
     checkFresh(policy, now)
     const limited = policy.ages.length > 0
     tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
   })
-  return policy
 }
 
 /** What passes itself off as a watched policy may give, or throw, anything. */

@@ -4,6 +4,7 @@ import { ModelSealError } from '../../errors.ts'
 import { checkObject } from '../../kinds.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
+import { placeOf, sourceAt } from '../../source/model-location.ts'
 import { emptyVerdict } from './verdict-steps.ts'
 
 /** A revocation refuses in every mode; an abort is no judgement. */
@@ -23,7 +24,7 @@ export function tolerate(
 ): Verdict {
   if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
   checkObject(model, 'the model', 'an object with its path', (given) => typeof propertyOf(given, 'path') === 'string')
-  const judged = error.verdict ? { ...error.verdict } : emptyVerdict(model.path, model)
+  const judged = error.verdict ? { ...error.verdict } : emptyVerdict(placeOf(sourceAt(model.path, undefined)), model)
   delete judged.error
   const { by } = model
   const verdict: Verdict = {

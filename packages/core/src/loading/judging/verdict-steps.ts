@@ -4,22 +4,22 @@ import { ModelSealError } from '../../errors.ts'
 import type { CheckName, ModelFormat, Verdict, VerdictWarning } from '../../results.ts'
 import type { PossibleFormats } from '../../policy/matching/match.ts'
 import { modelUrl } from '../../policy/matching/model-url.ts'
-import { isHttpUrl } from '../../source/http/url.ts'
-import { absolutePath } from '../../environment.ts'
 import { monotonic } from '../../real-time.ts'
+import type { ModelPlace } from '../../source/model-source.ts'
 import type { ServedFiles } from '../files/served-files.ts'
 
 /** A verdict as it stands before the first step: refused, until every step has passed. */
 export function emptyVerdict(
-  path: string,
+  place: ModelPlace,
   model: { format?: ModelFormat | PossibleFormats | undefined; url?: string | undefined },
 ): Verdict {
-  const url = isHttpUrl(path) ? ownUrl(path, model.url) : model.url
+  const own = place.url === undefined ? undefined : ownUrl(place.url, model.url)
+  const url = own ?? model.url
   return {
     decision: 'refused',
     at: new Date().toISOString(),
     model: {
-      path: isHttpUrl(path) ? modelUrl(path, MODEL) : absolutePath(path),
+      path: own ?? place.path ?? '',
       ...(url === undefined ? {} : { url }),
       ...(typeof model.format === 'string' ? { format: model.format } : {}),
     },

@@ -4,11 +4,10 @@ import { ALGORITHMS, type HashType } from '../../hashing/algorithms.ts'
 import { checkedBytes } from '../../kinds.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ruleForMemory } from '../../policy/matching/memory-rule.ts'
-import type { Policy } from '../../policy/policy.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { turnOfLoop } from '../../real-time.ts'
 import { openOptions, type OpenOptions } from '../open-options.ts'
-import { readPolicy } from '../judging/read-policy.ts'
+import { checkAge, policyOf } from '../judging/read-policy.ts'
 import { hashTypesOf } from '../files/revoked-files.ts'
 import { holdsInAudit } from '../judging/tolerate.ts'
 import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
@@ -34,7 +33,7 @@ export async function judgeMemory(
 ): Promise<Verdict> {
   const options = openOptions(givenOptions) as Readonly<NonNullable<typeof givenOptions>>
   const bytes = given === undefined ? undefined : checkedBytes(given, 'the bytes of the model')
-  const verdict = emptyVerdict('/', options)
+  const verdict = emptyVerdict({ path: '/' }, options)
   verdict.model.path = 'memory:'
   const trace: LoadTrace = { model: verdict.model.path, verdict }
   return traceLoad(trace, async () => {
@@ -56,14 +55,15 @@ async function judge(
   options: Pick<OpenOptions, 'policy'> & { format?: ModelFormat | undefined },
   verdict: Verdict,
 ): Promise<void> {
-  const reading: { policy: Policy | undefined } = { policy: undefined }
+  const now = Date.now()
   // Begun before anything is waited for: what counts is where the process is at the call.
-  const policyRead = timed(verdict, 'policy', () => readPolicy(options.policy, Date.now(), verdict, reading))
+  const policyRead = timed(verdict, 'policy', () => policyOf(options.policy, verdict))
   policyRead.catch(() => {})
   const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
   verdict.model.path += digest ?? ''
+  const policy = await policyRead
   try {
-    const policy = await policyRead
+    await checkAge(policy, now, verdict)
     await checking(verdict, 'rule', (tell) => {
       const { name, mode, reason } = ruleForMemory(policy, { digest, format: options.format })
       verdict.rule = name
@@ -74,7 +74,7 @@ async function judge(
     verdict.decision = 'skipped'
   } finally {
     // A revocation is told before whatever else is wrong: it holds in every mode.
-    if (bytes && reading.policy) await lookUp(bytes, reading.policy.revocations, verdict)
+    if (bytes) await lookUp(bytes, policy.revocations, verdict)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ModelSource } from '../../source/model-source.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { Verdict } from '../../results.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -12,9 +13,9 @@ import { openVerifiedModel } from '../open-verified-model.ts'
  * console.log(explain(await judgeModel('models/vad', { policy: 'trust-policy.yaml' })))
  * ```
  */
-export async function judgeModel(path: string | URL, options: OpenOptions = {}): Promise<Verdict> {
+export async function judgeModel(source: string | URL | ModelSource, options: OpenOptions = {}): Promise<Verdict> {
   try {
-    const model = await openVerifiedModel(path, options)
+    const model = await openVerifiedModel(source, options)
     await model.close()
     return model.verdict
   } catch (error) {

@@ -1,18 +1,16 @@
-import { closeSync, constants, copyFileSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import type { Contents, Placement } from '../../manifest/contents.ts'
-import { copyHint } from '../../source/private/copy-failure.ts'
-import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
-import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
-import { errno } from '../../source/file-errors.ts'
+import type { Contents } from '../../manifest/contents.ts'
+import { checkUnchanged } from '../../source/local/open-file.ts'
+import type { SourceFile } from '../../source/local/source-file.ts'
 import { isPlain } from '../../source/local/real-path.ts'
 import { settled } from '../../source/local/settling.ts'
+import { pathIn } from './copy-from-disk.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import { checkInPlace, close, linkAny, linkHard, linkInPlace, notInPlace, withOpen } from './link-in-place.ts'
 import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
-import { procFile } from '../../source/proc-file.ts'
 
 /** Files that a runtime can open by path. */
 export interface PlacedFiles {
@@ -36,8 +34,18 @@ export interface PlaceOptions {
 /** More descriptors are not kept open for links; hard links need none. With the signs of life of two directories, 256. */
 const MAX_DESCRIPTORS = 254
 
-/** Files that are found, and are checked where they are placed. */
-export type PlaceableFiles = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
+/** Files that can be placed. */
+export interface PlaceableFiles {
+  /** In bytes, as far as it is known. Throws for a name that is not to be placed. */
+  size(name: string): number
+  /** Makes copies in a directory, each of what was hashed; none of them where one fails. */
+  copy(names: readonly string[], directory: string): Promise<void>
+  /** What links can lead to, where the files lie on this machine. */
+  readonly onDisk?: FilesOnDisk | undefined
+}
+
+/** Files on this machine that are found, and are checked where they are placed. */
+export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
 
 /** What is allowed of files that are placed. */
 type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed' | 'placeHint'>
@@ -47,7 +55,7 @@ type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copies
  * where nobody else can write to it, else a copy that is hashed as it is made.
  */
 export class Placing {
-  readonly #contents: PlaceableFiles
+  readonly #files: PlaceableFiles
   readonly #allowed: AllowedPlacing
   /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
   readonly #links: PrivatePlaces
@@ -56,11 +64,12 @@ export class Placing {
   readonly #copied = new Set<string>()
   /** By a descriptor that is kept open, or by the path of a hard link. */
   readonly #inPlace: SourceFile[] = []
-  #queue: Promise<unknown> = Promise.resolve()
+  /** What is being placed, by its name: two callers may want the same file. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
   #disposed = false
 
-  constructor(contents: PlaceableFiles, allowed: AllowedPlacing) {
-    this.#contents = contents
+  constructor(files: PlaceableFiles, allowed: AllowedPlacing) {
+    this.#files = files
     this.#allowed = allowed
     this.#links = new PrivatePlaces('links', (remedy) => allowed.placeHint(remedy))
     this.#copies = new PrivatePlaces('copies', (remedy) => allowed.placeHint(remedy))
@@ -87,9 +96,13 @@ export class Placing {
    */
   async place(names: readonly string[], options: PlaceOptions = {}): Promise<PlacedFiles> {
     const { isolation } = withoutPrototype(options)
-    // One after the other: two callers may want the same file.
-    const placing = this.#queue.then(() => this.#placeAll([...new Set(names)], isolation))
-    this.#queue = placing.catch(() => {})
+    const wanted = [...new Set(names)]
+    // What lies on this machine is placed one after the other, what has to be fetched at the same time.
+    const keys = this.#files.onDisk ? [''] : wanted
+    const before = keys.map((key) => this.#underWay.get(key))
+    const placing = Promise.all(before).then(() => this.#placeAll(wanted, isolation))
+    const settled = placing.catch(() => {})
+    for (const key of keys) this.#underWay.set(key, settled)
     return placing
   }
 
@@ -107,10 +120,10 @@ export class Placing {
 
   async dispose(): Promise<void> {
     this.#disposed = true
-    await this.#queue
+    await Promise.all(this.#underWay.values())
     const removals = await Promise.allSettled([this.#links.remove(), this.#copies.remove()])
     const files = this.#inPlace.splice(0)
-    for (const { name, path, identity } of files) this.#contents.replace({ name, path, identity })
+    for (const { name, path, identity } of files) this.#files.onDisk?.replace({ name, path, identity })
     // After the links to them: another file may get the number of a descriptor.
     close(files)
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason
@@ -119,8 +132,13 @@ export class Placing {
   async #placeAll(names: readonly string[], as: 'copy' | undefined): Promise<PlacedFiles> {
     if (this.#disposed) throw modelClosed()
     this.#allowed.checkPlacing(as)
-    const linked = as === undefined && !this.#onlyAsCopies(names) ? await this.#link(names) : undefined
-    const { directory, names: placed } = linked ?? (await this.#copy(names))
+    // A name becomes a path before anything is done by it.
+    const bytes = names.reduce((sum, name) => sum + this.#files.size(name), 0)
+    const { onDisk } = this.#files
+    if (!onDisk && !this.#allowed.levels.includes('copy')) throw this.#notHere()
+    const mayLink = onDisk && as === undefined && this.#allowed.levels.includes('in-place')
+    const linked = mayLink && !this.#onlyAsCopies(onDisk, names) ? await this.#link(onDisk, names) : undefined
+    const { directory, names: placed } = linked ?? (await this.#copy(names, bytes))
     return {
       directory,
       isolation: linked ? 'in-place' : 'copy',
@@ -137,9 +155,9 @@ export class Placing {
    *
    * @throws {@link ModelSealError} `ISOLATION_REFUSED` where the rule allows no copies
    */
-  #onlyAsCopies(names: readonly string[]): boolean {
-    if (process.platform !== 'linux' || !this.#allowed.levels.includes('in-place')) return false
-    const files = names.map((name) => this.#contents.file(name))
+  #onlyAsCopies(onDisk: FilesOnDisk, names: readonly string[]): boolean {
+    if (process.platform !== 'linux') return false
+    const files = names.map((name) => onDisk.file(name))
     const directories = new Map(files.map((file) => [dirname(file.path), file]))
     for (const [directory, file] of directories) {
       if (isPlain(directory)) continue
@@ -154,29 +172,24 @@ export class Placing {
   }
 
   /** @returns undefined where copies have to be made, of all of them */
-  async #link(names: readonly string[]): Promise<PrivatePlace | undefined> {
-    if (!this.#allowed.levels.includes('in-place')) return undefined
+  async #link(onDisk: FilesOnDisk, names: readonly string[]): Promise<PrivatePlace | undefined> {
     return inOnePlace(this.#links, names, 0, async (missing, place) => {
       if (missing.some((name) => this.#copied.has(name))) return undefined
-      const files = missing.map((name) => this.#contents.file(name))
-      return (await this.#linkAll(files, place.directory)) ? place : undefined
+      const files = missing.map((name) => onDisk.file(name))
+      return (await this.#linkAll(onDisk, files, place.directory)) ? place : undefined
     })
   }
 
-  async #copy(names: readonly string[]): Promise<PrivatePlace> {
-    const bytes = names.reduce((sum, name) => sum + this.#contents.file(name).identity.size, 0)
+  async #copy(names: readonly string[], bytes: number): Promise<PrivatePlace> {
     return inOnePlace(this.#copies, names, bytes, async (missing, place) => {
-      await this.#copyAll(
-        missing.map((name) => this.#contents.file(name)),
-        place.directory,
-      )
+      await this.#files.copy(missing, place.directory)
       for (const name of missing) this.#copied.add(name)
       return place
     })
   }
 
   /** @returns false where a copy has to be made */
-  async #linkAll(files: readonly SourceFile[], directory: string): Promise<boolean> {
+  async #linkAll(onDisk: FilesOnDisk, files: readonly SourceFile[], directory: string): Promise<boolean> {
     const { levels } = this.#allowed
     const linked: SourceFile[] = []
     try {
@@ -184,11 +197,11 @@ export class Placing {
       const link = open + files.length > MAX_DESCRIPTORS ? linkHard : linkAny
       // All before the first is linked, which may change its state.
       for (const file of files) withOpen(file, checkInPlace)
-      for (const file of files) linked.push(linkInPlace(file, pathIn(directory, file), link))
+      for (const file of files) linked.push(linkInPlace(file, pathIn(directory, file.name), link))
       await settled(linked.map(({ identity }) => identity))
       // What was hashed before is the same to the last change of its state, where such a change shows.
-      const unchecked = linked.filter(({ name }, index) => isYoung(files[index]) || !this.#contents.isChecked(name))
-      await this.#contents.check(unchecked.map((file) => ({ file, copyTo: undefined })))
+      const unchecked = linked.filter(({ name }, index) => isYoung(files[index]) || !onDisk.isChecked(name))
+      await onDisk.check(unchecked.map((file) => ({ file, copyTo: undefined })))
     } catch (error) {
       for (const { name } of linked) rmSync(join(directory, name), { force: true })
       close(linked)
@@ -196,28 +209,20 @@ export class Placing {
       throw error
     }
     this.#inPlace.push(...linked)
-    for (const file of linked) this.#contents.replace(file)
+    for (const file of linked) onDisk.replace(file)
     return true
   }
 
-  async #copyAll(files: readonly SourceFile[], directory: string): Promise<void> {
-    let clones = true
-    try {
-      const placements = files.map((file): Placement => {
-        const path = pathIn(directory, file)
-        const clone = clones ? cloned(file, path) : undefined
-        clones = clone !== undefined
-        return clone ? { file: clone, copyTo: undefined } : { file, copyTo: path }
-      })
-      await this.#contents.check(placements)
-    } catch (error) {
-      for (const { name } of files) rmSync(join(directory, name), { force: true })
-      throw error
-    }
-    for (const { name } of files) {
-      const path = join(directory, name)
-      this.#contents.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
-    }
+  #notHere(): ModelSealError {
+    return new ModelSealError(
+      'ISOLATION_REFUSED',
+      'Cannot load the model from a path: its files do not lie on this machine.',
+      {
+        expected: 'copy',
+        found: this.#allowed.levels.join(' or '),
+        hint: 'Allow its files to be copied, or fetch the model first and load it by its path.',
+      },
+    )
   }
 }
 
@@ -248,40 +253,6 @@ async function inOnePlace<P extends PrivatePlace | undefined>(
     } catch (error) {
       if (!places.leave(place, error)) throw error
     }
-  }
-}
-
-function pathIn(directory: string, { name }: SourceFile): string {
-  const path = join(directory, name)
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    return path
-  } catch (cause) {
-    throw new ModelSealError('COPY_FAILED', `No place can be made for ${shown(name)} (${errno(cause)}).`, {
-      file: name,
-      hint: copyHint(cause, directory),
-      cause,
-    })
-  }
-}
-
-/**
- * A copy that shares its blocks with the original until one of them is written to.
- *
- * @returns undefined where the file system cannot do that
- */
-function cloned(file: SourceFile, path: string): SourceFile | undefined {
-  if (process.platform !== 'linux') return undefined
-  const fd = openListed(file)
-  try {
-    checkUnchanged(file, fd)
-    copyFileSync(procFile(`self/fd/${fd}`), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
-    return { name: file.name, path, identity: identityOf(lstatSync(path, { bigint: true })) }
-  } catch (error) {
-    if (error instanceof ModelSealError) throw error
-    return undefined
-  } finally {
-    closeSync(fd)
   }
 }
 

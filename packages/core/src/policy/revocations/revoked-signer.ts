@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
-import { claimedManifest } from '../../bundle/claim.ts'
+import { claimedStatement } from '../../bundle/claim.ts'
 import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { nextTurn } from '../../source/aborted.ts'
@@ -79,7 +79,7 @@ export async function revokedByClaim(
   if (revoked) return revoked
   if (!revocations.concernsModels) return undefined
   try {
-    return revocations.rootDigest((await claimedManifest(bundle, signal)).rootDigest, undefined)
+    return revocations.rootDigest((await claimedStatement(bundle, signal)).rootDigest, undefined)
   } catch (error) {
     if (error instanceof ModelSealError && !UNREAD.has(error.code)) return undefined
     throw error

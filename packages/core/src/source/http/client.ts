@@ -1,8 +1,8 @@
 import { reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
-import { Watch } from './watch.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
+import { Watch } from '../watch.ts'
 
 /** The content of a file as it arrives, decompressed. */
 export interface HttpBody {
@@ -16,6 +16,10 @@ export interface HttpRequest {
   url: URL
   /** What it is, for messages: `signature bundle`, `file`. */
   what: string
+  /** The bytes from the first to the one before `end`. Default: the whole file. */
+  range?: { readonly start: number; readonly end: number } | undefined
+  /** Ends this request alone. */
+  signal?: AbortSignal | undefined
   /** Statuses that say that there is no such thing. Default 404 and 410. */
   absent?: ReadonlySet<number>
   /** What to check where it does not arrive in time. */
@@ -78,9 +82,9 @@ export class HttpClient {
    * @throws {@link ModelSealError} `HTTP_TIMEOUT`, `ABORTED`, and what the function throws
    */
   async wait<T>(request: HttpRequest, work: () => Promise<T>): Promise<T> {
-    const watch = this.#watch()
+    const watch = this.#watch(request)
     try {
-      return await unlessAborted(work(), watch.signal)
+      return await watch.unlessOver(work())
     } catch (error) {
       throw this.#endedBy(watch, request) ?? error
     } finally {
@@ -96,14 +100,14 @@ export class HttpClient {
 
   async #get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     await this.#turn()
-    const watch = this.#watch()
+    const watch = this.#watch(request)
     try {
-      throwIfAborted(this.#signal)
-      throwIfAborted(this.#stop.signal)
+      for (const signal of this.#signals(request)) throwIfAborted(signal)
       const response = await this.#follow(request, watch)
       if ((request.absent ?? ABSENT).has(response.status)) return undefined
-      // 206 would be a part of the file, and 304 none of it: neither was asked for.
-      if (response.status !== 200) throw unexpected(request, 'status 200', `status ${response.status}`)
+      // Unless a part was asked for, 206 would be a part of the file; and 304 would be none of it.
+      const expected = request.range ? 206 : 200
+      if (response.status !== expected) throw unexpected(request, `status ${expected}`, `status ${response.status}`)
       const length = announcedLength(request, response)
       return await receive({ length, chunks: this.#chunks(request, response, watch) })
     } finally {
@@ -113,19 +117,21 @@ export class HttpClient {
     }
   }
 
-  #watch(): Watch {
+  #watch(request: HttpRequest): Watch {
     const { idleTimeout, totalTimeout } = this.#options
-    return new Watch(idleTimeout, totalTimeout, [this.#stop.signal, ...(this.#signal ? [this.#signal] : [])])
+    return new Watch({ idle: idleTimeout, total: totalTimeout }, this.#signals(request))
+  }
+
+  #signals({ signal }: HttpRequest): AbortSignal[] {
+    return [this.#signal, this.#stop.signal, signal].filter((each) => each !== undefined)
   }
 
   /** Undefined where nobody ended it. */
-  #endedBy(
-    { late }: Watch,
-    { url, what, waitsFor = 'Check the server and the network' }: HttpRequest,
-  ): ModelSealError | undefined {
-    if (this.#signal?.aborted) return abortedError(this.#signal)
-    if (this.#stop.signal.aborted) return abortedError(this.#stop.signal)
+  #endedBy({ late }: Watch, request: HttpRequest): ModelSealError | undefined {
+    const aborted = this.#signals(request).find((signal) => signal.aborted)
+    if (aborted) return abortedError(aborted)
     if (late === undefined) return undefined
+    const { url, what, waitsFor = 'Check the server and the network' } = request
     return new ModelSealError('HTTP_TIMEOUT', `The ${what} ${shownUrl(url)} did not arrive in time.`, {
       file: plainUrl(url),
       expected: late,
@@ -149,7 +155,7 @@ export class HttpClient {
   async #follow(request: HttpRequest, watch: Watch): Promise<Response> {
     let { url } = request
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const response = await this.#network(request, watch, () => this.#send(url, watch.signal))
+      const response = await this.#network(request, watch, () => this.#send(url, watch, request.range))
       watch.alive()
       if (!REDIRECTS.has(response.status)) return response
       // The body is of no interest, and may have no end.
@@ -159,13 +165,14 @@ export class HttpClient {
     throw redirected(request, `at most ${MAX_REDIRECTS} redirects`, 'more')
   }
 
-  #send(url: URL, signal: AbortSignal): Promise<Response> {
+  #send(url: URL, watch: Watch, range: HttpRequest['range']): Promise<Response> {
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
     // Weights hardly compress, and without compression their length is known beforehand.
     headers.set('accept-encoding', 'identity')
-    const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal }
+    if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
+    const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal: watch.signal }
     const { fetch: given } = this.#options
-    return given ? unlessAborted(given(url.href, init), signal) : fetch(url, init)
+    return given ? watch.unlessOver(given(url.href, init)) : fetch(url, init)
   }
 
   #target(request: HttpRequest, from: URL, location: string | null): URL {
@@ -186,7 +193,7 @@ export class HttpClient {
     const reader = body?.getReader()
     while (reader) {
       const result = await this.#network(request, watch, () =>
-        this.#options.fetch ? unlessAborted(reader.read(), watch.signal) : reader.read(),
+        this.#options.fetch ? watch.unlessOver(reader.read()) : reader.read(),
       )
       if (result.done) return
       watch.alive()
@@ -212,20 +219,6 @@ export class HttpClient {
         },
       )
     }
-  }
-}
-
-/** For work of a function that the caller gave, which may ignore the signal. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(new Error('aborted'))
-  // It may have been aborted between two chunks, and then there is no further event.
-  if (signal.aborted) abort()
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }
 

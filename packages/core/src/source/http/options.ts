@@ -1,6 +1,7 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { shownValue } from '../../kinds.ts'
 import { withoutPrototype } from '../../snapshot.ts'
+import { DEFAULT_IDLE_MS, DEFAULT_TOTAL_MS } from '../source-reader.ts'
 
 /** How a model is fetched over HTTP. */
 export interface HttpOptions {
@@ -35,9 +36,7 @@ export interface CheckedHttpOptions {
   totalTimeout: number
 }
 
-const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
-const DEFAULT_IDLE_MS = 30_000
-const DEFAULT_TOTAL_MS = 600_000
+export const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
 /** `setTimeout` counts to 2^31 - 1 and takes anything larger for 1. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647
 

@@ -1,11 +1,11 @@
-import { guardedCallback, type ProgressCallback } from '../../hashing/hash-files.ts'
-import { monotonic } from '../../real-time.ts'
+import { guardedCallback, type ProgressCallback } from '../hashing/hash-files.ts'
+import { monotonic } from '../real-time.ts'
 
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
-/** What is told about bytes whose sum becomes known only as the files are announced. */
-export class HttpProgress {
+/** Tells the progress of bytes whose sum becomes known only as the files are announced. */
+export class ArrivalProgress {
   readonly #tell: ProgressCallback | undefined
   #done = 0
   #total = 0

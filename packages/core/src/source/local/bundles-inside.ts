@@ -1,12 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { lstat, opendir } from 'node:fs/promises'
 import { ModelSealError, shown } from '../../errors.ts'
-import { compareCodePoints } from '../../manifest/order.ts'
-import { compileGlob, type Glob } from '../../policy/matching/glob.ts'
-import { throwIfAborted } from '../../source/aborted.ts'
-
-/** Where publishers put signatures besides `model.sig`. */
-export const OMS_BUNDLES: readonly Glob[] = [compileGlob('*.oms.sig')]
+import { throwIfAborted } from '../aborted.ts'
+import type { NamePattern } from '../model-source.ts'
 
 /** More than lie beside any bundle: a glob that covers the weights as well would have all of them listed. */
 const MAX_ENTRIES = 10_000
@@ -22,12 +18,14 @@ const MAX_DIRECTORIES = 1_000
  */
 export async function bundlesInside(
   directory: string,
-  globs: readonly Glob[],
+  globs: readonly NamePattern[],
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
   const names = new Set<string>()
   const walk: Walk = { directory, names, entries: 0, directories: 0, signal }
-  for (const { spelled, depths, matches } of globs) {
+  for (const pattern of globs) {
+    const { spelled, depths } = pattern
+    const matches = (name: string) => pattern.matches(name)
     for (const [index, components] of spelled.entries()) {
       const wild = components.indexOf(undefined)
       const prefix = components.slice(0, wild < 0 ? -1 : Math.min(wild, components.length - 1)) as string[]
@@ -36,7 +34,12 @@ export async function bundlesInside(
       else if (await isNoDirectory(`${directory}/${components.join('/')}`)) names.add(components.join('/'))
     }
   }
-  return [...names].sort(compareCodePoints)
+  return [...names].sort(byCodePoints)
+}
+
+/** Orders names as the bytes of their UTF-8 form. */
+export function byCodePoints(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
 interface Walk {
@@ -50,7 +53,7 @@ interface Walk {
 async function search(
   walk: Walk,
   start: readonly string[],
-  { matches, depth }: { matches: (name: string) => boolean; depth: number },
+  { matches, depth }: Pick<NamePattern, 'matches'> & { depth: number },
 ): Promise<void> {
   const stack = [start]
   for (let place = stack.pop(); place; place = stack.pop()) {

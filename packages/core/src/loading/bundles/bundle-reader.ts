@@ -1,0 +1,130 @@
+import { bundleTooLarge, parseOwnBundle } from '../../bundle/bundle.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { FoundBundle } from '../../policy/judge.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
+import type { BundleCandidate, SourceBody } from '../../source/model-source.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
+import { inTurns, type Steps } from '../../source/turns.ts'
+
+/** More signers than any model has; a directory full of `.sig` files costs no more than this. */
+const MAX_BUNDLES = 32
+/** All bundles of one place together, as a multiple of the largest: several signers of a large model have large bundles. */
+const LARGE_BUNDLES = 4
+
+/** What is wrong with a bundle itself. Any other failure is one of the place that it comes from. */
+const OF_THE_BUNDLE = /^(?:FILE|BUNDLE)_/
+
+/** Reads the bundles of a search, within one bound in all: anybody may have put them there. */
+export class BundleReader {
+  readonly #source: OpenedSource
+  readonly #maxBytes: number
+  readonly #signal: AbortSignal | undefined
+  /** What is left for all bundles of the search, where its source has a limit. */
+  #room: number
+  /** The refusal of a stream that went on for too long: it ends the search, as others may as well. */
+  #overrun: ModelSealError | undefined
+
+  constructor(source: OpenedSource, { maxBytes, signal }: { maxBytes: number; signal: AbortSignal | undefined }) {
+    this.#source = source
+    this.#maxBytes = maxBytes
+    this.#signal = signal
+    this.#room = source.maxSearchBytes
+  }
+
+  /**
+   * Reads those that exist, one after the other.
+   *
+   * @returns also the places where there is none
+   * @throws {@link ModelSealError} `ABORTED`, and what the source throws
+   */
+  async readAll(candidates: readonly BundleCandidate[]): Promise<{ found: FoundBundle[]; absent: string[] }> {
+    const found: FoundBundle[] = []
+    const absent: string[] = []
+    let room = LARGE_BUNDLES * this.#maxBytes
+    for (const candidate of candidates.slice(0, MAX_BUNDLES)) {
+      throwIfAborted(this.#signal)
+      const { path } = candidate
+      try {
+        const bytes = await this.#read(candidate, Math.min(this.#maxBytes, room))
+        if (!bytes) {
+          absent.push(path)
+          continue
+        }
+        room -= bytes.length
+        this.#room -= bytes.length
+        found.push(await this.#parsed(path, bytes))
+      } catch (error) {
+        if (error === this.#overrun || !(error instanceof ModelSealError) || !OF_THE_BUNDLE.test(error.code))
+          throw error
+        found.push({ path, error })
+      }
+    }
+    return { found, absent }
+  }
+
+  async #parsed(path: string, bytes: Buffer): Promise<FoundBundle> {
+    try {
+      return { path, bundle: await parseOwnBundle(bytes, path, this.#signal) }
+    } catch (error) {
+      if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+      return { path, error }
+    }
+  }
+
+  async #read(candidate: BundleCandidate, limit: number): Promise<Buffer | undefined> {
+    const { path } = candidate
+    const maxBytes = Math.min(limit, this.#room)
+    const tooLarge = (found?: string, cause?: unknown) =>
+      this.#room < limit ? this.#noRoom(path) : bundleTooLarge(path, limit, { found, cause })
+    try {
+      if (maxBytes <= 0) throw tooLarge()
+      return await this.#source.reader.read(
+        `signature bundle ${shown(path)}`,
+        (signal, receive) => candidate.read({ maxBytes, signal }, receive),
+        (body) => this.#collected(body, maxBytes, tooLarge),
+      )
+    } catch (error) {
+      if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE') throw tooLarge(error.found, error)
+      throw error
+    }
+  }
+
+  async #collected(
+    { size = 0, chunks }: SourceBody,
+    maxBytes: number,
+    tooLarge: () => ModelSealError,
+  ): Promise<Buffer> {
+    const overrun = () => (this.#overrun = tooLarge())
+    if (size > maxBytes) throw overrun()
+    const parts: Uint8Array[] = []
+    let received = 0
+    for await (const chunk of chunks) {
+      received += chunk.length
+      if (received > maxBytes) throw overrun()
+      parts.push(chunk)
+    }
+    const [only] = parts
+    if (parts.length === 1 && Buffer.isBuffer(only)) return only
+    return inTurns(joined(parts, received), this.#signal)
+  }
+
+  #noRoom(path: string): ModelSealError {
+    return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle ${shown(path)} is too large.`, {
+      file: path,
+      expected: `at most ${this.#room} bytes: what is left of the ${this.#source.maxSearchBytes} bytes that the source of the model allows`,
+      hint: 'If this is the bundle that the publisher made, raise that limit; over HTTP, it is the option "http.maxBytes".',
+    })
+  }
+}
+
+/** What was received, in one buffer: to grow one meanwhile would copy all of it again and again. */
+function* joined(parts: readonly Uint8Array[], length: number): Steps<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let start = 0
+  for (const part of parts) {
+    bytes.set(part, start)
+    start += part.length
+    yield
+  }
+  return bytes
+}

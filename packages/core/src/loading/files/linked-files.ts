@@ -1,0 +1,211 @@
+import { statSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { at } from '../../at.ts'
+import { furtherOf, wholeFile, type HashJob, type HashResult } from '../../hashing/hash-file.ts'
+import { hashFiles, type HashOptions } from '../../hashing/hash-files.ts'
+import type { FurtherDigests, Placement } from '../../manifest/contents.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
+import { entriesOf } from '../../source/local/entries.ts'
+import { MAX_DIRECTORIES, NAMES_PER_STEP } from '../../source/local/find-files.ts'
+import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
+import { isGone, unreadable } from '../../source/file-errors.ts'
+import { realPlace } from '../../source/local/real-path.ts'
+import { inTurns, type Steps } from '../../source/turns.ts'
+import { RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
+import { copyFromDisk } from '../placing/copy-from-disk.ts'
+import { checkWithin, type UncheckedFiles, type UncheckedOnDisk } from './unverified-files.ts'
+
+/** More than any model has; the rest of a larger tree can be read, and is not listed. */
+const MAX_LISTED = 100_000
+
+interface LinkedFilesOptions {
+  signal?: AbortSignal | undefined
+  /** How much may be handed out. Default: everything. */
+  limit?: SizeLimit | undefined
+  warn?: HashOptions['warn']
+}
+
+/**
+ * The files of a model as they lie on disk, for rules that load without a valid signature. Symbolic
+ * links are followed: nothing here is verified, and a program that works without the check is to
+ * work. Where something may refuse a file by its digest, what is handed out is what was hashed.
+ */
+export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
+  readonly onDisk = this
+  readonly names: readonly string[]
+  readonly root: string
+  readonly #judge: FurtherDigests
+  readonly #options: LinkedFilesOptions
+  /** What was asked to be placed, by its name, where it is read from now on. */
+  readonly #toPlace = new Map<string, SourceFile>()
+
+  /**
+   * @param root a directory
+   * @param names those that are known, where not all below the root are
+   * @param judge looks at the digests of a file before it is handed out
+   * @throws {@link ModelSealError} `FILE_UNREADABLE`, `ABORTED`
+   */
+  static async open(
+    { root, names }: { root: string; names: readonly string[] | undefined },
+    judge: FurtherDigests,
+    options: LinkedFilesOptions,
+  ): Promise<LinkedFiles> {
+    try {
+      return new LinkedFiles(root, names ?? (await listed(root, options.signal)), judge, options)
+    } catch (error) {
+      throw error instanceof ModelSealError ? error : unreadable(root, 'model', error)
+    }
+  }
+
+  private constructor(root: string, names: readonly string[], judge: FurtherDigests, options: LinkedFilesOptions) {
+    this.root = root
+    this.names = names
+    this.#judge = judge
+    this.#options = options
+  }
+
+  /**
+   * Reads any files below the root.
+   *
+   * @throws {@link ModelSealError} `PATH_ESCAPES`, `FILE_REVOKED`, `FILE_NOT_FOUND`, `FILE_SPECIAL`, `FILE_CHANGED`,
+   * `FILE_TOO_LARGE`, `ABORTED`, and what hashing throws
+   */
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const jobs: HashJob[] = []
+    const limits = new RequestLimits()
+    for (const request of requests) {
+      const file = this.#toPlace.get(request.name) ?? (await this.#find(request.name))
+      limits.check(request, file.identity.size)
+      const { firstBytes } = withoutPrototype(request)
+      jobs.push({ ...wholeFile(file, true), ...(firstBytes === undefined ? {} : { keepOnly: firstBytes }) })
+    }
+    const results = await this.#hash(jobs)
+    return results.map(({ bytes }) => new Uint8Array(bytes ?? new ArrayBuffer(0)))
+  }
+
+  size(name: string): number {
+    try {
+      return this.#toPlace.get(name)?.identity.size ?? statSync(join(this.root, name)).size
+    } catch (error) {
+      throw unreadable(name, 'file', error)
+    }
+  }
+
+  async find(names: readonly string[]): Promise<SourceFile[]> {
+    const found: SourceFile[] = []
+    for (const name of names) if (!this.#toPlace.has(name)) found.push(await this.#find(name))
+    return found
+  }
+
+  take(files: readonly SourceFile[]): void {
+    for (const file of files) this.#toPlace.set(file.name, file)
+  }
+
+  leave(files: readonly SourceFile[]): void {
+    for (const file of files) if (this.#toPlace.get(file.name) === file) this.#toPlace.delete(file.name)
+  }
+
+  copy(names: readonly string[], directory: string): Promise<void> {
+    return copyFromDisk(this, names, directory)
+  }
+
+  /** One that was taken. */
+  file(name: string): SourceFile {
+    const file = this.#toPlace.get(name)
+    if (!file) throw new RangeError(`${name} is not to be placed`)
+    return file
+  }
+
+  /** What was read before is another reading than what is placed. */
+  isChecked(): boolean {
+    return false
+  }
+
+  async check(placements: readonly Placement[]): Promise<void> {
+    await this.#hash(
+      placements.map(({ file, copyTo }) => ({ ...wholeFile(file), ...(copyTo === undefined ? {} : { copyTo }) })),
+    )
+  }
+
+  replace(file: SourceFile): void {
+    this.#toPlace.set(file.name, file)
+  }
+
+  /** Hashed by the pool like any other files, so that a large one blocks nobody. */
+  async #hash(jobs: readonly HashJob[]): Promise<HashResult[]> {
+    this.admit(jobs.map(({ file }) => file))
+    const { hashTypes } = this.#judge
+    const [hashType = 'sha256', ...whole] = hashTypes
+    const results = await hashFiles(whole.length === 0 ? jobs : jobs.map((job) => ({ ...job, whole })), {
+      hashType,
+      signal: this.#options.signal,
+      warn: this.#options.warn,
+    })
+    for (const [index, { file }] of jobs.entries()) {
+      const result = at(results, index)
+      const digests = [...result.digests, ...furtherOf(result)]
+      hashTypes.forEach((type, place) => this.#judge.check(file.name, type, at(digests, place)))
+    }
+    return results
+  }
+
+  admit(files: readonly SourceFile[]): void {
+    for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
+  }
+
+  async #find(name: string): Promise<SourceFile> {
+    checkWithin(name)
+    try {
+      const { path } = realPlace(join(this.root, name))
+      const found = await stat(path, { bigint: true })
+      if (found.isFile()) return { name, path, identity: identityOf(found) }
+    } catch (error) {
+      if (error instanceof ModelSealError) throw error
+      if (!isGone(error)) throw unreadable(name, 'file', error)
+      throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
+    }
+    throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })
+  }
+}
+
+/** Regular files and links to such; links to directories are not gone into. */
+async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
+  throwIfAborted(signal)
+  const { names, links } = await inTurns(listing(root), signal)
+  for (const name of links) {
+    throwIfAborted(signal)
+    if (names.length < MAX_LISTED && (await isFile(join(root, name)))) names.push(name)
+  }
+  return names
+}
+
+function* listing(root: string): Steps<{ names: string[]; links: string[] }> {
+  const names: string[] = []
+  const links: string[] = []
+  const directories = ['']
+  let entered = 0
+  let seen = 0
+  for (let prefix = directories.pop(); prefix !== undefined; prefix = directories.pop()) {
+    if (++entered > MAX_DIRECTORIES) break
+    yield
+    for (const entry of entriesOf(join(root, prefix))) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      if (names.length + links.length >= MAX_LISTED) return { names, links }
+      const name = prefix + entry.name
+      if (entry.isFile()) names.push(name)
+      else if (entry.isSymbolicLink()) links.push(name)
+      else if (entry.isDirectory() && directories.length < MAX_DIRECTORIES) directories.push(`${name}/`)
+    }
+  }
+  return { names, links }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  )
+}

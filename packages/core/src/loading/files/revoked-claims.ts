@@ -1,0 +1,37 @@
+import { type ErrorCode } from '../../errors.ts'
+import type { FoundBundle } from '../../policy/judge.ts'
+import type { Revocations } from '../../policy/revocations/revocations.ts'
+import { throwIfAborted } from '../../source/aborted.ts'
+
+/**
+ * Refuses a model whose bundles claim something that is revoked, although nobody verified them; and one
+ * with a bundle that is too large or complex to be looked at, where something is revoked that it could claim.
+ *
+ * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`, `BUNDLE_TOO_LARGE`,
+ * `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
+ */
+export async function refuseRevokedClaims(
+  bundles: readonly FoundBundle[] = [],
+  revocations: Revocations,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!concernsClaims(revocations)) return
+  const { revokedByClaim } = await import('../../policy/revocations/revoked-signer.ts')
+  for (const candidate of bundles) {
+    throwIfAborted(signal)
+    if ('error' in candidate) {
+      if (NOT_LOOKED_AT.has(candidate.error.code)) throw candidate.error
+      continue
+    }
+    const revoked = await revokedByClaim(candidate.bundle, revocations, signal)
+    if (revoked) throw revoked
+  }
+}
+
+/** What such a bundle claims is not known; any other refusal says that it claims nothing. */
+const NOT_LOOKED_AT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'JSON_TOO_COMPLEX'])
+
+/** True where something is revoked that an unverified bundle could claim. */
+export function concernsClaims({ concernsSigners, concernsModels }: Revocations): boolean {
+  return concernsSigners || concernsModels
+}

@@ -1,0 +1,87 @@
+import type { HashedAmount } from '../../manifest/contents.ts'
+import type { FileRequest } from '../../source/size-limit.ts'
+import type { AllowedIsolation, IsolationLevel } from '../placing/isolation.ts'
+import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
+import type { CheckedFiles } from './served-files.ts'
+
+/** The files of a manifest where they are, each compared with it whenever it is read. */
+export interface SignedFiles extends PlaceableFiles {
+  readonly names: readonly string[]
+  readonly checked: HashedAmount
+  /** @returns the buffers that were hashed, in the order of the requests */
+  readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
+  /** Checks every file that was not read yet. */
+  checkRest(): Promise<void>
+}
+
+/** Hands out the files of a manifest, in the ways that caller and policy allow. */
+export class VerifiedFiles implements CheckedFiles {
+  readonly #files: SignedFiles
+  readonly #allowed: AllowedIsolation
+  readonly #placing: Placing
+  readonly #close: () => Promise<void>
+  #read = false
+
+  /** @param close ends what is under way, and lets the source go */
+  constructor(files: SignedFiles, allowed: AllowedIsolation, close: () => Promise<void>) {
+    this.#files = files
+    this.#allowed = allowed
+    this.#placing = new Placing(files, allowed)
+    this.#close = close
+  }
+
+  get names(): readonly string[] {
+    return this.#files.names
+  }
+
+  get used(): IsolationLevel[] {
+    return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
+  }
+
+  get notes(): string[] {
+    return this.#placing.notes
+  }
+
+  get checked(): HashedAmount {
+    return this.#files.checked
+  }
+
+  size(name: string): number {
+    return this.#files.size(name)
+  }
+
+  /** What has to be fetched is read once where it may be: there is nothing to map into memory. */
+  inMemory(names: readonly string[]): boolean {
+    const bytes = this.#files.onDisk ? names.reduce((sum, name) => sum + this.size(name), 0) : 0
+    return this.#allowed.inMemory(bytes) || (this.#placing.impossible && this.#allowed.inMemoryInstead(bytes))
+  }
+
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const [bytes] = await this.readAll([{ name }])
+    return bytes ?? new Uint8Array()
+  }
+
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    this.#allowed.checkReading()
+    const buffers = await this.#files.readAll(requests)
+    this.#read = true
+    return buffers
+  }
+
+  place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
+    return this.#placing.place(names, options)
+  }
+
+  confirm(): void {
+    this.#placing.confirm()
+  }
+
+  async dispose(): Promise<void> {
+    await this.#close()
+    await this.#placing.dispose()
+  }
+
+  checkRest(): Promise<void> {
+    return this.#files.checkRest()
+  }
+}

@@ -1,0 +1,72 @@
+import { closeSync, constants, copyFileSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { Placement } from '../../manifest/contents.ts'
+import { errno } from '../../source/file-errors.ts'
+import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
+import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
+import { procFile } from '../../source/proc-file.ts'
+import { copyHint } from '../../source/private/copy-failure.ts'
+import type { FilesOnDisk } from './placed-files.ts'
+
+/**
+ * Copies files of this machine, each hashed as it is copied; from then on they are read there. Where the file system can share
+ * the blocks of a file, a copy takes neither time nor room.
+ *
+ * @throws {@link ModelSealError} `COPY_FAILED`, and what hashing throws; none of the copies is left then
+ */
+export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[], directory: string): Promise<void> {
+  let clones = true
+  try {
+    const placements = names.map((name): Placement => {
+      const file = onDisk.file(name)
+      const path = pathIn(directory, name)
+      const clone = clones ? cloned(file, path) : undefined
+      clones = clone !== undefined
+      return clone ? { file: clone, copyTo: undefined } : { file, copyTo: path }
+    })
+    await onDisk.check(placements)
+  } catch (error) {
+    for (const name of names) rmSync(join(directory, name), { force: true })
+    throw error
+  }
+  for (const name of names) {
+    const path = join(directory, name)
+    onDisk.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
+  }
+}
+
+/** Where a file goes in a private directory; its own directories are made. */
+export function pathIn(directory: string, name: string): string {
+  const path = join(directory, name)
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return path
+  } catch (cause) {
+    throw new ModelSealError('COPY_FAILED', `No place can be made for ${shown(name)} (${errno(cause)}).`, {
+      file: name,
+      hint: copyHint(cause, directory),
+      cause,
+    })
+  }
+}
+
+/**
+ * A copy that shares its blocks with the original until one of them is written to.
+ *
+ * @returns undefined where the file system cannot do that
+ */
+function cloned(file: SourceFile, path: string): SourceFile | undefined {
+  if (process.platform !== 'linux') return undefined
+  const fd = openListed(file)
+  try {
+    checkUnchanged(file, fd)
+    copyFileSync(procFile(`self/fd/${fd}`), path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE)
+    return { name: file.name, path, identity: identityOf(lstatSync(path, { bigint: true })) }
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    return undefined
+  } finally {
+    closeSync(fd)
+  }
+}

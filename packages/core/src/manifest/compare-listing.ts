@@ -1,0 +1,65 @@
+import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import type { ModelFiles, SourceEntry } from '../source/model-source.ts'
+import type { SourceReader } from '../source/source-reader.ts'
+import { inTurns } from '../source/turns.ts'
+import { ignoredOnVerifying, matchNames, type NameOptions } from './find-signed.ts'
+import { ignoring } from './ignores.ts'
+import type { Manifest } from './manifest.ts'
+import { mismatch } from './mismatch.ts'
+import { isWithin, nameFault } from './names.ts'
+
+/** More files than any model has; keeps a listing without an end from filling the memory. */
+const MAX_FILES = 1_000_000
+
+/**
+ * Compares what a source lists with the names of a manifest, as the names of a directory are (OMS 8.4, steps 6 and 9).
+ *
+ * @returns the sizes that the listing states; empty where the source cannot list
+ * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `SOURCE_LISTING`, and what listing throws
+ */
+export async function compareListing(
+  files: ModelFiles,
+  reader: SourceReader,
+  manifest: Manifest,
+  options: NameOptions,
+): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>()
+  if (files.isFile || !files.list) return sizes
+  const found = await listed(files, reader, options.signal)
+  const isIgnored = ignoring(ignoredOnVerifying(manifest, options))
+  const { mayBeUnsigned = () => false, ignoreUnsignedFiles = false } = options
+  const { unsigned, missing, files: signed } = await inTurns(matchNames(found, manifest), options.signal)
+  for (const { name, size } of signed) if (size !== undefined) sizes.set(name, size)
+  const problems = missing.map((file): FileProblem => ({ code: 'FILE_MISSING', file }))
+  for (const { name, size } of ignoreUnsignedFiles ? [] : unsigned) {
+    // OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one.
+    const traceless = manifest.serialization.method === 'shards' && size === 0
+    if (!traceless && !isWithin(name, (part) => isIgnored(part) || mayBeUnsigned(part)))
+      problems.push({ code: 'FILE_UNSIGNED', file: name })
+  }
+  if (problems.length > 0) throw mismatch(files.path, problems, () => undefined)
+  return sizes
+}
+
+/** @throws {@link ModelSealError} `SOURCE_LISTING` */
+export async function listed(
+  files: ModelFiles,
+  reader: SourceReader,
+  signal: AbortSignal | undefined,
+): Promise<SourceEntry[]> {
+  const entries: SourceEntry[] = []
+  for await (const { name, size } of reader.each('listing of the model', () => files.list?.(signal) ?? [])) {
+    const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
+    if (fault !== undefined) throw unusable(`a name that no file can have: ${fault}`, String(name))
+    if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
+    entries.push({ name, size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined })
+  }
+  return entries
+}
+
+function unusable(found: string, file: string): ModelSealError {
+  return new ModelSealError('SOURCE_LISTING', `Cannot load the model: its source lists ${found}.`, {
+    file,
+    hint: `Do not load this copy. Ask who runs the place that the model is loaded from (${shown(file)}).`,
+  })
+}

@@ -1,0 +1,243 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '../errors.ts'
+import type { HashType } from '../hashing/algorithms.ts'
+import type { ProgressCallback } from '../hashing/hash-files.ts'
+import { StreamHasher } from '../hashing/stream-hasher.ts'
+import { withoutPrototype } from '../snapshot.ts'
+import { BodyBuffer } from '../source/body-buffer.ts'
+import type { ModelFiles, SignedContent, SourceBody } from '../source/model-source.ts'
+import { FileCopy } from '../source/private/file-copy.ts'
+import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
+import type { SourceReader } from '../source/source-reader.ts'
+import { ArrivalProgress } from './arrival-progress.ts'
+import type { FurtherDigests, HashedAmount } from './contents.ts'
+import { HEAD_BYTES } from './plain-content.ts'
+
+/** The files of a model as its source gives them, and how much of them the load may read. */
+export interface StreamedModel {
+  files: ModelFiles
+  reader: SourceReader
+  /** Undefined where all of it may be read. */
+  limit: SizeLimit | undefined
+}
+
+/** What a file has to be. */
+export interface Comparison {
+  /** The digests that are computed of each file; undefined where none is compared. */
+  readonly digests: { hashType: HashType; shardSize: number } | undefined
+  /** @throws {@link ModelSealError} for a name that is not to be asked for */
+  expected(name: string): SignedContent | undefined
+  /**
+   * @param head of the file, which may tell what came in its place
+   * @throws {@link ModelSealError} for what is not what was expected
+   */
+  check(name: string, digests: readonly string[], head: Buffer): void
+  /** The refusal of a file that is longer or shorter. */
+  wrongSize(name: string, bytes: { expected: number; found: string }, head?: Buffer): ModelSealError
+  missing(name: string): ModelSealError
+}
+
+export interface StreamOptions {
+  /** What else each file is judged by. */
+  further: FurtherDigests
+  onProgress?: ProgressCallback | undefined
+  /** What a listing said, by name, in bytes. */
+  announced?: ReadonlyMap<string, number> | undefined
+}
+
+interface LimitedRequest extends FileRequest {
+  /** Of all that is asked for in one call. */
+  limits?: RequestLimits
+}
+
+/** Where the bytes of a file go, before they are hashed. */
+interface Sink {
+  /** @returns the bytes where they went, in order */
+  add(chunk: Uint8Array): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
+}
+
+const NOWHERE: Sink = { add: (chunk) => [chunk] }
+/** As browsers have it for one host. */
+const FILES_AT_A_TIME = 6
+
+/** Reads files as streams: each is hashed as it arrives, on the calling thread, and counts once its end was reached. */
+export class StreamedFiles {
+  readonly #model: StreamedModel
+  readonly #comparison: Comparison
+  readonly #further: FurtherDigests
+  readonly #progress: ArrivalProgress
+  readonly #announced: ReadonlyMap<string, number>
+  /** Sizes of the files that were read to the end. */
+  readonly #sizes = new Map<string, number>()
+  #checkedBytes = 0
+
+  constructor(model: StreamedModel, comparison: Comparison, options: StreamOptions) {
+    this.#model = model
+    this.#comparison = comparison
+    this.#further = options.further
+    this.#announced = options.announced ?? new Map()
+    this.#progress = new ArrivalProgress(options.onProgress)
+  }
+
+  get checked(): HashedAmount {
+    return { files: this.#sizes.size, bytes: this.#checkedBytes }
+  }
+
+  /** 0 until it is known. */
+  size(name: string): number {
+    return this.#comparison.expected(name)?.size ?? this.#sizes.get(name) ?? this.#announced.get(name) ?? 0
+  }
+
+  /**
+   * Reads files, several at a time; each buffer is the very one that was hashed.
+   *
+   * @throws {@link ModelSealError} `FILE_TOO_LARGE`, and what comparing them and the source throws
+   */
+  async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
+    const limits = new RequestLimits()
+    const buffers: BodyBuffer[] = []
+    await Promise.all(
+      lanes(requests, async (request, index) => {
+        const { firstBytes } = withoutPrototype(request)
+        buffers[index] = await this.#read(
+          { ...request, limits },
+          (length) => new BodyBuffer(request.name, length, firstBytes),
+        )
+      }),
+    )
+    return buffers.map((buffer) => buffer.finish())
+  }
+
+  /**
+   * Copies files into a private directory, each of what was hashed. None of the copies is left where one fails.
+   *
+   * @throws {@link ModelSealError} `COPY_FAILED`, and what reading them throws
+   */
+  async copy(names: readonly string[], directory: string): Promise<void> {
+    const results = await Promise.allSettled(lanes(names, (name) => this.#copy(name, join(directory, name))))
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    if (failures.length === 0) return
+    for (const name of names) rmSync(join(directory, name), { force: true })
+    // A place that is full is no reason where there is another.
+    throw failures.find((error) => !(error instanceof ModelSealError) || error.code !== 'COPY_FAILED') ?? failures[0]
+  }
+
+  /** Reads those of the files that were not read yet. */
+  async checkRest(names: readonly string[]): Promise<void> {
+    const rest = names.filter((name) => !this.#sizes.has(name))
+    await Promise.all(lanes(rest, (name) => this.#read({ name }, () => NOWHERE)))
+    this.#progress.end()
+  }
+
+  async #copy(name: string, path: string): Promise<void> {
+    const copy = await FileCopy.create(path, name)
+    try {
+      await this.#read({ name }, () => copy)
+      await copy.close()
+    } catch (error) {
+      await copy.discard()
+      throw error
+    }
+  }
+
+  async #read<S extends Sink>(request: LimitedRequest, sinkFor: (length: number | undefined) => S): Promise<S> {
+    const { files, reader, limit } = this.#model
+    const { name } = request
+    const signed = this.#comparison.expected(name)
+    const before = limit?.counted(name) ?? 0
+    try {
+      const sink = await reader.read(
+        `file ${shown(name)}`,
+        (signal, receive) => files.read({ name, signed, signal, maxBytes: request.maxBytes }, receive),
+        (body) => this.#receive(request, signed, body, sinkFor),
+      )
+      if (sink) return sink
+    } catch (error) {
+      // What was refused does not count.
+      limit?.settle(name, before)
+      throw error
+    }
+    throw this.#comparison.missing(name)
+  }
+
+  async #receive<S extends Sink>(
+    request: LimitedRequest,
+    signed: SignedContent | undefined,
+    { size: announced, chunks }: SourceBody,
+    sinkFor: (length: number | undefined) => S,
+  ): Promise<S> {
+    const { name } = request
+    // What was read before as it was signed has the size that it has to have.
+    const known = signed && (signed.size ?? this.#sizes.get(name))
+    const admit = this.#admission(request, known)
+    admit(announced ?? 0)
+    const first = !this.#sizes.has(name)
+    const sink = sinkFor(announced ?? known)
+    const hashing = this.#hashing()
+    const count = this.#progress.start(first ? (announced ?? known) : 0)
+    let bytes = 0
+    let head = Buffer.alloc(0)
+    for await (const chunk of chunks) {
+      bytes += chunk.length
+      admit(bytes)
+      if (first) count(chunk.length)
+      if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
+      for (const own of await sink.add(chunk)) hashing.update(own)
+    }
+    if (known !== undefined && known !== bytes)
+      throw this.#comparison.wrongSize(name, { expected: known, found: `${bytes} bytes` }, head)
+    this.#comparison.check(name, hashing.digests(), head)
+    hashing.checkFurther(name)
+    if (first) this.#checkedBytes += bytes
+    this.#sizes.set(name, bytes)
+    this.#model.limit?.settle(name, bytes)
+    return sink
+  }
+
+  /** Refuses a file as soon as it is longer than it may be. */
+  #admission(request: LimitedRequest, known: number | undefined): (bytes: number) => void {
+    const { name, maxBytes, limits } = withoutPrototype(request)
+    const most = Math.min(known ?? maxBytes ?? Infinity, maxBytes ?? Infinity)
+    return (bytes) => {
+      if (bytes > most) {
+        if (known === undefined || bytes <= known) throw fileTooLarge(name, most)
+        throw this.#comparison.wrongSize(name, { expected: known, found: `${bytes} bytes or more` })
+      }
+      limits?.check(request, bytes)
+      this.#model.limit?.admit(name, bytes)
+    }
+  }
+
+  #hashing() {
+    const { digests } = this.#comparison
+    const main = digests && new StreamHasher(digests.hashType, digests.shardSize)
+    const others = this.#further.hashTypes.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
+    return {
+      update: (bytes: Uint8Array) => {
+        main?.update(bytes)
+        for (const { hasher } of others) hasher.update(bytes)
+      },
+      digests: () => main?.digests() ?? [],
+      checkFurther: (name: string) => {
+        for (const { type, hasher } of others) this.#further.check(name, type, hasher.digests()[0] ?? '')
+      },
+    }
+  }
+}
+
+/** Does the work for all items, a few at a time; after a failure nothing more is begun. */
+function lanes<T>(items: readonly T[], work: (item: T, index: number) => Promise<unknown>): Promise<void>[] {
+  let next = 0
+  const lane = async () => {
+    for (let index = next++; index < items.length; index = next++) {
+      try {
+        await work(items[index] as T, index)
+      } catch (error) {
+        next = Infinity
+        throw error
+      }
+    }
+  }
+  return Array.from({ length: Math.min(FILES_AT_A_TIME, items.length) }, lane)
+}

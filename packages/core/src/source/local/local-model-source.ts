@@ -1,0 +1,242 @@
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { basename, dirname, join, relative, sep } from 'node:path'
+import { ModelSealError } from '../../errors.ts'
+import { isGone, unreadable } from '../file-errors.ts'
+import type {
+  BundleCandidate,
+  BundleGroup,
+  ModelDirectory,
+  ModelFiles,
+  ModelSource,
+  NamePattern,
+  SourceBody,
+  SourceSession,
+  UnverifiedModel,
+} from '../model-source.ts'
+import { BUNDLE_FILE, READ_ONLY, readSmallFile } from '../read-small-file.ts'
+import { UNWATCHED } from '../source-reader.ts'
+import { inTurns, type Steps } from '../turns.ts'
+import { bundlesInside, byCodePoints } from './bundles-inside.ts'
+import { entriesOf } from './entries.ts'
+import { NAMES_PER_STEP } from './find-files.ts'
+import { modelNotFound, openLocalSource, type LocalSource } from './local-source.ts'
+import { special } from './source-file.ts'
+
+/** More signers than any model has. */
+const MAX_BUNDLES = 32
+/** Bytes that are read at a time. */
+const PIECE_BYTES = 128 * 1024
+
+/** @param path absolute */
+export function localModelSource(path: string): ModelSource {
+  return { place: { path }, open: ({ signal }) => new LocalSession(path, signal) }
+}
+
+/**
+ * The files of a directory or of a single file on this machine.
+ *
+ * @param source what the path leads to
+ */
+export function localFiles(source: LocalSource): ModelFiles {
+  const { path, name, kind } = source
+  const isFile = kind === 'file'
+  return {
+    path,
+    name,
+    isFile,
+    local: source,
+    read: async (request, receive) => {
+      const opened = await openFile(isFile ? path : join(path, request.name), request.name)
+      if (!opened) return undefined
+      try {
+        return await receive(await bodyOf(opened, request.name, request.range))
+      } finally {
+        await opened.close()
+      }
+    },
+  }
+}
+
+class LocalSession implements SourceSession {
+  readonly timeouts = UNWATCHED
+  readonly #path: string
+  readonly #signal: AbortSignal | undefined
+  #source: Promise<LocalSource> | undefined
+
+  constructor(path: string, signal: AbortSignal | undefined) {
+    this.#path = path
+    this.#signal = signal
+  }
+
+  async model(): Promise<ModelFiles> {
+    return localFiles(await this.#opened())
+  }
+
+  /**
+   * For a directory: `DIR/model.sig`, else `DIR.sig`; further signers in `DIR.*.sig`. For a file: `FILE.sig` and `FILE.*.sig`, else
+   * those of the directories above that have a `model.sig`.
+   */
+  async *bundles(names?: readonly NamePattern[]): AsyncGenerator<BundleGroup> {
+    const source = await this.#opened()
+    if (source.kind === 'directory') {
+      yield names ? await this.#inside(source.path, names) : await this.#ofModel(source)
+      return
+    }
+    const { path } = source
+    if (!names)
+      yield {
+        candidates: await beside(path, `${path}.sig`, this.#signal),
+        looked: [`${path}.sig`, join(dirname(path), 'model.sig')],
+      }
+    for (const directory of directoriesAbove(path)) {
+      const about = directoryAt(directory, path)
+      if (names) yield { ...(await this.#inside(directory, names)), directory: about, unordered: true }
+      else if (await exists(join(directory, 'model.sig')))
+        yield { candidates: await ofDirectory(directory, this.#signal), directory: about, looked: [] }
+    }
+  }
+
+  async *directories(): AsyncGenerator<ModelDirectory> {
+    const { path } = await this.#opened()
+    for (const directory of directoriesAbove(path)) yield directoryAt(directory, path)
+  }
+
+  /** Links are followed: nothing is verified here, and a program that works without the check is to work. */
+  async unverified(): Promise<UnverifiedModel> {
+    const path = this.#path
+    try {
+      const found = await stat(path, { bigint: true })
+      const directory = found.isDirectory()
+      const root = directory ? path : dirname(path)
+      const { dev, ino } = directory ? found : await stat(root, { bigint: true })
+      const name = basename(root) || 'model'
+      const files = localFiles({ kind: 'directory', path: root, inode: { dev, ino }, givenPath: root, name })
+      return directory ? { files } : { files, entry: basename(path), names: [basename(path)] }
+    } catch (error) {
+      if (!isGone(error)) throw unreadable(path, 'model', error)
+      throw modelNotFound(path, error)
+    }
+  }
+
+  /** A directory that is reached by a link has neighbours at both ends; those of the path that was given come first. */
+  async #ofModel({ path, givenPath }: LocalSource): Promise<BundleGroup> {
+    const inside = await ofDirectory(givenPath, this.#signal)
+    return {
+      candidates: inside.length > 0 ? inside : await ofDirectory(path, this.#signal),
+      looked: [join(path, 'model.sig'), `${path}.sig`],
+    }
+  }
+
+  /** Looked up once, unless it failed. */
+  #opened(): Promise<LocalSource> {
+    this.#source ??= openLocalSource(this.#path).catch((error: unknown) => {
+      this.#source = undefined
+      throw error
+    })
+    return this.#source
+  }
+
+  async #inside(directory: string, names: readonly NamePattern[]): Promise<BundleGroup> {
+    const found = await bundlesInside(directory, names, this.#signal)
+    return { candidates: found.map((name) => candidateAt(`${directory}/${name}`)), looked: [] }
+  }
+}
+
+function directoryAt(directory: string, path: string): ModelDirectory {
+  return {
+    entry: relative(directory, path).split(sep).join('/'),
+    files: async () => localFiles(await openLocalSource(directory)),
+  }
+}
+
+async function ofDirectory(directory: string, signal: AbortSignal | undefined): Promise<BundleCandidate[]> {
+  const inside = join(directory, 'model.sig')
+  return beside(directory, (await exists(inside)) ? inside : `${directory}.sig`, signal)
+}
+
+/** The first one, if it exists, then `PATH.*.sig` by name. */
+async function beside(path: string, first: string, signal: AbortSignal | undefined): Promise<BundleCandidate[]> {
+  const own = (await exists(first)) ? [first] : []
+  const further = await inTurns(furtherBeside(path), signal)
+  return [...own, ...further.map((name) => join(dirname(path), name))].map(candidateAt)
+}
+
+/** The first of the names `PATH.*.sig`, in the order of code points: a directory may be full of them. */
+function* furtherBeside(path: string): Steps<string[]> {
+  const base = basename(path)
+  const names: string[] = []
+  let seen = 0
+  try {
+    for (const { name } of entriesOf(dirname(path))) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      if (!name.startsWith(`${base}.`) || !name.endsWith('.sig') || name.length <= base.length + 4) continue
+      const last = names[MAX_BUNDLES - 1]
+      if (last !== undefined && byCodePoints(name, last) > 0) continue
+      names.push(name)
+      names.sort(byCodePoints).splice(MAX_BUNDLES)
+    }
+  } catch (error) {
+    // Of a directory that cannot be listed, the bundle by its own name can still be read.
+    if (!(error instanceof ModelSealError)) throw error
+    return []
+  }
+  return names
+}
+
+function candidateAt(path: string): BundleCandidate {
+  return {
+    path,
+    read: async ({ maxBytes = Infinity }, receive) => {
+      const bytes = await readSmallFile(path, { ...BUNDLE_FILE, maxBytes })
+      return receive({ size: bytes.length, chunks: [bytes] })
+    },
+  }
+}
+
+function* directoriesAbove(path: string): Generator<string> {
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    yield directory
+    if (dirname(directory) === directory) return
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (isGone(error)) return false
+    throw unreadable(path, 'signature bundle', error)
+  }
+}
+
+/** @returns undefined where there is no such file */
+async function openFile(path: string, name: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, READ_ONLY)
+  } catch (error) {
+    if (isGone(error)) return undefined
+    throw unreadable(name, 'file', error)
+  }
+}
+
+async function bodyOf(
+  handle: FileHandle,
+  name: string,
+  range?: { readonly start: number; readonly end: number },
+): Promise<SourceBody> {
+  const found = await handle.stat()
+  if (!found.isFile()) throw special(name, name)
+  const { start, end } = range ?? { start: 0, end: Infinity }
+  return { size: Math.max(Math.min(end, found.size) - start, 0), chunks: piecesOf(handle, start, end) }
+}
+
+async function* piecesOf(handle: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array> {
+  for (let position = start; position < end;) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
+    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield piece.subarray(0, bytesRead)
+  }
+}

@@ -1,0 +1,49 @@
+// For packages that load models from places of their own: the entry `@modelseal/core/source`.
+import { localFiles } from './local/local-model-source.ts'
+import { openLocalSource } from './local/local-source.ts'
+import type { ModelFiles } from './model-source.ts'
+
+export { httpModelSource } from './http/http-model-source.ts'
+export type { HttpOptions } from './http/options.ts'
+export { localModelSource } from './local/local-model-source.ts'
+export type { LocalSource } from './local/local-source.ts'
+export { isModelSource } from './model-location.ts'
+export type {
+  BundleCandidate,
+  BundleGroup,
+  BundleRequest,
+  ModelDirectory,
+  ModelFiles,
+  ModelPlace,
+  ModelSource,
+  NamePattern,
+  ReadRequest,
+  Receive,
+  SignedContent,
+  SourceBody,
+  SourceEntry,
+  SourceLoad,
+  SourceSession,
+  SourceTimeouts,
+  UnverifiedModel,
+} from './model-source.ts'
+export { enterScheme, type SourceOfUrl } from './schemes.ts'
+
+/**
+ * The files at a path on this machine, for a source that has downloaded a model, or found it in a cache. Threads hash them,
+ * runtimes may load them in place, and receipts may spare a load the hashing.
+ *
+ * @param path of a directory, or of a single file
+ * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`
+ * @example
+ * ```ts
+ * const session: SourceSession = {
+ *   revision: commit,
+ *   model: () => filesAt(join(cache, commit)),
+ *   bundles: () => [{ candidates: [bundle] }],
+ * }
+ * ```
+ */
+export async function filesAt(path: string): Promise<ModelFiles> {
+  return localFiles(await openLocalSource(path))
+}

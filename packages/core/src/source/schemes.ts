@@ -1,0 +1,69 @@
+import { ModelSealError, shown } from '../errors.ts'
+import { callback } from '../kinds.ts'
+import type { ModelSource } from './model-source.ts'
+
+/** Makes a source of a URL: of its text, as the caller gave it. */
+export type SourceOfUrl = (url: string) => ModelSource
+
+/** Which package enters a scheme. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  hf: '@modelseal/hub',
+  oci: '@modelseal/hub',
+  s3: '@modelseal/s3',
+}
+/** The core's own. */
+const OWN: ReadonlySet<string> = new Set(['file', 'http', 'https'])
+
+/** Shared by the ESM and the CommonJS build, and by all copies of this package in a thread. */
+const TABLE = Symbol.for('modelseal.schemes.1')
+
+/**
+ * Has URLs of a scheme loaded from a source: `openVerifiedModel('hf://…')`. A package calls it when it is imported. Where it was
+ * entered already, as by another copy of the package, the first entry stays.
+ *
+ * @param scheme in lowercase, without a colon
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no scheme, or one of the core's own
+ * @example
+ * ```ts
+ * import { enterScheme } from '@modelseal/core/source'
+ *
+ * enterScheme('store', (url) => storeSource(url))
+ * ```
+ */
+export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
+  if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]+$/.test(scheme) || OWN.has(scheme)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot enter the scheme of a source.', {
+      expected: 'a scheme in lowercase without a colon, and none of file, http and https',
+      found: typeof scheme === 'string' ? shown(scheme) : typeof scheme,
+    })
+  }
+  callback(sourceOf, 'sourceOf')
+  const table = entered()
+  if (!table.has(scheme)) table.set(scheme, sourceOf)
+}
+
+/** The scheme of a URL that a package loads, or would; undefined for paths and all other URLs. */
+export function packageScheme(location: unknown): string | undefined {
+  const scheme =
+    typeof location === 'string' ? /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]?.toLowerCase() : undefined
+  return scheme !== undefined && (Object.hasOwn(PACKAGES, scheme) || entered().has(scheme)) ? scheme : undefined
+}
+
+/** @throws {@link ModelSealError} `SCHEME_UNKNOWN`, and what the package throws */
+export function sourceOfUrl(url: string, scheme: string): ModelSource {
+  const sourceOf = entered().get(scheme)
+  if (sourceOf) return sourceOf(url)
+  throw new ModelSealError(
+    'SCHEME_UNKNOWN',
+    `Cannot load ${shown(url.replace(/[?#].*$/s, ''))}: its package is missing.`,
+    {
+      expected: `${PACKAGES[scheme]}, imported before the first load`,
+      hint: `Install ${PACKAGES[scheme]}, and add \`import '${PACKAGES[scheme]}'\` to the program.`,
+    },
+  )
+}
+
+function entered(): Map<string, SourceOfUrl> {
+  const shared = globalThis as { [TABLE]?: Map<string, SourceOfUrl> }
+  return (shared[TABLE] ??= new Map())
+}
