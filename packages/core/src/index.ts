@@ -24,18 +24,18 @@ export { judgeModel } from './loading/operations/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/operations/judge-expectations.ts'
 export type {
   BundleVerdict,
-  CertificateSigner,
+  CertificateIdentity,
   CheckName,
   CheckVerdict,
   Decision,
-  KeySigner,
+  KeyIdentity,
   ModelFormat,
   SignatureTime,
-  SigstoreSigner,
+  SigstoreIdentity,
   TrustRootInfo,
   Verdict,
   VerdictWarning,
-  VerifiedSigner,
+  VerifiedIdentity,
 } from './results.ts'
 export type { PossibleFormats } from './policy/matching/match.ts'
 export type { PolicyFile } from './policy/schema/schema.ts'
@@ -83,9 +83,10 @@ export type { Manifest, Resource } from './manifest/manifest.ts'
 export { referencedName } from './manifest/references.ts'
 export type { Serialization } from './manifest/serialization.ts'
 export type { HashType } from './hashing/algorithms.ts'
-export { closeHashPool, configureHashing, type HashingOptions, type ThreadPool } from './hashing/pool.ts'
+export { closeHashPool, configureHashing, type HashingOptions } from './hashing/pool.ts'
+export type { ThreadPool } from './hashing/program-threads.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
-export { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from './verification/methods/sigstore.ts'
+export { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from './verification/methods/sigstore.ts'
 export { loadSigstoreTrust, type SigstoreTrust, type TrustRootSource } from './verification/sigstore/trust.ts'
 export { sigstoreSigner, type SigstoreSignerOptions } from './loading/operations/sigstore-signer.ts'
 export { exportTrustRoot } from './loading/operations/export-trust-root.ts'

@@ -63,7 +63,7 @@ export interface BundleVerdict {
   /** True where it is one that the decision rests on. */
   counted: boolean
   /** Proven by the signature; absent where the signature was not valid. */
-  signer?: VerifiedSigner
+  signer?: VerifiedIdentity
   /** When it was signed, by somebody trusted; absent where nobody trusted says. */
   time?: SignatureTime
   /** Why it did not count. */
@@ -122,11 +122,11 @@ export interface VerdictWarning {
  * `release@acme.example (vouched for by https://accounts.google.com)`. It is for people and may be worded differently in a
  * later version; programs use the other fields.
  */
-export type VerifiedSigner = KeySigner | CertificateSigner | SigstoreSigner
+export type VerifiedIdentity = KeyIdentity | CertificateIdentity | SigstoreIdentity
 
-export interface KeySigner {
+export interface KeyIdentity {
   method: 'key'
-  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedIdentity}. */
   description: string
   /** The verifier's own name for the signer: of a trust root, or of a key file. */
   name: string
@@ -134,9 +134,9 @@ export interface KeySigner {
   fingerprint: string
 }
 
-export interface CertificateSigner {
+export interface CertificateIdentity {
   method: 'certificate'
-  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedIdentity}. */
   description: string
   /** The verifier's own name for the trust root. */
   name: string
@@ -157,9 +157,9 @@ export interface CertificateSigner {
 }
 
 /** An identity that a Sigstore instance vouches for. */
-export interface SigstoreSigner {
+export interface SigstoreIdentity {
   method: 'sigstore'
-  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedSigner}. */
+  /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedIdentity}. */
   description: string
   /** The verifier's own name for the trust root. */
   name: string

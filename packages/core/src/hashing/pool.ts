@@ -1,21 +1,12 @@
 import { availableParallelism } from 'node:os'
-import type { MessagePort } from 'node:worker_threads'
 import { propertyOf } from '../any-realm.ts'
 import { flag, having, invalidOption } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { OwnThreads, type TaskThreads } from './own-threads.ts'
-import { ProgramThreads } from './program-threads.ts'
+import { ProgramThreads, type ThreadPool } from './program-threads.ts'
 import type { ReadAheadMemory } from './read-ahead-memory.ts'
 import { warnOnce, type NoThreads } from './without-threads.ts'
-
-/** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
-export interface ThreadPool {
-  /** Runs the function `name` of the module `filename` with `task` in one of the threads. */
-  run(task: unknown, options: { filename: string; name: string; transferList?: MessagePort[] }): Promise<unknown>
-  /** How many threads there are at the most. */
-  readonly maxThreads: number
-}
 
 /** How this process hashes. */
 export interface HashingOptions {

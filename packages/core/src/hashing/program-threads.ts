@@ -3,9 +3,16 @@ import { fileURLToPath } from 'node:url'
 import type { MessagePort } from 'node:worker_threads'
 import { codeOf } from '../any-realm.ts'
 import type { TaskName, TaskThreads } from './own-threads.ts'
-import type { ThreadPool } from './pool.ts'
 import { workerFile } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'
+
+/** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
+export interface ThreadPool {
+  /** Runs the function `name` of the module `filename` with `task` in one of the threads. */
+  run(task: unknown, options: { filename: string; name: string; transferList?: MessagePort[] }): Promise<unknown>
+  /** How many threads there are at the most. */
+  readonly maxThreads: number
+}
 
 /** With these Node.js says that it starts no thread. */
 const NOT_STARTED: ReadonlySet<string | undefined> = new Set(['ERR_ACCESS_DENIED', 'ERR_WORKER_INIT_FAILED'])

@@ -1,5 +1,5 @@
 import { withoutPrototype } from '../snapshot.ts'
-import type { VerifiedSigner } from '../results.ts'
+import type { VerifiedIdentity } from '../results.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
 
 /** Between which moments a signature was made, as far as that is proven: milliseconds since 1970. */
@@ -35,7 +35,7 @@ export const WELL_DATED: SignatureBounds = { earliest: Number.MAX_VALUE, latest:
  * valid for minutes, for a key made on the spot, so that both bounds are near. A bare key has none.
  */
 export function boundsOf({ signer, time }: VerifiedSignature): SignatureBounds {
-  const { notBefore } = withoutPrototype<VerifiedSigner & { notBefore?: string }>(signer)
+  const { notBefore } = withoutPrototype<VerifiedIdentity & { notBefore?: string }>(signer)
   return {
     earliest: notBefore === undefined ? -Infinity : Date.parse(notBefore),
     latest: time ? Date.parse(time.at) : Infinity,

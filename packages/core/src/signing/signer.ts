@@ -3,7 +3,7 @@ import type { SigningMethod } from '../bundle/materials/materials.ts'
 /** Who signs: what a verifier will find, for those who sign to look at. */
 export interface SignedBy {
   method: SigningMethod
-  /** Who that is, for people: one line, as in a `VerifiedSigner`. */
+  /** Who that is, for people: one line, as in a `VerifiedIdentity`. */
   description: string
   /** Hex SHA-256: of the PEM of the public key (SPKI), or of the DER of the certificate. */
   fingerprint: string

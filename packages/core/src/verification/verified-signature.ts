@@ -1,6 +1,6 @@
 import type { Manifest } from '../manifest/manifest.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import type { SignatureTime, VerifiedSigner } from '../results.ts'
+import type { SignatureTime, VerifiedIdentity } from '../results.ts'
 
 declare const verified: unique symbol
 
@@ -8,7 +8,7 @@ declare const verified: unique symbol
  * A bundle whose signature is valid, and what it is over. Only the functions of this folder make
  * one, so that code which takes it cannot be handed a bundle that nobody verified.
  */
-export interface VerifiedSignature<Signer extends VerifiedSigner = VerifiedSigner> {
+export interface VerifiedSignature<Signer extends VerifiedIdentity = VerifiedIdentity> {
   readonly [verified]: true
   readonly signer: Signer
   readonly manifest: Manifest
@@ -23,7 +23,7 @@ export interface VerifiedSignature<Signer extends VerifiedSigner = VerifiedSigne
 }
 
 /** For the verifiers of this folder alone. Nothing on `Object.prototype` can stand in for a time that was not proven. */
-export function asVerified<Signer extends VerifiedSigner>(
+export function asVerified<Signer extends VerifiedIdentity>(
   signature: Omit<VerifiedSignature<Signer>, typeof verified>,
 ): VerifiedSignature<Signer> {
   return withoutPrototype(signature) as VerifiedSignature<Signer>

@@ -8,7 +8,7 @@ import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
-import type { SigstoreSigner as VerifiedSigstoreSigner } from '../../results.ts'
+import type { SigstoreIdentity } from '../../results.ts'
 import { verifySigstoreBundle } from '../../verification/methods/sigstore.ts'
 import {
   fixedSource,
@@ -89,7 +89,7 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
   }
 }
 
-function signedBy({ method, description, fingerprint, identity, issuer }: VerifiedSigstoreSigner): SignedBy {
+function signedBy({ method, description, fingerprint, identity, issuer }: SigstoreIdentity): SignedBy {
   return { method, description, fingerprint, identity, issuer }
 }
 

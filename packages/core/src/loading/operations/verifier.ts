@@ -8,7 +8,7 @@ import { knownOptions, textsCopy, type Shape } from '../../snapshot.ts'
 import type { ReadFile, SmallFile } from '../../source/read-small-file.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../../verification/methods/certificate.ts'
 import { verifyKeyBundle } from '../../verification/methods/key.ts'
-import { checkIdentity, verifySigstoreBundle, type SigstoreIdentity } from '../../verification/methods/sigstore.ts'
+import { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from '../../verification/methods/sigstore.ts'
 import { fixedSource, loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 
@@ -40,7 +40,7 @@ export interface CertificateVerifier extends TimeVerifier {
 }
 
 /** Trusts one identity that a Sigstore instance vouches for. */
-export interface SigstoreVerifier extends SigstoreIdentity {
+export interface SigstoreVerifier extends ExpectedIdentity {
   /** The instance. Default `public-good`. */
   trustRoot?: TrustRootSource | undefined
 }

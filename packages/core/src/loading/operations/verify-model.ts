@@ -6,7 +6,7 @@ import { callback, flag, givenPath, listOf, path, required, signal, text } from 
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
 import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
-import type { SignatureTime, VerifiedSigner } from '../../results.ts'
+import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
 import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
 
 export interface VerifyOptions extends Pick<
@@ -39,7 +39,7 @@ const OPTIONS: Shape<VerifyOptions> = {
 
 /** What was verified. */
 export interface VerifyResult {
-  signer: VerifiedSigner
+  signer: VerifiedIdentity
   /** Present where timestamp authorities were given, and the bundle has a timestamp. */
   time?: SignatureTime
   /** SHA-256 in lowercase hex. */

@@ -1,12 +1,12 @@
 import type { VerificationMaterial } from '../../bundle/materials/materials.ts'
 import { ModelSealError } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
-import type { VerifiedSigner } from '../../results.ts'
+import type { VerifiedIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Identification, IdentifiedSignature } from './method.ts'
 
 /** How a method whose signers go by a trust root verifies, and knows whom an entry accepts. */
-interface RootedMethod<Signer extends VerifiedSigner, Accepted> {
+interface RootedMethod<Signer extends VerifiedIdentity, Accepted> {
   verify: (root: string) => Promise<VerifiedSignature<Signer>>
   accepts: (accepted: Accepted, signer: Signer) => boolean
   /** The signer for people. */
@@ -20,7 +20,7 @@ interface RootedMethod<Signer extends VerifiedSigner, Accepted> {
  */
 export async function identifyByRoot<
   Material extends VerificationMaterial,
-  Signer extends VerifiedSigner,
+  Signer extends VerifiedIdentity,
   Accepted extends { root: string },
 >(
   { entries, notTrusted }: Identification<Material, Accepted>,

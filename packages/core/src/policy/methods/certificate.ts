@@ -4,7 +4,7 @@ import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
 import { verifyCertificateBundle } from '../../verification/methods/certificate.ts'
-import type { CertificateSigner } from '../../results.ts'
+import type { CertificateIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { isUnreadable } from '../../x509/alternative-names.ts'
 import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
@@ -82,14 +82,14 @@ export const certificateMethod = {
     const exact = [subject, san].flatMap((name) => name?.exact ?? [])
     return hasNoRoot || revokesNames([...exact, ...namesIn(subject?.exact ?? '')], issuer, revocations)
   },
-} as const satisfies Method<CertificateMaterial, CertificateSigner, AcceptedCertificateSigner, z.infer<typeof schema>>
+} as const satisfies Method<CertificateMaterial, CertificateIdentity, AcceptedCertificateSigner, z.infer<typeof schema>>
 
 function optional(text: TextPattern | undefined): TextMatcher | undefined {
   return text === undefined ? undefined : compileText(text)
 }
 
 /** True for a leaf that has all that the entry of the list names. */
-function accepts({ subject, san, issuer }: AcceptedCertificateSigner, found: CertificateSigner): boolean {
+function accepts({ subject, san, issuer }: AcceptedCertificateSigner, found: CertificateIdentity): boolean {
   return (
     (subject?.matches(found.subject) ?? true) &&
     (issuer?.matches(found.issuer) ?? true) &&
@@ -109,7 +109,7 @@ async function verify(
   name: string,
   { roots, timestampAuthorities }: PolicyFacts,
   { now, effort }: Occasion,
-): Promise<VerifiedSignature<CertificateSigner>> {
+): Promise<VerifiedSignature<CertificateIdentity>> {
   const root = roots.get(name)
   if (root?.kind !== 'certificates') throw new RangeError(`no certificates named ${name}`)
   const time = { timestampAuthorities, now: new Date(now), effort }

@@ -3,7 +3,7 @@ import type { KeyMaterial } from '../../bundle/materials/key.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
 import { verifyKeyBundle } from '../../verification/methods/key.ts'
-import type { KeySigner } from '../../results.ts'
+import type { KeyIdentity } from '../../results.ts'
 import { keyFingerprints, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import type { AcceptedKey, PublicKeyRoot } from '../roots/public-key.ts'
@@ -73,7 +73,7 @@ export const keyMethod = {
     const when = timestampAuthorities.length > 0 ? { ...WELL_DATED, earliest: -Infinity } : ANY_TIME
     return keys.every(({ publicKey: { key } }) => revocations.key(keyFingerprints(key), when) !== undefined)
   },
-} as const satisfies Method<KeyMaterial, KeySigner, AcceptedKeySigner, z.infer<typeof schema>>
+} as const satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, z.infer<typeof schema>>
 
 /** By what the bundle claims, which costs nothing to look at; the signature decides. */
 function keysThatMayHaveSigned(

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
 import type { ModelSealError } from '../../errors.ts'
-import type { VerifiedSigner } from '../../results.ts'
+import type { VerifiedIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Danger } from '../checking/finding.ts'
 import type { Occasion } from '../occasion.ts'
@@ -17,7 +17,7 @@ import type { Validity } from '../signature-time.ts'
  */
 export interface Method<
   Material extends VerificationMaterial,
-  Signer extends VerifiedSigner,
+  Signer extends VerifiedIdentity,
   Accepted extends { root: string },
   Written,
 > {
@@ -63,7 +63,7 @@ export interface Identification<Material extends VerificationMaterial, Accepted>
 }
 
 /** A valid signature, and the entries of the rule's list of signers that it may stand for. */
-export interface IdentifiedSignature<Signer extends VerifiedSigner = VerifiedSigner> {
+export interface IdentifiedSignature<Signer extends VerifiedIdentity = VerifiedIdentity> {
   signature: VerifiedSignature<Signer>
   /** Indexes into `rule.signers`: one at least. */
   signers: readonly number[]

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
-import type { VerifiedSigner } from '../../results.ts'
+import type { VerifiedIdentity } from '../../results.ts'
 import { alternatives } from '../schema/alternatives.ts'
 import { certificateMethod } from './certificate.ts'
 import { keyMethod } from './key.ts'
@@ -17,7 +17,7 @@ export type AcceptedSigner = ReturnType<(typeof METHODS)[number]['compile']>
 export const signerSchema = alternatives(METHODS)
 export type SignerText = z.infer<typeof signerSchema>
 
-type AnyMethod = Method<VerificationMaterial, VerifiedSigner, AcceptedSigner, unknown>
+type AnyMethod = Method<VerificationMaterial, VerifiedIdentity, AcceptedSigner, unknown>
 
 /** What the policy knows about a method. */
 export function methodOf(method: SigningMethod): AnyMethod {

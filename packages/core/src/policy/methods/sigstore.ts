@@ -4,7 +4,7 @@ import type { SigstoreMaterial } from '../../bundle/materials/sigstore.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { verifySigstoreWithin } from '../../verification/methods/sigstore.ts'
 import { EXTENSION_NAMES, readFulcioClaims } from '../../verification/sigstore/fulcio-certificate.ts'
-import type { SigstoreSigner } from '../../results.ts'
+import type { SigstoreIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { mailtoFault } from '../checking/misspelt.ts'
 import { compileText, type TextMatcher } from '../matching/text-pattern.ts'
@@ -80,10 +80,10 @@ export const sigstoreMethod = {
   ],
   isRevoked: ({ identity, issuer }, { revocations }) =>
     identity.exact !== undefined && revokesNames([identity.exact], issuer, revocations),
-} as const satisfies Method<SigstoreMaterial, SigstoreSigner, AcceptedSigstoreSigner, z.infer<typeof schema>>
+} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, z.infer<typeof schema>>
 
 /** True for a signer whose identity, issuer and extensions are all as the entry of the list names them. */
-function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreSigner): boolean {
+function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreIdentity): boolean {
   return (
     identity.matches(found.identity) &&
     issuer.matches(found.issuer) &&
@@ -104,7 +104,7 @@ async function verify(
   name: string,
   { roots }: PolicyFacts,
   { now, effort }: Occasion,
-): Promise<VerifiedSignature<SigstoreSigner>> {
+): Promise<VerifiedSignature<SigstoreIdentity>> {
   const root = roots.get(name)
   if (root?.kind === 'sigstore' && root.trust)
     return verifySigstoreWithin(bundle, root.trust, name, { now: new Date(now), effort })

@@ -23,7 +23,7 @@ import { verifyStatement } from '../statement-signature.ts'
 import { bytesCopy, listOf, required } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from '../timestamp.ts'
-import type { CertificateSigner } from '../../results.ts'
+import type { CertificateIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
 /** Whose certificates are believed. */
@@ -57,7 +57,7 @@ export async function verifyCertificateBundle(
   bundle: UnverifiedBundle,
   given: CertificateTrust,
   name: string,
-): Promise<VerifiedSignature<CertificateSigner>> {
+): Promise<VerifiedSignature<CertificateIdentity>> {
   const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
   checkBundle(bundle)
   const [leafDer, ...carried] = certificatesOf(bundle, name)
@@ -139,7 +139,7 @@ function checkWithin({ x509, fields }: Certificate, { earliest, latest }: Proven
   )
 }
 
-async function signerOf(leaf: Certificate, name: string, rootFingerprint: string): Promise<CertificateSigner> {
+async function signerOf(leaf: Certificate, name: string, rootFingerprint: string): Promise<CertificateIdentity> {
   const { x509, fields } = leaf
   const subject = distinguishedName(fields.subject, x509.subject)
   const subjectAltNames = (await alternativeNames(leaf)).map(writtenName)

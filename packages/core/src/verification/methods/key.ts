@@ -8,7 +8,7 @@ import { statementSignatureSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
-import type { KeySigner } from '../../results.ts'
+import type { KeyIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
@@ -25,19 +25,19 @@ export function verifyKeyBundle(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
-): VerifiedSignature<KeySigner>
+): VerifiedSignature<KeyIdentity>
 export function verifyKeyBundle(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
   trust: TimeTrust,
-): Promise<VerifiedSignature<KeySigner>>
+): Promise<VerifiedSignature<KeyIdentity>>
 export function verifyKeyBundle(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
   trust?: TimeTrust,
-): VerifiedSignature<KeySigner> | Promise<VerifiedSignature<KeySigner>> {
+): VerifiedSignature<KeyIdentity> | Promise<VerifiedSignature<KeyIdentity>> {
   checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
   return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
@@ -54,10 +54,10 @@ function* verificationSteps(
   bundle: UnverifiedBundle,
   publicKey: PublicKey,
   name: string,
-): Steps<VerifiedSignature<KeySigner>> {
+): Steps<VerifiedSignature<KeyIdentity>> {
   checkKeyClaim(bundle, publicKey, name)
   const { fingerprint } = publicKey
-  return asVerified<KeySigner>({
+  return asVerified<KeyIdentity>({
     signer: { method: 'key', name, fingerprint, description: keyWords(fingerprint) },
     manifest: yield* statementSignatureSteps(bundle, publicKey, name, mayBeOld(bundle)),
     bundleDigest: bundle.digest,
@@ -66,9 +66,9 @@ function* verificationSteps(
 
 async function verifyWithTime(
   bundle: UnverifiedBundle,
-  steps: Steps<VerifiedSignature<KeySigner>>,
+  steps: Steps<VerifiedSignature<KeyIdentity>>,
   trust: TimeTrust,
-): Promise<VerifiedSignature<KeySigner>> {
+): Promise<VerifiedSignature<KeyIdentity>> {
   const signature = await inTurns(steps, trust.effort?.signal)
   return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
 }

@@ -22,11 +22,11 @@ import { checkEntries, checkLoggedCertificate, checkLogs } from '../sigstore/log
 import { checkTimes, earliestTime, statedTimes, timestampPath } from '../sigstore/time.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { signedManifest } from '../statement-signature.ts'
-import type { SigstoreSigner } from '../../results.ts'
+import type { SigstoreIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
 /** The identity that must have signed: each text equal to the last byte. */
-export interface SigstoreIdentity {
+export interface ExpectedIdentity {
   /** Subject alternative name of the certificate: an e-mail address, or the URI of a workflow. */
   identity: string
   /** URL of the OpenID Connect issuer. */
@@ -56,7 +56,7 @@ export async function verifySigstoreBundle(
   trust: SigstoreTrust,
   name: string,
   now: Date = new Date(),
-): Promise<VerifiedSignature<SigstoreSigner>> {
+): Promise<VerifiedSignature<SigstoreIdentity>> {
   checkBundle(bundle)
   return verifySigstoreWithin(bundle, knownOptions(trust, SIGSTORE_TRUST, 'verifySigstoreBundle'), name, {
     now: dateCopy(now, 'now') as Date,
@@ -78,7 +78,7 @@ export async function verifySigstoreWithin(
   trust: SigstoreTrust,
   name: string,
   occasion: { now: Date; effort: Effort },
-): Promise<VerifiedSignature<SigstoreSigner>> {
+): Promise<VerifiedSignature<SigstoreIdentity>> {
   const { signed, ...proven } = await verifyKeyless(bundle, trust, name, occasion)
   const manifest = await signedManifest(signed, occasion.effort.signal)
   return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
@@ -130,7 +130,7 @@ export async function verifyKeyless(
   }
 }
 
-const IDENTITY: Shape<SigstoreIdentity> = {
+const IDENTITY: Shape<ExpectedIdentity> = {
   identity: required(text),
   issuer: required(text),
   extensions: textsCopy,
@@ -142,8 +142,8 @@ const IDENTITY: Shape<SigstoreIdentity> = {
  * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
  */
 export function checkIdentity(
-  signer: Omit<SigstoreSigner, 'description'>,
-  given: SigstoreIdentity,
+  signer: Omit<SigstoreIdentity, 'description'>,
+  given: ExpectedIdentity,
   file?: string,
 ): void {
   const expected = knownOptions(given, IDENTITY, 'an identity')
@@ -253,7 +253,7 @@ function signerOf(
   { certificate, identity, issuer, extensions }: FulcioClaims,
   trust: SigstoreTrust,
   name: string,
-): SigstoreSigner {
+): SigstoreIdentity {
   const { fields, x509 } = certificate
   return {
     method: 'sigstore',
