@@ -1,5 +1,22 @@
 import { ModelSealError, shown } from '../errors.ts'
-import type { JsonBounds } from './json.ts'
+
+/** Bounds on hostile JSON; each caller states its own, with its reason. */
+export interface JsonBounds {
+  /** What the text is, for messages: `bundle`, `statement`. */
+  what: string
+  /** Where it came from. */
+  file?: string | undefined
+  /** What the reader can do about it: a sentence. */
+  hint?: string | undefined
+  /** Values and containers in all; bounds the memory that parsing takes. */
+  maxValues: number
+  /** Containers within containers. Default 32: nothing in a bundle or statement nests deeper than about 8. */
+  maxDepth?: number
+  /** Keys of one object. Default 64: none of a bundle or statement has more than about 12. */
+  maxKeys?: number
+  /** Different keys of all objects together. Default 4096: a bundle or statement has about 50. */
+  maxNames?: number
+}
 
 const MAX_KEYS = 64
 const MAX_NAMES = 4_096

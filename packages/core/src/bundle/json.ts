@@ -5,26 +5,10 @@ import { checkObject, invalidArgument } from '../kinds.ts'
 import { standIn } from '../manifest/plain-content.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { atOnce, inTurns, type Steps } from '../source/turns.ts'
-import { KeysOfLevels, tooComplex, type Keys } from './json-keys.ts'
+import { KeysOfLevels, tooComplex, type JsonBounds, type Keys } from './json-keys.ts'
 import { JsonPieces } from './json-pieces.ts'
 
-/** Bounds on hostile JSON; each caller states its own, with its reason. */
-export interface JsonBounds {
-  /** What the text is, for messages: `bundle`, `statement`. */
-  what: string
-  /** Where it came from. */
-  file?: string | undefined
-  /** What the reader can do about it: a sentence. */
-  hint?: string | undefined
-  /** Values and containers in all; bounds the memory that parsing takes. */
-  maxValues: number
-  /** Containers within containers. Default 32: nothing in a bundle or statement nests deeper than about 8. */
-  maxDepth?: number
-  /** Keys of one object. Default 64: none of a bundle or statement has more than about 12. */
-  maxKeys?: number
-  /** Different keys of all objects together. Default 4096: a bundle or statement has about 50. */
-  maxNames?: number
-}
+export type { JsonBounds }
 
 const MAX_DEPTH = 32
 

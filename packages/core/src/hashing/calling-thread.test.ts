@@ -9,7 +9,8 @@ import { foreignFileSystem } from '../source/local/file-system.ts'
 import { jobsOf, openFilesIn, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
-import { closeHashPool, configureHashing, type ThreadPool } from './pool.ts'
+import { closeHashPool, configureHashing } from './pool.ts'
+import type { ThreadPool } from './program-threads.ts'
 import type { ReaderTask } from './worker.ts'
 
 // A calling thread that hashes: configureHashing({ callingThread: true }).

@@ -7,7 +7,8 @@ import { openLocalSource } from '../source/local/local-source.ts'
 import type { SourceFile } from '../source/local/source-file.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
-import { hashFile, wholeFile, type HashControl } from './hash-file.ts'
+import { hashFile, wholeFile } from './hash-file.ts'
+import type { HashControl } from './shared-control.ts'
 
 const free: HashControl = { aborted: () => false, advance: () => {} }
 

@@ -6,6 +6,7 @@ import { changed, type SourceFile } from '../source/local/source-file.ts'
 import { unreadable } from '../source/file-errors.ts'
 import { ALGORITHMS, type Hasher, type HashType } from './algorithms.ts'
 import type { BytesAhead } from './read-ahead.ts'
+import type { HashControl } from './shared-control.ts'
 import { SparseCopy } from './sparse-copy.ts'
 
 /** A part of a file: from `start` (inclusive) to `end` (exclusive), in bytes. */
@@ -60,12 +61,6 @@ export interface HashResult {
 /** The digests of the whole file, by the hash types that the job asked for. */
 export function furtherOf(result: HashResult): readonly string[] {
   return (Object.hasOwn(result, 'whole') && result.whole) || []
-}
-
-/** What a running job tells and is told. */
-export interface HashControl {
-  aborted(): boolean
-  advance(bytes: number): void
 }
 
 /**

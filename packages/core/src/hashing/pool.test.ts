@@ -7,7 +7,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
-import { closeHashPool, configureHashing, hashingThreads, hashPool, type ThreadPool } from './pool.ts'
+import { closeHashPool, configureHashing, hashingThreads, hashPool } from './pool.ts'
+import type { ThreadPool } from './program-threads.ts'
 import { hashBatch, type HashBatch, type ReaderTask } from './worker.ts'
 
 const MIB = 1024 * 1024

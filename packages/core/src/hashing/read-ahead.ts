@@ -1,5 +1,4 @@
 import { monotonic } from '../real-time.ts'
-import type { HashControl } from './hash-file.ts'
 import { abortedError } from '../source/aborted.ts'
 import {
   ALONE,
@@ -20,6 +19,7 @@ import {
   type Lane,
   type ReadAheadMemory,
 } from './read-ahead-memory.ts'
+import type { HashControl } from './shared-control.ts'
 
 /** The reader sleeps until so few filled slots are left: to wake it for each costs more than a tenth of the hashing. */
 const FEW_SLOTS = 1

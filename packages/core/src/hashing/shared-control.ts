@@ -1,9 +1,13 @@
-import type { HashControl } from './hash-file.ts'
-
 const ABORT_FLAG = 0
 const BYTES_DONE = 1
 const STARTED = 2
 const WORDS = 3
+
+/** What a running job tells and is told. */
+export interface HashControl {
+  aborted(): boolean
+  advance(bytes: number): void
+}
 
 /** Memory that the calling thread and the workers of one operation share. */
 export function newSharedControl(): SharedArrayBuffer {

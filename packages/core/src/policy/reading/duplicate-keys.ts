@@ -1,6 +1,11 @@
 import { isAlias, isMap, isNode, isScalar, isSeq, type Node } from 'yaml'
 import { shown } from '../../errors.ts'
-import type { TextFault } from './read-yaml.ts'
+
+/** A fault in a text, and its offset in characters. */
+export interface TextFault {
+  sentence: string
+  offset: number
+}
 
 /**
  * Finds keys that stand twice in one map, in time linear in the document, and keys that are no text. Keys are the

@@ -1,12 +1,6 @@
 import { Composer, Lexer, Parser, type Document, type LineCounter } from 'yaml'
-import { duplicateKeys } from './duplicate-keys.ts'
+import { duplicateKeys, type TextFault } from './duplicate-keys.ts'
 import { yamlSentence } from './yaml-words.ts'
-
-/** A fault in a text, and its offset in characters. */
-export interface TextFault {
-  sentence: string
-  offset: number
-}
 
 /** More than anyone reads. Without a limit, the list of faults could be as long as the text. */
 export const MAX_PROBLEMS = 100

@@ -5,7 +5,6 @@ import { hubBlob } from './hub-link.ts'
 import { errno, unreadable } from '../file-errors.ts'
 import { realPlace } from './real-path.ts'
 import { special, stateAt } from './source-file.ts'
-import type { LocalSource } from './local-source.ts'
 
 /** Where a symbolic link of a model leads. */
 interface LinkTarget {
@@ -16,7 +15,8 @@ interface LinkTarget {
 
 /** Where a link of a model is, and how links are followed there. */
 export interface LinkContext {
-  source: Pick<LocalSource, 'path'>
+  /** The model that the link is in: its absolute path, without links. */
+  source: { path: string }
   /** True for a model whose links are followed (OMS 6.1.1). */
   followLinks: boolean
 }

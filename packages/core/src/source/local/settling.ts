@@ -1,5 +1,9 @@
 import { sleep, wallClock } from '../../real-time.ts'
-import type { FileIdentity } from './source-file.ts'
+
+/** The state of a file, as far as it tells when the file last changed. */
+interface Changed {
+  ctimeNs: bigint
+}
 
 /** Longer than a tick of the clock from which a kernel takes the times of files: milliseconds. */
 const TICK = 20
@@ -10,7 +14,7 @@ const COARSE_TICK = 2_000
  * False while a further change may not show in the state of a file: one that is written to twice
  * within one tick of the clock has the same times after both.
  */
-export function isSettled(identity: FileIdentity): boolean {
+export function isSettled(identity: Changed): boolean {
   return ticksLeft(identity) <= 0
 }
 
@@ -40,19 +44,19 @@ export class Moment {
 }
 
 /** Waits until every further change of the files will show. */
-export async function settled(identities: readonly FileIdentity[]): Promise<void> {
+export async function settled(identities: readonly Changed[]): Promise<void> {
   const left = identities.reduce((longest, identity) => Math.max(longest, ticksLeft(identity)), 0)
   // A clock that was set back is not waited for: what is written by it shows as well.
   if (left > 0) await sleep(Math.min(left, COARSE_TICK))
 }
 
 /** When a file last changed: milliseconds since 1970, near enough to tell older ones from younger. */
-export function lastChange({ ctimeNs }: FileIdentity): number {
+export function lastChange({ ctimeNs }: Changed): number {
   return Number(ctimeNs) / 1e6
 }
 
 /** In milliseconds. */
-function ticksLeft(identity: FileIdentity): number {
+function ticksLeft(identity: Changed): number {
   const { ctimeNs } = identity
   // Most files are older than any clock is coarse, which needs no exact reckoning.
   const age = wallClock() - lastChange(identity)

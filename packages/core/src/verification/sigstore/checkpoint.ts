@@ -1,5 +1,7 @@
+import type { BundleLatest } from '@sigstore/bundle'
 import { ModelSealError, shown } from '../../errors.ts'
-import type { Entry } from './log.ts'
+
+export type Entry = BundleLatest['verificationMaterial']['tlogEntries'][number]
 
 /** A checkpoint has three lines, and a signature by its log and by some ten witnesses at most. */
 const MAX_CHECKPOINT_BYTES = 16 * 1024

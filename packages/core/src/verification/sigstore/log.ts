@@ -1,12 +1,9 @@
 import { X509Certificate } from 'node:crypto'
-import type { BundleLatest } from '@sigstore/bundle'
 import { parseStrictJson } from '../../bundle/json.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
-import { checkCheckpoint } from './checkpoint.ts'
+import { checkCheckpoint, type Entry } from './checkpoint.ts'
 import { isValidAt, type SigstoreTrust } from './trust.ts'
-
-export type Entry = BundleLatest['verificationMaterial']['tlogEntries'][number]
 
 /** One is usual; a bundle of several logs would have two or three. */
 const MAX_LOG_ENTRIES = 8
