@@ -1,9 +1,11 @@
-// Usage: node file-swapper.mjs KIND TARGET FIRST SECOND
+// Usage: node file-swapper.mjs KIND TARGET SEED FIRST SECOND
 // Gives a file one content and the other, as fast as it can, until it is killed: by renaming, so that it
 // is always whole, or by writing into it, so that it is also empty and half.
 import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { Random } from './random.ts'
 
-const [kind, target, ...contents] = process.argv.slice(2)
+const [kind, target, seed, ...contents] = process.argv.slice(2)
+const random = new Random(Number(seed))
 const bytes = contents.map((path) => readFileSync(path))
 for (let i = 0; ; i = 1 - i) {
   if (kind === 'write') writeFileSync(target, bytes[i])
@@ -13,5 +15,5 @@ for (let i = 0; ; i = 1 - i) {
   }
   process.send?.('swapped')
   // Readers get their turn.
-  await new Promise((done) => setTimeout(done, Math.random() * 3))
+  await new Promise((done) => setTimeout(done, random.below(4)))
 }

@@ -1,5 +1,5 @@
 // A process that alternates good and evil content of a model, until it is ended:
-//   node swapper.mjs KIND DIRECTORY
+//   node swapper.mjs KIND DIRECTORY SEED
 // DIRECTORY has the model in "models/model" (good at first), and its two contents in "good" and "evil".
 import {
   closeSync,
@@ -16,8 +16,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { Random } from './random.ts'
 
-const [kind, directory] = process.argv.slice(2)
+const [kind, directory, seed] = process.argv.slice(2)
+const random = new Random(Number(seed))
 const model = join(directory, 'models', 'model')
 const weights = join(model, 'sub', 'weights.bin')
 // What is renamed into place is made here: on the same file system, outside of the model.
@@ -91,7 +93,7 @@ const swap = swaps[kind]
 const clock = new Int32Array(new SharedArrayBuffer(4))
 /** Mostly a moment, now and then long enough for a whole load. */
 function pause() {
-  const milliseconds = Math.random() < 0.3 ? 30 + Math.random() * 60 : Math.random() * 4
+  const milliseconds = random.chance(0.3) ? 30 + random.below(60) : random.below(4_000) / 1_000
   Atomics.wait(clock, 0, 0, milliseconds)
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { closeHashPool, keySigner, ModelSealError, openVerifiedModel, signModel } from '@modelseal/core'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
-import { MOST_SECONDS, SECONDS } from './swaps.ts'
+import { MOST_SECONDS, SECONDS, SEED, tellSeed } from './swaps.ts'
 
 // Policy and bundle are exchanged while loads read them: each load is judged by one that was whole.
 
@@ -38,7 +38,9 @@ async function sign(directory: string, model: string, { privateKey }: Publisher)
 
 async function swapping(kind: string, target: string, first: string, second: string): Promise<void> {
   copyFileSync(first, target)
-  const swapper = fork(join(import.meta.dirname, 'file-swapper.mjs'), [kind, target, first, second])
+  tellSeed()
+  const script = join(import.meta.dirname, 'file-swapper.mjs')
+  const swapper = fork(script, [kind, target, String(SEED), first, second])
   onTestFinished(async () => {
     swapper.kill('SIGKILL')
     if (swapper.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')

@@ -14,7 +14,8 @@ import {
 } from '@modelseal/core'
 import { afterAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
-import { KINDS, MOST_SECONDS, REFUSALS, SECONDS, swapping, type Kind } from './swaps.ts'
+import { Random } from './random.ts'
+import { KINDS, MOST_SECONDS, REFUSALS, SECONDS, SEED, swapping, type Kind } from './swaps.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
 // Another process swaps good and evil content as fast as it can, while this one loads: no load may
@@ -66,24 +67,25 @@ async function loaded({ directory, policy }: Target, level: Level) {
   )
 }
 
-async function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>): Promise<Buffer> {
+async function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>, random: Random): Promise<Buffer> {
   const weights = model.gathered('sub/weights.bin')
   if (typeof weights !== 'string') return Buffer.from(weights)
   // A runtime opens a path when it comes to it: here is the time to swap between check and use.
-  await setTimeout(Math.random() * 30)
+  await setTimeout(random.below(30))
   return readFileSync(weights)
 }
 
 /** Loads until the time is up, and counts. */
 async function attack(model: Target, kind: Kind, level: Level, needsAccepted = true) {
   const counts = { accepted: 0, refused: 0, evil: 0 }
+  const random = new Random(SEED)
   const start = performance.now()
   const seconds = () => (performance.now() - start) / 1000
   const enough = () => counts.refused > 0 && (counts.accepted > 0 || !needsAccepted)
   while (seconds() < SECONDS || (!enough() && seconds() < MOST_SECONDS)) {
     try {
       await using opened = await loaded(model, level)
-      const weights = await weightsOf(opened)
+      const weights = await weightsOf(opened, random)
       // Who may write to the file can do so after it was hashed; then the confirmation refuses.
       if (kind === 'write' && level === 'in-place') opened.confirm()
       if (weights.equals(model.weights.good)) counts.accepted++

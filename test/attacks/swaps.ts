@@ -1,12 +1,21 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { onTestFailed, onTestFinished } from 'vitest'
+import { firstSeed, reproducing } from './random.ts'
 
 /** How long each attack lasts: longer in npm run test:attacks, where more swaps meet a load. */
 export const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? (process.env['ATTACK_RUNS'] ? 0.7 : 0.4))
 /** By then some load must have been accepted, and some refused. */
 export const MOST_SECONDS = SECONDS + 30
+
+/** The pauses between swaps and loads follow from it. What the operating system does in between does not. */
+export const SEED = firstSeed()
+
+/** Has a test that fails say with which seed it ran. */
+export function tellSeed(): void {
+  onTestFailed(() => console.log(reproducing(SEED)))
+}
 
 /** What `swapper.mjs` can do. */
 export const KINDS = ['rename', 'write', 'link', 'directory', 'directoryLink', 'parent'] as const
@@ -14,7 +23,9 @@ export type Kind = (typeof KINDS)[number]
 
 /** Starts a swapper of the model in a directory; it goes on until the test ends. */
 export async function swapping(kind: Kind, directory: string, user?: number): Promise<void> {
-  const swapper = fork(join(import.meta.dirname, 'swapper.mjs'), [kind, directory], { uid: user, gid: user })
+  tellSeed()
+  const script = join(import.meta.dirname, 'swapper.mjs')
+  const swapper = fork(script, [kind, directory, String(SEED)], { uid: user, gid: user })
   onTestFinished(async () => {
     swapper.kill('SIGKILL')
     if (swapper.exitCode === null && swapper.signalCode === null) await once(swapper, 'exit')
