@@ -53,8 +53,9 @@ function consequences(misspelt: readonly Finding[], schema: Checked['schema']): 
   const places = new Set<string>()
   for (const { issue, path } of misspelt) {
     if (issue.code !== 'unrecognized_keys') continue
-    for (const key of issue.keys) {
-      const meant = nearest(key, fieldsAt(schema, path))
+    const known = fieldsAt(schema, path)
+    for (const key of issue.keys.slice(0, MAX_PROBLEMS)) {
+      const meant = nearest(key, known)
       if (meant === undefined) continue
       places.add(`missing ${JSON.stringify([...path, meant].map(String))}`)
       places.add(`custom ${JSON.stringify(path.map(String))}`)
@@ -71,7 +72,7 @@ function placeOf({ issue, path }: Finding): string {
 function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelSealError[] {
   if (issue.code === 'unrecognized_keys') {
     const present = isFields(issue.input) ? Object.keys(issue.input) : []
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, MAX_PROBLEMS).map((key) => {
       const sentence = `${shown(key)} is not a known field${path.length > 0 ? ` of ${field(path, text)}` : ''}.`
       return invalidPolicy(text, sentence + fieldHint(key, schema, { path, present }), text.position(path, key))
     })
