@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { encodeEnvironment, environment, variable } from './environment.ts'
+import { absolutePath, encodeEnvironment, environment, variable } from './environment.ts'
+import { givenPath, localPath } from './kinds.ts'
+import { refusal } from './testing/scratch.ts'
 
 const MODULE = pathToFileURL(join(import.meta.dirname, 'environment.ts')).href
 
@@ -29,6 +31,23 @@ describe('the environment', () => {
     expect(variable('MODELSEAL_POLICY')).toBe(join(process.cwd(), 'policy.yaml'))
     expect(variable('MODELSEAL_MODE')).toBeUndefined()
     expect(environment().directory).toBe(process.cwd())
+  })
+
+  test.each(['file:///policies/a%20b.yaml', 'file:/policies/a%20b.yaml', 'FILE:///policies/a%20b.yaml'])(
+    'has the path of %s, as an option has',
+    (url) => {
+      vi.stubEnv('MODELSEAL_POLICY', url)
+      expect(variable('MODELSEAL_POLICY')).toBe('/policies/a b.yaml')
+      expect(absolutePath(url)).toBe('/policies/a b.yaml')
+      expect(givenPath(url, 'signature')).toBe('/policies/a b.yaml')
+      expect(localPath(url, 'policy')).toBe('/policies/a b.yaml')
+    },
+  )
+
+  test.each(['file:policies/a.yaml', 'file:///a?b'])('refuses %s, which is no whole path', (url) => {
+    expect(() => absolutePath(url)).toThrow(refusal('INVALID_ARGUMENT'))
+    vi.stubEnv('MODELSEAL_POLICY', url)
+    expect(() => variable('MODELSEAL_POLICY')).toThrow(refusal('INVALID_ARGUMENT'))
   })
 
   test('cannot be changed, and is not read from prototypes', () => {

@@ -243,6 +243,7 @@ function ownText(object: object, name: string): string | undefined {
 }
 
 function absolute(name: Variable, path: string): string {
+  if (isFileUrlText(path)) return absolutePath(path)
   const directory = workingDirectory()
   if (directory === undefined && !isAbsolute(path)) throw workingDirectoryMissing(name)
   return withoutDots(path, resolve(path))
@@ -256,6 +257,11 @@ export function workingDirectoryMissing(what: string): ModelSealError {
   })
 }
 
+/** True for a `file:` URL, with slashes behind the colon or without (RFC 8089). */
+export function isFileUrlText(value: unknown): value is string {
+  return typeof value === 'string' && /^file:/i.test(value)
+}
+
 /**
  * The absolute form of a path that a caller gave, or of a `file:` URL, as text or as a URL of any realm.
  *
@@ -263,7 +269,7 @@ export function workingDirectoryMissing(what: string): ModelSealError {
  * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
  */
 export function absolutePath(path: unknown): string {
-  const isFileUrl = isUrl(path) || (typeof path === 'string' && /^file:\/\//i.test(path))
+  const isFileUrl = isUrl(path) || isFileUrlText(path)
   const plain = isFileUrl ? pathOfUrl(path) : path
   if (typeof plain === 'string' && plain !== '' && !plain.includes('\0')) {
     if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
@@ -273,7 +279,9 @@ export function absolutePath(path: unknown): string {
     expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
     found:
       typeof path === 'string' && path !== '' ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : path) : kindOf(path),
-    hint: isFileUrl ? 'In a "file:" URL, write "?" as %3F and "#" as %23, as pathToFileURL() does.' : undefined,
+    hint: isFileUrl
+      ? 'Write the whole path in a "file:" URL, "?" as %3F and "#" as %23, as pathToFileURL() does.'
+      : undefined,
   })
 }
 
@@ -309,6 +317,8 @@ function inodeAt(path: string): string | undefined {
 /** Undefined for a URL that is not a path on this machine. */
 function pathOfUrl(given: string | URL): string | undefined {
   try {
+    // The parser would take "file:models/vad" for "/models/vad".
+    if (typeof given === 'string' && !/^file:\//i.test(given)) return undefined
     const url = new URL(typeof given === 'string' ? given : given.href)
     return url.search === '' && url.hash === '' ? fileURLToPath(url) : undefined
   } catch {

@@ -1,5 +1,5 @@
 import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
-import { absolutePath } from './environment.ts'
+import { absolutePath, isFileUrlText } from './environment.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
@@ -81,7 +81,7 @@ export const callback: Copy = (value, option) => {
 
 /** A path as it was given, because messages may name it. A `file:` URL, as text or as a URL, becomes a path. */
 export const givenPath: Copy = (value, option) => {
-  if (typeof value === 'string' && value !== '' && !/^file:\/\//i.test(value)) return value
+  if (typeof value === 'string' && value !== '' && !isFileUrlText(value)) return value
   if (typeof value === 'string' || isUrl(value)) return pathFrom(value, option)
   throw invalidOption(option, 'a path', value)
 }

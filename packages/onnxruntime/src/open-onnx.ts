@@ -173,11 +173,18 @@ async function gather(
 
 function entryOf({ entry, files }: ModelReader, given: string | undefined): string {
   if (given === undefined) return entry ?? onlyModel(files)
-  if (entry === undefined) return given
+  if (entry === undefined) return withoutEmptySteps(given)
   throw new ModelSealError('INVALID_ARGUMENT', 'The path is a file, and the name of a file in it was given.', {
     expected: 'the path of a signed directory',
     found: shown(entry),
   })
+}
+
+/** Signed names have no `.` and no empty component, but programs write `./model.onnx`. */
+function withoutEmptySteps(name: string): string {
+  if (name.startsWith('/')) return name
+  const steps = name.split('/').filter((step) => step !== '' && step !== '.')
+  return steps.length > 0 ? steps.join('/') : name
 }
 
 const SHOWN_MODELS = 10

@@ -82,8 +82,19 @@ test.each<[string, () => unknown]>([
 ])('a pool of the program that answers with %s ends the operation', async (_, answer) => {
   brought(answer)
   const jobs = await jobsOf(scratch({ content: randomBytes(9 * MIB) }))
-  await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('WORKER_FAILED'))
+  const hint = expect.stringContaining('check that it runs tasks as Piscina does')
+  await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('WORKER_FAILED', { hint }))
   expect(warnings).toEqual([])
+})
+
+test.each([
+  ['a missing module', { code: 'MODULE_NOT_FOUND' }, 'docs/bundlers.md'],
+  ['too little memory', { code: 'ERR_WORKER_OUT_OF_MEMORY' }, 'memory limits'],
+])('%s is what the hint is about', async (_, details, words) => {
+  brought(() => Promise.reject(Object.assign(new Error('Failed.'), details)))
+  const jobs = await jobsOf(scratch({ content: randomBytes(9 * MIB) }))
+  const hint = expect.stringContaining(words)
+  await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('WORKER_FAILED', { hint }))
 })
 
 test('a pool of the program that takes nobody who only reads ahead does not end the operation', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
+import { systemError } from '../../source/file-errors.ts'
 import { roomIn, temporaryPlaces } from '../../source/private/temporary-places.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { AUTO_MEMORY_BYTES } from './isolation.ts'
@@ -210,6 +211,22 @@ describe('a place that turns out to be full', () => {
     expect(places.leave(first, new ModelSealError('FILE_MISMATCH', 'Other bytes.'))).toBe(false)
     expect(places.leave(first, new TypeError('a bug'))).toBe(false)
     expect(await places.present()).toBe(first)
+    await places.remove()
+  })
+
+  test.each([
+    ['EFBIG', /ulimit -f/],
+    ['EDQUOT', /disk quota is used up/],
+  ])('for the reason %s has the refusal say what helps', async (code, remedy) => {
+    const places = new PrivatePlaces('copies', (given) => `${given ?? HINT}.`)
+    const failure = () => new ModelSealError('COPY_FAILED', 'No room.', { cause: systemError(code) })
+    let refused: unknown
+    for (let i = 0; i < 10 && !refused; i++)
+      await places.present().then(
+        (present) => places.leave(present, failure()),
+        (error: unknown) => (refused = error),
+      )
+    expect(refused).toEqual(refusal('COPY_FAILED', { hint: expect.stringMatching(remedy) }))
     await places.remove()
   })
 

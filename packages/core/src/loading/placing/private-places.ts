@@ -2,7 +2,7 @@ import { isAbsolute } from 'node:path'
 import { ModelSealError, shown, withHint, withoutHint } from '../../errors.ts'
 import { makePrivateDirectory, type PrivateDirectory } from '../../source/private/private-directory.ts'
 import { removeAbandoned } from '../../source/private/abandoned.ts'
-import { remedyAnywhere } from '../../source/private/copy-failure.ts'
+import { limitRemedy, remedyAnywhere } from '../../source/private/copy-failure.ts'
 import { roomIn, temporaryPlaces, type Placed, type TemporaryPlace } from '../../source/private/temporary-places.ts'
 
 /** A private directory, and what lies in it. */
@@ -146,7 +146,7 @@ export class PrivatePlaces {
     const [first, ...others] = this.#unusable
     const error = this.#unusable.map(({ why }) => why).find((why) => typeof why !== 'string')
     const names = [...new Set(others.map(({ place }) => place.name))].filter((name) => name !== first?.place.name)
-    const helps = this.#hint(error && remedyAnywhere(error.cause, absolute(error.file)))
+    const helps = this.#hint(error && (remedyAnywhere(error.cause, absolute(error.file)) ?? limitRemedy(error.cause)))
     const hint = names.length === 0 ? helps : `${helps} None of the other places is suitable: ${names.join(', ')}.`
     return error ? withHint(error, hint) : new ModelSealError('COPY_FAILED', NO_PLACE, { hint })
   }

@@ -1,4 +1,4 @@
-import { isMap, isSeq, type Document, type LineCounter, type Pair } from 'yaml'
+import { isMap, isNode, isSeq, type Document, type LineCounter, type Pair } from 'yaml'
 import { ModelSealError, type ErrorDetails } from '../../errors.ts'
 import { keyName } from './duplicate-keys.ts'
 import { invalidPolicy, opening, type Position, type TextFile } from './invalid-policy.ts'
@@ -51,6 +51,13 @@ export class PolicyText implements TextFile {
       if (start !== undefined) return this.#at(start)
     }
     return undefined
+  }
+
+  /** The name of the anchor (`&name`) of a value, which YAML does not take for a part of it. */
+  anchorAt(at: ValuePath): string | undefined {
+    let node: unknown = this.#document.contents
+    for (const step of at) node = this.#child(node, step)
+    return isNode(node) && 'anchor' in node ? node.anchor : undefined
   }
 
   #child(node: unknown, step: PropertyKey): unknown {

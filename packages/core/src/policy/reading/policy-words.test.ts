@@ -24,6 +24,24 @@ async function problems(text: string): Promise<string> {
   return findings.map(({ message }) => message).join('\n')
 }
 
+it('tabs are the only fault of a text that is indented with them', async () => {
+  expect(await problems('version: 1\nrules:\n\t- name: r\n\t  match: { path: x }\n')).toMatch(
+    /^(?:[^\n]*A line is indented with a tab\. Indent with spaces\.\n?)+$/,
+  )
+})
+
+it('a value that YAML takes for an anchor is to be quoted', async () => {
+  const found = await problems(rule('    signers: [{ key: a }]\n').replace('{ path: x }', '{ path: &m/** }'))
+  expect(found).toContain('has to be in quotes: "&m/**"')
+  expect(found).not.toContain('found nothing')
+})
+
+it('a word in place of a list is corrected to one that the list may have', async () => {
+  const found = await problems(rule('    signers: [{ key: a }]\n    require: { isolation: mem }\n'))
+  expect(found).toContain('"memory"')
+  expect(found).not.toContain('["mem"]')
+})
+
 describe('an unknown field: the hint names the one that was meant', () => {
   it.each([
     ['at the top', `${HEAD.replace('version', 'verison')}${RULE}`, '"version"'],
@@ -50,6 +68,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
     ],
     ['of receipts', rule('    signers: [{ key: a }]\n    require: { receipts: { maxage: 1d } }\n'), '"maxAge"'],
     ['of what is revoked', `${HEAD}${RULE}revoked: { key: [x] }\n`, '"keys"'],
+    ['of a digest of a revoked key', `${HEAD}${RULE}revoked: { keys: [{ digest: x }] }\n`, '"fingerprint"'],
     ['of a revoked key', `${HEAD}${RULE}revoked: { keys: [{ fingerprnt: x }] }\n`, '"fingerprint"'],
   ])('%s', async (_, text, meant) => {
     expect(await problems(text)).toContain(`Did you mean ${meant}?`)

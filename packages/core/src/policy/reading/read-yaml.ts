@@ -1,6 +1,6 @@
 import { Composer, Lexer, Parser, type Document, type LineCounter } from 'yaml'
 import { duplicateKeys, type TextFault } from './duplicate-keys.ts'
-import { yamlSentence } from './yaml-words.ts'
+import { TABS, yamlSentence } from './yaml-words.ts'
 
 /** More than anyone reads. Without a limit, the list of faults could be as long as the text. */
 export const MAX_PROBLEMS = 100
@@ -38,8 +38,9 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
   const [document, second] = documents
   if (second) faults.push({ sentence: MULTIPLE, offset: second.range[0] })
   if (document && faults.length === 0) faults.push(...faultsOf(document))
-  // After parsing was stopped, the parser reports that on every level.
-  const [first, ...more] = faults.slice(0, MAX_PROBLEMS)
+  // After parsing was stopped, the parser reports that on every level. And a tab makes it misread what follows.
+  const tabs = faults.filter(({ sentence }) => sentence === TABS)
+  const [first, ...more] = (tabs.length > 0 ? tabs : faults).slice(0, MAX_PROBLEMS)
   if (first) return { faults: [first, ...more] }
   return document ? { document } : { faults: [{ sentence: 'The text is not valid YAML.', offset: 0 }] }
 }

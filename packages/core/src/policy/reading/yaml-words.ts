@@ -1,5 +1,7 @@
 import { shown } from '../../errors.ts'
 
+export const TABS = 'A line is indented with a tab. Indent with spaces.'
+
 /** A fault that the YAML parser found. */
 interface YamlFault {
   /** The parser's name for it. */
@@ -13,7 +15,7 @@ interface YamlFault {
 export function yamlSentence({ code, message, rest }: YamlFault): string {
   switch (code) {
     case 'TAB_AS_INDENT':
-      return 'A line is indented with a tab. Indent with spaces.'
+      return TABS
     case 'BAD_ALIAS':
       return /^[*&]/.test(rest)
         ? `A value that begins with ${rest[0] ?? '*'} has to be in quotes: ${quoted(rest)}.`

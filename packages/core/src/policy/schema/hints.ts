@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { shown } from '../../errors.ts'
-import { belongsUnder, fieldsAt, objectsAt } from './known-fields.ts'
+import { belongsUnder, choicesIn, fieldsAt, objectsAt } from './known-fields.ts'
 import { didYouMean, nearest } from './nearest.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
@@ -18,8 +18,10 @@ interface Surroundings {
 
 /** For a field that nobody knows: how it is spelled, or where it belongs. */
 export function fieldHint(key: string, schema: Schema, { path, present }: Surroundings): string {
-  const spelled = didYouMean(key, fieldsAt(schema, path))
+  const known = fieldsAt(schema, path)
+  const spelled = didYouMean(key, known)
   if (spelled !== '') return spelled
+  if (/^(?:digest|hash|sha-?256)$/i.test(key) && known.includes('fingerprint')) return ' Did you mean "fingerprint"?'
   const owners = belongsUnder([key], schema, path)
   const beside = owners.filter((owner) => present.includes(owner))
   return ownersHint('It belongs', beside.length > 0 ? beside : owners)
@@ -37,7 +39,7 @@ function ownersHint(verb: string, owners: readonly string[]): string {
 export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
   const { input } = issue
   const expected = typesOf(issue)
-  if (isOnly(expected, 'array')) return listHint(input)
+  if (isOnly(expected, 'array')) return listHint(input, choicesIn(schema, path))
   if (isFields(input)) return misspeltField(input, schema, path)
   if (input === null && path.length > 0 && isOnly(expected, 'object')) return ' Indent its fields below it.'
   if (typeof input === 'string') return textHint(input, issue, schema, path)
@@ -46,8 +48,15 @@ export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
   return isText && (typeof input === 'number' || typeof input === 'boolean') ? ' Put it in quotes.' : ''
 }
 
-function listHint(input: unknown): string {
+function listHint(input: unknown, values: readonly string[]): string {
   if (isFields(input)) return ' Begin each entry with "- ".'
+  if (typeof input === 'string' && values.length > 0 && !values.includes(input)) {
+    const meant = nearest(input, values)
+    const listed = values.map((value) => `"${value}"`).join(', ')
+    return meant === undefined
+      ? ` Write a list of some of ${listed}.`
+      : ` Did you mean ["${meant}"]? The list may have ${listed}.`
+  }
   return typeof input === 'string' ? ` Write it as [${shown(input)}].` : ''
 }
 

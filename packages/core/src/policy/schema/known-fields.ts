@@ -27,6 +27,11 @@ export function fieldsAt(schema: Schema, path: ValuePath): string[] {
   return [...new Set([...objectsAt(schema, path).flatMap(({ fields }) => fields), ...named])]
 }
 
+/** The words that may stand in the list at a place; none where other things may. */
+export function choicesIn(schema: Schema, path: ValuePath): string[] {
+  return schemasAt(schema, path).flatMap(elements).flatMap(choices)
+}
+
 /** The fields that unknown ones belong under: fields at their own place, else below it, else anywhere. */
 export function belongsUnder(unknown: readonly string[], schema: Schema, path: ValuePath): string[] {
   const knowsAll = (fields: readonly string[]) => unknown.every((field) => fields.includes(field))

@@ -79,6 +79,11 @@ function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelS
   }
   const together = issue.code === 'invalid_union' ? clashingFields(issue, schema, path) : undefined
   if (together !== undefined) return [text.fault(path, together)]
+  const anchor = issue.input === null ? text.anchorAt(path) : undefined
+  if (anchor !== undefined) {
+    const mend = `A value that begins with & has to be in quotes: ${shown(`&${anchor}`)}.`
+    return [text.fault(path, `${field(path, text)}: ${mend}`)]
+  }
   const expected = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
   return [text.fault(path, sentence({ issue, path }, expected, text) + hint(issue, schema, path))]
 }

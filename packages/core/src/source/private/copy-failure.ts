@@ -34,6 +34,16 @@ export function remedyAnywhere(cause: unknown, place?: string): string | undefin
   return denialRemedy(cause, place)
 }
 
+/** What helps against a limit of this process or user, whichever directories were tried: a sentence without its full stop. */
+export function limitRemedy(cause: unknown): string | undefined {
+  const code = codeOf(cause)
+  if (code === 'EFBIG')
+    return 'Raise the size that files of this process may have (ulimit -f), or set TMPDIR to a directory on a file system that takes larger files'
+  if (code === 'EDQUOT')
+    return 'Remove files of this user, whose disk quota is used up, or set TMPDIR to a directory on another file system'
+  return undefined
+}
+
 const REMOVED = 'Something removed the private directory: have what cleans up temporary files leave "modelseal-*" alone'
 
 function remedyIn(cause: unknown, place: string): string {
