@@ -21,7 +21,6 @@ function inFile<T>(path: string, parse: (source: ByteSource) => Steps<T>): Promi
   return inTurns(withBytesOfFile(path, 'model', parse))
 }
 
-// eslint-disable-next-line require-yield
 function* format(source: ByteSource): Steps<string> {
   return formatOf(source)
 }
