@@ -6,8 +6,8 @@ import { defineConfig, type Options } from 'tsup'
 
 // One configuration for every package; each builds what it has. A library is built twice, as ESM
 // and as CommonJS, with types for both, and in chunks, so that an import loads little.
-// The program is one CommonJS file with the core in it, which starts fastest; what a package.json
-// names as dependencies, both leave to be loaded where it is used.
+// The program is one CommonJS file with the core in it, which starts fastest; what its package.json
+// names as dependencies, it leaves to be loaded where it is used.
 //
 // Programs bundle the libraries. So these refer to no file beside them that a bundler would have to find, to no global
 // of one module system alone, and to no name that a banner of the bundler declares (docs/bundlers.md).
@@ -91,19 +91,15 @@ const yamlOfModules: Plugin = {
 }
 
 /**
- * Each build of the core carries the libraries of the other module system, in chunks that are loaded when they are first used, and
- * imports those of its own. CommonJS cannot load ES modules in Jest on Node.js before 24.9. CommonJS in ES modules that esbuild has
- * bundled fails with "Dynamic require of "crypto" is not supported". `@sigstore/sign` is too large for that, and loads do not need it.
+ * The core carries the libraries that it needs, in chunks that are loaded when they are first used: whoever only loads models installs
+ * few packages, and bundlers find nothing of CommonJS in the ES modules, which would fail with "Dynamic require of "crypto" is not supported".
  */
-const MODULES_ONLY = /^(asn1js|pkijs)$/
 const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|tuf-js)(\/|$)/
-const otherModuleSystem: Plugin = {
-  name: 'other module system',
+const commonJsInChunks: Plugin = {
+  name: 'CommonJS in chunks',
   setup(build) {
-    const isCommonJs = build.initialOptions.define?.TSUP_FORMAT === '"cjs"'
-    build.onResolve({ filter: isCommonJs ? COMMONJS_ONLY : MODULES_ONLY }, () => ({ external: true }))
-    if (isCommonJs) return
-    takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
+    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
+      takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
     // A chunk of CommonJS would have no exports but `default`.
     build.onResolve({ filter: COMMONJS_ONLY }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path, namespace: 'named exports' } : undefined,
@@ -114,6 +110,22 @@ const otherModuleSystem: Plugin = {
       resolveDir: process.cwd(),
     }))
   },
+}
+
+/** The maps lead to our own sources only: with those of the libraries they would be three times as large as the code. */
+const mapsOfOurOwn: Plugin = {
+  name: 'maps of our own sources',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]node_modules[\\/].*\.[cm]?js$/ }, async ({ path }) => ({
+      contents: withoutMap(await readFile(path, 'utf8')),
+    }))
+  },
+}
+
+/** esbuild follows this map of nothing, and so leaves the source out of its own. */
+function withoutMap(source: string): string {
+  const map = Buffer.from('{"version":3,"sources":[""],"sourcesContent":[""],"mappings":"AAAA"}').toString('base64')
+  return `${source}\n//# sourceMappingURL=data:application/json;base64,${map}`
 }
 
 /** A copy of pkijs of our own: test runners' realms may lack the global `crypto`, and other copies keep their engine in the global object. */
@@ -130,7 +142,7 @@ const ownEngine: Plugin = {
         )
       if (contents.includes('"pid" in process') || !contents.includes('setEngine("node"'))
         throw new Error(`${path} is not as it was`)
-      return { contents }
+      return { contents: withoutMap(contents) }
     })
   },
 }
@@ -167,6 +179,14 @@ function takeFromProcess(
   }))
 }
 
+/** From the sources, since the built core carries the libraries that the program has as dependencies: in one file, they would slow down its start. */
+const coreOfSources: Plugin = {
+  name: 'core of sources',
+  setup(build) {
+    build.onResolve({ filter: /^@modelseal\/core$/ }, () => ({ path: resolve('../core/src/index.ts') }))
+  },
+}
+
 /** Commander imports it at once, for commands that are programs of their own; there are none here. */
 const withoutChildProcess: Plugin = {
   name: 'without child_process',
@@ -175,13 +195,13 @@ const withoutChildProcess: Plugin = {
       const source = await readFile(path, 'utf8')
       const contents = source.replace("import childProcess from 'node:child_process'", 'const childProcess = {}')
       if (contents === source) throw new Error(`${path} does not import child_process as it did`)
-      return { contents }
+      return { contents: withoutMap(contents) }
     })
   },
 }
 
-/** Directories of the packages that the built files contain, by name. Their licenses ask to be handed on. */
-const carried = new Map<string, string>()
+/** Directories of the packages that the built files contain. Their licenses ask to be handed on. */
+const carried = new Set<string>()
 const licenses: Plugin = {
   name: 'licenses',
   setup(build) {
@@ -189,8 +209,8 @@ const licenses: Plugin = {
       const inputs = Object.values(metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs))
       for (const [input, { bytesInOutput }] of inputs) {
         if (bytesInOutput === 0) continue
-        const [directory, name] = /^.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input) ?? []
-        if (directory !== undefined && name !== undefined) carried.set(name, directory)
+        const [directory] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
+        if (directory !== undefined) carried.add(directory)
       }
     })
   },
@@ -198,30 +218,43 @@ const licenses: Plugin = {
 
 async function writeLicenses(): Promise<void> {
   if (carried.size === 0) return
-  const texts = [...carried].sort().map(async ([name, directory]) => `${name}\n\n${await licenseIn(directory)}`)
-  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).join('\n\n'))
+  const texts = [...carried].map(async (directory) => {
+    const { name, version } = await manifestIn(directory)
+    return `${name} ${version}\n\n${await licenseIn(directory)}`
+  })
+  await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).sort().join('\n\n'))
 }
 
 async function licenseIn(directory: string): Promise<string> {
   const file = (await readdir(directory)).find((name) => /^licen[cs]e/i.test(name))
   if (file !== undefined) return readFile(join(directory, file), 'utf8')
   // Published without the text, which is that of our own license.
-  const { license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as { license?: string }
+  const { license } = await manifestIn(directory)
   if (license !== 'Apache-2.0') throw new Error(`Cannot hand on the license of ${directory}: it has no such file.`)
   return readFile('LICENSE', 'utf8')
+}
+
+interface Manifest {
+  name: string
+  version: string
+  license?: string
+}
+
+async function manifestIn(directory: string): Promise<Manifest> {
+  return JSON.parse(await readFile(join(directory, 'package.json'), 'utf8')) as Manifest
 }
 
 export default defineConfig({
   entry,
   format: library ? ['esm', 'cjs'] : ['cjs'],
-  dts: library ? { entry } : false,
+  dts: library ? { entry, compilerOptions: { stripInternal: true } } : false,
   clean: true,
   shims: !carriesCore,
   splitting: library,
   sourcemap: true,
   target: 'node22',
   tsconfig: '../../tsconfig.json',
-  noExternal: startsEveryProgram ? [CARRIED] : isCore ? [MODULES_ONLY, COMMONJS_ONLY] : [],
+  noExternal: startsEveryProgram ? [CARRIED] : [],
   // What removes it comes before the plugin that looks for it.
   removeNodeProtocol: !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
@@ -229,9 +262,10 @@ export default defineConfig({
   },
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
-    ...(isCore ? [hashingWorker, yamlOfModules, otherModuleSystem, ownEngine] : []),
+    ...(isCore ? [hashingWorker, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
-    ...(library ? [] : [withoutChildProcess]),
+    ...(library ? [] : [coreOfSources, withoutChildProcess]),
+    mapsOfOurOwn,
     licenses,
   ],
   onSuccess: writeLicenses,

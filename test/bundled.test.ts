@@ -1,4 +1,4 @@
-import { existsSync, realpathSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
@@ -51,10 +51,7 @@ test('without the native module of BLAKE3, it refuses what needs it; with it bes
   const { policy, blake3 } = models
   expect(run(modules, policy, blake3).outcomes).toEqual([expect.objectContaining({ code: 'HASH_UNAVAILABLE' })])
 
-  const core = createRequire(createRequire(import.meta.url).resolve('@modelseal/core'))
-  const installed = join(directory, 'modules/node_modules/@napi-rs')
-  writeTree(installed, { '.keep': '' })
-  symlinkSync(realpathSync(dirname(core.resolve('@napi-rs/blake-hash/package.json'))), join(installed, 'blake-hash'))
+  installBeside(join(directory, 'modules'), '@napi-rs/blake-hash')
   expect(run(modules, policy, blake3)).toMatchObject({ outcomes: [{ decision: 'accepted' }], stderr: '' })
 })
 
@@ -63,15 +60,32 @@ test.each(['esm', 'cjs'] as const)('as %s, it verifies every signing method', as
   expectToVerify(format === 'esm' ? modules : await bundleByEsbuild(outfile, { format }), models)
 })
 
-test('as ES modules, signing with Sigstore needs the banner, and the refusal says so', async () => {
-  const contents = `import { sigstoreSigner, signModel } from '@modelseal/core'
+test.each(['esm', 'cjs'] as const)(
+  'as %s, it signs with the @sigstore/sign beside it, or says what to install',
+  async (format) => {
+    const contents = `import { sigstoreSigner, signModel } from '@modelseal/core'
     const [identityToken, model] = process.argv.slice(2)
-    const signer = await sigstoreSigner({ identityToken })
-    await signModel(model, { signer }).catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`
-  const stdin = { contents, resolveDir: import.meta.dirname }
-  const outfile = join(directory, 'signing.mjs')
-  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', logLevel: 'silent' })
-  expect(run(outfile, identityToken(), models.honest).outcomes).toEqual([
-    { code: 'SIGSTORE_UNAVAILABLE', hint: expect.stringContaining('docs/bundlers.md') as string },
-  ])
-})
+    const sign = async () => signModel(model, { signer: await sigstoreSigner({ identityToken }) })
+    sign().catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`
+    const stdin = { contents, resolveDir: import.meta.dirname }
+    const place = join(directory, `signing-${format}`)
+    const outfile = join(place, format === 'esm' ? 'signing.mjs' : 'signing.cjs')
+    await build({ stdin, outfile, bundle: true, platform: 'node', format, logLevel: 'silent' })
+    // The token is looked at once the package is there.
+    const expired = identityToken({ exp: 1 })
+    const codeOf = () => run(outfile, expired, models.honest).outcomes
+    expect(codeOf()).toEqual([
+      { code: 'SIGSTORE_UNAVAILABLE', hint: expect.stringContaining('npm install @sigstore/sign@5') as string },
+    ])
+    installBeside(place, '@sigstore/sign')
+    expect(codeOf()).toEqual([expect.objectContaining({ code: 'TOKEN_EXPIRED' })])
+  },
+)
+
+/** A package of the core's, as it is installed in the workspace. */
+function installBeside(place: string, name: string): void {
+  const core = createRequire(createRequire(import.meta.url).resolve('@modelseal/core'))
+  const installed = join(place, 'node_modules', name)
+  mkdirSync(dirname(installed), { recursive: true })
+  symlinkSync(realpathSync(dirname(core.resolve(`${name}/package.json`))), installed)
+}

@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, rmSync, syml
 import { dirname, join } from 'node:path'
 import { loadPolicy } from '@modelseal/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
+import { publisherIn, rulesOf, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { canRun, judged, ROOT, STRANGER } from './judging.ts'
 
 // What is nobody else's is taken, however unusual its owner and mode; and how far up a policy is looked for.
@@ -29,7 +29,7 @@ function refusal(code: string, details: object = {}) {
   return expect.objectContaining({ name: 'ModelSealError', code, ...details }) as Error
 }
 
-const ruleOf = async (path?: string) => (await loadPolicy(path)).rules[0]?.name
+const ruleOf = async (path?: string) => rulesOf(await loadPolicy(path))[0]?.name
 
 describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
   test('names one further user whose policies count, and no other', async () => {

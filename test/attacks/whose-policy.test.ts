@@ -24,7 +24,7 @@ import {
   watchPolicy,
 } from '@modelseal/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
+import { publisherIn, rulesOf, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { judged, ROOT, STRANGER } from './judging.ts'
 
 // Policies that another user wrote, could write to, or put where a load looks for one.
@@ -337,7 +337,7 @@ test.runIf(ROOT)('a policy that is exchanged while it is looked at is judged by 
   try {
     for (let i = 0; i < 200; i++) {
       const result = await loadPolicy(path).then(
-        ({ rules }) => `rule ${rules[0]?.mode}`,
+        (policy) => `rule ${rulesOf(policy)[0]?.mode}`,
         (error: unknown) => (error as { code: string }).code,
       )
       seen.add(result)

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { chmod, chown, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -51,13 +52,30 @@ describe('a process starts with what it needs:', () => {
     expect(loadedFiles(stderr)).toEqual(['register/dist/index.js'])
   })
 
-  test('the program asks for what the core in it asks for', async () => {
+  test('the program depends on what the core in it loads, in the versions that the core is built with', async () => {
     const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
-    expect(program?.dependencies).toMatchObject(core?.dependencies ?? {})
-    // The libraries contain it, the program does not.
-    expect(program?.dependencies?.['yaml']).toBe(core?.devDependencies?.['yaml'])
-    expect(program?.optionalDependencies).toEqual(core?.optionalDependencies)
-    expect(program?.peerDependencies?.['pkcs11js']).toBe(core?.peerDependencies?.['pkcs11js'])
+    const text = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
+    const loaded = [...text.matchAll(/\b(?:require|import|optionalPackage)\(["']([@a-z][^"']*)["']/g)]
+      .map(([, name = '']) => name)
+      .filter((name) => !isBuiltin(name))
+    const packages = [...new Set(loaded.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0]))]
+    const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = program!
+    expect(packages).toEqual(expect.arrayContaining(['@sigstore/sign', '@sigstore/verify', 'pkijs', 'yaml', 'zod']))
+    expect(packages.filter((name) => !{ ...dependencies, ...optionalDependencies, ...peerDependencies }[name])).toEqual(
+      [],
+    )
+    const { 'cli-progress': _, ...ofCore } = dependencies!
+    expect(core?.devDependencies).toMatchObject(ofCore)
+    expect(Object.keys(ofCore).filter((name) => !packages.includes(name))).toEqual([])
+    expect(optionalDependencies).toEqual(core?.optionalDependencies)
+    expect(peerDependencies).toEqual({ pkcs11js: core?.peerDependencies?.['pkcs11js'] })
+    expect(peerDependenciesMeta).toEqual({ pkcs11js: { optional: true } })
+  })
+
+  test('the core installs no package that it needs: what it loads is in it, or optional', async () => {
+    const { dependencies, peerDependencies, peerDependenciesMeta } = await manifestOf('core')
+    expect(dependencies).toBeUndefined()
+    expect(Object.keys(peerDependenciesMeta!)).toEqual(Object.keys(peerDependencies!))
   })
 })
 
@@ -65,7 +83,7 @@ type Manifest = Partial<
   Record<
     'dependencies' | 'devDependencies' | 'optionalDependencies' | 'peerDependencies',
     Partial<Record<string, string>>
-  >
+  > & { peerDependenciesMeta: object }
 >
 
 async function manifestOf(name: string): Promise<Manifest> {

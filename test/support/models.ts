@@ -2,6 +2,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Policy } from '@modelseal/core'
 import { afterAll, onTestFinished } from 'vitest'
 
 export type Files = Readonly<Record<string, string | Uint8Array>>
@@ -29,6 +30,11 @@ export function writeTree(root: string, files: Files): void {
     mkdirSync(dirname(join(root, name)), { recursive: true })
     writeFileSync(join(root, name), content)
   }
+}
+
+/** The published type of a policy does not have them. */
+export function rulesOf(policy: Policy): readonly { name: string; mode: string }[] {
+  return (policy as unknown as { rules: { name: string; mode: string }[] }).rules
 }
 
 /** A key pair in files, and a policy that trusts it for every model below its directory. */

@@ -1,8 +1,7 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
-import { withoutPrototype } from '../snapshot.ts'
 import { readPolicySources, type PolicySource } from './reading/include.ts'
-import type { Policy } from './policy.ts'
+import { policyOf, type Policy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
@@ -38,7 +37,7 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const timestampAuthorities = [...roots.values()].flatMap((root) =>
     root.kind === 'timestampAuthorities' ? root.certificates : [],
   )
-  const policy = withoutPrototype({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
+  const policy = policyOf({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
   return { policy, sources, problems }
 }
 

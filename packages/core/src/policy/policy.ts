@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import { isArray, propertyOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { before, parseDuration } from './schema/duration.ts'
 import type { FileStates } from './reading/file-state.ts'
 import type { ModelFormat } from '../results.ts'
@@ -8,16 +9,31 @@ import { directoryNamedAbove, matchesModel, type ModelFacts } from './matching/m
 import type { Rule } from './rule.ts'
 import type { PolicyFacts } from './policy-facts.ts'
 
+declare const compiled: unique symbol
+
 /** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
-export interface Policy extends PolicyFacts {
+export interface Policy {
   /** Absolute path of the file. */
   path: string
-  /** In the order in which they count. */
+  /** Only `loadPolicy()` and `watchPolicy()` make policies. */
+  readonly [compiled]: true
+  /** @internal In the order in which they count. */
   rules: readonly Rule[]
-  /** For each file that states `maxAge`. */
+  /** @internal For each file that states `maxAge`. */
   ages: readonly PolicyAge[]
-  /** All files that it was read from. */
+  /** @internal All files that it was read from. */
   files: FileStates
+  /** @internal */
+  readonly roots: PolicyFacts['roots']
+  /** @internal */
+  readonly timestampAuthorities: PolicyFacts['timestampAuthorities']
+  /** @internal */
+  readonly revocations: PolicyFacts['revocations']
+}
+
+/** Makes a policy of its parts. */
+export function policyOf(parts: Omit<Policy, typeof compiled>): Policy {
+  return withoutPrototype(parts) as Policy
 }
 
 /** Known by what it has: another copy of this package, ESM or CommonJS, may have made it. */

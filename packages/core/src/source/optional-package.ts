@@ -18,8 +18,8 @@ export function ownFile(): string {
 }
 
 /**
- * Loads a package that may be absent and that has a native addon in it. Bundlers do not see that it is loaded: they
- * could not put an addon into a bundle, and would fail where it is absent.
+ * Loads a package of CommonJS that may be absent. Bundlers do not see that it is loaded: they would fail where it is
+ * absent, and could not put a native addon into a bundle.
  */
 export function optionalPackage(name: string): unknown {
   return process.getBuiltinModule('node:module').createRequire(pathToFileURL(ownFile()))(name)

@@ -57,7 +57,8 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
  * signature stands in a public log. The bundle is verified before it is written.
  *
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
- * file throws. On signing: `TOKEN_*` and `SIGSTORE_UNAVAILABLE` (before the model is hashed, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
+ * file throws. On signing: `SIGSTORE_UNAVAILABLE` (before the model is hashed) where the optional package `@sigstore/sign` is
+ * not installed, `TOKEN_*` (likewise, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
  * {@link verifySigstoreBundle}
  * @example
  * ```ts
@@ -78,8 +79,8 @@ export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Sig
       identityToken: (signal) => findToken(options, services, clientId, signal),
     }),
     async prepare() {
+      signingLibrary()
       await checkWhoSigns(options, services, clientId)
-      await signingLibrary()
     },
     async check(bundle) {
       const parsed = await parseOwnBundle(Buffer.from(bundle))

@@ -3,7 +3,7 @@ import type { ModelSealError } from '../../errors.ts'
 import { chooseRule } from './choose-rule.ts'
 import type { ModelFormat } from '../../results.ts'
 import { compileMatch, ModelFacts } from './match.ts'
-import type { Policy } from '../policy.ts'
+import { policyOf } from '../policy.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import type { Rule } from '../rule.ts'
 
@@ -24,7 +24,7 @@ function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelForm
 }
 
 async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: readonly ModelFormat[] = EITHER) {
-  const policy: Policy = {
+  const policy = policyOf({
     path: '/p.yaml',
     rules,
     roots: new Map(),
@@ -32,7 +32,7 @@ async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: read
     revocations: new Revocations(),
     ages: [],
     files: new Map(),
-  }
+  })
   const claimed = vi.fn(() => Promise.resolve(claim))
   const facts = new ModelFacts({ path: '/m', format: { oneOf, claimed } }, () => Promise.resolve([]))
   const outcome = await chooseRule(policy, facts).then(

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
 import { ModelSealError, shown } from '../../errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { KeyMaterial } from '../../bundle/materials/key.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'

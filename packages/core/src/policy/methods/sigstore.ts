@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigstoreMaterial } from '../../bundle/materials/sigstore.ts'
 import { ModelSealError, shown } from '../../errors.ts'

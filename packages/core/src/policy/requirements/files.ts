@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { anyOf } from '../matching/glob.ts'

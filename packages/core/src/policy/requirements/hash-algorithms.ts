@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { defineRequirement } from './requirement.ts'
 
 export const hashAlgorithms = defineRequirement({

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { shown } from '../../errors.ts'
 import { literalWildcard } from '../checking/literal-wildcard.ts'
 import { compileText } from '../matching/text-pattern.ts'

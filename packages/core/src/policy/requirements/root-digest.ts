@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { rootDigestSchema } from '../schema/text.ts'
 import { anotherModel } from './model-name.ts'
 import { defineRequirement } from './requirement.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { shown } from '../../errors.ts'
 import { methodOf } from '../methods/methods.ts'
 import { defineRequirement } from './requirement.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { SERIAL } from './fingerprint.ts'
 import {
   faultyEnd,

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { shown } from '../../errors.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
 import type { Danger } from '../checking/finding.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import * as z from 'zod'
 import { shown } from '../../errors.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../../x509/public-key.ts'

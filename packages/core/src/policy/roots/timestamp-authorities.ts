@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { filesSchema } from '../schema/text.ts'
 import { expiryDangers, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 type SchemasOf<Records extends readonly { schema: z.ZodType }[]> = {
   readonly [Index in keyof Records]: Records[Index]['schema']

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { compileGlob, globFault } from '../matching/glob.ts'
 import { MODEL_FORMATS } from '../terms.ts'
 import { globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'

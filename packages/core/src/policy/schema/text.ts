@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { DURATION } from './duration.ts'
 import { FINGERPRINT, fingerprintFault } from '../revocations/fingerprint.ts'
 import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'

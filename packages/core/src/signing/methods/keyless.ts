@@ -3,6 +3,9 @@ import type { TransparencyLogEntry } from '@sigstore/bundle'
 import { IN_TOTO_PAYLOAD_TYPE } from '../../bundle/dsse.ts'
 import { messageOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import { errno } from '../../source/file-errors.ts'
+import { optionalPackage } from '../../source/optional-package.ts'
+import { denialHint } from '../../source/private/access-denied.ts'
 import { checkToken, SIGSTORE_CLIENT } from '../sigstore/identity-token.ts'
 import { callService, DEFAULT_TIMEOUT_MS, type ServiceCall } from '../../source/service-call.ts'
 import type { LoggedAt, Signer } from '../signer.ts'
@@ -79,30 +82,35 @@ export function keylessSigner(options: KeylessOptions): Signer {
 }
 
 /**
- * Has the library at hand, which is not part of this package.
+ * Loads the optional package that signs with Sigstore.
  *
  * @throws {@link ModelSealError} `SIGSTORE_UNAVAILABLE`
  */
-export async function signingLibrary() {
+export function signingLibrary(): SigningLibrary {
   try {
-    return await import('@sigstore/sign')
+    return optionalPackage('@sigstore/sign') as SigningLibrary
   } catch (cause) {
+    const missing = errno(cause) === 'MODULE_NOT_FOUND' && messageOf(cause).includes("'@sigstore/sign'")
     throw new ModelSealError(
       'SIGSTORE_UNAVAILABLE',
-      'Cannot sign with Sigstore: the package @sigstore/sign does not load.',
+      missing
+        ? 'Cannot sign with Sigstore: the optional package @sigstore/sign is not installed.'
+        : 'Cannot sign with Sigstore: the optional package @sigstore/sign is installed, but does not load.',
       {
-        found: shown(messageOf(cause)),
-        hint: messageOf(cause).startsWith('Dynamic require of ')
-          ? 'The program was bundled as ES modules without a require(): leave @sigstore/sign external, or see docs/bundlers.md for a banner.'
-          : 'Install it where the program runs.',
+        found: missing ? undefined : shown(messageOf(cause)),
+        hint: missing
+          ? 'Run "npm install @sigstore/sign@5", beside @modelseal/core or, if the program is bundled, beside the bundle.'
+          : (denialHint(cause) ?? 'Install it again: "npm install @sigstore/sign@5".'),
         cause,
       },
     )
   }
 }
 
+type SigningLibrary = typeof import('@sigstore/sign')
+
 async function certify(encoded: Buffer, token: string, call: ServiceCall) {
-  const { FulcioSigner } = await signingLibrary()
+  const { FulcioSigner } = signingLibrary()
   const { signature, key } = await callService(call, () =>
     new FulcioSigner({
       fulcioBaseURL: call.url,
@@ -120,10 +128,8 @@ async function certify(encoded: Buffer, token: string, call: ServiceCall) {
  * SHA-256 of its pre-authentication encoding. Python's and JavaScript's clients verify both.
  */
 async function log({ encoded, payload, signature, certificate }: Logged, version: 1 | 2, call: ServiceCall) {
-  const [{ RekorWitness }, { HashAlgorithm, TransparencyLogEntry: codec }] = await Promise.all([
-    signingLibrary(),
-    import('@sigstore/protobuf-specs'),
-  ])
+  const { RekorWitness } = signingLibrary()
+  const { HashAlgorithm, TransparencyLogEntry: codec } = await import('@sigstore/protobuf-specs')
   const witness = new RekorWitness({
     rekorBaseURL: call.url,
     majorApiVersion: version,

@@ -29,11 +29,13 @@ export type TrustRootSource =
 /** A trusted root, ready to verify with. */
 export interface SigstoreTrust {
   info: TrustRootInfo
+  /** @internal */
   root: TrustedRoot
   /** The text of its `trusted_root.json`. */
   text: Buffer
+  /** @internal */
   material: TrustMaterial
-  /** The services to sign with, where they came along with the root. */
+  /** @internal The services to sign with, where they came along with the root. */
   signingConfig?: SigningConfig | undefined
 }
 
