@@ -38,7 +38,7 @@ type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 const threadCode: Plugin = {
   name: 'thread code',
   setup(build) {
-    build.onLoad({ filter: /[\\/]hashing[\\/]thread-code\.ts$/ }, async ({ path }) => {
+    build.onLoad({ filter: /[\\/]hashing[\\/]threads[\\/]thread-code\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, 'utf8')
       const text = await oneFile(build, join(dirname(path), 'thread.ts'))
       const contents = source
@@ -57,7 +57,7 @@ const hashingWorker: Plugin = {
     build.onEnd(async () => {
       // tsup writes its own files, and makes the folder, only after this.
       await mkdir('dist', { recursive: true })
-      await writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/worker.ts'))
+      await writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/threads/worker.ts'))
     })
   },
 }

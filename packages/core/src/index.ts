@@ -59,14 +59,8 @@ export {
 } from './signing/methods/pkcs11.ts'
 export { keySigner, type KeySignerOptions } from './signing/methods/key.ts'
 export type { CountedBundles } from './signing/counted-bundles.ts'
-export {
-  digestModel,
-  signModel,
-  type DigestOptions,
-  type ModelDigest,
-  type SignedModel,
-  type SignOptions,
-} from './signing/sign-model.ts'
+export { digestModel, type DigestOptions, type ModelDigest } from './signing/digest-model.ts'
+export { signModel, type SignedModel, type SignOptions } from './signing/sign-model.ts'
 export type { SigningWarning } from './signing/doubtful-files.ts'
 export { signModelAgain, type SignAgainOptions, type SignedAgain } from './loading/operations/sign-again.ts'
 export type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signing/signer.ts'
@@ -84,7 +78,7 @@ export { referencedName } from './manifest/references.ts'
 export type { Serialization } from './manifest/serialization.ts'
 export type { HashType } from './hashing/algorithms.ts'
 export { closeHashPool, configureHashing, type HashingOptions } from './hashing/pool.ts'
-export type { ThreadPool } from './hashing/program-threads.ts'
+export type { ThreadPool } from './hashing/threads/program-threads.ts'
 export type { ProgressCallback } from './hashing/hash-files.ts'
 export { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from './verification/methods/sigstore.ts'
 export { loadSigstoreTrust, type SigstoreTrust, type TrustRootSource } from './verification/sigstore/trust.ts'

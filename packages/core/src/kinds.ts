@@ -1,5 +1,5 @@
 import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
-import { absolutePath, isFileUrlText } from './environment.ts'
+import { absolutePath, isFileUrlText } from './absolute-path.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**

@@ -10,8 +10,8 @@ import { jobsOf, openFilesIn, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing } from './pool.ts'
-import type { ThreadPool } from './program-threads.ts'
-import type { ReaderTask } from './worker.ts'
+import type { ThreadPool } from './threads/program-threads.ts'
+import type { ReaderTask } from './threads/worker.ts'
 
 // A calling thread that hashes: configureHashing({ callingThread: true }).
 

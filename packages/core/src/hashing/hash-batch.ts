@@ -1,16 +1,16 @@
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import { ModelSealError, type SerializedError } from '../errors.ts'
-import { answerOf, bytesOf } from './answer.ts'
+import { answerOf, bytesOf } from './threads/answer.ts'
 import { at } from '../at.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
-import { packJobs, resultsOf } from './message.ts'
-import type { TaskThreads } from './own-threads.ts'
+import { packJobs, resultsOf } from './threads/message.ts'
+import type { TaskThreads } from './threads/own-threads.ts'
 import type { Threads } from './pool.ts'
-import { BytesAhead } from './read-ahead.ts'
+import { BytesAhead } from './ahead/read-ahead.ts'
 import { sharedControl } from './shared-control.ts'
-import type { HashBatch, ReaderTask } from './worker.ts'
+import type { HashBatch, ReaderTask } from './threads/worker.ts'
 
 /** What one thread is to hash next. */
 export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }

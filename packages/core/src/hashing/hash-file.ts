@@ -5,7 +5,7 @@ import { checkUnchanged, openListed } from '../source/local/open-file.ts'
 import { changed, type SourceFile } from '../source/local/source-file.ts'
 import { unreadable } from '../source/file-errors.ts'
 import { ALGORITHMS, type Hasher, type HashType } from './algorithms.ts'
-import type { BytesAhead } from './read-ahead.ts'
+import type { BytesAhead } from './ahead/read-ahead.ts'
 import type { HashControl } from './shared-control.ts'
 import { SparseCopy } from './sparse-copy.ts'
 

@@ -11,7 +11,7 @@ import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
-import type { HashingWarning } from './without-threads.ts'
+import type { HashingWarning } from './threads/without-threads.ts'
 
 /** Bytes done and bytes in all: an estimate, while small files are hashed by a calling thread (`configureHashing()`). */
 export type ProgressCallback = (done: number, total: number) => void

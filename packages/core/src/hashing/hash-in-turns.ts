@@ -1,6 +1,6 @@
 import type { HashType } from './algorithms.ts'
 import { hashingSteps, hashSmallFile, isSmall, type HashJob, type HashResult } from './hash-file.ts'
-import type { BytesAhead } from './read-ahead.ts'
+import type { BytesAhead } from './ahead/read-ahead.ts'
 import type { HashControl } from './shared-control.ts'
 
 /** How long the calling thread hashes between two turns of the event loop, in seconds. */

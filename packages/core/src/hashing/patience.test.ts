@@ -7,9 +7,9 @@ import { refusal, scratch } from '../testing/scratch.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing } from './pool.ts'
-import type { ThreadPool } from './program-threads.ts'
+import type { ThreadPool } from './threads/program-threads.ts'
 import { claim } from './shared-control.ts'
-import { hashBatch, type HashBatch } from './worker.ts'
+import { hashBatch, type HashBatch } from './threads/worker.ts'
 
 vi.mock('../source/local/file-system.ts', { spy: true })
 

@@ -8,8 +8,8 @@ import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
 import { closeHashPool, configureHashing, hashingThreads, hashPool } from './pool.ts'
-import type { ThreadPool } from './program-threads.ts'
-import { hashBatch, type HashBatch, type ReaderTask } from './worker.ts'
+import type { ThreadPool } from './threads/program-threads.ts'
+import { hashBatch, type HashBatch, type ReaderTask } from './threads/worker.ts'
 
 const MIB = 1024 * 1024
 

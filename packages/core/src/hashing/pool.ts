@@ -3,10 +3,10 @@ import { propertyOf } from '../any-realm.ts'
 import { flag, having, invalidOption } from '../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
-import { OwnThreads, type TaskThreads } from './own-threads.ts'
-import { ProgramThreads, type ThreadPool } from './program-threads.ts'
-import type { ReadAheadMemory } from './read-ahead-memory.ts'
-import { warnOnce, type NoThreads } from './without-threads.ts'
+import { OwnThreads, type TaskThreads } from './threads/own-threads.ts'
+import { ProgramThreads, type ThreadPool } from './threads/program-threads.ts'
+import type { ReadAheadMemory } from './ahead/read-ahead-memory.ts'
+import { warnOnce, type NoThreads } from './threads/without-threads.ts'
 
 /** How this process hashes. */
 export interface HashingOptions {

@@ -9,7 +9,7 @@ import { hashHere, readAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
-import { endReader, newReadAhead, releaseReaders } from './read-ahead-memory.ts'
+import { endReader, newReadAhead, releaseReaders } from './ahead/read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
 
 /** For less than this, in bytes, no other thread is asked to read ahead. */

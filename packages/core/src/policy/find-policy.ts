@@ -1,6 +1,7 @@
 import { lstatSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { environment, workingDirectoryMissing, type Environment } from '../environment.ts'
+import { environment, type Environment } from '../environment.ts'
+import { workingDirectoryMissing } from '../absolute-path.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { localPath } from '../kinds.ts'
 import { errno, unreadable } from '../source/file-errors.ts'

@@ -1,4 +1,4 @@
-import { absolutePath } from '../environment.ts'
+import { absolutePath } from '../absolute-path.ts'
 import { placeOf } from '../source/local/local-source.ts'
 import { realPathIfAny } from '../source/local/real-path.ts'
 import type { Receipt } from './receipt.ts'

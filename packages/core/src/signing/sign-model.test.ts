@@ -7,7 +7,8 @@ import type { Manifest } from '../manifest/manifest.ts'
 import { keyPair, rootOf, sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { keySigner } from './methods/key.ts'
-import { digestModel, signModel } from './sign-model.ts'
+import { signModel } from './sign-model.ts'
+import { digestModel } from './digest-model.ts'
 import type { Signer } from './signer.ts'
 
 const pair = keyPair()

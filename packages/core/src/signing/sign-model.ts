@@ -4,11 +4,9 @@ import { writeBundle } from '../bundle/bundle.ts'
 import type { ClaimedSigner } from '../bundle/materials/material.ts'
 import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
-import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import { parseTimestamp } from '../bundle/timestamp.ts'
 import { writeStatement } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import type { ProgressCallback } from '../hashing/hash-files.ts'
 import {
   buildManifest,
   buildManifestKnowing,
@@ -17,48 +15,19 @@ import {
   type KnownDigests,
   type RememberedManifest,
 } from '../manifest/build.ts'
-import { GIT_PATHS, ignoredNames, nameWithin } from '../manifest/ignores.ts'
-import { compareCodePoints } from '../manifest/order.ts'
+import { nameWithin } from '../manifest/ignores.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import {
-  callback,
-  choice,
-  flag,
-  givenPath,
-  having,
-  invalidOption,
-  listOf,
-  path,
-  required,
-  signal,
-  text,
-  type Copy,
-} from '../kinds.ts'
-import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
+import { choice, having, path, required, text, type Copy } from '../kinds.ts'
+import { knownOptions, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
-import { countedBundles, type CountedBundles } from './counted-bundles.ts'
+import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { doubtfulFiles, type SigningWarning } from './doubtful-files.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
 import { BUNDLE_FILE, checkSignaturePlace } from './signature-place.ts'
-
-export interface DigestOptions {
-  /** Hash of files and shards. Default `sha256`. */
-  hashType?: HashType | undefined
-  /** Bytes of a shard; given, each file is hashed in shards of this size (OMS 6.3.2). */
-  shardSize?: number | undefined
-  /** True to follow links that stay within the model. Default false: a link is refused. */
-  allowSymlinks?: boolean | undefined
-  /** Paths left out with all below them; relative ones are relative to the model. No globs. */
-  ignorePaths?: readonly string[] | undefined
-  /** False to take `.git`, `.gitignore`, `.gitattributes` and `.github` in. Default true. */
-  ignoreGitPaths?: boolean | undefined
-  signal?: AbortSignal | undefined
-  onProgress?: ProgressCallback | undefined
-}
 
 export interface SignOptions extends DigestOptions {
   signer: Signer
@@ -71,16 +40,6 @@ export interface SignOptions extends DigestOptions {
   overwrite?: 'always' | 'same-model' | undefined
   /** URL of a timestamp authority (RFC 3161), whose word on the time of the signature goes into the bundle. */
   timestampAuthority?: string | undefined
-}
-
-const DIGEST_OPTIONS: Shape<DigestOptions> = {
-  hashType: true,
-  shardSize: true,
-  allowSymlinks: flag,
-  ignorePaths: listOf(givenPath),
-  ignoreGitPaths: flag,
-  signal,
-  onProgress: callback,
 }
 
 const signer: Copy = having(
@@ -237,44 +196,6 @@ async function timestampOf(
   }
 }
 
-/** The root digest of a model. */
-export interface ModelDigest extends Pick<SignedModel, 'rootDigest' | 'files' | 'bytes'> {
-  /** Signature bundles in the directory, which were counted as any other file. Absent where there are none. */
-  bundles?: CountedBundles
-}
-
-/**
- * Computes the root digest of a model (OMS 6.5.1): the identity that a signature is over. A bundle in the directory counts, unless
- * `ignorePaths` has it, so the digest is then not the one that was signed; `bundles` says so, with the digest without it.
- *
- * @returns SHA-256 in lowercase hex, files and bytes
- * @throws {@link ModelSealError} as {@link signModel}
- * @example
- * ```ts
- * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
- * ```
- */
-export async function digestModel(path: string, given?: DigestOptions): Promise<ModelDigest> {
-  const options = knownOptions(given, DIGEST_OPTIONS, 'digestModel')
-  const source = await openLocalSource(path)
-  const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
-  const bundles = await countedBundles(source, manifest)
-  return { rootDigest: manifest.rootDigest, files, bytes, ...(bundles ? { bundles } : {}) }
-}
-
-/**
- * As {@link digestModel}, for a caller who has to know what entered the digest.
- *
- * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE` beyond the limit
- */
-export async function manifestOf(
-  path: string,
-  options: DigestOptions & Pick<BuildOptions, 'limit' | 'leftOut'>,
-): Promise<BuiltManifest> {
-  const source = await openLocalSource(path)
-  return buildManifest(source, serializationFor(source, options, []), options)
-}
-
 function wouldOverwrite(path: string): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `The bundle would be written over the model ${shown(path)} itself.`, {
     file: path,
@@ -285,21 +206,4 @@ function wouldOverwrite(path: string): ModelSealError {
 /** Where a bundle goes, and is looked for first. */
 function defaultSignature(source: LocalSource): string {
   return source.kind === 'directory' ? join(source.path, 'model.sig') : `${source.path}.sig`
-}
-
-function serializationFor(source: LocalSource, options: DigestOptions, signatures: readonly string[]): Serialization {
-  const gitPaths = options.ignoreGitPaths === false || source.kind === 'file' ? [] : GIT_PATHS
-  // OMS 6.2: the signature file itself is left out wherever it lies; what is left out is recorded.
-  const ignored = [...gitPaths, ...ignoredNames(source, [...(options.ignorePaths ?? []), ...signatures])]
-  const { hashType = 'sha256', shardSize, allowSymlinks = false } = options
-  if (!isHashType(hashType)) throw invalidOption('hashType', 'sha256, blake2b or blake3', hashType)
-  if (shardSize !== undefined && !(Number.isSafeInteger(shardSize) && shardSize > 0)) {
-    throw invalidOption('shardSize', 'a positive number of bytes', shardSize)
-  }
-  return withoutPrototype<Serialization>({
-    ...(shardSize === undefined ? { method: 'files' } : { method: 'shards', shardSize }),
-    hashType,
-    allowSymlinks,
-    ...(source.kind === 'directory' ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
-  })
 }

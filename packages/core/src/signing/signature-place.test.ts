@@ -5,7 +5,8 @@ import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { verifyModel } from '../loading/operations/verify-model.ts'
 import { keyPair } from '../testing/bundles.ts'
 import { keySigner } from './methods/key.ts'
-import { digestModel, signModel } from './sign-model.ts'
+import { signModel } from './sign-model.ts'
+import { digestModel } from './digest-model.ts'
 
 const work = realpathSync(mkdtempSync(join(tmpdir(), 'modelseal-place-')))
 const model = join(work, 'model')

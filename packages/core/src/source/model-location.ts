@@ -1,5 +1,5 @@
 import { isUrl, propertyOf } from '../any-realm.ts'
-import { absolutePath } from '../environment.ts'
+import { absolutePath } from '../absolute-path.ts'
 import { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { httpModelSource } from './http/http-model-source.ts'

@@ -4,7 +4,7 @@ import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { GRANULARITY } from '../../receipts/receipt.ts'
 import { scratch } from '../../testing/scratch.ts'
-import type { DigestOptions } from '../../signing/sign-model.ts'
+import type { DigestOptions } from '../../signing/digest-model.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { TestSite } from '../../testing/site.ts'
 

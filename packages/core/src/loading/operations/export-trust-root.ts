@@ -1,4 +1,4 @@
-import { absolutePath } from '../../environment.ts'
+import { absolutePath } from '../../absolute-path.ts'
 import { writeFileWhole } from '../../source/write-file.ts'
 import type { TrustRootInfo } from '../../results.ts'
 import { loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'

@@ -6,7 +6,7 @@ import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../../rece
 import { ReceiptStore } from '../../receipts/store.ts'
 import { path, required } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
-import { absolutePath } from '../../environment.ts'
+import { absolutePath } from '../../absolute-path.ts'
 import {
   SIGN_OPTIONS,
   signKnowing,

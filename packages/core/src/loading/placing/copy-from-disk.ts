@@ -1,13 +1,15 @@
 import { closeSync, constants, copyFileSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
-import type { Placement } from '../../manifest/contents.ts'
+import type { Contents, Placement } from '../../manifest/contents.ts'
 import { errno } from '../../source/file-errors.ts'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { procFile } from '../../source/proc-file.ts'
 import { copyHint } from '../../source/private/copy-failure.ts'
-import type { FilesOnDisk } from './placed-files.ts'
+
+/** What copying needs of files of this machine. */
+export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
 
 /**
  * Copies files of this machine, each hashed as it is copied; from then on they are read there. Where the file system can share

@@ -2,12 +2,11 @@ import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import type { Contents } from '../../manifest/contents.ts'
 import { checkUnchanged } from '../../source/local/open-file.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import { isPlain } from '../../source/local/real-path.ts'
 import { settled } from '../../source/local/settling.ts'
-import { pathIn } from './copy-from-disk.ts'
+import { pathIn, type FilesOnDisk } from './copy-from-disk.ts'
 import type { AllowedIsolation } from './isolation.ts'
 import { checkInPlace, close, linkAny, linkHard, linkInPlace, notInPlace, withOpen } from './link-in-place.ts'
 import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
@@ -45,7 +44,6 @@ export interface PlaceableFiles {
 }
 
 /** Files on this machine that are found, and are checked where they are placed. */
-export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
 
 /** What is allowed of files that are placed. */
 type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed' | 'placeHint'>

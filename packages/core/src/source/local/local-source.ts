@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { lstat, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
-import { absolutePath, workingDirectory } from '../../environment.ts'
+import { absolutePath, workingDirectory } from '../../absolute-path.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { linksNotAllowed } from './follow-link.ts'
 import { hubBlob } from './hub-link.ts'

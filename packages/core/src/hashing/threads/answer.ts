@@ -1,7 +1,7 @@
 import { types } from 'node:util'
-import { ERROR_CODES, type SerializedError } from '../errors.ts'
-import { ALGORITHMS, type HashType } from './algorithms.ts'
-import { extrasOf, type HashJob } from './hash-file.ts'
+import { ERROR_CODES, type SerializedError } from '../../errors.ts'
+import { ALGORITHMS, type HashType } from '../algorithms.ts'
+import { extrasOf, type HashJob } from '../hash-file.ts'
 import type { HashBatchResult } from './worker.ts'
 
 /**

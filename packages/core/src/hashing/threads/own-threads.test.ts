@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type * as WorkerThreads from 'node:worker_threads'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type * as FileSystem from '../source/local/file-system.ts'
-import { jobsOf, ownPool, sha256 } from '../testing/hash-jobs.ts'
-import { refusal, scratch } from '../testing/scratch.ts'
-import { hashFiles } from './hash-files.ts'
-import type { HashJob } from './hash-file.ts'
-import { closeHashPool, configureHashing, reservePool } from './pool.ts'
+import type * as FileSystem from '../../source/local/file-system.ts'
+import { jobsOf, ownPool, sha256 } from '../../testing/hash-jobs.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { hashFiles } from '../hash-files.ts'
+import type { HashJob } from '../hash-file.ts'
+import { closeHashPool, configureHashing, reservePool } from '../pool.ts'
 import type { HashingWarning } from './without-threads.ts'
 
 // Threads that cannot start, that end, and that answer nonsense: no operation stays pending, and none is fooled.
@@ -35,13 +35,13 @@ vi.mock('node:worker_threads', async (original) => {
   }
   return { ...real, Worker }
 })
-vi.mock('../source/local/file-system.ts', async (original) => {
+vi.mock('../../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => mocks.foreign ?? real.foreignFileSystem(path) }
 })
 
 const MIB = 1024 * 1024
-const GONE = new URL('./gone.cjs', import.meta.url)
+const GONE = new URL('../gone.cjs', import.meta.url)
 const WARNED = Symbol.for('modelseal.hashing.warned')
 
 const setWarned = (warned: boolean) => Object.assign(globalThis, { [WARNED]: warned })

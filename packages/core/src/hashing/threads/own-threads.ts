@@ -1,6 +1,6 @@
 import { Worker, type MessagePort } from 'node:worker_threads'
-import { clearTimeout, monotonic, setTimeout } from '../real-time.ts'
-import { ownFile } from '../source/optional-package.ts'
+import { clearTimeout, monotonic, setTimeout } from '../../real-time.ts'
+import { ownFile } from '../../source/optional-package.ts'
 import { THREAD_CODE } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'
 

@@ -1,9 +1,9 @@
-import { isWithin } from '../manifest/names.ts'
-import { withoutPrototype } from '../snapshot.ts'
-import { before, type Duration } from './schema/duration.ts'
-import type { FileRequirements } from './requirements/files.ts'
-import type { Rule } from './rule.ts'
-import { ISOLATION_LEVELS } from './terms.ts'
+import { isWithin } from '../../manifest/names.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { before, type Duration } from '../schema/duration.ts'
+import type { FileRequirements } from './files.ts'
+import type { Rule } from '../rule.ts'
+import { ISOLATION_LEVELS } from '../terms.ts'
 
 /**
  * Combines what several rules require of the files of a model into one rule. What they require of signatures has been checked for

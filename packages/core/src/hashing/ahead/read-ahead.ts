@@ -1,5 +1,5 @@
-import { monotonic } from '../real-time.ts'
-import { abortedError } from '../source/aborted.ts'
+import { monotonic } from '../../real-time.ts'
+import { abortedError } from '../../source/aborted.ts'
 import {
   ALONE,
   BEGUN,
@@ -19,7 +19,7 @@ import {
   type Lane,
   type ReadAheadMemory,
 } from './read-ahead-memory.ts'
-import type { HashControl } from './shared-control.ts'
+import type { HashControl } from '../shared-control.ts'
 
 /** The reader sleeps until so few filled slots are left: to wake it for each costs more than a tenth of the hashing. */
 const FEW_SLOTS = 1

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { findPackagesFrom } from '../source/optional-package.ts'
+import { findPackagesFrom } from '../../source/optional-package.ts'
 import { hashBatch, readAhead } from './worker.ts'
 import type { ThreadAnswer, ThreadData, ThreadTask } from './own-threads.ts'
 

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { jobsOf, sha256 } from '../testing/hash-jobs.ts'
-import { refusal, scratch } from '../testing/scratch.ts'
-import { hashFiles } from './hash-files.ts'
-import { configureHashing } from './pool.ts'
+import { jobsOf, sha256 } from '../../testing/hash-jobs.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { hashFiles } from '../hash-files.ts'
+import { configureHashing } from '../pool.ts'
 import type { ThreadPool } from './program-threads.ts'
 import type { HashingWarning } from './without-threads.ts'
 import { hashBatch, type HashBatch } from './worker.ts'
@@ -50,7 +50,7 @@ test.each<[string, () => unknown]>([
 })
 
 test('where the module of the tasks is gone, the calling thread hashes', async () => {
-  mocks.file = new URL('./gone.cjs', import.meta.url)
+  mocks.file = new URL('../gone.cjs', import.meta.url)
   let asked = 0
   brought(() => asked++)
   const content = randomBytes(9 * MIB)

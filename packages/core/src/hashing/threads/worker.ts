@@ -1,12 +1,12 @@
 import type { MessagePort } from 'node:worker_threads'
-import { ModelSealError, type SerializedError } from '../errors.ts'
-import type { HashType } from './algorithms.ts'
-import { hashFile, type HashJob } from './hash-file.ts'
+import { ModelSealError, type SerializedError } from '../../errors.ts'
+import type { HashType } from '../algorithms.ts'
+import { hashFile, type HashJob } from '../hash-file.ts'
 import { packDigests, unpackJobs, type PackedJobs } from './message.ts'
-import { BytesAhead } from './read-ahead.ts'
-import type { ReadAheadMemory } from './read-ahead-memory.ts'
-import { readFilesAhead } from './read-file-ahead.ts'
-import { claim, sharedControl, tellStarted, type Claimant } from './shared-control.ts'
+import { BytesAhead } from '../ahead/read-ahead.ts'
+import type { ReadAheadMemory } from '../ahead/read-ahead-memory.ts'
+import { readFilesAhead } from '../ahead/read-file-ahead.ts'
+import { claim, sharedControl, tellStarted, type Claimant } from '../shared-control.ts'
 
 /** One message to a worker: several small files, or one large one. */
 export interface HashBatch {

@@ -1,5 +1,5 @@
-import { at } from '../at.ts'
-import { descriptorOf, extrasOf, furtherOf, type ByteRange, type HashJob, type HashResult } from './hash-file.ts'
+import { at } from '../../at.ts'
+import { descriptorOf, extrasOf, furtherOf, type ByteRange, type HashJob, type HashResult } from '../hash-file.ts'
 
 /**
  * Jobs on their way to a thread, in columns: objects would be cloned one by one, which for small

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { HashJob } from './hash-file.ts'
-import { ALGORITHMS, type HashType } from './algorithms.ts'
+import type { HashJob } from '../hash-file.ts'
+import { ALGORITHMS, type HashType } from '../algorithms.ts'
 import { packDigests, packJobs, resultsOf, unpackJobs } from './message.ts'
 
 const field = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })

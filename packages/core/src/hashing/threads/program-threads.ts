@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { MessagePort } from 'node:worker_threads'
-import { codeOf } from '../any-realm.ts'
+import { codeOf } from '../../any-realm.ts'
 import type { TaskName, TaskThreads } from './own-threads.ts'
 import { workerFile } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'

@@ -1,5 +1,5 @@
-import { isBranded, reasonOf } from '../any-realm.ts'
-import { shown } from '../errors.ts'
+import { isBranded, reasonOf } from '../../any-realm.ts'
+import { shown } from '../../errors.ts'
 
 /** What a program may want to know of an operation that went well. */
 export interface HashingWarning {

@@ -1,0 +1,91 @@
+import { statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { isUrl, kindOf } from './any-realm.ts'
+import { ModelSealError, shown } from './errors.ts'
+
+/**
+ * The absolute form of a path that a caller gave, or of a `file:` URL, as text or as a URL of any realm.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
+ * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
+ */
+export function absolutePath(path: unknown): string {
+  const isFileUrl = isUrl(path) || isFileUrlText(path)
+  const plain = isFileUrl ? pathOfUrl(path) : path
+  if (typeof plain === 'string' && plain !== '' && !plain.includes('\0')) {
+    if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
+    return withoutDots(plain, resolve(plain))
+  }
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
+    expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
+    found:
+      typeof path === 'string' && path !== '' ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : path) : kindOf(path),
+    hint: isFileUrl
+      ? 'Write the whole path in a "file:" URL, "?" as %3F and "#" as %23, as pathToFileURL() does.'
+      : undefined,
+  })
+}
+
+/**
+ * After a symbolic link, `..` means the directory above the link's target to the kernel, but the directory that contains the link to `resolve()`.
+ *
+ * @throws {@link ModelSealError} `PATH_AMBIGUOUS` where the two readings lead to different files
+ */
+export function withoutDots(path: string, resolved: string): string {
+  const parts = path.split(/[/\\]/)
+  const first = parts.findIndex((part) => part !== '' && part !== '.' && part !== '..')
+  if (first < 0 || !parts.includes('..', first)) return resolved
+  const [given, read] = [inodeAt(path), inodeAt(resolved)]
+  if (given === undefined || read === undefined || given === read) return resolved
+  throw new ModelSealError('PATH_AMBIGUOUS', `Cannot use the path ${shown(path)}: its ".." can be read in two ways.`, {
+    file: path,
+    expected: 'no ".." behind a symbolic link',
+    found: `a path that leads elsewhere than ${shown(resolved)}`,
+    hint: 'Give the path without "..".',
+  })
+}
+
+/** Undefined where nothing is there, or nothing that can be looked at. */
+function inodeAt(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
+}
+
+/** True for a `file:` URL, with slashes behind the colon or without (RFC 8089). */
+export function isFileUrlText(value: unknown): value is string {
+  return typeof value === 'string' && /^file:/i.test(value)
+}
+
+/** Undefined for a URL that is not a path on this machine. */
+function pathOfUrl(given: string | URL): string | undefined {
+  try {
+    // The parser would take "file:models/vad" for "/models/vad".
+    if (typeof given === 'string' && !/^file:\//i.test(given)) return undefined
+    const url = new URL(typeof given === 'string' ? given : given.href)
+    return url.search === '' && url.hash === '' ? fileURLToPath(url) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** @param what is looked for by a relative path, or from the working directory upward */
+export function workingDirectoryMissing(what: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Cannot find ${what}: the working directory does not exist.`, {
+    expected: 'an absolute path, or a working directory that exists',
+    hint: 'The working directory was deleted. Use an absolute path, or start the process in another directory.',
+  })
+}
+
+/** Undefined where it was deleted. */
+export function workingDirectory(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
+}
