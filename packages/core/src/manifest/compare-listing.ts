@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import { nextTurn } from '../source/aborted.ts'
 import type { ModelFiles, SourceEntry } from '../source/model-source.ts'
 import type { SourceReader } from '../source/source-reader.ts'
 import { inTurns } from '../source/turns.ts'
@@ -10,6 +11,8 @@ import { isWithin, nameFault } from './names.ts'
 
 /** More files than any model has; keeps a listing without an end from filling the memory. */
 const MAX_FILES = 1_000_000
+/** Entries looked at between two turns of the event loop. */
+const ENTRIES_PER_TURN = 2_000
 
 /**
  * Compares what a source lists with the names of a manifest, as the names of a directory are (OMS 8.4, steps 6 and 9).
@@ -52,6 +55,7 @@ export async function listed(
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
     if (fault !== undefined) throw unusable(`a name that no file can have: ${fault}`, String(name))
     if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
+    if (entries.length % ENTRIES_PER_TURN === 0) await nextTurn(signal)
     entries.push({ name, size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined })
   }
   return entries

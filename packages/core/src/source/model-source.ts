@@ -152,7 +152,7 @@ export interface SignedContent {
 export interface SourceBody {
   /** Bytes that were announced. They size buffers and show progress, and are not believed. */
   readonly size?: number | undefined
-  /** Read once, to the end or until the load has no use for more. Pieces must not change afterwards. */
+  /** Read once, to the end or until the load has no use for more. */
   readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 

@@ -1,6 +1,6 @@
 import { isUint8Array, reasonOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { abortedError } from './aborted.ts'
+import { abortedError, throwIfAborted } from './aborted.ts'
 import type { Receive, SourceBody, SourceSession, SourceTimeouts } from './model-source.ts'
 import { Watch } from './watch.ts'
 
@@ -9,6 +9,9 @@ export const DEFAULT_TOTAL_MS = 600_000
 
 /** For the sources of the core, which keep to the signal, and watch over the time themselves. */
 export const UNWATCHED: SourceTimeouts = { idle: Infinity, total: Infinity }
+
+/** Not an error, which would have a stack. */
+const CLOSED = 'The model was closed.'
 
 /** Reads one file of a source. */
 export type Reading = <T>(signal: AbortSignal, receive: Receive<T>) => Promise<T | undefined>
@@ -20,7 +23,9 @@ export type Reading = <T>(signal: AbortSignal, receive: Receive<T>) => Promise<T
 export class SourceReader {
   readonly #timeouts: SourceTimeouts
   readonly #signal: AbortSignal | undefined
-  readonly #stop = new AbortController()
+  /** Made when somebody needs it. */
+  #stop: AbortController | undefined
+  #isStopped = false
   readonly #running = new Set<Promise<unknown>>()
 
   constructor({ timeouts }: Pick<SourceSession, 'timeouts'>, signal: AbortSignal | undefined) {
@@ -37,36 +42,47 @@ export class SourceReader {
    */
   read<T>(what: string, reading: Reading, receive: Receive<T>): Promise<T | undefined> {
     return this.#run(async () => {
-      if (this.#isUnwatched) return reading(this.#stop.signal, receive)
+      if (this.#isUnwatched) return reading(this.#stopSignal, receive)
       return this.#watched(what, (watch) => guardedReading(what, watch, { reading, receive }))
     })
   }
 
   /** Asks the source for anything but content. */
-  ask<T>(what: string, answer: () => T | Promise<T>): Promise<T> {
-    return this.#run(async () => {
-      if (this.#isUnwatched) return answer()
-      return this.#watched(what, (watch) => watch.unlessOver((async () => answer())()))
-    })
+  async ask<T>(what: string, answer: () => T | Promise<T>): Promise<T> {
+    this.#throwIfAborted()
+    if (this.#isUnwatched) return answer()
+    const given = attempt(what, answer)
+    if (!isThenable(given)) return given
+    return this.#run(() => this.#watched(what, (watch) => watch.unlessOver(Promise.resolve(given))))
   }
 
-  /** Takes one after the other of what the source gives. Whoever stops before the end lets it know. */
+  /** Takes one after the other of what the source gives, all of it in the time for one file. */
   async *each<T>(what: string, items: () => Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
-    const iterator = await this.ask(what, () => iteratorOf(items()))
+    this.#throwIfAborted()
+    if (this.#isUnwatched) return yield* items()
+    const iterator = attempt(what, () => iteratorOf(items()))
+    const watch = this.#newWatch()
     try {
       for (;;) {
-        const result = await this.ask(what, () => iterator.next())
+        const given = iterator.next()
+        const result = isThenable(given) ? await watch.unlessOver(Promise.resolve(given)) : given
         if (result.done) return
+        watch.alive()
         yield result.value
+        this.#throwIfAborted()
       }
+    } catch (error) {
+      throw this.#typed(what, watch, error)
     } finally {
+      watch.end()
       leave(iterator)
     }
   }
 
   /** Ends what is under way, and returns when it has ended. */
   async stop(): Promise<void> {
-    this.#stop.abort()
+    this.#isStopped = true
+    this.#stop?.abort(CLOSED)
     await Promise.allSettled(this.#running)
   }
 
@@ -85,27 +101,55 @@ export class SourceReader {
     }
   }
 
-  /** Whatever goes wrong, as a typed error. */
   async #watched<T>(what: string, work: (watch: Watch) => Promise<T>): Promise<T> {
-    const watch = new Watch(this.#timeouts, [this.#stop.signal, ...(this.#signal ? [this.#signal] : [])])
+    const watch = this.#newWatch()
     try {
       return await work(watch)
     } catch (error) {
-      this.#throwIfAborted()
-      if (error instanceof ModelSealError) throw error
-      if (watch.late === undefined) throw failed(what, reasonOf(error), error)
-      throw new ModelSealError('SOURCE_TIMEOUT', `Cannot read the ${what}: it did not arrive in time.`, {
-        expected: watch.late,
-        hint: 'Check the place that the model is loaded from, and the network.',
-      })
+      throw this.#typed(what, watch, error)
     } finally {
       watch.end()
     }
   }
 
+  #newWatch(): Watch {
+    return new Watch(this.#timeouts, [this.#stopSignal, ...(this.#signal ? [this.#signal] : [])])
+  }
+
+  /** Whatever went wrong, as a typed error. */
+  #typed(what: string, { late }: Watch, error: unknown): unknown {
+    if (this.#signal?.aborted) return abortedError(this.#signal)
+    if (this.#isStopped) return abortedError(this.#stopSignal)
+    if (error instanceof ModelSealError) return error
+    if (late === undefined) return failed(what, reasonOf(error), error)
+    return new ModelSealError('SOURCE_TIMEOUT', `Cannot read the ${what}: it did not arrive in time.`, {
+      expected: late,
+      hint: 'Check the place that the model is loaded from, and the network.',
+    })
+  }
+
+  get #stopSignal(): AbortSignal {
+    this.#stop ??= new AbortController()
+    return this.#stop.signal
+  }
+
   #throwIfAborted(): void {
-    if (this.#signal?.aborted) throw abortedError(this.#signal)
-    if (this.#stop.signal.aborted) throw abortedError(this.#stop.signal)
+    throwIfAborted(this.#signal)
+    if (this.#isStopped) throw abortedError()
+  }
+}
+
+/** A promise, of whatever realm. */
+function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
+  return typeof given === 'object' && given !== null && 'then' in given
+}
+
+/** What is given at once needs no watching. */
+function attempt<T>(what: string, answer: () => T): T {
+  try {
+    return answer()
+  } catch (error) {
+    throw error instanceof ModelSealError ? error : failed(what, reasonOf(error), error)
   }
 }
 
@@ -139,7 +183,8 @@ async function* pieces(what: string, chunks: SourceBody['chunks'], watch: Watch)
       if (result.done) return
       if (!isUint8Array(result.value)) throw failed(what, 'its content is not of bytes')
       watch.alive()
-      yield result.value
+      // Nobody else writes to what is hashed and handed out.
+      yield Buffer.from(result.value)
     }
   } catch (error) {
     throw error instanceof ModelSealError || watch.signal.aborted ? error : failed(what, reasonOf(error), error)

@@ -1,6 +1,9 @@
 import { clearTimeout, setTimeout } from '../real-time.ts'
 import type { SourceTimeouts } from './model-source.ts'
 
+/** Not an error, which would have a stack. */
+const OVER = 'The reading is over.'
+
 /** Watches over a reading: ends it when it takes too long, or when nobody waits for it any more. */
 export class Watch {
   readonly #controller = new AbortController()
@@ -30,7 +33,7 @@ export class Watch {
   end(): void {
     clearTimeout(this.#idle)
     clearTimeout(this.#total)
-    this.#controller.abort()
+    this.#controller.abort(OVER)
   }
 
   /** For work that may ignore the signal. */
@@ -48,7 +51,7 @@ export class Watch {
     if (milliseconds === Infinity) return undefined
     return setTimeout(() => {
       this.late = limit
-      this.#controller.abort()
+      this.#controller.abort(OVER)
     }, milliseconds)
   }
 }

@@ -1,0 +1,257 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openVerifiedModel } from '../loading/open-verified-model.ts'
+import type { OpenOptions } from '../loading/open-options.ts'
+import { file, serve } from '../testing/http-server.ts'
+import { memorySource } from '../testing/memory-source.ts'
+import { refusal, scratch } from '../testing/scratch.ts'
+import { TestSite } from '../testing/site.ts'
+import { sourceContract, type SignedFiles } from '../testing/source-contract.ts'
+import { localModelSource } from './local/local-model-source.ts'
+import { httpModelSource } from './http/http-model-source.ts'
+import type { ModelFiles, ModelSource, SourceSession } from './model-source.ts'
+import { enterScheme } from './schemes.ts'
+
+function onDisk(files: SignedFiles): ModelSource {
+  const directory = scratch()
+  for (const [name, bytes] of files) {
+    mkdirSync(dirname(join(directory, name)), { recursive: true })
+    writeFileSync(join(directory, name), bytes)
+  }
+  return localModelSource(directory)
+}
+
+/** Without what threads, links and receipts go by. */
+function asStreams({ place, open }: ModelSource): ModelSource {
+  const plain = ({ path, name, isFile, read }: ModelFiles): ModelFiles => ({ path, name, isFile, read })
+  return {
+    place,
+    open: async (load) => {
+      const session = await open(load)
+      return {
+        timeouts: { idle: 10_000, total: 10_000 },
+        model: async () => plain(await session.model()),
+        bundles: (names) => session.bundles(names),
+      }
+    },
+  }
+}
+
+sourceContract('a directory', onDisk)
+sourceContract('a directory that is read as streams', (files) => asStreams(onDisk(files)))
+sourceContract('HTTP', async (files) => {
+  const { origin } = await serve(
+    Object.fromEntries(
+      [...files].map(([name, bytes]) => [
+        `/m/${name.split('/').map(encodeURIComponent).join('/')}`,
+        (request, response) => {
+          const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
+          if (start === undefined) return file(bytes)(request, response)
+          response.writeHead(206).end(bytes.subarray(Number(start), Number(last) + 1))
+        },
+      ]),
+    ),
+  )
+  return httpModelSource(`${origin}/m/`, undefined)
+})
+sourceContract('memory', (files) => memorySource('store://models/vad', files))
+
+describe('a source that another package brings', () => {
+  let site: TestSite
+  let policy: string
+  let signed: Map<string, Uint8Array>
+
+  beforeAll(async () => {
+    site = await TestSite.make()
+    await site.key('release')
+    await site.model('model', { 'config.json': '{}', 'weights.bin': 'weights' })
+    await site.sign('model', 'release', 'model.sig')
+    const { readFileSync } = await import('node:fs')
+    signed = new Map([
+      ['config.json', Buffer.from('{}')],
+      ['weights.bin', Buffer.from('weights')],
+      ['model.sig', readFileSync(site.file('model.sig'))],
+    ])
+    policy = await site.policy({
+      version: 1,
+      trustRoots: { release: { publicKey: 'release.pub' } },
+      rules: [{ name: 'store', match: { url: 'store://models/**' }, signers: [{ key: 'release' }] }],
+    })
+  })
+  afterAll(() => site.remove())
+
+  const URL = 'store://models/vad'
+  const TIMEOUTS = { idle: 50, total: 1_000 }
+  const never = () => new Promise<never>(() => {})
+  const open = (given: { files?: Partial<ModelFiles>; session?: Partial<SourceSession> }, options: OpenOptions = {}) =>
+    openVerifiedModel(memorySource(URL, signed, given), { policy, ...options })
+
+  test('is matched by its URL, and the verdict says what it was resolved to', async () => {
+    await using model = await open({ session: { revision: 'c0ffee' } })
+    expect(model.verdict).toMatchObject({
+      decision: 'accepted',
+      model: { path: URL, url: URL, revision: 'c0ffee' },
+      bundles: [{ path: `${URL}/model.sig`, counted: true }],
+    })
+  })
+
+  test('is told what was signed, for stores that keep files by their digests', async () => {
+    const digests: string[] = []
+    await using model = await open({
+      files: {
+        read: async ({ name, signed: content }, receive) => {
+          digests.push(...(content?.digests ?? []))
+          return receive({ chunks: [signed.get(name) ?? Buffer.alloc(0)] })
+        },
+      },
+    })
+    expect(digests).toHaveLength(model.files.length)
+  })
+
+  test('is closed once, with the model or after a refusal', async () => {
+    let closed = 0
+    const session = { close: () => void closed++ }
+    const model = await open({ session })
+    expect(closed).toBe(0)
+    await model.close()
+    expect(closed).toBe(1)
+    await expect(open({ session, files: { list: () => [{ name: 'added' }] } })).rejects.toEqual(refusal('FILE_MISSING'))
+    expect(closed).toBe(2)
+  })
+
+  async function* endless<T>(value: T): AsyncGenerator<T> {
+    for (;;) yield await Promise.resolve(value)
+  }
+
+  function* endlessly<T>(value: T): Generator<T> {
+    for (;;) yield value
+  }
+
+  test.each<[string, { files?: Partial<ModelFiles>; session?: Partial<SourceSession> }, string, OpenOptions?]>([
+    ['lists a name that leads out', { files: { list: () => [{ name: '../evil' }] } }, 'SOURCE_LISTING'],
+    ['lists what is no name', { files: { list: () => [{ name: 5 as never }] } }, 'SOURCE_LISTING'],
+    ['lists nothing', { files: { list: () => [] } }, 'FILE_MISSING'],
+    [
+      'lists without an end',
+      { files: { list: () => endlessly({ name: 'a' }) }, session: { timeouts: { idle: 1_000, total: 60_000 } } },
+      'SOURCE_LISTING',
+    ],
+    ['lists slowly without an end', { files: { list: () => endless({ name: 'a' }) } }, 'SOURCE_TIMEOUT'],
+    ['never lists', { files: { list: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }) } }, 'SOURCE_TIMEOUT'],
+    [
+      'fails to list',
+      {
+        files: {
+          list: () => {
+            throw new TypeError('broken')
+          },
+        },
+      },
+      'SOURCE_FAILED',
+    ],
+    ['never answers', { files: { read: never } }, 'SOURCE_TIMEOUT'],
+    ['never says what the model is', { session: { model: never } }, 'SOURCE_TIMEOUT'],
+    ['fails', { files: { read: () => Promise.reject(new Error('broken')) } }, 'SOURCE_FAILED'],
+    ['has no files', { files: { read: async () => undefined } }, 'FILE_MISSING'],
+    ['gives no bytes', { files: { read: (_, receive) => receive({ chunks: ['text'] as never }) } }, 'SOURCE_FAILED'],
+    [
+      'gives a file twice',
+      {
+        files: {
+          read: async (_, receive) => (await receive({ chunks: [Buffer.from('{}')] }), receive({ chunks: [] })),
+        },
+      },
+      'FILE_MISMATCH',
+    ],
+    ['announces too much', { files: { read: (_, receive) => receive({ size: 1e12, chunks: [] }) } }, 'FILE_TOO_LARGE'],
+    [
+      'gives a file without an end',
+      { files: { read: (_, receive) => receive({ chunks: endless(Buffer.alloc(65_536)) }) } },
+      'FILE_TOO_LARGE',
+      { maxBytes: 1_000_000 },
+    ],
+    [
+      'stops in the middle',
+      { files: { read: (_, receive) => receive({ chunks: { [Symbol.asyncIterator]: () => ({ next: never }) } }) } },
+      'SOURCE_TIMEOUT',
+    ],
+    [
+      'hides the refusal of a file',
+      { files: { read: (_, receive) => receive({ chunks: [] }).catch(() => undefined) } },
+      'FILE_MISMATCH',
+    ],
+    [
+      'gives places of bundles without an end',
+      { session: { bundles: () => endless({ candidates: [] }) } },
+      'BUNDLE_NOT_FOUND',
+    ],
+    [
+      'gives a bundle without an end',
+      {
+        session: {
+          bundles: () => [
+            { candidates: [{ path: 'b', read: (_, receive) => receive({ chunks: endless(Buffer.alloc(65_536)) }) }] },
+          ],
+        },
+      },
+      'BUNDLE_TOO_LARGE',
+      { maxBundleBytes: 1_000_000 },
+    ],
+    [
+      'fails to give a bundle',
+      {
+        session: { bundles: () => [{ candidates: [{ path: 'b', read: () => Promise.reject(new Error('broken')) }] }] },
+      },
+      'SOURCE_FAILED',
+    ],
+  ])('is refused where it %s', async (_, given, code, options) => {
+    const session = { timeouts: TIMEOUTS, ...given.session }
+    await expect(open({ ...given, session }, options)).rejects.toEqual(refusal(code as never))
+  })
+
+  test('is refused where it does not say where it is, or something unreadable', async () => {
+    for (const place of [{}, { path: '/a', url: URL }, { url: 'store://u:p@models/vad' }]) {
+      const source = { ...memorySource(URL, signed), place: place as never }
+      await expect(openVerifiedModel(source, { policy })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
+    }
+  })
+
+  test('does not change the bytes that were hashed', async () => {
+    const shared = Buffer.from('{}')
+    await using model = await open({
+      files: {
+        read: async ({ name }, receive) => {
+          if (name !== 'config.json') return receive({ chunks: [signed.get(name) ?? Buffer.alloc(0)] })
+          shared.write('{}')
+          const received = await receive({ chunks: [shared] })
+          shared.write('[]')
+          return received
+        },
+      },
+    })
+    const { path } = await model.place(['config.json'], { isolation: 'copy' })
+    expect(Buffer.from(await model.read('config.json')).toString()).toBe('{}')
+    const { readFileSync } = await import('node:fs')
+    expect(readFileSync(path('config.json'), 'utf8')).toBe('{}')
+  })
+
+  test('is reached by a URL of the scheme that its package has entered', async () => {
+    enterScheme('store', (url) => memorySource(url, signed))
+    enterScheme('store', () => memorySource('store://elsewhere', new Map()))
+    await using model = await openVerifiedModel(URL, { policy })
+    expect(model.verdict.decision).toBe('accepted')
+    for (const scheme of ['https', 'file', 'Store', 's', ''])
+      expect(() => enterScheme(scheme, () => memorySource(URL, signed))).toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test.each([
+    ['hf://org/model', '@modelseal/hub'],
+    ['oci://registry.example/model:1', '@modelseal/hub'],
+    ['s3://bucket/model', '@modelseal/s3'],
+  ])('is missing for %s without its package', async (url, name) => {
+    await expect(openVerifiedModel(url, { policy })).rejects.toEqual(
+      refusal('SCHEME_UNKNOWN', { hint: expect.stringContaining(name) as string }),
+    )
+  })
+})
