@@ -24,6 +24,7 @@ export default defineConfig({
             '**/node_modules/**',
             'test/interop/**',
             'test/bundlers/**',
+            'test/install/**',
             'test/sigstore/**',
             'test/tfjs-node/**',
             'test/vitest-pools/**',

@@ -64,7 +64,7 @@ describe('a process starts with what it needs:', () => {
     expect(packages.filter((name) => !{ ...dependencies, ...optionalDependencies, ...peerDependencies }[name])).toEqual(
       [],
     )
-    const { 'cli-progress': _, ...ofCore } = dependencies!
+    const ofCore = Object.fromEntries(Object.entries(dependencies!).filter(([name]) => name !== 'cli-progress'))
     expect(core?.devDependencies).toMatchObject(ofCore)
     expect(Object.keys(ofCore).filter((name) => !packages.includes(name))).toEqual([])
     expect(optionalDependencies).toEqual(core?.optionalDependencies)
@@ -76,6 +76,16 @@ describe('a process starts with what it needs:', () => {
     const { dependencies, peerDependencies, peerDependenciesMeta } = await manifestOf('core')
     expect(dependencies).toBeUndefined()
     expect(Object.keys(peerDependenciesMeta!)).toEqual(Object.keys(peerDependencies!))
+  })
+
+  test('LICENSES.txt of the core names what it carries, with versions', async () => {
+    const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
+    const licenses = await readFile(join(PACKAGES, 'core/dist/LICENSES.txt'), 'utf8')
+    const carried = Object.keys(program?.dependencies ?? {}).filter((name) => core?.devDependencies?.[name])
+    const named = (name: string) => licenses.includes(`${name} ${core?.devDependencies?.[name]}\n`)
+    // Of @sigstore/tuf it is the trusted root.
+    expect(carried.filter((name) => !named(name))).toEqual(['@sigstore/sign'])
+    expect(carried.length).toBeGreaterThan(10)
   })
 })
 

@@ -67,7 +67,7 @@ export function expectToLoad(program: string, { policy, honest, tampered }: Bund
 }
 
 /** It verifies keys, certificates and Sigstore, and refuses what is not theirs. */
-export function expectToVerify(program: string, { byMethods }: BundlerModels): void {
+export function expectToVerify(program: string, { byMethods }: Pick<BundlerModels, 'byMethods'>): void {
   const models = [...ACCEPTED, ...Object.keys(REFUSED)].map((name) => join(byMethods, name))
   expect(run(program, join(byMethods, 'modelseal.policy.yaml'), ...models)).toEqual({
     outcomes: [

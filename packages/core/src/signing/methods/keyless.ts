@@ -1,5 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import type { TransparencyLogEntry } from '@sigstore/bundle'
+import type * as SigningLibrary from '@sigstore/sign'
 import { IN_TOTO_PAYLOAD_TYPE } from '../../bundle/dsse.ts'
 import { messageOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -86,9 +87,9 @@ export function keylessSigner(options: KeylessOptions): Signer {
  *
  * @throws {@link ModelSealError} `SIGSTORE_UNAVAILABLE`
  */
-export function signingLibrary(): SigningLibrary {
+export function signingLibrary(): typeof SigningLibrary {
   try {
-    return optionalPackage('@sigstore/sign') as SigningLibrary
+    return optionalPackage('@sigstore/sign') as typeof SigningLibrary
   } catch (cause) {
     const missing = errno(cause) === 'MODULE_NOT_FOUND' && messageOf(cause).includes("'@sigstore/sign'")
     throw new ModelSealError(
@@ -106,8 +107,6 @@ export function signingLibrary(): SigningLibrary {
     )
   }
 }
-
-type SigningLibrary = typeof import('@sigstore/sign')
 
 async function certify(encoded: Buffer, token: string, call: ServiceCall) {
   const { FulcioSigner } = signingLibrary()

@@ -1,0 +1,14 @@
+// npm run test:install: installs the packed packages as users do, counts what that brings, and uses it. Needs the registry.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+const root = join(import.meta.dirname, '../..')
+mkdirSync(join(root, '.cache/reports'), { recursive: true })
+const args = ['run', '--config', 'test/install/vitest.config.ts', '--reporter=default', '--reporter=json']
+const { status } = spawnSync(
+  join(root, 'node_modules/.bin/vitest'),
+  [...args, '--outputFile.json=.cache/reports/install.json'],
+  { cwd: root, stdio: 'inherit' },
+)
+process.exitCode = status ?? 1
