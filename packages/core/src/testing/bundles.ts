@@ -1,7 +1,8 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { parseBundle, writeBundle } from '../bundle/bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
-import { type CURVE_HASHES, publicKeyOf, type PublicKey } from '../x509/public-key.ts'
+import { publicKeyOf, type PublicKey } from '../x509/public-key.ts'
+import { type CURVE_HASHES } from '../x509/ecdsa.ts'
 
 export type Curve = keyof typeof CURVE_HASHES
 

@@ -1,6 +1,6 @@
-import { createVerify } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
 import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
+import { isSignedBy } from '../x509/key-algorithms.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
@@ -62,9 +62,10 @@ function hasOldShape({ payload }: Envelope): boolean {
  * curve. Accepted for statements of their shape only.
  */
 function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<Manifest | undefined> {
-  const isSignedWith = (hash: string) => isSigned(defectivePreAuthEncoding(envelope), envelope, publicKey, hash)
-  const byCurve = yield* isSignedWith(publicKey.hash)
-  if (!byCurve && (publicKey.hash === 'sha256' || !(yield* isSignedWith('sha256')))) return undefined
+  const { key, hash } = publicKey
+  const isSignedWith = (old?: string) => isSignedBy(key, defectivePreAuthEncoding(envelope), envelope.signature, old)
+  const byCurve = yield* isSignedWith()
+  if (!byCurve && (hash === 'sha256' || !(yield* isSignedWith('sha256')))) return undefined
   const { manifest, version } = yield* statementSteps(envelope.payload)
   const ofItsTime = version === '0.1' || (byCurve && manifest.serialization.ignorePaths === undefined)
   return ofItsTime ? manifest : undefined
@@ -79,8 +80,8 @@ export interface SignedPayload {
 }
 
 /** @returns undefined where the signature is not one by the key over the payload */
-export function* signedPayload(envelope: Envelope, publicKey: PublicKey): Steps<SignedPayload | undefined> {
-  const holds = yield* isSigned(preAuthEncodingPieces(envelope), envelope, publicKey, publicKey.hash)
+export function* signedPayload(envelope: Envelope, { key }: PublicKey): Steps<SignedPayload | undefined> {
+  const holds = yield* isSignedBy(key, preAuthEncodingPieces(envelope), envelope.signature)
   return holds ? ({ payload: envelope.payload } as SignedPayload) : undefined
 }
 
@@ -91,19 +92,4 @@ export function* signedPayload(envelope: Envelope, publicKey: PublicKey): Steps<
  */
 export async function signedManifest({ payload }: SignedPayload, signal: AbortSignal | undefined): Promise<Manifest> {
   return (await inTurns(statementSteps(payload), signal)).manifest
-}
-
-/** Whether these pieces, one after the other, are what the signature of the envelope is over. */
-function* isSigned(
-  pieces: Iterable<Uint8Array>,
-  { signature }: Envelope,
-  { key }: PublicKey,
-  hash: string,
-): Steps<boolean> {
-  const verifier = createVerify(hash)
-  for (const piece of pieces) {
-    verifier.update(piece)
-    yield
-  }
-  return verifier.verify({ key, dsaEncoding: 'der' }, signature)
 }

@@ -1,15 +1,13 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
+import { hashOf, SIGNING_KEYS } from './key-algorithms.ts'
 import { foundIn, publicKeyHint } from './key-kinds.ts'
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
-
-/** The curves of OMS, and the hash that a signature on each is over. */
-export const CURVE_HASHES = { prime256v1: 'sha256', secp384r1: 'sha384', secp521r1: 'sha512' } as const
 
 /** A public key to verify with. */
 export interface PublicKey {
   key: KeyObject
-  /** OpenSSL's name of the digest that belongs to the curve. */
+  /** OpenSSL's name of the digest that its signatures are over. */
   hash: string
   /** Hex SHA-256 of the PEM of the key (SPKI): the `hint` of a bundle. */
   fingerprint: string
@@ -105,19 +103,19 @@ export function isDer(bytes: Uint8Array): boolean {
 
 /** @throws {@link ModelSealError} `KEY_INVALID` for another kind of key, or another curve */
 export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
-  const curve = key.asymmetricKeyDetails?.namedCurve
-  if (key.asymmetricKeyType !== 'ec' || curve === undefined || !Object.hasOwn(CURVE_HASHES, curve)) {
+  const hash = hashOf(key)
+  if (hash === undefined) {
     throw new ModelSealError('KEY_INVALID', `${subject(path)} is a key that model signatures do not use.`, {
       file: path,
-      expected: 'an elliptic curve key on P-256, P-384 or P-521',
-      found: [key.asymmetricKeyType, curve].filter(Boolean).join(' '),
+      expected: SIGNING_KEYS,
+      found: [key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve].filter(Boolean).join(' '),
       hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
     })
   }
   const usual = canonical(key)
   return {
     key: usual,
-    hash: CURVE_HASHES[curve as keyof typeof CURVE_HASHES],
+    hash,
     fingerprint: sha256(spkiPem(usual)),
   }
 }

@@ -1,4 +1,5 @@
-import { createPublicKey, sign } from 'node:crypto'
+import { createPublicKey } from 'node:crypto'
+import { signWith } from '../../x509/key-algorithms.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
@@ -37,7 +38,7 @@ export async function certificateSigner(given: CertificateSignerOptions): Promis
   return {
     method: 'certificate',
     sign(encoded) {
-      const signature = sign(publicKey.hash, encoded, { key, dsaEncoding: 'der' })
+      const signature = signWith(key, encoded, publicKey.hash)
       return Promise.resolve({ signature, verificationMaterial, signer })
     },
   }

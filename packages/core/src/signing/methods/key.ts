@@ -1,8 +1,9 @@
-import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../../errors.ts'
 import { givenPath, required, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
+import { signWith } from '../../x509/key-algorithms.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../../x509/public-key.ts'
 import { foundIn, privateKeyHint } from '../../x509/key-kinds.ts'
 import { keyWords } from '../../bundle/signer-words.ts'
@@ -34,7 +35,7 @@ export async function keySigner(given: KeySignerOptions): Promise<Signer> {
   return {
     method: 'key',
     sign(encoded) {
-      const signature = sign(hash, encoded, { key, dsaEncoding: 'der' })
+      const signature = signWith(key, encoded, hash)
       const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
       return Promise.resolve({ signature, verificationMaterial, signer })
     },

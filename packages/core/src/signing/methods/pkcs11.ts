@@ -1,5 +1,7 @@
-import { createHash, verify } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { isSignedBy } from '../../x509/key-algorithms.ts'
 import { publicKeyOf, type PublicKey } from '../../x509/public-key.ts'
+import { atOnce } from '../../source/turns.ts'
 import { ModelSealError } from '../../errors.ts'
 import { listOf, path, required, text } from '../../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
@@ -116,7 +118,7 @@ async function signOnToken(access: KeyAccess, { key, hash }: PublicKey, encoded:
   const digest = createHash(hash).update(encoded).digest()
   const signature = await derOfSignature(withTokenKey(access, (tokenKey) => tokenKey.sign(digest)))
   // A token that is broken, or holds another key, must not make a bundle that nobody can verify.
-  if (verify(hash, encoded, { key, dsaEncoding: 'der' }, signature)) return signature
+  if (atOnce(isSignedBy(key, [encoded], signature))) return signature
   throw new ModelSealError('PKCS11_FAILED', 'The signature that the token made does not verify.', {
     file: access.module,
     hint: 'The private key on the token is not that of this public key or certificate, or the token is broken.',
