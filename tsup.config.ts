@@ -15,6 +15,7 @@ const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
+    adapter: 'src/loading/adapter.ts',
     opentelemetry: 'src/telemetry/opentelemetry.ts',
     'model-files': 'src/model-files.ts',
     'any-runtime': 'src/any-runtime.ts',

@@ -75,6 +75,20 @@ test('no import of the core points upward', () => {
   expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(80)
 })
 
+test('no imports of the core go in a circle, those of types included', () => {
+  const imports = new Map(files.map((file) => [file, importsOf(file)]))
+  const done = new Set<string>()
+  const circles: string[] = []
+  const follow = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' -> '))
+    if (way.includes(file) || done.has(file)) return
+    for (const imported of imports.get(file) ?? []) follow(imported, [...way, file])
+    done.add(file)
+  }
+  for (const file of files) follow(file, [])
+  expect(circles).toEqual([])
+})
+
 test('no file of the core outside of a test takes what tests share', () => {
   expect(files.filter((file) => importsOf(file).some((imported) => imported.startsWith('testing/')))).toEqual([])
 })

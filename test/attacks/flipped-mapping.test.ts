@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { chmodSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { closeHashPool, keySigner, loadPolicy, ModelSealError, openVerifiedModel, signModel } from '@modelseal/core'
-import type { DigestOptions, Policy, VerifiedModel } from '@modelseal/core'
+import type { DigestOptions, Policy, OpenedModel } from '@modelseal/core'
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
 
@@ -60,7 +60,7 @@ revoked: { fileDigests: ['${digest}'] }
   return { model, policy }
 }
 
-const WAYS: Record<string, (model: VerifiedModel) => Promise<Uint8Array>> = {
+const WAYS: Record<string, (model: OpenedModel) => Promise<Uint8Array>> = {
   read: (model) => model.read('weights.bin'),
   copied: async (model) => readFileSync(await model.path('weights.bin')),
 }

@@ -22,7 +22,7 @@ let workspace: Workspace
 let calls: Record<string, Call>
 let policy: core.Policy
 let watched: core.WatchedPolicy
-let model: core.VerifiedModel
+let model: core.OpenedModel
 
 /** A call, its arguments, and the options that one of them has. */
 interface Call {
@@ -457,18 +457,29 @@ describe('a value of any kind, in any argument and any option, is taken or refus
   })
 })
 
+/** Everything that a policy has. */
+const BY_HAND = { path: '/p', rules: [], ages: [], timestampAuthorities: [], roots: {}, revocations: {}, files: {} }
+
 describe('a policy that is not one is refused as such', () => {
   test.each<[string, unknown]>([
     ['a buffer', Buffer.from('version: 1')],
     ['an empty object', {}],
     ['a list', ['modelseal.policy.yaml']],
     ['a parsed policy', { version: 1, rules: [] }],
+    ['a policy made by hand', BY_HAND],
+    ['what says that it is watched, and gives such a one', { current: () => BY_HAND }],
     ['null', null],
     ['a URL of HTTP', new URL('https://models.example/policy.yaml')],
     ['a promise', Promise.resolve('modelseal.policy.yaml')],
     ['what only says that it is watched', { current: () => ({}) }],
   ])('%s', async (_, given) => {
     const opening = core.openVerifiedModel(join(workspace.path, 'models/m'), { policy: given as never })
+    await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  })
+
+  test('a changed copy of a policy', async () => {
+    const copy = { ...policy, rules: [] }
+    const opening = core.openVerifiedModel(join(workspace.path, 'models/m'), { policy: copy as never })
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 

@@ -10,7 +10,7 @@ import {
   signModel,
   type ModelReader,
   type Policy,
-  type VerifiedModel,
+  type OpenedModel,
 } from '@modelseal/core'
 import { afterAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
@@ -67,7 +67,7 @@ async function loaded({ directory, policy }: Target, level: Level) {
   )
 }
 
-async function weightsOf(model: VerifiedModel<(name: string) => string | Uint8Array>, random: Random): Promise<Buffer> {
+async function weightsOf(model: OpenedModel<(name: string) => string | Uint8Array>, random: Random): Promise<Buffer> {
   const weights = model.gathered('sub/weights.bin')
   if (typeof weights !== 'string') return Buffer.from(weights)
   // A runtime opens a path when it comes to it: here is the time to swap between check and use.

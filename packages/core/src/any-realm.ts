@@ -111,6 +111,15 @@ export function isBranded(value: unknown, brand: symbol): boolean {
   }
 }
 
+/** As {@link isBranded}, for a mark that only the object itself may carry: nothing on `Object.prototype` can stand in for it. */
+export function isMarked(value: unknown, mark: symbol): boolean {
+  try {
+    return isObject(value) && Object.hasOwn(value, mark)
+  } catch {
+    return false
+  }
+}
+
 /**
  * `Symbol.asyncDispose`, in realms to which Node.js 22 does not give it as well: there it is the symbol that Node.js uses.
  * `await using` itself does not work in such realms, which is why everything disposable has a `close()`, and why nothing here uses it.

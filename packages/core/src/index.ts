@@ -9,11 +9,11 @@ export { openVerifiedModel, type ModelReader } from './loading/open-verified-mod
 export { loadOptions, openOptions, type OpenOptions } from './loading/open-options.ts'
 export type { Isolation, IsolationLevel } from './loading/placing/isolation.ts'
 export type { PlacedFiles, PlaceOptions } from './loading/placing/placed-files.ts'
-export { VerifiedModel } from './loading/verified-model.ts'
+export type { OpenedModel, UnverifiedModel, VerifiedModel } from './loading/verified-model.ts'
 export { verifyModel, type VerifyOptions, type VerifyResult } from './loading/operations/verify-model.ts'
 export { loadPolicy } from './policy/load-policy.ts'
 export type { Policy } from './policy/policy.ts'
-export { watchPolicy, WatchedPolicy, type WatchOptions } from './policy/watch-policy.ts'
+export { watchPolicy, type WatchedPolicy, type WatchOptions } from './policy/watch-policy.ts'
 export { checkPolicy } from './policy/checking/check.ts'
 export { WARNING_CODES, type PolicyFinding } from './policy/checking/finding.ts'
 export { explain } from './policy/explain.ts'
@@ -23,16 +23,19 @@ export { tolerate } from './loading/judging/tolerate.ts'
 export { judgeModel } from './loading/operations/judge-model.ts'
 export { testPolicy, type ExpectationResult } from './loading/operations/judge-expectations.ts'
 export type {
+  AcceptedVerdict,
   BundleVerdict,
   CertificateIdentity,
   CheckName,
   CheckVerdict,
   Decision,
   KeyIdentity,
+  LoadOutcome,
   ModelFormat,
   SignatureTime,
   SigstoreIdentity,
   TrustRootInfo,
+  UnverifiedVerdict,
   Verdict,
   VerdictWarning,
   VerifiedIdentity,

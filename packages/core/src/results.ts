@@ -56,6 +56,31 @@ export interface Verdict {
   wouldRefuse?: SerializedError
 }
 
+/** The verdict of a load whose model was found as somebody signed it whom the policy accepts. */
+export type AcceptedVerdict = Verdict & {
+  decision: 'accepted'
+  policy: string
+  rule: string
+  mode: 'enforce' | 'audit'
+  model: { rootDigest: string }
+}
+
+/** The verdict of a load that handed out a model without verifying it, since a rule in the mode `audit` or `skip` asks for that. */
+export type UnverifiedVerdict = Verdict & { decision: 'tolerated' | 'skipped' }
+
+/**
+ * How a load ended that handed out a model. `decision` tells whether the model was verified, and narrows what adapters return:
+ *
+ * @example
+ * ```ts
+ * const loaded = await loadVerifiedModel('models/vad', { policy: 'trust-policy.yaml' })
+ * if (loaded.decision !== 'accepted') log.warn(`running an unverified model: ${loaded.verdict.wouldRefuse?.message}`)
+ * ```
+ */
+export type LoadOutcome =
+  | { readonly decision: 'accepted'; readonly verdict: AcceptedVerdict }
+  | { readonly decision: 'tolerated' | 'skipped'; readonly verdict: UnverifiedVerdict }
+
 /** What became of one bundle. */
 export interface BundleVerdict {
   /** Absolute path of the bundle. */

@@ -1,4 +1,5 @@
-import { loadOptions, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
+import type { LoadOutcome, ModelSource, OpenOptions } from '@modelseal/core'
+import { loadOptions } from '@modelseal/core/adapter'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { createVerified, type ModelEntry } from './open-onnx.ts'
 
@@ -10,11 +11,8 @@ export interface LoadOptions extends OpenOptions {
   session?: InferenceSession.SessionOptions | undefined
 }
 
-export interface LoadedModel {
-  session: InferenceSession
-  /** Who signed the model, which rule of the policy accepted it, what was hashed. */
-  verdict: Verdict
-}
+/** The session, and who signed the model, which rule of the policy accepted it, and what was hashed. */
+export type LoadedModel = LoadOutcome & { session: InferenceSession }
 
 /**
  * Loads an ONNX model into onnxruntime-node, if its signature satisfies the trust policy. The

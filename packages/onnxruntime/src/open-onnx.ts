@@ -1,19 +1,26 @@
 import {
-  isModelSource,
   ModelSealError,
-  modelLocation,
-  openOptions,
   openVerifiedModel,
-  shown,
   type ModelReader,
   type ModelSource,
+  type OpenedModel,
   type OpenOptions,
-  type Verdict,
-  type VerifiedModel,
 } from '@modelseal/core'
+import {
+  installedGuard,
+  isModelSource,
+  modelLocation,
+  onlyModel,
+  openOptions,
+  outcomeOf,
+  runtimeFailed,
+  shown,
+  withVerdict,
+  type LoadOutcome,
+  type Opening,
+} from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
-import { isUrl, kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
-import { installedGuard, type Opening } from '@modelseal/core/guard'
+import { isUrl, kindOf, propertyOf } from '@modelseal/core/any-realm'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData, isWeb } from './runtime-version.ts'
 import {
@@ -79,10 +86,7 @@ export async function createVerified(
   return create ? create(load) : createOpened(load, openVerifiedModel)
 }
 
-export interface CreatedSession {
-  session: InferenceSession
-  verdict: Verdict
-}
+export type CreatedSession = LoadOutcome & { session: InferenceSession }
 
 /** What is to be loaded, as it was when it was asked for. */
 export interface OnnxLoad {
@@ -103,7 +107,7 @@ export async function createOpened(
   const sessionOptions = checkedSessionOptions(given)
   const model = await open(source, { ...options, format: 'onnx' }, (reader) => gather(ort, reader, entry))
   try {
-    return { session: await createConfirmed(ort, model, sessionOptions), verdict: model.verdict }
+    return { session: await createConfirmed(ort, model, sessionOptions), ...outcomeOf(model) }
   } finally {
     await model.close()
   }
@@ -112,14 +116,13 @@ export async function createOpened(
 /** A session of what was verified, which is released where a file changed meanwhile. */
 async function createConfirmed(
   ort: OnnxRuntime,
-  model: VerifiedModel<OnnxInMemory | PlacedOnnx>,
+  model: OpenedModel<OnnxInMemory | PlacedOnnx>,
   options: CheckedSessionOptions,
 ): Promise<InferenceSession> {
   const { gathered, verdict } = model
   const session = await createSessionIn(ort, gathered, forRuntime(ort, sessionOptionsFor(gathered, options))).catch(
     (cause: unknown) => {
-      // What stands before the runtime may refuse it in its own words.
-      throw withVerdict(cause instanceof ModelSealError ? cause : runtimeFailed(verdict.model.path, cause), verdict)
+      throw runtimeFailed(cause, verdict, ONNX_RUNTIME)
     },
   )
   try {
@@ -172,7 +175,7 @@ async function gather(
 }
 
 function entryOf({ entry, files }: ModelReader, given: string | undefined): string {
-  if (given === undefined) return entry ?? onlyModel(files)
+  if (given === undefined) return entry ?? onlyModel(files, ['.onnx', '.ort'])
   if (entry === undefined) return withoutEmptySteps(given)
   throw new ModelSealError('INVALID_ARGUMENT', 'The path is a file, and the name of a file in it was given.', {
     expected: 'the path of a signed directory',
@@ -187,21 +190,9 @@ function withoutEmptySteps(name: string): string {
   return steps.length > 0 ? steps.join('/') : name
 }
 
-const SHOWN_MODELS = 10
-
-/** The only `.onnx` file, or the only `.ort` file where there is none. */
-function onlyModel(files: readonly string[]): string {
-  const onnx = files.filter((name) => name.endsWith('.onnx'))
-  const models = onnx.length > 0 ? onnx : files.filter((name) => name.endsWith('.ort'))
-  const [only] = models
-  if (only !== undefined && models.length === 1) return only
-  const listed = models.slice(0, SHOWN_MODELS).map(shown)
-  if (models.length > listed.length) listed.push(`${models.length - listed.length} more`)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
-    expected: 'exactly one signed file whose name ends in ".onnx", or in ".ort"',
-    found: listed.join(', ') || 'none',
-    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
-  })
+const ONNX_RUNTIME = {
+  runtime: 'ONNX Runtime',
+  hint: 'Check that this version of onnxruntime-node supports the model, and the session options.',
 }
 
 /** Creates a session of what was verified. */
@@ -211,22 +202,4 @@ export async function createSessionIn(
   options: InferenceSession.SessionOptions,
 ): Promise<InferenceSession> {
   return await sessions.create(...(['path' in model ? model.path : model.bytes, options] as never[]))
-}
-
-function runtimeFailed(path: string, cause: unknown): ModelSealError {
-  return new ModelSealError(
-    'RUNTIME_FAILED',
-    `The model ${shown(path)} was verified, but ONNX Runtime does not load it.`,
-    {
-      file: path,
-      found: shown(messageOf(cause)),
-      hint: 'Check that this version of onnxruntime-node supports the model, and the session options.',
-      cause,
-    },
-  )
-}
-
-function withVerdict(error: ModelSealError, verdict: Verdict): ModelSealError {
-  error.verdict ??= verdict
-  return error
 }

@@ -1,4 +1,5 @@
-import { openOptions, type OpenOptions } from '@modelseal/core'
+import type { OpenOptions } from '@modelseal/core'
+import { openOptions } from '@modelseal/core/adapter'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { checkRuntime, createVerified, type OnnxRuntime } from './open-onnx.ts'
 

@@ -1,5 +1,5 @@
 import type * as Core from '@modelseal/core'
-import type { ModelFormat, ModelReader, ModelSource, OpenOptions, VerifiedModel, WatchedPolicy } from '@modelseal/core'
+import type { ModelFormat, ModelReader, ModelSource, OpenedModel, OpenOptions, WatchedPolicy } from '@modelseal/core'
 import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
@@ -21,7 +21,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
     source: string | ModelSource,
     options: OpenOptions,
     gather: (reader: ModelReader) => Promise<T>,
-  ): Promise<VerifiedModel<T>> => {
+  ): Promise<OpenedModel<T>> => {
     const [{ openOptions }, { openJudged }] = await Promise.all([
       import('@modelseal/core'),
       import('@modelseal/core/judged'),

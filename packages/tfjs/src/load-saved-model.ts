@@ -1,7 +1,7 @@
-import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { ModelSealError, type ModelReader } from '@modelseal/core'
+import { outcomeOf, runtimeFailed, shown, type Opening } from '@modelseal/core/adapter'
 import { inTurns, withBytesOfFile } from '@modelseal/core/formats'
-import type { Opening } from '@modelseal/core/guard'
-import { runtimeFailed } from './open-artifacts.ts'
+import { tensorFlow } from './open-artifacts.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
 import type { LoadedByTf, TfLoad } from './tf-load.ts'
 
@@ -27,15 +27,14 @@ export async function loadSavedModel({ tf, source, options, further }: TfLoad, o
   const placed = { ...options, isolation: isolation === 'auto' ? ('copy' as const) : isolation }
   const opened = await open(source, placed, place)
   try {
-    const { gathered, verdict } = opened
     let model: unknown
     try {
-      model = await load(...([gathered, ...further] as never[]))
+      model = await load(...([opened.gathered, ...further] as never[]))
     } catch (cause) {
-      throw runtimeFailed(verdict.model.path, 'loadSavedModel', verdict, cause)
+      throw runtimeFailed(cause, opened.verdict, tensorFlow('loadSavedModel'))
     }
     opened.confirm()
-    return { model, verdict }
+    return { model, ...outcomeOf(opened) }
   } finally {
     await opened.close()
   }

@@ -1,5 +1,6 @@
 import { isUrl } from '@modelseal/core/any-realm'
-import { loadOptions, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
+import type { LoadOutcome, ModelSource, OpenOptions } from '@modelseal/core'
+import { loadOptions } from '@modelseal/core/adapter'
 import type { TensorFlow } from './open-artifacts.ts'
 import { loadByTf } from './tf-load.ts'
 
@@ -8,14 +9,12 @@ export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
   load?: Parameters<T['loadGraphModel']>[1] | undefined
 }
 
-/** `format` tells which of tf's classes `model` is. */
-export type LoadedModel<T extends TensorFlow> = {
-  /** Who signed the model, which rule of the policy accepted it, what was hashed. */
-  verdict: Verdict
-} & (
-  | { format: 'graph-model'; model: Awaited<ReturnType<T['loadGraphModel']>> }
-  | { format: 'layers-model'; model: Awaited<ReturnType<T['loadLayersModel']>> }
-)
+/** `format` tells which of tf's classes `model` is, and `decision` whether it was verified; the verdict says who signed it. */
+export type LoadedModel<T extends TensorFlow> = LoadOutcome &
+  (
+    | { format: 'graph-model'; model: Awaited<ReturnType<T['loadGraphModel']>> }
+    | { format: 'layers-model'; model: Awaited<ReturnType<T['loadLayersModel']>> }
+  )
 
 /**
  * Loads a TensorFlow.js model, a graph model or a layers model as its `model.json` says, if its

@@ -1,7 +1,15 @@
-import { ModelSealError, referencedName, shown, type ModelReader, type Verdict } from '@modelseal/core'
+import { ModelSealError, type LoadOutcome, type ModelReader } from '@modelseal/core'
+import {
+  onlyModel,
+  outcomeOf,
+  referencedName,
+  runtimeFailed,
+  shown,
+  type Opening,
+  type RuntimeFailure,
+} from '@modelseal/core/adapter'
 import type { io } from '@tensorflow/tfjs'
-import { kindOf, messageOf, propertyOf } from '@modelseal/core/any-realm'
-import type { Opening } from '@modelseal/core/guard'
+import { kindOf, propertyOf } from '@modelseal/core/any-realm'
 import { claimedFormat } from './claimed-format.ts'
 import { withRequest } from './load-options.ts'
 import {
@@ -44,8 +52,7 @@ export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
 
 /** A verified model, as tf takes it. */
 export interface OpenedArtifacts {
-  path: string
-  verdict: Verdict
+  outcome: LoadOutcome
   gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
   /** The caller's options for tf, checked. */
   loadOptions: object
@@ -72,8 +79,7 @@ export async function openArtifacts(
   // All that tf gets is in memory.
   await model.close()
   return {
-    path: model.verdict.model.path,
-    verdict: model.verdict,
+    outcome: outcomeOf(model),
     gathered: model.gathered,
     loadOptions: loadOptions.tf,
   }
@@ -83,14 +89,14 @@ export async function openArtifacts(
 export async function handOver(
   tf: TensorFlow,
   loader: 'loadGraphModel' | 'loadLayersModel',
-  { path, verdict, gathered, loadOptions }: OpenedArtifacts,
+  { outcome, gathered, loadOptions }: OpenedArtifacts,
   further: readonly unknown[],
 ): Promise<unknown> {
   const handler: io.IOHandler = { load: () => Promise.resolve(gathered.artifacts) }
   try {
     return await tf[loader](...([handler, loadOptions, ...further] as never[]))
   } catch (cause) {
-    throw runtimeFailed(path, loader, verdict, cause)
+    throw runtimeFailed(cause, outcome.verdict, tensorFlow(loader))
   }
 }
 
@@ -145,8 +151,6 @@ async function gather(
   }
 }
 
-const SHOWN_NAMES = 10
-
 function otherLoader(source: TfLoad['source'], loader: string, format: ModelFormat): ModelSealError {
   const path = typeof source === 'string' ? source : (source.place.url ?? source.place.path)
   return new ModelSealError(
@@ -163,39 +167,17 @@ function otherLoader(source: TfLoad['source'], loader: string, format: ModelForm
 
 /** In a directory: `model.json`, else the only JSON file. */
 function modelJsonAmong(files: readonly string[]): string {
-  const candidates = files.includes('model.json') ? ['model.json'] : files.filter((name) => name.endsWith('.json'))
-  const [only] = candidates
-  if (only !== undefined && candidates.length === 1) return only
-  if (files.includes('saved_model.pb')) {
+  if (files.includes('saved_model.pb') && !files.includes('model.json')) {
     throw new ModelSealError('MODEL_FORMAT', 'The path is the directory of a SavedModel, which has no "model.json".', {
       hint: 'Load it with tf.node.loadSavedModel() of tfjs-node.',
     })
   }
-  const listed = candidates.slice(0, SHOWN_NAMES).map(shown)
-  if (candidates.length > listed.length) listed.push(`${candidates.length - listed.length} more`)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
-    expected: 'a signed "model.json", or exactly one signed file whose name ends in ".json"',
-    found: listed.join(', ') || 'none',
-    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
-  })
+  return onlyModel(files, ['model.json', '.json'])
 }
 
-export function runtimeFailed(path: string, loader: string, verdict: Verdict, cause: unknown): ModelSealError {
-  if (cause instanceof ModelSealError) {
-    // What stands before the runtime may refuse it in its own words.
-    cause.verdict ??= verdict
-    return cause
+export function tensorFlow(loader: string): RuntimeFailure {
+  return {
+    runtime: `TensorFlow.js (${loader})`,
+    hint: 'Check that it is a model for this loader, and that this version of TensorFlow.js supports it.',
   }
-  const error = new ModelSealError(
-    'RUNTIME_FAILED',
-    `The model ${shown(path)} was verified, but TensorFlow.js does not load it (${loader}).`,
-    {
-      file: path,
-      found: shown(messageOf(cause)),
-      hint: 'Check that it is a model for this loader, and that this version of TensorFlow.js supports it.',
-      cause,
-    },
-  )
-  error.verdict = verdict
-  return error
 }

@@ -1,6 +1,6 @@
-import { openOptions, openVerifiedModel, type ModelSource, type OpenOptions, type Verdict } from '@modelseal/core'
+import { openVerifiedModel, type ModelSource, type OpenOptions } from '@modelseal/core'
+import { installedGuard, openOptions, type LoadOutcome, type Opening } from '@modelseal/core/adapter'
 import { absolutePath } from '@modelseal/core/environment'
-import { installedGuard, type Opening } from '@modelseal/core/guard'
 import { checkedLoadOptions, type CheckedLoadOptions } from './load-options.ts'
 import { loadSavedModel } from './load-saved-model.ts'
 import type { ModelFormat } from './model-json.ts'
@@ -20,9 +20,8 @@ export interface TfLoad {
   further: readonly unknown[]
 }
 
-export interface LoadedByTf {
+export type LoadedByTf = LoadOutcome & {
   model: unknown
-  verdict: Verdict
   /** Of a model with a `model.json`. */
   format?: ModelFormat
 }
@@ -66,10 +65,9 @@ export async function loadOpened(given: TfLoad, open: Opening): Promise<LoadedBy
   const load = { ...given, options: { ...given.options, ...formatOf(loader) } }
   if (loader === 'loadSavedModel') return loadSavedModel(load, open)
   const opened = await openArtifacts(load, open)
-  const { verdict } = opened
   const { format } = opened.gathered
   const own = loader ?? (format === 'graph-model' ? 'loadGraphModel' : 'loadLayersModel')
-  return { model: await handOver(tf, own, opened, further), verdict, format }
+  return { model: await handOver(tf, own, opened, further), ...opened.outcome, format }
 }
 
 /** For rules of the policy that match by format. */

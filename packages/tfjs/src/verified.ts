@@ -1,4 +1,5 @@
-import { openOptions, type OpenOptions } from '@modelseal/core'
+import type { OpenOptions } from '@modelseal/core'
+import { openOptions } from '@modelseal/core/adapter'
 import { checkTensorFlow, type TensorFlow } from './open-artifacts.ts'
 import { loadByTf, type TfLoad } from './tf-load.ts'
 

@@ -1,15 +1,14 @@
 import {
-  isModelSource,
   ModelSealError,
-  modelLocation,
   openVerifiedModel,
-  shown,
+  type LoadOutcome,
   type ModelReader,
   type ModelSource,
+  type OpenedModel,
   type OpenOptions,
   type Verdict,
-  type VerifiedModel,
 } from '@modelseal/core'
+import { isModelSource, modelLocation, outcomeOf, runtimeFailed, shown, withVerdict } from '@modelseal/core/adapter'
 import { isUrl, kindOf, messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
@@ -34,7 +33,7 @@ export async function loadVerified(
   directory: unknown,
   open: OpenOptions,
   given: unknown,
-): Promise<{ loaded: unknown; verdict: Verdict }> {
+): Promise<LoadOutcome & { loaded: unknown }> {
   const source = sourceOf(directory)
   const path = typeof source === 'string' ? source : nameOf(source)
   const options = checkedOptions(given)
@@ -46,7 +45,7 @@ export async function loadVerified(
       return prepare(transformers, loader, options, one)
     })
     try {
-      return { loaded: await loadConfirmed(transformers, loader, model, { path, options }), verdict: model.verdict }
+      return { loaded: await loadConfirmed(transformers, loader, model, { path, options }), ...outcomeOf(model) }
     } finally {
       model.gathered.close()
       await model.close()
@@ -61,7 +60,7 @@ export async function loadVerified(
 async function loadConfirmed(
   transformers: Transformers,
   loader: Loader,
-  model: VerifiedModel<ServedModel>,
+  model: OpenedModel<ServedModel>,
   { path, options }: Request,
 ): Promise<unknown> {
   const { gathered: served, verdict } = model
@@ -172,23 +171,12 @@ function notDirectory(path: string): ModelSealError {
 }
 
 function refusal(cause: unknown, path: string, served: ServedModel, verdict: Verdict): ModelSealError {
-  const error = cause instanceof ModelSealError ? cause : explained(cause, path, served)
-  error.verdict ??= verdict
-  return error
-}
-
-function explained(cause: unknown, path: string, served: ServedModel): ModelSealError {
   const message = messageOf(cause)
   const missing = served.missing.find((name) => message.includes(`"${served.urlOf(name)}"`))
-  if (missing !== undefined) return notSigned(missing)
-  return new ModelSealError(
-    'RUNTIME_FAILED',
-    `The model ${shown(path)} was verified, but Transformers.js does not load it.`,
-    {
-      file: path,
-      found: shown(message.replaceAll(served.id, path)),
-      hint: 'Check that this version of Transformers.js supports the model, and the options.',
-      cause,
-    },
-  )
+  if (missing !== undefined && !(cause instanceof ModelSealError)) return withVerdict(notSigned(missing), verdict)
+  return runtimeFailed(cause, verdict, {
+    runtime: 'Transformers.js',
+    found: message.replaceAll(served.id, path),
+    hint: 'Check that this version of Transformers.js supports the model, and the options.',
+  })
 }

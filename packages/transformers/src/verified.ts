@@ -1,4 +1,5 @@
-import { ModelSealError, openOptions, type OpenOptions, type Verdict } from '@modelseal/core'
+import { ModelSealError, type LoadOutcome, type OpenOptions } from '@modelseal/core'
+import { openOptions } from '@modelseal/core/adapter'
 import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
 import {
@@ -70,11 +71,11 @@ export function verified<T extends Transformers>(transformers: T, given?: OpenOp
  * console.log(verdictOf(embed)?.rule)
  * ```
  */
-export function verdictOf(loaded: object): Verdict | undefined {
+export function verdictOf(loaded: object): LoadOutcome['verdict'] | undefined {
   return verdicts.get(loaded)
 }
 
-const verdicts = new WeakMap<object, Verdict>()
+const verdicts = new WeakMap<object, LoadOutcome['verdict']>()
 
 function pipelineLoader({ pipeline, ModelRegistry }: Transformers, task: unknown): Loader {
   if (typeof task !== 'string') {

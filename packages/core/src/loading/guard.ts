@@ -2,14 +2,14 @@ import type { ModelSource } from '../source/model-source.ts'
 import type { Gather } from './model-reader.ts'
 import type { LoadRequest } from './load.ts'
 import type { OpenOptions } from './open-options.ts'
-import type { VerifiedModel } from './verified-model.ts'
+import type { OpenedModel } from './verified-model.ts'
 
 /** Opens a model, as `openVerifiedModel` does: what an adapter is given by whoever judges its loads. */
 export type Opening = <T>(
   source: string | ModelSource,
   options: OpenOptions,
   gather: Gather<T>,
-) => Promise<VerifiedModel<T>>
+) => Promise<OpenedModel<T>>
 
 /**
  * Makes a second policy judge every verified load of a process, so that the runtime gets only what both policies accept. The guard
@@ -17,7 +17,7 @@ export type Opening = <T>(
  */
 export interface Guard {
   /** As `openVerifiedModel`, for options that were read and a source as `modelLocation` gives it. */
-  open<T>(load: LoadRequest<T>): Promise<VerifiedModel<T>>
+  open<T>(load: LoadRequest<T>): Promise<OpenedModel<T>>
   /** Loads a model into a runtime: for the adapters of this name, which hand over what they were called with. */
   readonly adapters: Readonly<Record<string, (load: never) => Promise<unknown>>>
 }

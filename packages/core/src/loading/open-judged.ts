@@ -21,7 +21,7 @@ import { Load, type LoadRequest } from './load.ts'
 import { readerOf, type ModelReader } from './model-reader.ts'
 import { checkChoices } from './open-options.ts'
 import { AllowedIsolation } from './placing/isolation.ts'
-import { VerifiedModel } from './verified-model.ts'
+import { UnverifiedModel, VerifiedModel, type OpenedModel } from './verified-model.ts'
 
 /**
  * Opens a model that every judge lets pass. They all look at the same bundles, and its files are hashed once, by what the
@@ -38,7 +38,7 @@ export async function openJudged<T>(
   request: LoadRequest<T>,
   judges: readonly [Judge, ...Judge[]],
   handOuts?: HandOuts,
-): Promise<VerifiedModel<T>> {
+): Promise<OpenedModel<T>> {
   const load = new Load(request, judges, handOuts)
   const [{ verdict: first }] = load.judgings
   const trace: LoadTrace = { model: first.model.path }
@@ -59,7 +59,7 @@ export async function openJudged<T>(
   })
 }
 
-async function open<T>(load: Load<T>): Promise<VerifiedModel<T>> {
+async function open<T>(load: Load<T>): Promise<OpenedModel<T>> {
   const { options, judgings, responsibility } = load
   checkChoices(options)
   const now = Date.now()
@@ -86,7 +86,7 @@ function isTolerated(error: unknown, responsible: readonly Judging[]): boolean {
 async function openAccepted<T>(
   load: Load<T>,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
-): Promise<VerifiedModel<T>> {
+): Promise<OpenedModel<T>> {
   const verdicts = accepted.map(({ verdict }) => verdict)
   const rule = strictest(accepted.map((judging) => judging.accepted.rule) as [Rule, ...Rule[]])
   return timedEach(verdicts, 'hashing', async () => {
@@ -111,7 +111,7 @@ async function readFiles<T>(
   load: Load<T>,
   accepted: readonly [AcceptedJudging, ...AcceptedJudging[]],
   { model: { found, signature, rule }, contents: { served, warm }, tell }: FilesToRead,
-): Promise<VerifiedModel<T>> {
+): Promise<OpenedModel<T>> {
   const { options, judgings, responsibility } = load
   const files = watched(load, served, signature.manifest)
   try {
@@ -124,7 +124,10 @@ async function readFiles<T>(
     await warm?.finish()
     tell([...hashedNotes(served, warm), ...unsignedNotes(rule, found.files)].join(' '))
     const [{ accepted: own, verdict }] = judgings
-    return new VerifiedModel(files, own?.signature.manifest, verdict, gathered)
+    // Where only the policy of somebody else accepts it, the program's own has not verified it.
+    return own
+      ? new VerifiedModel(files, own.signature.manifest, verdict, gathered)
+      : new UnverifiedModel(files, verdict, gathered)
   } catch (error) {
     await files.dispose()
     throw error
@@ -176,7 +179,7 @@ async function isolationOf<T>(
   return responsibility.of(accepted, () => Promise.resolve(new AllowedIsolation(isolation, rule)))
 }
 
-async function openAnyway<T>(load: Load<T>): Promise<VerifiedModel<T>> {
+async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   const { options, judgings } = load
   const verdicts = judgings.map(({ verdict }) => verdict)
   const files = await checkingEach(verdicts, 'revocation', async (tell) => {
@@ -189,7 +192,7 @@ async function openAnyway<T>(load: Load<T>): Promise<VerifiedModel<T>> {
     const gathered = await gatherFrom(load, handedOut, files.entry)
     throwIfAborted(options.signal)
     for (const verdict of verdicts) noteIsolation(verdict, files)
-    return new VerifiedModel(handedOut, undefined, judgings[0].verdict, gathered)
+    return new UnverifiedModel(handedOut, judgings[0].verdict, gathered)
   } catch (error) {
     await handedOut.dispose()
     throw error

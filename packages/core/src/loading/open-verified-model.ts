@@ -5,7 +5,7 @@ import { installedGuard } from './guard.ts'
 import type { Gather, ModelReader } from './model-reader.ts'
 import { openJudged } from './open-judged.ts'
 import { openOptions, type OpenOptions } from './open-options.ts'
-import type { VerifiedModel } from './verified-model.ts'
+import type { OpenedModel } from './verified-model.ts'
 
 export type { ModelReader }
 
@@ -43,17 +43,17 @@ export type { ModelReader }
 export async function openVerifiedModel(
   source: string | URL | ModelSource,
   options?: OpenOptions,
-): Promise<VerifiedModel<undefined>>
+): Promise<OpenedModel<undefined>>
 export async function openVerifiedModel<T>(
   source: string | URL | ModelSource,
   options: OpenOptions,
   gather: (reader: ModelReader) => Promise<T>,
-): Promise<VerifiedModel<T>>
+): Promise<OpenedModel<T>>
 export async function openVerifiedModel<T>(
   given: string | URL | ModelSource,
   givenOptions?: OpenOptions,
   gather?: Gather<T>,
-): Promise<VerifiedModel<T | undefined>> {
+): Promise<OpenedModel<T | undefined>> {
   const options = openOptions(givenOptions)
   if (gather !== undefined && typeof gather !== 'function') throw invalidArgument('the gatherer', 'a function', gather)
   const load = { source: modelLocation(given), options, gather: gather ?? NOTHING }

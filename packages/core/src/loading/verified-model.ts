@@ -4,7 +4,7 @@ import { ASYNC_DISPOSE } from '../any-realm.ts'
 import { checkedText, choice, listOf, text } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
-import type { Verdict } from '../results.ts'
+import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../results.ts'
 import { modelClosed, type PlacedFiles, type PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
 
@@ -12,29 +12,22 @@ const NAME = 'the name of a file'
 const NAMES = listOf(text)
 const PLACE_OPTIONS: Shape<PlaceOptions> = { isolation: choice('copy') }
 
-/**
- * A model all of whose signed files were found as its signature says, under a policy that accepts
- * the signer. Made by `openVerifiedModel` only.
- *
- * Under a rule in the mode `audit` or `skip` it may be one that was loaded unverified: then
- * `verdict.decision` is `tolerated` or `skipped`, there is no manifest, and files are read as they
- * lie on disk.
- */
-export class VerifiedModel<T = undefined> {
+/** What `openVerifiedModel` returns: `decision` tells which of the two it is. */
+export type OpenedModel<T = undefined> = VerifiedModel<T> | UnverifiedModel<T>
+
+/** What verified and unverified models have in common. */
+abstract class ModelHandle<T, V extends Verdict> {
   readonly #served: ServedFiles
   #closed = false
   /** Who signed, under which rule, what was hashed, how long it took. */
-  readonly verdict: Verdict
-  /** The names and digests that were signed; undefined for a model that was loaded unverified. */
-  readonly manifest: Manifest | undefined
+  readonly verdict: V
   /** What the loader's `gather` returned. */
   readonly gathered: T
 
-  /** @internal */
-  constructor(served: ServedFiles, manifest: Manifest | undefined, verdict: Verdict, gathered: T) {
+  constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     this.#served = served
-    this.manifest = manifest
-    this.verdict = verdict
+    // The load writes its decision into the verdict, which is whole before anybody else gets the model.
+    this.verdict = verdict as V
     this.gathered = gathered
   }
 
@@ -156,5 +149,40 @@ export class VerifiedModel<T = undefined> {
     // Babel, esbuild and Oxc compile `await using` to this symbol where the realm lacks the other.
     const value = Object.getOwnPropertyDescriptor(this.prototype, ASYNC_DISPOSE)?.value as unknown
     Object.defineProperty(this.prototype, Symbol.for('Symbol.asyncDispose'), { value })
+  }
+}
+
+/**
+ * A model all of whose signed files were found as its signature says, under a policy that accepts
+ * the signer. Only `openVerifiedModel` makes one.
+ */
+export class VerifiedModel<T = undefined> extends ModelHandle<T, AcceptedVerdict> {
+  readonly decision = 'accepted'
+  /** The names and digests that were signed. */
+  readonly manifest: Manifest
+
+  /** @internal */
+  constructor(served: ServedFiles, manifest: Manifest, verdict: Verdict, gathered: T) {
+    super(served, verdict, gathered)
+    this.manifest = manifest
+  }
+}
+
+/**
+ * A model that was opened without being verified, since a rule in the mode `audit` or `skip` asks for that: its files are read
+ * as they lie on disk. Only `openVerifiedModel` makes one.
+ */
+export class UnverifiedModel<T = undefined> extends ModelHandle<T, UnverifiedVerdict> {
+  /** There is no manifest that anybody vouches for. */
+  readonly manifest = undefined
+
+  /** @internal */
+  constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
+    super(served, verdict, gathered)
+  }
+
+  /** `tolerated` by a rule in the mode `audit`, which would have refused it, or `skipped` by one in the mode `skip`. */
+  get decision(): 'tolerated' | 'skipped' {
+    return this.verdict.decision
   }
 }

@@ -1,7 +1,7 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
 import { readPolicySources, type PolicySource } from './reading/include.ts'
-import { policyOf, type Policy } from './policy.ts'
+import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
@@ -9,8 +9,8 @@ import type { Reading } from './reading/reading.ts'
 import { readTrustRoots } from './roots/read-roots.ts'
 
 /** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
-export interface CompiledPolicy {
-  policy: Policy
+export interface PolicyReading {
+  policy: CompiledPolicy
   sources: readonly PolicySource[]
   problems: readonly ModelSealError[]
 }
@@ -21,7 +21,7 @@ export interface CompiledPolicy {
  * @param path absolute
  * @throws {@link ModelSealError} what reading the file itself throws
  */
-export async function compilePolicy(path: string): Promise<CompiledPolicy> {
+export async function compilePolicy(path: string): Promise<PolicyReading> {
   const reading: Reading = { problems: [], files: new Map() }
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
@@ -37,7 +37,7 @@ export async function compilePolicy(path: string): Promise<CompiledPolicy> {
   const timestampAuthorities = [...roots.values()].flatMap((root) =>
     root.kind === 'timestampAuthorities' ? root.certificates : [],
   )
-  const policy = policyOf({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
+  const policy = asPolicy({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
   return { policy, sources, problems }
 }
 

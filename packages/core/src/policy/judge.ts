@@ -7,7 +7,7 @@ import { countDistinctSigners, type SignedBy } from './requirements/distinct-sig
 import { identifySigner } from './identify.ts'
 import { methodOf } from './methods/methods.ts'
 import type { Occasion } from './occasion.ts'
-import type { Policy } from './policy.ts'
+import type { CompiledPolicy } from './policy.ts'
 import { checkDemands } from './requirements/check-demands.ts'
 import type { Revocations } from './revocations/revocations.ts'
 import { revokedFile } from './revocations/revoked-file.ts'
@@ -39,7 +39,7 @@ export interface Judgement {
 export async function judge(
   candidates: readonly FoundBundle[],
   rule: Rule,
-  policy: Policy,
+  policy: CompiledPolicy,
   { now, signal }: { now: number; signal?: AbortSignal | undefined },
 ): Promise<Judgement> {
   const occasion: Occasion = { now, effort: new Effort(signal) }
@@ -78,7 +78,7 @@ interface Accepted extends SignedBy {
 async function judgeBundle(
   candidate: FoundBundle,
   rule: Rule,
-  policy: Policy,
+  policy: CompiledPolicy,
   occasion: Occasion,
   verdict: BundleVerdict,
   checks: CheckVerdict[],

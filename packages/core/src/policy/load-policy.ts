@@ -1,6 +1,6 @@
-import type { CompiledPolicy } from './compile-policy.ts'
+import type { PolicyReading } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
-import type { Policy } from './policy.ts'
+import type { CompiledPolicy, Policy } from './policy.ts'
 
 /**
  * Reads and compiles a trust policy with all the files that it names.
@@ -15,7 +15,12 @@ import type { Policy } from './policy.ts'
  * const vad = await openVerifiedModel('models/vad', { policy })
  * ```
  */
-export async function loadPolicy(given?: string | URL): Promise<Policy> {
+export function loadPolicy(given?: string | URL): Promise<Policy> {
+  return loadValidPolicy(given)
+}
+
+/** As {@link loadPolicy}, for whoever judges by it. */
+export async function loadValidPolicy(given?: string | URL): Promise<CompiledPolicy> {
   const { policy, problems } = await loadCompiledPolicy(await findPolicy(given))
   if (problems[0]) throw problems[0]
   return policy
@@ -28,7 +33,7 @@ export async function loadPolicy(given?: string | URL): Promise<Policy> {
  * @param path absolute
  * @throws {@link ModelSealError} what reading the file itself throws
  */
-export async function loadCompiledPolicy(path: string): Promise<CompiledPolicy> {
+export async function loadCompiledPolicy(path: string): Promise<PolicyReading> {
   const { compilePolicy } = await import('./compile-policy.ts')
   return compilePolicy(path)
 }

@@ -4,7 +4,7 @@ import { keyPair } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { ModelFacts } from './matching/match.ts'
 import { chooseRule } from './matching/choose-rule.ts'
-import { loadPolicy } from './load-policy.ts'
+import { loadValidPolicy } from './load-policy.ts'
 
 const PEM = keyPair().publicKey.key.export({ type: 'spki', format: 'pem' }).toString()
 
@@ -32,7 +32,7 @@ test('reads a policy in YAML, and the same in JSON, with keys beside the file', 
   }
   for (const text of [POLICY, JSON.stringify(json)]) {
     const path = policyWith(text)
-    const policy = await loadPolicy(path)
+    const policy = await loadValidPolicy(path)
     expect(policy.path).toBe(path)
     const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
     expect((await chooseRule(policy, facts)).rule.name).toBe('voice models')
@@ -41,7 +41,7 @@ test('reads a policy in YAML, and the same in JSON, with keys beside the file', 
 
 test('refuses a model that no rule matches', async () => {
   const path = policyWith(POLICY)
-  const policy = await loadPolicy(path)
+  const policy = await loadValidPolicy(path)
   for (const model of ['models/other', 'models', '../models/vad/a', 'x/models/vad/a']) {
     const facts = new ModelFacts({ path: join(path, '..', model) }, () => Promise.resolve([]))
     await expect(chooseRule(policy, facts)).rejects.toEqual(refusal('POLICY_NO_MATCH'))
@@ -50,7 +50,7 @@ test('refuses a model that no rule matches', async () => {
 
 test('hints at the glob for what is in a directory, where a rule names the directory alone', async () => {
   const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
-  const policy = await loadPolicy(path)
+  const policy = await loadValidPolicy(path)
   const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
   await expect(chooseRule(policy, facts)).rejects.toMatchObject({
     code: 'POLICY_NO_MATCH',
@@ -64,7 +64,7 @@ describe('a policy is refused that', () => {
     ['has an unknown field in a rule', POLICY.replace('    signers:', '    signer: release\n    signers:'), 'line 9'],
     ['has an unknown field in a match', POLICY.replace('      path:', '      paths: "**"\n      path:'), 'line 8'],
   ])('%s, with the line', async (_, text, line) => {
-    const loading = loadPolicy(policyWith(text))
+    const loading = loadValidPolicy(policyWith(text))
     await expect(loading).rejects.toEqual(
       refusal('POLICY_INVALID', { message: expect.stringContaining(line) as string }),
     )
@@ -83,14 +83,14 @@ describe('a policy is refused that', () => {
   ])('%s', async (_, text) => {
     const bytes = text.includes('\ud800') ? Buffer.from(text.replace('\ud800', 'é'), 'latin1') : Buffer.from(text)
     const directory = scratch({ 'policy.yaml': bytes, 'release.pub': PEM })
-    await expect(loadPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('POLICY_INVALID'))
+    await expect(loadValidPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
   test('names a key file that is missing, or no public key', async () => {
     const directory = scratch({ 'policy.yaml': POLICY })
-    await expect(loadPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))
+    await expect(loadValidPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))
     const junk = scratch({ 'policy.yaml': POLICY, 'release.pub': 'junk' })
-    await expect(loadPolicy(join(junk, 'policy.yaml'))).rejects.toEqual(refusal('KEY_INVALID'))
+    await expect(loadValidPolicy(join(junk, 'policy.yaml'))).rejects.toEqual(refusal('KEY_INVALID'))
   })
 })
 
@@ -126,37 +126,37 @@ describe('the policy that counts', () => {
   test('is the given one, before the one of the environment', async () => {
     const directory = tree()
     inDirectory(directory, 'named.yaml')
-    expect((await loadPolicy('given.yaml')).path).toBe(join(directory, 'given.yaml'))
+    expect((await loadValidPolicy('given.yaml')).path).toBe(join(directory, 'given.yaml'))
   })
 
   test('is the one of the environment, before any that lies about', async () => {
     const directory = tree()
     inDirectory(directory, 'named.yaml')
-    expect((await loadPolicy()).path).toBe(join(directory, 'named.yaml'))
+    expect((await loadValidPolicy()).path).toBe(join(directory, 'named.yaml'))
   })
 
   test('is the nearest one from the working directory upward', async () => {
     const directory = tree()
     inDirectory(join(directory, 'b/c/d'))
-    expect((await loadPolicy()).path).toBe(join(directory, 'b/modelseal.policy.yml'))
+    expect((await loadValidPolicy()).path).toBe(join(directory, 'b/modelseal.policy.yml'))
   })
 
   test('is the nearest one even where it is not valid: nothing is stepped over', async () => {
     inDirectory(join(tree(), 'a'))
-    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
+    await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
   test('is refused where one directory has two', async () => {
     inDirectory(scratch({ 'modelseal.policy.yaml': POLICY, 'modelseal.policy.json': '{}', 'release.pub': PEM }))
-    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
+    await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
   test('is nowhere: then no model is accepted', async () => {
     const directory = scratch()
     inDirectory(directory)
-    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
-    await expect(loadPolicy('none.yaml')).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+    await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+    await expect(loadValidPolicy('none.yaml')).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
     setVariable('none.yaml')
-    await expect(loadPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
+    await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))
   })
 })

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { isArray, propertyOf } from '../any-realm.ts'
+import { isMarked } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { before, parseDuration } from './schema/duration.ts'
@@ -9,44 +9,41 @@ import { directoryNamedAbove, matchesModel, type ModelFacts } from './matching/m
 import type { Rule } from './rule.ts'
 import type { PolicyFacts } from './policy-facts.ts'
 
-declare const compiled: unique symbol
-
-/** A trust policy that was read, checked and compiled. Reuse it: it does not change. */
-export interface Policy {
+/**
+ * A trust policy that `loadPolicy()` has read, checked and compiled. Only `loadPolicy()` and `watchPolicy()` make one. Reuse it for any
+ * number of loads: it does not change.
+ */
+export declare class Policy {
+  private constructor()
+  private readonly compiled: true
   /** Absolute path of the file. */
-  path: string
-  /** Only `loadPolicy()` and `watchPolicy()` make policies. */
-  readonly [compiled]: true
-  /** @internal In the order in which they count. */
+  readonly path: string
+}
+
+/** What a {@link Policy} has in it. */
+export interface CompiledPolicy extends Policy, PolicyFacts {
+  /** In the order in which they count. */
   rules: readonly Rule[]
-  /** @internal For each file that states `maxAge`. */
+  /** For each file that states `maxAge`. */
   ages: readonly PolicyAge[]
-  /** @internal All files that it was read from. */
+  /** All files that it was read from. */
   files: FileStates
-  /** @internal */
-  readonly roots: PolicyFacts['roots']
-  /** @internal */
-  readonly timestampAuthorities: PolicyFacts['timestampAuthorities']
-  /** @internal */
-  readonly revocations: PolicyFacts['revocations']
 }
 
-/** Makes a policy of its parts. */
-export function policyOf(parts: Omit<Policy, typeof compiled>): Policy {
-  return withoutPrototype(parts) as Policy
+/**
+ * Tells policies of all copies of this package, ESM and CommonJS, from objects that were made otherwise. The number changes with
+ * {@link CompiledPolicy}, so that different versions of this package do not misunderstand each other.
+ */
+const MARK = Symbol.for('modelseal.policy.1')
+
+/** For `compilePolicy()` alone. */
+export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {
+  // Not enumerable: a copy of a policy, which may have been changed, is not one.
+  return Object.defineProperty(withoutPrototype(parts), MARK, { value: true }) as unknown as CompiledPolicy
 }
 
-/** Known by what it has: another copy of this package, ESM or CommonJS, may have made it. */
-export function isPolicy(value: unknown): value is Policy {
-  if (typeof value !== 'object' || value === null) return false
-  const has = (name: keyof Policy) => propertyOf(value, name)
-  const objects = [has('roots'), has('revocations'), has('files')]
-  const lists = [has('rules'), has('ages'), has('timestampAuthorities')]
-  return (
-    typeof has('path') === 'string' &&
-    objects.every((one) => typeof one === 'object' && one !== null) &&
-    lists.every((one) => isArray(one))
-  )
+export function isPolicy(value: unknown): value is CompiledPolicy {
+  return isMarked(value, MARK)
 }
 
 interface PolicyAge {
@@ -63,7 +60,7 @@ interface PolicyAge {
  * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
  */
 export async function firstMatch(
-  { rules }: Policy,
+  { rules }: CompiledPolicy,
   facts: ModelFacts,
   format: ModelFormat | undefined,
 ): Promise<Rule | undefined> {
@@ -75,7 +72,7 @@ export async function firstMatch(
 }
 
 /** @param note what else the reader should know, as a sentence */
-export function noMatch(policy: Policy, facts: ModelFacts, note?: string): ModelSealError {
+export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string): ModelSealError {
   const path = facts.pathFrom(dirname(policy.path))
   const seen =
     path === undefined
@@ -106,7 +103,7 @@ const CLOCK_SKEW = 24 * 3_600_000
  * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `POLICY_STALE`
  */
-export function checkFresh(policy: Policy, now: number): void {
+export function checkFresh(policy: CompiledPolicy, now: number): void {
   for (const { path, issued, maxAge } of policy.ages) {
     const duration = parseDuration(maxAge)
     const time = Date.parse(issued)

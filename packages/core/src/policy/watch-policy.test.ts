@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { POLICY_CHANNEL } from '../events.ts'
 import { TestSite } from '../testing/site.ts'
 import { openVerifiedModel } from '../loading/open-verified-model.ts'
+import type { CompiledPolicy } from './policy.ts'
 import { watchPolicy } from './watch-policy.ts'
 
 let site: TestSite
@@ -30,7 +31,7 @@ it('takes effect at the next load, and keeps the last valid version', async () =
   const onMessage = (message: unknown) => published.push(message)
   subscribe(POLICY_CHANNEL, onMessage)
   const policy = await watchPolicy(path, {
-    onReload: ({ rules }) => seen.push(`rules ${rules.length}`),
+    onReload: (policy) => seen.push(`rules ${(policy as CompiledPolicy).rules.length}`),
     onError: ({ code }) => seen.push(code),
   })
   const load = async () =>
@@ -62,7 +63,7 @@ it('follows the keys and the included files as well', async () => {
   const policy = await watchPolicy(await site.policy(text('a', { include: ['central.yaml'] })))
   await openVerifiedModel(site.file('model'), { policy })
   await site.policy(`version: 1\nrevoked: { rootDigests: ["${'0'.repeat(64)}"] }\n`, 'central.yaml')
-  expect((await policy.current()).revocations.concernsModels).toBe(true)
+  expect(((await policy.current()) as CompiledPolicy).revocations.concernsModels).toBe(true)
   await rename(site.file('b.pub'), site.file('a.pub'))
   await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
 })

@@ -4,9 +4,8 @@ import { ModelSealError } from '../errors.ts'
 import { callback } from '../kinds.ts'
 import { knownOptions, type Shape } from '../snapshot.ts'
 import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
-import { findPolicy } from './find-policy.ts'
-import { type Policy } from './policy.ts'
-import { loadCompiledPolicy } from './load-policy.ts'
+import type { CompiledPolicy, Policy } from './policy.ts'
+import { loadCompiledPolicy, loadValidPolicy } from './load-policy.ts'
 
 export interface WatchOptions {
   /** Called when a changed policy is in use. */
@@ -32,9 +31,7 @@ const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
  */
 export async function watchPolicy(given?: string | URL, options?: WatchOptions): Promise<WatchedPolicy> {
   const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
-  const { policy, problems } = await loadCompiledPolicy(await findPolicy(given))
-  if (problems[0]) throw problems[0]
-  return new WatchedPolicy(policy, callbacks)
+  return new WatchedPolicy(await loadValidPolicy(given), callbacks)
 }
 
 /** Known by what it does, as a policy that was loaded is by what it has. */
@@ -48,13 +45,13 @@ export function isWatchedPolicy(value: unknown): value is WatchedPolicy {
  */
 export class WatchedPolicy {
   readonly #options: WatchOptions
-  #policy: Policy
+  #policy: CompiledPolicy
   /** Of the version that was last looked at, in use or not. */
   #seen: FileStates
   #reloading: Promise<void> | undefined
 
   /** @internal */
-  constructor(policy: Policy, options: WatchOptions) {
+  constructor(policy: CompiledPolicy, options: WatchOptions) {
     this.#policy = policy
     this.#seen = policy.files
     this.#options = options

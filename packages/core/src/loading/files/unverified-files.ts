@@ -5,8 +5,8 @@ import type { Comparison } from '../../manifest/streamed-files.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from '../placing/isolation.ts'
+import type { FilesOnDisk } from '../placing/copy-from-disk.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
-import { type FilesOnDisk } from '../placing/copy-from-disk.ts'
 import type { ServedFiles } from './served-files.ts'
 
 /** Files that nobody verified. They may be judged by their digests all the same, as revoked ones are. */

@@ -4,7 +4,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ModelFacts } from '../../policy/matching/match.ts'
-import type { Policy } from '../../policy/policy.ts'
+import type { CompiledPolicy } from '../../policy/policy.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
@@ -48,7 +48,7 @@ export class Judging {
   readonly #options: OpenOptions
   readonly #search: BundleSearch
   readonly #place: ModelPlace
-  #policy: Policy | undefined
+  #policy: CompiledPolicy | undefined
   /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
   #mayBeUnsigned: Rule['require']['unsigned']
@@ -129,7 +129,7 @@ export class Judging {
     this.verdict.at = new Date().toISOString()
   }
 
-  async #findRule(now: number): Promise<ChosenRule & { policy: Policy }> {
+  async #findRule(now: number): Promise<ChosenRule & { policy: CompiledPolicy }> {
     const { verdict } = this
     const { policy: given, format, url } = this.#options
     const policy = await policyOf(given, verdict)
@@ -152,7 +152,7 @@ export class Judging {
     })
   }
 
-  async #findSignature({ rule, policy }: { rule: Rule; policy: Policy }, now: number): Promise<Accepted> {
+  async #findSignature({ rule, policy }: { rule: Rule; policy: CompiledPolicy }, now: number): Promise<Accepted> {
     const { verdict } = this
     const { signal } = this.#options
     const found = await checking(verdict, 'bundles', async (tell) => {

@@ -1,8 +1,8 @@
 import { isUrl } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import { invalidOption } from '../../kinds.ts'
-import { checkFresh, isPolicy, type Policy } from '../../policy/policy.ts'
-import { loadPolicy } from '../../policy/load-policy.ts'
+import { checkFresh, isPolicy, type CompiledPolicy, type Policy } from '../../policy/policy.ts'
+import { loadValidPolicy } from '../../policy/load-policy.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../../policy/watch-policy.ts'
 import type { Verdict } from '../../results.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -14,8 +14,8 @@ import { checking } from './verdict-steps.ts'
  *
  * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the others of `loadPolicy`
  */
-export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<Policy> {
-  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadPolicy(given)
+export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<CompiledPolicy> {
+  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadValidPolicy(given)
   verdict.policy = policy.path
   return policy
 }
@@ -24,7 +24,7 @@ export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): 
  * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `POLICY_STALE`
  */
-export function checkAge(policy: Policy, now: number, verdict: Verdict): Promise<void> {
+export function checkAge(policy: CompiledPolicy, now: number, verdict: Verdict): Promise<void> {
   return checking(verdict, 'policy-age', (tell) => {
     checkFresh(policy, now)
     const limited = policy.ages.length > 0
@@ -33,8 +33,9 @@ export function checkAge(policy: Policy, now: number, verdict: Verdict): Promise
 }
 
 /** What passes itself off as a watched policy may give, or throw, anything. */
-async function currentOf(given: Policy | WatchedPolicy): Promise<Policy> {
-  if (!isWatchedPolicy(given)) return given
+async function currentOf(given: Policy | WatchedPolicy): Promise<CompiledPolicy> {
+  if (isPolicy(given)) return given
+  if (!isWatchedPolicy(given)) throw invalidOption('policy', 'what loadPolicy() or watchPolicy() gave', given)
   const policy = await (async () => given.current())().catch((cause: unknown) => {
     throw cause instanceof ModelSealError
       ? cause

@@ -8,7 +8,7 @@ import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { procFile } from '../../source/proc-file.ts'
 import { copyHint } from '../../source/private/copy-failure.ts'
 
-/** What copying needs of files of this machine. */
+/** Files on this machine that are found, and are checked where they are placed. */
 export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
 
 /**

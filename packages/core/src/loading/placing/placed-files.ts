@@ -43,8 +43,6 @@ export interface PlaceableFiles {
   readonly onDisk?: FilesOnDisk | undefined
 }
 
-/** Files on this machine that are found, and are checked where they are placed. */
-
 /** What is allowed of files that are placed. */
 type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed' | 'placeHint'>
 

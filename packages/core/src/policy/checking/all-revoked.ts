@@ -1,6 +1,6 @@
 import { shown } from '../../errors.ts'
 import { methodOf } from '../methods/methods.ts'
-import type { Policy } from '../policy.ts'
+import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 import type { Danger } from './finding.ts'
 
@@ -8,7 +8,7 @@ import type { Danger } from './finding.ts'
  * Warns of a rule that accepts nothing because the policy revokes its signers. That may be meant, as after a key was stolen,
  * so it is no error.
  */
-export function revokedSigners(rule: Rule, policy: Policy): Danger[] {
+export function revokedSigners(rule: Rule, policy: CompiledPolicy): Danger[] {
   if (rule.mode === 'skip' || rule.signers.length < rule.threshold) return []
   const revoked = rule.signers.filter((signer) => methodOf(signer.method).isRevoked(signer, policy))
   const left = rule.signers.length - revoked.length

@@ -1,10 +1,10 @@
 import { shown } from '../../errors.ts'
-import type { Policy } from '../policy.ts'
+import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 import type { Danger } from './finding.ts'
 
 /** Errors for what a rule requires that too few of its signers can ever have, so that it accepts nothing. */
-export function unmeetableDemands(rule: Rule, policy: Policy): Danger[] {
+export function unmeetableDemands(rule: Rule, policy: CompiledPolicy): Danger[] {
   if (rule.mode === 'skip') return []
   return rule.demands
     .filter(({ requirement, wanted }) => {

@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { revokedSigners } from './all-revoked.ts'
-import type { CompiledPolicy } from '../compile-policy.ts'
+import type { PolicyReading } from '../compile-policy.ts'
 import type { PolicySource } from '../reading/include.ts'
 import { withoutPlace } from '../reading/invalid-policy.ts'
 import { checkFresh } from '../policy.ts'
@@ -17,7 +17,7 @@ import { demandDangers, unmeetableDemands } from './demand-dangers.ts'
 import { RuleOrder } from '../matching/unreachable.ts'
 
 /** What is wrong with a policy, or dangerous about it, in the order that `checkPolicy` promises. */
-export function policyFindings(compiled: CompiledPolicy): PolicyFinding[] {
+export function policyFindings(compiled: PolicyReading): PolicyFinding[] {
   const findings = compiled.problems.map(errorFinding)
   if (compiled.problems.length === 0) {
     const now = Date.now()
@@ -46,7 +46,7 @@ function finding(source: PolicySource, at: ValuePath, danger: Danger): PolicyFin
   return { ...danger, file: source.text.path, ...source.text.position(at) }
 }
 
-function ageFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFinding[] {
   const findings: PolicyFinding[] = []
   try {
     checkFresh(policy, now)
@@ -65,7 +65,7 @@ function ageFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFi
   return findings
 }
 
-function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyFinding[] {
+function rootFindings({ policy, sources }: PolicyReading, now: number): PolicyFinding[] {
   const used = new Set(policy.rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
   return sources.flatMap((source) =>
     Object.keys(source.file.trustRoots ?? {}).flatMap((name) => {
@@ -85,7 +85,7 @@ function rootFindings({ policy, sources }: CompiledPolicy, now: number): PolicyF
   )
 }
 
-function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
+function ruleFindings({ policy, sources }: PolicyReading): PolicyFinding[] {
   const rules = new Map(policy.rules.map((rule) => [rule.name, rule]))
   const order = new RuleOrder(policy.rules)
   const findings = sources.flatMap((source) =>
@@ -116,7 +116,7 @@ function ruleFindings({ policy, sources }: CompiledPolicy): PolicyFinding[] {
   return findings
 }
 
-function revokedNameFindings({ sources }: CompiledPolicy): PolicyFinding[] {
+function revokedNameFindings({ sources }: PolicyReading): PolicyFinding[] {
   return sources.flatMap((source) =>
     (source.file.revoked?.identities ?? []).flatMap(({ identity, issuer }, index) =>
       Object.entries({ identity, issuer })

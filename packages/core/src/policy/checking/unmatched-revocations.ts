@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { shown } from '../../errors.ts'
-import type { CompiledPolicy } from '../compile-policy.ts'
+import type { PolicyReading } from '../compile-policy.ts'
 import { plainHex } from '../revocations/fingerprint.ts'
 import { rootKind } from '../roots/roots.ts'
 import type { PolicySource } from '../reading/include.ts'
 import type { Danger } from './finding.ts'
-import type { Policy } from '../policy.ts'
+import type { CompiledPolicy } from '../policy.ts'
 import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
@@ -24,7 +24,7 @@ export interface PlacedDanger {
  * Sigstore that a rule names; nothing is reported then. Nor are entries that name a file, since they revoke what their author meant.
  * Under a rule in the mode `audit` or `skip` a bundle can claim them; the warning then says so.
  */
-export function unmatchedRevocations({ policy, sources }: CompiledPolicy): PlacedDanger[] {
+export function unmatchedRevocations({ policy, sources }: PolicyReading): PlacedDanger[] {
   const dangers: PlacedDanger[] = []
   const named = certificatesOf(policy)
   const closed = named.authorities === 0
@@ -64,7 +64,7 @@ const CLAIMS = 'A rule in the mode audit or skip is an exception: there, what a 
 
 function keyMessage(
   written: string,
-  { revocations }: Policy,
+  { revocations }: CompiledPolicy,
   certificates: ReadonlySet<string>,
   closed: boolean,
 ): string | undefined {
@@ -75,7 +75,7 @@ function keyMessage(
   return `The revoked key ${shown(written)} is not one of the keys that this policy trusts, so it can match nothing. If you mean one of them, name its file instead: { file: a.pub }.`
 }
 
-function certificateMessage(written: string, { revocations }: Policy, closed: boolean): string | undefined {
+function certificateMessage(written: string, { revocations }: CompiledPolicy, closed: boolean): string | undefined {
   if (revocations.knowsKey(plainHex(written)))
     return `The revoked certificate ${shown(written)} is the fingerprint of a key. Move it to "keys".`
   if (!closed) return undefined
@@ -83,7 +83,7 @@ function certificateMessage(written: string, { revocations }: Policy, closed: bo
 }
 
 /** How many trust roots vouch for signers of rules by certificates, and the fingerprints of those that the policy names. */
-function certificatesOf({ roots, rules }: Policy): { authorities: number; fingerprints: ReadonlySet<string> } {
+function certificatesOf({ roots, rules }: CompiledPolicy): { authorities: number; fingerprints: ReadonlySet<string> } {
   const used = new Set(rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
   const authorities = [...roots].filter(([name, { kind }]) => used.has(name) && rootKind(kind).vouches).length
   const certificates = [...roots.values()].flatMap((root) => rootKind(root.kind).certificates(root))

@@ -3,7 +3,7 @@ import type { ModelSealError } from '../../errors.ts'
 import { chooseRule } from './choose-rule.ts'
 import type { ModelFormat } from '../../results.ts'
 import { compileMatch, ModelFacts } from './match.ts'
-import { policyOf } from '../policy.ts'
+import { asPolicy } from '../policy.ts'
 import { Revocations } from '../revocations/revocations.ts'
 import type { Rule } from '../rule.ts'
 
@@ -24,7 +24,7 @@ function rule(name: string, mode: Rule['mode'], format?: ModelFormat | ModelForm
 }
 
 async function chosen(rules: Rule[], claim: ModelFormat | undefined, oneOf: readonly ModelFormat[] = EITHER) {
-  const policy = policyOf({
+  const policy = asPolicy({
     path: '/p.yaml',
     rules,
     roots: new Map(),

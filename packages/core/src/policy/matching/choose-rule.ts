@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ModelFormat } from '../../results.ts'
 import type { ModelFacts } from './match.ts'
-import { firstMatch, noMatch, type Policy } from '../policy.ts'
+import { firstMatch, noMatch, type CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 
 /** The rule that decides over a model. */
@@ -20,7 +20,7 @@ export interface ChosenRule {
  *
  * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`
  */
-export async function chooseRule(policy: Policy, facts: ModelFacts): Promise<ChosenRule> {
+export async function chooseRule(policy: CompiledPolicy, facts: ModelFacts): Promise<ChosenRule> {
   const { formats } = facts
   const rules = await rulesByFormat(policy, facts)
   const [first] = rules.values()
@@ -42,7 +42,7 @@ const SAY_THE_FORMAT = 'Rules differ by format. Use the option "format" to say w
 
 /** For each format that may be loaded, the rule that decides over it. */
 async function rulesByFormat(
-  policy: Policy,
+  policy: CompiledPolicy,
   facts: ModelFacts,
 ): Promise<Map<ModelFormat | undefined, Rule | undefined>> {
   const differ = policy.rules.some(({ match }) => match.formats !== undefined)

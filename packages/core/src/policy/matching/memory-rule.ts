@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ModelFormat } from '../../results.ts'
-import type { Policy } from '../policy.ts'
+import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 
 /** What is known of a model that has neither path nor URL. */
@@ -15,7 +15,7 @@ export interface MemoryFacts {
  *
  * @throws {@link ModelSealError} `SOURCE_UNKNOWN` where there is none
  */
-export function ruleForMemory(policy: Policy, { digest, format }: MemoryFacts): Rule {
+export function ruleForMemory(policy: CompiledPolicy, { digest, format }: MemoryFacts): Rule {
   const found = policy.rules.find(({ match: { memory, formats } }) => {
     if (memory === undefined || (formats && (format === undefined || !formats.includes(format)))) return false
     return memory === 'any' || (digest !== undefined && memory.includes(digest))

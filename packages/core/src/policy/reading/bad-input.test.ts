@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { TestSite } from '../../testing/site.ts'
-import { loadPolicy } from '../load-policy.ts'
+import { loadValidPolicy } from '../load-policy.ts'
 
 let site: TestSite
 
@@ -17,7 +17,7 @@ afterAll(() => site.remove())
 async function refusal(content: string, name?: string): Promise<ModelSealError> {
   const path = await site.policy(content, name)
   try {
-    await loadPolicy(path)
+    await loadValidPolicy(path)
   } catch (error) {
     if (error instanceof ModelSealError) return error
     throw error
@@ -272,7 +272,7 @@ describe('a policy is refused for', () => {
   })
   it('bytes that are not UTF-8', async () => {
     const path = await site.write('latin1.yaml', Buffer.from('version: 1 # \xe9', 'latin1'))
-    await expect(loadPolicy(path)).rejects.toMatchObject({ code: 'POLICY_INVALID' })
+    await expect(loadValidPolicy(path)).rejects.toMatchObject({ code: 'POLICY_INVALID' })
   })
   it('being empty, or no map', async () => {
     expect((await refusal('')).code).toBe('POLICY_INVALID')
@@ -281,8 +281,8 @@ describe('a policy is refused for', () => {
   })
   it('being a directory, or not there', async () => {
     await mkdir(site.file('directory.yaml'))
-    await expect(loadPolicy(site.file('directory.yaml'))).rejects.toMatchObject({ code: 'FILE_SPECIAL' })
-    await expect(loadPolicy(site.file('nowhere.yaml'))).rejects.toMatchObject({ code: 'POLICY_NOT_FOUND' })
+    await expect(loadValidPolicy(site.file('directory.yaml'))).rejects.toMatchObject({ code: 'FILE_SPECIAL' })
+    await expect(loadValidPolicy(site.file('nowhere.yaml'))).rejects.toMatchObject({ code: 'POLICY_NOT_FOUND' })
   })
   it('being named .json and written in YAML', async () => {
     const error = await refusal(`${HEAD}${RULE}`, 'really.json')
@@ -315,7 +315,7 @@ describe('includes', () => {
       `${HEAD.replace('a.pub', '../a.pub')}include: [rules.yaml, revoked.yaml, rules.yaml]\n${RULE}`,
       'inc/policy.yaml',
     )
-    const policy = await loadPolicy(site.file('inc/policy.yaml'))
+    const policy = await loadValidPolicy(site.file('inc/policy.yaml'))
     expect(policy.rules.map(({ name }) => name)).toEqual(['central', 'r'])
     expect(policy.revocations.rootDigest('a'.repeat(64), undefined)?.code).toBe('MODEL_REVOKED')
     expect([...policy.files.keys()].map((file) => file.slice(site.path.length + 1))).toEqual([
@@ -353,14 +353,14 @@ describe('includes', () => {
   it('are refused deeper than anybody goes', async () => {
     for (let i = 0; i < 12; i++) await site.policy(`version: 1\ninclude: [deep-${i + 1}.yaml]\n`, `deep-${i}.yaml`)
     await site.policy(baseline, 'deep-12.yaml')
-    expect((await loadPolicy(site.file('deep-0.yaml')).catch((e: unknown) => e)) as Error).toMatchObject({
+    expect((await loadValidPolicy(site.file('deep-0.yaml')).catch((e: unknown) => e)) as Error).toMatchObject({
       code: 'POLICY_INVALID',
     })
   })
   it('grow old each for itself', async () => {
     const { checkFresh } = await import('../policy.ts')
     await site.policy('version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 1d\n', 'old.yaml')
-    const policy = await loadPolicy(await site.policy(`${HEAD}include: [old.yaml]\n${RULE}`))
+    const policy = await loadValidPolicy(await site.policy(`${HEAD}include: [old.yaml]\n${RULE}`))
     expect(() => checkFresh(policy, Date.now())).toThrow(expect.objectContaining({ code: 'POLICY_STALE' }))
     expect(() => checkFresh(policy, Date.parse('2020-01-01T12:00:00Z'))).not.toThrow()
   })

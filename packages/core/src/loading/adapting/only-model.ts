@@ -1,0 +1,41 @@
+import { ModelSealError, shown } from '../../errors.ts'
+
+/** More would hide the rest of the message. */
+const MOST_SHOWN = 10
+
+/**
+ * The file of a signed directory that is the model, for a caller who gave only the directory.
+ *
+ * @param files names of the signed files: `files` of a `ModelReader`
+ * @param wanted names of files, or endings of names, which begin with a dot; the first that any file has decides
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` where there is none, or more than one
+ * @example
+ * ```ts
+ * onlyModel(reader.files, ['.onnx', '.ort']) // 'onnx/model.onnx'
+ * ```
+ */
+export function onlyModel(files: readonly string[], wanted: readonly string[]): string {
+  const found = wanted.map((each) =>
+    files.filter(isEnding(each) ? (name) => name.endsWith(each) : (name) => name === each),
+  )
+  const models = found.find(({ length }) => length > 0) ?? []
+  const [only] = models
+  if (only !== undefined && models.length === 1) return only
+  const listed = models.slice(0, MOST_SHOWN).map(shown)
+  if (models.length > listed.length) listed.push(`${models.length - listed.length} more`)
+  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
+    expected: wanted.map(words).join(', or '),
+    found: listed.join(', ') || 'none',
+    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
+  })
+}
+
+function isEnding(wanted: string): boolean {
+  return wanted.startsWith('.')
+}
+
+function words(wanted: string, index: number, all: readonly string[]): string {
+  if (!isEnding(wanted)) return `a signed ${shown(wanted)}`
+  const isFirst = !all.slice(0, index).some(isEnding)
+  return isFirst ? `exactly one signed file whose name ends in ${shown(wanted)}` : `in ${shown(wanted)}`
+}

@@ -1,0 +1,67 @@
+import { messageOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { LoadOutcome, Verdict } from '../../results.ts'
+import type { OpenedModel } from '../verified-model.ts'
+
+/**
+ * What an adapter returns besides what the runtime made of a model.
+ *
+ * @example
+ * ```ts
+ * return { session, ...outcomeOf(model) }
+ * ```
+ */
+export function outcomeOf(model: OpenedModel<unknown>): LoadOutcome {
+  return model.decision === 'accepted'
+    ? { decision: model.decision, verdict: model.verdict }
+    : { decision: model.decision, verdict: model.verdict }
+}
+
+/** What failed, where that is a runtime. */
+export interface RuntimeFailure {
+  /** Its name, for the message: `ONNX Runtime`. */
+  runtime: string
+  /** What the reader can do about it: a sentence. */
+  hint: string
+  /** What the runtime said. Default: the message of the cause. */
+  found?: string | undefined
+}
+
+/**
+ * The error with which an adapter refuses a model that the runtime does not load: `RUNTIME_FAILED`, with the verdict of the load. A
+ * `ModelSealError` stays as it is, and gets the verdict: what stands before the runtime may refuse in its own words.
+ *
+ * @param cause what the runtime threw
+ * @example
+ * ```ts
+ * const session = await runtime.load(model.gathered).catch((cause: unknown) => {
+ *   throw runtimeFailed(cause, model.verdict, { runtime: 'My Runtime', hint: 'Check that this version supports the model.' })
+ * })
+ * ```
+ */
+export function runtimeFailed(
+  cause: unknown,
+  verdict: Verdict,
+  { runtime, hint, found }: RuntimeFailure,
+): ModelSealError {
+  if (cause instanceof ModelSealError) return withVerdict(cause, verdict)
+  const { path } = verdict.model
+  const judged = verdict.decision === 'accepted' ? 'was verified, but' : 'was not verified, and'
+  const error = new ModelSealError(
+    'RUNTIME_FAILED',
+    `The model ${shown(path)} ${judged} ${runtime} does not load it.`,
+    {
+      file: path,
+      found: shown(found ?? messageOf(cause)),
+      hint,
+      cause,
+    },
+  )
+  return withVerdict(error, verdict)
+}
+
+/** Attaches the verdict of a load to an error that has none yet, such as one of `confirm()`. */
+export function withVerdict(error: ModelSealError, verdict: Verdict): ModelSealError {
+  error.verdict ??= verdict
+  return error
+}
