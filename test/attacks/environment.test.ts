@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyOf, flipBit, sileroVad, Workspace } from '../signed-models.ts'
@@ -205,6 +205,18 @@ describe('without register, the policy of a thread with variables of its own', (
     const env = { MODELSEAL_POLICY: workspace.policy }
     expect(outcome(LOG, env, [imported])).toBe('FILE_MISMATCH')
   })
+
+  test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
+    'may not belong to a user whom the program no longer names',
+    () => {
+      const policy = join(workspace.path, 'of-another.yaml')
+      writeFileSync(policy, SKIP.replace('../models', 'models'))
+      chownSync(policy, 65534, 65534)
+      const env = { MODELSEAL_POLICY: policy, MODELSEAL_POLICY_OWNER: '65534' }
+      expect(outcome('{}', env)).toBe('skipped')
+      expect(outcome('{}', env, ['', '', 'MODELSEAL_POLICY_OWNER'])).toBe('POLICY_UNTRUSTED')
+    },
+  )
 
   test('is searched for where the process was started without MODELSEAL_POLICY', () => {
     expect(outcome(LOG, {})).toBe('skipped')

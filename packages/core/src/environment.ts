@@ -51,8 +51,8 @@ export interface Environment {
 
 /**
  * The environment that currently applies to this thread. If none was fixed, it consists of the variables of the thread and,
- * for each one that is missing, the variable that the parent had when it started the thread; or, if the parent had not imported
- * this module, the variable with which the process was started.
+ * for each one that is missing, the variable that the parent had when it started the thread. If the parent had not imported
+ * this module, the thread takes only `MODELSEAL_POLICY`, as it was when the process started.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path where the working directory was deleted
  */
@@ -155,13 +155,18 @@ function threadState(): ThreadState {
   return state
 }
 
-/** For a thread whose parent handed nothing over, since it did not import this module. */
+/**
+ * For a thread whose parent handed nothing over, because it did not import this module. Only the policy is taken: the program
+ * may have removed another variable since, and without any of those the thread trusts less, never more.
+ */
 function environmentAtStart(): Environment {
   const place = { fixed: false, directory: workingDirectory(), home: homeDirectory() }
   try {
-    const lines = readFileSync(startOf('self'), 'utf8').split('\0')
-    const given = lines.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const)
-    return frozen({ ...place, variables: variablesIn(Object.fromEntries(given)) })
+    const policy = readFileSync(startOf('self'), 'utf8')
+      .split('\0')
+      .find((line) => line.startsWith('MODELSEAL_POLICY='))
+    const given = policy === undefined ? {} : { MODELSEAL_POLICY: policy.slice(policy.indexOf('=') + 1) }
+    return frozen({ ...place, variables: variablesIn(given) })
   } catch (error) {
     if (error instanceof ModelSealError) throw error
     // A thread that was given no variables has a copy of all, and so has PATH; most that were chosen one by one are without it.

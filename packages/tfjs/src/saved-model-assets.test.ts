@@ -55,6 +55,23 @@ test('refuses a name that is not UTF-8', () => {
   expect(() => savedModelAssets(message([2, message([6, name])]), 'saved_model.pb')).toThrow(refusal())
 })
 
+test('reads the names of one asset in steps', () => {
+  const names = message(...Array.from({ length: 90_000 }, (): [number, string] => [2, 'a']))
+  const steps = stepsOf(bytesInMemory(message([2, message([6, names])])), 'saved_model.pb')
+  let turns = 0
+  for (let step = steps.next(); !step.done; step = steps.next()) turns++
+  expect(turns).toBeGreaterThan(2000)
+})
+
+test.each([
+  ['in several assets', 30_000, 4],
+  ['in one asset', 100_001, 1],
+])('refuses a model with more names than any has, %s', (_, length, assets) => {
+  const names = message(...Array.from({ length }, (): [number, string] => [2, 'a']))
+  const model = message([2, message(...Array.from({ length: assets }, (): [number, Uint8Array] => [6, names]))])
+  expect(() => savedModelAssets(model, 'saved_model.pb')).toThrow(refusal())
+})
+
 test('refuses a model with more fields than any has', () => {
   const many = Buffer.concat(Array.from({ length: 100_001 }, () => message([2, ''])))
   expect(() => savedModelAssets(many, 'saved_model.pb')).toThrow(refusal())

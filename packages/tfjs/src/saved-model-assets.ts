@@ -53,7 +53,7 @@ function* assetsIn(model: ByteSource): Steps<string[]> {
   const assets: string[] = []
   const around: { message: Message; end: number }[] = []
   let current: { message: Message; end: number } | undefined = { message: 'model', end: model.length }
-  let fields = 0
+  const read: Count = { fields: 0 }
   let bytes = 0
   while (current) {
     if (reader.pos >= current.end) {
@@ -61,8 +61,7 @@ function* assetsIn(model: ByteSource): Steps<string[]> {
       current = around.pop()
       continue
     }
-    if (++fields > MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`)
-    if (fields % FIELDS_PER_STEP === 0) yield
+    if (countField(read)) yield
     const [field, wireType] = reader.tag()
     if (wireType === WireType.StartGroup || wireType === WireType.EndGroup) throw new RangeError('it uses groups')
     if (wireType !== WireType.LengthDelimited) {
@@ -77,7 +76,8 @@ function* assetsIn(model: ByteSource): Steps<string[]> {
       bytes += end - reader.pos
       if (bytes > MAX_ASSET_BYTES) throw new RangeError(`more than ${MAX_ASSET_BYTES} bytes that name assets`)
       const leaf = reader.bytesTo(end)
-      assets.push(...(child === 'asset' ? fileNames(leaf) : fileNamesInAny(leaf)))
+      for (const name of yield* child === 'asset' ? fileNames(leaf, read) : fileNamesInAny(leaf, read))
+        assets.push(name)
     } else {
       around.push(current)
       current = { message: child, end }
@@ -86,21 +86,30 @@ function* assetsIn(model: ByteSource): Steps<string[]> {
   return assets
 }
 
-function fileNamesInAny(any: Uint8Array): string[] {
-  const isAsset = messagesIn(any, ANY_TYPE_URL).some((type) => text(type).endsWith('/tensorflow.AssetFileDef'))
-  return isAsset ? messagesIn(any, ANY_VALUE).flatMap(fileNames) : []
+function* fileNamesInAny(any: Uint8Array, read: Count): Steps<string[]> {
+  const types = yield* messagesIn(any, ANY_TYPE_URL, read)
+  if (!types.some((type) => text(type).endsWith('/tensorflow.AssetFileDef'))) return []
+  const names: string[] = []
+  for (const value of yield* messagesIn(any, ANY_VALUE, read))
+    for (const name of yield* fileNames(value, read)) names.push(name)
+  return names
 }
 
-function fileNames(assetFileDef: Uint8Array): string[] {
-  return messagesIn(assetFileDef, FILENAME).map(text)
+function* fileNames(assetFileDef: Uint8Array, read: Count): Steps<string[]> {
+  const names: string[] = []
+  for (const bytes of yield* messagesIn(assetFileDef, FILENAME, read)) {
+    names.push(text(bytes))
+    if (names.length % FIELDS_PER_STEP === 0) yield
+  }
+  return names
 }
 
 /** The occurrences of one field of a message: where a reader takes the last, all count here. */
-function messagesIn(message: Uint8Array, wanted: number): Uint8Array[] {
+function* messagesIn(message: Uint8Array, wanted: number, read: Count): Steps<Uint8Array[]> {
   const reader = new BinaryReader(message)
   const found: Uint8Array[] = []
-  for (let fields = 0; reader.pos < reader.len; fields += 1) {
-    if (fields === MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`)
+  while (reader.pos < reader.len) {
+    if (countField(read)) yield
     const [field, wireType] = reader.tag()
     if (field === wanted && wireType === WireType.LengthDelimited) found.push(reader.bytes())
     else reader.skip(wireType, field)
@@ -108,6 +117,18 @@ function messagesIn(message: Uint8Array, wanted: number): Uint8Array[] {
   return found
 }
 
+interface Count {
+  fields: number
+}
+
+/** @returns true at the end of a step */
+function countField(read: Count): boolean {
+  if (++read.fields > MAX_FIELDS) throw new RangeError(`more than ${MAX_FIELDS} fields`)
+  return read.fields % FIELDS_PER_STEP === 0
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true })
+
 function text(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  return UTF8.decode(bytes)
 }
