@@ -23,7 +23,7 @@ type AnyMethod = Method<VerificationMaterial, VerifiedIdentity, AcceptedSigner, 
 export function methodOf(method: SigningMethod): AnyMethod {
   const known = METHODS.find((one) => one.method === method)
   if (!known) throw new RangeError(`no method ${method}`)
-  return known as AnyMethod
+  return known
 }
 
 /** The method of an entry as it is written. */

@@ -20,7 +20,7 @@ type AnyRootKind = RootKind<unknown, CompiledRootOf<CompiledRoot['kind']>>
 export function rootKind(kind: CompiledRoot['kind']): AnyRootKind {
   const known = ROOTS.find((one) => one.kind === kind)
   if (!known) throw new RangeError(`no kind of trust root ${kind}`)
-  return known as AnyRootKind
+  return known
 }
 
 /** The kind of a trust root as it is written. */

@@ -3,7 +3,6 @@ import { ModelSealError } from '../../errors.ts'
 import { checkIdentity, verifySigstoreBundle } from './sigstore.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
 import { IDENTITY, ISSUER, parsed, TestSigstore, type BundleJson, type Wanted } from '../../testing/sigstore.ts'
-import type { SigstoreIdentity } from '../../results.ts'
 
 const sigstore = new TestSigstore()
 const minutes = (count: number) => new Date(sigstore.at.getTime() + count * 60_000)
@@ -235,7 +234,7 @@ it('refuses a second certificate for the same key that the log did not record', 
 
 describe('the identity', () => {
   const signer = async (wanted: Wanted = {}) =>
-    (await verifySigstoreBundle(await sigstore.bundle(wanted), trust, 'ours')).signer as SigstoreIdentity
+    (await verifySigstoreBundle(await sigstore.bundle(wanted), trust, 'ours')).signer
 
   it.each([
     ['a prefix', IDENTITY.slice(0, -1), ISSUER, 'IDENTITY_MISMATCH'],
