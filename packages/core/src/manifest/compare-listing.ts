@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { nextTurn } from '../source/aborted.ts'
 import type { ModelFiles, SourceEntry } from '../source/model-source.ts'
 import type { SourceReader } from '../source/source-reader.ts'
@@ -51,7 +52,8 @@ export async function listed(
   signal: AbortSignal | undefined,
 ): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = []
-  for await (const { name, size } of reader.each('listing of the model', () => files.list?.(signal) ?? [])) {
+  for await (const entry of reader.each('listing of the model', () => files.list?.(signal) ?? [])) {
+    const { name, size } = withoutPrototype({ ...entry })
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
     if (fault !== undefined) throw unusable(`a name that no file can have: ${fault}`, String(name))
     if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)

@@ -143,13 +143,13 @@ export class StreamedFiles {
 
   async #read<S extends Sink>(request: LimitedRequest, sinkFor: (length: number | undefined) => S): Promise<S> {
     const { files, reader, limit } = this.#model
-    const { name } = request
+    const { name, maxBytes } = withoutPrototype(request)
     const signed = this.#comparison.expected(name)
     const before = limit?.counted(name) ?? 0
     try {
       const sink = await reader.read(
         `file ${shown(name)}`,
-        (signal, receive) => files.read({ name, signed, signal, maxBytes: request.maxBytes }, receive),
+        (signal, receive) => files.read(withoutPrototype({ name, signed, signal, maxBytes }), receive),
         (body) => this.#receive(request, signed, body, sinkFor),
       )
       if (sink) return sink

@@ -116,7 +116,7 @@ export interface ModelFiles {
    * Lists all files, where the source can. Files that the manifest does not name then refuse the model (`FILE_UNSIGNED`), as they
    * do on disk; without a listing, they are only never read.
    */
-  list?(signal: AbortSignal | undefined): Iterable<SourceEntry> | AsyncIterable<SourceEntry>
+  list?: ((signal: AbortSignal | undefined) => Iterable<SourceEntry> | AsyncIterable<SourceEntry>) | undefined
   /**
    * For files that lie on this machine: threads hash them where they lie, runtimes may load them in place, and receipts may
    * spare a load the hashing. Only `filesAt()` makes it.

@@ -1,3 +1,4 @@
+import { propertyOf } from '../any-realm.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { DEFAULT_MAX_BYTES } from './http/options.ts'
 import type {
@@ -43,24 +44,24 @@ export class OpenedSource {
 
   /** What a name that can move was resolved to. */
   get revision(): string | undefined {
-    const { revision } = this.#session
+    const revision = this.#optional('revision')
     return typeof revision === 'string' ? revision : undefined
   }
 
-  model(): Promise<ModelFiles> {
-    return this.reader.ask('model', () => this.#session.model())
+  async model(): Promise<ModelFiles> {
+    return plainFiles(await this.reader.ask('model', () => this.#session.model()))
   }
 
   async *bundles(names?: readonly NamePattern[]): AsyncGenerator<BundleGroup> {
     let count = 0
     for await (const group of this.reader.each('places of bundles', () => this.#session.bundles(names))) {
       if (++count > MAX_GROUPS) return
-      yield group
+      yield withoutPrototype({ ...group })
     }
   }
 
   bundleAt(signature: string): BundleCandidate | undefined {
-    return this.#session.bundleAt?.(signature)
+    return this.#optional('bundleAt')?.call(this.#session, signature)
   }
 
   /** The directories above a single file. */
@@ -68,7 +69,7 @@ export class OpenedSource {
     let count = 0
     for await (const directory of this.reader.each(
       'directories of the model',
-      () => this.#session.directories?.() ?? [],
+      () => this.#optional('directories')?.call(this.#session) ?? [],
     )) {
       if (++count > MAX_GROUPS) return
       yield directory
@@ -78,9 +79,11 @@ export class OpenedSource {
   /** The model as it is without a check; a single file together with what lies beside it. */
   unverified(): Promise<UnverifiedModel> {
     return this.reader.ask('model', async () => {
-      if (this.#session.unverified) return this.#session.unverified()
-      const files = await this.#session.model()
-      return files.isFile ? { files, entry: files.name, names: [files.name] } : { files }
+      const unverified = this.#optional('unverified')
+      const model = unverified ? await unverified.call(this.#session) : { files: await this.#session.model() }
+      const files = plainFiles(model.files)
+      const alone = files.isFile ? { entry: files.name, names: [files.name] } : {}
+      return withoutPrototype({ ...alone, ...model, files })
     })
   }
 
@@ -90,7 +93,11 @@ export class OpenedSource {
    * @param maxBytes what the caller allows
    */
   limit(files: ModelFiles, maxBytes: number | undefined): SizeLimit | undefined {
-    const { maxBytes: bySource, option } = withoutPrototype({ maxBytes: Infinity, option: '', ...this.#session.limit })
+    const { maxBytes: bySource, option } = withoutPrototype({
+      maxBytes: Infinity,
+      option: '',
+      ...this.#optional('limit'),
+    })
     const byDefault = files.local || bySource < Infinity ? Infinity : DEFAULT_MAX_BYTES
     const byCaller = maxBytes ?? byDefault
     if (byCaller === Infinity && bySource === Infinity) return undefined
@@ -101,12 +108,31 @@ export class OpenedSource {
 
   /** How much all bundles may have together that are read to find those of the model. */
   get maxSearchBytes(): number {
-    return this.#session.limit?.maxBytes ?? Infinity
+    return this.#optional('limit')?.maxBytes ?? Infinity
   }
 
   /** Ends what is under way. */
   async close(): Promise<void> {
     await this.reader.stop()
-    await this.#session.close?.()
+    await this.#optional('close')?.call(this.#session)
   }
+
+  /** What a source need not have is not looked up on `Object.prototype`. */
+  #optional<K extends keyof SourceSession>(name: K): SourceSession[K] | undefined {
+    return propertyOf(this.#session, name) as SourceSession[K] | undefined
+  }
+}
+
+/** The files, and nothing that `Object.prototype` could lend them. */
+export function plainFiles(files: ModelFiles): ModelFiles {
+  const list = propertyOf(files, 'list') as ModelFiles['list']
+  const { path, name, isFile } = files
+  return withoutPrototype<ModelFiles>({
+    path,
+    name,
+    isFile,
+    local: propertyOf(files, 'local') as ModelFiles['local'],
+    list: list?.bind(files),
+    read: (request, receive) => files.read(request, receive),
+  })
 }

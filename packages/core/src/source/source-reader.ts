@@ -1,4 +1,4 @@
-import { isUint8Array, reasonOf } from '../any-realm.ts'
+import { isUint8Array, propertyOf, reasonOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { abortedError, throwIfAborted } from './aborted.ts'
 import type { Receive, SourceBody, SourceSession, SourceTimeouts } from './model-source.ts'
@@ -28,8 +28,11 @@ export class SourceReader {
   #isStopped = false
   readonly #running = new Set<Promise<unknown>>()
 
-  constructor({ timeouts }: Pick<SourceSession, 'timeouts'>, signal: AbortSignal | undefined) {
-    this.#timeouts = timeouts ?? { idle: DEFAULT_IDLE_MS, total: DEFAULT_TOTAL_MS }
+  constructor(session: Pick<SourceSession, 'timeouts'>, signal: AbortSignal | undefined) {
+    this.#timeouts = (propertyOf(session, 'timeouts') as SourceTimeouts | undefined) ?? {
+      idle: DEFAULT_IDLE_MS,
+      total: DEFAULT_TOTAL_MS,
+    }
     this.#signal = signal
   }
 
@@ -161,7 +164,7 @@ async function guardedReading<T>(
   let received: Promise<T> | undefined
   const take = (body: SourceBody) => {
     if (received) throw failed(what, 'it was given more than once')
-    received = receive({ size: announced(body.size), chunks: pieces(what, body.chunks, watch) })
+    received = receive({ size: announced(propertyOf(body, 'size')), chunks: pieces(what, body.chunks, watch) })
     // Whoever waits for it is told below.
     received.catch(() => {})
     return received

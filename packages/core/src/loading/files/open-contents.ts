@@ -88,7 +88,11 @@ async function streamed(load: Load, model: AcceptedModel, reader: SourceReader):
   const comparison = new SignedComparison(files, manifest)
   const bundles = [...found.bundles, ...otherBundles]
   const announced = await compareListing(files, reader, manifest, nameOptions(load, { files, manifest, bundles, rule }))
-  const streams = new StreamedFiles({ files, reader, limit }, comparison, { further, onProgress, announced })
+  const streams = new StreamedFiles(
+    { files, reader, limit },
+    comparison,
+    withoutPrototype({ further, onProgress, announced }),
+  )
   const names = comparison.names
   return {
     names,

@@ -3,6 +3,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { listed } from '../../manifest/compare-listing.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
 import { StreamedFiles } from '../../manifest/streamed-files.ts'
+import { withoutPrototype } from '../../snapshot.ts'
 import type { UnverifiedModel } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import type { SizeLimit } from '../../source/size-limit.ts'
@@ -52,7 +53,7 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
 async function unverifiedModel(source: OpenedSource, found: FoundModel | undefined): Promise<UnverifiedModel> {
   // It is asked in any case: it may refuse.
   const asked = await source.unverified()
-  return found && !found.files.isFile ? { files: found.files, entry: found.entry } : asked
+  return found && !found.files.isFile ? { files: found.files, entry: found.entry, names: undefined } : asked
 }
 
 /** Of the model as its publisher would sign it. */
@@ -66,7 +67,7 @@ async function streamed(
   further: FurtherDigests,
   { reader, limit, signal }: { reader: SourceReader; limit: SizeLimit | undefined; signal: AbortSignal | undefined },
 ): Promise<UncheckedFiles> {
-  const streams = new StreamedFiles({ files, reader, limit }, UNSIGNED, { further })
+  const streams = new StreamedFiles({ files, reader, limit }, UNSIGNED, withoutPrototype({ further }))
   const known = names ?? (await listed(files, reader, signal)).map(({ name }) => name)
   return {
     names: known,

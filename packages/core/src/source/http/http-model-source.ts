@@ -1,17 +1,7 @@
 import { isUrl, kindOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import type {
-  BundleCandidate,
-  BundleGroup,
-  ModelDirectory,
-  ModelFiles,
-  ModelSource,
-  NamePattern,
-  Receive,
-  SourceLoad,
-  SourceSession,
-  UnverifiedModel,
-} from '../model-source.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import type * as port from '../model-source.ts'
 import { UNWATCHED } from '../source-reader.ts'
 import { HttpClient, plainUrl, type HttpRequest } from './client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from './options.ts'
@@ -25,20 +15,20 @@ const MAX_NAMES = 8
 const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 
 /** @param url absolute, as the caller gave it; one of a directory ends with a slash */
-export function httpModelSource(url: string, http: HttpOptions | undefined): ModelSource {
+export function httpModelSource(url: string, http: HttpOptions | undefined): port.ModelSource {
   return { place: { url }, open: (load) => new HttpSession(url, checkedHttpOptions(http), load) }
 }
 
 /** A model behind HTTP. There is no listing: bundles are asked for by name, and files by the names of the manifest. */
-class HttpSession implements SourceSession {
+class HttpSession implements port.SourceSession {
   /** The client watches over its requests itself. */
   readonly timeouts = UNWATCHED
-  readonly limit: SourceSession['limit']
+  readonly limit: port.SourceSession['limit']
   readonly #source: HttpSource
   readonly #options: CheckedHttpOptions
   readonly #client: HttpClient
 
-  constructor(url: string, options: CheckedHttpOptions, { signal }: SourceLoad) {
+  constructor(url: string, options: CheckedHttpOptions, { signal }: port.SourceLoad) {
     const target = new URL(url)
     target.hash = ''
     this.#source = httpSource(target)
@@ -47,7 +37,7 @@ class HttpSession implements SourceSession {
     this.limit = { maxBytes: options.maxBytes, option: 'http.maxBytes' }
   }
 
-  model(): ModelFiles {
+  model(): port.ModelFiles {
     return this.#files(this.#source)
   }
 
@@ -55,15 +45,15 @@ class HttpSession implements SourceSession {
    * For a directory: `DIR/model.sig`, else `DIR.sig`, else `DIR/skill.oms.sig`. For a file: `FILE.sig`, else `model.sig` beside
    * it, else `DIR.sig` beside its directory, else `model.sig` of the directories above, else `skill.oms.sig` beside the file.
    */
-  bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> {
+  bundles(names?: readonly port.NamePattern[]): Iterable<port.BundleGroup> {
     return names ? this.#named(names) : this.#usual()
   }
 
-  bundleAt(signature: string): BundleCandidate | undefined {
+  bundleAt(signature: string): port.BundleCandidate | undefined {
     return isHttpUrl(signature) ? this.#candidate(new URL(signature)) : undefined
   }
 
-  *directories(): Generator<ModelDirectory & { url: URL }> {
+  *directories(): Generator<port.ModelDirectory & { url: URL }> {
     const { url } = this.#source
     if (isDirectory(this.#source)) return
     for (let directory = parentUrl(url); directory; directory = parentUrl(directory)) {
@@ -80,7 +70,7 @@ class HttpSession implements SourceSession {
   }
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT` where files come from elsewhere than the URL that the rule was chosen by */
-  unverified(): UnverifiedModel {
+  unverified(): port.UnverifiedModel {
     const { urlFor, fetch } = this.#options
     if (urlFor ?? fetch) throw this.#fromElsewhere(urlFor ? 'http.urlFor' : 'http.fetch')
     const source = this.#source
@@ -94,7 +84,7 @@ class HttpSession implements SourceSession {
     return this.#client.stop()
   }
 
-  #files(source: HttpSource): ModelFiles {
+  #files(source: HttpSource): port.ModelFiles {
     return {
       path: plainUrl(source.url),
       name: source.name,
@@ -106,7 +96,7 @@ class HttpSession implements SourceSession {
     }
   }
 
-  *#usual(): Generator<BundleGroup> {
+  *#usual(): Generator<port.BundleGroup> {
     const { url } = this.#source
     if (isDirectory(this.#source)) {
       yield this.#group(besideUrl(url, '/model.sig'))
@@ -126,7 +116,7 @@ class HttpSession implements SourceSession {
   }
 
   /** Names without wildcards only. */
-  *#named(patterns: readonly NamePattern[]): Generator<BundleGroup> {
+  *#named(patterns: readonly port.NamePattern[]): Generator<port.BundleGroup> {
     const names = patterns
       .flatMap(({ spelled }) => spelled)
       .filter((components) => !components.includes(undefined))
@@ -141,17 +131,17 @@ class HttpSession implements SourceSession {
       for (const name of names) yield this.#group(besideUrl(directory.url, `/${name}`), directory)
   }
 
-  #group(url: URL, directory?: ModelDirectory): BundleGroup {
+  #group(url: URL, directory?: port.ModelDirectory): port.BundleGroup {
     return { candidates: [this.#candidate(url)], directory }
   }
 
-  #candidate(url: URL): BundleCandidate {
+  #candidate(url: URL): port.BundleCandidate {
     const request = { url, what: 'signature bundle', absent: ABSENT }
     return { path: plainUrl(url), read: ({ signal }, receive) => this.#get({ ...request, signal }, receive) }
   }
 
-  #get<T>(request: HttpRequest, receive: Receive<T>): Promise<T | undefined> {
-    return this.#client.get(request, ({ length, chunks }) => receive({ size: length, chunks }))
+  #get<T>(request: HttpRequest, receive: port.Receive<T>): Promise<T | undefined> {
+    return this.#client.get(withoutPrototype(request), ({ length, chunks }) => receive({ size: length, chunks }))
   }
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address; `HTTP_TIMEOUT`, `ABORTED` */
@@ -160,7 +150,7 @@ class HttpSession implements SourceSession {
     const { urlFor } = this.#options
     if (!urlFor) return own
     const request = { url: own, what: 'address of', waitsFor: 'Check what "http.urlFor" waits for' }
-    const given: unknown = await this.#client.wait(request, async () => urlFor(name))
+    const given: unknown = await this.#client.wait(withoutPrototype(request), async () => urlFor(name))
     if (given === undefined) return own
     const url = URL.parse(isUrl(given) ? given.href : typeof given === 'string' ? given : '')
     const usable = url?.protocol === 'https:' || (url?.protocol === 'http:' && own.protocol === 'http:')
