@@ -210,7 +210,7 @@ describe('--tsa-url', () => {
     failed(await modelseal(VERIFY_CERTIFICATE), 'CERTIFICATE_EXPIRED')
     const believing = await modelseal([...VERIFY_CERTIFICATE, '--timestamp-authority', 'time.pem'])
     expect(believing).toMatchObject({ code: 0, stderr: '' })
-    expect(believing.stdout).toContain('by the word of "CN=Time Authority"')
+    expect(believing.stdout).toContain('according to "CN=Time Authority"')
     failed(await modelseal([...VERIFY_CERTIFICATE, '--timestamp-authority', 'root.pem']), 'TIMESTAMP_UNTRUSTED')
   })
 

@@ -194,7 +194,7 @@ describe('verify by policy', () => {
     await modelseal(SIGN)
     const { code, stderr } = await modelseal(['verify', '--policy', 'policy.yaml', ...VERIFY.slice(1)])
     expect(code).toBe(2)
-    expect(stderr).toContain("'--policy' does not go with 'verify key'")
+    expect(stderr).toContain("'--policy' cannot be used with 'verify key'")
   })
 })
 
@@ -234,7 +234,7 @@ describe('digest', () => {
     const { stdout, stderr } = await modelseal(['digest', 'vad'])
     expect(stdout).not.toContain(rootDigestIn(signed.stdout))
     expect(stderr).toBe(
-      `Note: The digest counts model.sig, which signatures leave out. Policies compare the digest without it: ${rootDigestIn(signed.stdout)}\n`,
+      `Note: The digest includes model.sig, which signatures exclude. Policies compare the digest without it: ${rootDigestIn(signed.stdout)}\n`,
     )
     const { result } = JSON.parse((await modelseal(['digest', 'vad', '--json'])).stdout)
     expect(result.bundles).toEqual({ names: ['model.sig'], rootDigest: rootDigestIn(signed.stdout) })
@@ -242,15 +242,15 @@ describe('digest', () => {
     expect((await modelseal(['digest', 'vad', '--ignore-paths', 'vad/model.sig'])).stderr).toBe('')
   })
 
-  test('notes which ignored paths leave nothing out', async () => {
+  test('notes which ignored paths have no effect', async () => {
     const ignoring = (...paths: string[]) =>
       modelseal(['digest', 'vad', ...paths.flatMap((path) => ['--ignore-paths', path])])
     expect((await ignoring('vad/nested', 'vad/.gitignore')).stderr).toBe('')
     const { code, stderr } = await ignoring('vad/nestde', 'release.pub', 'vad/nested')
     expect(code).toBe(0)
     expect(stderr.replaceAll(directory, '').trimEnd().split('\n')).toEqual([
-      'Note: --ignore-paths "/vad/nestde" leaves nothing out: nothing is there.',
-      'Note: --ignore-paths "/release.pub" leaves nothing out: it is not in the model.',
+      'Note: --ignore-paths "/vad/nestde" has no effect: the path does not exist.',
+      'Note: --ignore-paths "/release.pub" has no effect: the path is outside the model.',
     ])
     expect((await modelseal(['digest', 'vad', '--ignore-paths', 'none', '--json'])).stderr).toBe('')
   })

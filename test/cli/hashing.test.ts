@@ -45,10 +45,10 @@ describe('--hash-type and --shard-size', () => {
 
   test.each([
     [['--hash-type', 'md5'], 'Allowed choices are sha256, blake2b, blake3'],
-    [['--shard-size', '0'], 'not a positive whole number'],
-    [['--shard-size', '-1'], 'not a positive whole number'],
-    [['--shard-size', '1e6'], 'not a positive whole number'],
-    [['--shard-size', '9007199254740993'], 'not a positive whole number'],
+    [['--shard-size', '0'], 'Expected a positive integer'],
+    [['--shard-size', '-1'], 'Expected a positive integer'],
+    [['--shard-size', '1e6'], 'Expected a positive integer'],
+    [['--shard-size', '9007199254740993'], 'Expected a positive integer'],
   ])('%j is wrong usage', async (options, says) => {
     const { code, stderr } = await modelseal([...SIGN, ...options])
     expect(code).toBe(2)
@@ -66,8 +66,8 @@ describe('--max-workers', () => {
   })
 
   test.each([
-    [['--max-workers', '0'], 'not a positive whole number'],
-    [['--max-workers', 'all'], 'not a positive whole number'],
+    [['--max-workers', '0'], 'Expected a positive integer'],
+    [['--max-workers', 'all'], 'Expected a positive integer'],
     [['--max-workers', '1000000'], 'maxThreads'],
   ])('%j is refused', async (options, says) => {
     const refused = await modelseal([...DIGEST, ...options])

@@ -135,8 +135,8 @@ describe('a root that is handed out by TUF', () => {
   })
 
   test.each([
-    [['--tuf-url', 'https://tuf.test'], 'go together'],
-    [['--tuf-root', 'root.json'], 'go together'],
+    [['--tuf-url', 'https://tuf.test'], 'must be used together'],
+    [['--tuf-root', 'root.json'], 'must be used together'],
     [['--use-staging', '--tuf-url', 'https://tuf.test', '--tuf-root', 'root.json'], 'cannot be used with'],
     [['--tuf-url', 'nonsense', '--tuf-root', 'root.json'], 'address of the TUF repository'],
   ])('is not asked for by %j', async (args, words) => {
@@ -202,7 +202,7 @@ describe.skipIf(!PYTHON)('on a terminal', () => {
     let asked = false
     const typed = async (output: string) => {
       const login = /http:\S+\/login\?\S+/.exec(output)?.[0]
-      if (!login || asked || !output.includes('type the code here')) return undefined
+      if (!login || asked || !output.includes('enter the code here')) return undefined
       asked = true
       await fetch(login, { redirect: 'manual' })
       // As the page shows it.
@@ -229,7 +229,10 @@ describe.skipIf(!UNSHARED)('with the network cut', () => {
     const env = { ...NO_CI, MODELSEAL_IDENTITY_TOKEN: identityToken() }
     expect(await modelseal(['sign', 'vad', ...SIGNED], env)).toMatchObject({ code: 0 })
     expect(cut('verify', 'vad', ...SIGNED, ...IDENTIFIED)).toMatchObject({ code: 0, stderr: '' })
-    expect(cut('trust-root', 'show')).toMatchObject({ code: 0, stdout: expect.stringContaining('carried along') })
+    expect(cut('trust-root', 'show')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('included in this program'),
+    })
     // Judged by the carried root: nothing was missing for that.
     const otherwise = cut('verify', 'vad', '--signature', 'vad.sig', ...IDENTIFIED)
     failed(otherwise, 'LOG_UNTRUSTED')

@@ -20,7 +20,7 @@ describe('policy init', () => {
   test('never writes over a file', async () => {
     const ended = await modelseal(['policy', 'init', 'policy.yaml', '--public-key', 'release.pub'])
     expect(ended).toMatchObject({ code: 2, stdout: '' })
-    expect(ended.stderr).toContain('There is a file at "policy.yaml" already. To replace it, remove it first.')
+    expect(ended.stderr).toContain('"policy.yaml" already exists. To replace it, remove it first.')
   })
 
   test.each([

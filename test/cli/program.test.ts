@@ -20,7 +20,7 @@ describe('the command line', () => {
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['a misspelt option that is required', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
-    ['an empty model', ['digest', ''], 'It is empty.'],
+    ['an empty model', ['digest', ''], 'The value is empty.'],
     ['two models', ['digest', 'vad', 'vad'], 'Too many arguments'],
     ['no private key', ['sign', 'key', 'vad'], "'--private-key <path>' not specified"],
     ['no public key', ['verify', 'key', 'vad', '--signature', 's'], "'--public-key <path>' not specified"],

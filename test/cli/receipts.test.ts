@@ -26,7 +26,7 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ verdict: { hashed: 'receipt', bytes: 0 } })
 
     expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('Dropped 1 receipt.\n')
-    expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('There is no receipt of "vad".\n')
+    expect((await modelseal(['receipts', 'drop', 'vad'], env())).stdout).toBe('There is no receipt for "vad".\n')
     expect((await modelseal(['receipts', 'drop', '--all'], env())).stdout).toBe('There are no receipts.\n')
     expect((await modelseal(['receipts', 'list'], env())).stdout).toBe('There are no receipts.\n')
     const third = await modelseal(verify, env())
@@ -63,14 +63,14 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
   test('spare hashing when a model is signed again', async () => {
     await setTimeout(2_100)
     const first = await modelseal([...SIGN, '--receipt'], env())
-    expect(first.stdout).toContain('receipt      left for 2 of 2 files\n')
+    expect(first.stdout).toContain('receipt      written for 2 of 2 files\n')
     await setTimeout(2_100)
     await write('vad/README.md', 'new')
     const again = [...SIGN, '--reuse', 'vad/model.sig', '--reuse-public-key', 'release.pub']
     const second = await modelseal(again, env())
     expect(second).toMatchObject({ code: 0, stderr: '' })
     expect(second.stdout).toContain('reused       2 files, 100.0 kB')
-    expect(second.stdout).toContain('receipt      left for 2 of 3 files, but for files that changed within 2 s')
+    expect(second.stdout).toContain('receipt      written for 2 of 3 files, except for files that changed within 2 s')
     expect(JSON.parse((await modelseal([...SIGN, '--json'], env())).stdout)).not.toHaveProperty('result.reused')
 
     const other = await modelseal([...SIGN, '--reuse', 'vad/model.sig', '--reuse-public-key', 'other.pub'], env())
@@ -78,10 +78,10 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
   })
 
   test.each([
-    ['no trust', ['--reuse', 'vad/model.sig'], 'needs to know who signed'],
-    ['two', ['--reuse', 's', '--reuse-public-key', 'k', '--reuse-identity', 'i'], 'needs to know who signed'],
-    ['no provider', ['--reuse', 's', '--reuse-identity', 'i'], 'go together'],
-    ['trust alone', ['--reuse-public-key', 'k'], 'needs '],
+    ['no trust', ['--reuse', 'vad/model.sig'], 'requires the signer'],
+    ['two', ['--reuse', 's', '--reuse-public-key', 'k', '--reuse-identity', 'i'], 'requires the signer'],
+    ['no provider', ['--reuse', 's', '--reuse-identity', 'i'], 'must be used together'],
+    ['trust alone', ['--reuse-public-key', 'k'], 'requires '],
   ])('are not used with %s of the earlier signature', async (_, args, says) => {
     const { code, stderr } = await modelseal([...SIGN, ...args], env())
     expect(code).toBe(2)

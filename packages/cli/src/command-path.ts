@@ -6,7 +6,7 @@ export function commandPath(command: Command): string {
   return `${commandPath(command.parent)} ${command.name()}`.trim()
 }
 
-/** The command that a command line names, as far as it names one. */
+/** The command that a command line names, or the nearest one above it. */
 export function commandNamed(program: Command, args: readonly string[]): Command {
   const [first = '', ...rest] = args
   const option = program.options.find(({ long }) => long === first.split('=')[0])

@@ -39,7 +39,7 @@ test('lists several files one by one, 20 at most, then how many more, then what 
   const error = new ModelSealError('FILE_MISMATCH', 'A sentence.', { problems, hint: 'Do not load it.' })
   const lines = (await failureText(error.toJSON(), PIPE)).trimEnd().split('\n')
   expect(lines).toHaveLength(23)
-  expect(lines[0]).toBe('Error FILE_MISMATCH: 23 files are not as they were signed:')
+  expect(lines[0]).toBe('Error FILE_MISMATCH: 23 files do not match the signature:')
   expect(lines[1]).toBe('  changed   "file-0"')
   expect(lines[2]).toBe('  unsigned  "bad\\u{a}\\"name\\u{1b}[2J"')
   expect(lines[21]).toBe('  and 3 more (see --json)')

@@ -6,10 +6,10 @@ import { commandNamed, commandPath } from './command-path.ts'
 import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 
-/** Everything that ends a command without success. */
+/** The failure of a command. */
 export interface Failure {
   error: SerializedError
-  /** What was judged before the refusal of a policy. */
+  /** The verdict, if a policy refused the model. */
   verdict?: object
 }
 
@@ -22,7 +22,7 @@ const USAGE_EXIT_CODE = 2
  * @returns the exit code
  */
 export async function reportFailure(thrown: unknown, program: Command, args: readonly string[]): Promise<number> {
-  // Help and version are printed already: on request that is success, for want of a command it is not.
+  // Help and version have been printed. That is success on request, but not if the command is missing.
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return USAGE_EXIT_CODE
 
@@ -46,7 +46,7 @@ function asksForJson(args: readonly string[]): boolean {
 function wrongUsage({ message }: CommanderError, command: Command): Failure {
   const sentence = message
     .replace(/^error: /, '')
-    // What stands behind a misspelt --password= is for nobody's eyes.
+    // Never print the value of a misspelt --password=.
     .replace(/^(unknown option '[^'=]+)=[^]*'/, "$1'")
     .replace(/\s+/g, ' ')
     .replace(/^./, (letter) => letter.toUpperCase())
@@ -70,14 +70,14 @@ async function failureOf(thrown: unknown): Promise<Failure> {
   return {
     error: {
       code: 'INTERNAL',
-      message: `The command failed in a way that was not foreseen: ${reason}. Run it again with MODELSEAL_DEBUG=1 and report what it says.`,
+      message: `The command failed unexpectedly: ${reason}. Run it again with MODELSEAL_DEBUG=1 and report the output.`,
     },
   }
 }
 
-/** For the author of a bug report: where it failed, and why. */
+/** Stack traces for bug reports. */
 function tracesOf(thrown: unknown): string {
-  // The command line is at fault, and may hold a misspelt --password=.
+  // The command line is wrong, and may contain a misspelt --password=.
   if (thrown instanceof CommanderError) return ''
   const lines: string[] = []
   for (let error = thrown, depth = 0; isError(error) && depth < MOST_CAUSES; error = causeOf(error), depth++) {
@@ -86,17 +86,17 @@ function tracesOf(thrown: unknown): string {
   return lines.map((line) => `  ${printable(line)}\n`).join('')
 }
 
-/** Causes may go round in a circle. */
+/** Causes may form a circle. */
 const MOST_CAUSES = 10
 
-/** Where the text goes, as far as that changes its looks. */
+/** The properties of the output stream that affect the layout. */
 export interface Screen {
   isTTY?: boolean
   columns?: number
   hasColors?: () => boolean
 }
 
-/** A paragraph; where several files differ, a line for each, up to a bound. */
+/** A paragraph. If several files differ, each has its own line, up to a limit. */
 export async function failureText(error: SerializedError, screen: Screen): Promise<string> {
   const colors = picocolors.createColors(screen.isTTY === true && screen.hasColors?.() === true)
   const label = colors.red(colors.bold(`Error ${error.code}:`))
@@ -120,7 +120,7 @@ async function listedProblems({ hint }: SerializedError, problems: readonly File
   const lines = problems.slice(0, LISTED_PROBLEMS).map(({ code, file }) => `  ${PROBLEM_WORDS[code]}  ${shown(file)}`)
   if (problems.length > LISTED_PROBLEMS) lines.push(`  and ${problems.length - LISTED_PROBLEMS} more (see --json)`)
   const count = problems.length >= MOST_PROBLEMS ? `At least ${problems.length}` : problems.length
-  return [`${count} files are not as they were signed:`, ...lines, ...(hint === undefined ? [] : [hint])]
+  return [`${count} files do not match the signature:`, ...lines, ...(hint === undefined ? [] : [hint])]
 }
 
 /** Lines longer than this are hard to read, however wide the window is. */

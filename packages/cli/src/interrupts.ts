@@ -1,7 +1,7 @@
-/** Tells the running command that the user or the system wants it to end. */
+/** Aborts the running command when the user or the system ends it. */
 export interface Interrupts {
   signal: AbortSignal
-  /** 128 and the number of the signal that came; undefined while none has. */
+  /** 128 plus the number of the signal that arrived; undefined before. */
   readonly exitCode: number | undefined
   stopListening(): void
 }
@@ -9,8 +9,8 @@ export interface Interrupts {
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 /**
- * The first signal aborts the command; the second one ends the process at once. Neither is heard while
- * the thread waits for a file system that does not answer.
+ * The first signal aborts the command; the second one ends the process at once. Neither is handled while the thread waits
+ * for a file system that does not respond.
  */
 export function listenForInterrupts(): Interrupts {
   const controller = new AbortController()

@@ -1,11 +1,11 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
-/** From the most talkative to the quietest, as in the reference tool. */
+/** From the most to the least verbose, as in the reference tool. */
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const
 
 export type LogLevel = (typeof LEVELS)[number]
 
-/** `--log-level`, of the program: it stands before the command. */
+/** `--log-level`, an option of the program: it comes before the command. */
 export function logLevelOption(): Option {
   return new Option(
     '--log-level <level>',
@@ -16,13 +16,13 @@ export function logLevelOption(): Option {
     .default('info')
 }
 
-/** The level that a command line asks for; `info` where it was not understood. */
+/** The level of a command line; `info` if it was not understood. */
 export function logLevelOf(command: Command): LogLevel {
   const { logLevel = 'info' } = command.optsWithGlobals<{ logLevel?: LogLevel }>()
   return logLevel
 }
 
-/** Whether what goes along with a result is told, too. */
+/** Whether to print more than results and failures. */
 export function isTalkative(level: LogLevel): boolean {
   return level === 'debug' || level === 'info'
 }

@@ -10,7 +10,7 @@ import { createProgram } from './program.ts'
 /**
  * The whole program: parses, runs one command, prints, and sets the exit code of the process.
  *
- * @param args what stands after the program's name
+ * @param args the arguments after the program's name
  * @param version of the package
  */
 export async function main(args: readonly string[], version: string): Promise<void> {
@@ -25,14 +25,14 @@ export async function main(args: readonly string[], version: string): Promise<vo
     const cause = await causeOfMisuse(error, normalised, () => createProgram(version, () => async () => {}))
     const exitCode = await reportFailure(cause, program, normalised)
     process.exitCode = interrupts.exitCode ?? exitCode
-    // What was interrupted may still wait for a slow disk; nobody else does.
+    // The interrupted command may still wait for a slow disk. Do not wait for it.
     if (interrupts.exitCode !== undefined) process.exit()
   } finally {
     interrupts.stopListening()
   }
 }
 
-/** A result that nobody received is no success; a closed pipe needs no message about it. */
+/** Output that could not be written is a failure. A closed pipe needs no message. */
 function reportLostOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     process.exitCode = 1

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { optionNames } from './option-names.ts'
 
-/** What people call a method elsewhere. */
+/** Names of methods in other tools. */
 const OTHER_NAMES: Readonly<Partial<Record<string, string>>> = {
   keyless: 'sigstore',
   cert: 'certificate',
@@ -13,8 +13,8 @@ const OTHER_NAMES: Readonly<Partial<Record<string, string>>> = {
 }
 
 /**
- * `sign` and `verify` take a model where no method stands, so a misspelt method would be taken for one. A word that is
- * nearly a method, and no file, is refused as such.
+ * Without a method, `sign` and `verify` take a model, so a misspelt method would be taken for one. Refuses a word that is
+ * similar to a method and is not a file.
  *
  * @param args with options spelled with dashes
  * @throws CommanderError
@@ -32,7 +32,7 @@ export function refuseMisspeltMethod(args: readonly string[], program: Command):
   if (suggestion !== undefined) command.error(`error: unknown method '${word}' of '${name ?? ''}' ${suggestion}`)
 }
 
-/** Without the options that stand before, also those of a method that is left out, and their values. */
+/** Skips the options before the first word, including those of an omitted method, and their values. */
 function fromFirstWord(args: readonly string[], command: Command): readonly string[] {
   const takesValue = optionNames(command)
   let index = 0
@@ -41,7 +41,7 @@ function fromFirstWord(args: readonly string[], command: Command): readonly stri
   return args.slice(args[index] === '--' ? args.length : index)
 }
 
-/** As the library suggests commands. */
+/** Uses the suggestions of commander. */
 function nearMethod(word: string, methods: readonly string[]): string | undefined {
   const strict = new Command().exitOverride().configureOutput({ outputError: () => {} })
   for (const method of methods) strict.command(method)

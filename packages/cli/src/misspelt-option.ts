@@ -1,10 +1,10 @@
 import { CommanderError, type Command } from 'commander'
 
 /**
- * The cause of a failure to understand a command line: where a required option is missing, that may
- * be since its name is misspelt, and then the wrong name is what the reader has to know.
+ * The cause of a failure to parse a command line. If a required option is missing because its name is misspelt, the
+ * misspelt name is reported instead.
  *
- * @param newProgram makes a program whose commands do nothing
+ * @param newProgram creates a program whose commands do nothing
  */
 export async function causeOfMisuse(
   thrown: unknown,

@@ -1,9 +1,8 @@
 import type { Command } from 'commander'
 
 /**
- * The reference tool spells some options with `_` and some with `-`, and its users know both. Here
- * both mean the same: names of known options get dashes. Values stay as they are, and so does
- * everything after `--` and whatever is not an option of this program.
+ * The reference tool spells some options with `_` and some with `-`, so both are accepted here: names of known options get
+ * dashes. Values, everything after `--`, and unknown options stay as they are.
  */
 export function spelledWithDashes(args: readonly string[], program: Command): string[] {
   const takesValue = optionNames(program)

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
-/** What every command that looks at a model's files accepts. */
+/** Options of every command that reads a model's files. */
 export interface ModelFlags {
   ignorePaths?: string[]
   ignoreGitPaths: boolean
 }
 
-/** How a model is hashed on signing; on verifying, the signature says. */
+/** Options that say how to hash a model for signing. For verifying, the signature says that. */
 export interface HashingFlags extends ModelFlags {
   allowSymlinks?: boolean
   hashType: 'sha256' | 'blake2b' | 'blake3'
@@ -20,17 +20,17 @@ export function withModel(command: Command): Command {
     .argument('<model>', 'directory or file of the model', nonEmpty)
     .option(
       '--ignore-paths <path>',
-      'leave out this file or directory, relative to the working directory; may be repeated',
+      'exclude this file or directory, relative to the working directory; may be repeated',
       (path: string, paths: string[] | undefined) => [...(paths ?? []), resolve(nonEmpty(path))],
     )
-    .option('--no-ignore-git-paths', 'take .git, .gitignore, .gitattributes and .github in')
-    .option('--ignore-git-paths', 'leave them out (default)')
+    .option('--no-ignore-git-paths', 'include .git, .gitignore, .gitattributes and .github')
+    .option('--ignore-git-paths', 'exclude them (default)')
     .addOption(workersOption())
 }
 
-/** `--max-workers`, which every command has that hashes. */
+/** `--max-workers`, for every command that hashes. */
 export function workersOption(): Option {
-  return new Option('--max-workers <count>', 'threads that hash at the most; without it, one a processor').argParser(
+  return new Option('--max-workers <count>', 'maximum number of hashing threads (default: number of CPUs)').argParser(
     positiveInteger,
   )
 }
@@ -38,17 +38,19 @@ export function workersOption(): Option {
 /** Adds the options of {@link HashingFlags}. */
 export function withHashing(command: Command): Command {
   return command
-    .option('--allow-symlinks', 'follow symbolic links that stay within the model; without it a link is refused')
+    .option('--allow-symlinks', 'follow symbolic links that stay within the model (default: refuse links)')
     .addOption(
-      new Option('--hash-type <type>', 'hash of the files').choices(['sha256', 'blake2b', 'blake3']).default('sha256'),
+      new Option('--hash-type <type>', 'hash algorithm for the files')
+        .choices(['sha256', 'blake2b', 'blake3'])
+        .default('sha256'),
     )
-    .option('--shard-size <bytes>', 'hash files in shards of this size; 1000000000 is usual', positiveInteger)
+    .option('--shard-size <bytes>', 'hash files in shards of this size, usually 1000000000', positiveInteger)
 }
 
-/** Adds what every command that verifies without a policy accepts. */
+/** Adds the options of every command that verifies without a policy. */
 export function withVerifying(command: Command): Command {
   return command
-    .option('--allow-symlinks', 'accepted for compatibility: the signature says whether links are followed')
+    .option('--allow-symlinks', 'no effect, for compatibility: the signature says whether links are followed')
     .option('--ignore-unsigned-files', 'accept files that nobody signed')
     .option('--no-ignore-unsigned-files', 'refuse a model with such files (default)')
     .option(
@@ -59,15 +61,15 @@ export function withVerifying(command: Command): Command {
     .addOption(maxBundleBytesOption())
 }
 
-/** `--max-bundle-bytes`, which every command has that verifies. */
+/** `--max-bundle-bytes`, for every command that verifies. */
 export function maxBundleBytesOption(): Option {
   return new Option(
     '--max-bundle-bytes <bytes>',
-    'largest size of a bundle (default: 32 MiB; 100,000 files take 17 MiB)',
+    'maximum size of a bundle (default: 32 MiB; 100,000 files take 17 MiB)',
   ).argParser(positiveInteger)
 }
 
-/** What {@link withVerifying} adds. */
+/** The options that {@link withVerifying} adds. */
 export interface VerifyingFlags extends ModelFlags {
   ignoreUnsignedFiles?: boolean
   maxBundleBytes?: number
@@ -77,7 +79,7 @@ export interface VerifyingFlags extends ModelFlags {
 function positiveInteger(text: string): number {
   const value = Number(text)
   if (!/^[0-9]+$/.test(text) || !Number.isSafeInteger(value) || value < 1)
-    throw new InvalidArgumentError('It is not a positive whole number.')
+    throw new InvalidArgumentError('Expected a positive integer.')
   return value
 }
 
@@ -91,20 +93,20 @@ export function pathOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser(nonEmpty)
 }
 
-/** An option whose value is a path, and that may be repeated. */
+/** A repeatable option whose value is a path. */
 export function pathsOption(flags: string, description: string): Option {
   return new Option(flags, description)
     .argParser((path: string, paths: string[]) => [...paths, nonEmpty(path)])
     .default([], 'none')
 }
 
-/** `--certificate-chain`, as it is called on signing and on verifying. */
+/** `--certificate-chain`, for signing and for verifying. */
 export function chainOption(description: string): Option {
   return pathsOption('--certificate-chain <path>', description)
 }
 
-/** A path that an unset shell variable left empty would silently mean the working directory. */
+/** Refuses an empty path, such as from an unset shell variable: it would silently mean the working directory. */
 export function nonEmpty(path: string): string {
-  if (path === '') throw new InvalidArgumentError('It is empty.')
+  if (path === '') throw new InvalidArgumentError('The value is empty.')
   return path
 }

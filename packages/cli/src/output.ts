@@ -1,12 +1,12 @@
 /**
- * One line of text for a terminal: names that core quotes are escaped already, and nothing else may
- * break lines, change direction or drive the terminal either.
+ * One line of text for a terminal. Core has already escaped the names that it quotes; this escapes everything else that
+ * could break lines, change the text direction or control the terminal.
  */
 export function printable(line: string): string {
   return line.replace(UNPRINTABLE, (char) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`)
 }
 
-/** One JSON object on one line; what a terminal would obey is written in JSON's own escapes. */
+/** One JSON object on one line; characters that could control a terminal are written as JSON escapes. */
 export function jsonLine(value: object): string {
   return `${JSON.stringify(value).replace(UNPRINTABLE, (char) => char.split('').map(jsonEscape).join(''))}\n`
 }
@@ -28,7 +28,7 @@ export function amount({ files, bytes }: { files: number; bytes: number }): stri
   return `${files} ${files === 1 ? 'file' : 'files'}, ${byteCount(bytes)}`
 }
 
-/** `5 of 5 signed files, 2.3 MB`: never to be mistaken for the whole where it is a part. */
+/** `5 of 5 signed files, 2.3 MB`: shows whether only a part was checked. */
 export function checkedAmount({ files, bytes }: { files: { checked: number; signed: number }; bytes: number }): string {
   return `${files.checked} of ${files.signed} signed files, ${byteCount(bytes)}`
 }

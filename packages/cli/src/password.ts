@@ -1,19 +1,19 @@
 import type { KeySignerOptions, Signer } from '@modelseal/core'
 import { Option } from 'commander'
 
-/** The environment variable that holds the password of an encrypted key. */
+/** Environment variable for the password of an encrypted key. */
 const PASSWORD_VARIABLE = 'MODELSEAL_PASSWORD'
 
 /** `--password`, of a private key. */
 export function passwordOption(): Option {
-  return new Option('--password <password>', 'of an encrypted key; other users of the machine can see it').env(
-    PASSWORD_VARIABLE,
-  )
+  return new Option(
+    '--password <password>',
+    'password of the encrypted key; visible to other users of this machine',
+  ).env(PASSWORD_VARIABLE)
 }
 
 /**
- * The signer of a key file. Where the key turns out to be encrypted and no password was given, a
- * user at a terminal is asked for it.
+ * Creates the signer for a key file. If the key is encrypted and no password was given, asks for it on a terminal.
  */
 export async function keySignerWithPassword<Options extends KeySignerOptions>(
   makeSigner: (options: Options) => Promise<Signer>,
@@ -22,7 +22,7 @@ export async function keySignerWithPassword<Options extends KeySignerOptions>(
 ): Promise<Signer> {
   const { ModelSealError, shown } = await import('@modelseal/core')
   const { privateKey, password } = options
-  // An empty variable is an unset one.
+  // An empty variable counts as unset.
   if (password) return makeSigner(options)
   try {
     return await makeSigner({ ...options, password: undefined })
@@ -55,7 +55,7 @@ export interface Dialogue {
   signal: AbortSignal
 }
 
-/** Asks for a line that is not shown while it is typed; undefined where the input ends instead. */
+/** Asks for a line without showing it; undefined if the input ends instead. */
 export async function askUnseen(question: string, { input, output, signal }: Dialogue): Promise<string | undefined> {
   const { createInterface } = process.getBuiltinModule('node:readline')
   const { Writable } = process.getBuiltinModule('node:stream')

@@ -6,28 +6,28 @@ import { isTalkative, logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 import { startProgress } from './progress.ts'
 
-/** What a command needs to pass on to core. */
+/** Values that a command passes on to core. */
 export interface Session {
   signal: AbortSignal
   onProgress: ProgressCallback | undefined
-  /** False where the log level asks for the result alone. */
+  /** False if the log level allows only results and failures. */
   talkative: boolean
 }
 
-/** What a command that succeeded has to say: lines for people, a field of the JSON for machines. */
+/** The result of a successful command: lines for people, a field of the JSON for machines. */
 export interface Outcome {
   lines: string[]
   json: { result: object } | { verdict: object }
   /** For people, on standard error. */
   notes?: string[]
-  /** Of the process, where what was found is no success. Default 0. */
+  /** Exit code of the process, if the result is not a success. Default 0. */
   exitCode?: number
 }
 
 /** The work of a command on one model; a failure is thrown. */
 export type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Outcome>
 
-/** What the flags of any command may hold. */
+/** Flags that any command may have. */
 interface CommonFlags {
   json?: boolean
   /** Absolute. */
@@ -35,12 +35,12 @@ interface CommonFlags {
   maxWorkers?: number
 }
 
-/** Makes a commander action of a command's work. */
+/** Turns a command's work into a commander action. */
 export type Perform = <Flags>(
   work: Work<Flags>,
 ) => (model: string, flags: Flags & CommonFlags, command: Command) => Promise<void>
 
-/** Runs commands with progress and interruption, and prints what they have to say. */
+/** Runs commands with progress and interruption, and prints their results. */
 export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
     const { configureHashing } = await import('@modelseal/core')

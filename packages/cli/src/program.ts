@@ -19,9 +19,9 @@ import { addVerifySigstore } from './commands/verify-sigstore.ts'
 import type { Perform } from './perform.ts'
 
 /**
- * The commands of the program. Errors of the command line are thrown, not printed.
+ * Creates the program with its commands. Errors of the command line are thrown, not printed.
  *
- * @param only the name of a command, where the others are not asked for: to make them takes time
+ * @param only the name of the only command to create: creating the others would take time
  */
 export function createProgram(version: string, perform: Perform, only?: string): Command {
   const program = new Command('modelseal')
@@ -29,7 +29,7 @@ export function createProgram(version: string, perform: Perform, only?: string):
     .version(version)
     .addOption(logLevelOption())
     .exitOverride()
-    // A method's options may have the names of its parent's: `verify` and `verify key` both have --signature.
+    // A method and its parent may have options of the same name: `verify` and `verify key` both have --signature.
     .enablePositionalOptions()
     .configureOutput({ outputError: () => {} })
     .addHelpText('after', PROGRAM_HELP)
@@ -87,12 +87,11 @@ Examples:
   $ modelseal verify models/vad --policy modelseal.policy.yaml
   $ modelseal digest models/vad
 
-Exit code: 0 on success, 1 when signing or verifying fails, 2 for a wrong command line.
-"modelseal sign key --help" tells more about one command.`
+Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong.
+Run a command with --help for details, such as "modelseal sign key --help".`
 
 /**
- * An option of `verify` before the word `key` would go unheard, `--policy` among them: whoever
- * wrote it believes that it counts.
+ * Refuses options of `verify` before the word `key`, such as `--policy`: they would be silently ignored.
  */
 function refuseMisplacedOptions(command: Command): void {
   // The program's own options belong before the command.
@@ -100,7 +99,7 @@ function refuseMisplacedOptions(command: Command): void {
     for (const option of parent.options) {
       if (parent.getOptionValueSource(option.attributeName()) !== 'cli') continue
       command.error(
-        `error: option '${option.long ?? option.flags}' does not go with '${commandPath(command)}', or belongs after it`,
+        `error: option '${option.long ?? option.flags}' cannot be used with '${commandPath(command)}', or must come after it`,
       )
     }
   }

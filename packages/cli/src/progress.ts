@@ -2,7 +2,7 @@ import type { ProgressCallback } from '@modelseal/core'
 import type { SingleBar } from 'cli-progress'
 import { byteCount } from './output.ts'
 
-/** Work that is done sooner shows nothing, in milliseconds. */
+/** Milliseconds of work before a bar appears. */
 const PATIENCE = 500
 
 export interface Progress {
@@ -11,7 +11,7 @@ export interface Progress {
   stop(): void
 }
 
-/** A progress bar on a terminal; undefined where nobody would see it move. */
+/** A progress bar on a terminal; undefined elsewhere. */
 export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): Progress | undefined {
   if (!stream.isTTY) return undefined
   let bar: SingleBar | undefined
@@ -31,7 +31,7 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
   }
   return {
     onProgress(done, total) {
-      // Time spent before, such as at the prompt for a password, is no reason for a bar.
+      // Time before the first call, such as at a password prompt, does not count.
       latest = [done, total]
       const now = process.uptime() * 1_000
       began ??= now

@@ -1,12 +1,12 @@
 import type { TrustRootInfo } from '@modelseal/core'
 
-/** Where a trusted root comes from, and what is known of its age, in one line. */
+/** The origin and age of a trusted root, in one line. */
 export function originOf(info: TrustRootInfo, shown: (name: string) => string, now = Date.now()): string {
   const { name, source, newest, fetched, expires } = info
   if (source === 'file') return `from the file ${shown(name)}; its newest key came into use on ${dayOf(newest)}`
   if (fetched === undefined || expires === undefined)
-    return `of ${shown(name)}, carried along by this program; its newest key came into use on ${dayOf(newest)}`
-  const state = Date.parse(expires) <= now ? 'an update is overdue since' : 'the instance vouches for it until'
+    return `of ${shown(name)}, included in this program; its newest key came into use on ${dayOf(newest)}`
+  const state = Date.parse(expires) <= now ? 'an update has been overdue since' : 'the instance vouches for it until'
   return `of ${shown(name)}, fetched on ${dayOf(fetched)} (${ago(now - Date.parse(fetched))}); ${state} ${dayOf(expires)}`
 }
 

@@ -5,14 +5,14 @@ import type { Outcome, Perform, Session } from '../perform.ts'
 /** `modelseal digest MODEL`: the root digest, as the reference tool prints it. */
 export function addDigest(program: Command, perform: Perform): void {
   withJson(withHashing(withModel(program.command('digest'))))
-    .description('Print the root digest of a model: the one that a signature is over.')
+    .description('Print the root digest of a model: the value that signatures cover.')
     .addHelpText('after', HELP)
     .action(perform(digest))
 }
 
 const HELP = `
-A signature bundle in the directory counts as any other file, as in the reference tool. A note then gives the digest without it,
-which is the one that was signed, and that policies mean by "rootDigest" and "revoked.rootDigests".
+A signature bundle in the directory counts like any other file, as in the reference tool. A note then gives the digest
+without it, which is the one that was signed and that "rootDigest" and "revoked.rootDigests" in policies refer to.
 
 Examples:
   $ modelseal digest models/vad --ignore-paths models/vad/model.sig
@@ -30,7 +30,7 @@ async function digest(model: string, flags: HashingFlags, session: Session): Pro
     ...outcome,
     json: { result: { ...outcome.json.result, bundles: { names, ...without } } },
     notes: [
-      `The digest counts ${names.join(', ')}, which signatures leave out. Policies compare the digest without it${
+      `The digest includes ${names.join(', ')}, which signatures exclude. Policies compare the digest without it${
         signed === undefined ? '.' : `: sha256:${signed}`
       }`,
     ],

@@ -3,20 +3,20 @@ import type { Command } from 'commander'
 import { nonEmpty, withJson } from '../options.ts'
 import type { Outcome, Perform } from '../perform.ts'
 
-/** For a policy that is valid, and dangerous. */
+/** For a policy that is valid but risky. */
 const WARNINGS_EXIT_CODE = 3
 
-/** `modelseal policy check FILE`: errors and dangers, with their places. */
+/** `modelseal policy check FILE`: errors and risks, with their positions. */
 export function addPolicyCheck(policy: Command, perform: Perform): void {
   withJson(policy.command('check'))
-    .description('Find errors and dangers in a trust policy.')
+    .description('Find errors and risks in a trust policy.')
     .argument('<file>', 'the trust policy', nonEmpty)
     .addHelpText('after', HELP)
     .action(perform(check))
 }
 
 const HELP = `
-Exit code: 1 where the policy has errors, and so accepts nothing; 3 where it has warnings; else 0.
+Exit code: 1 if the policy has errors and therefore accepts nothing, 3 if it has warnings, otherwise 0.
 
 Example:
   $ modelseal policy check modelseal.policy.yaml`

@@ -10,16 +10,16 @@ interface Flags {
 /** `modelseal policy explain MODEL`: each check that a load makes, and its outcome. */
 export function addPolicyExplain(policy: Command, perform: Perform): void {
   withJson(policy.command('explain'))
-    .description('Show which rule decides about a model, and every check, without loading it.')
+    .description('Show which rule applies to a model and the result of every check, without loading it.')
     .argument('<model>', 'directory or file of the model', nonEmpty)
-    .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
-    .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
+    .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
     .addHelpText('after', HELP)
     .action(perform(explainModel))
 }
 
 const HELP = `
-Exit code: 1 where a load would be refused; 0 where the model would be loaded, verified or not.
+Exit code: 1 if a load would be refused, 0 if the model would be loaded, verified or not.
 
 Example:
   $ modelseal policy explain models/vad --policy modelseal.policy.yaml`

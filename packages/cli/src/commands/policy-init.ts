@@ -19,26 +19,30 @@ interface Flags {
 /** `modelseal policy init`: a commented starting policy, for one signer. */
 export function addPolicyInit(policy: Command, perform: Perform): void {
   withJson(policy.command('init'))
-    .description('Write a commented starting policy for one signer; asks where no flag says who that is.')
-    .argument('[file]', 'where it goes', nonEmpty, 'modelseal.policy.yaml')
+    .description('Write a commented starting policy for one signer; asks who signs if no option says so.')
+    .argument('[file]', 'path of the new policy', nonEmpty, 'modelseal.policy.yaml')
     .addOption(
       pathOption(
         '--public-key <path>',
-        'the signer has a key pair: PEM of the public key, relative to the policy',
+        "for a key pair: PEM file of the signer's public key, relative to the policy",
       ).conflicts(['certificate', 'san', 'github', 'workflow', 'ref']),
     )
     .addOption(
-      pathOption(
-        '--certificate <path>',
-        'the signer has a certificate: PEM of the root, relative to the policy',
-      ).conflicts(['github', 'workflow', 'ref']),
+      pathOption('--certificate <path>', 'for a certificate: PEM file of its root, relative to the policy').conflicts([
+        'github',
+        'workflow',
+        'ref',
+      ]),
     )
     .addOption(
-      new Option('--san <name>', 'with --certificate: the name in it, such as email:release@example.com')
+      new Option(
+        '--san <name>',
+        "with --certificate: the name in the signer's certificate, such as email:release@example.com",
+      )
         .argParser(typedName)
         .conflicts('github'),
     )
-    .option('--github <owner/name>', 'the signer is a GitHub Actions workflow of this repository', repository)
+    .option('--github <owner/name>', 'for a GitHub Actions workflow: its repository', repository)
     .option('--workflow <file>', 'with --github: the workflow that signs (default: "release.yml")', workflowFile)
     .option('--ref <ref>', 'with --github: the branch or tag that it runs on (default: "refs/heads/main")', fullRef)
     .option('--models <glob>', 'the models, relative to the policy', nonEmpty, '**')
@@ -57,7 +61,7 @@ function repository(text: string): string {
   return text
 }
 
-/** As the policy has it: a name alone could be one of any kind. */
+/** A name with its type, as in the policy: without the type, it could be of any kind. */
 function typedName(text: string): string {
   if (/^[A-Za-z]+:./.test(text) && !/^[a-z]+:\/\//.test(text)) return text
   const type = /^[a-z]+:\/\//.test(text) ? 'URI' : text.includes('@') ? 'email' : 'DNS'
@@ -81,21 +85,21 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
   const { ModelSealError, shown, startingPolicy } = await import('@modelseal/core')
   const signer = isAboutSigner(flags) ? signerOf(flags) : await askAtTerminal(session)
   if (!signer) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'Nothing says whose signatures the policy is to accept.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot write a policy: no signer was given.', {
       expected: 'one of --public-key, --github, or --certificate with --san',
       hint: 'See "modelseal policy init --help".',
     })
   }
   try {
-    // Never over a policy that is there, and never one that others can write to, which no load would take.
+    // Never replaces an existing policy, and never creates one that others can write to: every load would refuse it.
     await writeFile(file, startingPolicy(signer, flags.models), { flag: 'wx', mode: 0o644 })
   } catch (cause) {
     const code = codeOf(cause)
     throw new ModelSealError(
       'INVALID_ARGUMENT',
       code === 'EEXIST'
-        ? `There is a file at ${shown(file)} already.`
-        : `The policy cannot be written to ${shown(file)} (${code ?? 'unknown'}).`,
+        ? `${shown(file)} already exists.`
+        : `Cannot write the policy to ${shown(file)} (${code ?? 'unknown'}).`,
       {
         file,
         hint:
@@ -114,12 +118,11 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
 }
 
 /**
- * What `policy check` says of the new policy, as lines. Where it says that loads would refuse the policy, no such file is
- * left behind.
+ * The warnings of `policy check` about the new policy, as lines. If loads would refuse the policy, its file is removed.
  */
 async function dangersOf(file: string): Promise<string[]> {
   const { checkPolicy, ModelSealError } = await import('@modelseal/core')
-  // It may be meant for another place, or another user; it cannot be used here, and that is said.
+  // The policy may be meant for another location or user, so this is only a note.
   const elsewhere = (message: string) => [`Note: ${message}`]
   try {
     const findings = await checkPolicy(file)
@@ -128,9 +131,12 @@ async function dangersOf(file: string): Promise<string[]> {
     if (!error)
       return findings.flatMap(({ severity, message }) => (severity === 'warning' ? [`Warning: ${message}`] : []))
     await rm(file, { force: true })
-    // What is wrong with a value is wrong with an option; what is wrong with a file has a code of its own.
+    // An invalid value comes from an option. A problem with a file has its own code.
     throw error.code === 'POLICY_INVALID'
-      ? new ModelSealError('INVALID_ARGUMENT', `Cannot write this policy, since it would be refused: ${error.message}`)
+      ? new ModelSealError(
+          'INVALID_ARGUMENT',
+          `Cannot write this policy, because it would be refused: ${error.message}`,
+        )
       : new ModelSealError(error.code as ErrorCode, error.message)
   } catch (error) {
     if (error instanceof ModelSealError && error.code === 'POLICY_UNTRUSTED') return elsewhere(error.message)
@@ -152,7 +158,7 @@ function workflowOf(name: string, workflow = 'release.yml', ref = 'refs/heads/ma
   return { kind: 'github', repository: name, workflow, ref }
 }
 
-/** Undefined where nobody is there to answer. */
+/** Undefined if there is no terminal. */
 function askAtTerminal({ signal }: Session): Promise<StartingSigner | undefined> | undefined {
   if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined
   return ask({ input: process.stdin, output: process.stderr, signal })
@@ -161,7 +167,7 @@ function askAtTerminal({ signal }: Session): Promise<StartingSigner | undefined>
 /**
  * Asks who signs.
  *
- * @returns undefined where an answer says nothing, or none comes
+ * @returns undefined if an answer is missing or not understood
  */
 export async function ask({ input, output, signal }: Dialogue): Promise<StartingSigner | undefined> {
   const { createInterface } = await import('node:readline/promises')

@@ -3,25 +3,25 @@ import type { Command } from 'commander'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
-/** `modelseal policy test FILE`: the expectations that stand beside a policy. */
+/** `modelseal policy test FILE`: checks the expectations next to a policy. */
 export function addPolicyTest(policy: Command, perform: Perform): void {
   withJson(policy.command('test'))
-    .description('Run the expectations written beside a trust policy.')
+    .description('Check the expectations in the file next to a trust policy.')
     .argument('<file>', 'the trust policy', nonEmpty)
-    .addOption(pathOption('--expectations <path>', 'their file; without it, NAME.test.yaml beside NAME.yaml'))
+    .addOption(pathOption('--expectations <path>', 'file of expectations (default: NAME.test.yaml next to NAME.yaml)'))
     .addHelpText('after', HELP)
     .action(perform(test))
 }
 
 const HELP = `
-A file of expectations is a list; models are relative to it:
+The file of expectations is a list. Paths of models are relative to it:
   - model: models/vad
     expect: accepted          # or refused, tolerated, skipped
   - model: models/tampered
     expect: refused
     because: FILE_MISMATCH
 
-Exit code: 1 where one is not met.
+Exit code: 1 if an expectation is not met.
 
 Example:
   $ modelseal policy test modelseal.policy.yaml`

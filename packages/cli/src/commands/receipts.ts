@@ -2,18 +2,20 @@ import type { Command } from 'commander'
 import { nonEmpty, withJson } from '../options.ts'
 import type { Outcome, Perform } from '../perform.ts'
 
-/** `modelseal receipts list|drop`: which models are not hashed again, and forgetting that. */
+/** `modelseal receipts list|drop`: lists and removes receipts. */
 export function addReceipts(program: Command, perform: Perform): void {
   const group = program
     .command('receipts')
-    .description('Which models need no hashing again on this machine, where the policy allows it; forget them.')
+    .description(
+      'List or remove receipts of models, which are not hashed again on this machine if the policy allows it.',
+    )
   withJson(group.command('list'))
     .description('List the receipts of this user.')
     .action((flags: { json?: boolean }, command: Command) => perform(list)('', flags, command))
   withJson(group.command('drop'))
-    .description('Forget the receipts of a model, so that its next load hashes it; those of all models with --all.')
-    .argument('[model]', 'a model directory or file, or a file of such a directory', nonEmpty)
-    .option('--all', 'of all models')
+    .description('Remove the receipts of a model, so that its next load hashes it, or with --all those of all models.')
+    .argument('[model]', 'directory or file of the model, or a file in its directory', nonEmpty)
+    .option('--all', 'remove the receipts of all models')
     .action((model: string | undefined, flags: DropFlags, command: Command) => {
       if ((model === undefined) !== (flags.all === true)) command.error("error: give either a model or '--all'")
       return perform(drop)(model ?? '', flags, command)
@@ -38,7 +40,7 @@ async function list(): Promise<Outcome> {
 async function drop(model: string, { all }: DropFlags): Promise<Outcome> {
   const { dropReceipts, shown } = await import('@modelseal/core')
   const dropped = await (all ? dropReceipts() : dropReceipts(model))
-  const none = all ? 'There are no receipts.' : `There is no receipt of ${shown(model)}.`
+  const none = all ? 'There are no receipts.' : `There is no receipt for ${shown(model)}.`
   return {
     lines: [dropped === 0 ? none : `Dropped ${dropped} ${dropped === 1 ? 'receipt' : 'receipts'}.`],
     json: { result: { dropped } },

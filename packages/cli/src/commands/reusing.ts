@@ -2,7 +2,7 @@ import type { SignAgainOptions, TrustRootSource } from '@modelseal/core'
 import type { Command } from 'commander'
 import { pathOption, pathsOption } from '../options.ts'
 
-/** Which earlier signature spares hashing, and whose it must be. */
+/** The earlier signature whose digests are reused, and its required signer. */
 export interface ReuseFlags {
   reuse?: string
   reusePublicKey?: string
@@ -14,18 +14,20 @@ export interface ReuseFlags {
 /** Adds the options of {@link ReuseFlags}. */
 export function withReuse(command: Command): Command {
   return command
-    .addOption(pathOption('--reuse <path>', 'earlier bundle: files that did not change since are not hashed again'))
-    .addOption(pathOption('--reuse-public-key <path>', 'of the key that must have signed the earlier bundle'))
-    .addOption(pathsOption('--reuse-certificate-chain <path>', 'root that it must lead to; may be repeated'))
-    .option('--reuse-identity <identity>', 'that must have signed it, by Sigstore')
+    .addOption(pathOption('--reuse <path>', 'earlier bundle: files that have not changed since are not hashed again'))
+    .addOption(pathOption('--reuse-public-key <path>', 'public key that must have signed the earlier bundle'))
+    .addOption(
+      pathsOption('--reuse-certificate-chain <path>', 'root certificate that its chain must lead to; may be repeated'),
+    )
+    .option('--reuse-identity <identity>', 'identity that must have signed it with Sigstore')
     .option('--reuse-identity-provider <url>', 'issuer of that identity')
     .hook('preAction', (_, action) => checkReuse(action))
 }
 
 /**
- * The earlier signature for core; undefined where everything is to be hashed.
+ * The earlier signature for core; undefined to hash everything.
  *
- * @param trustRoot the Sigstore instance that vouches for `--reuse-identity`; the public-good one where none is named
+ * @param trustRoot the Sigstore instance that vouches for `--reuse-identity` (default: the public-good instance)
  */
 export function previousOf(flags: ReuseFlags, trustRoot?: TrustRootSource): SignAgainOptions['previous'] {
   const { reuse: signature, reusePublicKey: publicKey, reuseCertificateChain: certificateChain } = flags
@@ -36,7 +38,7 @@ export function previousOf(flags: ReuseFlags, trustRoot?: TrustRootSource): Sign
   return { signature, verifier: { certificateChain } }
 }
 
-/** Exactly one kind of trust beside `--reuse`, and none without it. */
+/** Exactly one kind of signer with `--reuse`, and none without it. */
 function checkReuse(command: Command): void {
   const flags = command.opts<ReuseFlags>()
   const named = [
@@ -44,11 +46,11 @@ function checkReuse(command: Command): void {
     flags.reuseCertificateChain.length > 0,
     flags.reuseIdentity !== undefined || flags.reuseIdentityProvider !== undefined,
   ].filter(Boolean).length
-  if (flags.reuse === undefined && named > 0) command.error("error: '--reuse-...' needs '--reuse <path>'")
+  if (flags.reuse === undefined && named > 0) command.error("error: '--reuse-...' requires '--reuse <path>'")
   if (flags.reuse !== undefined && named !== 1)
     command.error(
-      "error: '--reuse' needs to know who signed: give one of '--reuse-public-key', '--reuse-certificate-chain' and '--reuse-identity'",
+      "error: '--reuse' requires the signer of the earlier bundle: give one of '--reuse-public-key', '--reuse-certificate-chain' and '--reuse-identity'",
     )
   if ((flags.reuseIdentity === undefined) !== (flags.reuseIdentityProvider === undefined))
-    command.error("error: '--reuse-identity' and '--reuse-identity-provider' go together")
+    command.error("error: '--reuse-identity' and '--reuse-identity-provider' must be used together")
 }

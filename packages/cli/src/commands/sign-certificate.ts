@@ -14,18 +14,22 @@ interface Flags extends SigningFlags {
 /** `modelseal sign certificate MODEL --private-key K --signing-certificate C`. */
 export function addSignCertificate(parent: Command, perform: Perform): void {
   withSigning(parent.command('certificate'))
-    .description('Sign with a private key and the certificate that names its holder.')
-    .addOption(pathOption('--private-key <path>', 'PEM, on P-256, P-384 or P-521').makeOptionMandatory())
+    .description('Sign with a private key and its certificate.')
+    .addOption(
+      pathOption('--private-key <path>', 'PEM file of the private key, on P-256, P-384 or P-521').makeOptionMandatory(),
+    )
     .addOption(passwordOption())
-    .addOption(pathOption('--signing-certificate <path>', 'PEM, issued for the key').makeOptionMandatory())
-    .addOption(chainOption('certificates above it, PEM; may be repeated'))
+    .addOption(
+      pathOption('--signing-certificate <path>', 'PEM file of the certificate for this key').makeOptionMandatory(),
+    )
+    .addOption(chainOption('intermediate certificates, PEM; may be repeated'))
     .addHelpText('after', HELP)
     .action(perform(signWithCertificate))
 }
 
 const HELP = `
-A verifier needs the root certificate; those between it and yours belong into the chain. With a timestamp
-(--tsa-url) the signature outlives the certificate.
+Verifiers need the root certificate. Give the intermediate certificates with --certificate-chain. With a timestamp
+(--tsa-url), the signature stays valid after the certificate expires.
 
 Example:
   $ modelseal sign certificate models/vad --private-key release.key --signing-certificate release.pem \\

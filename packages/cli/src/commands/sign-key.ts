@@ -12,16 +12,18 @@ interface Flags extends SigningFlags {
 /** `modelseal sign key MODEL --private-key K`. */
 export function addSignKey(parent: Command, perform: Perform): void {
   withSigning(parent.command('key'))
-    .description('Sign with a private key, and write the signature bundle.')
-    .addOption(pathOption('--private-key <path>', 'PEM, on P-256, P-384 or P-521').makeOptionMandatory())
+    .description('Sign with a private key and write the signature bundle.')
+    .addOption(
+      pathOption('--private-key <path>', 'PEM file of the private key, on P-256, P-384 or P-521').makeOptionMandatory(),
+    )
     .addOption(passwordOption())
     .addHelpText('after', HELP)
     .action(perform(signWithKey))
 }
 
 const HELP = `
-A model is loaded with the bundle found beside it: write the one of a directory to DIR/model.sig or DIR.sig,
-and the one of a file to FILE.sig. An encrypted key is asked for its password on a terminal.
+Loads look for the bundle next to the model: write it to DIR/model.sig or DIR.sig for a directory, and to FILE.sig for
+a file. If the key is encrypted, the command asks for its password on a terminal.
 
 Examples:
   $ openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out release.key

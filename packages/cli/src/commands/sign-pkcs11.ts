@@ -24,9 +24,11 @@ export function addSignPkcs11Key(parent: Command, perform: Perform): void {
 /** `modelseal sign pkcs11-certificate MODEL --pkcs11-uri URI --signing-certificate C`. */
 export function addSignPkcs11Certificate(parent: Command, perform: Perform): void {
   withToken(withSigning(parent.command('pkcs11-certificate')))
-    .description('Sign with a key on a token and the certificate that was issued for it.')
-    .addOption(pathOption('--signing-certificate <path>', 'PEM, issued for the key').makeOptionMandatory())
-    .addOption(chainOption('certificates above it, PEM; may be repeated'))
+    .description('Sign with a key on a token and its certificate.')
+    .addOption(
+      pathOption('--signing-certificate <path>', 'PEM file of the certificate for this key').makeOptionMandatory(),
+    )
+    .addOption(chainOption('intermediate certificates, PEM; may be repeated'))
     .addHelpText(
       'after',
       `${HELP}  $ modelseal sign pkcs11-certificate models/vad --signing-certificate release.pem --pkcs11-uri "${URI}"`,
@@ -38,17 +40,17 @@ const URI = 'pkcs11:token=release;object=signing?module-name=softhsm2&pin-source
 
 const HELP = `
 The URI (RFC 7512) names the key by token, slot-id, object or id, the module by module-path or module-name, and the
-file that holds the PIN by pin-source: other users of the machine cannot see what stands in that file. Needs the
-optional package pkcs11js.
+file that contains the PIN by pin-source, so that the PIN is not on the command line, where other users can see it.
+Requires the optional package pkcs11js.
 
 Example:
 `
 
 function withToken(command: Command): Command {
-  return command.requiredOption('--pkcs11-uri <uri>', 'of the private key (RFC 7512)', nonEmpty).addOption(
-    pathOption('--module-paths <path>', 'directory to look for a module-name in; may be repeated')
+  return command.requiredOption('--pkcs11-uri <uri>', 'URI of the private key (RFC 7512)', nonEmpty).addOption(
+    pathOption('--module-paths <path>', 'directory in which to look for a module-name; may be repeated')
       .argParser((path: string, paths: string[]) => [...paths, nonEmpty(path)])
-      .default([], 'where distributions keep modules'),
+      .default([], 'the usual directories for modules'),
   )
 }
 

@@ -13,30 +13,30 @@ interface Flags extends SigningFlags, InstanceFlags {
   json?: boolean
 }
 
-/** The environment variable that holds a token: command lines can be seen by other users. */
+/** Environment variable for the token: other users can see command lines. */
 const TOKEN_VARIABLE = 'MODELSEAL_IDENTITY_TOKEN'
 
 /** `modelseal sign sigstore MODEL`, and `modelseal sign MODEL`. */
 export function addSignSigstore(parent: Command, perform: Perform): void {
   withInstance(withSigning(parent.command('sigstore', { isDefault: true })))
-    .description('Sign keyless, with Sigstore: no key to keep, and every signature in a public log. The default.')
+    .description('Sign keyless with Sigstore: no key to manage, and every signature is in a public log (default).')
     .addOption(
-      new Option('--identity-token <token>', 'OpenID Connect token; other users of the machine can see it').env(
+      new Option('--identity-token <token>', 'OpenID Connect token; visible to other users of this machine').env(
         TOKEN_VARIABLE,
       ),
     )
     .option('--use-ambient-credentials', 'ask the CI system for a token (default)')
-    .option('--no-use-ambient-credentials', 'do not ask it')
-    .option('--oauth-force-oob', 'log in elsewhere, and type the code here')
-    .option('--client-id <id>', 'of the client at the identity provider, and audience of the token')
-    .option('--client-secret <secret>', 'of that client')
+    .option('--no-use-ambient-credentials', 'do not ask the CI system')
+    .option('--oauth-force-oob', 'log in on another device and enter the code here')
+    .option('--client-id <id>', 'client at the identity provider; also the audience of the token')
+    .option('--client-secret <secret>', 'secret of that client')
     .addHelpText('after', HELP)
     .action(perform(signWithSigstore))
 }
 
 const HELP = `
-The token is the given one, else that of the CI system (GitHub Actions, GitLab CI, Google Cloud, Buildkite), else you
-log in with a browser. The model is hashed first.
+The token is the given one, or else one from the CI system (GitHub Actions, GitLab CI, Google Cloud, Buildkite). Without
+either, you log in with a browser. The model is hashed first.
 
 Examples:
   $ modelseal sign models/vad --signature models/vad/model.sig
@@ -51,7 +51,7 @@ async function signWithSigstore(
   const trustRoot = instanceOf(flags)
   const signer = await sigstoreSigner({
     trustRoot,
-    // An empty variable is an unset one.
+    // An empty variable counts as unset.
     identityToken: identityToken === '' ? undefined : identityToken,
     useAmbientCredentials,
     interactive: flags.json ? undefined : loginAtTerminal(oauthForceOob),

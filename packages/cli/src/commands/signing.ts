@@ -5,7 +5,7 @@ import { amount, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
 import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
 
-/** What every command that signs accepts. */
+/** Options of every command that signs. */
 export interface SigningFlags extends HashingFlags, ReuseFlags {
   signature?: string
   force?: boolean
@@ -16,15 +16,13 @@ export interface SigningFlags extends HashingFlags, ReuseFlags {
 /** Adds the options of {@link SigningFlags}. */
 export function withSigning(command: Command): Command {
   return withReuse(withJson(withHashing(withModel(command))))
-    .option('--receipt', 'remember what was hashed, so that --reuse can take it over the next time')
-    .addOption(pathOption('--signature <path>', 'where the bundle goes (default: "model.sig")'))
+    .option('--receipt', 'record what was hashed, so that --reuse can use it next time')
+    .addOption(pathOption('--signature <path>', 'where to write the bundle (default: "model.sig")'))
     .option('--force', 'replace the signature of another model')
-    .addOption(
-      new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) that is to witness the time of the signature'),
-    )
+    .addOption(new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) to witness the time of the signature'))
 }
 
-/** Signs, and tells what was signed. */
+/** Signs a model and reports what was signed. */
 export async function sign(
   model: string,
   { tsaUrl, receipt, force = false, ...flags }: SigningFlags,
@@ -81,13 +79,14 @@ function whoAndWhen(
   return [
     ...(signer ? [['signer', signer.description] as const] : []),
     ...logEntries.map(({ log, index }) => ['log entry', `${index} of ${shown(log)}`] as const),
-    ...(time ? [['signed', `at ${time.at}, by the word of ${shown(time.authority)}`] as const] : []),
+    ...(time ? [['signed', `at ${time.at}, according to ${shown(time.authority)}`] as const] : []),
   ]
 }
 
 function replacedText({ signature, replaced }: SignedModel, shown: (value: string) => string): string[] {
   if (!replaced) return []
-  const both = 'To keep both, sign into a file of its own beside the first, such as --signature MODEL/second.oms.sig.'
+  const both =
+    'To keep both, write this one to another file next to the first, such as --signature MODEL/second.oms.sig.'
   return [
     `Note: ${shown(signature)} contained a signature by ${replaced.description}, which this one replaced. ${both}`,
   ]
@@ -95,11 +94,11 @@ function replacedText({ signature, replaced }: SignedModel, shown: (value: strin
 
 function reusedText({ reused }: Partial<SignedAgain>): string {
   if (!reused || reused.reason !== undefined) return `nothing: ${reused?.reason ?? ''}`
-  return reused.files === 0 ? 'nothing: every file changed, or was hashed in another way' : amount(reused)
+  return reused.files === 0 ? 'nothing: every file changed or was hashed differently' : amount(reused)
 }
 
 function rememberedText({ files: all }: SignedModel, { files, reason }: SignedAgain['remembered']): string {
-  if (files === 0) return `none was left: ${reason ?? 'there are no files'}`
-  const left = `left for ${files} of ${all} ${all === 1 ? 'file' : 'files'}`
-  return reason === undefined ? left : `${left}, but for ${reason}`
+  if (files === 0) return `not written: ${reason ?? 'there are no files'}`
+  const written = `written for ${files} of ${all} ${all === 1 ? 'file' : 'files'}`
+  return reason === undefined ? written : `${written}, except for ${reason}`
 }

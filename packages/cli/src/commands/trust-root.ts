@@ -6,31 +6,31 @@ import { summary } from '../output.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 import { originOf } from '../trust-root-age.ts'
 
-/** `modelseal trust-root show|update|export`: which Sigstore root is trusted, renewing and moving it. */
+/** `modelseal trust-root show|update|export`: shows, fetches and exports the trusted Sigstore root. */
 export function addTrustRoot(program: Command, perform: Perform): void {
   const group = program
     .command('trust-root')
-    .description('Say which trusted root of Sigstore is used, fetch the present one, or move it elsewhere.')
+    .description('Show which Sigstore trusted root is used, fetch the current one, or export it.')
   const alone =
     (work: (flags: InstanceFlags, session: Session) => Promise<Outcome>) =>
     (flags: InstanceFlags & { json?: boolean }, command: Command) =>
       perform((_, given: InstanceFlags, session) => work(given, session))('', flags, command)
   withJson(withInstance(group.command('show')))
-    .description('Say which root is used, where it is from, and how old it is.')
+    .description('Show which root is used, its origin and its age.')
     .action(alone(show))
   withJson(withTuf(group.command('update')))
-    .description('Fetch the present root by TUF; no other command fetches one.')
+    .description('Fetch the current root by TUF; no other command fetches one.')
     .addHelpText('after', UPDATE_HELP)
     .action(alone(update))
   withJson(withInstance(group.command('export')))
     .description('Write the root to a file, for --trust-config on another machine.')
-    .argument('<file>', 'where it goes', nonEmpty)
+    .argument('<file>', 'path of the file', nonEmpty)
     .action(perform(write))
 }
 
 const UPDATE_HELP = `
-It is verified, kept for this user (MODELSEAL_CACHE, else the cache directory of the platform), verified again whenever
-it is read, and used from then on by every command, load and policy that trusts this instance.
+The root is verified and stored for this user (in MODELSEAL_CACHE, or else the cache directory of the platform). From
+then on, every command, load and policy that trusts this instance uses it. It is verified again whenever it is read.
 
 Examples:
   $ modelseal trust-root update
@@ -58,7 +58,6 @@ function told(heading: string, info: TrustRootInfo, shown: (name: string) => str
     ['root', originOf(info, shown)],
     ['digest', `sha256:${info.digest}`],
   ]
-  if (info.source === 'carried')
-    facts.push(['age', 'it does not know what changed since; "trust-root update" fetches that'])
+  if (info.source === 'carried') facts.push(['age', 'it may be outdated; "trust-root update" fetches the current one'])
   return { lines: summary(heading, facts), json: { result: info } }
 }

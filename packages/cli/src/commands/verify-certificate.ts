@@ -15,8 +15,8 @@ interface Flags extends TimedVerifierFlags {
 export function addVerifyCertificate(parent: Command, perform: Perform): void {
   withVerifier(parent.command('certificate'))
     .description('Verify against certificate authorities, without a policy.')
-    .addOption(chainOption('trusted root, and others that may stand between; PEM; may be repeated'))
-    .option('--system-roots', 'trust the authorities that this machine trusts')
+    .addOption(chainOption('trusted root and optional intermediate certificates, PEM; may be repeated'))
+    .option('--system-roots', 'trust the certificate authorities that this machine trusts')
     .addOption(pathsOption('--crl <path>', 'revocation list, PEM or DER; may be repeated'))
     .option('--log-fingerprints', "show the SHA-256 fingerprints of the signer's certificate and its root")
     .addHelpText('after', HELP)
@@ -24,8 +24,8 @@ export function addVerifyCertificate(parent: Command, perform: Perform): void {
 }
 
 const HELP = `
-Self-signed certificates of the chain are trusted as roots. The signer's certificate must be valid now, or at the
-time that a timestamp proves; give --timestamp-authority to have timestamps believed.
+Self-signed certificates in the chain are trusted as roots. The signer's certificate must be valid now, or at the
+time that a timestamp proves; use --timestamp-authority to trust timestamps.
 
 Example:
   $ modelseal verify certificate models/vad --signature models/vad/model.sig --certificate-chain root.pem`

@@ -11,7 +11,7 @@ interface Flags extends TimedVerifierFlags {
 export function addVerifyKey(parent: Command, perform: Perform): void {
   withVerifier(parent.command('key'))
     .description('Verify against one public key, without a policy.')
-    .addOption(pathOption('--public-key <path>', 'PEM (SPKI), of the key that signed').makeOptionMandatory())
+    .addOption(pathOption('--public-key <path>', "PEM file (SPKI) of the signer's public key").makeOptionMandatory())
     .addHelpText('after', HELP)
     .action(perform(verifyWithKey))
 }

@@ -13,10 +13,10 @@ interface Flags {
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
 export function addVerifyPolicy(program: Command, perform: Perform): Command {
   return withJson(program.command('verify'))
-    .description('Verify a model by a trust policy, as a load does; or by a method named first.')
+    .description('Verify a model against a trust policy, as a load does, or with the method named first.')
     .argument('<model>', 'directory or file of the model', nonEmpty)
-    .addOption(pathOption('--policy <path>', 'the trust policy; without it, the one that a load would find'))
-    .addOption(pathOption('--signature <path>', 'the bundle; without it, what lies beside the model'))
+    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
+    .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
     .addOption(maxBundleBytesOption())
     .addOption(workersOption())
     .addHelpText('after', HELP)
@@ -24,11 +24,11 @@ export function addVerifyPolicy(program: Command, perform: Perform): Command {
 }
 
 const HELP = `
-Without --policy, the environment variable MODELSEAL_POLICY names the policy, else it is the nearest
+Without --policy, the policy is the one in the environment variable MODELSEAL_POLICY, or else the nearest
 modelseal.policy.yaml (.yml, .json) from the working directory upward.
 
-It checks what a load checks, so there is no --only here: whether a part of the files is enough, the policy says
-("files: loaded"). With a method, --only looks at a part.
+This command checks everything that a load checks, so it has no --only: "files: loaded" in the policy says whether a
+part of the files is enough. With a method, --only checks a part.
 
 Examples:
   $ modelseal verify models/vad --policy modelseal.policy.yaml
@@ -43,7 +43,7 @@ async function verifyByPolicy(
   const verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
   await verified.close()
   const { verdict } = verified
-  // What a rule has loaded without a valid signature is not verified.
+  // A model that a rule allows without a valid signature is not verified.
   if (verdict.decision !== 'accepted') return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: 1 }
   return { lines: summary(`Accepted ${shown(model)}`, factsOf(verdict, shown)), json: { verdict } }
 }
@@ -57,7 +57,7 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
         ['signer', `${signer.method} ${shown(signer.name)}`],
         ['signed by', signer.description],
         ...(time
-          ? [['signed', `before ${time.at}, by the word of ${shown(time.authority)}`] satisfies [string, string]]
+          ? [['signed', `before ${time.at}, according to ${shown(time.authority)}`] satisfies [string, string]]
           : []),
       ]
     }),

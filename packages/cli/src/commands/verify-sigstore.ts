@@ -14,9 +14,12 @@ interface Flags extends VerifierFlags, InstanceFlags {
 /** `modelseal verify sigstore MODEL --signature S --identity I --identity-provider P`. */
 export function addVerifySigstore(parent: Command, perform: Perform): void {
   withInstance(withSignature(parent.command('sigstore')))
-    .description('Verify that one identity signed, by Sigstore, without a policy.')
-    .requiredOption('--identity <identity>', 'who must have signed: e-mail address, or URI of the workflow; exactly')
-    .requiredOption('--identity-provider <url>', 'OpenID Connect issuer of the identity; exactly')
+    .description('Verify that one identity signed with Sigstore, without a policy.')
+    .requiredOption(
+      '--identity <identity>',
+      'required signer, compared exactly: e-mail address, or URI of the workflow',
+    )
+    .requiredOption('--identity-provider <url>', 'OpenID Connect issuer of the identity, compared exactly')
     .addOption(
       new Option('--extension <name=value>', 'extension that the certificate must have; may be repeated').argParser(
         extension,
@@ -27,8 +30,8 @@ export function addVerifySigstore(parent: Command, perform: Perform): void {
 }
 
 const HELP = `
-"verify MODEL --identity ..." means the same. Nothing is fetched: the trusted root of the public-good instance is the
-one that "modelseal trust-root update" fetched last, else the one that is carried along.
+"verify MODEL --identity ..." does the same. Nothing is fetched: the trusted root of the public-good instance is the one
+that "modelseal trust-root update" last fetched, or else the one included in this program.
 
 Example:
   $ modelseal verify sigstore models/vad --signature models/vad/model.sig --identity me@example.com \\
@@ -57,6 +60,6 @@ function factsOf(signer: VerifyResult['signer'], shown: (name: string) => string
 
 function extension(text: string, known: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=')
-  if (at < 1) throw new InvalidArgumentError('It is not a name and a value.')
+  if (at < 1) throw new InvalidArgumentError('Expected NAME=VALUE.')
   return { ...known, [text.slice(0, at)]: text.slice(at + 1) }
 }

@@ -4,7 +4,7 @@ import { pathOption, pathsOption, withJson, withModel, withVerifying, type Verif
 import { checkedAmount, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
 
-/** What every command accepts that verifies against one signer. */
+/** Options of every command that verifies against one signer. */
 export interface VerifierFlags extends VerifyingFlags {
   signature: string
 }
@@ -12,11 +12,11 @@ export interface VerifierFlags extends VerifyingFlags {
 /** Adds the options of {@link VerifierFlags}. */
 export function withSignature(command: Command): Command {
   return withJson(withVerifying(withModel(command))).addOption(
-    pathOption('--signature <path>', 'the bundle').makeOptionMandatory(),
+    pathOption('--signature <path>', 'signature bundle').makeOptionMandatory(),
   )
 }
 
-/** What methods accept that leave it to the verifier whose timestamps to believe. */
+/** Options of methods for which the verifier chooses the trusted timestamp authorities. */
 export interface TimedVerifierFlags extends VerifierFlags {
   timestampAuthority: string[]
 }
@@ -28,7 +28,7 @@ export function withVerifier(command: Command): Command {
   )
 }
 
-/** Verifies, and tells who signed what. */
+/** Verifies a model and reports who signed it. */
 export async function verify(
   model: string,
   { only, ...flags }: VerifierFlags,
@@ -44,7 +44,7 @@ export async function verify(
     lines: summary(`Verified ${shown(model)}`, [
       ['signer', `${signer.method} ${shown(signer.name)}`],
       ...factsOf(signer, shown),
-      ...(time ? [['signed', `before ${time.at}, by the word of ${shown(time.authority)}`] as const] : []),
+      ...(time ? [['signed', `before ${time.at}, according to ${shown(time.authority)}`] as const] : []),
       ['content', checkedAmount(verified) + (flags.ignoreUnsignedFiles ? ', unsigned files ignored' : '')],
       ['root digest', rootDigest],
     ]),
