@@ -188,16 +188,16 @@ const coreOfSources: Plugin = {
   },
 }
 
-/** Commander imports it at once, for commands that are programs of their own; there are none here. */
-const withoutChildProcess: Plugin = {
-  name: 'without child_process',
+/** Commander imports `node:child_process` for commands that are programs of their own. There are none here, so it is not loaded at the start. */
+const childProcessWhenUsed: Plugin = {
+  name: 'child_process when it is used',
   setup(build) {
-    build.onLoad({ filter: /[\\/]commander[\\/]lib[\\/]command\.js$/ }, async ({ path }) => {
-      const source = await readFile(path, 'utf8')
-      const contents = source.replace("import childProcess from 'node:child_process'", 'const childProcess = {}')
-      if (contents === source) throw new Error(`${path} does not import child_process as it did`)
-      return { contents: withoutMap(contents) }
-    })
+    build.onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+      /[\\/]commander[\\/]/.test(importer) ? { path, namespace: 'when used' } : undefined,
+    )
+    build.onLoad({ filter: /.*/, namespace: 'when used' }, ({ path }) => ({
+      contents: `export default { get spawn() { return process.getBuiltinModule('${path}').spawn } }`,
+    }))
   },
 }
 
@@ -257,7 +257,7 @@ export default defineConfig({
   tsconfig: '../../tsconfig.json',
   noExternal: startsEveryProgram ? [CARRIED] : [],
   // What removes it comes before the plugin that looks for it.
-  removeNodeProtocol: !startsEveryProgram,
+  removeNodeProtocol: library && !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
     if (carriesCore && format === 'cjs') options.define = { ...options.define, 'import.meta.url': 'undefined' }
   },
@@ -265,7 +265,7 @@ export default defineConfig({
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
-    ...(library ? [] : [coreOfSources, withoutChildProcess]),
+    ...(library ? [] : [coreOfSources, childProcessWhenUsed]),
     mapsOfOurOwn,
     licenses,
   ],
