@@ -4,7 +4,7 @@ import { ALGORITHMS, type HashType } from './algorithms.ts'
 
 const text = new TextEncoder().encode('abc')
 
-/** Of "abc", from the standards: FIPS 180-4, RFC 7693 appendix A, the BLAKE3 test tool. */
+/** Digests of "abc" from FIPS 180-4, RFC 7693 appendix A and the BLAKE3 test tool. */
 const KNOWN: Record<HashType, string> = {
   sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
   blake2b:
@@ -13,7 +13,7 @@ const KNOWN: Record<HashType, string> = {
 }
 
 describe.each(Object.keys(ALGORITHMS) as HashType[])('%s', (hashType) => {
-  it('gives the digest of its standard, whole and in pieces', () => {
+  it('gives the standard digest, in one shot and in pieces', () => {
     const algorithm = ALGORITHMS[hashType]
     expect(algorithm.whole(text)).toBe(KNOWN[hashType])
     const hasher = algorithm.start()
@@ -23,8 +23,8 @@ describe.each(Object.keys(ALGORITHMS) as HashType[])('%s', (hashType) => {
   })
 })
 
-describe('the optional module of BLAKE3', () => {
-  it('is a clear error where it is not installed, and the other hashes work', async () => {
+describe('the optional BLAKE3 module', () => {
+  it('throws a clear error if it is not installed, while the other hashes work', async () => {
     vi.resetModules()
     vi.doMock('../source/optional-package.ts', () => ({
       optionalPackage: () => {

@@ -19,7 +19,7 @@ interface Algorithm {
   /** Length of a digest in lowercase hex digits. */
   hexLength: number
   start(): Hasher
-  /** Digest of bytes that lie in memory as a whole. */
+  /** One-shot digest of bytes that are entirely in memory. */
   whole(bytes: Uint8Array): string
 }
 
@@ -54,8 +54,8 @@ function openssl(name: string, hexLength: number): Algorithm {
 let loaded: typeof Blake3 | undefined
 
 /**
- * BLAKE3 is not in OpenSSL, and its native module is an optional dependency: it is loaded by the
- * first digest that needs it, in the thread that computes it.
+ * OpenSSL has no BLAKE3, and the native module is an optional dependency. The first digest that needs
+ * it loads it, in the thread that computes the digest.
  *
  * @throws {@link ModelSealError} `HASH_UNAVAILABLE`
  */
@@ -63,12 +63,12 @@ function blake3(): typeof Blake3 {
   try {
     return (loaded ??= optionalPackage('@napi-rs/blake-hash') as typeof Blake3)
   } catch (cause) {
-    throw new ModelSealError('HASH_UNAVAILABLE', 'BLAKE3 is needed, and its native module cannot be loaded.', {
+    throw new ModelSealError('HASH_UNAVAILABLE', 'Cannot compute BLAKE3 digests: the native module cannot be loaded.', {
       expected: 'the optional dependency @napi-rs/blake-hash',
       found: messageOf(cause).split('\n')[0] ?? '',
       hint:
         denialHint(cause) ??
-        'Install it for this platform, beside @modelseal/core or, if the program is bundled, beside the bundle.',
+        'Install it for this platform, next to @modelseal/core or, if the program is bundled, next to the bundle.',
       cause,
     })
   }

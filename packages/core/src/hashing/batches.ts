@@ -1,13 +1,13 @@
 import { extrasOf, type ByteRange, type HashJob } from './hash-file.ts'
 
-/** To find, open and close a file takes as long as to hash so many bytes. */
+/** Finding, opening and closing a file takes as long as hashing this many bytes. */
 const FILE_WORK = 8 * 1024
-/** Files of less than this on average are small: they cost system calls rather than hashing. */
+/** Below this average size, system calls cost more than hashing. */
 export const SMALL_BYTES = 16 * 1024
-/** A message to a worker carries about this much work. */
+/** Amount of work in one message to a worker, roughly. */
 export const BATCH_WORK = 4 * 1024 * 1024
 
-/** A file of several shards is spread over the threads; what is kept, copied or hashed as a whole is read in one go. */
+/** The shards of a file are spread over the threads, unless the file is kept, copied or also hashed as a whole. */
 export function piecesOf(job: HashJob): HashJob[] {
   if (job.keep || job.ranges.length <= 1) return [job]
   const { copyTo, whole } = extrasOf(job)
@@ -27,7 +27,7 @@ export function piecesOf(job: HashJob): HashJob[] {
   return pieces
 }
 
-/** Indexes of jobs, so grouped that each message carries much work and large files go alone; the largest first. */
+/** Groups the indexes of jobs so that each message carries enough work and large files are alone. The largest batch comes first. */
 export function batchesOf(jobs: readonly HashJob[]): number[][] {
   const batches: { indexes: number[]; work: number }[] = []
   let batch = { indexes: [] as number[], work: 0 }
@@ -45,11 +45,11 @@ export function batchesOf(jobs: readonly HashJob[]): number[][] {
     batch.work += work
   }
   if (batch.indexes.length > 0) batches.push(batch)
-  // The largest first, so that the last thread to finish is not the one with the largest file.
+  // Otherwise, one thread could start on the largest file when all others are done.
   return batches.sort((a, b) => b.work - a.work).map(({ indexes }) => indexes)
 }
 
-/** What it takes to hash files, as the number of bytes of one large file that take as long. */
+/** The cost of hashing files, expressed as the size of one large file that takes as long. */
 export function workOf(files: number, bytes: number): number {
   return files * FILE_WORK + bytes
 }

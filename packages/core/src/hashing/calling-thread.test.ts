@@ -13,7 +13,7 @@ import { closeHashPool, configureHashing } from './pool.ts'
 import type { ThreadPool } from './threads/program-threads.ts'
 import type { ReaderTask } from './threads/worker.ts'
 
-// A calling thread that hashes: configureHashing({ callingThread: true }).
+// Hashing on the calling thread: configureHashing({ callingThread: true }).
 
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
 vi.mock('../source/local/file-system.ts', async (original) => {
@@ -30,21 +30,21 @@ afterEach(() => {
   return closeHashPool()
 })
 
-/** How many tasks the threads of the pool have done, once they have done them all. */
+/** Waits until the pool's threads have done all tasks, and returns their number. */
 async function completed(tasks: number): Promise<number> {
   const pool = ownPool()
   for (let tries = 0; pool.completed < tasks && tries < 100; tries++) await setTimeout(20)
   return pool.completed
 }
 
-/** As many bytes, which take no room on the disk. */
+/** A sparse file of this size, which uses no disk space. */
 function sparse(mebibytes: number): string {
   const directory = scratch({ a: '' })
   truncateSync(join(directory, 'a'), mebibytes * MIB)
   return directory
 }
 
-// Elsewhere it leaves the work to the others.
+// On other file systems the calling thread does not hash.
 describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', () => {
   test('hashes one large file, and another thread reads ahead for it', async () => {
     configureHashing({ callingThread: true, maxThreads: 2 })
@@ -65,7 +65,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     expect(ownPool().threads.length).toBeLessThanOrEqual(2)
   })
 
-  test('keeps the bytes that it hashes, as other threads do', async () => {
+  test('keeps the bytes that it hashes, like other threads', async () => {
     configureHashing({ callingThread: true, maxThreads: 2 })
     const contents = [randomBytes(40 * MIB), randomBytes(30 * MIB)]
     const jobs = await jobsOf(scratch({ 0: contents[0]!, 1: contents[1]! }), true)
@@ -78,9 +78,9 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
   })
 
   test.each<[string, number, number, number]>([
-    ['is the only one where no more are allowed', 1, 1, 80 * MIB],
-    ['has no help with less than 64 MiB', 2, 1, 60 * MIB],
-    ['has no help with small files', 2, 9_000, 4_096],
+    ['hashes alone if no more threads are allowed', 1, 1, 80 * MIB],
+    ['hashes less than 64 MiB alone', 2, 1, 60 * MIB],
+    ['hashes small files alone', 2, 9_000, 4_096],
   ])('%s', { timeout: 30_000 }, async (_, maxThreads, count, size) => {
     configureHashing({ callingThread: true, maxThreads })
     const content = randomBytes(size)
@@ -90,9 +90,9 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     expect(ownPool().completed).toBe(0)
   })
 
-  test('leaves the work to the others where reads may take any time', async () => {
+  test('leaves the work to other threads if reads may take arbitrarily long', async () => {
     configureHashing({ callingThread: true, maxThreads: 2 })
-    place.found = 'a file system of the network'
+    place.found = 'a network file system'
     try {
       const content = randomBytes(20 * MIB)
       const [result] = await hashFiles(await jobsOf(scratch({ content })), options)
@@ -103,7 +103,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     }
   })
 
-  test('does everything else in between', async () => {
+  test('yields to the event loop between turns', async () => {
     configureHashing({ callingThread: true, maxThreads: 1 })
     let hashing = true
     let turns = 0
@@ -124,7 +124,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     expect(done.at(-1)).toBe(500 * MIB)
   })
 
-  test.each([1, 2])('lets go of everything when it is aborted midway (of %i threads)', async (maxThreads) => {
+  test.each([1, 2])('releases everything when it is aborted midway (%i threads)', async (maxThreads) => {
     configureHashing({ callingThread: true, maxThreads })
     const directory = sparse(2_000)
     const jobs = await jobsOf(directory)
@@ -136,7 +136,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     if (process.platform === 'linux' && maxThreads === 1) expect(openFilesIn(directory)).toEqual([])
   })
 
-  test('reports the file that changed', async () => {
+  test('reports a file that changed', async () => {
     configureHashing({ callingThread: true, maxThreads: 2 })
     const directory = scratch({ a: randomBytes(50 * MIB), b: randomBytes(50 * MIB) })
     const jobs = await jobsOf(directory)
@@ -144,7 +144,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('FILE_CHANGED', { file: 'b' }))
   })
 
-  test('reports the file that changes while another thread reads it ahead', async () => {
+  test('reports a file that changes while another thread reads ahead', async () => {
     configureHashing({ callingThread: true, maxThreads: 2 })
     const directory = sparse(1_000)
     const hashing = hashFiles(await jobsOf(directory), options)
@@ -153,13 +153,13 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     await expect(hashing).rejects.toEqual(refusal('FILE_CHANGED', { file: 'a' }))
   })
 
-  test('refuses the model when the reader dies that it waits for', async () => {
+  test('refuses the model when the reader that it waits for dies', async () => {
     let joined = false
     const mortal: ThreadPool = {
       maxThreads: 1,
       async run(task, { name }) {
         expect(name).toBe('readAhead')
-        // Joins the piece that is being hashed, as a reader does, and is heard of no more.
+        // Joins the piece that is being hashed, as a reader does, and then disappears.
         const piece = new Int32Array((task as ReaderTask).memory.shared, 8, 1)
         while (Atomics.compareExchange(piece, 0, 1, 4 + (task as ReaderTask).lane) !== 1) await setTimeout(5)
         joined = true
@@ -172,7 +172,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread', ()
     expect(joined).toBe(true)
   })
 
-  test('refuses the model when a thread dies that hashes with it', async () => {
+  test('refuses the model when another hashing thread dies', async () => {
     const mortal: ThreadPool = {
       maxThreads: 1,
       run: () => Promise.reject(new Error('the thread ran out of memory')),

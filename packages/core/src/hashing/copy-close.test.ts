@@ -6,7 +6,7 @@ import { jobsOf, openFilesIn } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { hashFiles } from './hash-files.ts'
 
-// Some file systems say only when a file is closed that its last bytes found no room; none is at hand here.
+// Some file systems report only on close that there was no space for the last bytes. This simulates one.
 const copies = vi.hoisted(() => new Set<number>())
 vi.mock('node:fs', async (original) => {
   const real = await original<typeof FileSystem>()
@@ -27,7 +27,7 @@ vi.mock('node:fs', async (original) => {
 test.each([
   ['small', 1_000],
   ['large', 500_000],
-])('a copy of a %s file that cannot be closed is no copy, and leaves nothing open', async (_, size) => {
+])('refuses a copy of a %s file that cannot be closed, and leaves nothing open', async (_, size) => {
   const directory = scratch({ a: randomBytes(size) })
   const [job] = await jobsOf(directory)
   const hashing = hashFiles([{ ...job!, copyTo: join(directory, 'copy') }], { hashType: 'sha256' })

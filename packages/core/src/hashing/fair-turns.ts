@@ -1,34 +1,33 @@
 import { setImmediate } from '../real-time.ts'
 
-/** Who waits for the calling thread, by operation, in the order of their turns. */
+/** Callbacks that wait for the calling thread, by operation, in the order of their turns. */
 const waiting = new Map<object, (() => void)[]>()
 
 /**
- * Leaves the calling thread to others. In each turn of the event loop one of all operations that hash on the calling thread
- * goes on, each in its turn: the loop is kept no longer however many there are, and none gets more for having more
- * files, or for having come later.
+ * Yields the calling thread. Operations that hash on it take turns, one in each turn of the event loop. So the loop is
+ * blocked no longer if there are many, and an operation gains nothing from having more files or from starting later.
  *
- * @param operation by its control, or whatever else is the operation's alone
+ * @param operation identifies the operation: its control, or any other object that only this operation has
  */
 export function fairTurn(operation: object): Promise<void> {
-  return new Promise((go) => {
+  return new Promise((resume) => {
     const own = waiting.get(operation)
     if (own) {
-      own.push(go)
+      own.push(resume)
       return
     }
-    waiting.set(operation, [go])
-    if (waiting.size === 1) setImmediate(letOneGo)
+    waiting.set(operation, [resume])
+    if (waiting.size === 1) setImmediate(resumeNext)
   })
 }
 
-function letOneGo(): void {
+function resumeNext(): void {
   for (const [operation, own] of waiting) {
-    const go = own.shift()
+    const resume = own.shift()
     waiting.delete(operation)
     if (own.length > 0) waiting.set(operation, own)
-    if (waiting.size > 0) setImmediate(letOneGo)
-    go?.()
+    if (waiting.size > 0) setImmediate(resumeNext)
+    resume?.()
     return
   }
 }

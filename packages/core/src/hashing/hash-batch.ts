@@ -12,21 +12,21 @@ import { BytesAhead } from './ahead/read-ahead.ts'
 import { sharedControl } from './shared-control.ts'
 import type { HashBatch, ReaderTask } from './threads/worker.ts'
 
-/** What one thread is to hash next. */
+/** The next work for one thread. */
 export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob[] }
 
 /** Hashes on the calling thread. */
 export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promise<HashResult[]> {
   const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, sharedControl(control))
   try {
-    await fairTurn(control) // other threads are told of their work first
+    await fairTurn(control) // other threads get their work first
     return await hashInTurns(jobs, hashType, sharedControl(control), () => fairTurn(control), bytesAhead)
   } finally {
     bytesAhead?.end()
   }
 }
 
-/** Has one of the threads hash; nothing where somebody else had taken the batch before. */
+/** Has one of the threads hash. Returns `undefined` if something else had already claimed the batch. */
 export async function hashThere(threads: TaskThreads, { jobs, ...rest }: Batch): Promise<HashResult[] | undefined> {
   const kept = jobs.some(({ keep }) => keep) ? new MessageChannel() : undefined
   try {
@@ -36,7 +36,7 @@ export async function hashThere(threads: TaskThreads, { jobs, ...rest }: Batch):
     if (Object.hasOwn(answer, 'taken')) return undefined
     const results = resultsOf(jobs, (answer as { digests: string[] }).digests)
     if (!kept) return results
-    // Sent before the answer, so they are here.
+    // They were sent before the answer, so they have arrived.
     const bytes = bytesOf(receiveMessageOnPort(kept.port1), jobs)
     let next = 0
     return results.map((result, index) => (at(jobs, index).keep ? { ...result, bytes: at(bytes, next++) } : result))
@@ -45,7 +45,7 @@ export async function hashThere(threads: TaskThreads, { jobs, ...rest }: Batch):
   }
 }
 
-/** Has another thread read ahead for those that hash. */
+/** Has another thread read ahead for the threads that hash. */
 export async function readAhead(threads: Threads, task: ReaderTask): Promise<void> {
   await threads.pool().run('readAhead', task)
 }

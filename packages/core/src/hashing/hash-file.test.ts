@@ -37,7 +37,7 @@ describe.each([0, 1, 128 * KIB - 1, 128 * KIB, 128 * KIB + 1, 256 * KIB, 300 * K
   },
 )
 
-test('gives each range its own digest, kept or not', async () => {
+test('gives each range its own digest, whether or not bytes are kept', async () => {
   const content = randomBytes(300 * KIB)
   const file = await listed(join(scratch({ file: content }), 'file'))
   const ranges = [
@@ -57,13 +57,13 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
   test.each<[string, (path: string) => void]>([
     ['was replaced by another with the same content', (path) => replace(path, content)],
     ['was replaced by another of the same size', (path) => replace(path, randomBytes(content.length))],
-    ['was written over in place', (path) => writeFileSync(path, randomBytes(content.length))],
+    ['was overwritten in place', (path) => writeFileSync(path, randomBytes(content.length))],
     ['grew', (path) => appendFileSync(path, 'x')],
     ['shrank', (path) => truncateSync(path, content.length - 1)],
     ['lost all its bytes', (path) => truncateSync(path, 0)],
     ['had its times set back', (path) => utimesSync(path, 0, 0)],
     ['disappeared', (path) => rmSync(path)],
-    ['became a link to itself elsewhere', becomeLink],
+    ['became a link to itself under another name', becomeLink],
     ['became a FIFO', becomeFifo],
   ])('is refused when it %s', async (_, change) => {
     const directory = scratch({ 'model/file': content })
@@ -73,7 +73,7 @@ describe.each([false, true])('a file that changed after it was listed (bytes kep
     expect(() => hashFile(wholeFile(file, keep), 'sha256', free)).toThrow(refusal('FILE_CHANGED', { file: 'file' }))
   })
 
-  test('is refused when a directory above it became a link to another tree', async () => {
+  test('is refused when a directory above it became a link to another directory', async () => {
     const directory = scratch({ 'model/sub/file': content, 'evil/file': content })
     const [file] = await listFiles(await openLocalSource(join(directory, 'model')), {
       ignored: () => false,
@@ -108,7 +108,7 @@ test('stops at the next chunk when it is aborted', async () => {
   expect(bytes).toBe(256 * KIB)
 })
 
-test('says so when a file does not fit into memory as one buffer', async () => {
+test('refuses a file that does not fit into one buffer', async () => {
   const path = join(scratch({ file: '' }), 'file')
   truncateSync(path, 2 ** 42)
   const file = await listed(path)

@@ -15,27 +15,27 @@ export interface ByteRange {
   end: number
 }
 
-/** What is to be computed over one file. */
+/** What to compute over one file. */
 export interface HashJob {
   file: SourceFile
-  /** The ranges, each with a digest of its own; none for a file without bytes to hash. */
+  /** Each range gets its own digest. Empty for a file without bytes to hash. */
   ranges: readonly ByteRange[]
-  /** True where the caller wants the hashed bytes themselves, too. */
+  /** Whether the caller also wants the hashed bytes. */
   keep: boolean
-  /** With `keep`: how many bytes from the beginning are wanted, where that is not all of the file. */
+  /** With `keep`: number of bytes to keep from the beginning of the file (default: all). */
   keepOnly?: number | undefined
-  /** Path of a new file that gets the hashed bytes as they are read. Not together with `keep`. */
+  /** Path of a new file to which the hashed bytes are written as they are read. Excludes `keep`. */
   copyTo?: string | undefined
-  /** Further digests of the file as a whole, from the same reading. The ranges then cover the file in order. */
+  /** Additional digests of the whole file, from the same pass. The ranges must then cover the file in order. */
   whole?: readonly HashType[] | undefined
 }
 
-/** A job over all of a file at once. */
+/** A job with one range, the whole file. */
 export function wholeFile(file: SourceFile, keep = false): HashJob {
   return { file, ranges: [{ start: 0, end: file.identity.size }], keep }
 }
 
-/** What few jobs state; `copyTo` on `Object.prototype` must not have every file copied there. */
+/** Fields that few jobs have. Own fields only: a `copyTo` on `Object.prototype` must not make every file be copied there. */
 export function extrasOf(job: HashJob): Pick<HashJob, 'keepOnly' | 'copyTo' | 'whole'> {
   const extras: Pick<HashJob, 'keepOnly' | 'copyTo' | 'whole'> = Object.create(null) as object
   if (Object.hasOwn(job, 'keepOnly')) extras.keepOnly = job.keepOnly
@@ -44,7 +44,7 @@ export function extrasOf(job: HashJob): Pick<HashJob, 'keepOnly' | 'copyTo' | 'w
   return extras
 }
 
-/** The descriptor by which a file is already open. */
+/** The descriptor of a file that the caller has already opened. */
 export function descriptorOf(file: SourceFile): number | undefined {
   return Object.hasOwn(file, 'fd') ? file.fd : undefined
 }
@@ -52,36 +52,36 @@ export function descriptorOf(file: SourceFile): number | undefined {
 export interface HashResult {
   /** Lowercase hex, one for each range. */
   digests: string[]
-  /** Lowercase hex, one for each hash type that the job wants of the whole file. */
+  /** Digests of the whole file in lowercase hex, in the order of `HashJob.whole`. */
   whole?: string[]
-  /** The very bytes that were hashed, where the job said `keep`, in one buffer. */
+  /** With `keep`: the very bytes that were hashed, in one buffer. */
   bytes?: ArrayBuffer
 }
 
-/** The digests of the whole file, by the hash types that the job asked for. */
+/** The digests of the whole file, in the order of `HashJob.whole`. */
 export function furtherOf(result: HashResult): readonly string[] {
   return (Object.hasOwn(result, 'whole') && result.whole) || []
 }
 
 /**
- * Small enough to stay in the core's cache between read and hash: measured faster than any larger
- * buffer.
+ * Small enough to stay in the CPU core's cache between reading and hashing; measured to be faster than
+ * any larger buffer.
  */
 export const CHUNK_BYTES = 128 * 1024
 
 let scratch: Uint8Array<ArrayBuffer> | undefined
 
-/** This thread's room for one chunk. */
+/** This thread's buffer for one chunk. */
 export function chunkBuffer(): Uint8Array<ArrayBuffer> {
   return (scratch ??= new Uint8Array(CHUNK_BYTES))
 }
 
 /**
- * Reads and hashes one file, synchronously: for a pool's thread, and for small files. Another thread
- * may read `ahead`, for a job of one range whose bytes are not kept.
+ * Reads and hashes one file synchronously, in a pool's thread or for small files. If the job has one range
+ * and keeps no bytes, another thread may read `ahead`.
  *
- * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or does not
- * stay so until the last byte was read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
+ * @throws {@link ModelSealError} `FILE_CHANGED` if it is not the file that was listed, or changes
+ * before its last byte is read; `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `COPY_FAILED`, `ABORTED`
  */
 export function hashFile(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): HashResult {
   if (isSmall(job)) return hashSmallFile(job, hashType, control)
@@ -92,7 +92,7 @@ export function hashFile(job: HashJob, hashType: HashType, control: HashControl,
   }
 }
 
-/** True for a file that is read in one go. */
+/** Whether the file is read in a single call. */
 export function isSmall({ file, ranges }: HashJob): boolean {
   return file.identity.size <= CHUNK_BYTES && ranges.length <= 1 && ranges.every(isOneChunk)
 }
@@ -101,7 +101,7 @@ function isOneChunk({ start, end }: ByteRange): boolean {
   return end - start <= CHUNK_BYTES
 }
 
-/** As {@link hashFile}, of a job that {@link isSmall}. Without steps: there are many small files, and generators leave half a kilobyte of garbage each. */
+/** Like {@link hashFile}, for a job that {@link isSmall}. Not a generator: there are many small files, and each generator leaves half a kilobyte of garbage. */
 export function hashSmallFile(job: HashJob, hashType: HashType, control: HashControl): HashResult {
   const reading = begin(job, hashType, control)
   try {
@@ -114,7 +114,7 @@ export function hashSmallFile(job: HashJob, hashType: HashType, control: HashCon
   }
 }
 
-/** As {@link hashFile}, in steps of which each takes a fraction of a millisecond, unless the disk is slow. */
+/** Like {@link hashFile}, in steps that take a fraction of a millisecond each, unless the disk is slow. */
 export function* hashingSteps(
   job: HashJob,
   hashType: HashType,
@@ -138,18 +138,18 @@ export function* hashingSteps(
   }
 }
 
-/** How a file is read and hashed, and where its bytes go besides. */
+/** A file being read and hashed, and where else its bytes go. */
 interface Reading {
   file: SourceFile
   fd: number
   hashType: HashType
   control: HashControl
   ahead: BytesAhead | undefined
-  /** Of the file as a whole. */
+  /** Hashers of the whole file. */
   whole: Hasher[] | undefined
-  /** How much of the file was hashed. */
+  /** Number of bytes hashed so far. */
   hashed: number
-  /** Gets the file, or its beginning. */
+  /** Receives the kept bytes. */
   bytes: ArrayBuffer | undefined
   copy: SparseCopy | undefined
 }
@@ -161,7 +161,7 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
   const into = { whole: undefined, hashed: 0, bytes: undefined, copy: undefined }
   const reading: Reading = { file, fd, hashType, control, ahead, ...into }
   try {
-    // Of a file that is read in one go, what it is afterwards tells what it was.
+    // For a file that is read in a single call, the check after reading is enough.
     if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
     if (whole) reading.whole = whole.map((type) => ALGORITHMS[type].start())
     if (keep) reading.bytes = allocate(file, keepOnly)
@@ -169,7 +169,7 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
     return reading
   } catch (error) {
     const refusal = failure(reading, error)
-    end({ ...reading, copy: undefined }) // it is opened last
+    end({ ...reading, copy: undefined }) // the copy is opened last
     throw refusal
   }
 }
@@ -183,7 +183,7 @@ function finished({ file, fd, whole, hashed, bytes, copy }: Reading, digests: st
   return bytes ? { ...result, bytes } : result
 }
 
-/** Where a file changed meanwhile, that is what is reported. */
+/** If the file changed in the meantime, reports this rather than its consequence. */
 function failure({ file, fd }: Reading, error: unknown): ModelSealError {
   if (error instanceof ModelSealError) return error
   try {
@@ -194,7 +194,7 @@ function failure({ file, fd }: Reading, error: unknown): ModelSealError {
   return unreadable(file.name, 'file', error)
 }
 
-/** @throws {@link ModelSealError} `COPY_FAILED` where the last bytes of the copy did not find room */
+/** @throws {@link ModelSealError} `COPY_FAILED` if there was no space for the last bytes of the copy */
 function end({ file, fd, copy }: Reading): void {
   try {
     copy?.close()
@@ -210,7 +210,7 @@ function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
   return ALGORITHMS[reading.hashType].whole(chunk)
 }
 
-/** Read piece by piece, and each piece hashed while it is still in the cache. */
+/** Hashes each chunk while it is still in the cache. */
 function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<void, string, void> {
   const { ahead, control } = reading
   const hasher = ALGORITHMS[reading.hashType].start()
@@ -231,17 +231,17 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<v
   return hasher.hex()
 }
 
-/** Where the next bytes of the file go, up to a chunk of them. */
+/** The buffer for the next chunk of the file. */
 function roomFor(start: number, end: number, { bytes }: Reading): Uint8Array {
   const length = Math.min(CHUNK_BYTES, end - start)
   if (bytes && start + length <= bytes.byteLength) return new Uint8Array(bytes, start, length)
   return chunkBuffer().subarray(0, length)
 }
 
-/** The bytes go from here to everything that is to have them, so that no byte is read twice. */
+/** Passes the bytes to everything that needs them, so that no byte is read twice. */
 function passOn(chunk: Uint8Array, position: number, reading: Reading): void {
   const { whole, bytes, copy } = reading
-  // Where the end of what is wanted lies within this chunk.
+  // The kept part ends within this chunk.
   if (bytes && position < bytes.byteLength && position + chunk.length > bytes.byteLength)
     new Uint8Array(bytes, position).set(chunk.subarray(0, bytes.byteLength - position))
   copy?.write(chunk, position)
@@ -255,7 +255,7 @@ function readFully(into: Uint8Array, position: number, { file, fd, control }: Re
   control.advance(into.length)
 }
 
-/** Reads as many bytes as `into` holds, or fewer where the file ends before; returns their number. */
+/** Fills `into` unless the file ends first. Returns the number of bytes read. */
 export function fillFrom(fd: number, into: Uint8Array, position: number): number {
   let done = 0
   while (done < into.length) {
@@ -270,10 +270,14 @@ function allocate(file: SourceFile, wanted = Infinity): ArrayBuffer {
   try {
     return new ArrayBuffer(Math.min(file.identity.size, wanted))
   } catch (error) {
-    throw new ModelSealError('FILE_TOO_LARGE', `The file ${shown(file.name)} does not fit into memory as one buffer.`, {
-      file: file.name,
-      found: `${file.identity.size} bytes`,
-      cause: error,
-    })
+    throw new ModelSealError(
+      'FILE_TOO_LARGE',
+      `Cannot read the file ${shown(file.name)}: it does not fit into one buffer in memory.`,
+      {
+        file: file.name,
+        found: `${file.identity.size} bytes`,
+        cause: error,
+      },
+    )
   }
 }

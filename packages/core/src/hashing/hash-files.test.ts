@@ -11,7 +11,7 @@ import { closeHashPool, configureHashing } from './pool.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
-/** As `modelWork`: hash on the calling thread, or in the pool, whatever the size. */
+/** Values of `modelWork` that force hashing on the calling thread, or in the pool, whatever the size. */
 const INLINE = 0
 const POOL = 64 * MIB
 
@@ -40,7 +40,7 @@ describe('the calling thread and the pool', () => {
     ['calling thread, bytes kept', INLINE, true],
     ['pool', POOL, false],
     ['pool, bytes kept', POOL, true],
-  ])('give the digest of node:crypto at every boundary of size (%s)', async (_, modelWork, keep) => {
+  ])('give the digest of node:crypto at every size boundary (%s)', async (_, modelWork, keep) => {
     const jobs = await jobsOf(scratch(contents), keep)
     const results = await hashFiles(jobs, { hashType: 'sha256', modelWork })
     for (const [index, { file }] of jobs.entries()) {
@@ -51,7 +51,7 @@ describe('the calling thread and the pool', () => {
     }
   })
 
-  test('give results in the order of the jobs, whatever the sizes and batches', async () => {
+  test('return results in the order of the jobs, whatever the sizes and batches', async () => {
     const files = Object.fromEntries(Array.from({ length: 2_300 }, (_, i) => [`f${i}`, `content ${i}`]))
     const jobs = await jobsOf(scratch({ ...files, large: randomBytes(5 * MIB) }))
     const inline = await hashFiles(jobs, { hashType: 'sha256', modelWork: INLINE })
@@ -59,7 +59,7 @@ describe('the calling thread and the pool', () => {
     expect(new Set(inline.map(({ digests }) => digests[0])).size).toBe(jobs.length)
   })
 
-  test('have nothing to say about no files', async () => {
+  test('return no results for no files', async () => {
     expect(await hashFiles([], { hashType: 'sha256' })).toEqual([])
   })
 })
@@ -81,14 +81,14 @@ describe.each([
     expect(new Set(calls.map(([, of]) => of))).toEqual(new Set([total]))
   })
 
-  test('does not begin when it is aborted already', async () => {
+  test('does not begin if it is already aborted', async () => {
     const jobs = await jobsOf(scratch({ a: 'a' }))
     const reason = new Error('enough')
     const hashing = hashFiles(jobs, { ...options, signal: AbortSignal.abort(reason) })
     await expect(hashing).rejects.toEqual(refusal('ABORTED', { cause: reason }))
   })
 
-  test('stops when it is aborted midway', async () => {
+  test('stops when aborted midway', async () => {
     const jobs = await jobsOf(scratch({ a: randomBytes(20 * MIB), b: randomBytes(20 * MIB) }))
     const controller = new AbortController()
     const hashing = hashFiles(jobs, { ...options, signal: controller.signal })
@@ -99,16 +99,16 @@ describe.each([
 
   test.each([
     ['nothing at all', null],
-    ['an object that has no text', Object.create(null)],
+    ['an object without text', Object.create(null)],
     [
-      'an object whose text throws',
+      'an object whose conversion to text throws',
       {
         toString() {
           throw new Error('no text')
         },
       },
     ],
-  ])('is aborted for a reason that is %s', async (__, reason: unknown) => {
+  ])('can be aborted with a reason that is %s', async (__, reason: unknown) => {
     const jobs = await jobsOf(scratch({ a: randomBytes(2 * MIB), b: 'b' }))
     const controller = new AbortController()
     const hashing = hashFiles(jobs, { ...options, signal: controller.signal })
@@ -118,10 +118,10 @@ describe.each([
 
   test.each([
     ['an error', new Error('the caller’s own')],
-    ['an object that has no text', Object.create(null)],
+    ['an object without text', Object.create(null)],
   ])('rejects when the progress callback throws %s', async (__, thrown: unknown) => {
     const directory = scratch({ a: '', b: 'b' })
-    truncateSync(join(directory, 'a'), 500 * MIB) // long enough for the callback to be called midway
+    truncateSync(join(directory, 'a'), 500 * MIB) // long enough that the callback is called midway
     const hashing = hashFiles(await jobsOf(directory), {
       ...options,
       onProgress() {
@@ -131,7 +131,7 @@ describe.each([
     await expect(hashing).rejects.toEqual(refusal('INVALID_ARGUMENT', { cause: thrown }))
   })
 
-  test('reports the file that changed, and stops the others', async () => {
+  test('reports a file that changed, and stops the other jobs', async () => {
     const directory = scratch({ a: randomBytes(5 * MIB), b: 'b', c: randomBytes(5 * MIB) })
     const jobs = await jobsOf(directory)
     appendFileSync(join(directory, 'b'), 'x')
@@ -143,7 +143,7 @@ test('an error in one job leaves no thread at work', async () => {
   const files = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`f${i}`, randomBytes(6 * MIB)]))
   const directory = scratch({ ...files, 'f-largest': randomBytes(7 * MIB) })
   const jobs = await jobsOf(directory)
-  appendFileSync(join(directory, 'f-largest'), 'x') // the largest goes first
+  appendFileSync(join(directory, 'f-largest'), 'x') // the largest file is hashed first
   await expect(hashFiles(jobs, { hashType: 'sha256' })).rejects.toEqual(refusal('FILE_CHANGED'))
   const pool = ownPool()
   expect(pool.queueSize).toBe(0)
@@ -151,7 +151,7 @@ test('an error in one job leaves no thread at work', async () => {
   expect(pool.completed).toBeGreaterThan(0)
 })
 
-test('a worker that dies refuses the model, and the next call has a new pool', async () => {
+test('refuses the model when a worker dies, and uses a new pool for the next call', async () => {
   const jobs = await jobsOf(scratch({ a: randomBytes(60 * MIB), b: randomBytes(60 * MIB) }))
   const hashing = hashFiles(jobs, { hashType: 'sha256' })
   await setImmediate()
@@ -161,7 +161,7 @@ test('a worker that dies refuses the model, and the next call has a new pool', a
   expect(await hashFiles(jobs, { hashType: 'sha256' })).toHaveLength(2)
 })
 
-test.each(['esm', 'cjs'])('a program ends by itself after it used the pool (%s)', (format) => {
+test.each(['esm', 'cjs'])('lets a program exit after it used the pool (%s)', (format) => {
   const directory = scratch({ weights: randomBytes(10 * MIB) })
   const load =
     format === 'esm'
@@ -182,7 +182,7 @@ test.each(['esm', 'cjs'])('a program ends by itself after it used the pool (%s)'
   expect(stdout).toMatch(/^[0-9a-f]{64}\n/)
 })
 
-test('lets others have their turn between tiny shards, too', async () => {
+test('yields between tiny shards, too', async () => {
   const [job] = await jobsOf(scratch({ a: randomBytes(100_000) }))
   const ranges = Array.from({ length: 100_000 }, (_, start) => ({ start, end: start + 1 }))
   let turns = 0
@@ -194,7 +194,7 @@ test('lets others have their turn between tiny shards, too', async () => {
   expect(turns).toBeGreaterThan(20)
 })
 
-test.runIf(process.platform === 'linux')('nothing stays open where a turn ends the hashing', async () => {
+test.runIf(process.platform === 'linux')('leaves nothing open if a turn ends the hashing', async () => {
   const directory = scratch({ a: randomBytes(6 * MIB) })
   const jobs = await jobsOf(directory)
   let calls = 0
@@ -214,7 +214,7 @@ test('a tiny model starts no worker', async () => {
   expect(ownPool().completed).toBe(1)
 })
 
-test('an operation does not wait for the end of others that keep all threads busy', async () => {
+test('does not wait for other operations that keep all threads busy to end', async () => {
   configureHashing({ maxThreads: 2 })
   const hostile = scratch()
   expect(spawnSync('truncate', ['-s', '300G', join(hostile, 'a')]).status).toBe(0)
@@ -225,7 +225,7 @@ test('an operation does not wait for the end of others that keep all threads bus
   try {
     while (ownPool().queueSize === 0) await setImmediate()
     const content = randomBytes(12 * MIB)
-    // Both what has one batch and what has several, and bytes that are kept.
+    // An operation with one batch, one with several, and one that keeps bytes.
     const [whole] = await hashFiles(await jobsOf(scratch({ content }), true), { hashType: 'sha256' })
     expect([whole?.digests, sha256(new Uint8Array(whole!.bytes!))]).toEqual([[sha256(content)], sha256(content)])
     const small = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`f${i}`, `content ${i}`]))

@@ -13,27 +13,27 @@ import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
 import { spread, workerFailed } from './spread.ts'
 import type { HashingWarning } from './threads/without-threads.ts'
 
-/** Bytes done and bytes in all: an estimate, while small files are hashed by a calling thread (`configureHashing()`). */
+/** Bytes hashed so far and bytes in total. The total is an estimate while a calling thread hashes small files (`configureHashing()`). */
 export type ProgressCallback = (done: number, total: number) => void
 
 export interface HashOptions {
   hashType: HashType
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
-  /** What the whole model takes, by {@link workOf}, where these jobs are only a part of it. */
+  /** The work for the whole model, as {@link workOf} counts it, if these jobs are only a part of it. */
   modelWork?: number | undefined
-  /** Is told what did not go as it should, where the digests are right nevertheless. */
+  /** Called with problems that did not affect the digests. */
   warn?: ((warning: HashingWarning) => void) | undefined
 }
 
-/** Less work than this is done on the calling thread: starting a worker costs more. */
+/** Less work than this is done on the calling thread, because starting a worker costs more. */
 const INLINE_WORK = 8 * 1024 * 1024
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
 /**
- * Hashes files, in the calling thread where they are tiny and else spread over the pool by bytes.
- * Results come in the order of the jobs; on the first error the others are stopped.
+ * Hashes files: little work on the calling thread, more work spread over the pool by size.
+ * Results have the order of the jobs. The first error stops all other jobs.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `ABORTED`,
  * `WORKER_FAILED`, `INVALID_ARGUMENT` (the progress callback threw)
@@ -55,22 +55,22 @@ export async function hashFiles(jobs: readonly HashJob[], given: HashOptions): P
 }
 
 /**
- * Whether a calling thread that hashes has nobody to help it, or is not worth helping. With small files
- * it is not: in a program that has just started, Node.js compiles in threads of its own meanwhile, and one
- * more gains nothing, even with 100,000 files: measured.
+ * Whether a calling thread that hashes does all of the work, because it is the only thread or because help would
+ * not pay. With small files help does not pay, measured even with 100,000 files: while a program starts, Node.js
+ * compiles in its own threads.
  */
 function isForOne(jobs: readonly HashJob[], total: number, { limit }: Threads): boolean {
   return limit === 1 || total < jobs.length * SMALL_BYTES
 }
 
-/** A callback may throw anything, even what has no text; it ends the operation as a typed error. */
+/** Turns whatever the callback throws, even a value without text, into a typed error that ends the operation. */
 export function guardedCallback(onProgress: ProgressCallback): ProgressCallback {
   return (done, total) => {
     try {
       onProgress(done, total)
     } catch (cause) {
-      throw new ModelSealError('INVALID_ARGUMENT', 'The progress callback threw an error, which ended the operation.', {
-        hint: 'Catch errors inside of the callback; the cause of this error is what it threw.',
+      throw new ModelSealError('INVALID_ARGUMENT', 'Cannot continue: the progress callback threw an error.', {
+        hint: 'Catch errors inside the callback. The cause of this error is what it threw.',
         cause,
       })
     }
@@ -123,14 +123,14 @@ async function hashInThreads(
   try {
     const pieces = jobs.flatMap(piecesOf)
     const shared = { hashType: options.hashType, control }
-    // Until its threads are free again, which after an abort may be late.
+    // It lasts until its threads are free again, which may be long after an abort.
     const work = asOperation(() => spread(pieces, threads, shared, (error) => stop(workerFailed(error))))
     try {
       const answers = await Promise.race([work, stopped])
       onProgress?.(total, total)
       return joined(jobs, answers)
     } finally {
-      // Unless something would go on writing, or reading through a descriptor of the caller's.
+      // Otherwise, threads could still be writing copies or reading through the caller's descriptors.
       if (jobs.some((job) => descriptorOf(job.file) !== undefined || extrasOf(job).copyTo !== undefined))
         await work.catch(() => {})
     }
@@ -141,7 +141,7 @@ async function hashInThreads(
   }
 }
 
-/** The results of the jobs, from those of their pieces, which stand in the same order. */
+/** Joins the results of the pieces of each job. Both have the same order. */
 function joined(jobs: readonly HashJob[], answers: readonly HashResult[]): HashResult[] {
   let next = 0
   return jobs.map((job) => {

@@ -3,13 +3,13 @@ import { hashingSteps, hashSmallFile, isSmall, type HashJob, type HashResult } f
 import type { BytesAhead } from './ahead/read-ahead.ts'
 import type { HashControl } from './shared-control.ts'
 
-/** How long the calling thread hashes between two turns of the event loop, in seconds. */
+/** How long the calling thread hashes before it yields to the event loop, in seconds. */
 const TURN_TIME = 0.001
 
-/** Leaves the calling thread to others now and then. */
+/** Tells when the calling thread must yield. */
 export class Turns {
   readonly #turn: () => Promise<unknown>
-  // Not by performance.now(): a program that has just started would load a module for it.
+  // performance.now() would make a program that has just started load a module.
   #last = process.uptime()
 
   constructor(turn: () => Promise<unknown>) {
@@ -26,7 +26,7 @@ export class Turns {
   }
 }
 
-/** Hashes files on the calling thread, which now and then is left to others for a `turn`. */
+/** Hashes files on the calling thread, which regularly yields for a `turn`. */
 export async function hashInTurns(
   jobs: readonly HashJob[],
   hashType: HashType,
@@ -48,7 +48,7 @@ export async function hashInTurns(
       for (; !step.done; step = steps.next()) if (turns.isDue()) await turns.take()
       results.push(step.value)
     } finally {
-      steps.return({ digests: [] }) // closes what is open where a turn threw
+      steps.return({ digests: [] }) // closes what is open if a turn threw
     }
   }
   return results

@@ -27,7 +27,7 @@ import type { HashOptions } from './hash-files.ts'
 import { configureHashing } from './pool.ts'
 
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
-// A clock that a test can set back.
+// Lets a test set the clock back.
 vi.mock('../real-time.ts', async (original) => ({
   ...(await original<typeof import('../real-time.ts')>()),
   wallClock: () => Date.now(),
@@ -39,12 +39,12 @@ vi.mock('../source/local/file-system.ts', async (original) => {
 
 const CHUNK = 128 * 1024
 const MANY = 3_000
-/** A file system in memory, as Linux has. */
+/** Linux has a file system in memory there. */
 const MEMORY = '/dev/shm'
 const HAS_OTHER = existsSync(MEMORY) && statSync(MEMORY).dev !== statSync(tmpdir()).dev
 const options = { hashType: 'sha256' } as const
 
-/** What has not changed for so long that every change will show. */
+/** Files old enough that every change to them shows. */
 const CONTENTS = {
   a: Buffer.from('A'),
   empty: Buffer.alloc(0),
@@ -74,9 +74,9 @@ function many(): FoundFile[] {
   return foundIn(settled, ...Array.from({ length: MANY }, (_, i) => `many-${i}`))
 }
 
-// Elsewhere it leaves every file.
+// On other file systems every file is skipped.
 describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settled', () => {
-  test('are hashed up to the size of one chunk, without their state', async () => {
+  test('are hashed without reading their state, up to the size of one chunk', async () => {
     const found = foundIn(settled, 'a', 'empty', 'chunk', 'large')
     const { a, empty, chunk } = CONTENTS
     expect(await hashed(found)).toEqual({
@@ -85,7 +85,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
     })
   })
 
-  test('are left where they changed shortly before, whatever it was', async () => {
+  test('are skipped if they changed shortly before, in any way', async () => {
     const directory = scratch({ written: 'w' })
     chmodSync(join(settled, 'a'), 0o600)
     try {
@@ -96,12 +96,12 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
     }
   })
 
-  test('are left where a link led to them, or the caller', async () => {
+  test('are skipped if the search did not find them in a directory', async () => {
     const [a, empty] = foundIn(settled, 'a', 'empty') as [FoundFile, FoundFile]
     expect((await hashed([{ name: 'a', path: a.path }, empty])).digests).toEqual([undefined, sha256(CONTENTS.empty)])
   })
 
-  test('are left where the clock was set back meanwhile', async () => {
+  test('are skipped if the clock was set back in the meantime', async () => {
     const found = many()
     const now = Date.now()
     let asked = 0
@@ -113,7 +113,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
     }
   })
 
-  test.runIf(HAS_OTHER)('are left on another file system than the first', async () => {
+  test.runIf(HAS_OTHER)('are skipped on a file system other than that of the first file', async () => {
     const other = mkdtempSync(join(MEMORY, 'modelseal-'))
     try {
       writeFileSync(join(other, 'b'), 'B')
@@ -126,16 +126,16 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
     }
   })
 
-  test('are looked for no longer among others that are large', async () => {
+  test('are no longer looked for once enough large files were skipped', async () => {
     const directory = scratch({ sparse: '' })
     truncateSync(join(directory, 'sparse'), 17 * 1024 * 1024)
     const found = [...foundIn(directory, 'sparse'), ...foundIn(settled, 'a')]
     expect((await hashed(found)).digests).toEqual([undefined, undefined])
   })
 
-  test('are left where it is for other threads to hash', async () => {
+  test('are skipped if other threads must hash them', async () => {
     const found = foundIn(settled, 'empty')
-    place.found = 'a file system that is not known'
+    place.found = 'an unknown file system'
     expect((await hashed(found)).digests).toEqual([undefined])
     place.found = undefined
     configureHashing()
@@ -147,14 +147,14 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('files that have settl
     ['a link', (path) => symlinkSync(join(settled, 'a'), path)],
     ['a directory', (path) => mkdirSync(path)],
     ['a FIFO', fifo],
-  ])('are left where there is %s in their place', async (_, make) => {
+  ])('are skipped if %s is in their place', async (_, make) => {
     const directory = scratch()
     make(join(directory, 'x'))
     const found = [...foundIn(settled, 'empty'), ...foundIn(directory, 'x')]
     expect((await hashed(found)).digests).toEqual([sha256(CONTENTS.empty), undefined])
   })
 
-  test('end by their caller, with the codes of all hashing', async () => {
+  test('stop when the caller aborts or its callback throws, with the usual codes', async () => {
     const reason = new Error('enough')
     const aborted = hashed(many(), { signal: AbortSignal.abort(reason) })
     await expect(aborted).rejects.toEqual(refusal('ABORTED', { cause: reason }))

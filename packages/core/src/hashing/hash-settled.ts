@@ -11,27 +11,27 @@ import { guardedCallback, type HashOptions } from './hash-files.ts'
 import { Turns } from './hash-in-turns.ts'
 import { callingThreadHashes } from './pool.ts'
 
-/** What {@link hashSettled} could hash. */
+/** The files that {@link hashSettled} could hash. */
 export interface SettledDigests {
-  /** Lowercase hex, in the order of the files; undefined for a file that is left. */
+  /** Lowercase hex, in the order of the files; undefined for a file that was skipped. */
   digests: (string | undefined)[]
-  /** Of the files that are not left. */
+  /** Total size of the hashed files. */
   bytes: number
 }
 
-/** When files of so much work have been left, this is not a model of small files that have settled. */
+/** After skipping this much work, gives up: this is not a model of small, settled files. */
 const ENOUGH_LEFT = 16 * 1024 * 1024
 
 /**
- * Hashes small files that have not changed for some seconds, each as a whole, without looking at their
- * state first: that the last change lies before the beginning tells afterwards that there was none meanwhile.
- * Any other file is left for `hashFiles()`, and so is each where anything is in doubt. That the model as a whole did
- * not change is for the caller to see to.
+ * Hashes small files that have not changed for some seconds, each as a whole, without reading their state first:
+ * a ctime older than the start of hashing proves that the file did not change while it was read. Skips every other
+ * file, and any file in doubt: these are left to `hashFiles()`. The caller must make sure that the model as a whole
+ * did not change.
  *
- * That takes a calling thread that hashes, on a local file system, where no user can set the time of
- * the last change; else every file is left. The total of the progress is an estimate.
+ * This needs a calling thread that hashes and a local file system, where no user can set the ctime; otherwise it
+ * skips all files. The total of the progress is an estimate.
  *
- * @param beginning of all the hashing
+ * @param beginning when hashing of the model began
  * @throws {@link ModelSealError} `ABORTED`, `INVALID_ARGUMENT` (the progress callback threw)
  */
 export async function hashSettled(
@@ -45,7 +45,7 @@ export async function hashSettled(
 
   const report = onProgress && guardedCallback(onProgress)
   const algorithm = ALGORITHMS[hashType]
-  // Where a file and its directory are not of one device, the file system gives directories a number that may change.
+  // If a file and its directory have different devices, the file system gives directories a device number that may change.
   const device = Number(first.directory?.dev)
   let bytes = 0
   let tried = 0
@@ -78,7 +78,7 @@ export async function hashSettled(
         return digest
       }
     } catch {
-      // Whether anything is wrong, and what, is found by the one to whom the file is left.
+      // hashFiles() will find and report whatever is wrong with this file.
     } finally {
       tried++
       triedBytes += size

@@ -26,7 +26,7 @@ import { fifo } from '../testing/special-files.ts'
 import { hashWholeFiles } from './hash-whole-files.ts'
 import { configureHashing } from './pool.ts'
 
-/** What is done when a directory has been checked. */
+/** Called when a directory has been checked. */
 const hook = vi.hoisted(() => ({ checked: undefined as (() => void) | undefined }))
 vi.mock('../source/local/open-file.ts', async (original) => {
   const real = await original<typeof OpenFile>()
@@ -40,21 +40,21 @@ vi.mock('../source/local/open-file.ts', async (original) => {
 const options = { hashType: 'sha256' } as const
 const BELOW = ['', 'early', 'late']
 const COUNT = 500
-/** On Linux there is a file system in memory, too, whose clock has other ticks. */
+/** Includes the in-memory file system of Linux, whose clock has different ticks. */
 const ROOTS = [realpathSync(tmpdir()), '/dev/shm'].filter(
   (path) => existsSync(path) && foreignFileSystem(path) === undefined,
 )
 
-/** Ways for a model to change, with two versions of it in a directory: `now` and `next`. */
+/** Ways in which a model can change. The directory has two versions of it: `now` and `next`. */
 const CHANGES: [string, (directory: string) => void][] = [
-  ['by another version in its place', (d) => exchange(join(d, 'now'), join(d, 'next'))],
-  ['by other directories in it', (d) => below((sub) => exchange(join(d, 'now', sub), join(d, 'next', sub)))],
-  ['by links in place of its directories', (d) => below((sub) => becomeLink(join(d, 'now', sub)))],
-  ['by files in place of its directories', (d) => below((sub) => becomeFile(join(d, 'now', sub)))],
-  ['by older files in the place of its own', (d) => all(d, (now, next) => renameSync(next, now))],
-  ['by links to older files', (d) => all(d, replaceByLink)],
-  ['by new content of its files', (d) => all(d, (now) => writeFileSync(now, 'new'))],
-  ['by files that go', (d) => all(d, (now) => rmSync(now))],
+  ['when another version takes its place', (d) => exchange(join(d, 'now'), join(d, 'next'))],
+  ['when its directories are exchanged', (d) => below((sub) => exchange(join(d, 'now', sub), join(d, 'next', sub)))],
+  ['when links replace its directories', (d) => below((sub) => becomeLink(join(d, 'now', sub)))],
+  ['when files replace its directories', (d) => below((sub) => becomeFile(join(d, 'now', sub)))],
+  ['when older files replace its files', (d) => all(d, (now, next) => renameSync(next, now))],
+  ['when links to older files replace its files', (d) => all(d, replaceByLink)],
+  ['when its files get new content', (d) => all(d, (now) => writeFileSync(now, 'new'))],
+  ['when its files disappear', (d) => all(d, (now) => rmSync(now))],
 ]
 const CASES = ROOTS.flatMap((root) =>
   CHANGES.flatMap(([how, change]) => [0, 2].map((turn) => ({ root, how, turn, change }))),
@@ -80,9 +80,9 @@ afterEach(() => {
   configureHashing()
 })
 
-// Else some files would be hashed as they were, and others as they are.
+// Otherwise some digests would be of the old version and some of the new.
 describe('a model that changes while it is hashed is refused', () => {
-  // The first turn comes within one tick of the clock of the file system.
+  // The first turn comes within one tick of the file system's clock.
   test.each(CASES.map((one, index) => ({ ...one, index })))(
     '$how, in turn $turn, in $root',
     async ({ turn, change, index }) => {
@@ -97,7 +97,7 @@ describe('a model that changes while it is hashed is refused', () => {
     },
   )
 
-  test.runIf(ROOTS.length > 0)('by a directory that is exchanged when it has been checked', async () => {
+  test.runIf(ROOTS.length > 0)('when a directory is exchanged after it was checked', async () => {
     const directory = make(ROOTS[0]!)
     for (const version of ['now', 'next']) {
       mkdirSync(join(directory, version, 'sub'), { recursive: true })
@@ -116,7 +116,7 @@ describe('a model that changes while it is hashed is refused', () => {
     ['a link', (path) => symlinkSync(join(settled, 'small'), path), 'it became a symbolic link'],
     ['a directory', (path) => mkdirSync(path), 'it is no longer a regular file'],
     ['a FIFO', fifo, 'it is no longer a regular file'],
-  ])('by %s in place of a file', async (_, make, change) => {
+  ])('when %s takes the place of a file', async (_, make, change) => {
     const directory = scratch()
     make(join(directory, 'x'))
     const hashing = hashWholeFiles([...foundIn(settled, 'small'), ...foundIn(directory, 'x')], options)
@@ -126,7 +126,7 @@ describe('a model that changes while it is hashed is refused', () => {
 })
 
 describe('whole files', () => {
-  test('have the same digests however they are hashed', async () => {
+  test('have the same digests whichever way they are hashed', async () => {
     const young = scratch({ young: 'y' })
     const all = [...(await found(settled)), ...foundIn(young, 'young')]
     const here = await hashWholeFiles(all, options)
@@ -139,7 +139,7 @@ describe('whole files', () => {
     expect(here.bytes).toBe(all.reduce((sum, { path }) => sum + statSync(path).size, 0))
   })
 
-  test('are hashed where one changed just before', async () => {
+  test('are hashed even if one changed just before', async () => {
     const young = scratch({ young: 'before' })
     for (let tries = 0; tries < 100; tries++) {
       writeFileSync(join(young, 'young'), `${tries}`)
@@ -148,7 +148,7 @@ describe('whole files', () => {
     }
   })
 
-  test('report bytes that only grow, and all of them in the end', async () => {
+  test('report progress that only grows and ends at the total', async () => {
     const seen: [number, number][] = []
     const onProgress = (done: number, total: number) => void seen.push([done, total])
     const { bytes } = await hashWholeFiles(await found(settled), { ...options, onProgress })
@@ -157,11 +157,11 @@ describe('whole files', () => {
     expect(seen.every(([done, total]) => done <= total)).toBe(true)
   })
 
-  test('of no model are none', async () => {
+  test('have no digests if there are no files', async () => {
     expect(await hashWholeFiles([], options)).toEqual({ digests: [], bytes: 0 })
   })
 
-  test('of which one is large are hashed with it', async () => {
+  test('are hashed together with a large file', async () => {
     const directory = scratch({ sparse: '' })
     truncateSync(join(directory, 'sparse'), 17 * 1024 * 1024)
     const { digests } = await hashWholeFiles([...foundIn(directory, 'sparse'), ...foundIn(settled, 'small')], options)

@@ -10,7 +10,7 @@ import { hashFiles, type HashOptions } from './hash-files.ts'
 import { Turns } from './hash-in-turns.ts'
 import { hashSettled } from './hash-settled.ts'
 
-/** The digests of files, each as a whole. */
+/** One digest for each file. */
 export interface WholeDigests {
   /** Lowercase hex, in the order of the files. */
   digests: string[]
@@ -18,10 +18,10 @@ export interface WholeDigests {
 }
 
 /**
- * Hashes files of which nobody needs to know the state. As from {@link hashFiles}, the digests are those of
- * one moment: when the states of those files had been read that {@link hashSettled} left.
+ * Hashes files whose states the caller does not need. As with {@link hashFiles}, all digests are those of one moment:
+ * when the states of the files that {@link hashSettled} skipped have been read.
  *
- * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also where the model did while other files were hashed
+ * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also if the model changed while other files were hashed
  */
 export async function hashWholeFiles(files: readonly FoundFile[], given: HashOptions): Promise<WholeDigests> {
   const options = withoutPrototype(given)
@@ -47,7 +47,7 @@ export async function hashWholeFiles(files: readonly FoundFile[], given: HashOpt
   }
 }
 
-/** Refuses a model of which some files were hashed, and any is not, or no longer, what it was then. */
+/** Refuses the model if any file may have changed since the first ones were hashed. */
 async function checkStill(
   files: readonly FoundFile[],
   hashed: readonly FoundFile[],
@@ -56,16 +56,16 @@ async function checkStill(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (hashed.length === 0) return
-  // Where one file may have changed meanwhile, others may have after they were hashed.
+  // If one file may have changed in the meantime, others may have changed after they were hashed.
   const mayBeNewer = ({ identity }: SourceFile) => beginning.mayPrecede(lastChange(identity))
   if (left.some(mayBeNewer)) {
     const newer = (await statesOf(hashed, signal)).find(mayBeNewer)
-    if (newer) throw changed(newer, 'its last change came after it had been read')
+    if (newer) throw changed(newer, 'it changed after it had been read')
   }
   const turns = new Turns(() => nextTurn(signal))
   let checked: FoundDirectory | undefined
   for (const file of files) {
-    // The files of a directory were found one after another.
+    // Files of the same directory are adjacent in the list.
     if (!file.directory || file.directory === checked) continue
     checked = file.directory
     checkDirectory(file)

@@ -15,7 +15,7 @@ vi.mock('../source/local/file-system.ts', { spy: true })
 
 const MIB = 1024 ** 2
 
-/** Threads of which none is free before a task is told to run. */
+/** A pool whose threads are busy until the test runs a task. */
 class BusyPool implements ThreadPool {
   readonly maxThreads = 2
   readonly tasks: { begin: () => void; run: () => unknown; fail: (error: Error) => void }[] = []
@@ -35,7 +35,7 @@ class BusyPool implements ThreadPool {
     })
   }
 
-  /** What the threads answer when they come to the tasks at last. */
+  /** Runs all waiting tasks and returns the answers of the threads. */
   runAll(): unknown[] {
     return this.tasks.splice(0).map(({ run }) => run())
   }
@@ -61,7 +61,7 @@ function sparse(size: string): string {
   return directory
 }
 
-/** An operation that was given threads and keeps them, even after an abort: as where a read never ends. */
+/** An operation that got threads and keeps them even after an abort, as if a read never ended. */
 async function another(): Promise<() => Promise<unknown>> {
   const jobs = await jobsOf(sparse('300G'))
   const stop = new AbortController()
@@ -76,7 +76,7 @@ async function another(): Promise<() => Promise<unknown>> {
   }
 }
 
-/** Hashes files in an operation; tells when the calling thread has begun. */
+/** Hashes files in an operation and reports when the calling thread has begun. */
 function hashing(directory: string, keep = false) {
   let begun: () => void = () => {}
   const started = new Promise<void>((resolve) => (begun = resolve))
@@ -88,7 +88,7 @@ function hashing(directory: string, keep = false) {
 }
 
 test.each([false, true])(
-  'a thread that finds its batch taken does not answer for it (kept bytes: %s)',
+  'a thread does not answer for a batch that was already claimed (kept bytes: %s)',
   async (keep) => {
     const content = Buffer.alloc(200 * MIB, 'weights')
     const { started, result } = hashing(scratch({ content }), keep)
@@ -100,7 +100,7 @@ test.each([false, true])(
   },
 )
 
-test('a thread that dies does not end what the calling thread hashes', async () => {
+test('the calling thread finishes its batch even if a thread dies', async () => {
   const content = Buffer.alloc(200 * MIB, 'weights')
   const { started, result } = hashing(scratch({ content }))
   await started
@@ -108,7 +108,7 @@ test('a thread that dies does not end what the calling thread hashes', async () 
   expect((await result)[0]?.digests).toEqual([sha256(content)])
 })
 
-test('the calling thread does not take what a pool has refused', async () => {
+test('the calling thread does not take a batch that the pool rejected', async () => {
   const jobs = await jobsOf(scratch({ content: randomBytes(12 * MIB) }))
   const result = hashFiles(jobs, { hashType: 'sha256' })
   const [task] = pool.tasks
@@ -131,7 +131,7 @@ test('threads that an aborted operation still keeps count as busy', async () => 
   const jobs = await jobsOf(sparse('300G'))
   const stop = new AbortController()
   const stuck = hashFiles(jobs, { hashType: 'sha256', signal: stop.signal })
-  for (const { begin } of pool.tasks.splice(0)) begin() // and never comes back
+  for (const { begin } of pool.tasks.splice(0)) begin() // and never ends
   await stopOther()
   stop.abort()
   await expect(stuck).rejects.toEqual(refusal('ABORTED'))
@@ -140,8 +140,8 @@ test('threads that an aborted operation still keeps count as busy', async () => 
   expect(hashed?.digests).toEqual([sha256(content)])
 })
 
-test('where reads may take any time, a thread of the reserve hashes instead of the calling thread', async () => {
-  vi.mocked(foreignFileSystem).mockReturnValue('a network')
+test('if reads may take arbitrarily long, a reserve thread hashes instead of the calling thread', async () => {
+  vi.mocked(foreignFileSystem).mockReturnValue('a network file system')
   const content = randomBytes(12 * MIB)
   const small = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`f${i}`, `content ${i}`]))
   for (const keep of [false, true]) {
@@ -151,6 +151,6 @@ test('where reads may take any time, a thread of the reserve hashes instead of t
     expect(new Set(results.map(({ digests }) => digests[0])).size).toBe(1_501)
     expect(results[0]?.bytes?.byteLength).toBe(keep ? content.length : undefined)
   }
-  // Not by the calling thread.
+  // The calling thread hashed none of them.
   expect(new Set(pool.runAll().map((answer) => JSON.stringify(answer)))).toEqual(new Set(['{"taken":true}']))
 })

@@ -19,7 +19,7 @@ afterEach(() => {
   return closeHashPool()
 })
 
-test('has no more threads than it is told to', async () => {
+test('has no more than the configured number of threads', async () => {
   configureHashing({ maxThreads: 3 })
   const jobs = await jobsOf(
     scratch(Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}`, randomBytes(5 * MIB)]))),
@@ -30,7 +30,7 @@ test('has no more threads than it is told to', async () => {
   expect(pool.threads.length).toBeLessThanOrEqual(3)
 })
 
-test('hashes with one thread, which has nobody to read ahead for it', async () => {
+test('hashes with one thread, for which no other reads ahead', async () => {
   configureHashing({ maxThreads: 1 })
   const content = randomBytes(40 * MIB + 3)
   const [result] = await hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
@@ -38,7 +38,7 @@ test('hashes with one thread, which has nobody to read ahead for it', async () =
   expect(ownPool().completed).toBe(1)
 })
 
-test('has one file read ahead by a second thread', async () => {
+test('uses a second thread to read ahead in one file', async () => {
   configureHashing({ maxThreads: 2 })
   const content = randomBytes(40 * MIB + 3)
   const [result] = await hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
@@ -48,14 +48,14 @@ test('has one file read ahead by a second thread', async () => {
   expect(pool.completed).toBe(2)
 })
 
-test('refuses the model when a reader dies that the hashing thread waits for', async () => {
+test('refuses the model when the reader that the hashing thread waits for dies', async () => {
   await using pool = new Piscina({ maxThreads: 2 })
   let joined = false
   const mortal: ThreadPool = {
     maxThreads: 2,
     async run(task, options) {
       if (options.name !== 'readAhead') return pool.run(task, options)
-      // Joins the piece that is being hashed, as a reader does, and is heard of no more.
+      // Joins the piece that is being hashed, as a reader does, and then disappears.
       const piece = new Int32Array((task as ReaderTask).memory.shared, 8, 1)
       while (Atomics.compareExchange(piece, 0, 1, 4 + (task as ReaderTask).lane) !== 1) await setTimeout(5)
       joined = true
@@ -71,7 +71,7 @@ test('refuses the model when a reader dies that the hashing thread waits for', a
   expect(joined).toBe(true)
 })
 
-test('shares a pool that the program brings, within the bound on threads', { timeout: 20_000 }, async () => {
+test('shares a pool of the program, within the maximum number of threads', { timeout: 20_000 }, async () => {
   await using pool = new Piscina({ maxThreads: 4 })
   configureHashing({ pool, maxThreads: 2 })
   expect(hashingThreads(64 * MIB, '/').limit).toBe(2)
@@ -104,7 +104,7 @@ test('hashes small files on the calling thread until another has started', async
     expect(results[index]?.digests).toEqual([sha256(contents[Number(file.name)]!)])
 })
 
-test('moves kept bytes out of a pool that the program brings', async () => {
+test('moves kept bytes out of a pool of the program', async () => {
   await using pool = new Piscina({ maxThreads: 1 })
   configureHashing({ pool })
   const content = randomBytes(9 * MIB)
@@ -112,7 +112,7 @@ test('moves kept bytes out of a pool that the program brings', async () => {
   expect(sha256(new Uint8Array(result!.bytes!))).toBe(sha256(content))
 })
 
-test('goes on with the pool it has when another is configured meanwhile', async () => {
+test('keeps using its pool when another is configured in the meantime', async () => {
   const content = randomBytes(60 * MIB)
   const hashing = hashFiles(await jobsOf(scratch({ content })), { hashType: 'sha256' })
   hashPool()
@@ -121,7 +121,7 @@ test('goes on with the pool it has when another is configured meanwhile', async 
   expect(hashPool().maxThreads).toBe(1)
 })
 
-test('keeps its pool for all of an operation, and leaves none of that size to the next', async () => {
+test('keeps its pool for the whole operation, and gives the next one a pool of the new size', async () => {
   configureHashing({ maxThreads: 2 })
   const contents = Array.from({ length: 12 }, () => randomBytes(9 * MIB))
   const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
@@ -134,17 +134,17 @@ test('keeps its pool for all of an operation, and leaves none of that size to th
 })
 
 test.each([
-  ['no thread', { maxThreads: 0 }],
+  ['zero threads', { maxThreads: 0 }],
   ['half a thread', { maxThreads: 1.5 }],
   ['a million threads', { maxThreads: 1_000_000 }],
-  ['a calling thread that is neither in nor out', { callingThread: 'false' as never }],
-  ['what is no pool', { pool: {} as never }],
+  ['a value of callingThread that is not a boolean', { callingThread: 'false' as never }],
+  ['a pool that is not one', { pool: {} as never }],
 ])('refuses %s', (_, options) => {
   expect(() => configureHashing(options)).toThrow(refusal('INVALID_ARGUMENT'))
 })
 
 test.each([
-  ['leaves one descriptor to the hashing thread, which needs no more', 1, undefined],
+  ['leaves one descriptor to the hashing thread, which is all it needs', 1, undefined],
   ['says which file it could not open when no descriptor is left', 0, 'FILE_UNREADABLE'],
 ])('%s', (_, left, code) => {
   const directory = scratch({ weights: randomBytes(40 * MIB) })
@@ -153,7 +153,7 @@ test.each([
     const { closeSync, openSync } = await import('node:fs')
     const model = ${JSON.stringify(join(directory, 'weights'))}
     const { rootDigest } = await digestModel(model)
-    await new Promise((resolve) => setTimeout(resolve, 500)) // until the reader has closed the file, too
+    await new Promise((resolve) => setTimeout(resolve, 500)) // until the reader has also closed the file
     const taken = []
     try { for (;;) taken.push(openSync(model)) } catch {}
     for (let left = ${left}; left > 0; left--) closeSync(taken.pop())

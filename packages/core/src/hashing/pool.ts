@@ -10,40 +10,41 @@ import { warnOnce, type NoThreads } from './threads/without-threads.ts'
 
 /** How this process hashes. */
 export interface HashingOptions {
-  /** How many threads hash at the most. Default: as many as processors are available. */
+  /** Maximum number of hashing threads (default: number of available CPUs). */
   maxThreads?: number | undefined
   /**
-   * True where the calling thread is one of them, in turns of a millisecond between which it does
-   * everything else: for a program that has nothing to do but wait, as a command line. It hashes while
-   * the others start, and models under 64 MiB alone; on a file system that is not local, whose reads may
-   * take any time, it leaves the work to the others. Small files that `signModel()`, `digestModel()` and `verifyModel()`
-   * find unchanged for seconds are hashed without their states being looked at before; the total of the
-   * progress is an estimate meanwhile. Default: false, since a service answers requests.
+   * Whether the calling thread is one of the hashing threads (default: false, because a service must answer requests).
+   * It then hashes in turns of one millisecond and yields to the event loop in between. Use this in programs that only
+   * wait for the result, such as a command line. The calling thread hashes while other threads start, and hashes
+   * models under 64 MiB alone. On file systems that are not local, where reads may take arbitrarily long, it leaves
+   * the work to the other threads. `signModel()`, `digestModel()` and `verifyModel()` then hash small files that
+   * have not changed for some seconds without reading their state first; meanwhile, the total of the progress is an
+   * estimate.
    */
   callingThread?: boolean | undefined
   /**
-   * A `Piscina` of the program's own that the hashing shares. Its threads are the program's: they are
-   * neither made nor ended here.
+   * A `Piscina` pool of the program, used for hashing instead of separate threads. modelseal neither starts nor
+   * ends its threads.
    */
   pool?: ThreadPool | undefined
 }
 
-/** For less work than this, a calling thread that hashes has no other started: that takes as long. */
+/** For less work than this, a calling thread that hashes starts no other thread, which would take as long. */
 const ALONE_WORK = 64 * 1024 * 1024
-/** Threads for operations that find none of the pool's. */
+/** Maximum number of threads for operations that find all threads of the pool busy. */
 const RESERVE_THREADS = 8
-/** More threads than any machine has; a mistyped number would otherwise start them. */
+/** More threads than any machine has. Catches mistyped numbers. */
 const MOST_THREADS = 1_024
 
 interface HashingState {
   options: HashingOptions
-  /** Made by the first operation that needs it. */
+  /** Created by the first operation that needs it. */
   own?: OwnThreads | undefined
-  /** Made by the first operation that finds no thread on a file system whose reads may take any time. */
+  /** Created by the first operation that finds no free thread on a file system where reads may take arbitrarily long. */
   reserve?: OwnThreads | undefined
-  /** Of the operations that run now. */
+  /** The memory of all running operations. */
   readAheads: Set<ReadAheadMemory>
-  /** How many operations use threads now. */
+  /** Number of operations that currently use threads. */
   operations: number
 }
 
@@ -57,14 +58,14 @@ const state = (registry[STATE] ??= {
 })
 
 /**
- * Sets how all hashing of this process uses threads, from the next operation on; without options it
- * is again as it was at the start. Models under 8 MiB are hashed on the calling thread, always.
+ * Sets how this process uses threads for hashing, from the next operation on. Without options, restores
+ * the defaults. Models under 8 MiB are always hashed on the calling thread.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  * @example
  * ```ts
- * configureHashing({ maxThreads: 2 }) // leave the other processors to inference
- * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the threads of the program
+ * configureHashing({ maxThreads: 2 }) // leave the other CPUs to inference
+ * configureHashing({ pool: new Piscina({ maxThreads: 8 }) }) // or share the program's threads
  * ```
  */
 export function configureHashing(given?: HashingOptions): void {
@@ -72,7 +73,7 @@ export function configureHashing(given?: HashingOptions): void {
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
     throw invalidOption('maxThreads', `a whole number from 1 to ${MOST_THREADS}`, maxThreads)
   }
-  // Operations that run keep the pool they have; its threads go when they have been idle.
+  // Running operations keep the old pool; its threads end once they have been idle.
   if (maxThreads !== state.options.maxThreads) state.own = undefined
   state.options = { maxThreads, callingThread, pool }
 }
@@ -90,22 +91,22 @@ const OPTIONS: Shape<HashingOptions> = {
 
 /** The threads that an operation may keep busy. */
 export interface Threads {
-  /** How many there are at the most. */
+  /** Maximum number of threads. */
   limit: number
   /** Whether the calling thread is one of them. */
   callingThread: boolean
   /** The others. */
   pool(): TaskThreads
-  /** Why none of the others could be had, so that the calling thread does all that is left. */
+  /** Why none of the others could be started; the calling thread then does all that is left. */
   readonly lost: NoThreads | undefined
-  /** Notes that none of the others can be had. */
+  /** Records that none of the others can be started. */
   lose(reason: NoThreads): void
 }
 
 /**
- * The threads for an operation, as they are configured now.
+ * The threads for an operation, as configured now.
  *
- * @param work that it is, by `workOf()`
+ * @param work of the operation, as `workOf()` counts it
  * @param path of one of the files
  */
 export function hashingThreads(work: number, path: string): Threads {
@@ -119,7 +120,7 @@ export function hashingThreads(work: number, path: string): Threads {
   return {
     limit: (callingThread && work < ALONE_WORK) || !(limit >= 1) ? 1 : limit,
     callingThread,
-    // One pool for all of the operation, whatever is configured meanwhile.
+    // One pool for the whole operation, even if the configuration changes in the meantime.
     pool: () => (used ??= hashPool(options)),
     get lost() {
       return lost
@@ -131,17 +132,17 @@ export function hashingThreads(work: number, path: string): Threads {
   }
 }
 
-/** Whether a calling thread hashes: it may, and reads of the file at `path` do not take any time. */
+/** Whether the calling thread hashes: it is configured to, and reads of the file at `path` cannot take arbitrarily long. */
 export function callingThreadHashes(path: string): boolean {
   return state.options.callingThread === true && foreignFileSystem(path) === undefined
 }
 
-/** How many operations use threads now. */
+/** Number of operations that currently use threads. */
 export function runningOperations(): number {
   return state.operations
 }
 
-/** Counts an operation as long as it runs. */
+/** Counts the operation while it runs. */
 export async function asOperation<T>(run: () => Promise<T>): Promise<T> {
   state.operations++
   try {
@@ -155,7 +156,7 @@ export async function asOperation<T>(run: () => Promise<T>): Promise<T> {
 export const activeReadAheads = state.readAheads
 
 /**
- * The threads that hashing uses: those of the pool that the program brought, else those of this process, made on
+ * The threads used for hashing: those of the program's pool, or else threads of this process, started on
  * first use. Idle threads do not keep the process alive.
  */
 export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): TaskThreads {
@@ -163,16 +164,16 @@ export function hashPool({ pool, maxThreads = availableParallelism() }: HashingO
 }
 
 /**
- * Further threads, for operations that others leave none, one batch at a time each, and that the calling thread
- * cannot help since it would have to wait for a slow file system.
+ * Additional threads for operations that find all others busy and that the calling thread cannot help, because it
+ * would have to wait for a slow file system. Each operation gets one batch at a time.
  */
 export function reservePool(): TaskThreads {
   return (state.reserve ??= new OwnThreads(RESERVE_THREADS))
 }
 
 /**
- * Ends the threads of the hashing pool at once; a pool that the program brought stays as it is. Not
- * needed before a process exits; the next operation makes a new pool.
+ * Ends modelseal's hashing threads at once. A pool of the program is not touched. There is no need to call this
+ * before a process exits. The next operation starts new threads.
  *
  * @example
  * ```ts

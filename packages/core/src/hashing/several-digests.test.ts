@@ -37,18 +37,18 @@ async function jobFor(content: Uint8Array, also: Partial<HashJob>): Promise<Hash
   return { ...job!, ...also }
 }
 
-// Below 8 MiB the calling thread hashes, above it a pool.
+// The calling thread hashes below 8 MiB, a pool above.
 describe.each([0, 1, 128 * KIB, 128 * KIB + 1, 300 * KIB + 7, 9 * MIB])('of a file of %i bytes', (size) => {
   const content = randomBytes(size)
 
-  test('further digests of the whole are computed beside the first', async () => {
+  test('computes additional digests of the whole file along with the first', async () => {
     const job = await jobFor(content, { whole: ['blake2b', 'sha256'] })
     const [result] = await hashFiles([job], { hashType: 'sha256' })
     const [first, second] = [digestOf(content, 'sha256'), digestOf(content, 'blake2b')]
     expect(result).toEqual({ digests: [first], whole: [second, first] })
   })
 
-  test('a digest of the whole is computed beside those of its shards', async () => {
+  test('computes a digest of the whole file along with those of its shards', async () => {
     const step = 100 * KIB
     const ranges = Array.from({ length: Math.ceil(size / step) }, (_, index) => ({
       start: index * step,
@@ -61,7 +61,7 @@ describe.each([0, 1, 128 * KIB, 128 * KIB + 1, 300 * KIB + 7, 9 * MIB])('of a fi
   })
 
   test.each([0, 1, 128 * KIB, 200 * KIB, 10 * MIB])(
-    'the first %i bytes are kept while all of it is hashed',
+    'keeps the first %i bytes while hashing all of it',
     async (keepOnly) => {
       const job = await jobFor(content, { keep: true, keepOnly, whole: ['blake2b'] })
       const [result] = await hashFiles([job], { hashType: 'sha256' })
@@ -76,7 +76,7 @@ test.each([
   ['kept', { keep: true }],
   ['copied', { copyTo: 'copy' }],
   ['only hashed', {}],
-])('a file that is %s is read once for all its digests', async (_, also) => {
+])('reads a file that is %s once for all its digests', async (_, also) => {
   const content = randomBytes(300 * KIB)
   const whole: HashType[] = ['sha256', 'blake2b', 'blake3']
   const job = await jobFor(content, { whole, ...also })
@@ -85,7 +85,7 @@ test.each([
   expect(read.bytes).toBe(content.length)
 })
 
-test('ranges that leave a part of the file out give no digest of the whole', async () => {
+test('refuses to compute a digest of the whole file if the ranges do not cover it', async () => {
   const content = randomBytes(300 * KIB)
   const job = await jobFor(content, { ranges: [{ start: 0, end: 200 * KIB }], whole: ['sha256'] })
   await expect(hashFiles([job], { hashType: 'sha256' })).rejects.toThrow()
@@ -104,7 +104,7 @@ describe('a copy', () => {
       ],
       40 * MIB,
     ],
-  ] as [string, [number, string][], number][])('of a file %s takes no room for them', async (_, parts, size) => {
+  ] as [string, [number, string][], number][])('of a file %s uses no disk space for them', async (_, parts, size) => {
     const directory = scratch({ file: '' })
     const path = join(directory, 'file')
     truncateSync(path, size)
@@ -119,7 +119,7 @@ describe('a copy', () => {
     const copied = readFileSync(copyTo)
     expect(copied.equals(readFileSync(path))).toBe(true)
     expect(result?.digests).toEqual([digestOf(copied, 'sha256')])
-    // In blocks of 512 bytes, whatever the file system's own are.
+    // `blocks` counts units of 512 bytes on every file system.
     expect(statSync(copyTo).blocks * 512).toBeLessThan(MIB)
   })
 })

@@ -3,7 +3,7 @@ const BYTES_DONE = 1
 const STARTED = 2
 const WORDS = 3
 
-/** What a running job tells and is told. */
+/** How a running job reports progress and learns that it must stop. */
 export interface HashControl {
   aborted(): boolean
   advance(bytes: number): void
@@ -14,7 +14,7 @@ export function newSharedControl(): SharedArrayBuffer {
   return new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT)
 }
 
-/** The workers' side: looks for the abort flag, counts bytes. */
+/** The workers' side: checks the abort flag and counts bytes. */
 export function sharedControl(memory: SharedArrayBuffer): HashControl {
   const words = new BigInt64Array(memory)
   return {
@@ -28,7 +28,7 @@ export function abortShared(memory: SharedArrayBuffer): void {
   Atomics.store(new BigInt64Array(memory), ABORT_FLAG, 1n)
 }
 
-/** A worker tells that it has begun to hash. */
+/** Records that a worker has begun to hash. */
 export function tellStarted(memory: SharedArrayBuffer): void {
   Atomics.store(new BigInt64Array(memory), STARTED, 1n)
 }
@@ -43,16 +43,16 @@ export function bytesDone(memory: SharedArrayBuffer): number {
   return Number(Atomics.load(new BigInt64Array(memory), BYTES_DONE))
 }
 
-/** Who may take a batch. */
+/** What can claim a batch. */
 export const Claimant = { Nobody: 0, Pool: 1, Reserve: 2, CallingThread: 3 } as const
 export type Claimant = (typeof Claimant)[keyof typeof Claimant]
 
-/** Memory by which one of several threads takes a batch. */
+/** Memory through which exactly one of several threads claims a batch. */
 export function newClaim(): SharedArrayBuffer {
   return new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
 }
 
-/** True for the first that asks. */
+/** Returns true for the first caller only. */
 export function claim(memory: SharedArrayBuffer, by: Claimant): boolean {
   return Atomics.compareExchange(new Int32Array(memory), 0, Claimant.Nobody, by) === Claimant.Nobody
 }

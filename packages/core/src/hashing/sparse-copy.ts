@@ -7,7 +7,7 @@ import type { SourceFile } from '../source/local/source-file.ts'
 import { isZero } from '../source/local/zeros.ts'
 
 /**
- * A copy of a file that takes no room for zeros: they are left out, as holes, so that a sparse file
+ * A copy of a file that uses no disk space for zeros: it has holes instead, so that a sparse file
  * of any size does not fill the disk.
  */
 export class SparseCopy {
@@ -17,8 +17,8 @@ export class SparseCopy {
   #end = 0
 
   /**
-   * @param path of the copy, which is not there yet
-   * @param file that is copied, for messages
+   * @param path of the copy, which must not exist yet
+   * @param file the original, named in messages
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
   constructor(path: string, file: SourceFile) {
@@ -38,7 +38,7 @@ export class SparseCopy {
   }
 
   /**
-   * Where the last bytes are zeros, nothing else says how long the file is.
+   * Sets the length of the copy, which nothing else does if the file ends with zeros.
    *
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
@@ -46,7 +46,7 @@ export class SparseCopy {
     if (this.#end < bytes) this.#copying(() => ftruncateSync(this.#fd, bytes))
   }
 
-  /** @throws {@link ModelSealError} `COPY_FAILED` where the last bytes of the copy did not find room */
+  /** @throws {@link ModelSealError} `COPY_FAILED` if there was no space for the last bytes of the copy */
   close(): void {
     this.#copying(() => closeSync(this.#fd))
   }

@@ -12,19 +12,19 @@ import { activeReadAheads, type Threads } from './pool.ts'
 import { endReader, newReadAhead, releaseReaders } from './ahead/read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
 
-/** For less than this, in bytes, no other thread is asked to read ahead. */
+/** Minimum size of a piece for which another thread reads ahead, in bytes. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
-/** A batch of as many files is one of small files... */
+/** A batch of at least this many files counts as one of small files... */
 const SMALL_FILES = Math.floor(BATCH_WORK / workOf(1, SMALL_BYTES))
-/** ...and a thread is for so many of these: to start it takes as long. */
+/** ...and this many of those take as long as starting a thread. */
 const SMALL_BATCHES = 16
 
 /** What the threads of one operation share. */
 type Shared = Pick<Batch, 'hashType' | 'control'>
 
 /**
- * Keeps as many threads busy as the operation may have. One that has no batch left reads ahead for
- * those that still hash a large piece.
+ * Keeps as many threads busy as the operation may use. A thread without a batch reads ahead for threads that
+ * still hash a large piece.
  */
 export async function spread(
   pieces: readonly HashJob[],
@@ -39,10 +39,10 @@ export async function spread(
       .filter((index) => canReadAhead(at(pieces, index)))
       .map((index, n) => [index, n]),
   )
-  // One more than there is work for, where it can read ahead.
+  // One more than needed for hashing if it can read ahead.
   const lanes = Math.min(threads.limit, threadsFor(batches) + Math.min(large.size, 1))
   const memory = lanes > 1 && large.size > 0 ? newReadAhead(large.size, lanes) : undefined
-  // An operation that begins has work for threads that only read ahead.
+  // This operation has work for threads that only read ahead for others.
   for (const other of activeReadAheads) releaseReaders(other)
   if (memory) activeReadAheads.add(memory)
 
@@ -60,7 +60,7 @@ export async function spread(
   }
   const keepBusy = async (_: unknown, lane: number) => {
     const here = threads.callingThread && lane === 0
-    // The calling thread is one, and does one batch after the other.
+    // Without threads, the calling thread does one batch after the other.
     const isNeeded = () => !threads.lost || lane === 0
     while (next < batches.length && errors.length === 0 && isNeeded()) {
       const batch = at(batches, next++)
@@ -77,13 +77,13 @@ export async function spread(
       }
     }
     if (here || !memory || hashing.size === 0 || threads.lost) return
-    // Not waited for: when the last piece is hashed, a reader has nothing left to do.
+    // Not awaited: once the last piece is hashed, a reader has nothing left to do.
     readAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch((error: unknown) => {
-      // One that never came is missed by nobody.
+      // A reader that never joined makes no difference.
       if (endReader(memory, lane)) onReaderFailed(error)
     })
   }
-  // Threads take their time to start: until one has, the calling thread hashes the smallest.
+  // Until the first thread has started, the calling thread hashes the smallest batches.
   const bridge = async () => {
     const control = sharedControl(shared.control)
     for (;;) {
@@ -100,8 +100,8 @@ export async function spread(
     }
   }
   try {
-    // Every batch is awaited, so that no thread still hashes a file after an error was reported;
-    // only an aborting caller is not kept waiting by a slow disk.
+    // Awaits every batch, so that no thread still hashes a file after an error was reported.
+    // Only a caller that aborts does not wait for a slow disk.
     const bridged = !threads.callingThread && foreignFileSystem(pieces[0]?.file.path ?? '') === undefined
     await Promise.all([...Array.from({ length: lanes }, keepBusy), bridged ? bridge() : undefined])
     throwFirst(errors)
@@ -120,7 +120,7 @@ function canReadAhead(piece: HashJob): boolean {
   return !piece.keep && piece.ranges.length === 1 && jobBytes(piece) >= READ_AHEAD_BYTES
 }
 
-/** The error that came first and was not the consequence of another. */
+/** Throws the first error that is not the consequence of another one. */
 function throwFirst(errors: readonly unknown[]): void {
   if (errors.length === 0) return
   const error = errors.find((e) => !(e instanceof ModelSealError && e.code === 'ABORTED')) ?? errors[0]
@@ -139,10 +139,10 @@ export function workerFailed(cause: unknown): ModelSealError {
 function workerHint(cause: unknown): string {
   const code = codeOf(cause) ?? ''
   if (code.endsWith('MODULE_NOT_FOUND'))
-    return 'Put the missing file where the threads look for it: see docs/bundlers.md.'
+    return 'Put the missing file where the threads look for it (see docs/bundlers.md).'
   const message = messageOf(cause)
   if (message.includes('closeHashPool()')) return 'Call closeHashPool() when no model is being loaded.'
   if (/^ERR_WORKER_|^ENOMEM$/.test(code) || /thread ended|out of memory/.test(message))
     return 'Check the memory limits of the process, then load the model again.'
-  return 'If the program gave a pool to configureHashing(), check that it runs tasks as Piscina does, and does not end them. Without that pool, the model is hashed in threads of its own.'
+  return 'If the program gave a pool to configureHashing(), check that it runs tasks as Piscina does and does not end them. Without that pool, modelseal hashes in its own threads.'
 }

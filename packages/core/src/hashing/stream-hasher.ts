@@ -1,8 +1,8 @@
 import { ALGORITHMS, type Hasher, type HashType } from './algorithms.ts'
 
 /**
- * Computes the digests of a file whose bytes come one after the other, without its size being
- * known: one digest for each part of a fixed size, the last part being shorter.
+ * Computes the digests of a file whose bytes arrive one after the other and whose size is unknown: one
+ * digest for each part of a fixed size. The last part may be shorter.
  */
 export class StreamHasher {
   readonly #hashType: HashType
@@ -11,7 +11,7 @@ export class StreamHasher {
   #part: Hasher
   #room: number
 
-  /** @param partBytes size of a shard; Infinity for one digest over all */
+  /** @param partBytes size of a shard in bytes, or Infinity for one digest of the whole file */
   constructor(hashType: HashType, partBytes: number) {
     this.#hashType = hashType
     this.#partBytes = partBytes
@@ -30,7 +30,7 @@ export class StreamHasher {
     }
   }
 
-  /** Ends the file. @returns lowercase hex, one for each part */
+  /** Ends the file. @returns the digest of each part in lowercase hex */
   digests(): string[] {
     return [...this.#digests, this.#part.hex()]
   }

@@ -8,9 +8,10 @@ import type { FoundFile } from '../source/local/source-file.ts'
 import { listFiles } from './list-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 
-/** A job for each file of a directory, whole. */
+/** A job for each whole file of a directory, in the order of their names. */
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
   const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
+  files.sort((a, b) => (a.name < b.name ? -1 : 1))
   return files.map((file) => wholeFile(file, keep))
 }
 

@@ -1,32 +1,32 @@
 /**
- * Memory in which threads that have nothing to hash read ahead for those that have. A piece is one
- * large range of one file. The thread that hashes it never waits for a reader to come: it reads for
- * itself until a reader has joined, and again after the reader left, for whatever reason.
+ * Memory through which idle threads read ahead for threads that hash. A piece is one large range of one file.
+ * The thread that hashes it never waits for a reader to join: it reads for itself until one has joined, and again
+ * after the reader has left for any reason.
  *
- * What stands in here is written by threads of this process alone, as all of its memory is.
+ * Only threads of this process write to this memory.
  */
 export interface ReadAheadMemory {
   shared: SharedArrayBuffer
   pieces: number
-  /** Readers that there can be at once, each with its own slots. */
+  /** Maximum number of concurrent readers, each with its own slots. */
   lanes: number
 }
 
-/** A slot and its neighbours stay in the core's cache between read and hash: measured faster than larger ones. */
+/** Small enough for a slot and its neighbours to stay in the CPU core's cache between reading and hashing; measured to be faster than larger slots. */
 export const SLOT_BYTES = 256 * 1024
 export const SLOTS = 4
-/** Longest sleep of a thread before it looks whether the operation was aborted, in milliseconds. */
+/** Longest time that a thread sleeps before it checks whether the operation was aborted, in milliseconds. */
 export const NAP = 50
 
-// The state of a piece. From HELPED on: read ahead by the reader of the lane `state - HELPED`.
+// States of a piece. HELPED and above: the reader of lane `state - HELPED` reads ahead.
 export const WAITING = 0
 export const BEGUN = 1
-/** Read by the thread that hashes it until the end: its reader has left. */
+/** Its reader has left; the thread that hashes the piece reads the rest itself. */
 export const ALONE = 2
 export const DONE = 3
 export const HELPED = 4
 
-// Words of a lane, and the phases that the first of them tells.
+// Words of a lane, and the phases that the first of them can hold.
 export const PHASE = 0
 export const FILLED = 1
 export const TAKEN = 2
@@ -36,7 +36,7 @@ export const JOINED = 0
 export const GOING = 1
 export const LEFT = 2
 
-// Words of the whole.
+// Words that all lanes share.
 const CHANGES = 0
 const RELEASED = 1
 const BOARD_WORDS = 2
@@ -46,13 +46,13 @@ export function newReadAhead(pieces: number, lanes: number): ReadAheadMemory {
   return { shared: new SharedArrayBuffer(slotsAt(pieces, lanes) + lanes * SLOTS * SLOT_BYTES), pieces, lanes }
 }
 
-/** Sends the readers away: other operations have work for their threads. */
+/** Makes the readers leave, because other operations have work for their threads. */
 export function releaseReaders({ shared }: ReadAheadMemory): void {
   Atomics.store(new Int32Array(shared, 0, BOARD_WORDS), RELEASED, 1)
 }
 
 /**
- * Ends a reader whose thread is gone: nobody goes on waiting for it.
+ * Ends a reader whose thread is gone, so that nothing keeps waiting for it.
  *
  * @returns whether a thread that hashes may have been waiting for it
  */
@@ -71,7 +71,7 @@ export interface Lane {
   slot: (index: number) => Uint8Array
 }
 
-/** The memory, by the names of its parts. */
+/** Named views of the memory. */
 export class Views {
   readonly #memory: ReadAheadMemory
   readonly #board: Int32Array
@@ -125,18 +125,18 @@ export class Views {
     }
   }
 
-  /** Whether the thread that read is gone. */
+  /** Whether the reader's thread is gone. */
   isDead({ words }: Lane): boolean {
     return Atomics.load(words, DEAD) !== 0
   }
 
-  /** For the thread of the lane, that is gone. */
+  /** Leaves on behalf of the lane's thread, which is gone. */
   die(lane: Lane): void {
     Atomics.store(lane.words, DEAD, 1)
     this.leave(lane)
   }
 
-  /** Either side ends the reading ahead, and wakes the other. */
+  /** Ends reading ahead and wakes the other side. Either side may call it. */
   leave({ words }: Lane): void {
     Atomics.store(words, PHASE, LEFT)
     for (const word of [PHASE, FILLED, TAKEN]) Atomics.notify(words, word)
@@ -151,7 +151,7 @@ function startsAt(pieces: number, lanes: number): number {
   return Math.ceil((wordsAt(pieces) + lanes * LANE_WORDS * 4) / 8) * 8
 }
 
-/** Slots begin on a page of their own. */
+/** The first slot begins at a page boundary. */
 function slotsAt(pieces: number, lanes: number): number {
   return Math.ceil((startsAt(pieces, lanes) + lanes * 8) / 4096) * 4096
 }

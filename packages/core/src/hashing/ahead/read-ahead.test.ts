@@ -23,7 +23,7 @@ const SLOT = 256 * KIB
 let pool: TaskThreads
 beforeAll(async () => {
   pool = hashPool()
-  // Its thread is started here, since the test sleeps while it hashes.
+  // Starts the reader's thread here, because the tests block while they hash.
   await read([], newReadAhead(0, 1))
 })
 afterAll(() => closeHashPool())
@@ -33,13 +33,13 @@ async function jobOf(path: string, start = 0, end?: number): Promise<HashJob> {
   return { file: file!, ranges: [{ start, end: end ?? file!.identity.size }], keep: false }
 }
 
-/** Reads ahead for jobs in another thread, as one who has nothing to hash does. */
+/** Reads ahead for jobs in another thread, as idle threads do. */
 async function read(jobs: HashJob[], memory: ReadAheadMemory, control = newSharedControl()): Promise<void> {
   const task: ReaderTask = { memory, lane: 0, pieces: new Map(jobs.entries()), control }
   await pool.run('readAhead', task)
 }
 
-/** Waits, on its first call, until a reader has come; counts what the reader gave. */
+/** Waits on its first call until a reader has joined, and counts the bytes that the reader gave. */
 class Helped extends BytesAhead {
   slots = 0
   readonly #piece: Int32Array
@@ -72,7 +72,7 @@ const free: HashControl = { aborted: () => false, advance: () => {} }
 
 describe('bytes that another thread reads ahead', () => {
   test.each(['sha256', 'blake2b', 'blake3'] as const)(
-    'have the %s digest of the file, for every size and range about the borders of slots',
+    'have the right %s digest for every size and range around slot boundaries',
     async (hashType) => {
       const near = fc
         .tuple(fc.integer({ min: 0, max: 9 }), fc.integer({ min: -3, max: 3 }))
@@ -97,7 +97,7 @@ describe('bytes that another thread reads ahead', () => {
     },
   )
 
-  test('serve one file after the other with one reader', async () => {
+  test('come from one reader for one file after the other', async () => {
     const contents = [randomBytes(5 * SLOT + 1), randomBytes(4 * SLOT), randomBytes(9 * SLOT - 1)]
     const directory = scratch(Object.fromEntries(contents.map((content, index) => [`${index}`, content])))
     const jobs = await Promise.all(contents.map((_, index) => jobOf(join(directory, `${index}`))))
@@ -111,14 +111,14 @@ describe('bytes that another thread reads ahead', () => {
     await reading
   })
 
-  test('are read by the hashing thread where no reader comes', async () => {
+  test('are read by the hashing thread if no reader joins', async () => {
     const content = randomBytes(5 * SLOT + 7)
     const job = await jobOf(join(scratch({ file: content }), 'file'))
     const ahead = new BytesAhead(newReadAhead(1, 1), 0, free)
     expect(hashAhead(job, 'sha256', ahead, free)).toEqual([sha256(content)])
   })
 
-  test('are read by the hashing thread from where a reader left', async () => {
+  test('are read by the hashing thread from where the reader left', async () => {
     const content = randomBytes(40 * SLOT + 7)
     const job = await jobOf(join(scratch({ file: content }), 'file'))
     const memory = newReadAhead(1, 1)
@@ -130,7 +130,7 @@ describe('bytes that another thread reads ahead', () => {
     await reading
   })
 
-  test('are not asked of a reader that finds another file under the name', async () => {
+  test('are not taken from a reader that finds another file under the name', async () => {
     const path = join(scratch({ file: randomBytes(5 * SLOT) }), 'file')
     const job = await jobOf(path)
     const memory = newReadAhead(1, 1)
@@ -149,7 +149,7 @@ describe('a file that is read ahead', () => {
     ['grows', (path) => appendFileSync(path, 'x')],
     ['shrinks', (path) => truncateSync(path, 20 * SLOT + 5)],
     ['loses all its bytes', (path) => truncateSync(path, 0)],
-  ])('is refused when it %s meanwhile', async (_, change) => {
+  ])('is refused when it %s in the meantime', async (_, change) => {
     const path = join(scratch({ file: randomBytes(40 * SLOT) }), 'file')
     const job = await jobOf(path)
     const memory = newReadAhead(1, 1)
@@ -162,7 +162,7 @@ describe('a file that is read ahead', () => {
     await reading
   })
 
-  test('is let go by both threads when the operation is aborted', async () => {
+  test('is released by both threads when the operation is aborted', async () => {
     const job = await jobOf(join(scratch({ file: randomBytes(40 * SLOT) }), 'file'))
     const memory = newReadAhead(1, 1)
     const shared = newSharedControl()
@@ -176,14 +176,14 @@ describe('a file that is read ahead', () => {
     await reading
   })
 
-  test('keeps no reader when the thread that hashed it is gone', async () => {
+  test('keeps no reader waiting when the thread that hashed it is gone', async () => {
     const job = await jobOf(join(scratch({ file: randomBytes(40 * SLOT) }), 'file'))
     const memory = newReadAhead(1, 1)
     const shared = newSharedControl()
     const reading = read([job], memory, shared)
     const ahead = new Helped(memory, 0, free)
     expect(ahead.next(0, 40 * SLOT)).toHaveLength(SLOT)
-    // Without end(): this is what a thread leaves that dies. Its operation is aborted for that.
+    // No end(): a thread that dies does not call it. Its operation is then aborted.
     abortShared(shared)
     await reading
   })

@@ -21,12 +21,12 @@ import {
 } from './read-ahead-memory.ts'
 import type { HashControl } from '../shared-control.ts'
 
-/** The reader sleeps until so few filled slots are left: to wake it for each costs more than a tenth of the hashing. */
+/** The reader sleeps until only this many filled slots are left. Waking it for each slot would cost more than a tenth of the hashing time. */
 const FEW_SLOTS = 1
-/** How long a reader waits for the first piece to be begun, in milliseconds. */
+/** How long a reader waits for the first piece to begin, in milliseconds. */
 const PATIENCE = 1_000
 
-/** The side that hashes one piece. */
+/** The side of the thread that hashes one piece. */
 export class BytesAhead {
   readonly #views: Views
   readonly #piece: number
@@ -43,9 +43,9 @@ export class BytesAhead {
   }
 
   /**
-   * The bytes of the file from `offset` on, as many as a slot holds and at most up to `end`; nothing
-   * where nobody reads ahead, and the caller reads for itself; or that they are not there yet, after
-   * some time. They stay as they are until the next call.
+   * The bytes of the file from `offset` on: one slot, or fewer up to `end`. They stay valid until the next call.
+   * `undefined` if no thread reads ahead, so the caller must read for itself. `'later'` if the bytes have not arrived
+   * after some time.
    */
   next(offset: number, end: number): Uint8Array | 'later' | undefined {
     this.#begin()
@@ -60,7 +60,7 @@ export class BytesAhead {
         this.#holds = true
         return lane.slot(this.#taken).subarray(0, Math.min(SLOT_BYTES, end - offset))
       }
-      // The reader fills before it leaves, so whether it filled is looked at again.
+      // The reader may have filled a slot before it left, so FILLED is checked again.
       const left = Atomics.load(lane.words, PHASE) === LEFT || this.#views.isDead(lane)
       if (left && Atomics.load(lane.words, FILLED) === filled) {
         this.#lane = undefined
@@ -72,7 +72,7 @@ export class BytesAhead {
     }
   }
 
-  /** To be called when the piece is hashed, or is not going to be. */
+  /** Must be called when the piece has been hashed, and also if hashing stops. */
   end(): void {
     this.#giveBack()
     const lane = this.#lane ?? this.#helper(this.#views.swapPiece(this.#piece, BEGUN, DONE))
@@ -91,7 +91,7 @@ export class BytesAhead {
     const lane = this.#helper(this.#views.piece(this.#piece))
     if (!lane) return undefined
     this.#taken = 0
-    lane.start[0] = offset // published by the phase
+    lane.start[0] = offset // published by storing the phase
     Atomics.store(lane.words, PHASE, GOING)
     Atomics.notify(lane.words, PHASE)
     return lane
@@ -110,10 +110,10 @@ export class BytesAhead {
   }
 }
 
-/** Puts the bytes of a file from `position` on into a slot; false where they are not to be had. */
+/** Reads the bytes of a file from `position` on into a slot. Returns false if it cannot. */
 export type FillSlot = (slot: Uint8Array, position: number) => boolean
 
-/** The side that reads: one thread, with one lane. */
+/** The side of the thread that reads. It has one lane. */
 export class ReaderLane {
   readonly #views: Views
   readonly #index: number
@@ -127,7 +127,7 @@ export class ReaderLane {
     this.#control = control
   }
 
-  /** The first of these pieces that is being hashed without a reader; none where nothing is left to do. */
+  /** The first of these pieces that is being hashed without a reader, or `undefined` if nothing is left to do. */
   find(pieces: Iterable<number>): number | undefined {
     const candidates = [...pieces]
     const patience = monotonic() + PATIENCE
@@ -145,7 +145,7 @@ export class ReaderLane {
     return undefined
   }
 
-  /** Reads ahead for one piece, which ends at `end`, until it or its hashing ends. */
+  /** Reads ahead for one piece, which ends at `end`, until all of it is read or the other side stops. */
   serve(piece: number, end: number, fill: FillSlot): void {
     const { words, start } = this.#lane
     Atomics.store(words, PHASE, JOINED)
@@ -155,7 +155,7 @@ export class ReaderLane {
     while (Atomics.load(words, PHASE) === JOINED && !this.#unwanted()) Atomics.wait(words, PHASE, JOINED, NAP)
     if (Atomics.load(words, PHASE) === GOING) this.#fillFrom(start[0] ?? end, end, fill)
     this.#views.leave(this.#lane)
-    // The slots are not this thread's again before the other side has let go of them.
+    // The slots must not be reused before the other side has released them.
     while (this.#views.piece(piece) >= HELPED && !this.#control.aborted()) this.#views.awaitPiece(piece)
   }
 
@@ -170,7 +170,7 @@ export class ReaderLane {
       if (Atomics.load(words, PHASE) === LEFT || this.#unwanted()) return
       if (!fill(this.#lane.slot(filled).subarray(0, Math.min(SLOT_BYTES, end - position)), position)) return
       Atomics.store(words, FILLED, ++filled)
-      // Only who has taken all others waits.
+      // The other side waits only after it has taken all other slots.
       if (filled - Atomics.load(words, TAKEN) <= 1) Atomics.notify(words, FILLED)
     }
   }

@@ -6,9 +6,9 @@ import { ReaderLane } from './read-ahead.ts'
 import type { ReadAheadMemory } from './read-ahead-memory.ts'
 
 /**
- * Reads ahead for the threads that hash these pieces, until none of them needs it any more. No error
- * comes from here: where a file cannot be read, or is not the one that was listed, its reader leaves,
- * and the thread that hashes it meets the same and reports it.
+ * Reads ahead for the threads that hash these pieces, until none of them needs it any more. Reports no errors: if a
+ * file cannot be read or is not the one that was listed, the reader leaves, and the thread that hashes the file meets
+ * the same problem and reports it.
  */
 export function readFilesAhead(
   memory: ReadAheadMemory,
@@ -17,7 +17,7 @@ export function readFilesAhead(
   control: HashControl,
 ): void {
   const reader = new ReaderLane(memory, lane, control)
-  // The last one begun has the most left.
+  // The piece that began last has the most left to read.
   const left = new Map([...pieces].reverse())
   for (let piece = reader.find(left.keys()); piece !== undefined; piece = reader.find(left.keys())) {
     const job = left.get(piece)
@@ -42,7 +42,7 @@ function serve(reader: ReaderLane, piece: number, { file, ranges }: HashJob): vo
   }
 }
 
-/** By its path, even where the caller has it open: a descriptor of the caller's may close at any time. */
+/** Opens the file by its path even if the caller has it open, because the caller may close its descriptor at any time. */
 function opened(file: HashJob['file']): number | undefined {
   let fd: number | undefined
   try {

@@ -5,8 +5,8 @@ import { extrasOf, type HashJob } from '../hash-file.ts'
 import type { HashBatchResult } from './worker.ts'
 
 /**
- * Checks that a thread answered these jobs. Threads of a pool that the program brought may answer anything, and what is taken for
- * digests is compared with a signature, or signed.
+ * Checks that a thread's answer fits these jobs. Threads of the program's own pool may return anything, and digests
+ * are compared with a signature or signed.
  */
 export function answerOf(answer: unknown, jobs: readonly HashJob[], hashType: HashType): HashBatchResult {
   const [error, taken, digests] = ownFields(answer, 'error', 'taken', 'digests')
@@ -21,7 +21,7 @@ export function answerOf(answer: unknown, jobs: readonly HashJob[], hashType: Ha
   return { digests: digests as string[] }
 }
 
-/** The kept bytes of these jobs, as they came from a thread. */
+/** The kept bytes of these jobs, as a thread sent them. */
 export function bytesOf(received: unknown, jobs: readonly HashJob[]): ArrayBuffer[] {
   const [message] = ownFields(received, 'message')
   const sizes = jobs
@@ -32,15 +32,15 @@ export function bytesOf(received: unknown, jobs: readonly HashJob[]): ArrayBuffe
     return types.isArrayBuffer(bytes) && bytes.byteLength === size
   }
   if (Array.isArray(message) && message.length === sizes.length && sizes.every(isKept)) return message as ArrayBuffer[]
-  throw noAnswer('without the bytes that it was to keep')
+  throw noAnswer('without the bytes that it was asked to keep')
 }
 
-/** @param what a phrase: what the thread answered */
+/** @param what completes the sentence "The thread answered …" */
 export function noAnswer(what: string): Error {
   return new Error(`The thread answered ${what}.`)
 }
 
-/** Nothing on `Object.prototype` stands in for a field. */
+/** Reads own fields only, so that nothing on `Object.prototype` counts as one. */
 function ownFields(value: unknown, ...names: string[]): unknown[] {
   const fields = typeof value === 'object' && value !== null ? (value as { [name: string]: unknown }) : {}
   return names.map((name) => (Object.hasOwn(fields, name) ? fields[name] : undefined))

@@ -26,7 +26,7 @@ const job: fc.Arbitrary<HashJob> = fc.record(
   { requiredKeys: ['file', 'ranges', 'keep'] },
 )
 
-test('a job that keeps a part of a file keeps the same part in a thread', () => {
+test('a job keeps the same part of a file in a thread', () => {
   fc.assert(
     fc.property(job, fc.nat(), (one, keepOnly) => {
       const kept = { ...one, keep: true, keepOnly }
@@ -35,7 +35,7 @@ test('a job that keeps a part of a file keeps the same part in a thread', () => 
   )
 })
 
-test('jobs reach a thread as they were', () => {
+test('jobs reach a thread unchanged', () => {
   fc.assert(
     fc.property(fc.array(job), (jobs) => {
       expect(unpackJobs(structuredClone(packJobs(jobs)))).toEqual(jobs)
@@ -43,7 +43,7 @@ test('jobs reach a thread as they were', () => {
   )
 })
 
-test('digests come back to the jobs that they are of', () => {
+test('digests are assigned to the right jobs', () => {
   fc.assert(
     fc.property(fc.array(job), (jobs) => {
       const results = jobs.map(({ ranges, whole }, index) => ({

@@ -2,17 +2,17 @@ import { at } from '../../at.ts'
 import { descriptorOf, extrasOf, furtherOf, type ByteRange, type HashJob, type HashResult } from '../hash-file.ts'
 
 /**
- * Jobs on their way to a thread, in columns: objects would be cloned one by one, which for small
- * files takes half as long as hashing them.
+ * Jobs as they are sent to a thread, in columns. Cloning objects one by one would take half as long as
+ * hashing the files, if they are small.
  */
 export interface PackedJobs {
   names: string[]
   paths: string[]
-  /** Device, inode, size, times of content and state: five of each file. */
+  /** Device, inode, size, mtime and ctime: five values for each file. */
   identities: BigInt64Array
-  /** For each job the number of its ranges, then the start and end of each. */
+  /** For each job: the number of its ranges, then the start and end of each. */
   ranges: Float64Array
-  /** What few jobs have, by their index. */
+  /** Fields that few jobs have, by the index of the job. */
   extras: ReadonlyMap<number, Extras>
 }
 
@@ -28,7 +28,7 @@ export function packJobs(jobs: readonly HashJob[]): PackedJobs {
   for (const [index, job] of jobs.entries()) {
     const { file, ranges: own } = job
     const { dev, ino, size, mtimeNs, ctimeNs } = file.identity
-    // Node.js reads them as 64 bits with a sign, so each fits.
+    // Node.js reads them as signed 64-bit integers, so each fits.
     const field = index * IDENTITY_FIELDS
     identities[field] = dev
     identities[field + 1] = ino
@@ -87,12 +87,12 @@ export function unpackJobs({ names, paths, identities, ranges, extras }: PackedJ
   })
 }
 
-/** The digests of results on the way back: of each job those of its ranges, then those of the whole file. */
+/** Digests as they are sent back: for each job those of its ranges, then those of the whole file. */
 export function packDigests(results: readonly HashResult[]): string[] {
   return results.flatMap((result) => [...result.digests, ...furtherOf(result)])
 }
 
-/** The results of jobs, from what {@link packDigests} made of them. */
+/** Reverses {@link packDigests}. */
 export function resultsOf(jobs: readonly HashJob[], digests: readonly string[]): HashResult[] {
   let next = 0
   const take = (count: number) => digests.slice(next, (next += count))

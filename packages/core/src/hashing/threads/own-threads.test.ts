@@ -10,7 +10,7 @@ import type { HashJob } from '../hash-file.ts'
 import { closeHashPool, configureHashing, reservePool } from '../pool.ts'
 import type { HashingWarning } from './without-threads.ts'
 
-// Threads that cannot start, that end, and that answer nonsense: no operation stays pending, and none is fooled.
+// Threads that cannot start, that end, or that answer nonsense must leave no operation pending and fool none.
 
 const mocks = vi.hoisted(() => ({
   code: undefined as string | URL | undefined,
@@ -25,7 +25,7 @@ vi.mock('./thread-code.ts', async (original) => {
     },
   }
 })
-// A small heap is full sooner.
+// A small heap fills up sooner.
 vi.mock('node:worker_threads', async (original) => {
   const real = await original<typeof WorkerThreads>()
   class Worker extends real.Worker {
@@ -62,12 +62,12 @@ afterEach(async () => {
 const warn = (warning: HashingWarning) => void warnings.push(warning)
 const options = { hashType: 'sha256', warn } as const
 
-/** A thread that starts as it should, and then does this with each `task`. */
+/** A thread that starts normally and then runs this code for each `task`. */
 const thatStarts = (onTask: string) => `
   const { parentPort } = require('node:worker_threads')
   parentPort.on('message', ({ name, task }) => { ${onTask} })
   parentPort.postMessage('ready')`
-/** So that the one who asked knows that it was begun. */
+/** Tells the caller that the task has begun. */
 const CLAIM = 'if (task.claim) Atomics.store(new Int32Array(task.claim.words), 0, task.claim.by);'
 
 const EAT_MEMORY = 'const kept = []; for (;;) kept.push(new Array(1e4).fill(kept.length))'
@@ -76,20 +76,24 @@ const NO_START: [string, string | URL, RegExp][] = [
   ['whose file is gone', GONE, /MODULE_NOT_FOUND|Cannot find module/],
   ['whose code does not parse', 'const = 1', /Unexpected token/],
   ['whose code throws', 'throw new Error("no such thing here")', /no such thing here/],
-  ['whose code throws what is no error', 'throw null', /null/],
-  ['that exits at once', 'process.exit(3)', /exit code 3/],
-  ['that ends at once', '', /exit code 0/],
-  ['that says something else first', 'require("node:worker_threads").parentPort.postMessage("hello")', /no answer/],
+  ['whose code throws a value that is not an error', 'throw null', /null/],
+  ['that exit at once', 'process.exit(3)', /exit code 3/],
+  ['that end at once', '', /exit code 0/],
   [
-    'that answers before it was asked',
-    'require("node:worker_threads").parentPort.postMessage({ result: 1 })',
-    /no answer/,
+    'that sends something else first',
+    'require("node:worker_threads").parentPort.postMessage("hello")',
+    /unexpected message/,
   ],
-  ['that runs out of memory', EAT_MEMORY, /OUT_OF_MEMORY/],
+  [
+    'that answer before they were asked',
+    'require("node:worker_threads").parentPort.postMessage({ result: 1 })',
+    /unexpected message/,
+  ],
+  ['that run out of memory', EAT_MEMORY, /OUT_OF_MEMORY/],
 ]
 
-describe('where threads cannot start, the calling thread hashes:', () => {
-  test.each(NO_START)('threads %s', { timeout: 60_000 }, async (_, code, reason) => {
+describe('if threads cannot start, the calling thread hashes', () => {
+  test.each(NO_START)('instead of threads %s', { timeout: 60_000 }, async (_, code, reason) => {
     mocks.code = code
     const contents = [randomBytes(9 * MIB + 1), randomBytes(5 * MIB), randomBytes(2 * MIB)]
     const jobs = await jobsOf(scratch(Object.fromEntries(contents.map((content, i) => [`${i}`, content]))))
@@ -99,7 +103,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     expect(ownPool().threads).toEqual([])
   })
 
-  test('bytes are kept, shards are hashed apart, files are copied, and progress is told', async () => {
+  test('while keeping bytes, hashing shards separately, copying files and reporting progress', async () => {
     mocks.code = GONE
     const content = randomBytes(20 * MIB)
     const [job] = await jobsOf(scratch({ content }))
@@ -126,7 +130,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
 
   test('on a file system that is not local', async () => {
     mocks.code = GONE
-    mocks.foreign = 'a network'
+    mocks.foreign = 'a network file system'
     const content = randomBytes(12 * MIB)
     const small = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`f${i}`, `content ${i}`]))
     const results = await hashFiles(await jobsOf(scratch({ content, ...small })), options)
@@ -135,7 +139,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     expect(warnings).toHaveLength(1)
   })
 
-  test('where it is one of those that hash, too', async () => {
+  test('even if it is also one of the hashing threads', async () => {
     mocks.code = GONE
     configureHashing({ callingThread: true, maxThreads: 3 })
     const contents = Array.from({ length: 4 }, () => randomBytes(20 * MIB))
@@ -145,7 +149,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     expect(warnings).toHaveLength(1)
   })
 
-  test('and can be told to stop', async () => {
+  test('and can be aborted', async () => {
     mocks.code = GONE
     const stop = new AbortController()
     const jobs = await jobsOf(scratch({ content: randomBytes(64 * MIB) }))
@@ -153,7 +157,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     await expect(hashing).rejects.toEqual(refusal('ABORTED'))
   })
 
-  test('and lets the event loop turn meanwhile', async () => {
+  test('and yields to the event loop', async () => {
     mocks.code = GONE
     const jobs = await jobsOf(scratch({ content: Buffer.alloc(100 * MIB) }))
     let turns = 0
@@ -162,11 +166,11 @@ describe('where threads cannot start, the calling thread hashes:', () => {
       for (; hashing; turns++) await new Promise((resolve) => setImmediate(resolve))
     }
     await Promise.all([others(), hashFiles(jobs, options).finally(() => (hashing = false))])
-    // In pieces of 128 KiB it has 800.
+    // The file has 800 pieces of 128 KiB.
     expect(turns).toBeGreaterThan(40)
   })
 
-  test('and the process is warned once', async () => {
+  test('and the process gets one warning', async () => {
     mocks.code = GONE
     setWarned(false)
     const heard: (Error & { code?: string })[] = []
@@ -182,7 +186,7 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     expect(heard.map(({ name, code }) => [name, code])).toEqual([['ModelSealWarning', 'MODELSEAL_NO_THREADS']])
   })
 
-  test('and threads are tried again later', async () => {
+  test('and starting threads is tried again later', async () => {
     mocks.code = GONE
     const jobs = await jobsOf(scratch({ a: randomBytes(9 * MIB) }))
     await hashFiles(jobs, options)
@@ -197,8 +201,8 @@ describe('where threads cannot start, the calling thread hashes:', () => {
     expect(warnings).toHaveLength(1)
   })
 
-  test('some of the threads are enough', async () => {
-    // The first that starts makes it impossible for others.
+  test('but not if some of the threads start', async () => {
+    // The first thread that starts prevents the others from starting.
     mocks.code = `const { mkdirSync } = require('node:fs'); mkdirSync(${JSON.stringify(join(scratch(), 'only'))});
       ${thatStarts(`${CLAIM} parentPort.postMessage({ result: { digests: ['${'ab'.repeat(32)}'] } })`)}`
     configureHashing({ maxThreads: 4 })
@@ -209,25 +213,29 @@ describe('where threads cannot start, the calling thread hashes:', () => {
   })
 })
 
-describe('a thread that fails at its work ends the operation:', () => {
+describe('the operation fails if a thread', () => {
   const bytes = "new TextEncoder().encode('x').buffer"
   test.each<[string, string, RegExp]>([
     ['exits', 'process.exit(7)', /exit code 7/],
-    ['throws beside its task', 'setImmediate(() => { throw new Error("beside") })', /beside/],
+    ['throws outside its task', 'setImmediate(() => { throw new Error("beside") })', /beside/],
     ['rejects a promise', 'Promise.reject(new Error("rejected"))', /rejected/],
     ['runs out of memory', EAT_MEMORY, /OUT_OF_MEMORY/],
-    ['fails with what is no error', 'parentPort.postMessage({ error: null })', /null/],
-    ['answers nothing', 'parentPort.postMessage({ result: undefined })', /digests/],
-    ['answers text', 'parentPort.postMessage("done")', /no answer/],
-    ['answers no digest', 'parentPort.postMessage({ result: { digests: [] } })', /number of digests/],
-    ['answers digests of another form', 'parentPort.postMessage({ result: { digests: ["X".repeat(64)] } })', /form/],
-    ['answers a digest of another length', 'parentPort.postMessage({ result: { digests: ["ab"] } })', /form/],
+    ['reports an error that is not an error', 'parentPort.postMessage({ error: null })', /null/],
+    ['answers with nothing', 'parentPort.postMessage({ result: undefined })', /digests/],
+    ['answers with text', 'parentPort.postMessage("done")', /unexpected message/],
+    ['answers with no digest', 'parentPort.postMessage({ result: { digests: [] } })', /number of digests/],
+    ['answers with malformed digests', 'parentPort.postMessage({ result: { digests: ["X".repeat(64)] } })', /form/],
+    ['answers with a digest of the wrong length', 'parentPort.postMessage({ result: { digests: ["ab"] } })', /form/],
     [
-      'answers an error that there is not',
+      'answers with an unknown error code',
       'parentPort.postMessage({ result: { error: { code: "toString" } } })',
       /digests/,
     ],
-    ['says that another has its files', 'parentPort.postMessage({ result: { taken: true } })', /another thread/],
+    [
+      'wrongly says that another thread has its files',
+      'parentPort.postMessage({ result: { taken: true } })',
+      /another thread/,
+    ],
   ])('%s', { timeout: 60_000 }, async (_, code, reason) => {
     mocks.code = thatStarts(CLAIM + code)
     const jobs = await jobsOf(scratch({ a: randomBytes(9 * MIB) }))
@@ -240,8 +248,8 @@ describe('a thread that fails at its work ends the operation:', () => {
   test.each<[string, string]>([
     ['sends none', ''],
     ['sends too few', `task.bytes.postMessage([${bytes}]);`],
-    ['sends what are no bytes', 'task.bytes.postMessage("bytes");'],
-    ['closes the way', 'task.bytes.close();'],
+    ['sends something other than bytes', 'task.bytes.postMessage("bytes");'],
+    ['closes the port', 'task.bytes.close();'],
   ])('asked for bytes, it %s', async (_, code) => {
     mocks.code = thatStarts(`${CLAIM} ${code} parentPort.postMessage({ result: { digests: ['${'ab'.repeat(32)}'] } })`)
     const jobs = await jobsOf(scratch({ a: randomBytes(9 * MIB) }), true)
@@ -250,13 +258,13 @@ describe('a thread that fails at its work ends the operation:', () => {
     expect((error as Error).message).toMatch(/without the bytes/)
   })
 
-  test('that says that others have its files before it has begun', async () => {
+  test('says that others have its files before it has begun', async () => {
     mocks.code = thatStarts('parentPort.postMessage({ result: { taken: true } })')
     const jobs = await jobsOf(scratch({ a: randomBytes(9 * MIB) }))
     await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('WORKER_FAILED'))
   })
 
-  test('ended by closeHashPool()', async () => {
+  test('is ended by closeHashPool()', async () => {
     mocks.code = thatStarts(CLAIM)
     const jobs = await jobsOf(scratch(Object.fromEntries([1, 2, 3, 4].map((i) => [`${i}`, randomBytes(9 * MIB)]))))
     const outcome = hashFiles(jobs, options).catch((error: unknown) => error)
@@ -267,14 +275,14 @@ describe('a thread that fails at its work ends the operation:', () => {
     await expect(pool.run('hashBatch', {})).rejects.toThrow('closeHashPool')
   })
 
-  test('a message that cannot be sent', async () => {
+  test('cannot be sent its task', async () => {
     await expect(reservePool().run('hashBatch', { task: () => {} })).rejects.toThrow('could not be cloned')
-    // The thread is as good as before.
+    // The thread still works.
     await expect(reservePool().run('readAhead', 1)).rejects.toThrow(TypeError)
   })
 })
 
-test('threads without work let the process end, and go', async () => {
+test('idle threads end and let the process exit', async () => {
   await hashFiles(await jobsOf(scratch({ a: randomBytes(9 * MIB) })), options)
   const [worker] = ownPool().threads
   expect(worker).toBeDefined()

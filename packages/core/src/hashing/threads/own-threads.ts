@@ -9,9 +9,9 @@ export type TaskName = 'hashBatch' | 'readAhead'
 
 /** Threads that do one task each at a time. */
 export interface TaskThreads {
-  /** How many there are at the most. */
+  /** Maximum number of threads. */
   readonly maxThreads: number
-  /** Rejects with {@link NoThreads} where no thread can be had; then nobody has begun the task. */
+  /** Rejects with {@link NoThreads} if no thread can be started. The task has then not begun. */
   run(name: TaskName, task: unknown, transferList?: readonly MessagePort[]): Promise<unknown>
 }
 
@@ -23,15 +23,15 @@ export interface ThreadTask {
 export type ThreadAnswer = { result: unknown } | { error: unknown }
 
 export interface ThreadData {
-  /** File from which optional packages are looked up. */
+  /** File that optional packages are resolved from. */
   packagesFrom: string
 }
 
-/** Idle threads go after this time, in milliseconds. */
+/** Idle threads end after this time, in milliseconds. */
 const IDLE_TIMEOUT = 5_000
-/** Of a thread's heap, for new objects. What hashing leaves behind is small and short-lived: less of it at once stays in the cache. */
+/** Size of a thread's young generation. Hashing leaves small, short-lived garbage, which stays in the CPU cache if there is less of it at once. */
 const YOUNG_MEGABYTES = 3
-/** So long after a thread could not be started no other is tried, in milliseconds. */
+/** After a thread failed to start, no other is tried for this time, in milliseconds. */
 const RETRY_AFTER = 10_000
 
 interface Waiting extends ThreadTask {
@@ -48,8 +48,8 @@ interface Thread {
 }
 
 /**
- * The threads that a process makes for its hashing. Each task settles, whatever becomes of its thread: of one that
- * cannot start, ends, or answers what nobody asked for. Tasks are begun in the order in which they came.
+ * The threads that a process starts for hashing. Every task settles, even if its thread cannot start, ends, or sends
+ * an unexpected message. Tasks begin in the order in which they were given.
  */
 export class OwnThreads implements TaskThreads {
   readonly maxThreads: number
@@ -57,7 +57,7 @@ export class OwnThreads implements TaskThreads {
   readonly #waiting: Waiting[] = []
   #failure: { cause: unknown; at: number } | undefined
   #closed = false
-  /** How many tasks threads have answered. */
+  /** Number of tasks that threads have answered. */
   completed = 0
 
   constructor(maxThreads: number) {
@@ -75,22 +75,22 @@ export class OwnThreads implements TaskThreads {
     })
   }
 
-  /** The threads that there are now. */
+  /** The threads that currently exist. */
   get threads(): Worker[] {
     return [...this.#threads].map(({ worker }) => worker)
   }
 
-  /** How many tasks no thread has begun. */
+  /** Number of tasks that no thread has begun. */
   get queueSize(): number {
     return this.#waiting.length
   }
 
-  /** How many threads have a task. */
+  /** Number of threads that have a task. */
   get busy(): number {
     return [...this.#threads].filter(({ task }) => task).length
   }
 
-  /** Ends all threads at once, and so their tasks and those that wait. */
+  /** Ends all threads at once. Running and waiting tasks fail. */
   async destroy(): Promise<void> {
     this.#closed = true
     for (const { reject } of this.#waiting.splice(0)) reject(closed())
@@ -120,12 +120,12 @@ export class OwnThreads implements TaskThreads {
       worker.ref()
       return
     }
-    // Threads without work do not keep the process alive.
+    // Idle threads must not keep the process alive.
     worker.unref()
     thread.idle ??= setTimeout(() => void this.#end(thread, closed()), IDLE_TIMEOUT).unref()
   }
 
-  /** False where no thread can be started now. */
+  /** Returns false if no thread can be started now. */
   #start(): boolean {
     if (this.#failure && monotonic() - this.#failure.at < RETRY_AFTER) return false
     let thread: Thread
@@ -140,7 +140,7 @@ export class OwnThreads implements TaskThreads {
     worker.on('message', (message: unknown) => this.#answered(thread, message))
     worker.on('messageerror', (error) => void this.#end(thread, error))
     worker.on('error', (error) => void this.#end(thread, error))
-    worker.on('exit', (code) => void this.#end(thread, new Error(`The thread ended with the exit code ${code}.`)))
+    worker.on('exit', (code) => void this.#end(thread, new Error(`The thread ended with exit code ${code}.`)))
     return true
   }
 
@@ -158,7 +158,7 @@ export class OwnThreads implements TaskThreads {
     else if (task && Object.hasOwn(answer, 'error')) task.reject(answer.error)
     else if (task && Object.hasOwn(answer, 'result')) task.resolve(answer.result)
     else {
-      void this.#end(thread, new Error('The thread sent a message that is no answer.'))
+      void this.#end(thread, new Error('The thread sent an unexpected message.'))
       return
     }
     if (task) this.completed++
@@ -167,7 +167,7 @@ export class OwnThreads implements TaskThreads {
     this.#distribute()
   }
 
-  /** However a thread ended, or is to end: who waits for it is told, and others get the tasks that are left. */
+  /** Handles a thread that ended or must end: its task fails, and other threads get the remaining tasks. */
   async #end(thread: Thread, cause: unknown): Promise<void> {
     const { worker, task, started, idle } = thread
     if (!this.#threads.delete(thread)) return
@@ -187,7 +187,7 @@ function newWorker(): Worker {
     name: 'modelseal hashing',
     workerData,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
-    execArgv: [], // the program's own preloads have no business in these threads
+    execArgv: [], // these threads must not run the program's preloaded modules
   })
 }
 

@@ -27,21 +27,21 @@ afterEach(() => {
 })
 const options = { hashType: 'sha256', warn: (warning: HashingWarning) => void warnings.push(warning) } as const
 
-/** A pool of the program's that does this with each task. */
+/** Configures a pool of the program that does this with each task. */
 function brought(run: (task: HashBatch, options: { name: string; filename: string }) => unknown): void {
   const pool: ThreadPool = { maxThreads: 2, run: run as ThreadPool['run'] }
   configureHashing({ pool })
 }
 
 test.each<[string, () => unknown]>([
-  ['may not', () => Promise.reject(Object.assign(new Error('restricted'), { code: 'ERR_ACCESS_DENIED' }))],
+  ['is not permitted to', () => Promise.reject(Object.assign(new Error('restricted'), { code: 'ERR_ACCESS_DENIED' }))],
   [
-    'cannot, and says so at once,',
+    'cannot (and throws at once)',
     () => {
       throw Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' })
     },
   ],
-])('where the pool of the program %s start threads, the calling thread hashes', async (_, run) => {
+])('if the program’s pool %s start threads, the calling thread hashes', async (_, run) => {
   brought(run)
   const content = randomBytes(9 * MIB)
   const [result] = await hashFiles(await jobsOf(scratch({ content })), options)
@@ -49,7 +49,7 @@ test.each<[string, () => unknown]>([
   expect(warnings.map(({ code }) => code)).toEqual(['MODELSEAL_NO_THREADS'])
 })
 
-test('where the module of the tasks is gone, the calling thread hashes', async () => {
+test('if the module of the tasks is missing, the calling thread hashes', async () => {
   mocks.file = new URL('../gone.cjs', import.meta.url)
   let asked = 0
   brought(() => asked++)
@@ -60,7 +60,7 @@ test('where the module of the tasks is gone, the calling thread hashes', async (
   expect(asked).toBe(0)
 })
 
-test('where the pool of the program never comes to a task, the calling thread hashes in the end', async () => {
+test('if the program’s pool never starts a task, the calling thread eventually hashes', async () => {
   const start = process.uptime()
   vi.spyOn(process, 'uptime').mockImplementation(() => (asked > 0 ? start + 60 : start))
   let asked = 0
@@ -76,10 +76,10 @@ test('where the pool of the program never comes to a task, the calling thread ha
 
 test.each<[string, () => unknown]>([
   ['an error', () => Promise.reject(new Error('The pool was destroyed'))],
-  ['no promise', () => 42],
+  ['something that is not a promise', () => 42],
   ['nothing', () => undefined],
-  ['a batch that another thread is said to have', () => ({ taken: true })],
-])('a pool of the program that answers with %s ends the operation', async (_, answer) => {
+  ['the claim that another thread has the batch', () => ({ taken: true })],
+])('the operation fails if the program’s pool answers with %s', async (_, answer) => {
   brought(answer)
   const jobs = await jobsOf(scratch({ content: randomBytes(9 * MIB) }))
   const hint = expect.stringContaining('check that it runs tasks as Piscina does')
@@ -90,14 +90,14 @@ test.each<[string, () => unknown]>([
 test.each([
   ['a missing module', { code: 'MODULE_NOT_FOUND' }, 'docs/bundlers.md'],
   ['too little memory', { code: 'ERR_WORKER_OUT_OF_MEMORY' }, 'memory limits'],
-])('%s is what the hint is about', async (_, details, words) => {
+])('the hint is about %s', async (_, details, words) => {
   brought(() => Promise.reject(Object.assign(new Error('Failed.'), details)))
   const jobs = await jobsOf(scratch({ content: randomBytes(9 * MIB) }))
   const hint = expect.stringContaining(words)
   await expect(hashFiles(jobs, options)).rejects.toEqual(refusal('WORKER_FAILED', { hint }))
 })
 
-test('a pool of the program that takes nobody who only reads ahead does not end the operation', async () => {
+test('the operation succeeds if the program’s pool refuses tasks that only read ahead', async () => {
   let refused = 0
   brought(async (task, { name }) => {
     if (name === 'readAhead') {
@@ -113,7 +113,7 @@ test('a pool of the program that takes nobody who only reads ahead does not end 
   expect(refused).toBe(1)
 })
 
-test.each([0, -1, NaN])('a pool of %d threads is refused', (maxThreads) => {
+test.each([0, -1, NaN])('refuses a pool of %d threads', (maxThreads) => {
   expect(() => configureHashing({ pool: { maxThreads, run: () => Promise.resolve() } })).toThrow(
     refusal('INVALID_ARGUMENT'),
   )

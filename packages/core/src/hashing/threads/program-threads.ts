@@ -6,18 +6,18 @@ import type { TaskName, TaskThreads } from './own-threads.ts'
 import { workerFile } from './thread-code.ts'
 import { NoThreads } from './without-threads.ts'
 
-/** A pool of worker threads, as far as it is needed here: a `Piscina` is one. */
+/** A pool of worker threads, reduced to what is needed here. `Piscina` implements it. */
 export interface ThreadPool {
   /** Runs the function `name` of the module `filename` with `task` in one of the threads. */
   run(task: unknown, options: { filename: string; name: string; transferList?: MessagePort[] }): Promise<unknown>
-  /** How many threads there are at the most. */
+  /** Maximum number of threads. */
   readonly maxThreads: number
 }
 
-/** With these Node.js says that it starts no thread. */
+/** Codes of the errors by which Node.js refuses to start a thread. */
 const NOT_STARTED: ReadonlySet<string | undefined> = new Set(['ERR_ACCESS_DENIED', 'ERR_WORKER_INIT_FAILED'])
 
-/** The threads of a pool that the program brought. */
+/** The threads of the program's own pool. */
 export class ProgramThreads implements TaskThreads {
   readonly #pool: ThreadPool
 
@@ -39,9 +39,9 @@ export class ProgramThreads implements TaskThreads {
   }
 }
 
-/** @throws {@link NoThreads} where a bundler has left it behind */
+/** @throws {@link NoThreads} if a bundler left the module out */
 function workerModule(): string {
   const file = workerFile()
   if (existsSync(file)) return file.href
-  throw new NoThreads(new Error(`${fileURLToPath(file)}, which the pool of the program is to load, does not exist.`))
+  throw new NoThreads(new Error(`The program's pool must load ${fileURLToPath(file)}, which does not exist.`))
 }

@@ -1,14 +1,14 @@
 import { pathToFileURL } from 'node:url'
 
 /**
- * What a hashing thread runs. From source, that is the file beside this one. The build puts the text of that file
- * here, with all that it imports (tsup.config.ts), so that neither a bundler nor a tracer has to find a file, and no
- * other file of that name can be started instead.
+ * The code of a hashing thread. When run from source, it is the file next to this one. The build inlines that file
+ * with all its imports (tsup.config.ts), so that no bundler or tracer has to find it, and no other file of that name
+ * can be started instead.
  */
 export const THREAD_CODE: string | URL = new URL('./thread.ts', import.meta.url)
 
-/** The module of the tasks, for a pool that the program brings: such a pool starts files alone. */
+/** The module of the tasks, for a pool of the program, which can only run files. */
 export function workerFile(): URL {
-  // A bundler leaves one of them undefined.
+  // Bundlers leave one of the two undefined.
   return import.meta.url ? new URL('./worker.ts', import.meta.url) : new URL('./worker.ts', pathToFileURL(__filename))
 }

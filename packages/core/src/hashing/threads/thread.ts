@@ -3,7 +3,7 @@ import { findPackagesFrom } from '../../source/optional-package.ts'
 import { hashBatch, readAhead } from './worker.ts'
 import type { ThreadAnswer, ThreadData, ThreadTask } from './own-threads.ts'
 
-// A thread of the pool that this process makes for itself: answers one task after another.
+// The main module of modelseal's own hashing threads: answers one task after another.
 
 const TASKS = { hashBatch, readAhead } as { [name: string]: (task: unknown) => unknown }
 
@@ -15,7 +15,7 @@ parentPort?.on('message', ({ name, task }: ThreadTask) => {
   } catch (error) {
     answer = { error }
   }
-  // Where it cannot be sent, the thread ends with that error, and so does its task.
+  // If the answer cannot be sent, the thread ends with that error, and its task fails.
   parentPort?.postMessage(answer)
 })
 parentPort?.postMessage('ready')

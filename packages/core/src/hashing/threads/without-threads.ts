@@ -1,43 +1,43 @@
 import { isBranded, reasonOf } from '../../any-realm.ts'
 import { shown } from '../../errors.ts'
 
-/** What a program may want to know of an operation that went well. */
+/** A problem that a program may want to know about although the operation succeeded. */
 export interface HashingWarning {
-  /** Stable. */
+  /** Stable across releases. */
   code: 'MODELSEAL_NO_THREADS'
-  /** A sentence, and what to do. */
+  /** What happened and what to do. */
   message: string
 }
 
 const BRAND = Symbol.for('modelseal.hashing.no-threads')
 
-/** No thread can be had, so nobody has begun the task. The calling thread does it instead; this error leads to no refusal. */
+/** No thread can be started, so the task has not begun. The calling thread does it instead; this error refuses nothing. */
 export class NoThreads extends Error {
   readonly [BRAND] = true
 
   constructor(cause: unknown) {
-    super('No hashing thread can be started.', { cause })
+    super('Cannot start a hashing thread.', { cause })
   }
 
   get warning(): HashingWarning {
     return {
       code: 'MODELSEAL_NO_THREADS',
       message:
-        `Cannot start hashing threads: ${shown(reasonOf(this.cause)).slice(1, -1)}. Models are hashed on the calling thread instead, in short turns, ` +
-        'which is just as safe, but slower. To allow worker threads, see docs/bundlers.md.',
+        `Cannot start hashing threads: ${shown(reasonOf(this.cause)).slice(1, -1)}. Models are hashed on the calling thread instead, in short turns. ` +
+        'This is just as safe, but slower. To allow worker threads, see docs/bundlers.md.',
     }
   }
 }
 
-/** True for those of the ESM and of the CommonJS build alike: they share threads. */
+/** Also recognizes errors of the other build (ESM or CommonJS), because both share threads. */
 export function isNoThreads(error: unknown): error is NoThreads {
   return isBranded(error, BRAND)
 }
 
-// The ESM and the CommonJS build of this module warn once between them.
+// Shared by the ESM and the CommonJS build, so that only one of them warns.
 const WARNED = Symbol.for('modelseal.hashing.warned')
 
-/** Warns the process, once. */
+/** Emits the warning once per process. */
 export function warnOnce({ code, message }: HashingWarning): void {
   const registry = globalThis as { [WARNED]?: boolean }
   if (registry[WARNED]) return

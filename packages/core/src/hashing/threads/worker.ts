@@ -13,21 +13,21 @@ export interface HashBatch {
   jobs: PackedJobs
   hashType: HashType
   control: SharedArrayBuffer
-  /** Where another thread may have taken it meanwhile. */
+  /** Set if another thread may claim the batch first. */
   claim?: { words: SharedArrayBuffer; by: Claimant } | undefined
-  /** For a single job that another thread may read ahead for. */
+  /** Set for a single job for which another thread may read ahead. */
   ahead?: { memory: ReadAheadMemory; piece: number } | undefined
-  /** Where kept bytes are sent, so that they are moved and not copied. */
+  /** Port for kept bytes, so that they are moved and not copied. */
   bytes?: MessagePort | undefined
 }
 
 /**
- * The digests of all jobs, one after the other; or that another thread has taken them. The first error ends a batch; errors travel as plain
- * values, since threads lose their class.
+ * The digests of all jobs in order, or the first error, which ends the batch, or `taken` if another thread claimed the
+ * batch first. Errors are sent as plain values, because cloning loses their class.
  */
 export type HashBatchResult = { digests: string[] } | { error: SerializedError } | { taken: true }
 
-/** A worker's task: hashes files. */
+/** Task of a worker: hashes files. */
 export function hashBatch(batch: HashBatch): HashBatchResult {
   if (batch.claim && !claim(batch.claim.words, batch.claim.by)) return { taken: true }
   const control = sharedControl(batch.control)
@@ -36,7 +36,7 @@ export function hashBatch(batch: HashBatch): HashBatchResult {
   try {
     const results = unpackJobs(batch.jobs).map((job) => hashFile(job, batch.hashType, control, ahead))
     const bytes = results.flatMap((result) => result.bytes ?? [])
-    // By a port of our own, since the way of a pool to move a result differs between its versions.
+    // Through our own port, because how a pool moves results differs between versions of Piscina.
     batch.bytes?.postMessage(bytes, bytes)
     return { digests: packDigests(results) }
   } catch (error) {
@@ -47,16 +47,16 @@ export function hashBatch(batch: HashBatch): HashBatchResult {
   }
 }
 
-/** What a thread that has nothing to hash may do for those that have. */
+/** Task for an idle thread: reading ahead for threads that hash. */
 export interface ReaderTask {
   memory: ReadAheadMemory
   lane: number
-  /** What is being hashed now, by the number of the piece. */
+  /** Jobs that are being hashed now, by the number of the piece. */
   pieces: ReadonlyMap<number, HashJob>
   control: SharedArrayBuffer
 }
 
-/** A worker's task: reads ahead for other workers. */
+/** Task of a worker: reads ahead for other workers. */
 export function readAhead({ memory, lane, pieces, control }: ReaderTask): void {
   readFilesAhead(memory, lane, pieces, sharedControl(control))
 }
