@@ -13,9 +13,9 @@ export type { JsonBounds }
 const MAX_DEPTH = 32
 
 /**
- * Parses JSON that an attacker may have written. Stricter than `JSON.parse`: valid UTF-8 without a
- * byte order mark, no key twice in one object, bounded depth and count. One pass over the text
- * checks what `JSON.parse` does not; the syntax itself is left to `JSON.parse`.
+ * Parses JSON that an attacker may have written. Stricter than `JSON.parse`: requires valid UTF-8 without a byte order
+ * mark, refuses repeated keys in an object, and limits depth and size. One pass over the text checks what `JSON.parse`
+ * does not, and `JSON.parse` checks the syntax.
  *
  * @throws {@link ModelSealError} `JSON_NOT_UTF8`, `JSON_INVALID`, `JSON_DUPLICATE_KEY`, `JSON_TOO_COMPLEX`
  */
@@ -25,10 +25,10 @@ export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): unknown 
 }
 
 /**
- * Parses as {@link parseStrictJson} does, and lets other work of the process run every few milliseconds.
+ * Like {@link parseStrictJson}, but yields to the event loop every few milliseconds.
  *
- * @param bytes must not change meanwhile
- * @throws {@link ModelSealError} as there, and `ABORTED`
+ * @param bytes must not change during the call
+ * @throws {@link ModelSealError} as {@link parseStrictJson}, and `ABORTED`
  */
 export async function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, signal?: AbortSignal): Promise<unknown> {
   checkJson(bytes, bounds)
@@ -37,25 +37,26 @@ export async function parseJsonInTurns(bytes: Uint8Array, bounds: JsonBounds, si
 
 function checkJson(bytes: unknown, bounds: unknown): void {
   if (!isUint8Array(bytes)) throw invalidArgument('the text', 'a Uint8Array', bytes)
-  checkObject(bounds, 'the bounds of the JSON', 'an object with "what" and "maxValues"', (given) => {
+  checkObject(bounds, 'the bounds', 'an object with "what" and "maxValues"', (given) => {
     return typeof propertyOf(given, 'what') === 'string' && typeof propertyOf(given, 'maxValues') === 'number'
   })
 }
 
 /**
- * {@link parseStrictJson}, step by step.
+ * Like {@link parseStrictJson}, step by step.
  *
- * @param pieceSize for tests: characters that are parsed at a time
+ * @param pieceSize number of characters that are parsed at a time, for tests
  */
 export function* strictJsonSteps(given: Uint8Array, stated: JsonBounds, pieceSize?: number): Steps<unknown> {
   const bounds = withoutPrototype(stated)
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength)
   const { what, file, hint } = bounds
-  if (bytes.length === 0) throw new ModelSealError('JSON_INVALID', `The ${what} is empty.`, { file, hint })
+  if (bytes.length === 0)
+    throw new ModelSealError('JSON_INVALID', `Cannot read the ${what}: it is empty.`, { file, hint })
   if ((bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) || !isUtf8(bytes)) {
     throw new ModelSealError(
       'JSON_NOT_UTF8',
-      `The ${what} is not plain UTF-8 text, or begins with a byte order mark.`,
+      `Cannot read the ${what}: it is not UTF-8 or begins with a byte order mark.`,
       { file, hint },
     )
   }
@@ -65,11 +66,15 @@ export function* strictJsonSteps(given: Uint8Array, stated: JsonBounds, pieceSiz
   } catch (cause) {
     if (!isSyntaxError(cause)) throw cause
     const other = standIn(bytes)
-    throw new ModelSealError('JSON_INVALID', `The ${what} is truncated or not JSON (${shown(cause.message)}).`, {
-      file,
-      hint: other ? `The file ${other.clause}. ${other.mend}` : hint,
-      cause,
-    })
+    throw new ModelSealError(
+      'JSON_INVALID',
+      `Cannot read the ${what}: it is truncated or not JSON (${shown(cause.message)}).`,
+      {
+        file,
+        hint: other ? `The file ${other.clause}. ${other.fix}` : hint,
+        cause,
+      },
+    )
   }
 }
 
@@ -81,18 +86,18 @@ const CLOSE_BRACKET = 0x5d
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
-/** Characters between two steps. */
+/** Number of characters between two steps. */
 const WINDOW = 16 * 1024
 
-/** Sound for valid JSON; for anything else it ends without harm, and `JSON.parse` refuses. */
+/** Correct for valid JSON. Anything else does no harm here, and `JSON.parse` refuses it. */
 function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined): Steps<unknown> {
   const { maxDepth = MAX_DEPTH, maxValues } = bounds
-  // A character for each byte: all that is looked for is ASCII, which is no part of any other character in UTF-8.
+  // One character for each byte. The scan looks only for ASCII, which is never part of another character in UTF-8.
   const text = bytes.toString('latin1')
   const pieces = new JsonPieces(bytes, pieceSize)
   const keysOf = new KeysOfLevels(bounds)
-  const open: (Keys | undefined)[] = [] // of each open object; undefined for an array
-  let keys: Keys | undefined // of the innermost
+  const open: (Keys | undefined)[] = [] // the keys of each open object; undefined for an array
+  let keys: Keys | undefined // the keys of the innermost object
   let keyNext = false
   let values = 1
   const { length } = text
@@ -102,7 +107,7 @@ function* scan(bytes: Buffer, bounds: JsonBounds, pieceSize: number | undefined)
       switch (text.charCodeAt(i)) {
         case QUOTE: {
           const end = endOfString(text, i)
-          // A key that is cut off is no key yet, though it may begin like another.
+          // A truncated key does not count, because it may begin like another key.
           if (keyNext && keys && end < length) {
             keys.add(text.slice(i + 1, end))
             pieces.key(i, end)

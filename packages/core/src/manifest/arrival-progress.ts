@@ -4,7 +4,7 @@ import { monotonic } from '../real-time.ts'
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
-/** Tells the progress of bytes whose sum becomes known only as the files are announced. */
+/** Reports progress when the total becomes known only as files are announced. */
 export class ArrivalProgress {
   readonly #tell: ProgressCallback | undefined
   #done = 0
@@ -15,7 +15,7 @@ export class ArrivalProgress {
     this.#tell = onProgress && guardedCallback(onProgress)
   }
 
-  /** @returns what counts the bytes of the one file that was announced */
+  /** @returns a function that counts the received bytes of the announced file */
   start(announced = 0): (bytes: number) => void {
     this.#total += announced
     let room = announced

@@ -14,7 +14,7 @@ import { sortByName } from './order.ts'
 import { rangesOf, resourceName, type Serialization } from './serialization.ts'
 
 export interface BuildOptions {
-  /** True for a name that is left out, with all below it, and that the serialization does not record. */
+  /** True for a name to leave out together with everything below it, although the serialization does not record it. */
   leftOut?: ((name: string) => boolean) | undefined
   /** How much may be read. Default: everything. */
   limit?: SizeLimit | undefined
@@ -23,22 +23,22 @@ export interface BuildOptions {
   warn?: HashOptions['warn']
 }
 
-/** A manifest that was just made, and what is in it. */
+/** A new manifest and the size of the model. */
 export interface BuiltManifest {
   manifest: Manifest
   files: number
   bytes: number
 }
 
-/** As {@link BuiltManifest}, with what may be known of the files the next time. */
+/** A {@link BuiltManifest} with the file states that a later call can reuse digests by. */
 export interface RememberedManifest extends BuiltManifest {
-  /** The files, in the states in which they were hashed. */
+  /** The files in the states that were hashed. */
   listed: readonly SourceFile[]
-  /** How much of it was not hashed, since its digests were known. */
+  /** How much was not hashed, because its digests were known. */
   known: { files: number; bytes: number }
 }
 
-/** The digests of a file that need no computing, one for each range; undefined where they do. */
+/** The known digests of a file, one for each range, or undefined if they must be computed. */
 export type KnownDigests = (file: SourceFile, serialization: Serialization) => readonly string[] | undefined
 
 /**
@@ -59,7 +59,7 @@ export async function buildManifest(
 }
 
 /**
- * As {@link buildManifest}, where the digests of some files may be known.
+ * Like {@link buildManifest}, but takes digests that are already known.
  *
  * @throws {@link ModelSealError} as {@link buildManifest}
  */
@@ -100,7 +100,7 @@ export async function buildManifestKnowing(
   }
 }
 
-/** The files to be signed, of which each has a name that can be. */
+/** The files to sign. Their names are checked. */
 async function findNamed(
   source: LocalSource,
   { ignorePaths = [], allowSymlinks }: Serialization,
@@ -112,7 +112,11 @@ async function findNamed(
   for (const { name } of files) {
     const fault = nameFault(name)
     if (fault)
-      throw new ModelSealError('FILE_NAME', `The file name ${shown(name)} cannot be signed: ${fault}.`, { file: name })
+      throw new ModelSealError(
+        'FILE_NAME',
+        `Cannot sign the file ${shown(name)}: its name is not allowed, because ${fault}.`,
+        { file: name },
+      )
   }
   return files
 }
@@ -120,7 +124,7 @@ async function findNamed(
 function manifestOf(source: LocalSource, serialization: Serialization, resources: Resource[]): Manifest {
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
-    throw new ModelSealError('MODEL_EMPTY', `There is nothing to sign in ${shown(source.path)}: no file is left.`, {
+    throw new ModelSealError('MODEL_EMPTY', `Cannot sign ${shown(source.path)}: there are no files to sign.`, {
       file: source.path,
       hint: 'Check the path and the ignored paths.',
     })
@@ -134,7 +138,7 @@ function amountOf(jobs: readonly HashJob[]): { files: number; bytes: number } {
   return { files: jobs.length, bytes: jobs.reduce((sum, { file }) => sum + file.identity.size, 0) }
 }
 
-/** As many as a statement may hold; a tiny shard size would otherwise fill the memory. */
+/** Maximum number of resources in a statement. A tiny shard size would otherwise fill the memory. */
 const MAX_RESOURCES = 1_000_000
 
 function checkCount(files: readonly SourceFile[], { method, shardSize = 1 }: Serialization): void {
@@ -143,7 +147,7 @@ function checkCount(files: readonly SourceFile[], { method, shardSize = 1 }: Ser
     0,
   )
   if (count <= MAX_RESOURCES) return
-  throw new ModelSealError('MODEL_TOO_LARGE', 'The manifest of this model would be too long.', {
+  throw new ModelSealError('MODEL_TOO_LARGE', 'Cannot sign the model: its manifest would be too long.', {
     expected: `at most ${MAX_RESOURCES} files or shards`,
     found: `${count}`,
     hint: 'Choose a larger shard size.',

@@ -8,7 +8,7 @@ import { digestProblem, mismatch } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 
 /**
- * Checks all of a model, once, for a caller who reads nothing of it (OMS 8.4, steps 6 to 9).
+ * Checks a whole model once, for a caller that reads none of its files (OMS 8.4, steps 6 to 9).
  *
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH` (each with its `problems`), and
  * what finding and hashing files throws

@@ -10,15 +10,15 @@ import type { Manifest } from './manifest.ts'
 import { mismatch } from './mismatch.ts'
 import { isWithin, nameFault } from './names.ts'
 
-/** More files than any model has; keeps a listing without an end from filling the memory. */
+/** More files than any model has. Keeps an endless listing from filling the memory. */
 const MAX_FILES = 1_000_000
 /** Entries looked at between two turns of the event loop. */
 const ENTRIES_PER_TURN = 2_000
 
 /**
- * Compares what a source lists with the names of a manifest, as the names of a directory are (OMS 8.4, steps 6 and 9).
+ * Compares the listing of a source with the names in a manifest, as for a directory (OMS 8.4, steps 6 and 9).
  *
- * @returns the sizes that the listing states; empty where the source cannot list
+ * @returns the sizes that the listing states; empty if the source cannot list its files
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `SOURCE_LISTING`, and what listing throws
  */
 export async function compareListing(
@@ -36,7 +36,7 @@ export async function compareListing(
   for (const { name, size } of signed) if (size !== undefined) sizes.set(name, size)
   const problems = missing.map((file): FileProblem => ({ code: 'FILE_MISSING', file }))
   for (const { name, size } of ignoreUnsignedFiles ? [] : unsigned) {
-    // OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one.
+    // OMS 6.3.2: an empty file has no shards, so a signed one cannot be told from an added one.
     const traceless = manifest.serialization.method === 'shards' && size === 0
     if (!traceless && !isWithin(name, (part) => isIgnored(part) || mayBeUnsigned(part)))
       problems.push({ code: 'FILE_UNSIGNED', file: name })
@@ -55,7 +55,7 @@ export async function listed(
   for await (const entry of reader.each('listing of the model', () => files.list?.(signal) ?? [])) {
     const { name, size } = withoutPrototype({ ...entry })
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
-    if (fault !== undefined) throw unusable(`a name that no file can have: ${fault}`, String(name))
+    if (fault !== undefined) throw unusable(`an invalid file name (${fault})`, String(name))
     if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
     if (entries.length % ENTRIES_PER_TURN === 0) await nextTurn(signal)
     entries.push({ name, size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined })
@@ -66,6 +66,6 @@ export async function listed(
 function unusable(found: string, file: string): ModelSealError {
   return new ModelSealError('SOURCE_LISTING', `Cannot load the model: its source lists ${found}.`, {
     file,
-    hint: `Do not load this copy. Ask who runs the place that the model is loaded from (${shown(file)}).`,
+    hint: `Do not load this copy. Contact the operator of the source that the model is loaded from (${shown(file)}).`,
   })
 }

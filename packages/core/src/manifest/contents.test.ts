@@ -28,7 +28,7 @@ async function compared(directory: string, manifest: Manifest, options: Contents
 
 const FILES = { a: 'A', 'b/c': 'C', 'b/empty': '' }
 
-test('finds a model that is as it was signed, and counts it', async () => {
+test('accepts an unchanged model and counts its files', async () => {
   const contents = await compared(scratch(FILES), manifestOf(FILES))
   expect(contents.checked).toEqual({ files: 0, bytes: 0 })
   await contents.checkRest()
@@ -37,7 +37,7 @@ test('finds a model that is as it was signed, and counts it', async () => {
 })
 
 describe('names', () => {
-  test('that are missing, and names that nobody signed, are all reported before anything is hashed', async () => {
+  test('that are missing or not signed are all reported before anything is hashed', async () => {
     const directory = scratch({ a: 'changed', extra: 'x', 'b/c': 'C', 'b/more': 'y' })
     const error = await compared(directory, manifestOf(FILES)).catch((e: unknown) => e)
     expect(error).toEqual(refusal('FILE_MISSING', { file: 'b/empty' }))
@@ -48,12 +48,12 @@ describe('names', () => {
     ])
   })
 
-  test('in another case or normal form are other names', async () => {
+  test('that differ in case or Unicode normal form are different names', async () => {
     await expect(compared(scratch({ A: 'x' }), manifestOf({ a: 'x' }))).rejects.toEqual(refusal('FILE_MISSING'))
     await expect(compared(scratch({ 'e\u0301': 'x' }), manifestOf({ é: 'x' }))).rejects.toEqual(refusal('FILE_MISSING'))
   })
 
-  test('that nobody signed may be ignored, and are then not readable', async () => {
+  test('that are not signed may be ignored, and are then not readable', async () => {
     const contents = await compared(scratch({ ...FILES, extra: 'x' }), manifestOf(FILES), { ignoreUnsignedFiles: true })
     await contents.checkRest()
     expect(contents.checked.files).toBe(3)
@@ -65,14 +65,14 @@ describe('names', () => {
     await expect(comparing).rejects.toEqual(refusal('FILE_MISSING'))
   })
 
-  test('are listed by the first five in words, and more as data', async () => {
+  test('are listed in the message up to five, and all as data', async () => {
     const extras = Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`x${i}`, 'x']))
     const error = await compared(scratch({ ...FILES, ...extras }), manifestOf(FILES)).catch((e: unknown) => e)
     expect((error as ModelSealError).problems).toHaveLength(9)
     expect((error as ModelSealError).message).toContain('"x4" is not covered by the signature. 4 more files differ.')
   })
 
-  test('are at most a thousand of each kind, however many files somebody added or removed', async () => {
+  test('are reported up to a thousand of each kind, however many files were added or removed', async () => {
     const many = Object.fromEntries(Array.from({ length: 1_005 }, (_, i) => [`x${i}`, 'x']))
     const added = await compared(scratch({ ...FILES, ...many }), manifestOf(FILES)).catch((e: unknown) => e)
     expect((added as ModelSealError).problems).toHaveLength(1_000)
@@ -83,16 +83,16 @@ describe('names', () => {
   })
 })
 
-describe('what is left out on verifying', () => {
+describe('verification leaves out', () => {
   const git = { '.git/HEAD': 'x', '.gitignore': 'x', '.gitattributes': 'x', '.github/a': 'x' }
 
-  test('are git files at the top level, also where no ignores were recorded', async () => {
+  test('Git files at the top level, even if no ignored paths were recorded', async () => {
     const old = manifestOf({ a: 'A' }, { method: 'files', hashType: 'sha256', allowSymlinks: false })
     await (await compared(scratch({ a: 'A', ...git }), old)).checkRest()
     await (await compared(scratch({ a: 'A', ...git }), manifestOf({ a: 'A' }))).checkRest()
   })
 
-  test('are no git files further down, nor any where they are to count', async () => {
+  test('no Git files further down, and none at all if the caller includes them', async () => {
     await expect(compared(scratch({ a: 'A', 'b/.gitignore': '' }), manifestOf({ a: 'A' }))).rejects.toEqual(
       refusal('FILE_UNSIGNED'),
     )
@@ -100,7 +100,7 @@ describe('what is left out on verifying', () => {
     await expect(strict).rejects.toEqual(refusal('FILE_UNSIGNED'))
   })
 
-  test('is no git file that was signed', async () => {
+  test('no Git file that was signed', async () => {
     const manifest = manifestOf({ a: 'A', '.gitignore': 'signed' })
     const contents = await compared(scratch({ a: 'A', '.gitignore': 'changed' }), manifest)
     await expect(contents.checkRest()).rejects.toEqual(refusal('FILE_MISMATCH', { file: '.gitignore' }))
@@ -111,14 +111,14 @@ describe('what is left out on verifying', () => {
     )
   })
 
-  test('are the recorded paths and those of the caller, with all below them', async () => {
+  test('the recorded paths and those of the caller, with everything below them', async () => {
     const manifest = manifestOf({ a: 'A' }, { ...WHOLE, ignorePaths: ['cache'] })
     const files = { a: 'A', 'cache/deep/x': 'x', 'model.sig': 'x' }
     await (await compared(scratch(files), manifest, { ignored: ['model.sig'] })).checkRest()
     await expect(compared(scratch(files), manifest)).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'model.sig' }))
   })
 
-  test('is nothing that was signed: a signed file below an ignored path is missing, not trusted', async () => {
+  test('nothing that was signed: a signed file below an ignored path counts as missing, not as trusted', async () => {
     const manifest = manifestOf({ a: 'A', 'b/c': 'C' }, { ...WHOLE, ignorePaths: ['b'] })
     await expect(compared(scratch({ a: 'A', 'b/c': 'C' }), manifest)).rejects.toEqual(refusal('FILE_MISSING'))
   })
@@ -127,7 +127,7 @@ describe('what is left out on verifying', () => {
 describe('contents', () => {
   test.each<[string, (directory: string) => void]>([
     ['a changed byte', (d) => writeFileSync(join(d, 'a'), 'B')],
-    ['a byte more', (d) => appendFileSync(join(d, 'a'), ' ')],
+    ['an added byte', (d) => appendFileSync(join(d, 'a'), ' ')],
     ['an emptied file', (d) => truncateSync(join(d, 'a'))],
     ['a file that was empty', (d) => writeFileSync(join(d, 'b/empty'), 'x')],
     ['two files swapped', (d) => swap(join(d, 'a'), join(d, 'b/c'))],
@@ -148,7 +148,7 @@ describe('contents', () => {
     ])
   })
 
-  test('are given as the buffer that was hashed, and never when they differ', async () => {
+  test('are returned as the buffer that was hashed, and never if they differ', async () => {
     const directory = scratch({ ...FILES, 'b/c': 'D' })
     const contents = await compared(directory, manifestOf(FILES))
     const bytes = await contents.read('a')
@@ -182,7 +182,7 @@ describe('shards', () => {
       ranges.map(([name, content]) => ({ name, digest: sha256(content) })),
     )
 
-  test('are each hashed for themselves, and read as one file', async () => {
+  test('are hashed separately and read as one file', async () => {
     const manifest = sharded(['a:0:4', '0123'], ['a:4:6', '45'])
     const contents = await compared(scratch({ a: '012345' }), manifest)
     expect(Buffer.from(await contents.read('a')).toString()).toBe('012345')
@@ -191,14 +191,14 @@ describe('shards', () => {
     )
   })
 
-  test('give away a file of another size without hashing', async () => {
+  test('reveal a file of the wrong size without hashing', async () => {
     const contents = await compared(scratch({ a: '0123456' }), sharded(['a:0:4', '0123'], ['a:4:6', '45']))
     await expect(contents.checkRest()).rejects.toEqual(
       refusal('FILE_MISMATCH', { expected: '6 bytes', found: '7 bytes' }),
     )
   })
 
-  test('say nothing of empty files, which are let lie and never read', async () => {
+  test('do not cover empty files, which are tolerated and never read', async () => {
     const contents = await compared(scratch({ a: '0123', empty: '' }), sharded(['a:0:4', '0123']))
     await contents.checkRest()
     await expect(contents.read('empty')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
@@ -209,7 +209,7 @@ describe('shards', () => {
 })
 
 describe('a single file', () => {
-  test('is compared under its own name, or under the one that the reference tool gives', async () => {
+  test('is compared under its own name or the name that the reference tool gives it', async () => {
     const path = join(scratch({ 'vad.onnx': 'V', other: 'x' }), 'vad.onnx')
     for (const name of ['vad.onnx', '.']) {
       const contents = await compared(path, manifestOf({ [name]: 'V' }))
@@ -220,7 +220,7 @@ describe('a single file', () => {
   })
 })
 
-test('progress grows over several reads, also at once and of the same file, up to the size of the model', async () => {
+test('progress grows up to the size of the model over several reads, concurrent ones and repeated ones included', async () => {
   const files = { a: randomBytes(3_000_000), b: randomBytes(5_000_000), c: randomBytes(2_000_000) }
   const calls: [number, number][] = []
   const contents = await compared(scratch(files), manifestOf(files), { onProgress: (...call) => calls.push(call) })

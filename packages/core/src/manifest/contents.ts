@@ -19,38 +19,37 @@ export interface ContentsOptions extends NameOptions {
   /** How much may be read. Default: everything. */
   limit?: SizeLimit | undefined
   warn?: HashOptions['warn']
-  /** What else each file is judged by. */
+  /** Additional digests that each file is judged by. */
   further?: FurtherDigests | undefined
 }
 
-/** Digests of whole files that a manifest does not have, and by which somebody may refuse a file. */
+/** Digests of whole files that the manifest lacks but that a file can be refused by. */
 export interface FurtherDigests {
   readonly hashTypes: readonly HashType[]
-  /** Throws where the file is refused. */
+  /** Throws if the file is refused. */
   check(name: string, hashType: HashType, digest: string): void
 }
 
-/** How much of a model was found equal to its manifest. */
+/** How much of a model was found to match its manifest. */
 export interface HashedAmount {
   files: number
-  /** Hashed for that. */
+  /** Number of bytes that were hashed for this. */
   bytes: number
 }
 
-/** Where one file of a model is to be read from, from now on. */
+/** Where to read one file of a model from now on. */
 export interface Placement {
-  /** The same file, by another path or an open descriptor; or the listed one, where it is copied. */
+  /** The same file under another path or as an open descriptor; if it is copied, the listed file. */
   file: SourceFile
-  /** Path of a new file that gets a copy of it. */
+  /** Path of a new file to copy it to. */
   copyTo: string | undefined
-  /** How much of it is wanted, where it is read into memory. */
+  /** How much of it to read, if it is read into memory. */
   request?: FileRequest | undefined
 }
 
 /**
- * A model on disk beside a manifest that it is to be equal to. Names are compared when this is
- * made, before anything is hashed; contents are compared by {@link read} and {@link checkRest},
- * each file once.
+ * A model on disk and the manifest that it must match. {@link compareNames} compares the names before anything is
+ * hashed; {@link read} and {@link checkRest} compare the contents, each file once.
  */
 export class Contents {
   readonly #source: LocalSource
@@ -61,7 +60,7 @@ export class Contents {
   readonly #options: ContentsOptions
   readonly #totalBytes: number
   readonly #checked = new Set<string>()
-  /** Of each file that was hashed, in the order of the hash types. */
+  /** The digests of each hashed file, in the order of the hash types. */
   readonly #furtherDigests = new Map<string, readonly string[]>()
   #takenOver = false
   #checkedBytes = 0
@@ -87,12 +86,12 @@ export class Contents {
     this.#totalBytes = files.reduce((sum, { identity }) => sum + identity.size, 0)
   }
 
-  /** The names that can be read: those of the manifest. */
+  /** The names that can be read: those in the manifest. */
   get names(): string[] {
     return [...this.#files.keys()]
   }
 
-  /** The files that the names stand for, as they are read now. */
+  /** The files behind the names, as they are read now. */
   get sourceFiles(): readonly SourceFile[] {
     return [...this.#files.values()]
   }
@@ -102,13 +101,13 @@ export class Contents {
     return this.#manifest.serialization
   }
 
-  /** What has been found equal so far. */
+  /** How much was found to match so far. */
   get checked(): HashedAmount {
     return { files: this.#takenOver ? this.#files.size : this.#checked.size, bytes: this.#checkedBytes }
   }
 
   /**
-   * Reads one file into memory; the buffer is the very one that was hashed, and it is the caller's.
+   * Reads one file into memory. Returns the very buffer that was hashed, which the caller then owns.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, and what hashing throws
    */
@@ -118,9 +117,9 @@ export class Contents {
   }
 
   /**
-   * As {@link read}, for files that are hashed at the same time.
+   * Like {@link read}, for files that are hashed at the same time.
    *
-   * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE`
+   * @throws {@link ModelSealError} as {@link read}, and `FILE_TOO_LARGE`
    */
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     const placements = requests.map((request) => ({ file: this.file(request.name), copyTo: undefined, request }))
@@ -135,13 +134,13 @@ export class Contents {
     return file
   }
 
-  /** True where the file was found equal to the manifest. */
+  /** Whether the file was found to match the manifest. */
   isChecked(name: string): boolean {
     return this.#takenOver || this.#checked.has(name)
   }
 
   /**
-   * Checks files where they are placed; those that are copied, while they are.
+   * Checks files in place, or while they are copied.
    *
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
@@ -149,19 +148,18 @@ export class Contents {
     await this.#hash(placements, false)
   }
 
-  /** Hash types of the digests that every file is judged by beside those of the manifest. */
+  /** Hash types of the additional digests that every file is judged by. */
   get furtherHashTypes(): readonly HashType[] {
     return this.#options.further?.hashTypes ?? []
   }
 
-  /** Digests of a file that was hashed, one for each of {@link furtherHashTypes}. */
+  /** Digests of a hashed file, one for each of {@link furtherHashTypes}. */
   furtherDigests(name: string): readonly string[] {
     return this.#furtherDigests.get(name) ?? []
   }
 
   /**
-   * Refuses what is too large before anything is read: by the sizes that shards add up to, and by the limit of
-   * the load.
+   * Refuses files of the wrong size before reading anything: by the sum of their shards, and by the limit of the load.
    *
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, `FILE_TOO_LARGE`
    */
@@ -170,11 +168,11 @@ export class Contents {
   }
 
   /**
-   * Counts every file as found equal without reading it: somebody who is trusted knows that it is.
-   * What is read all the same is hashed all the same.
+   * Counts every file as matching without reading it, because a trusted caller knows that it matches.
+   * A file that is read nevertheless is also hashed.
    *
    * @param remembered digests of a file, one for each of {@link furtherHashTypes}
-   * @throws {@link ModelSealError} what the caller's look-up throws
+   * @throws {@link ModelSealError} whatever `remembered` throws
    */
   takeOver(remembered: (name: string) => readonly string[]): void {
     if (this.furtherHashTypes.length > 0)
@@ -184,7 +182,7 @@ export class Contents {
     this.#options.onProgress?.(this.#reportedBytes, this.#totalBytes)
   }
 
-  /** From now on the file is read there: it is the one that was checked, or a copy of it. */
+  /** Reads the file from there from now on. It must be the checked file or a copy of it. */
   replace(file: SourceFile): void {
     this.#files.set(file.name, file)
   }
@@ -241,7 +239,7 @@ export class Contents {
 
   #checkSizes(files: readonly SourceFile[]): void {
     const problems: FileProblem[] = []
-    // A size that differs from the shards' sum is a mismatch that needs no hashing.
+    // If the size differs from the sum of the shards, the file cannot match, so it is not hashed.
     if (this.serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
     if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
     for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
@@ -260,7 +258,7 @@ export class Contents {
     this.#checkedBytes += identity.size
   }
 
-  /** Files are read at the same time, and more than once: what is reported only grows. */
+  /** Keeps the reported progress from shrinking, because files are read concurrently and more than once. */
   #reported(bytes: number): number {
     this.#reportedBytes = Math.max(this.#reportedBytes, Math.min(bytes, this.#totalBytes))
     return this.#reportedBytes

@@ -10,7 +10,7 @@ import { fifo } from '../testing/special-files.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import { Manifest } from './manifest.ts'
 
-// What a file system tells of a directory that changes while it is read cannot be had at will.
+// Simulates what a file system reports for a directory that changes while it is read.
 const also = vi.hoisted(() => ({ found: [] as FoundFile[] }))
 vi.mock('../source/local/find-files.ts', async (original) => {
   const { findFiles, ...others } = await original<typeof FindFiles>()
@@ -35,7 +35,7 @@ async function found(path: string, manifest: Manifest, options: NameOptions = {}
 }
 
 describe('a name that is found twice', () => {
-  test('stands for no other that is missing', async () => {
+  test('does not hide that another one is missing', async () => {
     const directory = scratch({ a: 'a' })
     also.found = [{ name: 'a', path: join(directory, 'a') }]
     expect(await found(directory, wholeFiles('a'))).toEqual(['a'])
@@ -43,18 +43,18 @@ describe('a name that is found twice', () => {
   })
 })
 
-describe('an unsigned file that goes when it has been found, beside shards', () => {
+describe('an unsigned file that disappears after it was found, next to shards', () => {
   const shards = { method: 'shards', shardSize: 10, hashType: 'sha256', allowSymlinks: false } as const
   const manifest = new Manifest('m', shards, [{ name: 'a:0:1', digest: sha256('a') }])
 
-  test('is no concern of those who ignore such, or check others', async () => {
+  test('does not matter if unsigned files are ignored or other files are selected', async () => {
     const directory = scratch({ a: 'a' })
     also.found = [{ name: 'gone', path: join(directory, 'gone') }]
     expect(await found(directory, manifest, { ignoreUnsignedFiles: true })).toEqual(['a'])
     expect(await found(directory, manifest, { only: ['a'] })).toEqual(['a'])
   })
 
-  test('is a change for all others', async () => {
+  test('otherwise counts as a change of the model', async () => {
     const directory = scratch({ a: 'a' })
     also.found = [{ name: 'gone', path: join(directory, 'gone') }]
     await expect(found(directory, manifest)).rejects.toEqual(refusal('FILE_CHANGED', { file: 'gone' }))
@@ -64,7 +64,7 @@ describe('an unsigned file that goes when it has been found, beside shards', () 
 describe('a file that may be unsigned', () => {
   const among = (...names: string[]) => ({ mayBeUnsigned: (name: string) => names.includes(name) })
 
-  test('is not looked at, and anything else is', async () => {
+  test('is not examined, while every other file is', async () => {
     const directory = scratch({ a: 'a', 'claims.jsonl': '', 'sub/b': 'b' })
     fifo(join(directory, 'sub/cache'))
     const options = among('claims.jsonl', 'sub/cache')
@@ -77,7 +77,7 @@ describe('a file that may be unsigned', () => {
     )
   })
 
-  test('is content where the manifest names it, or something below it', async () => {
+  test('is checked if the manifest names it or something below it', async () => {
     const directory = scratch({ a: 'a', 'cache/b': 'b', 'cache/junk': '', list: 'l' })
     const options = among('cache', 'list', 'cache/junk')
     expect((await found(directory, wholeFiles('a', 'cache/b', 'list'), options)).sort()).toEqual([
@@ -99,32 +99,32 @@ describe('a file that may be unsigned', () => {
   })
 })
 
-describe('what is in the way of the check, though nobody signed it,', () => {
-  const mend = (name: string) => ({
+describe('an unsigned file that no model may contain', () => {
+  const advice = (name: string) => ({
     hint: expect.stringContaining(
       `does not need ${JSON.stringify(name)}, list it in the rule under "require.unsigned"`,
     ) as string,
   })
 
-  test('is refused with how a rule could leave it alone', async () => {
+  test('is refused with a hint on how a rule can permit it', async () => {
     const directory = scratch({ a: 'a', 'sub/b': 'b' })
     const manifest = wholeFiles('a', 'sub/b')
     symlinkSync('a', join(directory, 'sub/link'))
-    await expect(found(directory, manifest)).rejects.toEqual(refusal('SYMLINK_REFUSED', mend('sub/link')))
+    await expect(found(directory, manifest)).rejects.toEqual(refusal('SYMLINK_REFUSED', advice('sub/link')))
     renameSync(join(directory, 'sub/link'), join(directory, 'a'))
     const signed = await found(directory, manifest).catch((error: unknown) => error)
     expect(signed).toEqual(refusal('SYMLINK_REFUSED', { file: 'a' }))
     expect(String(signed)).not.toContain('require.unsigned')
   })
 
-  test('likewise where it is a FIFO', async () => {
+  test('is refused with the same hint if it is a FIFO', async () => {
     const directory = scratch({ a: 'a' })
     fifo(join(directory, 'pipe'))
-    await expect(found(directory, wholeFiles('a'))).rejects.toEqual(refusal('FILE_SPECIAL', mend('pipe')))
+    await expect(found(directory, wholeFiles('a'))).rejects.toEqual(refusal('FILE_SPECIAL', advice('pipe')))
   })
 })
 
-describe('a link to a directory of the model, in one whose links are followed', () => {
+describe('a link to a directory of the model, if links are followed', () => {
   const linked = (...names: string[]) =>
     new Manifest(
       'm',
@@ -139,22 +139,22 @@ describe('a link to a directory of the model, in one whose links are followed', 
   }
   const options = { mayBeUnsigned: (name: string) => name === 'cache' }
 
-  test('is passed over where nothing below it is signed', async () => {
+  test('is skipped if nothing below it is signed', async () => {
     expect(await found(withLink('real'), linked('real/a'), options)).toEqual(['real/a'])
-    // Its target is compared under its own name.
+    // The target is compared under its own name.
     await expect(found(withLink('real', { 'real/b': '' }), linked('real/a'), options)).rejects.toEqual(
       refusal('FILE_UNSIGNED', { file: 'real/b' }),
     )
   })
 
-  test('is followed where something is', async () => {
+  test('is followed if something below it is signed', async () => {
     expect((await found(withLink('real'), linked('link/a', 'real/a'), options)).sort()).toEqual(['link/a', 'real/a'])
     await expect(
       found(withLink('real', { 'real/b': '' }), linked('link/a', 'real/a', 'real/b'), options),
     ).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'link/b' }))
   })
 
-  test.each(['tmp', 'cache'])('lends its name to nothing that is left alone in %s', async (target) => {
+  test.each(['tmp', 'cache'])('is not skipped if its target %s is ignored', async (target) => {
     await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
       refusal('FILE_UNSIGNED', { file: 'link/junk' }),
     )
@@ -162,19 +162,19 @@ describe('a link to a directory of the model, in one whose links are followed', 
 
   test.each([
     ['the model', 'link', '.'],
-    ['the directory that it is in', 'real/link', '.'],
+    ['its own directory', 'real/link', '.'],
     ['a directory above', 'real/deep/link', '..'],
-  ])('is passed over where it leads to %s', async (_, link, target) => {
+  ])('is skipped if it leads to %s', async (_, link, target) => {
     const directory = scratch({ 'real/a': 'a', 'real/deep/b': 'b' })
     symlinkSync(target, join(directory, link))
     expect((await found(directory, linked('real/a', 'real/deep/b'))).sort()).toEqual(['real/a', 'real/deep/b'])
-    // A signer who followed it would have to have signed without end.
+    // A signer that followed the link would have signed an endless list of files.
     await expect(found(directory, linked(...['real/a', 'real/deep/b', `${link}/x`].sort()))).rejects.toEqual(
       refusal('SYMLINK_REFUSED', { file: link }),
     )
   })
 
-  test.each(['..', '/etc', 'nowhere'])('is refused where it leads to %s', async (target) => {
+  test.each(['..', '/etc', 'nowhere'])('is refused if it leads to %s', async (target) => {
     await expect(found(withLink(target), linked('real/a'), options)).rejects.toEqual(
       refusal('SYMLINK_REFUSED', { file: 'link' }),
     )

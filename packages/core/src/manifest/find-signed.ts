@@ -12,17 +12,17 @@ import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { mismatch, MOST_PROBLEMS, notSigned } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 
-/** Which names are compared. */
+/** Which names to compare. */
 export interface NameOptions {
-  /** Names left out beside those that the manifest records, relative to the model root. */
+  /** Names to leave out in addition to those that the manifest records, relative to the model root. */
   ignored?: readonly string[] | undefined
-  /** False to have `.git` and its like compared as any other file. Default true. */
+  /** False to compare `.git` and related files like any others (default: true). */
   ignoreGitPaths?: boolean | undefined
-  /** True to leave files alone that the manifest does not name. Default false. */
+  /** True to ignore files that the manifest does not name (default: false). */
   ignoreUnsignedFiles?: boolean | undefined
-  /** True for a name that is left alone, with all below it, unless the manifest names it. Default: none is. */
+  /** True for a name to ignore together with everything below it, unless the manifest names it (default: none). */
   mayBeUnsigned?: ((name: string) => boolean) | undefined
-  /** Names of signed files, or of directories of such, when only these are to be checked. */
+  /** Names of signed files, or of directories of signed files, if only these must be checked. */
   only?: readonly string[] | undefined
   signal?: AbortSignal | undefined
 }
@@ -30,12 +30,12 @@ export interface NameOptions {
 /** The files of a model that its manifest names. */
 export interface SignedFiles {
   files: FoundFile[]
-  /** Of each the number in the manifest, counted from 0. */
+  /** The position of each file in the manifest, counted from 0. */
   places: number[]
 }
 
 /**
- * Finds the files of a model, and compares their names with those of the manifest (OMS 8.4, steps 6 and 9).
+ * Finds the files of a model and compares their names with those in the manifest (OMS 8.4, steps 6 and 9).
  *
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with their `problems`), `FILE_NOT_SIGNED`, and what
  * {@link findFiles} throws
@@ -45,7 +45,7 @@ export async function findSigned(source: LocalSource, manifest: Manifest, given:
   const selected = selectNames(manifest, options.only)
   const ignored = ignoring(ignoredOnVerifying(manifest, options))
   const { signal, ignoreUnsignedFiles } = options
-  // OMS 6.1.1: the policy that the signature records, whatever the verifier would allow.
+  // OMS 6.1.1: the signature records whether to follow links; the verifier's own setting does not count.
   const finding = { ignored, followLinks: manifest.serialization.allowSymlinks, signal }
   const found = selected
     ? await findNamed(source, selected, { ...finding, ignored: () => false })
@@ -64,7 +64,7 @@ export async function findSigned(source: LocalSource, manifest: Manifest, given:
   return signed
 }
 
-/** All that has to be signed, and what is signed although it need not be. */
+/** All files that must be signed, and those that are signed although they need not be. */
 async function findAll(
   source: LocalSource,
   manifest: Manifest,
@@ -76,8 +76,8 @@ async function findAll(
   const found = await findFilesOr(source, manifest, {
     ...finding,
     ignored: leftAlone,
-    // The tools that sign do not agree on such links. Nothing in there is handed out by the link's name; and by its own
-    // name it is compared, unless that is left alone.
+    // Signing tools disagree on such links. Nothing behind the link can be read under its name, and everything behind
+    // it is compared under its own name, unless that name is ignored.
     passOver: (name, target) =>
       !(directories ??= directoriesOf(manifest.files.keys())).has(name) && !isWithin(target, leftAlone),
   })
@@ -85,10 +85,10 @@ async function findAll(
   return names.length === 0 || source.kind === 'file' ? found : [...found, ...(await findNamed(source, names, finding))]
 }
 
-/** Files that cannot be in a model at all are in the way of the check, even where nobody signed them. */
+/** Errors about files that no model may contain. They fail the check even if the files are not signed. */
 const IN_THE_WAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['SYMLINK_REFUSED', 'FILE_SPECIAL', 'FILE_UNREADABLE'])
 
-/** As {@link findFiles}, but refusals say so where a rule could let what is in the way lie unsigned. */
+/** Like {@link findFiles}, but adds a hint to a refusal if a rule could permit the file to be unsigned. */
 async function findFilesOr(source: LocalSource, { files }: Manifest, options: FindOptions): Promise<FoundFile[]> {
   try {
     return await findFiles(source, options)
@@ -97,18 +97,18 @@ async function findFilesOr(source: LocalSource, { files }: Manifest, options: Fi
     const name = isAbsolute(error.file) ? relative(source.path, error.file).split(sep).join('/') : error.file
     const isSigned = files.has(name) || directoriesOf(files.keys()).has(name)
     if (isSigned || name === '' || name.startsWith('..')) throw error
-    const mend = `If the model does not need ${shown(name)}, list it in the rule under "require.unsigned".`
-    throw withHint(error, error.hint === undefined ? mend : `${error.hint} ${mend}`)
+    const advice = `If the model does not need ${shown(name)}, list it in the rule under "require.unsigned".`
+    throw withHint(error, error.hint === undefined ? advice : `${error.hint} ${advice}`)
   }
 }
 
-/** All directories that these names lead through. */
+/** All parent directories of these names. */
 function directoriesOf(names: Iterable<string>): ReadonlySet<string> {
   const directories = new Set<string>()
   for (const name of names) {
     for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
       const directory = name.slice(0, end)
-      // Those above it are known, too.
+      // Its own parents are already known.
       if (directories.has(directory)) break
       directories.add(directory)
     }
@@ -120,9 +120,9 @@ export function ignoredOnVerifying(
   { files, serialization }: Manifest,
   { ignored = [], ignoreGitPaths = true }: NameOptions,
 ): string[] {
-  // OMS 6.2.1: the recorded paths, combined with the default exclusions; but what was signed is checked.
+  // OMS 6.2.1: the recorded paths, combined with the default exclusions. Signed files are always checked.
   const signed = new Set<string>()
-  // All git paths begin like this, and few other names do.
+  // All Git paths begin like this, and few other names do.
   for (const name of files.keys()) if (name.startsWith('.git')) signed.add(topOf(name))
   const gitPaths = ignoreGitPaths ? GIT_PATHS.filter((path) => !signed.has(path)) : []
   return [...(serialization.ignorePaths ?? []), ...ignored, ...gitPaths]
@@ -146,7 +146,7 @@ function selectNames(manifest: Manifest, only: readonly string[] | undefined): R
   return names
 }
 
-/** What of a model is signed, what is not, and which signed names are missing. */
+/** The signed and unsigned files of a model, and the signed names that are missing. */
 interface MatchedNames<F> {
   files: F[]
   places: number[]
@@ -154,7 +154,7 @@ interface MatchedNames<F> {
   missing: string[]
 }
 
-/** @param unnamed the place in the manifest of a single file without a name, whatever it is called now */
+/** @param unnamed position in the manifest of a single file without a signed name, which may have any name on disk */
 export function* matchNames<F extends { name: string }>(
   found: readonly F[],
   manifest: Manifest,
@@ -168,7 +168,7 @@ export function* matchNames<F extends { name: string }>(
     if (++seen % NAMES_PER_STEP === 0) yield
     const place = unnamed ?? manifest.placeOf(file.name)
     if (place === undefined) matched.unsigned.push(file)
-    // A directory that changes while it is read may name a file twice.
+    // A directory that changes while it is read can list a file twice.
     else if (!isFound[place]) {
       isFound[place] = 1
       matched.files.push(file)
@@ -185,7 +185,7 @@ export function* matchNames<F extends { name: string }>(
   return matched
 }
 
-/** The names of as many as a refusal lists. OMS 6.3.2: an empty file has no shard, so nothing tells a signed one from an added one. */
+/** The names of as many files as a refusal lists. OMS 6.3.2: an empty file has no shards, so a signed one cannot be told from an added one. */
 async function withTrace(
   files: readonly FoundFile[],
   { serialization: { method } }: Manifest,

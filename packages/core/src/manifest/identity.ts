@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Manifest } from './manifest.ts'
 
-/** A root digest is over digests alone (OMS 6.5.1): two signers must mean the same names as well. */
+/** Identifies names and digests together. A root digest covers digests only (OMS 6.5.1), but two signers must also agree on the names. */
 export function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
   const { method, hashType, shardSize, allowSymlinks } = serialization
   const hash = createHash('sha256').update(JSON.stringify([rootDigest, method, hashType, shardSize, allowSymlinks]))

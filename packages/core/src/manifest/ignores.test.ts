@@ -10,7 +10,7 @@ test('leaves out exactly what is named', () => {
   expect(['a', 'b/c', 'ab', 'b', 'x/a', 'A'].filter(ignored)).toEqual(['a', 'b/c'])
 })
 
-test('takes paths relative to the model, and absolute ones, with links and without', async () => {
+test('accepts paths relative to the model and absolute paths, with and without links', async () => {
   const directory = scratch({ 'v1/a': '' })
   symlinkSync('v1', join(directory, 'current'))
   const source = await openLocalSource(join(directory, 'current'))
@@ -18,7 +18,7 @@ test('takes paths relative to the model, and absolute ones, with links and witho
   expect(ignoredNames(source, paths)).toEqual(['a', 'b', 'c', 'e', 'f', 'g/h'])
 })
 
-test('drops paths outside of the model, which have nothing to leave out', async () => {
+test('drops paths outside the model', async () => {
   const source = await openLocalSource(scratch({ a: '' }))
   expect(ignoredNames(source, ['..', '../a', '/etc/passwd', 'a/../../b'])).toEqual([])
   expect(nameWithin(source, '..a')).toBe('..a')
@@ -29,14 +29,14 @@ test.each(['*.bin', 'a/**', '[ab]', 'a?'])('refuses the glob %s', async (path) =
   expect(() => ignoredNames(source, [path])).toThrow(refusal('INVALID_ARGUMENT'))
 })
 
-test('refuses to leave out the model itself', async () => {
+test('refuses to ignore the model itself', async () => {
   const directory = scratch({ a: '' })
   const source = await openLocalSource(directory)
   for (const path of ['', '.', 'a/..', directory])
     expect(() => ignoredNames(source, [path])).toThrow(refusal('INVALID_ARGUMENT'))
 })
 
-test('leaves nothing out of a single file', async () => {
+test('ignores no part of a single-file model', async () => {
   const source = await openLocalSource(join(scratch({ a: '' }), 'a'))
   expect(ignoredNames(source, ['a', '*'])).toEqual([])
 })

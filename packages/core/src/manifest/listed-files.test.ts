@@ -11,7 +11,7 @@ function manifestOf(): Manifest {
   return new Manifest('m', serialization, resources)
 }
 
-test('the files of a manifest read as a map of them', () => {
+test('the files of a manifest behave like a map', () => {
   const { files } = manifestOf()
   expect(files.size).toBe(3)
   expect([...files]).toEqual([...plain])
@@ -26,7 +26,7 @@ test('the files of a manifest read as a map of them', () => {
   expect(seen).toEqual(NAMES.map((name) => [plain.get(name), name, true]))
 })
 
-test('each file has its place, in the order of the manifest', () => {
+test('each file has its position in the manifest', () => {
   const files = manifestOf()
   expect(NAMES.map((name) => files.placeOf(name))).toEqual([0, 1, 2])
   expect(files.placeOf('none')).toBeUndefined()

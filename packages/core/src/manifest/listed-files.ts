@@ -1,23 +1,23 @@
-/** What the manifest says of one file. */
+/** The entry of one file in the manifest. */
 export interface ListedFile {
   name: string
-  /** One digest for `files`; one for each shard, in order, for `shards`. */
+  /** For `files`, one digest; for `shards`, one for each shard in order. */
   digests: readonly string[]
-  /** Bytes; known for `shards` only. */
+  /** Size in bytes; known for `shards` only. */
   size?: number
 }
 
 /**
- * The files of a manifest by their names, in its order. There are many, of which few are asked for: so what is
- * said of one may be put together when it is.
+ * The files of a manifest by name, in the order of the manifest. An entry is created only when it is requested, because
+ * a manifest can have many files of which few are needed.
  */
 export class ListedFiles implements ReadonlyMap<string, ListedFile> {
   readonly #places = new Map<string, number>()
   readonly #fileAt: (place: number) => ListedFile
 
   /**
-   * @param files by name, each once
-   * @param fileAt gives that of a place, counted from 0
+   * @param files with distinct names
+   * @param fileAt creates the entry at a position, counted from 0
    */
   constructor(files: readonly { name: string }[], fileAt: (place: number) => ListedFile) {
     for (const { name } of files) this.#places.set(name, this.#places.size)
@@ -32,7 +32,7 @@ export class ListedFiles implements ReadonlyMap<string, ListedFile> {
     return this.#places.has(name)
   }
 
-  /** The number of a file among all, from 0. */
+  /** The position of a file, counted from 0. */
   placeOf(name: string): number | undefined {
     return this.#places.get(name)
   }

@@ -29,40 +29,40 @@ function refuses(make: () => unknown, code: ErrorCode, details?: object): void {
 }
 
 describe('a manifest of whole files', () => {
-  test('has the root digest over its raw digests in their order', () => {
+  test('has a root digest over its raw digests in order', () => {
     expect(manifestOf('a', 'b').rootDigest).toBe(rootOf([sha256('a'), sha256('b')]))
   })
 
-  test('has the root digest in sha256 whatever its hash type', () => {
+  test('has a SHA-256 root digest whatever its hash type', () => {
     const digest = 'ab'.repeat(64)
     const manifest = new Manifest('m', { ...WHOLE, hashType: 'blake2b' }, [{ name: 'a', digest }])
     expect(manifest.rootDigest).toBe(sha256(Buffer.from(digest, 'hex')))
   })
 
-  test('keeps to the code points of names, where UTF-16 has another order', () => {
+  test('is sorted by code point, even where UTF-16 order differs', () => {
     expect([...manifestOf('ﬀ', '\uffff', '𐀀', '😀').files.keys()]).toEqual(['ﬀ', '\uffff', '𐀀', '😀'])
     refuses(() => manifestOf('😀', 'ﬀ'), 'RESOURCE_ORDER', { file: 'ﬀ' })
   })
 
-  test('may be in the order of the reference tool, and has the root digest of that order', () => {
+  test('may have the order of the reference tool, and has the root digest of that order', () => {
     const manifest = manifestOf('model/x', 'model.bin')
     expect(manifest.rootDigest).toBe(rootOf([sha256('model/x'), sha256('model.bin')]))
     expect(manifestOf('model.bin', 'model/x').rootDigest).not.toBe(manifest.rootDigest)
   })
 
   test.each([
-    ['the one order at first, then the other', ['a.b', 'a/x', 'c/x', 'c.b']],
-    ['the other order at first, then the one', ['a/x', 'a.b', 'c.b', 'c/x']],
+    ['first one order, then the other', ['a.b', 'a/x', 'c/x', 'c.b']],
+    ['first the other order, then the one', ['a/x', 'a.b', 'c.b', 'c/x']],
     ['no order', ['b', 'a']],
-    ['one name too late at the end', ['a', 'b', 'c', 'aa']],
+    ['a name that comes too late at the end', ['a', 'b', 'c', 'aa']],
   ])('is refused when it has %s', (_, names) => refuses(() => manifestOf(...names), 'RESOURCE_ORDER'))
 
-  test('is refused when a name stands twice, side by side or not', () => {
+  test('is refused when a name occurs twice, adjacent or not', () => {
     refuses(() => manifestOf('a', 'a'), 'RESOURCE_DUPLICATE', { file: 'a' })
     refuses(() => manifestOf('a', 'b', 'a'), 'RESOURCE_DUPLICATE', { file: 'a' })
   })
 
-  test('takes names apart that only look alike', () => {
+  test('distinguishes names that only look alike', () => {
     expect(manifestOf('e\u0301', 'é').files.size).toBe(2)
   })
 
@@ -72,33 +72,33 @@ describe('a manifest of whole files', () => {
     refuses(() => manifestOf(...[name, 'z'].sort()), 'RESOURCE_NAME', { file: name })
   })
 
-  test('may name its one file ".", as the reference tool does', () => {
+  test('may name its only file ".", as the reference tool does', () => {
     expect([...manifestOf('.').files.keys()]).toEqual(['.'])
   })
 
   test.each([
     ['short', sha256('').slice(2)],
     ['long', sha256('') + '00'],
-    ['in capitals', sha256('').toUpperCase()],
+    ['in uppercase', sha256('').toUpperCase()],
     ['not hex', 'x'.repeat(64)],
     ['empty', ''],
   ])('is refused when a digest is %s', (_, digest) => {
     refuses(() => new Manifest('m', WHOLE, [{ name: 'a', digest }]), 'RESOURCE_DIGEST', { file: 'a' })
   })
 
-  test('takes no colon for a shard', () => {
+  test('does not take a name with colons for a shard', () => {
     expect(manifestOf('a:0:10').files.get('a:0:10')).toEqual({ name: 'a:0:10', digests: [sha256('a:0:10')] })
   })
 })
 
 describe('a manifest of shards', () => {
-  test('knows the size of each file, and its digests from start to end', () => {
+  test('knows the size of each file and its digests in order', () => {
     const manifest = shardsOf('a:0:10', 'a:10:13', 'b:0:1')
     expect(manifest.files.get('a')).toEqual({ name: 'a', digests: [sha256('a:0:10'), sha256('a:10:13')], size: 13 })
     expect(manifest.files.get('b')?.size).toBe(1)
   })
 
-  test('may have the shards of a file by number or by text', () => {
+  test('may sort the shards of a file by number or as text', () => {
     const byNumber = [
       'a:0:10',
       'a:10:20',
@@ -120,21 +120,21 @@ describe('a manifest of shards', () => {
     refuses(() => shardsOf('a:10:20', 'a:0:10'), 'RESOURCE_ORDER')
   })
 
-  test('may be in the order of the reference tool', () => {
+  test('may have the order of the reference tool', () => {
     expect([...shardsOf('m/x:0:1', 'm.bin:0:1').files.keys()]).toEqual(['m/x', 'm.bin'])
     refuses(() => shardsOf('b:0:1', 'a:0:1'), 'RESOURCE_ORDER')
   })
 
-  test('reads the last two numbers of a path with colons', () => {
+  test('takes the last two numbers of a name with colons as the range', () => {
     expect([...shardsOf('a:0:10:0:5', 'b::0:5').files.keys()]).toEqual(['a:0:10', 'b:'])
     expect(parseShardName('a\nb:0:5')).toEqual({ file: 'a\nb', range: { start: 0, end: 5 } })
   })
 
   test.each([
     ['overlap', ['a:0:10', 'a:5:15']],
-    ['are the same under two ends', ['a:0:10', 'a:0:9']],
+    ['repeat a start with two ends', ['a:0:10', 'a:0:9']],
     ['leave a gap', ['a:0:10', 'a:20:30']],
-    ['do not begin at the start', ['a:10:20']],
+    ['do not begin at 0', ['a:10:20']],
     ['are longer than the shard size', ['a:0:11']],
     ['are shorter than the shard size before the last', ['a:0:5', 'a:5:10']],
     ['end before they begin', ['a:0:10', 'a:10:9']],
@@ -155,9 +155,12 @@ describe('a manifest of shards', () => {
     'a:0:0',
     'a:0:9007199254740993',
     'a:0:99999999999999999999',
-  ])('is refused when %j is to name a shard', (name) => refuses(() => shardsOf(name), 'RESOURCE_NAME'))
+  ])('is refused when it names a shard %j', (name) => refuses(() => shardsOf(name), 'RESOURCE_NAME'))
 
-  test.each(['../a:0:5', '/a:0:5', 'a/:0:5', 'a//b:0:5'])('is refused when a file has a bad name: %j', (name) => {
-    refuses(() => shardsOf(name), 'RESOURCE_NAME')
-  })
+  test.each(['../a:0:5', '/a:0:5', 'a/:0:5', 'a//b:0:5'])(
+    'is refused when a shard has an invalid file name: %j',
+    (name) => {
+      refuses(() => shardsOf(name), 'RESOURCE_NAME')
+    },
+  )
 })

@@ -17,21 +17,21 @@ export interface Resource {
   digest: string
 }
 
-/** The name that the reference tool 1.1.1 gives to the file of a single-file model. */
+/** The name that version 1.1.1 of the reference tool gives the file of a single-file model. */
 export const UNNAMED_FILE = '.'
 
 const UNNAMED_MODEL = 'model'
 
 /**
- * The list of a model's files and digests. A value: it is checked when made, so that a manifest
- * with a bad, repeated or unordered name, or a digest of the wrong length, cannot exist.
+ * The list of a model's files and digests. A value object: the constructor checks it, so that a manifest
+ * with an invalid, repeated or unordered name, or with a malformed digest, cannot exist.
  */
 export class Manifest {
-  /** The name that the signer gave to the model, by default its basename; undefined where the statement gives none. */
+  /** The name that the signer gave the model (default: its base name); undefined if the statement has none. */
   readonly statedName: string | undefined
   readonly serialization: Readonly<Serialization>
   readonly resources: readonly Resource[]
-  /** SHA-256 over the raw digests in order, in lowercase hex: the identity of the model (OMS 6.5.1). */
+  /** Identity of the model: SHA-256 over the raw digests in order, in lowercase hex (OMS 6.5.1). */
   readonly rootDigest: string
   #files: ListedFiles | undefined
 
@@ -42,10 +42,10 @@ export class Manifest {
   constructor(statedName: string | undefined, serialization: Serialization, resources: readonly Resource[]) {
     // OMS 5.2.1: the array must contain at least one entry.
     if (resources.length === 0) {
-      throw new ModelSealError('RESOURCES_EMPTY', 'The manifest names no file, so it says nothing about any model.')
+      throw new ModelSealError('RESOURCES_EMPTY', 'Cannot use the manifest: it names no files.')
     }
     this.statedName = statedName
-    // An absent `ignorePaths` is absent, whatever is on `Object.prototype`.
+    // So that an `ignorePaths` on `Object.prototype` does not count.
     this.serialization = withoutPrototype(serialization)
     this.resources = resources
     this.rootDigest = rootDigest(resources, serialization)
@@ -55,12 +55,12 @@ export class Manifest {
     checkOrder(resources, serialization)
   }
 
-  /** For people: {@link statedName}, or a word that stands for it. */
+  /** For display: {@link statedName}, or a placeholder if there is none. */
   get modelName(): string {
     return this.statedName ?? UNNAMED_MODEL
   }
 
-  /** The files by name. Who only signs has no need of them, so they are not looked up before. */
+  /** The files by name. Created on first use, because signing does not need them. */
   get files(): ReadonlyMap<string, ListedFile> {
     return this.#listedFiles
   }
@@ -72,12 +72,12 @@ export class Manifest {
     }))
   }
 
-  /** The number of a file among all of the manifest, counted from 0. */
+  /** The position of a file in the manifest, counted from 0. */
   placeOf(name: string): number | undefined {
     return this.#listedFiles.placeOf(name)
   }
 
-  /** What is listed of a file that was found to be in the manifest: by its name, or as the only one. */
+  /** The entry of a file known to be in the manifest, by its name or as the only file. */
   listed(name: string): ListedFile {
     const listed = this.files.get(name) ?? this.files.get(UNNAMED_FILE)
     if (!listed) throw new RangeError(`no ${name} in the manifest`)
@@ -86,7 +86,7 @@ export class Manifest {
 }
 
 /**
- * Checks the digests, and hashes them: many at once, since a call costs more than to hash one.
+ * Checks the digests and hashes them, many at once, because a call costs more than hashing a digest.
  */
 function rootDigest(resources: readonly Resource[], { hashType }: Serialization): string {
   const { hexLength } = ALGORITHMS[hashType]
@@ -95,7 +95,7 @@ function rootDigest(resources: readonly Resource[], { hashType }: Serialization)
     const some = resources.slice(start, start + DIGESTS_AT_ONCE)
     const hex = some.map(({ digest }) => digest).join('')
     const bytes = Buffer.from(hex, 'hex')
-    // Only what is lowercase hex throughout is written as it was read.
+    // Decoding and encoding returns the same text only if all of it is lowercase hex.
     if (some.some(({ digest }) => digest.length !== hexLength) || bytes.toString('hex') !== hex)
       throw badDigest(some, hashType)
     hash.update(bytes)
@@ -105,20 +105,26 @@ function rootDigest(resources: readonly Resource[], { hashType }: Serialization)
 
 const DIGESTS_AT_ONCE = 1_024
 
-/** The refusal of resources of which one has a digest that is none. */
+/** The refusal of the resource with a malformed digest. */
 function badDigest(resources: readonly Resource[], hashType: HashType): ModelSealError {
   const { hexLength } = ALGORITHMS[hashType]
   const isGood = ({ digest }: Resource) => digest.length === hexLength && /^[0-9a-f]*$/.test(digest)
   const { name, digest } = resources.find((resource) => !isGood(resource)) ?? { name: '', digest: '' }
-  return new ModelSealError('RESOURCE_DIGEST', `The digest of ${shown(name)} is not a ${hashType} digest.`, {
-    file: name,
-    expected: `${hexLength} lowercase hex digits`,
-    found: shown(digest),
-  })
+  return new ModelSealError(
+    'RESOURCE_DIGEST',
+    `Cannot use the manifest: the digest of ${shown(name)} is not a valid ${hashType} digest.`,
+    {
+      file: name,
+      expected: `${hexLength} lowercase hex digits`,
+      found: shown(digest),
+    },
+  )
 }
 
 function namedTwice(name: string): ModelSealError {
-  return new ModelSealError('RESOURCE_DUPLICATE', `The manifest names ${shown(name)} twice.`, { file: name })
+  return new ModelSealError('RESOURCE_DUPLICATE', `Cannot use the manifest: it names ${shown(name)} twice.`, {
+    file: name,
+  })
 }
 
 interface Shard {
@@ -131,10 +137,14 @@ function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Seriali
   for (const { name, digest } of resources) {
     const parsed = parseShardName(name)
     if (!parsed) {
-      throw new ModelSealError('RESOURCE_NAME', `The signed name ${shown(name)} does not name a shard.`, {
-        file: name,
-        expected: 'the form path:start:end',
-      })
+      throw new ModelSealError(
+        'RESOURCE_NAME',
+        `Cannot use the manifest: the signed name ${shown(name)} is not the name of a shard.`,
+        {
+          file: name,
+          expected: 'the form path:start:end',
+        },
+      )
     }
     const shards = byFile.get(parsed.file)
     if (shards) shards.push({ range: parsed.range, digest })
@@ -146,7 +156,7 @@ function shardedFiles(resources: readonly Resource[], { shardSize = 0 }: Seriali
   })
 }
 
-/** OMS 6.3.2: consecutive ranges of exactly `shard_size` bytes, of which the last may be shorter. */
+/** OMS 6.3.2: consecutive ranges of exactly `shard_size` bytes; the last may be shorter. */
 function coveredSize(file: string, shards: readonly Shard[], shardSize: number): number {
   let covered = 0
   for (const [index, { range }] of shards.entries()) {
@@ -158,7 +168,7 @@ function coveredSize(file: string, shards: readonly Shard[], shardSize: number):
     if (range.start !== covered || length < 1 || (last ? length > shardSize : length !== shardSize)) {
       throw new ModelSealError(
         'RESOURCE_NAME',
-        `The shards of ${shown(file)} do not cover the file once, without gaps.`,
+        `Cannot use the manifest: the shards of ${shown(file)} overlap or leave gaps.`,
         {
           file,
           expected: `a shard from ${covered} of ${last ? 'at most ' : ''}${shardSize} bytes`,
@@ -172,19 +182,23 @@ function coveredSize(file: string, shards: readonly Shard[], shardSize: number):
 }
 
 function checkNames(files: readonly { name: string }[]): void {
-  // The reference tool's name for the one file of a single-file model; nothing else may stand beside it.
+  // The reference tool's name for the file of a single-file model. It must be the only entry.
   if (files.length === 1 && files[0]?.name === UNNAMED_FILE) return
   for (const { name } of files) {
     const fault = nameFault(name)
     if (fault === undefined) continue
-    throw new ModelSealError('RESOURCE_NAME', `The signed name ${shown(name)} is refused: ${fault}.`, {
-      file: name,
-      expected: 'a path relative to the model root, in canonical form',
-    })
+    throw new ModelSealError(
+      'RESOURCE_NAME',
+      `Cannot use the manifest: the signed name ${shown(name)} is not allowed, because ${fault}.`,
+      {
+        file: name,
+        expected: 'a path relative to the model root, in canonical form',
+      },
+    )
   }
 }
 
-/** OMS 5.2.1, and the order that the reference tool writes; see OMS 6.3.2 for shards. In order, none stands twice. */
+/** OMS 5.2.1, or the order that the reference tool writes; for shards, see OMS 6.3.2. Strict order also rules out repeated names. */
 function checkOrder(resources: readonly Resource[], { method }: Serialization): void {
   const ascending =
     method === 'files'
@@ -200,9 +214,13 @@ function checkOrder(resources: readonly Resource[], { method }: Serialization): 
     ({ name }, i) => i > 0 && compareCodePoints((resources[i - 1] as Resource).name, name) >= 0,
   )
   const name = resources[late]?.name ?? ''
-  throw new ModelSealError('RESOURCE_ORDER', `The manifest is not sorted by name: ${shown(name)} stands too late.`, {
-    file: name,
-  })
+  throw new ModelSealError(
+    'RESOURCE_ORDER',
+    `Cannot use the manifest: it is not sorted by name. ${shown(name)} comes too late.`,
+    {
+      file: name,
+    },
+  )
 }
 
 function ascendingShards(shards: readonly ShardKey[]): boolean {

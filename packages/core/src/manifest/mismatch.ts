@@ -2,7 +2,7 @@ import { ModelSealError, shown, type FileProblem } from '../errors.ts'
 import { compareCodePoints } from './order.ts'
 import { mismatchHint, type ContentOf } from './plainer-cause.ts'
 
-/** What is wrong with a file whose digests are not those that were signed: the first that differs. */
+/** Describes the first digest of a file that differs from the signed one; undefined if none does. */
 export function digestProblem(
   file: string,
   hashType: string,
@@ -21,14 +21,14 @@ export function digestProblem(
   }
 }
 
-/** The refusal of a name that no file of the manifest has. */
+/** The refusal of a name that is not in the manifest. */
 export function notSigned(name: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The file ${shown(name)} is not covered by the signature of the model.`,
+    `Cannot read the file ${shown(name)}: it is not covered by the signature of the model.`,
     {
       file: name,
-      hint: 'Only files of the signed manifest can be read through a verified model.',
+      hint: 'Only files in the signed manifest can be read through a verified model.',
     },
   )
 }
@@ -41,14 +41,14 @@ const PROBLEM_TEXT: Record<FileProblem['code'], (file: string) => string> = {
 
 const SHOWN_PROBLEMS = 5
 
-/** Most problems of each kind that a refusal lists: anybody may have added any number of files. */
+/** Maximum number of problems of each kind that a refusal lists; an attacker can add any number of files. */
 export const MOST_PROBLEMS = 1_000
 
 /**
  * The refusal of a model that is not what was signed.
  *
  * @param path of the model, for messages
- * @param contentOf gives what lies there in place of a signed file
+ * @param contentOf reads the content that is there instead of the signed one
  */
 export function mismatch(path: string, problems: readonly FileProblem[], contentOf: ContentOf): ModelSealError {
   const sorted = listed(problems).sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))

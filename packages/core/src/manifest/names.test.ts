@@ -40,9 +40,9 @@ describe('a signed name', () => {
     '重み/😀',
     'a\nb',
     '\ufffd',
-  ])('is taken as it is: %j', (name) => expect(nameFault(name)).toBe(undefined))
+  ])('is accepted: %j', (name) => expect(nameFault(name)).toBe(undefined))
 
-  test('that is taken is in the one form of its path, and lies below any root that it is joined to', () => {
+  test('that is accepted is canonical and stays below any root that it is joined to', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '.', '/', '..', '\\', ':', '\0'), maxLength: 12 })
     fc.assert(
       fc.property(text, (name) => {
@@ -55,6 +55,6 @@ describe('a signed name', () => {
   })
 })
 
-test.each(['*.bin', 'a/**', 'a?', '[ab]'])('an ignored path is exact, so %j is refused', (path) => {
+test.each(['*.bin', 'a/**', 'a?', '[ab]'])('refuses the ignored path %j, because ignored paths are exact', (path) => {
   expect(ignorePathFault(path)).toBe('it contains a glob character, and ignored paths are exact')
 })

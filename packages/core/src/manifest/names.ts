@@ -1,4 +1,4 @@
-/** What is wrong with a signed name, in words; undefined for a good one (OMS 6.1.2). */
+/** Says what is wrong with a signed name; undefined for a valid one (OMS 6.1.2). */
 export function nameFault(name: string): string | undefined {
   if (name === '') return 'it is empty'
   // OMS 6.1.2 (7): a lone surrogate has no UTF-8 form.
@@ -16,14 +16,14 @@ export function nameFault(name: string): string | undefined {
   return undefined
 }
 
-/** Most names, and faultless apart from what is checked before: components of which none is empty or begins with a dot. */
+/** Matches most names: no component is empty or begins with a dot. These need no further checks. */
 const PLAIN = /^[^/\0.][^/\0]*(?:\/[^/\0.][^/\0]*)*$/
 
 /** Longer than any path that Linux opens (PATH_MAX is 4096 bytes). */
 const MAX_NAME_LENGTH = 4096
 
 /**
- * What is wrong with an entry of `ignore_paths`, in words; undefined for a good one (OMS 6.2.1:
+ * Says what is wrong with an entry of `ignore_paths`; undefined for a valid one (OMS 6.2.1:
  * exact relative paths, no globs).
  */
 export function ignorePathFault(path: string): string | undefined {
@@ -31,7 +31,7 @@ export function ignorePathFault(path: string): string | undefined {
   return nameFault(path)
 }
 
-/** True where the predicate holds for a name, or for a directory on the way to it. */
+/** Whether the predicate holds for a name or one of its parent directories. */
 export function isWithin(name: string, predicate: (name: string) => boolean): boolean {
   for (let end = name.indexOf('/'); end > 0; end = name.indexOf('/', end + 1))
     if (predicate(name.slice(0, end))) return true

@@ -28,15 +28,15 @@ const trap = fc.string({
 })
 
 describe('by code point', () => {
-  test('characters above U+FFFF come after those from U+E000 to U+FFFF', () => {
+  test('sorts characters above U+FFFF after those from U+E000 to U+FFFF', () => {
     expect([...BY_CODE_POINT].reverse().sort(compareCodePoints)).toEqual(BY_CODE_POINT)
-    expect([...BY_CODE_POINT].sort()).not.toEqual(BY_CODE_POINT) // the trap: what a plain sort gives
+    expect([...BY_CODE_POINT].sort()).not.toEqual(BY_CODE_POINT) // the result of a plain sort
   })
 
   test.each([
     ['any text', anyText],
-    ['text around the trap', trap],
-  ])('is the byte order of UTF-8 (%s)', (_, text) => {
+    ['text with surrogates and U+E000 to U+FFFF', trap],
+  ])('sorts like the bytes of UTF-8 (%s)', (_, text) => {
     fc.assert(
       fc.property(text, text, (a, b) => {
         expect(Math.sign(compareCodePoints(a, b))).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -47,9 +47,9 @@ describe('by code point', () => {
 
 test.each([
   ['any text', anyText],
-  ['text around the trap', trap],
+  ['text with surrogates and U+E000 to U+FFFF', trap],
   ['text without surrogates', fc.string({ unit: fc.constantFrom('a', 'b', '\ud7ff', '\ue000', '\uffff', '/') })],
-])('sorting by name is by code point (%s)', (_, text) => {
+])('sortByName sorts by code point (%s)', (_, text) => {
   fc.assert(
     fc.property(fc.array(text), (names) => {
       const items = names.map((name) => ({ name }))
@@ -60,12 +60,12 @@ test.each([
 })
 
 describe('by components, as the reference tool sorts', () => {
-  test('a directory stands before the files whose names go on after its own', () => {
+  test('sorts a directory before files whose names begin with its name', () => {
     const names = ['model/x', 'model/x/y', 'model/😀', 'model.bin', 'model1', 'model\uffff/a', 'model😀']
     expect([...names].reverse().sort(compareComponents)).toEqual(names)
   })
 
-  test('is the order of the lists of components', () => {
+  test('sorts like the lists of components', () => {
     fc.assert(
       fc.property(trap, trap, (a, b) => {
         expect(Math.sign(compareComponents(a, b))).toBe(Math.sign(byLists(a.split('/'), b.split('/'))))
@@ -82,7 +82,7 @@ describe('by components, as the reference tool sorts', () => {
   }
 })
 
-test('ascending is strict: no equal neighbours', () => {
+test('strictlyAscending refuses equal neighbours', () => {
   expect(strictlyAscending(['a', 'b', 'c'], compareCodePoints)).toBe(true)
   expect(strictlyAscending(['a', 'b', 'b'], compareCodePoints)).toBe(false)
   expect(strictlyAscending(['b', 'a'], compareCodePoints)).toBe(false)

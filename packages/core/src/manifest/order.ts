@@ -1,6 +1,6 @@
 /**
  * Orders strings by Unicode code point (OMS 5.2.1), which is the byte order of their UTF-8 form.
- * JavaScript's own `<` goes by UTF-16 code unit, and puts U+1F600 (a surrogate pair, from 0xD83D)
+ * JavaScript's `<` compares UTF-16 code units and puts U+1F600 (a surrogate pair that begins with 0xD83D)
  * before U+FF21.
  */
 export function compareCodePoints(a: string, b: string): number {
@@ -13,7 +13,7 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Lifts surrogates above all other code units, as the code points that they stand for are. */
+/** Moves surrogates above all other code units, because the code points that they encode are above them. */
 function aboveSurrogates(unit: number): number {
   if (unit < 0xd800) return unit
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000
@@ -21,7 +21,7 @@ function aboveSurrogates(unit: number): number {
 
 /** Sorts by name in the order of code points (OMS 5.2.1), in place. */
 export function sortByName(items: { name: string }[]): void {
-  // Without surrogates it is the order of code units, by which JavaScript compares much faster.
+  // Without surrogates, this is the order of code units, which JavaScript compares much faster.
   const plain = !items.some(({ name }) => SURROGATE.test(name))
   items.sort(
     plain ? (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) : (a, b) => compareCodePoints(a.name, b.name),
@@ -39,7 +39,7 @@ export function compareComponents(a: string, b: string): number {
   return compareCodePoints(a.replaceAll('/', '\0'), b.replaceAll('/', '\0'))
 }
 
-/** How the items stand in relation to an order. */
+/** Whether each item is greater than the one before it. */
 export function strictlyAscending<T>(items: readonly T[], compare: (a: T, b: T) => number): boolean {
   for (let i = 1; i < items.length; i++) {
     if (compare(items[i - 1] as T, items[i] as T) >= 0) return false

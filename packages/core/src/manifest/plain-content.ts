@@ -5,21 +5,21 @@ import { StreamHasher } from '../hashing/stream-hasher.ts'
 export const HEAD_BYTES = 1024
 
 /**
- * Recognizes by its first bytes what took the place of a file whose content is not what was signed.
+ * Recognizes from its first bytes what has replaced the signed content of a file.
  *
  * @returns a clause that follows the name of the file, and a sentence that says what to do; undefined if nothing is recognized
  */
-export function standIn(head: Uint8Array): { clause: string; mend: string } | undefined {
+export function standIn(head: Uint8Array): { clause: string; fix: string } | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, HEAD_BYTES)).toString('latin1')
-  if (text === '') return { clause: 'is empty', mend: FETCH_AGAIN }
+  if (text === '') return { clause: 'is empty', fix: FETCH_AGAIN }
   if (isLfsPointer(text))
     return {
       clause:
-        'is a Git LFS pointer (a small text that stands for the file), because the file itself was not downloaded',
-      mend: 'Run "git lfs install" and "git lfs pull" in the repository.',
+        'is a Git LFS pointer (a small text file that stands for the real one), because the real file was not downloaded',
+      fix: 'Run "git lfs install" and "git lfs pull" in the repository.',
     }
   if (/^(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)[\s>]/i.test(text))
-    return { clause: 'is a web page instead of the file, such as a sign-in page', mend: FETCH_AGAIN }
+    return { clause: 'is a web page instead of the file, such as a sign-in page', fix: FETCH_AGAIN }
   return undefined
 }
 
@@ -30,14 +30,14 @@ export function isLfsPointer(text: string): boolean {
 
 const FETCH_AGAIN = 'Download it again.'
 
-/** Longest text that is compared with what editors and Git make of a text: 4 MiB, the size of a large tokenizer. */
+/** Longest text that is checked for changes by editors and Git: 4 MiB, the size of a large tokenizer. */
 export const MAX_TEXT_BYTES = 4 * 1024 * 1024
 
 /**
  * Finds out whether a text differs from the signed one only because its line endings were converted, or an editor saved it.
  *
- * @param expected what was signed: `ALGORITHM:DIGEST`
- * @returns a clause that follows the name of the file; undefined if the difference is another one
+ * @param expected the signed digest, as `ALGORITHM:DIGEST`
+ * @returns a clause that follows the name of the file; undefined for any other difference
  */
 export function conversion(content: Buffer, expected: string): string | undefined {
   const [hashType = '', digest] = expected.split(':')
@@ -52,7 +52,7 @@ export function conversion(content: Buffer, expected: string): string | undefine
 
 interface Conversion {
   clause: string
-  /** What the content may have been before. */
+  /** Possible contents before the conversion. */
   undo: (content: Buffer) => Buffer[]
 }
 

@@ -1,10 +1,10 @@
 import { shown, type FileProblem } from '../errors.ts'
 
-/** Most unsigned names, and most missing ones, that are looked at: a model may have any number of files. */
+/** Maximum number of unsigned names, and of missing ones, to look at; a model may have any number of files. */
 const MAX_NAMES = 10_000
 
 /**
- * Sentences that explain why names differ from the signed ones, as far as it is known which programs cause that.
+ * Explains in sentences why names differ from the signed ones, if a known program causes it.
  *
  * @returns each cause once, with the problems that it explains
  */
@@ -30,14 +30,14 @@ export function plainNames(problems: readonly FileProblem[]): Map<string, FilePr
       interrupted ||= PARTIAL.test(file)
     }
   }
-  // Tools do not always name the partial file after the one that it will become.
+  // Tools do not always name a partial file after the final one.
   const unfinished = [...missing.values(), ...problems.filter(({ code }) => code === 'FILE_MISMATCH')]
   if (interrupted && unfinished.length > 0)
     explain('Files that are missing or differ may belong to it: finish the download first.', ...unfinished)
   return causes
 }
 
-/** The verb in the sentence about a file that a program left. */
+/** The verb in the sentence about a file that a program left behind. */
 export const CREATED = 'created'
 
 /** Suffixes that programs add to the name of a file until its download is complete. */
@@ -47,7 +47,7 @@ export function isPartialDownload(name: string): boolean {
   return PARTIAL.test(name)
 }
 
-/** Files that programs leave in directories of others. */
+/** Files that programs leave in directories that are not their own. */
 const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
   { names: PARTIAL, by: 'A download that has not finished' },
   { names: /(?:^|\/)\.cache\/huggingface\//, by: 'A download from the Hugging Face Hub' },
@@ -62,7 +62,7 @@ const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [
   { names: /(?:^|\/)(?:lost\+found\/|\.nfs[0-9a-f]+$|\.fuse_hidden[0-9a-f]+$|\.Trash-\d+\/)/, by: 'The file system' },
 ]
 
-/** Equal for names that differ only in the form of their characters, in case, or in the separator. */
+/** Maps names that differ only in Unicode form, case or separator to the same text. */
 function folded(name: string): string {
   return name.normalize('NFKC').toLowerCase().replaceAll('\\', '/')
 }

@@ -14,7 +14,7 @@ function digest(text: string | Buffer, algorithm = 'sha256'): string {
   return createHash(algorithm).update(text).digest('hex')
 }
 
-/** The hint for one file whose content is not the signed text. */
+/** The hint for one file whose content differs from the signed text. */
 async function hintFor(content: string | Buffer, { signed = TEXT, expected = `sha256:${digest(signed)}` } = {}) {
   const directory = scratch({ 'config.json': content })
   const problem = { code: 'FILE_MISMATCH', file: 'config.json', expected, found: 'sha256:of something else' } as const
@@ -29,33 +29,33 @@ async function hintForNames(...problems: [FileProblem['code'], string][]): Promi
   )
 }
 
-describe('content that is not what was signed', () => {
+describe('content that differs from what was signed', () => {
   test.each([
     ['a Git LFS pointer', POINTER, /"config.json" is a Git LFS pointer .* "git lfs pull"/],
-    ['one of its first versions', POINTER.replace('git-lfs', 'hawser'), /Git LFS pointer/],
+    ['a Git LFS pointer of an early version', POINTER.replace('git-lfs', 'hawser'), /Git LFS pointer/],
     ['a web page', '\n<!DOCTYPE html>\n<html><body>Sign in</body></html>', /web page .* Download it again/],
     ['another web page', '<html lang="en">', /web page/],
     ['nothing', '', /is empty/],
     ['text with CRLF', TEXT.replaceAll('\n', '\r\n'), /different line endings .*CRLF instead of LF.*core\.autocrlf/],
     ['text with a byte order mark', `\uFEFF${TEXT}`, /byte order mark/],
-    ['text with a further line break', `${TEXT}\n`, /line break that the signed file does not have/],
+    ['text with an added line break', `${TEXT}\n`, /line break that the signed file does not have/],
     ['text without its last line break', TEXT.slice(0, -1), /lacks the final line break/],
-  ])('is %s', async (_, content, hint) => {
+  ])('is recognized as %s', async (_, content, hint) => {
     const found = await hintFor(content)
     expect(found).toMatch(hint)
     expect(found).not.toContain(SUSPICION)
   })
 
-  test('is text with LF in place of CRLF', async () => {
+  test('is recognized as text with LF instead of CRLF', async () => {
     expect(await hintFor(TEXT, { signed: TEXT.replaceAll('\n', '\r\n') })).toMatch(/LF instead of CRLF/)
   })
 
-  test('is compared by the algorithm of the signature', async () => {
+  test('is compared with the hash type of the signature', async () => {
     const expected = `blake2b:${digest(TEXT, 'blake2b512')}`
     expect(await hintFor(TEXT.replaceAll('\n', '\r\n'), { expected })).toMatch(/different line endings/)
   })
 
-  test('is shorter than it was signed', async () => {
+  test('is recognized as truncated', async () => {
     expect(await hintFor('half', { expected: '9 bytes' })).toBe(SUSPICION)
     const source = await openLocalSource(scratch({ w: 'half' }))
     const problem = { code: 'FILE_MISMATCH', file: 'w', expected: '9 bytes', found: '4 bytes' } as const
@@ -68,11 +68,11 @@ describe('content that is not what was signed', () => {
     ['other text with CRLF', '{\r\n  "a": 2\r\n}\r\n'],
     ['a file that mentions a pointer', `\n${POINTER}`],
     ['bytes', Buffer.from([0, 1, 2, 0x0d, 0x0a])],
-  ])('is suspicious where it is %s', async (_, content) => {
+  ])('is suspicious if it is %s', async (_, content) => {
     expect(await hintFor(content)).toBe(SUSPICION)
   })
 
-  test('is not read where it is long, a link or gone', async () => {
+  test('is not read if it is long, a link, or missing', async () => {
     const long = TEXT.replaceAll('\n', '\r\n') + ' '.repeat(5 * 1024 * 1024)
     expect(await hintFor(long, { signed: long.replaceAll('\r\n', '\n') })).toBe(SUSPICION)
     const directory = scratch({ pointer: POINTER, gone: '' })
@@ -83,7 +83,7 @@ describe('content that is not what was signed', () => {
       expect(mismatchHint([{ code: 'FILE_MISMATCH', file }], contentIn(source))).toBe(SUSPICION)
   })
 
-  test('of a long file is known by its beginning', async () => {
+  test('of a long file is recognized by its beginning', async () => {
     const directory = scratch({ w: POINTER })
     truncateSync(join(directory, 'w'), 2 ** 40)
     expect(mismatchHint([{ code: 'FILE_MISMATCH', file: 'w' }], contentIn(await openLocalSource(directory)))).toMatch(
@@ -124,7 +124,7 @@ describe('an unsigned file', () => {
     expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(SUSPICION)
   })
 
-  test('with a known cause does not make others less suspicious', async () => {
+  test('with a known cause leaves others suspicious', async () => {
     const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
     expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* About the other files: Do not load this copy/)
   })
@@ -142,7 +142,7 @@ describe('a missing file', () => {
     ['Model.onnx', 'model.onnx', /differ only in case/],
     ['onnx/model.onnx', 'onnx\\model.onnx', /how their characters are written/],
     ['weights.bin', 'weights.bin.part', /download of "weights.bin" has not finished/],
-  ])('%s is there as %s', async (signed, found, hint) => {
+  ])('%s is explained by the file %s', async (signed, found, hint) => {
     const told = await hintForNames(['FILE_MISSING', signed], ['FILE_UNSIGNED', found])
     expect(told).toMatch(hint)
     expect(told).not.toContain(SUSPICION)
@@ -154,7 +154,7 @@ describe('a missing file', () => {
     'x.part',
     'Unconfirmed 1.crdownload',
     'y.partial',
-  ])('is explained by the partial download %s, as is one that differs', async (partial) => {
+  ])('is explained by the partial download %s, as is a file that differs', async (partial) => {
     const told = await hintForNames(['FILE_MISSING', 'a'], ['FILE_MISMATCH', 'b'], ['FILE_UNSIGNED', partial])
     expect(told).toContain('finish the download first')
     expect(told).not.toContain(SUSPICION)
@@ -163,7 +163,7 @@ describe('a missing file', () => {
     ).toContain(SUSPICION)
   })
 
-  test('is suspicious where nothing like it is there', async () => {
+  test('is suspicious if no similar name is present', async () => {
     expect(await hintForNames(['FILE_MISSING', 'a'], ['FILE_UNSIGNED', 'b'])).toBe(SUSPICION)
   })
 

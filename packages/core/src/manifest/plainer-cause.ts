@@ -6,7 +6,7 @@ import { READ_ONLY } from '../source/read-small-file.ts'
 import { conversion, HEAD_BYTES, MAX_TEXT_BYTES, standIn } from './plain-content.ts'
 import { CREATED, plainNames } from './plain-names.ts'
 
-/** Most files whose content is looked at, and most causes that a hint names. */
+/** Maximum number of files whose content is examined, and of causes that a hint names. */
 const MAX_TOLD = 3
 
 /** What to do about files without a known cause. */
@@ -14,8 +14,8 @@ export const SUSPICION =
   'Do not load this copy. Fetch the model again from its publisher, since a download may have been interrupted. If the new copy is refused as well, find out who changed it.'
 
 /**
- * Says what to do about a model that is not what was signed. Causes that are plainer than tampering come first, as far as names
- * and contents show one. Nothing is decided by this, because files may change while it looks at them.
+ * Says what to do about a model that differs from what was signed. Causes more likely than tampering come first, if names
+ * or contents show one. Used for hints only, because files may change while it examines them.
  */
 export function mismatchHint(problems: readonly FileProblem[], contentOf: ContentOf): string {
   const names = plainNames(problems)
@@ -43,10 +43,10 @@ export function mismatchHint(problems: readonly FileProblem[], contentOf: Conten
 /** @param content of the file, or its beginning */
 function contentCause({ file, expected = '', found = '' }: FileProblem, content: Buffer): string | undefined {
   const other = standIn(content)
-  if (other) return `${shown(file)} ${other.clause}. ${other.mend}`
+  if (other) return `${shown(file)} ${other.clause}. ${other.fix}`
   const [signed, present] = [expected, found].map((size) => Number(/^(\d+) bytes/.exec(size)?.[1]))
   if (signed !== undefined && present !== undefined && present < signed)
-    return `${shown(file)} is shorter than the signed file, as it is after an interrupted download. Download it again.`
+    return `${shown(file)} is shorter than the signed file, as after an interrupted download. Download it again.`
   const clause = conversion(content, expected)
   return clause === undefined
     ? undefined
@@ -54,12 +54,12 @@ function contentCause({ file, expected = '', found = '' }: FileProblem, content:
 }
 
 /**
- * Gives the content of a file. If the file is longer than `room`, only its beginning, which is enough to recognize it. Undefined
- * if it cannot be read, or is not a regular file.
+ * Returns the content of a file, or only its beginning if it is longer than `room`, which is enough to recognize it. Returns
+ * undefined if the file cannot be read or is not a regular file.
  */
 export type ContentOf = (name: string, room: number) => Buffer | undefined
 
-/** What lies on this machine. */
+/** Reads the contents of a local model. */
 export function contentIn({ kind, path }: LocalSource): ContentOf {
   return (name, room) => {
     try {

@@ -14,12 +14,12 @@ describe('referencedName', () => {
     ['web/model.json', 'a//weights.bin', 'web/a/weights.bin'],
     ['web/model.json', './/a/././/weights.bin', 'web/a/weights.bin'],
     ['model.json', 'a/.../.w', 'a/.../.w'],
-  ])('%s refers to %s beside itself', (from, reference, name) => {
+  ])('%s refers to %s next to itself', (from, reference, name) => {
     expect(referencedName(from, reference)).toBe(name)
   })
 
   test.each(['weights.bin/', 'weights.bin/.', 'a//', '.', './', ''])(
-    'leaves %j as it is, which names a directory',
+    'leaves %j unchanged, because it names a directory',
     (reference) => {
       expect(referencedName('web/model.json', reference)).toBe(`web/${reference}`)
     },

@@ -5,14 +5,14 @@ import type { HashType } from '../hashing/algorithms.ts'
 export interface Serialization {
   method: 'files' | 'shards'
   hashType: HashType
-  /** Bytes; present exactly for `shards`. */
+  /** Size in bytes; present if and only if the method is `shards`. */
   shardSize?: number
   allowSymlinks: boolean
-  /** Exact names relative to the model root; absent in bundles made before v1.1.0. */
+  /** Exact names relative to the model root; absent from bundles made before v1.1.0. */
   ignorePaths?: readonly string[]
 }
 
-/** The ranges of a file that are hashed, each for itself (OMS 6.3). */
+/** The ranges of a file that are hashed separately (OMS 6.3). */
 export function rangesOf(fileSize: number, { method, shardSize }: Serialization): ByteRange[] {
   if (method === 'files') return [{ start: 0, end: fileSize }]
   const ranges: ByteRange[] = []
@@ -26,7 +26,7 @@ export function resourceName(file: string, range: ByteRange, { method }: Seriali
   return method === 'files' ? file : `${file}:${range.start}:${range.end}`
 }
 
-/** Reads `path:start:end`; the path may itself contain colons. Undefined for anything else. */
+/** Parses `path:start:end`, where the path may contain colons. Returns undefined for anything else. */
 export function parseShardName(name: string): { file: string; range: ByteRange } | undefined {
   const match = /^(.+):(0|[1-9]\d{0,15}):([1-9]\d{0,15})$/su.exec(name)
   if (!match) return undefined

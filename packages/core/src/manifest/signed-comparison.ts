@@ -5,7 +5,7 @@ import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
 import type { Comparison } from './streamed-files.ts'
 
-/** Compares what arrives with a signed manifest. Only names of the manifest are ever asked for. */
+/** Compares arriving files with a signed manifest. Only names in the manifest are ever requested. */
 export class SignedComparison implements Comparison {
   readonly digests: NonNullable<Comparison['digests']>
   readonly #path: string
@@ -42,7 +42,7 @@ export class SignedComparison implements Comparison {
     return this.#refusal({ code: 'FILE_MISSING', file: name })
   }
 
-  /** A file of its own is all that its manifest may name. */
+  /** A single-file model must be the only file in its manifest. */
   #onlyFile(name: string, { files }: Manifest): ReadonlyMap<string, ListedFile> {
     const listed = files.get(UNNAMED_FILE) ?? files.get(name)
     if (!listed) throw this.#refusal({ code: 'FILE_UNSIGNED', file: name })

@@ -14,61 +14,61 @@ import { ArrivalProgress } from './arrival-progress.ts'
 import type { FurtherDigests, HashedAmount } from './contents.ts'
 import { HEAD_BYTES } from './plain-content.ts'
 
-/** The files of a model as its source gives them, and how much of them the load may read. */
+/** The files of a model as its source delivers them, and how much of them the load may read. */
 export interface StreamedModel {
   files: ModelFiles
   reader: SourceReader
-  /** Undefined where all of it may be read. */
+  /** Undefined if everything may be read. */
   limit: SizeLimit | undefined
 }
 
-/** What a file has to be. */
+/** What each file is compared with. */
 export interface Comparison {
-  /** The digests that are computed of each file; undefined where none is compared. */
+  /** The digests to compute of each file; undefined if none is compared. */
   readonly digests: { hashType: HashType; shardSize: number } | undefined
-  /** @throws {@link ModelSealError} for a name that is not to be asked for */
+  /** @throws {@link ModelSealError} for a name that must not be requested */
   expected(name: string): SignedContent | undefined
   /**
-   * @param head of the file, which may tell what came in its place
-   * @throws {@link ModelSealError} for what is not what was expected
+   * @param head of the file, by which a replacement may be recognized
+   * @throws {@link ModelSealError} if the file is not the expected one
    */
   check(name: string, digests: readonly string[], head: Buffer): void
-  /** The refusal of a file that is longer or shorter. */
+  /** The refusal of a file that is too long or too short. */
   wrongSize(name: string, bytes: { expected: number; found: string }, head?: Buffer): ModelSealError
   missing(name: string): ModelSealError
 }
 
 export interface StreamOptions {
-  /** What else each file is judged by. */
+  /** Additional digests that each file is judged by. */
   further: FurtherDigests
   onProgress?: ProgressCallback | undefined
-  /** What a listing said, by name, in bytes. */
+  /** Sizes in bytes from a listing, by name. */
   announced?: ReadonlyMap<string, number> | undefined
 }
 
 interface LimitedRequest extends FileRequest {
-  /** Of all that is asked for in one call. */
+  /** Limits for all requests of one call. */
   limits?: RequestLimits
 }
 
-/** Where the bytes of a file go, before they are hashed. */
+/** Where the bytes of a file go before they are hashed. */
 interface Sink {
-  /** @returns the bytes where they went, in order */
+  /** @returns the stored bytes, in order */
   add(chunk: Uint8Array): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
 }
 
 const NOWHERE: Sink = { add: (chunk) => [chunk] }
-/** As browsers have it for one host. */
+/** The number that browsers allow for one host. */
 const FILES_AT_A_TIME = 6
 
-/** Reads files as streams: each is hashed as it arrives, on the calling thread, and counts once its end was reached. */
+/** Reads files as streams. Each is hashed on the calling thread as it arrives, and counts only once its end was reached. */
 export class StreamedFiles {
   readonly #model: StreamedModel
   readonly #comparison: Comparison
   readonly #further: FurtherDigests
   readonly #progress: ArrivalProgress
   readonly #announced: ReadonlyMap<string, number>
-  /** Sizes of the files that were read to the end. */
+  /** Sizes of the files that were read completely. */
   readonly #sizes = new Map<string, number>()
   #checkedBytes = 0
 
@@ -84,15 +84,15 @@ export class StreamedFiles {
     return { files: this.#sizes.size, bytes: this.#checkedBytes }
   }
 
-  /** 0 until it is known. */
+  /** Size in bytes; 0 while it is unknown. */
   size(name: string): number {
     return this.#comparison.expected(name)?.size ?? this.#sizes.get(name) ?? this.#announced.get(name) ?? 0
   }
 
   /**
-   * Reads files, several at a time; each buffer is the very one that was hashed.
+   * Reads files, several at a time. Each buffer is the very one that was hashed.
    *
-   * @throws {@link ModelSealError} `FILE_TOO_LARGE`, and what comparing them and the source throws
+   * @throws {@link ModelSealError} `FILE_TOO_LARGE`, and what the comparison and the source throw
    */
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     const limits = new RequestLimits()
@@ -110,7 +110,7 @@ export class StreamedFiles {
   }
 
   /**
-   * Copies files into a private directory, each of what was hashed. None of the copies is left where one fails.
+   * Copies files into a private directory while hashing them. If one copy fails, all are removed.
    *
    * @throws {@link ModelSealError} `COPY_FAILED`, and what reading them throws
    */
@@ -119,11 +119,11 @@ export class StreamedFiles {
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
     if (failures.length === 0) return
     for (const name of names) rmSync(join(directory, name), { force: true })
-    // A place that is full is no reason where there is another.
+    // COPY_FAILED makes the caller try another place, so any other failure takes precedence.
     throw failures.find((error) => !(error instanceof ModelSealError) || error.code !== 'COPY_FAILED') ?? failures[0]
   }
 
-  /** Reads those of the files that were not read yet. */
+  /** Reads the files that have not been read yet. */
   async checkRest(names: readonly string[]): Promise<void> {
     const rest = names.filter((name) => !this.#sizes.has(name))
     await Promise.all(lanes(rest, (name) => this.#read({ name }, () => NOWHERE)))
@@ -154,7 +154,7 @@ export class StreamedFiles {
       )
       if (sink) return sink
     } catch (error) {
-      // What was refused does not count.
+      // A refused file does not count.
       limit?.settle(name, before)
       throw error
     }
@@ -168,7 +168,7 @@ export class StreamedFiles {
     sinkFor: (length: number | undefined) => S,
   ): Promise<S> {
     const { name } = request
-    // What was read before as it was signed has the size that it has to have.
+    // A file that matched before has the right size.
     const known = signed && (signed.size ?? this.#sizes.get(name))
     const admit = this.#admission(request, known)
     admit(announced ?? 0)
@@ -195,7 +195,7 @@ export class StreamedFiles {
     return sink
   }
 
-  /** Refuses a file as soon as it is longer than it may be. */
+  /** Refuses a file as soon as it is longer than allowed. */
   #admission(request: LimitedRequest, known: number | undefined): (bytes: number) => void {
     const { name, maxBytes, limits } = withoutPrototype(request)
     const most = Math.min(known ?? maxBytes ?? Infinity, maxBytes ?? Infinity)
@@ -226,7 +226,7 @@ export class StreamedFiles {
   }
 }
 
-/** Does the work for all items, a few at a time; after a failure nothing more is begun. */
+/** Does the work for all items, a few at a time. Starts nothing more after a failure. */
 function lanes<T>(items: readonly T[], work: (item: T, index: number) => Promise<unknown>): Promise<void>[] {
   let next = 0
   const lane = async () => {
