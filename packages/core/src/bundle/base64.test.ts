@@ -28,28 +28,28 @@ test.each([
   expect(decodeBase64(text, 'sig').toString()).toBe(plain)
 })
 
-describe('text that another reader could read otherwise is refused', () => {
+describe('refuses text that other decoders could read differently', () => {
   test.each([
     ['unpadded', 'Zg'],
     ['half padded', 'Zg='],
     ['padded too much', 'Zg==='],
     ['padded in the middle', 'Zg==Zg=='],
-    ['padding alone', '===='],
-    ['one letter alone', 'Z'],
-    ['a letter too many', 'Zm9vY'],
+    ['only padding', '===='],
+    ['a single letter', 'Z'],
+    ['an extra letter', 'Zm9vY'],
     ['the URL-safe alphabet', '-_-_'],
     ['a line break', 'Zm9v\nZm9v'],
     ['a final line break', 'Zm9v\n'],
     ['a space', 'Zm 9v'],
     ['a NUL', 'Zm9v\0'],
     ['junk that Buffer skips', 'Zm9v!'],
-    ['junk in the place of padding', 'Zm8*'],
+    ['junk instead of padding', 'Zm8*'],
     ['letters beyond ASCII', 'Zm9ü'],
     ['unused bits set, two letters', 'Zh=='],
     ['unused bits set, three letters', 'Zm9='],
   ])('%s', (_, text) => refuses(text))
 
-  test('whatever it is, but the one form of some bytes', () => {
+  test('unless it is the canonical form of some bytes', () => {
     const letters = fc.string({
       unit: fc.constantFrom('A', 'Z', 'a', 'z', '0', '9', '+', '/', '=', '-', '_', ' ', '\n'),
       maxLength: 12,
@@ -64,7 +64,7 @@ describe('text that another reader could read otherwise is refused', () => {
   })
 })
 
-test('decodes a payload of the size of a million files', () => {
+test('decodes a payload for a million files', () => {
   const bytes = Buffer.alloc(150_000_001, 'model')
   expect(decodeBase64(bytes.toString('base64'), 'payload').equals(bytes)).toBe(true)
   refuses(`${bytes.toString('base64').slice(0, -1)}*`)

@@ -2,8 +2,8 @@ import { ModelSealError, shown } from '../errors.ts'
 import type { Steps } from '../source/turns.ts'
 
 /**
- * Decodes standard base64 (RFC 4648 section 4) in its one canonical form: padded, no white space,
- * no other letters, unused bits zero. `Buffer.from` alone skips junk.
+ * Decodes standard base64 (RFC 4648 section 4) in canonical form only: padded, without white space or other
+ * characters, with unused bits zero. `Buffer.from` alone would skip junk.
  *
  * @throws {@link ModelSealError} `BASE64_INVALID`
  */
@@ -14,9 +14,9 @@ export function decodeBase64(text: string, field: string, file?: string): Buffer
 }
 
 /**
- * Decodes a long text step by step, as {@link decodeBase64} does.
+ * Decodes a long text like {@link decodeBase64}, step by step.
  *
- * @param text ASCII; as it stands in a JSON string, so that there may be escapes in it
+ * @param text the raw content of a JSON string, in which there may be escapes
  * @throws {@link ModelSealError} `BASE64_INVALID`
  */
 export function* base64Steps(text: Buffer, field: string, file?: string): Steps<Buffer> {
@@ -27,7 +27,7 @@ export function* base64Steps(text: Buffer, field: string, file?: string): Steps<
   for (let start = 0; start < plain.length; start += LETTERS) {
     const letters = plain.toString('latin1', start, Math.min(start + LETTERS, plain.length))
     const written = bytes.write(letters, length, 'base64')
-    // Of all pieces but the last, three bytes for four letters: without padding.
+    // All pieces but the last decode to three bytes for four letters, because they have no padding.
     const whole = start + LETTERS >= plain.length || written === PIECE
     if (!whole || bytes.toString('base64', length, length + written) !== letters) throw notCanonical(field, file)
     length += written
@@ -39,21 +39,21 @@ export function* base64Steps(text: Buffer, field: string, file?: string): Steps<
 function notCanonical(field: string, file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BASE64_INVALID',
-    `The field ${field}${file === undefined ? '' : ` of ${shown(file)}`} is not canonical base64.`,
+    `Cannot decode the field ${field}${file === undefined ? '' : ` of ${shown(file)}`}: it is not canonical base64.`,
     { file },
   )
 }
 
-/** A piece of the bytes; a multiple of three, so that it is encoded without padding. */
+/** Bytes in a piece: a multiple of three, so that the piece is encoded without padding. */
 const PIECE = 3 * 16 * 1024
-/** The same piece as base64. */
+/** Letters of base64 in a piece. */
 const LETTERS = (PIECE / 3) * 4
 
 const BACKSLASH = 0x5c
-/** Characters of `\\u0041`, less one. */
+/** Length of `\\u0041`, less one. */
 const REST_OF_ESCAPE = 5
 
-/** The encoder writes the canonical form; to compare with that is faster than any look at the letters. */
+/** Compares with what the encoder writes, which is canonical. This is faster than checking each letter. */
 function isCanonical(text: string, bytes: Buffer): boolean {
   if (text.length !== 4 * Math.ceil(bytes.length / 3)) return false
   for (let start = 0; start < bytes.length; start += PIECE) {
@@ -63,13 +63,13 @@ function isCanonical(text: string, bytes: Buffer): boolean {
   return true
 }
 
-/** What JSON escapes stand for; undefined where they are none of JSON's, or stand for what is not ASCII. */
+/** Resolves JSON escapes. Returns undefined if one is not valid in JSON or stands for a character outside ASCII. */
 function* unescapedSteps(text: Buffer): Steps<Buffer | undefined> {
   const plain = Buffer.allocUnsafeSlow(text.length)
   let length = 0
   for (let start = 0; start < text.length;) {
     let end = Math.min(start + LETTERS, text.length)
-    // No escape may be cut in two. One of a backslash may be: that is no letter of base64.
+    // No escape may be cut in two, except that of a backslash, which is not a letter of base64 anyway.
     const escape = text.lastIndexOf(BACKSLASH, end - 1)
     if (end < text.length && escape >= end - REST_OF_ESCAPE && escape > start) end = escape
     const piece = unescaped(text.toString('latin1', start, end))

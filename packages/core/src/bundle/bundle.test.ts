@@ -24,8 +24,8 @@ function refuses(bytes: Uint8Array, code: ErrorCode, details?: object): void {
   expect(() => parseBundle(bytes)).toThrow(refusal(code, details))
 }
 
-describe('a bundle that was written', () => {
-  test('is read back whole', () => {
+describe('a written bundle', () => {
+  test('is read back completely', () => {
     const envelope = {
       payloadType: IN_TOTO_PAYLOAD_TYPE,
       payload: randomBytes(100),
@@ -39,7 +39,7 @@ describe('a bundle that was written', () => {
     expect(bundle.path).toBe('model.sig')
   })
 
-  test('is the JSON of its fields, whatever its material says', () => {
+  test('is the JSON of its fields, whatever its material contains', () => {
     const payload = randomBytes(100_000)
     const signature = randomBytes(70)
     const lookalike = { hint: '"dsseEnvelope":{"payload":""', dsseEnvelope: { payload: '' } }
@@ -57,7 +57,7 @@ describe('a bundle that was written', () => {
     )
   })
 
-  test('is copied before the first check, so that a later change of its bytes changes nothing', () => {
+  test('is copied before the first check, so that later changes to its bytes have no effect', () => {
     const bytes = Buffer.from(good)
     const bundle = parseBundle(bytes)
     const payload = Buffer.from(bundle.envelope.payload)
@@ -67,7 +67,7 @@ describe('a bundle that was written', () => {
   })
 })
 
-describe('a bundle is refused that', () => {
+describe('refuses a bundle that', () => {
   test.each<[string, ErrorCode, Uint8Array]>([
     ['is empty', 'JSON_INVALID', Buffer.alloc(0)],
     ['is truncated', 'JSON_INVALID', good.subarray(0, -1)],
@@ -75,21 +75,21 @@ describe('a bundle is refused that', () => {
     ['is not an object', 'BUNDLE_MALFORMED', Buffer.from('[]')],
     ['is null', 'BUNDLE_MALFORMED', Buffer.from('null')],
     ['begins with a byte order mark', 'JSON_NOT_UTF8', Buffer.concat([Buffer.from('\ufeff'), good])],
-    ['names a key twice', 'JSON_DUPLICATE_KEY', Buffer.from(good.toString().replace('{', '{"mediaType":"",'))],
-    ['is nested absurdly', 'JSON_TOO_COMPLEX', Buffer.from('['.repeat(100_000) + ']'.repeat(100_000))],
-    ['holds absurdly many values', 'JSON_TOO_COMPLEX', Buffer.from(`[${'1,'.repeat(200_000)}1]`)],
+    ['has a repeated key', 'JSON_DUPLICATE_KEY', Buffer.from(good.toString().replace('{', '{"mediaType":"",'))],
+    ['is nested too deeply', 'JSON_TOO_COMPLEX', Buffer.from('['.repeat(100_000) + ']'.repeat(100_000))],
+    ['has too many values', 'JSON_TOO_COMPLEX', Buffer.from(`[${'1,'.repeat(200_000)}1]`)],
   ])('%s', (_, code, bytes) => refuses(bytes, code))
 
   test.each<[string, ErrorCode, (bundle: LooseJson) => void]>([
     ['has no media type', 'BUNDLE_MALFORMED', (b) => delete b.mediaType],
-    ['has a media type that is no string', 'BUNDLE_MALFORMED', (b) => (b.mediaType = 3)],
+    ['has a media type that is not a string', 'BUNDLE_MALFORMED', (b) => (b.mediaType = 3)],
     [
       'has the media type of v0.1',
       'BUNDLE_MEDIA_TYPE',
       (b) => (b.mediaType = 'application/vnd.dev.sigstore.bundle+json;version=0.1'),
     ],
-    ['has a media type in other letters', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = BUNDLE_MEDIA_TYPE.toUpperCase())],
-    ['has a field too many', 'BUNDLE_MALFORMED', (b) => (b.extra = 1)],
+    ['has a media type in uppercase', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = BUNDLE_MEDIA_TYPE.toUpperCase())],
+    ['has an unknown field', 'BUNDLE_MALFORMED', (b) => (b.extra = 1)],
     ['has a message signature', 'BUNDLE_MALFORMED', (b) => (b.messageSignature = {})],
     [
       'has a field from its prototype',
@@ -97,18 +97,18 @@ describe('a bundle is refused that', () => {
       (b) => Object.defineProperty(b, '__proto__', { value: {}, enumerable: true }),
     ],
     ['has no verification material', 'BUNDLE_MALFORMED', (b) => delete b.verificationMaterial],
-    ['has a list for verification material', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = [])],
-    ['says in no way how it was signed', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = { tlogEntries: [] })],
+    ['has an array as verification material', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = [])],
+    ['does not say how it was signed', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial = { tlogEntries: [] })],
     [
-      'says in two ways how it was signed',
+      'has two kinds of verification material',
       'BUNDLE_MALFORMED',
       (b) => (b.verificationMaterial.certificate = { rawBytes: 'AA==' }),
     ],
-    ['has an unknown field beside its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = 1)],
-    ['has log entries that are no list', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = {})],
-    ['has a log entry that is no object', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = [1])],
+    ['has an unknown field next to its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = 1)],
+    ['has log entries that are not an array', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = {})],
+    ['has a log entry that is not an object', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.tlogEntries = [1])],
     [
-      'has timestamps that are no object',
+      'has timestamps that are not an object',
       'BUNDLE_MALFORMED',
       (b) => (b.verificationMaterial.timestampVerificationData = 1),
     ],
@@ -142,7 +142,7 @@ describe('a bundle is refused that', () => {
     ['has an empty payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = '')],
     ['has a payload that is not base64', 'BASE64_INVALID', (b) => (b.dsseEnvelope.payload = 'e30')],
     ['has a payload with junk in it', 'BASE64_INVALID', (b) => (b.dsseEnvelope.payload = 'e3*0=')],
-    ['has no list of signatures', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope.signatures],
+    ['has no array of signatures', 'BUNDLE_MALFORMED', (b) => delete b.dsseEnvelope.signatures],
     ['has no signature', 'SIGNATURE_COUNT', (b) => (b.dsseEnvelope.signatures = [])],
     [
       'has the same signature twice',
@@ -151,11 +151,15 @@ describe('a bundle is refused that', () => {
     ],
     ['has a signature that is not base64', 'BASE64_INVALID', (b) => (b.dsseEnvelope.signatures[0].sig = 'AA')],
     ['has an empty signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].sig = '')],
-    ['has a key id that is no text', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].keyid = ['me'])],
-    ['has the media type of no version', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = `${OLD_TYPE};version=0.4`)],
-    ['has a parameter beside the version', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = `${OLD_TYPE};version=0.3;q=1`)],
+    ['has a key id that is not a string', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].keyid = ['me'])],
+    ['has a media type with an unknown version', 'BUNDLE_MEDIA_TYPE', (b) => (b.mediaType = `${OLD_TYPE};version=0.4`)],
     [
-      'is keyless in the form of v0.3, with the media type of v0.2',
+      'has a media type with an additional parameter',
+      'BUNDLE_MEDIA_TYPE',
+      (b) => (b.mediaType = `${OLD_TYPE};version=0.3;q=1`),
+    ],
+    [
+      'is keyless as in v0.3 but has the media type of v0.2',
       'BUNDLE_MALFORMED',
       (b) => {
         b.mediaType = `${OLD_TYPE};version=0.2`
@@ -163,13 +167,17 @@ describe('a bundle is refused that', () => {
       },
     ],
     ['has an unknown field that is null', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.extra = null)],
-    ['has null for its payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = null)],
-    ['has a signature of a message', 'BUNDLE_MALFORMED', (b) => (b.messageSignature = {})],
-    ['has a validity that is none', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey.validFor = 1)],
-    ['has null for its key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = null)],
-    ['has a key without a value', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = { hint: null })],
+    ['has a null payload', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.payload = null)],
+    ['has a message signature without fields', 'BUNDLE_MALFORMED', (b) => (b.messageSignature = {})],
+    ['has a malformed validity', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey.validFor = 1)],
+    ['has a null key', 'BUNDLE_MALFORMED', (b) => (b.verificationMaterial.publicKey = null)],
     [
-      'is keyless with null for its log entries',
+      'has a key with a null fingerprint',
+      'BUNDLE_MALFORMED',
+      (b) => (b.verificationMaterial.publicKey = { hint: null }),
+    ],
+    [
+      'is keyless with null log entries',
       'BUNDLE_MALFORMED',
       (b) => (b.verificationMaterial = { certificate: { rawBytes: 'AA==' }, tlogEntries: null }),
     ],
@@ -177,12 +185,12 @@ describe('a bundle is refused that', () => {
     ['has an unknown field in its envelope', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.extra = 1)],
   ])('%s', (_, code, change) => refuses(changed(change), code))
 
-  test('is larger than any real one, before anything of it is looked at', () => {
+  test('is too large, before reading any of it', () => {
     refuses(Buffer.alloc(256 * 1024 * 1024 + 1), 'BUNDLE_TOO_LARGE')
   })
 })
 
-describe('forms that mean the same are accepted:', () => {
+describe('accepts equivalent forms:', () => {
   test.each<[string, (bundle: LooseJson) => void]>([
     ['no key id', (b) => delete b.dsseEnvelope.signatures[0].keyid],
     ['a null key id', (b) => (b.dsseEnvelope.signatures[0].keyid = null)],
@@ -203,9 +211,9 @@ describe('forms that mean the same are accepted:', () => {
       'null for the other fields of the key',
       (b) => Object.assign(b.verificationMaterial.publicKey, { rawBytes: null, keyDetails: null }),
     ],
-    ['null for the other kind of content', (b) => (b.messageSignature = null)],
+    ['null for the message signature', (b) => (b.messageSignature = null)],
     [
-      'an empty string and a validity beside the fingerprint',
+      'an empty string and a validity next to the fingerprint',
       (b) =>
         Object.assign(b.verificationMaterial.publicKey, {
           rawBytes: '',
@@ -213,9 +221,9 @@ describe('forms that mean the same are accepted:', () => {
           validFor: { start: '2020-01-01T00:00:00Z' },
         }),
     ],
-    ['no list of log entries', (b) => delete b.verificationMaterial.tlogEntries],
+    ['no array of log entries', (b) => delete b.verificationMaterial.tlogEntries],
     [
-      'key details beside the fingerprint',
+      'key details next to the fingerprint',
       (b) => (b.verificationMaterial.publicKey.keyDetails = 'PKIX_ECDSA_P256_SHA_256'),
     ],
   ])('%s', (_, change) => {
@@ -230,7 +238,7 @@ describe('forms that mean the same are accepted:', () => {
     }
   })
 
-  test('a chain of certificates, and a certificate of the log', () => {
+  test('a certificate chain and a log entry', () => {
     const chain = changed(
       (b) =>
         (b.verificationMaterial = {
@@ -252,19 +260,19 @@ describe('forms that mean the same are accepted:', () => {
 })
 
 describe('a bundle file', () => {
-  test('that is missing, or no file, is refused', async () => {
+  test('is refused if it is missing or not a file', async () => {
     const directory = scratch()
     await expect(readBundle(join(directory, 'model.sig'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
     await expect(readBundle(directory)).rejects.toEqual(refusal('FILE_SPECIAL'))
   })
 
-  test('that is larger than any real one is refused by its size, unread', async () => {
+  test('is refused by its size without being read if it is too large', async () => {
     const path = join(scratch({ 'model.sig': '' }), 'model.sig')
     truncateSync(path, 256 * 1024 * 1024 + 1)
     await expect(readBundle(path)).rejects.toEqual(refusal('BUNDLE_TOO_LARGE', { file: path }))
   })
 
-  test('names itself in every refusal', async () => {
+  test('is named in every refusal', async () => {
     const path = join(scratch({ 'model.sig': changed((b) => (b.mediaType = 'x')) }), 'model.sig')
     await expect(readBundle(path)).rejects.toEqual(refusal('BUNDLE_MEDIA_TYPE', { file: path }))
   })

@@ -9,60 +9,60 @@ import { Fields } from './fields.ts'
 import { strictJsonSteps } from './json.ts'
 import { checkBefore03, parseMaterial, type VerificationMaterial } from './materials/materials.ts'
 
-/** A bundle that is well-formed, and not yet verified: nothing in it is to be believed. */
+/** A well-formed bundle that has not been verified: nothing in it can be trusted. */
 export interface UnverifiedBundle {
   material: VerificationMaterial
   envelope: Envelope
-  /** RFC 3161 responses (DER) over the signature. */
+  /** RFC 3161 responses (DER) for the signature. */
   timestamps: readonly Buffer[]
-  /** SHA-256 of the file, lowercase hex. */
+  /** SHA-256 of the file in lowercase hex. */
   digest: string
-  /** Of the file, in bytes. */
+  /** Size of the file in bytes. */
   size: number
-  /** Where it was read from. */
+  /** Path that it was read from. */
   path?: string | undefined
-  /** The parsed JSON of a keyless bundle, whose verifier needs all of it. */
+  /** The parsed JSON of a keyless bundle. Its verifier needs all of it. */
   json?: unknown
 }
 
-/** What is written. */
+/** The media type of the bundles that modelseal writes. */
 export const BUNDLE_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 
-/** Version 0.3 by its older name means the same. */
+/** Includes the older name of version 0.3. */
 const V03_MEDIA_TYPES: readonly string[] = [BUNDLE_MEDIA_TYPE, 'application/vnd.dev.sigstore.bundle+json;version=0.3']
-/** What sigstore-js writes for chains of certificates; the single certificate of keyless bundles came with version 0.3. */
+/** What sigstore-js writes for certificate chains. The single certificate of keyless bundles came with version 0.3. */
 const V02_MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle+json;version=0.2'
 
-/** A manifest of 100,000 files makes a bundle of 17 MiB. Who needs more says so: `maxBundleBytes`, of a call or of a rule. */
+/** A manifest of 100,000 files makes a bundle of 17 MiB. Calls and rules can raise the limit with `maxBundleBytes`. */
 export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024
-/** The most that can be asked for: more fits into no string. */
+/** Upper bound for `maxBundleBytes`: a longer text does not fit into a string. */
 export const LARGEST_BUNDLE_BYTES = 512_000_000
 
 /** Outside of its payload, a bundle holds a few certificates and log entries. */
 const MAX_VALUES = 10_000
 
-/** One is usual; a second authority is a spare. */
+/** One timestamp is usual, and a second is a spare. */
 const MAX_TIMESTAMPS = 8
 
 const FETCH_AGAIN = 'Fetch the bundle again from the publisher of the model.'
 
 /**
- * Parses a signature bundle strictly (OMS 8.1). The statement inside stays unread: that waits for
- * the signature to be verified.
+ * Parses a signature bundle strictly (OMS 8.1). Does not read the statement inside, which must wait until
+ * the signature is verified.
  *
  * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `JSON_*`, `BUNDLE_MEDIA_TYPE`,
  * `BUNDLE_MALFORMED`, `PAYLOAD_TYPE`, `SIGNATURE_COUNT`, `BASE64_INVALID`
  */
 export function parseBundle(input: Uint8Array, path?: string): UnverifiedBundle {
   if (input.length > MAX_BUNDLE_BYTES) throw bundleTooLarge(path, MAX_BUNDLE_BYTES, { found: `${input.length} bytes` })
-  // Copied once, before the first check, so that nothing can change under the checks.
+  // Copied before the first check, so that the bytes cannot change during the checks.
   return atOnce(bundleSteps(Buffer.from(input), path))
 }
 
 /**
- * As {@link parseBundle}, of bytes that nobody else holds, and of any size. Other work of the process runs every few milliseconds.
+ * Like {@link parseBundle}, for bytes of any size that no other code can change. Yields to the event loop every few milliseconds.
  *
- * @throws {@link ModelSealError} as there, and `ABORTED`
+ * @throws {@link ModelSealError} as {@link parseBundle}, and `ABORTED`
  */
 export function parseOwnBundle(bytes: Buffer, path?: string, signal?: AbortSignal): Promise<UnverifiedBundle> {
   return inTurns(bundleSteps(bytes, path), signal)
@@ -88,7 +88,7 @@ function* bundleSteps(bytes: Buffer, path: string | undefined): Steps<Unverified
   })
 }
 
-/** Bytes that are hashed between two steps. */
+/** Number of bytes that are hashed between two steps. */
 const PIECE = 512 * 1024
 
 function* digestSteps(bytes: Buffer): Steps<string> {
@@ -100,15 +100,15 @@ function* digestSteps(bytes: Buffer): Steps<string> {
   return hash.digest('hex')
 }
 
-/** A bundle whose payload, nearly all of it, is still base64: a string, or what stands in a JSON string. */
+/** A bundle whose payload, which is nearly all of it, is still base64: a string, or the raw content of a JSON string. */
 interface UndecodedBundle extends Pick<UnverifiedBundle, 'material' | 'timestamps' | 'json'> {
   envelope: Omit<Envelope, 'payload'> & { payload: string | Buffer }
 }
 
 /**
- * As {@link parseOwnBundle}, for a caller who asks no more than whether it is a bundle.
+ * Like {@link parseOwnBundle}, for a caller that only needs to know whether it is a bundle.
  *
- * @throws {@link ModelSealError} as there
+ * @throws {@link ModelSealError} as {@link parseOwnBundle}
  */
 export async function checkIsBundle(bytes: Buffer, path?: string): Promise<void> {
   await inTurns(undecodedSteps(bytes, path))
@@ -124,15 +124,19 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
     'dsseEnvelope',
     'messageSignature',
   )
-  // Sigstore's other kind of content, which some writers of JSON give as null.
+  // Sigstore's other kind of content, which some JSON writers set to null.
   if (bundle.isSet('messageSignature')) throw bundle.fault('messageSignature', 'no such field')
   const mediaType = bundle.string('mediaType')
   if (mediaType !== V02_MEDIA_TYPE && !V03_MEDIA_TYPES.includes(mediaType)) {
-    throw new ModelSealError('BUNDLE_MEDIA_TYPE', 'The file is not a signature bundle of a known kind.', {
-      file: path,
-      expected: BUNDLE_MEDIA_TYPE,
-      found: shown(mediaType),
-    })
+    throw new ModelSealError(
+      'BUNDLE_MEDIA_TYPE',
+      'Cannot read the signature bundle: its media type is not supported.',
+      {
+        file: path,
+        expected: BUNDLE_MEDIA_TYPE,
+        found: shown(mediaType),
+      },
+    )
   }
   const material = bundle.object('verificationMaterial')
   if (mediaType === V02_MEDIA_TYPE) checkBefore03(material)
@@ -148,7 +152,7 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
   }
 }
 
-/** Sigstore bundle v0.3, `TimestampVerificationData`: each is a whole response, not the token alone. */
+/** Sigstore bundle v0.3, `TimestampVerificationData`: each item is a complete response, not only the token. */
 function parseTimestamps(material: Fields, path: string | undefined): Buffer[] {
   if (!material.isSet('timestampVerificationData')) return []
   const data = material.object('timestampVerificationData').only('rfc3161Timestamps')
@@ -163,23 +167,31 @@ function parseEnvelope(envelope: Fields, path: string | undefined): Omit<Envelop
   envelope.only('payload', 'payloadType', 'signatures')
   const payloadType = envelope.string('payloadType')
   if (payloadType !== IN_TOTO_PAYLOAD_TYPE) {
-    throw new ModelSealError('PAYLOAD_TYPE', 'The envelope does not carry an in-toto statement.', {
-      file: path,
-      expected: IN_TOTO_PAYLOAD_TYPE,
-      found: shown(payloadType),
-    })
+    throw new ModelSealError(
+      'PAYLOAD_TYPE',
+      'Cannot use the signature bundle: its payload is not an in-toto statement.',
+      {
+        file: path,
+        expected: IN_TOTO_PAYLOAD_TYPE,
+        found: shown(payloadType),
+      },
+    )
   }
   const signatures = envelope.objects('signatures')
   const [signature] = signatures
   if (signature === undefined || signatures.length !== 1) {
-    throw new ModelSealError('SIGNATURE_COUNT', 'The envelope does not hold exactly one signature.', {
-      file: path,
-      expected: '1',
-      found: String(signatures.length),
-    })
+    throw new ModelSealError(
+      'SIGNATURE_COUNT',
+      'Cannot use the signature bundle: its envelope must have exactly one signature.',
+      {
+        file: path,
+        expected: '1',
+        found: String(signatures.length),
+      },
+    )
   }
   signature.only('sig', 'keyid')
-  // OMS 4.1, DSSE 1.0: a key id is a hint that nothing authenticates. Nothing here goes by it, so any will do.
+  // OMS 4.1, DSSE 1.0: a key id is an unauthenticated hint. It is not used here, so any value is accepted.
   if (signature.isSet('keyid') && typeof signature.raw('keyid') !== 'string') throw signature.fault('keyid', 'a string')
   return {
     payloadType,
@@ -188,26 +200,26 @@ function parseEnvelope(envelope: Fields, path: string | undefined): Omit<Envelop
   }
 }
 
-/** @param found what is known of its size */
+/** @param found what is known about its size */
 export function bundleTooLarge(
   file: string | undefined,
   maxBytes: number,
   { found, cause }: { found?: string | undefined; cause?: unknown } = {},
 ): ModelSealError {
   const which = file === undefined ? '' : ` ${shown(file)}`
-  return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle${which} is too large.`, {
+  return new ModelSealError('BUNDLE_TOO_LARGE', `Cannot read the signature bundle${which}: it is too large.`, {
     file,
     expected: `at most ${maxBytes} bytes`,
     found,
-    hint: 'If the model really has that many files, raise "maxBundleBytes": the option (--max-bundle-bytes), or under "require" in the rule.',
+    hint: 'If the model really has that many files, raise "maxBundleBytes" in the options (--max-bundle-bytes) or under "require" in the rule.',
     cause,
   })
 }
 
 /**
- * Writes a bundle in its canonical form: the JSON of OMS 4, UTF-8, without white space.
+ * Writes a bundle in canonical form: the JSON of OMS 4 in UTF-8, without white space.
  *
- * @param verificationMaterial the method's JSON, as OMS 4.1 lists it
+ * @param verificationMaterial the JSON of the signing method, as in OMS 4.1
  */
 export function writeBundle(verificationMaterial: object, envelope: Envelope): Buffer {
   const { payloadType, signature } = envelope
@@ -216,7 +228,7 @@ export function writeBundle(verificationMaterial: object, envelope: Envelope): B
     verificationMaterial,
     dsseEnvelope: { payload: '', payloadType, signatures: [{ sig: signature.toString('base64'), keyid: '' }] },
   })
-  // The payload is put in afterwards: megabytes of base64 in which JSON has nothing to escape.
+  // The payload is inserted afterwards: it is megabytes of base64, in which JSON has nothing to escape.
   const place = json.lastIndexOf(EMPTY_PAYLOAD) + EMPTY_PAYLOAD.length - 1
   return Buffer.from(`${json.slice(0, place)}${envelope.payload.toString('base64')}${json.slice(place)}`)
 }

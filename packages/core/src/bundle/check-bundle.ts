@@ -4,7 +4,7 @@ import type { UnverifiedBundle } from './bundle.ts'
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything that `readBundle` did not return */
 export function checkBundle(bundle: unknown): asserts bundle is UnverifiedBundle {
-  checkObject(bundle, 'the bundle', 'what readBundle() gave', (given) => {
+  checkObject(bundle, 'the bundle', 'the result of readBundle()', (given) => {
     const material = propertyOf(given, 'material')
     const envelope = propertyOf(given, 'envelope')
     if (typeof material !== 'object' || typeof envelope !== 'object' || !material || !envelope) return false

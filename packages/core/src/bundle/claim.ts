@@ -4,17 +4,17 @@ import { inTurns } from '../source/turns.ts'
 import type { UnverifiedBundle } from './bundle.ts'
 import { statementSteps } from './statement.ts'
 
-/** A statement of 20,000 files takes as much. */
+/** The size of a statement of 20,000 files. */
 export const MAX_CLAIM_BYTES = 4 * 1024 * 1024
-/** As many resources of four values each as fit, and some more. */
+/** Enough for all resources that fit, with four values each. */
 const MAX_CLAIM_VALUES = 200_000
 
-/** What a bundle says that nobody has verified. It may choose where to look, and nothing else. */
+/** The statement of an unverified bundle. It may decide where to look, and nothing else. */
 export type ClaimedStatement = Pick<Manifest, 'modelName' | 'rootDigest' | 'files'>
 
 /**
- * Reads the statement of a bundle before its signature is verified. Other work of the process runs every few milliseconds. It is
- * kept: what was read here is not parsed again once the signature is verified.
+ * Reads the statement of a bundle before its signature is verified. Yields to the event loop every few milliseconds. The result
+ * is kept, so that the statement is not parsed again once the signature is verified.
  *
  * @throws {@link ModelSealError} `CLAIM_TOO_LARGE`, `ABORTED`, and what parsing a statement throws
  */
@@ -27,7 +27,7 @@ export async function claimedStatement(
   return (await inTurns(statementSteps(payload, MAX_CLAIM_VALUES), signal)).manifest
 }
 
-/** The name of the subject that a bundle claims, where its statement begins as this tool and the reference tool write it. */
+/** The subject name that a bundle claims, if its statement begins the way that modelseal and the reference tool write it. */
 export function claimedName(payload: Uint8Array): string | undefined {
   const start = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.length, NAME_WITHIN)).toString()
   const name = SUBJECT.exec(start)?.[1]
@@ -38,7 +38,7 @@ export function claimedName(payload: Uint8Array): string | undefined {
   }
 }
 
-/** Bytes. */
+/** Number of bytes in which the name must end. */
 const NAME_WITHIN = 4096
 
 const SUBJECT =

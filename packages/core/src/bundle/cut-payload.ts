@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Steps } from '../source/turns.ts'
 
-/** Limit for everything in a bundle except its payload: certificates, log entries, timestamps. Real bundles need about 10 KiB. */
+/** Limit in bytes for everything in a bundle except its payload: certificates, log entries, timestamps. Real bundles need about 10 KiB. */
 export const MAX_BYTES_BESIDE_PAYLOAD = 1024 * 1024
 
-/** A longer string can only be the payload; no certificate or timestamp is as long. */
+/** A string above this length can only be the payload. No certificate or timestamp is as long. */
 const LONG_STRING = 256 * 1024
 
 /** Number of strings between two steps. */
@@ -23,7 +23,7 @@ export interface CutBundle {
 
 /**
  * Cuts the payload out of the JSON of a bundle, so that only a small text is parsed and the payload remains bytes. Text that is
- * not JSON does no harm, because it is not JSON without the payload either.
+ * not JSON is harmless, because it is not JSON without the payload either.
  *
  * @throws {@link ModelSealError} `BUNDLE_TOO_LARGE`, `BUNDLE_MALFORMED`
  */
@@ -74,7 +74,7 @@ function endOfString(bytes: Buffer, start: number, file: string | undefined): nu
 export function longString(file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BUNDLE_MALFORMED',
-    `The bundle${file === undefined ? '' : ` ${shown(file)}`} contains a long string that is not its payload.`,
+    `Cannot read the bundle${file === undefined ? '' : ` ${shown(file)}`}: it contains a long string that is not its payload.`,
     { file, expected: `no string of more than ${LONG_STRING} bytes except one base64 payload` },
   )
 }
@@ -82,7 +82,7 @@ export function longString(file: string | undefined): ModelSealError {
 function tooLarge(file: string | undefined): ModelSealError {
   return new ModelSealError(
     'BUNDLE_TOO_LARGE',
-    `The bundle${file === undefined ? '' : ` ${shown(file)}`} is too large without its payload.`,
+    `Cannot read the bundle${file === undefined ? '' : ` ${shown(file)}`}: it is too large even without its payload.`,
     { file, expected: `at most ${MAX_BYTES_BESIDE_PAYLOAD} bytes besides the payload` },
   )
 }

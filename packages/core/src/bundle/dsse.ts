@@ -1,7 +1,7 @@
 /** The media type of an in-toto statement, the only payload of an OMS envelope. */
 export const IN_TOTO_PAYLOAD_TYPE = 'application/vnd.in-toto+json'
 
-/** What is left of a DSSE envelope after strict parsing: one payload, one signature over it. */
+/** A strictly parsed DSSE envelope: one payload and one signature over it. */
 export interface Envelope {
   payloadType: typeof IN_TOTO_PAYLOAD_TYPE
   payload: Buffer
@@ -9,19 +9,19 @@ export interface Envelope {
 }
 
 /**
- * The bytes that a DSSE signature is over: the pre-authentication encoding (DSSE v1.0, protocol).
+ * The bytes that a DSSE signature covers: the pre-authentication encoding (DSSE v1.0, protocol).
  */
 export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffer {
   return Buffer.concat([prefixOf(payloadType, payload), payload])
 }
 
-/** {@link preAuthEncoding}, piece by piece: a large payload is not copied, and need not be hashed at once. */
+/** {@link preAuthEncoding} in pieces, so that a large payload is neither copied nor hashed at once. */
 export function* preAuthEncodingPieces({ payloadType, payload }: Envelope): Generator<Uint8Array> {
   yield prefixOf(payloadType, payload)
   for (let start = 0; start < payload.length; start += PIECE) yield payload.subarray(start, start + PIECE)
 }
 
-/** Hashed in about a millisecond. */
+/** Takes about a millisecond to hash. */
 const PIECE = 512 * 1024
 
 function prefixOf(payloadType: string, payload: Uint8Array): Buffer {
@@ -29,8 +29,8 @@ function prefixOf(payloadType: string, payload: Uint8Array): Buffer {
 }
 
 /**
- * What releases of the reference tool before 1.0 signed by mistake: a capital V, and instead of
- * the payload the text of its Python bytes literal. Read, never written.
+ * What the reference tool signed by mistake before release 1.0: a capital V and, instead of the payload, its
+ * Python bytes literal. Accepted, never written.
  */
 export function* defectivePreAuthEncoding({ payloadType, payload }: Envelope): Generator<Buffer> {
   yield Buffer.from(`DSSEV1 ${payloadType.length} ${payloadType} ${payload.length} b'`, 'latin1')
@@ -45,11 +45,11 @@ export function* defectivePreAuthEncoding({ payloadType, payload }: Envelope): G
   yield Buffer.from("'", 'latin1')
 }
 
-/** Piece by piece, so that a large payload costs no memory. */
+/** Keeps a large payload from being copied at once. */
 const LITERAL_CHUNK = 64 * 1024
 const LONGEST_ESCAPE = 4
 
-/** How Python writes each byte that does not stand for itself. */
+/** How Python writes each byte that needs an escape. */
 const LITERAL_ESCAPES: readonly (Buffer | undefined)[] = Array.from({ length: 256 }, (_, byte) => {
   const named: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\', "'": "\\'" }
   const char = String.fromCharCode(byte)

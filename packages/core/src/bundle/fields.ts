@@ -1,6 +1,6 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
-/** Reads the fields of parsed JSON by exact type, and refuses what is missing, odd or unknown. */
+/** Reads the fields of parsed JSON by exact type. Refuses missing, malformed and unknown fields. */
 export class Fields {
   readonly #object: Record<string, unknown>
   readonly #path: string
@@ -8,7 +8,7 @@ export class Fields {
   readonly #file: string | undefined
   readonly #index: number | undefined
 
-  /** @param index place in the array at `path`, where the object is an item of one */
+  /** @param index position in the array at `path`, if the object is an item of an array */
   constructor(value: unknown, path: string, code: ErrorCode, file?: string, index?: number) {
     this.#path = path
     this.#code = code
@@ -19,7 +19,7 @@ export class Fields {
     this.#object = value as Record<string, unknown>
   }
 
-  /** Refuses every field that is not named here. */
+  /** Refuses all fields except these. */
   only(...names: string[]): this {
     for (const name of Object.keys(this.#object)) {
       if (!names.includes(name)) throw this.#fault(this.#at(name), 'no such field', name)
@@ -31,12 +31,12 @@ export class Fields {
     return Object.hasOwn(this.#object, name)
   }
 
-  /** True for a field that has a value: the JSON of Protocol Buffers may have null for one that is not set. */
+  /** Whether the field has a value. Protocol Buffers in JSON may have null for a field that is not set. */
   isSet(name: string): boolean {
     return this.raw(name) !== undefined && this.raw(name) !== null
   }
 
-  /** The value as it is; undefined where there is none. */
+  /** The unchecked value; undefined if there is none. */
   raw(name: string): unknown {
     return this.has(name) ? this.#object[name] : undefined
   }
@@ -47,8 +47,7 @@ export class Fields {
 
   string(name: string): string {
     const value = this.raw(name)
-    if (typeof value !== 'string' || value === '')
-      throw this.#fault(this.#at(name), 'a string that is not empty', value)
+    if (typeof value !== 'string' || value === '') throw this.#fault(this.#at(name), 'a non-empty string', value)
     return value
   }
 
@@ -80,7 +79,7 @@ export class Fields {
     return new Fields(this.array(name)[index], this.#at(name), this.#code, this.#file, index)
   }
 
-  /** Refuses the object with a reason of the caller's. */
+  /** The refusal of the object for the caller's reason. */
   fault(name: string, expected: string): ModelSealError {
     return this.#fault(this.#at(name), expected, this.raw(name))
   }
@@ -96,7 +95,7 @@ export class Fields {
   #fault(path: string, expected: string, value: unknown): ModelSealError {
     return new ModelSealError(
       this.#code,
-      `The field ${shown(path)}${this.#file === undefined ? '' : ` of ${shown(this.#file)}`} is not as the format asks for.`,
+      `Invalid field ${shown(path)}${this.#file === undefined ? '' : ` in ${shown(this.#file)}`}.`,
       {
         file: this.#file,
         expected,
@@ -108,7 +107,7 @@ export class Fields {
 
 function described(value: unknown): string {
   if (value === undefined) return 'nothing'
-  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (Array.isArray(value)) return `an array of length ${value.length}`
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
   return shown(typeof value === 'string' ? value : JSON.stringify(value))
 }

@@ -1,27 +1,27 @@
 import { ModelSealError, shown } from '../errors.ts'
 
-/** Bounds on hostile JSON; each caller states its own, with its reason. */
+/** Limits for hostile JSON. Each caller sets its own and gives the reason. */
 export interface JsonBounds {
-  /** What the text is, for messages: `bundle`, `statement`. */
+  /** What the text is, for messages, such as `bundle` or `statement`. */
   what: string
-  /** Where it came from. */
+  /** The file that it was read from. */
   file?: string | undefined
-  /** What the reader can do about it: a sentence. */
+  /** A sentence on what to do about a malformed text. */
   hint?: string | undefined
-  /** Values and containers in all; bounds the memory that parsing takes. */
+  /** Maximum number of values and containers. Bounds the memory that parsing takes. */
   maxValues: number
-  /** Containers within containers. Default 32: nothing in a bundle or statement nests deeper than about 8. */
+  /** Maximum depth of nested containers (default: 32; bundles and statements have about 8). */
   maxDepth?: number
-  /** Keys of one object. Default 64: none of a bundle or statement has more than about 12. */
+  /** Maximum number of keys in one object (default: 64; bundles and statements have at most about 12). */
   maxKeys?: number
-  /** Different keys of all objects together. Default 4096: a bundle or statement has about 50. */
+  /** Maximum number of different keys in all objects together (default: 4096; bundles and statements have about 50). */
   maxNames?: number
 }
 
 const MAX_KEYS = 64
 const MAX_NAMES = 4_096
 
-/** The keys of all objects, by level: most objects of a level have the same keys. */
+/** The keys of all objects by level, because most objects at the same level have the same keys. */
 export class KeysOfLevels {
   readonly #levels: Keys[] = []
   readonly #bounds: JsonBounds
@@ -39,8 +39,8 @@ export class KeysOfLevels {
   }
 
   /**
-   * Objects that all have different keys are the most expensive input for `JSON.parse`: each takes microseconds, and memory that
-   * takes long to collect.
+   * Objects with all different keys are the most expensive input for `JSON.parse`: each takes microseconds, and its memory takes
+   * long to collect.
    */
   #countName(): void {
     const { maxNames = MAX_NAMES } = this.#bounds
@@ -50,7 +50,7 @@ export class KeysOfLevels {
 
 /** The keys of one object after another. */
 export class Keys {
-  /** Each key, with the number of the last object that had it, so that nothing has to be cleared between objects. */
+  /** Maps each key to the number of the last object that had it, so that nothing has to be cleared between objects. */
   readonly #objects = new Map<string, number>()
   readonly #bounds: JsonBounds
   readonly #countName: () => void
@@ -79,28 +79,28 @@ export class Keys {
     this.#objects.set(key, this.#object)
     if (object === undefined) this.#countName()
     const { maxKeys = MAX_KEYS } = this.#bounds
-    if (++this.#count > maxKeys) throw tooComplex(this.#bounds, `an object of more than ${maxKeys} keys`)
+    if (++this.#count > maxKeys) throw tooComplex(this.#bounds, `an object with more than ${maxKeys} keys`)
   }
 }
 
 function duplicate({ what, file }: JsonBounds, key: string): ModelSealError {
   const found = shown(Buffer.from(key, 'latin1').toString())
-  return new ModelSealError('JSON_DUPLICATE_KEY', `The ${what} has the key ${found} twice in one object.`, {
+  return new ModelSealError('JSON_DUPLICATE_KEY', `Cannot read the ${what}: one object has the key ${found} twice.`, {
     file,
     found,
   })
 }
 
-/** The same key without escapes, again with one character for each byte. */
+/** The key without escapes, again with one character for each byte. */
 function decoded(written: string): string {
   try {
     const key = JSON.parse(`"${Buffer.from(written, 'latin1').toString()}"`) as string
     return key.isWellFormed() ? Buffer.from(key).toString('latin1') : key
   } catch {
-    return written // not JSON: the parser is about to refuse it
+    return written // not JSON, which the parser will refuse
   }
 }
 
 export function tooComplex({ what, file }: JsonBounds, found: string): ModelSealError {
-  return new ModelSealError('JSON_TOO_COMPLEX', `The ${what} is more complex than any real one.`, { file, found })
+  return new ModelSealError('JSON_TOO_COMPLEX', `Cannot read the ${what}: it is too complex.`, { file, found })
 }

@@ -83,7 +83,7 @@ export class JsonPieces {
   close(at: number): void {
     const container = this.#open.pop()
     if (!container?.built) return
-    if ((this.#bytes[at] === CLOSE_BRACKET) !== container.isArray) throw new SyntaxError('another bracket is open')
+    if ((this.#bytes[at] === CLOSE_BRACKET) !== container.isArray) throw new SyntaxError('mismatched brackets')
     if (container.afterMember) this.#expectBlank(container.from, at)
     else this.#append(container, at)
     const around = this.#open.at(-1)
@@ -102,7 +102,7 @@ export class JsonPieces {
   }
 
   #end({ start, built }: Container, end: number): void {
-    if (this.#result) throw new SyntaxError('a second value')
+    if (this.#result) throw new SyntaxError('more than one value')
     this.#expectBlank(0, start)
     this.#result = { value: built, end }
   }
@@ -151,7 +151,7 @@ export class JsonPieces {
   }
 
   #expectBlank(from: number, end: number): void {
-    if (this.#lastSolid(from, end) >= from) throw new SyntaxError('text where there should be none')
+    if (this.#lastSolid(from, end) >= from) throw new SyntaxError('unexpected text')
   }
 
   #expectColon(from: number, end: number): void {
@@ -174,8 +174,8 @@ function isSpace(byte: number | undefined): boolean {
 }
 
 /**
- * Makes a property of the object's own, as `JSON.parse` does: an assignment would call a setter of `Object.prototype`, such as
- * that of `__proto__`, and fail where a program froze `Object.prototype`.
+ * Defines an own property, as `JSON.parse` does. An assignment would call a setter of `Object.prototype`, such as `__proto__`,
+ * and would fail if a program froze `Object.prototype`.
  */
 function define(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name in Object.prototype)

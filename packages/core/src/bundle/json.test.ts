@@ -13,11 +13,11 @@ function refuses(text: string | Uint8Array, code: Parameters<typeof refusal>[0],
   expect(() => parse(text, maxValues)).toThrow(refusal(code))
 }
 
-/** Any JSON value of a shape that formats have: not absurdly deep or wide. */
+/** Any JSON value of realistic depth and width. */
 const anyJson = fc.jsonValue({ maxDepth: 6, stringUnit: 'binary' })
 
-describe('what JSON.stringify writes', () => {
-  test('parses as JSON.parse has it', () => {
+describe('the output of JSON.stringify', () => {
+  test('parses as with JSON.parse', () => {
     fc.assert(
       fc.property(anyJson, fc.constantFrom(undefined, 1, '\t'), (value, space) => {
         const text = JSON.stringify(value, undefined, space)
@@ -26,7 +26,7 @@ describe('what JSON.stringify writes', () => {
     )
   })
 
-  test('parses with every character of it escaped', () => {
+  test('parses with every character escaped', () => {
     fc.assert(
       fc.property(anyJson, (value) => {
         const text = JSON.stringify(value).replaceAll(/"(?:[^"\\]|\\.)*"/g, (literal) => escapedLiteral(literal))
@@ -35,7 +35,7 @@ describe('what JSON.stringify writes', () => {
     )
   })
 
-  test('is refused when an object of it names a key twice, at any depth, however it is spelled', () => {
+  test('is refused when an object has a repeated key, at any depth and in any spelling', () => {
     const wrapped = fc.array(
       fc.constantFrom<(text: string) => string>(
         (text) => `[${text}]`,
@@ -66,9 +66,9 @@ describe('what JSON.stringify writes', () => {
   })
 })
 
-describe('a key twice in one object', () => {
+describe('a repeated key in an object', () => {
   test.each([
-    ['side by side', '{"a":1,"a":1}'],
+    ['adjacent', '{"a":1,"a":1}'],
     ['with others between', '{"a":{"b":[]},"c":{"a":1},"a":2}'],
     ['in an object in an array', '[[{"a":1,"a":2}]]'],
     ['escaped by code', '{"a":1,"\\u0061":2}'],
@@ -82,11 +82,11 @@ describe('a key twice in one object', () => {
   ])('is refused: %s', (_, text) => refuses(text, 'JSON_DUPLICATE_KEY'))
 
   test.each(['{"a":{"a":{"a":1}}}', '[{"a":1},{"a":2}]', '{"a":"a","b":"a"}', '{"a":["a","a"]}', '{"A":1,"a":2}'])(
-    'is not: %s',
+    'is not refused: %s',
     (text) => expect(parse(text)).toEqual(JSON.parse(text)),
   )
 
-  test('gives no object another prototype', () => {
+  test('never changes the prototype of an object', () => {
     const parsed = parse('{"__proto__":{"polluted":true}}') as object
     expect(Object.keys(parsed)).toEqual(['__proto__'])
     expect('polluted' in parsed).toBe(false)
@@ -100,13 +100,13 @@ describe('text that is not JSON', () => {
     ['NaN', '{"a":NaN}'],
     ['Infinity', '[Infinity]'],
     ['a comment', '{/* a */}'],
-    ['a comma too many', '[1,]'],
-    ['a comma too many in an object', '{"a":1,}'],
+    ['a trailing comma', '[1,]'],
+    ['a trailing comma in an object', '{"a":1,}'],
     ['single quotes', "{'a':1}"],
     ['a key without quotes', '{a:1}'],
     ['two values', '{}{}'],
-    ['letters behind', '{} x'],
-    ['a NUL behind', '{}\0'],
+    ['letters after the value', '{} x'],
+    ['a NUL after the value', '{}\0'],
     ['a bracket that closes nothing', '[]]'],
     ['the wrong bracket', '[}'],
     ['a bare control character', '"\n"'],
@@ -120,7 +120,7 @@ describe('text that is not JSON', () => {
     ['UTF-16 without a mark', Buffer.from('{"a":1}', 'utf16le')],
   ])('is refused: %s', (_, text) => refuses(text, 'JSON_INVALID'))
 
-  test('is refused wherever it is cut off', () => {
+  test('is refused wherever it is truncated', () => {
     const text = Buffer.from('{"a":[1,-2.5e3,true,null],"ab":1,"b\\u0041\\"":{"ü":"\\\\"}}')
     expect(parse(text)).toBeTypeOf('object')
     for (let length = 0; length < text.length; length++) {
@@ -130,7 +130,7 @@ describe('text that is not JSON', () => {
     }
   })
 
-  test('never gets anything out but a value that JSON.parse gives too, or a typed error', () => {
+  test('yields either the value that JSON.parse yields or a typed error', () => {
     const junk = fc.array(
       fc.constantFrom('{', '}', '[', ']', ',', ':', '"', '\\', '\\"', '1', 'a', '"a"', '"b"', ' ', 'null', '\\u0061'),
     )
@@ -155,7 +155,7 @@ describe('text that is parsed in pieces', () => {
   const bounds = { what: 'bundle', maxValues: 100_000 }
   const inPieces = (text: string, size: number) => atOnce(strictJsonSteps(Buffer.from(text), bounds, size))
 
-  test('gives what JSON.parse gives, wherever it is cut', () => {
+  test('yields what JSON.parse yields, wherever it is split', () => {
     fc.assert(
       fc.property(anyJson, fc.constantFrom(undefined, 1, '\t'), fc.nat({ max: 12 }), (value, space, size) => {
         const text = JSON.stringify(value, undefined, space)
@@ -165,7 +165,7 @@ describe('text that is parsed in pieces', () => {
     )
   })
 
-  test('is refused where JSON.parse refuses it, after any change of one character', () => {
+  test('is refused whenever JSON.parse refuses it, after any change of one character', () => {
     const change = fc.record({
       at: fc.nat(),
       remove: fc.nat({ max: 1 }),
@@ -177,7 +177,7 @@ describe('text that is parsed in pieces', () => {
           const place = at % (text.length + 1)
           return text.slice(0, place) + insert + text.slice(place + remove)
         }, JSON.stringify(value))
-        const text = changed.toWellFormed() // a change may fall between two halves of a character
+        const text = changed.toWellFormed() // a change may split a surrogate pair
         let expected: unknown
         let valid = true
         try {
@@ -218,11 +218,11 @@ describe('text that is parsed in pieces', () => {
     '1[1,2]',
     '\u00a0[1,2]',
     '[[1,2]\u00a0,3]',
-  ])('is refused where what joins the pieces is wrong: %s', (text) => {
+  ])('is refused if the text that joins the pieces is wrong: %s', (text) => {
     for (const size of [0, 1, 2, 3, 5]) expect(() => inPieces(text, size)).toThrow(refusal('JSON_INVALID'))
   })
 
-  test('gives no object another prototype', () => {
+  test('never changes the prototype of an object', () => {
     for (const text of ['{"__proto__":[1,2],"a":1}', '{"a":1,"__proto__":2,"b":3}']) {
       const parsed = inPieces(text, 0) as object
       expect(Object.getPrototypeOf(parsed)).toBe(Object.prototype)
@@ -231,7 +231,7 @@ describe('text that is parsed in pieces', () => {
     }
   })
 
-  test('can be given up meanwhile', async () => {
+  test('can be aborted', async () => {
     const bytes = Buffer.from(`[${'"0123456789",'.repeat(1_000_000)}0]`)
     const parsing = parseJsonInTurns(bytes, { what: 'bundle', maxValues: 2_000_000 }, AbortSignal.timeout(1))
     await expect(parsing).rejects.toEqual(refusal('ABORTED'))
@@ -252,14 +252,14 @@ describe('bytes that are not plain UTF-8', () => {
 describe('bounds', () => {
   const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
 
-  test('allow 32 levels, and no more', () => {
+  test('allow 32 levels and no more', () => {
     expect(parse(nested(32))).toBeInstanceOf(Array)
     refuses(nested(33), 'JSON_TOO_COMPLEX')
     refuses('{"a":'.repeat(33) + '1' + '}'.repeat(33), 'JSON_TOO_COMPLEX')
     refuses('['.repeat(1_000_000), 'JSON_TOO_COMPLEX')
   })
 
-  test('allow as many values as the caller has reason for', () => {
+  test('allow as many values as the caller permits', () => {
     const text = `[${Array<string>(98).fill('1').join(',')}]`
     expect(parse(text, 99)).toHaveLength(98)
     refuses(text, 'JSON_TOO_COMPLEX', 98)
@@ -267,13 +267,13 @@ describe('bounds', () => {
     refuses(','.repeat(1_000_000), 'JSON_TOO_COMPLEX')
   })
 
-  test('allow 64 keys in one object, and no more', () => {
+  test('allow 64 keys in one object and no more', () => {
     const keys = (count: number) => `{${Array.from({ length: count }, (_, i) => `"k${i}":${i}`).join(',')}}`
     expect(Object.keys(parse(keys(64)) as object)).toHaveLength(64)
     refuses(keys(65), 'JSON_TOO_COMPLEX')
   })
 
-  test('cost no more than one look at each character of a hostile string', () => {
+  test('read each character of a hostile string only once', () => {
     refuses('"' + '\\"'.repeat(5_000_000), 'JSON_INVALID')
     refuses('"' + '\\'.repeat(10_000_001) + '"', 'JSON_INVALID')
   })

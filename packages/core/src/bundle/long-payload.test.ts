@@ -26,7 +26,7 @@ function refuses(bytes: Uint8Array, code: ErrorCode): void {
 }
 
 describe('a bundle with a long payload', () => {
-  test('is read as any other, at once or in turns', async () => {
+  test('is read like any other bundle, at once or in turns', async () => {
     for (const bundle of [parseBundle(good), await parseOwnBundle(Buffer.from(good))]) {
       expect(bundle.envelope.payload.equals(payload)).toBe(true)
       expect(bundle.digest).toBe(sha256(good))
@@ -36,9 +36,9 @@ describe('a bundle with a long payload', () => {
 
   test.each<[string, (base64: string) => string]>([
     ['slashes', (base64) => base64.replaceAll('/', '\\/')],
-    ['padding by code', (base64) => base64.replaceAll('=', '\\u003d')],
-    ['every letter by code', (base64) => base64.replace(/./g, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`)],
-  ])('may have JSON escapes in it: %s', (_, escape) => {
+    ['escaped padding', (base64) => base64.replaceAll('=', '\\u003d')],
+    ['every letter escaped', (base64) => base64.replace(/./g, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`)],
+  ])('may contain JSON escapes: %s', (_, escape) => {
     const { envelope } = parseBundle(replaced(/(?<="payload":")[^"]+/, escape))
     expect(envelope.payload.equals(payload)).toBe(true)
   })
@@ -47,7 +47,7 @@ describe('a bundle with a long payload', () => {
     ['white space', 'BASE64_INVALID', (base64) => base64.replace(/.{76}/g, (line) => `${line}\n`)],
     ['an escaped line break', 'BASE64_INVALID', (base64) => `${base64.slice(0, 76)}\\n${base64.slice(76)}`],
     ['a broken escape', 'BASE64_INVALID', (base64) => `\\x41${base64.slice(4)}`],
-    ['an escape that is cut off', 'BASE64_INVALID', (base64) => `${base64.slice(0, -4)}\\u0`],
+    ['a truncated escape', 'BASE64_INVALID', (base64) => `${base64.slice(0, -4)}\\u0`],
     ['an escape of a letter beyond ASCII', 'BASE64_INVALID', (base64) => `${base64.slice(0, -8)}\\u0141AAAAAAA`],
     ['a letter beyond ASCII', 'BASE64_INVALID', (base64) => `${base64.slice(0, -1)}é`],
     ['a control character', 'BASE64_INVALID', (base64) => `${base64.slice(0, -1)}\0`],
@@ -63,7 +63,7 @@ describe('a bundle with a long payload', () => {
     ['a long signature', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope.signatures[0].sig = 'A'.repeat(400_000))],
     ['a long media type', 'BUNDLE_MALFORMED', (b) => (b.mediaType = 'A'.repeat(400_000))],
     [
-      'the payload at another place, and a short one at its own',
+      'the payload in another field, and a short one in its own',
       'BUNDLE_MALFORMED',
       (b) => {
         b.verificationMaterial.tlogEntries = [{ canonicalizedBody: b.dsseEnvelope.payload }]
@@ -72,12 +72,12 @@ describe('a bundle with a long payload', () => {
     ],
     ['the payload as a key', 'BUNDLE_MALFORMED', (b) => (b.dsseEnvelope = { [b.dsseEnvelope.payload]: 'payload' })],
     [
-      'a payload that is the only item of a list',
+      'a payload that is the only item of an array',
       'BUNDLE_MALFORMED',
       (b) => (b.dsseEnvelope.payload = [b.dsseEnvelope.payload]),
     ],
     [
-      'more besides its payload than any real one',
+      'too much data besides its payload',
       'BUNDLE_TOO_LARGE',
       (b) => (b.verificationMaterial.tlogEntries = Array(20).fill({ canonicalizedBody: 'A'.repeat(60_000) })),
     ],
@@ -91,7 +91,7 @@ describe('a bundle with a long payload', () => {
     ],
   ])('is refused with %s', (_, code, change) => refuses(changed(change), code))
 
-  test('is refused where it is named twice, the second time with another', () => {
+  test('is refused if it has two payloads', () => {
     const other = randomBytes(1_000_000).toString('base64')
     refuses(
       replaced(/"payload":/, () => `"payload":"e30=","payload":`),
@@ -103,11 +103,11 @@ describe('a bundle with a long payload', () => {
     )
   })
 
-  test('is refused where it is cut off', () => {
+  test('is refused if it is truncated', () => {
     for (const length of [good.length - 1, 1_000_000, 300_000]) refuses(good.subarray(0, length), 'JSON_INVALID')
   })
 
-  test('is refused where it is no UTF-8 beside the payload', () => {
+  test('is refused if it is not UTF-8 outside its payload', () => {
     refuses(
       replaced(/"keyid":""/, () => '"keyid":"\0"'),
       'JSON_INVALID',
@@ -117,7 +117,7 @@ describe('a bundle with a long payload', () => {
     refuses(bytes, 'JSON_NOT_UTF8')
   })
 
-  test('is given up when its reader is aborted', async () => {
+  test('stops being read when its reader is aborted', async () => {
     const path = join(scratch({ 'model.sig': good }), 'model.sig')
     await expect(readBundle(path, { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
     const large = bundleOver(Buffer.alloc(20_000_000), keyPair())
@@ -126,8 +126,8 @@ describe('a bundle with a long payload', () => {
   })
 })
 
-describe('the largest size of a bundle', () => {
-  test('is 32 MiB, unless the caller says another', async () => {
+describe('the maximum size of a bundle', () => {
+  test('is 32 MiB unless the caller gives another', async () => {
     const path = join(scratch({ 'model.sig': good, 'large.sig': '' }), 'model.sig')
     const large = join(path, '../large.sig')
     truncateSync(large, MAX_BUNDLE_BYTES + 1)
@@ -139,7 +139,7 @@ describe('the largest size of a bundle', () => {
     expect((await readBundle(path, { maxBytes: good.length })).size).toBe(good.length)
   })
 
-  test.each([0, -1, 1.5, Infinity, NaN, 512_000_001, '1', null])('is refused as %s', async (maxBytes) => {
+  test.each([0, -1, 1.5, Infinity, NaN, 512_000_001, '1', null])('cannot be %s', async (maxBytes) => {
     const path = join(scratch({ 'model.sig': good }), 'model.sig')
     await expect(readBundle(path, { maxBytes: maxBytes as number })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })

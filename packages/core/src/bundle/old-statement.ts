@@ -6,8 +6,8 @@ import type { Fields } from './fields.ts'
 export const OLD_PREDICATE_TYPE = 'https://model_signing/Digests/v0.1'
 
 /**
- * Reads the files of a statement of release 0.2.0: SHA-256 over whole files, no links followed. It
- * states no name of the model and no root digest; the one of today's manifest over the same files stands for it.
+ * Reads the files of a statement of release 0.2.0: SHA-256 over whole files, without following links. Such a statement
+ * has no model name and no root digest, so the root digest of a current manifest of the same files is used.
  *
  * @throws {@link ModelSealError} `STATEMENT_MALFORMED`, `RESOURCES_EMPTY`, `RESOURCE_*`
  */
@@ -18,14 +18,14 @@ export function parseOldStatement(statement: Fields): Manifest {
 
 function parseSubject(subject: Fields): Resource {
   const name = subject.string('name')
-  // The digest is always called sha256; where another hash made it, an annotation says so.
+  // The digest is always labelled sha256. If it is of another hash, an annotation says so.
   if (subject.has('annotations')) {
     const annotations = subject.object('annotations')
     const algorithm = annotations.has('actual_hash_algorithm') ? annotations.string('actual_hash_algorithm') : 'sha256'
     if (algorithm !== 'sha256' && algorithm !== 'file-sha256') {
       throw new ModelSealError(
         'RESOURCE_DIGEST',
-        `The digest of ${shown(name)} is of a hash that this old format is not known with.`,
+        `Cannot use the statement: the digest of ${shown(name)} has a hash type that is not supported in this old format.`,
         {
           file: name,
           expected: 'sha256 over whole files',

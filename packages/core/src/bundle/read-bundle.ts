@@ -13,13 +13,13 @@ import {
 } from './bundle.ts'
 
 export interface ReadBundleOptions {
-  /** Largest size of the bundle, in bytes. Default 32 MiB: a manifest of 100,000 files takes 17 MiB. */
+  /** Maximum size of the bundle in bytes (default: 32 MiB; a manifest of 100,000 files takes 17 MiB). */
   maxBytes?: number | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * Reads and parses a bundle file. Its statement stays bytes: nothing in a bundle is believed before its signature is verified.
+ * Reads and parses a bundle file. Leaves the statement unparsed, because nothing in a bundle is trusted before its signature is verified.
  *
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `FILE_UNREADABLE`,
  * `INVALID_ARGUMENT`, `FILE_SPECIAL`, `ABORTED`, and what {@link parseOwnBundle} throws
@@ -38,7 +38,7 @@ export async function readBundle(path: string, options?: ReadBundleOptions): Pro
 
 const OPTIONS: Shape<ReadBundleOptions> = { maxBytes: true, signal: abortSignal }
 
-/** True for a file that a signature may replace, and that is not a part of the model. */
+/** Whether the file is a bundle, which a new signature may replace and which is not part of the model. */
 export async function isBundle(path: string): Promise<boolean> {
   try {
     await checkIsBundle(await readBytes(path, LARGEST_BUNDLE_BYTES), path)
@@ -50,7 +50,7 @@ export async function isBundle(path: string): Promise<boolean> {
 }
 
 /**
- * The largest size of a bundle that a caller allows.
+ * Checks the maximum bundle size that a caller gave.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */

@@ -7,17 +7,17 @@ it.each([
   [certificateWords('CN=Release', ['email:r@acme.example', 'DNS:x']), 'CN=Release (email:r@acme.example, DNS:x)'],
   [certificateWords('', ['email:r@acme.example']), 'email:r@acme.example'],
   [identityWords('r@acme.example', 'https://a.example'), 'r@acme.example (vouched for by https://a.example)'],
-])('says who signed in one line: %s', (words, line) => {
+])('describes the signer in one line: %s', (words, line) => {
   expect(words).toBe(line)
 })
 
 it.each([
   ['a line break', 'x\nAccepted "models/vad"', '\\u{a}'],
-  ['an escape of the terminal', 'x\u001b[2J', '\\u{1b}'],
-  ['a change of direction', 'x\u202e', '\\u{202e}'],
-  ['words of its own', 'r@acme.example (vouched for by https://a.example)', '"r@acme.example (vouched'],
+  ['a terminal escape sequence', 'x\u001b[2J', '\\u{1b}'],
+  ['a change of text direction', 'x\u202e', '\\u{202e}'],
+  ['the words of a description', 'r@acme.example (vouched for by https://a.example)', '"r@acme.example (vouched'],
   ['quotes', '"r@acme.example"', '\\"r@acme.example\\"'],
-  ['any length', 'x'.repeat(10_000), '…"'],
+  ['excessive length', 'x'.repeat(10_000), '…"'],
 ])('cannot be forged by a name with %s', (_, name, written) => {
   for (const words of [
     identityWords(name, 'i'),

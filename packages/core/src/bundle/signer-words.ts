@@ -1,6 +1,6 @@
 import { shown } from '../errors.ts'
 
-/** Who signed, in words for people: one line, which nothing in a name can break or continue. */
+/** Descriptions of signers for display. Each is one line, which no name can break or continue. */
 
 /** @param fingerprint hex SHA-256 of the PEM of the public key */
 export function keyWords(fingerprint: string): string {
@@ -17,10 +17,10 @@ export function identityWords(identity: string, issuer: string): string {
   return `${readable(identity)} (vouched for by ${readable(issuer)})`
 }
 
-/** Longer ones are cut, as in all messages. */
+/** Longer names are cut, as in all messages. */
 const LONGEST = 300
 
-/** As it is where that can be mistaken for nothing else; else quoted and escaped. */
+/** The name itself if it cannot be mistaken for anything else, otherwise quoted and escaped. */
 function readable(name: string): string {
   return name.length <= LONGEST && /^[\p{L}\p{N} ._%+@:/=,~#*?&!'\\-]+$/u.test(name) ? name : shown(name)
 }

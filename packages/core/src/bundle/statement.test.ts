@@ -15,7 +15,7 @@ function changed(change: (statement: LooseJson) => void): Buffer {
   return encoded(statement)
 }
 
-/** As {@link changed}, with the root digest made to fit again. */
+/** Like {@link changed}, with a matching root digest. */
 function changedSoundly(change: (statement: LooseJson) => void): Buffer {
   return changed((statement) => {
     change(statement)
@@ -31,14 +31,14 @@ const sharded = (names: readonly string[], shardSize: unknown = 10) =>
     s.predicate.serialization.shard_size = shardSize
   })
 
-test('gives the names, digests and root digest that were written', () => {
+test('returns the names, digests and root digest that were written', () => {
   const manifest = parseStatement(changed(() => {}))
   expect(manifest.modelName).toBe('model')
   expect([...manifest.files.keys()]).toEqual(['a.bin', 'b/c'])
   expect(manifest.serialization).toEqual({ method: 'files', hashType: 'sha256', allowSymlinks: false, ignorePaths: [] })
 })
 
-describe('a statement is refused that', () => {
+describe('refuses a statement that', () => {
   test.each<[string, ErrorCode, (statement: LooseJson) => void]>([
     ['has another type', 'STATEMENT_TYPE', (s) => (s._type = 'https://in-toto.io/Statement/v0.1')],
     ['has no type', 'STATEMENT_MALFORMED', (s) => delete s._type],
@@ -52,45 +52,53 @@ describe('a statement is refused that', () => {
     ['has a subject without a digest', 'STATEMENT_MALFORMED', (s) => delete s.subject[0].digest],
     ['has another root digest', 'ROOT_DIGEST_MISMATCH', (s) => (s.subject[0].digest.sha256 = '0'.repeat(64))],
     [
-      'has its root digest in capitals',
+      'has its root digest in uppercase',
       'ROOT_DIGEST_MISMATCH',
       (s) => (s.subject[0].digest.sha256 = s.subject[0].digest.sha256.toUpperCase()),
     ],
     ['has no resources', 'RESOURCES_EMPTY', (s) => (s.predicate.resources = [])],
-    ['has resources that are no list', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources = {})],
-    ['has a resource that is no object', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources[0] = 'a')],
+    ['has resources that are not an array', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources = {})],
+    ['has a resource that is not an object', 'STATEMENT_MALFORMED', (s) => (s.predicate.resources[0] = 'a')],
     ['has a resource without a name', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].name],
     ['has a resource without an algorithm', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].algorithm],
     ['has a resource without a digest', 'STATEMENT_MALFORMED', (s) => delete s.predicate.resources[0].digest],
     ['has a digest of another algorithm', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].algorithm = 'blake2b')],
     [
-      'has a digest of a shard for a file',
+      'has a shard digest for a file',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].algorithm = 'sha256-sharded-10'),
     ],
     ['has a digest that is too short', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].digest = 'ab')],
     [
-      'has a digest in capitals',
+      'has a digest in uppercase',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].digest = s.predicate.resources[0].digest.toUpperCase()),
     ],
     ['has a digest that is not hex', 'RESOURCE_DIGEST', (s) => (s.predicate.resources[0].digest = 'g'.repeat(64))],
     [
-      'says sha256 and has digests of blake2b',
+      'states sha256 but has blake2b digests',
       'RESOURCE_DIGEST',
       (s) => (s.predicate.resources[0].digest = 'a'.repeat(128)),
     ],
-    ['has a name twice', 'RESOURCE_DUPLICATE', (s) => (s.predicate.resources[1].name = 'a.bin')],
+    ['has a repeated name', 'RESOURCE_DUPLICATE', (s) => (s.predicate.resources[1].name = 'a.bin')],
     ['is not sorted', 'RESOURCE_ORDER', (s) => s.predicate.resources.reverse()],
     ['has an absolute name', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = '/a')],
     ['has a name that leaves the model', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = '../a')],
-    ['has a name that leaves the model midway', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a/../../b')],
-    ['has a name with a dot for a component', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = './a')],
+    [
+      'has a name that leaves the model in the middle',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = 'a/../../b'),
+    ],
+    ['has a name with a "." component', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = './a')],
     ['has a name that ends with a slash', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a/')],
     ['has a name with an empty component', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a//b')],
     ['has a name with a NUL', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a\0')],
-    ['has a name that no UTF-8 can write', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a\ud800')],
-    ['has the name of a single file beside another', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = '.')],
+    ['has a name that UTF-8 cannot encode', 'RESOURCE_NAME', (s) => (s.predicate.resources[0].name = 'a\ud800')],
+    [
+      'has the name of a single-file model next to another file',
+      'RESOURCE_NAME',
+      (s) => (s.predicate.resources[0].name = '.'),
+    ],
     ['has no serialization', 'STATEMENT_MALFORMED', (s) => delete s.predicate.serialization],
     ['has an unknown field in its serialization', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.extra = 1)],
     [
@@ -104,52 +112,48 @@ describe('a statement is refused that', () => {
       (s) => (s.predicate.serialization.hash_type = 'md5'),
     ],
     [
-      'was made with a hash type named like a method of objects',
+      'was made with a hash type that is the name of an object method',
       'SERIALIZATION_UNSUPPORTED',
       (s) => (s.predicate.serialization.hash_type = 'toString'),
     ],
     [
-      'does not say whether links are allowed',
+      'does not state whether links are allowed',
       'STATEMENT_MALFORMED',
       (s) => delete s.predicate.serialization.allow_symlinks,
     ],
-    ['says it by a string', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.allow_symlinks = 'false')],
+    ['states it as a string', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.allow_symlinks = 'false')],
     ['has a shard size for whole files', 'STATEMENT_MALFORMED', (s) => (s.predicate.serialization.shard_size = 10)],
     [
-      'has ignored paths that are no list',
+      'has ignored paths that are not an array',
       'STATEMENT_MALFORMED',
       (s) => (s.predicate.serialization.ignore_paths = 'a'),
     ],
     [
-      'has an ignored path that is no string',
+      'has an ignored path that is not a string',
       'STATEMENT_MALFORMED',
       (s) => (s.predicate.serialization.ignore_paths = [1]),
     ],
-    ['ignores by a glob', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['*.bin'])],
+    ['ignores a glob', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['*.bin'])],
     ['ignores an absolute path', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['/a'])],
-    [
-      'ignores a path outside of the model',
-      'RESOURCE_NAME',
-      (s) => (s.predicate.serialization.ignore_paths = ['../a']),
-    ],
+    ['ignores a path outside the model', 'RESOURCE_NAME', (s) => (s.predicate.serialization.ignore_paths = ['../a'])],
   ])('%s', (_, code, change) => {
     expect(() => parseStatement(changed(change))).toThrow(refusal(code))
   })
 
-  test('each in words of its own, with the names quoted', () => {
+  test('has an invalid name, with the name quoted in the message', () => {
     const forged = changed((s) => (s.predicate.resources[0].name = '../a\n\u202e'))
     expect(() => parseStatement(forged)).toThrow(
-      'The signed name "../a\\u{a}\\u{202e}" is refused: it contains a ".." component.',
+      'Cannot use the manifest: the signed name "../a\\u{a}\\u{202e}" is not allowed, because it contains a ".." component.',
     )
   })
 
   test.each<[string, ErrorCode, Uint8Array]>([
     ['is empty', 'JSON_INVALID', Buffer.alloc(0)],
     ['is not JSON', 'JSON_INVALID', Buffer.from('statement')],
-    ['is a list', 'STATEMENT_MALFORMED', Buffer.from('[]')],
+    ['is an array', 'STATEMENT_MALFORMED', Buffer.from('[]')],
     ['is in UTF-16', 'JSON_INVALID', Buffer.from(changed(() => {}).toString(), 'utf16le')],
     [
-      'names a key twice',
+      'has a repeated key',
       'JSON_DUPLICATE_KEY',
       Buffer.from(
         changed(() => {})
@@ -162,21 +166,21 @@ describe('a statement is refused that', () => {
   })
 
   test.each<[string, ErrorCode, Buffer]>([
-    ['has shards of no size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], null)],
+    ['has shards without a size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], null)],
     ['has shards of size zero', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 0)],
     ['has shards of a negative size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], -10)],
-    ['has shards of a fraction of a byte', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 10.5)],
-    ['has shards of a size in text', 'STATEMENT_MALFORMED', sharded(['a:0:10'], '10')],
-    ['has shards of a size beyond exact numbers', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 2 ** 53)],
+    ['has shards of a fractional size', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 10.5)],
+    ['has shards with a size in a string', 'STATEMENT_MALFORMED', sharded(['a:0:10'], '10')],
+    ['has shards of a size beyond the safe integers', 'STATEMENT_MALFORMED', sharded(['a:0:10'], 2 ** 53)],
     ['has a shard without a range', 'RESOURCE_NAME', sharded(['a'])],
     ['has shards that overlap', 'RESOURCE_NAME', sharded(['a:0:10', 'a:5:15'])],
-    ['has shards of a file outside', 'RESOURCE_NAME', sharded(['../a:0:10'])],
+    ['has shards of a file outside the model', 'RESOURCE_NAME', sharded(['../a:0:10'])],
   ])('%s', (_, code, payload) => {
     expect(() => parseStatement(payload)).toThrow(refusal(code))
   })
 })
 
-describe('forms that mean the same are accepted:', () => {
+describe('accepts equivalent forms:', () => {
   test.each(['1e9', '1000000000.0', '10e8', '1000000000'])('a shard size written as %s', (number) => {
     const text = sharded(['a:0:1000000000', 'a:1000000000:1000000001'], 1e9).toString()
     const manifest = parseStatement(Buffer.from(text.replace('"shard_size":1000000000', `"shard_size":${number}`)))
@@ -184,14 +188,14 @@ describe('forms that mean the same are accepted:', () => {
     expect(manifest.files.get('a')?.size).toBe(1_000_000_001)
   })
 
-  test('the algorithm of a shard as the reference tool writes it, where the number fits', () => {
+  test('the algorithm of a shard as the reference tool writes it, if the number is right', () => {
     const algorithm = (name: string) =>
       Buffer.from(sharded(['a:0:10']).toString().replace('"algorithm":"sha256"', `"algorithm":"${name}"`))
     expect(parseStatement(algorithm('sha256-sharded-10')).files.get('a')?.size).toBe(10)
     expect(() => parseStatement(algorithm('sha256-sharded-11'))).toThrow(refusal('RESOURCE_DIGEST'))
   })
 
-  test('fields of a resource and of the subject that the standard does not know', () => {
+  test('unknown fields of a resource and of the subject', () => {
     const manifest = parseStatement(
       changed((s) => {
         s.predicate.resources[0].size = 1
@@ -201,13 +205,13 @@ describe('forms that mean the same are accepted:', () => {
     expect(manifest.files.size).toBe(2)
   })
 
-  test('no ignored paths at all, as before v1.1.0', () => {
+  test('no list of ignored paths, as before v1.1.0', () => {
     const manifest = parseStatement(changed((s) => delete s.predicate.serialization.ignore_paths))
     expect('ignorePaths' in manifest.serialization).toBe(false)
   })
 })
 
-describe('a manifest that was written', () => {
+describe('a written manifest', () => {
   const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
   const component = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
@@ -215,7 +219,7 @@ describe('a manifest that was written', () => {
   const path = fc.array(component, { minLength: 1, maxLength: 4 }).map((components) => components.join('/'))
   const modelName = fc.string({ unit: 'grapheme', minLength: 1 })
 
-  test('is read back as it was, and written again to the same bytes', () => {
+  test('is read back unchanged and written again as the same bytes', () => {
     const manifest = fc
       .record({
         modelName,
@@ -242,7 +246,7 @@ describe('a manifest that was written', () => {
     fc.assert(fc.property(manifest, isReadBack))
   })
 
-  test('is read back as it was, for shards too', () => {
+  test('is read back unchanged if it has shards', () => {
     const file = fc.record({ name: path, bytes: fc.integer({ min: 1, max: 100 }) })
     const manifest = fc
       .record({

@@ -13,7 +13,7 @@ import { OLD_PREDICATE_TYPE, parseOldStatement } from './old-statement.ts'
 const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
 const PREDICATE_TYPE = 'https://model_signing/signature/v1.0'
 
-/** Room for a million resources of four values each, and as much again. */
+/** Twice as many as a million resources of four values each. */
 const MAX_VALUES = 8_000_000
 
 /** A statement, and the version of its predicate. */
@@ -23,8 +23,8 @@ export interface ParsedStatement {
 }
 
 /**
- * Reads the statement of an envelope whose signature has been verified (OMS 8.3). What it accepts
- * has one form: the manifest written again gives the same resources and root digest.
+ * Reads the statement of an envelope whose signature has been verified (OMS 8.3). Accepts one form only: writing the
+ * manifest again gives the same resources and root digest.
  *
  * @throws {@link ModelSealError} `JSON_*`, `STATEMENT_TYPE`, `PREDICATE_TYPE`,
  * `STATEMENT_MALFORMED`, `SERIALIZATION_UNSUPPORTED`, `RESOURCES_EMPTY`, `RESOURCE_*`,
@@ -35,9 +35,9 @@ export function parseStatement(payload: Uint8Array): ParsedStatement {
 }
 
 /**
- * {@link parseStatement}, step by step. A claim is kept as long as its payload is, and not parsed again.
+ * Like {@link parseStatement}, step by step. A parsed claim is kept as long as its payload, so that it is not parsed again.
  *
- * @param maxValues bounds what parsing takes; a caller whose statement is only a claim asks for less
+ * @param maxValues limits the cost of parsing; lower if the statement is only a claim
  */
 export function* statementSteps(payload: Uint8Array, maxValues = MAX_VALUES): Steps<ParsedStatement> {
   const claimed = claims.get(payload)
@@ -49,7 +49,7 @@ export function* statementSteps(payload: Uint8Array, maxValues = MAX_VALUES): St
   return statement
 }
 
-/** Statements that were read before their signature was verified, each with the digest of the bytes that it was read from. */
+/** Statements that were read before their signature was verified, each with the digest of the bytes it was read from. */
 const claims = new WeakMap<Uint8Array, { digest: string; statement: ParsedStatement }>()
 
 function digestOf(payload: Uint8Array): string {
@@ -59,10 +59,20 @@ function digestOf(payload: Uint8Array): string {
 function* parsingSteps(payload: Uint8Array, maxValues: number): Steps<ParsedStatement> {
   const json = yield* strictJsonSteps(payload, { what: 'statement', maxValues })
   const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
-  checkType(statement.string('_type'), STATEMENT_TYPE, 'STATEMENT_TYPE', 'The payload is not an in-toto Statement v1.')
+  checkType(
+    statement.string('_type'),
+    STATEMENT_TYPE,
+    'STATEMENT_TYPE',
+    'Cannot use the statement: it is not an in-toto Statement v1.',
+  )
   const predicateType = statement.string('predicateType')
   if (predicateType === OLD_PREDICATE_TYPE) return { version: '0.1', manifest: parseOldStatement(statement) }
-  checkType(predicateType, PREDICATE_TYPE, 'PREDICATE_TYPE', 'The statement is not about a signed model.')
+  checkType(
+    predicateType,
+    PREDICATE_TYPE,
+    'PREDICATE_TYPE',
+    'Cannot use the statement: it does not describe a signed model.',
+  )
   return { version: '1.0', manifest: parseManifest(statement) }
 }
 
@@ -78,12 +88,16 @@ function parseManifest(statement: Fields): Manifest {
   const subject = parseSubject(statement)
 
   const manifest = new Manifest(subject.name, serialization, resources)
-  // OMS 6.5.1, recomputed although the signature covers it: two readers must not see two models.
+  // OMS 6.5.1: recomputed although the signature covers it, so that all readers see the same model.
   if (manifest.rootDigest !== subject.digest) {
-    throw new ModelSealError('ROOT_DIGEST_MISMATCH', 'The root digest does not follow from the signed digests.', {
-      expected: manifest.rootDigest,
-      found: shown(subject.digest),
-    })
+    throw new ModelSealError(
+      'ROOT_DIGEST_MISMATCH',
+      'Cannot use the statement: its root digest does not match its file digests.',
+      {
+        expected: manifest.rootDigest,
+        found: shown(subject.digest),
+      },
+    )
   }
   return manifest
 }
@@ -92,7 +106,7 @@ function checkType(found: string, expected: string, code: 'STATEMENT_TYPE' | 'PR
   if (found !== expected) throw new ModelSealError(code, sentence, { expected, found: shown(found) })
 }
 
-/** OMS 6.5: exactly one subject, the model as a whole. Other fields of it are no concern of ours. */
+/** OMS 6.5: exactly one subject, the model as a whole. Its other fields are ignored. */
 function parseSubject(statement: Fields): { name: string; digest: string } {
   const subjects = statement.objects('subject')
   const [subject] = subjects
@@ -109,7 +123,7 @@ function parseSerialization(fields: Fields): Serialization {
   if (!isHashType(hashType)) throw unsupported('hash_type', hashType, 'a supported hash type')
   // OMS 5.2.2: required for shards, absent for files.
   if (method === 'files' && fields.has('shard_size'))
-    throw fields.fault('shard_size', 'no shard_size for the method files')
+    throw fields.fault('shard_size', 'no shard_size with the method files')
   return withoutPrototype<Serialization>({
     method,
     hashType,
@@ -124,23 +138,23 @@ function parseIgnorePaths(fields: Fields): string[] {
     if (typeof path !== 'string') throw fields.fault('ignore_paths', 'an array of strings')
     const fault = ignorePathFault(path)
     if (fault)
-      throw new ModelSealError('RESOURCE_NAME', `The ignored path ${shown(path)} is refused: ${fault}.`, { file: path })
+      throw new ModelSealError(
+        'RESOURCE_NAME',
+        `Cannot use the statement: the ignored path ${shown(path)} is not allowed, because ${fault}.`,
+        { file: path },
+      )
     return path
   })
 }
 
 function unsupported(field: string, found: string, expected: string): ModelSealError {
-  return new ModelSealError(
-    'SERIALIZATION_UNSUPPORTED',
-    `The model was signed with a ${field} that is not supported.`,
-    {
-      expected,
-      found: shown(found),
-    },
-  )
+  return new ModelSealError('SERIALIZATION_UNSUPPORTED', `Cannot use the statement: its ${field} is not supported.`, {
+    expected,
+    found: shown(found),
+  })
 }
 
-/** Most resources have nothing wrong with them, and there are many. */
+/** A fast path for valid resources, because there can be many. */
 function plainResource(item: unknown, algorithms: readonly string[]): Resource | undefined {
   if (typeof item !== 'object' || item === null) return undefined
   const { name, algorithm, digest } = item as Partial<Record<string, unknown>>
@@ -150,14 +164,14 @@ function plainResource(item: unknown, algorithms: readonly string[]): Resource |
   return algorithms.includes(algorithm as string) ? { name, digest } : undefined
 }
 
-/** OMS 5.2.1: fields that are not recognised are ignored here, and only here. */
+/** OMS 5.2.1: unknown fields are ignored here, and only here. */
 function parseResource(resource: Fields, algorithms: readonly string[]): Resource {
   const name = resource.string('name')
   const algorithm = resource.string('algorithm')
   if (!algorithms.includes(algorithm)) {
     throw new ModelSealError(
       'RESOURCE_DIGEST',
-      `The digest of ${shown(name)} is of another algorithm than the model's hash type.`,
+      `Cannot use the statement: the digest of ${shown(name)} does not have the hash type of the model.`,
       {
         file: name,
         expected: algorithms.join(' or '),
@@ -168,12 +182,12 @@ function parseResource(resource: Fields, algorithms: readonly string[]): Resourc
   return { name, digest: resource.string('digest') }
 }
 
-/** The standard's form, and for shards the one that the reference tool writes. */
+/** The form of the standard and, for shards, the form that the reference tool writes. */
 function algorithmsOf({ method, hashType, shardSize }: Serialization): string[] {
   return method === 'files' ? [hashType] : [hashType, `${hashType}-sharded-${shardSize}`]
 }
 
-/** Writes the statement of a manifest (OMS 6.6): UTF-8 JSON, always the same for the same manifest. */
+/** Writes the statement of a manifest (OMS 6.6): UTF-8 JSON, identical for identical manifests. */
 export function writeStatement(manifest: Manifest): Buffer {
   const { method, hashType, shardSize, allowSymlinks, ignorePaths } = manifest.serialization
   return Buffer.from(

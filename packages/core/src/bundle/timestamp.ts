@@ -4,28 +4,28 @@ import { messageOf } from '../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkIdentifierBytes } from '../x509/identifier-bytes.ts'
 
-/** A timestamp that is well-formed, and not yet verified: the time in it is a claim. */
+/** A well-formed timestamp that has not been verified: its time is a claim. */
 export interface UnverifiedTimestamp {
   token: pkijs.SignedData
   info: pkijs.TSTInfo
-  /** The time that it states. */
+  /** The stated time. */
   at: Date
-  /** How far off that time may be by its own account, in milliseconds. */
+  /** The stated accuracy of that time, in milliseconds. */
   accuracyMs: number
-  /** DER of the content that is signed. */
+  /** DER of the signed content. */
   content: Buffer
 }
 
-/** A response with its chain of certificates has 2 to 10 KiB. */
+/** A response with its certificate chain has 2 to 10 KiB. */
 export const MAX_TIMESTAMP_BYTES = 64 * 1024
-/** One with the certificates of its authority has some 400; reading 10,000 takes a quarter of a second. */
+/** A timestamp with the certificates of its authority has some 400 values. Reading 10,000 takes a quarter of a second. */
 const MAX_NODES = 2000
 
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
 const TST_INFO = '1.2.840.113549.1.9.16.1.4'
 const GRANTED = [0, 1]
 
-/** SHA-2 by object identifier, and OpenSSL's names: with nothing weaker a timestamp is worth anything. */
+/** SHA-2 by object identifier, with OpenSSL's names. A timestamp over a weaker hash proves nothing. */
 export const IMPRINT_HASHES: ReadonlyMap<string, string> = new Map([
   ['2.16.840.1.101.3.4.2.1', 'sha256'],
   ['2.16.840.1.101.3.4.2.2', 'sha384'],
@@ -33,8 +33,8 @@ export const IMPRINT_HASHES: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Reads an RFC 3161 response (`TimeStampResp`, section 2.4.2) strictly: granted, one signer, one
- * content of the kind TSTInfo, of version 1.
+ * Reads an RFC 3161 response (`TimeStampResp`, section 2.4.2) strictly. It must be granted, with one signer
+ * and one TSTInfo of version 1.
  *
  * @throws {@link ModelSealError} `TIMESTAMP_INVALID`
  */
@@ -45,14 +45,14 @@ export async function parseTimestamp(der: Buffer, path?: string): Promise<Unveri
     if (!GRANTED.includes(response.status.status) || !token) throw new Error('no timestamp was granted')
     return await readToken(token)
   } catch (cause) {
-    throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', cause, path)
+    throw timestampFault('TIMESTAMP_INVALID', 'Cannot read a timestamp of the bundle.', cause, path)
   }
 }
 
 /**
- * The status and the words of a response (RFC 3161 2.4.2).
+ * The status and the text of a response (RFC 3161 2.4.2).
  *
- * @throws Error where it is not one
+ * @throws Error if it is not a response
  */
 export async function readStatus(der: Buffer): Promise<{ granted: boolean; words: string }> {
   const { status } = await readResponse(der)
@@ -62,10 +62,10 @@ export async function readStatus(der: Buffer): Promise<{ granted: boolean; words
 
 async function readResponse(der: Buffer): Promise<pkijs.TimeStampResp> {
   const [{ TimeStampResp }, { fromBER }] = await Promise.all([import('pkijs'), import('asn1js')])
-  if (der.length > MAX_TIMESTAMP_BYTES) throw new Error(`${der.length} bytes are more than any timestamp has`)
+  if (der.length > MAX_TIMESTAMP_BYTES) throw new Error(`${der.length} bytes are too many for a timestamp`)
   checkIdentifierBytes(der)
   const { result, offset } = fromBER(der, { maxNodes: MAX_NODES })
-  if (offset !== der.length) throw new Error('it is not DER, or something follows it')
+  if (offset !== der.length) throw new Error('it is not DER or has trailing data')
   return new TimeStampResp({ schema: result })
 }
 
@@ -74,28 +74,28 @@ async function readToken({ contentType, content }: pkijs.ContentInfo): Promise<U
   if (contentType !== SIGNED_DATA) throw new Error('it is not signed data')
   const token = new SignedData({ schema: content as unknown })
   const { eContentType, eContent } = token.encapContentInfo
-  if (eContentType !== TST_INFO || !eContent) throw new Error('it does not hold a time')
+  if (eContentType !== TST_INFO || !eContent) throw new Error('it does not contain a time')
   if (token.signerInfos.length !== 1) throw new Error('it does not have exactly one signer')
 
   const signed = Buffer.from(eContent.getValue())
   const { result, offset } = fromBER(signed, { maxNodes: MAX_NODES })
-  if (offset !== signed.length) throw new Error('its content is not DER, or something follows it')
+  if (offset !== signed.length) throw new Error('its content is not DER or has trailing data')
   const info = new TSTInfo({ schema: result })
   if (info.version !== 1) throw new Error('its version is not 1')
-  if (!Number.isFinite(info.genTime.getTime())) throw new Error('its time is not a time')
+  if (!Number.isFinite(info.genTime.getTime())) throw new Error('its time is invalid')
   return { token, info, at: info.genTime, accuracyMs: accuracyOf(info), content: signed }
 }
 
-/** RFC 3161 2.4.2: seconds, thousandths and millionths add up; nothing stated is taken for exact. */
+/** RFC 3161 2.4.2: the sum of seconds, milliseconds and microseconds; 0 if not stated. */
 function accuracyOf({ accuracy }: pkijs.TSTInfo): number {
   if (!accuracy) return 0
   const { seconds = 0, millis = 0, micros = 0 } = accuracy
   const sum = seconds * 1000 + millis + Math.ceil(micros / 1000)
-  if (!(sum >= 0 && Number.isFinite(sum))) throw new Error('its accuracy is not a length of time')
+  if (!(sum >= 0 && Number.isFinite(sum))) throw new Error('its accuracy is invalid')
   return sum
 }
 
-/** True where the timestamp is over these bytes (RFC 3161 2.4.2, messageImprint), by a hash that holds. */
+/** Whether the timestamp covers these bytes (RFC 3161 2.4.2, messageImprint) with a strong hash. */
 export function isTimestampOver({ info }: UnverifiedTimestamp, data: Uint8Array): boolean {
   const { hashAlgorithm, hashedMessage } = info.messageImprint
   const hash = IMPRINT_HASHES.get(hashAlgorithm.algorithmId)
@@ -104,7 +104,7 @@ export function isTimestampOver({ info }: UnverifiedTimestamp, data: Uint8Array)
   return stated.length === found.length && timingSafeEqual(stated, found)
 }
 
-/** A refusal that says what was wrong with a timestamp. */
+/** A refusal that says what is wrong with a timestamp. */
 export function timestampFault(
   code: ErrorCode,
   sentence: string,

@@ -14,7 +14,7 @@ const bundle = (timestampVerificationData: unknown) =>
     }),
   )
 
-test('reads the timestamps of a bundle, and none where it has none', () => {
+test('reads the timestamps of a bundle, if it has any', () => {
   const stamp = { signedTimestamp: 'AQID' }
   expect(parseBundle(bundle({ rfc3161Timestamps: [stamp, stamp] })).timestamps).toEqual([
     Buffer.from([1, 2, 3]),
@@ -24,7 +24,7 @@ test('reads the timestamps of a bundle, and none where it has none', () => {
     expect(parseBundle(bundle(none)).timestamps).toEqual([])
 })
 
-test('refuses a bundle whose timestamps are of another shape, or more than any has', () => {
+test('refuses a bundle with malformed or too many timestamps', () => {
   const stamp = { signedTimestamp: 'AQID' }
   for (const [wrong, code] of [
     [[], 'BUNDLE_MALFORMED'],

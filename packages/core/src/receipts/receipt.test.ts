@@ -31,7 +31,7 @@ function whole({ receipt, leftOut }: MadeReceipt): Receipt {
 }
 
 describe.runIf(LINUX)('a receipt', () => {
-  test('remembers every file, and survives being written', async () => {
+  test('remembers every file and can be written and parsed', async () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const receipt = whole(makeReceipt(model))
     expect([...receipt.files.keys()].sort()).toEqual(['config.json', 'sub/weights.bin'])
@@ -39,7 +39,7 @@ describe.runIf(LINUX)('a receipt', () => {
     expect(model.files.every((file) => isUnchanged(receipt, file))).toBe(true)
   })
 
-  test('remembers further digests of every file', async () => {
+  test('remembers additional digests of every file', async () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const digests = new Map(model.files.map(({ name }) => [name, ['c'.repeat(64), 'd'.repeat(128)]]))
     const receipt = whole(makeReceipt({ ...model, further: { hashTypes: ['sha256', 'blake2b'], digests } }))
@@ -51,23 +51,23 @@ describe.runIf(LINUX)('a receipt', () => {
     ['a digest is missing', ['sha256'], []],
     ['a digest is too short', ['sha256'], ['c'.repeat(63)]],
     ['a digest is not lowercase hex', ['sha256'], ['C'.repeat(64)]],
-    ['there is a digest of no hash type', [], ['c'.repeat(64)]],
+    ['there is a digest without a hash type', [], ['c'.repeat(64)]],
     ['a hash type is unknown', ['md5'], ['c'.repeat(32)]],
-  ])('is none where %s', async (_, hashTypes, row) => {
+  ])('is not accepted if %s', async (_, hashTypes, row) => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const digests = new Map(model.files.map(({ name }) => [name, row]))
     const further = { hashTypes: hashTypes as HashType[], digests }
     expect(parseReceipt(writeReceipt(whole(makeReceipt({ ...model, further }))))).toBeUndefined()
   })
 
-  test('is not made of files that changed just before they were hashed', async () => {
+  test('is not made for files that changed just before they were hashed', async () => {
     const model = await checked(Date.now())
     const leftOut = 'files that changed within 2 s before they were hashed'
     expect(makeReceipt(model)).toEqual({ leftOut })
     expect(makeReceipt({ ...model, partial: true })).toEqual({ leftOut })
   })
 
-  test('is not made of files that somebody else can write to', async () => {
+  test('is not made for files that somebody else can write to', async () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const files = model.files.map((file) => ({ ...file, exposed: 'the mode 0666' }))
     expect(makeReceipt({ ...model, files })).toEqual({ leftOut: 'files that others could write to (the mode 0666)' })
@@ -81,28 +81,28 @@ describe.runIf(LINUX)('a receipt', () => {
     expect(receipt && isUnchanged(receipt, first)).toBe(false)
   })
 
-  test('is not made of files on another file system', async () => {
+  test('is not made for files on another file system', async () => {
     const model = await checked(Date.now() + 2 * GRANULARITY)
     const files = model.files.map((file) => ({ ...file, identity: { ...file.identity, dev: file.identity.dev + 1n } }))
-    expect(makeReceipt({ ...model, files })).toEqual({ leftOut: 'files on another file system than the model' })
+    expect(makeReceipt({ ...model, files })).toEqual({ leftOut: 'files that are not on the file system of the model' })
   })
 
-  test('is not made on a file system that is not of this machine alone', async () => {
+  test('is not made on a file system that is not local', async () => {
     const { receipt, leftOut } = makeReceipt({ ...(await checked(0)), model: '/proc/self' })
     expect(receipt).toBeUndefined()
     expect(leftOut).toMatch(/^a file system \(0x9fa0\)/)
   })
 
-  test('says nothing within the granularity of times after it was made, nor when it is from the future', async () => {
+  test('is not used within the granularity of timestamps, or if it is from the future', async () => {
     const receipt = whole(makeReceipt(await checked(Date.now() + 2 * GRANULARITY)))
-    const tooYoung = 'a receipt that is too young to tell, being less than 2 s old'
+    const tooYoung = 'a receipt that is too new to use (less than 2 s old)'
     expect(receiptFault(receipt, receipt.hashedAt + GRANULARITY)).toBeUndefined()
     expect(receiptFault(receipt, receipt.hashedAt + GRANULARITY - 1)).toBe(tooYoung)
     expect(receiptFault(receipt, receipt.hashedAt - 1)).toBe(tooYoung)
   })
 
   test.each(['dev', 'ino', 'size', 'mtimeNs', 'ctimeNs'] as const)(
-    'does not speak of a file with another %s',
+    'does not apply to a file with another %s',
     async (field) => {
       const model = await checked(Date.now() + 2 * GRANULARITY)
       const receipt = whole(makeReceipt(model))
@@ -118,7 +118,7 @@ describe.runIf(LINUX)('a receipt', () => {
   )
 })
 
-test('what is no receipt is none, whatever it is', () => {
+test('anything else is not accepted as a receipt', () => {
   const receipt = { version: 1, model: '/m', ...DIGESTS, hashedAt: 1, files: [['a', '1', '2', 3, '4', '5']] }
   const parsed = (value: unknown) => parseReceipt(Buffer.from(JSON.stringify(value)))
   expect(parsed(receipt)?.files.get('a')).toEqual({ dev: 1n, ino: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5n })

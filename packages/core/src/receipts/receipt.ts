@@ -6,9 +6,8 @@ import { foreignFileSystem } from '../source/local/file-system.ts'
 import type { FileIdentity, SourceFile } from '../source/local/source-file.ts'
 
 /**
- * What this user remembers of a model that was hashed where it lies, and found to be what a bundle
- * says: the state of every file. A file in the same state holds the same bytes, as long as nobody
- * else can write to it.
+ * A record of a model that was hashed in place and matched its bundle: the state of every file. A file in the
+ * same state still has the same bytes, provided that nobody else can write to it.
  */
 export interface Receipt {
   /** Absolute path of the model, without links. */
@@ -17,40 +16,40 @@ export interface Receipt {
   rootDigest: string
   /** SHA-256 of the bundle file, lowercase hex. */
   bundleDigest: string
-  /** When the hashing began of what was hashed first: milliseconds since 1970. */
+  /** When hashing of the first file began, in milliseconds since 1970. */
   hashedAt: number
-  /** Every signed file, by its name. */
+  /** The states of the signed files by name. */
   files: ReadonlyMap<string, FileIdentity>
-  /** What else was computed of them, beside what is signed; absent where nothing was. */
+  /** Additional digests of the files that the signature does not state; absent if none were computed. */
   further?: RememberedDigests | undefined
 }
 
 /** Digests of whole files. */
 export interface RememberedDigests {
   hashTypes: readonly HashType[]
-  /** By the name of the file: lowercase hex, one for each of `hashTypes`. */
+  /** Digests by file name in lowercase hex, one for each of `hashTypes`. */
   digests: ReadonlyMap<string, readonly string[]>
 }
 
-/** Coarser than the times of any file system that is used for receipts: milliseconds. */
+/** Coarser than the timestamps of any file system that receipts are used on, in milliseconds. */
 export const GRANULARITY = 2_000
 
-/** What of a checked model goes into its receipt. */
+/** The data of a checked model that its receipt is made from. */
 export interface CheckedModel extends Omit<Receipt, 'files'> {
   files: readonly SourceFile[]
-  /** When the hashing began of what was hashed last, where that is another time than `hashedAt`. */
+  /** When hashing of the last file began, if different from `hashedAt`. */
   lastHashedAt?: number
-  /** True where files that cannot be remembered are left out of the receipt. Default false: then there is none. */
+  /** Whether to omit files that cannot be remembered (default: false, which means that there is then no receipt). */
   partial?: boolean
 }
 
-/** A receipt, where there can be one, and why not every file is in it, as a phrase. */
+/** A receipt, if there can be one, and why files are missing from it, as a phrase. */
 export interface MadeReceipt {
   receipt?: Receipt
   leftOut?: string
 }
 
-/** Makes the receipt of a model that was just found as signed. */
+/** Makes the receipt of a model that was just verified. */
 export function makeReceipt(checked: CheckedModel): MadeReceipt {
   const { model, rootDigest, bundleDigest, hashedAt, lastHashedAt = hashedAt, partial = false } = checked
   const fault = placeFault(model)
@@ -66,7 +65,7 @@ export function makeReceipt(checked: CheckedModel): MadeReceipt {
   const { further } = checked
   const receipt = { model, rootDigest, bundleDigest, hashedAt, files, ...(further ? { further } : {}) }
   if (leftOut === undefined) return { receipt }
-  // Of no file, a receipt would say nothing.
+  // A receipt without files would be useless.
   if (!partial || files.size === 0) return { leftOut }
   return { receipt, leftOut }
 }
@@ -74,15 +73,15 @@ export function makeReceipt(checked: CheckedModel): MadeReceipt {
 /** Why a file cannot be remembered, as a phrase. */
 function unfitness({ identity, exposed }: SourceFile, dev: bigint, hashedAt: number): string | undefined {
   if (exposed !== undefined) return `files that others could write to (${exposed})`
-  if (identity.dev !== dev) return 'files on another file system than the model'
-  // What is written within one tick of the clock of a file system leaves the same times.
+  if (identity.dev !== dev) return 'files that are not on the file system of the model'
+  // Writes within one tick of a file system's clock leave the same timestamps.
   return lastChange(identity) > hashedAt - GRANULARITY
     ? `files that changed within ${GRANULARITY / 1_000} s before they were hashed`
     : undefined
 }
 
 /**
- * True where a file is in the state that the receipt remembers, and nobody else can have written to it.
+ * Whether a file is in the state that the receipt remembers, and nobody else can have written to it.
  */
 export function isUnchanged({ files }: Receipt, { name, identity, exposed }: SourceFile): boolean {
   const remembered = files.get(name)
@@ -91,13 +90,12 @@ export function isUnchanged({ files }: Receipt, { name, identity, exposed }: Sou
 }
 
 /**
- * Why a receipt says nothing about the model now, as a phrase.
+ * Why a receipt cannot be used for the model now, as a phrase.
  *
  * @param now milliseconds since 1970
  */
 export function receiptFault({ model, hashedAt }: Receipt, now: number): string | undefined {
-  if (now < hashedAt + GRANULARITY)
-    return `a receipt that is too young to tell, being less than ${GRANULARITY / 1_000} s old`
+  if (now < hashedAt + GRANULARITY) return `a receipt that is too new to use (less than ${GRANULARITY / 1_000} s old)`
   return placeFault(model)
 }
 
@@ -107,13 +105,13 @@ function lastChange({ mtimeNs, ctimeNs }: FileIdentity): number {
   return Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
 }
 
-/** Why receipts are not used where the model lies, as a phrase. */
+/** Why receipts are not used at the location of the model, as a phrase. */
 function placeFault(model: string): string | undefined {
-  if (process.platform !== 'linux') return `a system (${process.platform}) on which receipts are not used`
+  if (process.platform !== 'linux') return `an operating system (${process.platform}) on which receipts are not used`
   return foreignFileSystem(model)
 }
 
-/** The receipt as a file. */
+/** Serializes the receipt. */
 export function writeReceipt({ files, further, ...receipt }: Receipt): Buffer {
   const rows = [...files].map(([name, { dev, ino, size, mtimeNs, ctimeNs }]) => [
     name,
@@ -131,11 +129,11 @@ function hashTypesOf(further: RememberedDigests | undefined): Partial<Remembered
   return further ? { hashTypes: further.hashTypes } : {}
 }
 
-/** A million files, each with six fields and a digest of each hash type, and what is around them. */
+/** Enough for a million files, each with six fields and a digest of each hash type. */
 const MAX_VALUES = 10_100_000
 
 /**
- * @returns undefined for what is no receipt: then there is none, and the model is hashed
+ * @returns undefined if it is not a receipt; the model is then hashed
  */
 export function parseReceipt(bytes: Uint8Array): Receipt | undefined {
   try {
@@ -176,11 +174,11 @@ interface Row {
 
 function parseRow(row: unknown, hashTypes: readonly HashType[]): Row {
   const [name, dev, ino, size, mtimeNs, ctimeNs, ...digests] = row as [string, string, string, number, string, string]
-  if (typeof name !== 'string' || !Number.isSafeInteger(size)) throw new TypeError('not a row of a receipt')
+  if (typeof name !== 'string' || !Number.isSafeInteger(size)) throw new TypeError('invalid row in a receipt')
   const isDigest = (type: HashType, digest: unknown) =>
     typeof digest === 'string' && digest.length === ALGORITHMS[type].hexLength && /^[0-9a-f]*$/.test(digest)
   if (digests.length !== hashTypes.length || !hashTypes.every((type, index) => isDigest(type, digests[index])))
-    throw new TypeError('not the digests of a file')
+    throw new TypeError('invalid digests in a receipt')
   const identity = {
     dev: BigInt(dev),
     ino: BigInt(ino),

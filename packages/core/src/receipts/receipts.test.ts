@@ -11,7 +11,7 @@ beforeEach(() => {
   return () => vi.unstubAllEnvs()
 })
 
-/** Leaves a receipt of a model as a load of this path would. */
+/** Leaves a receipt of a model, as a load of this path would. */
 async function leave(path: string, ...files: string[]): Promise<void> {
   const { path: model } = await openLocalSource(path)
   const identity = { dev: 1n, ino: 2n, size: 3, mtimeNs: 4n, ctimeNs: 5n }
@@ -24,8 +24,8 @@ async function leave(path: string, ...files: string[]): Promise<void> {
   })
 }
 
-describe.skipIf(process.platform === 'win32')('the receipts of a model are dropped', () => {
-  test('by any path that leads to it, also when it is gone', async () => {
+describe.skipIf(process.platform === 'win32')('dropReceipts() deletes the receipts of a model', () => {
+  test('by any path that leads to it, even if it no longer exists', async () => {
     const site = scratch({ 'real/vad/weights.bin': '' })
     symlinkSync('real', join(site, 'models'))
     symlinkSync('real/vad', join(site, 'latest'))
@@ -39,7 +39,7 @@ describe.skipIf(process.platform === 'win32')('the receipts of a model are dropp
     expect(await dropReceipts(join(site, 'models/vad'))).toBe(1)
   })
 
-  test('by a file of it, and not by what is no file of it', async () => {
+  test('by a file in it, but not by another file', async () => {
     const site = scratch({ 'vad/sub/weights.bin': '', 'vad/other': '', 'vad2/sub/weights.bin': '' })
     await leave(join(site, 'vad'), 'sub/weights.bin')
     for (const other of ['vad/other', 'vad/sub', 'vad2/sub/weights.bin', 'va', '.'])
@@ -48,7 +48,7 @@ describe.skipIf(process.platform === 'win32')('the receipts of a model are dropp
     expect(await listReceipts()).toEqual([])
   })
 
-  test('where it is a single file of a Hugging Face cache, which is a link', async () => {
+  test('if it is a single file of a Hugging Face cache, which is a link', async () => {
     const blob = 'a'.repeat(64)
     const site = scratch({ [`models--o--m/blobs/${blob}`]: '', 'models--o--m/snapshots/1/README': '' })
     const link = join(site, 'models--o--m/snapshots/1/model.onnx')
@@ -59,7 +59,7 @@ describe.skipIf(process.platform === 'win32')('the receipts of a model are dropp
     expect(await dropReceipts(link)).toBe(1)
   })
 
-  test('but not without a path that is one', async () => {
+  test('but not if the path is invalid', async () => {
     await expect(dropReceipts('')).rejects.toThrow(refusal('INVALID_ARGUMENT'))
   })
 })

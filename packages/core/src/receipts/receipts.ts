@@ -4,7 +4,7 @@ import { realPathIfAny } from '../source/local/real-path.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
 
-/** A model that this user need not hash again while nothing about it changes. */
+/** A model that this user need not hash again while it does not change. */
 export interface ReceiptInfo {
   /** Absolute path of the model, without links. */
   model: string
@@ -12,14 +12,14 @@ export interface ReceiptInfo {
   rootDigest: string
   /** SHA-256 of the bundle file, lowercase hex. */
   bundleDigest: string
-  /** When the hashing began: ISO 8601. */
+  /** When hashing began, in ISO 8601. */
   hashedAt: string
-  /** How many files there are. */
+  /** Number of files. */
   files: number
 }
 
 /**
- * The receipts of this user, the youngest first.
+ * The receipts of this user, newest first.
  *
  * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
  * @example
@@ -39,10 +39,10 @@ export async function listReceipts(): Promise<ReceiptInfo[]> {
 }
 
 /**
- * Forgets the receipts of a model, so that its next load hashes it; those of all models without a path.
+ * Deletes the receipts of a model, so that its next load hashes it. Without a path, deletes all receipts.
  *
- * @param path of a model, which need not be there any more; or of a file in one
- * @returns how many there were
+ * @param path of a model, which need not exist any more, or of a file in a model
+ * @returns the number of deleted receipts
  * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`, `INVALID_ARGUMENT`
  * @example
  * ```ts
@@ -52,12 +52,12 @@ export async function listReceipts(): Promise<ReceiptInfo[]> {
 export async function dropReceipts(path?: string): Promise<number> {
   if (path === undefined) return ReceiptStore.open().drop()
   const absolute = absolutePath(path)
-  // A directory goes by its path without links; a file of a Hugging Face cache is a link and goes by its own name.
+  // Receipts name directories by their path without links, but files by their own name, because files in a Hugging Face cache are links.
   const places = new Set([absolute, placeOf(absolute), realPathIfAny(absolute)])
   return ReceiptStore.open().drop((receipt) => [...places].some((place) => isAbout(receipt, place)))
 }
 
-/** True for a model, and for a file that its receipt remembers: it may be what a loader is given. */
+/** Whether the place is the model or a file in its receipt, because a loader may be given either. */
 function isAbout({ model, files }: Receipt, place: string): boolean {
   return place === model || (place.startsWith(`${model}/`) && files.has(place.slice(model.length + 1)))
 }

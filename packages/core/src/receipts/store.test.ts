@@ -41,13 +41,13 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(readdirSync(directory)).toHaveLength(1)
   })
 
-  test('is made for this user alone, and so is what is in it', async () => {
+  test('is private to this user, and so are the receipts', async () => {
     await ReceiptStore.open().keep(receipt('/m'))
     expect(statSync(directory).mode & 0o777).toBe(0o700)
     expect(statSync(join(directory, readdirSync(directory)[0] ?? '')).mode & 0o777).toBe(0o600)
   })
 
-  test('is where XDG_CACHE_HOME says, unless that is relative', () => {
+  test('is in XDG_CACHE_HOME unless that is relative', () => {
     const cache = scratch()
     vi.stubEnv('MODELSEAL_CACHE', '')
     vi.stubEnv('XDG_CACHE_HOME', cache)
@@ -57,18 +57,21 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(ReceiptStore.open().directory).toBe(join(cache, '.cache', 'modelseal', 'receipts'))
   })
 
-  test.each(['', 'relative'])('is refused where the home directory is "%s", so that it would move about', (home) => {
-    vi.stubEnv('MODELSEAL_CACHE', '')
-    vi.stubEnv('XDG_CACHE_HOME', '')
-    vi.stubEnv('HOME', home)
-    expect(() => ReceiptStore.open()).toThrow(
-      refusal('RECEIPTS_UNUSABLE', { found: 'a user without a home directory' }),
-    )
-    expect(existsSync('.cache/modelseal')).toBe(false)
-    expect(existsSync('relative')).toBe(false)
-  })
+  test.each(['', 'relative'])(
+    'is refused if the home directory is "%s", which depends on the working directory',
+    (home) => {
+      vi.stubEnv('MODELSEAL_CACHE', '')
+      vi.stubEnv('XDG_CACHE_HOME', '')
+      vi.stubEnv('HOME', home)
+      expect(() => ReceiptStore.open()).toThrow(
+        refusal('RECEIPTS_UNUSABLE', { found: 'a user without a home directory' }),
+      )
+      expect(existsSync('.cache/modelseal')).toBe(false)
+      expect(existsSync('relative')).toBe(false)
+    },
+  )
 
-  test.skipIf(!ROOT)('is refused for a user whom the system does not know, and who has no HOME', () => {
+  test.skipIf(!ROOT)('is refused for a user unknown to the system and without HOME', () => {
     const script = `const { listReceipts } = await import(${JSON.stringify(join(import.meta.dirname, 'receipts.ts'))})
       process.seteuid(54321)
       await listReceipts().catch(({ code, found }) => console.log(code, found))`
@@ -79,7 +82,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect([status, stdout]).toEqual([0, 'RECEIPTS_UNUSABLE a user without a home directory\n'])
   })
 
-  test.runIf(process.platform === 'linux')('is refused where it cannot be made, and is not tried for ever', () => {
+  test.runIf(process.platform === 'linux')('is refused if it cannot be created, without trying forever', () => {
     for (const place of ['/proc/nowhere', join(scratch({ file: '' }), 'file')]) {
       vi.stubEnv('MODELSEAL_CACHE', place)
       expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
@@ -90,7 +93,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE', { found: 'ENOENT' }))
   })
 
-  test('is the directory that a link above it led to when it was checked', () => {
+  test('stays the directory that a link above it led to when it was checked', () => {
     const [first, second] = [scratch(), scratch()]
     const link = join(scratch(), 'cache')
     symlinkSync(first, link)
@@ -101,7 +104,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(store.directory).toBe(join(first, 'receipts'))
   })
 
-  test('that is gone is reported, whatever is asked of it', async () => {
+  test('is reported missing by every operation if it was deleted', async () => {
     const store = ReceiptStore.open()
     rmSync(directory, { recursive: true })
     await expect(store.list()).rejects.toThrow(refusal('RECEIPTS_UNUSABLE'))
@@ -116,7 +119,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
-  test('is refused where it is a link, or no directory', () => {
+  test('is refused if it is a link or not a directory', () => {
     mkdirSync(join(directory, '..'), { recursive: true })
     symlinkSync(scratch(), directory)
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
@@ -124,20 +127,20 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
-  test('goes by its path without links, which nobody can lead elsewhere afterwards', () => {
+  test('uses its path without links, which nobody can redirect afterwards', () => {
     const place = scratch({ 'real/x': '' })
     symlinkSync('real', join(place, 'link'))
     vi.stubEnv('MODELSEAL_CACHE', join(place, 'link'))
     expect(ReceiptStore.open().directory).toBe(join(place, 'real', 'receipts'))
   })
 
-  test('is refused where somebody else can exchange it', () => {
+  test('is refused if somebody else can replace it', () => {
     ReceiptStore.open()
     chmodSync(join(directory, '..'), 0o777)
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
-  test.skipIf(!ROOT)('is refused where it is of another user, and so is a receipt', async () => {
+  test.skipIf(!ROOT)('is refused if it belongs to another user, and so is a receipt', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/m'))
     chownSync(join(directory, readdirSync(directory)[0] ?? ''), 65_534, 65_534)
@@ -146,7 +149,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
-  test('has no receipt in what is half-written, a link, or of another model', async () => {
+  test('ignores receipts that are half-written, links, or of another model', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/m'))
     const path = join(directory, readdirSync(directory)[0] ?? '')
@@ -165,7 +168,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     rmSync(path)
   })
 
-  test('lists the youngest first, and drops those of one model or all', async () => {
+  test('lists the newest first, and deletes those of one model or all', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/m', '1'.repeat(64), 1))
     await store.keep(receipt('/m', '2'.repeat(64), 3))
@@ -181,12 +184,12 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(await store.list()).toEqual([])
   })
 
-  test('forgets what is old when it keeps something new, and leaves other files alone', async () => {
+  test('deletes old receipts when it stores a new one, and leaves other files alone', async () => {
     const store = ReceiptStore.open()
     await store.keep(receipt('/old'))
     writeFileSync(join(directory, `.${'a'.repeat(16)}.tmp`), '')
     for (const name of readdirSync(directory)) utimesSync(join(directory, name), 0, 0)
-    // The user may have named a directory that is not for receipts alone.
+    // The user may have other files in the directory.
     const others = ['.bashrc', 'README', 'sub', 'work.tmp']
     mkdirSync(join(directory, 'sub'))
     for (const name of others) {

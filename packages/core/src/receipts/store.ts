@@ -11,35 +11,34 @@ import { errno } from '../source/file-errors.ts'
 import { realPlace } from '../source/local/real-path.ts'
 import { parseReceipt, writeReceipt, type Receipt } from './receipt.ts'
 
-/** Of a model of a million files. */
+/** Enough for a model of a million files. */
 const MAX_RECEIPT_BYTES = 256 * 1024 * 1024
-/** Older receipts go when a new one is written: 30 days, in milliseconds. */
+/** Older receipts are deleted when a new one is written: 30 days, in milliseconds. */
 const KEPT = 30 * 24 * 3_600_000
-/** Writing takes no hour, in milliseconds. */
+/** An hour, in milliseconds. Writing a receipt takes far less. */
 const HALF_WRITTEN_KEPT = 3_600_000
 /** More models than one user loads. */
 const MAX_RECEIPTS = 1_000
 
 /**
- * The receipts of this user: one file each, in a folder of the cache (`MODELSEAL_CACHE`) that nobody
- * else can enter.
+ * The receipts of this user, one file each, in a directory of the cache (`MODELSEAL_CACHE`) that nobody else can enter.
  */
 export class ReceiptStore {
   readonly directory: string
 
   /**
-   * Opens the store, and makes it where there is none; it is checked every time.
+   * Opens the store and creates it if it does not exist. Checks it every time.
    *
-   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE` where it is not private to this user
+   * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE` if it is not private to this user
    */
   static open(): ReceiptStore {
     const directory = cacheFolder('receipts')
     if (directory === undefined) throw unusable('~/.cache/modelseal/receipts', 'a user without a home directory')
     try {
       makeDirectories(directory)
-      if (!process.geteuid) throw unusable(directory, 'a system that has no owners and modes of files')
-      if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is no directory')
-      // Links above it are followed now and never again: what is checked is what will be opened.
+      if (!process.geteuid) throw unusable(directory, 'an operating system without file owners and modes')
+      if (!lstatSync(directory).isDirectory()) throw unusable(directory, 'something that is not a directory')
+      // Follows links in the path once, so that the checked directory is the one that will be opened.
       const path = realPlace(directory).path
       checkPrivate(path)
       return new ReceiptStore(path)
@@ -53,14 +52,14 @@ export class ReceiptStore {
     this.directory = directory
   }
 
-  /** @returns undefined where there is none, or none that can be read */
+  /** @returns undefined if there is none or it cannot be read */
   async find(model: string, bundleDigest: string): Promise<Receipt | undefined> {
     const receipt = await read(this.#path(model, bundleDigest))
     return receipt?.model === model && receipt.bundleDigest === bundleDigest ? receipt : undefined
   }
 
   /**
-   * Keeps a receipt, whole or not at all, in place of an older one of the same model and bundle.
+   * Stores a receipt atomically. Replaces an older one of the same model and bundle.
    *
    * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
    */
@@ -79,12 +78,12 @@ export class ReceiptStore {
       await this.#prune()
     } catch (cause) {
       await rm(temporary, { force: true }).catch(() => {})
-      throw unusable(this.directory, `a failure to write (${errno(cause)})`, cause)
+      throw unusable(this.directory, `a write error (${errno(cause)})`, cause)
     }
   }
 
   /**
-   * All receipts, the youngest first.
+   * All receipts, newest first.
    *
    * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
    */
@@ -98,10 +97,10 @@ export class ReceiptStore {
   }
 
   /**
-   * Forgets receipts, also those that cannot be read where all are meant.
+   * Deletes receipts. If all are meant, also deletes those that cannot be read.
    *
-   * @param isMeant absent for all
-   * @returns how many there were
+   * @param isMeant selects the receipts to delete (default: all)
+   * @returns the number of deleted receipts
    * @throws {@link ModelSealError} `RECEIPTS_UNUSABLE`
    */
   async drop(isMeant?: (receipt: Receipt) => boolean): Promise<number> {
@@ -118,16 +117,16 @@ export class ReceiptStore {
       }
     } catch (cause) {
       if (cause instanceof ModelSealError) throw cause
-      throw unusable(this.directory, `a failure to remove (${errno(cause)})`, cause)
+      throw unusable(this.directory, `a deletion error (${errno(cause)})`, cause)
     }
     return dropped
   }
 
-  /** Forgets what is old, and what a killed process left half-written. */
+  /** Deletes old receipts and those that a killed process left half-written. */
   async #prune(): Promise<void> {
     const states: { path: string; age: number }[] = []
     for (const name of await readdir(this.directory)) {
-      // The directory may be one that its user has other files in.
+      // The user may have other files in the directory.
       const isReceipt = RECEIPT_NAME.test(name)
       if (!isReceipt && !TEMPORARY_NAME.test(name)) continue
       const path = join(this.directory, name)
@@ -145,7 +144,7 @@ export class ReceiptStore {
     try {
       return (await readdir(this.directory)).filter((name) => RECEIPT_NAME.test(name))
     } catch (cause) {
-      throw unusable(this.directory, `a failure to read (${errno(cause)})`, cause)
+      throw unusable(this.directory, `a read error (${errno(cause)})`, cause)
     }
   }
 
@@ -173,9 +172,9 @@ async function read(path: string): Promise<Receipt | undefined> {
 }
 
 function unusable(directory: string, found: string, cause?: unknown): ModelSealError {
-  return new ModelSealError('RECEIPTS_UNUSABLE', `The receipts in ${shown(directory)} cannot be used.`, {
+  return new ModelSealError('RECEIPTS_UNUSABLE', `Cannot use the receipts in ${shown(directory)}.`, {
     file: directory,
-    expected: 'a directory of this user, mode 0700, that nobody else could exchange',
+    expected: 'a directory that belongs to this user, has mode 0700, and cannot be replaced by anybody else',
     found,
     hint:
       denialHint(cause, directory) ??

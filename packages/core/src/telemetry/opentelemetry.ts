@@ -15,18 +15,18 @@ import { knownOptions, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../results.ts'
 
 export interface TelemetryOptions {
-  /** Default: the global one. */
+  /** Provider of the tracer (default: the global one). */
   tracerProvider?: TracerProvider | undefined
-  /** Default: the global one. */
+  /** Provider of the meter (default: the global one). */
   meterProvider?: MeterProvider | undefined
 }
 
 /**
  * Turns verified loads into OpenTelemetry: a span `modelseal.load` around each, and the metrics
  * `modelseal.loads` (by decision, rule and code), `modelseal.load.duration` (seconds) and
- * `modelseal.hashed` (bytes). What is told of a load is what its verdict says, and no more.
+ * `modelseal.hashed` (bytes). Reports nothing about a load beyond its verdict.
  *
- * @returns ends it
+ * @returns a function that stops the instrumentation
  * @example
  * ```ts
  * import { instrumentLoads } from '@modelseal/core/opentelemetry'
@@ -95,7 +95,7 @@ function countLoads(provider: MeterProvider): () => void {
   const loads = meter.createCounter('modelseal.loads', { description: 'Verified loads, by decision' })
   const duration = meter.createHistogram('modelseal.load.duration', {
     unit: 's',
-    description: 'Time of a verified load',
+    description: 'Duration of a verified load',
   })
   const hashed = meter.createCounter('modelseal.hashed', { unit: 'By', description: 'Bytes hashed' })
   const onVerdict = (message: unknown) => {
@@ -110,7 +110,7 @@ function countLoads(provider: MeterProvider): () => void {
   return () => unsubscribe(VERDICT_CHANNEL, onVerdict)
 }
 
-/** Few values each, as metrics need it. */
+/** Attributes with few distinct values, so that they suit metrics. */
 function commonAttributes({ decision, rule, mode, error, wouldRefuse }: Verdict): Attributes {
   const failure = error ?? wouldRefuse
   return {

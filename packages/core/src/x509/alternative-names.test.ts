@@ -72,15 +72,15 @@ it.each<[string, () => asn1js.AsnType]>([
   ['a line break', () => primitive(6, 'https://a.example/\nx')],
   ['Latin-1', () => primitive(1, Buffer.from('müller@acme.example', 'latin1'))],
   ['nothing', () => primitive(1, '')],
-  ['an address of another length', () => primitive(7, Buffer.alloc(5))],
-  ['a zero byte in another name', () => otherName(new asn1js.Utf8String({ value: 'a\0b' }))],
+  ['an IP address of the wrong length', () => primitive(7, Buffer.alloc(5))],
+  ['a zero byte in an otherName', () => otherName(new asn1js.Utf8String({ value: 'a\0b' }))],
   ['a number', () => otherName(new asn1js.Integer({ value: 7 }))],
   ['a list', () => otherName(new asn1js.Sequence({ value: [new asn1js.Utf8String({ value: 'a' })] }))],
   ['half of a surrogate pair', () => otherName(new asn1js.BmpString({ value: '\ud800' }))],
-])('calls a name unreadable that has %s', async (_, name) => {
+])('treats a name with %s as unreadable', async (_, name) => {
   expect(await written(name())).toEqual([expect.stringMatching(/^unreadable:#[0-9a-f]+$/)])
 })
 
-it('reads no names where there is no extension', async () => {
+it('returns no names if there is no extension', async () => {
   expect(await alternativeNames(await parseCertificate((await issue({ subject: 'Signer' })).der))).toEqual([])
 })

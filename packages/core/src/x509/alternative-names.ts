@@ -2,27 +2,27 @@ import type * as asn1js from 'asn1js'
 import type { Certificate } from './certificate.ts'
 import { distinguishedName } from './distinguished-name.ts'
 
-/** A subject alternative name, read in the one way that rules, revocations, verdicts and thresholds share. */
+/** A subject alternative name, in the form that rules, revocations, verdicts and thresholds share. */
 export interface AlternativeName {
   kind: 'email' | 'DNS' | 'URI' | 'IP' | 'DirName' | 'RID' | 'otherName' | 'unreadable'
   /** Object identifier of the kind of an `otherName`. */
   type: string | undefined
-  /** Without its kind. Of an unreadable name: the beginning of its DER, in hex. */
+  /** The value without its kind. For an unreadable name, the beginning of its DER in hex. */
   value: string
 }
 
 const SUBJECT_ALT_NAME = '2.5.29.17'
 
-/** Of an unreadable name: enough to tell it from others. */
+/** Number of bytes shown of an unreadable name: enough to distinguish it from others. */
 const MAX_SHOWN_BYTES = 64
 
 /** RFC 5280 4.2.1.6, by the tag of the choice; the labels are those of OpenSSL. */
 const TEXT_KINDS: Readonly<Record<number, 'email' | 'DNS' | 'URI'>> = { 1: 'email', 2: 'DNS', 6: 'URI' }
 
 /**
- * Reads the subject alternative names of a certificate from their bytes: libraries take them for ASCII, and leave out the
- * kinds that they do not know. A name that is no text, or has control characters in it, is `unreadable`: no rule may
- * accept it, and no revocation can be sure not to mean it.
+ * Reads the subject alternative names of a certificate from their bytes, because libraries take them for ASCII and drop
+ * unknown kinds. A name that is not text or contains control characters is `unreadable`: no rule may accept it, and any
+ * revocation might mean it.
  */
 export async function alternativeNames({ fields }: Certificate): Promise<AlternativeName[]> {
   const extension = fields.extensions?.find(({ extnID }) => extnID === SUBJECT_ALT_NAME)
@@ -30,7 +30,7 @@ export async function alternativeNames({ fields }: Certificate): Promise<Alterna
   const [{ fromBER }, { RelativeDistinguishedNames }] = await Promise.all([import('asn1js'), import('pkijs')])
   const der = extension.extnValue.valueBlock.valueHexView
   const { offset, result } = fromBER(der)
-  // One that is not read to its end has names that nobody sees.
+  // If the extension is not read to its end, there are names that nothing checks.
   if (offset !== der.length || children(result).length === 0) return [unreadable(der)]
   const directoryName = (name: asn1js.AsnType) =>
     distinguishedName(new RelativeDistinguishedNames({ schema: children(name)[0] }))
@@ -40,17 +40,17 @@ export async function alternativeNames({ fields }: Certificate): Promise<Alterna
   })
 }
 
-/** As policies and verdicts write it: `email:a@b.org`, `URI:…`, `otherName:1.3.6.1.4.1.57264.1.7:a!b.org`. */
+/** The form used in policies and verdicts: `email:a@b.org`, `URI:…`, `otherName:1.3.6.1.4.1.57264.1.7:a!b.org`. */
 export function writtenName({ kind, type, value }: AlternativeName): string {
   return type === undefined ? `${kind}:${value}` : `${kind}:${type}:${value}`
 }
 
-/** True for what {@link writtenName} makes of a name that cannot be read. */
+/** Whether {@link writtenName} wrote this for an unreadable name. */
 export function isUnreadable(written: string): boolean {
   return written.startsWith('unreadable:')
 }
 
-/** Undefined for what is no name of a kind that has a text. */
+/** Returns undefined unless the kind of the name has a textual form. */
 function readName(name: asn1js.AsnType, directoryName: (name: asn1js.AsnType) => string): AlternativeName | undefined {
   const { tagClass, tagNumber, isConstructed } = name.idBlock
   if (tagClass !== 3) return undefined
@@ -67,7 +67,7 @@ function readName(name: asn1js.AsnType, directoryName: (name: asn1js.AsnType) =>
   }
 }
 
-/** RFC 5280 4.2.1.6: an object identifier, and a value in a context tag of its own. */
+/** RFC 5280 4.2.1.6: an object identifier, then a value in its own context tag. */
 function otherName(name: asn1js.AsnType): AlternativeName | undefined {
   const [type, wrapped, ...more] = children(name)
   const values = wrapped ? children(wrapped) : []
@@ -80,7 +80,7 @@ function otherName(name: asn1js.AsnType): AlternativeName | undefined {
   )
 }
 
-/** Of the string types of ASN.1, by their universal tags, those whose characters are certain. */
+/** Decoders for the ASN.1 string types whose character set is certain, by universal tag. */
 const DECODERS: Readonly<Record<number, (bytes: Uint8Array) => string>> = {
   12: utf8,
   18: ascii,
@@ -91,7 +91,7 @@ const DECODERS: Readonly<Record<number, (bytes: Uint8Array) => string>> = {
   30: (bytes) => new TextDecoder('utf-16be', { fatal: true, ignoreBOM: true }).decode(bytes),
 }
 
-/** RFC 5280 asks for ASCII in most kinds; issuers also write UTF-8. */
+/** RFC 5280 requires ASCII for most kinds, but issuers also write UTF-8. */
 function utf8(bytes: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
 }
@@ -103,7 +103,7 @@ function ascii(bytes: Uint8Array): string {
 
 function address(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
-  if (bytes.length !== 16) throw new RangeError('no address')
+  if (bytes.length !== 16) throw new RangeError('not an IP address')
   const groups = Buffer.from(bytes).toString('hex').match(/.{4}/g) ?? []
   return groups.join(':')
 }

@@ -11,7 +11,7 @@ import { checkIdentifierBytes } from './identifier-bytes.ts'
 import { readNameExtensions } from './name-extensions.ts'
 import { publicKeyOf, type PublicKey } from './public-key.ts'
 
-/** A certificate that two parsers read alike: OpenSSL for names, keys and signatures, pkijs for the rest. */
+/** A certificate that was read by two parsers: OpenSSL for names, keys and signatures, pkijs for the rest. */
 export interface Certificate {
   x509: X509Certificate
   fields: pkijs.Certificate
@@ -20,23 +20,23 @@ export interface Certificate {
 /** DER, or a certificate that `node:crypto` has parsed. */
 export type CertificateInput = Uint8Array | X509Certificate
 
-/** A real certificate has 1 to 4 KiB; those with long lists of names, 20. */
+/** Real certificates have 1 to 4 KiB, or 20 KiB with long lists of names. */
 const MAX_CERTIFICATE_BYTES = 64 * 1024
 /** The largest bundles of roots, such as those of operating systems, have some 200 KiB. */
 const MAX_FILE_BYTES = 2 * 1024 * 1024
 /** No certificate has more than about 20. */
 const MAX_EXTENSIONS = 64
-/** ASN.1 values of one certificate: a real one has 60 to 200, and 300 where it names a hundred hosts. Each takes pkijs up to 0.1 ms. */
+/** Maximum number of ASN.1 values in one certificate. Real ones have 60 to 200, or 300 if they name a hundred hosts. Each takes pkijs up to 0.1 ms. */
 const MAX_NODES = 512
 
-/** The extensions that anything here, or pkijs for it, looks into: others need not be well-formed. */
+/** The extensions that modelseal or pkijs reads. Others need not be well-formed. */
 const READ_EXTENSIONS = new Set([15, 17, 19, 30, 32, 33, 36, 37, 54].map((n) => `2.5.29.${n}`))
 export const KEY_USAGE = '2.5.29.15'
 
 /**
- * Reads the certificates of a PEM file, in the order in which they stand, or the one of a DER file.
+ * Reads the certificates of a PEM file in order, or the certificate of a DER file.
  *
- * @returns DER of each; one at least
+ * @returns the DER of each certificate; at least one
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
  * `INVALID_ARGUMENT`, `FILE_TOO_LARGE`, `CERTIFICATE_INVALID`
  */
@@ -44,14 +44,14 @@ export async function readCertificates(path: string): Promise<Buffer[]> {
   return parseCertificates(await readSmallFile(path, CERTIFICATE_FILE), path)
 }
 
-/** What {@link parseCertificates} parses. */
+/** The file that {@link parseCertificates} parses. */
 export const CERTIFICATE_FILE: SmallFile = {
   what: 'certificate',
   maxBytes: MAX_FILE_BYTES,
   hint: 'Give the path of a PEM file that begins with "-----BEGIN CERTIFICATE-----".',
 }
 
-/** As {@link readCertificates}. @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
+/** Like {@link readCertificates}, for the content of a file. @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
 export function parseCertificates(bytes: Buffer, path: string): Buffer[] {
   const certificates = derBlocks(bytes, 'CERTIFICATE', path)
   certificates.forEach((der) => readX509(der, path))
@@ -59,9 +59,9 @@ export function parseCertificates(bytes: Buffer, path: string): Buffer[] {
 }
 
 /**
- * Splits a PEM file into the DER of its blocks of one label; a file without PEM is DER itself.
+ * Returns the DER of all PEM blocks with one label. A file without PEM is taken for DER.
  *
- * @throws {@link ModelSealError} `code`, where it has no such block, or a damaged one
+ * @throws {@link ModelSealError} `code` if there is no such block or one is damaged
  */
 export function derBlocks(
   bytes: Buffer,
@@ -73,31 +73,31 @@ export function derBlocks(
   if (!text.includes('-----BEGIN ')) return [bytes]
   const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)]
   const wanted = blocks.filter(([, found]) => found === label)
-  // A block that is cut short or damaged is reported, not stepped over.
+  // A truncated or damaged block is reported, not skipped.
   if (wanted.length > 0 && wanted.length === text.split(`-----BEGIN ${label}-----`).length - 1)
     return wanted.map(([, , body]) => Buffer.from(body ?? '', 'base64'))
-  const what = code === 'CERTIFICATE_INVALID' ? 'whole certificate' : 'whole revocation list'
-  throw new ModelSealError(code, `The file ${shown(path)} holds no ${what}.`, {
+  const what = code === 'CERTIFICATE_INVALID' ? 'complete certificate' : 'complete revocation list'
+  throw new ModelSealError(code, `Cannot read the file ${shown(path)}: it contains no ${what}.`, {
     file: path,
-    expected: `whole blocks "-----BEGIN ${label}-----"`,
+    expected: `complete blocks "-----BEGIN ${label}-----"`,
     found: blocks.map(([, found]) => shown(found ?? '')).join(', ') || 'none',
     hint: wanted.length === 0 && code === 'CERTIFICATE_INVALID' ? certificateHint(text) : undefined,
   })
 }
 
 /**
- * Reads one certificate strictly: DER, the whole of the input, nothing after it.
+ * Reads one certificate strictly: DER without trailing data.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
  */
 export function readX509(input: CertificateInput, path?: string): X509Certificate {
-  // Copied, so that nothing can change under the checks.
+  // Copied, so that the bytes cannot change during the checks.
   const der = Buffer.from(input instanceof X509Certificate ? input.raw : input)
   try {
-    if (der.length > MAX_CERTIFICATE_BYTES) throw new Error(`${der.length} bytes are more than any certificate has`)
+    if (der.length > MAX_CERTIFICATE_BYTES) throw new Error(`${der.length} bytes are too many for a certificate`)
     const x509 = new X509Certificate(der)
-    // OpenSSL would also take PEM, and anything that follows.
-    if (!x509.raw.equals(der)) throw new Error('it is not DER, or something follows it')
+    // OpenSSL would also accept PEM and trailing data.
+    if (!x509.raw.equals(der)) throw new Error('it is not DER or has trailing data')
     return x509
   } catch (cause) {
     throw unreadable(cause, path)
@@ -105,8 +105,8 @@ export function readX509(input: CertificateInput, path?: string): X509Certificat
 }
 
 /**
- * Reads the extensions and names of a certificate, and refuses what one reading may take for
- * another: an extension twice, one that does not parse.
+ * Reads the extensions and names of a certificate. Refuses what two parsers may read differently: repeated
+ * extensions and extensions that do not parse.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
  */
@@ -114,7 +114,7 @@ export async function parseCertificate(input: CertificateInput, path?: string): 
   return new ReadCertificate(readX509(input, path)).parsed(path)
 }
 
-/** A certificate whose ASN.1 is read once, whether for its signature algorithm, for all of it, or for both. */
+/** A certificate whose ASN.1 is parsed only once, for its signature algorithm, all of its fields, or both. */
 export class ReadCertificate {
   readonly x509: X509Certificate
   #asn1: Promise<asn1js.Sequence> | undefined
@@ -123,14 +123,14 @@ export class ReadCertificate {
     this.x509 = x509
   }
 
-  /** As {@link parseCertificate}. */
+  /** Like {@link parseCertificate}. */
   async parsed(path?: string): Promise<Certificate> {
     return certificateOf(this.x509, await this.#sequence(path), path)
   }
 
   /**
-   * The algorithm by which the certificate says that it was signed, without reading the rest: OpenSSL refuses a
-   * signature where the signed part of the certificate names another (RFC 5280 4.1.1.2).
+   * The signature algorithm that the certificate states, without reading the rest. OpenSSL refuses the signature if the
+   * signed part of the certificate names another algorithm (RFC 5280 4.1.1.2).
    *
    * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
    */
@@ -174,41 +174,41 @@ async function boundedAsn1({ raw }: X509Certificate): Promise<asn1js.Sequence> {
   checkIdentifierBytes(raw)
   const { result, offset } = fromBER(raw, { maxNodes: MAX_NODES })
   if (offset !== raw.length || !(result instanceof Sequence))
-    throw new Error(result.error || 'it is not a sequence, or something follows it')
+    throw new Error(result.error || 'it is not a sequence or has trailing data')
   return result
 }
 
 function* checkForm(fields: pkijs.Certificate): Steps<void> {
   const extensions = fields.extensions ?? []
   if (extensions.length > MAX_EXTENSIONS) throw new Error(`${extensions.length} extensions`)
-  // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no extension twice.
+  // RFC 5280 4.1.2.9: extensions in version 3 only. 4.2: no repeated extensions.
   if (extensions.length > 0 && fields.version !== 2) throw new Error('extensions in a certificate before version 3')
   const seen = new Set<string>()
   for (const extension of extensions) {
     const { extnID } = extension
-    if (seen.has(extnID)) throw new Error(`the extension ${extnID} stands twice`)
+    if (seen.has(extnID)) throw new Error(`the extension ${extnID} occurs twice`)
     seen.add(extnID)
     if (!READ_EXTENSIONS.has(extnID)) continue
     yield
     const value = extension.parsedValue as { parsingError?: unknown; valueBlock?: object } | undefined
-    // What pkijs cannot parse it replaces by an empty value, which would lift a constraint.
+    // pkijs replaces what it cannot parse by an empty value, which would remove a constraint.
     if (value?.parsingError) throw new Error(`the extension ${extnID} is malformed`)
     if (extnID === KEY_USAGE && !(value?.valueBlock && 'unusedBits' in value.valueBlock))
       throw new Error('the key usage is malformed')
   }
-  // RFC 5280 4.1.1.2: the algorithm that is signed over and the one beside it are the same.
+  // RFC 5280 4.1.1.2: the signed algorithm and the one next to the signature must be the same.
   if (!fields.signature.isEqual(fields.signatureAlgorithm)) throw new Error('it names two signature algorithms')
   for (const { value } of [fields.notBefore, fields.notAfter]) {
-    if (!Number.isFinite(value.getTime())) throw new Error('its validity is not a time')
+    if (!Number.isFinite(value.getTime())) throw new Error('its validity period is invalid')
   }
 }
 
-/** The parsed value of an extension; undefined where the certificate does not have it. */
+/** The parsed value of an extension; undefined if the certificate does not have it. */
 export function extensionOf(fields: pkijs.Certificate, id: string): unknown {
   return fields.extensions?.find(({ extnID }) => extnID === id)?.parsedValue
 }
 
-/** The key of the holder; undefined where OpenSSL cannot read it. */
+/** The public key of the holder; undefined if OpenSSL cannot read it. */
 export function holderKey(certificate: X509Certificate): KeyObject | undefined {
   try {
     return certificate.publicKey
@@ -218,17 +218,17 @@ export function holderKey(certificate: X509Certificate): KeyObject | undefined {
 }
 
 /**
- * The key that a signer's certificate is for.
+ * The public key in a signer's certificate.
  *
- * @throws {@link ModelSealError} `KEY_INVALID` for one that cannot be read, or that model signatures do not use
+ * @throws {@link ModelSealError} `KEY_INVALID` if it cannot be read or is of a kind that model signatures do not use
  */
 export function signingKeyOf({ x509 }: Certificate, path?: string): PublicKey {
   const key = holderKey(x509)
   if (key) return publicKeyOf(key, path)
-  throw new ModelSealError('KEY_INVALID', 'The key in the certificate of the signer cannot be read.', { file: path })
+  throw new ModelSealError('KEY_INVALID', "Cannot read the key in the signer's certificate.", { file: path })
 }
 
-/** True where the certificate was signed with this key. A key of another kind did not sign it. */
+/** Whether the certificate was signed with this key. False for a key of the wrong kind. */
 export function isSignedWith(certificate: X509Certificate, key: KeyObject | undefined): boolean {
   try {
     return key !== undefined && certificate.verify(key)
@@ -247,7 +247,7 @@ export function certificateName({ x509, fields }: Certificate): string {
   return shown(distinguishedName(fields.subject, x509.subject) || `serial number ${serialNumberOf(fields)}`)
 }
 
-/** Lowercase hex without leading zeros beyond the byte. */
+/** Lowercase hex without leading zero bytes. */
 export function serialNumberOf(fields: pkijs.Certificate): string {
   const hex = Buffer.from(fields.serialNumber.valueBlock.valueHexView).toString('hex')
   return hex.replace(/^(00)+(?=..)/, '')
@@ -256,7 +256,7 @@ export function serialNumberOf(fields: pkijs.Certificate): string {
 function unreadable(cause: unknown, path: string | undefined): ModelSealError {
   return new ModelSealError(
     'CERTIFICATE_INVALID',
-    path === undefined ? 'A certificate cannot be read.' : `A certificate of the file ${shown(path)} cannot be read.`,
+    path === undefined ? 'Cannot read a certificate.' : `Cannot read a certificate in the file ${shown(path)}.`,
     { file: path, found: shown(messageOf(cause)), cause },
   )
 }

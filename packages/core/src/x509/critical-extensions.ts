@@ -1,7 +1,7 @@
 import { ModelSealError } from '../errors.ts'
 import { certificateName, type Certificate } from './certificate.ts'
 
-/** Those that the validation of chains, or pkijs for it, processes. */
+/** Extensions that chain validation processes, itself or through pkijs. */
 const UNDERSTOOD = new Set([
   '2.5.29.15', // key usage
   '2.5.29.17', // subject alternative name
@@ -15,23 +15,23 @@ const UNDERSTOOD = new Set([
 ])
 
 /**
- * Refuses a critical extension that is not understood (RFC 5280 4.2 and 6.1.4 o, 6.1.5 f): also of a leaf, where pkijs does
- * not look.
+ * Refuses unknown critical extensions (RFC 5280 4.2, 6.1.4 o and 6.1.5 f), including those of a leaf, which pkijs does not
+ * check.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_EXTENSION`
  */
 export function checkCriticalExtensions(certificate: Certificate, path?: string): void {
   for (const extension of certificate.fields.extensions ?? []) {
     const { extnID, critical } = extension
-    // pkijs parses a value when it is asked for: of those that nobody reads it would be wasted.
+    // pkijs parses a value on access, which is wasted work for values that nothing reads.
     if (!critical || (UNDERSTOOD.has(extnID) && extension.parsedValue)) continue
     throw new ModelSealError(
       'CERTIFICATE_EXTENSION',
-      `The certificate ${certificateName(certificate)} has a critical extension that is not understood.`,
+      `Cannot trust the certificate ${certificateName(certificate)}: it has an unknown critical extension.`,
       {
         file: path,
         found: `the extension ${extnID}`,
-        hint: 'What it limits cannot be known, so the certificate is refused.',
+        hint: 'The extension may restrict what the certificate is valid for. Use a certificate without it.',
       },
     )
   }

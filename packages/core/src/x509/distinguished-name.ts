@@ -1,6 +1,6 @@
 import type { GeneralName, RelativeDistinguishedNames } from 'pkijs'
 
-/** One attribute of a name, its value as text where it is text. */
+/** One attribute of a name, with its value as text if it is text. */
 export interface NameAttribute {
   type: string
   text: string | undefined
@@ -25,10 +25,10 @@ const SHORT_NAMES: ReadonlyMap<string, string> = new Map([
 const TEXT_NAMES: Readonly<Record<number, string>> = { 1: 'email', 2: 'DNS', 6: 'URI' }
 
 /**
- * A distinguished name as text (RFC 4514): the last attribute first, `CN=...,O=...,C=...`.
+ * Formats a distinguished name as text (RFC 4514), last attribute first: `CN=...,O=...,C=...`.
  *
- * @param printed the same name as `X509Certificate` prints it: a line for each relative name. It says
- * which attributes belong together, what pkijs does not keep
+ * @param printed the same name as printed by `X509Certificate`, with a line for each relative name. It shows
+ * which attributes belong together, which pkijs does not keep
  */
 export function distinguishedName(name: RelativeDistinguishedNames, printed?: string): string {
   const attributes = name.typesAndValues.map((attribute) => written(attributeOf(attribute)))
@@ -41,7 +41,7 @@ export function distinguishedName(name: RelativeDistinguishedNames, printed?: st
     .join(',')
 }
 
-/** OpenSSL escapes a plus and a line break inside of values, so that those outside are its own. */
+/** OpenSSL escapes plus signs and line breaks in values, so unescaped ones are separators. */
 function sizesOf(printed: string): number[] {
   return printed.split('\n').map((line) => line.split(' + ').length)
 }
@@ -57,7 +57,7 @@ export function attributeOf({ type, value }: RelativeDistinguishedNames['typesAn
   return { type, der, text: typeof text === 'string' ? text : undefined }
 }
 
-/** A subject alternative name as a library read it, for messages alone: who it is, `alternative-names.ts` says. */
+/** Formats a subject alternative name as parsed by a library, for messages only. To identify a signer, use `alternative-names.ts`. */
 export function alternativeName({ type, value }: GeneralName): string {
   const label = TEXT_NAMES[type]
   if (label !== undefined) return `${label}:${String(value)}`

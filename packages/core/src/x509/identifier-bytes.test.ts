@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkIdentifierBytes } from './identifier-bytes.ts'
 
-/** DER of a value with as short a length as possible. */
+/** DER of a value with the shortest possible length. */
 function value(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content
@@ -19,14 +19,14 @@ describe('checkIdentifierBytes', () => {
     ['many', value(0x30, ...Array.from({ length: 21 }, () => value(0x06, Buffer.alloc(100, 1))))],
     ['one in an octet string in an octet string', value(0x04, value(0x04, long(0x06)))],
     ['one in a bit string', value(0x03, Buffer.from([0]), long(0x06))],
-    ['one behind another value', value(0x30, value(0x02, Buffer.from([1])), long(0x06))],
-    ['one in a value without a length', Buffer.concat([Buffer.from([0x30, 0x80]), long(0x06), Buffer.alloc(2)])],
+    ['one after another value', value(0x30, value(0x02, Buffer.from([1])), long(0x06))],
+    ['one in a value of indefinite length', Buffer.concat([Buffer.from([0x30, 0x80]), long(0x06), Buffer.alloc(2)])],
     [
       'one in a value with a long tag',
       value(0x30, Buffer.concat([Buffer.from([0xbf, 0x81, 0x01, 0x82, 0x08, 0x05]), long(0x06)])),
     ],
-    ['one before something that is no DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
-  ])('refuses too long identifiers: %s', (_, der) => {
+    ['one before something that is not DER', value(0x04, long(0x06), Buffer.from([0x30, 0x7f]))],
+  ])('refuses identifiers that are too long: %s', (_, der) => {
     expect(() => {
       checkIdentifierBytes(der)
     }).toThrow('object identifiers')
@@ -36,11 +36,11 @@ describe('checkIdentifierBytes', () => {
     ['2,048 bytes', value(0x06, Buffer.alloc(2048, 1))],
     ['as many bytes of text', value(0x0c, Buffer.alloc(4000, 6))],
     ['nothing', Buffer.alloc(0)],
-    ['a length without an end', Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])],
-    ['a length of more bytes than any', Buffer.from([0x30, 0xff, 1, 2, 3])],
+    ['a length beyond the end', Buffer.from([0x30, 0x84, 0xff, 0xff, 0xff, 0xff])],
+    ['a length of too many bytes', Buffer.from([0x30, 0xff, 1, 2, 3])],
     ['a tag without an end', Buffer.from([0x1f, 0xff, 0xff])],
     ['zeros', Buffer.alloc(65536)],
-  ])('passes over %s', (_, der) => {
+  ])('accepts %s', (_, der) => {
     expect(() => {
       checkIdentifierBytes(der)
     }).not.toThrow()

@@ -1,6 +1,6 @@
 /**
- * Object identifiers of one certificate or timestamp, all together: a real one has 100 to 500 bytes of them. asn1js 4.0.0
- * takes up to 0.01 ms for each byte, and no bound of its own limits them.
+ * Maximum total size of the object identifiers in one certificate or timestamp. Real ones have 100 to 500 bytes. asn1js 4.0.0
+ * takes up to 0.01 ms for each byte and has no limit.
  */
 const MAX_IDENTIFIER_BYTES = 2048
 
@@ -14,10 +14,10 @@ const INDEFINITE = 0x80
 const MAX_LENGTH_BYTES = 4
 
 /**
- * Refuses DER that nobody vouches for, before a library that would keep the thread parses it. This looks at tags and lengths
- * alone (X.690 8.1), also within strings, and says nothing of what is valid: what no parser would read on is passed over.
+ * Refuses untrusted DER before a library that could block the thread parses it. Reads only tags and lengths (X.690 8.1), also
+ * inside strings. Does not check validity, and skips what no parser would read.
  *
- * @throws Error where its object identifiers are too long
+ * @throws Error if its object identifiers are too long
  */
 export function checkIdentifierBytes(der: Uint8Array): void {
   let bytes = 0
@@ -28,13 +28,13 @@ export function checkIdentifierBytes(der: Uint8Array): void {
 }
 
 /**
- * Values of one certificate or timestamp, with what `@sigstore/core` takes for values in strings: a real one has 100 to 500.
- * Reading 30,000, as many as fit, takes a tenth of a second.
+ * Maximum number of values in one certificate or timestamp, including what `@sigstore/core` takes for values inside strings.
+ * Real ones have 100 to 500. Reading 30,000, which is as many as fit, takes a tenth of a second.
  */
 const MAX_VALUES = 4000
 
 /**
- * Refuses DER with more values than any real one, before `@sigstore/core` reads it: that has no bound of its own.
+ * Refuses DER with too many values before `@sigstore/core`, which has no limit, reads it.
  *
  * @throws Error
  */
@@ -45,7 +45,7 @@ export function checkValueCount(der: Uint8Array): void {
   }
 }
 
-/** Every value, in no order; also those that strings may contain. */
+/** All values in no particular order, including those that strings may contain. */
 function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> {
   const open: Range[] = [{ at: 0, end: der.length }]
   for (let range = open.pop(); range; range = open.pop()) {
@@ -56,7 +56,7 @@ function* valuesIn(der: Uint8Array): Generator<{ tag: number; content: Range }> 
     yield { tag, content }
     if (IDENTIFIERS.has(tag)) continue
     if (tag & CONSTRUCTED || tag === OCTET_STRING) open.push(content)
-    else if (tag === BIT_STRING) open.push({ at: content.at + 1, end: content.end }) // behind the number of unused bits
+    else if (tag === BIT_STRING) open.push({ at: content.at + 1, end: content.end }) // after the number of unused bits
   }
 }
 
@@ -65,12 +65,12 @@ interface Range {
   end: number
 }
 
-/** Undefined where there is no value with a length that fits. */
+/** Returns undefined if there is no value whose length fits. */
 function contentOf(der: Uint8Array, { at, end }: Range): Range | undefined {
   let next = at + 1
   if (((der[at] ?? 0) & LONG_TAG) === LONG_TAG) while ((der[next++] ?? 0) & 0x80);
   let length = der[next++] ?? 0
-  // Without a length: to the end of what it stands in, which is no less than what belongs to it.
+  // Indefinite length: takes everything up to the end of the enclosing value, which is never too little.
   if (length === INDEFINITE) length = end - next
   else if (length > INDEFINITE) {
     let bytes = length - INDEFINITE

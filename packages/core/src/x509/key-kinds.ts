@@ -83,13 +83,13 @@ export function certificateHint(text: string): string | undefined {
   return undefined
 }
 
-/** The labels of the PEM blocks; or that there is none, or that the file is empty. */
+/** The labels of the PEM blocks, or a phrase if there are none or the file is empty. */
 export function foundIn(text: string, labels: readonly (string | undefined)[]): string {
   if (text.trim() === '') return 'an empty file'
   return labels.length === 0 ? 'no PEM block' : labels.map((label) => shown(label ?? '')).join(', ')
 }
 
-/** A sequence of ASN.1, with its length in the one or two bytes after it. */
+/** Whether the text begins like an ASN.1 sequence with a length of one or two bytes. */
 function isDer(text: string): boolean {
   return text.charCodeAt(0) === 0x30 && text.length > 32 && /[^\t\n\r -~]/.test(text.slice(0, 64))
 }

@@ -7,8 +7,8 @@ const CODE_SIGNING = '1.3.6.1.5.5.7.3.3'
 const ANY_USAGE = '2.5.29.37.0'
 
 /**
- * OMS 8.2: the leaf must be usable for signing: key usage digitalSignature, or extended key usage
- * codeSigning. Where an extended key usage is stated, it is exhaustive (RFC 5280 4.2.1.12).
+ * OMS 8.2: the leaf must be usable for signing, by the key usage digitalSignature or the extended key usage
+ * codeSigning. If extended key usages are stated, they are exhaustive (RFC 5280 4.2.1.12).
  *
  * @throws {@link ModelSealError} `CERTIFICATE_USAGE`
  */
@@ -18,17 +18,21 @@ export function checkSigningUsage(certificate: Certificate, path?: string): void
     ? extended.includes(CODE_SIGNING) || (extended.includes(ANY_USAGE) && mayUse(certificate, 'digitalSignature'))
     : mayUse(certificate, 'digitalSignature')
   if (usable) return
-  throw new ModelSealError('CERTIFICATE_USAGE', `The certificate ${certificateName(certificate)} is not for signing.`, {
-    file: path,
-    expected: 'the key usage digitalSignature, or the extended key usage codeSigning',
-    found: extended ? `the extended key usages ${extended.join(', ')}` : 'no such usage',
-    hint: 'Have a certificate issued for code signing.',
-  })
+  throw new ModelSealError(
+    'CERTIFICATE_USAGE',
+    `Cannot use the certificate ${certificateName(certificate)}: it is not for signing.`,
+    {
+      file: path,
+      expected: 'the key usage digitalSignature or the extended key usage codeSigning',
+      found: extended ? `the extended key usages ${extended.join(', ')}` : 'no such usage',
+      hint: 'Request a certificate for code signing.',
+    },
+  )
 }
 
 const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
 
-/** True where the certificate states this key usage (RFC 5280 4.2.1.3); undefined where it states none. */
+/** Whether the certificate states this key usage (RFC 5280 4.2.1.3); undefined if it states no key usages. */
 export function statedUsage({ fields }: Certificate, usage: keyof typeof KEY_USAGE_BITS): boolean | undefined {
   const bits = extensionOf(fields, KEY_USAGE) as { valueBlock: { valueHexView: Uint8Array } } | undefined
   return bits && ((bits.valueBlock.valueHexView[0] ?? 0) & KEY_USAGE_BITS[usage]) !== 0
@@ -38,7 +42,7 @@ function mayUse(certificate: Certificate, usage: keyof typeof KEY_USAGE_BITS): b
   return statedUsage(certificate, usage) === true
 }
 
-/** The stated extended key usages, as object identifiers; undefined where there is no such extension. */
+/** The stated extended key usages as object identifiers; undefined if there is no such extension. */
 export function extendedKeyUsages({ fields }: Certificate): readonly string[] | undefined {
   return (extensionOf(fields, EXTENDED_KEY_USAGE) as pkijs.ExtKeyUsage | undefined)?.keyPurposes
 }

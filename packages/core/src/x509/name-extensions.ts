@@ -7,17 +7,17 @@ type Libraries = Pick<typeof asn1js, 'fromBER' | 'Sequence'> &
 
 const SUBJECT_ALT_NAME = '2.5.29.17'
 const NAME_CONSTRAINTS = '2.5.29.30'
-/** ASN.1 values of one list of names, or of name constraints with two values each. */
+/** Maximum number of ASN.1 values in one list of names, or in name constraints with two values each. */
 const MAX_NODES = 256
 
 /**
- * Reads the alternative names and the name constraints of a certificate, for pkijs to find. It takes some 0.3 ms for each
- * name, so it is given one at a time, and the event loop a turn now and then.
+ * Parses the alternative names and name constraints of a certificate in advance, so that pkijs finds them. pkijs takes some
+ * 0.3 ms for each name, so it gets one name at a time, and the event loop runs in between.
  *
- * @throws Error where one is malformed, or has too many names
+ * @throws Error if an extension is malformed or has too many names
  */
 export async function readNameExtensions({ extensions = [] }: pkijs.Certificate): Promise<void> {
-  // No spread: of modules as large as these it takes longer than reading the names.
+  // No spread: copying modules this large takes longer than reading the names.
   const [{ fromBER, Sequence }, { AltName, GeneralName, GeneralSubtree, NameConstraints }] = await Promise.all([
     import('asn1js'),
     import('pkijs'),
@@ -39,7 +39,7 @@ function* readNames(extension: pkijs.Extension, { AltName, GeneralName, ...libra
   extension.parsedValue = new AltName({ altNames })
 }
 
-/** RFC 5280 4.2.1.10: permitted subtrees in the tag 0, then excluded ones in the tag 1. */
+/** RFC 5280 4.2.1.10: permitted subtrees in tag 0, then excluded subtrees in tag 1. */
 function* readConstraints(extension: pkijs.Extension, libraries: Libraries): Steps<void> {
   const { NameConstraints, GeneralSubtree, ...library } = libraries
   const lists: pkijs.GeneralSubtree[][] = []
@@ -68,7 +68,7 @@ function rootOf(
   const der = extnValue.valueBlock.valueHexView
   const { offset, result } = fromBER(der, { maxNodes: MAX_NODES })
   if (offset !== der.length || !(result instanceof Sequence))
-    throw new Error(`the extension ${extnID} is malformed, or too long: ${result.error}`)
+    throw new Error(`the extension ${extnID} is malformed or too long: ${result.error}`)
   return result
 }
 

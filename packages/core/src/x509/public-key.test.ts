@@ -31,7 +31,7 @@ describe.each([
   const pem = pemOn(curve)
   const right = { hash, fingerprint: sha256(openssl(['pkey', '-pubin', '-pubout'], pem)) }
 
-  test('has the hash of its curve, and the fingerprint that openssl gives', () => {
+  test('has the hash of its curve and the fingerprint that openssl computes', () => {
     expect(parsePublicKey(pem)).toMatchObject(right)
   })
 
@@ -48,32 +48,32 @@ describe.each([
   })
 })
 
-describe('a key file is refused that', () => {
+describe('refuses a key file that', () => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 
   test.each([
     ['is empty', ''],
-    ['holds no PEM', 'ssh-ed25519 AAAA'],
-    ['holds garbage in its PEM', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n'],
-    ['is cut off', pemOn('prime256v1').slice(0, 80)],
-    ['holds two keys', pemOn('prime256v1') + pemOn('prime256v1')],
-    ['holds a key on P-224', pemOn('secp224r1')],
-    ['holds a key on secp256k1', pemOn('secp256k1')],
+    ['contains no PEM', 'ssh-ed25519 AAAA'],
+    ['contains garbage in its PEM', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n'],
+    ['is truncated', pemOn('prime256v1').slice(0, 80)],
+    ['contains two keys', pemOn('prime256v1') + pemOn('prime256v1')],
+    ['contains a key on P-224', pemOn('secp224r1')],
+    ['contains a key on secp256k1', pemOn('secp256k1')],
   ])('%s', (_, pem) => refuses(pem))
 
-  test.each(['ed25519', 'x25519'] as const)('holds a key of the kind %s', (kind) => {
-    // The overloads of generateKeyPairSync take one literal each.
+  test.each(['ed25519', 'x25519'] as const)('contains a key of type %s', (kind) => {
+    // Each overload of generateKeyPairSync takes one literal.
     const { publicKey } = kind === 'ed25519' ? generateKeyPairSync(kind) : generateKeyPairSync(kind)
     refuses(publicKey.export({ type: 'spki', format: 'pem' }).toString())
   })
 
-  test('holds an RSA key', () => {
+  test('contains an RSA key', () => {
     const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
     refuses(publicKey.export({ type: 'spki', format: 'pem' }).toString())
     refuses(publicKey.export({ type: 'pkcs1', format: 'pem' }).toString())
   })
 
-  test.each(['pkcs8', 'sec1'] as const)('holds a private key (%s), with a warning to keep it secret', (type) => {
+  test.each(['pkcs8', 'sec1'] as const)('contains a private key (%s), with a warning to keep it secret', (type) => {
     const pem = ec.privateKey.export({ type, format: 'pem' }).toString()
     expect(() => parsePublicKey(pem)).toThrow(/This is a private key: keep it secret/)
     expect(() => parsePublicKey(ec.publicKey.export({ type: 'spki', format: 'pem' }).toString() + pem)).toThrow(
@@ -81,7 +81,7 @@ describe('a key file is refused that', () => {
     )
   })
 
-  test('holds a certificate, with the command that gives its key', () => {
+  test('contains a certificate, with the command that extracts its key', () => {
     const directory = scratch()
     openssl([
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=test'],
@@ -93,7 +93,7 @@ describe('a key file is refused that', () => {
   test.each([
     ['an SSH public key', 'ecdsa-sha2-nistp256 AAAA a@b', /SSH public key. Convert it with "ssh-keygen -e -m PKCS8/],
     [
-      'an SSH key that signs no model',
+      'an SSH key of an unsupported type',
       'ssh-ed25519 AAAA a@b',
       /SSH public key of a kind that model signatures do not use/,
     ],
@@ -104,12 +104,12 @@ describe('a key file is refused that', () => {
     ['a JWK', '{"kty":"EC"}', /JWK/],
     ['nothing', '', /found an empty file/],
     ['DER', ec.publicKey.export({ type: 'spki', format: 'der' }).toString('latin1'), /-inform DER/],
-  ])('holds %s, with what to do', (_, text, words) => {
+  ])('contains %s, with a hint', (_, text, words) => {
     expect(() => parsePublicKey(text, 'key.pub')).toThrow(words)
     refuses(text)
   })
 
-  test('is missing, a directory, or no text', async () => {
+  test('is missing, a directory, or not text', async () => {
     const directory = scratch({ binary: Buffer.from([0xff, 0x00, 0xfe]), huge: Buffer.alloc(65 * 1024) })
     await expect(readPublicKey(join(directory, 'none'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))
     await expect(readPublicKey(directory)).rejects.toEqual(refusal('FILE_SPECIAL'))

@@ -7,17 +7,17 @@ import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 /** A public key to verify with. */
 export interface PublicKey {
   key: KeyObject
-  /** OpenSSL's name of the digest that its signatures are over. */
+  /** OpenSSL's name of the hash that its signatures use. */
   hash: string
   /** Hex SHA-256 of the PEM of the key (SPKI): the `hint` of a bundle. */
   fingerprint: string
 }
 
 /**
- * Every SHA-256 that people and tools know a key by, lowercase hex: over the PEM (SPKI), as bundles name it, and over the
- * DER, as most other tools compute it. A key that came in another encoding also has the digests of that encoding.
+ * All SHA-256 fingerprints by which people and tools know a key, in lowercase hex: over the PEM (SPKI), as in bundles, and
+ * over the DER, as in most other tools. A key that was given in another encoding also has the fingerprints of that encoding.
  *
- * @returns none for a key that OpenSSL cannot write
+ * @returns an empty list for a key that OpenSSL cannot write
  */
 export function keyFingerprints(key: KeyObject): string[] {
   try {
@@ -30,7 +30,7 @@ export function keyFingerprints(key: KeyObject): string[] {
 /** A key file is a few hundred bytes. */
 export const MAX_KEY_BYTES = 64 * 1024
 
-/** What {@link parsePublicKey} parses. */
+/** The file that {@link parsePublicKey} parses. */
 export const PUBLIC_KEY_FILE: SmallFile = {
   what: 'public key',
   maxBytes: MAX_KEY_BYTES,
@@ -56,7 +56,7 @@ export async function readPublicKey(path: string): Promise<PublicKey> {
 export function parsePublicKey(pem: string, path?: string): PublicKey {
   const labels = [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label)
   if (labels.length !== 1 || labels[0] !== 'PUBLIC KEY') {
-    throw new ModelSealError('KEY_INVALID', `${subject(path)} is not one public key in PEM.`, {
+    throw new ModelSealError('KEY_INVALID', `Cannot read ${subject(path)}: it is not a single public key in PEM.`, {
       file: path,
       expected: 'one block "-----BEGIN PUBLIC KEY-----"',
       found: foundIn(pem, labels),
@@ -67,7 +67,7 @@ export function parsePublicKey(pem: string, path?: string): PublicKey {
     return publicKeyOf(createPublicKey(pem), path)
   } catch (cause) {
     if (cause instanceof ModelSealError) throw cause
-    throw new ModelSealError('KEY_INVALID', `${subject(path)} does not hold a readable public key.`, {
+    throw new ModelSealError('KEY_INVALID', `Cannot read ${subject(path)}: its public key is not valid.`, {
       file: path,
       cause,
     })
@@ -75,8 +75,8 @@ export function parsePublicKey(pem: string, path?: string): PublicKey {
 }
 
 /**
- * Parses a public key that a bundle carries: PEM, as releases of the reference tool before v1.1.0 wrote it, or DER, as Sigstore
- * specifies it.
+ * Parses the public key in a bundle: PEM, as written by releases of the reference tool before v1.1.0, or DER, as specified by
+ * Sigstore.
  *
  * @throws {@link ModelSealError} `KEY_INVALID`
  */
@@ -84,11 +84,11 @@ export function parseCarriedKey(bytes: Buffer, path?: string): PublicKey {
   if (!isDer(bytes)) return parsePublicKey(bytes.toString('latin1'), path)
   try {
     const key = createPublicKey({ key: bytes, format: 'der', type: 'spki' })
-    if (!spkiDer(key).equals(bytes)) throw new Error('something follows the key')
+    if (!spkiDer(key).equals(bytes)) throw new Error('there is trailing data after the key')
     return publicKeyOf(key, path)
   } catch (cause) {
     if (cause instanceof ModelSealError) throw cause
-    throw new ModelSealError('KEY_INVALID', `${subject(path)} carries a public key that cannot be read.`, {
+    throw new ModelSealError('KEY_INVALID', `Cannot read the public key in ${subject(path)}.`, {
       file: path,
       expected: 'DER of one public key (SPKI)',
       cause,
@@ -96,21 +96,25 @@ export function parseCarriedKey(bytes: Buffer, path?: string): PublicKey {
   }
 }
 
-/** Begins like an ASN.1 SEQUENCE, as PEM never does. */
+/** Whether the bytes begin like an ASN.1 SEQUENCE, which PEM never does. */
 export function isDer(bytes: Uint8Array): boolean {
   return bytes[0] === 0x30
 }
 
-/** @throws {@link ModelSealError} `KEY_INVALID` for another kind of key, or another curve */
+/** @throws {@link ModelSealError} `KEY_INVALID` for other kinds of keys and other curves */
 export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
   const hash = hashOf(key)
   if (hash === undefined) {
-    throw new ModelSealError('KEY_INVALID', `${subject(path)} is a key that model signatures do not use.`, {
-      file: path,
-      expected: SIGNING_KEYS,
-      found: [key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve].filter(Boolean).join(' '),
-      hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
-    })
+    throw new ModelSealError(
+      'KEY_INVALID',
+      `Cannot use ${subject(path)}: model signatures do not use this kind of key.`,
+      {
+        file: path,
+        expected: SIGNING_KEYS,
+        found: [key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve].filter(Boolean).join(' '),
+        hint: 'Make one with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256".',
+      },
+    )
   }
   const usual = canonical(key)
   return {
@@ -120,13 +124,13 @@ export function publicKeyOf(key: KeyObject, path?: string): PublicKey {
   }
 }
 
-/** By way of a JWK, so that one elliptic curve key has one encoding, and one fingerprint. */
+/** Converts the key through a JWK, so that every elliptic curve key has one encoding and one fingerprint. */
 function canonical(key: KeyObject): KeyObject {
   if (key.asymmetricKeyType !== 'ec') return key
   try {
     return createPublicKey({ key: key.export({ format: 'jwk' }), format: 'jwk' })
   } catch {
-    // A curve that has no JWK: no model is signed with it, and an authority's key goes by its own encoding.
+    // The curve has no JWK. No model is signed with it, and an authority's key keeps its own encoding.
     return key
   }
 }
@@ -144,5 +148,5 @@ function sha256(data: string | Uint8Array): string {
 }
 
 function subject(path: string | undefined): string {
-  return path === undefined ? 'The key' : `The file ${shown(path)}`
+  return path === undefined ? 'the key' : `the file ${shown(path)}`
 }

@@ -1,14 +1,13 @@
 import { readSmallFile, type SmallFile } from '../source/read-small-file.ts'
 import { derBlocks } from './certificate.ts'
 
-/** As much as `validateChain` takes in one list; in PEM it is a third more. */
+/** The limit of `validateChain` for one list, plus a third for PEM. */
 const MAX_FILE_BYTES = 6 * 1024 * 1024
 
 /**
- * Reads the certificate revocation lists of a PEM file, or the one of a DER file. What they say is
- * for `validateChain` to check.
+ * Reads the certificate revocation lists of a PEM file, or the list of a DER file. `validateChain` checks their content.
  *
- * @returns DER of each; one at least
+ * @returns the DER of each list; at least one
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`, `FILE_TOO_LARGE`, `CRL_INVALID`,
  * `INVALID_ARGUMENT`
  */
@@ -16,14 +15,14 @@ export async function readRevocationLists(path: string): Promise<Buffer[]> {
   return parseRevocationLists(await readSmallFile(path, REVOCATION_LIST_FILE), path)
 }
 
-/** What {@link parseRevocationLists} parses. */
+/** The file that {@link parseRevocationLists} parses. */
 export const REVOCATION_LIST_FILE: SmallFile = {
   what: 'revocation list',
   maxBytes: MAX_FILE_BYTES,
-  hint: 'Give the path of a PEM file that begins with "-----BEGIN X509 CRL-----", or of a DER file.',
+  hint: 'Give the path of a PEM file that begins with "-----BEGIN X509 CRL-----" or of a DER file.',
 }
 
-/** As {@link readRevocationLists}. @throws {@link ModelSealError} `CRL_INVALID` */
+/** Like {@link readRevocationLists}, for the content of a file. @throws {@link ModelSealError} `CRL_INVALID` */
 export function parseRevocationLists(bytes: Buffer, path: string): Buffer[] {
   return derBlocks(bytes, 'X509 CRL', path, 'CRL_INVALID')
 }

@@ -3,9 +3,9 @@ import type * as pkijs from 'pkijs'
 import { holderKey } from './certificate.ts'
 import { ModelSealError, shown } from '../errors.ts'
 
-// What is allowed. Whatever is not listed is refused, before any signature is verified with it.
+// The allowed algorithms and keys. Everything else is refused before any signature is verified with it.
 
-/** By object identifier: how many bytes each gives. */
+/** Digest length in bytes, by object identifier. */
 const HASHES: ReadonlyMap<string, number> = new Map([
   ['2.16.840.1.101.3.4.2.1', 32], // SHA-256
   ['2.16.840.1.101.3.4.2.2', 48], // SHA-384
@@ -16,7 +16,7 @@ const HASHES: ReadonlyMap<string, number> = new Map([
 const RSA = new Set(['1.2.840.113549.1.1.11', '1.2.840.113549.1.1.12', '1.2.840.113549.1.1.13'])
 /** RFC 5758 3.2: ECDSA with SHA-256, SHA-384, SHA-512; RFC 8410: Ed25519. */
 const WITHOUT_PARAMETERS = new Set(['1.2.840.10045.4.3.2', '1.2.840.10045.4.3.3', '1.2.840.10045.4.3.4', '1.3.101.112'])
-/** What people know the refused ones by. */
+/** Names of refused algorithms, for messages. */
 const WEAK_NAMES: ReadonlyMap<string, string> = new Map([
   ['1.2.840.113549.1.1.4', 'MD5 with RSA'],
   ['1.2.840.113549.1.1.5', 'SHA-1 with RSA'],
@@ -28,16 +28,16 @@ const NULL_TAG = 5
 
 const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1'])
 const MIN_RSA_BITS = 2048
-/** Larger ones are in no use, and cost milliseconds a signature. */
+/** Larger keys are not in use and cost milliseconds per signature. */
 const MAX_RSA_BITS = 8192
-/** FIPS 186-5 allows more; real ones are 3 and 65537, and checking takes longer the larger it is. */
+/** FIPS 186-5 allows more, but real exponents are 3 and 65537, and larger ones make verification slower. */
 const MAX_EXPONENT = 2n ** 33n
 
 const ALLOWED =
   'SHA-256, SHA-384 or SHA-512 with RSA of 2048 to 8192 bits, with ECDSA on P-256, P-384 or P-521, or Ed25519'
 
 /**
- * Refuses a certificate whose key is not on the list of those that are strong enough.
+ * Refuses a certificate whose key is not on the list of strong keys.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_WEAK`
  */
@@ -48,10 +48,10 @@ export function checkKey(certificate: X509Certificate, path?: string): void {
 }
 
 /**
- * Refuses a certificate that was signed in a way that is not on the list. Not for a trust anchor, whose own
- * signature proves nothing.
+ * Refuses a certificate whose signature algorithm is not on the list. Not for trust anchors, whose self-signature proves
+ * nothing.
  *
- * @param algorithm by which the certificate was signed
+ * @param algorithm with which the certificate was signed
  * @throws {@link ModelSealError} `CERTIFICATE_WEAK`
  */
 export async function checkSignatureAlgorithm(
@@ -63,9 +63,9 @@ export async function checkSignatureAlgorithm(
   if (weakness !== undefined) throw weak(certificate, 'its signature algorithm is too weak', weakness, path)
 }
 
-/** Why no signature by the key counts; undefined where it does. */
+/** Why no signature by the key counts; undefined if it is strong enough. */
 export function weaknessOfKey(key: KeyObject): string | undefined {
-  const { modulusLength = 0, publicExponent = 0n, namedCurve = 'without a name' } = key.asymmetricKeyDetails ?? {}
+  const { modulusLength = 0, publicExponent = 0n, namedCurve = 'without name' } = key.asymmetricKeyDetails ?? {}
   switch (key.asymmetricKeyType) {
     case 'ed25519':
       return undefined
@@ -78,11 +78,11 @@ export function weaknessOfKey(key: KeyObject): string | undefined {
         ? undefined
         : 'an RSA key with an unusual exponent'
     default:
-      return `a key of the kind ${key.asymmetricKeyType ?? 'unknown'}`
+      return `a key of type ${key.asymmetricKeyType ?? 'unknown'}`
   }
 }
 
-/** Why no signature by the algorithm counts; undefined where it does. */
+/** Why no signature with the algorithm counts; undefined if it is strong enough. */
 export async function weaknessOfAlgorithm(algorithm: pkijs.AlgorithmIdentifier): Promise<string | undefined> {
   const { algorithmId } = algorithm
   const parameters = algorithm.algorithmParams as Parameters | undefined
@@ -96,12 +96,12 @@ interface Parameters {
   idBlock: { tagClass: number; tagNumber: number }
 }
 
-/** RFC 4055 section 5: NULL is to be written, and its absence to be accepted. */
+/** RFC 4055 section 5: NULL must be written, but its absence must be accepted. */
 function isNullOrAbsent(parameters: Parameters | undefined): boolean {
   return !parameters || (parameters.idBlock.tagClass === 1 && parameters.idBlock.tagNumber === NULL_TAG)
 }
 
-/** RFC 4055 3.1: what is left out stands for SHA-1. */
+/** RFC 4055 3.1: the defaults are SHA-1. */
 async function weaknessOfPss(parameters: Parameters | undefined): Promise<string | undefined> {
   const { AlgorithmIdentifier, RSASSAPSSParams } = await import('pkijs')
   try {
@@ -126,7 +126,7 @@ function weak(certificate: X509Certificate, what: string, found: string, path: s
       file: path,
       expected: ALLOWED,
       found,
-      hint: 'Have the certificate issued again with a stronger key and algorithm.',
+      hint: 'Request a new certificate with a stronger key and algorithm.',
     },
   )
 }

@@ -6,7 +6,7 @@ export interface CertificateMaterial {
   certificates: readonly Buffer[]
 }
 
-/** The leaf, and as many as a chain is searched with. */
+/** The leaf and the maximum number of certificates to build a chain from. */
 const MAX_CERTIFICATES = 33
 
 export const certificateMaterial: MaterialKind<CertificateMaterial> = {

@@ -7,7 +7,7 @@ export interface KeyMaterial {
   method: 'key'
   /** Hex SHA-256 of the PEM. */
   hint?: string
-  /** The key itself: PEM (before v1.1.0), or DER. */
+  /** The key itself as PEM (before v1.1.0) or DER. */
   rawBytes?: Buffer
 }
 
@@ -15,14 +15,14 @@ export const keyMaterial: MaterialKind<KeyMaterial> = {
   method: 'key',
   field: 'publicKey',
   keepsJson: false,
-  // eslint-disable-next-line @typescript-eslint/require-await -- what throws is a rejection, as of the other kinds
+  // eslint-disable-next-line @typescript-eslint/require-await -- errors must be rejections, as for the other kinds
   async signer({ hint, rawBytes: carried }) {
     const fingerprint = carried ? parseCarriedKey(carried).fingerprint : hint
     return fingerprint === undefined ? undefined : { description: keyWords(fingerprint), fingerprint }
   },
   /**
-   * OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. In the JSON of Protocol Buffers an empty string may stand for a
-   * field that is not set. `validFor` is nobody's word: what decides on time is the policy.
+   * OMS 11.2 (1): `hint`, or `rawBytes` in bundles made before v1.1.0. In Protocol Buffers as JSON, an empty string may stand for
+   * a field that is not set. `validFor` is ignored: it is not authenticated, and only the policy decides on times.
    */
   parse(material, { path }) {
     const key = material.object('publicKey').only('hint', 'rawBytes', 'keyDetails', 'validFor')

@@ -5,16 +5,16 @@ import { certificateWords } from '../signer-words.ts'
 import { decodeBase64 } from '../base64.ts'
 import type { Fields } from '../fields.ts'
 
-/** How the bundle of one signing method says who signed (OMS 4.1). Nothing of it is verified. */
+/** How the bundles of one signing method name the signer (OMS 4.1). Nothing here is verified. */
 export interface MaterialKind<Material extends { method: string }> {
   readonly method: Material['method']
-  /** Its field in `verificationMaterial`. */
+  /** Its field name in `verificationMaterial`. */
   readonly field: string
-  /** Where bundles of version 0.2 cannot have it: what was expected of them. */
+  /** Set if bundles of version 0.2 cannot have it: what is expected of them. */
   readonly expectedBefore03?: string
-  /** True where its verifier needs all of the parsed JSON. */
+  /** Whether its verifier needs all of the parsed JSON. */
   readonly keepsJson: boolean
-  /** Whom it names as the signer; undefined if nobody. @throws {@link ModelSealError} where that cannot be read */
+  /** The signer that it names; undefined if none. @throws {@link ModelSealError} if it cannot be read */
   signer(material: Material): Promise<ClaimedSigner | undefined>
   parse(material: Fields, bundle: { logEntries: number; path: string | undefined }): Material
 }
@@ -23,13 +23,13 @@ export function rawBytes(item: Fields, path: string | undefined): Buffer {
   return decodeBase64(item.string('rawBytes'), 'rawBytes', path)
 }
 
-/** Whom a bundle that nobody has verified names as its signer: for messages only. */
+/** The signer that an unverified bundle names, for messages only. */
 export interface ClaimedSigner {
-  /** For people: one line, as of a verified signer. */
+  /** One line for display, as for a verified signer. */
   description: string
-  /** Hex SHA-256: of the PEM of the public key (SPKI), or of the DER of the certificate. */
+  /** Hex SHA-256 of the PEM of the public key (SPKI), or of the DER of the certificate. */
   fingerprint: string
-  /** Of a keyless signature: the name in its certificate, without its kind. */
+  /** For a keyless signature, the name in its certificate, without its kind. */
   identity?: string
 }
 

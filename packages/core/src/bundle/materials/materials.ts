@@ -7,13 +7,13 @@ import { sigstoreMaterial } from './sigstore.ts'
 
 const MATERIALS = [keyMaterial, certificateMaterial, sigstoreMaterial] as const
 
-/** What the bundle says about its signer: a claim, until verified. */
+/** What the bundle says about its signer. A claim until it is verified. */
 export type VerificationMaterial = ReturnType<(typeof MATERIALS)[number]['parse']>
 
 /** How a bundle was signed (OMS 4.1). */
 export type SigningMethod = VerificationMaterial['method']
 
-/** OMS 4.1: exactly one kind of material, which names the method. */
+/** OMS 4.1: exactly one kind of material, which determines the method. */
 export function parseMaterial(
   material: Fields,
   path: string | undefined,
@@ -22,17 +22,21 @@ export function parseMaterial(
   const kinds: readonly MaterialKind<VerificationMaterial>[] = MATERIALS.filter(({ field }) => material.isSet(field))
   const [kind, another] = kinds
   if (!kind || another) {
-    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle does not say in one way how it was signed.', {
-      file: path,
-      expected: `one of ${MATERIALS.map(({ field }) => field).join(', ')}`,
-      found: kinds.map(({ field }) => field).join(', ') || 'none',
-    })
+    throw new ModelSealError(
+      'BUNDLE_MALFORMED',
+      'Cannot read the bundle: it must have exactly one kind of verification material.',
+      {
+        file: path,
+        expected: `one of ${MATERIALS.map(({ field }) => field).join(', ')}`,
+        found: kinds.map(({ field }) => field).join(', ') || 'none',
+      },
+    )
   }
   const logEntries = material.isSet('tlogEntries') ? material.objects('tlogEntries').length : 0
   return { material: kind.parse(material, { logEntries, path }), keepsJson: kind.keepsJson }
 }
 
-/** @returns undefined if the bundle names nobody, or what it names cannot be read */
+/** @returns undefined if the bundle names no signer or the signer cannot be read */
 export async function claimedSigner(material: VerificationMaterial): Promise<ClaimedSigner | undefined> {
   const kind = MATERIALS.find(({ method }) => method === material.method) as MaterialKind<VerificationMaterial>
   try {
@@ -43,7 +47,7 @@ export async function claimedSigner(material: VerificationMaterial): Promise<Cla
   }
 }
 
-/** Refuses a material that bundles of version 0.2 do not have. */
+/** Refuses material that bundles of version 0.2 cannot have. */
 export function checkBefore03(material: Fields): void {
   for (const { field, expectedBefore03 } of MATERIALS as readonly MaterialKind<VerificationMaterial>[])
     if (expectedBefore03 !== undefined && material.isSet(field)) throw material.fault(field, expectedBefore03)

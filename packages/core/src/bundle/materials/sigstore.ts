@@ -17,7 +17,7 @@ export const sigstoreMaterial: MaterialKind<SigstoreMaterial> = {
   },
   parse(material, { logEntries, path }) {
     // OMS 4.1: at least one transparency log entry.
-    if (logEntries === 0) throw material.fault('tlogEntries', 'one log entry at least')
+    if (logEntries === 0) throw material.fault('tlogEntries', 'at least one log entry')
     return { method: 'sigstore', certificate: rawBytes(material.object('certificate').only('rawBytes'), path) }
   },
 }
