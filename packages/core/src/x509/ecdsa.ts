@@ -1,7 +1,7 @@
 import { createVerify, sign } from 'node:crypto'
 import type { KeyAlgorithm } from './key-algorithm.ts'
 
-/** The curves of OMS, and the hash that a signature on each is over. */
+/** The curves of OMS and the hash that signatures on each use. */
 export const CURVE_HASHES = { prime256v1: 'sha256', secp384r1: 'sha384', secp521r1: 'sha512' } as const
 
 export const ecdsa: KeyAlgorithm = {

@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto'
 import type { Steps } from '../source/turns.ts'
 
-/** One kind of key that models are signed with. A new one is a file like `ecdsa.ts` and a line in `key-algorithms.ts`. */
+/** A kind of key that models are signed with. To add one, write a file like `ecdsa.ts` and add a line to `key-algorithms.ts`. */
 export interface KeyAlgorithm {
-  /** Its keys, for messages. */
+  /** Describes its keys in messages. */
   readonly what: string
-  /** OpenSSL's name of the digest that signatures by a key are over; undefined for a key of another kind. */
+  /** OpenSSL's name of the hash that signatures by the key use; undefined for other kinds of keys. */
   hashOf(key: KeyObject): string | undefined
   sign(privateKey: KeyObject, data: Uint8Array, hash: string): Buffer
-  /** Whether the signature is one over the pieces, one after the other. Other work runs between them. */
+  /** Whether the signature is valid for the concatenated pieces. Other work runs between the pieces. */
   verify(key: KeyObject, pieces: Iterable<Uint8Array>, signature: Uint8Array, hash: string): Steps<boolean>
 }

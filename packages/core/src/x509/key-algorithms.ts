@@ -8,22 +8,22 @@ const ALGORITHMS: readonly KeyAlgorithm[] = [ecdsa]
 /** The keys that models are signed with, for messages. */
 export const SIGNING_KEYS = ALGORITHMS.map(({ what }) => what).join(', or ')
 
-/** OpenSSL's name of the digest that signatures by a key are over; undefined for a key that models are not signed with. */
+/** OpenSSL's name of the hash that signatures by the key use; undefined for a key that cannot sign models. */
 export function hashOf(key: KeyObject): string | undefined {
   return algorithmOf(key)?.hashOf(key)
 }
 
-/** @param privateKey one that models are signed with */
+/** @param privateKey a key that can sign models */
 export function signWith(privateKey: KeyObject, data: Uint8Array, hash: string): Buffer {
   const algorithm = algorithmOf(privateKey)
-  if (!algorithm) throw new RangeError('no key that models are signed with')
+  if (!algorithm) throw new RangeError('not a key that can sign models')
   return algorithm.sign(privateKey, data, hash)
 }
 
 /**
- * Whether a signature is one by a key over the pieces, one after the other: never for a key that models are not signed with.
+ * Whether a signature by a key is valid for the concatenated pieces. False for a key that cannot sign models.
  *
- * @param hash another one than the key's own for bundles of old releases alone
+ * @param hash differs from the key's own hash only for bundles of old releases
  */
 export function* isSignedBy(
   key: KeyObject,
