@@ -180,11 +180,43 @@ function takeFromProcess(
   }))
 }
 
-/** From the sources, since the built core carries the libraries that the program has as dependencies: in one file, they would slow down its start. */
-const coreOfSources: Plugin = {
-  name: 'core of sources',
+/**
+ * The program has libraries as dependencies that the built core carries: in its one file they would slow down its start. So it gets
+ * a build of the core without them, in chunks as well, since modules that are joined start faster than single ones.
+ */
+const coreWithoutLibraries: Plugin = {
+  name: 'core without libraries',
   setup(build) {
-    build.onResolve({ filter: /^@modelseal\/core$/ }, () => ({ path: resolve('../core/src/index.ts') }))
+    const chunks = new Map<string, string>()
+    build.onStart(async () => {
+      const { outputFiles } = await build.esbuild.build({
+        entryPoints: { index: '../core/src/index.ts', 'any-realm': '../core/src/any-realm.ts' },
+        bundle: true,
+        splitting: true,
+        write: false,
+        outdir: 'core',
+        platform: 'node',
+        format: 'esm',
+        target: 'node22',
+        packages: 'external',
+        sourcemap: 'inline',
+        plugins: [threadCode],
+      })
+      for (const { path, text } of outputFiles) chunks.set(path, text)
+    })
+    build.onResolve({ filter: /^@modelseal\/core(\/|$)/ }, ({ path }) => ({
+      path: resolve('core', `${path.split('/')[2] ?? 'index'}.js`),
+      namespace: 'core',
+    }))
+    build.onResolve({ filter: /^\./, namespace: 'core' }, ({ path, importer }) => ({
+      path: resolve(dirname(importer), path),
+      namespace: 'core',
+    }))
+    build.onLoad({ filter: /.*/, namespace: 'core' }, ({ path }) => {
+      const contents = chunks.get(path)
+      if (contents === undefined) throw new Error(`The program imports ${path}, which is not built for it.`)
+      return { contents }
+    })
   },
 }
 
@@ -265,7 +297,7 @@ export default defineConfig({
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
-    ...(library ? [] : [coreOfSources, childProcessWhenUsed]),
+    ...(library ? [] : [coreWithoutLibraries, childProcessWhenUsed]),
     mapsOfOurOwn,
     licenses,
   ],
