@@ -24,7 +24,7 @@ abstract class ModelHandle<T, V extends Verdict> {
   /** What the loader's `gather` returned. */
   readonly gathered: T
 
-  constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
+  protected constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     this.#served = served
     // The load writes its decision into the verdict, which is whole before anybody else gets the model.
     this.verdict = verdict as V

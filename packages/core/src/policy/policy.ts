@@ -15,7 +15,7 @@ import type { PolicyFacts } from './policy-facts.ts'
  */
 export declare class Policy {
   private constructor()
-  private readonly compiled: true
+  readonly #compiled: true
   /** Absolute path of the file. */
   readonly path: string
 }

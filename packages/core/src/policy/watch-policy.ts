@@ -31,7 +31,7 @@ const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
  */
 export async function watchPolicy(given?: string | URL, options?: WatchOptions): Promise<WatchedPolicy> {
   const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
-  return new WatchedPolicy(await loadValidPolicy(given), callbacks)
+  return WatchedPolicy.of(await loadValidPolicy(given), callbacks)
 }
 
 /** Known by what it does, as a policy that was loaded is by what it has. */
@@ -50,11 +50,15 @@ export class WatchedPolicy {
   #seen: FileStates
   #reloading: Promise<void> | undefined
 
-  /** @internal */
-  constructor(policy: CompiledPolicy, options: WatchOptions) {
+  private constructor(policy: CompiledPolicy, options: WatchOptions) {
     this.#policy = policy
     this.#seen = policy.files
     this.#options = options
+  }
+
+  /** @internal For {@link watchPolicy}. */
+  static of(policy: CompiledPolicy, options: WatchOptions): WatchedPolicy {
+    return new WatchedPolicy(policy, options)
   }
 
   /** The version that is in use now, after a look at the files. Never throws: the last valid version stays. */

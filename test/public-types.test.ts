@@ -1,0 +1,90 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ts from 'typescript'
+import { describe, expect, test } from 'vitest'
+
+// What programs compile against are the built declarations, which TypeScript finds in three ways.
+
+const ROOT = join(import.meta.dirname, '..')
+const { ModuleKind, ModuleResolutionKind } = ts
+const RESOLUTIONS = {
+  node16: { module: ModuleKind.Node16, moduleResolution: ModuleResolutionKind.Node16 },
+  nodenext: { module: ModuleKind.NodeNext, moduleResolution: ModuleResolutionKind.NodeNext },
+  bundler: { module: ModuleKind.ESNext, moduleResolution: ModuleResolutionKind.Bundler },
+}
+
+/** What the code of a document takes as given, since its reader has it. */
+const GIVEN: Record<string, string> = {
+  'packages/cli/README.md': `import type { ExpectationResult, LoggedAt, PolicyFinding, ReceiptInfo, SerializedError, SignatureTime,
+    SignedAt, SignedBy, SigningWarning, TrustRootInfo, Verdict, VerifiedIdentity } from '@modelseal/core'`,
+  'packages/onnxruntime/README.md': `declare const feeds: import('onnxruntime-node').InferenceSession.FeedsType`,
+  'packages/tfjs/README.md': `declare const presigned: (name: string) => Promise<string>
+    declare const loadGraphModel: typeof import('@tensorflow/tfjs').loadGraphModel`,
+  'docs/policy.md': `import { openVerifiedModel, watchPolicy } from '@modelseal/core'
+    declare const log: { error(message: string): void }`,
+}
+
+/** Where the code of a document stands whose imports not every package has. */
+const PLACES: Record<string, string> = { 'docs/hashing.md': 'packages/core' }
+
+const documents = globSync(['*.md', 'docs/*.md', 'packages/*/README.md', 'examples/*.md'], { cwd: ROOT }).sort()
+const blocks = new Map(
+  documents.flatMap((document) => {
+    const text = readFileSync(join(ROOT, document), 'utf8')
+    return [...text.matchAll(/^```(?:ts|js|typescript|javascript)\n(.*?)^```$/gms)].map(
+      ([, code = '']): [string, string] => {
+        const line = text.slice(0, text.indexOf(code)).split('\n').length
+        // A name that the block declares itself is not given.
+        const given = (GIVEN[document] ?? '')
+          .split(/\n\s*(?=declare|import)/)
+          .filter((each) => !new RegExp(`\\b${/declare const (\w+)/.exec(each)?.[1] ?? 'import'}\\b.*=`).test(code))
+        return [
+          join(ROOT, PLACES[document] ?? 'test', `${document.replaceAll('/', '_')}-line-${line}.mts`),
+          `${given.join('\n')}\n${code}\nexport {}`,
+        ]
+      },
+    )
+  }),
+)
+
+test('code is found in the documents', () => {
+  expect(blocks.size).toBeGreaterThan(16)
+  expect(new Set([...blocks.keys()].map((file) => file.replace(/-line-\d+\.mts$/, ''))).size).toBeGreaterThan(7)
+})
+
+/** Parsed once for all resolutions: the declarations of TensorFlow.js are large. */
+const parsed = new Map<string, ts.SourceFile | undefined>()
+
+describe.each(Object.entries(RESOLUTIONS))('with the module resolution %s', (_, resolution) => {
+  test('the types keep their promises, and the code of the documents compiles', () => {
+    const options: ts.CompilerOptions = {
+      ...resolution,
+      target: ts.ScriptTarget.ES2024,
+      lib: ['lib.es2024.d.ts', 'lib.esnext.disposable.d.ts'],
+      types: ['node'],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: true,
+      noEmit: true,
+    }
+    const host = ts.createCompilerHost(options)
+    const { fileExists, readFile, getSourceFile } = host
+    host.getSourceFile = (file, language, ...rest) => {
+      if (!/\.d\.[cm]?ts$/.test(file)) return getSourceFile(file, language, ...rest)
+      const key = `${file} ${typeof language === 'object' ? language.impliedNodeFormat : ''}`
+      if (!parsed.has(key)) parsed.set(key, getSourceFile(file, language, ...rest))
+      return parsed.get(key)
+    }
+    host.fileExists = (file) => blocks.has(file) || fileExists(file)
+    host.readFile = (file) => blocks.get(file) ?? readFile(file)
+    const roots = [...blocks.keys(), join(import.meta.dirname, 'public-types.ts')]
+    const program = ts.createProgram(roots, options, host)
+    expect(program.getOptionsDiagnostics()).toEqual([])
+    const diagnostics = roots.flatMap((root) => ts.getPreEmitDiagnostics(program, program.getSourceFile(root)))
+    const faults = diagnostics.map(({ file, start = 0, messageText }) => {
+      const line = file ? file.getLineAndCharacterOfPosition(start).line + 1 : 0
+      return `${file?.fileName ?? ''}:${line} ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+    })
+    expect(faults).toEqual([])
+  })
+})
