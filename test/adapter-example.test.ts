@@ -1,0 +1,36 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { keySigner, signModel, type LoadOutcome, type OpenOptions } from '@modelseal/core'
+import { expect, test } from 'vitest'
+import { publisherIn, scratch, writeTree } from './support/models.ts'
+
+const { loadVerifiedTensors } = (await import(String(new URL('../examples/safetensors.mjs', import.meta.url)))) as {
+  loadVerifiedTensors: (
+    source: string,
+    options: OpenOptions,
+  ) => Promise<LoadOutcome & { tensors: Map<string, unknown> }>
+}
+
+const header = JSON.stringify({ weights: { dtype: 'F32', shape: [2], data_offsets: [0, 8] } })
+const length = Buffer.alloc(8)
+length.writeBigUInt64LE(BigInt(header.length))
+const file = Buffer.concat([length, Buffer.from(header), Buffer.from(Float32Array.of(1.5, -2).buffer)])
+
+test('the safetensors adapter gives the tensors of a signed file, and refuses a tampered one', async () => {
+  const directory = scratch()
+  const { privateKey, policy } = publisherIn(directory)
+  const model = join(directory, 'model')
+  writeTree(model, { 'model.safetensors': file })
+  await signModel(model, { signer: await keySigner({ privateKey }) })
+  const { tensors, decision } = await loadVerifiedTensors(model, { policy })
+  expect(decision).toBe('accepted')
+  expect(tensors).toEqual(new Map([['weights', { shape: [2], data: Float32Array.of(1.5, -2) }]]))
+
+  writeFileSync(join(model, 'model.safetensors'), file.with(-1, 0x40))
+  await expect(loadVerifiedTensors(model, { policy })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
+})
+
+test('the code of docs/adapters.md is that of the example', () => {
+  const read = (name: string) => readFileSync(join(import.meta.dirname, '..', name), 'utf8')
+  expect(read('docs/adapters.md')).toContain(`\`\`\`js\n${read('examples/safetensors.mjs')}\`\`\``)
+})
