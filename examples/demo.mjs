@@ -1,5 +1,5 @@
-// Shows all of modelseal on two real models: sign, judge by a policy, load verified, run, and
-// refuse what was tampered with. Run it from the repository: npm run demo
+// Shows modelseal with two real models: signs them, judges them by a policy, loads and runs them, and refuses
+// them after they were tampered with. Run it from the repository: npm run demo
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { styleText } from 'node:util'
@@ -22,10 +22,10 @@ say(style('bold', 'modelseal: no unsigned byte reaches the inference runtime'))
 chapter(1, 'The publisher signs two models')
 const { models, policy, policyText, signed } = await prepare()
 const demos = [
-  { title: 'Silero VAD', what: 'ONNX, hears speech', path: models.vad, weights: 'silero_vad.onnx', run: hearSilence },
+  { title: 'Silero VAD', what: 'ONNX, detects speech', path: models.vad, weights: 'silero_vad.onnx', run: hearSilence },
   {
     title: 'BlazeFace',
-    what: 'TensorFlow.js, sees faces',
+    what: 'TensorFlow.js, detects faces',
     path: models.blazeface,
     weights: 'blazeface.bin',
     run: seeGrey,
@@ -67,7 +67,7 @@ for (const { title, path, weights, run } of demos) {
 }
 
 say()
-say('Both models ran as signed; changed, neither reached its runtime.')
+say('Both models ran as signed. After the change, neither reached its runtime.')
 say()
 
 async function hearSilence(path) {
@@ -84,7 +84,7 @@ async function hearSilence(path) {
 async function seeGrey(path) {
   const { model, verdict } = await loadTfjs(tf, path, { policy })
   const outputs = model.execute(tf.fill([1, 256, 256, 3], 0.5))
-  // Two of the outputs hold one score for each place where a face could be.
+  // Two of the outputs contain one score for each possible position of a face.
   const scores = outputs.filter(({ shape }) => shape.at(-1) === 1).flatMap((output) => [...output.sigmoid().dataSync()])
   const faces = scores.filter((score) => score > 0.5).length
   return { verdict, result: `faces in a grey picture: ${faces}, of ${scores.length} places looked at` }
@@ -96,7 +96,7 @@ function changeOneByte(path) {
   writeFileSync(path, bytes)
 }
 
-/** Anything else than the right refusal ends the demo, with an exit code that says so. */
+/** Anything other than the expected refusal ends the demo with an error. */
 async function refusalOf(load) {
   try {
     await load()

@@ -1,6 +1,6 @@
-// Sets the stage for the examples: a temporary directory with two real models from npm, a new key
-// pair, a signature of each model, and a trust policy. In real life the publisher of a model
-// signs, the security team writes the policy, and only the loading is in your program.
+// Prepares the examples: a temporary directory with two real models from npm, a new key pair, a signature
+// of each model, and a trust policy. In practice, the publisher signs the model, the security team writes
+// the policy, and your program only loads the model.
 import { generateKeyPairSync } from 'node:crypto'
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,7 +11,7 @@ import { keySigner, signModel } from '@modelseal/core'
 const require = createRequire(import.meta.url)
 const human = join(dirname(require.resolve('@vladmandic/human')), '../models')
 
-/** File in the model's directory, and where it comes from. */
+/** Files of each model, and where they are copied from. */
 const MODELS = {
   vad: { 'silero_vad.onnx': require.resolve('@ricky0123/vad-web/dist/silero_vad_v5.onnx') },
   blazeface: { 'model.json': join(human, 'blazeface.json'), 'blazeface.bin': join(human, 'blazeface.bin') },
@@ -27,9 +27,9 @@ rules:
 `
 
 /**
- * @param further directories of further models, by name
- * @returns paths of the models, the policy and its text, and what was signed; all is removed when
- * the program ends
+ * @param further directories of additional models, by name
+ * @returns paths of the models and the policy, the text of the policy, and the signed models; all files are removed when
+ * the program exits
  */
 export async function prepare(further = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-example-'))

@@ -1,4 +1,4 @@
-// Has the trust policy enforced on a program without changing it; then changes a byte of its model.
+// Enforces the trust policy on an unchanged program, then changes a byte of its model.
 // Run it from the repository: npm run setup && npx node examples/register.mjs
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// Loads a signed TensorFlow.js model through a drop-in for tf.loadGraphModel.
+// Loads a signed TensorFlow.js model with a drop-in replacement for tf.loadGraphModel.
 // Run it from the repository: npm run setup && npx node examples/tfjs.mjs
 import { subscribe } from 'node:diagnostics_channel'
 import { VERDICT_CHANNEL } from '@modelseal/core'
@@ -9,7 +9,7 @@ import { prepare } from './prepare.mjs'
 tf.enableProdMode() // no banner
 const { models, policy } = await prepare()
 subscribe(VERDICT_CHANNEL, ({ decision, bundles, error }) => {
-  // A refused model need not have a bundle, and its bundle need not have a valid signature.
+  // A refused model may have no bundle, or one without a valid signature.
   const signer = bundles.find(({ counted }) => counted)?.signer
   console.log(`${decision}: ${signer?.name ?? error?.code ?? 'nobody'}`)
 })

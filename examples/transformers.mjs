@@ -1,4 +1,4 @@
-// Loads a signed model into Transformers.js, and compares sentences with it.
+// Loads a signed model into Transformers.js and compares sentences with it.
 // Run it from the repository: npm run setup && npm run setup:transformers && npx node examples/transformers.mjs
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { prepare } from './prepare.mjs'
 
 const MODEL = join(import.meta.dirname, '../.cache/transformers/all-MiniLM-L6-v2')
 if (!existsSync(join(MODEL, 'config.json'))) {
-  console.error('There is no model yet; "npm run setup:transformers" makes it, with Python.')
+  console.error('The model is missing. Create it with "npm run setup:transformers" (requires Python).')
   process.exit(1)
 }
 const { models, policy } = await prepare({ minilm: MODEL })

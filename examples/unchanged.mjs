@@ -1,4 +1,4 @@
-// A program that knows nothing of modelseal, for register.mjs: unchanged.mjs MODEL
+// A program that does not use modelseal, for register.mjs: unchanged.mjs MODEL
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 
 const session = await InferenceSession.create(process.argv[2])

@@ -1,6 +1,6 @@
-// Every check of the workspace; all run, even after one has failed. The static ones run side by side, and what each
-// prints is shown whole, in the order of the list. The test runner has the machine to itself, and leaves its
-// report in .cache/reports, where scripts/count.mjs adds up.
+// Runs all checks of the workspace, even after one has failed. The static checks run in parallel, and their output is
+// printed in the order of the list. The test runner then runs alone and leaves its report in .cache/reports for
+// scripts/count.mjs.
 import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -28,12 +28,12 @@ const tests = [
 const failed = [...(await runSideBySide(statically)), ...(await runAlone(tests))]
 
 console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-node" tests with the native tfjs-node.')
-console.log('Programs were bundled by esbuild; "npm run test:bundlers" has Vite, Rollup, webpack and @vercel/nft, too.')
-console.log('The attacks that take long were skipped; "npm run test:attacks" runs them.')
+console.log('Programs were bundled with esbuild; "npm run test:bundlers" also tests Vite, Rollup, webpack and @vercel/nft.')
+console.log('Slow attacks were skipped; "npm run test:attacks" runs them.')
 console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
 
-/** Runs as many checks at once as there are processors. Returns the names of those that failed. */
+/** Runs as many checks in parallel as there are processors. Returns the names of those that failed. */
 async function runSideBySide(checks) {
   const waiting = checks.map((check, index) => ({ check, index }))
   const results = checks.map(() => Promise.withResolvers())

@@ -1,5 +1,4 @@
-// Adds up the reports that the test runners left in .cache/reports, and ends with the one line
-// that says how many tests passed and failed.
+// Adds up the reports that the test runners left in .cache/reports. The last line says how many tests passed and failed.
 import { readdirSync, readFileSync } from 'node:fs'
 
 const REPORTS = '.cache/reports'
@@ -9,7 +8,7 @@ let skipped = 0
 for (const name of reportNames()) {
   const report = JSON.parse(readFileSync(`${REPORTS}/${name}`, 'utf8'))
   passed += report.numPassedTests
-  // A file that could not even be loaded has failed, too, though it counts no test.
+  // A test file that could not be loaded has failed too, even without a test.
   const broken = report.testResults?.filter(
     ({ status, assertionResults }) => status === 'failed' && !assertionResults.length,
   )

@@ -1,5 +1,5 @@
-// Sets the workspace up on a machine with only Node and npm: installs what the lockfile pins (the
-// Node.js that everything else runs on is among it) and builds the packages.
+// Sets up the workspace on a machine with only Node and npm: installs the packages in the lockfile, including the
+// Node.js that everything else runs on, and builds the packages.
 import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { questionAbout } from './setup-failure.mjs'
 const PNPM = 'pnpm@12.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
-step('Installing what pnpm-lock.yaml pins', ['install', '--frozen-lockfile'])
+step('Installing the packages in pnpm-lock.yaml', ['install', '--frozen-lockfile'])
 step('Building the packages', ['--recursive', 'run', 'build'])
 
 function step(what, args) {

@@ -1,5 +1,5 @@
-// Writes the JSON Schema of trust policies, which editors complete them with, from its one
-// definition in packages/core/src/policy/schema/schema.ts. Run it after a change there.
+// Writes the JSON Schema of trust policies, for editors, from its definition in
+// packages/core/src/policy/schema/schema.ts. Run it after a change there.
 import { writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { policyJsonSchema } from '../packages/core/src/policy/schema/schema.ts'

@@ -1,4 +1,4 @@
-// Starts the service on a model and a policy that are made for the occasion.
+// Starts the service with a model and a policy from prepare.mjs.
 // Run it from the repository: npm run setup && npx node examples/service/main.mjs
 import { prepare } from '../prepare.mjs'
 import { createService } from './service.mjs'

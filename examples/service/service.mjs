@@ -1,5 +1,5 @@
-// An inference service that hears speech: one verified ONNX model behind Fastify. It can be asked
-// for its health and metrics, and takes a new model or a new policy while it runs.
+// An inference service that detects speech: one verified ONNX model behind Fastify. It reports its health
+// and metrics, and reloads the model and the policy while it runs.
 import { subscribe } from 'node:diagnostics_channel'
 import { judgeModel, VERDICT_CHANNEL, watchPolicy } from '@modelseal/core'
 import { loadVerifiedModel, ModelSealError } from '@modelseal/onnxruntime'
@@ -12,7 +12,7 @@ const SAMPLES = 512
 /**
  * @param options.model path of the model
  * @param options.policy path of the trust policy
- * @param options.policyInterval how often the policy's files are looked at, in milliseconds
+ * @param options.policyInterval how often to check the policy's files for changes, in milliseconds
  */
 export async function createService({ model: path, policy: policyPath, policyInterval = 10_000, logger = true }) {
   const app = fastify({ logger })
@@ -22,9 +22,9 @@ export async function createService({ model: path, policy: policyPath, policyInt
     onError: (error) => app.log.error({ code: error.code }, error.message),
   })
 
-  /** What serves requests: a session and its verdict; undefined while nothing is trusted. */
+  /** The session that serves requests, and its verdict; undefined while no model is trusted. */
   let serving
-  /** Why the model that was tried last does not serve. */
+  /** Why the last model that was loaded was refused. */
   let refusal
   await load()
 
@@ -46,7 +46,7 @@ export async function createService({ model: path, policy: policyPath, policyInt
     return { probability: output.data[0] }
   })
 
-  // A new model was put in place. One that is refused leaves the one before it in service.
+  // Loads a new model. If it is refused, the previous one stays in service.
   app.post('/reload', async (_, reply) => {
     await load()
     return refusal ? reply.code(409).send({ refusal }) : describe(serving.verdict)
@@ -72,7 +72,7 @@ export async function createService({ model: path, policy: policyPath, policyInt
     }
   }
 
-  // The policy changed, perhaps for a revocation: a model that it refuses now stops serving at once.
+  // The policy changed, perhaps to revoke a model: if it refuses the current model, that model stops serving at once.
   async function judgeAgain() {
     const { decision, error } = await judgeModel(path, { policy })
     if (decision === 'refused') {
@@ -90,7 +90,7 @@ async function run({ session, running }, inputs) {
   return result.finally(() => running.delete(result))
 }
 
-/** A session goes when nobody waits for it any more. */
+/** Releases a session when no request uses it any more. */
 async function release(model) {
   await Promise.allSettled(model?.running ?? [])
   await model?.session.release()
@@ -107,7 +107,7 @@ function describe({ decision, rule, model, bundles, at }) {
   return { decision, rule, signers, rootDigest: model.rootDigest, since: at }
 }
 
-/** Every verdict of this process, by its decision and, where it is a refusal, its code. */
+/** Counts the verdicts of this process by decision and, for refusals, by code. */
 function countVerdicts() {
   const register = new Registry()
   const verdicts = new Counter({
@@ -118,7 +118,7 @@ function countVerdicts() {
   })
   const seconds = new Gauge({
     name: 'modelseal_hashing_seconds',
-    help: 'Time that the last model was hashed',
+    help: 'Time at which the last model was hashed',
     registers: [register],
   })
   subscribe(VERDICT_CHANNEL, ({ decision, error, durations }) => {
