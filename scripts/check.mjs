@@ -28,7 +28,9 @@ const tests = [
 const failed = [...(await runSideBySide(statically)), ...(await runAlone(tests))]
 
 console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-node" tests with the native tfjs-node.')
-console.log('Programs were bundled with esbuild; "npm run test:bundlers" also tests Vite, Rollup, webpack and @vercel/nft.')
+console.log(
+  'Programs were bundled with esbuild; "npm run test:bundlers" also tests Vite, Rollup, webpack and @vercel/nft.',
+)
 console.log('Slow attacks were skipped; "npm run test:attacks" runs them.')
 console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
