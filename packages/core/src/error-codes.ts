@@ -118,7 +118,7 @@ export const ERROR_CODES = {
   FILE_MISMATCH: 'the content of a file is not what was signed',
   INTERNAL: 'the check itself failed in a way that was not foreseen',
   HASH_UNAVAILABLE: 'the native module of a hash type is not installed',
-  WORKER_FAILED: 'a hashing worker died',
+  WORKER_FAILED: 'a hashing thread ended, or the pool of the program failed',
 
   // The model behind HTTP
   HTTP_UNREACHABLE: 'the server of a model could not be reached, or broke off',
