@@ -8,10 +8,10 @@ import { checkRuntime, createSessionIn, type OnnxRuntime } from './open-onnx.ts'
 import { checkedSessionOptions, optionsCopy, sessionOptionsFor } from './session-options.ts'
 
 /**
- * Creates a session from bytes without a path, where a rule of the policy about memory allows it. The
- * runtime gets a copy that was hashed, and nothing besides.
+ * Creates a session from bytes without a path if a rule of the policy allows models from memory. The
+ * runtime gets the hashed copy of the bytes and nothing else.
  *
- * @throws {@link ModelSealError} what `judgeMemory` throws; `FILE_NOT_SIGNED` for bytes that have weights in
+ * @throws {@link ModelSealError} what `judgeMemory` throws; `FILE_NOT_SIGNED` if the model has weights in
  * other files; `INVALID_ARGUMENT`, `MODEL_FORMAT`
  */
 export async function createFromMemory(
@@ -22,17 +22,17 @@ export async function createFromMemory(
 ): Promise<InferenceSession> {
   checkRuntime(ort)
   if (!isUint8Array(given)) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given as its bytes.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: it was not passed as bytes.', {
       expected: 'a Uint8Array',
       found: kindOf(given),
     })
   }
   const bytes = new Uint8Array(given)
   const sessionOptions = optionsCopy(givenSessionOptions)
-  // Whether the bytes may be loaded at all comes before how.
+  // First decide whether the bytes may be loaded at all.
   const { decision } = await judgeMemory(bytes, { ...openOptions(options), format: 'onnx' })
   const checked = checkedSessionOptions(sessionOptions)
-  // Loaded unverified, it may be whatever it is: what it names is not found in the folder that does not exist.
+  // A tolerated model may be anything: files that it names are not found, because the folder does not exist.
   if (decision !== 'tolerated') await checkSelfContained(bytes)
   const model = { bytes, format: formatOf(bytesInMemory(bytes)), externalData: [] }
   return createSessionIn(ort, model, sessionOptionsFor(model, checked))
@@ -42,10 +42,10 @@ async function checkSelfContained(bytes: Uint8Array): Promise<void> {
   const { locations, elsewhere } = await inTurns(referencesOf(bytesInMemory(bytes), 'memory'))
   if (locations.length === 0 && !elsewhere) return
   const found = locations.map(shown).join(', ')
-  throw new ModelSealError('FILE_NOT_SIGNED', 'The model is given from memory, and has weights in other files.', {
+  throw new ModelSealError('FILE_NOT_SIGNED', 'Cannot load the model from memory: it has weights in other files.', {
     file: locations[0],
-    expected: 'a model that holds its weights itself',
-    found: found === '' ? 'a tensor that is external' : `external data in ${found}`,
-    hint: 'Load it by its path.',
+    expected: 'a model that contains its weights',
+    found: found === '' ? 'an external tensor' : `external data in ${found}`,
+    hint: 'Load the model by its path.',
   })
 }

@@ -5,24 +5,24 @@ import { externalDataAt, referencesOf, type OnnxInMemory } from './model-files.t
 import { createSessionIn, type OnnxRuntime } from './open-onnx.ts'
 import { checkedAgain, sessionOptionsFor } from './session-options.ts'
 
-/** A verified model in memory that comes back from other code. */
+/** A verified model in memory that was handed to other code and came back. */
 export interface HandedOutModel {
-  /** Of the model file. */
+  /** Name of the model file. */
   name: string
-  /** Nobody else has them, and they are what was handed out. */
+  /** The bytes that were handed out, in a buffer that no other code has. */
   bytes: Uint8Array<ArrayBuffer>
   /**
-   * The bytes that were handed out for another file of the model, from what came back with it.
+   * Returns the bytes of another file of the model, if they came back unchanged.
    *
-   * @param location by which the model refers to the file
-   * @throws {@link ModelSealError} where they are not there, or are not those
+   * @param location the reference to the file in the model
+   * @throws {@link ModelSealError} if they are missing or changed
    */
   dataOf: (name: string, location: string) => Promise<Uint8Array<ArrayBuffer>>
 }
 
 /**
- * Creates a session of a model that was verified, and went through other code since. Whatever options came back with it, the
- * runtime takes weights from what was verified, and reads no file.
+ * Creates a session of a verified model that has since passed through other code. Whatever options came back with it, the
+ * runtime takes weights only from verified bytes and reads no files.
  *
  * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `PATH_ESCAPES`, `MODEL_FORMAT`, `INVALID_ARGUMENT` (session options)
  */
@@ -45,15 +45,15 @@ export async function createFromHandedOut(
 export interface PlacedModel {
   /** Absolute. */
   path: string
-  /** Of the model file, among the names that were placed. */
+  /** Name of the model file among the placed names. */
   name: string
   placed: ReadonlySet<string>
 }
 
 /**
- * As {@link createFromHandedOut}, for a model that was placed.
+ * Like {@link createFromHandedOut}, for a placed model.
  *
- * @throws {@link ModelSealError} as there
+ * @throws {@link ModelSealError} as {@link createFromHandedOut}
  */
 export async function createFromPlaced(
   ort: OnnxRuntime,
@@ -70,7 +70,7 @@ export async function createFromPlaced(
 function notInMemory(file: string): ModelSealError {
   return new ModelSealError(
     'ISOLATION_REFUSED',
-    `The model ${shown(file)} has external data outside its main graph's initializers, which ONNX Runtime does not take from memory.`,
+    `Cannot load the model ${shown(file)} from memory: it has external data outside its main graph's initializers, which ONNX Runtime only loads from files.`,
     { file, expected: 'the isolation "copy"', found: '"memory"', hint: 'Load the model by its path.' },
   )
 }
@@ -78,7 +78,7 @@ function notInMemory(file: string): ModelSealError {
 function notPlaced(file: string, location: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The model ${shown(file)} has weights in ${shown(location)}, which was not placed together with it.`,
-    { file: location, hint: 'Place the model and all that it refers to in one call, as placeOnnx() does.' },
+    `Cannot load the model ${shown(file)}: its weights in ${shown(location)} were not placed together with it.`,
+    { file: location, hint: 'Place the model and everything that it refers to in one call, as placeOnnx() does.' },
   )
 }

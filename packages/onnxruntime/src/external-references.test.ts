@@ -28,7 +28,7 @@ function externalReferences(source: ByteSource, file: string): references.Extern
   return { locations, elsewhere }
 }
 
-/** Gives no byte more than it is asked for. */
+/** Returns no more bytes than requested. */
 function narrow(bytes: Uint8Array): ByteSource {
   return { length: bytes.length, from: (offset, least) => bytes.subarray(offset, offset + least) }
 }
@@ -40,7 +40,7 @@ const scan = (bytes: Uint8Array) => {
 }
 const initializers = (...locations: string[]) => ({ locations, elsewhere: false })
 
-describe('says how much of a file a model needs', () => {
+describe('determines how much of a file a model needs', () => {
   const external = (dims: Uint8Array | number, type: number, ...entries: [string, string][]) =>
     message(
       [1, dims],
@@ -57,22 +57,22 @@ describe('says how much of a file a model needs', () => {
     ['by offset and length', [external(2, 1, ['offset', '4096'], ['length', '8'])], 4104],
     ['by shape and type', [external(2, 1)], 8],
     ['by a shape of several dimensions', [external(packed(3, 4, 5), 11)], 480],
-    ['by shape where the length is less', [external(100, 7, ['offset', '16'], ['length', '8'])], 816],
-    ['by length where the shape is less', [external(1, 2, ['length', '900'])], 900],
+    ['by shape if the length is less', [external(100, 7, ['offset', '16'], ['length', '8'])], 816],
+    ['by length if the shape is less', [external(1, 2, ['length', '900'])], 900],
     ['by the last of several tensors', [external(2, 1, ['offset', '8']), external(2, 1)], 16],
     ['by the largest of repeated entries', [external(2, 1, ['offset', '8'], ['offset', '80'])], 88],
-    ['by the largest type where the type is unknown', [external(2, 99)], 32],
+    ['by the largest type if the type is unknown', [external(2, 99)], 32],
     ['for a scalar', [external(packed(), 1)], 4],
     ['for a tensor without values', [external(packed(0, 9), 1, ['offset', '64'])], 64],
-    ['not at all where an offset is no number', [external(2, 1, ['offset', '0x8'])], Infinity],
-    ['not at all where a length is no number', [external(2, 1, ['length', '-1'])], Infinity],
+    ['without limit if an offset is not a number', [external(2, 1, ['offset', '0x8'])], Infinity],
+    ['without limit if a length is not a number', [external(2, 1, ['length', '-1'])], Infinity],
   ])('%s', (_, tensors, bytes) => {
     expect(needed(...tensors)).toBe(bytes)
   })
 })
 
 describe('finds', () => {
-  test('nothing in a model that holds its weights itself', () => {
+  test('nothing in a model that contains its weights', () => {
     expect(scan(model(graph({ initializers: [inlineTensor('w', 1, 2)] })))).toEqual(initializers())
   })
 
@@ -81,14 +81,14 @@ describe('finds', () => {
     expect(scan(model(graph({ initializers: tensors })))).toEqual(initializers('b.bin', 'a/c.bin'))
   })
 
-  test('the files of both graphs where the field stands twice, as the runtime merges them', () => {
+  test('the files of both graphs if the field is repeated, because the runtime merges them', () => {
     const second = graph({ initializers: [externalTensor('v', 2, 'second.bin')] })
     expect(scan(model(graph({ initializers: [externalTensor('w', 2, 'first.bin')] }), [7, second]))).toEqual(
       initializers('first.bin', 'second.bin'),
     )
   })
 
-  test('all locations of a tensor that gives several, and of an entry that gives several values', () => {
+  test('all locations of a tensor with several entries, and of an entry with several values', () => {
     const tensor = message(
       [13, entry('location', 'a.bin')],
       [13, entry('location', 'b.bin')],
@@ -98,7 +98,7 @@ describe('finds', () => {
     expect(scan(model(graph({ initializers: [tensor] })))).toEqual(initializers('a.bin', 'b.bin', 'c.bin', 'd.bin'))
   })
 
-  test('nothing in what is left of external data in a tensor that holds its values', () => {
+  test('no leftover external data of a tensor that contains its values', () => {
     const tensor = message([1, 1], [2, 1], [9, new Uint8Array(4)], [13, entry('location', 'old.bin')])
     expect(scan(model(graph({ initializers: [tensor] })))).toEqual(initializers())
   })
@@ -109,7 +109,7 @@ describe('finds', () => {
   })
 })
 
-describe('tells external data elsewhere than in the initializers of the main graph:', () => {
+describe('detects external data outside the initializers of the main graph:', () => {
   const external = externalTensor('w', 2, 'w.bin')
   const subgraph = graph({ initializers: [external] })
   const constant = node('Constant', [], ['w'], [tensorAttribute('value', external)])
@@ -123,7 +123,7 @@ describe('tells external data elsewhere than in the initializers of the main gra
     ['the values of a sparse initializer', model(graph({ sparse: [message([1, external])] }))],
     ['the indices of a sparse initializer', model(graph({ sparse: [message([2, external])] }))],
     ['a node of a function', model(graph({}), [25, message([7, constant])])],
-    ['a default of a function', model(graph({}), [25, message([11, tensorAttribute('a', external)])])],
+    ['a default attribute of a function', model(graph({}), [25, message([11, tensorAttribute('a', external)])])],
     ['an initialization for training', model(graph({}), [20, message([1, subgraph])])],
     ['an algorithm for training', model(graph({}), [20, message([2, subgraph])])],
     [
@@ -138,7 +138,7 @@ describe('tells external data elsewhere than in the initializers of the main gra
     expect(scan(bytes)).toEqual({ locations: ['w.bin'], elsewhere: true })
   })
 
-  test('nothing where a tensor there only has a name left of earlier days', () => {
+  test('nothing if a tensor there only has a leftover file name', () => {
     const old = tensorAttribute('value', message([13, entry('location', 'old.bin')]))
     expect(scan(model(graph({ nodes: [node('Constant', [], ['w'], [old])] })))).toEqual(initializers())
   })
@@ -185,7 +185,7 @@ describe('refuses', () => {
     expect(() => externalReferences(bytes, 'model.onnx')).toThrow(refused)
   })
 
-  test('nothing but by a typed error, whatever the bytes', () => {
+  test('arbitrary bytes only with a typed error', () => {
     const whole = addingModel('w.bin')
     fc.assert(
       fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (at, byte, cut) => {

@@ -4,36 +4,36 @@ import { ModelSealError } from '@modelseal/core'
 import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 import { compiledContext, notLoadable } from './model-format.ts'
 
-/** What an ONNX model says of tensors whose values lie in other files. */
+/** What an ONNX model says about tensors whose values are in other files. */
 export interface ExternalReferences {
-  /** The files, each as the model has it, once. */
+  /** The files as written in the model, without repetitions. */
   locations: string[]
   /**
-   * True where such a tensor is anything else than an initializer of the main graph: one of a
-   * subgraph, of a function or of training, in an attribute, or a part of a sparse tensor.
+   * Whether any such tensor is not an initializer of the main graph but belongs to a subgraph, a function,
+   * training, an attribute or a sparse tensor.
    */
   elsewhere: boolean
 }
 
-/** {@link ExternalReferences}, with how much of each file the model needs. */
+/** {@link ExternalReferences} and how much of each file the model needs. */
 export interface ExternalFiles extends ExternalReferences {
   /**
-   * Bytes from the beginning of each file, by its location, beyond which no tensor has values: by offset, and by
-   * length or by shape and type, whichever is more. Infinity where the model does not say.
+   * Number of bytes from the beginning of each file that tensors need, by location: the offset plus the length or the
+   * size by shape and type, whichever is more. Infinity if the model does not say.
    */
   needed: ReadonlyMap<string, number>
 }
 
 /**
- * Lists the files outside an ONNX model that its tensors name, and how much of them it needs.
+ * Lists the external files that the tensors of an ONNX model name, and how much of them the model needs.
  *
- * The model is read on the wire level of protobuf, and weights are skipped over, not read.
- * Where the runtime would merge repeated fields or take the last, every occurrence counts here,
- * so that no tensor is external to the runtime only.
+ * Reads the model on the wire level of protobuf and skips weights. Where the runtime would merge repeated
+ * fields or take the last one, every occurrence counts here, so that the runtime cannot see an external tensor
+ * that was missed here.
  *
  * @param model the bytes of the file
  * @param file its name, for messages
- * @throws {@link ModelSealError} `MODEL_FORMAT` for what is not ONNX, is damaged, or holds a compiled context
+ * @throws {@link ModelSealError} `MODEL_FORMAT` if it is not ONNX, is damaged, or contains a compiled context
  */
 export function* externalFiles(model: ByteSource, file: string): Steps<ExternalFiles> {
   const scan: Scan = {
@@ -52,7 +52,7 @@ export function* externalFiles(model: ByteSource, file: string): Steps<ExternalF
     if (error instanceof ModelSealError) throw error
     throw notLoadable(file, 'it is truncated or not protobuf', undefined, error)
   }
-  if (scan.graphs === 0) throw notLoadable(file, 'it holds no graph')
+  if (scan.graphs === 0) throw notLoadable(file, 'it contains no graph')
   const { elsewhere, initializers, others, needed } = scan
   return { locations: [...new Set(elsewhere ? [...initializers, ...others] : initializers)], elsewhere, needed }
 }
@@ -65,11 +65,11 @@ interface Scan {
   /** Locations in initializers of the main graph that are external. */
   initializers: Set<string>
   /**
-   * Locations in all other tensors. The runtime merges the parts of a tensor that comes in several,
-   * and another part may say that it is external.
+   * Locations in all other tensors. The runtime merges the parts of a split tensor, so another part may make it
+   * external.
    */
   others: Set<string>
-  /** By location. */
+  /** Needed bytes by location. */
   needed: Map<string, number>
   elsewhere: boolean
 }
@@ -81,7 +81,7 @@ type Message =
 const DIMENSIONS = 1
 const DATA_TYPE = 2
 
-/** onnx.proto: the fields through which a message leads to a tensor, by number. */
+/** onnx.proto: the fields of each message that lead to a tensor, by number. */
 const CHILDREN: Record<Message, Readonly<Record<number, Message>>> = {
   model: { 7: 'graph', 20: 'training', 25: 'function' },
   training: { 1: 'graph', 2: 'graph' },
@@ -103,25 +103,25 @@ const DATA_LOCATION = 14
 const KEY = 1
 const VALUE = 2
 
-/** Of messages within messages: the limit of the runtime's own protobuf parser. */
+/** Maximum nesting of messages: the limit of the runtime's protobuf parser. */
 const MAX_DEPTH = 100
-/** Fields in all; the largest tables of strings in real models have some millions. */
+/** Maximum number of fields. The largest string tables in real models have some millions. */
 const MAX_FIELDS = 20_000_000
-/** Of a tensor, and fields of each: real ones have up to five, of a key and a value. */
+/** Maximum number of entries in a tensor, and of fields in an entry. Real tensors have up to five entries with a key and a value. */
 const MOST_ENTRIES = 100
-/** Of the name of a file: no path is longer on any system. */
+/** Maximum length of a file name. No system has longer paths. */
 const MAX_LOCATION_BYTES = 4096
-/** An initializer of the main graph: ModelProto.graph.initializer. */
+/** Depth of an initializer of the main graph: ModelProto.graph.initializer. */
 const MAIN_INITIALIZER_DEPTH = 2
 
-/** Fields read in one step: to ask for the time costs more than to read a field. */
+/** Number of fields read in one step, because reading the clock costs more than reading a field. */
 const FIELDS_PER_STEP = 64
 
-/** A message that is being read, within others. */
+/** A message that is being read, possibly within others. */
 interface Part {
   message: Message
   end: number
-  /** Of a tensor. */
+  /** Whether a tensor is marked as external. */
   external: boolean
   entries: ExternalEntry[]
   values: TensorValues
@@ -132,7 +132,7 @@ function part(message: Message, end: number): Part {
   return { message, end, external: false, entries, values }
 }
 
-/** Most messages are no tensors. */
+/** Shared, because most messages are not tensors. */
 const NO_TENSOR = { entries: [], values: { count: 1, type: 0 } }
 
 function* scanModel(scan: Scan, length: number): Steps<void> {
@@ -157,12 +157,12 @@ function* scanModel(scan: Scan, length: number): Steps<void> {
   }
 }
 
-/** @returns the message that the field is, where a tensor may be in it */
+/** @returns the message in the field if it may contain a tensor */
 function scanField(scan: Scan, current: Part): Part | undefined {
   const { reader } = scan
   const { message, values, end } = current
   if (message === 'dimensions') {
-    // Repeated numbers may come in one field.
+    // Repeated numbers may be packed into one field.
     if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
     values.count *= reader.uint64()
     return undefined
@@ -200,10 +200,10 @@ function countReferences(scan: Scan, { external, entries, values }: Part, isInit
   }
 }
 
-/** What an entry of external data says; of repeated keys and values, all count. */
+/** An entry of external data. If keys or values are repeated, all count. */
 interface ExternalEntry {
   locations: string[]
-  /** In bytes; Infinity for what is no number. */
+  /** In bytes; Infinity if it is not a number. */
   offset: number
   length: number
 }
@@ -233,12 +233,12 @@ function scanEntry(scan: Scan, end: number): ExternalEntry {
   }
 }
 
-/** Of the keys that are looked for. */
+/** Length of the longest key that is looked for. */
 const LONGEST_KEY = 'location'.length
 
 function locationOf(value: string | undefined, file: string): string {
-  // Otherwise the runtime would look for another name than the one that was checked.
-  if (value === undefined) throw notLoadable(file, 'the name of an external file is not valid UTF-8, or is too long')
+  // Otherwise the runtime could look for another name than the checked one.
+  if (value === undefined) throw notLoadable(file, 'the name of an external file is not valid UTF-8 or too long')
   return value
 }
 
@@ -246,13 +246,13 @@ function numberOf(value: string | undefined): number {
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : Infinity
 }
 
-/** The shape of a tensor, and its type. */
+/** The shape and type of a tensor. */
 interface TensorValues {
   count: number
   type: number
 }
 
-/** onnx.proto: TensorProto.DataType. What is not here, or not yet known, takes no more than the largest. */
+/** onnx.proto: TensorProto.DataType. Other and future types take at most as much as the largest. */
 const VALUE_BYTES: Readonly<Record<number, number>> = {
   1: 4, // FLOAT
   2: 1, // UINT8
@@ -274,7 +274,7 @@ const MOST_VALUE_BYTES = 16
 function bytesNeeded(entries: readonly ExternalEntry[], { count, type }: TensorValues): number {
   const offset = Math.max(0, ...entries.map((entry) => entry.offset))
   const length = Math.max(0, ...entries.map((entry) => entry.length))
-  // A tensor of infinitely many values and none.
+  // NaN: one dimension is infinite and another is 0.
   const bytes = Number.isNaN(count) ? 0 : count * (VALUE_BYTES[type] ?? MOST_VALUE_BYTES)
   return offset + Math.max(length, bytes)
 }
@@ -282,7 +282,7 @@ function bytesNeeded(entries: readonly ExternalEntry[], { count, type }: TensorV
 function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup | WireType.EndGroup>] {
   if (++scan.fields > MAX_FIELDS) throw tooManyFields(scan)
   const [field, wireType] = scan.reader.tag()
-  // ONNX has no groups; a reader that knows none would see something else in them.
+  // ONNX has no groups. A parser that does not know groups would read them differently.
   if (wireType === WireType.StartGroup || wireType === WireType.EndGroup)
     throw notLoadable(scan.file, 'it uses protobuf groups, which ONNX does not have')
   return [field, wireType]
@@ -306,7 +306,7 @@ function tooLong({ file }: Scan): ModelSealError {
   return notLoadable(file, 'a field is longer than the message around it')
 }
 
-/** A compiled context may lie in another file, which the execution provider would open by itself. */
+/** A compiled context may be in another file, which the execution provider would open itself. */
 function checkOperator({ reader, file }: Scan, end: number): void {
   if (isText(reader, end, 'EPContext')) throw compiledContext(file)
 }
@@ -315,7 +315,7 @@ function isText(reader: Scan['reader'], end: number, expected: string): boolean 
   return textTo(reader, end, expected.length) === expected
 }
 
-/** @returns undefined for what is longer than that, or is not UTF-8 */
+/** @returns undefined if it is longer than that or not UTF-8 */
 function textTo(reader: Scan['reader'], end: number, maxBytes: number): string | undefined {
   if (end - reader.pos > maxBytes) {
     reader.skipTo(end)

@@ -5,29 +5,29 @@ import { createVerified, type ModelEntry } from './open-onnx.ts'
 
 export interface LoadOptions extends OpenOptions {
   /**
-   * Handed to `InferenceSession.create()`. What would make the runtime read further files is
+   * Options for `InferenceSession.create()`. Options that would make the runtime read other files are
    * refused: `externalData`, and entries of `extra` that name files.
    */
   session?: InferenceSession.SessionOptions | undefined
 }
 
-/** The session, and who signed the model, which rule of the policy accepted it, and what was hashed. */
+/** The session, who signed the model, which rule accepted it, and what was hashed. */
 export type LoadedModel = LoadOutcome & { session: InferenceSession }
 
 /**
- * Loads an ONNX model into onnxruntime-node, if its signature satisfies the trust policy. The
- * bytes that the runtime gets, those of external data included, are the ones that were hashed:
- * as buffers, or by a path that only this user can change (`isolation`).
+ * Loads an ONNX model into onnxruntime-node if its signature satisfies the trust policy. The runtime gets the
+ * bytes that were hashed, external data included: as buffers, or by a path that only this user can change
+ * (`isolation`).
  *
- * @param source path, or URL (`file:`, `http:`, `https:`, or of a scheme that a package has entered), of a `.onnx` or `.ort` file, or of
- * a signed directory that holds exactly one; or a `ModelSource` of such; or a signed directory and the name of the file in it
+ * @param source path or URL of a `.onnx` or `.ort` file, or of a signed directory with exactly one such file (`file:`, `http:`,
+ * `https:`, or a scheme that a package has registered); or a `ModelSource`; or a signed directory and the name of the file in it
  * @throws {@link ModelSealError} what `openVerifiedModel` throws, before the runtime sees a byte:
  * `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
  * `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED` and others;
  * `INVALID_ARGUMENT` (options, or a directory without exactly one model), `MODEL_FORMAT`,
  * `PATH_ESCAPES`, `FILE_NOT_SIGNED` (external data), `ISOLATION_REFUSED`, `COPY_FAILED`;
- * `RUNTIME_FAILED` (the verified model does not load); `FILE_CHANGED` (it was written to while it
- * was loaded: the session is released)
+ * `RUNTIME_FAILED` (the runtime cannot load the verified model); `FILE_CHANGED` (a file was written to during the
+ * load; the session is released)
  * @example
  * ```ts
  * const { session, verdict } = await loadVerifiedModel('models/vad/silero_vad.onnx', { policy: 'trust-policy.yaml' })

@@ -12,14 +12,14 @@ import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'
 
 export { checkedSessionOptions, sessionOptionsFor, type CheckedSessionOptions } from './session-options.ts'
 
-/** An ONNX model that lies with all that it refers to where only this user can change it. */
+/** An ONNX model in a place that only this user can change, together with everything that it refers to. */
 export interface PlacedOnnx {
   /** Absolute path of the model itself. */
   path: string
   format: FileFormat
-  /** Signed names of all files that it needs, its own first. */
+  /** Signed names of all files that the model needs, beginning with its own. */
   names: readonly string[]
-  /** All of them, in one directory, as {@link ModelReader.place} gives them. */
+  /** All of these files, in one directory, as returned by {@link ModelReader.place}. */
   files: PlacedFiles
 }
 
@@ -27,18 +27,17 @@ export interface PlacedOnnx {
 export interface OnnxInMemory {
   bytes: Uint8Array<ArrayBuffer>
   format: FileFormat
-  /** Under the names by which the model refers to them. */
+  /** Under the names that the model uses for them. */
   externalData: { path: string; data: Uint8Array<ArrayBuffer> }[]
 }
 
 /**
  * Places an ONNX model and every file that it refers to, for a runtime that loads it by path.
  *
- * What the model refers to must be named by plain relative paths and be covered by the signature.
- * Where a subgraph, function, attribute or sparse tensor refers to one, all are copied: ONNX Runtime
- * refuses links there.
+ * References must be plain relative paths to files that are covered by the signature. If a subgraph, function,
+ * attribute or sparse tensor refers to a file, all files are copied, because ONNX Runtime refuses links there.
  *
- * @param reader of the model, in the callback of `openVerifiedModel`
+ * @param reader passed to the callback of `openVerifiedModel`
  * @param entry name of the `.onnx` or `.ort` file
  * @throws {@link ModelSealError} `MODEL_FORMAT`, `PATH_ESCAPES`, `FILE_NOT_SIGNED`, `ISOLATION_REFUSED`, `ABORTED`, and
  * what {@link ModelReader.place} throws
@@ -57,9 +56,9 @@ export async function placeOnnx(reader: ModelReader, entry: string): Promise<Pla
 }
 
 /**
- * Gives an ONNX model as its reader wants it loaded: as buffers where caller and policy let them,
- * it is small with all that it refers to, and the runtime can be given them; else by path. Where there is no
- * place for paths on this machine, as buffers of any size that caller, policy and memory allow.
+ * Returns an ONNX model the way that its reader wants it loaded. As buffers, if the caller and the policy allow them, the
+ * model is small together with everything that it refers to, and the runtime accepts them; otherwise by path. If no
+ * place on this machine is suitable for paths, as buffers of any size that caller, policy and memory allow.
  *
  * @throws {@link ModelSealError} what {@link placeOnnx} and {@link ModelReader.read} throw
  */
@@ -88,18 +87,18 @@ export async function gatherOnnx(reader: ModelReader, entry: string): Promise<On
 }
 
 /**
- * The runtime finds bytes by the location exactly as the model has it; but of the path that it is told them by, its
- * JavaScript leaves out a `./` in front, in some versions.
+ * The runtime looks up bytes by the exact location in the model, but in some versions its JavaScript removes a leading
+ * `./` from the path that they are passed under.
  */
 export function externalDataAt(location: string, data: Uint8Array<ArrayBuffer>): OnnxInMemory['externalData'] {
   const paths = location.startsWith('./') ? [location, `./${location}`] : [location]
   return paths.map((path) => ({ path, data }))
 }
 
-/** Neither protobuf nor FlatBuffers can be longer. */
+/** The limit of both protobuf and FlatBuffers. */
 const MAX_MODEL_BYTES = 2 ** 31 - 1
 
-/** A file that cannot be a model is not placed, which may mean to copy it. */
+/** A file too large for a model must not be placed, which may copy it. */
 function checkModelSize(reader: ModelReader, entry: string): void {
   const size = reader.size(entry)
   if (size <= MAX_MODEL_BYTES) return
@@ -115,12 +114,12 @@ function checkModelSize(reader: ModelReader, entry: string): void {
   )
 }
 
-/** How a model is stored, and which files it needs. */
+/** How a model is stored and which files it needs. */
 export interface References {
   format: FileFormat
   locations: string[]
   elsewhere: boolean
-  /** Bytes that the model needs of each location. */
+  /** Number of bytes that the model needs of each location. */
   needed: ReadonlyMap<string, number>
 }
 
@@ -132,14 +131,14 @@ export function* referencesOf(source: ByteSource, entry: string): Steps<Referenc
   return { format, locations: [], elsewhere: false, needed: new Map() }
 }
 
-/** One for each location, in the same order. */
+/** The signed names of the locations, in the same order. */
 function namesOf({ locations }: References, entry: string): string[] {
   return locations.map((location) => referencedName(entry, location))
 }
 
 /**
- * A file of external data is read no further than the tensors of this model need: other models may share it, and nobody but its
- * signer knows its length.
+ * External data is read only as far as the tensors of this model need, because other models may share the file, and its
+ * length is not known before it is verified.
  */
 function requestsOf({ locations, needed }: References, names: readonly string[]): FileRequest[] {
   const most = new Map<string, number>()
@@ -166,12 +165,12 @@ async function placeCopies(reader: ModelReader, names: readonly string[], entry:
     if (!(error instanceof ModelSealError) || error.code !== 'ISOLATION_REFUSED') throw error
     throw new ModelSealError(
       'ISOLATION_REFUSED',
-      `The model ${shown(entry)} has external data outside its main graph's initializers, which ONNX Runtime loads from copies only.`,
+      `Cannot load the model ${shown(entry)}: it has external data outside its main graph's initializers, which ONNX Runtime loads only from copies.`,
       {
         file: entry,
         expected: 'the isolation "copy"',
         found: error.found,
-        hint: 'Allow "copy", or save the model with such tensors inside it.',
+        hint: 'Allow "copy", or save the model so that it contains these tensors.',
         cause: error,
       },
     )

@@ -16,7 +16,7 @@ function written(...parts: Uint8Array[]): string {
   return path
 }
 
-/** What a parser makes of a file. */
+/** Returns what a parser returns for a file. */
 function inFile<T>(path: string, parse: (source: ByteSource) => Steps<T>): Promise<T> {
   return inTurns(withBytesOfFile(path, 'model', parse))
 }
@@ -31,10 +31,10 @@ const refused = expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_F
 describe('the format of a file', () => {
   test.each([
     ['ORT by its identifier', ort, 'ORT'],
-    ['ONNX without one', addingModel('w.bin'), 'ONNX'],
-    ['ONNX where it stands elsewhere', Buffer.from('ORTMORT'), 'ONNX'],
-    ['ONNX where the file is shorter', Buffer.from('\x18\0\0\0ORT'), 'ONNX'],
-    ['ONNX where it is empty', new Uint8Array(0), 'ONNX'],
+    ['ONNX without an identifier', addingModel('w.bin'), 'ONNX'],
+    ['ONNX if the identifier is elsewhere', Buffer.from('ORTMORT'), 'ONNX'],
+    ['ONNX if the file is too short', Buffer.from('\x18\0\0\0ORT'), 'ONNX'],
+    ['ONNX if the file is empty', new Uint8Array(0), 'ONNX'],
   ])('is %s', async (_, bytes, expected) => {
     expect(formatOf(bytesInMemory(bytes))).toBe(expected)
     expect(await inFile(written(bytes), format)).toBe(expected)
@@ -44,7 +44,7 @@ describe('the format of a file', () => {
 describe('a compiled context in ORT format is refused', () => {
   const searched = 1024 * 1024
   test.each([0, searched - 9, searched - 5, searched - 1, searched, 2 * searched + 17])(
-    'at the offset %d',
+    'at offset %d',
     async (offset) => {
       const bytes = Buffer.alloc(3 * searched)
       bytes.write('EPContext\0', offset)
@@ -62,7 +62,7 @@ describe('a compiled context in ORT format is refused', () => {
 })
 
 describe('a model in a file', () => {
-  test('is read but for its weights, however long they are', async () => {
+  test('is read without its weights, however long they are', async () => {
     const weights = 2 ** 31 - 1000
     const tensor = inlineTensor('w')
     const header = (number: number, length: number) =>
@@ -89,7 +89,7 @@ describe('a model in a file', () => {
     expect(read).toBeLessThan(1024 * 1024)
   })
 
-  test('that is not there, or a directory, is refused', async () => {
+  test('is refused if it is missing or a directory', async () => {
     for (const path of [join(directory, 'none'), directory])
       await expect(inFile(path, format)).rejects.toEqual(
         expect.objectContaining({ name: 'ModelSealError', code: 'FILE_UNREADABLE', file: 'model' }),

@@ -30,42 +30,41 @@ import {
   type CheckedSessionOptions,
 } from './session-options.ts'
 
-/** What this package uses of `onnxruntime-node`. */
+/** The part of `onnxruntime-node` that this package uses. */
 export interface OnnxRuntime {
   InferenceSession: { create: (...args: never[]) => Promise<InferenceSession> }
   env: { versions: { node?: string; web?: string } }
 }
 
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no ONNX Runtime */
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not ONNX Runtime */
 export function checkRuntime(ort: unknown): asserts ort is OnnxRuntime {
   const sessions = fieldOf(ort, 'InferenceSession')
   const versions = fieldOf(fieldOf(ort, 'env'), 'versions')
   if (typeof fieldOf(sessions, 'create') === 'function' && typeof versions === 'object' && versions !== null) return
-  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not an ONNX Runtime.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid first argument: it is not ONNX Runtime.', {
     expected: 'the module onnxruntime-node',
     found: kindOf(ort),
-    hint: 'Import it with `import * as ort from "onnxruntime-node"` and hand it over.',
+    hint: 'Import it with `import * as ort from "onnxruntime-node"` and pass it on.',
   })
 }
 
-/** Of an object or a class. */
+/** Reads a field of an object or a class. */
 function fieldOf(value: unknown, name: string): unknown {
   return (typeof value === 'object' && value !== null) || typeof value === 'function'
     ? propertyOf(value, name)
     : undefined
 }
 
-/** The file of a signed directory that is the model, by its signed name. */
+/** A model file in a signed directory. */
 export interface ModelEntry {
-  /** Path or URL of the directory, or a source of it. */
+  /** Path, URL or source of the directory. */
   model: string | URL | ModelSource
-  /** Such as `onnx/model.onnx`. */
+  /** Signed name of the file, such as `onnx/model.onnx`. */
   entry: string
 }
 
 /**
- * Verifies a model, has the runtime load what was verified, and makes sure that it is what was
- * loaded.
+ * Verifies a model, has the runtime load the verified bytes, and makes sure that these are the ones that were loaded.
  *
  * @throws {@link ModelSealError} see `loadVerifiedModel`
  */
@@ -88,18 +87,18 @@ export async function createVerified(
 
 export type CreatedSession = LoadOutcome & { session: InferenceSession }
 
-/** What is to be loaded, as it was when it was asked for. */
+/** What to load, as it was when the call was made. */
 export interface OnnxLoad {
   ort: OnnxRuntime
-  /** As `modelLocation` gives it. */
+  /** As returned by `modelLocation`. */
   source: string | ModelSource
-  /** The file in a directory, where the caller names it. */
+  /** The file in a directory, if the caller names it. */
   entry?: string | undefined
   options: OpenOptions
   sessionOptions: unknown
 }
 
-/** As {@link createVerified}, for whoever has the model judged in another way. */
+/** Like {@link createVerified}, for callers that judge the model in another way. */
 export async function createOpened(
   { ort, source, entry, options, sessionOptions: given }: OnnxLoad,
   open: Opening,
@@ -113,7 +112,7 @@ export async function createOpened(
   }
 }
 
-/** A session of what was verified, which is released where a file changed meanwhile. */
+/** Creates a session of the verified model. Releases it if a file has changed in the meantime. */
 async function createConfirmed(
   ort: OnnxRuntime,
   model: OpenedModel<OnnxInMemory | PlacedOnnx>,
@@ -141,14 +140,14 @@ function whereIs(source: unknown): Pick<OnnxLoad, 'source' | 'entry'> {
     const entry = propertyOf(source, 'entry')
     if (isLocation(model) && typeof entry === 'string') return { source: modelLocation(model), entry }
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'The model is not given by its path.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: it was not given by its path.', {
     expected: 'a path, a URL or a source',
     found: kindOf(source),
-    hint: 'Nothing tells who signed a buffer: give the path of the file, whose signature is found.',
+    hint: 'The signer of a buffer is unknown. Give the path of the file, so that its signature can be found.',
   })
 }
 
-/** onnxruntime-web looks for external data among what it was handed, and nowhere else: a folder would be part of the name. */
+/** onnxruntime-web looks for external data only in the buffers that it was given, and would take a folder as part of the name. */
 function forRuntime(
   { env: { versions } }: OnnxRuntime,
   options: InferenceSession.SessionOptions,
@@ -167,7 +166,7 @@ async function gather(
 ): Promise<OnnxInMemory | PlacedOnnx> {
   const entry = entryOf(reader, given)
   const { versions } = ort.env
-  // onnxruntime-web, in Node.js as well, finds no external data beside a model that it is given by a path.
+  // onnxruntime-web, even in Node.js, finds no external data next to a model that is given by path.
   const inMemory = isWeb(versions) ? () => true : (names: readonly string[]) => reader.inMemory(names)
   const model = await gatherOnnx({ ...reader, inMemory }, entry)
   if ('bytes' in model && model.externalData.length > 0) checkTakesExternalData(versions, entry)
@@ -177,13 +176,17 @@ async function gather(
 function entryOf({ entry, files }: ModelReader, given: string | undefined): string {
   if (given === undefined) return entry ?? onlyModel(files, ['.onnx', '.ort'])
   if (entry === undefined) return withoutEmptySteps(given)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a file, and the name of a file in it was given.', {
-    expected: 'the path of a signed directory',
-    found: shown(entry),
-  })
+  throw new ModelSealError(
+    'INVALID_ARGUMENT',
+    'Cannot load a file inside the model: the path is a file, not a directory.',
+    {
+      expected: 'the path of a signed directory',
+      found: shown(entry),
+    },
+  )
 }
 
-/** Signed names have no `.` and no empty component, but programs write `./model.onnx`. */
+/** Signed names have no `.` or empty components, but programs write `./model.onnx`. */
 function withoutEmptySteps(name: string): string {
   if (name.startsWith('/')) return name
   const steps = name.split('/').filter((step) => step !== '' && step !== '.')
@@ -192,10 +195,10 @@ function withoutEmptySteps(name: string): string {
 
 const ONNX_RUNTIME = {
   runtime: 'ONNX Runtime',
-  hint: 'Check that this version of onnxruntime-node supports the model, and the session options.',
+  hint: 'Check that this version of onnxruntime-node supports the model and the session options.',
 }
 
-/** Creates a session of what was verified. */
+/** Creates a session of the verified model. */
 export async function createSessionIn(
   { InferenceSession: sessions }: OnnxRuntime,
   model: Pick<OnnxInMemory, 'bytes'> | Pick<PlacedOnnx, 'path'>,

@@ -1,21 +1,21 @@
 import { ModelSealError, shown } from '@modelseal/core'
 
-/** What `env.versions` of a runtime says. */
+/** The versions in `env.versions` of a runtime. */
 export interface RuntimeVersions {
   node?: string | undefined
   web?: string | undefined
 }
 
-/** True for onnxruntime-web, which runs in Node.js as well. */
+/** Whether this is onnxruntime-web, which also runs in Node.js. */
 export function isWeb({ node, web }: RuntimeVersions): boolean {
   return node === undefined && web !== undefined
 }
 
 /**
- * Refuses a runtime that would not take external data from memory: onnxruntime-node 1.20 ignores
- * the option without a word, and reads the working directory instead.
+ * Refuses a runtime that does not accept external data from memory: onnxruntime-node 1.20 silently ignores
+ * the option and reads the working directory instead.
  *
- * @param versions as `env.versions` has them, such as `1.21.0`
+ * @param versions from `env.versions`, such as `1.21.0`
  * @throws {@link ModelSealError} `RUNTIME_FAILED`
  */
 export function checkTakesExternalData(versions: RuntimeVersions, file: string): void {
@@ -24,7 +24,7 @@ export function checkTakesExternalData(versions: RuntimeVersions, file: string):
   if (major > 1 || (major === 1 && minor >= 21)) return
   throw new ModelSealError(
     'RUNTIME_FAILED',
-    `The model ${shown(file)} has external data, which this ONNX Runtime cannot be given.`,
+    `Cannot load the model ${shown(file)}: this ONNX Runtime does not accept its external data.`,
     {
       file,
       expected: `${isWeb(versions) ? 'onnxruntime-web' : 'onnxruntime-node'} 1.21 or later`,

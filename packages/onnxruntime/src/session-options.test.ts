@@ -10,7 +10,7 @@ const FORMAT = 'session.load_model_format'
 const inMemory = { bytes: new Uint8Array(1), format: 'ONNX', externalData: [] } as const
 const placed = { path: '/private/m.onnx', format: 'ORT', names: [], files: {} as PlacedFiles } as const
 
-test('for a model from memory the runtime is sent to a folder that does not exist, another for every load', () => {
+test('the runtime gets a different nonexistent folder for every model from memory', () => {
   const folders = [checkedSessionOptions(), checkedSessionOptions({})].map(
     (options) => sessionOptionsFor({ ...inMemory, externalData: [] }, options).extra?.[FOLDER] as string,
   )
@@ -18,7 +18,7 @@ test('for a model from memory the runtime is sent to a folder that does not exis
   expect(folders[0]).not.toBe(folders[1])
 })
 
-test('the runtime takes a model as what it was checked as, whatever its file is called', () => {
+test('the runtime gets the checked format, whatever the file is called', () => {
   expect(sessionOptionsFor({ ...inMemory, externalData: [] }, checkedSessionOptions()).extra).toMatchObject({
     [FORMAT]: 'ONNX',
   })
@@ -33,7 +33,7 @@ test('other options reach the runtime', () => {
   })
 })
 
-test('options that are changed afterwards do not reach the runtime', () => {
+test('later changes of the options do not reach the runtime', () => {
   const session: Record<string, string> = { set_denormal_as_zero: '1' }
   const checked = checkedSessionOptions({ extra: { session } })
   session['load_model_format'] = 'ORT'
@@ -64,7 +64,7 @@ describe('refuses', () => {
     expect(() => checkedSessionOptions({ extra })).toThrow(refused)
   })
 
-  test('extra options that are not strings, or nested without end', () => {
+  test('extra options that are not strings or are nested endlessly', () => {
     const endless: Record<string, unknown> = {}
     endless['again'] = endless
     expect(() => checkedSessionOptions({ extra: { session: { set_denormal_as_zero: 1 } } })).toThrow(refused)

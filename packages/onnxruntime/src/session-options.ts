@@ -6,33 +6,32 @@ import { isArray, kindOf } from '@modelseal/core/any-realm'
 import type { InferenceSession } from 'onnxruntime-node'
 import type { OnnxInMemory, PlacedOnnx } from './model-files.ts'
 
-/** Options of a caller that were checked, as a copy: what was checked is what the runtime gets. */
+/** A checked copy of the caller's options, so that the runtime gets what was checked. */
 export interface CheckedSessionOptions extends InferenceSession.SessionOptions {
   extra: Record<string, string>
 }
 
 /**
- * Copies the caller's options, and refuses what would let the runtime read files that nobody
- * verified.
+ * Copies the caller's options. Refuses options that would let the runtime read unverified files.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function checkedSessionOptions(given: unknown = {}): CheckedSessionOptions {
   const options = optionsCopy(given)
   if (options.externalData !== undefined) {
-    throw refused('externalData', 'External data is read from the signed model; leave the option out.')
+    throw refused('externalData', 'External data is read from the signed model. Omit the option.')
   }
   const extra: Record<string, string> = {}
   readable(() => flatten(options.extra ?? {}, '', extra, 0))
   for (const name of Object.keys(extra)) {
-    if (READS_FILES.test(name)) throw refused(`extra.${name}`, 'Everything that the runtime reads has to be verified.')
+    if (READS_FILES.test(name)) throw refused(`extra.${name}`, 'Everything that the runtime reads must be verified.')
   }
   return { ...options, extra }
 }
 
 /**
- * As {@link checkedSessionOptions}, for options that may be those of {@link sessionOptionsFor}: what these say of the model
- * is left out, and is said anew.
+ * Like {@link checkedSessionOptions}, for options that may come from {@link sessionOptionsFor}. Drops what these say about the
+ * model, so that it can be set again.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
@@ -45,20 +44,22 @@ export function checkedAgain(given: unknown = {}): CheckedSessionOptions {
   return checkedSessionOptions({ ...options, extra: Object.fromEntries(extra) })
 }
 
-/** onnxruntime_session_options_config_keys.h: what a model is taken as, and where a model from memory has its files. */
+/** onnxruntime_session_options_config_keys.h: the format of a model, and the folder of a model from memory. */
 const FORMAT = 'session.load_model_format'
 const FOLDER = 'session.model_external_initializers_file_folder_path'
 
-/** For a runtime that reads no folder. */
+/** Removes the folder, for a runtime that reads none. */
 export function withoutFolder(options: InferenceSession.SessionOptions): InferenceSession.SessionOptions {
   const extra = Object.entries({ ...options.extra }).filter(([name]) => name !== FOLDER)
   return { ...options, extra: Object.fromEntries(extra) }
 }
 
-/** The caller's options at this moment. @throws {@link ModelSealError} `INVALID_ARGUMENT` */
+/** A copy of the caller's options as they are now. @throws {@link ModelSealError} `INVALID_ARGUMENT` */
 export function optionsCopy(given: unknown = {}): InferenceSession.SessionOptions {
   if (typeof given !== 'object' || given === null || isArray(given) || ArrayBuffer.isView(given))
-    throw new ModelSealError('INVALID_ARGUMENT', 'The session options are not an object.', { found: kindOf(given) })
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid session options: expected an object.', {
+      found: kindOf(given),
+    })
   return readable(() => ({ ...given }))
 }
 
@@ -68,44 +69,48 @@ function readable<T>(read: () => T): T {
     return read()
   } catch (cause) {
     if (cause instanceof ModelSealError) throw cause
-    throw new ModelSealError('INVALID_ARGUMENT', 'The session options cannot be read.', { cause })
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot read the session options.', { cause })
   }
 }
 
-/** What the runtime is told about a model: to take it as what it was checked as, and from nowhere else. */
+/** Tells the runtime to read a model in the format that was checked, and its files from nowhere else. */
 export function sessionOptionsFor(
   model: Pick<OnnxInMemory, 'format' | 'externalData'> | Pick<PlacedOnnx, 'format'>,
   options: CheckedSessionOptions,
 ): InferenceSession.SessionOptions {
-  // Otherwise it goes by the ending of a path, and by the content of a buffer.
+  // Otherwise the runtime goes by the extension of a path, and by the content of a buffer.
   const extra: Record<string, string> = { ...options.extra, [FORMAT]: model.format }
   if (!('externalData' in model)) return { ...options, extra }
-  // A model from memory has its relative paths looked up in this folder, else in the working
-  // directory. It does not exist, and nobody can guess its name to make it: what is not handed
-  // over as verified bytes is not found.
+  // The runtime resolves relative paths in a model from memory against this folder instead of the working
+  // directory. The folder does not exist, and nobody can guess its name and create it, so the runtime finds
+  // nothing except the verified bytes that it was given.
   extra[FOLDER] = join(tmpdir(), `modelseal-none-${randomUUID()}`)
   return { ...options, extra, externalData: model.externalData }
 }
 
 /**
- * onnxruntime_session_options_config_keys.h: entries that name files and folders to read, or make
- * the runtime take the bytes for something other than the ONNX model that was checked.
+ * onnxruntime_session_options_config_keys.h: entries that name files and folders to read, or that make
+ * the runtime read the bytes as something other than the checked ONNX model.
  */
 const READS_FILES = /file|path|folder|format|context|library|partitioning|model_bytes|memory_mapped/i
 
 const MAX_DEPTH = 8
 
-/** To `a.b.c` from objects in objects, as the runtime does it: what is checked is what it gets. */
+/** Flattens nested objects to `a.b.c` like the runtime, so that it gets what was checked. */
 function flatten(options: object, prefix: string, into: Record<string, string>, depth: number): void {
   for (const [key, value] of Object.entries(options) as [string, unknown][]) {
     const name = prefix + key
     if (typeof value === 'string') into[name] = value
     else if (typeof value === 'object' && value !== null && depth < MAX_DEPTH)
       flatten(value, `${name}.`, into, depth + 1)
-    else throw refused(`extra.${name}`, 'Its values are strings, or objects of strings.')
+    else throw refused(`extra.${name}`, 'Its values must be strings or objects of strings.')
   }
 }
 
 function refused(option: string, hint: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The session option ${shown(option)} cannot be used here.`, { hint })
+  return new ModelSealError(
+    'INVALID_ARGUMENT',
+    `Cannot use the session option ${shown(option)} for a verified model.`,
+    { hint },
+  )
 }

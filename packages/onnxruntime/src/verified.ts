@@ -4,15 +4,15 @@ import { env, InferenceSession } from 'onnxruntime-node'
 import { checkRuntime, createVerified, type OnnxRuntime } from './open-onnx.ts'
 
 /**
- * Gives `createSession` with the signature of `InferenceSession.create`, which loads a model only
- * if its signature satisfies the trust policy.
+ * Returns `createSession`, which has the type of `InferenceSession.create` but loads a model only if its signature
+ * satisfies the trust policy.
  *
- * It takes the path, or the `file:`, `http:` or `https:` URL, of a `.onnx` or `.ort` file, or of a signed directory that holds exactly one. A
- * buffer is refused: nothing tells who signed it. Session options that would make the runtime read
- * further files are refused, too. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`.
+ * It takes the path or the `file:`, `http:` or `https:` URL of a `.onnx` or `.ort` file, or of a signed directory with exactly
+ * one such file. Buffers are refused, because their signer is unknown, and so are session options that would make the runtime
+ * read other files. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`.
  *
  * @param ort `onnxruntime-node`
- * @param given options of every load, as they are now: relative paths are those of the present working directory
+ * @param given options for every load, read now: relative paths are resolved against the current working directory
  * @returns a function that rejects with a `ModelSealError`, as `loadVerifiedModel` does
  * @example
  * ```ts
@@ -35,8 +35,8 @@ export function verified<T extends OnnxRuntime>(
 }
 
 /**
- * `InferenceSession.create` of onnxruntime-node, for models whose signature satisfies the trust
- * policy that is found: `MODELSEAL_POLICY`, or the nearest `modelseal.policy.yaml`.
+ * `InferenceSession.create` of onnxruntime-node for models whose signature satisfies the trust policy in
+ * `MODELSEAL_POLICY` or in the nearest `modelseal.policy.yaml`.
  *
  * @throws {@link ModelSealError} as `loadVerifiedModel` does; `INVALID_ARGUMENT` for a buffer
  * @example

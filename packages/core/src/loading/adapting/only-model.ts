@@ -23,10 +23,10 @@ export function onlyModel(files: readonly string[], wanted: readonly string[]): 
   if (only !== undefined && models.length === 1) return only
   const listed = models.slice(0, MOST_SHOWN).map(shown)
   if (models.length > listed.length) listed.push(`${models.length - listed.length} more`)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The path is a directory, and does not say which file is the model.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot determine the model file: the path is a directory.', {
     expected: wanted.map(words).join(', or '),
     found: listed.join(', ') || 'none',
-    hint: 'Give the path of the file itself; the signature of the directory above it is found.',
+    hint: 'Give the path of the file itself. The signature of its directory will be found.',
   })
 }
 

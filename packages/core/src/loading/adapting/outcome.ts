@@ -46,10 +46,10 @@ export function runtimeFailed(
 ): ModelSealError {
   if (cause instanceof ModelSealError) return withVerdict(cause, verdict)
   const { path } = verdict.model
-  const judged = verdict.decision === 'accepted' ? 'was verified, but' : 'was not verified, and'
+  const judged = verdict.decision === 'accepted' ? 'verified' : 'unverified'
   const error = new ModelSealError(
     'RUNTIME_FAILED',
-    `The model ${shown(path)} ${judged} ${runtime} does not load it.`,
+    `Cannot load the ${judged} model ${shown(path)}: ${runtime} reported an error.`,
     {
       file: path,
       found: shown(found ?? messageOf(cause)),
