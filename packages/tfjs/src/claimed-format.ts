@@ -4,16 +4,16 @@ import { readSmallFile, type ModelSource } from '@modelseal/core'
 import { isHttp } from './model-place.ts'
 import { parseModelJson, type ModelFormat } from './model-json.ts'
 
-/** Of what nobody has verified, no more is read. */
+/** Maximum number of bytes to read of an unverified file. */
 const MAX_CLAIM_BYTES = 4 * 1024 * 1024
 
 /**
- * The format that a model claims before it is verified. Asked only where rules of the policy differ by it; the rule that it
- * picks is enforced, and the verified `model.json` must turn out to be of that format. Undefined where nothing can be told
- * yet, whatever the reason.
+ * The format that a model claims before it is verified. Used only if rules of the policy differ by format. The rule that it
+ * selects is enforced, and the verified `model.json` must have that format. Undefined if the format cannot be determined yet,
+ * for whatever reason.
  */
 export async function claimedFormat(path: string | ModelSource): Promise<ModelFormat | undefined> {
-  // Nothing is fetched before a policy has been asked.
+  // Nothing is fetched before the policy permits it.
   if (typeof path !== 'string' || isHttp(path)) return undefined
   try {
     const file = (await stat(path)).isDirectory() ? join(path, 'model.json') : path

@@ -2,9 +2,9 @@ import type { OpenOptions } from '@modelseal/core'
 
 type BytesCallback = OpenOptions['onProgress']
 
-/** Tells tf's own progress callback, which takes a fraction from 0 to 1 that only grows. */
+/** Calls tf's progress callback, which takes a growing fraction from 0 to 1. */
 export class FractionReport {
-  /** The progress callback of the check, which tells both. */
+  /** The progress callback of the check. It calls both callbacks. */
   readonly onProgress: BytesCallback
   #expected = Infinity
   #reported = 0
@@ -14,7 +14,7 @@ export class FractionReport {
       onFraction &&
       ((done, total) => {
         onBytes?.(done, total)
-        // Over HTTP the total is what was announced so far, which may be less than what is to come.
+        // Over HTTP, the total includes only files announced so far, so it may still grow.
         const whole = Math.max(total, this.#expected)
         this.#reported = Math.max(this.#reported, whole === 0 ? 1 : done / whole)
         onFraction(this.#reported)
@@ -22,7 +22,7 @@ export class FractionReport {
     this.onProgress ??= onBytes
   }
 
-  /** @param bytes that will be read at least; until this is called the fraction is 0 */
+  /** @param bytes minimum number of bytes that will be read; the fraction stays 0 until this is called */
   expect(bytes: number): void {
     this.#expected = bytes
   }

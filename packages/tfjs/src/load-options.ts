@@ -1,22 +1,22 @@
 import { isAbortSignal, isArray, kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown, type HttpOptions, type OpenOptions } from '@modelseal/core'
 
-/** Options of tf's loaders with which something other than the verified bytes would be loaded. */
+/** Options that would make tf's loaders load something other than the verified bytes. */
 const REDIRECTING = ['weightPathPrefix', 'fromTFHub']
-/** Of `requestInit`: without effect in Node, which keeps no cookies and no cache. */
+/** Fields of `requestInit` without effect in Node.js, which keeps no cookies and no cache. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['credentials', 'mode', 'cache'])
 
-const NOT_HTTP = 'It is for models behind HTTP only.'
+const NOT_HTTP = 'It applies only to models over HTTP.'
 
-/** The caller's options, checked and copied, so that what was checked is what counts. */
+/** A checked copy of the caller's options, so that exactly the checked values are used. */
 export interface CheckedLoadOptions {
-  /** For tf. */
+  /** Options for tf. */
   tf: object
   onProgress?: ((fraction: number) => void) | undefined
-  /** Sent to the origin of a model behind HTTP. */
+  /** Headers that are sent to the origin of a model over HTTP. */
   headers?: Record<string, string> | undefined
   signal?: AbortSignal | undefined
-  /** Gives the address of a file of weights, by the path in `model.json`: over HTTP only. */
+  /** Returns the URL of a weights file for its path in `model.json`. For HTTP only. */
   weightUrlConverter?: WeightUrlConverter | undefined
   fetchFunc?: HttpOptions['fetch']
 }
@@ -24,27 +24,27 @@ export interface CheckedLoadOptions {
 type WeightUrlConverter = (path: string) => string | Promise<string>
 
 /**
- * @param given what the caller gives to tf's loader
- * @param isHttp true for a model behind HTTP
+ * @param given the options that the caller passes to tf's loader
+ * @param isHttp whether the model is loaded over HTTP
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function checkedLoadOptions(given: unknown, isHttp: boolean): CheckedLoadOptions {
   if (given === undefined || given === null) return { tf: {} }
   if (typeof given !== 'object' || isArray(given) || ArrayBuffer.isView(given))
-    throw new ModelSealError('INVALID_ARGUMENT', 'The load options are not an object.', { found: kindOf(given) })
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid load options: expected an object.', { found: kindOf(given) })
   const { requestInit, ...options } = readable<Record<string, unknown>>(() => ({ ...given }))
   for (const name of REDIRECTING) {
     if (options[name] === undefined || options[name] === null || options[name] === false) continue
-    throw refused(name, 'A verified model is loaded from its signed files only; leave the option out.')
+    throw refused(name, 'A verified model is loaded only from its signed files. Omit the option.')
   }
   const { onProgress: report, weightUrlConverter, fetchFunc, ...others } = options
   if (report !== undefined && report !== null && typeof report !== 'function')
-    throw refused('onProgress', 'Give a function.')
+    throw refused('onProgress', 'It must be a function.')
   const onProgress = (report ?? undefined) as CheckedLoadOptions['onProgress']
   const read: CheckedLoadOptions = { tf: { ...others, ...(onProgress ? { onProgress } : {}) }, onProgress }
   for (const [name, value] of Object.entries<unknown>({ weightUrlConverter, fetchFunc })) {
     if (value === undefined || value === null) continue
-    if (typeof value !== 'function') throw refused(name, 'Give a function.')
+    if (typeof value !== 'function') throw refused(name, 'It must be a function.')
     if (!isHttp) throw refused(name, NOT_HTTP)
     Object.assign(read, { [name]: value })
   }
@@ -58,30 +58,30 @@ function readable<T>(read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The load options cannot be read.', { cause })
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot read the load options.', { cause })
   }
 }
 
-/** What a request may say: headers, and when to stop. */
+/** The allowed parts of a request: its headers and its signal. */
 function checkedRequest(given: unknown): Pick<CheckedLoadOptions, 'headers' | 'signal'> {
   const { headers, signal, ...rest } = readable(() => ({ ...(given as RequestInit) }))
   const other = Object.keys(rest).find((name) => !WITHOUT_EFFECT.has(name))
   if (other !== undefined)
-    throw refused(`requestInit.${other}`, 'Of a request, only its headers and its signal can be chosen.')
+    throw refused(`requestInit.${other}`, 'Only the headers and the signal of a request can be set.')
   if (signal !== undefined && signal !== null && !isAbortSignal(signal))
-    throw refused('requestInit.signal', 'Give an AbortSignal.')
+    throw refused('requestInit.signal', 'It must be an AbortSignal.')
   try {
     return { headers: Object.fromEntries(new Headers(headers ?? {})), signal: signal ?? undefined }
   } catch {
-    // The cause would show the value, which may be a secret.
-    throw refused('requestInit.headers', 'Give names and values that HTTP allows.')
+    // No cause: it would show the value, which may be a secret.
+    throw refused('requestInit.headers', 'It must have names and values that HTTP allows.')
   }
 }
 
 /**
- * The options of the check, with what the caller told tf in their place.
+ * The options of the check, merged with the options that the caller gave tf.
  *
- * @param weightPaths by signed name, what `model.json` calls a file of weights; known when it was read
+ * @param weightPaths the path of each weights file in `model.json`, by signed name; filled once it was read
  */
 export function withRequest(
   options: OpenOptions,
@@ -106,5 +106,5 @@ export function withRequest(
 }
 
 function refused(name: string, hint: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The load option ${shown(name)} cannot be used here.`, { hint })
+  return new ModelSealError('INVALID_ARGUMENT', `Cannot use the load option ${shown(name)} for this model.`, { hint })
 }

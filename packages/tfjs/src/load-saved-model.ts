@@ -6,21 +6,21 @@ import { savedModelAssets } from './saved-model-assets.ts'
 import type { LoadedByTf, TfLoad } from './tf-load.ts'
 
 const GRAPH = 'saved_model.pb'
-/** A graph in several parts, which TensorFlow may prefer: its assets are not read here. */
+/** A split graph, which TensorFlow may prefer, but whose assets are not read here. */
 const SPLIT_GRAPH = 'saved_model.cpb'
 
 /**
- * Verifies a SavedModel and has tfjs-node load it from private copies of its signed files, which are
- * removed again: TensorFlow takes a directory, and reads the variables and assets in it by itself.
+ * Verifies a SavedModel and has tfjs-node load it from private copies of its signed files, which are then removed.
+ * TensorFlow takes a directory and reads the variables and assets in it on its own.
  *
  * @throws {@link ModelSealError} see {@link verified}
  */
 export async function loadSavedModel({ tf, source, options, further }: TfLoad, open: Opening): Promise<LoadedByTf> {
   const load = tf.node?.loadSavedModel
   if (!load) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'This TensorFlow.js cannot load a SavedModel.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load a SavedModel with this TensorFlow.js.', {
       expected: '@tensorflow/tfjs-node',
-      hint: 'Give tfjs-node to verified(), or convert the model to a graph model.',
+      hint: 'Pass tfjs-node to verified(), or convert the model to a graph model.',
     })
   }
   const { isolation = 'auto' } = options
@@ -40,18 +40,18 @@ export async function loadSavedModel({ tf, source, options, further }: TfLoad, o
   }
 }
 
-/** @returns the directory that TensorFlow is to load */
+/** @returns the directory for TensorFlow to load */
 async function place(reader: ModelReader): Promise<string> {
   const { entry, files } = reader
   if (entry !== undefined) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'A SavedModel is loaded by the path of its directory.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the SavedModel: the path is not its directory.', {
       file: entry,
-      hint: 'Give the signed directory that holds "saved_model.pb".',
+      hint: 'Give the signed directory that contains "saved_model.pb".',
     })
   }
   if (!files.includes(GRAPH) || files.includes(SPLIT_GRAPH)) {
-    throw new ModelSealError('MODEL_FORMAT', 'The signed directory is not a SavedModel that can be checked.', {
-      expected: `a signed ${shown(GRAPH)}, and no ${shown(SPLIT_GRAPH)}`,
+    throw new ModelSealError('MODEL_FORMAT', 'Cannot load the signed directory as a SavedModel.', {
+      expected: `a signed ${shown(GRAPH)} and no ${shown(SPLIT_GRAPH)}`,
       found: files.includes(GRAPH) ? shown(SPLIT_GRAPH) : `no ${shown(GRAPH)}`,
       hint: files.includes('model.json')
         ? 'It has a "model.json": load it with loadGraphModel() or loadLayersModel().'
@@ -65,10 +65,10 @@ async function place(reader: ModelReader): Promise<string> {
   return placed.directory
 }
 
-/** Protobuf cannot be longer. */
+/** The limit of protobuf. */
 const MAX_GRAPH_BYTES = 2 ** 31 - 1
 
-/** What cannot be a SavedModel is not copied. */
+/** A file too large for a SavedModel must not be copied. */
 function checkGraphSize(size: number): void {
   if (size <= MAX_GRAPH_BYTES) return
   throw new ModelSealError('FILE_TOO_LARGE', `Cannot load the SavedModel: ${shown(GRAPH)} is too large.`, {
@@ -79,19 +79,19 @@ function checkGraphSize(size: number): void {
   })
 }
 
-/** An asset is a signed file: a name that leads out of `assets` is none. */
+/** Assets must be signed files, which rules out names that lead outside `assets`. */
 function checkAssets(assets: readonly string[], files: readonly string[]): void {
   const signed = new Set(files)
   for (const asset of assets) {
     if (signed.has(`assets/${asset}`)) continue
     throw new ModelSealError(
       'FILE_NOT_SIGNED',
-      `The SavedModel names the asset ${shown(asset)}, which nobody signed.`,
+      `Cannot load the SavedModel: its asset ${shown(asset)} is not signed.`,
       {
         file: GRAPH,
         expected: 'names of signed files below "assets"',
         found: shown(asset),
-        hint: 'Do not load this model; ask its publisher for one whose files lie together.',
+        hint: 'Do not load this model. Ask its publisher for a version in which all assets are signed.',
       },
     )
   }

@@ -5,11 +5,11 @@ import type { TensorFlow } from './open-artifacts.ts'
 import { loadByTf } from './tf-load.ts'
 
 export interface LoadOptions<T extends TensorFlow> extends OpenOptions {
-  /** Handed to tf's own loader; options that would redirect loading are refused. */
+  /** Options for tf's loader. Options that would redirect loading are refused. */
   load?: Parameters<T['loadGraphModel']>[1] | undefined
 }
 
-/** `format` tells which of tf's classes `model` is, and `decision` whether it was verified; the verdict says who signed it. */
+/** `format` tells which of tf's classes `model` has, `decision` whether it was verified, and the verdict who signed it. */
 export type LoadedModel<T extends TensorFlow> = LoadOutcome &
   (
     | { format: 'graph-model'; model: Awaited<ReturnType<T['loadGraphModel']>> }
@@ -17,16 +17,15 @@ export type LoadedModel<T extends TensorFlow> = LoadOutcome &
   )
 
 /**
- * Loads a TensorFlow.js model, a graph model or a layers model as its `model.json` says, if its
- * signature satisfies the trust policy; and tells who signed it.
+ * Loads a TensorFlow.js model if its signature satisfies the trust policy, and tells who signed it. `model.json` determines
+ * whether it is a graph model or a layers model.
+ *
+ * If rules of the policy differ by format, set the option `format` to the one to load. Without it, the claim in `model.json` can
+ * only select a rule that is then enforced (`FORMAT_UNPROVEN`). Over HTTP, nothing is read before the policy permits it.
  *
  * @param tf `@tensorflow/tfjs` or `@tensorflow/tfjs-node`
- * Where rules of the policy differ by format, the option `format` says which one is loaded. Without it, what `model.json`
- * claims can only pick a rule that is then enforced (`FORMAT_UNPROVEN`); behind HTTP nothing is read before the policy was
- * asked.
- *
- * @param source path, or URL (`file:`, `http:`, `https:`, or of a scheme that a package has entered), of a `model.json` or of the
- * signed directory that holds it (an HTTP URL with a slash at the end); or a `ModelSource` of such
+ * @param source path or URL of a `model.json` or of the signed directory that contains it (`file:`, `http:`, `https:`, or a scheme
+ * that a package has registered; an HTTP URL of a directory ends with a slash); or a `ModelSource`
  * @throws {@link ModelSealError} as the functions of {@link verified} do
  * @example
  * ```ts

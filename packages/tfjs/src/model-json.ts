@@ -4,42 +4,42 @@ import type { io } from '@tensorflow/tfjs'
 
 export type ModelFormat = 'graph-model' | 'layers-model'
 
-/** What a `model.json` says, checked. */
+/** The checked content of a `model.json`. */
 export interface ModelJson {
   format: ModelFormat
-  /** All but the weights themselves. */
+  /** Everything except the weights themselves. */
   artifacts: io.ModelArtifacts
-  /** Of all weights; none for a model without weights. */
+  /** The specifications of all weights; empty for a model without weights. */
   weightSpecs: readonly io.WeightsManifestEntry[]
-  /** Files that hold the weights, in order; undefined for a model without weights. */
+  /** The files that contain the weights, in order; undefined for a model without weights. */
   weightFiles: WeightFile[] | undefined
-  /** What they hold at least, by shapes and types. */
+  /** Their minimum size in bytes, by shapes and types. */
   weightBytes: number
 }
 
-/** A file that holds weights. */
+/** A file that contains weights. */
 export interface WeightFile {
-  /** Relative to `model.json`. */
+  /** Path relative to `model.json`. */
   path: string
-  /** Of the group that it belongs to: what all its files hold together at most. */
+  /** The group of the file, with the maximum total size of its files in bytes. */
   group: { readonly maxBytes: number }
 }
 
-/** Larger than any model.json, which holds no weights. */
+/** Larger than any model.json, which contains no weights. */
 export const MAX_MODEL_JSON_BYTES = 32 * 1024 * 1024
 const BOUNDS = {
-  /** Of all kinds; graphs of the largest models have some hundred thousand. */
+  /** The graphs of the largest models have some hundred thousand values. */
   maxValues: 1_000_000,
-  /** Layers within models within models; real ones nest about 20. */
+  /** Layers in models in models: real ones have a depth of about 20. */
   maxDepth: 128,
-  /** Metadata may hold a vocabulary as one object. */
+  /** Metadata may contain a vocabulary as one object. */
   maxKeys: 200_000,
   maxNames: 200_000,
 }
 
 /**
- * Reads a `model.json` (`io.ModelJSON` of TensorFlow.js), and lets other work of the process run every few milliseconds: under
- * a rule in the mode `audit` or `skip`, nobody has verified it.
+ * Reads a `model.json` (`io.ModelJSON` of TensorFlow.js). Yields to the event loop every few milliseconds, because the file is
+ * unverified under a rule in the mode `audit` or `skip`.
  *
  * @param file its name, for messages
  * @throws {@link ModelSealError} `MODEL_FORMAT`, `JSON_INVALID`, `JSON_NOT_UTF8`,
@@ -47,7 +47,7 @@ const BOUNDS = {
  */
 export async function parseModelJson(bytes: Uint8Array, file: string): Promise<ModelJson> {
   checkModelJsonSize(bytes.length, file)
-  const json = object(await parseJsonInTurns(bytes, { what: 'model file', file, ...BOUNDS }), file, 'the whole')
+  const json = object(await parseJsonInTurns(bytes, { what: 'model file', file, ...BOUNDS }), file, 'the top level')
   const modelTopology = object(own(json, 'modelTopology'), file, 'modelTopology')
   const artifacts: io.ModelArtifacts = { ...carriedOver(json), modelTopology }
   const weightsManifest = own(json, 'weightsManifest')
@@ -67,7 +67,7 @@ export async function parseModelJson(bytes: Uint8Array, file: string): Promise<M
 }
 
 /**
- * A file that can be no `model.json` is not read.
+ * Refuses a file that is too large for a `model.json` before it is read.
  *
  * @throws {@link ModelSealError} `MODEL_FORMAT`
  */
@@ -77,22 +77,21 @@ export function checkModelJsonSize(bytes: number, file: string): void {
 }
 
 /**
- * Every value of every weight takes a byte at least, so that shapes cannot make tf count beyond
- * what there is.
+ * Checks that every value of every weight has at least one byte, so that shapes cannot make tf count beyond the data.
  *
  * @throws {@link ModelSealError} `MODEL_FORMAT`
  */
 export function checkWeightSizes({ weightSpecs }: ModelJson, weightData: readonly ArrayBuffer[], file: string): void {
   const bytes = weightData.reduce((sum, { byteLength }) => sum + byteLength, 0)
   const values = weightSpecs.reduce(
-    // Written so that infinity times zero does not make it all vanish.
+    // Avoids multiplying infinity by zero, which would turn the sum into NaN.
     (sum, { shape }) => sum + (shape.includes(0) ? 0 : shape.reduce((size, dimension) => size * dimension, 1)),
     0,
   )
   if (values > bytes) throw fault(file, 'weightsManifest', `weights within ${bytes} bytes`, `${values} values`)
 }
 
-/** Bytes of one value, by its type as it is stored; strings have any length. */
+/** Bytes of one value by its stored type. Strings have any length. */
 const VALUE_BYTES: Readonly<Record<string, number>> = {
   float32: 4,
   float16: 2,
@@ -103,9 +102,9 @@ const VALUE_BYTES: Readonly<Record<string, number>> = {
   complex64: 8,
 }
 
-/** Weights that are strings are vocabularies: all of one group together have a few megabytes. */
+/** Maximum size of strings in one group. They are vocabularies of a few megabytes. */
 const MAX_STRING_BYTES = 256 * 1024 * 1024
-/** No type of TensorFlow has values that take more. */
+/** Maximum size of one value of any TensorFlow type. */
 const MAX_VALUE_BYTES = 16
 
 function mostBytesOf(weights: readonly io.WeightsManifestEntry[]): number {
@@ -113,7 +112,7 @@ function mostBytesOf(weights: readonly io.WeightsManifestEntry[]): number {
   return strings + bytesOf(weights, ({ dtype }) => (dtype === 'string' ? 0 : MAX_VALUE_BYTES))
 }
 
-/** @param unknown bytes of one value, where the type does not tell */
+/** @param unknown bytes of one value if the type does not determine them */
 function bytesOf(
   weights: readonly io.WeightsManifestEntry[],
   unknown: (weight: io.WeightsManifestEntry) => number,
@@ -127,7 +126,7 @@ function bytesOf(
   }, 0)
 }
 
-/** Fields that tf takes as they are. */
+/** Fields that are passed to tf unchanged. */
 const CARRIED_OVER = [
   'format',
   'generatedBy',
@@ -148,7 +147,7 @@ function carriedOver(json: Record<string, unknown>): io.ModelArtifacts {
   )
 }
 
-/** Files of old converters say no format; a graph has nodes, a Keras model a class or a configuration. */
+/** Files of old converters do not state the format. A graph has nodes, a Keras model has a class or a configuration. */
 function formatOf(format: unknown, topology: Record<string, unknown>, file: string): ModelFormat {
   if (format === 'graph-model' || format === 'layers-model') return format
   if (format === undefined || format === null) {
@@ -158,7 +157,7 @@ function formatOf(format: unknown, topology: Record<string, unknown>, file: stri
   throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
 }
 
-/** Taken once, because tests replace it. */
+/** Captured once, because tests replace it. */
 const turnOfLoop = setImmediate
 /** Items that are checked between two turns of the event loop. */
 const ITEMS_AT_ONCE = 5_000
@@ -177,7 +176,7 @@ async function weightGroups(value: unknown, file: string): Promise<io.WeightsMan
     const group = object(item, file, at)
     const paths: string[] = []
     await checkEach(array(own(group, 'paths'), file, `${at}.paths`), (path) => {
-      if (typeof path !== 'string' || path === '') throw fault(file, `${at}.paths`, 'names of files', described(path))
+      if (typeof path !== 'string' || path === '') throw fault(file, `${at}.paths`, 'file names', described(path))
       paths.push(path)
     })
     const weights: io.WeightsManifestEntry[] = []
@@ -189,7 +188,7 @@ async function weightGroups(value: unknown, file: string): Promise<io.WeightsMan
   return groups
 }
 
-/** Without prototypes: tf, too, reads the `quantization` that most weights do not have. */
+/** Removes prototypes, because tf also reads `quantization`, which most weights do not have. */
 function checkedSpec(value: unknown, file: string, at: string): io.WeightsManifestEntry {
   const spec = withoutPrototype(object(value, file, at))
   const { name, shape, dtype, quantization } = spec
@@ -199,12 +198,12 @@ function checkedSpec(value: unknown, file: string, at: string): io.WeightsManife
   if (typeof dtype !== 'string') throw fault(file, `${at}.dtype`, 'a type', described(dtype))
   for (const dimension of array(shape, file, `${at}.shape`)) {
     if (!Number.isSafeInteger(dimension) || (dimension as number) < 0)
-      throw fault(file, `${at}.shape`, 'sizes of dimensions', described(dimension))
+      throw fault(file, `${at}.shape`, 'dimensions (integers from 0)', described(dimension))
   }
   return spec as unknown as io.WeightsManifestEntry
 }
 
-/** A field of parsed JSON; nothing on `Object.prototype` stands in for one that is missing. */
+/** An own field of parsed JSON, so that nothing on `Object.prototype` counts as one. */
 function own(json: Record<string, unknown>, field: string): unknown {
   return Object.hasOwn(json, field) ? json[field] : undefined
 }
@@ -231,7 +230,7 @@ function described(value: unknown): string {
 }
 
 function fault(file: string, at: string, expected: string, found: string): ModelSealError {
-  return new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is not a TensorFlow.js model: ${at} is wrong.`, {
+  return new ModelSealError('MODEL_FORMAT', `Cannot read the TensorFlow.js model ${shown(file)}: ${at} is invalid.`, {
     file,
     expected,
     found,

@@ -3,23 +3,23 @@ import { isModelSource, modelLocation, ModelSealError, shown, type ModelSource }
 import { isArray, isUrl, kindOf } from '@modelseal/core/any-realm'
 import type { TensorFlow } from './open-artifacts.ts'
 
-/** Where the model is that a caller of tf's loaders means. */
+/** The location of the model that a caller passed to tf's loaders. */
 export interface ModelPlace {
-  /** What `openVerifiedModel` takes. */
+  /** The source for `openVerifiedModel`. */
   source: string | ModelSource
-  /** Load options of the handler that was given instead, for {@link checkedLoadOptions}. */
+  /** Load options of the handler, if one was passed, for {@link checkedLoadOptions}. */
   handlerOptions?: unknown
 }
 
 /**
- * A path, a URL, a source, or one of tf's own handlers of such. `file:///…` is a URL, percent-decoded by Node; what
- * follows `file://` without a third slash is a path as it stands, as in tfjs-node. Of a handler only
- * the place is taken that it was made with: it is never asked for a byte.
+ * Accepts a path, a URL, a source, or one of tf's handlers for a path or URL. `file:///…` is a URL and percent-decoded by
+ * Node.js; without a third slash, the text after `file://` is taken literally as a path, as in tfjs-node. Only the location
+ * of a handler is used: it is never asked for bytes.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything else
  */
 export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
-  // tf's own loaders take no URL objects; loadVerifiedModel() does.
+  // tf's loaders accept no URL objects, unlike loadVerifiedModel().
   if (isUrl(source)) throw unknownPlace('a URL object instead of its href')
   if (isModelSource(source)) return { source }
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
@@ -34,9 +34,9 @@ export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
 }
 
 /**
- * `tf.io.http()` and, in tfjs-node, `tf.io.fileSystem()` keep what they were made with in `path`. They
- * are known by being made as tf makes them here: a class of another copy of tf, or of the caller, may
- * mean something else by the name.
+ * `tf.io.http()` and, in tfjs-node, `tf.io.fileSystem()` return handlers that keep their location in `path`. They are
+ * recognized by comparison with handlers that this tf creates, because `path` may mean something else in a class of another
+ * copy of tf or of the caller.
  */
 function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
   if (isArray(handler) || ArrayBuffer.isView(handler)) throw unknownPlace(kindOf(handler))
@@ -44,9 +44,9 @@ function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
   const ofHttp = sameClass(handler, () => http?.('http://localhost/'))
   const ofFiles = sameClass(handler, () => fileSystem?.('.'))
   if (!ofHttp && !ofFiles)
-    throw unknownPlace('an object, such as an IOHandler whose bytes come from a place that it does not tell')
+    throw unknownPlace('an object, such as an IOHandler that does not tell where its bytes come from')
   const { path, loadOptions } = handler as { path?: unknown; loadOptions?: unknown }
-  if (typeof path !== 'string') throw unknownPlace('a handler of several places')
+  if (typeof path !== 'string') throw unknownPlace('a handler with several locations')
   if (ofFiles) return { source: path }
   const place = modelPlace(path, tf)
   if (isHttp(place.source)) return { ...place, handlerOptions: loadOptions }
@@ -69,12 +69,12 @@ function prototypeOf(value: object): unknown {
   }
 }
 
-/** True for the URL of a model behind HTTP. */
+/** Whether this is the HTTP URL of a model. */
 export function isHttp(source: string | ModelSource): source is string {
   return typeof source === 'string' && /^https?:/i.test(source)
 }
 
-/** @throws {@link ModelSealError} `SCHEME_UNKNOWN`; `INVALID_ARGUMENT` where no package enters such a scheme */
+/** @throws {@link ModelSealError} `SCHEME_UNKNOWN`; `INVALID_ARGUMENT` for a scheme that no package provides */
 function sourceOf(url: string): ModelSource {
   const source = modelLocation(url)
   if (typeof source === 'string') throw unknownPlace(shown(url))
@@ -94,9 +94,9 @@ function fromUrl(source: string): string {
 function unknownPlace(found: string, cause?: unknown): ModelSealError {
   return new ModelSealError(
     'INVALID_ARGUMENT',
-    'A model can be loaded verified only from where its signature can be.',
+    'Cannot load the model: its signature cannot be found for this kind of source.',
     {
-      expected: 'a path, a "file://", "http://" or "https://" URL, or a handler that tf.io makes of one',
+      expected: 'a path, a "file://", "http://" or "https://" URL, or a tf.io handler for one',
       found,
       hint: 'Fetch the model together with its signature first, then load it by its path.',
       cause,

@@ -22,45 +22,44 @@ import {
 import type { TfLoad } from './tf-load.ts'
 import { FractionReport } from './fraction-report.ts'
 
-/** What this package uses of `@tensorflow/tfjs` or `@tensorflow/tfjs-node`. */
+/** The part of `@tensorflow/tfjs` and `@tensorflow/tfjs-node` that this package uses. */
 export interface TensorFlow {
   loadGraphModel: (...args: never[]) => Promise<unknown>
   loadLayersModel: (...args: never[]) => Promise<unknown>
   io?: {
     http?: (path: string) => unknown
-    /** Of tfjs-node. */
+    /** tfjs-node only. */
     fileSystem?: (path: string) => unknown
   }
-  /** Of tfjs-node. */
+  /** tfjs-node only. */
   node?: { loadSavedModel?: (...args: never[]) => Promise<unknown> }
 }
 
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no TensorFlow.js */
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not TensorFlow.js */
 export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
   const isObject = (typeof tf === 'object' && tf !== null) || typeof tf === 'function'
   const node = isObject ? propertyOf(tf, 'node') : undefined
   const loaders = isObject ? [propertyOf(tf, 'loadGraphModel'), propertyOf(tf, 'loadLayersModel')] : []
   if (typeof node === 'object' && node !== null) loaders.push(propertyOf(node, 'loadSavedModel'))
-  // Under @modelseal/register, each loader is handed over by itself.
+  // @modelseal/register passes each loader separately.
   if (loaders.some((loader) => typeof loader === 'function')) return
-  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not a TensorFlow.js.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid first argument: it is not TensorFlow.js.', {
     expected: 'the module @tensorflow/tfjs or @tensorflow/tfjs-node',
     found: kindOf(tf),
-    hint: 'Import it with `import * as tf from "@tensorflow/tfjs"` and hand it over.',
+    hint: 'Import it with `import * as tf from "@tensorflow/tfjs"` and pass it on.',
   })
 }
 
-/** A verified model, as tf takes it. */
+/** A verified model in the form that tf accepts. */
 export interface OpenedArtifacts {
   outcome: LoadOutcome
   gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
-  /** The caller's options for tf, checked. */
+  /** The checked options of the caller for tf. */
   loadOptions: object
 }
 
 /**
- * Verifies a model and reads what tf is to get. The model files that `model.json` names are read
- * through its signature only.
+ * Verifies a model and reads everything for tf. Reads the files that `model.json` names only through the signature.
  *
  * @throws {@link ModelSealError} see {@link verified}
  */
@@ -76,7 +75,7 @@ export async function openArtifacts(
   const model = await open(source, { ...options, onProgress: report.onProgress, format }, (reader) =>
     gather(reader, { source, loader, report, weightPaths }),
   )
-  // All that tf gets is in memory.
+  // Everything for tf is now in memory.
   await model.close()
   return {
     outcome: outcomeOf(model),
@@ -100,7 +99,7 @@ export async function handOver(
   }
 }
 
-/** What a policy calls a format. */
+/** The names of the formats in policies. */
 const POLICY_FORMATS = { 'graph-model': 'tfjs-graph', 'layers-model': 'tfjs-layers' } as const
 const EITHER = Object.values(POLICY_FORMATS)
 
@@ -108,7 +107,7 @@ function policyFormat(format: ModelFormat | undefined): (typeof EITHER)[number] 
   return format && POLICY_FORMATS[format]
 }
 
-/** Loaders of tf for models with a `model.json`. */
+/** tf's loaders for models with a `model.json`. */
 const LOADERS = { 'graph-model': 'loadGraphModel', 'layers-model': 'loadLayersModel' } as const
 
 interface Gathering extends Pick<TfLoad, 'source' | 'loader'> {
@@ -125,12 +124,12 @@ async function gather(
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = await parseModelJson(bytes, entry)
   if (loader !== undefined && loader !== LOADERS[json.format]) throw otherLoader(source, loader, json.format)
-  // The rule was chosen for one format, or for any: these bytes say which it is.
+  // The rule was chosen for one format or for any. These bytes tell the actual one.
   reader.loads(POLICY_FORMATS[json.format])
   report.expect(bytes.length + json.weightBytes)
   if (json.weightFiles === undefined) return json
 
-  // A file that is named twice is read once, for the first group that names it.
+  // A file that is named several times is read once, for the first group that names it.
   const groups = new Map<string, { readonly maxBytes: number }>()
   const names = json.weightFiles.map(({ path, group }) => {
     const name = referencedName(entry, path)
@@ -146,7 +145,7 @@ async function gather(
   const [only] = weightData
   return {
     format: json.format,
-    // tf takes the files as they are, and reads each weight out of them: joining them would copy them all.
+    // tf accepts separate files and reads the weights from them. Joining the files would copy them.
     artifacts: { ...json.artifacts, weightData: only !== undefined && weightData.length === 1 ? only : weightData },
   }
 }
@@ -165,12 +164,16 @@ function otherLoader(source: TfLoad['source'], loader: string, format: ModelForm
   )
 }
 
-/** In a directory: `model.json`, else the only JSON file. */
+/** The model file in a directory: `model.json` or else the only JSON file. */
 function modelJsonAmong(files: readonly string[]): string {
   if (files.includes('saved_model.pb') && !files.includes('model.json')) {
-    throw new ModelSealError('MODEL_FORMAT', 'The path is the directory of a SavedModel, which has no "model.json".', {
-      hint: 'Load it with tf.node.loadSavedModel() of tfjs-node.',
-    })
+    throw new ModelSealError(
+      'MODEL_FORMAT',
+      'Cannot load a SavedModel with this loader: the directory has no "model.json".',
+      {
+        hint: 'Load it with tf.node.loadSavedModel() of tfjs-node.',
+      },
+    )
   }
   return onlyModel(files, ['model.json', '.json'])
 }
@@ -178,6 +181,6 @@ function modelJsonAmong(files: readonly string[]): string {
 export function tensorFlow(loader: string): RuntimeFailure {
   return {
     runtime: `TensorFlow.js (${loader})`,
-    hint: 'Check that it is a model for this loader, and that this version of TensorFlow.js supports it.',
+    hint: 'Check that the model is for this loader and that this version of TensorFlow.js supports it.',
   }
 }

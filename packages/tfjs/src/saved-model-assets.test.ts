@@ -10,7 +10,7 @@ function savedModelAssets(bytes: Uint8Array, file: string): string[] {
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
 }
 
-/** A message of fields, each by its number. */
+/** A message with these fields, each with its number. */
 function message(...fields: [number, Uint8Array | string][]): Uint8Array {
   const writer = new BinaryWriter()
   for (const [field, value] of fields)
@@ -30,7 +30,7 @@ function refusal() {
   return expect.objectContaining({ name: 'ModelSealError', code: 'MODEL_FORMAT' }) as Error
 }
 
-test('lists the assets of every graph, also where TensorFlow 1 names them', () => {
+test('lists the assets of every graph, including those named as in TensorFlow 1', () => {
   const first = message([2, 'graph'], [6, asset('a.txt')], [6, asset('b/c.txt')])
   const second = message([4, collection(any(asset('d.txt')), any(asset('e.txt')))], [4, message([1, 'x'], [2, ''])])
   expect(savedModelAssets(message([2, first], [2, second]), 'saved_model.pb')).toEqual([
@@ -41,7 +41,7 @@ test('lists the assets of every graph, also where TensorFlow 1 names them', () =
   ])
 })
 
-test('lists every name of an asset that has several, whichever a reader takes', () => {
+test('lists all names of an asset that has several', () => {
   const twice = message([2, 'a.txt'], [2, '../b.txt'])
   expect(savedModelAssets(message([2, message([6, twice])]), 'saved_model.pb')).toEqual(['a.txt', '../b.txt'])
 })
@@ -66,18 +66,18 @@ test('reads the names of one asset in steps', () => {
 test.each([
   ['in several assets', 30_000, 4],
   ['in one asset', 100_001, 1],
-])('refuses a model with more names than any has, %s', (_, length, assets) => {
+])('refuses a model with too many names %s', (_, length, assets) => {
   const names = message(...Array.from({ length }, (): [number, string] => [2, 'a']))
   const model = message([2, message(...Array.from({ length: assets }, (): [number, Uint8Array] => [6, names]))])
   expect(() => savedModelAssets(model, 'saved_model.pb')).toThrow(refusal())
 })
 
-test('refuses a model with more fields than any has', () => {
+test('refuses a model with too many fields', () => {
   const many = Buffer.concat(Array.from({ length: 100_001 }, () => message([2, ''])))
   expect(() => savedModelAssets(many, 'saved_model.pb')).toThrow(refusal())
 })
 
-test('whatever the bytes are, gives names or a typed error', () => {
+test('returns names or throws a typed error, whatever the bytes', () => {
   const whole = message([2, message([6, asset('a.txt')], [4, collection(any(asset('b.txt')))])])
   fc.assert(
     fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (at, value, cut) => {

@@ -3,8 +3,8 @@ import { ModelSealError, shown } from '@modelseal/core'
 import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 
 /**
- * Lists the files that a SavedModel names as its assets, as TensorFlow reads them: relative to `assets`.
- * Read on the wire level of protobuf, so that the graph is skipped over.
+ * Lists the files that a SavedModel names as its assets, relative to `assets` as in TensorFlow. Reads the wire level
+ * of protobuf, so that the graph is skipped.
  *
  * @param model the bytes of `saved_model.pb` (saved_model.proto of TensorFlow)
  * @throws {@link ModelSealError} `MODEL_FORMAT`
@@ -13,7 +13,7 @@ export function* savedModelAssets(model: ByteSource, file: string): Steps<string
   try {
     return yield* assetsIn(model)
   } catch (cause) {
-    throw new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is not a SavedModel: it is damaged.`, {
+    throw new ModelSealError('MODEL_FORMAT', `Cannot read the SavedModel ${shown(file)}: it is damaged.`, {
       file,
       cause,
     })
@@ -24,8 +24,8 @@ type Message = 'model' | 'meta graph' | 'collection entry' | 'collection' | 'any
 type Leaf = 'asset' | 'any'
 
 /**
- * saved_model.proto and meta_graph.proto: the fields through which a message leads to an asset, by number. Models of
- * TensorFlow 1 name their assets in a collection. Whatever it is called: TensorFlow looks for one by its name, and this for all.
+ * saved_model.proto and meta_graph.proto: the fields of each message that lead to an asset, by number. Models of TensorFlow 1
+ * name their assets in a collection. TensorFlow looks for one collection by name, but all are read here.
  */
 const CHILDREN: Record<Message, Readonly<Record<number, Message | Leaf>>> = {
   model: { 2: 'meta graph' },
@@ -41,11 +41,11 @@ const ANY_VALUE = 2
 /** AssetFileDef.filename. */
 const FILENAME = 2
 
-/** In all, where the graph is one field; real models have some hundred. */
+/** Maximum number of fields, where a graph counts as one. Real models have some hundred. */
 const MAX_FIELDS = 100_000
-/** Of what names assets, in all. */
+/** Maximum total size of the messages that name assets. */
 const MAX_ASSET_BYTES = 16 * 1024 * 1024
-/** Fields read in one step: to ask for the time costs more than to read a field. */
+/** Number of fields read in one step, because reading the clock costs more than reading a field. */
 const FIELDS_PER_STEP = 64
 
 function* assetsIn(model: ByteSource): Steps<string[]> {
@@ -104,7 +104,7 @@ function* fileNames(assetFileDef: Uint8Array, read: Count): Steps<string[]> {
   return names
 }
 
-/** The occurrences of one field of a message: where a reader takes the last, all count here. */
+/** All occurrences of one field of a message, although other parsers may only use the last. */
 function* messagesIn(message: Uint8Array, wanted: number, read: Count): Steps<Uint8Array[]> {
   const reader = new BinaryReader(message)
   const found: Uint8Array[] = []

@@ -7,29 +7,29 @@ import type { ModelFormat } from './model-json.ts'
 import { isHttp, modelPlace } from './model-place.ts'
 import { checkTensorFlow, handOver, openArtifacts, type TensorFlow } from './open-artifacts.ts'
 
-/** What is to be loaded, as it was when it was asked for. */
+/** What to load, as it was when the call was made. */
 export interface TfLoad {
   tf: TensorFlow
-  /** Undefined for the one of the first two that `model.json` asks for. */
+  /** Undefined if `model.json` selects one of the first two. */
   loader: 'loadGraphModel' | 'loadLayersModel' | 'loadSavedModel' | undefined
   /** An absolute path, a URL, or a source. */
   source: string | ModelSource
   options: OpenOptions
   loadOptions: CheckedLoadOptions
-  /** Arguments behind the load options; behind the path, for a SavedModel. */
+  /** Arguments after the load options or, for a SavedModel, after the path. */
   further: readonly unknown[]
 }
 
 export type LoadedByTf = LoadOutcome & {
   model: unknown
-  /** Of a model with a `model.json`. */
+  /** Set for models with a `model.json`. */
   format?: ModelFormat
 }
 
 /**
- * Verifies a model, and has tf load what was verified.
+ * Verifies a model and has tf load the verified bytes.
  *
- * @param args what tf's own loader would be called with
+ * @param args the arguments for tf's loader
  * @throws {@link ModelSealError} see `verified`
  */
 export async function loadByTf(
@@ -43,7 +43,7 @@ export async function loadByTf(
   return guarded ? guarded(load) : loadOpened(load, openVerifiedModel)
 }
 
-/** Reads the arguments of a load at once. */
+/** Reads the arguments of a load immediately. */
 export function tfLoad(
   tf: TensorFlow,
   loader: TfLoad['loader'],
@@ -59,7 +59,7 @@ export function tfLoad(
   return { ...read, loadOptions: checkedLoadOptions(merged(handlerOptions, ofCall), isHttp(source)), further }
 }
 
-/** As {@link loadByTf}, for whoever has the model judged in another way. */
+/** Like {@link loadByTf}, for callers that judge the model in another way. */
 export async function loadOpened(given: TfLoad, open: Opening): Promise<LoadedByTf> {
   const { tf, loader, further } = given
   const load = { ...given, options: { ...given.options, ...formatOf(loader) } }
@@ -70,7 +70,7 @@ export async function loadOpened(given: TfLoad, open: Opening): Promise<LoadedBy
   return { model: await handOver(tf, own, opened, further), ...opened.outcome, format }
 }
 
-/** For rules of the policy that match by format. */
+/** Formats for rules of the policy that match by format. */
 const FORMATS = {
   loadGraphModel: 'tfjs-graph',
   loadLayersModel: 'tfjs-layers',
@@ -81,7 +81,7 @@ function formatOf(loader: TfLoad['loader']): Pick<OpenOptions, 'format'> {
   return loader === undefined ? {} : { format: FORMATS[loader] }
 }
 
-/** A handler has options of its own. */
+/** Merges the options of a handler with those of the call. */
 function merged(ofHandler: unknown, ofCall: unknown): unknown {
   if (typeof ofHandler !== 'object' || (typeof ofCall !== 'object' && ofCall !== undefined)) return ofCall
   return { ...ofHandler, ...ofCall }
