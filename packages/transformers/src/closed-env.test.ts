@@ -35,7 +35,7 @@ function dividedEnv(): typeof OUTSIDE {
   return env
 }
 
-test('every load sees its own settings, across what is asynchronous, and the program sees its own', async () => {
+test('every load sees its own settings across asynchronous calls, and the program sees its own', async () => {
   const env = dividedEnv()
   const seen = (name: string) =>
     withClosedEnv(env, new ClosedLoad(closed(name)), async () => {
@@ -49,7 +49,7 @@ test('every load sees its own settings, across what is asynchronous, and the pro
   expect(Object.keys(env)).toEqual(Object.keys(OUTSIDE))
 })
 
-test('what is written takes effect outside, also from within a load', async () => {
+test('writes take effect outside of loads, even when made during a load', async () => {
   const env = dividedEnv()
   await withClosedEnv(env, new ClosedLoad(closed('one')), () => {
     env.fetch = 'another fetch'
@@ -61,9 +61,9 @@ test('what is written takes effect outside, also from within a load', async () =
   expect(env.fetch).toBe('a third')
 })
 
-test('an env that is divided twice, as by two copies of this package, is divided for both', async () => {
+test('an env that is divided twice, as by two copies of this package, works for both', async () => {
   const env = dividedEnv()
-  // What another copy would have done before this one.
+  // Simulates another copy that divided the env before this one.
   const nested = Object.defineProperties({}, Object.getOwnPropertyDescriptors(env)) as typeof OUTSIDE
   divideEnv(nested)
   const fetch = await withClosedEnv(nested, new ClosedLoad(closed('one')), () => Promise.resolve(nested.fetch))
@@ -71,7 +71,7 @@ test('an env that is divided twice, as by two copies of this package, is divided
   expect({ ...nested }).toEqual(OUTSIDE)
 })
 
-test('refuses to load where a setting was defined anew, so that it would not hold', () => {
+test('refuses to load if a setting was redefined and would have no effect', () => {
   const env = dividedEnv()
   Object.defineProperty(env, 'fetch', { value: 'another' })
   const code = expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error
@@ -85,7 +85,7 @@ test.each([
   expect(() => divideEnv(env)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
 })
 
-test('what outlives a load sees other settings, and never those of the program', async () => {
+test('promises that outlive a load see other settings, but never those of the program', async () => {
   const env = dividedEnv()
   const load = new ClosedLoad(closed('one'))
   const { promise: over, resolve: end } = Promise.withResolvers<undefined>()

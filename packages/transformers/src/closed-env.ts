@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ModelSealError, shown } from '@modelseal/core'
 
-/** Settings of Transformers.js' `env` by which it finds files. */
+/** Settings in the `env` of Transformers.js that determine where it finds files. */
 const FINDING_FILES = [
   'fetch',
   'customCache',
@@ -14,12 +14,12 @@ const FINDING_FILES = [
   'useFS',
 ] as const
 
-/** What `env` says inside of one load. */
+/** The settings in `env` during one load. */
 export type ClosedSettings = Readonly<Record<(typeof FINDING_FILES)[number], unknown>>
 
 /**
- * One load, as its async context leads to it. Promises that outlive the load, of which Transformers.js remembers a hundred, lead
- * here as long as they live: so {@link end} leaves nothing here that belongs to the load.
+ * The settings of one load, stored in its async context. Promises that outlive the load, of which Transformers.js keeps a
+ * hundred, keep this object alive, so {@link end} drops everything that belongs to the load.
  */
 export class ClosedLoad {
   #settings: ClosedSettings
@@ -32,7 +32,7 @@ export class ClosedLoad {
     return this.#settings
   }
 
-  /** @param after what is still at it finds from now on: never what `env` says outside of loads */
+  /** @param after settings for whatever is still running; must never be the settings outside of loads */
   end(after: ClosedSettings): void {
     this.#settings = after
   }
@@ -42,9 +42,9 @@ const current = new AsyncLocalStorage<ClosedLoad>()
 const divided = new WeakSet()
 
 /**
- * `env` is one object for the whole process. This divides it: inside of {@link withClosedEnv},
- * across everything asynchronous, it says what that load was given; everywhere else it is read and
- * written as before, at the same time, too.
+ * `env` is one object for the whole process. This divides it: inside {@link withClosedEnv}, including all
+ * asynchronous calls, it has the settings of that load. Everywhere else, even at the same time, it is read and written
+ * as before.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an object whose settings cannot be divided
  */
@@ -59,9 +59,9 @@ export function divideEnv(env: object): void {
 }
 
 /**
- * Runs a load for which `env` has only its settings.
+ * Runs a load that sees only its own settings in `env`.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` where somebody defined a setting anew
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if a setting was redefined
  */
 export function withClosedEnv<T>(env: object, closed: ClosedLoad, load: () => Promise<T>): Promise<T> {
   return current.run(closed, () => {
@@ -90,10 +90,10 @@ function dividedProperty(name: keyof ClosedSettings, before: PropertyDescriptor)
 function notDivisible(name: string): ModelSealError {
   return new ModelSealError(
     'INVALID_ARGUMENT',
-    `The setting ${shown(name)} of Transformers.js' env is not changeable.`,
+    `Cannot change the setting ${shown(name)} in the env of Transformers.js.`,
     {
       expected: 'the module @huggingface/transformers, version 4, with its own env',
-      hint: 'Without it Transformers.js cannot be kept from reading what nobody verified.',
+      hint: 'Without this setting, Transformers.js could read unverified files.',
     },
   )
 }

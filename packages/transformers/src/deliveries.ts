@@ -10,24 +10,24 @@ import {
   type sessionOptionsFor,
 } from '@modelseal/onnxruntime/model-files'
 
-/** A verified file, as Transformers.js gets it. */
+/** A verified file in the form that Transformers.js gets. */
 export type Delivery = { bytes: Uint8Array<ArrayBuffer> } | { path: string; size: number }
 
-/** Larger than any configuration or vocabulary: those of the largest models have some 30 MB. */
+/** Larger than any configuration or vocabulary. Those of the largest models have some 30 MB. */
 const MAX_CONFIGURATION_BYTES = 256 * 1024 * 1024
 
-/** What Transformers.js calls the external data of `model.onnx`: `model.onnx_data`, `model.onnx_data_1` … */
+/** ONNX files and the names that Transformers.js uses for their external data: `model.onnx_data`, `model.onnx_data_1` … */
 const SESSION_FILE = /^(.*\.onnx)(?:_data(?:_\d+)?)?$/s
 
-/** Whether a file is for ONNX Runtime, which then loads it by its path or from memory. */
+/** Whether a file is for ONNX Runtime, which loads it by path or from memory. */
 export function isSessionFile(name: string): boolean {
   return SESSION_FILE.test(name)
 }
 
 /**
- * The verified files of one load, each read or placed once. All ONNX files of a load come with
- * everything that they refer to, and either all as bytes or all by their paths: the options of
- * ONNX Runtime, of which there is one set for all of them, say where weights are looked for.
+ * The verified files of one load, each read or placed once. All ONNX files of a load are delivered together with
+ * everything that they refer to, and either all as bytes or all by path, because all share one set of ONNX Runtime
+ * options, which determine where weights are looked for.
  */
 export class Deliveries {
   readonly #reader: ModelReader
@@ -41,7 +41,7 @@ export class Deliveries {
     this.#known = new Set(reader.files)
   }
 
-  /** What ONNX Runtime is told about all models of the load; without `externalData`, it gets paths. */
+  /** The settings of ONNX Runtime for all models of the load. Without `externalData`, it gets paths. */
   get models(): Parameters<typeof sessionOptionsFor>[0] {
     if (this.#byPath) return { format: 'ONNX' }
     return { format: 'ONNX', externalData: [...this.#externalData.values()] }
@@ -52,8 +52,7 @@ export class Deliveries {
   }
 
   /**
-   * Reads the files that will be wanted, as far as there are such, and decides how ONNX Runtime
-   * gets its own.
+   * Reads the files that Transformers.js will want, if they exist, and decides how ONNX Runtime gets its files.
    *
    * @throws {@link ModelSealError} as {@link file}
    */
@@ -82,7 +81,7 @@ export class Deliveries {
     if (model !== undefined && this.has(model) && !this.#files.has(model)) {
       await this.#add(model, await gatherOnnx(this.#reader, model))
     }
-    // By the configuration, also external data that the model does not refer to.
+    // The configuration may count external data that the model does not refer to.
     if (model !== undefined && this.#byPath) await this.#place([name])
     return this.#files.get(name) ?? this.#read(name)
   }
@@ -92,7 +91,7 @@ export class Deliveries {
     this.#externalData.clear()
   }
 
-  /** Where one of them has no place, all go into memory, where they may. */
+  /** If one of them cannot be placed, all are read into memory, if permitted. */
   async #gather(names: readonly string[]): Promise<Map<string, OnnxInMemory | PlacedOnnx>> {
     const gather = async () => {
       const models = new Map<string, OnnxInMemory | PlacedOnnx>()
@@ -106,7 +105,7 @@ export class Deliveries {
   }
 
   async #add(name: string, model: OnnxInMemory | PlacedOnnx): Promise<void> {
-    // Transformers.js calls a file of either format ".onnx", and ONNX Runtime would go by that.
+    // Transformers.js names files of both formats ".onnx", and ONNX Runtime would go by the name.
     if (model.format !== 'ONNX') throw notOnnx(name)
     if ('path' in model) this.#placed(model.names, model.files)
     else if (this.#byPath) await this.#add(name, await placeOnnx(this.#reader, name))
@@ -122,15 +121,15 @@ export class Deliveries {
   }
 
   /**
-   * Transformers.js replaces the external data of the session options by the chunks that it has got as bytes, as many as the
-   * configuration counts: one for `true`, however many there are. What it gets as paths it leaves to ONNX Runtime. So
-   * chunks come by paths that lead nowhere, and ONNX Runtime takes the verified bytes from the session options.
+   * Transformers.js replaces the external data in the session options by the chunks that it got as bytes. Their number comes
+   * from the configuration, where `true` counts as one, however many there are. Chunks that it gets as paths it leaves to ONNX
+   * Runtime. So chunks are delivered as nonexistent paths, and ONNX Runtime takes the verified bytes from the session options.
    */
   #leaveToSessionOptions(models: readonly string[]): void {
     for (const name of this.#known) {
       const [, model = ''] = SESSION_FILE.exec(name) ?? []
       if (name === model || !models.includes(model)) continue
-      // Nobody can guess the name to make such a file.
+      // Nobody can guess the name and create the file.
       const path = join(tmpdir(), `modelseal-none-${randomUUID()}`)
       this.#files.set(name, Promise.resolve({ path, size: this.#reader.size(name) }))
     }
@@ -154,7 +153,7 @@ export class Deliveries {
   }
 
   async #readNow(name: string): Promise<Delivery> {
-    // ONNX Runtime's own files are as large as they are.
+    // Files for ONNX Runtime have no limit of their own.
     const request = isSessionFile(name) ? { name } : { name, maxBytes: MAX_CONFIGURATION_BYTES }
     const [bytes = new Uint8Array()] = await this.#reader.readAll([request])
     return { bytes }
@@ -162,8 +161,12 @@ export class Deliveries {
 }
 
 function notOnnx(file: string): ModelSealError {
-  return new ModelSealError('MODEL_FORMAT', `The file ${shown(file)} is in ORT format, which its name does not say.`, {
-    file,
-    hint: 'Use the ".onnx" file that it was made from, or load it with @modelseal/onnxruntime.',
-  })
+  return new ModelSealError(
+    'MODEL_FORMAT',
+    `Cannot load the file ${shown(file)}: it is in ORT format, not in ONNX format.`,
+    {
+      file,
+      hint: 'Use the ".onnx" file that it was made from, or load it with @modelseal/onnxruntime.',
+    },
+  )
 }

@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '@modelseal/core'
 import { propertyOf } from '@modelseal/core/any-realm'
 
-/** What this package uses of `@huggingface/transformers`, version 4. */
+/** The part of `@huggingface/transformers`, version 4, that this package uses. */
 export interface Transformers {
   env: { version: string }
   pipeline: (...args: never[]) => Promise<unknown>
@@ -18,7 +18,7 @@ export type PretrainedClass = (abstract new (...args: never[]) => object) & {
   from_pretrained: (...args: never[]) => Promise<unknown>
 }
 
-/** The part of Transformers.js that loads. */
+/** The functions and classes of Transformers.js that load models. */
 export type Loaders<T extends Transformers> = {
   [Name in keyof T as Name extends 'pipeline' ? Name : T[Name] extends PretrainedClass ? Name : never]: T[Name]
 }
@@ -28,11 +28,15 @@ export function checkLibrary(transformers: unknown): asserts transformers is Tra
   const env = typeof transformers === 'object' && transformers !== null ? propertyOf(transformers, 'env') : undefined
   const version = typeof env === 'object' && env !== null ? propertyOf(env, 'version') : undefined
   if (typeof version === 'string' && version.startsWith('4.')) return
-  throw new ModelSealError('INVALID_ARGUMENT', 'The first argument is not a Transformers.js that is supported.', {
-    expected: 'the module @huggingface/transformers, version 4',
-    found: typeof version === 'string' ? `version ${shown(version)}` : 'something else',
-    hint: 'Import it with `import * as transformers from "@huggingface/transformers"` and hand it over.',
-  })
+  throw new ModelSealError(
+    'INVALID_ARGUMENT',
+    'Invalid first argument: it is not a supported version of Transformers.js.',
+    {
+      expected: 'the module @huggingface/transformers, version 4',
+      found: typeof version === 'string' ? `version ${shown(version)}` : 'something else',
+      hint: 'Import it with `import * as transformers from "@huggingface/transformers"` and pass it on.',
+    },
+  )
 }
 
 export function isPretrainedClass(value: unknown): value is PretrainedClass {
@@ -41,6 +45,6 @@ export function isPretrainedClass(value: unknown): value is PretrainedClass {
 
 /** Whether a class loads ONNX files, and not only a tokenizer, a processor or a configuration. */
 export function loadsSessions({ PreTrainedModel }: Transformers, loader: PretrainedClass): boolean {
-  // The second are the AutoModel classes, whose common base is not exported.
+  // 'MODEL_CLASS_MAPPINGS' identifies the AutoModel classes, whose base class is not exported.
   return loader === PreTrainedModel || loader.prototype instanceof PreTrainedModel || 'MODEL_CLASS_MAPPINGS' in loader
 }

@@ -15,15 +15,15 @@ import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
 import { notSigned, ServedModel } from './served-model.ts'
 
-/** How one loader of Transformers.js is called. */
+/** How to call one loader of Transformers.js. */
 export interface Loader {
-  /** Which files it may want, so that these are read while the model is verified. */
+  /** Lists the files that it may want, so that they are read while the model is verified. */
   expect(model: string, options: CheckedOptions): Promise<readonly string[]>
   load(model: string, options: object): Promise<unknown>
 }
 
 /**
- * Verifies the model in a directory, and has Transformers.js load it from there.
+ * Verifies the model in a directory and has Transformers.js load it from there.
  *
  * @throws {@link ModelSealError} see {@link verified}
  */
@@ -51,12 +51,12 @@ export async function loadVerified(
       await model.close()
     }
   } finally {
-    // Of a model that was refused, too.
+    // Also after a refusal.
     for (const one of served) one.close()
   }
 }
 
-/** What was loaded, once it is sure that it is what was verified. */
+/** Returns the loaded object once it is certain that it was loaded from the verified files. */
 async function loadConfirmed(
   transformers: Transformers,
   loader: Loader,
@@ -76,18 +76,18 @@ async function loadConfirmed(
   }
 }
 
-/** What the program asked for. */
+/** The load that the program requested. */
 interface Request {
   path: string
   options: CheckedOptions
 }
 
-/** What was loaded and is then refused does not keep the sessions of ONNX Runtime. */
+/** Releases the ONNX Runtime sessions of a loaded model if the check refuses it. */
 async function releasedUnless(loaded: unknown, check: () => void): Promise<void> {
   try {
     check()
   } catch (error) {
-    // How releasing fails is of no use to anybody who is told the refusal.
+    // The refusal matters, not a failure to release.
     await release(loaded).catch(() => {})
     throw error
   }
@@ -102,7 +102,7 @@ function servedFrom(reader: ModelReader, path: string): ServedModel {
   return new ServedModel(reader)
 }
 
-/** Takes from the model what Transformers.js says it is going to load. */
+/** Reads the files that Transformers.js says it will load. */
 async function prepare(
   { env }: Transformers,
   loader: Loader,
@@ -112,7 +112,7 @@ async function prepare(
   const wanted = await served.run(env, () =>
     loader.expect(served.id, options).catch((error: unknown) => {
       if (error instanceof ModelSealError) throw error
-      // Loading will fail for the same reason, and say it better.
+      // Loading will fail for the same reason with a better message.
       return []
     }),
   )
@@ -121,7 +121,7 @@ async function prepare(
   return served
 }
 
-/** Transformers.js tells the names for its own default. */
+/** Adjusts a file name to the subfolder, because Transformers.js assumes its default one. */
 function within(subfolder: string, name: string): string {
   return name.replace(/^onnx\//, () => (subfolder === '' ? '' : `${subfolder}/`))
 }
@@ -135,7 +135,7 @@ function optionsFor(served: ServedModel, path: string, options: CheckedOptions):
   }
 }
 
-/** Transformers.js calls the model by its identifier here; its caller knows only the path. */
+/** Replaces the identifier of the model by its path, which is all that the caller knows. */
 function withName(info: object, id: string, path: string): object {
   const entries = Object.entries(info) as [string, unknown][]
   return Object.fromEntries(entries.map(([name, value]) => [name, value === id ? path : value]))
@@ -150,7 +150,7 @@ function sourceOf(value: unknown): string | ModelSource {
     const location = /^https?:/i.test(value) ? value : modelLocation(value)
     if (typeof location !== 'string') return location
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'Only models on this machine can be loaded verified.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: only models on this machine can be verified.', {
     expected: 'the path or "file:" URL of a signed directory',
     found: typeof value === 'string' && value !== '' ? shown(value) : kindOf(value),
     hint: 'Fetch the model together with its signature first, then load it by its path.',
@@ -163,10 +163,10 @@ function nameOf({ place: { path, url } }: ModelSource): string {
 }
 
 function notDirectory(path: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The path ${shown(path)} is not that of a signed directory.`, {
+  return new ModelSealError('INVALID_ARGUMENT', `Cannot load the model ${shown(path)}: it is not a signed directory.`, {
     file: path,
-    expected: 'the directory that holds "config.json" and "model.sig"',
-    found: 'a file, or a directory within a signed one',
+    expected: 'the directory that contains "config.json" and "model.sig"',
+    found: 'a file or a subdirectory of a signed directory',
   })
 }
 
@@ -177,6 +177,6 @@ function refusal(cause: unknown, path: string, served: ServedModel, verdict: Ver
   return runtimeFailed(cause, verdict, {
     runtime: 'Transformers.js',
     found: message.replaceAll(served.id, path),
-    hint: 'Check that this version of Transformers.js supports the model, and the options.',
+    hint: 'Check that this version of Transformers.js supports the model and the options.',
   })
 }

@@ -14,13 +14,13 @@ function textToAudio(): transformers.TextToAudioPipeline {
 
 const speaker_embeddings = new Float32Array(1)
 
-test('a pipeline of speech does not fetch a vocoder that nobody verified', async () => {
+test('a speech pipeline does not fetch an unverified vocoder', async () => {
   const pipeline = textToAudio()
   refuseOutsideParts(transformers, pipeline)
   await expect(pipeline('hello', { speaker_embeddings })).rejects.toThrow(refusal)
 })
 
-test('a pipeline of speech works with the vocoder that it is given', async () => {
+test('a speech pipeline works with the vocoder that it is given', async () => {
   const pipeline = textToAudio()
   refuseOutsideParts(transformers, pipeline)
   Object.assign(pipeline, { vocoder: {} })
@@ -30,11 +30,11 @@ test('a pipeline of speech works with the vocoder that it is given', async () =>
 test.each([
   ['a processor', (processor: object) => processor],
   ['the processor of a pipeline', (processor: object) => ({ processor })],
-])('refuses %s whose tokenizers are of other repositories', (_, loaded) => {
+])('refuses %s whose tokenizers are from other repositories', (_, loaded) => {
   const processor = new transformers.MgpstrProcessor({}, {}, null)
   expect(() => refuseOutsideParts(transformers, loaded(processor))).toThrow(refusal)
 })
 
-test.each([[undefined], [null], ['text'], [{}], [{ processor: {} }]])('lets pass %o', (loaded) => {
+test.each([[undefined], [null], ['text'], [{}], [{ processor: {} }]])('accepts %o', (loaded) => {
   expect(() => refuseOutsideParts(transformers, loaded)).not.toThrow()
 })

@@ -4,32 +4,32 @@ import { checkedOptions } from './pretrained-options.ts'
 
 const refusal = expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error
 
-test('passes on what chooses among the files of the model', () => {
+test('passes on options that select files of the model', () => {
   const options = { device: 'cpu', dtype: { model: 'q8' }, subfolder: 'x', model_file_name: 'y', config: null }
   expect(checkedOptions(options)).toMatchObject(options)
 })
 
-test('leaves out what has no meaning where nothing is downloaded', () => {
+test('drops options that only matter for downloads', () => {
   const options = checkedOptions({ cache_dir: '/x', local_files_only: true, revision: 'main', dtype: undefined })
   expect(Object.keys(options)).toEqual(['session_options'])
 })
 
 test.each([
   ['a revision', { revision: 'v1' }],
-  ['an option that is not known', { trust_remote_code: true }],
+  ['an unknown option', { trust_remote_code: true }],
   ['external data', { session_options: { externalData: [{ path: 'a', data: 'b' }] } }],
   ['session options that name a file', { session_options: { extra: { ep: { context_file_path: 'x' } } } }],
-  ['session options that are none', { session_options: 'fast' }],
-  ['options that are none', 'fast'],
+  ['session options that are not an object', { session_options: 'fast' }],
+  ['options that are not an object', 'fast'],
 ])('refuses %s', (_, options) => {
   expect(() => checkedOptions(options)).toThrow(refusal)
 })
 
-test.each([[undefined], [null], [{}]])('takes %o for no options', (options) => {
+test.each([[undefined], [null], [{}]])('accepts %o as no options', (options) => {
   expect(Object.keys(checkedOptions(options))).toEqual(['session_options'])
 })
 
-test('has progress reported where the caller called from', () => {
+test('reports progress in the async context of the caller', () => {
   const where = new AsyncLocalStorage<string>()
   const seen: unknown[] = []
   const progress_callback = () => seen.push(where.getStore())

@@ -6,16 +6,15 @@ import { ClosedLoad, withClosedEnv, type ClosedSettings } from './closed-env.ts'
 import { Deliveries, isSessionFile, type Delivery } from './deliveries.ts'
 import { verifiedResponse } from './verified-response.ts'
 
-/** Reserved by RFC 2606: should a request ever leave the process, there is nobody to answer it. */
+/** Reserved by RFC 2606: if a request ever left the process, nobody could answer it. */
 const HOST = 'https://modelseal.invalid/'
 
 type SessionOptions = ReturnType<typeof sessionOptionsFor>
 
 /**
- * One verified model as Transformers.js sees it during one load: a repository under an identifier
- * that nobody else has, whose files come from verified bytes. Transformers.js remembers requests by
- * identifier and file name, so no two loads share one. There is no other repository, no other host
- * and no file system.
+ * One verified model as Transformers.js sees it during one load: a repository with a unique identifier whose files come
+ * from verified bytes. Transformers.js caches requests by identifier and file name, so no two loads share an identifier.
+ * There is no other repository, no other host and no file system.
  */
 export class ServedModel {
   readonly id = `modelseal/${randomUUID()}`
@@ -30,18 +29,18 @@ export class ServedModel {
   }
 
   /**
-   * Runs what Transformers.js does with this model.
+   * Runs a load of Transformers.js with this model.
    *
-   * @throws {@link ModelSealError} the first refusal of a file; else what Transformers.js throws
+   * @throws {@link ModelSealError} the first refusal of a file, or else what Transformers.js throws
    */
   async run<T>(env: object, load: () => Promise<T>): Promise<T> {
-    // A refusal ends the load at once, whatever Transformers.js makes of it.
+    // A refusal ends the load at once, whatever Transformers.js does with it.
     const loaded = await Promise.race([withClosedEnv(env, this.#load, load), this.#refusal.promise])
     this.#throwIfRefused()
     return loaded
   }
 
-  /** Reads the files that Transformers.js is going to load. */
+  /** Reads the files that Transformers.js will load. */
   prepare(wanted: readonly string[]): Promise<void> {
     return this.#deliveries.prepare(wanted)
   }
@@ -50,22 +49,22 @@ export class ServedModel {
     return sessionOptionsFor(this.#deliveries.models, options)
   }
 
-  /** Files that were asked for, and are not in the model. */
+  /** Files that were requested but are not in the model. */
   get missing(): readonly string[] {
     return [...this.#missing]
   }
 
-  /** How an error of Transformers.js names a file. */
+  /** The name of a file in errors of Transformers.js. */
   urlOf(name: string): string {
     return `${HOST}${this.id}/${name}`
   }
 
-  /** Nothing more is handed out, should Transformers.js still be at it; and nothing that outlives the load leads to the model. */
+  /** Stops handing out files, even if Transformers.js is still loading, and drops all references to the model. */
   close(): void {
     this.#refused ??= over()
     this.#deliveries.clear()
     this.#load.end(AFTERWARDS)
-    // Whoever waits for a refusal that does not come is kept by it, together with what was loaded.
+    // A promise that never settles would keep its waiters in memory, and with them the loaded model.
     this.#refusal.reject(this.#refused)
   }
 
@@ -75,9 +74,9 @@ export class ServedModel {
     fetch: (url: unknown, request?: RequestInit) => this.#fetch(String(url), request),
   })
 
-  /** The custom cache: a response of bytes, or the path of a file that ONNX Runtime is to load. */
+  /** The custom cache: returns a response with bytes, or the path of a file for ONNX Runtime. */
   async #match(key: string): Promise<Response | string | undefined> {
-    // Asked with a local path first, then with the URL.
+    // Transformers.js asks with a local path first, then with the URL.
     if (!key.startsWith(HOST)) return undefined
     const name = this.#nameOf(key)
     const delivery = name === undefined ? undefined : await this.#deliver(name)
@@ -86,8 +85,8 @@ export class ServedModel {
   }
 
   /**
-   * Comes after the cache had nothing; or, as a request for the first byte, to learn the size of a
-   * file that the cache knows by its path.
+   * Called if the cache has nothing, or as a request for the first byte, by which Transformers.js learns the size of a
+   * file that the cache returned as a path.
    */
   async #fetch(url: string, request: RequestInit | undefined): Promise<Response> {
     const name = this.#nameOf(url)
@@ -102,7 +101,7 @@ export class ServedModel {
     return new Response(null, { status: 404 })
   }
 
-  /** The file of this model that is asked for; undefined for everything else. */
+  /** The name of the requested file of this model; undefined for everything else. */
   #nameOf(url: string): string | undefined {
     const prefix = this.urlOf('')
     return url.startsWith(prefix) ? url.slice(prefix.length) : undefined
@@ -122,7 +121,7 @@ export class ServedModel {
     if (this.#refused) throw this.#refused
   }
 
-  /** What Transformers.js still gets after the refusal, which is all that the caller will see. */
+  /** Records the refusal, which is all that the caller will see, and returns what Transformers.js gets instead. */
   #refuse(error: unknown, file: string): { bytes: Uint8Array<ArrayBuffer> } {
     this.#refused ??=
       error instanceof ModelSealError ? error : new ModelSealError('INTERNAL', messageOf(error), { cause: error })
@@ -131,7 +130,7 @@ export class ServedModel {
   }
 }
 
-/** The settings that all loads have in common. */
+/** The settings that all loads share. */
 const CLOSED = {
   useCustomCache: true,
   allowLocalModels: false,
@@ -142,7 +141,7 @@ const CLOSED = {
   useFS: false,
 } as const
 
-/** What Transformers.js finds once a load is over: no file at all. */
+/** The settings once a load is over: Transformers.js finds no files at all. */
 const AFTERWARDS: ClosedSettings = {
   ...CLOSED,
   customCache: { match: () => Promise.resolve(), put: () => Promise.resolve() },
@@ -150,10 +149,10 @@ const AFTERWARDS: ClosedSettings = {
 }
 
 function over(): ModelSealError {
-  return new ModelSealError('ABORTED', 'The load of the model is over.')
+  return new ModelSealError('ABORTED', 'Cannot read more files: the load of the model is over.')
 }
 
-/** Transformers.js leaves a failure to get a file for ONNX Runtime unhandled, which would end the process. */
+/** The replacement for a refused file. Transformers.js does not handle rejected requests for ONNX files, which would end the process. */
 function refusedFile(refusal: ModelSealError, file: string): { bytes: Uint8Array<ArrayBuffer> } {
   if (isSessionFile(file)) return { bytes: new Uint8Array() }
   throw refusal
@@ -162,7 +161,7 @@ function refusedFile(refusal: ModelSealError, file: string): { bytes: Uint8Array
 export function notSigned(name: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The model needs the file ${shown(name)}, which its signature does not cover.`,
+    `Cannot load the model: it needs the file ${shown(name)}, which is not signed.`,
     {
       file: name,
       hint: 'Sign the model with all files that Transformers.js loads, or choose another "dtype".',
@@ -173,7 +172,7 @@ export function notSigned(name: string): ModelSealError {
 function foreign(url: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `To load the model, Transformers.js asks for ${shown(url.replace(HOST, ''))}, which is no part of it.`,
-    { hint: 'Load that one verified by itself, and put the parts together.' },
+    `Cannot load the model: Transformers.js requests ${shown(url.replace(HOST, ''))}, which is not part of it.`,
+    { hint: 'Load that part as a verified model of its own, and combine the two in your program.' },
   )
 }

@@ -1,4 +1,4 @@
-/** A response of verified bytes, which hands over the very buffer instead of copies of it. */
+/** A response with verified bytes that returns the very buffer instead of copies. */
 export function verifiedResponse(bytes: Uint8Array<ArrayBuffer>): Response {
   const response = new Response(null, { headers: { 'content-length': String(bytes.byteLength) } })
   return Object.defineProperties(response, {

@@ -13,24 +13,23 @@ import {
 import { loadVerified, type Loader } from './load-verified.ts'
 
 /**
- * Gives `pipeline` and all classes with `from_pretrained`, with the signatures of Transformers.js'
- * own, that load a model only if its signature satisfies the trust policy. Configuration, tokenizer
- * and ONNX files come from what was verified, and nothing is fetched from anywhere else.
+ * Returns `pipeline` and all classes with `from_pretrained`. They have the types of Transformers.js but load a model
+ * only if its signature satisfies the trust policy. Configuration, tokenizer and ONNX files come from verified bytes,
+ * and nothing is fetched from anywhere else.
  *
- * In place of a model's name they take the path of its signed directory. Options pass through,
- * except those that would load something else. Verdicts are published on the `VERDICT_CHANNEL` of
- * `@modelseal/core`; see also {@link verdictOf}. Transformers.js itself stays as it is: what is
- * loaded by its own functions, at the same time, too, is not touched.
+ * Pass the path of a signed directory instead of a model's name. Options are passed on, except those that would load
+ * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf}.
+ * Transformers.js itself does not change: loads by its own functions, even at the same time, are not affected.
  *
  * @param transformers the module `@huggingface/transformers`, version 4
- * @param given options of every load, as they are now: relative paths are those of the present working directory
+ * @param given options for every load, read now: relative paths are resolved against the current working directory
  * @returns functions that reject with a `ModelSealError`: what `openVerifiedModel` throws, before
  * Transformers.js loads anything, such as `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`,
  * `SIGNER_NOT_TRUSTED`, `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`;
- * `INVALID_ARGUMENT` (no local directory, options); `MODEL_FORMAT`, `PATH_ESCAPES` (ONNX files);
+ * `INVALID_ARGUMENT` (not a local directory, options); `MODEL_FORMAT`, `PATH_ESCAPES` (ONNX files);
  * `FILE_NOT_SIGNED` (the model needs a file that is not part of it); `RUNTIME_FAILED`
- * (Transformers.js does not load the verified model)
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` where this is no Transformers.js 4
+ * (Transformers.js cannot load the verified model)
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if `transformers` is not Transformers.js 4
  * @example
  * ```ts
  * import * as transformers from '@huggingface/transformers'
@@ -62,9 +61,9 @@ export function verified<T extends Transformers>(transformers: T, given?: OpenOp
 }
 
 /**
- * Who signed what a function of {@link verified} has loaded, and which rule accepted it.
+ * The verdict on an object that a function of {@link verified} has loaded: who signed it and which rule accepted it.
  *
- * @returns undefined for what was not loaded by one of them
+ * @returns undefined for objects that were not loaded by one of them
  * @example
  * ```ts
  * const embed = await pipeline('feature-extraction', 'models/all-MiniLM-L6-v2')
@@ -79,7 +78,7 @@ const verdicts = new WeakMap<object, LoadOutcome['verdict']>()
 
 function pipelineLoader({ pipeline, ModelRegistry }: Transformers, task: unknown): Loader {
   if (typeof task !== 'string') {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The task of the pipeline is not a string.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid task of the pipeline.', {
       expected: 'a task, such as "feature-extraction"',
       found: kindOf(task),
     })
@@ -100,7 +99,7 @@ function classLoader(transformers: Transformers, loader: PretrainedClass): Loade
   }
 }
 
-/** What tokenizers, processors and configurations are made of. */
+/** Files of tokenizers, processors and configurations. */
 const WITHOUT_SESSION = [
   'config.json',
   'tokenizer.json',
@@ -110,7 +109,7 @@ const WITHOUT_SESSION = [
   'chat_template.jinja',
 ]
 
-/** The class itself, but for one of its functions: `instanceof` and `new` are as before. */
+/** Wraps the class with another `from_pretrained`. `instanceof` and `new` work as before. */
 function withLoader(original: PretrainedClass, from_pretrained: unknown): PretrainedClass {
   return new Proxy(original, {
     get: (target, name, receiver) =>
