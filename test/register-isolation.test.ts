@@ -50,5 +50,5 @@ test('MODELSEAL_ISOLATION never allows what the rule excludes', () => {
 test('the process does not start with an isolation that there is not', () => {
   const { lines, status, stderr } = run('ram')
   expect({ lines, status }).toEqual({ lines: [], status: 1 })
-  expect(stderr).toMatch(/^modelseal: the process is stopped.*MODELSEAL_ISOLATION.*"ram"/)
+  expect(stderr).toMatch(/^modelseal: stopping the process.*MODELSEAL_ISOLATION.*"ram"/)
 })

@@ -287,13 +287,13 @@ describe('the process does not start', () => {
   test('in a mode that there is not', () => {
     const { lines, stderr, status } = run('onnx.cjs', [vad.good], { env: { MODELSEAL_MODE: 'Audit' } })
     expect({ lines, status }).toEqual({ lines: [], status: 1 })
-    expect(stderr).toMatch(/^modelseal: the process is stopped.*MODELSEAL_MODE/)
+    expect(stderr).toMatch(/^modelseal: stopping the process.*MODELSEAL_MODE/)
   })
 
   test.each(['onnxruntime-node', '@tensorflow/tfjs'])('where %s was loaded before', (runtime) => {
     const node = ['--require', runtime, '--import', '@modelseal/register']
     const { lines, stderr, status } = run('onnx.cjs', [vad.good], { node })
     expect({ lines, status }).toEqual({ lines: [], status: 1 })
-    expect(stderr).toMatch(/modelseal: the process is stopped.* was loaded before/)
+    expect(stderr).toMatch(/modelseal: stopping the process.* was loaded before/)
   })
 })

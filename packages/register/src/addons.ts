@@ -3,8 +3,8 @@ import { isCleared, isClearedData } from './clearance.ts'
 import { refuse } from './mode.ts'
 
 /**
- * The last door before native code: whatever way a program takes to a runtime's addon (another copy of the
- * package, its inner files, a bundle), the addon loads only what was judged.
+ * The last guard before native code. Whichever way a program reaches a runtime's addon (through another copy of the
+ * package, its internal files, or a bundle), the addon loads only what was judged.
  */
 export function guardAddons(): void {
   const dlopen = process.dlopen.bind(process)
@@ -35,7 +35,7 @@ function isOnnxRuntimeAddon(exports: unknown): exports is OnnxRuntimeAddon {
   return typeof InferenceSession === 'function' && 'loadModel' in InferenceSession.prototype
 }
 
-/** Its methods cannot be replaced; the class can. */
+/** The methods of the class cannot be replaced, but the class can. */
 function guardSessions(exports: OnnxRuntimeAddon): void {
   exports.InferenceSession = class InferenceSession extends exports.InferenceSession {
     override loadModel(...args: unknown[]): unknown {
@@ -52,7 +52,7 @@ interface ExternalData {
   data: unknown
 }
 
-/** What the options say of weights in buffers, read once: what is looked at is what the runtime gets. */
+/** Reads the weights in buffers from the options once, so that the runtime gets what was checked. */
 function withOwnData(argument: unknown): unknown {
   if (typeof argument !== 'object' || argument === null || !('externalData' in argument)) return argument
   const { externalData } = argument
@@ -70,7 +70,7 @@ function isTensorFlowAddon(exports: unknown): exports is TensorFlowAddon {
   return typeof (exports as Partial<TensorFlowAddon>).loadSavedModel === 'function'
 }
 
-/** None of its properties can be replaced. */
+/** The properties of the addon cannot be replaced, so this returns a copy. */
 function withGuardedSavedModels(exports: TensorFlowAddon): TensorFlowAddon {
   const { loadSavedModel } = exports
   const value: Load = (...args) => {
@@ -82,9 +82,13 @@ function withGuardedSavedModels(exports: TensorFlowAddon): TensorFlowAddon {
 }
 
 function unguarded(runtime: string): ModelSealError {
-  return new ModelSealError('RUNTIME_UNGUARDED', `A model reaches the native code of ${runtime} unchecked.`, {
-    hint:
-      'Load it by the functions of the package itself; leave the package out of bundles, and load its inner files nowhere. ' +
-      'Run Jest, and other programs that make contexts of node:vm, without @modelseal/register.',
-  })
+  return new ModelSealError(
+    'RUNTIME_UNGUARDED',
+    `Cannot load a model: it would reach the native code of ${runtime} unchecked.`,
+    {
+      hint:
+        'Load the model with the public functions of the package, keep the package out of bundles, and do not load its internal files. ' +
+        'Run Jest and other programs that create node:vm contexts without @modelseal/register.',
+    },
+  )
 }

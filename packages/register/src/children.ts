@@ -7,9 +7,9 @@ import { isThisNode, pathIn } from './this-node.ts'
 const require = createRequire(import.meta.url)
 
 /**
- * Has every Node.js that the program starts begin with this package and with the environment of this process,
- * whatever `env`, `execArgv` and working directory it is given: `fork()`, `cluster.fork()`, and what starts the same
- * executable without a shell.
+ * Makes every Node.js process that the program starts begin with this package and the environment of this process,
+ * whatever `env`, `execArgv` and working directory it gets. This covers `fork()`, `cluster.fork()`, and all calls that
+ * start the same executable without a shell.
  */
 export function guardChildren(): void {
   const child = require('node:child_process') as typeof ChildProcess
@@ -17,7 +17,7 @@ export function guardChildren(): void {
   for (const name of ['spawnSync', 'execFileSync'] as const) {
     const original = child[name] as Synchronous
     ;(child as unknown as Record<typeof name, Synchronous>)[name] = (file, ...rest) => {
-      // The arguments may be left out, or be null.
+      // The arguments may be missing or null.
       const args = Array.isArray(rest[0]) || rest[0] == null ? ((rest.shift() ?? []) as string[]) : []
       const { shell, env = process.env, cwd } = (rest[0] ?? {}) as ChildProcess.SpawnOptions
       const path = pathIn(Object.keys(env).map((name) => `${name}=${env[name]}`))
@@ -30,25 +30,25 @@ export function guardChildren(): void {
 }
 
 /**
- * What this process was handed by the one that started it.
+ * The environment that the parent process passed to this process.
  *
- * @returns undefined where no guarded process started it
+ * @returns undefined if no guarded process started it
  */
 export function handedEnvironment(): string | undefined {
   const handed = process.execArgv.find((argument) => argument.startsWith(CARRIER))
   return handed && Buffer.from(handed.slice(CARRIER.length), 'base64url').toString()
 }
 
-/** The CommonJS build, since `--require` needs no working directory and comes before every `--import`. */
+/** The CommonJS build, because `--require` does not depend on the working directory and runs before every `--import`. */
 export const FILE = require.resolve('@modelseal/register')
 
 /**
- * An option that Node.js accepts with any text, in processes and threads, and that does nothing with this one: no
- * warning has such a code. Child processes pass it on among their own options.
+ * An option that Node.js accepts with any text, in processes and threads. It has no effect with this text, because no
+ * warning has such a code. Child processes pass it on with their own options.
  */
 const CARRIER = '--disable-warning=modelseal:'
 
-/** @param args those that the program gives; they may have come from `process.execArgv`, and begin with ours */
+/** @param args the program's arguments, which may come from `process.execArgv` and begin with ours */
 function preload(args: readonly string[]): string[] {
   const environment = Buffer.from(encodeEnvironment()).toString('base64url')
   const ours = ['--require', FILE, CARRIER + environment]
@@ -61,14 +61,14 @@ interface Starting {
   spawn: (options: Start) => unknown
 }
 
-/** What the functions of `node:child_process` that return at once, and `node:cluster`, make of their arguments. */
+/** The normalized arguments of `node:cluster` and of the asynchronous functions of `node:child_process`. */
 interface Start {
   file: string
-  /** The first is the name of the process. */
+  /** The first argument is the name of the process. */
   args?: string[]
   envPairs?: readonly string[]
   cwd?: string
-  /** Given by `fork()`: the Node.js to start. */
+  /** Set by `fork()`: the Node.js executable to start. */
   execPath?: unknown
 }
 
@@ -83,7 +83,7 @@ function guardStarting(prototype: Starting): void {
   }
 }
 
-/** `process.execve()` has another program take the place of this one. */
+/** `process.execve()` replaces this process with another program. */
 function guardReplacing(): void {
   const { execve } = process as { execve?: (file: string, args?: string[], env?: NodeJS.ProcessEnv) => never }
   if (!execve) return

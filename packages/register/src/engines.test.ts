@@ -7,7 +7,7 @@ const ENGINE = ['_tf', 'engine'].join('')
 const FILE = '/app/node_modules/@tensorflow/tfjs-core/dist/tf-core.node.js'
 const MODULE = JSON.stringify(join(import.meta.dirname, 'engines.ts'))
 
-/** What a program does in a process of its own, since a guarded global property stays guarded. */
+/** Runs a program in a separate process, because a guarded global property stays guarded. */
 function outcomeOf(program: string, mode = 'enforce'): { printed: string; stderr: string } {
   const source = `
     const { guardEngines, whileRunning } = await import(${MODULE})
@@ -37,7 +37,7 @@ test('only files of TensorFlow.js packages start an engine, and only while they 
       attempt(() => whileRunning('/app/bundle.js', () => whileRunning('${FILE}', start))),
       attempt(() => whileRunning('${FILE}', () => { throw new Error('it failed') })),
       attempt(start),
-      // Every tensor reads the engine.
+      // Every tensor reads the engine, which must stay possible.
       attempt(() => globalThis.${ENGINE}),
     ].join())`)
   const refused = 'RUNTIME_UNGUARDED'
@@ -53,11 +53,11 @@ test('the guard cannot be replaced', () => {
   expect(printed).toBe('TypeError TypeError\nTypeError TypeError')
 })
 
-test.each([REGISTRY, ENGINE])('refuses to guard where %s is there already', (name) => {
+test.each([REGISTRY, ENGINE])('refuses to guard if %s already exists', (name) => {
   expect(outcomeOf(`globalThis.${name} = 1; console.log(attempt(guardEngines))`).printed).toBe('RUNTIME_UNGUARDED')
 })
 
-test('an audit reports each copy once, and lets it start', () => {
+test('an audit reports each copy once and lets it start', () => {
   const { printed, stderr } = outcomeOf(
     `guardEngines()
      const start = () => { globalThis.${REGISTRY} = 1; return globalThis.${REGISTRY} }

@@ -4,17 +4,17 @@ import { mode, refuse } from './mode.ts'
 import { isTensorFlowFile } from './tensorflow.ts'
 
 /**
- * The last door before a copy of TensorFlow.js can compute. Each copy of its core has one registry of kernels for all,
- * in a global property, and asks for it while it starts; so does each package that has a part of the core in it.
+ * The last guard before a copy of TensorFlow.js can compute. All copies of its core share one registry of kernels in a
+ * global property. Each copy, and each package that contains a part of the core, requests it while it starts.
  */
 const REGISTRY = ['_tf', 'Globals'].join('')
-/** The engine of the first copy, which all others share. It is read by every tensor, so only its making is guarded. */
+/** The engine of the first copy, which all others share. Every tensor reads it, so only its creation is guarded. */
 const ENGINE = ['_tf', 'engine'].join('')
 
-/** Files of the CommonJS modules that run for the first time now, the innermost last. */
+/** Files of the CommonJS modules that are running for the first time, innermost last. */
 const running: string[] = []
 
-/** Runs a module of CommonJS for the first time. */
+/** Runs a CommonJS module for the first time. */
 export function whileRunning<T>(file: string, run: () => T): T {
   running.push(file)
   try {
@@ -25,15 +25,19 @@ export function whileRunning<T>(file: string, run: () => T): T {
 }
 
 /**
- * Lets no copy of TensorFlow.js start but those whose loaders are guarded.
+ * Lets only copies of TensorFlow.js start whose loaders are guarded.
  *
- * @throws {@link ModelSealError} `RUNTIME_UNGUARDED` where one has started
+ * @throws {@link ModelSealError} `RUNTIME_UNGUARDED` if a copy has already started
  */
 export function guardEngines(): void {
   if (REGISTRY in globalThis || ENGINE in globalThis) {
-    throw new ModelSealError('RUNTIME_UNGUARDED', 'TensorFlow.js was loaded before @modelseal/register.', {
-      hint: 'Put "--import @modelseal/register" before other --import and --require options.',
-    })
+    throw new ModelSealError(
+      'RUNTIME_UNGUARDED',
+      'Cannot guard TensorFlow.js: it was loaded before @modelseal/register.',
+      {
+        hint: 'Put "--import @modelseal/register" before other --import and --require options.',
+      },
+    )
   }
   guardGlobal(REGISTRY, true)
   guardGlobal(ENGINE, false)
@@ -55,7 +59,7 @@ function guardGlobal(name: string, guardReads: boolean): void {
 
 const reported = new Set<string>()
 
-/** Not by the names in the stack of calls: a bundle may give its parts the names of the files that they were. */
+/** Does not use names in the call stack, because a bundle may name its parts after the original files. */
 function checkRunning(): void {
   const file = running.at(-1)
   if (file !== undefined && isTensorFlowFile(file)) return
@@ -65,10 +69,10 @@ function checkRunning(): void {
     `Cannot guard the copy of TensorFlow.js that starts in ${shown(file ?? place)}.`,
     {
       ...(file === undefined ? {} : { file }),
-      hint: 'Leave @tensorflow/tfjs out of the bundle, as an external package, and import it by its name.',
+      hint: 'Make @tensorflow/tfjs an external package of the bundle, and import it by its name.',
     },
   )
-  // One line for each copy, which asks several times.
+  // One line for each copy, because a copy requests the registry several times.
   if (mode() === 'audit' && reported.has(file ?? place)) return
   reported.add(file ?? place)
   refuse(`a copy of TensorFlow.js in ${shown(file ?? place)}`, error)

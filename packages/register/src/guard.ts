@@ -6,9 +6,9 @@ import { guardedOnnxRuntime } from './onnxruntime.ts'
 import { guardedTensorFlow } from './tensorflow.ts'
 
 /**
- * Has the verified loads of the program's own adapters judged by the policy of this process as well, where adapters and
- * guards would otherwise refuse each other. Everything that decides is done here, by this package's own copies: an adapter, or
- * what poses as one, gets nothing into a runtime but what both policies let pass.
+ * Has verified loads by adapters of the program judged by the policy of this process, too. Otherwise adapters and guards
+ * would refuse each other. All decisions are made here, by this package's own copies, so an adapter, or code that poses as one,
+ * can pass only what both policies accept to a runtime.
  */
 export function guardAdapters(): void {
   installGuard({

@@ -5,13 +5,13 @@ import type { HandedOut, HandOuts } from '@modelseal/core/judged'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 
 /**
- * What loads that this process let pass have handed out to other code, such as Transformers.js or the program itself. A
- * runtime takes it back by the very buffer or path, if it still is what was handed out.
+ * What accepted loads have handed out to other code, such as Transformers.js or the program itself. A runtime accepts it again
+ * by the very buffer or path, if it has not changed.
  */
 const buffers = new WeakMap<ArrayBufferLike, HandedOutFile>()
 const places = new Map<string, PlacedFile>()
 
-/** A file in a buffer of its own. */
+/** A file in its own buffer. */
 export interface HandedOutFile extends HandedOut {
   load: HandedOutLoad
 }
@@ -19,16 +19,16 @@ export interface HandedOutFile extends HandedOut {
 /** A file below a directory that only this user can enter. */
 export interface PlacedFile {
   name: string
-  /** All that was placed together with it. */
+  /** Names of everything that was placed together with it. */
   names: ReadonlySet<string>
   files: PlacedFiles
   verdict: Verdict
   load: HandedOutLoad
-  /** State of each of them, as a text. */
+  /** The state of each of them, as text. */
   states: ReadonlyMap<string, string>
 }
 
-/** The hand-outs of one load. They count once the load is over, and the model accepted. */
+/** The files that one load hands out. They count once the load has ended and the model was accepted. */
 export class HandedOutLoad implements HandOuts {
   #accepted = false
   readonly #paths: string[] = []
@@ -46,7 +46,7 @@ export class HandedOutLoad implements HandOuts {
   }
 
   placed(files: PlacedFiles, names: readonly string[], verdict: Verdict): void {
-    // What an unverified load leaves where it lies is judged by its path, as any other file.
+    // Files that an unverified load leaves in place are judged by their path, like any other file.
     if (files.isolation === 'none' || verdict.model.format !== 'onnx') return
     const states = new Map(names.map((name) => [name, stateOf(files.path(name))]))
     for (const name of names) {
@@ -61,20 +61,20 @@ export class HandedOutLoad implements HandOuts {
   }
 }
 
-/** The ONNX model that this buffer was handed out as, by a load that let it pass. */
+/** The ONNX model that an accepted load handed out in this buffer. */
 export function handedOut(bytes: Uint8Array): HandedOutFile | undefined {
   const file = buffers.get(bytes.buffer)
   const isWhole = file?.bytes.byteOffset === bytes.byteOffset && file.bytes.byteLength === bytes.byteLength
   return file && isWhole && isOnnx(file) ? file : undefined
 }
 
-/** The same for a path. */
+/** Like {@link handedOut}, for a path. */
 export function placed(path: string): PlacedFile | undefined {
   const file = places.get(path)
   return file && isOnnx(file) ? file : undefined
 }
 
-/** A rule may have been chosen for the format: only a load of ONNX hands out ONNX models. */
+/** The rule may have been chosen for the format, so only loads of ONNX models hand out ONNX models. */
 function isOnnx({ load, verdict }: { load: HandedOutLoad; verdict: Verdict }): boolean {
   return load.accepted && verdict.model.format === 'onnx'
 }
@@ -95,7 +95,7 @@ export function changed(file: string): ModelSealError {
   })
 }
 
-/** Of the file and of the link to it, where it is one. The time of the last change of state is left out: links change it. */
+/** The state of a file and, if it is a link, of the link. Omits the ctime, which hard links change. */
 function stateOf(path: string): string {
   try {
     const link = lstatSync(path, { bigint: true })

@@ -1,6 +1,6 @@
 /**
- * `node --import @modelseal/register server.js`: from here on, the thread loads models into
- * onnxruntime-node and TensorFlow.js only as the trust policy allows.
+ * `node --import @modelseal/register server.js`: from here on, the thread loads only models that the trust policy accepts
+ * into onnxruntime-node and TensorFlow.js.
  *
  * @packageDocumentation
  */
@@ -10,8 +10,8 @@ import { start } from './start.ts'
 try {
   start()
 } catch (error) {
-  // A program that believes itself protected must not run when it is not.
-  process.stderr.write(`modelseal: the process is stopped, since it would not be protected. ${sentence(error)}\n`)
+  // A program that expects protection must not run without it.
+  process.stderr.write(`modelseal: stopping the process, because it would not be protected. ${sentence(error)}\n`)
   process.exit(1)
 }
 

@@ -4,17 +4,17 @@ import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
 
-/** Whose policies a model is judged by, beside the one of this process. */
+/** How to judge a model, in addition to the policy of this process. */
 export interface OpeningOptions {
-  /** Of the program, where it verifies the model itself. */
+  /** Options of the program if it verifies the model itself. */
   program?: OpenOptions
-  /** Whether other code gets what is handed out, before a runtime does. */
+  /** Whether other code gets the files before a runtime does. */
   throughOthers?: boolean
 }
 
 /**
- * Opens a model that the policy of this process lets pass. Where the program verifies the model itself, its own policy has to
- * as well, within the same load.
+ * Opens a model that the policy of this process accepts. If the program verifies the model itself, its own policy must also
+ * accept it, within the same load.
  */
 export function opening({ program, throughOthers = false }: OpeningOptions = {}) {
   return async <T>(
@@ -26,7 +26,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
       import('@modelseal/core'),
       import('@modelseal/core/judged'),
     ])
-    // Read once more, by this package's own copy: whoever calls may have given anything.
+    // Checked again by this package's own copy, because the caller may have passed anything.
     const load = { source, options: openOptions(options), gather }
     const own: Judge = { by: BY, ...(await judging()) }
     const handOuts = throughOthers ? new HandedOutLoad() : undefined
@@ -36,7 +36,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
   }
 }
 
-/** What a load is judged by. */
+/** The options that a load is judged by. */
 export type Judging = Pick<OpenOptions, 'policy' | 'audit'>
 
 export async function judging(): Promise<Judging> {
@@ -44,11 +44,11 @@ export async function judging(): Promise<Judging> {
 }
 
 /**
- * Loads a model that the program wants to load by itself. In an audit, what is refused is loaded as the program asked for.
+ * Judges a model that the program loads without verification. In an audit, a refused model is loaded as the program asked.
  *
- * @param model as messages and verdicts name it
- * @param plainly how the program would have loaded it
- * @throws {@link ModelSealError} what judging throws; in an audit revocations only
+ * @param model name of the model in messages and verdicts
+ * @param plainly loads the model as the program asked
+ * @throws {@link ModelSealError} what judging throws; in an audit, only revocations
  */
 export async function judged<T>(
   model: { path: string; format?: ModelFormat },
@@ -67,11 +67,11 @@ export async function judged<T>(
 
 let watched: Promise<WatchedPolicy> | undefined
 
-/** Read by the first load, and followed from then on. Undefined where there is none: the load will say so. */
+/** The policy, read by the first load and watched from then on. Undefined if there is none; the load will report this. */
 async function currentPolicy({ watchPolicy }: typeof Core): Promise<WatchedPolicy | undefined> {
   watched ??= watchPolicy(undefined, {
     onError: ({ message }) =>
-      process.stderr.write(`modelseal: the changed policy is not used, but the one before it. ${message}\n`),
+      process.stderr.write(`modelseal: cannot use the changed policy, so the previous one stays in use. ${message}\n`),
   })
   try {
     return await watched

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { marksIn } from './marks.ts'
 
-// In parts, so that this file is no copy of TensorFlow.js.
+// In parts, so that this file does not count as a copy of TensorFlow.js.
 const SENTENCE = ['Cannot proceed with model loading ', 'because the IOHandler provided'].join('')
 const LOADER = [
   SENTENCE,
@@ -17,11 +17,11 @@ const CORE = [
 const NOTHING = { loaders: false, core: false }
 const LOADERS = { loaders: true, core: false }
 
-test.each(LOADER)('knows a loader by any one of its sentences: %s', (sentence) => {
+test.each(LOADER)('recognizes a loader by any of its sentences: %s', (sentence) => {
   expect(marksIn(`throw Error("${sentence} x")`)).toEqual(LOADERS)
 })
 
-test('knows a core by all of its names, and by no two of them', () => {
+test('recognizes a core by all of its names, and not by two of them', () => {
   expect(marksIn(CORE.join(';'))).toEqual({ loaders: false, core: true })
   for (const left of CORE) expect(marksIn(CORE.filter((name) => name !== left).join(';'))).toEqual(NOTHING)
 })
@@ -34,26 +34,26 @@ const split = (text: string, seam: string) => text.replace('because', `beca${sea
 
 test.each([
   ['a line continuation', split(SENTENCE, '\\\n')],
-  ['a line continuation of Windows', split(SENTENCE, '\\\r\n')],
-  ['escapes in hexadecimal', hex(SENTENCE)],
-  ['escapes in capitals', hex(SENTENCE).replace(/[a-f]/g, (digit) => digit.toUpperCase())],
-  ['escapes in octal', octal(SENTENCE)],
-  ['escapes of Unicode', unicode(SENTENCE)],
-  ['escapes of code points', braced(SENTENCE)],
+  ['a line continuation with CRLF', split(SENTENCE, '\\\r\n')],
+  ['hexadecimal escapes', hex(SENTENCE)],
+  ['uppercase hexadecimal escapes', hex(SENTENCE).replace(/[a-f]/g, (digit) => digit.toUpperCase())],
+  ['octal escapes', octal(SENTENCE)],
+  ['Unicode escapes', unicode(SENTENCE)],
+  ['code point escapes', braced(SENTENCE)],
   [
-    'a single escape beside a property of models',
+    'a single escape next to a property of models',
     `${split(SENTENCE, '\\x75').replace('\\x75use', '\\x75se')} modelTopology`,
   ],
-  ['joined strings beside a property of models', `modelTopology ${split(SENTENCE, '" + "')}`],
+  ['concatenated strings next to a property of models', `modelTopology ${split(SENTENCE, '" + "')}`],
 ])('finds a sentence in %s', (_, text) => {
   expect(marksIn(`throw Error("${text}")`)).toEqual(LOADERS)
 })
 
 test.each([
   ['no text', ''],
-  ['other text in escapes', hex('Hello, world')],
+  ['other escaped text', hex('Hello, world')],
   ['half a sentence', SENTENCE.slice(0, 30)],
-  ['an escape of no character', '\\u{ffffff}\\u{ffffff}\\u{ffffff}\\u{ffffff}'],
+  ['an escape without a character', '\\u{ffffff}\\u{ffffff}\\u{ffffff}\\u{ffffff}'],
   ['a backslash at the end', 'weightsManifest \\'],
 ])('finds nothing in %s', (_, text) => {
   expect(marksIn(text)).toEqual(NOTHING)

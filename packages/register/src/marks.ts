@@ -1,30 +1,30 @@
 /**
- * Finds copies of TensorFlow.js in the text of a module by words that no minifier renames: sentences of its errors, and
- * names of global properties. Written in parts, so that this file does not have them itself.
+ * Finds copies of TensorFlow.js in the text of a module by words that no minifier changes: sentences of its errors and
+ * names of global properties. They are written in parts, so that this file does not contain them itself.
  */
 
-/** Sentences of the functions that load models, one of each: any of them tells. */
+/** One sentence of each function that loads models. Any of them is enough. */
 const LOADER_SENTENCES = [
   ['Cannot proceed with model loading ', 'because the IOHandler provided'],
   ['modelUrl in loadGraphModel() ', 'cannot be null'],
   ['LayersModel artifacts contains ', 'weight data, but not weight specs'],
 ].map((parts) => parts.join(''))
 
-/** Where every copy of the core keeps its engine and its kernels: all of them tell. */
+/** The global properties in which every copy of the core keeps its engine and kernels. All of them must occur. */
 const CORE_NAMES = [
   ['_tf', 'engine'],
   ['_tf', 'Globals'],
   ['kernel', 'Registry'],
 ].map((parts) => parts.join(''))
 
-/** Properties that a text with one of these has, unless its names are escaped as well. */
+/** Properties that occur in every text with one of these, unless the names are escaped as well. */
 const COMPANIONS = ['modelTopology', 'weightsManifest', ...CORE_NAMES]
 
-/** What a module has in it. */
+/** What a module contains. */
 export interface Marks {
   /** Functions that load models. */
   loaders: boolean
-  /** The engine, under whatever loaders. */
+  /** The engine, whatever loaders use it. */
   core: boolean
 }
 
@@ -41,17 +41,17 @@ function marksOf(text: string): Marks {
   }
 }
 
-/** Most modules are looked at once: to undo escapes takes longer than to find that there are none that matter. */
+/** Whether escapes in the text may hide marks. For most modules they do not, and checking is faster than undoing escapes. */
 function mayHideMarks(source: string): boolean {
   return hasEscapedText(source) || COMPANIONS.some((name) => source.includes(name))
 }
 
-/** So many escapes one after another are text that is written in them. */
+/** This many consecutive escapes count as escaped text. */
 const ESCAPES_OF_TEXT = 4
 /** The length of the longest escape of each kind. */
 const LONGEST = { x: 4, u: 10, octal: 4 }
 
-/** True for a line continuation, and for text in escapes. By hand: expressions take ten times as long over a large bundle. */
+/** Whether there is a line continuation or escaped text. Written without regular expressions, which take ten times as long for a large bundle. */
 function hasEscapedText(source: string): boolean {
   let run = 0
   let end = -1
@@ -69,7 +69,7 @@ function hasEscapedText(source: string): boolean {
 const ESCAPE = /\\(?:\r\n|[\r\n]|x([\da-f]{2})|u([\da-f]{4})|u\{0*([\da-f]{1,6})\}|([0-3]?[0-7]{1,2})|([^bfnrtv]))/gi
 const JOINED = /["'`]\s*\+\s*["'`]/g
 
-/** The text with line continuations, escapes of characters, and the seams of joined strings undone. */
+/** Resolves line continuations, character escapes and string concatenations. */
 function unescaped(source: string): string {
   return source
     .replace(ESCAPE, (_, x?: string, u?: string, braced?: string, octal?: string, other?: string) => {

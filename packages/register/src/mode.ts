@@ -6,11 +6,11 @@ import { shown, type ModelSealError } from '@modelseal/core/errors'
 /** `VERDICT_CHANNEL` of the core, which is not imported before the first model is loaded. */
 const VERDICT_CHANNEL = 'modelseal:verdict'
 
-/** Whom verdicts and messages name. */
+/** The name of this package in verdicts and messages. */
 export const BY = '@modelseal/register'
 
 /**
- * As the environment was when it was fixed: what a program does to its own loosens nothing.
+ * The mode in the environment at start-up. A program cannot weaken it by changing its environment.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
@@ -18,18 +18,18 @@ export function mode(): 'enforce' | 'audit' {
   return choiceIn('MODELSEAL_MODE') ?? 'enforce'
 }
 
-/** Writes one line for each model that is loaded only because this is an audit. */
+/** Prints one line for each model that is loaded only because this is an audit. */
 export function reportTolerated(): void {
   subscribe(VERDICT_CHANNEL, (message) => {
     const { by, decision, model, wouldRefuse } = message as Verdict
-    // The program's own policies may tolerate something, too: that is no matter of this audit.
+    // The program's own policies may also tolerate something, which does not concern this audit.
     const own = by === BY || model.path.startsWith('memory:')
     if (own && decision === 'tolerated' && wouldRefuse) report(`would refuse ${shown(model.path)}`, wouldRefuse)
   })
 }
 
 /**
- * Throws the refusal; in an audit, writes it down and goes on. For what is refused before anything can be judged.
+ * Throws the refusal or, in an audit, reports it and continues. For refusals before anything can be judged.
  *
  * @throws {@link ModelSealError} the given one
  */

@@ -10,14 +10,14 @@ import { guardTensorFlow, isTensorFlow, isTensorFlowFile } from './tensorflow.ts
 /**
  * Guards the runtimes among the modules of this thread, as they are loaded.
  *
- * In Node.js all of them are CommonJS, also where ES modules import them. They are known by what they
- * export, not by their names: copies, forks and aliases are guarded as well.
+ * In Node.js all runtimes are CommonJS modules, even if ES modules import them. They are recognized by their
+ * exports, not by their names, so that copies, forks and aliases are also guarded.
  */
 export function guardModules(): void {
   registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context)
-      // Without a source, import() has the CommonJS loader take the file, as it does where there are no hooks.
+      // Without a source, import() lets the CommonJS loader load the file, as it does without hooks.
       if (loaded.format === 'commonjs' && url.startsWith('file:') && context.conditions.includes('import'))
         return { ...loaded, source: undefined }
       if (TEXTS.has(loaded.format ?? '')) {
@@ -33,7 +33,7 @@ export function guardModules(): void {
 
 const TEXTS = new Set(['module', 'module-typescript', 'commonjs', 'commonjs-typescript'])
 
-/** The one function through which also transpiling loaders go, such as those of ts-node and tsx. */
+/** Guards the one function that transpiling loaders, such as those of ts-node and tsx, also go through. */
 function guardCommonJs(): void {
   const prototype = Module.prototype as unknown as Compiler
   const compile = prototype._compile
@@ -43,7 +43,7 @@ function guardCommonJs(): void {
     const result = whileRunning(filename, () => compile.call(this, content, filename, ...rest))
     const { exports } = this
     if (isOnnxRuntime(exports)) guardOnnxRuntime(exports)
-    // Programs have functions of the same names, but not these words.
+    // Programs may have functions with the same names, but not these words.
     else if (hasLoaders || content.includes(SAVED_MODEL_MARK)) {
       if (isTensorFlow(exports)) guardTensorFlow(exports)
       else if (hasLoaders) refuseInlinedRuntime(filename)
@@ -57,12 +57,12 @@ interface Compiler {
   _compile: (this: Compiler, content: string, filename: string, ...rest: unknown[]) => unknown
 }
 
-/** True for the exports of a file that would have been guarded. */
+/** Whether these exports of a file would have been guarded. */
 export function isRuntime(exports: unknown, file: string): boolean {
   return isOnnxRuntime(exports) || (isTensorFlowFile(file) && isTensorFlow(exports))
 }
 
-/** onnxruntime-common, and what passes all of it on. */
+/** Whether this is onnxruntime-common or a module that re-exports all of it. */
 function isOnnxRuntime(exports: unknown): exports is OnnxRuntimeExports {
   if (typeof exports !== 'object' || exports === null) return false
   if (!Object.hasOwn(exports, 'InferenceSession') || !Object.hasOwn(exports, 'env')) return false
@@ -70,17 +70,17 @@ function isOnnxRuntime(exports: unknown): exports is OnnxRuntimeExports {
   return typeof InferenceSession === 'function' && 'create' in InferenceSession
 }
 
-/** The file of tfjs-node that loads SavedModels calls this method of its backend. */
+/** The method of the backend that the SavedModel loader of tfjs-node calls. */
 const SAVED_MODEL_MARK = 'loadSavedModelMetaGraph'
 
-/** A bundle has its own copy of TensorFlow.js, whose functions nobody outside can reach. */
+/** A bundle has its own copy of TensorFlow.js, whose functions cannot be reached from outside. */
 function refuseInlinedRuntime(file: string): void {
   const error = new ModelSealError(
     'RUNTIME_UNGUARDED',
-    `The module ${shown(file)} has a copy of TensorFlow.js in it, whose loads cannot be checked.`,
+    `Cannot guard the module ${shown(file)}: it contains a copy of TensorFlow.js, whose loads cannot be checked.`,
     {
       file,
-      hint: 'Leave @tensorflow/tfjs out of the bundle, as an external package, and import it by its name.',
+      hint: 'Make @tensorflow/tfjs an external package of the bundle, and import it by its name.',
     },
   )
   refuse(`the module ${shown(file)}`, error)

@@ -6,7 +6,7 @@ import { changed, checkPlaced, handedOut, placed, type HandedOutFile, type Place
 import { judged, judging, opening } from './judgement.ts'
 import { placeOf } from './place.ts'
 
-/** The exports of onnxruntime-common, of whatever version. */
+/** The exports of any version of onnxruntime-common. */
 export interface OnnxRuntimeExports {
   InferenceSession: { create: (...args: unknown[]) => Promise<unknown> }
   env: OnnxRuntime['env']
@@ -14,12 +14,12 @@ export interface OnnxRuntimeExports {
 
 type Create = OnnxRuntimeExports['InferenceSession']['create']
 
-/** Of each function that is guarded, the one that loads what was judged. */
-const behind = new WeakMap<object, Create>()
+/** Maps each guarded function to the one that loads what was judged. */
+const guarded = new WeakMap<object, Create>()
 
-/** In place: all who import the class have the same one. */
+/** Guards the class in place, because all importers share it. */
 export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports): void {
-  if (behind.has(InferenceSession.create)) return
+  if (guarded.has(InferenceSession.create)) return
   const original = InferenceSession.create.bind(InferenceSession)
   const cleared: Create = (...args) => withClearance(args[0], () => original(...args), dataIn(args))
   const ort = { InferenceSession: { create: cleared }, env } as OnnxRuntime
@@ -36,7 +36,7 @@ export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports):
       )
     if (place) return createByPath(ort, place.path, args[1], () => cleared(place.plain, ...rest))
     const given = bytesOf(args)
-    // Not what the runtime takes: its own words tell best. It hands nothing over without clearance.
+    // Not a model: the runtime has the best error message. The addon loads nothing without clearance.
     if (!given) return original(...args)
     const file = handedOut(given.bytes)
     if (file)
@@ -57,20 +57,20 @@ export function guardOnnxRuntime({ InferenceSession, env }: OnnxRuntimeExports):
       () => cleared(...args),
     )
   }
-  behind.set(create, cleared)
+  guarded.set(create, cleared)
   InferenceSession.create = create
 }
 
 /**
- * The runtime that an adapter was given, for what was judged: straight into the runtime where it is one that is guarded.
- * Where other code stands between, such as a function of the program, what comes out of it is looked at again.
+ * Lets the runtime that an adapter was given load what was judged. A guarded runtime loads it directly. If other code is in
+ * between, such as a function of the program, its output is checked again.
  */
 export function guardedOnnxRuntime({ InferenceSession, env }: OnnxRuntime): {
   ort: OnnxRuntime
   throughOthers: boolean
 } {
   const given = InferenceSession.create
-  const cleared = behind.get(given)
+  const cleared = guarded.get(given)
   const create = (cleared ?? given.bind(InferenceSession)) as OnnxRuntime['InferenceSession']['create']
   return { ort: { InferenceSession: { create }, env }, throughOthers: !cleared }
 }
@@ -97,7 +97,7 @@ async function createByPath(
   )
 }
 
-/** A verified model in memory, which other code has had meanwhile: copied first, so that what is compared is what is loaded. */
+/** Loads a verified model in memory that other code has had in the meantime. It is copied first, so that the compared bytes are loaded. */
 async function createHandedOut(ort: OnnxRuntime, file: HandedOutFile, options: unknown): Promise<unknown> {
   const data = new Map(dataEntries(options))
   const bytes = new Uint8Array(file.bytes)
@@ -135,7 +135,7 @@ async function createPlaced(ort: OnnxRuntime, file: PlacedFile, options: unknown
   }
 }
 
-/** True for options that an adapter sets: one that did not find the guard, because it is older. */
+/** Whether these options are from an adapter, which did not find the guard because it is older. */
 function isOfAdapter(options: unknown): boolean {
   const { extra } = (options ?? {}) as { extra?: object }
   return typeof extra === 'object' && 'session.load_model_format' in extra
@@ -143,12 +143,11 @@ function isOfAdapter(options: unknown): boolean {
 
 function ofOldAdapter(error: unknown): unknown {
   if (error instanceof ModelSealError && error.code === 'SOURCE_UNKNOWN')
-    error.message +=
-      ' If @modelseal/onnxruntime loads the model, update it: @modelseal/register needs the same version.'
+    error.message += ' If @modelseal/onnxruntime loads the model, update it to the version of @modelseal/register.'
   return error
 }
 
-/** What options say of weights in buffers. */
+/** The weights in buffers that the options contain. */
 function dataEntries(options: unknown): [string, Uint8Array][] {
   const { externalData } = (options ?? {}) as { externalData?: unknown }
   if (!Array.isArray(externalData)) return []
@@ -158,7 +157,7 @@ function dataEntries(options: unknown): [string, Uint8Array][] {
   })
 }
 
-/** The options stand behind the bytes, or behind offset and length. */
+/** The options follow the bytes, or the offset and length. */
 function dataIn(args: readonly unknown[]): Uint8Array[] {
   return args.slice(1).flatMap((argument) => dataEntries(argument).map(([, data]) => data))
 }
@@ -166,7 +165,7 @@ function dataIn(args: readonly unknown[]): Uint8Array[] {
 function missingData(file: string, location: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The model ${shown(file)} has weights in ${shown(location)}, but they were not passed on as they were verified.`,
+    `Cannot load the model ${shown(file)}: its weights in ${shown(location)} are not the verified buffer.`,
     {
       file: location,
       expected: 'the buffer that was read together with the model',
@@ -175,7 +174,7 @@ function missingData(file: string, location: string): ModelSealError {
   )
 }
 
-/** The adapter takes external data from the signed model, whatever the program would have handed over. */
+/** Drops the program's external data, because the adapter takes it from the signed model. */
 function withoutExternalData(options: unknown): unknown {
   if (typeof options !== 'object' || options === null) return options
   const { externalData: replaced, ...rest } = options as { externalData?: unknown }

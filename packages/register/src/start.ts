@@ -10,25 +10,30 @@ import { mode, reportTolerated } from './mode.ts'
 import { guardModules, isRuntime } from './modules.ts'
 import { guardThreads } from './threads.ts'
 
-/** Shared by all copies of this package in a thread, ESM and CommonJS alike. */
+/** Shared by all copies of this package in a thread, both ESM and CommonJS. */
 const STARTED = Symbol.for('modelseal.register')
 
 /**
- * Puts the guards in place, once a thread.
+ * Installs the guards once per thread.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a wrong `MODELSEAL_MODE` or `MODELSEAL_ISOLATION`, a relative
- * `MODELSEAL_POLICY` in a working directory that was deleted, and a Node.js that cannot be hooked; `RUNTIME_UNGUARDED` where a runtime was loaded before
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid `MODELSEAL_MODE` or `MODELSEAL_ISOLATION`, a relative
+ * `MODELSEAL_POLICY` in a deleted working directory, or a Node.js without usable hooks; `RUNTIME_UNGUARDED` if a runtime was
+ * already loaded
  */
 export function start(): void {
   if (STARTED in globalThis) return
   if (typeof (Module as Partial<typeof Module>).registerHooks !== 'function') {
-    throw new ModelSealError('INVALID_ARGUMENT', 'This Node.js has no module hooks that could be used.', {
-      expected: 'Node.js 22.22.2 or later',
-      found: process.version,
-    })
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      'Cannot guard this process: this version of Node.js has no usable module hooks.',
+      {
+        expected: 'Node.js 22.22.2 or later',
+        found: process.version,
+      },
+    )
   }
   fixEnvironment(handedEnvironment(), policyAtStart)
-  // Otherwise refused only when the first model is loaded.
+  // Otherwise an invalid value would be refused only when the first model is loaded.
   choiceIn('MODELSEAL_ISOLATION')
   refuseLoadedRuntimes()
   guardEngines()
@@ -41,14 +46,18 @@ export function start(): void {
   Object.defineProperty(globalThis, STARTED, { value: true })
 }
 
-/** What is loaded already, others may hold: it cannot be guarded any more. */
+/** A runtime that is already loaded cannot be guarded, because other code may hold references to it. */
 function refuseLoadedRuntimes(): void {
   const { cache } = createRequire(import.meta.url)
   for (const [file, module] of Object.entries(cache)) {
     if (!module || !isRuntime(module.exports, file)) continue
-    throw new ModelSealError('RUNTIME_UNGUARDED', `The runtime ${shown(file)} was loaded before @modelseal/register.`, {
-      file,
-      hint: 'Put "--import @modelseal/register" before other --import and --require options.',
-    })
+    throw new ModelSealError(
+      'RUNTIME_UNGUARDED',
+      `Cannot guard the runtime ${shown(file)}: it was loaded before @modelseal/register.`,
+      {
+        file,
+        hint: 'Put "--import @modelseal/register" before other --import and --require options.',
+      },
+    )
   }
 }

@@ -8,10 +8,10 @@ import { placeOf } from './place.ts'
 
 type Loader = (...args: unknown[]) => unknown
 
-/** Exports of one of the packages of TensorFlow.js: those of its functions that load models. */
+/** The model-loading exports of a TensorFlow.js package. */
 export type TensorFlowExports = Record<string, unknown>
 
-/** Replaces the loaders that these exports hold themselves; what only passes on another's is left alone. */
+/** Replaces the loaders that these exports define. Re-exports of another module's loaders are not touched. */
 export function guardTensorFlow(exports: TensorFlowExports): void {
   for (const name of LOADERS) replaceOwn(exports, name, (original) => verifiedLoader(name, original))
   replaceOwn(exports, 'loadGraphModelSync', (original) => refusedLoader('loadGraphModelSync', original))
@@ -22,12 +22,12 @@ export function guardTensorFlow(exports: TensorFlowExports): void {
   if (typeof GraphModel === 'function') guardGraphModel(GraphModel.prototype as Record<string, unknown>)
 }
 
-/** What holds a loader of its own, and therefore has to be guarded. */
+/** Whether the exports define a loader, which must be guarded. */
 export function isTensorFlow(exports: unknown): exports is TensorFlowExports {
   return isObject(exports) && LOADERS.some((name) => typeof ownValue(exports, name) === 'function')
 }
 
-/** True for a file of one of TensorFlow.js's packages. */
+/** Whether the file belongs to a TensorFlow.js package. */
 export function isTensorFlowFile(file: string): boolean {
   return /[\\/]node_modules[\\/]@tensorflow[\\/]tfjs[\w-]*[\\/]/.test(file)
 }
@@ -42,8 +42,8 @@ const FORMATS = {
 
 type LoaderName = keyof typeof FORMATS
 
-/** Of each function that is guarded, the one that loads what was judged. */
-const behind = new WeakMap<object, Loader>()
+/** Maps each guarded function to the one that loads what was judged. */
+const guarded = new WeakMap<object, Loader>()
 
 function verifiedLoader(name: LoaderName, original: Loader): Loader {
   const cleared: Loader = (...args) => withClearance(args[0], () => original(...args))
@@ -61,17 +61,17 @@ function verifiedLoader(name: LoaderName, original: Loader): Loader {
     return judged(
       { path, format },
       async () => (await loadOpened(tfLoad(tf, name, {}, [path, ...rest]), opening())).model,
-      // Without a scheme, only routers of the program's own know what the name means.
+      // Without a scheme, only the program's own routers know what the name means.
       plainly([name !== 'loadSavedModel' && !source.includes('://') ? source : plain, ...rest]),
     )
   }
-  behind.set(loader, cleared)
+  guarded.set(loader, cleared)
   return loader
 }
 
 /**
- * The TensorFlow.js that an adapter was given, for what was judged: straight into its loaders where they are guarded. Where
- * other code stands between, such as a function of the program, it gets something sealed, which a guarded loader opens.
+ * Lets the TensorFlow.js that an adapter was given load what was judged. Guarded loaders load it directly. If other code is
+ * in between, such as a function of the program, it gets a sealed handler that only a guarded loader can open.
  */
 export function guardedTensorFlow({ loadGraphModel, loadLayersModel, io, node }: TensorFlow): TensorFlow {
   const load = node?.loadSavedModel
@@ -84,7 +84,7 @@ export function guardedTensorFlow({ loadGraphModel, loadLayersModel, io, node }:
 }
 
 function clearedLoader(name: LoaderName, given: (...args: never[]) => Promise<unknown>): typeof given {
-  const cleared = behind.get(given)
+  const cleared = guarded.get(given)
   if (cleared) return cleared as typeof given
   return async (...[source, ...rest]: unknown[]) => {
     const token = typeof source === 'string' ? source : sealedHandler()
@@ -97,7 +97,7 @@ function clearedLoader(name: LoaderName, given: (...args: never[]) => Promise<un
   }
 }
 
-/** What was judged, by what other code has of it for the time of one call. */
+/** Maps sealed handlers to what was judged, for the duration of one call. */
 const sealed = new Map<unknown, { name: LoaderName; source: unknown }>()
 
 function sealedFor(name: LoaderName, source: unknown): { source: unknown } | undefined {
@@ -105,25 +105,29 @@ function sealedFor(name: LoaderName, source: unknown): { source: unknown } | und
   return found?.name === name ? found : undefined
 }
 
-/** An IOHandler that gives nothing away. */
+/** An IOHandler that reveals nothing. */
 function sealedHandler(): object {
   const load = () =>
     Promise.reject(
-      new ModelSealError('RUNTIME_UNGUARDED', 'A verified model is loaded by something other than TensorFlow.js.', {
-        hint: 'Give @tensorflow/tfjs itself to the functions of @modelseal/tfjs.',
-      }),
+      new ModelSealError(
+        'RUNTIME_UNGUARDED',
+        'Cannot load the verified model: something other than TensorFlow.js tries to load it.',
+        {
+          hint: 'Pass @tensorflow/tfjs itself to the functions of @modelseal/tfjs.',
+        },
+      ),
     )
   return { load }
 }
 
-/** An IOHandler makes a model of whatever it likes. */
+/** An IOHandler may create a model from anything. */
 async function fromMemory(format: ModelFormat, plainly: () => unknown): Promise<unknown> {
   const { judgeMemory } = await import('@modelseal/core')
   await judgeMemory(undefined, { ...(await judging()), format })
   return await plainly()
 }
 
-/** For functions that would have to be judged before they return. */
+/** Refuses loaders that return before a model can be judged. */
 function refusedLoader(name: string, original: Loader): Loader {
   return (...args) => {
     refuse(`a model of ${name}()`, unjudged(name))
@@ -132,18 +136,22 @@ function refusedLoader(name: string, original: Loader): Loader {
 }
 
 function unjudged(name: string): ModelSealError {
-  return new ModelSealError('SOURCE_UNKNOWN', `What ${name}() makes a model of cannot be judged.`, {
-    hint: 'Load the model by its path, with loadGraphModel() or loadLayersModel().',
+  return new ModelSealError('SOURCE_UNKNOWN', `Cannot verify a model passed to ${name}().`, {
+    hint: 'Load the model by its path with loadGraphModel() or loadLayersModel().',
   })
 }
 
-/** The class can be used without the functions that load it. */
+/** Guards the methods of the class, which can be used without the loaders. */
 function guardGraphModel(prototype: Record<string, unknown>): void {
   const check = (passed: boolean) => {
     if (passed) return
-    const error = new ModelSealError('RUNTIME_UNGUARDED', 'A GraphModel is loaded by its own methods, unchecked.', {
-      hint: 'Use loadGraphModel() in place of new GraphModel().',
-    })
+    const error = new ModelSealError(
+      'RUNTIME_UNGUARDED',
+      'Cannot load a GraphModel by its own methods, because it would not be checked.',
+      {
+        hint: 'Use loadGraphModel() instead of new GraphModel().',
+      },
+    )
     refuse('a GraphModel', error)
   }
   replaceOwn(
@@ -169,19 +177,15 @@ function guardGraphModel(prototype: Record<string, unknown>): void {
 
 const guards = new WeakSet()
 
-/** Replaced are functions that the object holds itself, once. */
+/** Replaces an own function of the object, once. */
 function replaceOwn(object: Record<string, unknown>, name: string, guard: (original: Loader) => Loader): void {
   const original = ownValue(object, name)
   if (typeof original !== 'function' || guards.has(original)) return
   const { configurable, writable } = Object.getOwnPropertyDescriptor(object, name) ?? {}
   if (!configurable && !writable) {
-    const error = new ModelSealError(
-      'RUNTIME_UNGUARDED',
-      `In this copy of TensorFlow.js, ${name}() cannot be checked.`,
-      {
-        hint: 'Import @tensorflow/tfjs by its name, not by one of its files.',
-      },
-    )
+    const error = new ModelSealError('RUNTIME_UNGUARDED', `Cannot guard ${name}() in this copy of TensorFlow.js.`, {
+      hint: 'Import @tensorflow/tfjs by its package name, not by one of its files.',
+    })
     refuse('a copy of TensorFlow.js', error)
     return
   }

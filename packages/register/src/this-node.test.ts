@@ -24,7 +24,7 @@ afterEach(() => {
 const path = '/nowhere'
 
 describe.skipIf(process.platform === 'win32')('finds this Node.js', () => {
-  test('by a link and by a hard link', () => {
+  test('by a symbolic link and by a hard link', () => {
     symlinkSync(executable, join(directory, 'link'))
     linkSync(executable, join(directory, 'hard'))
     expect(isThisNode(join(directory, 'link'), { path })).toBe(true)
@@ -33,13 +33,13 @@ describe.skipIf(process.platform === 'win32')('finds this Node.js', () => {
     expect(isThisNode(join(directory, 'copy'), { path })).toBe(false)
   })
 
-  test('by a path that is relative to the working directory of the child', () => {
+  test('by a path relative to the working directory of the child', () => {
     expect(isThisNode('./node', { path, cwd: join(directory, 'bin') })).toBe(true)
     expect(isThisNode('bin/node', { path, cwd: pathToFileURL(directory) })).toBe(true)
     expect(isThisNode('./node', { path, cwd: directory })).toBe(false)
   })
 
-  test('by a name in PATH, whose parts may be relative or empty', () => {
+  test('by a name in PATH, whose entries may be relative or empty', () => {
     const cwd = join(directory, 'bin')
     expect(isThisNode('node', { path: cwd })).toBe(true)
     expect(isThisNode('node', { path: 'bin', cwd: directory })).toBe(true)
@@ -48,7 +48,7 @@ describe.skipIf(process.platform === 'win32')('finds this Node.js', () => {
     expect(isThisNode('node', { path: undefined, cwd })).toBe(false)
   })
 
-  test('behind a directory and a file of its name that cannot be run, and not behind one that can', () => {
+  test('after a directory and a non-executable file with its name, but not after an executable one', () => {
     mkdirSync(join(directory, 'first/node'), { recursive: true })
     mkdirSync(join(directory, 'second'))
     writeFileSync(join(directory, 'second/node'), '', { mode: 0o644 })

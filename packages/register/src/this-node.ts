@@ -2,15 +2,15 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What decides which file a name means: the options of the process that is started. */
+/** The options of the new process that determine which file a name means. */
 export interface Surroundings {
-  /** `PATH` of the child; undefined where it has none. */
+  /** `PATH` of the child; undefined if it has none. */
   path: string | undefined
-  /** Working directory of the child, where it is given one. */
+  /** Working directory of the child, if given. */
   cwd?: string | URL | undefined
 }
 
-/** True for what starts the executable of this process, by whatever path, name, link or hard link. */
+/** Whether the command starts the executable of this process, by any path, name, symbolic link or hard link. */
 export function isThisNode(command: unknown, { path, cwd = '' }: Surroundings): boolean {
   if (command === process.execPath) return true
   if (typeof command !== 'string' || command === '') return false
@@ -30,20 +30,20 @@ export function pathIn(pairs: readonly string[]): string | undefined {
 const WINDOWS = process.platform === 'win32'
 const HAS_DIRECTORY = WINDOWS ? /[\\/:]/ : /\//
 const PATH_PAIR = WINDOWS ? /^PATH=/i : /^PATH=/
-/** Where a child without `PATH` is looked for: glibc, macOS and musl together. */
+/** Where a command is looked for without `PATH`: the defaults of glibc, macOS and musl combined. */
 const DEFAULT_PATH = ['/usr/local/bin', '/bin', '/usr/bin'].join(delimiter)
 
 function namesOf(command: string): string[] {
   return WINDOWS ? [command, `${command}.com`, `${command}.exe`] : [command]
 }
 
-/** An empty part stands for the working directory, in which Windows looks in any case. */
+/** An empty entry stands for the working directory, in which Windows always looks. */
 function directoriesOf(path: string | undefined): string[] {
   const parts = (path ?? DEFAULT_PATH).split(delimiter)
   return WINDOWS ? ['', ...parts] : parts
 }
 
-/** The search goes on after a directory, and after a file that cannot be run. */
+/** The search skips directories and files that are not executable. */
 function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)

@@ -6,15 +6,15 @@ import { FILE } from './children.ts'
 const require = createRequire(import.meta.url)
 
 /**
- * Has every worker thread start with this package and the environment of this thread, whatever options the program
- * gives it. By itself a thread starts with those of the process, unless it is given its own; and one that runs code
- * from a string heeds no `--import`.
+ * Makes every worker thread start with this package and the environment of this thread, whatever options the program
+ * gives it. Normally, a thread starts with the options of the process unless it gets its own, and a thread that runs code
+ * from a string ignores `--import`.
  */
 export function guardThreads(): void {
   const threads = require('node:worker_threads') as typeof WorkerThreads
   threads.Worker = new Proxy(threads.Worker, {
     construct(Worker, [filename, options = {}]: [unknown, Options?], newTarget) {
-      // Once more for each, since programs can change what threads inherit.
+      // Repeated for each thread, because programs can change what threads inherit.
       handToThreads()
       return constructed(
         waysToStart(options).map((given) => () => Reflect.construct(Worker, [filename, given], newTarget) as object),
@@ -26,7 +26,7 @@ export function guardThreads(): void {
 
 type Options = WorkerThreads.WorkerOptions
 
-/** Each is tried only where Node.js takes the options of those before it for invalid in a thread. */
+/** Options to try in order. The next ones are tried only if Node.js rejects the previous ones as invalid in a thread. */
 function waysToStart(options: Options): [Options, ...Options[]] {
   const { execArgv, eval: isCode = false } = options
   const env = options.env ?? process.env
@@ -38,10 +38,10 @@ function waysToStart(options: Options): [Options, ...Options[]] {
       env: { ...env, NODE_OPTIONS: `--require=${JSON.stringify(FILE)} ${NODE_OPTIONS}` },
     }
     if (env !== process.env) return [byVariable]
-    // A thread may inherit options that only a whole process can have (--use-openssl-ca), but be given none.
+    // A thread may inherit options that are only valid for a process (--use-openssl-ca), but must not be given them.
     return [byVariable, byArguments(execArgv ?? process.execArgv), byArguments(execArgv ?? [])]
   }
-  // With the environment of the process, what it started with holds for threads that have no options of their own.
+  // With the environment of the process, a thread without its own options gets those that the process started with.
   return execArgv || isCode ? [byArguments(execArgv ?? [])] : [options]
 }
 
