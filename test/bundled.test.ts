@@ -20,23 +20,23 @@ beforeAll(async () => {
   modules = await bundleByEsbuild(join(directory, 'modules/service.mjs'), { format: 'esm' })
 })
 
-test('as ES modules, it loads large models in threads', () => expectToLoad(modules, models))
+test('ES modules load large models in threads', () => expectToLoad(modules, models))
 
-test('as ES modules with the usual banner, it loads large models in threads', async () => {
+test('ES modules with the usual banner load large models in threads', async () => {
   const outfile = join(directory, 'banner/service.mjs')
   expectToLoad(await bundleByEsbuild(outfile, { format: 'esm', banner: { js: BANNER } }), models)
 })
 
-test('as CommonJS, it loads large models in threads', async () => {
+test('CommonJS loads large models in threads', async () => {
   expectToLoad(await bundleByEsbuild(join(directory, 'commonjs/service.cjs'), { format: 'cjs' }), models)
 })
 
-test('minified, and in chunks, it loads large models in threads', async () => {
+test('minified chunks load large models in threads', async () => {
   const options = { format: 'esm', minify: true, splitting: true } as const
   expectToLoad(await bundleByEsbuild(join(directory, 'minified/service.mjs'), options), models)
 })
 
-test('a file named worker.js beside it is none of its threads', async () => {
+test('a file named worker.js next to it is not used as a thread', async () => {
   const evil = "require('node:fs').writeFileSync(__dirname + '/ran', ''); throw new Error('ran')"
   const place = join(directory, 'beside')
   writeTree(
@@ -47,7 +47,7 @@ test('a file named worker.js beside it is none of its threads', async () => {
   expect(existsSync(join(place, 'ran'))).toBe(false)
 })
 
-test('without the native module of BLAKE3, it refuses what needs it; with it beside, threads find it', () => {
+test('BLAKE3 is refused without its native module, and found by threads if the module is next to the bundle', () => {
   const { policy, blake3 } = models
   expect(run(modules, policy, blake3).outcomes).toEqual([expect.objectContaining({ code: 'HASH_UNAVAILABLE' })])
 
@@ -55,7 +55,7 @@ test('without the native module of BLAKE3, it refuses what needs it; with it bes
   expect(run(modules, policy, blake3)).toMatchObject({ outcomes: [{ decision: 'accepted' }], stderr: '' })
 })
 
-test.each(['esm', 'cjs'] as const)('as %s, it verifies every signing method', async (format) => {
+test.each(['esm', 'cjs'] as const)('%s verifies every signing method', async (format) => {
   const outfile = join(directory, 'commonjs/methods.cjs')
   expectToVerify(format === 'esm' ? modules : await bundleByEsbuild(outfile, { format }), models)
 })

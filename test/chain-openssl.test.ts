@@ -79,7 +79,7 @@ async function modelsealAccepts({ leaf, intermediates = [], roots, crls }: Chain
 }
 
 describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
-  test('on the good chains and the bad ones of each kind', async () => {
+  test('on good chains and on bad chains of each kind', async () => {
     const root = await authority('Root')
     const middle = await authority('Intermediate', { issuer: root })
     const leaf = await signingLeaf(middle)
@@ -122,7 +122,7 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
     }
   })
 
-  test('on chains of any shape: nothing is accepted that it refuses, and little refused that it accepts', async () => {
+  test('on chains of any shape: we accept nothing that it refuses, and refuse little that it accepts', async () => {
     const name = fc.oneof(
       fc.constantFrom<Name>([2, 'a.example.org'], [2, 'example.org'], [2, 'evil.net'], [2, '*.example.org']),
       fc.constantFrom<Name>([1, 'x@example.org'], [1, 'x@a.example.org'], [1, 'x@evil.net']),
@@ -178,7 +178,7 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
     console.info('chains compared with OpenSSL:', tally)
   })
 
-  test('timestamps of its own authority verify, by the time that they state', async () => {
+  test('timestamps of its own authority verify at their stated time', async () => {
     const { root, signer } = await timestampAuthority()
     const config = written(
       'tsa.cnf',

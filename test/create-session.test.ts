@@ -35,28 +35,28 @@ function refusal(code: string, more = {}) {
 }
 
 describe('createSession()', () => {
-  test('has the signature of InferenceSession.create()', () => {
+  test('has the type of InferenceSession.create()', () => {
     expectTypeOf(createSession).toEqualTypeOf<typeof ort.InferenceSession.create>()
     expectTypeOf(verified(ort).createSession).toEqualTypeOf<typeof ort.InferenceSession.create>()
   })
 
-  test('loads by the policy that the environment names', async () => {
+  test('loads models that the policy in the environment accepts', async () => {
     vi.stubEnv('MODELSEAL_POLICY', policy)
     expect(await sum(await createSession(file, { graphOptimizationLevel: 'basic' }))).toEqual([11, 22])
   })
 
-  test('refuses by it', async () => {
+  test('refuses models that it does not accept', async () => {
     vi.stubEnv('MODELSEAL_POLICY', policy)
     const unsigned = workspace.write('unsigned', { 'model.onnx': addingModel('w.bin') })
     await expect(createSession(unsigned)).rejects.toThrow(refusal('BUNDLE_NOT_FOUND'))
   })
 
-  test('loads by the policy that it was made with, under the isolation that it was made with', async () => {
+  test('uses the policy and the isolation that it was created with', async () => {
     for (const isolation of ['memory', 'in-place', 'copy'] as const)
       expect(await sum(await verified(ort, { policy, isolation }).createSession(file))).toEqual([11, 22])
   })
 
-  test('refuses a buffer, of which nobody can tell who signed it', async () => {
+  test('refuses a buffer, because its signer is unknown', async () => {
     const { createSession } = verified(ort, { policy })
     const bytes = readFileSync(file)
     const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)
@@ -64,14 +64,14 @@ describe('createSession()', () => {
       await expect(creating).rejects.toThrow(refusal('INVALID_ARGUMENT', { found: 'a buffer' }))
   })
 
-  test('refuses session options that would make the runtime read further files, or that are none', async () => {
+  test('refuses session options that would make the runtime read other files, and invalid ones', async () => {
     const { createSession } = verified(ort, { policy })
     const reading = { extra: { session: { model_external_initializers_file_folder_path: '/tmp' } } }
     for (const options of [{ externalData: ['w.bin'] }, reading, null as unknown as object])
       await expect(createSession(file, options)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
   })
 
-  test('hands the model to the runtime that it was made with', async () => {
+  test('passes the model to the runtime that it was created with', async () => {
     const create = vi.fn((path: string) => ort.InferenceSession.create(path))
     const { createSession } = verified(
       { env: ort.env, InferenceSession: { create } },
@@ -82,7 +82,7 @@ describe('createSession()', () => {
     expect(create).not.toHaveBeenCalledWith(file, expect.anything())
   })
 
-  test('refuses to give an old runtime external data in memory, which that would read from elsewhere', async () => {
+  test('refuses external data in memory for an old runtime, which would read it from elsewhere', async () => {
     const create = vi.fn((path: string) => ort.InferenceSession.create(path))
     const old = { env: { versions: { node: '1.20.1' } }, InferenceSession: { create } }
     await expect(verified(old, { policy }).createSession(file)).rejects.toThrow(refusal('RUNTIME_FAILED'))
@@ -104,7 +104,7 @@ describe('a model that is given by its directory and the name of its file', asyn
     expect(await sum(await load('b/c.onnx'))).toEqual([31, 42])
   })
 
-  test('is refused where the name is not of a signed file, or the path is of a file', async () => {
+  test('is refused if the name is not that of a signed file, or the path is that of a file', async () => {
     const load = (model: string, entry: string) => loadVerifiedModel({ model, entry }, { policy })
     await expect(load(two, '../adding/model.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
     await expect(load(two, 'none.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
@@ -113,7 +113,7 @@ describe('a model that is given by its directory and the name of its file', asyn
   })
 })
 
-test('a model that a rule skips loads from where it lies, and never from the working directory', async () => {
+test('a skipped model loads from its own directory, never from the working directory', async () => {
   const skipping = join(workspace.path, 'skipping.yaml')
   writeFileSync(
     skipping,
@@ -130,7 +130,7 @@ test('a model that a rule skips loads from where it lies, and never from the wor
   expect(await sum(session, { c: new ort.Tensor('bool', [true], [1]) })).toEqual([11, 22])
 })
 
-test('another adapter gets a model with all that it refers to by path', async () => {
+test('another adapter gets a model and everything that it refers to by path', async () => {
   await using model = await openVerifiedModel(directory, { policy, isolation: 'copy' }, (reader) =>
     placeOnnx(reader, 'model.onnx'),
   )
@@ -144,7 +144,7 @@ test('another adapter gets a model with all that it refers to by path', async ()
   expect(readFileSync(files.path('w.bin'))).toEqual(Buffer.from(floats(10, 20)))
 })
 
-test('another adapter needs no runtime of this one, from ES modules and from CommonJS', () => {
+test('another adapter needs no runtime of this package, as ES module and as CommonJS', () => {
   const program = `
     require('@modelseal/onnxruntime/model-files')
     import('@modelseal/onnxruntime/model-files').then(({ placeOnnx, gatherOnnx }) =>
@@ -170,7 +170,7 @@ describe('a model is named', () => {
     expect(await sum(session)).toEqual([11, 22])
   })
 
-  test('by a relative path, which is that of the working directory of the call', async () => {
+  test('by a path relative to the working directory at the time of the call', async () => {
     process.chdir(workspace.path)
     const loading = loadVerifiedModel('models/adding/model.onnx', { policy })
     process.chdir('/')

@@ -12,7 +12,7 @@ const rows = [...text.matchAll(/^\| `([A-Z0-9_]+)` \| (.+?) \| (.*?) \|$/gm)].ma
   }),
 )
 
-test('docs/errors.md has every code once, with its meaning', () => {
+test('docs/errors.md has every code and its meaning exactly once', () => {
   expect(rows.map(({ code, meaning }) => [code, meaning])).toEqual(Object.entries(ERROR_CODES))
 })
 

@@ -20,7 +20,7 @@ test.each([
   expect(run(example)).toMatch(output)
 })
 
-test('the demo runs both models, and shows the refusal of both after one byte was changed', () => {
+test('the demo runs both models, and shows that both are refused after one byte was changed', () => {
   const output = run('demo.mjs')
   expect(output).toMatch(/speech in 32 ms of silence: \d\.\d %/)
   expect(output).toMatch(/faces in a grey picture: 0, of 896/)
@@ -30,7 +30,7 @@ test('the demo runs both models, and shows the refusal of both after one byte wa
 const minilm = existsSync(join(import.meta.dirname, '../.cache/transformers/made-from.txt'))
 if (!minilm) console.warn('Skipped: examples/transformers.mjs, whose model `npm run setup:transformers` makes.')
 
-test.skipIf(!minilm)('examples/transformers.mjs finds the near sentence nearer than the far one', () => {
+test.skipIf(!minilm)('examples/transformers.mjs ranks the similar sentence above the different one', () => {
   const [decision, near, far] = run('transformers.mjs').split('\n')
   expect(decision).toBe('accepted: release-team')
   expect(Number.parseFloat(near ?? '')).toBeGreaterThan(Number.parseFloat(far ?? '') + 0.3)

@@ -67,7 +67,7 @@ function writeRepeated(path: string, size: number, piece: string, head = '', tai
   }
 }
 
-test('a bundle of more than 32 MiB is refused by its size, without being read', () => {
+test('refuses a bundle of more than 32 MiB by its size, without reading it', () => {
   const [directory, publisher] = prepared()
   writeTree(directory, { 'model.sig': '' })
   truncateSync(join(directory, 'model.sig'), LARGEST + 1)
@@ -76,9 +76,9 @@ test('a bundle of more than 32 MiB is refused by its size, without being read', 
   expect(memory).toBeLessThan(256)
 })
 
-describe('a bundle of 32 MiB is refused in a memory of a few times its size:', () => {
+describe('refuses a bundle of 32 MiB in memory of a few times its size:', () => {
   test.each([
-    ['brackets that open', '[', 'BUNDLE_TOO_LARGE', '', ''],
+    ['opening brackets', '[', 'BUNDLE_TOO_LARGE', '', ''],
     ['empty objects', '{},', 'BUNDLE_TOO_LARGE', '[', '{}]'],
     ['keys of one object', '"a":1,', 'BUNDLE_TOO_LARGE', '{', ''],
     ['quotes', '"', 'BUNDLE_TOO_LARGE', '', ''],
@@ -102,7 +102,7 @@ describe('a bundle of 32 MiB is refused in a memory of a few times its size:', (
   })
 })
 
-describe('a statement that is signed well is refused in bounded memory:', () => {
+describe('refuses a validly signed statement in bounded memory:', () => {
   const head =
     '{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"m","digest":{"sha256":"0"}}],"predicateType":"https://model_signing/signature/v1.0","predicate":{"serialization":{"method":"files","hash_type":"sha256","allow_symlinks":false},"resources":['
   const tail = ']}}'
@@ -122,7 +122,7 @@ describe('a statement that is signed well is refused in bounded memory:', () => 
     ['millions of empty entries', 'STATEMENT_MALFORMED', () => `${'{},'.repeat(3_000_000)}{}`],
     ['millions of numbers', 'STATEMENT_MALFORMED', () => `${'1,'.repeat(7_000_000)}1`],
     ['more numbers than a statement has values', 'JSON_TOO_COMPLEX', () => `${'1,'.repeat(50_000_000)}1`],
-    ['lists in lists', 'JSON_TOO_COMPLEX', () => '['.repeat(1_000_000)],
+    ['nested lists', 'JSON_TOO_COMPLEX', () => '['.repeat(1_000_000)],
     ['one name of 100 MB', 'RESOURCE_NAME', () => entry('a'.repeat(100_000_000))],
   ])('%s', (_, expected, resources) => {
     const [directory, publisher] = prepared()

@@ -60,12 +60,12 @@ function floorOf(file: string): number {
   return FLOORS.indexOf(file.split('/')[0]!.replace(/\.ts$/, ''))
 }
 
-test('every file of the core stands on a floor', () => {
+test('every file of the core belongs to a floor', () => {
   expect(files.filter((file) => floorOf(file) < 0)).toEqual([])
   expect(files.length).toBeGreaterThan(30)
 })
 
-test('no import of the core points upward', () => {
+test('no import in the core points upward', () => {
   const upward = files.flatMap((file) =>
     importsOf(file)
       .filter((imported) => floorOf(imported) < floorOf(file))
@@ -75,7 +75,7 @@ test('no import of the core points upward', () => {
   expect(files.flatMap((file) => importsOf(file)).length).toBeGreaterThan(80)
 })
 
-test('no imports of the core go in a circle, those of types included', () => {
+test('no imports in the core form a cycle, type imports included', () => {
   const imports = new Map(files.map((file) => [file, importsOf(file)]))
   const done = new Set<string>()
   const circles: string[] = []
@@ -89,11 +89,11 @@ test('no imports of the core go in a circle, those of types included', () => {
   expect(circles).toEqual([])
 })
 
-test('no file of the core outside of a test takes what tests share', () => {
+test('no production file of the core imports test support', () => {
   expect(files.filter((file) => importsOf(file).some((imported) => imported.startsWith('testing/')))).toEqual([])
 })
 
-test('no files of the core import each other in a circle, not even types', () => {
+test('no files of the core import each other in a cycle, not even for types', () => {
   const left = new Map(files.map((file) => [file, importsOf(file)]))
   // What imports nothing that is left is in no circle.
   for (let before = Infinity; left.size < before;) {

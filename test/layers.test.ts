@@ -30,7 +30,7 @@ function sha256(content: string | Uint8Array): string {
 
 const MODEL = { 'model/model.bin': 'B', 'model/model/x': 'X', 'model/ﬀ': 'F', 'model/😀': 'S', 'model/.gitignore': 'g' }
 
-test('the bundle is a Sigstore bundle v0.3 with exactly the fields of OMS, in their order, without white space', async () => {
+test('the bundle is a Sigstore bundle v0.3 with exactly the fields of OMS, in order and without white space', async () => {
   const { publisher, text, bundle } = await layersOf(MODEL, 'model')
   const { payload, signatures } = bundle.dsseEnvelope
   const expected = {

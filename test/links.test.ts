@@ -24,14 +24,14 @@ const sign = async (allowSymlinks: boolean) =>
 const verify = () => verifyModel(model, { signature, verifier: { publicKey: join(work, 'pub') } })
 
 describe('a model signed with its links', () => {
-  it('gives each link a resource of its own, and links to directories those below them', async () => {
+  it('gives each link its own resource, and each link to a directory those of the files below it', async () => {
     symlinkSync('blobs/abc', join(model, 'weights'))
     symlinkSync('blobs', join(model, 'also'))
     expect(await sign(true)).toMatchObject({ files: 3 })
     expect((await verify()).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  it('fails when a link is pointed at other content', async () => {
+  it('fails when a link is redirected to other content', async () => {
     symlinkSync('blobs/abc', join(model, 'weights'))
     writeFileSync(join(model, 'blobs/evil'), 'evil')
     await sign(true)
@@ -46,7 +46,7 @@ describe('a model signed with its links', () => {
     await expect(verify()).rejects.toMatchObject({ code: 'FILE_UNSIGNED', file: 'added' })
   })
 
-  it('passes over a link to one of its directories if nothing below it is signed', async () => {
+  it('skips a link to one of its directories if nothing below it is signed', async () => {
     await sign(true)
     symlinkSync('blobs', join(model, 'added'))
     expect((await verify()).files).toEqual({ checked: 1, signed: 1 })
@@ -55,12 +55,12 @@ describe('a model signed with its links', () => {
   })
 })
 
-describe('a link is refused, on signing and on verifying, that', () => {
+describe('signing and verifying refuse a link that', () => {
   const refused: [string, string, (path: string) => void][] = [
     ['leaves the model for a file', 'out', (path) => symlinkSync('../key', path)],
     ['leaves the model for a directory', 'out', (path) => symlinkSync('..', path)],
     ['leaves the model by an absolute path', 'out', (path) => symlinkSync('/etc/hostname', path)],
-    ['leads to the directory that it lies in', 'loop', (path) => symlinkSync('.', path)],
+    ['leads to its own directory', 'loop', (path) => symlinkSync('.', path)],
     ['leads to itself', 'self', (path) => symlinkSync('self', path)],
     ['leads nowhere', 'gone', (path) => symlinkSync('nothing', path)],
   ]
@@ -71,7 +71,7 @@ describe('a link is refused, on signing and on verifying, that', () => {
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
   })
 
-  it('leads back to a directory above through another one', async () => {
+  it('leads to a parent directory through another link', async () => {
     mkdirSync(join(model, 'a/b'), { recursive: true })
     symlinkSync('../..', join(model, 'a/b/up'))
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'a/b/up' })

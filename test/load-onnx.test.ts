@@ -49,7 +49,7 @@ describe('Silero VAD', async () => {
     return output?.data
   }
 
-  test('gives the result of the plain runtime when loaded verified', async () => {
+  test('gives the same result as the plain runtime', async () => {
     const { session, verdict } = await load(file)
     const plain = await InferenceSession.create(file)
     sessions.push(plain)
@@ -73,7 +73,7 @@ describe('Silero VAD', async () => {
     await expectRefused(join(copy, 'silero_vad.onnx'), 'FILE_MISMATCH')
   })
 
-  test('is refused with an unsigned file beside it', async () => {
+  test('is refused with an unsigned file next to it', async () => {
     const copy = copyOf(directory, 'vad-added')
     writeFileSync(join(copy, 'extra.txt'), 'extra')
     await expectRefused(join(copy, 'silero_vad.onnx'), 'FILE_UNSIGNED')
@@ -83,12 +83,12 @@ describe('Silero VAD', async () => {
     await expectRefused(workspace.write('vad-unsigned', sileroVad()), 'BUNDLE_NOT_FOUND')
   })
 
-  test('is refused where no rule of the policy covers it', async () => {
+  test('is refused if no rule of the policy covers it', async () => {
     renameSync(copyOf(directory, 'vad-moved'), join(workspace.path, 'elsewhere'))
     await expectRefused(join(workspace.path, 'elsewhere/silero_vad.onnx'), 'POLICY_NO_MATCH')
   })
 
-  test('is refused with a signature of somebody else', async () => {
+  test("is refused with another signer's signature", async () => {
     using stranger = new Workspace()
     const copy = workspace.write('vad-stranger', {})
     cpSync(await stranger.sign('vad', sileroVad()), copy, { recursive: true })
@@ -99,7 +99,7 @@ describe('Silero VAD', async () => {
     await expectRefused(file, 'ABORTED', { signal: AbortSignal.abort() })
   })
 
-  test('is refused with options that would make the runtime read further files', async () => {
+  test('is refused with options that would make the runtime read other files', async () => {
     await expectRefused(file, 'INVALID_ARGUMENT', { session: { externalData: ['weights.bin'] } })
     await expectRefused(file, 'INVALID_ARGUMENT', { session: { extra: { session: { load_model_format: 'ORT' } } } })
   })
@@ -131,7 +131,7 @@ describe('a model with external data', () => {
     process.chdir(workspace.write('../evil', files))
   }
 
-  test('computes with the signed weights, whatever lies in the working directory', async () => {
+  test('computes with the signed weights, whatever is in the working directory', async () => {
     const directory = await workspace.sign('adding', signed)
     enterDirectoryWith({ 'w.bin': floats(666, 667) })
     expect(await sum((await load(directory)).session)).toEqual([11, 22])
@@ -146,7 +146,7 @@ describe('a model with external data', () => {
     expect(await sum((await load(join(directory, 'sub/model.onnx'))).session)).toEqual([11, 22])
   })
 
-  test('keeps to the verified weights when the files change after the load', async () => {
+  test('keeps the verified weights when the files change after the load', async () => {
     const directory = await workspace.sign('changed-later', signed)
     const { session } = await load(directory)
     writeFileSync(join(directory, 'w.bin'), floats(666, 667))
@@ -166,7 +166,7 @@ describe('a model with external data', () => {
     await expectRefused(directory, 'FILE_MISSING')
   })
 
-  test('is refused when nobody signed its weights and the working directory offers some', async () => {
+  test('is refused when its weights are not signed and the working directory offers some', async () => {
     const directory = await workspace.sign('unsigned-weights', { 'model.onnx': addingModel('w.bin') })
     enterDirectoryWith({ 'w.bin': floats(666, 667) })
     await expectRefused(directory, 'FILE_NOT_SIGNED')
@@ -180,7 +180,7 @@ describe('a model with external data', () => {
     },
   )
 
-  test('shows the attack on the plain runtime, which isolation is for', async () => {
+  test('demonstrates the attack on the plain runtime that isolation prevents', async () => {
     enterDirectoryWith({ 'w.bin': floats(666, 667) })
     const session = await InferenceSession.create(branchingModel('w.bin'), {
       externalData: [{ path: 'w.bin', data: floats(10, 20) }],
@@ -191,16 +191,16 @@ describe('a model with external data', () => {
   })
 })
 
-test('bytes or nothing in the place of a path are refused', async () => {
+test('refuses bytes or nothing instead of a path', async () => {
   for (const source of [undefined, floats(1), new URL('ftp://models.example/model.onnx')])
     await expectRefused(source as unknown as string, 'INVALID_ARGUMENT')
 })
 
-test('a verified file that is no ONNX model is refused', async () => {
+test('refuses a verified file that is not an ONNX model', async () => {
   await expectRefused(await workspace.sign('text', { 'model.onnx': 'not a model' }), 'MODEL_FORMAT')
 })
 
-test('a verified model that the runtime does not load is reported with its verdict', async () => {
+test('reports a verified model that the runtime cannot load, with its verdict', async () => {
   const directory = await workspace.sign('broken', {
     'model.onnx': addingModel('w.bin'),
     'w.bin': floats(1), // half of what the model asks for

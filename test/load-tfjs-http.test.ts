@@ -48,7 +48,7 @@ describe('BlazeFace behind HTTP', async () => {
   const blazeface = (changes: Record<string, Answer> = {}): Promise<TestServer> =>
     serve({ ...tree(directory), ...changes })
 
-  test('gives the result of plain tf, by its URL and by a handler of it', async () => {
+  test('gives the same result as plain tf, by its URL and by a handler for it', async () => {
     const { origin } = await blazeface()
     const url = `${origin}/model.json`
     const expected = faces(await tensorflow.loadGraphModel(url))
@@ -59,7 +59,7 @@ describe('BlazeFace behind HTTP', async () => {
     expect(verdict).toMatchObject({ decision: 'accepted', model: { url: `${origin}/` }, isolation: ['memory'] })
   })
 
-  test('has its bundle judged before a file of it is fetched', async () => {
+  test('has its bundle judged before any of its files is fetched', async () => {
     using stranger = new Workspace()
     const bundle = readFileSync(join(await stranger.sign('blazeface', blazeFace()), 'model.sig'))
     const { origin, asked } = await blazeface({ '/model.sig': file(bundle) })
@@ -67,14 +67,14 @@ describe('BlazeFace behind HTTP', async () => {
     expect(asked).toEqual(['/model.json.sig', '/model.sig'])
   })
 
-  test('is compressed on the way or not', async () => {
+  test('loads with and without compression', async () => {
     const model = readFileSync(join(directory, 'model.json'))
     const { origin } = await blazeface({ '/model.json': file(gzipSync(model), { 'content-encoding': 'gzip' }) })
     await loadGraphModel(`${origin}/model.json`)
     expect(loadGraph).toHaveBeenCalledOnce()
   })
 
-  test('gets the headers that the caller wants, and the query of its URL', async () => {
+  test("is requested with the caller's headers and the query of its URL", async () => {
     const seen = new Set<string>()
     const guarded = Object.fromEntries(
       Object.entries(tree(directory)).map(([path, answer]): [string, Answer] => [
@@ -104,7 +104,7 @@ describe('BlazeFace behind HTTP', async () => {
     await expectRefused(loadGraphModel(`${origin}/model.json`, { requestInit: { signal } }), 'ABORTED')
   })
 
-  test('tells tf’s progress callback fractions that grow to 1', async () => {
+  test('calls tf’s progress callback with fractions that grow to 1', async () => {
     const { origin } = await blazeface()
     const fractions: number[] = []
     await loadGraphModel(`${origin}/model.json`, { onProgress: (fraction) => fractions.push(fraction) })
@@ -112,7 +112,7 @@ describe('BlazeFace behind HTTP', async () => {
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
   })
 
-  test('is judged by format only where the caller tells it', async () => {
+  test('is judged by format only if the caller states it', async () => {
     const { origin } = await blazeface()
     const byFormat = join(workspace.path, 'by-format.yaml')
     const text = readFileSync(policy, 'utf8')
@@ -182,14 +182,14 @@ describe('BlazeFace behind HTTP', async () => {
     { requestInit: { headers: { 'a b': 'c' } } },
     { requestInit: { headers: { range: 'bytes=0-1' } } },
     { requestInit: { signal: {} } },
-  ])('is refused with the option %j, and nothing is asked for', async (options) => {
+  ])('is refused with the option %j before any request', async (options) => {
     const { origin, asked } = await blazeface()
     await expectRefused(loadGraphModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
     await expectRefused(loadLayersModel(`${origin}/model.json`, options as never), 'INVALID_ARGUMENT')
     expect(asked).toEqual([])
   })
 
-  describe('whose weights have addresses of their own', () => {
+  describe('whose weights have their own URLs', () => {
     const weights = readFileSync(join(directory, 'blazeface.bin'))
     /** The model without its weights, and another server that has them under another name. */
     const apart = async (content: Uint8Array = weights) => {
@@ -219,7 +219,7 @@ describe('BlazeFace behind HTTP', async () => {
       expect(headers).toEqual([undefined, undefined])
     })
 
-    test('is refused where something else lies there', async () => {
+    test('is refused if something else is there', async () => {
       const { url, weightUrlConverter } = await apart(weights.map((byte) => byte ^ 1))
       await expectRefused(loadGraphModel(url, { weightUrlConverter }), 'FILE_MISMATCH')
     })
@@ -228,15 +228,15 @@ describe('BlazeFace behind HTTP', async () => {
       ['no URL', 'bucket/17', 'INVALID_ARGUMENT'],
       ['a path on this machine', 'file:///etc/passwd', 'INVALID_ARGUMENT'],
       ['credentials', 'http://user:secret@127.0.0.1/', 'INVALID_ARGUMENT'],
-      ['nothing that is text', 5, 'INVALID_ARGUMENT'],
+      ['something other than text', 5, 'INVALID_ARGUMENT'],
       ['nobody there', 'http://127.0.0.1:1/', 'HTTP_UNREACHABLE'],
-    ])('is refused where the address is %s', async (_, address, code) => {
+    ])('is refused if the address is %s', async (_, address, code) => {
       const { url } = await apart()
       const weightUrlConverter = () => Promise.resolve(address as string)
       await expectRefused(loadGraphModel(url, { weightUrlConverter }), code)
     })
 
-    test('is refused where the address never comes', async () => {
+    test('is refused if the address never arrives', async () => {
       const { url } = await apart()
       const weightUrlConverter = () => new Promise<string>(() => {})
       const late = verified(tf, { policy, http: { totalTimeout: 100 } })
@@ -252,7 +252,7 @@ describe('BlazeFace behind HTTP', async () => {
       expect(fetchFunc.mock.calls.map(([address]) => address)).toContain(`${bucket.origin}/bucket/17?signature=x`)
     })
 
-    test('is refused where that function gives other bytes, fails, or never answers', async () => {
+    test('is refused if that function returns other bytes, fails, or never answers', async () => {
       const { url } = await apart()
       const answers: [() => Promise<Response>, string][] = [
         [() => Promise.resolve(new Response('other')), 'BUNDLE_MALFORMED'],
@@ -316,7 +316,7 @@ describe('a model behind HTTP whose weights manifest', () => {
     'https://evil.example/weights.bin',
     'file:///etc/hostname',
     'data:text/plain,weights',
-  ])('names %s is refused, and nothing but the signed files is asked for', async (path) => {
+  ])('names %s is refused, and only signed files are requested', async (path) => {
     const { origin, asked } = await servedWith([path])
     const code = path.startsWith('data:') ? 'FILE_NOT_SIGNED' : 'PATH_ESCAPES'
     await expectRefused(loadLayersModel(`${origin}/web/model.json`), code)
@@ -324,7 +324,7 @@ describe('a model behind HTTP whose weights manifest', () => {
   })
 
   test.each(['weights.bin?v=2', 'weights.bin#part', './other.bin', 'weights%2Dbin', 'model.sig', 'other.bin', 'a//b'])(
-    'names %s is refused, which nobody signed',
+    'names the unsigned %s is refused',
     async (path) => {
       const { origin, asked } = await servedWith([path])
       await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_NOT_SIGNED')
@@ -337,13 +337,13 @@ describe('a model behind HTTP whose weights manifest', () => {
     await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'MODEL_FORMAT')
   })
 
-  test('claims fewer values than its files hold is refused while they arrive', async () => {
+  test('claims fewer values than its files contain is refused while they arrive', async () => {
     const { origin } = await servedWith(['weights.bin'], [{ name: 'small', shape: [3], dtype: 'float32' }])
     await expectRefused(loadLayersModel(`${origin}/web/model.json`), 'FILE_TOO_LARGE')
   })
 })
 
-test('fifty shards are loaded as they were signed, each in a buffer of its own', async () => {
+test('loads fifty shards as they were signed, each in its own buffer', async () => {
   const shard = (index: number) => new Uint8Array(4096).fill(index)
   const names = Array.from({ length: 50 }, (_, index) => `group1-shard${index + 1}of50.bin`)
   const json = {

@@ -52,21 +52,21 @@ describe('BlazeFace, a graph model', async () => {
     return tensorflow.loadGraphModel(tensorflow.io.fromMemory({ ...rest, weightSpecs, weightData }))
   }
 
-  test('gives the result of plain tf when loaded verified', async () => {
+  test('gives the same result as plain tf', async () => {
     const loaded = await loadVerifiedModel(tf, directory, { policy })
     if (loaded.format !== 'graph-model') throw new Error(loaded.format)
     expect(await faces(loaded.model)).toEqual(await faces(await loadedPlainly()))
     expect(loaded.verdict).toMatchObject({ decision: 'accepted', rule: 'models', files: { checked: 2, signed: 2 } })
   })
 
-  test('loads through the drop-in by path, by URL, and by the path after file:// that tfjs-node takes', async () => {
+  test('loads through the drop-in by path, by URL, and by the path after file:// that tfjs-node accepts', async () => {
     const expected = await faces(await loadedPlainly())
     const file = join(directory, 'model.json')
     for (const source of [file, directory, pathToFileURL(file).href, `file://${relativeTo(file)}`])
       expect(await faces(await loadGraphModel(source))).toEqual(expected)
   })
 
-  test('takes a URL object as a path, but not in the drop-in, as tf does not', async () => {
+  test('accepts a URL object, except in the drop-in, as in tf', async () => {
     const url = pathToFileURL(join(directory, 'model.json'))
     const { verdict } = await loadVerifiedModel(tf, url, { policy })
     expect(verdict.decision).toBe('accepted')
@@ -81,7 +81,7 @@ describe('BlazeFace, a graph model', async () => {
     expect(model.modelVersion).toBe(plain.modelVersion)
   })
 
-  test('is found under a name with characters that a URL escapes', async () => {
+  test('is found under a name with characters that URLs escape', async () => {
     const copy = await workspace.sign('a name #1 100%', blazeFace())
     await loadGraphModel(pathToFileURL(join(copy, 'model.json')).href)
     expect(loadGraph).toHaveBeenCalledOnce()
@@ -110,14 +110,14 @@ describe('BlazeFace, a graph model', async () => {
     await expectRefused(loadGraphModel(workspace.write('blazeface-unsigned', blazeFace())), 'BUNDLE_NOT_FOUND')
   })
 
-  test('is refused with a signature of somebody else', async () => {
+  test("is refused with another signer's signature", async () => {
     using stranger = new Workspace()
     const copy = workspace.write('blazeface-stranger', {})
     cpSync(await stranger.sign('blazeface', blazeFace()), copy, { recursive: true })
     await expectRefused(loadGraphModel(copy), 'SIGNER_NOT_TRUSTED')
   })
 
-  test('reports to the progress callbacks of both', async () => {
+  test('calls both progress callbacks', async () => {
     const [fractions, bytes]: [number[], number[]] = [[], []]
     await loadVerifiedModel(tf, directory, {
       policy,
@@ -133,7 +133,7 @@ describe('BlazeFace, a graph model', async () => {
     await expect(loadLayersModel(directory)).rejects.toThrow('Load it with loadGraphModel().')
   })
 
-  test('that is a SavedModel names the loader for it', async () => {
+  test('that is a SavedModel is refused with the name of the right loader', async () => {
     const saved = await workspace.sign('saved', { 'saved_model.pb': 'x', 'variables/variables.index': 'x' })
     await expectRefused(loadGraphModel(saved), 'MODEL_FORMAT')
     await expect(loadGraphModel(saved)).rejects.toThrow('tf.node.loadSavedModel()')
@@ -164,7 +164,7 @@ describe('a layers model', async () => {
     expect(loadLayers.mock.lastCall?.[1]).toMatchObject({ strict: true })
   })
 
-  test('whose weights lie in several files below gives the same result', async () => {
+  test('with weights in several files below gives the same result', async () => {
     const weights = files['weights.bin'] as Uint8Array
     const json = JSON.parse(files['model.json'] as string)
     json.weightsManifest[0].paths = ['shards/a.bin', 'shards/b.bin', 'shards/c.bin']
@@ -177,7 +177,7 @@ describe('a layers model', async () => {
     expect(predict(await loadLayersModel(join(directory, 'web/model.json')))).toEqual(predict())
   })
 
-  test('of an old file without a format is told by its topology', async () => {
+  test('of an old file without a format is recognized by its topology', async () => {
     const { format, ...json } = JSON.parse(files['model.json'] as string)
     expect(format).toBe('layers-model')
     const directory = await workspace.sign('layers-old', { ...files, 'model.json': JSON.stringify(json) })
@@ -210,7 +210,7 @@ describe('a model whose weights manifest', () => {
     await expectRefused(loadLayersModel(await withPaths([path])), 'PATH_ESCAPES')
   })
 
-  test('names a file that nobody signed is refused', async () => {
+  test('names an unsigned file is refused', async () => {
     await expectRefused(loadLayersModel(await withPaths(['other.bin'])), 'FILE_NOT_SIGNED')
     await expectRefused(loadLayersModel(await withPaths(['weights%2Dbin'])), 'FILE_NOT_SIGNED')
     await expectRefused(loadLayersModel(await withPaths(['./other.bin'])), 'FILE_NOT_SIGNED')
@@ -246,7 +246,7 @@ describe('a model.json', () => {
     ['that is truncated', 'JSON_INVALID', '{"modelTopology":'],
     ['with a key twice', 'JSON_DUPLICATE_KEY', '{"modelTopology":{},"modelTopology":{}}'],
     ['that is not UTF-8', 'JSON_NOT_UTF8', new Uint8Array([0x7b, 0xff, 0x7d])],
-    ['nested absurdly', 'JSON_TOO_COMPLEX', '['.repeat(200) + ']'.repeat(200)],
+    ['nested too deeply', 'JSON_TOO_COMPLEX', '['.repeat(200) + ']'.repeat(200)],
     ['that is an array', 'MODEL_FORMAT', '[]'],
     ['without a topology', 'MODEL_FORMAT', '{"format":"layers-model"}'],
     ['of another format', 'MODEL_FORMAT', JSON.stringify({ modelTopology: {}, format: 'tfjs-graph' })],
@@ -264,12 +264,12 @@ describe('a model.json', () => {
     await expectRefused(loadVerifiedModel(tf, await signed(json), { policy }), code)
   })
 
-  test('that is one of several in a directory has to be named', async () => {
+  test('that is one of several in a directory must be named', async () => {
     const directory = await workspace.sign('several', { 'a.json': '{}', 'b.json': '{}' })
     await expectRefused(loadGraphModel(directory), 'INVALID_ARGUMENT')
   })
 
-  test('of another name is found where it is the only one', async () => {
+  test('with another name is found if it is the only one', async () => {
     const { 'model.json': json = '', ...weights } = blazeFace()
     const directory = await workspace.sign('other-name', { 'blazeface.json': json, ...weights })
     expect((await loadVerifiedModel(tf, directory, { policy })).format).toBe('graph-model')
@@ -288,7 +288,7 @@ describe('the drop-in loaders', () => {
     'file:///models/model.json#x',
     'file:///models%2Fmodel.json',
     '',
-  ])('refuse %j, which is no place that can be verified', async (source) => {
+  ])('refuse %j, where no signature can be found', async (source) => {
     await expectRefused(loadGraphModel(source), 'INVALID_ARGUMENT')
   })
 
@@ -303,12 +303,12 @@ describe('the drop-in loaders', () => {
     ['of another scheme', tensorflow.io.http('ftp://example.com/model.json')],
     ['with a prefix', tensorflow.io.http('https://example.com/model.json', { weightPathPrefix: 'https://evil/' })],
     ['that is an array', ['models/blazeface/model.json']],
-  ])('refuse a handler %s, which would bring bytes that nobody verified', async (_, handler) => {
+  ])('refuse a handler %s, which would supply unverified bytes', async (_, handler) => {
     await expectRefused(loadGraphModel(handler as string), 'INVALID_ARGUMENT')
     await expectRefused(loadLayersModel(handler as string), 'INVALID_ARGUMENT')
   })
 
-  test('refuse a SavedModel where tf is not tfjs-node', async () => {
+  test('refuse a SavedModel if tf is not tfjs-node', async () => {
     const loaders = verified(tf, { policy }) as unknown as { loadSavedModel: (path: string) => Promise<unknown> }
     await expectRefused(loaders.loadSavedModel('models/x'), 'INVALID_ARGUMENT')
   })
@@ -324,7 +324,7 @@ describe('the drop-in loaders', () => {
     await expectRefused(loadLayersModel('models/x', options), 'INVALID_ARGUMENT')
   })
 
-  test('have the types of those that they stand for', () => {
+  test('have the types of the loaders that they replace', () => {
     expectTypeOf(verified(tensorflow).loadGraphModel).toEqualTypeOf(tensorflow.loadGraphModel)
     expectTypeOf(verified(tensorflow).loadLayersModel).toEqualTypeOf(tensorflow.loadLayersModel)
   })

@@ -52,7 +52,7 @@ async function expectRefused(directory: string, code: string, more = {}, options
 describe('a tiny model', async () => {
   const directory = await workspace.sign('tiny', tinyModel({ mark: 7 }))
 
-  test('gives through a verified pipeline what Transformers.js gives by itself', async () => {
+  test('gives the same result through a verified pipeline as in plain Transformers.js', async () => {
     const plain = await transformers.pipeline('feature-extraction', directory, { dtype: 'fp32' })
     const embed = await pipeline('feature-extraction', directory)
     expect(await hello(embed)).toEqual(embeddingOfHello(7))
@@ -97,7 +97,7 @@ describe('a tiny model', async () => {
     for (const loaded of [tokenizer, model, config]) expect(verdictOf(loaded)?.decision).toBe('accepted')
   })
 
-  test('loads by a concrete class, whose other members are as they were', async () => {
+  test('loads by a concrete class, whose other members are unchanged', async () => {
     const { BertModel } = verified(transformers, { policy })
     const model = await BertModel.from_pretrained(directory)
     expect(model).toBeInstanceOf(BertModel)
@@ -123,7 +123,7 @@ describe('a tiny model', async () => {
     expect(reports.at(-1)).toEqual({ status: 'ready', task: 'feature-extraction', model: directory })
   })
 
-  test('loads with ours as ES module and as CommonJS in one process', async () => {
+  test('loads with this package as ES module and as CommonJS in one process', async () => {
     const common = createRequire(import.meta.url)('@modelseal/transformers') as { verified: typeof verified }
     const [one, other] = await Promise.all([
       pipeline('feature-extraction', directory),
@@ -133,7 +133,7 @@ describe('a tiny model', async () => {
     expect(await hello(other)).toEqual(embeddingOfHello(7))
   })
 
-  test('is loaded unverified, and said to be, by a rule in the mode audit', async () => {
+  test('is loaded and reported as unverified by a rule in the mode audit', async () => {
     const unsigned = workspace.write('unsigned', tinyModel({ mark: 5 }))
     const audit = join(workspace.path, 'audit.yaml')
     writeFileSync(
@@ -148,7 +148,7 @@ describe('a tiny model', async () => {
   })
 })
 
-describe('what was changed, added or left out', () => {
+describe('changed, added and missing files', () => {
   test.each(['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx/model.onnx', 'onnx/model.onnx_data'])(
     'refuses a model whose %s was changed, before Transformers.js is called',
     async (file) => {
@@ -159,13 +159,13 @@ describe('what was changed, added or left out', () => {
     },
   )
 
-  test('refuses a model to which somebody added another variant of the weights', async () => {
+  test('refuses a model with an added variant of the weights', async () => {
     const directory = await workspace.sign('variant', tinyModel())
     writeFileSync(join(directory, 'onnx/model_quantized.onnx'), embeddingModel('model.onnx_data'))
     await expectRefused(directory, 'FILE_UNSIGNED', { file: 'onnx/model_quantized.onnx' })
   })
 
-  test('refuses that variant also where the rule minds no further files', async () => {
+  test('refuses that variant even if the rule ignores unsigned files', async () => {
     const directory = await workspace.sign('variant-ignored', tinyModel())
     writeFileSync(join(directory, 'onnx/model_quantized.onnx'), embeddingModel('model.onnx_data'))
     const lenient = join(workspace.path, 'lenient.yaml')
@@ -179,7 +179,7 @@ describe('what was changed, added or left out', () => {
     await expect(load).rejects.toThrow(refusal('FILE_NOT_SIGNED', { file: 'onnx/model_quantized.onnx' }))
   })
 
-  test('refuses a changed tokenizer also where the rule has only those files hashed that are loaded', async () => {
+  test('refuses a changed tokenizer even if the rule only hashes files that are loaded', async () => {
     const directory = await workspace.sign('only-loaded', tinyModel({ mark: 9 }))
     const loadedOnly = join(workspace.path, 'loaded.yaml')
     writeFileSync(
@@ -199,7 +199,7 @@ describe('what was changed, added or left out', () => {
     expect(verdictOf(model)?.files).toEqual({ checked: 3, signed: 5 })
   })
 
-  test('refuses a model without a file that Transformers.js cannot do without', async () => {
+  test('refuses a model without a file that Transformers.js needs', async () => {
     const directory = workspace.write('no-tokenizer', tinyModel())
     rmSync(join(directory, 'tokenizer.json'))
     await workspace.sign('no-tokenizer', {})
@@ -208,14 +208,14 @@ describe('what was changed, added or left out', () => {
     expect(fetched).not.toHaveBeenCalled()
   })
 
-  test('refuses a model whose configuration names external data that is not there', async () => {
+  test('refuses a model whose configuration names missing external data', async () => {
     const config = { 'transformers.js_config': { use_external_data_format: 2 } }
     const directory = await workspace.sign('no-second-part', tinyModel({ config }))
     const load = pipeline('feature-extraction', directory)
     await expect(load).rejects.toThrow(refusal('FILE_NOT_SIGNED', { file: 'onnx/model.onnx_data_1' }))
   })
 
-  test('refuses a model that nobody signed, and one that no rule covers', async () => {
+  test('refuses an unsigned model, and one that no rule covers', async () => {
     await expectRefused(workspace.write('nobody', tinyModel()), 'BUNDLE_NOT_FOUND')
     const directory = await workspace.sign('covered', tinyModel())
     const moved = join(workspace.path, 'elsewhere')
@@ -249,7 +249,7 @@ describe('what a model refers to', () => {
     await expectRefused(await workspace.sign('working-directory', files), 'FILE_NOT_SIGNED')
   })
 
-  test('refuses an ONNX file that is one by its name and in another format by its content', async () => {
+  test('refuses a file that is ONNX by name but has another format', async () => {
     const directory = await workspace.sign('ort', { ...tinyModel(), 'onnx/model.onnx': 'abcdORTM' })
     for (const isolation of ['memory', 'copy'] as const)
       await expectRefused(directory, 'MODEL_FORMAT', { file: 'onnx/model.onnx' }, { isolation })
@@ -282,7 +282,7 @@ describe('what a model refers to', () => {
   })
 })
 
-test('refuses to read a tokenizer into memory where the rule allows only copies', async () => {
+test('refuses to read a tokenizer into memory if the rule allows only copies', async () => {
   const copies = join(workspace.path, 'copies.yaml')
   writeFileSync(
     copies,
@@ -317,12 +317,12 @@ describe('what a caller asks for', async () => {
     expect(fetched).not.toHaveBeenCalled()
   })
 
-  test('takes a name of the hub as a path, which leads nowhere', async () => {
+  test('takes a hub name for a path, which does not exist', async () => {
     await expect(pipeline('feature-extraction', 'models/nothing-here')).rejects.toThrow(refusal('POLICY_NO_MATCH'))
     expect(fetched).not.toHaveBeenCalled()
   })
 
-  test('lets pass what chooses among the files of the model, or changes nothing', async () => {
+  test('accepts options that select files of the model or have no effect', async () => {
     const options = { dtype: 'fp32', device: 'cpu', local_files_only: true, cache_dir: '/nowhere' } as const
     const session_options = { graphOptimizationLevel: 'disabled' } as const
     const embed = await pipeline('feature-extraction', directory, { ...options, session_options })
@@ -337,7 +337,7 @@ describe('what a caller asks for', async () => {
     }
   })
 
-  test('says that Transformers.js does not load a verified model, by its path', async () => {
+  test('reports by its path a verified model that Transformers.js cannot load', async () => {
     const unknown = model(
       graph({ nodes: [node('NoSuchOperator', ['x'], ['y'])], inputs: [value('x', 1)], outputs: [value('y', 1)] }),
     )
@@ -431,7 +431,7 @@ describe('a model with its weights in several chunks', () => {
     expect(await hello(await pipeline('feature-extraction', directory))).toEqual(embeddingOfHello(9))
   })
 
-  test('gives what Transformers.js gives by itself, and what the caller says of chunks counts', async () => {
+  test("gives the same result as plain Transformers.js, and respects the caller's number of chunks", async () => {
     const directory = await workspace.sign('chunks', chunkedModel(9, true))
     const options = { dtype: 'fp32', use_external_data_format: 2 } as const
     const plain = await transformers.pipeline('feature-extraction', directory, options)
@@ -447,7 +447,7 @@ describe('a model with its weights in several chunks', () => {
 })
 
 describe('several loads at once', () => {
-  test('never mix, with the same names inside of the models', async () => {
+  test('never mix, even with the same file names in the models', async () => {
     const marks = [11, 12, 13]
     const directories = await Promise.all(marks.map((mark) => workspace.sign(`mark-${mark}`, tinyModel({ mark }))))
     const isolations = ['memory', 'copy', 'in-place'] as const
@@ -460,7 +460,7 @@ describe('several loads at once', () => {
     await Promise.all(loads)
   })
 
-  test('leave those of the program itself to its own cache and fetch, which see nothing of ours', async () => {
+  test("leave the program's loads to its own cache and fetch, which see nothing of verified loads", async () => {
     const directory = await workspace.sign('beside', tinyModel({ mark: 21 }))
     const own = tinyModel({
       mark: 22,
@@ -501,7 +501,7 @@ describe('several loads at once', () => {
     expect(asked.filter((key) => !key.includes('own/model-'))).toEqual([])
   })
 
-  test('let a progress callback load by itself, as the program would', async () => {
+  test('let a progress callback load models as the program would', async () => {
     const directory = await workspace.sign('calling', tinyModel())
     const inner: Promise<unknown>[] = []
     const progress_callback = () => {
@@ -512,7 +512,7 @@ describe('several loads at once', () => {
     expect(fetched).toHaveBeenCalled()
   })
 
-  test('leave the settings of env as they were, and writable', async () => {
+  test('leave the settings of env unchanged and writable', async () => {
     const directory = await workspace.sign('settings', tinyModel())
     const before = { ...env }
     const load = pipeline('feature-extraction', directory)

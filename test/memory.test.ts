@@ -8,7 +8,7 @@ const MIB = 1024 * 1024
 /** What each load would keep, in a part of the model that the program gets. */
 const PADDING = MIB / 2
 
-test('nothing of a Transformers.js model is kept after it was disposed of', async () => {
+test('keeps nothing of a Transformers.js model after it was disposed of', async () => {
   using workspace = new Workspace()
   // Transformers.js remembers the last hundred of its requests, and the configurations that these gave; of a model it keeps no tokenizer.
   const directory = await workspace.sign('padded', tinyModel({ tokenizerConfig: { padding: 'x'.repeat(PADDING) } }))

@@ -54,7 +54,7 @@ beforeAll(async () => {
   sound = await meaningOf()
 })
 
-test('a bundle that is as it was signed means the same', async () => {
+test('an unchanged bundle means the same', async () => {
   expect(await judged(bundle)).toBe('the same')
 })
 
@@ -78,7 +78,7 @@ describe('every byte of the bundle, changed,', () => {
   })
 })
 
-test('the bundle, cut off at every place, is refused', async () => {
+test('the bundle, truncated at any position, is refused', async () => {
   for (let length = 0; length < bundle.length; length++)
     expect(await judged(bundle.subarray(0, length))).toBe('JSON_INVALID')
 })

@@ -15,7 +15,7 @@ const verifierOf = (name: string) =>
     : { certificateChain: [join(fixtures, 'root.pem')] }
 
 describe('a bundle that the reference tool signed', () => {
-  it('is there for each of its releases and methods', () => {
+  it('exists for each of its releases and methods', () => {
     const of = (method: string) =>
       bundles.filter((name) => name.endsWith(`-${method}.sig`)).map((name) => name.split('-')[0])
     expect(of('key')).toEqual(['0.2.0', '0.3.1', '1.0.0', '1.0.1', '1.1.0', '1.1.1'])

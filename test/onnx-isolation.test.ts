@@ -91,7 +91,7 @@ async function sum(session: InferenceSession): Promise<number[]> {
 }
 
 describe.each(ISOLATIONS)('under the isolation %s a model with external data', (isolation) => {
-  test('computes with the signed weights, whatever lies in the working directory', async () => {
+  test('computes with the signed weights, whatever is in the working directory', async () => {
     const directory = await sign({ 'model.onnx': addingModel('sub/w.bin'), 'sub/w.bin': floats(10, 20) })
     enterEvilDirectory()
     const { session, verdict } = await load(directory, isolation)
@@ -112,7 +112,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
     expect(await sum(session)).toEqual([11, 22])
   })
 
-  test('is refused when its weights were changed, are missing, or were signed by nobody', async () => {
+  test('is refused when its weights were changed, are missing, or are not signed', async () => {
     const files = { 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) }
     enterEvilDirectory()
     const changed = await sign(files)
@@ -134,7 +134,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
     },
   )
 
-  test('is refused when it refers to the policy, or to its own signature', async () => {
+  test('is refused when it refers to the policy or its own signature', async () => {
     for (const [location, code] of [
       ['trust-policy.yaml', 'FILE_NOT_SIGNED'],
       ['../../trust-policy.yaml', 'PATH_ESCAPES'],
@@ -146,20 +146,20 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
       await expectRefused(await sign({ 'model.onnx': addingModel(location) }), isolation, code)
   })
 
-  test('is refused when a link took the place of its weights', async () => {
+  test('is refused when a link replaced its weights', async () => {
     const directory = await sign({ 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) })
     renameSync(join(directory, 'w.bin'), join(workspace.path, 'moved'))
     symlinkSync(join(workspace.path, 'moved'), join(directory, 'w.bin'))
     await expectRefused(directory, isolation, 'SYMLINK_REFUSED')
   })
 
-  test('computes with weights that have further hard links', async () => {
+  test('computes with weights that have other hard links', async () => {
     const directory = await sign({ 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) })
     linkSync(join(directory, 'w.bin'), join(workspace.path, `link-${isolation}`))
     expect(await sum((await load(directory, isolation)).session)).toEqual([11, 22])
   })
 
-  test('computes with what was signed when other weights took the place of the old after the load', async () => {
+  test('computes with the signed weights when others replaced them after the load', async () => {
     const directory = await sign({
       'model.onnx': lookupModel('w.bin', 1 << 20),
       'w.bin': new Uint8Array(1 << 20).fill(7),
@@ -171,7 +171,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
     expect(y?.data[0]).toBe(7)
   })
 
-  test('is refused when its header claims more than there is', async () => {
+  test('is refused when its header claims more bytes than there are', async () => {
     for (const header of [
       [0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f],
       [0x3a, 0x80, 0x80, 0x80, 0x80, 0x04, 0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f],
@@ -179,7 +179,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
       await expectRefused(await sign({ 'm.onnx': new Uint8Array(header) }), isolation, 'MODEL_FORMAT')
   })
 
-  test('is loaded as the optimised model that ONNX Runtime saved of it', async () => {
+  test('loads as an optimized model that ONNX Runtime saved', async () => {
     const directory = workspace.write(`to-optimise-${isolation}`, {
       'model.onnx': addingModel('w.bin'),
       'w.bin': floats(10, 20),
@@ -222,7 +222,7 @@ describe.each([
     })
   })
 
-  test.each(ISOLATIONS)('is refused under %s when nobody signed it', async (isolation) => {
+  test.each(ISOLATIONS)('is refused under %s when it is not signed', async (isolation) => {
     const directory = await sign({ 'model.onnx': modelOf('w.bin') })
     enterEvilDirectory()
     const memory = isolation === 'memory' || isolation === 'in-place'
@@ -248,7 +248,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model in ORT format', (isola
     return readFileSync(ort)
   }
 
-  test('computes, and is what the file holds and not what it is called', async () => {
+  test('computes, and is recognized by content and not by name', async () => {
     const bytes = await ortModel()
     enterEvilDirectory()
     for (const name of ['model.ort', 'model.onnx']) {
@@ -262,7 +262,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model in ORT format', (isola
     expect(await sum(session)).toEqual([2, 3])
   })
 
-  test('is refused when it holds a compiled context', async () => {
+  test('is refused when it contains a compiled context', async () => {
     const bytes = Buffer.concat([await ortModel(), Buffer.from('\x09\0\0\0EPContext\0')])
     await expectRefused(await sign({ 'model.ort': bytes }), isolation, 'MODEL_FORMAT')
   })
@@ -298,7 +298,7 @@ test('a model that is written to while it is loaded in place is refused, and its
   expect(released).toHaveBeenCalledOnce()
 })
 
-test('a model beyond 2 GiB loads with its weights where they lie', async () => {
+test('a model beyond 2 GiB loads with its weights in place', async () => {
   const bytes = 2 ** 31 + 8
   const directory = workspace.write('large', { 'model.onnx': lookupModel('w.bin', bytes), 'w.bin': '*' })
   truncateSync(join(directory, 'w.bin'), bytes)
@@ -375,7 +375,7 @@ describe('a model behind HTTP', () => {
     expect(await sum(session)).toEqual([11, 22])
   })
 
-  test('is refused where its external data is to be loaded from memory, and cannot be', async () => {
+  test('is refused if its external data must be loaded from memory but cannot be', async () => {
     const loading = loadServed({ 'model.onnx': branchingModel('w.bin'), 'w.bin': floats(10, 20) }, 'memory')
     await expect(loading).rejects.toMatchObject({ code: 'ISOLATION_REFUSED' })
     expect(create).not.toHaveBeenCalled()

@@ -13,7 +13,7 @@ const workspace = new Workspace()
 const { policy } = workspace
 afterAll(() => workspace[Symbol.dispose]())
 
-describe('onnxruntime-web in Node.js gets external data that was verified', () => {
+describe('onnxruntime-web in Node.js gets verified external data', () => {
   test.each([
     ['w.bin', 'w.bin'],
     ['./w.bin', 'w.bin'],

@@ -27,17 +27,20 @@ test.each(ENTRIES)('without pkcs11js, %s says what to install', async (entry) =>
   })
 })
 
-test.each(ENTRIES)('%s tells a pkcs11js whose addon was not built from one that is not installed', async (entry) => {
-  const error = await errorOfCopy(entry, TOKEN, async (modules) => {
-    const source = dirname(createRequire(import.meta.url).resolve('pkcs11js/package.json'))
-    await mkdir(join(modules, 'pkcs11js'))
-    for (const file of ['package.json', 'index.js']) await cp(join(source, file), join(modules, 'pkcs11js', file))
-  })
-  expect(error).toMatchObject({
-    code: 'PKCS11_UNAVAILABLE',
-    message: expect.stringContaining('npm rebuild pkcs11js') as string,
-  })
-})
+test.each(ENTRIES)(
+  '%s distinguishes a pkcs11js whose addon was not built from one that is not installed',
+  async (entry) => {
+    const error = await errorOfCopy(entry, TOKEN, async (modules) => {
+      const source = dirname(createRequire(import.meta.url).resolve('pkcs11js/package.json'))
+      await mkdir(join(modules, 'pkcs11js'))
+      for (const file of ['package.json', 'index.js']) await cp(join(source, file), join(modules, 'pkcs11js', file))
+    })
+    expect(error).toMatchObject({
+      code: 'PKCS11_UNAVAILABLE',
+      message: expect.stringContaining('npm rebuild pkcs11js') as string,
+    })
+  },
+)
 
 test.each(ENTRIES)('without @sigstore/sign, %s says what to install before it does anything', async (entry) => {
   expect(await errorOfCopy(entry, KEYLESS, () => Promise.resolve())).toMatchObject({
@@ -46,16 +49,19 @@ test.each(ENTRIES)('without @sigstore/sign, %s says what to install before it do
   })
 })
 
-test.each(ENTRIES)('%s tells a @sigstore/sign that lacks a package from one that is not installed', async (entry) => {
-  const error = await errorOfCopy(entry, KEYLESS, async (modules) => {
-    await mkdir(join(modules, '@sigstore/sign'), { recursive: true })
-    await writeFile(join(modules, '@sigstore/sign/index.js'), `require('make-fetch-happen')`)
-  })
-  expect(error).toMatchObject({
-    code: 'SIGSTORE_UNAVAILABLE',
-    message: expect.stringMatching(/is installed, but .*make-fetch-happen/) as string,
-  })
-})
+test.each(ENTRIES)(
+  '%s distinguishes a @sigstore/sign that lacks a package from one that is not installed',
+  async (entry) => {
+    const error = await errorOfCopy(entry, KEYLESS, async (modules) => {
+      await mkdir(join(modules, '@sigstore/sign'), { recursive: true })
+      await writeFile(join(modules, '@sigstore/sign/index.js'), `require('make-fetch-happen')`)
+    })
+    expect(error).toMatchObject({
+      code: 'SIGSTORE_UNAVAILABLE',
+      message: expect.stringMatching(/is installed, but .*make-fetch-happen/) as string,
+    })
+  },
+)
 
 /** Installs the built core elsewhere, without any package beside it, and runs a script with it. */
 async function errorOfCopy(entry: string, script: string, prepare: (modules: string) => Promise<void>) {

@@ -25,16 +25,16 @@ beforeEach(async () => {
 const verifyOnly = (...files: string[]) => verifyModel(model, { signature, verifier, files })
 
 describe('verifying only some files', () => {
-  it('says how many of how many were checked', async () => {
+  it('says how many of all files were checked', async () => {
     expect((await verifyOnly('config.json')).files).toEqual({ checked: 1, signed: 5 })
   })
 
-  it('takes a directory for all signed files below it', async () => {
+  it('takes a directory to mean all signed files below it', async () => {
     expect((await verifyOnly('weights')).files).toEqual({ checked: 3, signed: 5 })
     expect((await verifyOnly('weights', 'weights/a')).files).toEqual({ checked: 3, signed: 5 })
   })
 
-  it('does not need the other files, nor minds unsigned ones', async () => {
+  it('needs no other files and ignores unsigned ones', async () => {
     rmSync(join(model, 'weights/deep'), { recursive: true })
     rmSync(join(model, 'weights-2'))
     writeFileSync(join(model, 'unsigned'), 'x')
@@ -42,7 +42,7 @@ describe('verifying only some files', () => {
     expect((await verifyOnly('config.json', 'weights/a')).files).toEqual({ checked: 2, signed: 5 })
   })
 
-  it('refuses a changed, a missing and an unsigned file that was named', async () => {
+  it('refuses changed, missing and unsigned files that were named', async () => {
     writeFileSync(join(model, 'config.json'), 'changed')
     rmSync(join(model, 'weights/a'))
     writeFileSync(join(model, 'unsigned'), 'x')
@@ -53,7 +53,7 @@ describe('verifying only some files', () => {
     await expect(verifyOnly('.')).rejects.toMatchObject({ code: 'FILE_NOT_SIGNED' })
   })
 
-  it('refuses a directory on the way that became a link', async () => {
+  it('refuses a parent directory that became a link', async () => {
     rmSync(join(model, 'weights'), { recursive: true })
     mkdirSync(join(work, 'elsewhere'), { recursive: true })
     writeFileSync(join(work, 'elsewhere/a'), 'weights/a')

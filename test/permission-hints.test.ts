@@ -77,7 +77,7 @@ function followed(what: string, given: readonly string[]): Outcome[] {
   }
 }
 
-test('a policy that may not be read', () => {
+test('a policy that must not be read', () => {
   const outcomes = followed('copy', [
     `--allow-fs-read=${ROOT}`,
     `--allow-fs-read=${program}`,
@@ -98,7 +98,7 @@ test('copies: the directory for temporary files', () => {
   expect(outcomes[1]).toEqual({ done: 'copy' })
 })
 
-test('links, for which Node.js wants to be allowed everything', () => {
+test('links, which Node.js allows only with all permissions', () => {
   const outcomes = followed('in-place', ['--allow-fs-read=*'])
   expect(outcomes.map(({ code, done }) => code ?? done)).toEqual(['COPY_FAILED', 'ISOLATION_REFUSED', 'in-place'])
 })

@@ -58,7 +58,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     ['P-256', '11'],
     ['P-384', '12'],
     ['P-521', '13'],
-  ])('signs with a key on %s what verifies with the public key that OpenSSL made', async (curve, id) => {
+  ])('signs with a key on %s, verifiable with the public key from OpenSSL', async (curve, id) => {
     const { privateKey, publicKey } = makeKey(curve)
     importPair('imported', privateKey, curve, id)
     const signer = await pkcs11KeySigner({ uri: uri(`token=imported;object=${curve};id=%${id}`) })
@@ -68,7 +68,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(verified.method).toBe('key')
   })
 
-  it('makes signatures that verify, whatever the lengths of r and s', async () => {
+  it('creates valid signatures for all lengths of r and s', async () => {
     const { privateKey, publicKey } = makeKey('P-521')
     importPair('imported', privateKey, 'lengths', '20')
     const signer = await pkcs11KeySigner({ uri: uri('token=imported;object=lengths') })
@@ -131,11 +131,11 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(all).not.toContain('43981')
   })
 
-  it('says that a PIN is needed where none is given', async () => {
+  it('says that a PIN is needed if none is given', async () => {
     await refused(`pkcs11:token=release;object=p256?module-path=${softHsm}`, 'PKCS11_PIN')
   })
 
-  it('tells a locked token from a wrong PIN', async () => {
+  it('distinguishes a locked token from a wrong PIN', async () => {
     await refused(uri('token=release;object=p256', join(cache, 'locked.so')), 'PKCS11_PIN_LOCKED')
   })
 
@@ -159,7 +159,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('object=p256'), 'PKCS11_AMBIGUOUS')
   })
 
-  it('needs no token in the URI where there is only one, beside an empty slot', async () => {
+  it('needs no token in the URI if there is only one, next to an empty slot', async () => {
     const configured = process.env['SOFTHSM2_CONF']
     await mkdir(join(root, 'single'))
     await writeFile(join(root, 'single.conf'), `directories.tokendir = ${join(root, 'single')}\n`)
@@ -252,7 +252,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(verificationMaterial).toEqual(wrapped.verificationMaterial)
   })
 
-  it.each(['broken-signature.so', 'device-error.so'])('gives out no signature of %s', async (module) => {
+  it.each(['broken-signature.so', 'device-error.so'])('returns no signature of %s', async (module) => {
     const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, module)) })
     const signature = join(root, `${module}.sig`)
     await expect(signModel(model, { signer, signature })).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
@@ -275,7 +275,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     withSoftHsm((pkcs11) => expect(pkcs11.C_GetSlotList(true).length).toBeGreaterThan(0))
   })
 
-  it('leaves a module as it was that the process uses already', async () => {
+  it('does not disturb a module that the process already uses', async () => {
     const { slot } = describeToken('release')
     const { pkcs11, constants } = initializedSoftHsm()
     const session = pkcs11.C_OpenSession(slotHandle(pkcs11, slot), constants.CKF_SERIAL_SESSION)
@@ -288,7 +288,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     pkcs11.close()
   })
 
-  it('leaves no session behind in such a module', async () => {
+  it('leaves no session in such a module', async () => {
     makeToken('sessions')
     makePair('sessions', 'k', '01', 'EC:prime256v1')
     const { slot } = describeToken('sessions')
@@ -307,12 +307,12 @@ describe.skipIf(!ready)('the module of a URI', () => {
   it.each([
     ['is missing', 'nowhere.so', undefined],
     ['is not a library', 'text.so', 'not a library'],
-  ])('is refused where it %s', async (_, name, content) => {
+  ])('is refused if it %s', async (_, name, content) => {
     if (content !== undefined) await writeFile(join(root, name), content)
     await refused(uri('object=k', join(root, name)), 'PKCS11_MODULE')
   })
 
-  it('is refused where it is a library of another kind, a device, or a directory without a name', async () => {
+  it('is refused if it is another kind of library, a device, or a directory without a name', async () => {
     const release = join(dirname(createRequire(import.meta.url).resolve('pkcs11js')), 'build/Release')
     const [addon] = await readdir(release)
     await refused(uri('object=k', join(release, addon!)), 'PKCS11_MODULE')

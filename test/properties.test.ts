@@ -127,7 +127,7 @@ function hasBelow(files: Tree, name: string): boolean {
   return [...files.keys()].some((other) => other.startsWith(`${name}/`))
 }
 
-test('any tree that was signed verifies and loads, and after any single change it does neither', async () => {
+test('any signed tree verifies and loads, and does neither after any single change', async () => {
   const directory = scratch()
   const publisher = publisherIn(directory)
   const signer = await keySigner({ privateKey: publisher.privateKey })
@@ -169,7 +169,7 @@ test('any tree that was signed verifies and loads, and after any single change i
   expect([...made.keys()].sort()).toEqual(Object.keys(CHANGES).sort())
 })
 
-test('a changed bundle is refused: that of another signer, and that of another model', async () => {
+test('refuses the bundle of another signer or of another model', async () => {
   const directory = scratch()
   const publisher = publisherIn(directory)
   const stranger = publisherIn(join(directory, 'stranger'))

@@ -29,7 +29,7 @@ describe.each([
     },
   )
 
-  test('takes from our packages only what they export', async () => {
+  test('imports only what the packages export', async () => {
     for (const code of blocks) {
       for (const [, names = '', name = ''] of code.matchAll(/^import \{ (.+) \} from '(@modelseal\/.+)'$/gm)) {
         expect(Object.keys((await import(name)) as object)).toEqual(expect.arrayContaining(names.split(', ')))

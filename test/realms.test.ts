@@ -90,7 +90,7 @@ test.each([
   ['own', 'in a vm context with built-ins of its own'],
   ['shared', 'in a vm context that has the buffers of Node.js, as that of Jest'],
   ['browser', 'in a vm context that has the timers of a browser, as that of jsdom: numbers, and no setImmediate'],
-])('what a program meets is the same %s: %s', (kind) => {
+])('a program gets the same results %s: %s', (kind) => {
   const directory = join(import.meta.dirname, 'realms')
   const program = join(directory, 'program.cjs')
   const args =
@@ -108,7 +108,7 @@ test.each([
   })
 })
 
-test('under @modelseal/register, ONNX Runtime loads nothing in a realm of its own, and the refusal says what to do', () => {
+test('under @modelseal/register, ONNX Runtime loads nothing in its own realm, and the refusal says what to do', () => {
   const directory = join(import.meta.dirname, 'realms')
   const register = join(import.meta.dirname, '../packages/register/dist/index.js')
   const methods = join(workspace.path, 'methods')

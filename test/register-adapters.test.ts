@@ -169,7 +169,7 @@ describe('its loads are judged by the policy of the process as well', () => {
     for (const line of lines) expect(line).toMatch(/^modelseal: audit: would refuse ".*": SIGNER_NOT_TRUSTED: /)
   })
 
-  test('and MODELSEAL_MODE=audit says nothing of what the program tolerates by itself', async () => {
+  test('and MODELSEAL_MODE=audit does not report what the program itself tolerates', async () => {
     const options = { policy: auditing }
     const { outcomes, stderr } = await runAll([{ how: 'onnx verified', model: adding, options }], {
       MODELSEAL_MODE: 'audit',
@@ -197,7 +197,7 @@ describe('its loads are judged by the policy of the process as well', () => {
   })
 })
 
-describe('a runtime that is seldom there, under @modelseal/register beside its adapter:', () => {
+describe('a rarely used runtime, under @modelseal/register and its adapter:', () => {
   const SAVED = { 'saved_model.pb': new Uint8Array([8, 1]), 'variables/variables.data': 'variables' }
 
   test('onnxruntime-web is judged by both policies, with external data', async () => {
@@ -215,7 +215,7 @@ describe('a runtime that is seldom there, under @modelseal/register beside its a
   })
 
   // A module of the tests stands in for tfjs-node, which is not installed here; test/tfjs-node has the real one.
-  test('a SavedModel is judged by both policies, and nothing else is loaded in its place', async () => {
+  test('a SavedModel is judged by both policies, and nothing else is loaded instead', async () => {
     const saved = await workspace.sign('saved', SAVED)
     const changed = copyOf(saved, 'saved-changed')
     flipBit(join(changed, 'variables/variables.data'))
@@ -280,7 +280,7 @@ describe('a runtime takes from such a load what was verified, and nothing else',
     expect((await runAll(jobs)).outcomes).toMatchObject([{ refused: 'FILE_CHANGED' }, { refused: 'FILE_CHANGED' }])
   })
 
-  test('where TensorFlow.js gets it by way of the program, or Transformers.js', async () => {
+  test('if TensorFlow.js gets it through the program or Transformers.js', async () => {
     const expected = {
       'tfjs wrapped, with another model': 'MODEL_NOT_FOUND',
       'tfjs wrapped, with another handler': 'SOURCE_UNKNOWN',
@@ -298,7 +298,7 @@ describe('a runtime takes from such a load what was verified, and nothing else',
 })
 
 describe('wherever the model and its signature lie:', () => {
-  test('behind HTTP, both policies have to accept', async () => {
+  test('over HTTP, both policies must accept it', async () => {
     const directory = join(blaze, '..')
     const answers = readdirSync(directory).map((name) => [`/${name}`, file(readFileSync(join(directory, name)))])
     const { origin } = await serve(Object.fromEntries(answers))

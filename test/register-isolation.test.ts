@@ -47,7 +47,7 @@ test('MODELSEAL_ISOLATION never allows what the rule excludes', () => {
   expect(run('auto', policy).lines).toEqual(['copy', 'loaded input,state,sr'])
 })
 
-test('the process does not start with an isolation that there is not', () => {
+test('the process does not start with an unknown isolation', () => {
   const { lines, status, stderr } = run('ram')
   expect({ lines, status }).toEqual({ lines: [], status: 1 })
   expect(stderr).toMatch(/^modelseal: stopping the process.*MODELSEAL_ISOLATION.*"ram"/)

@@ -61,7 +61,7 @@ describe('an unchanged program', () => {
     ['onnx.mjs', ['path']],
     ['onnx.mjs', ['options']],
     ['onnx.cjs', []],
-  ])('%s %j loads the model that is as signed, and is refused the others', (program, how) => {
+  ])('%s %j loads the unchanged model, and no other', (program, how) => {
     const { lines, status } = run(program, [...how, vad.good, vad.tampered, vad.unsigned])
     expect({ lines, status }).toEqual({
       lines: ['loaded input,state,sr', 'FILE_MISMATCH', 'BUNDLE_NOT_FOUND'],
@@ -72,31 +72,31 @@ describe('an unchanged program', () => {
   test.each([
     ['tf.mjs', ['graph']],
     ['tf.cjs', []],
-  ])('%s %j loads the model that is as signed, and is refused the others', (program, how) => {
+  ])('%s %j loads the unchanged model, and no other', (program, how) => {
     const { lines } = run(program, [...how, blaze.good, blaze.tampered, blaze.unsigned])
     expect(lines).toEqual(['loaded 1,256,256,3', 'FILE_MISMATCH', 'BUNDLE_NOT_FOUND'])
   })
 
-  test('is refused a graph model by the loader of layers models', () => {
+  test('cannot load a graph model with the loader for layers models', () => {
     expect(run('tf.mjs', ['layers', blaze.good, blaze.tampered]).lines).toEqual(['MODEL_FORMAT', 'MODEL_FORMAT'])
   })
 
-  test('is refused every model where there is no policy', () => {
+  test('cannot load any model without a policy', () => {
     const { lines } = run('onnx.mjs', ['path', vad.good, vad.unsigned], { env: { MODELSEAL_POLICY: '' } })
     expect(lines).toEqual(['POLICY_NOT_FOUND', 'POLICY_NOT_FOUND'])
   })
 
-  test('is refused every model where the policy is broken', () => {
+  test('cannot load any model with an invalid policy', () => {
     const policy = policyFile('broken.yaml', 'version: 2')
     expect(run('onnx.cjs', [vad.good], { env: { MODELSEAL_POLICY: policy } }).lines).toEqual(['POLICY_INVALID'])
   })
 
-  test('gets the own words of the runtime for what is no model', () => {
+  test("gets the runtime's own error for something that is not a model", () => {
     expect(run('onnx.mjs', ['nonsense', '-']).lines).toEqual(["Unexpected argument[0]: must be 'path' or 'buffer'."])
   })
 })
 
-test('a bundle of more than 32 MiB counts where the rule allows that size', async () => {
+test('a bundle of more than 32 MiB is used if the rule allows that size', async () => {
   const large = join(workspace.write('vad-large-bundle', sileroVad()), 'silero_vad.onnx')
   const [privateKey, bundle] = [join(workspace.path, 'release.key'), `${large}.sig`]
   await signModel(large, { signer: await keySigner({ privateKey }), signature: bundle })
@@ -125,7 +125,7 @@ describe('what cannot be judged is refused:', () => {
     expect(run('tf.mjs', [how, '-']).lines).toEqual([code])
   })
 
-  test('a session by the inner files of onnxruntime-node', () => {
+  test('a session created by internal files of onnxruntime-node', () => {
     expect(run('onnx-inner.cjs', [vad.good]).lines).toEqual(['RUNTIME_UNGUARDED'])
   })
 
@@ -148,14 +148,14 @@ describe('what cannot be judged is refused:', () => {
   })
 })
 
-test('functions of a program that go by the names of loaders are left alone', () => {
+test('does not touch functions of the program with the names of loaders', () => {
   const program = join(workspace.path, 'own.cjs')
   writeFileSync(join(workspace.path, 'loaders.cjs'), `exports.loadGraphModel = () => 'own'`)
   writeFileSync(program, `console.log(require('./loaders.cjs').loadGraphModel())`)
   expect(run(program, []).lines).toEqual(['own'])
 })
 
-describe('a policy can take models from memory', () => {
+describe('a policy can accept models from memory', () => {
   const digest = (path: string) => `sha256:${createHash('sha256').update(readFileSync(path)).digest('hex')}`
   const policy = (memory: string, more = '') =>
     policyFile(
@@ -177,7 +177,7 @@ ${more}`,
     ])
   })
 
-  test('and revoke them all the same', () => {
+  test('and nevertheless revoke them', () => {
     const env = { MODELSEAL_POLICY: policy('any', `revoked: { fileDigests: ["${digest(vad.good)}"] }`) }
     expect(run('onnx.mjs', ['bytes', vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
   })
@@ -193,7 +193,7 @@ ${more}`,
 describe('MODELSEAL_MODE=audit', () => {
   const audit = { MODELSEAL_MODE: 'audit' }
 
-  test('loads what would be refused, and says so in a line for each', () => {
+  test('loads models that would be refused, and prints a line for each', () => {
     const { lines, stderr } = run('onnx.mjs', ['path', vad.good, vad.unsigned], { env: audit })
     expect(lines).toEqual(['loaded input,state,sr', 'loaded input,state,sr'])
     expect(stderr).toBe(
@@ -205,7 +205,7 @@ describe('MODELSEAL_MODE=audit', () => {
   test.each([
     ['onnx.mjs', ['bytes'], 'SOURCE_UNKNOWN'],
     ['onnx-inner.cjs', [], 'RUNTIME_UNGUARDED'],
-  ])('lets %s %j pass, which cannot be judged', (program, how, code) => {
+  ])('accepts %s %j, which cannot be judged', (program, how, code) => {
     const { lines, stderr } = run(program, [...how, vad.good], { env: audit })
     expect(lines).toEqual([expect.stringMatching(/^loaded/)])
     expect(stderr).toMatch(new RegExp(`^modelseal: audit: would refuse .*: ${code}: .*\n$`))
@@ -222,7 +222,7 @@ describe('MODELSEAL_MODE=audit', () => {
     expect(stderr).toContain('POLICY_NOT_FOUND')
   })
 
-  test('keeps to revocations', () => {
+  test('enforces revocations', () => {
     const digest = createHash('sha256').update(readFileSync(vad.good)).digest('hex')
     const policy = policyFile(
       'revoking.yaml',
@@ -259,7 +259,7 @@ describe('threads and processes:', () => {
     expect(lines.sort()).toEqual([...Array(12).fill('FILE_MISMATCH'), ...Array(12).fill('loaded input,state,sr')])
   })
 
-  test('the same where NODE_OPTIONS has the program guarded', () => {
+  test('even if NODE_OPTIONS installs the guards', () => {
     const env = { NODE_OPTIONS: '--import @modelseal/register' }
     const { lines } = run('threads.mjs', [vad.good, vad.tampered], { env, node: [] })
     expect(lines.sort()).toEqual([...Array(12).fill('FILE_MISMATCH'), ...Array(12).fill('loaded input,state,sr')])
@@ -270,7 +270,7 @@ describe('threads and processes:', () => {
     expect(lines).toEqual(['FILE_MISMATCH'])
   })
 
-  test('loaders that compile CommonJS by themselves change nothing', () => {
+  test('loaders that compile CommonJS themselves change nothing', () => {
     const loader = join(workspace.path, 'loader.cjs')
     writeFileSync(
       loader,
@@ -284,13 +284,13 @@ Module._extensions['.js'] = (module, file) => module._compile(readFileSync(file,
 })
 
 describe('the process does not start', () => {
-  test('in a mode that there is not', () => {
+  test('in an unknown mode', () => {
     const { lines, stderr, status } = run('onnx.cjs', [vad.good], { env: { MODELSEAL_MODE: 'Audit' } })
     expect({ lines, status }).toEqual({ lines: [], status: 1 })
     expect(stderr).toMatch(/^modelseal: stopping the process.*MODELSEAL_MODE/)
   })
 
-  test.each(['onnxruntime-node', '@tensorflow/tfjs'])('where %s was loaded before', (runtime) => {
+  test.each(['onnxruntime-node', '@tensorflow/tfjs'])('if %s was loaded before', (runtime) => {
     const node = ['--require', runtime, '--import', '@modelseal/register']
     const { lines, stderr, status } = run('onnx.cjs', [vad.good], { node })
     expect({ lines, status }).toEqual({ lines: [], status: 1 })

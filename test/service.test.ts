@@ -34,7 +34,7 @@ async function started() {
   return { model: models.vad, policy, rootDigest: signed.vad.rootDigest, get, post }
 }
 
-test('the service of the examples serves a verified model, and says whose it is', async () => {
+test('the example service serves a verified model and names its signer', async () => {
   const { rootDigest, get, post } = await started()
   expect((await get('/healthz')).json()).toMatchObject({
     status: 'ready',
@@ -48,7 +48,7 @@ test('the service of the examples serves a verified model, and says whose it is'
   expect((await get('/metrics')).body).toMatch(/^modelseal_verdicts_total\{decision="accepted",code=""\} \d+$/m)
 })
 
-test('the service of the examples refuses a model that was changed, and goes on with the one before it', async () => {
+test('the example service refuses a changed model and keeps the previous one', async () => {
   const { model, get, post } = await started()
   await copyFile(model, `${model}.good`.replace('models/vad/', ''))
   await appendFile(model, 'x')
@@ -63,7 +63,7 @@ test('the service of the examples refuses a model that was changed, and goes on 
   expect((await post('/reload')).statusCode).toBe(200)
 })
 
-test('the service of the examples stops serving a model that the policy revokes, and takes it up again', async () => {
+test('the example service stops serving a revoked model, and serves it again later', async () => {
   const { policy, rootDigest, get, post } = await started()
   const text = await readFile(policy, 'utf8')
   await writeFile(policy, `${text}revoked:\n  rootDigests: [sha256:${rootDigest}]\n`)

@@ -62,7 +62,7 @@ describe('shards', () => {
     await expect(verify()).rejects.toMatchObject({ code: 'FILE_MISMATCH', expected: '20 bytes', found: '24 bytes' })
   })
 
-  it('so small that the manifest would not fit are refused before hashing', async () => {
+  it('that are so small that the manifest would be too long are refused before hashing', async () => {
     writeFileSync(join(model, 'w'), '')
     truncateSync(join(model, 'w'), 2_000_000)
     await expect(sign(1)).rejects.toMatchObject({ code: 'MODEL_TOO_LARGE' })

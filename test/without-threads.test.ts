@@ -92,7 +92,7 @@ const canLimit =
   spawnSync('prlimit', ['--version']).status === 0 &&
   spawnSync(process.execPath, ['-e', ''], { ...otherUser, cwd: '/' }).status === 0
 
-test.runIf(canLimit)('where the limit of processes is reached, the calling thread hashes', () => {
+test.runIf(canLimit)('if the process limit is reached, the calling thread hashes', () => {
   const { stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
     ...otherUser,
     cwd: '/',
@@ -105,7 +105,7 @@ test.runIf(canLimit)('where the limit of processes is reached, the calling threa
 })
 if (!canLimit) console.log('Not tested: a limit of processes, since prlimit or another user is not to be had.')
 
-test.each(['index.js', 'index.cjs'])('%s has threads where nothing but its own code was deployed', (entry) => {
+test.each(['index.js', 'index.cjs'])('%s has threads even if only its own code was deployed', (entry) => {
   const copy = join(directory, entry, 'node_modules/@modelseal/core')
   cpSync(join(CORE, 'dist'), join(copy, 'dist'), { recursive: true })
   cpSync(join(CORE, 'package.json'), join(copy, 'package.json'))

@@ -68,7 +68,7 @@ function expectRefused(file: string): void {
   expect(stderr).toContain('RUNTIME_UNGUARDED')
 }
 
-describe('a bundle with TensorFlow.js in it is refused, before any of its code runs, as written by', () => {
+describe('refuses a bundle that contains TensorFlow.js, before any of its code runs, written by', () => {
   test.each<[string, string, Record<string, unknown>]>([
     ['esbuild --minify --line-limit=80', 'lines.cjs', CJS],
     ['esbuild for ES modules', 'lines.mjs', { ...CJS, format: 'esm', charset: 'utf8' }],
@@ -102,7 +102,7 @@ describe('a bundle with TensorFlow.js in it is refused, before any of its code r
     ['\\u{61}', (char) => `\\u{${char.charCodeAt(0).toString(16)}}`],
     ['line continuations', (char) => `${char}\\\n`],
     ['\\141', (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`],
-    ['strings that are joined', (char) => `${char}"+"`],
+    ['concatenated strings', (char) => `${char}"+"`],
   ])('an obfuscator, with %s', (_, escape) => {
     const sentence = Array.from('modelUrl in loadGraphModel() cannot be null', escape).join('')
     expectRefused(
@@ -111,7 +111,7 @@ describe('a bundle with TensorFlow.js in it is refused, before any of its code r
   })
 })
 
-describe('a copy of TensorFlow.js without any word that gives it away does not start', () => {
+describe('a copy of TensorFlow.js without recognizable words does not start', () => {
   /** Neither the sentences of its loaders nor the names of its core are in its text. */
   function hidden(text: string): string {
     return text
@@ -157,14 +157,18 @@ describe('a copy of TensorFlow.js without any word that gives it away does not s
   })
 })
 
-describe('what only speaks of TensorFlow.js is left alone', () => {
+describe('a program that only mentions TensorFlow.js is not affected', () => {
   test.each<[string, string, string]>([
     [
       'a linter',
       'linter.cjs',
       `const words = { loadGraphModel: 'tf.loadGraphModel', modelTopology: 1, weightsManifest: 2 }; console.log('ran')`,
     ],
-    ['a program that asks whether it is there', 'asks.cjs', `console.log('_tfengine' in globalThis ? 'ran' : 'ran')`],
+    [
+      'a program that checks whether it is loaded',
+      'asks.cjs',
+      `console.log('_tfengine' in globalThis ? 'ran' : 'ran')`,
+    ],
     [
       'a text with many escapes',
       'escapes.mjs',

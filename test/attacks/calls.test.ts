@@ -112,7 +112,7 @@ async function polluted<T>(name: string, value: unknown, work: () => T | Promise
   }
 }
 
-describe('the working directory counts as it is at the call, for', () => {
+describe('the working directory at the time of the call counts for', () => {
   test('loadPolicy, watchPolicy and checkPolicy', async () => {
     expect((await leaving(() => loadPolicy('trust-policy.yaml'))).path).toBe(own.policy)
     const watched = await leaving(() => watchPolicy('trust-policy.yaml'))

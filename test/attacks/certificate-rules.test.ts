@@ -44,7 +44,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
   it.each<[string, readonly string[], readonly string[] | undefined, boolean]>([
     ['for servers', [SERVER_AUTH], [CODE_SIGNING], false],
     ['for timestamps', [TIME_STAMPING], [CODE_SIGNING], false],
-    ['for servers, and the leaf states none', [SERVER_AUTH], undefined, false],
+    ['for servers, and the leaf states no usage', [SERVER_AUTH], undefined, false],
     ['for servers, and the leaf is for anything', [SERVER_AUTH], [ANY], false],
     ['for servers and e-mail', [SERVER_AUTH, EMAIL_PROTECTION], [CODE_SIGNING, SERVER_AUTH], false],
     ['for signing', [CODE_SIGNING], [CODE_SIGNING], true],
@@ -65,7 +65,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
     }
   })
 
-  it('two authorities that have no usage in common', async () => {
+  it('two authorities without a common usage', async () => {
     const middle = await authority('Intermediate', { issuer: root, extendedUsages: [CODE_SIGNING] })
     const below = await authority('Below', { issuer: middle, extendedUsages: [SERVER_AUTH] })
     const path = [await signingLeaf(below), below, middle]
@@ -73,7 +73,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
     expect(await outcome(path, { usage: undefined })).toBe('CERTIFICATE_USAGE')
   })
 
-  it('where a bundle is verified, and where its timestamp is', async () => {
+  it('applies to bundles and to their timestamps', async () => {
     const middle = await authority('Intermediate', { issuer: root, extendedUsages: [SERVER_AUTH] })
     const leaf = await signingLeaf(middle, { extendedUsages: [CODE_SIGNING] })
     const bundle = bundleOf([leaf, middle])
@@ -113,7 +113,7 @@ const SHA256_WITH_ECDSA = '1.2.840.10045.4.3.2'
 const SHA1 = '1.3.14.3.2.26'
 const SHA256 = '2.16.840.1.101.3.4.2.1'
 
-describe('a signature that is not on the list is refused, whoever made it', () => {
+describe('refuses a signature algorithm that is not on the list, whoever used it', () => {
   let rsa: Issued
   let key: KeyObject
   beforeAll(async () => {
@@ -202,7 +202,7 @@ describe('a signature that is not on the list is refused, whoever made it', () =
   })
 })
 
-describe('a key that is not on the list is refused', () => {
+describe('refuses a key that is not on the list', () => {
   const pair = (type: 'ec', namedCurve: string) => generateKeyPairSync(type, { namedCurve })
   const rsaPair = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength })
   const withSha256 = (type: string) => (type === 'rsa' ? SHA256_WITH_RSA : SHA256_WITH_ECDSA)
@@ -278,7 +278,7 @@ describe('a key that is not on the list is refused', () => {
   })
 })
 
-describe('a name constraint that cannot be obeyed refuses the chain', () => {
+describe('refuses a chain with a name constraint that cannot be applied', () => {
   const IP = (...bytes: number[]): Name => [7, Uint8Array.from(bytes)]
   const judged = async (limits: Pick<IssueOptions, 'permitted' | 'excluded'>, names: readonly Name[]) => {
     const middle = await authority('Intermediate', { issuer: root, ...limits })
@@ -301,14 +301,14 @@ describe('a name constraint that cannot be obeyed refuses the chain', () => {
     ['an empty e-mail host', [[1, '']], [1, 'a@example.org']],
     ['two e-mail addresses in one', [[1, 'a@b@example.org']], [1, 'b@example.org']],
     ['an e-mail address with two hosts', [[1, 'example.org']], [1, 'a@example.net@example.org']],
-    ['a URI in the place of a host', [[6, 'https://example.org']], [6, 'https://example.org/']],
+    ['a URI instead of a host', [[6, 'https://example.org']], [6, 'https://example.org/']],
     ['an empty URI host', [[6, '']], [6, 'https://example.org/']],
     ['a URI without a host', [[6, 'example.org']], [6, 'urn:example:models']],
   ])('where it excludes: %s', async (_, excluded, name) => {
     expect(await judged({ excluded }, [name])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('also where no name falls under it', async () => {
+  it('even if no name is subject to it', async () => {
     expect(await judged({ excluded: [IP(10, 0, 0, 0)] }, [[2, 'example.org']])).toBe('CHAIN_NAME_CONSTRAINT')
     expect(await judged({ permitted: [IP(10, 0, 0, 0)] }, [])).toBe('CHAIN_NAME_CONSTRAINT')
   })
@@ -318,20 +318,20 @@ describe('a name constraint that cannot be obeyed refuses the chain', () => {
     expect(await judged({ permitted: [[2, '.example.org']] }, [[2, 'example.org']])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('an address in the subject counts as one among the names', async () => {
+  it('an address in the subject counts as an alternative name', async () => {
     const middle = await authority('Intermediate', { issuer: root, excluded: [[1, 'example.org']] })
     const subject = [['1.2.840.113549.1.9.1', 'mallory@example.org']] as const
     expect(await outcome([await signingLeaf(middle, { subject }), middle])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('what is permitted and excluded at once is excluded', async () => {
+  it('excludes what is both permitted and excluded', async () => {
     const both = { permitted: [TEN], excluded: [IP(10, 1, 0, 0, 255, 255, 0, 0)] }
     expect(await judged(both, [IP(10, 2, 0, 1)])).toBe('accepted')
     expect(await judged(both, [IP(10, 1, 0, 1)])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 })
 
-test('a certificate for servers under one for servers is a chain, and no signer', async () => {
+test('a server certificate under a server authority is a chain but not a signer', async () => {
   const middle = await authority('Intermediate', { issuer: root, extendedUsages: [SERVER_AUTH] })
   const leaf = await issue({
     subject: 'Server',

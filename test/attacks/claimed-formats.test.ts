@@ -94,7 +94,7 @@ describe('a tampered layers model that claims to be a graph model', async () => 
     expect(await load(policyOf(...rules))).toBe(code)
   })
 
-  test('is refused without any sign of its format, or with one that is none', async () => {
+  test('is refused without a format or with an unknown one', async () => {
     const policy = policyOf(rule('g', GRAPH, AUDIT), rule('rest', ANY, AUDIT))
     for (const [name, content] of [
       ['format', '{"format":"tflite","modelTopology":{}}'],
@@ -111,15 +111,15 @@ describe('a signed model', async () => {
   const load = (policy: string, format?: 'tfjs-graph' | 'tfjs-layers') =>
     outcome(() => loadVerifiedModel(tf, honest, { policy, format }))
 
-  test('is verified, and the rule enforced, where only its claim picks the rule', async () => {
+  test('is verified under an enforced rule if only its claim selects the rule', async () => {
     expect(await load(policyOf(rule('l', LAYERS, AUDIT)))).toBe('accepted by l, enforce')
     expect(await load(policyOf(rule('g', GRAPH, AUDIT), rule('rest', ANY, AUDIT)))).toBe('accepted by rest, enforce')
   })
-  test('is skipped by the rule of a format that the program names', async () => {
+  test('is skipped by a rule for the format that the program states', async () => {
     expect(await load(policyOf(rule('l', LAYERS, SKIP)), 'tfjs-layers')).toBe('skipped by l, skip')
     expect(await load(policyOf(rule('l', LAYERS, SKIP)), 'tfjs-graph')).toBe('POLICY_NO_MATCH')
   })
-  test('is judged without its claim where no rule differs by it', async () => {
+  test('is judged without its claim if no rules differ by format', async () => {
     const both = 'path: "models/**", format: [tfjs-graph, tfjs-layers]'
     expect(await load(policyOf(rule('both', both, SKIP)))).toBe('skipped by both, skip')
     expect(await load(policyOf(rule('o', 'format: onnx', ENFORCE), rule('rest', ANY, AUDIT)))).toBe(
@@ -128,7 +128,7 @@ describe('a signed model', async () => {
   })
 })
 
-describe('a loader that picked its rule by a claim', async () => {
+describe('a loader that selected its rule by a claim', async () => {
   const directory = await workspace.sign('raced', { 'model.json': layersModel('layers-model') })
   const policy = policyOf(rule('g', GRAPH, ENFORCE), rule('l', LAYERS, ENFORCE), rule('rest', ANY, AUDIT))
   const open = (claim: 'tfjs-graph' | 'tfjs-layers', met: (reader: Pick<ModelReader, 'loads'>) => void) => {
@@ -141,7 +141,7 @@ describe('a loader that picked its rule by a claim', async () => {
     )
   }
 
-  test('is refused another format than the claim, and an answer that is none', async () => {
+  test('is refused a format other than the claimed one, and an invalid answer', async () => {
     expect(await open('tfjs-layers', (reader) => reader.loads('tfjs-layers'))).toBe('accepted by l, enforce')
     expect(await open('tfjs-graph', (reader) => reader.loads('tfjs-layers'))).toBe('MODEL_FORMAT')
     expect(await open('tfjs-graph', () => undefined)).toBe('MODEL_FORMAT')

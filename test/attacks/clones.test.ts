@@ -31,7 +31,7 @@ describe.each([
   ['XFS', ['mkfs.xfs', '-q', '-m', 'reflink=1']],
   ['Btrfs', ['mkfs.btrfs', '-q']],
 ])('on %s', (_, make) => {
-  test('a copy takes no room, is what was signed, and stays so', async (context) => {
+  test('a copy uses no space, matches the signature, and stays unchanged', async (context) => {
     const place = fileSystem(context, make)
     const publisher = publisherIn(place)
     const model = join(place, 'model')

@@ -54,7 +54,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test('leaves nothing behind HTTP either, while a file arrives', async () => {
+  test('leaves nothing when it is ended while a file arrives over HTTP', async () => {
     const temporary = ownTemporaryDirectory()
     const { origin } = await serve({
       '/model.sig': file(readFileSync(join(model, 'model.sig'))),
@@ -71,7 +71,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test('of a process that is killed leaves what the next load removes', async () => {
+  test('leaves files that the next load removes if the process is killed', async () => {
     const temporary = ownTemporaryDirectory()
     const child = await loading(model, temporary)
     await expect.poll(() => readdirSync(temporary)).not.toEqual([])
@@ -79,7 +79,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
     await expectRemovedByNextLoad(temporary)
   })
 
-  test('in a worker thread leaves what the next load removes, when a signal ends the process', async () => {
+  test('in a worker thread leaves files that the next load removes if a signal ends the process', async () => {
     const temporary = ownTemporaryDirectory()
     const child = await loading(model, temporary, 'thread')
     await expect.poll(() => readdirSync(temporary)).not.toEqual([])

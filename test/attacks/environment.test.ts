@@ -67,7 +67,7 @@ const NAMES = ['spawn-relative', 'spawn-relative-path', 'spawn-alias', 'spawnSyn
 describe('under register, the policy and the mode of the process decide', () => {
   const looser = () => JSON.stringify({ MODELSEAL_POLICY: loose, MODELSEAL_MODE: 'audit' })
 
-  test('in threads whose own variables say otherwise', () => {
+  test('in threads with contradicting variables', () => {
     const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: looser() }
     expect(run('threads.mjs', [tampered], env).lines).toEqual(Array(12).fill('FILE_MISMATCH'))
   })
@@ -81,7 +81,7 @@ describe('under register, the policy and the mode of the process decide', () => 
     })
   })
 
-  test.each(['no variables', 'variables that say otherwise'])('in child processes that have %s', (own) => {
+  test.each(['no variables', 'contradicting variables'])('in child processes that have %s', (own) => {
     const variables = own === 'no variables' ? '{}' : looser()
     const env = { MODELSEAL_POLICY: workspace.policy, MODELSEAL_TEST_ENV: variables }
     expect(run('children.mjs', [WAYS.join(), tampered], env).lines).toEqual(
@@ -89,14 +89,14 @@ describe('under register, the policy and the mode of the process decide', () => 
     )
   })
 
-  test('in child processes that are this Node.js by another name or a relative path', () => {
+  test('in child processes that start this Node.js by another name or a relative path', () => {
     const env = { MODELSEAL_POLICY: workspace.policy }
     expect(run('children.mjs', [NAMES.join(), tampered], env).lines).toEqual(
       NAMES.flatMap((how) => [how, 'FILE_MISMATCH']),
     )
   })
 
-  test('in a child process that loads what is as signed', () => {
+  test('in a child process that loads an unchanged model', () => {
     const env = { MODELSEAL_POLICY: workspace.policy }
     expect(run('children.mjs', ['fork-bare', good], env).lines).toEqual(['fork-bare', 'loaded input,state,sr'])
   })
@@ -127,7 +127,7 @@ describe('under register, the policy and the mode of the process decide', () => 
       return path
     }
 
-    test('where there was none, in the process, its threads and its child processes', () => {
+    test('if there was none before, in the process, its threads and its child processes', () => {
       const empty = directory('empty')
       const refused = run('moving.mjs', ['planted', SKIP_ABOVE, tampered], {}, empty)
       expect(refused.lines).toEqual(['POLICY_NOT_FOUND'])
@@ -141,14 +141,14 @@ describe('under register, the policy and the mode of the process decide', () => 
       ])
     })
 
-    test('nearer than the one that was found', () => {
+    test('nearer than the one that is in use', () => {
       directory('.', { 'modelseal.policy.yaml': strict() })
       const nearer = run('moving.mjs', ['planted', SKIP_ABOVE, good, tampered], {}, directory('nearer'))
       rmSync(join(workspace.path, 'started/modelseal.policy.yaml'))
       expect(nearer.lines).toEqual(['loaded input,state,sr', 'FILE_MISMATCH'])
     })
 
-    test('in place of two, of which one is removed', () => {
+    test('instead of two policies, one of which is removed', () => {
       const two = directory('two', { 'modelseal.policy.yml': SKIP_ABOVE, 'modelseal.policy.json': '{}' })
       expect(run('moving.mjs', ['none', '', tampered], {}, two).lines).toEqual(['POLICY_INVALID'])
       expect(run('moving.mjs', ['remove', 'modelseal.policy.json', tampered], {}, two).lines).toEqual([
@@ -158,7 +158,7 @@ describe('under register, the policy and the mode of the process decide', () => 
   })
 })
 
-test('a relative path means what it meant when the load was asked for', () => {
+test('a relative path is resolved when the load is requested', () => {
   const policy = join(workspace.path, 'half.yaml')
   writeFileSync(
     policy,
@@ -176,7 +176,7 @@ rules:
   expect(run('moving.mjs', ['during', planted, 'silero_vad.onnx'], env, elsewhere).lines).toEqual(['FILE_MISMATCH'])
 })
 
-describe('without register, the policy of a thread with variables of its own', () => {
+describe('without register, the policy of a thread with its own variables', () => {
   const LOG = JSON.stringify({ env: { LOG: '1' } })
   const outcome = (options: string, env: Record<string, string>, more: string[] = [], cwd = planted) => {
     const inherited = { ...process.env, ...env }
@@ -201,7 +201,7 @@ describe('without register, the policy of a thread with variables of its own', (
     ['nothing', ''],
     ['the errors of the core', '@modelseal/core/errors'],
     ['the core', '@modelseal/core'],
-  ])('is that of the process, of which the main thread imports %s', (_, imported) => {
+  ])('is that of the process if its main thread imports %s', (_, imported) => {
     const env = { MODELSEAL_POLICY: workspace.policy }
     expect(outcome(LOG, env, [imported])).toBe('FILE_MISMATCH')
   })
@@ -218,7 +218,7 @@ describe('without register, the policy of a thread with variables of its own', (
     },
   )
 
-  test('is searched for where the process was started without MODELSEAL_POLICY', () => {
+  test('is searched for if the process was started without MODELSEAL_POLICY', () => {
     expect(outcome(LOG, {})).toBe('skipped')
   })
 

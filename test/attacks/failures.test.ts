@@ -82,7 +82,7 @@ async function backTo(before: number): Promise<void> {
 }
 
 describe.each(LEVELS)('under %s', (level) => {
-  test('a load that is aborted at any moment leaves nothing and hands over nothing', async () => {
+  test('a load that is aborted at any moment leaves no files and returns nothing', async () => {
     const temporary = ownTemporaryDirectory()
     expect(await load(level)).toEqual({ code: 'accepted', handedOver: true })
     const start = performance.now()
@@ -144,7 +144,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await backTo(before)
   })
 
-  test.runIf(LINUX)('a process without descriptors left refuses the model, and leaks none', () => {
+  test.runIf(LINUX)('a process without free descriptors refuses the model and leaks none', () => {
     // Node itself needs about twenty; 200 files in place need one each.
     const codes = [24, 32, 64, 400].map((limit) => limited(`ulimit -n ${limit}`, 'many', level))
     for (const outcome of codes) {
@@ -157,7 +157,7 @@ describe.each(LEVELS)('under %s', (level) => {
   })
 })
 
-test.runIf(LINUX)('a process that may not write a file so large refuses the copy', () => {
+test.runIf(LINUX)('a process that must not write such a large file refuses the copy', () => {
   // The limit is in blocks of 1024 bytes; beyond it the system sends a signal, which Node ignores.
   expect(limited('ulimit -f 2048', 'large', 'copy')).toMatchObject({
     code: 'COPY_FAILED',

@@ -29,7 +29,7 @@ async function cost(text: string, name?: string): Promise<number> {
 
 const keys = (count: number, prefix = '') => Array.from({ length: count }, (_, i) => `${prefix}k${i}`)
 
-describe('reading a policy takes time in proportion to its length, of', () => {
+describe('reading a policy takes time proportional to its length, for', () => {
   test.each<[string, (n: number) => string, string?]>([
     ['a block map', (n) => keys(n).join(': 1\n') + ': 1\n'],
     ['a flow map', (n) => `{${keys(n).join(': 1, ')}: 1}`],
@@ -45,11 +45,11 @@ describe('reading a policy takes time in proportion to its length, of', () => {
 
 describe('a policy is refused', () => {
   test.each([
-    ['lists within lists', '['.repeat(8 * MIB), '1:65'],
-    ['maps within maps', '{a: '.repeat(2 * MIB), '1:254'],
+    ['nested lists', '['.repeat(8 * MIB), '1:65'],
+    ['nested maps', '{a: '.repeat(2 * MIB), '1:254'],
     ['lists on one line', '- '.repeat(4 * MIB), '1:128'],
     ['keys of keys', '? '.repeat(4 * MIB), '1:128'],
-  ])('that nests without end, by %s', async (_, text, place) => {
+  ])('that nests endlessly, by %s', async (_, text, place) => {
     const error = await refusal(text)
     expect([error.code, `${error.line}:${error.column}`]).toEqual(['POLICY_INVALID', place])
     expect(error.message).toContain('The text is nested more than 64 levels deep.')
@@ -64,7 +64,7 @@ describe('a policy is refused', () => {
     expect((user + system) / 1e6).toBeLessThan(15)
   })
 
-  test('that holds more values than anybody writes', async () => {
+  test('that has too many values', async () => {
     const error = await refusal(`version: 1\nrules: [${'a,'.repeat(3.9 * MIB)}]`)
     expect([error.code, error.line]).toEqual(['POLICY_INVALID', 2])
     expect(error.message).toContain('more than 1000000 values')
@@ -96,7 +96,7 @@ describe('a policy is refused', () => {
     ['tabs', `a:\n${'\t- x\n'.repeat(5_000)}`],
     ['keys that stand twice', 'a: 1\n'.repeat(5_000)],
     ['unknown fields', keys(5_000).join(': 1\n') + ': 1\n'],
-  ])('with a hundred problems at the most, whatever it holds of wrong %s', async (_, text) => {
+  ])('with at most a hundred problems, whatever the number of %s', async (_, text) => {
     writeTree(directory, { 'policy.yaml': text })
     const findings = await checkPolicy(join(directory, 'policy.yaml'))
     expect(findings).toHaveLength(100)
@@ -117,7 +117,7 @@ describe('checking a policy of many rules', () => {
     return checkPolicy(join(directory, 'policy.yaml'))
   }
 
-  test('finds the one that is never reached among many', async () => {
+  test('finds an unreachable rule among many', async () => {
     const findings = await policy(1_000, (i) => (i === 999 ? 'path: "models/7/vad/x"' : `path: "models/${i}/**"`))
     expect(findings.map(({ code, message }) => [code, message.includes('"r7"')])).toEqual([
       ['POLICY_AGE_UNLIMITED', false],
@@ -125,7 +125,7 @@ describe('checking a policy of many rules', () => {
     ])
   })
 
-  test('tells where there are too many to compare', async () => {
+  test('reports when there are too many to compare', async () => {
     const findings = await policy(1_500, (i) => `path: "models/${i}/**", name: "m${i}"`)
     expect(findings.map(({ code }) => code)).toEqual(['POLICY_AGE_UNLIMITED', 'RULES_UNCOMPARED'])
   })

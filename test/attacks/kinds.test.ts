@@ -62,7 +62,7 @@ const VALUES: [string, () => unknown][] = [
   ['a lone surrogate', () => '\ud800'],
   ['a long string', () => 'x'.repeat(10_000)],
   ['__proto__', () => '__proto__'],
-  ['a URL that is none', () => 'file://%'],
+  ['an invalid URL', () => 'file://%'],
   ['an HTTP URL', () => 'http://127.0.0.1:9/'],
   ['a function', () => () => {}],
   [
@@ -83,8 +83,8 @@ const VALUES: [string, () => unknown][] = [
     'a proxy that throws',
     () => new Proxy({}, { get: throwing, has: throwing, ownKeys: throwing, getPrototypeOf: throwing }),
   ],
-  ['a proxy that was revoked', () => revoked({})],
-  ['a list that was revoked', () => revoked([])],
+  ['a revoked proxy', () => revoked({})],
+  ['a revoked array', () => revoked([])],
   ['an array', () => []],
   ['an array of odd things', () => [undefined, null, Symbol('x'), {}]],
   ['an endless array', () => new Array(2 ** 32 - 1)],
@@ -97,7 +97,7 @@ const VALUES: [string, () => unknown][] = [
   ['a Set', () => new Set(['x'])],
   ['a WeakMap', () => new WeakMap()],
   ['a date', () => new Date()],
-  ['a date that is none', () => new Date(NaN)],
+  ['an invalid date', () => new Date(NaN)],
   ['a regular expression', () => /x/],
   ['a URL', () => new URL('file:///nowhere/at/all')],
   ['a URL of HTTP', () => new URL('https://models.example/')],
@@ -105,7 +105,10 @@ const VALUES: [string, () => unknown][] = [
   ['a thenable', () => ({ then: (resolve: (value: unknown) => void) => resolve('x') })],
   ['an AbortSignal', () => new AbortController().signal],
   ['an aborted AbortSignal', () => AbortSignal.abort()],
-  ['what looks like an AbortSignal', () => ({ aborted: false, addEventListener() {}, removeEventListener() {} })],
+  [
+    'an object that looks like an AbortSignal',
+    () => ({ aborted: false, addEventListener() {}, removeEventListener() {} }),
+  ],
   ['an error', () => new Error('x')],
   ['an Error with another message', () => Object.defineProperty(new Error('x'), 'message', { get: throwing })],
   ['an iterator', () => [1][Symbol.iterator]()],
@@ -423,7 +426,7 @@ const NAMES = [
   'transformers verdictOf',
 ]
 
-describe('a value of any kind, in any argument and any option, is taken or refused with a code', () => {
+describe('a value of any kind, in any argument and any option, is accepted or refused with a code', () => {
   test.each(NAMES)('%s', async (name) => {
     const one = calls[name]!
     const faults: string[] = []
@@ -469,11 +472,11 @@ describe('a policy that is not one is refused as such', () => {
     ['a list', ['modelseal.policy.yaml']],
     ['a parsed policy', { version: 1, rules: [] }],
     ['a policy made by hand', BY_HAND],
-    ['what says that it is watched, and gives such a one', { current: () => BY_HAND }],
+    ['an object that looks like a watched policy and returns such a policy', { current: () => BY_HAND }],
     ['null', null],
     ['a URL of HTTP', new URL('https://models.example/policy.yaml')],
     ['a promise', Promise.resolve('modelseal.policy.yaml')],
-    ['what only says that it is watched', { current: () => ({}) }],
+    ['an object that looks like a watched policy', { current: () => ({}) }],
   ])('%s', async (_, given) => {
     const opening = core.openVerifiedModel(join(workspace.path, 'models/m'), { policy: given as never })
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })

@@ -70,7 +70,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
 
   const ways = (): string[] => [link, theirs, `/proc/${pid}/cwd`]
 
-  test('is loaded by whatever path leads to it', async () => {
+  test('is loaded by any path that leads to it', async () => {
     for (const path of ways()) {
       expect(await loaded(path)).toBe('theirs')
       expect(
@@ -95,7 +95,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
     expect(await loaded(models)).toBe('ours')
   })
 
-  test('is placed where runtimes that go by the text of links find it, too', async () => {
+  test('is placed where runtimes that read link texts also find it', async () => {
     await signed(models, 'ours')
     for (const isolation of ['auto', 'in-place', 'copy'] as const) {
       await using model = await openVerifiedModel(link, { policy: publisher.policy, isolation })
@@ -105,7 +105,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
     }
   })
 
-  test('is refused by a rule that allows it in place only', async () => {
+  test('is refused by a rule that only allows in-place', async () => {
     const policy = join(directory, 'in-place.yaml')
     const require = ', require: { isolation: [memory, in-place] } }]'
     writeFileSync(policy, readFileSync(publisher.policy, 'utf8').replace(' }]\n', require))
@@ -113,7 +113,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
     await expect(model.path('sub/weights.bin')).rejects.toMatchObject({ code: 'ISOLATION_REFUSED' })
   })
 
-  test('has its links followed there, and none of them out of the model', async () => {
+  test('has its links followed there, but never out of the model', async () => {
     await signed(models, 'ours')
     const signer = await keySigner({ privateKey: publisher.privateKey })
     symlinkSync('weights.bin', join(theirs, 'sub/alias.bin'))
@@ -133,7 +133,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
     expect(readFileSync(join(models, 'model.sig')).equals(before)).toBe(true)
   })
 
-  test('does not lend its policy: whoever reads it by the text of the links reads another', async () => {
+  test('does not provide a policy, because reading it by link texts leads to another one', async () => {
     await signed(models, 'ours')
     writeFileSync(join(models, 'policy.yaml'), readFileSync(publisher.policy))
     writeFileSync(join(theirs, 'policy.yaml'), readFileSync(publisher.policy))
@@ -143,7 +143,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
   })
 })
 
-test.runIf(UNSHARE)('a directory that both see is another model where one has mounted something in it', async () => {
+test.runIf(UNSHARE)('a directory that both see is a different model if one has something mounted in it', async () => {
   directory = scratch()
   publisher = publisherOfAnyPath()
   models = join(directory, 'models')

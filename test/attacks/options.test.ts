@@ -115,7 +115,7 @@ describe('each option is read once', () => {
     expect(new Set(reads).size).toBe(reads.length)
   })
 
-  test('from a class or an object that others are made from', async () => {
+  test('from a class or an inherited object', async () => {
     const options = Object.create({ policy: workspace.policy }) as OpenOptions
     expect(await outcome(openVerifiedModel(tampered, options))).toBe('FILE_MISMATCH')
     const misspelt = Object.create({ polcy: workspace.policy }) as OpenOptions

@@ -83,7 +83,7 @@ function refusal(code: string, details: object = {}) {
 }
 
 describe.each(LEVELS)('under %s', (level) => {
-  test('a FIFO that takes the place of a file is refused, and not waited for', async () => {
+  test('refuses a FIFO that replaces a file, without waiting for it', async () => {
     const attack = () => {
       rmSync(join(model, 'weights.bin'))
       execFileSync('mkfifo', [join(model, 'weights.bin')])
@@ -92,7 +92,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf(model, level)).rejects.toThrow(refusal('FILE_SPECIAL', { file: 'weights.bin' }))
   })
 
-  test('a device that takes the place of a file by a link is refused', async () => {
+  test('refuses a link to a device that replaces a file', async () => {
     const attack = () => {
       rmSync(join(model, 'weights.bin'))
       symlinkSync('/dev/zero', join(model, 'weights.bin'))
@@ -101,7 +101,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf(model, level)).rejects.toThrow(refusal('SYMLINK_REFUSED'))
   })
 
-  test('a file that grows, or shrinks, after it was listed is refused', async () => {
+  test('refuses a file that grows or shrinks after it was listed', async () => {
     const grow = () => appendFileSync(join(model, 'weights.bin'), 'EVIL')
     await expect(weightsOf(model, level, grow)).rejects.toThrow(refusal('FILE_CHANGED'))
     truncateSync(join(model, 'weights.bin'), 12)
@@ -109,7 +109,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf(model, level, shrink)).rejects.toThrow(refusal('FILE_CHANGED'))
   })
 
-  test('a file that grows all the time is never read beyond what was signed', async () => {
+  test('never reads a growing file beyond the signed size', async () => {
     const weights = Buffer.alloc(12 * 1024 * 1024, 'good')
     model = await signed('growing', { 'weights.bin': weights })
     const script = `const { appendFileSync } = require('node:fs')
@@ -150,7 +150,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf('model', level)).rejects.toThrow(refusal('FILE_MISMATCH'))
   })
 
-  test('a hard link from outside, by which the file is written to, does no harm', async () => {
+  test('a hard link from outside, through which the file is written, does no harm', async () => {
     const outside = join(directory, 'outside')
     linkSync(join(model, 'weights.bin'), outside)
     expect(await weightsOf(model, level)).toBe('good weights')
@@ -159,7 +159,7 @@ describe.each(LEVELS)('under %s', (level) => {
     )
   })
 
-  test.runIf(ROOT)('a hard link to a file of another user is not loaded where it lies', async () => {
+  test.runIf(ROOT)('a hard link to a file of another user is not loaded in place', async () => {
     const theirs = join(directory, 'theirs')
     renameSync(join(model, 'weights.bin'), theirs)
     chownSync(theirs, STRANGER, STRANGER)
@@ -208,7 +208,7 @@ describe.runIf(LINUX).each(LEVELS)('by a path in /proc, under %s,', (level) => {
     await expect(load(`/proc/${other.pid}/root${model}`)).rejects.toThrow(refusal('FILE_MISMATCH'))
   })
 
-  test('what is no model is refused, and not waited for', async () => {
+  test('refuses something that is not a model, without waiting for it', async () => {
     const codes = [
       'FILE_SPECIAL',
       'FILE_UNREADABLE',
@@ -224,18 +224,18 @@ describe.runIf(LINUX).each(LEVELS)('by a path in /proc, under %s,', (level) => {
   })
 })
 
-describe('in place of a bundle', () => {
+describe('instead of a bundle', () => {
   test.each([
     ['a FIFO', 'FILE_SPECIAL', (path: string) => void execFileSync('mkfifo', [path])],
-    ['a link to a device without end', 'FILE_SPECIAL', (path: string) => symlinkSync('/dev/zero', path)],
+    ['a link to an endless device', 'FILE_SPECIAL', (path: string) => symlinkSync('/dev/zero', path)],
     ['a directory', 'FILE_SPECIAL', (path: string) => writeTree(path, { a: '' })],
-  ])('%s is refused, and not waited for', async (_, code, make) => {
+  ])('%s is refused without waiting for it', async (_, code, make) => {
     rmSync(`${model}.sig`)
     make(`${model}.sig`)
     await expect(weightsOf(model, 'memory')).rejects.toThrow(refusal(code))
   })
 
-  test.runIf(existsSync('/proc/self/environ'))('a file of /proc is refused, and its content not told', async () => {
+  test.runIf(existsSync('/proc/self/environ'))('refuses a file in /proc without revealing its content', async () => {
     const refused = await weightsOf(model, 'memory', undefined, { signature: '/proc/self/environ' }).catch(
       (error: unknown) => error,
     )
@@ -243,7 +243,7 @@ describe('in place of a bundle', () => {
     expect(JSON.stringify(refused)).not.toContain(process.env['PATH'])
   })
 
-  test('a FIFO as the policy is refused, and not waited for', async () => {
+  test('refuses a FIFO as the policy, without waiting for it', async () => {
     execFileSync('mkfifo', [join(directory, 'fifo.yaml')])
     await expect(weightsOf(model, 'memory', undefined, { policy: join(directory, 'fifo.yaml') })).rejects.toThrow(
       refusal('FILE_SPECIAL'),
@@ -253,7 +253,7 @@ describe('in place of a bundle', () => {
 
 describe('a signed ONNX model', () => {
   test.each([
-    ['the policy that lies beside it, unsigned', 'policy.yaml', 'FILE_NOT_SIGNED'],
+    ['the unsigned policy next to it', 'policy.yaml', 'FILE_NOT_SIGNED'],
     ['the policy above it', '../policy.yaml', 'PATH_ESCAPES'],
     ['its own signature', '../onnx.sig', 'PATH_ESCAPES'],
     ['a file of /proc', '/proc/self/environ', 'PATH_ESCAPES'],
@@ -269,8 +269,8 @@ describe('a signed ONNX model', () => {
 
   test.each([
     ['more bytes than there are', [0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
-    ['more bytes than a number can say', [0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
-    ['a number without end', [0x3a, ...Array<number>(64).fill(0xff)]],
+    ['more bytes than a number can express', [0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
+    ['an endless number', [0x3a, ...Array<number>(64).fill(0xff)]],
   ])('whose header announces %s is refused', async (_, bytes) => {
     const path = await signed('onnx', { 'model.onnx': new Uint8Array(bytes) })
     await expect(loadOnnx(path, { policy: publisher.policy })).rejects.toThrow(refusal('MODEL_FORMAT'))
@@ -299,7 +299,7 @@ describe('a signed TensorFlow.js model', () => {
     await expect(loadTensorFlow(tensorflow, path, { policy: publisher.policy })).rejects.toThrow(refusal(code))
   })
 
-  test('whose model.json is larger than any is refused', async () => {
+  test('whose model.json is too large is refused', async () => {
     const path = await signed('tfjs', { 'model.json': '' })
     truncateSync(join(path, 'model.json'), 256 * 1024 * 1024 + 1)
     rmSync(`${path}.sig`)

@@ -171,7 +171,7 @@ describe('nothing is looked up on Object.prototype', () => {
     expect(await lookups(calls)).toEqual([])
   })
 
-  it('by looking into an identity token', async () => {
+  it('by reading an identity token', async () => {
     const claims = Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + 60, aud: 'sigstore' })).toString('base64url')
     const calls = () => expect(() => checkToken(`a.${claims}.c`, 'sigstore')).toThrow(/"sub"/)
     expect(await lookups(calls)).toEqual([])
@@ -193,7 +193,7 @@ describe('a value on Object.prototype', () => {
       (error: unknown) => (error as { code: string }).code,
     )
 
-  it('does not have a load tolerated whose policy cannot be read', async () => {
+  it('does not make a load tolerated if its policy cannot be read', async () => {
     const loading = () => codeOf(openVerifiedModel(tampered, { policy: inWorkspace('none.yaml') }))
     expect(await polluted('mode', 'audit', loading)).toBe('POLICY_NOT_FOUND')
   })
@@ -205,7 +205,7 @@ describe('a value on Object.prototype', () => {
     expect(await polluted('url', 'https://models.example/m', loading)).toBe('POLICY_NO_MATCH')
   })
 
-  it('does not lend a timestamp to a signature that has none', async () => {
+  it('does not add a timestamp to a signature without one', async () => {
     const rule =
       '{ name: all, match: { path: "models/**" }, signers: [{ key: release }], require: { timestamp: true } }'
     const lines = ['version: 1', 'trustRoots: { release: { publicKey: release.pub } }', `rules: [${rule}]`]
@@ -215,7 +215,7 @@ describe('a value on Object.prototype', () => {
     expect(await polluted('time', time, loading)).toBe('TIMESTAMP_REQUIRED')
   })
 
-  it('does not end a revocation that has no end', async () => {
+  it('does not end a revocation without an end', async () => {
     const [leafDer = Buffer.alloc(0)] = await readCertificates(inWorkspace('leaf.pem'))
     const fingerprint = createHash('sha256').update(leafDer).digest('hex')
     const lines = [

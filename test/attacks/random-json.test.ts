@@ -38,7 +38,7 @@ function expectAlike(ours: () => unknown, plain: () => unknown, seed: number): '
   return 'value' in found ? 'accepted' : 'refused'
 }
 
-test('a bundle is read as a plain parser of the whole text reads it', { timeout: 0 }, () => {
+test('a bundle is read as by a plain parser of the whole text', { timeout: 0 }, () => {
   const outcomes: string[] = []
   for (let seed = SEED; seed < SEED + RUNS; seed++) {
     const bytes = randomBundle(new Random(seed))
@@ -53,7 +53,7 @@ test('a bundle is read as a plain parser of the whole text reads it', { timeout:
   if (RUNS >= 100) expect(new Set(outcomes)).toEqual(new Set(['accepted', 'refused']))
 })
 
-test('JSON that is parsed in pieces is read as a plain parser reads the whole', { timeout: 0 }, () => {
+test('JSON parsed in pieces is read as by a plain parser of the whole text', { timeout: 0 }, () => {
   for (let seed = SEED; seed < SEED + 10 * RUNS; seed++) {
     const random = new Random(seed)
     const bytes = mutated(Buffer.from(randomValue(random, 0)), random)

@@ -60,14 +60,14 @@ describe('a keyless signer', () => {
     ],
     ['with an e-mail address that is not ASCII', text(1, 'mällory@acme.example'), 'mällory@acme.example'],
     ['with a URI that is not ASCII', text(6, 'https://acme.example/mällory'), 'https://acme.example/mällory'],
-  ])('%s is found by the very name that a rule reads', async (_, name, identity) => {
+  ])('%s is found by exactly the name that rules use', async (_, name, identity) => {
     expect(await found(name, identity)).toEqual([identity, 'IDENTITY_REVOKED'])
     expect(await found(name, identity, { issuer: ISSUER })).toEqual([identity, 'IDENTITY_REVOKED'])
     expect(await found(name, identity, { issuer: 'https://another.example' })).toEqual([identity, undefined])
     expect(await found(name, `${identity}x`)).toEqual([identity, undefined])
   })
 
-  test('is no signer with a zero byte in the name', async () => {
+  test('is not a signer with a zero byte in the name', async () => {
     const { der } = await make.issue({ subject: [], extensions: [named([userName('alice\0!acme.example')]), issuer] })
     await expect(readFulcioClaims(der, undefined)).rejects.toMatchObject({ code: 'CERTIFICATE_INVALID' })
   })
@@ -182,7 +182,7 @@ describe('a signer with a certificate', () => {
     expect(await judge('pair', [], { signers, threshold: 2 })).toBe('refused SIGNATURE_THRESHOLD')
   })
 
-  test('is found by a fingerprint where its certificate does not parse, and by what stands behind one that does not', async () => {
+  test('is found by a fingerprint if its certificate does not parse, and by the certificates after one that does not', async () => {
     const authority = await make.authority('Evil')
     // More values than are read of a certificate, and none at all.
     const long = await make.signingLeaf(root, {
@@ -209,7 +209,7 @@ describe('a signer with a certificate', () => {
     }
   })
 
-  test('is found by a key that the bundle carries beside the hint of another', async () => {
+  test('is found by a key that the bundle contains next to the hint of another key', async () => {
     const [mallory, alice] = [await make.signingLeaf(root), await make.signingLeaf(root)].map(({ x509 }) =>
       publicKeyOf(x509.publicKey),
     ) as [PublicKey, PublicKey]
@@ -226,7 +226,7 @@ describe('a signer with a certificate', () => {
     expect(await revoked({ rawBytes: Buffer.from('no key'), hint: alice.fingerprint })).toBeUndefined()
   })
 
-  test('is looked for in turns, and the search can be given up', async () => {
+  test('is searched for in turns, and the search can be aborted', async () => {
     const revocations = new Revocations()
     revocations.add({ keys: ['0'.repeat(64)] })
     const bundle = { material: { method: 'certificate', certificates: Array(33).fill(root.der) } }

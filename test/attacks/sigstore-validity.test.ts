@@ -46,19 +46,19 @@ function withoutPromise(json: BundleJson): BundleJson {
 }
 
 describe.each(KINDS)('a bundle of %s', (_, wanted) => {
-  it('is accepted as it is', async () => {
+  it('is accepted unchanged', async () => {
     expect(await outcome(await sigstore.json(wanted))).toBe('accepted')
   })
 
   it.each([
     ['ended years before', ENDED],
-    ['was still to come', TO_COME],
-  ])('is refused where the validity of the key of the log %s', async (_when, validFor) => {
+    ['had not begun', TO_COME],
+  ])("is refused if the validity of the log's key %s", async (_when, validFor) => {
     const json = await sigstore.json(wanted)
     expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = validFor))).toBe('LOG_UNTRUSTED')
   })
 
-  it('is judged by the entry of the trusted root that was valid, where two are of one key', async () => {
+  it('is judged by the valid entry of the trusted root if two entries have the same key', async () => {
     const json = await sigstore.json(wanted)
     const twice = (validFor: object) => (changed: BundleJson) => {
       const [log] = changed.tlogs
@@ -72,12 +72,12 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
     expect(await outcome(json, ended)).toBe('LOG_UNTRUSTED')
   })
 
-  it('is refused where the log of certificates was out of use', async () => {
+  it('is refused if the certificate log was no longer in use', async () => {
     const json = await sigstore.json(wanted)
     expect(await outcome(json, ({ ctlogs }) => (ctlogs[0].publicKey.validFor = ENDED))).toBe('SCT_INVALID')
   })
 
-  it('is refused where the authority was out of use', async () => {
+  it('is refused if the authority was no longer in use', async () => {
     const json = await sigstore.json(wanted)
     const change = ({ certificateAuthorities }: BundleJson) => (certificateAuthorities[0].validFor = ENDED)
     expect(await outcome(json, change)).toBe('CHAIN_NO_PATH')
@@ -88,19 +88,19 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
     ['treeSize', ({ inclusionProof }) => (inclusionProof.treeSize = '2')],
     ['logIndex of the entry', (entry) => (entry.logIndex = '7')],
     ['logIndex of the proof', ({ inclusionProof }) => (inclusionProof.logIndex = '00')],
-  ])('is refused where its %s is not what the log signed', async (_field, change) => {
+  ])('is refused if its %s is not what the log signed', async (_field, change) => {
     const json = await sigstore.json(wanted)
     change(json.verificationMaterial.tlogEntries[0])
     expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
   })
 
-  it('is refused where the log goes by another name than in the trusted root, or by a part of it', async () => {
+  it('is refused if the name of the log differs from the trusted root or is only a part of it', async () => {
     const json = await sigstore.json(wanted)
     for (const baseUrl of ['https://other.test', 'https://xrekor.test.example'])
       expect(await outcome(json, ({ tlogs }) => (tlogs[0].baseUrl = baseUrl))).toBe('LOG_INCLUSION_INVALID')
   })
 
-  it('is refused where the log recorded a version that is not known', async () => {
+  it('is refused if the log recorded an unknown version', async () => {
     const json = await sigstore.json(wanted)
     const [entry] = json.verificationMaterial.tlogEntries
     const body = JSON.parse(Buffer.from(entry.canonicalizedBody, 'base64').toString())
@@ -110,24 +110,24 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
 })
 
 describe('a time', () => {
-  it('of a log without a promise is none', async () => {
+  it('from a log without a promise does not count', async () => {
     expect(await outcome(withoutPromise(await sigstore.json({ rekor: 'v1' })))).toBe('TIME_MISSING')
   })
 
-  it('of an authority stands in for a promise that was removed, and the key of the log must be valid at it', async () => {
+  it("of an authority replaces a removed promise, and the log's key must have been valid then", async () => {
     const json = withoutPromise(await sigstore.json({ rekor: 'v1', stampedAt: sigstore.at }))
     expect(await outcome(json)).toBe('accepted')
     expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = ENDED))).toBe('LOG_UNTRUSTED')
   })
 
-  it('of an authority that was out of use is refused', async () => {
+  it('of an authority that was no longer in use is refused', async () => {
     const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
     const change = ({ timestampAuthorities }: BundleJson) => (timestampAuthorities[0].validFor = ENDED)
     expect(await outcome(json, change)).toBe('TIMESTAMP_INVALID')
   })
 })
 
-it('an entry of the log that stands twice is refused', async () => {
+it('refuses a repeated log entry', async () => {
   const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
   json.verificationMaterial.tlogEntries.push(structuredClone(json.verificationMaterial.tlogEntries[0]))
   expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
@@ -140,7 +140,7 @@ describe('a trusted root', () => {
     ['certificate authority', ({ certificateAuthorities }) => certificateAuthorities[0]],
     ['timestamp authority', ({ timestampAuthorities }) => timestampAuthorities[0]],
   ]
-  it.each(places)('is malformed where a %s has no start of its validity, or an end before it', async (_, place) => {
+  it.each(places)('is malformed if the validity of a %s has no start or ends before it starts', async (_, place) => {
     const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
     for (const validFor of [undefined, {}, { end: '2099-01-01T00:00:00Z' }, { start: ENDED.end, end: ENDED.start }])
       await expect(trustOf((changed) => (place(changed).validFor = validFor))).rejects.toEqual(refused)
@@ -152,7 +152,7 @@ describe('a trusted root', () => {
   ]
   const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
 
-  it.each(['tlogs', 'ctlogs'])('is refused where a key of its %s is weak', async (logs) => {
+  it.each(['tlogs', 'ctlogs'])('is refused if a key of its %s is weak', async (logs) => {
     for (const key of weakKeys()) {
       const rawBytes = key.export({ type: 'spki', format: 'der' }).toString('base64')
       await expect(trustOf((changed) => (changed[logs][0].publicKey.rawBytes = rawBytes))).rejects.toEqual(refused)

@@ -100,7 +100,7 @@ function expectModest(runtime: Runtime, { memory }: Outcome): void {
 describe.each([
   ['nothing', ''],
   ['files', REVOKED],
-])('where %s is revoked', (_, revoked) => {
+])('if %s is revoked', (_, revoked) => {
   test.each([
     ['enforce', 'memory', 'FILE_MISMATCH'],
     ['enforce', 'copy', 'FILE_MISMATCH'],
@@ -121,7 +121,7 @@ describe.each([
     expectModest('tfjs', outcome)
   })
 
-  test('of signed weights of ONNX, memory has no more than the model needs', async () => {
+  test('keeps no more of signed ONNX weights in memory than the model needs', async () => {
     const target = await signed(scratch(), 'onnx-files', grow)
     const policy = policyFor(target, 'enforce', revoked)
     const outcome = outcomeOf('onnx-files', target.path, policy, { isolation: 'memory' })
@@ -129,7 +129,7 @@ describe.each([
     expectModest('onnx-files', outcome)
   })
 
-  test('a copy of signed weights takes no room for zeros', async () => {
+  test('a copy of signed weights uses no space for zeros', async () => {
     const target = await signed(scratch(), 'onnx-files', grow)
     const policy = policyFor(target, 'enforce', revoked)
     const outcome = outcomeOf('onnx-files', target.path, policy, { isolation: 'copy' })
@@ -150,7 +150,7 @@ describe.each([
 test.each([
   ['are two files of one group', { paths: ['weights.bin', 'more.bin'], shape: [LARGE / 4] }, LARGE - 4],
   ['are strings', { dtype: 'string' }, 256 * 1024 ** 2 + 1],
-  ['have a type that is unknown', { dtype: 'float1', shape: [16] }, LARGE],
+  ['have an unknown type', { dtype: 'float1', shape: [16] }, LARGE],
 ])('weights of TensorFlow.js that %s are bounded', async (_, group, size) => {
   const { paths = ['weights.bin'], shape = [1], dtype = 'float32' } = group as Partial<Record<string, unknown>>
   const weightsManifest = [{ paths, weights: [{ name: 'w', shape, dtype }] }]
@@ -164,7 +164,7 @@ test.each([
   expectModest('tfjs', outcome)
 })
 
-test('a model file that no format allows is not copied', async () => {
+test('a model file too large for its format is not copied', async () => {
   const target = await signed(scratch(), 'onnx-files')
   truncateSync(join(target.path, 'model.onnx'), 2 ** 31)
   const outcome = outcomeOf('onnx-files', target.path, policyFor(target, 'enforce'), { isolation: 'copy' })
@@ -185,7 +185,7 @@ describe('a graph of a SavedModel', () => {
       'FILE_TOO_LARGE',
       { maxBytes: LARGE },
     ],
-    ['is refused where it is longer than the format allows', field, 2 ** 31, 'FILE_TOO_LARGE', {}],
+    ['is refused if it is longer than the format allows', field, 2 ** 31, 'FILE_TOO_LARGE', {}],
   ])('%s, without taking the memory', async (_, content, size, code, options) => {
     const target = await signed(scratch(), 'tfjs-node')
     writeTree(target.path, { 'saved_model.pb': content })

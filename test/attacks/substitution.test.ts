@@ -70,7 +70,7 @@ describe('require.name', () => {
     expect(await load(served(model), { require: { name } })).toBe(expected)
   })
 
-  test('is no name that an unverified bundle claims, and none that is missing', async () => {
+  test('does not match an unverified claim or a missing name', async () => {
     expect(await load(served('wake-word'), { require: { name: 'vad' }, mode: 'audit' })).toBe(
       'tolerated MODEL_NAME_REFUSED',
     )
@@ -97,7 +97,7 @@ describe('require.rootDigest', () => {
     expect(await load(served(model), { require: { rootDigest: rootDigest() } })).toBe(expected)
   })
 
-  test('is asked for together with the name', async () => {
+  test('can be required together with the name', async () => {
     const rule = { require: { name: 'vad', rootDigest: `sha256:${digests['wake-word']}` } }
     expect(await load(served('vad'), rule)).toBe('ROOT_DIGEST_REFUSED')
     expect(await load(served('wake-word'), rule)).toBe('MODEL_NAME_REFUSED')
@@ -105,7 +105,7 @@ describe('require.rootDigest', () => {
 })
 
 describe('of several signatures', () => {
-  test('only those count that are over the model which is meant', async () => {
+  test('only those of the right model count', async () => {
     const another = publisherIn(join(directory, 'another'))
     const place = served('vad')
     writeTree(join(directory, 'renamed', 'wake-word'), { 'weights.bin': 'vad' })
@@ -134,7 +134,7 @@ describe('the policy', () => {
     expect(await load(served('vad'), rule)).toBe('POLICY_INVALID')
   })
 
-  test('is found to accept nothing where it revokes what it asks for, or asks for two names', async () => {
+  test('is reported to accept nothing if it revokes what it requires or requires two names', async () => {
     const codes = async (rule: object, revoked: string[] = []) => {
       const path = policyOf(rule)
       writeTree(directory, {

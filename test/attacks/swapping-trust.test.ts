@@ -72,7 +72,7 @@ async function attack(load: () => Promise<string>): Promise<void> {
 }
 
 describe.each(KINDS)('while it is swapped by: %s', (kind) => {
-  test('a bundle has only the content loaded that the trusted signer signed', async () => {
+  test('a bundle only allows content that the trusted signer signed', async () => {
     const { directory, trusted } = await place()
     const bundle = join(directory, 'model.sig')
     await swapping(kind, bundle, join(directory, 'good.sig'), join(directory, 'evil.sig'))
@@ -82,7 +82,7 @@ describe.each(KINDS)('while it is swapped by: %s', (kind) => {
     })
   })
 
-  test('a policy has nothing loaded that neither of both accepts', async () => {
+  test('a policy never allows what neither version accepts', async () => {
     const { directory, trusted } = await place()
     const [policy, other] = [join(directory, 'swapped.yaml'), join(directory, 'other.yaml')]
     // It trusts nobody who signed one of these models.

@@ -32,7 +32,7 @@ function refusal(code: string, details: object = {}) {
 const ruleOf = async (path?: string) => rulesOf(await loadPolicy(path))[0]?.name
 
 describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
-  test('names one further user whose policies count, and no other', async () => {
+  test('names exactly one other user whose policies count', async () => {
     mkdirSync(join(directory, 'image'))
     const { policy, publicKey } = publisherIn(join(directory, 'image'))
     for (const path of [dirname(policy), policy, publicKey]) chownSync(path, STRANGER, STRANGER)
@@ -56,7 +56,7 @@ describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
     },
   )
 
-  test('that is empty is unset', async () => {
+  test('counts as unset if empty', async () => {
     vi.stubEnv('MODELSEAL_POLICY_OWNER', '')
     expect(await ruleOf(publisher.policy)).toBe('all')
   })
@@ -74,21 +74,24 @@ function privateGroupOfRoot(): boolean {
 }
 
 describe.runIf(ROOT)('write permission of the group', () => {
-  test.runIf(privateGroupOfRoot())('does not count where the group is its owner alone (umask 002)', async () => {
-    const umask = process.umask(0o002)
-    try {
-      mkdirSync(join(directory, 'clone'))
-      const { policy, publicKey } = publisherIn(join(directory, 'clone'))
-      chmodSync(publicKey, 0o664)
-      expect(await ruleOf(policy)).toBe('all')
-      chownSync(join(directory, 'clone'), 0, STRANGER)
-      await expect(ruleOf(policy)).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
-    } finally {
-      process.umask(umask)
-    }
-  })
+  test.runIf(privateGroupOfRoot())(
+    'does not count if the owner is the only member of the group (umask 002)',
+    async () => {
+      const umask = process.umask(0o002)
+      try {
+        mkdirSync(join(directory, 'clone'))
+        const { policy, publicKey } = publisherIn(join(directory, 'clone'))
+        chmodSync(publicKey, 0o664)
+        expect(await ruleOf(policy)).toBe('all')
+        chownSync(join(directory, 'clone'), 0, STRANGER)
+        await expect(ruleOf(policy)).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
+      } finally {
+        process.umask(umask)
+      }
+    },
+  )
 
-  test('counts where others have it as their primary group, or nobody is known to', async () => {
+  test('counts if others have it as their primary group or its members are unknown', async () => {
     chmodSync(publisher.policy, 0o664)
     for (const group of [65_534, STRANGER, 100]) {
       chownSync(publisher.policy, 0, group)
@@ -124,13 +127,13 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
     expect(inConfigMap('mount -o remount,ro .')).toMatchObject({ code: 'POLICY_NO_MATCH' })
   })
 
-  test('as a view of one that is not, likewise', () => {
+  test('nobody can write through a read-only view of a writable file system either', () => {
     expect(inConfigMap('mount --bind . . && mount -o remount,ro,bind "$PWD"')).toMatchObject({
       code: 'POLICY_NO_MATCH',
     })
   })
 
-  test('as a store of Nix, also for a user who may not write to it', () => {
+  test('nobody can write to a Nix store, even if the user may not either', () => {
     const place = join(directory, 'store')
     mkdirSync(place)
     chmodSync(directory, 0o755)
@@ -159,7 +162,7 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
   })
 })
 
-describe('a policy is looked for upward as far as', () => {
+describe('the search for a policy ends at', () => {
   let inner: string
 
   beforeEach(() => {
@@ -206,7 +209,7 @@ describe('a policy is looked for upward as far as', () => {
   })
 })
 
-test('a policy that is replaced by renames and led links all the time is read all the time', async () => {
+test('a policy that is constantly replaced by renames and links can always be read', async () => {
   const place = join(directory, 'config')
   writeTree(place, { '..1/policy.yaml': readFileSync(publisher.policy), '..1/release.pub': publisher.publicPem })
   symlinkSync('..1', join(place, '..data'))

@@ -144,7 +144,7 @@ function resourceAt(index: number): string {
   return `{"name":"f${String(index).padStart(8, '0')}","digest":"${'0'.repeat(64)}","algorithm":"sha256"}`
 }
 
-describe('what nobody signed is refused without keeping the event loop:', () => {
+describe('refuses unsigned input without blocking the event loop:', () => {
   const largest = (length = 32 * MIB - 2_000) => statement(Math.floor(length / 4) * 3)
 
   test('bundles that are too large', async () => {
@@ -153,7 +153,7 @@ describe('what nobody signed is refused without keeping the event loop:', () => 
     await expectHarmless({ model, outcome: 'BUNDLE_TOO_LARGE' }, { model: file, outcome: 'BUNDLE_TOO_LARGE' })
   })
 
-  test('bundles as large as they may be, one or thirty-two, and claims that are too large', async () => {
+  test('one or thirty-two bundles of maximum size, and claims that are too large', async () => {
     const model = modelWith(forged(largest()))
     const many = modelWith('')
     rmSync(join(many, 'model.sig'))
@@ -195,7 +195,7 @@ describe('what nobody signed is refused without keeping the event loop:', () => 
     await expectHarmless(...bundles.map(([outcome, bundle]) => ({ model: modelWith(bundle), outcome })))
   })
 
-  test('claims as large as they may be, where a file is loaded', async () => {
+  test('claims of maximum size when a file is loaded', async () => {
     const claims: [string, Buffer][] = [
       ['ROOT_DIGEST_MISMATCH', statement(4 * MIB)],
       ['JSON_TOO_COMPLEX', statement(4 * MIB, () => '[]')],
@@ -208,7 +208,7 @@ describe('what nobody signed is refused without keeping the event loop:', () => 
     await expectHarmless(...claims.map(([outcome, payload]) => ({ model: fileWith(payload), outcome })))
   })
 
-  test('what claims cannot be looked up for among revocations, where models are loaded unverified', async () => {
+  test('claims that cannot be checked against revocations when models are loaded unverified', async () => {
     const claim = modelWith(forged(statement(5 * MIB)))
     const file = join(claim, 'weights.bin')
     const bundle = modelWith(Buffer.alloc(32 * MIB + 1))

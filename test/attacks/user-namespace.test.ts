@@ -46,7 +46,7 @@ function give(user: number, ...paths: string[]): void {
 }
 
 describe.runIf(NAMESPACES)('in a user namespace that does not map all users', () => {
-  test("a stranger's policy is not this user's own", () => {
+  test("a stranger's policy does not count as this user's", () => {
     give(STRANGER, publisher.policy)
     expect(judged({ model, policy: publisher.policy, isolation: 'memory' }, { within: UNMAPPED })).toMatchObject({
       code: 'POLICY_UNTRUSTED',
@@ -54,14 +54,14 @@ describe.runIf(NAMESPACES)('in a user namespace that does not map all users', ()
     })
   })
 
-  test('naming the user who stands for everybody does not help', () => {
+  test('naming the overflow user does not help', () => {
     const setting = { within: ROOT_ONLY, env: { MODELSEAL_POLICY_OWNER: String(NOBODY) } }
     give(STRANGER, publisher.policy)
     const result = judged({ model, policy: publisher.policy, isolation: 'memory' }, setting)
     expect(result).toMatchObject({ code: 'POLICY_UNTRUSTED' })
   })
 
-  describe('where this user is mapped to the very id that stands for strangers', () => {
+  describe('if this user is mapped to the id that also stands for strangers', () => {
     let asked: Asked
 
     beforeEach(() => {
@@ -118,8 +118,8 @@ async function judgedAsNobody(asked: Asked): Promise<Record<string, unknown>> {
   return JSON.parse(output) as Record<string, unknown>
 }
 
-describe.runIf(ROOT)('where all users are mapped, 65534 is a user like any other', () => {
-  test('who is no stranger to itself', () => {
+describe.runIf(ROOT)('if all users are mapped, 65534 is an ordinary user', () => {
+  test("whose own files do not count as a stranger's", () => {
     const home = mkdtempSync(join(tmpdir(), 'modelseal-'))
     try {
       give(NOBODY, directory, publisher.policy, publisher.publicKey, model, join(model, 'a.bin'), home)

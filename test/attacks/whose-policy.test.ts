@@ -91,7 +91,7 @@ async function sign(): Promise<void> {
 describe.runIf(ROOT)('a policy that another user planted above a private directory', () => {
   beforeEach(() => void theirs(join(shared, NAME), SKIP))
 
-  test('decides over no load', async () => {
+  test('decides no load', async () => {
     await expect(open()).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', {
         file: join(shared, NAME),
@@ -105,7 +105,7 @@ describe.runIf(ROOT)('a policy that another user planted above a private directo
     await expect(watchPolicy()).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
 
-  test('decides over no load of a program that is guarded from outside', () => {
+  test('decides no load of a program guarded by register', () => {
     mine(join(own, 'any.onnx'), 'no model')
     const program = fileURLToPath(new URL('../register/onnx.cjs', import.meta.url))
     const { stdout } = spawnSync(
@@ -121,7 +121,7 @@ describe.runIf(ROOT)('a policy that another user planted above a private directo
     ['explain', ['policy', 'explain', 'model']],
     ['check', ['policy', 'check', `../${NAME}`]],
     ['test', ['policy', 'test', `../${NAME}`]],
-  ])('is not what the command line judges by: %s', (_, args) => {
+  ])('is not used by the command line: %s', (_, args) => {
     const program = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
     const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' })
     expect({ status, text: stdout + stderr }).toEqual({
@@ -130,14 +130,14 @@ describe.runIf(ROOT)('a policy that another user planted above a private directo
     })
   })
 
-  test('hides no policy that is nearer', async () => {
+  test('does not hide a nearer policy', async () => {
     await sign()
     renameSync(publisher.policy, join(own, NAME))
     expect(await open()).toBe('accepted')
   })
 })
 
-describe.runIf(ROOT)('however a policy is given, one is refused', () => {
+describe.runIf(ROOT)('however a policy is given, it is refused', () => {
   const ways: [string, (path: string) => Promise<unknown>][] = [
     ['by the option', (path) => open(path)],
     ['by loadPolicy', (path) => loadPolicy(path)],
@@ -155,7 +155,7 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
     ],
   ]
 
-  test.each(ways)('that is writable by everybody and of another user: %s', async (_, use) => {
+  test.each(ways)('if it is writable by everybody and owned by another user: %s', async (_, use) => {
     await expect(use(theirs(join(own, 'given.yaml'), SKIP, 0o666))).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
 
@@ -208,7 +208,7 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
     )
   })
 
-  test('that somebody linked, by its own inode, into a directory of everybody', async () => {
+  test('that somebody hard-linked into a directory writable by everybody', async () => {
     // As fs.protected_hardlinks=0 lets anybody do.
     linkSync(mine(join(own, 'for-tests-only.yaml'), SKIP), join(shared, NAME))
     await expect(open()).rejects.toThrow(
@@ -227,7 +227,7 @@ describe.runIf(ROOT)('however a policy is given, one is refused', () => {
   })
 })
 
-test.runIf(ROOT)('a file of root that another user moves from their directory into one of everybody', async () => {
+test.runIf(ROOT)('a file of root that another user moves into a directory writable by everybody', async () => {
   // As root leaves one that runs a build or a copy in somebody's home directory.
   const home = join(shared, 'home')
   mkdirSync(home)
@@ -242,7 +242,7 @@ test.runIf(ROOT)('a file of root that another user moves from their directory in
   expect(as('mv', join(home, 'sub'), join(shared, 'sub')).status).not.toBe(0)
 })
 
-describe.runIf(ROOT)('what a policy names is as much as the policy', () => {
+describe.runIf(ROOT)('files that a policy names must be as trusted as the policy', () => {
   const pem = () => readFileSync(publisher.publicKey)
   const rules = `rules: [{ name: all, match: { path: '**' }, signers: [{ key: release }] }]`
   const key = 'release: { publicKey: release.pub }'
@@ -273,7 +273,7 @@ describe.runIf(ROOT)('what a policy names is as much as the policy', () => {
     )
   })
 
-  test('and so are the expectations beside it', async () => {
+  test('and so must the expectations next to it', async () => {
     theirs(join(own, 'policy.test.yaml'), '[{ model: model, expect: accepted }]')
     await expect(testPolicy({ policy: publisher.policy })).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
@@ -329,7 +329,7 @@ describe('the nearest name is the policy, and a looser one above does not decide
   })
 })
 
-test.runIf(ROOT)('a policy that is exchanged while it is looked at is judged by what is read', async () => {
+test.runIf(ROOT)('a policy that is exchanged while it is checked is judged by what is read', async () => {
   await sign()
   const path = join(own, 'swapped.yaml')
   const swapper = spawnSwapper(path)
