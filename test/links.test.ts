@@ -60,7 +60,6 @@ describe('signing and verifying refuse a link that', () => {
     ['leaves the model for a file', 'out', (path) => symlinkSync('../key', path)],
     ['leaves the model for a directory', 'out', (path) => symlinkSync('..', path)],
     ['leaves the model by an absolute path', 'out', (path) => symlinkSync('/etc/hostname', path)],
-    ['leads to its own directory', 'loop', (path) => symlinkSync('.', path)],
     ['leads to itself', 'self', (path) => symlinkSync('self', path)],
     ['leads nowhere', 'gone', (path) => symlinkSync('nothing', path)],
   ]
@@ -69,6 +68,15 @@ describe('signing and verifying refuse a link that', () => {
     make(join(model, name))
     await expect(verify()).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
+  })
+
+  // The Go and Python tools leave such a link out when they sign, so that it is passed over when their bundles are verified.
+  it('leads to its own directory, on signing only', async () => {
+    await sign(true)
+    const { manifest } = await verify()
+    symlinkSync('.', join(model, 'loop'))
+    expect((await verify()).manifest.rootDigest).toBe(manifest.rootDigest)
+    await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'loop' })
   })
 
   it('leads to a parent directory through another link', async () => {

@@ -14,7 +14,6 @@ describe('modelLocation', () => {
     ['a URL object', pathToFileURL('/srv/mödels/100%?#'), '/srv/mödels/100%?#'],
     ['a URL object of HTTP', new URL('https://models.example/a?b'), 'https://models.example/a?b'],
     ['an HTTP URL', 'https://models.example/a?b', 'https://models.example/a?b'],
-    ['a directory that is called like a scheme', 'file:models', resolve('file:models')],
   ])('takes %s', (_, given, location) => {
     expect(modelLocation(given)).toBe(location)
   })
@@ -34,6 +33,7 @@ describe('modelLocation', () => {
     ['another host', 'file://models.example/srv'],
     ['a query', 'file:///srv/models?x'],
     ['a fragment', 'file:///srv/models#x'],
+    ['a file: URL with a relative path', 'file:models'],
     ['another scheme', new URL('ftp://models.example/a')],
     ['data', new URL('data:,x')],
   ])('refuses %s', (_, given) => {
