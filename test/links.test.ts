@@ -73,9 +73,9 @@ describe('signing and verifying refuse a link that', () => {
   // The Go and Python tools leave such a link out when they sign, so that it is passed over when their bundles are verified.
   it('leads to its own directory, on signing only', async () => {
     await sign(true)
-    const { manifest } = await verify()
+    const before = await verify()
     symlinkSync('.', join(model, 'loop'))
-    expect((await verify()).manifest.rootDigest).toBe(manifest.rootDigest)
+    expect(await verify()).toEqual(before)
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'loop' })
   })
 
