@@ -127,7 +127,7 @@ export const ERROR_CODES = {
   HTTP_REDIRECT: 'the server of a model redirects to a location that a load does not follow',
 
   // The place that a model is loaded from
-  SCHEME_UNKNOWN: 'the package that loads models from URLs of this scheme was not imported',
+  SCHEME_UNKNOWN: 'no imported package provides URLs of this scheme',
   SOURCE_FAILED: 'the source of a model failed or sent an invalid response',
   SOURCE_TIMEOUT: 'the source of a model was silent for too long, or took too long overall',
   SOURCE_LISTING: 'the source of a model lists impossible names, or too many',

@@ -135,7 +135,10 @@ export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
 
 /** What did not go as it should, and changes nothing of the decision. */
 export interface VerdictWarning {
-  /** Stable: `MODELSEAL_NO_THREADS` where no hashing thread could be started, so that the calling thread hashed. */
+  /**
+   * Stable: `MODELSEAL_NO_THREADS` where no hashing thread could be started, so that the calling thread hashed;
+   * `MODELSEAL_SOURCE_CLOSE` where the source of the model failed to close, or did not in time.
+   */
   code: string
   /** Sentences: what happened, and what to do. */
   message: string

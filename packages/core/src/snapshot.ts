@@ -113,8 +113,8 @@ function namesOf(object: object): string[] {
   return levelsOf(object).flatMap((level) => Object.keys(level))
 }
 
-/** Undefined for what only `Object.prototype` has. */
-function valueOf(object: object, name: string): unknown {
+/** A property, read once; undefined for what only `Object.prototype` has. */
+export function valueOf(object: object, name: string): unknown {
   const own = levelsOf(object).some((level) => Object.hasOwn(level, name))
   // A proxy may give what it does not list.
   if (!own && (!types.isProxy(object) || name in Object.prototype)) return undefined

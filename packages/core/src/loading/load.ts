@@ -77,12 +77,20 @@ export class Load<T = unknown> {
     }
   }
 
+  /** In bounded time, and without an error: a source that does not end as it should changes nothing of the decision. */
   async close(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
     // One that could not be opened is not open.
     const source = await opened?.catch(() => undefined)
-    await source?.close()
+    const fault = await source?.close()
+    if (!fault) return
+    const { found, expected } = fault
+    const reason = found ?? expected
+    warnInto(this.judgings.map(({ verdict }) => verdict))({
+      code: 'MODELSEAL_SOURCE_CLOSE',
+      message: `The source of the model did not close as it should${reason === undefined ? '' : ` (${reason})`}. Check the package that reads from it.`,
+    })
   }
 
   /** Notes in the verdicts what did not go as it should. */

@@ -21,7 +21,7 @@ export type { ModelReader }
  *
  * A model may lie behind HTTP: see `HttpOptions` for what is followed and waited for. Only files that
  * its signature names are then fetched. Other places are loaded from by a source (`@modelseal/core/source`); a package may have
- * entered it for a scheme, as `@modelseal/hub` does for `hf:` and `oci:`.
+ * entered it for a scheme (`enterScheme`).
  *
  * @param source path of a directory or file; or its URL (`file:`, `http:`, `https:` or one that a package has entered, as text or
  * as an object), over HTTP that of a directory with a slash at the end; or a {@link ModelSource}

@@ -1,7 +1,8 @@
+import { kindOf } from '../any-realm.ts'
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
-import { withoutPrototype } from '../snapshot.ts'
 import { nextTurn } from '../source/aborted.ts'
 import type { ModelFiles, SourceEntry } from '../source/model-source.ts'
+import { checkedEntry } from '../source/answers/source-answers.ts'
 import type { SourceReader } from '../source/source-reader.ts'
 import { inTurns } from '../source/turns.ts'
 import { ignoredOnVerifying, matchNames, type NameOptions } from './find-signed.ts'
@@ -52,10 +53,11 @@ export async function listed(
   signal: AbortSignal | undefined,
 ): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = []
-  for await (const entry of reader.each('listing of the model', () => files.list?.(signal) ?? [])) {
-    const { name, size } = withoutPrototype({ ...entry })
+  const list = () => files.list?.(signal) ?? []
+  for await (const { name, size } of reader.each('listing of the model', list, checkedEntry)) {
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
-    if (fault !== undefined) throw unusable(`an invalid file name (${fault})`, String(name))
+    if (fault !== undefined)
+      throw unusable(`an invalid file name (${fault})`, typeof name === 'string' ? name : kindOf(name))
     if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
     if (entries.length % ENTRIES_PER_TURN === 0) await nextTurn(signal)
     entries.push({ name, size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined })

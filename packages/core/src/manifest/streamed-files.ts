@@ -127,6 +127,9 @@ export class StreamedFiles {
   async checkRest(names: readonly string[]): Promise<void> {
     const rest = names.filter((name) => !this.#sizes.has(name))
     await Promise.all(lanes(rest, (name) => this.#read({ name }, () => NOWHERE)))
+    // What a source says to have given counts for nothing.
+    const unread = names.find((name) => !this.#sizes.has(name))
+    if (unread !== undefined) throw this.#comparison.missing(unread)
     this.#progress.end()
   }
 
@@ -145,11 +148,13 @@ export class StreamedFiles {
     const { files, reader, limit } = this.#model
     const { name, maxBytes } = withoutPrototype(request)
     const signed = this.#comparison.expected(name)
+    // What is compared is not in the hands of the source.
+    const copied = signed && { ...signed, digests: [...signed.digests] }
     const before = limit?.counted(name) ?? 0
     try {
       const sink = await reader.read(
         `file ${shown(name)}`,
-        (signal, receive) => files.read(withoutPrototype({ name, signed, signal, maxBytes }), receive),
+        (signal, receive) => files.read(withoutPrototype({ name, signed: copied, signal, maxBytes }), receive),
         (body) => this.#receive(request, signed, body, sinkFor),
       )
       if (sink) return sink

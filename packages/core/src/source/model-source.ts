@@ -21,7 +21,7 @@ import type { LocalSource } from './local/local-source.ts'
  *     isFile: false,
  *     async read({ name }, receive) {
  *       const bytes = store.get(name)
- *       return bytes && receive({ size: bytes.length, chunks: [bytes] })
+ *       if (bytes) await receive({ size: bytes.length, chunks: [bytes] })
  *     },
  *   }
  *   const bundle = {
@@ -85,15 +85,15 @@ export interface SourceSession {
    * files mean nothing without signed digests throws here. Default: {@link model}.
    */
   unverified?(): UnverifiedModel | Promise<UnverifiedModel>
-  /** Ends what is under way. Called once, when the model is closed or was refused. */
+  /** Ends what is under way, within 5 seconds. Called once, when the model is closed or was refused. What it throws becomes a warning. */
   close?(): void | Promise<void>
 }
 
 /** In milliseconds. */
 export interface SourceTimeouts {
-  /** From one piece of a file to the next. `Infinity` for a source that watches over that itself. */
+  /** From one piece of a file to the next. `Infinity` for a source that watches over that itself; then only an abort ends a reading. */
   readonly idle: number
-  /** For a whole file. */
+  /** For a whole file; `Infinity` as above. */
   readonly total: number
 }
 
@@ -106,12 +106,11 @@ export interface ModelFiles {
   /** True for a model that is one file. */
   readonly isFile: boolean
   /**
-   * Reads one file: calls `receive` once, with its content as it arrives, and returns what that returns. Whatever belongs to the
-   * reading may be released when `receive` has settled.
-   *
-   * @returns undefined where there is no such file
+   * Reads one file: calls `receive` once, with its content as it arrives, and waits for it. Whatever belongs to the reading may be
+   * released when `receive` has settled. Where there is no such file, it returns without a call of `receive`; what it returns has
+   * no meaning.
    */
-  read<T>(request: ReadRequest, receive: Receive<T>): Promise<T | undefined>
+  read(request: ReadRequest, receive: Receive): Promise<void>
   /**
    * Lists all files, where the source can. Files that the manifest does not name then refuse the model (`FILE_UNSIGNED`), as they
    * do on disk; without a listing, they are only never read.
@@ -156,8 +155,11 @@ export interface SourceBody {
   readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
-/** Takes the content of a file. */
-export type Receive<T> = (body: SourceBody) => Promise<T>
+/**
+ * Takes the content of a file: copies of its pieces are hashed, and the source may use their memory again. Resolves to nothing when
+ * all of it was taken, and rejects where the load has no use for it.
+ */
+export type Receive = (body: SourceBody) => Promise<void>
 
 /** One file of a listing. */
 export interface SourceEntry {
@@ -184,7 +186,7 @@ export interface BundleCandidate {
   /** Names it in messages and verdicts. */
   readonly path: string
   /** As {@link ModelFiles.read}. */
-  read<T>(request: BundleRequest, receive: Receive<T>): Promise<T | undefined>
+  read(request: BundleRequest, receive: Receive): Promise<void>
 }
 
 /** {@link ReadRequest} without a name. */

@@ -1,5 +1,4 @@
-import { propertyOf } from '../any-realm.ts'
-import { withoutPrototype } from '../snapshot.ts'
+import type { ModelSealError } from '../errors.ts'
 import { DEFAULT_MAX_BYTES } from './http/options.ts'
 import type {
   BundleCandidate,
@@ -13,78 +12,102 @@ import type {
   UnverifiedModel,
 } from './model-source.ts'
 import { SizeLimit, TOGETHER } from './size-limit.ts'
+import { isOwnSource } from './own-sources.ts'
+import {
+  answered,
+  checkedCandidate,
+  checkedDirectory,
+  checkedFiles,
+  checkedGroup,
+  checkedSession,
+  checkedUnverified,
+} from './answers/source-answers.ts'
 import { SourceReader } from './source-reader.ts'
 
 /** More places than any model has bundles in: a search ends, whatever a source gives. */
 const MAX_GROUPS = 1_000
+/** How long a source may take to end what is under way. */
+const CLOSE_MS = 5_000
 
 /** A source that was opened for one load. Whatever is asked of it is asked within bounds. */
 export class OpenedSource {
   /** For whatever is asked before files are handed out. */
   readonly reader: SourceReader
   readonly #session: SourceSession
+  readonly #isOwn: boolean
   readonly #signal: AbortSignal | undefined
 
   /** @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source throws */
   static async open(source: ModelSource, load: SourceLoad = { signal: undefined }): Promise<OpenedSource> {
-    const session = await new SourceReader({}, load.signal).ask('source of the model', () => source.open(load))
-    return new OpenedSource(session, load.signal)
+    const isOwn = isOwnSource(source)
+    const session = await new SourceReader({ isOwn }, load.signal).ask(SOURCE, () => source.open(load))
+    return new OpenedSource(
+      answered(SOURCE, () => checkedSession(session)),
+      isOwn,
+      load.signal,
+    )
   }
 
-  private constructor(session: SourceSession, signal: AbortSignal | undefined) {
+  private constructor(session: SourceSession, isOwn: boolean, signal: AbortSignal | undefined) {
     this.#session = session
+    this.#isOwn = isOwn
     this.#signal = signal
     this.reader = this.newReader()
   }
 
   /** For files that are handed out together, and whose reading ends together. */
   newReader(): SourceReader {
-    return new SourceReader(this.#session, this.#signal)
+    return new SourceReader({ timeouts: this.#session.timeouts, isOwn: this.#isOwn }, this.#signal)
   }
 
   /** What a name that can move was resolved to. */
   get revision(): string | undefined {
-    const revision = this.#optional('revision')
-    return typeof revision === 'string' ? revision : undefined
+    return this.#session.revision
   }
 
   async model(): Promise<ModelFiles> {
-    return plainFiles(await this.reader.ask('model', () => this.#session.model()))
+    const given = await this.reader.ask(MODEL, () => this.#session.model())
+    return answered(MODEL, () => checkedFiles(given))
   }
 
   async *bundles(names?: readonly NamePattern[]): AsyncGenerator<BundleGroup> {
+    const what = 'places of bundles'
     let count = 0
-    for await (const group of this.reader.each('places of bundles', () => this.#session.bundles(names))) {
+    for await (const group of this.reader.each(
+      what,
+      () => this.#session.bundles(names && this.#namesFor(names)),
+      checkedGroup,
+    )) {
       if (++count > MAX_GROUPS) return
-      yield withoutPrototype({ ...group })
+      yield group
     }
   }
 
   bundleAt(signature: string): BundleCandidate | undefined {
-    return this.#optional('bundleAt')?.call(this.#session, signature)
+    const what = 'signature bundle'
+    const given = answered(what, () => this.#session.bundleAt?.(signature))
+    return given && answered(what, () => checkedCandidate(given))
   }
 
   /** The directories above a single file. */
   async *directories(): AsyncGenerator<ModelDirectory> {
+    const what = 'directories of the model'
     let count = 0
-    for await (const directory of this.reader.each(
-      'directories of the model',
-      () => this.#optional('directories')?.call(this.#session) ?? [],
-    )) {
+    for await (const directory of this.reader.each(what, () => this.#session.directories?.() ?? [], checkedDirectory)) {
       if (++count > MAX_GROUPS) return
       yield directory
     }
   }
 
   /** The model as it is without a check; a single file together with what lies beside it. */
-  unverified(): Promise<UnverifiedModel> {
-    return this.reader.ask('model', async () => {
-      const unverified = this.#optional('unverified')
-      const model = unverified ? await unverified.call(this.#session) : { files: await this.#session.model() }
-      const files = plainFiles(model.files)
-      const alone = files.isFile ? { entry: files.name, names: [files.name] } : {}
-      return withoutPrototype({ ...alone, ...model, files })
-    })
+  async unverified(): Promise<UnverifiedModel> {
+    if (this.#session.unverified) {
+      const given = await this.reader.ask(MODEL, () => this.#session.unverified?.() as UnverifiedModel)
+      return answered(MODEL, () => checkedUnverified(given))
+    }
+    const files = await this.model()
+    const alone = files.isFile ? { entry: files.name, names: [files.name] } : { entry: undefined, names: undefined }
+    return { files, ...alone }
   }
 
   /**
@@ -93,11 +116,7 @@ export class OpenedSource {
    * @param maxBytes what the caller allows
    */
   limit(files: ModelFiles, maxBytes: number | undefined): SizeLimit | undefined {
-    const { maxBytes: bySource, option } = withoutPrototype({
-      maxBytes: Infinity,
-      option: '',
-      ...this.#optional('limit'),
-    })
+    const { maxBytes: bySource, option } = this.#session.limit ?? { maxBytes: Infinity, option: '' }
     const byDefault = files.local || bySource < Infinity ? Infinity : DEFAULT_MAX_BYTES
     const byCaller = maxBytes ?? byDefault
     if (byCaller === Infinity && bySource === Infinity) return undefined
@@ -108,31 +127,38 @@ export class OpenedSource {
 
   /** How much all bundles may have together that are read to find those of the model. */
   get maxSearchBytes(): number {
-    return this.#optional('limit')?.maxBytes ?? Infinity
+    return this.#session.limit?.maxBytes ?? Infinity
   }
 
-  /** Ends what is under way. */
-  async close(): Promise<void> {
+  /**
+   * Ends what is under way, in bounded time.
+   *
+   * @returns why the source did not end as it should; undefined where it did
+   */
+  async close(): Promise<ModelSealError | undefined> {
     await this.reader.stop()
-    await this.#optional('close')?.call(this.#session)
+    const { idle = CLOSE_MS } = this.#session.timeouts ?? {}
+    const limit = Math.min(idle, CLOSE_MS)
+    const closing = new SourceReader({ timeouts: { idle: limit, total: limit } }, undefined)
+    try {
+      await closing.ask(SOURCE, () => this.#session.close?.())
+      return undefined
+    } catch (error) {
+      // Reading an answer throws nothing else.
+      return error as ModelSealError
+    }
   }
 
-  /** What a source need not have is not looked up on `Object.prototype`. */
-  #optional<K extends keyof SourceSession>(name: K): SourceSession[K] | undefined {
-    return propertyOf(this.#session, name) as SourceSession[K] | undefined
+  /** Patterns belong to the policy: a source gets copies. */
+  #namesFor(names: readonly NamePattern[]): readonly NamePattern[] {
+    if (this.#isOwn) return names
+    return names.map((pattern) => ({
+      matches: (name) => pattern.matches(name),
+      spelled: pattern.spelled.map((components) => [...components]),
+      depths: [...pattern.depths],
+    }))
   }
 }
 
-/** The files, and nothing that `Object.prototype` could lend them. */
-export function plainFiles(files: ModelFiles): ModelFiles {
-  const list = propertyOf(files, 'list') as ModelFiles['list']
-  const { path, name, isFile } = files
-  return withoutPrototype<ModelFiles>({
-    path,
-    name,
-    isFile,
-    local: propertyOf(files, 'local') as ModelFiles['local'],
-    list: list?.bind(files),
-    read: (request, receive) => files.read(request, receive),
-  })
-}
+const SOURCE = 'source of the model'
+const MODEL = 'model'

@@ -1,16 +1,16 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { callback } from '../kinds.ts'
 import type { ModelSource } from './model-source.ts'
+import { plainPlace } from './plain-place.ts'
 
 /** Makes a source of a URL: of its text, as the caller gave it. */
 export type SourceOfUrl = (url: string) => ModelSource
 
-/** Which package enters a scheme. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  hf: '@modelseal/hub',
-  oci: '@modelseal/hub',
-  s3: '@modelseal/s3',
-}
+/**
+ * Schemes that are no paths, and which package enters each. One is named here when it is part of this repository: anybody could
+ * publish a package under a name that is not taken yet.
+ */
+const PACKAGES: Readonly<Record<string, string | undefined>> = { hf: undefined, oci: undefined, s3: undefined }
 /** The core's own. */
 const OWN: ReadonlySet<string> = new Set(['file', 'http', 'https'])
 
@@ -53,14 +53,15 @@ export function packageScheme(location: unknown): string | undefined {
 export function sourceOfUrl(url: string, scheme: string): ModelSource {
   const sourceOf = entered().get(scheme)
   if (sourceOf) return sourceOf(url)
-  throw new ModelSealError(
-    'SCHEME_UNKNOWN',
-    `Cannot load ${shown(url.replace(/[?#].*$/s, ''))}: its package is missing.`,
-    {
-      expected: `${PACKAGES[scheme]}, imported before the first load`,
-      hint: `Install ${PACKAGES[scheme]}, and add \`import '${PACKAGES[scheme]}'\` to the program.`,
-    },
-  )
+  const name = PACKAGES[scheme]
+  const place = shown(plainPlace(url))
+  throw new ModelSealError('SCHEME_UNKNOWN', `Cannot load ${place}: no imported package provides "${scheme}:" URLs.`, {
+    expected: name === undefined ? `a source for "${scheme}:" URLs` : `${name}, imported before the first load`,
+    hint:
+      name === undefined
+        ? `Register a source with enterScheme('${scheme}', …) of "@modelseal/core/source" before the first load, or download the model and give the path.`
+        : `Install ${name}, and add \`import '${name}'\` to the program.`,
+  })
 }
 
 function entered(): Map<string, SourceOfUrl> {

@@ -1,20 +1,33 @@
-import { isUint8Array, propertyOf, reasonOf } from '../any-realm.ts'
-import { ModelSealError, shown } from '../errors.ts'
+import { reasonOf } from '../any-realm.ts'
+import { ModelSealError } from '../errors.ts'
+import { valueOf, withoutPrototype } from '../snapshot.ts'
 import { abortedError, throwIfAborted } from './aborted.ts'
-import type { Receive, SourceBody, SourceSession, SourceTimeouts } from './model-source.ts'
+import type { Receive, SourceBody, SourceTimeouts } from './model-source.ts'
+import { ownPieces, pieces } from './answers/pieces.ts'
+import { answered, isThenable, iteratorOf, leave, nextOf, sourceFailed, type Items } from './answers/source-answers.ts'
 import { Watch } from './watch.ts'
 
 export const DEFAULT_IDLE_MS = 30_000
 export const DEFAULT_TOTAL_MS = 600_000
 
-/** For the sources of the core, which keep to the signal, and watch over the time themselves. */
-export const UNWATCHED: SourceTimeouts = { idle: Infinity, total: Infinity }
+/** For sources that watch over the time themselves. */
+export const UNTIMED: SourceTimeouts = { idle: Infinity, total: Infinity }
 
 /** Not an error, which would have a stack. */
 const CLOSED = 'The model was closed.'
 
-/** Reads one file of a source. */
-export type Reading = <T>(signal: AbortSignal, receive: Receive<T>) => Promise<T | undefined>
+/** Has a source read one file. What it returns says nothing: content counts as far as it was received. */
+export type Reading = (signal: AbortSignal, receive: Receive) => unknown
+
+/** Takes the content of a file, in the core. */
+type Take<T> = (body: SourceBody) => Promise<T>
+
+/** How a source is asked. */
+export interface Asking {
+  readonly timeouts?: SourceTimeouts | undefined
+  /** For a source of the core, which ends by the signals itself and answers in the form that is asked for. */
+  readonly isOwn?: boolean
+}
 
 /**
  * Asks a source for things, within bounds that hold whatever it does: it may answer with something else, too late, never, or
@@ -22,17 +35,17 @@ export type Reading = <T>(signal: AbortSignal, receive: Receive<T>) => Promise<T
  */
 export class SourceReader {
   readonly #timeouts: SourceTimeouts
+  readonly #isOwn: boolean
   readonly #signal: AbortSignal | undefined
   /** Made when somebody needs it. */
   #stop: AbortController | undefined
   #isStopped = false
   readonly #running = new Set<Promise<unknown>>()
 
-  constructor(session: Pick<SourceSession, 'timeouts'>, signal: AbortSignal | undefined) {
-    this.#timeouts = (propertyOf(session, 'timeouts') as SourceTimeouts | undefined) ?? {
-      idle: DEFAULT_IDLE_MS,
-      total: DEFAULT_TOTAL_MS,
-    }
+  constructor(asking: Asking, signal: AbortSignal | undefined) {
+    const { timeouts, isOwn = false } = withoutPrototype(asking)
+    this.#timeouts = timeouts ?? { idle: DEFAULT_IDLE_MS, total: DEFAULT_TOTAL_MS }
+    this.#isOwn = isOwn
     this.#signal = signal
   }
 
@@ -40,39 +53,49 @@ export class SourceReader {
    * Reads one file.
    *
    * @param what it is, for messages
-   * @returns what `receive` returns; undefined where there is no such file
-   * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source and `receive` throw
+   * @returns what `take` returns; undefined where there is no such file
+   * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source and `take` throw
    */
-  read<T>(what: string, reading: Reading, receive: Receive<T>): Promise<T | undefined> {
+  read<T>(what: string, reading: Reading, take: Take<T>): Promise<T | undefined> {
     return this.#run(async () => {
-      if (this.#isUnwatched) return reading(this.#stopSignal, receive)
-      return this.#watched(what, (watch) => guardedReading(what, watch, { reading, receive }))
+      if (this.#isOwn) return ownReading(reading, (body) => take(ownBody(what, body)), this.#stopSignal)
+      return this.#watched(what, (watch) => guardedReading(what, watch, { reading, take }))
     })
   }
 
   /** Asks the source for anything but content. */
   async ask<T>(what: string, answer: () => T | Promise<T>): Promise<T> {
     this.#throwIfAborted()
-    if (this.#isUnwatched) return answer()
-    const given = attempt(what, answer)
-    if (!isThenable(given)) return given
-    return this.#run(() => this.#watched(what, (watch) => watch.unlessOver(Promise.resolve(given))))
+    if (this.#isOwn) return answer()
+    const given = answered(what, () => {
+      const first = answer()
+      return isThenable(first) ? { later: Promise.resolve(first) } : { now: first }
+    })
+    if (!given.later) return given.now
+    return this.#run(() => this.#watched(what, (watch) => watch.unlessOver(given.later)))
   }
 
-  /** Takes one after the other of what the source gives, all of it in the time for one file. */
-  async *each<T>(what: string, items: () => Iterable<T> | AsyncIterable<T>): AsyncGenerator<T> {
+  /**
+   * Takes one after the other of what the source gives, all of it in the time for one file.
+   *
+   * @param check reads one into a plain record; those of the core's sources are such
+   */
+  async *each<T>(what: string, items: () => Items<T>, check: (given: T) => T): AsyncGenerator<T> {
     this.#throwIfAborted()
-    if (this.#isUnwatched) return yield* items()
-    const iterator = attempt(what, () => iteratorOf(items()))
+    if (this.#isOwn) {
+      for await (const item of items()) yield check(item)
+      return
+    }
+    const iterator = answered(what, () => iteratorOf(items()))
     const watch = this.#newWatch()
     try {
       for (;;) {
-        const given = iterator.next()
-        const result = isThenable(given) ? await watch.unlessOver(Promise.resolve(given)) : given
-        if (result.done) return
+        const { done, value } = await nextOf(iterator, watch)
+        if (done) return
         watch.alive()
-        yield result.value
+        yield check(value)
         this.#throwIfAborted()
+        await watch.turn()
       }
     } catch (error) {
       throw this.#typed(what, watch, error)
@@ -87,10 +110,6 @@ export class SourceReader {
     this.#isStopped = true
     this.#stop?.abort(CLOSED)
     await Promise.allSettled(this.#running)
-  }
-
-  get #isUnwatched(): boolean {
-    return this.#timeouts.idle === Infinity && this.#timeouts.total === Infinity
   }
 
   async #run<T>(work: () => Promise<T>): Promise<T> {
@@ -124,7 +143,7 @@ export class SourceReader {
     if (this.#signal?.aborted) return abortedError(this.#signal)
     if (this.#isStopped) return abortedError(this.#stopSignal)
     if (error instanceof ModelSealError) return error
-    if (late === undefined) return failed(what, reasonOf(error), error)
+    if (late === undefined) return sourceFailed(what, reasonOf(error), error)
     return new ModelSealError('SOURCE_TIMEOUT', `Cannot read the ${what}: it did not arrive in time.`, {
       expected: late,
       hint: 'Check the place that the model is loaded from, and the network.',
@@ -142,77 +161,60 @@ export class SourceReader {
   }
 }
 
-/** A promise, of whatever realm. */
-function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
-  return typeof given === 'object' && given !== null && 'then' in given
+/** A reading of a source of the core. */
+async function ownReading<T>(reading: Reading, take: Take<T>, signal: AbortSignal): Promise<T | undefined> {
+  let taken: { value: T } | undefined
+  await reading(signal, async (body) => {
+    taken = { value: await take(body) }
+  })
+  return (taken as { value: T } | undefined)?.value
 }
 
-/** What is given at once needs no watching. */
-function attempt<T>(what: string, answer: () => T): T {
-  try {
-    return answer()
-  } catch (error) {
-    throw error instanceof ModelSealError ? error : failed(what, reasonOf(error), error)
-  }
+function ownBody(what: string, { size, chunks }: SourceBody): SourceBody {
+  return { size: announced(size), chunks: ownPieces(what, chunks) }
 }
 
+/** A reading of any other source. It gets nothing into its hands that leads to what was received. */
 async function guardedReading<T>(
   what: string,
   watch: Watch,
-  { reading, receive }: { reading: Reading; receive: Receive<T> },
+  { reading, take }: { reading: Reading; take: Take<T> },
 ): Promise<T | undefined> {
   let received: Promise<T> | undefined
-  const take = (body: SourceBody) => {
-    if (received) throw failed(what, 'it was given more than once')
-    received = receive({ size: announced(propertyOf(body, 'size')), chunks: pieces(what, body.chunks, watch) })
-    // Whoever waits for it is told below.
-    received.catch(() => {})
-    return received
+  let isOver = false
+  const receive: Receive = (body) => {
+    if (received) throw sourceFailed(what, 'it was given more than once')
+    if (isOver) throw sourceFailed(what, 'it was given too late')
+    const taking = takenFrom(what, body, (size, chunks) => take({ size, chunks: pieces(what, chunks, watch) }))
+    received = taking
+    // The refusal itself is told below, where the source cannot change it.
+    const outcome = taking.then(
+      () => undefined,
+      () => Promise.reject(new Error('The load has no use for this content.')),
+    )
+    outcome.catch(() => {})
+    return outcome
   }
   try {
-    await watch.unlessOver(reading(watch.signal, take))
+    await watch.unlessOver(Promise.resolve(reading(watch.signal, receive)))
   } catch (error) {
     // What the receiver says about the content explains more than what the source makes of it.
     if (!received || watch.signal.aborted) throw error
+  } finally {
+    isOver = true
   }
   return received && watch.unlessOver(received)
 }
 
-async function* pieces(what: string, chunks: SourceBody['chunks'], watch: Watch): AsyncGenerator<Uint8Array> {
-  const iterator = iteratorOf(chunks)
-  try {
-    for (;;) {
-      const result = await watch.unlessOver(Promise.resolve(iterator.next()))
-      if (result.done) return
-      if (!isUint8Array(result.value)) throw failed(what, 'its content is not of bytes')
-      watch.alive()
-      // Nobody else writes to what is hashed and handed out.
-      yield Buffer.from(result.value)
-    }
-  } catch (error) {
-    throw error instanceof ModelSealError || watch.signal.aborted ? error : failed(what, reasonOf(error), error)
-  } finally {
-    leave(iterator)
-  }
-}
-
-function iteratorOf<T>(items: Iterable<T> | AsyncIterable<T>): AsyncIterator<T> | Iterator<T> {
-  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
-}
-
-/** Not waited for: it may never answer. */
-function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
-  void (async () => iterator.return?.())().catch(() => {})
+async function takenFrom<T>(
+  what: string,
+  body: SourceBody,
+  take: (size: number | undefined, chunks: SourceBody['chunks']) => Promise<T>,
+): Promise<T> {
+  const { size, chunks } = answered(what, () => ({ size: valueOf(body, 'size'), chunks: body.chunks }))
+  return take(announced(size), chunks)
 }
 
 function announced(size: unknown): number | undefined {
   return Number.isSafeInteger(size) && (size as number) >= 0 ? (size as number) : undefined
-}
-
-function failed(what: string, found: string, cause?: unknown): ModelSealError {
-  return new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: its source failed.`, {
-    found: shown(found),
-    hint: 'Check the place that the model is loaded from, and the package that reads from it.',
-    cause,
-  })
 }

@@ -1,3 +1,4 @@
+import { turnOfLoop } from '../real-time.ts'
 import { nextTurn } from './aborted.ts'
 
 /** Work in steps of a few milliseconds at most; it yields between them. */
@@ -32,4 +33,18 @@ function abandoned<T>(steps: Steps<T>, error: unknown): never {
 /** Takes all steps at once: for what is small, or has been verified. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
+}
+
+/** For work that waits for promises and may never leave the thread to timers and other events: it does so every few milliseconds. */
+export class Turns {
+  #start = process.uptime()
+
+  get isDue(): boolean {
+    return process.uptime() - this.#start >= TURN_TIME
+  }
+
+  async next(): Promise<void> {
+    await turnOfLoop()
+    this.#start = process.uptime()
+  }
 }

@@ -1,5 +1,6 @@
 import { clearTimeout, setTimeout } from '../real-time.ts'
 import type { SourceTimeouts } from './model-source.ts'
+import { Turns } from './turns.ts'
 
 /** Not an error, which would have a stack. */
 const OVER = 'The reading is over.'
@@ -10,6 +11,7 @@ export class Watch {
   readonly #idle: NodeJS.Timeout | undefined
   readonly #total: NodeJS.Timeout | undefined
   readonly #pending = new Set<() => void>()
+  readonly #turns = new Turns()
   /** Aborted when the reading is over, for whatever reason. */
   readonly signal: AbortSignal
   /** Which limit was passed. */
@@ -45,6 +47,11 @@ export class Watch {
       if (this.signal.aborted) abort()
       work.then(resolve, reject).finally(() => this.#pending.delete(abort))
     })
+  }
+
+  /** Lets timers and signals have their turn every few milliseconds: what answers at once may do so for ever. */
+  turn(): Promise<void> | undefined {
+    return this.#turns.isDue ? this.unlessOver(this.#turns.next()) : undefined
   }
 
   #timer(milliseconds: number, limit: string): NodeJS.Timeout | undefined {

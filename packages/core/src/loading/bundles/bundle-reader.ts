@@ -4,10 +4,9 @@ import type { FoundBundle } from '../../policy/judge.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { BundleCandidate, SourceBody } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
+import { MAX_BUNDLES } from '../../source/answers/source-answers.ts'
 import { inTurns, type Steps } from '../../source/turns.ts'
 
-/** More signers than any model has; a directory full of `.sig` files costs no more than this. */
-const MAX_BUNDLES = 32
 /** All bundles of one place together, as a multiple of the largest: several signers of a large model have large bundles. */
 const LARGE_BUNDLES = 4
 

@@ -9,7 +9,7 @@ import { compileGlob } from '../../policy/matching/glob.ts'
 import { modelUrl } from '../../policy/matching/model-url.ts'
 import type { BundlePlaces } from '../../policy/rule.ts'
 import type { BundleGroup, ModelDirectory, ModelFiles, NamePattern } from '../../source/model-source.ts'
-import { plainFiles, type OpenedSource } from '../../source/opened-source.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
 import { BundleReader } from './bundle-reader.ts'
 
 /** The signed unit that a path belongs to, and its bundles. */
@@ -168,7 +168,7 @@ class Search {
 
   async #inDirectory(directory: ModelDirectory, bundles: FoundBundle[]): Promise<FoundModel> {
     const files = await this.#source.reader.ask('directory of the model', () => directory.files())
-    return { files: plainFiles(files), entry: directory.entry, bundles }
+    return { files, entry: directory.entry, bundles }
   }
 }
 

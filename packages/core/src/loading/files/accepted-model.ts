@@ -76,10 +76,11 @@ async function unrevokedFiles(
   const { method, hashType } = manifest.serialization
   // Root digests are revoked as "modelseal digest" prints them.
   if (!revocations.concernsModels || (method === 'files' && hashType === 'sha256')) return [files]
-  if (!found.files.local) throw revokedBy(revocations, unidentified(load.label))
+  const { local } = found.files
+  if (!local) throw revokedBy(revocations, unidentified(load.label))
   const { signature, signal } = load.options
   const hashing = withoutPrototype({ signature, signal, mayBeUnsigned })
-  const entered = await unrevokedManifest(found.files.path, found.bundles, [revocations], hashing)
+  const entered = await unrevokedManifest(local.path, found.bundles, [revocations], hashing)
   return entered ? [files, new EnteredFiles(entered, mayBeUnsigned)] : [files]
 }
 

@@ -35,9 +35,10 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
   const limit = source.limit(model.files, maxBytes)
   const warn = load.warnInto(load.judgings)
   const concerned = revocations.find(({ concernsModels }) => concernsModels)
-  if (!model.files.local && concerned) throw revokedBy(concerned, unidentified(load.label))
   const hashing = { signature, signal, limit, warn, mayBeUnsigned }
-  const manifest = await unrevokedManifest(pathOf(model, found), found?.bundles, revocations, hashing)
+  const path = localPathOf(model, found)
+  if (path === undefined && concerned) throw revokedBy(concerned, unidentified(load.label))
+  const manifest = path === undefined ? undefined : await unrevokedManifest(path, found?.bundles, revocations, hashing)
   const entered = manifest ? [new EnteredFiles(manifest, mayBeUnsigned)] : []
   const judge = allOf([...entered, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))])
   const reader = source.newReader()
@@ -56,10 +57,12 @@ async function unverifiedModel(source: OpenedSource, found: FoundModel | undefin
   return found && !found.files.isFile ? { files: found.files, entry: found.entry, names: undefined } : asked
 }
 
-/** Of the model as its publisher would sign it. */
-function pathOf({ files, entry }: UnverifiedModel, found: FoundModel | undefined): string {
-  if (found) return found.files.path
-  return entry === undefined ? files.path : join(files.path, entry)
+/** Of the model as its publisher would sign it, where it lies on this machine: what a source calls it says nothing. */
+function localPathOf({ files, entry }: UnverifiedModel, found: FoundModel | undefined): string | undefined {
+  // What is handed out has to lie here, too.
+  if (!files.local) return undefined
+  if (found) return found.files.local?.path
+  return entry === undefined ? files.local.path : join(files.local.path, entry)
 }
 
 async function streamed(

@@ -127,8 +127,11 @@ export class UnverifiedFiles implements ServedFiles {
   }
 
   async dispose(): Promise<void> {
-    await this.#close()
-    await this.#placing.dispose()
+    try {
+      await this.#close()
+    } finally {
+      await this.#placing.dispose()
+    }
   }
 }
 

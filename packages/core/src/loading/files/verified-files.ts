@@ -77,8 +77,11 @@ export class VerifiedFiles implements CheckedFiles {
   }
 
   async dispose(): Promise<void> {
-    await this.#close()
-    await this.#placing.dispose()
+    try {
+      await this.#close()
+    } finally {
+      await this.#placing.dispose()
+    }
   }
 
   checkRest(): Promise<void> {

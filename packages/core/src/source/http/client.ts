@@ -2,6 +2,7 @@ import { reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
+import { copyOfPiece } from '../answers/pieces.ts'
 import { Watch } from '../watch.ts'
 
 /** The content of a file as it arrives, decompressed. */
@@ -197,7 +198,8 @@ export class HttpClient {
       )
       if (result.done) return
       watch.alive()
-      yield result.value as Uint8Array
+      // The caller's function may keep what it gives, and change it.
+      yield (this.#options.fetch ? copyOfPiece(result.value) : result.value) as Uint8Array
     }
   }
 

@@ -2,7 +2,8 @@ import { isUrl, kindOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import type * as port from '../model-source.ts'
-import { UNWATCHED } from '../source-reader.ts'
+import { ownSource } from '../own-sources.ts'
+import { UNTIMED } from '../source-reader.ts'
 import { HttpClient, plainUrl, type HttpRequest } from './client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from './options.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl, urlOf, type HttpSource } from './url.ts'
@@ -16,13 +17,13 @@ const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 
 /** @param url absolute, as the caller gave it; one of a directory ends with a slash */
 export function httpModelSource(url: string, http: HttpOptions | undefined): port.ModelSource {
-  return { place: { url }, open: (load) => new HttpSession(url, checkedHttpOptions(http), load) }
+  return ownSource({ place: { url }, open: (load) => new HttpSession(url, checkedHttpOptions(http), load) })
 }
 
 /** A model behind HTTP. There is no listing: bundles are asked for by name, and files by the names of the manifest. */
 class HttpSession implements port.SourceSession {
   /** The client watches over its requests itself. */
-  readonly timeouts = UNWATCHED
+  readonly timeouts = UNTIMED
   readonly limit: port.SourceSession['limit']
   readonly #source: HttpSource
   readonly #options: CheckedHttpOptions
@@ -140,8 +141,8 @@ class HttpSession implements port.SourceSession {
     return { path: plainUrl(url), read: ({ signal }, receive) => this.#get({ ...request, signal }, receive) }
   }
 
-  #get<T>(request: HttpRequest, receive: port.Receive<T>): Promise<T | undefined> {
-    return this.#client.get(withoutPrototype(request), ({ length, chunks }) => receive({ size: length, chunks }))
+  async #get(request: HttpRequest, receive: port.Receive): Promise<void> {
+    await this.#client.get(withoutPrototype(request), ({ length, chunks }) => receive({ size: length, chunks }))
   }
 
   /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address; `HTTP_TIMEOUT`, `ABORTED` */

@@ -14,7 +14,9 @@ import type {
   UnverifiedModel,
 } from '../model-source.ts'
 import { BUNDLE_FILE, READ_ONLY, readSmallFile } from '../read-small-file.ts'
-import { UNWATCHED } from '../source-reader.ts'
+import { ownSource } from '../own-sources.ts'
+import { MAX_BUNDLES } from '../answers/source-answers.ts'
+import { UNTIMED } from '../source-reader.ts'
 import { inTurns, type Steps } from '../turns.ts'
 import { bundlesInside, byCodePoints } from './bundles-inside.ts'
 import { entriesOf } from './entries.ts'
@@ -22,14 +24,12 @@ import { NAMES_PER_STEP } from './find-files.ts'
 import { modelNotFound, openLocalSource, type LocalSource } from './local-source.ts'
 import { special } from './source-file.ts'
 
-/** More signers than any model has. */
-const MAX_BUNDLES = 32
 /** Bytes that are read at a time. */
 const PIECE_BYTES = 128 * 1024
 
 /** @param path absolute */
 export function localModelSource(path: string): ModelSource {
-  return { place: { path }, open: ({ signal }) => new LocalSession(path, signal) }
+  return ownSource({ place: { path }, open: ({ signal }) => new LocalSession(path, signal) })
 }
 
 /**
@@ -47,9 +47,9 @@ export function localFiles(source: LocalSource): ModelFiles {
     local: source,
     read: async (request, receive) => {
       const opened = await openFile(isFile ? path : join(path, request.name), request.name)
-      if (!opened) return undefined
+      if (!opened) return
       try {
-        return await receive(await bodyOf(opened, request.name, request.range))
+        await receive(await bodyOf(opened, request.name, request.range))
       } finally {
         await opened.close()
       }
@@ -58,7 +58,7 @@ export function localFiles(source: LocalSource): ModelFiles {
 }
 
 class LocalSession implements SourceSession {
-  readonly timeouts = UNWATCHED
+  readonly timeouts = UNTIMED
   readonly #path: string
   readonly #signal: AbortSignal | undefined
   #source: Promise<LocalSource> | undefined

@@ -1,0 +1,83 @@
+import { isUint8Array, reasonOf } from '../../any-realm.ts'
+import { ModelSealError } from '../../errors.ts'
+import type { SourceBody } from '../model-source.ts'
+import { iteratorOf, leave, nextOf, sourceFailed } from './source-answers.ts'
+import type { Watch } from '../watch.ts'
+
+/** What is copied and hashed between two looks at the clock. */
+const SLICE_BYTES = 256 * 1024
+/** Empty pieces in a row: streams that end a part with one have few. */
+const MAX_EMPTY_PIECES = 1_000
+
+const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object
+const bufferOf = getterOf<ArrayBufferLike>('buffer')
+const byteOffsetOf = getterOf<number>('byteOffset')
+const byteLengthOf = getterOf<number>('byteLength')
+
+/**
+ * The pieces of a file as copies that only the core has: what a source still holds may change while it is hashed.
+ *
+ * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the source throws
+ */
+export async function* pieces(what: string, chunks: SourceBody['chunks'], watch: Watch): AsyncGenerator<Buffer> {
+  const iterator = attempted(what, watch, () => iteratorOf(chunks))
+  let empty = 0
+  try {
+    for (;;) {
+      const result = await nextOf(iterator, watch)
+      if (result.done) return
+      const piece = memoryOf(what, result.value)
+      if (piece.length > 0) {
+        empty = 0
+        watch.alive()
+      } else if (++empty > MAX_EMPTY_PIECES) throw sourceFailed(what, 'its pieces are empty')
+      for (let start = 0; start < piece.length; start += SLICE_BYTES) {
+        yield Buffer.from(piece.subarray(start, start + SLICE_BYTES))
+        await watch.turn()
+      }
+      if (piece.length === 0) await watch.turn()
+    }
+  } catch (error) {
+    throw typed(what, watch, error)
+  } finally {
+    leave(iterator)
+  }
+}
+
+/** The pieces of a source of the core, which nobody else writes to. */
+export async function* ownPieces(what: string, chunks: SourceBody['chunks']): AsyncGenerator<Uint8Array> {
+  for await (const piece of chunks) yield memoryOf(what, piece)
+}
+
+/**
+ * The memory of a piece by its internal slots: a property of its own, or of a class, may say anything else.
+ *
+ * @throws {@link ModelSealError} `SOURCE_FAILED` for what is no `Uint8Array` of any realm
+ */
+function memoryOf(what: string, piece: unknown): Uint8Array {
+  if (!isUint8Array(piece)) throw sourceFailed(what, 'its content is not of bytes')
+  return new Uint8Array(bufferOf(piece), byteOffsetOf(piece), byteLengthOf(piece))
+}
+
+/** @returns a copy, where it is a `Uint8Array` */
+export function copyOfPiece(piece: unknown): unknown {
+  return isUint8Array(piece) ? new Uint8Array(memoryOf('file', piece)) : piece
+}
+
+function getterOf<T>(name: 'buffer' | 'byteOffset' | 'byteLength'): (view: Uint8Array) => T {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is bound by what follows
+  const get = Object.getOwnPropertyDescriptor(TYPED_ARRAY, name)?.get as (this: Uint8Array) => T
+  return Function.prototype.call.bind(get) as (view: Uint8Array) => T
+}
+
+function attempted<T>(what: string, watch: Watch, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw typed(what, watch, error)
+  }
+}
+
+function typed(what: string, watch: Watch, error: unknown): unknown {
+  return error instanceof ModelSealError || watch.signal.aborted ? error : sourceFailed(what, reasonOf(error), error)
+}

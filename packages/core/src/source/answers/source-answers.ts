@@ -1,0 +1,224 @@
+import { isArray, kindOf, reasonOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { valueOf, withoutPrototype } from '../../snapshot.ts'
+import { plainPlace } from '../plain-place.ts'
+import type { LocalSource } from '../local/local-source.ts'
+import type {
+  BundleCandidate,
+  BundleGroup,
+  ModelDirectory,
+  ModelFiles,
+  SourceEntry,
+  SourceSession,
+  SourceTimeouts,
+  UnverifiedModel,
+} from '../model-source.ts'
+import type { Watch } from '../watch.ts'
+
+// What a source answers is read once, into plain records: it may be anything, and answer differently the next time.
+
+/** More signers than any model has; a directory full of `.sig` files costs no more than this. */
+export const MAX_BUNDLES = 32
+/** More than this, in milliseconds, overflows a timer. */
+const LONGEST_TIMEOUT = 2 ** 31 - 1
+/** Names that are told without a listing. */
+const MAX_NAMES = 100_000
+
+/** @throws {@link ModelSealError} `SOURCE_FAILED`, and what reading the answer throws if it is typed */
+export function answered<T>(what: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof ModelSealError ? error : sourceFailed(what, reasonOf(error), error)
+  }
+}
+
+export function checkedSession(given: SourceSession): SourceSession {
+  const { revision, limit, timeouts } = fields(given, 'what "open" returns', ['revision', 'limit', 'timeouts'])
+  return withoutPrototype({
+    revision: typeof revision === 'string' ? revision : undefined,
+    limit: limit === undefined ? undefined : checkedLimit(limit),
+    timeouts: timeouts === undefined ? undefined : checkedTimeouts(timeouts),
+    model: method(given, 'model'),
+    bundles: method(given, 'bundles'),
+    bundleAt: optionalMethod(given, 'bundleAt'),
+    directories: optionalMethod(given, 'directories'),
+    unverified: optionalMethod(given, 'unverified'),
+    close: optionalMethod(given, 'close'),
+  }) as SourceSession
+}
+
+function checkedLimit(given: unknown): SourceSession['limit'] {
+  const { maxBytes, option } = fields(given, '"limit"', ['maxBytes', 'option'])
+  if (!(isNumber(maxBytes) && maxBytes >= 0)) throw wrong('"limit.maxBytes"', 'a number of bytes', maxBytes)
+  return { maxBytes, option: text(option, '"limit.option"') }
+}
+
+function checkedTimeouts(given: unknown): SourceTimeouts {
+  const { idle, total } = fields(given, '"timeouts"', ['idle', 'total'])
+  return { idle: milliseconds(idle, 'idle'), total: milliseconds(total, 'total') }
+}
+
+function milliseconds(given: unknown, name: string): number {
+  if (!(isNumber(given) && given > 0)) throw wrong(`"timeouts.${name}"`, 'a number of milliseconds', given)
+  return given === Infinity ? given : Math.min(given, LONGEST_TIMEOUT)
+}
+
+export function checkedFiles(given: ModelFiles): ModelFiles {
+  const { path, name, isFile, local } = fields(given, 'the files of the model', ['path', 'name', 'isFile', 'local'])
+  const place = local === undefined ? undefined : checkedLocal(local)
+  return withoutPrototype({
+    path: plainPlace(text(path, 'their "path"')),
+    name: text(name, 'their "name"'),
+    isFile: place ? place.kind === 'file' : isFile === true,
+    read: method(given, 'read'),
+    list: optionalMethod(given, 'list'),
+    local: place,
+  }) as ModelFiles
+}
+
+function checkedLocal(given: unknown): LocalSource {
+  const local = fields(given, 'their "local"', ['kind', 'path', 'inode', 'givenPath', 'name'])
+  const { kind, path, givenPath, name } = local
+  const { dev, ino } = fields(local.inode, 'the inode of "local"', ['dev', 'ino'])
+  if ((kind !== 'file' && kind !== 'directory') || typeof dev !== 'bigint' || typeof ino !== 'bigint')
+    throw wrong('their "local"', 'what filesAt() has made', given)
+  return {
+    kind,
+    path: text(path, 'a path'),
+    inode: { dev, ino },
+    givenPath: text(givenPath, 'a path'),
+    name: text(name, 'a name'),
+  }
+}
+
+/** The name is looked at by whoever compares it. */
+export function checkedEntry(given: SourceEntry): SourceEntry {
+  return fields(given, 'an entry of the listing', ['name', 'size']) as unknown as SourceEntry
+}
+
+export function checkedGroup(given: BundleGroup): BundleGroup {
+  const group = fields(given, 'places of bundles', ['candidates', 'directory', 'unordered', 'looked'])
+  const { candidates, directory, unordered, looked } = group
+  return withoutPrototype({
+    candidates: list(candidates, 'their "candidates"', MAX_BUNDLES).map(checkedCandidate),
+    directory: directory === undefined ? undefined : checkedDirectory(directory),
+    unordered: unordered === true,
+    looked:
+      looked === undefined
+        ? undefined
+        : list(looked, 'their "looked"', MAX_BUNDLES).map((place) => plainPlace(text(place, 'a place'))),
+  })
+}
+
+export function checkedCandidate(given: unknown): BundleCandidate {
+  const { path } = fields(given, 'a bundle', ['path'])
+  const read = method(given as object, 'read') as BundleCandidate['read']
+  return { path: plainPlace(text(path, 'the "path" of a bundle')), read }
+}
+
+/** Its name is read when it is used: only what is used has to have one. */
+export function checkedDirectory(given: unknown): ModelDirectory {
+  const files = method(object(given, 'a directory'), 'files') as ModelDirectory['files']
+  let name: string | undefined
+  return {
+    get entry() {
+      const what = 'directory of the model'
+      return (name ??= answered(what, () => text(fields(given, what, ['entry']).entry, 'its "entry"')))
+    },
+    files: async () => {
+      const found = await files()
+      return answered('directory of the model', () => checkedFiles(found))
+    },
+  }
+}
+
+export function checkedUnverified(given: UnverifiedModel): UnverifiedModel {
+  const { files, entry, names } = fields(given, 'the unverified model', ['files', 'entry', 'names'])
+  return withoutPrototype({
+    files: checkedFiles(files as ModelFiles),
+    entry: entry === undefined ? undefined : text(entry, 'its "entry"'),
+    names: names === undefined ? undefined : list(names, 'its "names"', MAX_NAMES).map((name) => text(name, 'a name')),
+  })
+}
+
+/** Each read once, and none of them from `Object.prototype`. */
+function fields<K extends string>(given: unknown, what: string, names: readonly K[]): Record<K, unknown> {
+  const of = object(given, what)
+  const read = Object.create(null) as Record<K, unknown>
+  for (const name of names) read[name] = valueOf(of, name)
+  return read
+}
+
+function object(given: unknown, what: string): object {
+  if (typeof given === 'object' && given !== null) return given
+  throw wrong(what, 'an object', given)
+}
+
+function text(given: unknown, what: string): string {
+  if (typeof given === 'string') return given
+  throw wrong(what, 'a string', given)
+}
+
+function list(given: unknown, what: string, most: number): unknown[] {
+  if (isArray(given)) return Array.from({ length: Math.min(given.length, most) }, (_, index) => given[index])
+  throw wrong(what, 'an array', given)
+}
+
+function isNumber(given: unknown): given is number {
+  return typeof given === 'number'
+}
+
+/** As it is called on the answer itself, which may be an instance of a class. */
+function method(of: object, name: string): unknown {
+  const found = optionalMethod(of, name)
+  if (found) return found
+  throw wrong(`"${name}"`, 'a function', undefined)
+}
+
+function optionalMethod(of: object, name: string): ((...args: unknown[]) => unknown) | undefined {
+  const found = valueOf(of, name)
+  if (found === undefined) return undefined
+  if (typeof found !== 'function') throw wrong(`"${name}"`, 'a function', found)
+  return (...args) => Reflect.apply(found, of, args) as unknown
+}
+
+function wrong(what: string, expected: string, given: unknown): TypeError {
+  return new TypeError(`${what} should be ${expected}, and is ${kindOf(given)}`)
+}
+
+/** What has to be iterated over. */
+export type Items<T> = Iterable<T> | AsyncIterable<T>
+
+export function iteratorOf<T>(items: Items<T>): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+}
+
+/** @throws TypeError for what is no result; what the iterator throws; where the watch is over */
+export async function nextOf<T>(
+  iterator: AsyncIterator<T> | Iterator<T>,
+  watch: Watch,
+): Promise<{ done: boolean; value: T }> {
+  const given = iterator.next()
+  const result = isThenable(given) ? await watch.unlessOver(Promise.resolve(given)) : given
+  const { done, value } = fields(result, 'the result of an iterator', ['done', 'value'])
+  return { done: Boolean(done), value: value as T }
+}
+
+/** Not waited for: it may never answer. */
+export function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
+  void (async () => iterator.return?.())().catch(() => {})
+}
+
+/** A promise, of whatever realm. */
+export function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
+  return typeof given === 'object' && given !== null && 'then' in given
+}
+
+export function sourceFailed(what: string, found: string, cause?: unknown): ModelSealError {
+  return new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: its source failed.`, {
+    found: shown(found),
+    hint: 'Check the place that the model is loaded from, and the package that reads from it.',
+    cause,
+  })
+}
