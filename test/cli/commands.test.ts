@@ -259,7 +259,7 @@ describe('digest', () => {
     failed(await modelseal(['digest', 'nowhere']), 'MODEL_NOT_FOUND')
     const { code, stderr } = await modelseal(['digest', 'vad', '--ignore-paths', 'vad/*'])
     expect(code).toBe(2)
-    expect(stderr).toContain('Error INVALID_ARGUMENT: The path')
+    expect(stderr).toContain('Error INVALID_ARGUMENT: Cannot ignore the path')
   })
 })
 
