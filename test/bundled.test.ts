@@ -61,7 +61,7 @@ test.each(['esm', 'cjs'] as const)('%s verifies every signing method', async (fo
 })
 
 test.each(['esm', 'cjs'] as const)(
-  'as %s, it signs with the @sigstore/sign beside it, or says what to install',
+  '%s signs with the @sigstore/sign next to it, or says what to install',
   async (format) => {
     const contents = `import { sigstoreSigner, signModel } from '@modelseal/core'
     const [identityToken, model] = process.argv.slice(2)

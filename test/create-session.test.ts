@@ -187,7 +187,7 @@ describe.each(['memory', 'copy', 'in-place'] as const)(
       ['././w.bin', 'w.bin'],
       ['data//w.bin', 'data/w.bin'],
       ['./data/./w.bin', 'data/w.bin'],
-    ])('under the name %s, where ONNX Runtime finds it', async (location, name) => {
+    ])('under the name %s, by which ONNX Runtime finds it', async (location, name) => {
       const spelled = await workspace.sign(`spelled-${isolation}-${location.replaceAll('/', '_')}`, {
         'model.onnx': addingModel(location),
         [name]: floats(10, 20),

@@ -16,6 +16,6 @@ test('docs/errors.md has every code and its meaning exactly once', () => {
   expect(rows.map(({ code, meaning }) => [code, meaning])).toEqual(Object.entries(ERROR_CODES))
 })
 
-test('docs/errors.md says what to do about each', () => {
+test('docs/errors.md says what to do about each code', () => {
   expect(rows.filter(({ todo }) => !/^[A-Z`].{20,}\.$/.test(todo))).toEqual([])
 })

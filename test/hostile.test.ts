@@ -87,7 +87,7 @@ describe('refuses a bundle of 32 MiB in memory of a few times its size:', () => 
     ['digits of one number', '9', 'BUNDLE_TOO_LARGE', '', ''],
     ['white space', ' ', 'BUNDLE_TOO_LARGE', '{', '}'],
     [
-      'base64 that is none',
+      'invalid base64',
       'AAAA',
       'BUNDLE_MALFORMED',
       '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{"payload":"',

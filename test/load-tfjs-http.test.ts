@@ -229,7 +229,7 @@ describe('BlazeFace behind HTTP', async () => {
       ['a path on this machine', 'file:///etc/passwd', 'INVALID_ARGUMENT'],
       ['credentials', 'http://user:secret@127.0.0.1/', 'INVALID_ARGUMENT'],
       ['something other than text', 5, 'INVALID_ARGUMENT'],
-      ['nobody there', 'http://127.0.0.1:1/', 'HTTP_UNREACHABLE'],
+      ['no server', 'http://127.0.0.1:1/', 'HTTP_UNREACHABLE'],
     ])('is refused if the address is %s', async (_, address, code) => {
       const { url } = await apart()
       const weightUrlConverter = () => Promise.resolve(address as string)

@@ -233,7 +233,7 @@ describe('changed, added and missing files', () => {
   })
 })
 
-describe('what a model refers to', () => {
+describe('references in a model', () => {
   test.each([
     ['../../secret.bin', 'PATH_ESCAPES'],
     ['/etc/passwd', 'PATH_ESCAPES'],
@@ -244,7 +244,7 @@ describe('what a model refers to', () => {
     await expectRefused(directory, code)
   })
 
-  test('takes no weights from the working directory', async () => {
+  test('reads no weights from the working directory', async () => {
     const files = tinyModel({ location: 'package.json', weightsAt: 'onnx/model.onnx_data' })
     await expectRefused(await workspace.sign('working-directory', files), 'FILE_NOT_SIGNED')
   })
@@ -292,7 +292,7 @@ test('refuses to read a tokenizer into memory if the rule allows only copies', a
   await expectRefused(directory, 'ISOLATION_REFUSED', {}, { policy: copies })
 })
 
-describe('what a caller asks for', async () => {
+describe('options of the caller', async () => {
   const directory = await workspace.sign('asked', tinyModel({ mark: 4 }))
 
   test.each([
@@ -351,7 +351,7 @@ describe('what a caller asks for', async () => {
     await expect(load).rejects.toThrow(refusal('RUNTIME_FAILED'))
   })
 
-  test('refuses what is not Transformers.js 4', () => {
+  test('refuses anything other than Transformers.js 4', () => {
     const third = { ...transformers, env: { version: '3.8.1' } }
     expect(() => verified(third)).toThrow(refusal('INVALID_ARGUMENT'))
     expect(() => verified({ ...transformers, env: Object.freeze({ ...env }) })).toThrow(refusal('INVALID_ARGUMENT'))

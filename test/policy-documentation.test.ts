@@ -81,7 +81,7 @@ describe('the table of requirements in docs/policy.md', () => {
   )
 
   test.each(REQUIREMENTS.flatMap(({ schema, codes }) => Object.keys(schema).map((field) => [field, codes] as const)))(
-    'has %s, and what it is refused with',
+    'lists %s with its codes',
     (field, codes) => expect(rows.get(field)).toEqual(codes),
   )
 

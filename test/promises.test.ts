@@ -22,7 +22,7 @@ test('every test that a promise names exists', () => {
   expect(named.filter((path) => !/\.test\.ts$/.test(path) || !existsSync(join(root, path)))).toEqual([])
 })
 
-test('every test of an attack holds a promise', () => {
+test('every test of an attack belongs to a promise', () => {
   const attacks = readdirSync(join(root, 'test/attacks')).filter((name) => name.endsWith('.test.ts'))
   expect(attacks.length).toBeGreaterThan(5)
   expect(attacks.map((name) => `test/attacks/${name}`).filter((path) => !named.includes(path))).toEqual([])

@@ -88,7 +88,7 @@ const everyWay = (): Job[] => [
 const withPolicyOfItsOwn = () => everyWay().filter(({ how }) => how !== 'onnx createSession')
 
 describe('a program that verifies its models itself', () => {
-  test('loads them as it does without @modelseal/register, and nothing is hashed twice', async () => {
+  test('loads them as without @modelseal/register, and hashes nothing twice', async () => {
     const jobs = everyWay()
     const plain = await runAll(jobs, {}, [])
     const guarded = await runAll(jobs)
@@ -178,7 +178,7 @@ describe('its loads are judged by the policy of the process as well', () => {
     expect(stderr).toBe('')
   })
 
-  test.each(['enforce', 'audit'])('and what it revokes is refused, in the mode %s', async (mode) => {
+  test.each(['enforce', 'audit'])('and models that it revokes are refused in the mode %s', async (mode) => {
     const jobs = [{ policy: lenient }, { policy: skipping }].map((options) => ({
       how: 'onnx loadVerifiedModel',
       model: revoked,
@@ -247,8 +247,8 @@ describe('a rarely used runtime, under @modelseal/register and its adapter:', ()
   })
 })
 
-describe('a runtime takes from such a load what was verified, and nothing else', () => {
-  test('where the program has it in memory', async () => {
+describe('a runtime loads only verified bytes from such a load', () => {
+  test('if the program has the model in memory', async () => {
     const expected = {
       'onnx wrapped, changing the model later': '11,22',
       'onnx wrapped, changing the model': 'FILE_CHANGED',
@@ -274,7 +274,7 @@ describe('a runtime takes from such a load what was verified, and nothing else',
     expect(stderr).toMatch(/^modelseal: audit: would refuse ".*": FILE_NOT_SIGNED: /m)
   })
 
-  test('where the program has it by its path', async () => {
+  test('if the program has the path of the model', async () => {
     const how = 'onnx wrapped, with another file in the place'
     const jobs = ['copy', 'in-place'].map((isolation) => ({ how, model: adding, options: isolated(isolation) }))
     expect((await runAll(jobs)).outcomes).toMatchObject([{ refused: 'FILE_CHANGED' }, { refused: 'FILE_CHANGED' }])
@@ -318,7 +318,7 @@ describe('wherever the model and its signature lie:', () => {
     expect(outcomes).toMatchObject([{ refused, by: BY }])
   })
 
-  test('where "bundle" in the rule says', async () => {
+  test('at the location in "bundle" of the rule', async () => {
     const signer = await keySigner({ privateKey: join(workspace.path, 'release.key') })
     const models = {
       adding: { 'model.onnx': addingModel('w.bin'), 'w.bin': floats(10, 20) },

@@ -109,7 +109,7 @@ test('a bundle of more than 32 MiB is used if the rule allows that size', async 
   ])
 })
 
-describe('what cannot be judged is refused:', () => {
+describe('refuses what cannot be judged:', () => {
   test.each(['bytes', 'buffer', 'range'])('an ONNX model from memory (%s)', (how) => {
     expect(run('onnx.mjs', [how, vad.good]).lines).toEqual(['SOURCE_UNKNOWN'])
   })
@@ -182,7 +182,7 @@ ${more}`,
     expect(run('onnx.mjs', ['bytes', vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
   })
 
-  test('any of them, also of handlers of TensorFlow.js', () => {
+  test('any of them, including those of TensorFlow.js handlers', () => {
     const env = { MODELSEAL_POLICY: policy('any') }
     // The handler is asked, and gives no model.
     expect(run('tf.mjs', ['handler', '-'], { env }).lines).not.toEqual(['SOURCE_UNKNOWN'])

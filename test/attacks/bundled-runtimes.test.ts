@@ -136,7 +136,7 @@ describe('a copy of TensorFlow.js without recognizable words does not start', ()
     expectRefused(written('hidden.mjs', hidden(text)))
   })
 
-  test('by eval(), new Function() or vm, nor beside a copy that is guarded', () => {
+  test('by eval(), new Function() or vm, or next to a guarded copy', () => {
     const text = JSON.stringify(join(directory, 'source.cjs'))
     for (const [name, how] of [
       ['eval', '(0, eval)(source)'],

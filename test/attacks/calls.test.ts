@@ -401,7 +401,7 @@ describe('a signer', () => {
     expect(reads.sort()).toEqual(['certificate', 'chain', 'password', 'privateKey'])
   })
 
-  test('takes nothing from Object.prototype', async () => {
+  test('reads nothing from Object.prototype', async () => {
     const files = { privateKey: join(own.path, 'leaf.key'), certificate: join(own.path, 'leaf.pem') }
     const chain = [join(strange.path, 'root.pem')]
     const signer = await polluted('chain', chain, () => certificateSigner(files))

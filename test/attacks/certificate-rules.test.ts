@@ -304,7 +304,7 @@ describe('refuses a chain with a name constraint that cannot be applied', () => 
     ['a URI instead of a host', [[6, 'https://example.org']], [6, 'https://example.org/']],
     ['an empty URI host', [[6, '']], [6, 'https://example.org/']],
     ['a URI without a host', [[6, 'example.org']], [6, 'urn:example:models']],
-  ])('where it excludes: %s', async (_, excluded, name) => {
+  ])('if it excludes: %s', async (_, excluded, name) => {
     expect(await judged({ excluded }, [name])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
@@ -313,7 +313,7 @@ describe('refuses a chain with a name constraint that cannot be applied', () => 
     expect(await judged({ permitted: [IP(10, 0, 0, 0)] }, [])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('where it permits a host below, that is not the host itself', async () => {
+  it('if it permits hosts below a host, it does not permit the host itself', async () => {
     expect(await judged({ permitted: [[2, '.example.org']] }, [[2, 'a.example.org']])).toBe('accepted')
     expect(await judged({ permitted: [[2, '.example.org']] }, [[2, 'example.org']])).toBe('CHAIN_NAME_CONSTRAINT')
   })

@@ -224,7 +224,7 @@ describe('without register, the policy of a thread with its own variables', () =
 
   // After setuid(2), a process cannot read with which variables it was started, as on other systems than Linux.
   test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
-    'is not searched for where nothing tells the variables of the process',
+    'is not searched for if the variables of the process cannot be determined',
     () => {
       const env = { MODELSEAL_POLICY: workspace.policy }
       const user = ['', '65534']

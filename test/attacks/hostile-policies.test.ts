@@ -83,7 +83,7 @@ describe('a policy is refused', () => {
     ['a key in JSON', '{"version": 1, "version": 1}', '1:16', '"version" is a duplicate'],
     ['an alias as key', 'version: &v 1\n*v : 2\n', '2:1', 'YAML alias "*v"'],
     ['a merge of maps', '%YAML 1.1\n---\nversion: 1\n<<: { version: 2 }\n', '1:1', 'marked as YAML 1.1'],
-  ])('where one field is written twice, or as no text: %s', async (_, text, place, sentence) => {
+  ])('if a key is repeated or is not text: %s', async (_, text, place, sentence) => {
     const error = await refusal(text)
     expect([error.code, `${error.line}:${error.column}`]).toEqual(['POLICY_INVALID', place])
     expect(error.message).toContain(sentence)

@@ -498,7 +498,7 @@ describe('a policy that is not one is refused as such', () => {
     }
   })
 
-  test('bytes in memory are judged by all of them, whatever holds them', async () => {
+  test('all bytes in memory are judged, whatever kind of object contains them', async () => {
     const bytes = Uint8Array.of(1, 2, 3)
     const paths = await Promise.all(
       [bytes, bytes.buffer, new DataView(bytes.buffer)].map((given) =>

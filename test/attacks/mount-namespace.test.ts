@@ -124,7 +124,7 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
     await expect(signModel(link, { signer, allowSymlinks: true })).rejects.toMatchObject({ code: 'SYMLINK_REFUSED' })
   })
 
-  test('is signed where it is', async () => {
+  test('is signed in its own mount namespace', async () => {
     await signed(models, 'ours')
     const before = readFileSync(join(models, 'model.sig'))
     const signer = await keySigner({ privateKey: publisher.privateKey })

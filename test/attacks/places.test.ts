@@ -131,7 +131,7 @@ describe.each(LEVELS)('under %s', (level) => {
     expect(await weightsOf(model, level)).toBe(weights.toString())
   })
 
-  test('a path through a link means what it led to when the model was found', async () => {
+  test('a path through a link stays what it led to when the model was found', async () => {
     writeTree(directory, { 'evil/weights.bin': 'EVIL weights', 'evil/config.json': '{}' })
     const link = join(directory, 'current')
     symlinkSync('model', link)
@@ -143,7 +143,7 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf(link, level)).rejects.toThrow(refusal('FILE_MISMATCH'))
   })
 
-  test('a relative path means what it led to when the model was found', async () => {
+  test('a relative path stays what it led to when the model was found', async () => {
     writeTree(directory, { 'elsewhere/model/weights.bin': 'EVIL weights', 'elsewhere/model/config.json': '{}' })
     process.chdir(directory)
     expect(await weightsOf('model', level, () => process.chdir('elsewhere'))).toBe('good weights')

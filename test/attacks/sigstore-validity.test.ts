@@ -160,7 +160,7 @@ describe('a trusted root', () => {
   })
 
   it.each(['certificateAuthorities', 'timestampAuthorities'])(
-    'is refused where a certificate of its %s has a weak key, before anything is verified with it',
+    'is refused if a certificate of its %s has a weak key, before anything is verified with it',
     async (authorities) => {
       for (const key of weakKeys()) {
         for (const place of [0, -1]) {

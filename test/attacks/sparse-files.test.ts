@@ -179,7 +179,7 @@ describe('a graph of a SavedModel', () => {
     ['of zeros is refused', Buffer.from(''), LARGE, 'MODEL_FORMAT', {}],
     ['with one long field is loaded', field, field.length + LARGE, 'loaded', {}],
     [
-      'is refused where it is longer than the load allows',
+      'is refused if it is longer than the load allows',
       field,
       field.length + LARGE,
       'FILE_TOO_LARGE',

@@ -102,7 +102,7 @@ test('a load ends while hostile loads keep the threads of the program busy', asy
   }
 })
 
-test.each([1, 2])('a load ends while the calling thread hashes hostile ones, beside %i threads', async (maxThreads) => {
+test.each([1, 2])('a load ends while the calling thread hashes hostile ones, with %i threads', async (maxThreads) => {
   configureHashing({ callingThread: true, maxThreads })
   await startHostile(3)
   await honestLoadEndsFirst()

@@ -49,7 +49,7 @@ describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
   })
 
   test.each(['nobody', '-1', '1000 ', '0x3e8', '1e3', '01000', '1000,1001', '4294967295', '99999999999', '1.5'])(
-    'refuses what is no number of a user: %j',
+    'refuses an invalid user id: %j',
     async (value) => {
       vi.stubEnv('MODELSEAL_POLICY_OWNER', value)
       await expect(ruleOf(publisher.policy)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
@@ -155,7 +155,7 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
     expect(inConfigMap('true')).toMatchObject({ code: 'POLICY_UNTRUSTED' })
   })
 
-  test('what another user owns is still theirs', () => {
+  test('files of another user still count as theirs', () => {
     expect(inConfigMap(`chown ${STRANGER} ..data/policy.yaml; mount -o remount,ro .`)).toMatchObject({
       code: 'POLICY_UNTRUSTED',
     })

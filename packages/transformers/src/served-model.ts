@@ -173,6 +173,6 @@ function foreign(url: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
     `Cannot load the model: Transformers.js requests ${shown(url.replace(HOST, ''))}, which is not part of it.`,
-    { hint: 'Load that part as a verified model of its own, and combine the two in your program.' },
+    { hint: 'Load that part as a separate verified model, and combine the two in your program.' },
   )
 }

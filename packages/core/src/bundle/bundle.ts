@@ -38,7 +38,7 @@ export const MAX_BUNDLE_BYTES = 32 * 1024 * 1024
 /** Upper bound for `maxBundleBytes`: a longer text does not fit into a string. */
 export const LARGEST_BUNDLE_BYTES = 512_000_000
 
-/** Outside of its payload, a bundle holds a few certificates and log entries. */
+/** Apart from its payload, a bundle contains a few certificates and log entries. */
 const MAX_VALUES = 10_000
 
 /** One timestamp is usual, and a second is a spare. */

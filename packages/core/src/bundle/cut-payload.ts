@@ -13,7 +13,7 @@ const STRINGS = 1_000
 
 /** The JSON of a bundle, without its payload if the payload is long. */
 export interface CutBundle {
-  /** JSON that contains {@link placeholder} in place of the payload. */
+  /** JSON that contains {@link placeholder} instead of the payload. */
   json: Buffer
   /** Differs from every other string in the JSON. */
   placeholder: string | undefined

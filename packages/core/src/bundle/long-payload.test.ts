@@ -134,7 +134,7 @@ describe('the maximum size of a bundle', () => {
     await expect(readBundle(large)).rejects.toEqual(
       refusal('BUNDLE_TOO_LARGE', { file: large, expected: 'at most 33554432 bytes', found: '33554433 bytes' }),
     )
-    await expect(readBundle(large, { maxBytes: MAX_BUNDLE_BYTES + 1 })).rejects.toEqual(refusal('BUNDLE_TOO_LARGE')) // beside a payload
+    await expect(readBundle(large, { maxBytes: MAX_BUNDLE_BYTES + 1 })).rejects.toEqual(refusal('BUNDLE_TOO_LARGE')) // too large without a payload
     await expect(readBundle(path, { maxBytes: good.length - 1 })).rejects.toEqual(refusal('BUNDLE_TOO_LARGE'))
     expect((await readBundle(path, { maxBytes: good.length })).size).toBe(good.length)
   })

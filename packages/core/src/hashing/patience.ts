@@ -15,7 +15,7 @@ import { isNoThreads } from './threads/without-threads.ts'
 
 /** Milliseconds that a batch waits while other operations keep all threads busy. A thread takes 50 to start. */
 const PATIENCE = 150
-/** The same if the previous batch has waited in vain. */
+/** Shorter wait in milliseconds, used if the previous batch has waited in vain. */
 const SHORT_PATIENCE = 10
 /** Seconds that the first batch waits while no other operation runs, in case a pool of the program never gets to it. */
 const LONGEST_PATIENCE = 5
@@ -28,7 +28,7 @@ const LONGEST_PATIENCE = 5
  */
 export class PatientOperation {
   readonly #threads: Threads
-  /** One for each batch that has not been hashed yet. */
+  /** One claim for each batch that has not been hashed yet. */
   readonly #claims = new Set<SharedArrayBuffer>()
   /** For each device, whether its file system is not local. */
   readonly #foreign = new Map<bigint, boolean>()

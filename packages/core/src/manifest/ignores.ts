@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { ignorePathFault } from './names.ts'
 
-/** OMS 6.2: left out by default, at the top level of the model only. */
+/** OMS 6.2: paths that are left out by default, only at the top level of the model. */
 export const GIT_PATHS: readonly string[] = ['.git', '.gitattributes', '.github', '.gitignore']
 
 /**

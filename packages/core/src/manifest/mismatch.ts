@@ -45,7 +45,7 @@ const SHOWN_PROBLEMS = 5
 export const MOST_PROBLEMS = 1_000
 
 /**
- * The refusal of a model that is not what was signed.
+ * The refusal of a model that differs from what was signed.
  *
  * @param path of the model, for messages
  * @param contentOf reads the content that is there instead of the signed one

@@ -17,7 +17,7 @@ import { checkedText } from '../kinds.ts'
  * ```
  */
 export function referencedName(from: string, reference: string): string {
-  checkedText(from, 'the name of the file that refers')
+  checkedText(from, 'the name of the referring file')
   checkedText(reference, 'the reference')
   const fault = referenceFault(reference)
   if (fault === undefined) return from.slice(0, from.lastIndexOf('/') + 1) + withoutEmptySteps(reference)

@@ -197,7 +197,8 @@ function* checkForm(fields: pkijs.Certificate): Steps<void> {
       throw new Error('the key usage is malformed')
   }
   // RFC 5280 4.1.1.2: the signed algorithm and the one next to the signature must be the same.
-  if (!fields.signature.isEqual(fields.signatureAlgorithm)) throw new Error('it names two signature algorithms')
+  if (!fields.signature.isEqual(fields.signatureAlgorithm))
+    throw new Error('it states two different signature algorithms')
   for (const { value } of [fields.notBefore, fields.notAfter]) {
     if (!Number.isFinite(value.getTime())) throw new Error('its validity period is invalid')
   }
