@@ -46,7 +46,7 @@ describe('policy init', () => {
   })
 
   test.each([
-    [1, ['--public-key', 'rsa.pub'], 'Error KEY_INVALID: The file'],
+    [1, ['--public-key', 'rsa.pub'], 'Error KEY_INVALID: Cannot use the file'],
     [1, ['--public-key', 'release.key'], 'This is a private key: keep it secret'],
     [2, ['--certificate', 'root.pem', '--san', 'a@b.example'], 'Did you mean email:a@b.example?'],
     [2, ['--github', 'acme/models', '--ref', 'main'], 'Did you mean refs/heads/main or refs/tags/main?'],
