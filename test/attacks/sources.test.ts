@@ -190,7 +190,7 @@ describe.each([
     )
     const read: Given['read'] = (_, receive) =>
       receive({ chunks: [Buffer.from(GOOD)] }).catch((error: unknown) => {
-        throw Object.assign(error as object, { code: 'FILE_MISMATCH' })
+        throw Object.assign(error as Error, { code: 'FILE_MISMATCH' })
       })
     expect(await outcome({ session, read }, { policy: audit })).toBe('FILE_REVOKED')
   })
@@ -348,7 +348,7 @@ test('a root digest is looked up of the files, and not of what a source calls th
 test('no credentials of a source stand in a message', async () => {
   const secret = 'store://somebody:hunter2@models/vad?token=hunter2'
   const refused = async (load: Promise<unknown>) =>
-    JSON.stringify(await load.catch((error: Error) => [error, error.message]))
+    JSON.stringify(await load.catch((error: unknown) => [error, (error as Error).message]))
   const evil: Given['read'] = (_, receive) => receive({ chunks: [Buffer.from(EVIL)] })
   const messages = [
     await refused(openVerifiedModel('hf://somebody:hunter2@hub/model?token=hunter2', { policy })),

@@ -10,9 +10,9 @@ const SLICE_BYTES = 256 * 1024
 const MAX_EMPTY_PIECES = 1_000
 
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object
-const bufferOf = getterOf<ArrayBufferLike>('buffer')
-const byteOffsetOf = getterOf<number>('byteOffset')
-const byteLengthOf = getterOf<number>('byteLength')
+const bufferOf = getterOf('buffer') as (view: Uint8Array) => ArrayBufferLike
+const byteOffsetOf = getterOf('byteOffset') as (view: Uint8Array) => number
+const byteLengthOf = getterOf('byteLength') as (view: Uint8Array) => number
 
 /**
  * The pieces of a file as copies that only the core has: what a source still holds may change while it is hashed.
@@ -64,10 +64,9 @@ export function copyOfPiece(piece: unknown): unknown {
   return isUint8Array(piece) ? new Uint8Array(memoryOf('file', piece)) : piece
 }
 
-function getterOf<T>(name: 'buffer' | 'byteOffset' | 'byteLength'): (view: Uint8Array) => T {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is bound by what follows
-  const get = Object.getOwnPropertyDescriptor(TYPED_ARRAY, name)?.get as (this: Uint8Array) => T
-  return Function.prototype.call.bind(get) as (view: Uint8Array) => T
+function getterOf(name: 'buffer' | 'byteOffset' | 'byteLength'): unknown {
+  const get = Object.getOwnPropertyDescriptor(TYPED_ARRAY, name)?.get as () => unknown
+  return Function.prototype.call.bind(get)
 }
 
 function attempted<T>(what: string, watch: Watch, work: () => T): T {
