@@ -64,7 +64,7 @@ async function failureOf(thrown: unknown): Promise<Failure> {
   const { ModelSealError } = await import('@modelseal/core')
   if (thrown instanceof ModelSealError) {
     const { verdict } = thrown
-    return { error: thrown.toJSON(), ...(typeof verdict === 'object' && verdict !== null ? { verdict } : {}) }
+    return { error: thrown.toJSON(), ...(verdict ? { verdict } : {}) }
   }
   const reason = messageOf(thrown)
   return {
