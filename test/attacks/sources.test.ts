@@ -72,7 +72,9 @@ function source({ read, files: ofFiles, session: ofSession }: Given): ModelSourc
 
 /** Getters stay getters. */
 function merged<T extends object>(own: T, given: object = {}): T {
-  return Object.defineProperties({ ...own }, Object.getOwnPropertyDescriptors(given)) as T
+  const copy: T = { ...own }
+  Object.defineProperties(copy, Object.getOwnPropertyDescriptors(given))
+  return copy
 }
 
 async function outcome(given: Given, options: OpenOptions = {}, place = false): Promise<string> {
@@ -150,7 +152,7 @@ describe.each([
         const piece = new Uint8Array(Buffer.from(GOOD + EVIL))
         let reads = 0
         Object.defineProperty(piece, 'length', {
-          get: () => (++reads === at ? GOOD.length : (Reflect.apply(plain as () => number, piece, []) as number)),
+          get: () => (++reads === at ? GOOD.length : Reflect.apply(plain as () => number, piece, [])),
         })
         return receive({ chunks: [piece] })
       }

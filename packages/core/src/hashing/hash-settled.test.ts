@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type * as RealTime from '../real-time.ts'
 import type * as FileSystem from '../source/local/file-system.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { Moment } from '../source/local/settling.ts'
@@ -29,7 +30,7 @@ import { configureHashing } from './pool.ts'
 const place = vi.hoisted(() => ({ found: undefined as string | undefined }))
 // Lets a test set the clock back.
 vi.mock('../real-time.ts', async (original) => ({
-  ...(await original<typeof import('../real-time.ts')>()),
+  ...(await original<typeof RealTime>()),
   wallClock: () => Date.now(),
 }))
 vi.mock('../source/local/file-system.ts', async (original) => {

@@ -177,6 +177,7 @@ export class UnverifiedModel<T = undefined> extends ModelHandle<T, UnverifiedVer
   readonly manifest = undefined
 
   /** @internal */
+  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public to the loader, where the inherited one is protected
   constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     super(served, verdict, gathered)
   }

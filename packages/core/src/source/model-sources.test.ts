@@ -47,7 +47,10 @@ sourceContract('HTTP', async (files) => {
         `/m/${name.split('/').map(encodeURIComponent).join('/')}`,
         (request, response) => {
           const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
-          if (start === undefined) return file(bytes)(request, response)
+          if (start === undefined) {
+            file(bytes)(request, response)
+            return
+          }
           response.writeHead(206).end(bytes.subarray(Number(start), Number(last) + 1))
         },
       ]),
@@ -111,7 +114,11 @@ describe('a source that another package brings', () => {
 
   test('is closed once, with the model or after a refusal', async () => {
     let closed = 0
-    const session = { close: () => void closed++ }
+    const session = {
+      close: () => {
+        closed++
+      },
+    }
     const model = await open({ session })
     expect(closed).toBe(0)
     await model.close()
@@ -224,9 +231,8 @@ describe('a source that another package brings', () => {
         read: async ({ name }, receive) => {
           if (name !== 'config.json') return receive({ chunks: [signed.get(name) ?? Buffer.alloc(0)] })
           shared.write('{}')
-          const received = await receive({ chunks: [shared] })
+          await receive({ chunks: [shared] })
           shared.write('[]')
-          return received
         },
       },
     })

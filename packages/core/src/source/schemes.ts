@@ -65,6 +65,6 @@ export function sourceOfUrl(url: string, scheme: string): ModelSource {
 }
 
 function entered(): Map<string, SourceOfUrl> {
-  const shared = globalThis as { [TABLE]?: Map<string, SourceOfUrl> }
-  return (shared[TABLE] ??= new Map())
+  const shared = globalThis as { [TABLE]?: Map<string, SourceOfUrl> | undefined }
+  return (shared[TABLE] ??= new Map<string, SourceOfUrl>())
 }

@@ -95,7 +95,7 @@ export class Placing {
     const wanted = [...new Set(names)]
     // What lies on this machine is placed one after the other, what has to be fetched at the same time.
     const keys = this.#files.onDisk ? [''] : wanted
-    const before = keys.map((key) => this.#underWay.get(key))
+    const before = keys.flatMap((key) => this.#underWay.get(key) ?? [])
     const placing = Promise.all(before).then(() => this.#placeAll(wanted, isolation))
     const settled = placing.catch(() => {})
     for (const key of keys) this.#underWay.set(key, settled)

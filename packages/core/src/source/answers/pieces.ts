@@ -65,8 +65,8 @@ export function copyOfPiece(piece: unknown): unknown {
 }
 
 function getterOf(name: 'buffer' | 'byteOffset' | 'byteLength'): unknown {
-  const get = Object.getOwnPropertyDescriptor(TYPED_ARRAY, name)?.get as () => unknown
-  return Function.prototype.call.bind(get)
+  const descriptor = Object.getOwnPropertyDescriptor(TYPED_ARRAY, name) as { get: () => unknown }
+  return Function.prototype.call.bind(descriptor.get)
 }
 
 function attempted<T>(what: string, watch: Watch, work: () => T): T {
