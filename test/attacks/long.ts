@@ -1,12 +1,17 @@
 // Attacks that take long however few cases they try: bundles, statements and policies as large as they may be, sparse
-// files of gigabytes, processes without descriptors, files that are swapped under ONNX Runtime, and every byte of a
-// bundle changed. npm run test:attacks runs them, and npm test does not.
+// files of gigabytes, processes without descriptors, files that are swapped during a load, every byte of a bundle
+// changed, and many processes, threads and kinds of values. npm run test:attacks runs them, and npm test does not.
 export const LONG_ATTACKS = [
   'test/attacks/unverified-input.test.ts',
   'test/attacks/sparse-files.test.ts',
   'test/attacks/failures.test.ts',
   'test/attacks/hostile-policies.test.ts',
+  'test/attacks/swapping.test.ts',
   'test/attacks/swapping-onnx.test.ts',
+  'test/attacks/flipped-mapping.test.ts',
+  'test/attacks/bundled-runtimes.test.ts',
+  'test/attacks/environment.test.ts',
+  'test/attacks/kinds.test.ts',
   'test/hostile.test.ts',
   'test/mutations.test.ts',
 ]
