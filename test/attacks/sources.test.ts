@@ -111,8 +111,7 @@ describe.each([
   test('gets nothing into its hands that leads to what was received', async () => {
     const got: unknown[] = []
     const read: Given['read'] = async (_, receive) => {
-      const answer: unknown = await receive({ chunks: [Buffer.from(GOOD)] })
-      got.push(answer)
+      await receive({ chunks: [Buffer.from(GOOD)] }).then((answer: unknown) => got.push(answer))
     }
     expect(await outcome({ session, read })).toBe(GOOD)
     expect([...new Set(got)]).toEqual([undefined])
