@@ -328,7 +328,7 @@ describe('refuses unsigned input without blocking the event loop:', () => {
       const load = { model: `${origin}/a/b/f.bin` }
       const within = (maxBytes: number) => ({ ...options, http: { maxBytes } })
       await expectHarmless(
-        { ...load, outcome: 'BUNDLE_NOT_FOUND', options: within(4 * other.length), untimed: true },
+        { ...load, outcome: 'FILE_NOT_SIGNED', options: within(4 * other.length), untimed: true },
         { ...load, outcome: 'BUNDLE_TOO_LARGE', options: within(4 * other.length - 1) },
       )
     })

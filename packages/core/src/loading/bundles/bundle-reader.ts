@@ -76,7 +76,7 @@ export class BundleReader {
     const tooLarge = (found?: string, cause?: unknown) =>
       this.#room < limit ? this.#noRoom(path) : bundleTooLarge(path, limit, { found, cause })
     try {
-      if (maxBytes <= 0) throw tooLarge()
+      // Where nothing is left, whether there is another bundle is still asked: most places have none.
       return await this.#source.reader.read(
         `signature bundle ${shown(path)}`,
         (signal, receive) => candidate.read({ maxBytes, signal }, receive),
