@@ -58,7 +58,10 @@ export default defineConfig([
       'no-restricted-properties': ['error', { object: 'AbortSignal', property: 'timeout', message: OF_TESTS }],
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '^(?!node:)(fs|path|crypto|os|url|util|stream)(/|$)', message: 'Write node:…' }] },
+        {
+          patterns: [{ regex: '^(?!node:)(fs|path|crypto|os|url|util|stream)(/|$)', message: 'Write node:…' }],
+          paths: ['vitest', 'node:test'].map((name) => ({ name, importNames: ['it'], message: 'Use test.' })),
+        },
       ],
     },
   },

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { keySigner, signModel, verifyModel } from '@modelseal/core'
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-links-'))
@@ -24,14 +24,14 @@ const sign = async (allowSymlinks: boolean) =>
 const verify = () => verifyModel(model, { signature, verifier: { publicKey: join(work, 'pub') } })
 
 describe('a model signed with its links', () => {
-  it('gives each link its own resource, and each link to a directory those of the files below it', async () => {
+  test('gives each link its own resource, and each link to a directory those of the files below it', async () => {
     symlinkSync('blobs/abc', join(model, 'weights'))
     symlinkSync('blobs', join(model, 'also'))
     expect(await sign(true)).toMatchObject({ files: 3 })
     expect((await verify()).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  it('fails when a link is redirected to other content', async () => {
+  test('fails when a link is redirected to other content', async () => {
     symlinkSync('blobs/abc', join(model, 'weights'))
     writeFileSync(join(model, 'blobs/evil'), 'evil')
     await sign(true)
@@ -40,13 +40,13 @@ describe('a model signed with its links', () => {
     await expect(verify()).rejects.toMatchObject({ code: 'FILE_MISMATCH', file: 'weights' })
   })
 
-  it('fails when a link to a file is added', async () => {
+  test('fails when a link to a file is added', async () => {
     await sign(true)
     symlinkSync('blobs/abc', join(model, 'added'))
     await expect(verify()).rejects.toMatchObject({ code: 'FILE_UNSIGNED', file: 'added' })
   })
 
-  it('skips a link to one of its directories if nothing below it is signed', async () => {
+  test('skips a link to one of its directories if nothing below it is signed', async () => {
     await sign(true)
     symlinkSync('blobs', join(model, 'added'))
     expect((await verify()).files).toEqual({ checked: 1, signed: 1 })
@@ -63,7 +63,7 @@ describe('signing and verifying refuse a link that', () => {
     ['leads to itself', 'self', (path) => symlinkSync('self', path)],
     ['leads nowhere', 'gone', (path) => symlinkSync('nothing', path)],
   ]
-  it.each(refused)('%s', async (_, name, make) => {
+  test.each(refused)('%s', async (_, name, make) => {
     await sign(true)
     make(join(model, name))
     await expect(verify()).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
@@ -71,7 +71,7 @@ describe('signing and verifying refuse a link that', () => {
   })
 
   // The Go and Python tools leave such a link out when they sign, so that it is passed over when their bundles are verified.
-  it('leads to its own directory, on signing only', async () => {
+  test('leads to its own directory, on signing only', async () => {
     await sign(true)
     const before = await verify()
     symlinkSync('.', join(model, 'loop'))
@@ -79,7 +79,7 @@ describe('signing and verifying refuse a link that', () => {
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'loop' })
   })
 
-  it('leads to a parent directory through another link', async () => {
+  test('leads to a parent directory through another link', async () => {
     mkdirSync(join(model, 'a/b'), { recursive: true })
     symlinkSync('../..', join(model, 'a/b/up'))
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'a/b/up' })
@@ -87,7 +87,7 @@ describe('signing and verifying refuse a link that', () => {
 })
 
 describe('a model signed without links', () => {
-  it('refuses every link', async () => {
+  test('refuses every link', async () => {
     await sign(false)
     symlinkSync('blobs/abc', join(model, 'weights'))
     await expect(verify()).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: 'weights' })

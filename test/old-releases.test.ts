@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { verifyModel } from '@modelseal/core'
 
 const fixtures = join(import.meta.dirname, 'fixtures/reference')
@@ -15,7 +15,7 @@ const verifierOf = (name: string) =>
     : { certificateChain: [join(fixtures, 'root.pem')] }
 
 describe('a bundle that the reference tool signed', () => {
-  it('exists for each of its releases and methods', () => {
+  test('exists for each of its releases and methods', () => {
     const of = (method: string) =>
       bundles.filter((name) => name.endsWith(`-${method}.sig`)).map((name) => name.split('-')[0])
     expect(of('key')).toEqual(['0.2.0', '0.3.1', '1.0.0', '1.0.1', '1.1.0', '1.1.1'])
@@ -23,7 +23,7 @@ describe('a bundle that the reference tool signed', () => {
     expect(of('certificate')).toEqual(['0.2.0', '1.0.0', '1.0.1', '1.1.0', '1.1.1'])
   })
 
-  it.each(bundles)('%s verifies, with every file of the model', async (name) => {
+  test.each(bundles)('%s verifies, with every file of the model', async (name) => {
     const options = { signature: join(fixtures, name), verifier: verifierOf(name) }
     const { files, signer } = await verifyModel(join(fixtures, 'model'), options)
     // An empty file has no shard.
@@ -31,7 +31,7 @@ describe('a bundle that the reference tool signed', () => {
     expect(signer.method).toBe(name.includes('-key') ? 'key' : 'certificate')
   })
 
-  it.each(bundles)('%s does not verify over a changed model', async (name) => {
+  test.each(bundles)('%s does not verify over a changed model', async (name) => {
     const model = join(work, name)
     cpSync(join(fixtures, 'model'), model, { recursive: true })
     writeFileSync(join(model, 'config.json'), '{ "model": "fixturE" }\n')
@@ -42,7 +42,7 @@ describe('a bundle that the reference tool signed', () => {
     })
   })
 
-  it.each(bundles)('%s does not verify with a changed payload', async (name) => {
+  test.each(bundles)('%s does not verify with a changed payload', async (name) => {
     const bundle = JSON.parse(readFileSync(join(fixtures, name), 'utf8')) as { dsseEnvelope: { payload: string } }
     const payload = Buffer.from(bundle.dsseEnvelope.payload, 'base64').toString().replace('config.json', 'config.jsoN')
     bundle.dsseEnvelope.payload = Buffer.from(payload).toString('base64')

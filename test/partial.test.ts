@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { keySigner, signModel, verifyModel } from '@modelseal/core'
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-partial-'))
@@ -25,16 +25,16 @@ beforeEach(async () => {
 const verifyOnly = (...files: string[]) => verifyModel(model, { signature, verifier, files })
 
 describe('verifying only some files', () => {
-  it('says how many of all files were checked', async () => {
+  test('says how many of all files were checked', async () => {
     expect((await verifyOnly('config.json')).files).toEqual({ checked: 1, signed: 5 })
   })
 
-  it('takes a directory to mean all signed files below it', async () => {
+  test('takes a directory to mean all signed files below it', async () => {
     expect((await verifyOnly('weights')).files).toEqual({ checked: 3, signed: 5 })
     expect((await verifyOnly('weights', 'weights/a')).files).toEqual({ checked: 3, signed: 5 })
   })
 
-  it('needs no other files and ignores unsigned ones', async () => {
+  test('needs no other files and ignores unsigned ones', async () => {
     rmSync(join(model, 'weights/deep'), { recursive: true })
     rmSync(join(model, 'weights-2'))
     writeFileSync(join(model, 'unsigned'), 'x')
@@ -42,7 +42,7 @@ describe('verifying only some files', () => {
     expect((await verifyOnly('config.json', 'weights/a')).files).toEqual({ checked: 2, signed: 5 })
   })
 
-  it('refuses changed, missing and unsigned files that were named', async () => {
+  test('refuses changed, missing and unsigned files that were named', async () => {
     writeFileSync(join(model, 'config.json'), 'changed')
     rmSync(join(model, 'weights/a'))
     writeFileSync(join(model, 'unsigned'), 'x')
@@ -53,7 +53,7 @@ describe('verifying only some files', () => {
     await expect(verifyOnly('.')).rejects.toMatchObject({ code: 'FILE_NOT_SIGNED' })
   })
 
-  it('refuses a parent directory that became a link', async () => {
+  test('refuses a parent directory that became a link', async () => {
     rmSync(join(model, 'weights'), { recursive: true })
     mkdirSync(join(work, 'elsewhere'), { recursive: true })
     writeFileSync(join(work, 'elsewhere/a'), 'weights/a')

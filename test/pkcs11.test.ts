@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   ERROR_CODES,
   ModelSealError,
@@ -54,7 +54,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     makeToken('imported')
   })
 
-  it.each([
+  test.each([
     ['P-256', '11'],
     ['P-384', '12'],
     ['P-521', '13'],
@@ -68,7 +68,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(verified.method).toBe('key')
   })
 
-  it('creates valid signatures for all lengths of r and s', async () => {
+  test('creates valid signatures for all lengths of r and s', async () => {
     const { privateKey, publicKey } = makeKey('P-521')
     importPair('imported', privateKey, 'lengths', '20')
     const signer = await pkcs11KeySigner({ uri: uri('token=imported;object=lengths') })
@@ -82,13 +82,13 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(lengths.size).toBeGreaterThan(1)
   })
 
-  it('finds the key by id alone, by label alone, and by a URI of its public half', async () => {
+  test('finds the key by id alone, by label alone, and by a URI of its public half', async () => {
     for (const path of ['token=release;id=%02', 'token=release;object=p384', 'object=p384;type=public;token=release']) {
       await expect(pkcs11KeySigner({ uri: uri(path) })).resolves.toMatchObject({ method: 'key' })
     }
   })
 
-  it('finds the token by slot, serial, model, maker and library', async () => {
+  test('finds the token by slot, serial, model, maker and library', async () => {
     const { slot, serial } = describeToken('release')
     for (const path of [
       `slot-id=${slot}`,
@@ -104,7 +104,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri(`token=release;library-version=2;object=p256`), 'PKCS11_NOT_FOUND')
   })
 
-  it('finds the module by its name, in the given directories and in that of module-path', async () => {
+  test('finds the module by its name, in the given directories and in that of module-path', async () => {
     for (const name of ['softhsm2', 'libsofthsm2', 'libsofthsm2.so', 'SoftHSM2']) {
       const query = `module-name=${name}&pin-value=${PIN}`
       const options = { uri: `pkcs11:token=release;object=p256?${query}`, modulePaths: [join(root, 'none'), cache] }
@@ -114,7 +114,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await expect(pkcs11KeySigner({ uri: `pkcs11:object=p256;token=release?${query}` })).resolves.toBeDefined()
   })
 
-  it('reads the PIN from a file, by path and by URI, without the line break at its end', async () => {
+  test('reads the PIN from a file, by path and by URI, without the line break at its end', async () => {
     for (const ending of ['', '\n', '\r\n']) {
       const file = join(root, 'pin')
       await writeFile(file, PIN + ending)
@@ -125,21 +125,21 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  it('refuses a wrong PIN, and does not show it', async () => {
+  test('refuses a wrong PIN, and does not show it', async () => {
     const error = await refused(uri('token=release;object=p256', softHsm, 'wrong-43981'), 'PKCS11_PIN')
     const all = [error.message, error.stack, JSON.stringify(error), String((error.cause as Error).stack)].join()
     expect(all).not.toContain('43981')
   })
 
-  it('says that a PIN is needed if none is given', async () => {
+  test('says that a PIN is needed if none is given', async () => {
     await refused(`pkcs11:token=release;object=p256?module-path=${softHsm}`, 'PKCS11_PIN')
   })
 
-  it('distinguishes a locked token from a wrong PIN', async () => {
+  test('distinguishes a locked token from a wrong PIN', async () => {
     await refused(uri('token=release;object=p256', join(cache, 'locked.so')), 'PKCS11_PIN_LOCKED')
   })
 
-  it('refuses a token, a slot, a label and an id that do not exist', async () => {
+  test('refuses a token, a slot, a label and an id that do not exist', async () => {
     const error = await refused(uri('token=nowhere;object=p256'), 'PKCS11_NOT_FOUND')
     expect(error.found).toContain('"release"')
     await refused(uri('slot-id=4294967290;object=p256'), 'PKCS11_NOT_FOUND')
@@ -148,7 +148,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('token=release;object=p256;id=%02'), 'PKCS11_NOT_FOUND')
   })
 
-  it('refuses to choose between two tokens of one name, and between two keys', async () => {
+  test('refuses to choose between two tokens of one name, and between two keys', async () => {
     makeToken('twin')
     makePair('twin', 'same', '01', 'EC:prime256v1')
     makePair('twin', 'same', '02', 'EC:prime256v1')
@@ -159,7 +159,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('object=p256'), 'PKCS11_AMBIGUOUS')
   })
 
-  it('needs no token in the URI if there is only one, next to an empty slot', async () => {
+  test('needs no token in the URI if there is only one, next to an empty slot', async () => {
     const configured = process.env['SOFTHSM2_CONF']
     await mkdir(join(root, 'single'))
     await writeFile(join(root, 'single.conf'), `directories.tokendir = ${join(root, 'single')}\n`)
@@ -174,7 +174,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  it('refuses two public keys of one id', async () => {
+  test('refuses two public keys of one id', async () => {
     makeToken('double')
     makePair('double', 'k', '01', 'EC:prime256v1')
     const { publicKey } = makeKey('P-256')
@@ -182,7 +182,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('token=double;object=k'), 'PKCS11_AMBIGUOUS')
   })
 
-  it('refuses a key of another kind, on another curve, or not for signing', async () => {
+  test('refuses a key of another kind, on another curve, or not for signing', async () => {
     makeToken('kinds')
     makePair('kinds', 'rsa', '01', 'rsa:2048')
     makePair('kinds', 'k1', '02', 'EC:secp256k1')
@@ -194,7 +194,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(error.expected).toContain('CKA_SIGN')
   })
 
-  it('refuses a private key without the public half, which a certificate makes up for', async () => {
+  test('refuses a private key without the public half, which a certificate makes up for', async () => {
     makeToken('half')
     const { privateKey, certificate } = makeCertificate('P-384')
     tool('half', '--write-object', privateKey, '--type', 'privkey', '--id', '07', '--label', 'k', '--usage-sign')
@@ -207,7 +207,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await expect(wrong.sign(Buffer.from('statement'))).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
   })
 
-  it('puts the certificate first and its chain after it', async () => {
+  test('puts the certificate first and its chain after it', async () => {
     makeToken('certified')
     const { privateKey, certificate } = makeCertificate('P-256')
     const above = [makeCertificate('P-256'), makeCertificate('P-521')]
@@ -238,34 +238,34 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  it('gives the PIN again to a key that asks for it before each signature', async () => {
+  test('gives the PIN again to a key that asks for it before each signature', async () => {
     makeToken('careful')
     makePair('careful', 'k', '01', 'EC:prime256v1', '--always-auth')
     const signer = await pkcs11KeySigner({ uri: uri('token=careful;object=k') })
     await expect(signer.sign(Buffer.from('statement'))).resolves.toBeDefined()
   })
 
-  it('reads a public key whose point the token does not wrap', async () => {
+  test('reads a public key whose point the token does not wrap', async () => {
     const wrapped = await (await pkcs11KeySigner({ uri: uri('token=release;id=%01') })).sign(Buffer.from('1'))
     const bare = await pkcs11KeySigner({ uri: uri('token=release;id=%01', join(cache, 'bare-point.so')) })
     const { verificationMaterial } = await bare.sign(Buffer.from('1'))
     expect(verificationMaterial).toEqual(wrapped.verificationMaterial)
   })
 
-  it.each(['broken-signature.so', 'device-error.so'])('returns no signature of %s', async (module) => {
+  test.each(['broken-signature.so', 'device-error.so'])('returns no signature of %s', async (module) => {
     const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, module)) })
     const signature = join(root, `${module}.sig`)
     await expect(signModel(model, { signer, signature })).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
     expect(existsSync(signature)).toBe(false)
   })
 
-  it('does not touch the token once the caller has aborted', async () => {
+  test('does not touch the token once the caller has aborted', async () => {
     const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, 'device-error.so')) })
     const aborted = signer.sign(Buffer.from('statement'), AbortSignal.abort())
     await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
-  it('leaves the module finalized after success and after every kind of failure', async () => {
+  test('leaves the module finalized after success and after every kind of failure', async () => {
     const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256') })
     await signer.sign(Buffer.from('statement'))
     await refused(uri('token=release;object=p256', softHsm, 'wrong'), 'PKCS11_PIN')
@@ -275,7 +275,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     withSoftHsm((pkcs11) => expect(pkcs11.C_GetSlotList(true).length).toBeGreaterThan(0))
   })
 
-  it('does not disturb a module that the process already uses', async () => {
+  test('does not disturb a module that the process already uses', async () => {
     const { slot } = describeToken('release')
     const { pkcs11, constants } = initializedSoftHsm()
     const session = pkcs11.C_OpenSession(slotHandle(pkcs11, slot), constants.CKF_SERIAL_SESSION)
@@ -288,7 +288,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     pkcs11.close()
   })
 
-  it('leaves no session in such a module', async () => {
+  test('leaves no session in such a module', async () => {
     makeToken('sessions')
     makePair('sessions', 'k', '01', 'EC:prime256v1')
     const { slot } = describeToken('sessions')
@@ -304,7 +304,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
 })
 
 describe.skipIf(!ready)('the module of a URI', () => {
-  it.each([
+  test.each([
     ['is missing', 'nowhere.so', undefined],
     ['is not a library', 'text.so', 'not a library'],
   ])('is refused if it %s', async (_, name, content) => {
@@ -312,7 +312,7 @@ describe.skipIf(!ready)('the module of a URI', () => {
     await refused(uri('object=k', join(root, name)), 'PKCS11_MODULE')
   })
 
-  it('is refused if it is another kind of library, a device, or a directory without a name', async () => {
+  test('is refused if it is another kind of library, a device, or a directory without a name', async () => {
     const release = join(dirname(createRequire(import.meta.url).resolve('pkcs11js')), 'build/Release')
     const [addon] = await readdir(release)
     await refused(uri('object=k', join(release, addon!)), 'PKCS11_MODULE')

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { keySigner, signModel, verifyModel } from '@modelseal/core'
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-shards-'))
@@ -35,7 +35,7 @@ function signedPredicate(): Predicate {
 }
 
 describe('shards', () => {
-  it('are named path:start:end, sorted by name, each with the digest of its range', async () => {
+  test('are named path:start:end, sorted by name, each with the digest of its range', async () => {
     const content = Buffer.from('abcdefghijklmnopqrstuvwxyz')
     writeFileSync(join(model, 'w'), content)
     writeFileSync(join(model, 'empty'), '')
@@ -53,7 +53,7 @@ describe('shards', () => {
     expect((await verify()).files).toEqual({ checked: 1, signed: 1 })
   })
 
-  it('of a file that shrank or grew are refused before hashing', async () => {
+  test('of a file that shrank or grew are refused before hashing', async () => {
     writeFileSync(join(model, 'w'), 'x'.repeat(20))
     await sign(8)
     truncateSync(join(model, 'w'), 16)
@@ -62,7 +62,7 @@ describe('shards', () => {
     await expect(verify()).rejects.toMatchObject({ code: 'FILE_MISMATCH', expected: '20 bytes', found: '24 bytes' })
   })
 
-  it('that are so small that the manifest would be too long are refused before hashing', async () => {
+  test('that are so small that the manifest would be too long are refused before hashing', async () => {
     writeFileSync(join(model, 'w'), '')
     truncateSync(join(model, 'w'), 2_000_000)
     await expect(sign(1)).rejects.toMatchObject({ code: 'MODEL_TOO_LARGE' })
@@ -70,7 +70,7 @@ describe('shards', () => {
     await expect(sign(1.5)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  it('of any size over any files sign and verify, and one changed byte fails', async () => {
+  test('of any size over any files sign and verify, and one changed byte fails', async () => {
     const files = fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(files, fc.integer({ min: 1, max: 4000 }), fc.nat(), async (contents, shardSize, where) => {
@@ -91,7 +91,7 @@ describe('shards', () => {
     )
   })
 
-  it('of one large file are spread over the pool and joined in order', async () => {
+  test('of one large file are spread over the pool and joined in order', async () => {
     const content = Buffer.alloc(40_000_000)
     for (let i = 0; i < content.length; i += 4096) content.writeUInt32LE(i, i)
     writeFileSync(join(model, 'big'), content)

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   asn1js,
   authority,
@@ -74,7 +74,7 @@ async function namesakes(count: number, make: (issued: Issued) => Issued = (issu
 }
 
 describe('a set of certificates', () => {
-  it('with DSA keys of 10,000 bits is refused before any of their signatures is checked', async () => {
+  test('with DSA keys of 10,000 bits is refused before any of their signatures is checked', async () => {
     const key = hugeDsaKey(10_000)
     const how = { algorithm: SHA256_WITH_RSA, parameters: NULL, sign: () => Buffer.alloc(256, 1) }
     const maze = await namesakes(32, (issued) => resigned(issued, { ...how, key }))
@@ -83,7 +83,7 @@ describe('a set of certificates', () => {
     expect(await shortestOf(3, () => code(leaf, maze))).toBeLessThan(MOST_MS)
   })
 
-  it('of authorities that all certify each other is abandoned after a limited number of steps', async () => {
+  test('of authorities that all certify each other is abandoned after a limited number of steps', async () => {
     const keys = await Promise.all([1, 2, 3, 4, 5].map(() => authority('Maze', { algorithm: 'P-521', keyIds: false })))
     const maze = (
       await Promise.all(
@@ -97,7 +97,7 @@ describe('a set of certificates', () => {
     expect(await shortestOf(3, () => code(leaf, maze))).toBeLessThan(MOST_MS)
   })
 
-  it('with thousands of names is refused before they are read', async () => {
+  test('with thousands of names is refused before they are read', async () => {
     const names = Array.from({ length: 3000 }, (_, i): Name => [2, `a${i}.example.org`])
     const middle = await authority('Intermediate', { issuer: root })
     const leaf = await signingLeaf(middle, { names: names.slice(0, 200) })
@@ -107,7 +107,7 @@ describe('a set of certificates', () => {
     expect(await shortestOf(3, () => code(crowd, [middle]))).toBeLessThan(MOST_MS)
   })
 
-  it.each<[string, string, boolean]>([
+  test.each<[string, string, boolean]>([
     ['an extension that nothing reads', '1.2.3.4', false],
     ['the extended key usage', '2.5.29.37', true],
     ['a string within a string', '1.2.3.4', true],
@@ -119,13 +119,13 @@ describe('a set of certificates', () => {
     expect(await shortestOf(3, () => code(leaf, []))).toBeLessThan(MOST_MS)
   })
 
-  it('with a realistic number of usages and addresses is accepted', async () => {
+  test('with a realistic number of usages and addresses is accepted', async () => {
     const oids = (count: number) => Array.from({ length: count }, (_, i) => `1.3.6.1.4.1.311.10.3.${i}`)
     const leaf = await signingLeaf(root, { extendedUsages: [...oids(100), '1.3.6.1.5.5.7.3.3'] })
     expect(await code(leaf, [])).toBe('accepted')
   })
 
-  it('with too many comparisons of names with constraints is refused', async () => {
+  test('with too many comparisons of names with constraints is refused', async () => {
     const hosts = (count: number) => Array.from({ length: count }, (_, i): Name => [2, `a${i}.example.org`])
     const middle = await authority('Intermediate', { issuer: root, permitted: [...hosts(99), [2, 'example.org']] })
     const few = await signingLeaf(middle, { names: hosts(20) })
@@ -143,7 +143,7 @@ function longIdentifiers(): asn1js.Sequence {
   return new asn1js.Sequence({ value: Array.from({ length: 10 }, () => identifier) })
 }
 
-it('a timestamp with object identifiers of 50 KB is refused before they are read', async () => {
+test('a timestamp with object identifiers of 50 KB is refused before they are read', async () => {
   const response = new asn1js.Sequence({
     value: [new asn1js.Sequence({ value: [new asn1js.Integer({ value: 0 })] }), longIdentifiers()],
   })
@@ -161,7 +161,7 @@ describe('a keyless bundle with as many values as fit', () => {
   const inSequence = Buffer.from(new asn1js.Sequence({ value: [new asn1js.OctetString({ valueHex: NULLS })] }).toBER())
   const sigstore = new TestSigstore()
 
-  it('in its timestamps is refused before they are read', async () => {
+  test('in its timestamps is refused before they are read', async () => {
     const json = await sigstore.json({ rekor: 'v1' })
     const signedTimestamp = inSequence.toString('base64')
     const rfc3161Timestamps = Array.from({ length: 8 }, () => ({ signedTimestamp }))
@@ -173,7 +173,7 @@ describe('a keyless bundle with as many values as fit', () => {
     expect(await shortestOf(3, verify)).toBeLessThan(MOST_MS)
   })
 
-  it('in an extension of its certificate is refused before it is read', async () => {
+  test('in an extension of its certificate is refused before it is read', async () => {
     const json = await sigstore.json({ rekor: 'v1' })
     const value = new asn1js.OctetString({ valueHex: NULLS })
     const email = 'mallory@example.org'
@@ -224,7 +224,7 @@ describe('many bundles next to a model', () => {
 
   const judged = (signal?: AbortSignal) => judgeModel(site.file('many'), { policy, signal })
 
-  it('share one budget of signature checks', async () => {
+  test('share one budget of signature checks', async () => {
     const { decision, bundles } = await judged()
     expect(decision).toBe('refused')
     expect(bundles).toHaveLength(32)
@@ -233,7 +233,7 @@ describe('many bundles next to a model', () => {
     expect(codes.at(-1)).toBe('CHAIN_TOO_LARGE')
   })
 
-  it('yield the thread, and the load can be aborted', async () => {
+  test('yield the thread, and the load can be aborted', async () => {
     const begun = performance.now()
     expect(await shortestOf(2, () => judged())).toBeLessThan(MOST_MS)
     const once = (performance.now() - begun) / 2

@@ -1,5 +1,5 @@
 import { constants, createPrivateKey, createPublicKey, generateKeyPairSync, KeyObject, sign } from 'node:crypto'
-import { beforeAll, describe, expect, it, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import {
   authority,
   CODE_SIGNING,
@@ -41,7 +41,7 @@ async function outcome(path: readonly Issued[], more: Partial<ChainInput> = {}):
 describe('an extended key usage of an authority limits what it may issue', () => {
   const EMAIL_PROTECTION = '1.3.6.1.5.5.7.3.4'
   const ANY = '2.5.29.37.0'
-  it.each<[string, readonly string[], readonly string[] | undefined, boolean]>([
+  test.each<[string, readonly string[], readonly string[] | undefined, boolean]>([
     ['for servers', [SERVER_AUTH], [CODE_SIGNING], false],
     ['for timestamps', [TIME_STAMPING], [CODE_SIGNING], false],
     ['for servers, and the leaf states no usage', [SERVER_AUTH], undefined, false],
@@ -65,7 +65,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
     }
   })
 
-  it('two authorities without a common usage', async () => {
+  test('two authorities without a common usage', async () => {
     const middle = await authority('Intermediate', { issuer: root, extendedUsages: [CODE_SIGNING] })
     const below = await authority('Below', { issuer: middle, extendedUsages: [SERVER_AUTH] })
     const path = [await signingLeaf(below), below, middle]
@@ -73,7 +73,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
     expect(await outcome(path, { usage: undefined })).toBe('CERTIFICATE_USAGE')
   })
 
-  it('applies to bundles and to their timestamps', async () => {
+  test('applies to bundles and to their timestamps', async () => {
     const middle = await authority('Intermediate', { issuer: root, extendedUsages: [SERVER_AUTH] })
     const leaf = await signingLeaf(middle, { extendedUsages: [CODE_SIGNING] })
     const bundle = bundleOf([leaf, middle])
@@ -123,7 +123,7 @@ describe('refuses a signature algorithm that is not on the list, whoever used it
   const pss = (hash: string, saltLength: number) => (signed: Buffer) =>
     sign(hash, signed, { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength })
 
-  it.each<[string, string, object | undefined, (signed: Buffer) => Buffer, string]>([
+  test.each<[string, string, object | undefined, (signed: Buffer) => Buffer, string]>([
     ['SHA-1 with RSA', SHA1_WITH_RSA, NULL, (signed) => sign('sha1', signed, key), 'CERTIFICATE_WEAK'],
     [
       'SHA-1 with RSA, as OIW calls it',
@@ -182,7 +182,7 @@ describe('refuses a signature algorithm that is not on the list, whoever used it
     expect(await outcome([await signingLeaf(rsa)], { roots: [top.der] })).toBe('accepted')
   })
 
-  it('SHA-1 with ECDSA, and ECDSA with parameters', async () => {
+  test('SHA-1 with ECDSA, and ECDSA with parameters', async () => {
     const own = KeyObject.from(root.keys.privateKey)
     const weak = { algorithm: SHA1_WITH_ECDSA, sign: (signed: Buffer) => sign('sha1', signed, own) }
     expect(await outcome([resigned(await signingLeaf(root), weak)])).toBe('CERTIFICATE_WEAK')
@@ -194,7 +194,7 @@ describe('refuses a signature algorithm that is not on the list, whoever used it
     expect(await outcome([resigned(await signingLeaf(root), odd)])).toBe('CERTIFICATE_WEAK')
   })
 
-  it('SHA-1 with ECDSA, on a revocation list', async () => {
+  test('SHA-1 with ECDSA, on a revocation list', async () => {
     const leaf = await signingLeaf(root)
     expect(await outcome([leaf], { crls: [await revocationList(root)] })).toBe('accepted')
     const list = await revocationList(root, { hash: 'SHA-1' })
@@ -206,7 +206,7 @@ describe('refuses a key that is not on the list', () => {
   const pair = (type: 'ec', namedCurve: string) => generateKeyPairSync(type, { namedCurve })
   const rsaPair = (modulusLength: number) => generateKeyPairSync('rsa', { modulusLength })
   const withSha256 = (type: string) => (type === 'rsa' ? SHA256_WITH_RSA : SHA256_WITH_ECDSA)
-  it.each<[string, () => { publicKey: KeyObject; privateKey: KeyObject }]>([
+  test.each<[string, () => { publicKey: KeyObject; privateKey: KeyObject }]>([
     ['RSA of 512 bits', () => rsaPair(512)],
     ['RSA of 1024 bits', () => rsaPair(1024)],
     ['RSA of 2040 bits', () => rsaPair(2040)],
@@ -237,7 +237,7 @@ describe('refuses a key that is not on the list', () => {
     expect(await outcome([top], { roots: [top.der] })).toBe('CERTIFICATE_WEAK')
   })
 
-  it.each<[string, () => KeyObject]>([
+  test.each<[string, () => KeyObject]>([
     ['DSA', () => hugeDsaKey(2048)],
     ['RSA of 16384 bits', () => madeUpRsaKey(16_384, '010001')],
     ['RSA with an exponent of 64 bits', () => madeUpRsaKey(2048, 'ffffffffffffffff')],
@@ -257,7 +257,7 @@ describe('refuses a key that is not on the list', () => {
     )
   })
 
-  it('of a timestamp authority', async () => {
+  test('of a timestamp authority', async () => {
     const { publicKey, privateKey } = rsaPair(1024)
     const { root: top, signer } = await timestampAuthority({ algorithm: 'RSA' })
     const how = {
@@ -286,7 +286,7 @@ describe('refuses a chain with a name constraint that cannot be applied', () => 
   }
   const TEN = IP(10, 0, 0, 0, 255, 0, 0, 0)
 
-  it.each<[string, readonly Name[], Name]>([
+  test.each<[string, readonly Name[], Name]>([
     ['a range of five bytes', [IP(10, 0, 0, 0, 255)], IP(10, 1, 2, 3)],
     ['a range without a mask', [IP(10, 0, 0, 0)], IP(10, 1, 2, 3)],
     ['an empty range', [IP()], IP(10, 1, 2, 3)],
@@ -308,23 +308,23 @@ describe('refuses a chain with a name constraint that cannot be applied', () => 
     expect(await judged({ excluded }, [name])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('even if no name is subject to it', async () => {
+  test('even if no name is subject to it', async () => {
     expect(await judged({ excluded: [IP(10, 0, 0, 0)] }, [[2, 'example.org']])).toBe('CHAIN_NAME_CONSTRAINT')
     expect(await judged({ permitted: [IP(10, 0, 0, 0)] }, [])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('if it permits hosts below a host, it does not permit the host itself', async () => {
+  test('if it permits hosts below a host, it does not permit the host itself', async () => {
     expect(await judged({ permitted: [[2, '.example.org']] }, [[2, 'a.example.org']])).toBe('accepted')
     expect(await judged({ permitted: [[2, '.example.org']] }, [[2, 'example.org']])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('an address in the subject counts as an alternative name', async () => {
+  test('an address in the subject counts as an alternative name', async () => {
     const middle = await authority('Intermediate', { issuer: root, excluded: [[1, 'example.org']] })
     const subject = [['1.2.840.113549.1.9.1', 'mallory@example.org']] as const
     expect(await outcome([await signingLeaf(middle, { subject }), middle])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  it('excludes what is both permitted and excluded', async () => {
+  test('excludes what is both permitted and excluded', async () => {
     const both = { permitted: [TEN], excluded: [IP(10, 1, 0, 0, 255, 255, 0, 0)] }
     expect(await judged(both, [IP(10, 2, 0, 1)])).toBe('accepted')
     expect(await judged(both, [IP(10, 1, 0, 1)])).toBe('CHAIN_NAME_CONSTRAINT')

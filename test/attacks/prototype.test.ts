@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readBundle } from '../../packages/core/src/bundle/read-bundle.ts'
 import { readCertificates } from '../../packages/core/src/x509/certificate.ts'
 import { readPublicKey } from '../../packages/core/src/x509/public-key.ts'
@@ -102,7 +102,7 @@ async function lookups(work: () => unknown): Promise<string[]> {
 }
 
 describe('nothing is looked up on Object.prototype', () => {
-  it('by the verification of a bundle that was signed with a key', async () => {
+  test('by the verification of a bundle that was signed with a key', async () => {
     const key = await readPublicKey(inWorkspace('release.pub'))
     const calls = async () => {
       const bundle = await readBundle(join(good, 'model.sig'))
@@ -112,7 +112,7 @@ describe('nothing is looked up on Object.prototype', () => {
     expect(await lookups(calls)).toEqual([])
   })
 
-  it('by the verification of a bundle that was signed with a certificate', async () => {
+  test('by the verification of a bundle that was signed with a certificate', async () => {
     const roots = await readCertificates(inWorkspace('root.pem'))
     const calls = async () => {
       const bundle = await readBundle(inWorkspace('certificate.sig'))
@@ -121,7 +121,7 @@ describe('nothing is looked up on Object.prototype', () => {
     expect(await lookups(calls)).toEqual([])
   })
 
-  it.each([{ rekor: 'v1' as const }, { rekor: 'v2' as const, stampedAt: sigstore.at }])(
+  test.each([{ rekor: 'v1' as const }, { rekor: 'v2' as const, stampedAt: sigstore.at }])(
     'by the verification of a keyless bundle: %o',
     async (wanted) => {
       const text = Buffer.from(JSON.stringify(await sigstore.root()))
@@ -136,14 +136,14 @@ describe('nothing is looked up on Object.prototype', () => {
     },
   )
 
-  it('by verifyModel()', async () => {
+  test('by verifyModel()', async () => {
     const signature = join(good, 'model.sig')
     const verifier = { publicKey: inWorkspace('release.pub') }
     const calls = async () => expect((await verifyModel(good, { signature, verifier })).files.checked).toBe(1)
     expect(await lookups(calls)).toEqual([])
   })
 
-  it.each(['enforce', 'audit', 'skip'])('by loads under a rule in the mode %s', async (mode) => {
+  test.each(['enforce', 'audit', 'skip'])('by loads under a rule in the mode %s', async (mode) => {
     const policy = inWorkspace(`${mode}.yaml`)
     const calls = async () => {
       for (const path of [good, tampered]) {
@@ -160,7 +160,7 @@ describe('nothing is looked up on Object.prototype', () => {
     expect(await lookups(calls)).toEqual([])
   })
 
-  it('by reading a model.json of TensorFlow.js', async () => {
+  test('by reading a model.json of TensorFlow.js', async () => {
     const bytes = readFileSync(join(face, 'model.json'))
     const bare = Buffer.from('{"modelTopology":{"class_name":"Model"},"weightsManifest":[{"paths":[],"weights":[]}]}')
     const calls = async () => {
@@ -171,7 +171,7 @@ describe('nothing is looked up on Object.prototype', () => {
     expect(await lookups(calls)).toEqual([])
   })
 
-  it('by reading an identity token', async () => {
+  test('by reading an identity token', async () => {
     const claims = Buffer.from(JSON.stringify({ exp: Date.now() / 1000 + 60, aud: 'sigstore' })).toString('base64url')
     const calls = () => expect(() => checkToken(`a.${claims}.c`, 'sigstore')).toThrow(/"sub"/)
     expect(await lookups(calls)).toEqual([])
@@ -193,19 +193,19 @@ describe('a value on Object.prototype', () => {
       (error: unknown) => (error as { code: string }).code,
     )
 
-  it('does not make a load tolerated if its policy cannot be read', async () => {
+  test('does not make a load tolerated if its policy cannot be read', async () => {
     const loading = () => codeOf(openVerifiedModel(tampered, { policy: inWorkspace('none.yaml') }))
     expect(await polluted('mode', 'audit', loading)).toBe('POLICY_NOT_FOUND')
   })
 
-  it('does not give a model on this machine a URL that a rule names', async () => {
+  test('does not give a model on this machine a URL that a rule names', async () => {
     const rule = '{ name: ours, match: { url: "https://models.example/**" }, mode: skip, reason: tested }'
     writeFileSync(inWorkspace('url.yaml'), `version: 1\nrules: [${rule}]\n`)
     const loading = () => codeOf(openVerifiedModel(tampered, { policy: inWorkspace('url.yaml') }))
     expect(await polluted('url', 'https://models.example/m', loading)).toBe('POLICY_NO_MATCH')
   })
 
-  it('does not add a timestamp to a signature without one', async () => {
+  test('does not add a timestamp to a signature without one', async () => {
     const rule =
       '{ name: all, match: { path: "models/**" }, signers: [{ key: release }], require: { timestamp: true } }'
     const lines = ['version: 1', 'trustRoots: { release: { publicKey: release.pub } }', `rules: [${rule}]`]
@@ -215,7 +215,7 @@ describe('a value on Object.prototype', () => {
     expect(await polluted('time', time, loading)).toBe('TIMESTAMP_REQUIRED')
   })
 
-  it('does not end a revocation without an end', async () => {
+  test('does not end a revocation without an end', async () => {
     const [leafDer = Buffer.alloc(0)] = await readCertificates(inWorkspace('leaf.pem'))
     const fingerprint = createHash('sha256').update(leafDer).digest('hex')
     const lines = [

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, webcrypto, type KeyObject } from 'node:crypto'
 import * as pkijs from 'pkijs'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { extension, SERVER_AUTH } from '../../packages/core/src/testing/authority.ts'
 import { parseTrustConfig } from '../../packages/core/src/verification/sigstore/trust-config.ts'
 import { parsed, TestSigstore, type BundleJson, type Wanted } from '../../packages/core/src/testing/sigstore.ts'
@@ -46,11 +46,11 @@ function withoutPromise(json: BundleJson): BundleJson {
 }
 
 describe.each(KINDS)('a bundle of %s', (_, wanted) => {
-  it('is accepted unchanged', async () => {
+  test('is accepted unchanged', async () => {
     expect(await outcome(await sigstore.json(wanted))).toBe('accepted')
   })
 
-  it.each([
+  test.each([
     ['ended years before', ENDED],
     ['had not begun', TO_COME],
   ])("is refused if the validity of the log's key %s", async (_when, validFor) => {
@@ -58,7 +58,7 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
     expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = validFor))).toBe('LOG_UNTRUSTED')
   })
 
-  it('is judged by the valid entry of the trusted root if two entries have the same key', async () => {
+  test('is judged by the valid entry of the trusted root if two entries have the same key', async () => {
     const json = await sigstore.json(wanted)
     const twice = (validFor: object) => (changed: BundleJson) => {
       const [log] = changed.tlogs
@@ -72,18 +72,18 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
     expect(await outcome(json, ended)).toBe('LOG_UNTRUSTED')
   })
 
-  it('is refused if the certificate log was no longer in use', async () => {
+  test('is refused if the certificate log was no longer in use', async () => {
     const json = await sigstore.json(wanted)
     expect(await outcome(json, ({ ctlogs }) => (ctlogs[0].publicKey.validFor = ENDED))).toBe('SCT_INVALID')
   })
 
-  it('is refused if the authority was no longer in use', async () => {
+  test('is refused if the authority was no longer in use', async () => {
     const json = await sigstore.json(wanted)
     const change = ({ certificateAuthorities }: BundleJson) => (certificateAuthorities[0].validFor = ENDED)
     expect(await outcome(json, change)).toBe('CHAIN_NO_PATH')
   })
 
-  it.each<[string, (entry: BundleJson) => void]>([
+  test.each<[string, (entry: BundleJson) => void]>([
     ['rootHash', ({ inclusionProof }) => (inclusionProof.rootHash = Buffer.alloc(32, 1).toString('base64'))],
     ['treeSize', ({ inclusionProof }) => (inclusionProof.treeSize = '2')],
     ['logIndex of the entry', (entry) => (entry.logIndex = '7')],
@@ -94,13 +94,13 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
     expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
   })
 
-  it('is refused if the name of the log differs from the trusted root or is only a part of it', async () => {
+  test('is refused if the name of the log differs from the trusted root or is only a part of it', async () => {
     const json = await sigstore.json(wanted)
     for (const baseUrl of ['https://other.test', 'https://xrekor.test.example'])
       expect(await outcome(json, ({ tlogs }) => (tlogs[0].baseUrl = baseUrl))).toBe('LOG_INCLUSION_INVALID')
   })
 
-  it('is refused if the log recorded an unknown version', async () => {
+  test('is refused if the log recorded an unknown version', async () => {
     const json = await sigstore.json(wanted)
     const [entry] = json.verificationMaterial.tlogEntries
     const body = JSON.parse(Buffer.from(entry.canonicalizedBody, 'base64').toString())
@@ -110,24 +110,24 @@ describe.each(KINDS)('a bundle of %s', (_, wanted) => {
 })
 
 describe('a time', () => {
-  it('from a log without a promise does not count', async () => {
+  test('from a log without a promise does not count', async () => {
     expect(await outcome(withoutPromise(await sigstore.json({ rekor: 'v1' })))).toBe('TIME_MISSING')
   })
 
-  it("of an authority replaces a removed promise, and the log's key must have been valid then", async () => {
+  test("of an authority replaces a removed promise, and the log's key must have been valid then", async () => {
     const json = withoutPromise(await sigstore.json({ rekor: 'v1', stampedAt: sigstore.at }))
     expect(await outcome(json)).toBe('accepted')
     expect(await outcome(json, ({ tlogs }) => (tlogs[0].publicKey.validFor = ENDED))).toBe('LOG_UNTRUSTED')
   })
 
-  it('of an authority that was no longer in use is refused', async () => {
+  test('of an authority that was no longer in use is refused', async () => {
     const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
     const change = ({ timestampAuthorities }: BundleJson) => (timestampAuthorities[0].validFor = ENDED)
     expect(await outcome(json, change)).toBe('TIMESTAMP_INVALID')
   })
 })
 
-it('refuses a repeated log entry', async () => {
+test('refuses a repeated log entry', async () => {
   const json = await sigstore.json({ rekor: 'v2', stampedAt: sigstore.at })
   json.verificationMaterial.tlogEntries.push(structuredClone(json.verificationMaterial.tlogEntries[0]))
   expect(await outcome(json)).toBe('LOG_INCLUSION_INVALID')
@@ -140,7 +140,7 @@ describe('a trusted root', () => {
     ['certificate authority', ({ certificateAuthorities }) => certificateAuthorities[0]],
     ['timestamp authority', ({ timestampAuthorities }) => timestampAuthorities[0]],
   ]
-  it.each(places)('is malformed if the validity of a %s has no start or ends before it starts', async (_, place) => {
+  test.each(places)('is malformed if the validity of a %s has no start or ends before it starts', async (_, place) => {
     const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
     for (const validFor of [undefined, {}, { end: '2099-01-01T00:00:00Z' }, { start: ENDED.end, end: ENDED.start }])
       await expect(trustOf((changed) => (place(changed).validFor = validFor))).rejects.toEqual(refused)
@@ -152,14 +152,14 @@ describe('a trusted root', () => {
   ]
   const refused = expect.objectContaining({ code: 'TRUST_ROOT_INVALID' }) as unknown
 
-  it.each(['tlogs', 'ctlogs'])('is refused if a key of its %s is weak', async (logs) => {
+  test.each(['tlogs', 'ctlogs'])('is refused if a key of its %s is weak', async (logs) => {
     for (const key of weakKeys()) {
       const rawBytes = key.export({ type: 'spki', format: 'der' }).toString('base64')
       await expect(trustOf((changed) => (changed[logs][0].publicKey.rawBytes = rawBytes))).rejects.toEqual(refused)
     }
   })
 
-  it.each(['certificateAuthorities', 'timestampAuthorities'])(
+  test.each(['certificateAuthorities', 'timestampAuthorities'])(
     'is refused if a certificate of its %s has a weak key, before anything is verified with it',
     async (authorities) => {
       for (const key of weakKeys()) {
@@ -174,7 +174,7 @@ describe('a trusted root', () => {
     },
   )
 
-  it('whose authority may issue for servers only does not vouch for a signer', async () => {
+  test('whose authority may issue for servers only does not vouch for a signer', async () => {
     const json = await sigstore.json({ rekor: 'v1' })
     const limited = await limitedRoot(SERVER_AUTH)
     const put = ({ certificateAuthorities }: BundleJson) =>

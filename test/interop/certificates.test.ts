@@ -1,7 +1,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { ModelSealError, signModel, verifyModel, type HashType } from '@modelseal/core'
 import { writeModel } from './models.ts'
 import { Reference } from './reference.ts'
@@ -62,14 +62,14 @@ async function codeOf(judged: Promise<unknown>): Promise<string> {
 describe.each(CURVES)('a certificate on %s', (curve) => {
   const party = parties.get(curve)!
 
-  it.each(HASHES)('signs here with %s and verifies there', async (hash) => {
+  test.each(HASHES)('signs here with %s and verifies there', async (hash) => {
     const model = fresh()
     await weSign(model, party, hash)
     expect(await theyVerify(model, party)).toEqual(OK)
     expect((await weVerify(model, party)).files).toEqual({ checked: 4, signed: 4 })
   })
 
-  it.each(HASHES)('signs there with %s and verifies here', async (hash) => {
+  test.each(HASHES)('signs there with %s and verifies here', async (hash) => {
     const model = fresh()
     await theySign(model, party, hash)
     const { files, signer } = await weVerify(model, party)
@@ -82,7 +82,7 @@ describe.each(CURVES)('a certificate on %s', (curve) => {
 describe('what both refuse, whoever signed', () => {
   const party = parties.get('P-256')!
 
-  it.each([
+  test.each([
     ['a changed file', 'FILE_MISMATCH', (model: string) => writeFileSync(join(model, 'config.json'), 'X')],
     ['a missing file', 'FILE_MISSING', (model: string) => rmSync(join(model, 'config.json'))],
     ['an added file', 'FILE_UNSIGNED', (model: string) => writeFileSync(join(model, 'evil'), 'X')],
@@ -96,7 +96,7 @@ describe('what both refuse, whoever signed', () => {
     }
   })
 
-  it('another root of the same name', async () => {
+  test('another root of the same name', async () => {
     for (const sign of [weSign, theySign]) {
       const model = fresh()
       await sign(model, party)
@@ -105,7 +105,7 @@ describe('what both refuse, whoever signed', () => {
     }
   })
 
-  it('a signature of another model', async () => {
+  test('a signature of another model', async () => {
     for (const sign of [weSign, theySign]) {
       const [model, other] = [fresh(), fresh()]
       writeFileSync(join(other, 'config.json'), 'other')
@@ -116,7 +116,7 @@ describe('what both refuse, whoever signed', () => {
     }
   })
 
-  it('a changed signature', async () => {
+  test('a changed signature', async () => {
     const model = fresh()
     await weSign(model, party)
     const bundle = JSON.parse(readFileSync(`${model}.sig`, 'utf8'))

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { writeModel } from './models.ts'
 import { certificateParty } from './signers.ts'
 
@@ -122,13 +122,13 @@ const SCRIPTS: [what: string, sign: string, verify: string][] = [
 ]
 
 describe.each(BOTH)('signed by %s', (signer) => {
-  it.each(SCRIPTS)('with %s: both verify, in the same words, and refuse a change', async (_, sign, verify) => {
+  test.each(SCRIPTS)('with %s: both verify, in the same words, and refuse a change', async (_, sign, verify) => {
     expect(await verdicts(signer, sign, verify)).toEqual(ACCEPTED)
     writeFileSync(join(directory, 'models/vad/weights.bin'), 'X')
     for (const program of BOTH) expect(await run(program, verify)).toBe(1)
   })
 
-  it('in the model itself as working directory', async () => {
+  test('in the model itself as working directory', async () => {
     const cwd = join(directory, 'models/vad')
     const keys = join(directory, 'k')
     const sign = `sign key . --private_key ${keys}.key --signature model.sig --ignore-paths cache`
@@ -136,7 +136,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     expect(await verdicts(signer, sign, verify, cwd)).toEqual(ACCEPTED)
   })
 
-  it('with links: the flag decides there, the signature here', async () => {
+  test('with links: the flag decides there, the signature here', async () => {
     symlinkSync('weights.bin', join(directory, 'models/vad/link.bin'))
     const sign = 'sign key models/vad --allow_symlinks --private_key k.key --signature vad.sig'
     const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
@@ -145,7 +145,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     for (const program of BOTH) expect(await run(program, sign.replace(' --allow_symlinks', ''))).toBe(1)
   })
 
-  it('as a single file: the reference tool knows only its own name for it', async () => {
+  test('as a single file: the reference tool knows only its own name for it', async () => {
     const sign = 'sign key models/vad/weights.bin --private_key k.key --signature vad.sig'
     const verify = 'verify key models/vad/weights.bin --public_key k.pub --signature vad.sig'
     expect(await verdicts(signer, sign, verify)).toEqual({
@@ -154,7 +154,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     })
   })
 
-  it('with an unsigned file beside: ignored by both on request, and only then', async () => {
+  test('with an unsigned file beside: ignored by both on request, and only then', async () => {
     const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
     await run(signer, 'sign key models/vad --private_key k.key --signature vad.sig')
     writeFileSync(join(directory, 'models/vad/added'), 'x')
@@ -169,13 +169,13 @@ describe.each(BOTH)('signed by %s', (signer) => {
 describe('what only modelseal signs', () => {
   const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
 
-  it('with an encrypted key: the other command line hands the password on in a form that it cannot use', async () => {
+  test('with an encrypted key: the other command line hands the password on in a form that it cannot use', async () => {
     const sign = `sign key models/vad --private_key locked.key --password ${PASSWORD} --signature vad.sig`
     expect(await run('model_signing', sign)).toBe(1)
     expect(await verdicts('modelseal', sign, verify)).toEqual(ACCEPTED)
   })
 
-  it.each([
+  test.each([
     '--shard-size 7',
     '--hash-type blake2b',
     '--hash-type blake3',
@@ -187,7 +187,7 @@ describe('what only modelseal signs', () => {
 })
 
 describe('exit codes', () => {
-  it.each([
+  test.each([
     ['no such option', 'sign key models/vad --private_key k.key --no_such_option', 2],
     ['no model', 'sign key --private_key k.key', 2],
     ['no key', 'sign key models/vad', 2],
@@ -210,7 +210,7 @@ describe('exit codes', () => {
     for (const program of BOTH) expect(await run(program, line), program).toBe(code)
   })
 
-  it('differ for a chain without a root: there the machine is trusted, here nobody', async () => {
+  test('differ for a chain without a root: there the machine is trusted, here nobody', async () => {
     const sign =
       'sign certificate models/vad --private_key release.key --signing_certificate leaf.pem --signature vad.sig'
     const verify = 'verify certificate models/vad --signature vad.sig'

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { ModelSealError, verifyModel, type ErrorCode } from '@modelseal/core'
 import { inDays, SERVER_AUTH } from '../../packages/core/src/testing/authority.ts'
 import { writeModel } from './models.ts'
@@ -185,7 +185,7 @@ const CASES: Record<string, Case> = {
 let count = 0
 
 describe.each(PARTIES)('signed with a %s', (_, party) => {
-  it.each(Object.entries(CASES))('%s', async (_name, { forge, code, theirs, prepare, ...flags }) => {
+  test.each(Object.entries(CASES))('%s', async (_name, { forge, code, theirs, prepare, ...flags }) => {
     cases++
     const directory = join(work, `case-${++count}`)
     const model = writeModel(join(directory, 'model'), FILES)
@@ -221,7 +221,7 @@ describe('a chain with', () => {
     ['an intermediate that is no authority', { intermediate: { ca: false } }, 'CHAIN_NOT_CA', 'refused'],
   ]
 
-  it.each(chains)('%s', async (_, options, code, theirs) => {
+  test.each(chains)('%s', async (_, options, code, theirs) => {
     cases++
     const directory = join(work, `case-${++count}`)
     const model = writeModel(join(directory, 'model'), FILES)

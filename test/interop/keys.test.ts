@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { keySigner, ModelSealError, signModel, verifyModel, type SignOptions } from '@modelseal/core'
 import { MODELS, writeLinkedModel, writeModel } from './models.ts'
 import { Reference } from './reference.ts'
@@ -81,13 +81,13 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 describe.each(CURVES)('a key on %s', (curve) => {
-  it('signs here and verifies there', async () => {
+  test('signs here and verifies there', async () => {
     const model = fresh({ a: '1', 'b/c': '2' })
     await weSign(model, `${model}.sig`, {}, curve)
     expect(await theyVerify(model, `${model}.sig`, {}, curve)).toEqual({ ok: true, value: null })
   })
 
-  it('signs there and verifies here', async () => {
+  test('signs there and verifies here', async () => {
     const model = fresh({ a: '1', 'b/c': '2' })
     await theySign(model, `${model}.sig`, {}, curve)
     expect((await weVerify(model, `${model}.sig`, curve)).files).toEqual({ checked: 2, signed: 2 })
@@ -104,13 +104,13 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
       // The reference tool bypasses shards for BLAKE3 on signing.
       const theirShards = shardSize !== undefined && theirs !== 'blake3' ? { shardSize } : {}
 
-      it('verifies here when signed there', async () => {
+      test('verifies here when signed there', async () => {
         const model = fresh(files)
         await theySign(model, `${model}.sig`, { hash: theirs, ...theirShards })
         await weVerify(model, `${model}.sig`)
       })
 
-      it('is judged there as known when signed here', async () => {
+      test('is judged there as known when signed here', async () => {
         const model = fresh(files)
         await weSign(model, `${model}.sig`, { hashType: ours, shardSize })
         const answer = await theyVerify(model, `${model}.sig`)
@@ -128,7 +128,7 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
         }
       })
 
-      it('has the names and digests that the reference tool computes', async () => {
+      test('has the names and digests that the reference tool computes', async () => {
         if (shardSize !== undefined && theirs === 'blake3') return
         const model = fresh(files)
         const theirDigests = await reference.ask({ operation: 'digests', model, hash: theirs, ...theirShards })
@@ -142,7 +142,7 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
 })
 
 describe('any files, in shards of any size', () => {
-  it('have the names and digests that the reference tool computes, and verify', async () => {
+  test('have the names and digests that the reference tool computes, and verify', async () => {
     const name = fc.stringMatching(/^[a-zé\u{1f600}][a-z0-9 ._é\uff21\u{1f600}-]{0,8}$/u)
     const files = fc.dictionary(
       fc.tuple(name, name).map((parts) => parts.join('/')),
@@ -173,14 +173,14 @@ async function signedDigests(signature: string): Promise<Map<string, string>> {
 }
 
 describe('a single-file model', () => {
-  it('verifies here when signed there, though it goes by the name "."', async () => {
+  test('verifies here when signed there, though it goes by the name "."', async () => {
     const model = join(fresh({ 'one.onnx': 'content' }), 'one.onnx')
     await theySign(model, `${model}.sig`)
     expect([...(await signedDigests(`${model}.sig`)).keys()]).toEqual(['.'])
     await weVerify(model, `${model}.sig`)
   })
 
-  it('signed here by its basename is not known there', async () => {
+  test('signed here by its basename is not known there', async () => {
     const model = join(fresh({ 'one.onnx': 'content' }), 'one.onnx')
     await weSign(model, `${model}.sig`)
     expect([...(await signedDigests(`${model}.sig`)).keys()]).toEqual(['one.onnx'])
@@ -189,7 +189,7 @@ describe('a single-file model', () => {
 })
 
 describe('ignored paths', () => {
-  it.each([
+  test.each([
     ['here', 'there'],
     ['there', 'here'],
   ])('recorded by the signer %s are honoured %s', async (signer) => {
@@ -203,7 +203,7 @@ describe('ignored paths', () => {
     }
   })
 
-  it('leave the signature out where it lies in the model, both ways', async () => {
+  test('leave the signature out where it lies in the model, both ways', async () => {
     const model = fresh({ weights: 'w' })
     await weSign(model, join(model, 'model.sig'))
     expect(await theyVerify(model, join(model, 'model.sig'))).toEqual({ ok: true, value: null })
@@ -214,13 +214,13 @@ describe('ignored paths', () => {
 })
 
 describe('symbolic links', () => {
-  it('verify here when signed there', async () => {
+  test('verify here when signed there', async () => {
     const model = writeLinkedModel(join(work, `model-${++count}`))
     await theySign(model, `${model}.sig`, { allowSymlinks: true })
     expect((await weVerify(model, `${model}.sig`)).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  it('verify there when signed here, where its flag allows links; here the signature decides', async () => {
+  test('verify there when signed here, where its flag allows links; here the signature decides', async () => {
     const model = writeLinkedModel(join(work, `model-${++count}`))
     await weSign(model, `${model}.sig`, { allowSymlinks: true })
     expect(await theyVerify(model, `${model}.sig`)).toMatchObject({ ok: false })
@@ -228,7 +228,7 @@ describe('symbolic links', () => {
     expect((await weVerify(model, `${model}.sig`)).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  it('are refused by both where the signature does not allow them', async () => {
+  test('are refused by both where the signature does not allow them', async () => {
     const model = fresh({ a: '1' })
     await weSign(model, `${model}.sig`)
     symlinkSync('a', join(model, 'b'))
@@ -236,7 +236,7 @@ describe('symbolic links', () => {
     expect(await theyVerify(model, `${model}.sig`)).toMatchObject({ ok: false })
   })
 
-  it('that leave the model are signed there and refused here', async () => {
+  test('that leave the model are signed there and refused here', async () => {
     const model = fresh({ a: '1' })
     writeFileSync(join(work, 'outside'), 'secret')
     symlinkSync('../outside', join(model, 'b'))
@@ -246,7 +246,7 @@ describe('symbolic links', () => {
 })
 
 describe('what is refused', () => {
-  it.each([
+  test.each([
     ['a changed file', 'FILE_MISMATCH', (model: string) => writeFileSync(join(model, 'a'), 'X')],
     ['a missing file', 'FILE_MISSING', (model: string) => rmSync(join(model, 'a'))],
     ['an added file', 'FILE_UNSIGNED', (model: string) => writeFileSync(join(model, 'evil'), 'X')],
@@ -260,14 +260,14 @@ describe('what is refused', () => {
     }
   })
 
-  it('another key, by both', async () => {
+  test('another key, by both', async () => {
     const model = fresh({ a: '1' })
     await theySign(model, `${model}.sig`)
     expect(await codeOf(weVerify(model, `${model}.sig`, 'P-384'))).toBe('KEY_MISMATCH')
     expect(await theyVerify(model, `${model}.sig`, {}, 'P-384')).toMatchObject({ ok: false })
   })
 
-  it('an empty model: the reference tool signs it, we neither sign nor verify it', async () => {
+  test('an empty model: the reference tool signs it, we neither sign nor verify it', async () => {
     const model = fresh({ '.gitignore': 'only this' })
     expect(await codeOf(weSign(model, `${model}.sig`))).toBe('MODEL_EMPTY')
     await theySign(model, `${model}.sig`)

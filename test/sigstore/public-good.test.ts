@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '@modelseal/core'
 import { parseBundle, type UnverifiedBundle } from '../../packages/core/src/bundle/bundle.ts'
 import { Effort } from '../../packages/core/src/verification/effort.ts'
@@ -48,7 +48,7 @@ function bundleOf(change: (json: Written) => void = () => {}): UnverifiedBundle 
 }
 
 describe('a signature of the public-good instance, by the root that is carried along', () => {
-  it('is valid, and its signer and time are known', async () => {
+  test('is valid, and its signer and time are known', async () => {
     const trust = await loadSigstoreTrust('public-good')
     expect(trust.info.source).toBe('carried')
     const { signer, time, issuerPath } = await verifyKeyless(bundleOf(), trust, 'public-good', {
@@ -65,12 +65,12 @@ describe('a signature of the public-good instance, by the root that is carried a
     expect(issuerPath).toHaveLength(2)
   })
 
-  it('is no signature of a model', async () => {
+  test('is no signature of a model', async () => {
     const trust = await loadSigstoreTrust('public-good')
     await expect(verifySigstoreBundle(bundleOf(), trust, 'public-good')).rejects.toEqual(refusal('PREDICATE_TYPE'))
   })
 
-  it('is not one of the staging instance', async () => {
+  test('is not one of the staging instance', async () => {
     const trust = await loadSigstoreTrust('staging')
     await expect(verifySigstoreBundle(bundleOf(), trust, 'staging')).rejects.toEqual(refusal('LOG_UNTRUSTED'))
   })
@@ -79,12 +79,12 @@ describe('a signature of the public-good instance, by the root that is carried a
     ['LOG_ENTRY_MISMATCH', (json) => (json.dsseEnvelope.payload = Buffer.from('{}').toString('base64'))],
     ['LOG_INCLUSION_INVALID', (json) => (json.verificationMaterial.tlogEntries[0]!['integratedTime'] = '1692374800')],
   ]
-  it.each(changes)('is refused where it was changed: %s', async (code, change) => {
+  test.each(changes)('is refused where it was changed: %s', async (code, change) => {
     const trust = await loadSigstoreTrust('public-good')
     await expect(verifySigstoreBundle(bundleOf(change), trust, 'public-good')).rejects.toEqual(refusal(code))
   })
 
-  it.skipIf(spawnSync('unshare', ['-rn', 'true']).status !== 0)('needs no network', () => {
+  test.skipIf(spawnSync('unshare', ['-rn', 'true']).status !== 0)('needs no network', () => {
     const [model, signature] = [join(work, 'model'), join(work, 'model.sig')]
     mkdirSync(model)
     writeFileSync(join(model, 'weights'), 'w')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelSealError, signModel, sigstoreSigner, verifyModel } from '@modelseal/core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestTuf } from '../../packages/core/src/testing/tuf.ts'
 import { EMAIL, startStack, type Stack } from './stack.ts'
 
@@ -61,7 +61,7 @@ const theirIdentity = () => ['--identity', EMAIL, '--identity_provider', stack.p
 const token = () => ['--identity-token', stack.provider.token({ email: EMAIL })]
 
 describe('signed here', () => {
-  it('verifies here and by the reference tool, the first entry of the log included', async () => {
+  test('verifies here and by the reference tool, the first entry of the log included', async () => {
     const { model, signature } = fresh()
     expect(await we(['sign', model, '--signature', signature, ...instance(), ...token()])).toMatchObject({ code: 0 })
     const { verificationMaterial: material } = JSON.parse(readFileSync(signature, 'utf8')) as {
@@ -84,7 +84,7 @@ describe('signed here', () => {
     expect(theirs).toMatchObject({ code: 0 })
   })
 
-  it('verifies by the default form of both programs, and with a bare trusted root', async () => {
+  test('verifies by the default form of both programs, and with a bare trusted root', async () => {
     const { model, signature } = fresh()
     await we(['sign', 'sigstore', model, '--signature', signature, ...instance(), ...token()])
     expect(await we(['verify', model, '--signature', signature, ...instance(), ...identity()])).toMatchObject({
@@ -99,7 +99,7 @@ describe('signed here', () => {
     expect(await we(['verify', model, '--signature', signature, ...root, ...identity()])).toMatchObject({ code: 0 })
   })
 
-  it('says who signed, when, and by which root, as JSON', async () => {
+  test('says who signed, when, and by which root, as JSON', async () => {
     const { model, signature } = fresh()
     await we(['sign', model, '--signature', signature, ...instance(), ...token()])
     const { output } = await we(['verify', model, '--json', '--signature', signature, ...instance(), ...identity()])
@@ -119,7 +119,7 @@ describe('signed here', () => {
 })
 
 describe('signed by the reference tool', () => {
-  it('verifies here', async () => {
+  test('verifies here', async () => {
     const { model, signature } = fresh()
     const theirToken = ['--identity_token', stack.provider.token({ email: EMAIL })]
     expect(
@@ -142,7 +142,7 @@ describe('another signer is refused', () => {
     await we(['sign', signed.model, '--signature', signed.signature, ...instance(), ...token()])
   })
 
-  it.each([
+  test.each([
     ['a part of the identity', 'IDENTITY_MISMATCH', 'signer@example', undefined],
     ['the identity in capitals', 'IDENTITY_MISMATCH', EMAIL.toUpperCase(), undefined],
     ['a pattern', 'IDENTITY_MISMATCH', 'signer.example.com', undefined],
@@ -155,7 +155,7 @@ describe('another signer is refused', () => {
     expect(result.output).toContain(code)
   })
 
-  it('where the public-good instance is trusted', async () => {
+  test('where the public-good instance is trusted', async () => {
     const { model, signature } = signed
     const result = await we(['verify', model, '--signature', signature, ...identity()])
     expect(result.code).toBe(1)
@@ -174,15 +174,15 @@ describe('a token', () => {
     return result.output
   }
 
-  it('that expired is refused', async () => {
+  test('that expired is refused', async () => {
     expect(await attempt({ expiresIn: -60 })).toContain('TOKEN_EXPIRED')
   })
 
-  it('for another audience is refused', async () => {
+  test('for another audience is refused', async () => {
     expect(await attempt({ aud: 'another' })).toContain('TOKEN_AUDIENCE')
   })
 
-  it('that the authority refuses does not appear in the message', async () => {
+  test('that the authority refuses does not appear in the message', async () => {
     const { model, signature } = fresh()
     const [header = '', claims = ''] = stack.provider.token({ email: EMAIL }).split('.')
     const forged = `${header}.${claims}.${Buffer.alloc(64, 1).toString('base64url')}`
@@ -195,7 +195,7 @@ describe('a token', () => {
     expect(existsSync(signature)).toBe(false)
   })
 
-  it('that nobody gives is explained', async () => {
+  test('that nobody gives is explained', async () => {
     const { model, signature } = fresh()
     const result = await we(['sign', model, '--signature', signature, ...instance()])
     expect(result.code).toBe(1)
@@ -208,14 +208,14 @@ describe('a person', () => {
   const options = () => ({ trustRoot: { file: stack.trustConfig }, useAmbientCredentials: false })
   const verifier = () => ({ identity: EMAIL, issuer: stack.provider.url, trustRoot: { file: stack.trustConfig } })
 
-  it('logs in with a browser', async () => {
+  test('logs in with a browser', async () => {
     const { model, signature } = fresh()
     const signer = await sigstoreSigner({ ...options(), interactive: { show: (url) => void fetch(url) } })
     await signModel(model, { signer, signature })
     expect((await verifyModel(model, { signature, verifier: verifier() })).files).toEqual({ checked: 2, signed: 2 })
   })
 
-  it('types a code by hand', async () => {
+  test('types a code by hand', async () => {
     const { model, signature } = fresh()
     let code = ''
     const shown = async (url: string) => {
@@ -261,18 +261,18 @@ describe('an instance that is not whole', () => {
     }
   }
 
-  it('is refused where Rekor v2 has no timestamp authority beside it', async () => {
+  test('is refused where Rekor v2 has no timestamp authority beside it', async () => {
     expect(await codeOf(changed(({ signingConfig }) => (signingConfig.tsaUrls = [])))).toBe('SIGNING_CONFIG_INVALID')
   })
 
-  it.each(['caUrls', 'rekorTlogUrls'] as const)('is named where %s is out of reach', async (services) => {
+  test.each(['caUrls', 'rekorTlogUrls'] as const)('is named where %s is out of reach', async (services) => {
     const file = changed(({ signingConfig }) => {
       for (const service of signingConfig[services]) service.url = 'http://127.0.0.1:1'
     })
     expect(await codeOf(file)).toBe('SERVICE_UNREACHABLE')
   })
 
-  it('writes no bundle that its own root does not verify', async () => {
+  test('writes no bundle that its own root does not verify', async () => {
     const file = changed(({ trustedRoot }) => (trustedRoot.ctlogs = []))
     expect(await codeOf(file)).toBe('SCT_INVALID')
   })
@@ -286,7 +286,7 @@ interface Config {
 describe('an instance that hands out its root by TUF', () => {
   const cache = (name: string) => ({ MODELSEAL_CACHE: join(work, name) })
 
-  it('is trusted, and signed with, once its root was fetched', async () => {
+  test('is trusted, and signed with, once its root was fetched', async () => {
     const { model, signature } = fresh()
     const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', stack.tufRoot]
     const before = await we(['trust-root', 'show', ...flags], cache('tuf'))
@@ -305,7 +305,7 @@ describe('an instance that hands out its root by TUF', () => {
     expect(await we([...verify, '--trust-config', file], cache('none'))).toMatchObject({ code: 0 })
   })
 
-  it('is refused where another root was handed out', async () => {
+  test('is refused where another root was handed out', async () => {
     const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', join(work, 'other-root.json')]
     const { anchor } = new TestTuf({})
     writeFileSync(join(work, 'other-root.json'), anchor)

@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { certificateWords, identityWords, keyWords } from './signer-words.ts'
 
-it.each([
+test.each([
   [keyWords('ab'), 'key sha256:ab'],
   [certificateWords('CN=Release,O=Acme', []), 'CN=Release,O=Acme'],
   [certificateWords('CN=Release', ['email:r@acme.example', 'DNS:x']), 'CN=Release (email:r@acme.example, DNS:x)'],
@@ -11,7 +11,7 @@ it.each([
   expect(words).toBe(line)
 })
 
-it.each([
+test.each([
   ['a line break', 'x\nAccepted "models/vad"', '\\u{a}'],
   ['a terminal escape sequence', 'x\u001b[2J', '\\u{1b}'],
   ['a change of text direction', 'x\u202e', '\\u{202e}'],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ALGORITHMS, type HashType } from './algorithms.ts'
 
 const text = new TextEncoder().encode('abc')
@@ -13,7 +13,7 @@ const KNOWN: Record<HashType, string> = {
 }
 
 describe.each(Object.keys(ALGORITHMS) as HashType[])('%s', (hashType) => {
-  it('gives the standard digest, in one shot and in pieces', () => {
+  test('gives the standard digest, in one shot and in pieces', () => {
     const algorithm = ALGORITHMS[hashType]
     expect(algorithm.whole(text)).toBe(KNOWN[hashType])
     const hasher = algorithm.start()
@@ -24,7 +24,7 @@ describe.each(Object.keys(ALGORITHMS) as HashType[])('%s', (hashType) => {
 })
 
 describe('the optional BLAKE3 module', () => {
-  it('throws a clear error if it is not installed, while the other hashes work', async () => {
+  test('throws a clear error if it is not installed, while the other hashes work', async () => {
     vi.resetModules()
     vi.doMock('../source/optional-package.ts', () => ({
       optionalPackage: () => {

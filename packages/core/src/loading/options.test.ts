@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { loadPolicy } from '../policy/load-policy.ts'
 import { openVerifiedModel } from './open-verified-model.ts'
 
 describe('the options of a verified load', () => {
-  it.each([
+  test.each([
     ['misspelt', { polcy: 'strict.yaml' }],
     ['an empty policy', { policy: '' }],
     ['a policy of another kind', { policy: 5 }],
@@ -13,7 +13,7 @@ describe('the options of a verified load', () => {
     await expect(openVerifiedModel('models/vad', options as object)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  it.each([new URL('https://acme.example/a.yaml?key=1'), 'https://acme.example/a.yaml?key=1'])(
+  test.each([new URL('https://acme.example/a.yaml?key=1'), 'https://acme.example/a.yaml?key=1'])(
     'take no policy from elsewhere: %s',
     async (policy) => {
       const message =
@@ -23,7 +23,7 @@ describe('the options of a verified load', () => {
     },
   )
 
-  it.each([undefined, 7, ''])('need a path: %j', async (path) => {
+  test.each([undefined, 7, ''])('need a path: %j', async (path) => {
     await expect(openVerifiedModel(path as string, {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rename, rm } from 'node:fs/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { POLICY_CHANNEL } from '../events.ts'
 import { TestSite } from '../testing/site.ts'
 import { openVerifiedModel } from '../loading/open-verified-model.ts'
@@ -24,7 +24,7 @@ const text = (root: string, more = {}) => ({
   ...more,
 })
 
-it('takes effect at the next load, and keeps the last valid version', async () => {
+test('takes effect at the next load, and keeps the last valid version', async () => {
   const path = await site.policy(text('a'), 'watched.yaml')
   const seen: string[] = []
   const published: unknown[] = []
@@ -58,7 +58,7 @@ it('takes effect at the next load, and keeps the last valid version', async () =
   expect(published[1]).toMatchObject({ path, error: { code: 'POLICY_INVALID' } })
 })
 
-it('follows the keys and the included files as well', async () => {
+test('follows the keys and the included files as well', async () => {
   await site.policy('version: 1\nrevoked: {}\n', 'central.yaml')
   const policy = await watchPolicy(await site.policy(text('a', { include: ['central.yaml'] })))
   await openVerifiedModel(site.file('model'), { policy })
@@ -68,6 +68,6 @@ it('follows the keys and the included files as well', async () => {
   await expect(openVerifiedModel(site.file('model'), { policy })).rejects.toMatchObject({ code: 'SIGNER_NOT_TRUSTED' })
 })
 
-it('refuses a first version that is not valid', async () => {
+test('refuses a first version that is not valid', async () => {
   await expect(watchPolicy(await site.policy('version: 2\n'))).rejects.toMatchObject({ code: 'POLICY_INVALID' })
 })

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { verifyModel } from '../loading/operations/verify-model.ts'
 import { keyPair } from '../testing/bundles.ts'
 import { keySigner } from './methods/key.ts'
@@ -23,7 +23,7 @@ beforeEach(() => {
 })
 
 describe('the place of a signature', () => {
-  it('is left out of the model whatever links lead to it, also when signing again', async () => {
+  test('is left out of the model whatever links lead to it, also when signing again', async () => {
     symlinkSync(model, join(work, 'other-way'))
     const signature = join(work, 'other-way/model.sig')
     const signer = await keySigner({ privateKey: keys.privateKey })
@@ -33,7 +33,7 @@ describe('the place of a signature', () => {
     expect(verified.files).toEqual({ checked: 1, signed: 1 })
   })
 
-  it('is never one where there is something other than a bundle', async () => {
+  test('is never one where there is something other than a bundle', async () => {
     const signer = await keySigner({ privateKey: keys.privateKey })
     for (const signature of [keys.privateKey, join(model, 'weights'), model]) {
       await expect(signModel(model, { signer, signature })).rejects.toMatchObject({
@@ -46,7 +46,7 @@ describe('the place of a signature', () => {
     expect(await signModel(model, { signer, signature: join(work, 'empty.sig') })).toMatchObject({ files: 1 })
   })
 
-  it('of a second signer leaves the bundle of the first out, so that both sign the same', async () => {
+  test('of a second signer leaves the bundle of the first out, so that both sign the same', async () => {
     const signer = await keySigner({ privateKey: keys.privateKey })
     const first = await signModel(model, { signer })
     const second = await signModel(model, { signer, signature: `${model}.second.sig` })
@@ -55,7 +55,7 @@ describe('the place of a signature', () => {
     expect(await signModel(model, { signer, signature: `${model}.second.sig` })).toMatchObject({ files: 2 })
   })
 
-  it('in a directory that is not there is refused before anything is hashed', async () => {
+  test('in a directory that is not there is refused before anything is hashed', async () => {
     const sign = vi.fn()
     const onProgress = vi.fn()
     const signature = join(work, 'missing/model.sig')
@@ -69,7 +69,7 @@ describe('the place of a signature', () => {
 })
 
 describe('what is no path', () => {
-  it.each([undefined, null, 7, '', 'a\0b', {}])('%j is refused', async (path) => {
+  test.each([undefined, null, 7, '', 'a\0b', {}])('%j is refused', async (path) => {
     await expect(digestModel(path as string)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

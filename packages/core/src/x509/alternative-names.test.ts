@@ -1,5 +1,5 @@
 import * as asn1js from 'asn1js'
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { alternativeNames, writtenName } from './alternative-names.ts'
 import { extension, issue } from '../testing/authority.ts'
 import { parseCertificate } from './certificate.ts'
@@ -29,7 +29,7 @@ async function written(...names: asn1js.AsnType[]): Promise<string[]> {
   return (await alternativeNames(await parseCertificate(der))).map(writtenName)
 }
 
-it.each<[string, () => asn1js.AsnType, string]>([
+test.each<[string, () => asn1js.AsnType, string]>([
   ['an e-mail address', () => primitive(1, 'a@acme.example'), 'email:a@acme.example'],
   ['an e-mail address in UTF-8', () => primitive(1, 'mülläß@acme.example'), 'email:mülläß@acme.example'],
   ['a URI in UTF-8', () => primitive(6, 'https://a.example/ü'), 'URI:https://a.example/ü'],
@@ -67,7 +67,7 @@ it.each<[string, () => asn1js.AsnType, string]>([
   expect(await written(primitive(2, 'first.example'), name())).toEqual(['DNS:first.example', expected])
 })
 
-it.each<[string, () => asn1js.AsnType]>([
+test.each<[string, () => asn1js.AsnType]>([
   ['a zero byte', () => primitive(1, 'mallory@acme.example\0.evil')],
   ['a line break', () => primitive(6, 'https://a.example/\nx')],
   ['Latin-1', () => primitive(1, Buffer.from('müller@acme.example', 'latin1'))],
@@ -81,6 +81,6 @@ it.each<[string, () => asn1js.AsnType]>([
   expect(await written(name())).toEqual([expect.stringMatching(/^unreadable:#[0-9a-f]+$/)])
 })
 
-it('returns no names if there is no extension', async () => {
+test('returns no names if there is no extension', async () => {
   expect(await alternativeNames(await parseCertificate((await issue({ subject: 'Signer' })).der))).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { checkIdentifierBytes } from './identifier-bytes.ts'
 
 /** DER of a value with the shortest possible length. */
@@ -12,7 +12,7 @@ function value(tag: number, ...parts: Buffer[]): Buffer {
 const long = (tag: number) => value(tag, Buffer.alloc(2049, 1))
 
 describe('checkIdentifierBytes', () => {
-  it.each<[string, Buffer]>([
+  test.each<[string, Buffer]>([
     ['one', long(0x06)],
     ['a relative one', long(0x0d)],
     ['one as an alternative name', value(0x30, long(0x88))],
@@ -32,7 +32,7 @@ describe('checkIdentifierBytes', () => {
     }).toThrow('object identifiers')
   })
 
-  it.each<[string, Buffer]>([
+  test.each<[string, Buffer]>([
     ['2,048 bytes', value(0x06, Buffer.alloc(2048, 1))],
     ['as many bytes of text', value(0x0c, Buffer.alloc(4000, 6))],
     ['nothing', Buffer.alloc(0)],

@@ -1,6 +1,6 @@
 import { readFile, rm, symlink } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { Revocations } from '../../policy/revocations/revocations.ts'
 import { revokedByClaim } from '../../policy/revocations/revoked-signer.ts'
@@ -42,7 +42,7 @@ const policy = (mode: 'audit' | 'skip', revoked = {}) =>
     revoked,
   })
 
-it('serves the bytes on disk in the mode audit, and says what would have been refused', async () => {
+test('serves the bytes on disk in the mode audit, and says what would have been refused', async () => {
   let gathered = 0
   const model = await openVerifiedModel(site.file('changed'), { policy: await policy('audit') }, async (reader) => {
     gathered++
@@ -57,7 +57,7 @@ it('serves the bytes on disk in the mode audit, and says what would have been re
   expect(decoder.decode(await model.read('weights.bin'))).toBe('CHANGED')
 })
 
-it('serves a model without a bundle, and one of links, in the mode audit', async () => {
+test('serves a model without a bundle, and one of links, in the mode audit', async () => {
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') })
   expect(model.verdict.wouldRefuse?.code).toBe('BUNDLE_NOT_FOUND')
   const linked = await openVerifiedModel(site.file('linked'), { policy: await policy('audit') })
@@ -65,7 +65,7 @@ it('serves a model without a bundle, and one of links, in the mode audit', async
   expect(decoder.decode(await linked.read('blob.bin'))).toBe('linked')
 })
 
-it('serves a single file and what lies beside it in the mode skip, with the reason in the verdict', async () => {
+test('serves a single file and what lies beside it in the mode skip, with the reason in the verdict', async () => {
   const model = await openVerifiedModel(
     site.file('single/model.onnx'),
     { policy: await policy('skip') },
@@ -78,14 +78,14 @@ it('serves a single file and what lies beside it in the mode skip, with the reas
   expect(model.verdict).toMatchObject({ decision: 'skipped', mode: 'skip', reason: 'made by the tests' })
 })
 
-it('never serves a path outside of the model', async () => {
+test('never serves a path outside of the model', async () => {
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip') })
   await expect(model.read('../a.pub')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
   await expect(model.read('/etc/hostname')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
   await expect(model.read('nothing')).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
 })
 
-it('refuses a revoked file when it is read, in both modes', async () => {
+test('refuses a revoked file when it is read, in both modes', async () => {
   const revoked = { fileDigests: [createHash('sha256').update('CHANGED').digest('hex')] }
   for (const mode of ['audit', 'skip'] as const) {
     const loading = openVerifiedModel(site.file('changed'), { policy: await policy(mode, revoked) }, (reader) =>
@@ -98,7 +98,7 @@ it('refuses a revoked file when it is read, in both modes', async () => {
   }
 })
 
-it('refuses a model whose bundle claims a revoked key, though its signature does not hold', async () => {
+test('refuses a model whose bundle claims a revoked key, though its signature does not hold', async () => {
   await site.model('forged')
   const fingerprint = await site.key('stolen')
   await site.sign('forged', 'stolen')
@@ -128,7 +128,7 @@ describe('where root digests are revoked, a model that is loaded unverified', ()
     revoked,
   })
 
-  it.each(['audit', 'skip'] as const)('is refused in the mode %s, whatever became of its bundle', async (mode) => {
+  test.each(['audit', 'skip'] as const)('is refused in the mode %s, whatever became of its bundle', async (mode) => {
     await site.sign('old', 'a', 'old/model.sig')
     expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
     const signature = await site.write('old/model.sig', 'junk')
@@ -144,12 +144,15 @@ describe('where root digests are revoked, a model that is loaded unverified', ()
     expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
   })
 
-  it.each(['audit', 'skip'] as const)('is refused in the mode %s where its root digest cannot be had', async (mode) => {
-    expect(await site.judge('linked', text(mode))).toBe('refused SYMLINK_REFUSED')
-  })
+  test.each(['audit', 'skip'] as const)(
+    'is refused in the mode %s where its root digest cannot be had',
+    async (mode) => {
+      expect(await site.judge('linked', text(mode))).toBe('refused SYMLINK_REFUSED')
+    },
+  )
 })
 
-it('serves a file that is a link in both modes, as it serves links in a directory', async () => {
+test('serves a file that is a link in both modes, as it serves links in a directory', async () => {
   await symlink(site.file('blobs/1'), site.file('single/link.onnx'))
   for (const mode of ['audit', 'skip'] as const) {
     const model = await openVerifiedModel(site.file('single/link.onnx'), { policy: await policy(mode) })
@@ -157,7 +160,7 @@ it('serves a file that is a link in both modes, as it serves links in a director
   }
 })
 
-it('parses no certificate of a bundle whose signers no revocation concerns', async () => {
+test('parses no certificate of a bundle whose signers no revocation concerns', async () => {
   const none = {
     material: {
       method: 'certificate',
@@ -172,7 +175,7 @@ it('parses no certificate of a bundle whose signers no revocation concerns', asy
   await expect(revokedByClaim(none, revocations, undefined)).rejects.toThrow('looked at')
 })
 
-it('stops reading and listing when the caller aborts', async () => {
+test('stops reading and listing when the caller aborts', async () => {
   const controller = new AbortController()
   const { signal } = controller
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), signal })
@@ -183,21 +186,21 @@ it('stops reading and listing when the caller aborts', async () => {
   await expect(files).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
-it('refuses a model that is not there in every mode', async () => {
+test('refuses a model that is not there in every mode', async () => {
   for (const mode of ['audit', 'skip'] as const)
     await expect(
       openVerifiedModel(site.file('single/none.onnx'), { policy: await policy(mode) }),
     ).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
 })
 
-it('never tolerates a loader that fails by itself', async () => {
+test('never tolerates a loader that fails by itself', async () => {
   const loading = openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') }, () =>
     Promise.reject(new Error('broken')),
   )
   await expect(loading).rejects.toMatchObject({ code: 'INTERNAL', verdict: { decision: 'refused' } })
 })
 
-it('refuses a format that no policy can name', async () => {
+test('refuses a format that no policy can name', async () => {
   const format = 'ONNX' as never
   await expect(
     openVerifiedModel(site.file('unsigned'), { policy: await policy('skip'), format }),
@@ -213,7 +216,7 @@ describe('the option audit', () => {
       revoked,
     })
 
-  it.each([
+  test.each([
     ['changed', 'FILE_MISMATCH'],
     ['unsigned', 'POLICY_NO_MATCH'],
   ])('has %s loaded, which a rule in the mode enforce refuses', async (name, code) => {
@@ -222,12 +225,12 @@ describe('the option audit', () => {
     await expect(openVerifiedModel(site.file(name), { policy: await enforcing() })).rejects.toMatchObject({ code })
   })
 
-  it('has a model loaded where there is no policy', async () => {
+  test('has a model loaded where there is no policy', async () => {
     const model = await openVerifiedModel(site.file('unsigned'), { policy: site.file('none.yaml'), audit: true })
     expect(model.verdict).toMatchObject({ decision: 'tolerated', wouldRefuse: { code: 'POLICY_NOT_FOUND' } })
   })
 
-  it('lets revocations hold, also where no rule matches', async () => {
+  test('lets revocations hold, also where no rule matches', async () => {
     const digest = createHash('sha256').update('weights').digest('hex')
     const policy = await enforcing({ fileDigests: [`sha256:${digest}`] })
     await expect(
@@ -236,7 +239,7 @@ describe('the option audit', () => {
   })
 })
 
-it.each(['audit', 'skip'] as const)(
+test.each(['audit', 'skip'] as const)(
   'refuses a bundle that is too complex to be looked at, in the mode %s',
   async (mode) => {
     const name = `complex-${mode}`

@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { publicKeyOf, readPublicKey } from '../../x509/public-key.ts'
 import { authority, inDays, pemOf, signingLeaf, type Issued } from '../../testing/authority.ts'
 import { timestamp, timestampAuthority } from '../../testing/timestamp.ts'
@@ -148,7 +148,7 @@ function policyOf(signer: object, rule: object = {}, more: object = {}) {
 }
 
 describe('a certificate is accepted by', () => {
-  it.each([
+  test.each([
     ['its root alone', {}],
     ['its subject', { subject: 'CN=Alice' }],
     ['its name', { san: 'email:alice@acme.example' }],
@@ -159,14 +159,14 @@ describe('a certificate is accepted by', () => {
     expect(await site.judge('alice', policyOf(signer))).toBe('accepted')
   })
 
-  it('the intermediates of the policy, where the bundle has none', async () => {
+  test('the intermediates of the policy, where the bundle has none', async () => {
     expect(await site.judge('bare', policyOf({ root: 'complete' }))).toBe('accepted')
     expect(await site.judge('bare', policyOf({}))).toMatch(/^refused CHAIN_/)
   })
 })
 
 describe('a certificate is refused for', () => {
-  it.each([
+  test.each([
     ['another subject', { subject: 'CN=Bob' }],
     ['a part of its subject', { subject: 'CN=Al' }],
     ['another name', { san: 'email:bob@acme.example' }],
@@ -179,10 +179,10 @@ describe('a certificate is refused for', () => {
     expect(await site.judge('alice', policyOf(signer))).toBe('refused SIGNER_NOT_TRUSTED')
   })
 
-  it('a root of the same name with another key', async () => {
+  test('a root of the same name with another key', async () => {
     expect(await site.judge('stranger', policyOf({ subject: 'CN=Alice' }))).toMatch(/^refused CHAIN_/)
   })
-  it('a rule that accepts keys alone', async () => {
+  test('a rule that accepts keys alone', async () => {
     await site.key('k')
     const trustRoots = { k: { publicKey: 'k.pub' } }
     expect(await site.judge('alice', policyOf({}, { signers: [{ key: 'k' }] }, { trustRoots }))).toBe(
@@ -197,18 +197,18 @@ describe('a threshold of certificates', () => {
     threshold: 2,
   }
 
-  it('is met by two holders, whichever entry each stands for', async () => {
+  test('is met by two holders, whichever entry each stands for', async () => {
     expect(await site.judge('pair', policyOf({}, two))).toBe('accepted')
     const other = { ...two, signers: [...two.signers].reverse() }
     expect(await site.judge('pair', policyOf({}, other))).toBe('accepted')
   })
-  it('counts one holder of two certificates once', async () => {
+  test('counts one holder of two certificates once', async () => {
     expect(await site.judge('renewed', policyOf({}, two))).toBe('refused SIGNATURE_THRESHOLD')
   })
 })
 
 describe('a trusted time', () => {
-  it.each([
+  test.each([
     [{ timestamp: true }, 'accepted'],
     [{ maxSignatureAge: '500d' }, 'accepted'],
     [{ maxSignatureAge: '180d' }, 'refused SIGNATURE_TIME_UNKNOWN'],
@@ -220,13 +220,13 @@ describe('a trusted time', () => {
   ])('judges %j: %s', async (require, decision) => {
     expect(await site.judge('timed', policyOf({}, { require }))).toBe(decision)
   })
-  it('is none without an authority that the policy names', async () => {
+  test('is none without an authority that the policy names', async () => {
     const trustRoots = { acme: ROOTS.acme }
     expect(await site.judge('timed', policyOf({}, { require: { timestamp: true } }, { trustRoots }))).toBe(
       'refused TIMESTAMP_REQUIRED',
     )
   })
-  it('decides whether it falls into the window of a revocation', async () => {
+  test('decides whether it falls into the window of a revocation', async () => {
     const revoked = (window: object) =>
       policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprints[0], ...window }] } })
     expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
@@ -251,7 +251,7 @@ describe('a new timestamp on an old signature', () => {
       { trustRoots: { ...ROOTS, publisher: { publicKey: 'publisher.pub' } }, ...more },
     )
 
-  it.each([{ maxSignatureAge: '180d' }, { signedAfter: since }])(
+  test.each([{ maxSignatureAge: '180d' }, { signedAfter: since }])(
     'does not make it younger: neither of a key nor of a certificate, by %j',
     async (require) => {
       expect(await site.judge('keyed', byKey(require))).toBe('refused SIGNATURE_TIME_UNKNOWN')
@@ -259,10 +259,10 @@ describe('a new timestamp on an old signature', () => {
       expect(await site.judge('young', policyOf({}, { require }))).toBe('accepted')
     },
   )
-  it('still tells that it is too old', async () => {
+  test('still tells that it is too old', async () => {
     expect(await site.judge('old', byKey({ maxSignatureAge: '30d' }))).toBe('refused SIGNATURE_TOO_OLD')
   })
-  it('does not take it out of the window of a revocation that has ended', async () => {
+  test('does not take it out of the window of a revocation that has ended', async () => {
     const { fingerprint } = await readPublicKey(site.file('publisher.pub'))
     const window = { until: inDays(-10).toISOString() }
     const keys = [{ fingerprint, ...window }]
@@ -279,7 +279,7 @@ describe('a new timestamp on an old signature', () => {
 })
 
 describe('a timestamp is refused whose authority the policy revokes by', () => {
-  it.each([
+  test.each([
     ['its fingerprint', () => ({ certificates: [clock.fingerprints[0]] }), 'CERTIFICATE_REVOKED'],
     [
       'serial number and issuer',
@@ -311,22 +311,22 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
   const judge = (model: string, revoked: object, root = 'acme') =>
     site.judge(model, policyOf({ root }, mode === 'skip' ? skip : { mode }, { revoked }))
 
-  it('its fingerprint', async () => {
+  test('its fingerprint', async () => {
     expect(await judge('alice', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
-  it('its fingerprint, where the signature of its authority was replaced by the other one that holds', async () => {
+  test('its fingerprint, where the signature of its authority was replaced by the other one that holds', async () => {
     expect(await judge('twin', {})).not.toContain('refused')
     expect(await judge('twin', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
     expect(await judge('under-twin', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
-  it('serial number and issuer, not by one of them', async () => {
+  test('serial number and issuer, not by one of them', async () => {
     const { serialNumber: serial, issuer } = alice
     expect(await judge('alice', { certificates: [{ serial: `00${serial}`, issuer }] })).toBe(
       'refused CERTIFICATE_REVOKED',
     )
     expect(await judge('alice', { certificates: [{ serial, issuer: 'CN=Other' }] })).not.toContain('refused')
   })
-  it('serial number and issuer as tools print them', async () => {
+  test('serial number and issuer as tools print them', async () => {
     const { serialNumber: hex, issuer } = alice
     const decimal = BigInt(`0x${hex}`).toString()
     const pairs = hex.padStart(hex.length + (hex.length % 2), '0').replace(/(..)(?=.)/g, '$1:')
@@ -339,19 +339,19 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     ])
       expect(await judge('alice', { certificates: [{ serial, issuer }] }), serial).toBe('refused CERTIFICATE_REVOKED')
   })
-  it('its fingerprint as OpenSSL prints it, and its file', async () => {
+  test('its fingerprint as OpenSSL prints it, and its file', async () => {
     const pairs = alice.fingerprints[0].toUpperCase().replace(/(..)(?=.)/g, '$1:')
     for (const entry of [pairs, `sha256 Fingerprint=${pairs}`, { file: 'alice.pem', reason: 'stolen' }])
       expect(await judge('twin', { certificates: [entry] }), JSON.stringify(entry)).toBe('refused CERTIFICATE_REVOKED')
   })
-  it('its key, by the digest of the PEM and by that of the DER', async () => {
+  test('its key, by the digest of the PEM and by that of the DER', async () => {
     expect(await judge('alice', { keys: [aliceKey] })).toBe('refused KEY_REVOKED')
     expect(await judge('alice', { keys: [aliceSpki] })).toBe('refused KEY_REVOKED')
   })
-  it('the key of an authority that its bundle carries', async () => {
+  test('the key of an authority that its bundle carries', async () => {
     expect(await judge('alice', { keys: [middleSpki] })).toBe('refused KEY_REVOKED')
   })
-  it('its identity, with or without the type, exactly or by pattern, and its issuer', async () => {
+  test('its identity, with or without the type, exactly or by pattern, and its issuer', async () => {
     for (const identity of [
       'CN=Alice',
       'email:alice@acme.example',
@@ -367,12 +367,12 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     )
     expect(await judge('alice', { identities: [{ identity: 'CN=Ali' }] })).not.toContain('refused')
   })
-  it('an authority that its bundle carries', async () => {
+  test('an authority that its bundle carries', async () => {
     expect(await judge('alice', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
 })
 
-it.each(['enforce', 'audit'] as const)(
+test.each(['enforce', 'audit'] as const)(
   'refuses in the mode %s what rests on a revoked authority of the policy',
   async (mode) => {
     const revoked = { certificates: [{ fingerprint: middle.fingerprints[0], reason: 'stolen' }] }
@@ -382,7 +382,7 @@ it.each(['enforce', 'audit'] as const)(
   },
 )
 
-it('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
+test('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
   const revoked = { certificates: [middle.fingerprints[0]] }
   for (const mode of ['enforce', 'audit'])
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
@@ -399,7 +399,7 @@ describe('a certificate with a key of an unknown algorithm', () => {
     return changed
   }
 
-  it('is no root: the policy is refused at its place', async () => {
+  test('is no root: the policy is refused at its place', async () => {
     await site.write('unknown.pem', pemOf({ der: unknownKey(await authority('Unknown', validity)) }))
     for (const root of [{ certificates: { roots: 'unknown.pem' } }, { timestampAuthorities: 'unknown.pem' }]) {
       const policy = await site.policy({
@@ -413,7 +413,7 @@ describe('a certificate with a key of an unknown algorithm', () => {
     }
   })
 
-  it('in the chain of a bundle is no failure of the check itself', async () => {
+  test('in the chain of a bundle is no failure of the check itself', async () => {
     const root = await authority('Root', validity)
     const leaf = await signingLeaf(root, validity)
     await site.write('junk-root.pem', pemOf({ der: root.der }))

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { closeHashPool } from '../../hashing/pool.ts'
 import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
 import type { ErrorCode } from '../../errors.ts'
@@ -344,43 +344,43 @@ function windowed(window: object) {
 
 const ROOTS = { a: { publicKey: 'a.pub' }, b: { publicKey: 'b.pub' }, 'also-a': { publicKey: 'a.pub' } }
 
-function policyOf(test: Case, mode: 'enforce' | 'audit' | 'skip') {
-  const { match = { path: 'models/**' }, signers = [{ key: 'a' }], ...rest } = test.rule ?? {}
+function policyOf(row: Case, mode: 'enforce' | 'audit' | 'skip') {
+  const { match = { path: 'models/**' }, signers = [{ key: 'a' }], ...rest } = row.rule ?? {}
   const rule = mode === 'skip' ? { match: { path: 'models/**' }, reason: 'tested' } : { match, signers, ...rest }
-  return { version: 1, trustRoots: ROOTS, rules: [{ name: 'rule', mode, ...rule }], ...test.policy?.() }
+  return { version: 1, trustRoots: ROOTS, rules: [{ name: 'rule', mode, ...rule }], ...row.policy?.() }
 }
 
 describe('a rule in the mode enforce', () => {
-  it.each(CASES)('judges $what', async (test) => {
-    const expected = test.refused === undefined ? 'accepted' : `refused ${test.refused}`
-    expect(await site.judge(test.model, policyOf(test, 'enforce'), test.options)).toBe(expected)
+  test.each(CASES)('judges $what', async (row) => {
+    const expected = row.refused === undefined ? 'accepted' : `refused ${row.refused}`
+    expect(await site.judge(row.model, policyOf(row, 'enforce'), row.options)).toBe(expected)
   })
 })
 
 describe('a rule in the mode audit', () => {
-  it.each(CASES)('judges $what', async (test) => {
-    const { refused } = test
+  test.each(CASES)('judges $what', async (row) => {
+    const { refused } = row
     let expected = 'accepted'
     if (refused !== undefined) expected = `tolerated ${refused}`
     if (refused === 'POLICY_NO_MATCH') expected = `refused ${refused}`
     if (refused !== undefined && REVOKED_CODES.has(refused)) expected = `refused ${refused}`
     // Without a bundle, the files themselves tell that the model is revoked.
-    if (test.evenSkipped && refused === 'BUNDLE_NOT_FOUND') expected = 'refused MODEL_REVOKED'
-    expect(await site.judge(test.model, policyOf(test, 'audit'), test.options)).toBe(expected)
+    if (row.evenSkipped && refused === 'BUNDLE_NOT_FOUND') expected = 'refused MODEL_REVOKED'
+    expect(await site.judge(row.model, policyOf(row, 'audit'), row.options)).toBe(expected)
   })
 })
 
 describe('a rule in the mode skip', () => {
-  it.each(CASES)('judges $what', async (test) => {
+  test.each(CASES)('judges $what', async (row) => {
     let expected = 'skipped'
-    if (test.evenSkipped)
-      expected = `refused ${test.refused === 'BUNDLE_NOT_FOUND' ? 'MODEL_REVOKED' : (test.refused ?? 'KEY_REVOKED')}`
-    expect(await site.judge(test.model, policyOf(test, 'skip'), test.options)).toBe(expected)
+    if (row.evenSkipped)
+      expected = `refused ${row.refused === 'BUNDLE_NOT_FOUND' ? 'MODEL_REVOKED' : (row.refused ?? 'KEY_REVOKED')}`
+    expect(await site.judge(row.model, policyOf(row, 'skip'), row.options)).toBe(expected)
   })
 })
 
 describe('a policy that has grown old', () => {
-  it.each(['enforce', 'audit', 'skip'] as const)('accepts nothing in the mode %s', async (mode) => {
+  test.each(['enforce', 'audit', 'skip'] as const)('accepts nothing in the mode %s', async (mode) => {
     const stale = { what: '', model: '', policy: () => ({ issued: at(-48 * anHour), maxAge: '1d' }) }
     expect(await site.judge('models/one', policyOf(stale, mode))).toBe('refused POLICY_STALE')
     const future = { what: '', model: '', policy: () => ({ issued: at(48 * anHour), maxAge: '1d' }) }
@@ -393,7 +393,7 @@ describe('match.url', () => {
     version: 1,
     rules: [{ name: 'ours', match: { url: 'https://hub.example/org/**' }, mode: 'skip', reason: 'tested' }],
   }
-  it.each([
+  test.each([
     ['https://HUB.example/org/m?revision=main', 'skipped'],
     ['https://hub.example/org/../evil/m', 'refused POLICY_NO_MATCH'],
     ['https://hub.example/org/%2e%2e/evil/m', 'refused INVALID_ARGUMENT'],
@@ -414,14 +414,14 @@ describe('match.name', () => {
     ],
   })
 
-  it('takes the rule whose glob covers the signed name', async () => {
+  test('takes the rule whose glob covers the signed name', async () => {
     expect(await site.judge('models/one', policy('on*'))).toBe('accepted')
   })
-  it('passes the rule over for another name, and for a model without a bundle', async () => {
+  test('passes the rule over for another name, and for a model without a bundle', async () => {
     expect(await site.judge('models/one', policy('two'))).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await site.judge('models/unsigned', policy('**'))).toBe('refused BUNDLE_NOT_FOUND')
   })
-  it('is not stepped over by a bundle that cannot be read, or that claims another name', async () => {
+  test('is not stepped over by a bundle that cannot be read, or that claims another name', async () => {
     await site.model('vad')
     await site.sign('vad', 'a')
     const strict = {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { TestSite } from '../../testing/site.ts'
 import { attackRuns } from '../../testing/runs.ts'
@@ -66,7 +66,7 @@ const isRefused = (decision: string) => decision.startsWith('refused')
 const judge = (model: string, policy: Written) => site.judge(model, policyOf(policy))
 
 describe('whatever a policy says,', () => {
-  it('adding a revocation never turns a refusal into an acceptance', async () => {
+  test('adding a revocation never turns a refusal into an acceptance', async () => {
     await fc.assert(
       fc.asyncProperty(written, fc.oneof(keyRevocation, modelRevocation), async (generated, [name, when]) => {
         const before = build(generated)
@@ -85,7 +85,7 @@ describe('whatever a policy says,', () => {
     )
   })
 
-  it('removing a signer never turns a refusal into an acceptance', async () => {
+  test('removing a signer never turns a refusal into an acceptance', async () => {
     await fc.assert(
       fc.asyncProperty(written, fc.nat(), async (generated, index) => {
         const before = build(generated)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { watchPolicy } from '../../policy/watch-policy.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { IDENTITY, ISSUER, TestSigstore, type Wanted } from '../../testing/sigstore.ts'
@@ -51,7 +51,7 @@ function policyOf(signers: object[], rule: object = {}, more: object = {}) {
 }
 
 describe('a keyless signer is accepted by', () => {
-  it.each([
+  test.each([
     ['identity and issuer', EXACT],
     ['a pattern that the policy calls one', { issuer: ISSUER, identity: { pattern: 'https://github.com/example/**' } }],
     [
@@ -62,13 +62,13 @@ describe('a keyless signer is accepted by', () => {
     expect(await site.judge('model', policyOf([signer]))).toBe('accepted')
   })
 
-  it('its entry in a log, and its time, where a rule asks for them', async () => {
+  test('its entry in a log, and its time, where a rule asks for them', async () => {
     const require = { transparencyLog: true, timestamp: true, maxSignatureAge: '1d' }
     expect(await site.judge('model', policyOf([EXACT], { require }))).toBe('accepted')
   })
 })
 
-it('dates a keyless signature from both sides by its certificate', async () => {
+test('dates a keyless signature from both sides by its certificate', async () => {
   const window = (from: number, until: number) => ({
     revoked: {
       identities: [{ identity: IDENTITY, from: new Date(from).toISOString(), until: new Date(until).toISOString() }],
@@ -86,7 +86,7 @@ it('dates a keyless signature from both sides by its certificate', async () => {
 })
 
 describe('a keyless signer is refused for', () => {
-  it.each([
+  test.each([
     ['a part of the identity', { issuer: ISSUER, identity: IDENTITY.slice(0, -1) }, 'SIGNER_NOT_TRUSTED'],
     ['another case', { issuer: ISSUER, identity: IDENTITY.toUpperCase() }, 'SIGNER_NOT_TRUSTED'],
     ['another issuer', { ...EXACT, issuer: 'https://accounts.google.com' }, 'SIGNER_NOT_TRUSTED'],
@@ -97,12 +97,12 @@ describe('a keyless signer is refused for', () => {
     expect(await site.judge('model', policyOf([signer]))).toBe(`refused ${code}`)
   })
 
-  it('an identity that the policy revokes', async () => {
+  test('an identity that the policy revokes', async () => {
     const revoked = { identities: [{ identity: IDENTITY, issuer: ISSUER }] }
     expect(await site.judge('model', policyOf([EXACT], {}, { revoked }))).toBe('refused IDENTITY_REVOKED')
   })
 
-  it('an identity that the policy revokes under any issuer, or under that of its certificate, and no other', async () => {
+  test('an identity that the policy revokes under any issuer, or under that of its certificate, and no other', async () => {
     const judged = (issuer: object) =>
       site.judge('model', policyOf([EXACT], {}, { revoked: { identities: [{ identity: IDENTITY, ...issuer }] } }))
     expect(await judged({})).toBe('refused IDENTITY_REVOKED')
@@ -110,7 +110,7 @@ describe('a keyless signer is refused for', () => {
     expect(await judged({ issuer: 'https://accounts.google.com' })).toBe('accepted')
   })
 
-  it('an authority of the instance that the policy revokes, whatever the window says', async () => {
+  test('an authority of the instance that the policy revokes, whatever the window says', async () => {
     const { certificateAuthorities } = (await sigstore.root()) as Authorities
     const der = Buffer.from(certificateAuthorities[0]?.certChain.certificates[0]?.rawBytes ?? '', 'base64')
     const fingerprint = createHash('sha256').update(der).digest('hex')
@@ -122,7 +122,7 @@ describe('a keyless signer is refused for', () => {
     expect(await site.judge('model', policyOf([EXACT], {}, { revoked: other }))).toBe('accepted')
   })
 
-  it('an extension that nobody knows, or a root that cannot be read', async () => {
+  test('an extension that nobody knows, or a root that cannot be read', async () => {
     expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
       'refused POLICY_INVALID',
     )
@@ -134,7 +134,7 @@ describe('a keyless signer is refused for', () => {
 describe('a root that is fetched by TUF', () => {
   afterEach(() => vi.unstubAllEnvs())
 
-  it('is used by a policy that names its repository, and a watched policy follows its updates', async () => {
+  test('is used by a policy that names its repository, and a watched policy follows its updates', async () => {
     vi.stubEnv('MODELSEAL_CACHE', site.file('cache'))
     const tuf = new TestTuf({ 'trusted_root.json': JSON.stringify(await new TestSigstore().root()) })
     const tufUrl = await serving(tuf.answer)
@@ -153,7 +153,7 @@ describe('a root that is fetched by TUF', () => {
     expect(await watched.current()).not.toBe(before)
   })
 
-  it('is a fault of the policy where it cannot be', async () => {
+  test('is a fault of the policy where it cannot be', async () => {
     for (const tufUrl of ['ftp://tuf.test', 'https://tuf.test/?a', 'tuf.test']) {
       const trustRoots = { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } }
       expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused POLICY_INVALID')
@@ -161,7 +161,7 @@ describe('a root that is fetched by TUF', () => {
   })
 })
 
-it('two signatures of one identity count once, though their keys differ', async () => {
+test('two signatures of one identity count once, though their keys differ', async () => {
   const anyone = { issuer: ISSUER, identity: { regexp: 'https://.*' } }
   const two = policyOf([EXACT, anyone], { threshold: 2 })
   expect(await site.judge('twice', two)).toBe('refused SIGNATURE_THRESHOLD')

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkPolicy } from '../../policy/checking/check.ts'
 import { authority, pemOf } from '../../testing/authority.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -38,7 +38,7 @@ function policy(entry: unknown, mode: 'enforce' | 'audit' = 'enforce') {
 }
 
 describe.each(['enforce', 'audit'] as const)('a revoked key, in the mode %s', (mode) => {
-  it.each([
+  test.each([
     ['the digest of its PEM', () => pem],
     ['the digest of its DER', () => der],
     ['colons and capitals', () => colons(der)],
@@ -51,18 +51,18 @@ describe.each(['enforce', 'audit'] as const)('a revoked key, in the mode %s', (m
     expect(await site.judge('model', policy(entry(), mode))).toBe('refused KEY_REVOKED')
   })
 
-  it('is not found by the file of another key', async () => {
+  test('is not found by the file of another key', async () => {
     expect(await site.judge('model', policy({ file: 'b.pub' }, mode))).toBe('accepted')
   })
 })
 
-it('is found by the digest of its DER where no rule names it, in the mode audit, if a trust root has it', async () => {
+test('is found by the digest of its DER where no rule names it, in the mode audit, if a trust root has it', async () => {
   const given = policy(der, 'audit')
   given.rules[0]!.signers = [{ key: 'b' }]
   expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
 })
 
-it.each([
+test.each([
   ['CRLF', (text: string) => text.replaceAll('\n', '\r\n')],
   ['no line end at its end', (text: string) => text.trimEnd()],
   ['text before it', (text: string) => `Of the release team\n${text}`],
@@ -76,7 +76,7 @@ it.each([
   expect(await site.judge('model', { ...given, revoked: { keys: ['ab'.repeat(32)] } })).toBe('accepted')
 })
 
-it('is found where a bundle carries the key itself, as DER', async () => {
+test('is found where a bundle carries the key itself, as DER', async () => {
   const key = createPublicKey(await readFile(site.file('a.pub'))).export({ type: 'spki', format: 'der' })
   const bundle = JSON.parse(await readFile(site.file('model/model.sig'), 'utf8')) as {
     verificationMaterial: { publicKey: object }
@@ -88,13 +88,13 @@ it('is found where a bundle carries the key itself, as DER', async () => {
     expect(await site.judge('model', policy(pem, mode), { signature })).toBe('refused KEY_REVOKED')
 })
 
-it('reads the window of an entry with a file', async () => {
+test('reads the window of an entry with a file', async () => {
   const entry = { file: 'a.pub', from: '2999-01-01T00:00:00Z' }
   // Nothing says when a key signed.
   expect(await site.judge('model', policy(entry))).toBe('refused KEY_REVOKED')
 })
 
-it.each([
+test.each([
   ['a file that is not there', { file: 'none.pub' }, 'refused FILE_NOT_FOUND'],
   ['a key that no model is signed with', { file: 'rsa.pub' }, 'refused KEY_INVALID'],
   ['a file and a fingerprint', { file: 'a.pub', fingerprint: '0'.repeat(64) }, 'refused POLICY_INVALID'],
@@ -103,7 +103,7 @@ it.each([
   expect(await site.judge('model', policy(entry))).toBe(outcome)
 })
 
-it.each([
+test.each([
   [`SHA256:${'a'.repeat(43)}`, 'ssh-keygen'],
   ['ab'.repeat(20), 'SHA-1'],
   [colons('ab'.repeat(20)), 'openssl x509 -noout -fingerprint -sha256'],
@@ -118,7 +118,7 @@ describe('policy check', () => {
   const unmatched = async (given: unknown) =>
     (await checkPolicy(await site.policy(given))).filter(({ code }) => code === 'REVOCATION_UNMATCHED')
 
-  it.each([
+  test.each([
     ['the digest of the PEM of a key that it trusts', () => pem, 0],
     ['the digest of its DER', () => colons(der), 0],
     ['its file', () => ({ file: 'a.pub' }), 0],
@@ -127,14 +127,14 @@ describe('policy check', () => {
     expect(await unmatched(policy(entry()))).toHaveLength(count)
   })
 
-  it('warns more softly where a bundle may claim the key', async () => {
+  test('warns more softly where a bundle may claim the key', async () => {
     const [finding, ...others] = await unmatched(policy('ab'.repeat(32), 'audit'))
     expect(others).toEqual([])
     expect(finding?.message).toContain('what a bundle claims can match')
     expect((await unmatched(policy('ab'.repeat(32))))[0]?.message).not.toContain('claims')
   })
 
-  it('does not warn where the certificate of a signer may have the key, which unused roots and timestamp authorities have not', async () => {
+  test('does not warn where the certificate of a signer may have the key, which unused roots and timestamp authorities have not', async () => {
     const given = policy('ab'.repeat(32))
     await site.write('root.pem', pemOf(await authority('Root')))
     const trustRoots = {
@@ -148,7 +148,7 @@ describe('policy check', () => {
     expect(await unmatched({ ...given, trustRoots, rules })).toEqual([])
   })
 
-  it('warns of certificates and identities where only keys are trusted, and of a key in the wrong list', async () => {
+  test('warns of certificates and identities where only keys are trusted, and of a key in the wrong list', async () => {
     const given = policy(pem)
     const found = await unmatched({
       ...given,

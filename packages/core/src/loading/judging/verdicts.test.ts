@@ -1,7 +1,7 @@
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../../events.ts'
 import { explain } from '../../policy/explain.ts'
 import type { Verdict } from '../../results.ts'
@@ -34,14 +34,14 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-it('a verdict is plain: it survives JSON', async () => {
+test('a verdict is plain: it survives JSON', async () => {
   for (const model of ['good', 'changed', 'sandbox/try']) {
     const verdict = await judgeModel(site.file(model), { policy })
     expect(JSON.parse(JSON.stringify(verdict))).toEqual(JSON.parse(JSON.stringify(structuredClone(verdict))))
   }
 })
 
-it('a verdict tells each check in order, each with its outcome', async () => {
+test('a verdict tells each check in order, each with its outcome', async () => {
   const { checks } = await judgeModel(site.file('good'), { policy })
   expect(checks.map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
     'policy-age passed',
@@ -59,7 +59,7 @@ it('a verdict tells each check in order, each with its outcome', async () => {
   expect(refused.bundles).toMatchObject([{ counted: true, signer: { method: 'key', name: 'a' } }])
 })
 
-it('is explained in sentences', async () => {
+test('is explained in sentences', async () => {
   const good = explain(await judgeModel(site.file('good'), { policy }))
   expect(good).toContain(`Accepted: "${site.file('good')}"`)
   expect(good).toContain('The rule "all" of the policy')
@@ -74,7 +74,7 @@ it('is explained in sentences', async () => {
   expect(explain(await judgeModel(site.file('good'), { policy: 'nowhere.yaml' }))).toContain('POLICY_NOT_FOUND')
 })
 
-it('is explained with a reason for every check, and for every bundle that does not count', async () => {
+test('is explained with a reason for every check, and for every bundle that does not count', async () => {
   await site.key('b')
   await site.sign('good', 'b', 'other.b.sig')
   await site.model('other', { 'weights.bin': 'other' })
@@ -97,7 +97,7 @@ it('is explained with a reason for every check, and for every bundle that does n
       expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
 })
 
-it('expectations beside a policy are run, and those not met are told', async () => {
+test('expectations beside a policy are run, and those not met are told', async () => {
   await site.write(
     'trust.test.yaml',
     '- { model: good, expect: accepted, rule: all }\n- { model: changed, expect: refused, because: FILE_MISMATCH }\n- { model: sandbox/try, expect: refused }\n',
@@ -118,7 +118,7 @@ it('expectations beside a policy are run, and those not met are told', async () 
   })
 })
 
-it('every load is published: its verdict once, and a trace around it', async () => {
+test('every load is published: its verdict once, and a trace around it', async () => {
   const seen: string[] = []
   const onVerdict = (message: unknown) => seen.push(`verdict ${(message as Verdict).decision}`)
   const channel = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
@@ -155,7 +155,7 @@ class ManualReader extends MetricReader {
   }
 }
 
-it('loads become OpenTelemetry spans and metrics, until that is stopped', async () => {
+test('loads become OpenTelemetry spans and metrics, until that is stopped', async () => {
   const exporter = new InMemorySpanExporter()
   const reader = new ManualReader()
   const stop = instrumentLoads({
@@ -183,7 +183,7 @@ it('loads become OpenTelemetry spans and metrics, until that is stopped', async 
   ])
 })
 
-it('a verdict tells what a rule lets differ: places and sizes of bundles, unsigned files', async () => {
+test('a verdict tells what a rule lets differ: places and sizes of bundles, unsigned files', async () => {
   const rule = (further: object) => ({
     version: 1,
     trustRoots: { a: { publicKey: 'a.pub' } },
@@ -210,7 +210,7 @@ it('a verdict tells what a rule lets differ: places and sizes of bundles, unsign
   )
 })
 
-it('a bundle by somebody else says to which model it claims to belong', async () => {
+test('a bundle by somebody else says to which model it claims to belong', async () => {
   await site.key('somebody')
   for (const model of ['theirs', 'ours']) await site.model(model)
   await site.sign('theirs', 'somebody', 'ours/model.sig')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { VERDICT_CHANNEL } from '../../events.ts'
 import type { Verdict } from '../../results.ts'
 import { judgeMemory } from './judge-memory.ts'
@@ -27,7 +27,7 @@ const policy = (match: object, more: object = {}) =>
 
 const refused = (code: string) => expect.objectContaining({ name: 'ModelSealError', code })
 
-it('refuses bytes that no rule about memory matches, with their digest, and publishes it', async () => {
+test('refuses bytes that no rule about memory matches, with their digest, and publishes it', async () => {
   const published: unknown[] = []
   const listener = (verdict: unknown) => published.push(verdict)
   subscribe(VERDICT_CHANNEL, listener)
@@ -40,7 +40,7 @@ it('refuses bytes that no rule about memory matches, with their digest, and publ
   ])
 })
 
-it('takes bytes by their digest, and no others', async () => {
+test('takes bytes by their digest, and no others', async () => {
   const path = await policy({ memory: [`sha256:${'0'.repeat(64)}`, digest] })
   expect(await judgeMemory(bytes, { policy: path })).toMatchObject({
     decision: 'skipped',
@@ -51,21 +51,21 @@ it('takes bytes by their digest, and no others', async () => {
   await expect(judgeMemory(undefined, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
 })
 
-it('takes a format only, where the rule says so', async () => {
+test('takes a format only, where the rule says so', async () => {
   const path = await policy({ memory: 'any', format: 'onnx' })
   expect((await judgeMemory(undefined, { policy: path, format: 'onnx' })).decision).toBe('skipped')
   await expect(judgeMemory(bytes, { policy: path, format: 'tfjs-graph' })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
   await expect(judgeMemory(bytes, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
 })
 
-it.each([true, false])('refuses what is revoked, in an audit (%s) as well', async (audit) => {
+test.each([true, false])('refuses what is revoked, in an audit (%s) as well', async (audit) => {
   const blake = createHash('blake2b512').update(bytes).digest('hex')
   const path = await policy({ memory: 'any' }, { revoked: { fileDigests: [`blake2b:${blake}`] } })
   await expect(judgeMemory(bytes, { policy: path, audit })).rejects.toEqual(refused('FILE_REVOKED'))
   expect((await judgeMemory(other, { policy: path, audit })).decision).toBe('skipped')
 })
 
-it('refuses under a policy that has grown old, and tells what is revoked by it before that', async () => {
+test('refuses under a policy that has grown old, and tells what is revoked by it before that', async () => {
   const old = { issued: '2020-01-01T00:00:00Z', maxAge: '1d' }
   const revoked = { fileDigests: [digest] }
   await expect(judgeMemory(other, { policy: await policy({ memory: 'any' }, { ...old, revoked }) })).rejects.toEqual(
@@ -76,14 +76,14 @@ it('refuses under a policy that has grown old, and tells what is revoked by it b
   ).rejects.toEqual(refused('FILE_REVOKED'))
 })
 
-it('tolerates in an audit what it would refuse', async () => {
+test('tolerates in an audit what it would refuse', async () => {
   expect(await judgeMemory(bytes, { policy: await policy({ path: 'models/**' }), audit: true })).toMatchObject({
     decision: 'tolerated',
     wouldRefuse: { code: 'SOURCE_UNKNOWN' },
   })
 })
 
-it('has no rule about memory decide over a model with a path', async () => {
+test('has no rule about memory decide over a model with a path', async () => {
   await site.model('unsigned')
   expect(
     await site.judge('unsigned', {

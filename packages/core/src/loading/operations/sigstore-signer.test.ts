@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
@@ -39,7 +39,7 @@ describe.each([
   ['Rekor v1 and a timestamp authority', { rekor: 'v1' }, 'rekor'],
   ['Rekor v2 and a timestamp authority', { rekor: 'v2' }, 'rfc3161'],
 ] satisfies [string, ServerOptions, string][])('an instance of %s', (_, options, source) => {
-  it('signs what then verifies, and says who signed and when', async () => {
+  test('signs what then verifies, and says who signed and when', async () => {
     const { server, sign, verify } = await ready(options)
     const signed = await sign({ identityToken: identityToken({ ref: 'refs/heads/main' }) })
     const { signer, time } = await verify()
@@ -56,7 +56,7 @@ describe.each([
     ])
   })
 
-  it.each([
+  test.each([
     ['the authority refuses', '/api/v2/signingCert', 'SERVICE_REFUSED', () => ({ status: 403, body: 'no' })],
     [
       'the authority answers nonsense',
@@ -102,7 +102,7 @@ function everythingIn(error: unknown): string {
 }
 
 describe('who signs is said by', () => {
-  it('the given token before all others, then by the CI system, then by a person', async () => {
+  test('the given token before all others, then by the CI system, then by a person', async () => {
     const { sign, verify, directory } = await ready()
     const shown: string[] = []
     vi.stubEnv('GITHUB_ACTIONS', '')
@@ -122,7 +122,7 @@ describe('who signs is said by', () => {
   })
 
   const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
-  it.each([
+  test.each([
     ['is none', 'secret', 'TOKEN_INVALID', 'not a signed JSON Web Token'],
     ['is empty', '', 'TOKEN_INVALID', 'it is empty'],
     ['is a header of HTTP', `Bearer ${identityToken()}`, 'TOKEN_INVALID', 'begins with "Bearer"'],
@@ -147,7 +147,7 @@ describe('who signs is said by', () => {
     },
   )
 
-  it.each([
+  test.each([
     ['GitHub Actions', { GITHUB_ACTIONS: 'true', ACTIONS_ID_TOKEN_REQUEST_URL: '' }, 'TOKEN_MISSING'],
     ['GitLab CI', { GITHUB_ACTIONS: '', GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: '' }, 'TOKEN_MISSING'],
     [
@@ -168,7 +168,7 @@ describe('who signs is said by', () => {
     },
   )
 
-  it('nobody, which is told with what to do', async () => {
+  test('nobody, which is told with what to do', async () => {
     const { sign, server } = await ready()
     await expect(sign()).rejects.toEqual(
       refusal('TOKEN_MISSING', { hint: expect.stringContaining('--identity-token') }),
@@ -178,7 +178,7 @@ describe('who signs is said by', () => {
 })
 
 describe('the services of an instance that hands out its root by TUF', () => {
-  it('are the ones that it hands out beside it', async () => {
+  test('are the ones that it hands out beside it', async () => {
     const server = new SigstoreServer({ rekor: 'v2' })
     const url = await serving(server.answer)
     const tuf = new TestTuf({
@@ -203,7 +203,7 @@ describe('the services of an instance that hands out its root by TUF', () => {
   })
 })
 
-it('asks for a token only when the model is hashed', async () => {
+test('asks for a token only when the model is hashed', async () => {
   const { model, signature, file } = await ready()
   const events: string[] = []
   const interactive = {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authority, inDays, pemOf, signingLeaf } from '../../testing/authority.ts'
 import { TestSite } from '../../testing/site.ts'
 import { checkPolicy } from './check.ts'
@@ -27,11 +27,11 @@ async function findings(text: string): Promise<string[]> {
 }
 
 describe('checking a policy', () => {
-  it('finds nothing in one without fault', async () => {
+  test('finds nothing in one without fault', async () => {
     expect(await findings(`${HEAD}rules:\n${rule('r', '{ path: "models/**" }')}`)).toEqual([])
   })
 
-  it('finds every error at once, in order', async () => {
+  test('finds every error at once, in order', async () => {
     const text = `${HEAD}  b: { publicKey: missing.pub }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ key: c }]')}${rule('r', '{ path: y }')}`
     expect(await findings(text)).toEqual([
       '6 error FILE_NOT_FOUND',
@@ -40,7 +40,7 @@ describe('checking a policy', () => {
     ])
   })
 
-  it.each([
+  test.each([
     ['the same glob', '{ path: "models/**" }', '{ path: "models/**" }', true],
     ['everything below it', '{ path: "**" }', '{ path: "models/a/*" }', true],
     ['a directory above', '{ path: ["x", "models/**"] }', '{ path: ["models/a", "models/b/**"] }', true],
@@ -55,7 +55,7 @@ describe('checking a policy', () => {
     expect(found).toEqual(unreachable ? ['10 warning RULE_UNREACHABLE'] : [])
   })
 
-  it.each([
+  test.each([
     ['of any path', '{ name: x }', '{ path: "a/**" }', true],
     ['of the same path', '{ path: "a/**", name: x }', '{ path: "**" }', true],
     ['of another name', '{ name: x }', '{ name: y }', true],
@@ -70,7 +70,7 @@ describe('checking a policy', () => {
     },
   )
 
-  it.each([
+  test.each([
     ['any', 'any', true],
     ['any', A, true],
     [`[${A}, ${B}]`, B, true],
@@ -82,12 +82,12 @@ describe('checking a policy', () => {
     expect((await findings(text)).filter((line) => line.includes('RULE_UNREACHABLE'))).toHaveLength(unreachable ? 1 : 0)
   })
 
-  it('warns of the modes skip and audit', async () => {
+  test('warns of the modes skip and audit', async () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`
     expect(await findings(text)).toEqual(['7 warning MODE_SKIP', '11 warning MODE_AUDIT'])
   })
 
-  it.each([
+  test.each([
     ['{ root: c }', true],
     ['{ root: c, san: { pattern: "email:*" } }', true],
     ['{ root: c, subject: { regexp: ".*" } }', true],
@@ -99,7 +99,7 @@ describe('checking a policy', () => {
     expect(found).toEqual(broad ? ['9 warning SIGNER_BROAD'] : [])
   })
 
-  it('warns of keys and certificates that are about to lapse, and of roots that nobody names', async () => {
+  test('warns of keys and certificates that are about to lapse, and of roots that nobody names', async () => {
     const text = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: { file: a.pub, notAfter: "${inDays(5).toISOString()}" } }\n  c: { certificates: { roots: short.pem } }\n  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }')}`
     expect(await findings(text)).toEqual([
       '5 warning KEY_LAPSES',
@@ -108,7 +108,7 @@ describe('checking a policy', () => {
     ])
   })
 
-  it('finds a policy too old, and notes one that never grows old', async () => {
+  test('finds a policy too old, and notes one that never grows old', async () => {
     const rules = `trustRoots:\n  a: { publicKey: a.pub }\nrules:\n${rule('r', '{ path: x }')}`
     expect(await findings(`version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 30d\n${rules}`)).toEqual([
       '2 error POLICY_STALE',
@@ -116,7 +116,7 @@ describe('checking a policy', () => {
     expect(await findings(`version: 1\n${rules}`)).toEqual(['1 note POLICY_AGE_UNLIMITED'])
   })
 
-  it.each([
+  test.each([
     ['{ maxSignatureAge: 30d }', '[{ key: a }]', true],
     ['{ signedAfter: 2026-01-01T00:00:00Z }', '[{ key: a }]', true],
     ['{ maxSignatureAge: 30d }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', false],
@@ -136,12 +136,12 @@ describe('checking a policy', () => {
     )
   })
 
-  it('finds no error in a timestamp that an authority of the policy can give', async () => {
+  test('finds no error in a timestamp that an authority of the policy can give', async () => {
     const text = `${HEAD}  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }', 'require: { timestamp: true }\n    signers: [{ key: a }]')}`
     expect(await findings(text)).toEqual([])
   })
 
-  it.each([
+  test.each([
     [
       '{ sigstore: { root: s, issuer: "https://a.example", identity: "*@acme.example" } }',
       '{ pattern: "*@acme.example" }',
@@ -155,7 +155,7 @@ describe('checking a policy', () => {
     expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${mend}.`)]])
   })
 
-  it.each([
+  test.each([
     [
       '{ sigstore: { root: s, issuer: "https://a.example", identity: "email:x@acme.example" } }',
       'write "x@acme.example"',
@@ -175,7 +175,7 @@ describe('checking a policy', () => {
     expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(mend)]])
   })
 
-  it.each([
+  test.each([
     '{ certificate: { root: c, san: "DNS:*.acme.example" } }',
     '{ certificate: { root: c, subject: "CN=Release,O=Acme\\\\, Inc." } }',
     '{ sigstore: { root: s, issuer: "https://a.example", identity: { pattern: "*@acme.example" } } }',
@@ -194,7 +194,7 @@ describe('checking a policy', () => {
 
   const KEYLESS = '{ sigstore: { root: s, issuer: "https://a.example", identity: x@acme.example } }'
   const NAMED = '{ certificate: { root: c, subject: "CN=A", san: "email:x@acme.example" } }'
-  it.each([
+  test.each([
     ['its only key', '[{ key: a }]', 'keys: [{ file: a.pub }]', true],
     ['its only key, for a time: no signature by a key says when', '[{ key: a }]', KEY_UNTIL, true],
     ['one of two keys', '[{ key: a }, { key: b }]', 'keys: [{ file: a.pub }]', false],
@@ -244,14 +244,14 @@ describe('checking a policy', () => {
     expect(found.filter((one) => !one.endsWith('ROOT_UNUSED'))).toEqual(warned ? ['12 warning SIGNERS_REVOKED'] : [])
   })
 
-  it('says which signers of a rule are revoked', async () => {
+  test('says which signers of a rule are revoked', async () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }')}revoked: { keys: [{ file: a.pub }] }\n`
     expect((await checkPolicy(await site.policy(text))).map(({ message }) => message)).toEqual([
       'The rule "r" accepts nothing: the policy revokes its only signer (under "a"). Add a signer that is not revoked, or remove the rule.',
     ])
   })
 
-  it.each([
+  test.each([
     ['~/models/**', 'absolute path'],
     ['$HOME/models/**', 'variables'],
     ['C:\\\\models\\\\**', '"/"'],
@@ -262,7 +262,7 @@ describe('checking a policy', () => {
     expect(found[0]?.message).toContain(mend)
   })
 
-  it('warns of a revoked identity in a form that no signature has', async () => {
+  test('warns of a revoked identity in a form that no signature has', async () => {
     const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
     const rules = `rules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
     const revoked =
@@ -273,19 +273,19 @@ describe('checking a policy', () => {
     ])
   })
 
-  it('warns of wildcards in a required name, and in a revoked identity', async () => {
+  test('warns of wildcards in a required name, and in a revoked identity', async () => {
     const revoked = 'revoked: { identities: [{ identity: "*@acme.example" }] }\n'
     const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\nrules:\n${rule('r', '{ path: x }', 'require: { name: "vad-*" }\n    signers: [{ certificate: { root: c, subject: CN=A } }]')}${revoked}`
     expect(await findings(text)).toEqual(['9 warning WILDCARD_EXACT', '11 warning WILDCARD_EXACT'])
   })
 
-  it('warns of a trusted certificate that is not the certificate of an authority', async () => {
+  test('warns of a trusted certificate that is not the certificate of an authority', async () => {
     await site.write('leaf.pem', pemOf(await signingLeaf(await authority('Root'), { notAfter: inDays(400) })))
     const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: leaf.pem } }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
     expect(await findings(text)).toEqual(['5 warning CERTIFICATE_NOT_CA'])
   })
 
-  it('finds a keyless signer who is anybody', async () => {
+  test('finds a keyless signer who is anybody', async () => {
     const text = `version: 1\n${AGE}trustRoots:\n  s: { sigstore: public-good }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ sigstore: { root: s, issuer: i, identity: { pattern: "**" } } }]')}`
     expect(await findings(text)).toEqual(['9 warning SIGNER_BROAD'])
   })

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ModelSealError } from '../../errors.ts'
 import { chooseRule } from './choose-rule.ts'
 import type { ModelFormat } from '../../results.ts'
@@ -49,7 +49,7 @@ const [graph, layers, rest] = [
 ]
 
 describe('a rule that depends on what the model claims', () => {
-  it.each<[string, Rule[], ModelFormat | undefined, string]>([
+  test.each<[string, Rule[], ModelFormat | undefined, string]>([
     ['is enforced', [graph('enforce'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
     ['is enforced in place of its audit', [graph('audit'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
     [
@@ -80,7 +80,7 @@ describe('a rule that depends on what the model claims', () => {
 })
 
 describe('the model is not asked', () => {
-  it.each<[string, Rule[], string]>([
+  test.each<[string, Rule[], string]>([
     ['where no rule goes by format', [rest('audit')], 'rest audit tfjs-graph+tfjs-layers'],
     [
       'where one rule covers all formats',
@@ -96,7 +96,7 @@ describe('the model is not asked', () => {
   ])('%s', async (_, rules, expected) => {
     expect(await chosen(rules, 'tfjs-graph')).toEqual({ outcome: expected, asked: false })
   })
-  it('where the program loads one format', async () => {
+  test('where the program loads one format', async () => {
     expect(await chosen([graph('enforce'), layers('skip')], 'tfjs-graph', ['tfjs-layers'])).toEqual({
       outcome: 'layers skip tfjs-layers',
       asked: false,

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import picomatch from 'picomatch'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { compileGlob, globFault, pathGlobFault, urlGlobFault } from './glob.ts'
 
 const matches = (glob: string, text: string) => compileGlob(glob).matches(text)
 
 describe('a glob', () => {
-  it.each([
+  test.each([
     ['models/vad', 'models/vad'],
     ['models/*', 'models/vad'],
     ['models/**', 'models'],
@@ -24,7 +24,7 @@ describe('a glob', () => {
     ['URI:https://github.com/acme/*@refs/tags/v*', 'URI:https://github.com/acme/x@refs/tags/v1'],
   ])('%s covers %s', (glob, text) => expect(matches(glob, text)).toBe(true))
 
-  it.each([
+  test.each([
     ['models/*', 'models/a/b'],
     ['models/*', 'models/'],
     ['models/vad', 'models/vad/x'],
@@ -40,7 +40,7 @@ describe('a glob', () => {
     ['models/*.onnx', 'models/MODEL.ONNX'],
   ])('%s does not cover %s', (glob, text) => expect(matches(glob, text)).toBe(false))
 
-  it.each([
+  test.each([
     '',
     'a**',
     '**a',
@@ -56,7 +56,7 @@ describe('a glob', () => {
     'x'.repeat(5000),
   ])('%s is refused', (glob) => expect(globFault(glob)).toBeDefined())
 
-  it('matches as picomatch does, wherever both mean the same', () => {
+  test('matches as picomatch does, wherever both mean the same', () => {
     const piece = fc.constantFrom('a', 'b', 'ab', '.c', '*', 'a*', '*b', '?', 'a?b', '**', '{a,b}', '{ab,*c}')
     const text = fc.array(fc.constantFrom('a', 'b', 'ab', 'aab', '.c', 'abc', 'c'), { minLength: 1, maxLength: 4 })
     fc.assert(
@@ -71,12 +71,12 @@ describe('a glob', () => {
     )
   })
 
-  it.each(['./models/v', '../v', '../../v/**', '/srv/**', '..', '**', 'a/{b,c/d}', '/{a,b}'])(
+  test.each(['./models/v', '../v', '../../v/**', '/srv/**', '..', '**', 'a/{b,c/d}', '/{a,b}'])(
     'over paths, %s is good',
     (glob) => expect(pathGlobFault(glob)).toBeUndefined(),
   )
 
-  it.each([
+  test.each([
     'https://Hub.example/**',
     'HTTPS://hub.example/**',
     'https://hub.example',
@@ -85,7 +85,7 @@ describe('a glob', () => {
     'hub.example/**',
     '/srv/models/**',
   ])('over URLs, %s is refused, which would match none', (glob) => expect(urlGlobFault(glob)).toBeDefined())
-  it.each([
+  test.each([
     'https://hub.example/Org/**',
     '**/m',
     'https://**',
@@ -95,7 +95,7 @@ describe('a glob', () => {
     '{https,s3}://b/**',
   ])('over URLs, %s is good', (glob) => expect(urlGlobFault(glob)).toBeUndefined())
 
-  it('takes a hostile glob and text without running away', () => {
+  test('takes a hostile glob and text without running away', () => {
     expect(matches(`${'*a'.repeat(1000)}b`, 'a'.repeat(4000))).toBe(false)
     expect(matches(`${'**/a/'.repeat(500)}b`, 'a/'.repeat(2000))).toBe(false)
   })

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
 
 describe('the URL that globs see', () => {
-  it.each([
+  test.each([
     ['HTTPS://Hub.Example:443/org/m', 'https://hub.example/org/m'],
     ['https://hub.example', 'https://hub.example/'],
     ['https://hub.example/a/../b/./m', 'https://hub.example/b/m'],
@@ -15,7 +15,7 @@ describe('the URL that globs see', () => {
     ['file:///srv/m', 'file:///srv/m'],
   ])('of %s is %s', (given, seen) => expect(modelUrl(given)).toBe(seen))
 
-  it.each([
+  test.each([
     'https://evil.example\\.corp.example/m',
     'https://hub.example/org/..\\evil/m',
     'https://hub.example/org/%2e%2E/evil/m',
@@ -38,11 +38,11 @@ describe('the URL that globs see', () => {
     expect(() => modelUrl(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error),
   )
 
-  it('has no password in the message of its refusal', () => {
+  test('has no password in the message of its refusal', () => {
     expect(() => modelUrl('https://user:secret@hub.example/m')).toThrow(/^(?!.*secret)/)
   })
 
-  it('is matched by a glob on a host only where that host is fetched from', () => {
+  test('is matched by a glob on a host only where that host is fetched from', () => {
     const ours = compileGlob('https://*.corp.example/**')
     const part = fc.constantFrom(
       'evil.example',

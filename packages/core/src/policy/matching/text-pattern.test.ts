@@ -1,14 +1,14 @@
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { compileText } from './text-pattern.ts'
 
-it('compares a string exactly, whatever it looks like', () => {
+test('compares a string exactly, whatever it looks like', () => {
   const { matches } = compileText('https://github.com/acme/.*')
   expect(matches('https://github.com/acme/.*')).toBe(true)
   expect(matches('https://github.com/acme/x')).toBe(false)
   expect(compileText('*').matches('x')).toBe(false)
 })
 
-it('anchors a regular expression at both ends', () => {
+test('anchors a regular expression at both ends', () => {
   const { matches } = compileText({ regexp: 'acme|evil' })
   expect(matches('acme')).toBe(true)
   expect(matches('acme-not')).toBe(false)
@@ -16,11 +16,11 @@ it('anchors a regular expression at both ends', () => {
   expect(compileText({ regexp: 'a' }).matches('a\n')).toBe(false)
 })
 
-it('takes a hostile regular expression in bounded time', () => {
+test('takes a hostile regular expression in bounded time', () => {
   expect(compileText({ regexp: '((a|aa)+)+' }).matches(`${'a'.repeat(5000)}b`)).toBe(false)
 })
 
-it('tells patterns that cover nearly anybody', () => {
+test('tells patterns that cover nearly anybody', () => {
   expect(compileText({ pattern: '**' }).broad).toBe(true)
   expect(compileText({ pattern: 'email:*' }).broad).toBe(true)
   expect(compileText({ regexp: '.*' }).broad).toBe(true)

@@ -1,6 +1,6 @@
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { TestSite } from '../../testing/site.ts'
 import { loadValidPolicy } from '../load-policy.ts'
@@ -29,7 +29,7 @@ const HEAD = 'version: 1\ntrustRoots:\n  a: { publicKey: a.pub }\n'
 const RULE = 'rules:\n  - name: r\n    match: { path: "models/**" }\n    signers: [{ key: a }]\n'
 
 describe('a policy is refused, with file, line and column, for', () => {
-  it.each<[string, string, string, string]>([
+  test.each<[string, string, string, string]>([
     ['an unknown field', `${HEAD}${RULE}colour: red\n`, '8:1', '"colour" is not a known field'],
     [
       'an unknown field of a rule',
@@ -224,7 +224,7 @@ describe('a policy is refused, with file, line and column, for', () => {
     expect(error.file).toMatch(/policy-\d+\.yaml$/)
   })
 
-  it.each<[string, string]>([
+  test.each<[string, string]>([
     ['[]', 'column 1: expected fields with values; found a list.'],
     ['version: 1\nrules: null', '"rules": expected a list; found nothing.'],
     ['version: 1\nrules: [{}]', '"rules.0.name": expected text; it is missing.'],
@@ -246,50 +246,50 @@ describe('a policy is refused, with file, line and column, for', () => {
     expect(message).not.toMatch(/Invalid|Too (?:small|big)|received|[<>]=|string|array|object|undefined/)
   })
 
-  it('a key file that does not exist', async () => {
+  test('a key file that does not exist', async () => {
     const error = await refusal(`version: 1\ntrustRoots:\n  a: { publicKey: missing.pub }\n${RULE}`)
     expect([error.code, error.line, error.column]).toEqual(['FILE_NOT_FOUND', 3, 19])
     expect(error.message).toContain('missing.pub')
   })
-  it('a key file that holds no key', async () => {
+  test('a key file that holds no key', async () => {
     const error = await refusal(`version: 1\ntrustRoots:\n  a:\n    publicKey: [a.pub, not-a-key.pub]\n${RULE}`)
     expect([error.code, error.line, error.column]).toEqual(['KEY_INVALID', 4, 24])
   })
 })
 
 describe('a policy is refused for', () => {
-  it('aliases of aliases, at once', async () => {
+  test('aliases of aliases, at once', async () => {
     let bomb = 'a0: &a0 [x]\n'
     for (let i = 1; i < 40; i++) bomb += `a${i}: &a${i} [${`*a${i - 1},`.repeat(9)}]\n`
     expect((await refusal(bomb)).code).toBe('POLICY_INVALID')
   })
-  it('nesting without end', async () => {
+  test('nesting without end', async () => {
     expect((await refusal('['.repeat(50_000))).code).toBe('POLICY_INVALID')
     expect((await refusal('{"a":'.repeat(50_000), 'nested.json')).code).toBe('POLICY_INVALID')
   })
-  it('its size', async () => {
+  test('its size', async () => {
     expect((await refusal(`# ${'x'.repeat(9 * 1024 * 1024)}`)).code).toBe('FILE_TOO_LARGE')
   })
-  it('bytes that are not UTF-8', async () => {
+  test('bytes that are not UTF-8', async () => {
     const path = await site.write('latin1.yaml', Buffer.from('version: 1 # \xe9', 'latin1'))
     await expect(loadValidPolicy(path)).rejects.toMatchObject({ code: 'POLICY_INVALID' })
   })
-  it('being empty, or no map', async () => {
+  test('being empty, or no map', async () => {
     expect((await refusal('')).code).toBe('POLICY_INVALID')
     expect((await refusal('just text')).code).toBe('POLICY_INVALID')
     expect((await refusal('null', 'null.json')).code).toBe('POLICY_INVALID')
   })
-  it('being a directory, or not there', async () => {
+  test('being a directory, or not there', async () => {
     await mkdir(site.file('directory.yaml'))
     await expect(loadValidPolicy(site.file('directory.yaml'))).rejects.toMatchObject({ code: 'FILE_SPECIAL' })
     await expect(loadValidPolicy(site.file('nowhere.yaml'))).rejects.toMatchObject({ code: 'POLICY_NOT_FOUND' })
   })
-  it('being named .json and written in YAML', async () => {
+  test('being named .json and written in YAML', async () => {
     const error = await refusal(`${HEAD}${RULE}`, 'really.json')
     expect(error.message).toContain('is not JSON')
     expect([error.line, error.column]).toEqual([1, 1])
   })
-  it.each([
+  test.each([
     ['{"version": 1,\n "rules": [],}', [2, 14]],
     ['{"version": 1,\n "rules": [a]}', [2, 12]],
     ["{'version': 1}", [1, 2]],
@@ -299,7 +299,7 @@ describe('a policy is refused for', () => {
     const error = await refusal(content, 'nearly.json')
     expect([error.code, error.line, error.column]).toEqual(['POLICY_INVALID', ...place])
   })
-  it('a key twice in JSON, with the place', async () => {
+  test('a key twice in JSON, with the place', async () => {
     const error = await refusal('{\n "version": 1,\n "version": 1\n}', 'twice.json')
     expect([error.code, error.line]).toEqual(['POLICY_INVALID', 3])
   })
@@ -308,7 +308,7 @@ describe('a policy is refused for', () => {
 describe('includes', () => {
   const baseline = `version: 1\nrevoked: { rootDigests: [${'a'.repeat(64)}] }\n`
 
-  it('put the rules of included files first, and take all roots and revocations together', async () => {
+  test('put the rules of included files first, and take all roots and revocations together', async () => {
     await site.policy(`version: 1\n${RULE.replace('name: r', 'name: central')}`, 'inc/rules.yaml')
     await site.policy(baseline, 'inc/revoked.yaml')
     await site.policy(
@@ -325,12 +325,12 @@ describe('includes', () => {
       'a.pub',
     ])
   })
-  it('are refused where they go round', async () => {
+  test('are refused where they go round', async () => {
     await site.policy('version: 1\ninclude: [round-b.yaml]\n', 'round-a.yaml')
     expect((await refusal('version: 1\ninclude: [round-a.yaml]\n', 'round-b.yaml')).message).toContain('again')
     expect((await refusal('version: 1\ninclude: [self.yaml]\n', 'self.yaml')).message).toContain('again')
   })
-  it('are refused outside of the directory of the policy, by name and by link', async () => {
+  test('are refused outside of the directory of the policy, by name and by link', async () => {
     await site.policy(baseline, 'outside.yaml')
     expect((await refusal('version: 1\ninclude: [../outside.yaml]\n', 'below/p.yaml')).message).toContain('outside of')
     expect(
@@ -339,25 +339,25 @@ describe('includes', () => {
     await symlink(site.file('outside.yaml'), join(site.file('below'), 'link.yaml'))
     expect((await refusal('version: 1\ninclude: [link.yaml]\n', 'below/r.yaml')).message).toContain('outside of')
   })
-  it('are refused where one is missing, or not valid itself', async () => {
+  test('are refused where one is missing, or not valid itself', async () => {
     const missing = await refusal('version: 1\ninclude:\n  - nowhere.yaml\n')
     expect([missing.code, missing.line, missing.column]).toEqual(['POLICY_NOT_FOUND', 3, 5])
     await site.policy('version: 1\nrulez: []\n', 'broken.yaml')
     const broken = await refusal('version: 1\ninclude: [broken.yaml]\n')
     expect([broken.file, broken.line]).toEqual([site.file('broken.yaml'), 2])
   })
-  it('are refused where two files define one name', async () => {
+  test('are refused where two files define one name', async () => {
     await site.policy(`${HEAD}${RULE}`, 'same.yaml')
     expect((await refusal(`${HEAD}include: [same.yaml]\n`)).message).toContain('defined twice')
   })
-  it('are refused deeper than anybody goes', async () => {
+  test('are refused deeper than anybody goes', async () => {
     for (let i = 0; i < 12; i++) await site.policy(`version: 1\ninclude: [deep-${i + 1}.yaml]\n`, `deep-${i}.yaml`)
     await site.policy(baseline, 'deep-12.yaml')
     expect((await loadValidPolicy(site.file('deep-0.yaml')).catch((e: unknown) => e)) as Error).toMatchObject({
       code: 'POLICY_INVALID',
     })
   })
-  it('grow old each for itself', async () => {
+  test('grow old each for itself', async () => {
     const { checkFresh } = await import('../policy.ts')
     await site.policy('version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 1d\n', 'old.yaml')
     const policy = await loadValidPolicy(await site.policy(`${HEAD}include: [old.yaml]\n${RULE}`))

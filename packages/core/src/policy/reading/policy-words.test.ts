@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestSite } from '../../testing/site.ts'
 import { testPolicy } from '../../loading/operations/judge-expectations.ts'
 import { checkPolicy } from '../checking/check.ts'
@@ -24,26 +24,26 @@ async function problems(text: string): Promise<string> {
   return findings.map(({ message }) => message).join('\n')
 }
 
-it('tabs are the only fault of a text that is indented with them', async () => {
+test('tabs are the only fault of a text that is indented with them', async () => {
   expect(await problems('version: 1\nrules:\n\t- name: r\n\t  match: { path: x }\n')).toMatch(
     /^(?:[^\n]*A line is indented with a tab\. Indent with spaces\.\n?)+$/,
   )
 })
 
-it('a value that YAML takes for an anchor is to be quoted', async () => {
+test('a value that YAML takes for an anchor is to be quoted', async () => {
   const found = await problems(rule('    signers: [{ key: a }]\n').replace('{ path: x }', '{ path: &m/** }'))
   expect(found).toContain('has to be in quotes: "&m/**"')
   expect(found).not.toContain('found nothing')
 })
 
-it('a word in place of a list is corrected to one that the list may have', async () => {
+test('a word in place of a list is corrected to one that the list may have', async () => {
   const found = await problems(rule('    signers: [{ key: a }]\n    require: { isolation: mem }\n'))
   expect(found).toContain('"memory"')
   expect(found).not.toContain('["mem"]')
 })
 
 describe('an unknown field: the hint names the one that was meant', () => {
-  it.each([
+  test.each([
     ['at the top', `${HEAD.replace('version', 'verison')}${RULE}`, '"version"'],
     ['in another case', `${HEAD.replace('trustRoots', 'trust_roots')}${RULE}`, '"trustRoots"'],
     ['of a trust root', root('a: { publickey: a.pub }'), '"publicKey"'],
@@ -74,7 +74,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
     expect(await problems(text)).toContain(`Did you mean ${meant}?`)
   })
 
-  it.each([
+  test.each([
     ['threshold', `${HEAD}${RULE}threshold: 2\n`, 'It belongs under "rules".'],
     ['identity', rule('    signers: [{ sigstore: { root: s, issuer: i }, identity: x }]\n'), 'under "sigstore"'],
     [
@@ -96,7 +96,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
     expect(await problems(text)).toContain(words)
   })
 
-  it('is reported first, and without what is missing because of it', async () => {
+  test('is reported first, and without what is missing because of it', async () => {
     const text = rule('    signer: [{ key: a }]\n')
     const sentence = '"signer" is not a known field of "rules.0". Did you mean "signers"?'
     await expect(loadPolicy(await site.policy(text))).rejects.toThrow(sentence)
@@ -106,7 +106,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
     )
   })
 
-  it.each(['signers: [{ kye: a }]', 'signer: [{ key: a }]', 'signers: [{ sigstore: { root: s, idenity: x } }]'])(
+  test.each(['signers: [{ kye: a }]', 'signer: [{ key: a }]', 'signers: [{ sigstore: { root: s, idenity: x } }]'])(
     'is reported before other mistakes that stand above it: %s',
     async (misspelt) => {
       const text = `${HEAD}rules:\n  - name: ""\n    match: { path: "**" }\n    mode: 5\n    ${misspelt}\n`
@@ -119,7 +119,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
 })
 
 describe('a wrong value: the hint says what to write instead', () => {
-  it.each([
+  test.each([
     [rule('    mode: enforced\n    signers: [{ key: a }]\n'), 'Did you mean "enforce"?'],
     [`${HEAD}${RULE.replace('path: "**"', 'format: ONNX')}`, 'Did you mean "onnx"?'],
     [root('a: { sigstore: publicgood }'), 'Did you mean "public-good"?'],
@@ -156,7 +156,7 @@ describe('a wrong value: the hint says what to write instead', () => {
 describe('invalid YAML is reported without the terms of the parser:', () => {
   const path = (glob: string) =>
     `${HEAD}rules:\n  - name: r\n    match:\n      path: ${glob}\n    signers: [{ key: a }]\n`
-  it.each([
+  test.each([
     [path('**/x'), 'YAML reads "**/x" as an alias. Put it in quotes: "**/x".'],
     [path('[**]'), 'Put it in quotes: "**".'],
     [`${HEAD}${RULE.replace('"**"', '**/x')}`, 'Put it in quotes: "**/x".'],
@@ -178,7 +178,7 @@ describe('invalid YAML is reported without the terms of the parser:', () => {
 })
 
 describe('a reason in a file of expectations', () => {
-  it('that is misspelt: the nearest code is named, and no other', async () => {
+  test('that is misspelt: the nearest code is named, and no other', async () => {
     const policy = await site.policy(`${HEAD}${RULE}`, 'expected.yaml')
     const refusal = async (because: string) => {
       await site.write('expected.test.yaml', `- { model: x, expect: refused, because: ${because} }\n`)
@@ -194,7 +194,7 @@ describe('a reason in a file of expectations', () => {
   })
 })
 
-it.each([
+test.each([
   ['kye', 'key'],
   ['Keys', 'key'],
   ['pubKey', 'publicKey'],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from '../schema/text.ts'
@@ -13,7 +13,7 @@ const found = (revoked: TextPattern, name: string) => {
 }
 
 describe('a revoked name is found', () => {
-  it.each<[string, TextPattern, string]>([
+  test.each<[string, TextPattern, string]>([
     ['with its kind', 'email:mallory@acme.example', 'email:mallory@acme.example'],
     ['without its kind', 'mallory@acme.example', 'email:mallory@acme.example'],
     ['as a kind that it is not', 'email:mallory!acme.example', 'otherName:1.3.6.1.4.1.57264.1.7:mallory!acme.example'],
@@ -57,7 +57,7 @@ describe('a revoked name is found', () => {
 })
 
 describe('a revoked name is not found in', () => {
-  it.each<[string, TextPattern, string]>([
+  test.each<[string, TextPattern, string]>([
     ['another name', 'mallory@acme.example', 'email:alice@acme.example'],
     ['a longer name', 'mallory@acme.example', 'email:mallory@acme.example.org'],
     ['a name of another kind than the pattern says', { pattern: 'email:*' }, 'DNS:acme.example'],
@@ -68,12 +68,12 @@ describe('a revoked name is not found in', () => {
   ])('%s', (_, revoked, name) => expect(found(revoked, name)).toBe(false))
 })
 
-it('leaves what is in its loose form as it is', () => {
+test('leaves what is in its loose form as it is', () => {
   for (const text of ['STRASSE@ÄCME.example', 'https://A.example:443/%41/', 'CN = Ab , O = C', 'İı\u212a'])
     expect(looseForm(looseForm(text))).toBe(looseForm(text))
 })
 
-it.each(['fe80::1%eth0', 'IP:fe80::1%eth0', '::1]/x[', '1:2', ':', '::%', '[::1]', 'xn--', 'xn--zzzzzz:::'])(
+test.each(['fe80::1%eth0', 'IP:fe80::1%eth0', '::1]/x[', '1:2', ':', '::%', '[::1]', 'xn--', 'xn--zzzzzz:::'])(
   'a name that is nearly an address or a host has a loose form: %s',
   (text) => {
     expect(looseForm(text)).toBe(text.toLowerCase())

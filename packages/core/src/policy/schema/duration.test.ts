@@ -1,10 +1,10 @@
-import { expect, it } from 'vitest'
+import { expect, test } from 'vitest'
 import { before, parseDuration } from './duration.ts'
 
 const from = (time: string, duration: string) =>
   new Date(before(Date.parse(time), parseDuration(duration)!)).toISOString()
 
-it.each([
+test.each([
   ['2026-03-31T12:00:00Z', '180d', '2025-10-02T12:00:00.000Z'],
   ['2026-03-31T12:00:00Z', '2w', '2026-03-17T12:00:00.000Z'],
   ['2026-03-31T12:00:00Z', 'P1M', '2026-02-28T12:00:00.000Z'],
@@ -13,6 +13,6 @@ it.each([
   ['2026-03-31T12:00:00Z', 'PT36H', '2026-03-30T00:00:00.000Z'],
 ])('%s less %s is %s', (time, duration, expected) => expect(from(time, duration)).toBe(expected))
 
-it.each(['', '180', 'd', '-1d', '1.5d', 'P', 'PT', 'P1', '1D', '180d ', 'P1DT'])('%s is no duration', (text) =>
+test.each(['', '180', 'd', '-1d', '1.5d', 'P', 'PT', 'P1', '1D', '180d ', 'P1DT'])('%s is no duration', (text) =>
   expect(parseDuration(text)).toBeUndefined(),
 )

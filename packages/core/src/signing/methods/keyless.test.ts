@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SigningConfig } from '@sigstore/protobuf-specs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { scratch } from '../../testing/scratch.ts'
 import { serving } from '../../testing/serving.ts'
@@ -35,14 +35,14 @@ async function refusal(work: () => unknown): Promise<ModelSealError> {
 }
 
 describe('a token', () => {
-  it.each([
+  test.each([
     ['is accepted', GOOD],
     ['of several audiences is accepted', { ...GOOD, aud: ['other', 'sigstore'] }],
   ])('%s', (_, claims) => {
     expect(() => checkToken(tokenOf(claims), 'sigstore')).not.toThrow()
   })
 
-  it.each([
+  test.each([
     ['that expired', 'TOKEN_EXPIRED', tokenOf({ ...GOOD, exp: now - 1 })],
     ['that is not valid yet', 'TOKEN_EXPIRED', tokenOf({ ...GOOD, nbf: now + 300 })],
     ['for another audience', 'TOKEN_AUDIENCE', tokenOf({ ...GOOD, aud: 'sigstore2' })],
@@ -61,7 +61,7 @@ describe('a token', () => {
 })
 
 describe('a CI system', () => {
-  it('of GitHub is asked with its own credentials, for the right audience', async () => {
+  test('of GitHub is asked with its own credentials, for the right audience', async () => {
     let asked: (string | undefined)[] = []
     const url = await serving(({ url, headers }, response) => {
       asked = [url, headers.authorization]
@@ -76,7 +76,7 @@ describe('a CI system', () => {
     expect(asked).toEqual(['/?api-version=2&audience=sigstore', 'Bearer bearer-secret'])
   })
 
-  it.each([
+  test.each([
     ['TOKEN_MISSING', { GITHUB_ACTIONS: 'true' }],
     ['TOKEN_MISSING', { GITLAB_CI: 'true' }],
     [
@@ -93,7 +93,7 @@ describe('a CI system', () => {
     expect(JSON.stringify(error)).not.toContain('bearer-secret')
   })
 
-  it('of Google is asked for the whole token of its account, at the place that the environment names', async () => {
+  test('of Google is asked for the whole token of its account, at the place that the environment names', async () => {
     let asked: (string | string[] | undefined)[] = []
     const url = await serving(({ url, headers }, response) => {
       asked = [url, headers['metadata-flavor']]
@@ -104,7 +104,7 @@ describe('a CI system', () => {
     expect(asked).toEqual([path, 'Google'])
   })
 
-  it('of Google that gives none, or is out of reach, is named', async () => {
+  test('of Google that gives none, or is out of reach, is named', async () => {
     const url = await serving((_, response) => response.writeHead(404).end('no service account'))
     const none = await refusal(() => ambientToken('sigstore', undefined, { GCE_METADATA_HOST: new URL(url).host }))
     expect(none).toMatchObject({ code: 'TOKEN_MISSING', message: expect.stringContaining('Google Cloud') })
@@ -112,7 +112,7 @@ describe('a CI system', () => {
     expect(away).toMatchObject({ code: 'SERVICE_UNREACHABLE', message: expect.stringContaining('metadata server') })
   })
 
-  it.skipIf(process.platform === 'win32')('of Buildkite is asked by way of its agent', async () => {
+  test.skipIf(process.platform === 'win32')('of Buildkite is asked by way of its agent', async () => {
     const agent = (script: string) => {
       const directory = scratch({ 'buildkite-agent': `#!/bin/sh\n${script}\n` })
       chmodSync(join(directory, 'buildkite-agent'), 0o755)
@@ -130,7 +130,7 @@ describe('a CI system', () => {
     expect(missing.code).toBe('TOKEN_MISSING')
   })
 
-  it('that answers without a token, or with an error, is named', async () => {
+  test('that answers without a token, or with an error, is named', async () => {
     for (const [status, body, code] of [
       [200, '{}', 'TOKEN_MISSING'],
       [200, 'nonsense', 'SERVICE_REFUSED'],
@@ -148,11 +148,11 @@ describe('a CI system', () => {
     }
   })
 
-  it.skipIf(onGoogleCloud())('is none where nothing names one', async () => {
+  test.skipIf(onGoogleCloud())('is none where nothing names one', async () => {
     expect(await ambientToken('sigstore', undefined, {})).toBeUndefined()
   })
 
-  it('of GitLab has put it into the environment', async () => {
+  test('of GitLab has put it into the environment', async () => {
     const env = { GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: 'the-token', OUR_CLIENT_ID_TOKEN: 'another' }
     expect(await ambientToken('sigstore', undefined, env)).toBe('the-token')
     expect(await ambientToken('our-client', undefined, env)).toBe('another')
@@ -178,7 +178,7 @@ describe('services', () => {
       ...more,
     })
 
-  it('are the newest that are valid now and known', () => {
+  test('are the newest that are valid now and known', () => {
     expect(chooseServices(config({}), 'f')).toMatchObject({
       authority: 'https://ca',
       logs: [{ url: 'https://v2', version: 2 }],
@@ -193,13 +193,13 @@ describe('services', () => {
     expect(chooseServices(config({ rekorTlogUrls }), 'f').logs).toEqual([{ url: 'https://v1', version: 1 }])
   })
 
-  it('are one an operator, where all are asked for', () => {
+  test('are one an operator, where all are asked for', () => {
     const tsaUrls = [service('https://a', 1), service('https://b', 1), service('https://c', 1, { operator: 'them' })]
     const chosen = chooseServices(config({ tsaUrls, tsaConfig: { selector: 'ALL' } }), 'f')
     expect(chosen.timestampAuthorities).toEqual(['https://a', 'https://c'])
   })
 
-  it.each([
+  test.each([
     ['no authority', { caUrls: [] }],
     ['no log', { rekorTlogUrls: [] }],
     ['a log that states no time, and no timestamp authority', { tsaUrls: [] }],
@@ -216,14 +216,14 @@ describe('an authority', () => {
       timeoutMs: 300,
     }).sign(Buffer.from('encoded'))
 
-  it('that does not answer in time is named', async () => {
+  test('that does not answer in time is named', async () => {
     const url = await serving(() => {})
     const error = await refusal(() => signing(url))
     expect(error.code).toBe('SERVICE_UNREACHABLE')
     expect(error.message).toContain(url)
   })
 
-  it('that refuses is quoted, without the token', async () => {
+  test('that refuses is quoted, without the token', async () => {
     const token = tokenOf(GOOD)
     const url = await serving((_, response) => {
       response.writeHead(400, { 'content-type': 'application/json' })
@@ -236,7 +236,7 @@ describe('an authority', () => {
     expect(error.cause).toBeUndefined()
   })
 
-  it('is not asked with a token that cannot work', async () => {
+  test('is not asked with a token that cannot work', async () => {
     let asked = false
     const url = await serving(() => (asked = true))
     expect((await refusal(() => signing(url, tokenOf({ ...GOOD, exp: now - 1 })))).code).toBe('TOKEN_EXPIRED')

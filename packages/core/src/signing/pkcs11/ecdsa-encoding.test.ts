@@ -1,5 +1,5 @@
 import { generateKeyPairSync, sign, verify, type KeyObject } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { fromBER, Integer, ObjectIdentifier, OctetString, Sequence } from 'asn1js'
 import { derOfSignature, readTokenPublicKey } from './ecdsa-encoding.ts'
@@ -14,14 +14,14 @@ describe.each(CURVES)('%s', (namedCurve, oid, hash) => {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
   const params = curveNamed(oid)
 
-  it('reads a point, wrapped and bare', async () => {
+  test('reads a point, wrapped and bare', async () => {
     const point = pointOf(publicKey)
     for (const stored of [wrapped(point), point]) {
       expect((await readTokenPublicKey({ params, point: stored })).equals(publicKey)).toBe(true)
     }
   })
 
-  it('turns r and s into DER that verifies', async () => {
+  test('turns r and s into DER that verifies', async () => {
     for (let i = 0; i < 100; i++) {
       const data = Buffer.from([i])
       const raw = sign(hash, data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
@@ -30,7 +30,7 @@ describe.each(CURVES)('%s', (namedCurve, oid, hash) => {
     }
   })
 
-  it('refuses a point that is cut short, too long, compressed, or not on the curve', async () => {
+  test('refuses a point that is cut short, too long, compressed, or not on the curve', async () => {
     const point = pointOf(publicKey)
     const compressed = Buffer.concat([Buffer.from([2]), point.subarray(1, (point.length + 1) / 2)])
     const off = Buffer.from(point)
@@ -51,7 +51,7 @@ describe.each(CURVES)('%s', (namedCurve, oid, hash) => {
   })
 })
 
-it('refuses a curve that model signatures do not use, and what names none', async () => {
+test('refuses a curve that model signatures do not use, and what names none', async () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const point = wrapped(pointOf(publicKey))
   for (const params of [curveNamed('1.3.132.0.10'), Buffer.alloc(0), Buffer.from([6]), wrapped(Buffer.from('P-256'))]) {
@@ -59,7 +59,7 @@ it('refuses a curve that model signatures do not use, and what names none', asyn
   }
 })
 
-it('keeps every r and s, whatever their first bits', async () => {
+test('keeps every r and s, whatever their first bits', async () => {
   const half = fc.uint8Array({ minLength: 32, maxLength: 32 })
   await fc.assert(
     fc.asyncProperty(half, half, async (r, s) => {

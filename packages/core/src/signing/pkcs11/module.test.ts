@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { findModule } from './module.ts'
 
 let root: string
@@ -18,20 +18,20 @@ afterAll(() => rm(root, { recursive: true }))
 const find = (uri: { modulePath?: string; moduleName?: string }) =>
   findModule({ labels: {}, ...uri }, [join(root, 'missing'), join(root, 'first'), join(root, 'second')])
 
-it.each(['softhsm2', 'libsofthsm2', 'libsofthsm2.so', 'SoftHSM2'])(
+test.each(['softhsm2', 'libsofthsm2', 'libsofthsm2.so', 'SoftHSM2'])(
   'finds a module by the name %s',
   async (moduleName) => {
     expect(await find({ moduleName })).toBe(join(root, 'second/libsofthsm2.so'))
   },
 )
 
-it('does not take a part of a name, or a file that is no library, for a module', async () => {
+test('does not take a part of a name, or a file that is no library, for a module', async () => {
   for (const moduleName of ['softhsm', 'pkcs11', 'hsm2', 'README', '.so', 'lib']) {
     await expect(find({ moduleName })).rejects.toMatchObject({ code: 'PKCS11_MODULE' })
   }
 })
 
-it('takes the file that module-path names, and looks for the name where it names a directory', async () => {
+test('takes the file that module-path names, and looks for the name where it names a directory', async () => {
   const modulePath = join(root, 'second/opensc-pkcs11.so')
   expect(await find({ modulePath, moduleName: 'softhsm2' })).toBe(modulePath)
   expect(await find({ modulePath: join(root, 'second'), moduleName: 'opensc-pkcs11' })).toBe(modulePath)
@@ -40,7 +40,7 @@ it('takes the file that module-path names, and looks for the name where it names
   })
 })
 
-it('refuses a URI that names no module, and a module that is missing or a device', async () => {
+test('refuses a URI that names no module, and a module that is missing or a device', async () => {
   await expect(find({})).rejects.toMatchObject({ code: 'PKCS11_URI_INVALID' })
   await expect(find({ modulePath: join(root, 'second') })).rejects.toMatchObject({ code: 'PKCS11_URI_INVALID' })
   await expect(find({ modulePath: join(root, 'third.so') })).rejects.toMatchObject({ code: 'PKCS11_MODULE' })

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readPin } from './pin.ts'
 
 let directory: string
@@ -12,17 +12,17 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-it.each(['', '\n', '\r\n'])('reads the PIN without the line break %j at its end', async (ending) => {
+test.each(['', '\n', '\r\n'])('reads the PIN without the line break %j at its end', async (ending) => {
   const file = join(directory, 'pin')
   await writeFile(file, ` Zürich 1${ending}`)
   expect(await readPin({ file })).toBe(' Zürich 1')
 })
 
-it('takes the PIN of a URI as it is', async () => {
+test('takes the PIN of a URI as it is', async () => {
   expect(await readPin({ value: '12\n' })).toBe('12\n')
 })
 
-it.each([
+test.each([
   ['is empty', 'PKCS11_PIN', ''],
   ['is a line break alone', 'PKCS11_PIN', '\n'],
   ['has a second line', 'PKCS11_PIN', '5417\nmore\n'],
@@ -38,7 +38,7 @@ it.each([
   expect(String(error) + JSON.stringify(error)).not.toContain('5417')
 })
 
-it('refuses a file that is missing, and a directory', async () => {
+test('refuses a file that is missing, and a directory', async () => {
   await expect(readPin({ file: join(directory, 'missing') })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   await expect(readPin({ file: directory })).rejects.toMatchObject({ code: 'FILE_SPECIAL' })
 })

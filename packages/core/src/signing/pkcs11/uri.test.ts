@@ -1,10 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import fc from 'fast-check'
 import { ModelSealError } from '../../errors.ts'
 import { LABEL_ATTRIBUTES, parsePkcs11Uri } from './uri.ts'
 
 describe('a PKCS#11 URI', () => {
-  it('gives the attributes of the key, the token, the module and the PIN', () => {
+  test('gives the attributes of the key, the token, the module and the PIN', () => {
     const uri =
       'pkcs11:token=The%20token;manufacturer=Maker%20%c3%a9;serial=0123;model=M+1;slot-id=7;object=a&b=c;id=%00%FFx;type=private' +
       '?module-path=/usr/lib/m.so&module-name=softhsm2&pin-value=12%2634'
@@ -19,23 +19,23 @@ describe('a PKCS#11 URI', () => {
     })
   })
 
-  it('may name the file of the PIN by its path and by a URI', () => {
+  test('may name the file of the PIN by its path and by a URI', () => {
     for (const source of ['/run/pin%20file', 'file:/run/pin%2520file', 'file:///run/pin%2520file']) {
       expect(parsePkcs11Uri(`pkcs11:object=k?pin-source=${source}`).pin).toEqual({ file: '/run/pin file' })
     }
   })
 
-  it('may name the public half of the pair, whose private half then signs', () => {
+  test('may name the public half of the pair, whose private half then signs', () => {
     for (const type of ['private', 'public', 'cert']) {
       expect(parsePkcs11Uri(`pkcs11:object=k;type=${type}`)).toEqual({ labels: {}, object: 'k' })
     }
   })
 
-  it('may carry attributes of vendors in its query', () => {
+  test('may carry attributes of vendors in its query', () => {
     expect(parsePkcs11Uri('pkcs11:object=k?vendor-a=1&x-b=2&vendor-a=3')).toEqual({ labels: {}, object: 'k' })
   })
 
-  it.each([
+  test.each([
     ['of another scheme', 'pkcs12:object=k'],
     ['that is empty', ''],
     ['without a key', 'pkcs11:'],
@@ -83,7 +83,7 @@ describe('a PKCS#11 URI', () => {
     expect(refusal(uri)?.code).toBe('PKCS11_URI_INVALID')
   })
 
-  it.each([
+  test.each([
     'pkcs11:object=k;pin-value=7315',
     'pkcs11:object=k&pin-value=7315',
     'pkcs11:object=k%26pin-value%3D7315',
@@ -103,7 +103,7 @@ describe('a PKCS#11 URI', () => {
     expect(`${String(error)}${String(error?.stack)}${JSON.stringify(error)}`).not.toMatch(/7315|"73"|"15"/)
   })
 
-  it('gives back every label and id that was written into it', () => {
+  test('gives back every label and id that was written into it', () => {
     const label = fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => usable(text))
     const labels = fc.record(Object.fromEntries(LABELS.map((name) => [name, label])), { requiredKeys: [] })
     const id = fc.uint8Array({ minLength: 1, maxLength: 40 })
@@ -117,7 +117,7 @@ describe('a PKCS#11 URI', () => {
     )
   })
 
-  it('is parsed or refused, whatever it is', () => {
+  test('is parsed or refused, whatever it is', () => {
     const piece = fc.oneof(
       fc.constantFrom(
         'pkcs11:',

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { checkIdentity, verifySigstoreBundle } from './sigstore.ts'
 import type { SigstoreTrust } from '../sigstore/trust.ts'
@@ -17,7 +17,7 @@ describe.each([
   ['Rekor v1 and a timestamp', { rekor: 'v1', stampedAt: minutes(0) }],
   ['Rekor v2 and a timestamp', { rekor: 'v2', stampedAt: minutes(0) }],
 ] satisfies [string, Wanted][])('a bundle with %s', (_, wanted) => {
-  it('verifies, and says who signed and when', async () => {
+  test('verifies, and says who signed and when', async () => {
     const signature = await verifySigstoreBundle(await sigstore.bundle(wanted), trust, 'ours')
     expect(signature.signer).toMatchObject({ method: 'sigstore', name: 'ours', identity: IDENTITY, issuer: ISSUER })
     expect(signature.time).toEqual(
@@ -130,18 +130,18 @@ describe.each([
       },
     ],
   ]
-  it.each(tampered)('is refused where %s', async (_what, code, tamper) => {
+  test.each(tampered)('is refused where %s', async (_what, code, tamper) => {
     const [json, other] = [await sigstore.json(wanted), await sigstore.json(wanted)]
     tamper(json, other)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe(code)
   })
 
-  it('is refused where another instance signed', async () => {
+  test('is refused where another instance signed', async () => {
     const bundle = await new TestSigstore().bundle(wanted)
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('LOG_UNTRUSTED')
   })
 
-  it('is refused where the authority that issued the certificate is not of the trusted root', async () => {
+  test('is refused where the authority that issued the certificate is not of the trusted root', async () => {
     const [ours, theirs] = [await sigstore.root(), await new TestSigstore().root()]
     const mixed = await trustIn({ ...ours, certificateAuthorities: theirs.certificateAuthorities })
     expect(await outcome(async () => verifySigstoreBundle(await sigstore.bundle(wanted), mixed, 'ours'))).toBe(
@@ -149,7 +149,7 @@ describe.each([
     )
   })
 
-  it('is refused where no log of certificates vouches for the certificate', async () => {
+  test('is refused where no log of certificates vouches for the certificate', async () => {
     const bundle = await sigstore.bundle({ ...wanted, logOfCertificates: false })
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('SCT_INVALID')
     const [ours, theirs] = [await sigstore.root(), await new TestSigstore().root()]
@@ -161,7 +161,7 @@ describe.each([
 })
 
 describe('the time of a bundle', () => {
-  it.each([
+  test.each([
     ['logged before the certificate was valid', 'CERTIFICATE_NOT_YET_VALID', { loggedAt: minutes(-1) }],
     ['logged after the certificate expired', 'CERTIFICATE_EXPIRED', { loggedAt: minutes(11) }],
     ['stamped after the certificate expired', 'CERTIFICATE_EXPIRED', { rekor: 'v2', stampedAt: minutes(11) }],
@@ -173,7 +173,7 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours', minutes(20)))).toBe(code)
   })
 
-  it.each([
+  test.each([
     ['the log', { loggedAt: minutes(9) }],
     ['the authority', { rekor: 'v2', stampedAt: minutes(9) }],
   ] satisfies [string, Wanted][])('is refused where %s states one in the future', async (_, wanted) => {
@@ -182,19 +182,19 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours', minutes(9)))).toBe('accepted')
   })
 
-  it('counts with a promise of the log only', async () => {
+  test('counts with a promise of the log only', async () => {
     const json = await sigstore.json({ rekor: 'v2' })
     entry(json).integratedTime = String(sigstore.at.getTime() / 1000)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIME_MISSING')
   })
 
-  it('is refused where the promise is for another time', async () => {
+  test('is refused where the promise is for another time', async () => {
     const json = await sigstore.json()
     entry(json).integratedTime = String(sigstore.at.getTime() / 1000 + 60)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('LOG_INCLUSION_INVALID')
   })
 
-  it('is refused where the timestamp has none that can be read', async () => {
+  test('is refused where the timestamp has none that can be read', async () => {
     const json = await sigstore.json({ stampedAt: minutes(0) })
     const [stamp] = material(json).timestampVerificationData.rfc3161Timestamps
     const bytes = Buffer.from(stamp.signedTimestamp, 'base64')
@@ -210,20 +210,20 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
   })
 
-  it('is refused where the timestamp is garbage', async () => {
+  test('is refused where the timestamp is garbage', async () => {
     const json = await sigstore.json({ stampedAt: minutes(0) })
     material(json).timestampVerificationData.rfc3161Timestamps[0].signedTimestamp = 'AAAA'
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
   })
 })
 
-it('refuses a bundle of another method', async () => {
+test('refuses a bundle of another method', async () => {
   const json = await sigstore.json()
   json.verificationMaterial = { publicKey: { hint: 'ab' }, tlogEntries: [] }
   expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('METHOD_MISMATCH')
 })
 
-it('refuses a second certificate for the same key that the log did not record', async () => {
+test('refuses a second certificate for the same key that the log did not record', async () => {
   const json = await sigstore.json()
   const { X509Certificate } = await import('node:crypto')
   const { publicKey } = new X509Certificate(Buffer.from(material(json).certificate.rawBytes, 'base64'))
@@ -236,7 +236,7 @@ describe('the identity', () => {
   const signer = async (wanted: Wanted = {}) =>
     (await verifySigstoreBundle(await sigstore.bundle(wanted), trust, 'ours')).signer
 
-  it.each([
+  test.each([
     ['a prefix', IDENTITY.slice(0, -1), ISSUER, 'IDENTITY_MISMATCH'],
     ['a part', 'models', ISSUER, 'IDENTITY_MISMATCH'],
     ['a longer one', `${IDENTITY}2`, ISSUER, 'IDENTITY_MISMATCH'],
@@ -253,12 +253,12 @@ describe('the identity', () => {
     expect(await outcome(() => checkIdentity(found, { identity: IDENTITY, issuer: ISSUER }))).toBe('accepted')
   })
 
-  it('is taken byte for byte, where a reading as ASCII would make two alike', async () => {
+  test('is taken byte for byte, where a reading as ASCII would make two alike', async () => {
     const found = await signer({ issuer: 'https://\u00e9xample.com' })
     expect(found.issuer).toBe('https://\u00e9xample.com')
   })
 
-  it('is refused where two extensions name two issuers', async () => {
+  test('is refused where two extensions name two issuers', async () => {
     const bundle = await sigstore.bundle({
       issuer: 'https://one.example',
       extensions: [{ oid: '1.3.6.1.4.1.57264.1.8', value: 'https://two.example' }],
@@ -266,7 +266,7 @@ describe('the identity', () => {
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('CERTIFICATE_INVALID')
   })
 
-  it('can be bound to extensions of the certificate, each exactly', async () => {
+  test('can be bound to extensions of the certificate, each exactly', async () => {
     const found = await signer({
       extensions: [
         { oid: '1.3.6.1.4.1.57264.1.5', value: 'example/models', legacy: true },

@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { toSignedEntity } from '@sigstore/verify'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding, type Envelope } from '../../bundle/dsse.ts'
 import { parsePublicKey } from '../../x509/public-key.ts'
 import { atOnce } from '../../source/turns.ts'
@@ -31,7 +31,7 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
   const envelope = signed(length, 'sha256', key)
   const content = contentOf(envelope, key)
 
-  it('is compared as the library compares it', () => {
+  test('is compared as the library compares it', () => {
     const { payload, signature } = envelope
     const theirs = toSignedEntity({
       mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
@@ -56,28 +56,28 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
     }
   })
 
-  it('does not verify with another signature, or another payload', () => {
+  test('does not verify with another signature, or another payload', () => {
     const signature = Buffer.from(signed(length, 'sha256', key).signature)
     if (length > 0) expect(contentOf({ ...envelope, signature }, key).verifySignature(key.publicKey)).toBe(false)
     const payload = Buffer.concat([envelope.payload, Buffer.from([0])])
     expect(contentOf({ ...envelope, payload }, key).verifySignature(key.publicKey)).toBe(false)
   })
 
-  it('is proven to be signed only if the signature is valid', () => {
+  test('is proven to be signed only if the signature is valid', () => {
     const proof = (other: Envelope) => atOnce(signedContentSteps(other, key.parsed)).signed
     expect(proof(envelope)?.payload).toBe(envelope.payload)
     expect(proof({ ...envelope, payload: Buffer.concat([envelope.payload, Buffer.from([0])]) })).toBeUndefined()
     expect(proof(signed(length, 'sha256', keyOn('P-256')))).toBeUndefined()
   })
 
-  it('is hashed in pieces', () => {
+  test('is hashed in pieces', () => {
     let steps = 0
     for (const iterator = signedContentSteps(envelope, key.parsed); !iterator.next().done;) steps++
     expect(steps).toBe(2 * (1 + Math.ceil(length / (512 * 1024))))
   })
 })
 
-it('takes the hash that belongs to the curve', () => {
+test('takes the hash that belongs to the curve', () => {
   const key = keyOn('P-384')
   expect(contentOf(signed(10, 'sha384', key), key).verifySignature(key.publicKey)).toBe(true)
   expect(contentOf(signed(10, 'sha256', key), key).verifySignature(key.publicKey)).toBe(false)

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ModelSealError, type ErrorCode } from '../../errors.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { serving } from '../../testing/serving.ts'
@@ -48,7 +48,7 @@ async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
 }
 
 describe('a trusted root', () => {
-  it('is fetched, kept for this user alone, and used from then on with no network', async () => {
+  test('is fetched, kept for this user alone, and used from then on with no network', async () => {
     const { tuf, instance } = await published()
     expect(await codeOf(loadSigstoreTrust(instance))).toBe('TRUST_ROOT_MISSING')
     const info = await updateTrustRoot(instance)
@@ -65,7 +65,7 @@ describe('a trusted root', () => {
     expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700)
   })
 
-  it('is the one that was asked for, whatever becomes of the arguments and the working directory', async () => {
+  test('is the one that was asked for, whatever becomes of the arguments and the working directory', async () => {
     const { instance } = await published()
     const changing = { ...instance, tufRoot: relative(process.cwd(), instance.tufRoot) }
     const options = { signal: undefined as AbortSignal | undefined }
@@ -81,7 +81,7 @@ describe('a trusted root', () => {
     }
   })
 
-  it('is replaced by the next one, over a change of all keys', async () => {
+  test('is replaced by the next one, over a change of all keys', async () => {
     const { tuf, instance } = await published()
     const before = await updateTrustRoot(instance)
     tuf.publish({ 'trusted_root.json': second }, { newRoot: true })
@@ -93,7 +93,7 @@ describe('a trusted root', () => {
     expect(await updateTrustRoot(instance)).toMatchObject({ digest: after.digest })
   })
 
-  it('goes on to be used after its metadata expired, and says so', async () => {
+  test('goes on to be used after its metadata expired, and says so', async () => {
     const { instance } = await published({ expires: { timestamp: new Date(Date.now() + 2000) } })
     await updateTrustRoot(instance)
     vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] })
@@ -170,7 +170,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     ['it gives too much', 'TUF_INVALID', (tuf) => tuf.files.set('timestamp.json', Buffer.alloc(100_000, 0x20))],
     ['a file of it is missing', 'SERVICE_REFUSED', (tuf) => tuf.files.delete('timestamp.json')],
   ]
-  it.each(faults)('%s', async (_, code, spoil) => {
+  test.each(faults)('%s', async (_, code, spoil) => {
     const { tuf, instance } = await published()
     tuf.publish({ 'trusted_root.json': first })
     const before = await updateTrustRoot(instance)
@@ -181,7 +181,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     expect((await loadSigstoreTrust(instance)).info).toEqual(before)
   })
 
-  it('it is out of reach, or of another instance', async () => {
+  test('it is out of reach, or of another instance', async () => {
     const { instance } = await published()
     const away = { ...instance, tufUrl: 'http://127.0.0.1:1' }
     await expect(updateTrustRoot(away)).rejects.toEqual(
@@ -192,7 +192,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     expect(existsSync(trustRootPath(away)!)).toBe(false)
   })
 
-  it.each([
+  test.each([
     ['never answers', () => {}],
     ['answers drop by drop', (_: unknown, response: { write: (text: string) => void }) => response.write('{')],
   ])('it %s: within the time limit, and it is named', async (_, answer) => {
@@ -203,12 +203,12 @@ describe('a repository is refused, and what was used before stays in use, where'
     )
   })
 
-  it('the caller gives up', async () => {
+  test('the caller gives up', async () => {
     const { instance } = await published()
     expect(await codeOf(updateTrustRoot(instance, { signal: AbortSignal.abort() }))).toBe('ABORTED')
   })
 
-  it.each(['ftp://tuf.test', 'tuf.test', 'https://me@tuf.test', 'https://tuf.test/?a=b'])(
+  test.each(['ftp://tuf.test', 'tuf.test', 'https://me@tuf.test', 'https://tuf.test/?a=b'])(
     'its address is %s',
     async (tufUrl) => {
       expect(await codeOf(updateTrustRoot({ tufUrl, tufRoot: 'root.json' }))).toBe('INVALID_ARGUMENT')
@@ -255,7 +255,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
     ['it is garbage', 'JSON_INVALID', (path) => writeFileSync(path, 'garbage')],
     ['others may write into the directory', 'CACHE_UNSAFE', (path) => chmodSync(join(path, '..'), 0o777)],
   ]
-  it.each(faults)('%s', async (_, code, spoil) => {
+  test.each(faults)('%s', async (_, code, spoil) => {
     const { tuf, instance } = await published()
     if (code === 'TUF_ROLLBACK')
       for (let count = 0; count < 2; count++) tuf.publish({ 'trusted_root.json': first }, { newRoot: true })
@@ -264,7 +264,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
     await expect(loadSigstoreTrust(instance)).rejects.toEqual(refusal(code))
   })
 
-  it('and an update replaces it', async () => {
+  test('and an update replaces it', async () => {
     const { instance } = await published()
     const info = await updateTrustRoot(instance)
     writeFileSync(trustRootPath(instance)!, 'garbage')
@@ -272,7 +272,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
     expect((await loadSigstoreTrust(instance)).text.toString()).toBe(first)
   })
 
-  it('another instance was asked for', async () => {
+  test('another instance was asked for', async () => {
     const { instance } = await published()
     await updateTrustRoot(instance)
     const { instance: other } = await published()
@@ -280,7 +280,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
   })
 })
 
-it('the root that is carried along counts where there is nothing newer', async () => {
+test('the root that is carried along counts where there is nothing newer', async () => {
   for (const instance of ['public-good', 'staging'] as const) {
     const { info } = await loadSigstoreTrust(instance)
     expect(info).toMatchObject({ name: instance, source: 'carried' })
@@ -288,7 +288,7 @@ it('the root that is carried along counts where there is nothing newer', async (
   }
 })
 
-it('a cache that cannot be made is named', async () => {
+test('a cache that cannot be made is named', async () => {
   const { instance } = await published()
   const blocked = join(scratch({ file: 'x' }), 'file')
   vi.stubEnv('MODELSEAL_CACHE', blocked)
@@ -302,7 +302,7 @@ it('a cache that cannot be made is named', async () => {
   await expect(updateTrustRoot(instance)).rejects.toEqual(refusal('CACHE_UNSAFE'))
 })
 
-it.runIf(process.platform === 'linux')(
+test.runIf(process.platform === 'linux')(
   'a user without a home directory has no cache, in no working directory',
   async () => {
     const { instance } = await published()
