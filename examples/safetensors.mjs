@@ -2,7 +2,7 @@
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 import { loadOptions, onlyModel, outcomeOf, parseJsonInTurns, shown } from '@modelseal/core/adapter'
 
-/** The header is JSON; the format's own library takes no longer one. */
+/** The header is JSON; the library of the format accepts no larger one. */
 const MAX_HEADER_BYTES = 100_000_000
 const ARRAYS = {
   F64: Float64Array,
@@ -16,7 +16,8 @@ const ARRAYS = {
 
 /** Loads the tensors of a `.safetensors` file, or of a signed directory that holds one, if the trust policy accepts its signature. */
 export async function loadVerifiedTensors(source, options) {
-  const model = await openVerifiedModel(source, loadOptions(options, []), async (reader) => {
+  const format = 'safetensors'
+  const model = await openVerifiedModel(source, { ...loadOptions(options, []), format }, async (reader) => {
     const name = reader.entry ?? onlyModel(reader.files, ['.safetensors'])
     return tensorsIn(await reader.read(name), name)
   })

@@ -16,7 +16,7 @@ const length = Buffer.alloc(8)
 length.writeBigUInt64LE(BigInt(header.length))
 const file = Buffer.concat([length, Buffer.from(header), Buffer.from(Float32Array.of(1.5, -2).buffer)])
 
-test('the safetensors adapter gives the tensors of a signed file, and refuses a tampered one', async () => {
+test('the safetensors adapter gives the tensors of a signed file by a rule for its format, and refuses a tampered one', async () => {
   const directory = scratch()
   const { privateKey, policy } = publisherIn(directory)
   const model = join(directory, 'model')
@@ -25,6 +25,11 @@ test('the safetensors adapter gives the tensors of a signed file, and refuses a 
   const { tensors, decision } = await loadVerifiedTensors(model, { policy })
   expect(decision).toBe('accepted')
   expect(tensors).toEqual(new Map([['weights', { shape: [2], data: Float32Array.of(1.5, -2) }]]))
+
+  const sandbox = policy.replace('policy.yaml', 'sandbox.yaml')
+  writeFileSync(sandbox, readFileSync(policy, 'utf8').replace("path: '**'", 'format: safetensors'))
+  const byFormat = { rule: 'all', model: { format: 'safetensors' } }
+  expect(await loadVerifiedTensors(model, { policy: sandbox })).toMatchObject({ verdict: byFormat })
 
   writeFileSync(join(model, 'model.safetensors'), file.with(-1, 0x40))
   await expect(loadVerifiedTensors(model, { policy })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })

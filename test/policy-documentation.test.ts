@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { checkPolicy, loadPolicy, startingPolicy } from '@modelseal/core'
+import { checkPolicy, loadPolicy, startingPolicy, WARNING_CODES } from '@modelseal/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileRequirementFields } from '../packages/core/src/policy/requirements/files.ts'
 import { REQUIREMENTS } from '../packages/core/src/policy/requirements/requirements.ts'
@@ -89,6 +89,12 @@ describe('the table of requirements in docs/policy.md', () => {
     const known = [...REQUIREMENTS.map(({ schema }) => schema), fileRequirementFields].flatMap(Object.keys)
     expect([...rows.keys()].sort()).toEqual(known.sort())
   })
+})
+
+test('the table of warnings in docs/policy.md has all of them', () => {
+  const [, table = ''] = /^## What `policy check` warns of\n(.*?)^## /ms.exec(text) ?? []
+  const rows = [...table.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)].map(([, code, meaning]) => [code, meaning])
+  expect(Object.fromEntries(rows)).toEqual(WARNING_CODES)
 })
 
 describe('a starting policy', () => {

@@ -38,6 +38,12 @@ export async function policiesAreOpaque(): Promise<void> {
   options.push({ policy: { ...policy } })
 }
 
+export function formatsAreOpen(): void {
+  const formats: OpenOptions['format'][] = ['onnx', 'gguf']
+  // @ts-expect-error a name
+  formats.push(1)
+}
+
 export async function nobodyElseMakesModels(): Promise<void> {
   // @ts-expect-error only openVerifiedModel() makes one
   new core.VerifiedModel()

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ModelSealError, openVerifiedModel, type ModelReader, type Verdict } from '@modelseal/core'
+import { ModelSealError, openVerifiedModel, type ModelReader, type OpenOptions, type Verdict } from '@modelseal/core'
 import { loadVerifiedModel, verified } from '@modelseal/tfjs'
 import * as tensorflow from '@tensorflow/tfjs'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -147,6 +147,46 @@ describe('a loader that selected its rule by a claim', async () => {
     expect(await open('tfjs-graph', () => undefined)).toBe('MODEL_FORMAT')
     expect(await open('onnx' as never, (reader) => reader.loads('onnx'))).toBe('POLICY_NO_MATCH')
   })
+})
+
+describe('the format of an adapter that the core does not know', async () => {
+  const directory = await workspace.sign('foreign', { 'weights.gguf': 'weights' })
+  writeFileSync(join(directory, 'weights.gguf'), 'changed')
+  const rules = (match: string) => policyOf(rule('gguf', match, SKIP), rule('rest', ANY, ENFORCE))
+  const load = (policy: string, format: OpenOptions['format']) =>
+    outcome(() =>
+      openVerifiedModel(directory, { policy, format }, (reader) => {
+        if (typeof format === 'object') reader.loads(format.oneOf[0] ?? '')
+        return Promise.resolve()
+      }),
+    )
+
+  test('selects the rule that names it, and no other format does', async () => {
+    const policy = rules('path: "models/**", format: [onnx, gguf]')
+    expect(await load(policy, 'gguf')).toBe('skipped by gguf, skip')
+    for (const format of [undefined, 'ggml', 'saved-model']) expect(await load(policy, format)).toBe('FILE_MISMATCH')
+  })
+
+  test('selects no rule in the mode audit or skip if only the model claims it', async () => {
+    const claimed = () => Promise.resolve('gguf')
+    const policy = rules('path: "models/**", format: gguf')
+    expect(await load(policy, { oneOf: ['gguf', 'ggml'], claimed })).toBe('FORMAT_UNPROVEN')
+    // The adapter does not load this format.
+    expect(await load(policy, { oneOf: ['ggml', 'ggjt'], claimed })).toBe('FILE_MISMATCH')
+  })
+
+  test.each(['onxn', 'ONNX', 'tfjsgraph', 'save-model', 'any', '', 'gg_uf', '-gguf', 'a'.repeat(41), 'gguf\n'])(
+    'cannot be %j',
+    async (format) => {
+      const policy = rules('path: "models/**", format: gguf')
+      expect(await load(policy, format)).toBe('INVALID_ARGUMENT')
+      expect(await load(policy, { oneOf: ['gguf', format], claimed: () => Promise.resolve('gguf') })).toBe(
+        'INVALID_ARGUMENT',
+      )
+      const inPolicy = rules(`path: "models/**", format: [gguf, ${JSON.stringify(format)}]`)
+      expect(await load(inPolicy, 'gguf')).toBe('POLICY_INVALID')
+    },
+  )
 })
 
 test('a signed model whose model.json is of another format than the rule was chosen for is refused', async () => {

@@ -236,8 +236,11 @@ export interface TrustRootInfo {
   expires?: string
 }
 
-/** What a loader may say that it reads. */
-export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model'
+/**
+ * What a loader says that it reads: a format of this project's adapters, or the name that another adapter has for its own, such as
+ * `gguf` (1 to 40 lower-case letters, digits and hyphens).
+ */
+export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model' | (string & {})
 
 /** One of several things wrong with a model's files. */
 export interface FileProblem {

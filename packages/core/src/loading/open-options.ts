@@ -1,11 +1,13 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { choiceIn } from '../environment.ts'
 import { isUrl } from '../any-realm.ts'
+import { shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import type { ModelFormat } from '../results.ts'
+import { FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../policy/model-formats.ts'
 import type { PossibleFormats } from '../policy/matching/match.ts'
 import { isPolicy, type Policy } from '../policy/policy.ts'
-import { ISOLATION_LEVELS, MODEL_FORMATS } from '../policy/terms.ts'
+import { ISOLATION_LEVELS } from '../policy/terms.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http/options.ts'
 import { isHttpUrl } from '../source/http/url.ts'
@@ -31,7 +33,9 @@ export interface OpenOptions {
   /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */
   signature?: string | undefined
   /**
-   * The format that the caller is going to load, for rules that match by format. The program is believed. A loader that accepts
+   * The format that the caller is going to load, for rules that match by format: one of this project's adapters, or the name that
+   * another adapter has for its own, such as `gguf` (1 to 40 lower-case letters, digits and hyphens, and not one slip away from a known
+   * format). The program is believed, so never take it from the model. A loader that accepts
    * several formats names all of them, and calls {@link ModelReader.loads} to report the one that it finds.
    */
   format?: ModelFormat | PossibleFormats | undefined
@@ -75,14 +79,17 @@ const policy: Copy = (value, option) => {
 const signature: Copy = (value, option) => (isHttpUrl(value) ? value : path(value, option))
 
 const format: Copy = (value, option) => {
-  if (typeof value === 'string') return FORMAT(value, option)
+  if (typeof value === 'string') return formatName(value, option)
   const { oneOf, claimed } = knownOptions(value as PossibleFormats, POSSIBLE_FORMATS, `the option "${option}"`)
   if ((oneOf as readonly unknown[]).length === 0) throw invalidOption(`${option}.oneOf`, 'at least one format', oneOf)
   return Object.freeze({ oneOf, claimed })
 }
 
-const FORMAT = choice(...MODEL_FORMATS)
-const POSSIBLE_FORMATS: Shape<PossibleFormats> = { oneOf: required(listOf(FORMAT)), claimed: required(callback) }
+const formatName: Copy = (value, option) => {
+  if (typeof value === 'string' && FORMAT_NAME.test(value) && misspeltFormat(value) === undefined) return value
+  throw invalidOption(option, [...MODEL_FORMATS.map(shown), OTHER_FORMAT].join(' or '), value)
+}
+const POSSIBLE_FORMATS: Shape<PossibleFormats> = { oneOf: required(listOf(formatName)), claimed: required(callback) }
 
 const HTTP: Shape<HttpOptions> = {
   headers: textsCopy,

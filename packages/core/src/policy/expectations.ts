@@ -4,8 +4,7 @@ import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import type { Position } from './reading/invalid-policy.ts'
 import { parseChecked } from './reading/parse-policy.ts'
 import { readPolicyFile } from './reading/policy-file.ts'
-import { MODEL_FORMATS } from './terms.ts'
-import { fileSchema } from './schema/text.ts'
+import { fileSchema, formatSchema } from './schema/text.ts'
 import type { Decision } from '../results.ts'
 
 /** Thousands of expectations. */
@@ -17,7 +16,7 @@ const expectationsSchema = z
   .array(
     z.strictObject({
       model: fileSchema,
-      format: z.enum(MODEL_FORMATS).optional(),
+      format: formatSchema.optional(),
       url: z.string().min(1).optional(),
       expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
       because: z.enum(CODES, { error: 'expected the code of a refusal' }).optional(),

@@ -71,6 +71,21 @@ describe('checking a policy', () => {
   )
 
   test.each([
+    ['gguf', 'so only a program that states this format itself has this rule decide by it.'],
+    ['[onnx, saved-module]', 'Did you mean "saved-model"?'],
+    ['[onnx, saved-model, tfjs-graph, tfjs-layers]', undefined],
+    ['any', undefined],
+  ])('warns of a format that no known adapter loads: %s', async (format, sentence) => {
+    const found = await checkPolicy(
+      await site.policy(`${HEAD}rules:\n${rule('r', `{ path: "**", format: ${format} }`)}`),
+    )
+    expect(found.map(({ code, severity, line }) => `${line} ${severity} ${code}`)).toEqual(
+      sentence === undefined ? [] : ['8 warning FORMAT_UNKNOWN'],
+    )
+    if (sentence !== undefined) expect(found[0]?.message).toContain(sentence)
+  })
+
+  test.each([
     ['any', 'any', true],
     ['any', A, true],
     [`[${A}, ${B}]`, B, true],

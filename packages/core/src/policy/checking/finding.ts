@@ -11,6 +11,7 @@ export const WARNING_CODES = {
   MODE_AUDIT: 'a rule loads models that the check refuses',
   SIGNER_BROAD: 'a signer is anybody, or nearly',
   SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
+  FORMAT_UNKNOWN: 'a rule matches by a format that no adapter of this project loads',
   PATH_MISSPELT: 'a path is written in a form that matches nothing',
   WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
   UNSIGNED_BROAD: 'every file in the model may be unsigned',

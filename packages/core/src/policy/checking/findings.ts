@@ -7,6 +7,7 @@ import { checkFresh } from '../policy.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 import type { Rule } from '../rule.ts'
 import type { Danger, PolicyFinding } from './finding.ts'
+import { formatDangers } from './format-dangers.ts'
 import { literalWildcard } from './literal-wildcard.ts'
 import { methodOf } from '../methods/methods.ts'
 import { rootKind } from '../roots/roots.ts'
@@ -96,6 +97,7 @@ function ruleFindings({ policy, sources }: PolicyReading): PolicyFinding[] {
       return [
         ...modeDangers(rule, order).map((danger) => finding(source, at, danger)),
         ...pathDangers(written.match.path).map((danger) => finding(source, [...at, 'match', 'path'], danger)),
+        ...formatDangers(written.match.format).map((danger) => finding(source, [...at, 'match', 'format'], danger)),
         ...unmeetableDemands(rule, policy).map((danger) => finding(source, [...at, 'require'], danger)),
         ...revokedSigners(rule, policy).map((danger) => finding(source, [...at, 'signers'], danger)),
         ...demandDangers(rule).map(({ field, danger }) => finding(source, [...at, 'require', field], danger)),

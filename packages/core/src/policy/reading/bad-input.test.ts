@@ -235,9 +235,18 @@ describe('a policy is refused, with file, line and column, for', () => {
     ['version: 1\ntrustRoots: { "": { publicKey: a.pub } }', 'expected a name of 1 to 200 characters'],
     ['version: 1\ntrustRoots: { a: { publicKey: 5 } }', 'expected text, or fields with values, or a list; found 5.'],
     [
-      `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: tflite }')}`,
-      'expected "onnx" or "tfjs-graph" or "tfjs-layers" or "saved-model" or "any", or a list; found "tflite".',
+      `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: TFLite }')}`,
+      'expected "onnx" or "tfjs-graph" or "tfjs-layers" or "saved-model" or "any", or the format of another adapter (1 to 40 lower-case letters, digits and hyphens), or a list; found "TFLite".',
     ],
+    [
+      `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: onxn }')}`,
+      'line 6, column 22: "rules.0.match.format": expected a known format, or one that is not so close to a known one; found "onxn". Did you mean "onnx"?',
+    ],
+    [
+      `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: [gguf, tfjsgraph] }')}`,
+      'line 6, column 29: "rules.0.match.format.1": expected a known format, or one that is not so close to a known one; found "tfjsgraph". Did you mean "tfjs-graph"?',
+    ],
+    [`${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: [any] }')}`, 'found "any".'],
     [`${HEAD}${RULE}    require: { timestamp: please }`, 'expected true or false; found "please".'],
   ])('%#: what is wrong, in the words of its author', async (content, sentence) => {
     const { message } = await refusal(content)

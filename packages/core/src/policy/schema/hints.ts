@@ -115,6 +115,7 @@ function misspeltField(input: object, schema: Schema, path: ValuePath): string {
 /** The values that were allowed, also those of alternatives. */
 function valuesOf(issue: Issue): readonly unknown[] {
   if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(valuesOf)
+  if (issue.code === 'custom') return (issue.params?.['values'] as readonly string[] | undefined) ?? []
   return issue.code === 'invalid_value' ? issue.values : []
 }
 

@@ -1,7 +1,6 @@
 import * as z from 'zod'
 import { compileGlob, globFault } from '../matching/glob.ts'
-import { MODEL_FORMATS } from '../terms.ts'
-import { globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
+import { anyFormatSchema, formatSchema, globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
 
 /** `match`: which models a rule is about. */
 
@@ -21,9 +20,9 @@ export const matchSchema = z
     url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
     format: z
-      .union([z.enum([...MODEL_FORMATS, 'any']), z.array(z.enum(MODEL_FORMATS)).min(1)])
+      .union([anyFormatSchema, z.array(formatSchema).min(1)])
       .optional()
-      .describe('What the loader says it reads.'),
+      .describe('What the loader says it reads: a format of an adapter, several, or any.'),
     memory: z
       .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
       .optional()

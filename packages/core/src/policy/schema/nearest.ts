@@ -23,6 +23,11 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best
 }
 
+/** True for a word with at most one slip, apart from case, `-` and `_`. */
+export function isSlipOf(word: string, known: string): boolean {
+  return word.length <= LONGEST && slipsBetween(plainWord(word), plainWord(known)) <= 1
+}
+
 /** ` Did you mean "x"?`, or nothing. */
 export function didYouMean(word: unknown, known: Iterable<string>): string {
   const meant = typeof word === 'string' ? nearest(word, known) : undefined

@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { DURATION } from './duration.ts'
 import { FINGERPRINT, fingerprintFault } from '../revocations/fingerprint.ts'
 import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
+import { ANY_FORMAT, FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../model-formats.ts'
 import { regexpFault } from '../matching/regexp.ts'
 
 /** The values that fields of a policy are made of, each refused where it could be misread. */
@@ -67,6 +68,19 @@ export const rootDigestSchema = z
     /^(sha256:)?[0-9a-f]{64}$/,
     'expected a root digest: 64 lowercase hex digits, with or without "sha256:" before them',
   )
+
+const otherFormatSchema = z
+  .string()
+  .regex(FORMAT_NAME, { error: `expected ${OTHER_FORMAT}`, abort: true })
+  .superRefine((name, context) => {
+    const meant = misspeltFormat(name)
+    if (meant === undefined) return
+    const message = 'expected a known format, or one that is not so close to a known one'
+    context.addIssue({ code: 'custom', message, params: { values: [meant] } })
+  })
+/** The known ones by name, so that editors offer them. */
+export const formatSchema = z.union([z.enum(MODEL_FORMATS), otherFormatSchema])
+export const anyFormatSchema = z.union([z.enum([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
 
 export const reasonSchema = z.string().min(1).max(1000)
 

@@ -1,0 +1,34 @@
+import type { ModelFormat } from '../results.ts'
+import { isSlipOf } from './schema/nearest.ts'
+
+/** The formats that the adapters of this project load. Other adapters name their own. */
+export const MODEL_FORMATS = [
+  'onnx',
+  'tfjs-graph',
+  'tfjs-layers',
+  'saved-model',
+] as const satisfies readonly ModelFormat[]
+
+/** What policies write for every format; no format has this name. */
+export const ANY_FORMAT = 'any'
+
+/** Also in the JSON Schema. */
+export const FORMAT_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
+
+/** For messages. */
+export const OTHER_FORMAT = 'the format of another adapter (1 to 40 lower-case letters, digits and hyphens)'
+
+export function isKnownFormat(format: string): boolean {
+  return MODEL_FORMATS.some((known) => known === format)
+}
+
+/**
+ * A typing error in a known format would name another format: a rule with it would never match, and a less strict rule could
+ * decide in its place. Therefore no format may have a name that is one slip away from a known one.
+ *
+ * @returns the word that was probably meant; undefined for the name of a format
+ */
+export function misspeltFormat(name: string): string | undefined {
+  if (isKnownFormat(name)) return undefined
+  return [...MODEL_FORMATS, ANY_FORMAT].find((known) => isSlipOf(name, known))
+}
