@@ -1,19 +1,22 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
-import { LONG_ATTACKS } from './test/attacks/long.ts'
+import { LONG_TESTS } from './test/attacks/long.ts'
 
 // npm run test:attacks sets it. That run takes as long as it takes.
 const unlimited = process.env.ATTACK_RUNS !== undefined
 
 export default defineConfig({
   test: {
-    // By default one processor is left idle: on a machine with two that is half of them.
-    maxWorkers: '100%',
+    // One more than there are processors, since many tests wait for a clock or for another process. (By default one
+    // processor is left idle: on a machine with two that is half of them.)
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
           name: 'packages',
           include: ['packages/*/src/**/*.test.ts'],
           testTimeout: unlimited ? 0 : 60_000,
+          hookTimeout: unlimited ? 0 : 60_000,
         },
       },
       {
@@ -28,9 +31,10 @@ export default defineConfig({
             'test/sigstore/**',
             'test/tfjs-node/**',
             'test/vitest-pools/**',
-            ...(unlimited ? [] : LONG_ATTACKS),
+            ...(unlimited ? [] : LONG_TESTS),
           ],
           testTimeout: unlimited ? 0 : 120_000,
+          hookTimeout: unlimited ? 0 : 120_000,
         },
       },
     ],

@@ -8,7 +8,6 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -296,21 +295,6 @@ test('a model that is written to while it is loaded in place is refused, and its
     verdict: { decision: 'accepted' },
   })
   expect(released).toHaveBeenCalledOnce()
-})
-
-test('a model beyond 2 GiB loads with its weights in place', async () => {
-  const bytes = 2 ** 31 + 8
-  const directory = workspace.write('large', { 'model.onnx': lookupModel('w.bin', bytes), 'w.bin': '*' })
-  truncateSync(join(directory, 'w.bin'), bytes)
-  await workspace.sign('large', {})
-  chmodSync(join(directory, 'w.bin'), 0o644)
-  const { session, verdict } = await load(directory, 'in-place')
-  const { y } = await session.run({ i: new Tensor('int64', [0n], [1]) })
-  expect(y?.data[0]).toBe(42)
-  expect(verdict).toMatchObject({
-    isolation: ['in-place'],
-    bytes: expect.toSatisfy((hashed: number) => hashed > bytes),
-  })
 })
 
 test('a model in place whose weights others can write to is copied whole under "auto"', async () => {

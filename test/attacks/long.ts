@@ -1,7 +1,8 @@
-// Attacks that take long however few cases they try: bundles, statements and policies as large as they may be, sparse
-// files of gigabytes, processes without descriptors, files that are swapped during a load, every byte of a bundle
-// changed, and many processes, threads and kinds of values. npm run test:attacks runs them, and npm test does not.
-export const LONG_ATTACKS = [
+// Tests that take long however few cases they try: bundles, statements and policies as large as they may be, files of
+// gigabytes, processes without descriptors, threads that are kept busy, files that are swapped during a load, every byte
+// of a bundle changed, hundreds of loads in a row, and many processes, threads and kinds of values.
+// npm run test:attacks runs them, and npm test does not.
+export const LONG_TESTS = [
   'test/attacks/unverified-input.test.ts',
   'test/attacks/sparse-files.test.ts',
   'test/attacks/failures.test.ts',
@@ -12,6 +13,10 @@ export const LONG_ATTACKS = [
   'test/attacks/bundled-runtimes.test.ts',
   'test/attacks/environment.test.ts',
   'test/attacks/kinds.test.ts',
+  'test/attacks/certificate-cost.test.ts',
+  'test/attacks/starved-pool.test.ts',
+  'test/large-models.test.ts',
+  'test/memory.test.ts',
   'test/hostile.test.ts',
   'test/mutations.test.ts',
 ]

@@ -1,22 +1,22 @@
-// npm run test:attacks: runs the tests of random input with 2,000 cases each, or ATTACK_RUNS of them, and the attacks
+// npm run test:attacks: runs the tests of random input with 2,000 cases each, or ATTACK_RUNS of them, and the tests
 // that take long. With ATTACK_SEED those named random- begin with that case: ATTACK_RUNS=1 repeats one that failed.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LONG_ATTACKS } from './long.ts'
+import { LONG_TESTS } from './long.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/attacks.json']
 const files = [
-  ...LONG_ATTACKS,
+  ...LONG_TESTS,
   'test/attacks/random-',
   'test/attacks/swapping',
   'test/properties.test.ts',
   'test/chain-openssl.test.ts',
-  'packages/core/src/loading/policy-properties.test.ts',
+  'packages/core/src/loading/judging/policy-properties.test.ts',
   'packages/core/src/verification/hostile.test.ts',
-  'packages/core/src/verification/sigstore-mutations.test.ts',
+  'packages/core/src/verification/sigstore/mutations.test.ts',
 ]
 mkdirSync(join(root, '.cache/reports'), { recursive: true })
 const env = { ...process.env, ATTACK_RUNS: process.env.ATTACK_RUNS || '2000' }

@@ -66,6 +66,7 @@ describe('refuses text that other decoders could read differently', () => {
 
 test('decodes a payload for a million files', () => {
   const bytes = Buffer.alloc(150_000_001, 'model')
-  expect(decodeBase64(bytes.toString('base64'), 'payload').equals(bytes)).toBe(true)
-  refuses(`${bytes.toString('base64').slice(0, -1)}*`)
+  const text = bytes.toString('base64')
+  expect(decodeBase64(text, 'payload').equals(bytes)).toBe(true)
+  refuses(`${text.slice(0, -1)}*`)
 })

@@ -90,7 +90,7 @@ function hashing(directory: string, keep = false) {
 test.each([false, true])(
   'a thread does not answer for a batch that was already claimed (kept bytes: %s)',
   async (keep) => {
-    const content = Buffer.alloc(200 * MIB, 'weights')
+    const content = Buffer.alloc(48 * MIB, 'weights')
     const { started, result } = hashing(scratch({ content }), keep)
     await started
     expect(pool.runAll()).toContainEqual({ taken: true })
@@ -101,7 +101,7 @@ test.each([false, true])(
 )
 
 test('the calling thread finishes its batch even if a thread dies', async () => {
-  const content = Buffer.alloc(200 * MIB, 'weights')
+  const content = Buffer.alloc(48 * MIB, 'weights')
   const { started, result } = hashing(scratch({ content }))
   await started
   pool.tasks[0]?.fail(new Error('The worker died'))
@@ -144,8 +144,8 @@ test('if reads may take arbitrarily long, a reserve thread hashes instead of the
   vi.mocked(foreignFileSystem).mockReturnValue('a network file system')
   const content = randomBytes(12 * MIB)
   const small = Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`f${i}`, `content ${i}`]))
+  const directory = scratch({ content, ...small })
   for (const keep of [false, true]) {
-    const directory = scratch({ content, ...small })
     const results = await hashFiles(await jobsOf(directory, keep), { hashType: 'sha256' })
     expect(results[0]?.digests).toEqual([sha256(content)])
     expect(new Set(results.map(({ digests }) => digests[0])).size).toBe(1_501)

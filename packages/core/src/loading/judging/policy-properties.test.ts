@@ -81,7 +81,7 @@ describe('whatever a policy says,', () => {
         ]
         if (isRefused(first)) expect(second).toMatch(/^refused/)
       }),
-      { numRuns: attackRuns(80) },
+      { numRuns: attackRuns(40) },
     )
   })
 
@@ -98,7 +98,7 @@ describe('whatever a policy says,', () => {
         // In the mode audit nothing is gained, either: what was tolerated is never called accepted.
         if (first.startsWith('tolerated')) expect(second).not.toBe('accepted')
       }),
-      { numRuns: attackRuns(80) },
+      { numRuns: attackRuns(40) },
     )
   })
 })

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { fifo, socket } from '../../testing/special-files.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { listFiles } from '../../testing/list-files.ts'
-import { findFiles } from './find-files.ts'
+import { findFiles, MAX_DIRECTORIES } from './find-files.ts'
 import { openLocalSource } from './local-source.ts'
 
 const everything = { ignored: () => false, followLinks: false }
@@ -98,8 +98,13 @@ describe('listing a model', () => {
       for (const name of ['a', 'b']) symlinkSync(`../d${level + 1}`, join(directory, `d${level}`, name))
     }
     mkdirSync(join(directory, 'd30'))
-    const listing = listFiles(await openLocalSource(directory), { ...everything, followLinks: true })
-    await expect(listing).rejects.toEqual(refusal('MODEL_TOO_LARGE'))
+    const links = { ...everything, followLinks: true, maxDirectories: 1_000 }
+    const found = 'more than 1000 directories'
+    await expect(listFiles(await openLocalSource(directory), links)).rejects.toEqual(
+      refusal('MODEL_TOO_LARGE', { found }),
+    )
+    // Without that option, the walk ends too, but takes seconds.
+    expect(MAX_DIRECTORIES).toBe(100_000)
   })
 
   test('stops when it is aborted', async () => {

@@ -21,6 +21,8 @@ export interface FindOptions {
    */
   passOver?: ((name: string, target: string) => boolean) | undefined
   signal?: AbortSignal | undefined
+  /** By default {@link MAX_DIRECTORIES}. */
+  maxDirectories?: number
 }
 
 /** More files than any model has; keeps a hostile tree from filling the memory. */
@@ -44,13 +46,14 @@ export async function findFiles(source: LocalSource, options: FindOptions): Prom
 }
 
 function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]> {
+  const { maxDirectories = MAX_DIRECTORIES } = options
   const files: FoundFile[] = []
   const directories: Directory[] = [rootOf(source)]
   let seen = 0
   let entered = 0
   for (let directory = directories.pop(); directory; directory = directories.pop()) {
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
-    if (++entered > MAX_DIRECTORIES) throw tooLarge(source, `more than ${MAX_DIRECTORIES} directories`)
+    if (++entered > maxDirectories) throw tooLarge(source, `more than ${maxDirectories} directories`)
     yield
     const found = lookAt(directory, source)
     for (const entry of utf8EntriesOf(directory.path)) {

@@ -54,7 +54,7 @@ test.each([
           if (!(error instanceof ModelSealError)) throw error
         }
       }),
-      { numRuns: attackRuns(100) },
+      { numRuns: attackRuns(50) },
     )
   },
 )
