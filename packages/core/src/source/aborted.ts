@@ -7,7 +7,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /**
- * Leaves the thread to others for a turn of the event loop.
+ * Yields to the event loop for one turn.
  *
  * @throws {@link ModelSealError} `ABORTED`
  */

@@ -1,9 +1,12 @@
 import { ModelSealError, shown } from '../errors.ts'
 
-/** What is reserved where the length is not known; grows as needed. */
+/** Initial size if the length is unknown. */
 const FIRST_BYTES = 64 * 1024
 
-/** Collects what arrives, or the beginning of it, in one buffer: filled once where the length was announced, else grown. */
+/**
+ * Collects a body, or the beginning of it, in one buffer. The buffer is allocated once if the length was announced, and
+ * grows otherwise.
+ */
 export class BodyBuffer {
   readonly #name: string
   readonly #most: number
@@ -12,8 +15,8 @@ export class BodyBuffer {
 
   /**
    * @param name of the file, for messages
-   * @param length bytes that were announced: a hint, not believed
-   * @param most bytes that are collected; what follows is passed on and not kept
+   * @param length announced length in bytes; only a hint
+   * @param most maximum number of bytes to keep; the rest is passed on only
    * @throws {@link ModelSealError} `FILE_TOO_LARGE`
    */
   constructor(name: string, length: number | undefined, most = Infinity) {
@@ -22,7 +25,10 @@ export class BodyBuffer {
     this.#bytes = this.#allocated(() => new ArrayBuffer(Math.min(length ?? FIRST_BYTES, most)))
   }
 
-  /** @returns the same bytes where they lie now, so that what is hashed is what is handed out; then those that are not kept */
+  /**
+   * @returns the bytes in their new place, so that the memory that is hashed is the memory that is handed out; then the
+   * bytes that are not kept
+   */
   add(chunk: Uint8Array): Uint8Array[] {
     const start = this.#length
     const kept = Math.min(chunk.length, this.#most - start)
@@ -37,7 +43,7 @@ export class BodyBuffer {
     return kept === chunk.length ? [own] : [own, chunk.subarray(kept)]
   }
 
-  /** Ends the collecting. @returns the one buffer, as long as what was collected */
+  /** @returns the collected bytes in one buffer of exactly their length */
   finish(): Uint8Array<ArrayBuffer> {
     if (this.#length < this.#bytes.byteLength) this.#bytes = this.#bytes.transfer(this.#length)
     return new Uint8Array(this.#bytes)
@@ -49,7 +55,7 @@ export class BodyBuffer {
     } catch (cause) {
       throw new ModelSealError(
         'FILE_TOO_LARGE',
-        `The file ${shown(this.#name)} does not fit into memory as one buffer.`,
+        `Cannot load the file ${shown(this.#name)}: it does not fit into one buffer.`,
         {
           file: this.#name,
           cause,

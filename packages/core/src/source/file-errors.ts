@@ -2,26 +2,26 @@ import { codeOf, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { denialHint } from './private/access-denied.ts'
 
-/** The typed form of an operating system's error about a file. */
+/** Wraps an operating system error about reading a file. */
 export function unreadable(path: string, what: string, cause: unknown): ModelSealError {
-  return new ModelSealError('FILE_UNREADABLE', `The ${what} ${shown(path)} cannot be read (${errno(cause)}).`, {
+  return new ModelSealError('FILE_UNREADABLE', `Cannot read the ${what} ${shown(path)}: ${errno(cause)}.`, {
     file: path,
     hint: denialHint(cause) ?? 'Check that the file exists and that this user may read it.',
     cause,
   })
 }
 
-/** The name of an operating system's error, such as `ENOENT`. */
+/** The code of an operating system error, such as `ENOENT`. */
 export function errno(error: unknown): string {
   return codeOf(error) ?? messageOf(error)
 }
 
-/** An error as the operating system would report it. */
+/** An error like one from the operating system. */
 export function systemError(code: string): Error {
   return Object.assign(new Error(code), { code })
 }
 
-/** True for an operating system's error that says that nothing is there. */
+/** True for an operating system error that means that nothing exists at the path. */
 export function isGone(error: unknown): boolean {
   return errno(error) === 'ENOENT' || errno(error) === 'ENOTDIR'
 }

@@ -9,7 +9,7 @@ describe('modelLocation', () => {
     ['an absolute path', '/srv/models/vad', '/srv/models/vad'],
     ['a relative path', 'models/vad', resolve('models/vad')],
     ['a file: URL', 'file:///srv/models/v%20d%23/m.onnx', '/srv/models/v d#/m.onnx'],
-    ['one in capitals', 'FILE:///srv/models', '/srv/models'],
+    ['one with a scheme in capitals', 'FILE:///srv/models', '/srv/models'],
     ['one with the name of this host', 'file://localhost/srv/models', '/srv/models'],
     ['a URL object', pathToFileURL('/srv/mödels/100%?#'), '/srv/mödels/100%?#'],
     ['a URL object of HTTP', new URL('https://models.example/a?b'), 'https://models.example/a?b'],
@@ -18,7 +18,7 @@ describe('modelLocation', () => {
     expect(modelLocation(given)).toBe(location)
   })
 
-  test('takes the URL of another realm', () => {
+  test('accepts a URL object of another realm', () => {
     const url: unknown = runInNewContext('({ href, protocol })', { href: 'file:///srv/models', protocol: 'file:' })
     expect(modelLocation(url)).toBe('/srv/models')
   })
@@ -29,7 +29,7 @@ describe('modelLocation', () => {
     ['an empty path', ''],
     ['a NUL character', 'a\0b'],
     ['a NUL character in a URL', 'file:///a%00b'],
-    ['a slash that is encoded', 'file:///srv/a%2fb'],
+    ['an encoded slash', 'file:///srv/a%2fb'],
     ['another host', 'file://models.example/srv'],
     ['a query', 'file:///srv/models?x'],
     ['a fragment', 'file:///srv/models#x'],

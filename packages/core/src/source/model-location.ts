@@ -10,10 +10,11 @@ import type { ModelPlace, ModelSource } from './model-source.ts'
 import { packageScheme, sourceOfUrl } from './schemes.ts'
 
 /**
- * Where a model is, which a caller may give as a path, a URL (as text or as an object), or a source. Relative paths are resolved
+ * Normalizes the location of a model: a path, a URL (string or `URL` object), or a source. Relative paths are resolved
  * against the current working directory.
  *
- * @returns an absolute path, an `http:` or `https:` URL, or a source: the given one, or that of a URL whose scheme a package has entered
+ * @returns an absolute path, an `http:` or `https:` URL, or a source: the given one, or the one for a URL whose scheme
+ * a package registered
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `SCHEME_UNKNOWN`
  */
 export function modelLocation(given: unknown): string | ModelSource {
@@ -24,7 +25,7 @@ export function modelLocation(given: unknown): string | ModelSource {
   return scheme === undefined ? absolutePath(given) : sourceOfUrl(location as string, scheme)
 }
 
-/** True for what implements a source, by its form. */
+/** True for an object with the shape of a source. */
 export function isModelSource(given: unknown): given is ModelSource {
   return (
     typeof given === 'object' &&
@@ -34,22 +35,22 @@ export function isModelSource(given: unknown): given is ModelSource {
   )
 }
 
-/** @param location as {@link modelLocation} gives it */
+/** @param location as returned by {@link modelLocation} */
 export function sourceAt(location: string | ModelSource, http: HttpOptions | undefined): ModelSource {
   if (typeof location !== 'string') return location
   return isHttpUrl(location) ? httpModelSource(location, http) : localModelSource(location)
 }
 
 /**
- * The place of a source, read once, so that what was judged is what the verdict says.
+ * The place of a source, read only once, so that the verdict names the place that was judged.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a source that has none
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it has none
  */
 export function placeOf({ place }: ModelSource): ModelPlace {
   const [path, url] = [propertyOf(place, 'path'), propertyOf(place, 'url')]
   if (typeof url === 'string' && path === undefined) return withoutPrototype({ path, url })
   if (typeof path === 'string' && url === undefined) return withoutPrototype({ path: absolutePath(path), url })
-  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load from a source that does not say where it is.', {
+  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load from the source: it does not say where it is.', {
     expected: 'a "place" with either a path or a URL',
   })
 }

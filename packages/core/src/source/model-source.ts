@@ -1,15 +1,14 @@
 import type { LocalSource } from './local/local-source.ts'
 
 /**
- * A place that a model is loaded from: a directory, a web server, a hub, a registry, an object store. `openVerifiedModel()` and
- * the adapters take one wherever they take a path.
+ * A place from which models are loaded: a directory, a web server, a hub, a registry, an object store.
+ * `openVerifiedModel()` and the adapters accept a source wherever they accept a path.
  *
- * What a source says is never proof. Each file is hashed as it arrives and compared with the signed manifest; names, sizes and
- * listings may be wrong, and streams may never end: such a model is refused with a typed error. A source only has to answer, and
- * to say what it asked for. See {@link SourceSession} for what a load asks of it.
+ * A source is never trusted. Each file is hashed as it arrives and compared with the signed manifest. If names, sizes
+ * or listings are wrong, or a stream never ends, the model is refused with a typed error. A source only has to answer
+ * requests; see {@link SourceSession} for what a load requests.
  *
- * @example
- * A source over a map of files, with the bundle among them:
+ * @example A source that reads from a map of files, including the bundle:
  * ```ts
  * import { openVerifiedModel } from '@modelseal/core'
  * import type { ModelFiles, ModelSource } from '@modelseal/core/source'
@@ -41,99 +40,105 @@ import type { LocalSource } from './local/local-source.ts'
  * ```
  */
 export interface ModelSource {
-  /** What the rules of a policy match, and what verdicts and messages call the model. */
+  /** What policy rules are matched against, and what verdicts and messages call the model. */
   readonly place: ModelPlace
-  /** Begins one load. Nothing is asked of the source before. */
+  /** Begins one load. Nothing is requested from the source before this call. */
   open(load: SourceLoad): SourceSession | Promise<SourceSession>
 }
 
 /**
- * A place, by which rules are matched: an absolute path (`match.path`), or an absolute URL without credentials (`match.url`). A
- * query or fragment of the URL is shown to nobody.
+ * A place that policy rules match: an absolute path (`match.path`), or an absolute URL without credentials
+ * (`match.url`). The query and fragment of the URL are never shown.
  */
 export type ModelPlace =
   { readonly path: string; readonly url?: undefined } | { readonly url: string; readonly path?: undefined }
 
-/** One load, as a source sees it. */
+/** What a source is told about a load. */
 export interface SourceLoad {
   /** Aborted when the caller aborts the load. */
   readonly signal: AbortSignal | undefined
 }
 
-/** What a source answers during one load, and while the model is open. */
+/** The interface of a source during one load, and while the model is open. */
 export interface SourceSession {
-  /** What a name that can move was resolved to, once for this load: a commit, or a digest. Verdicts record it. */
+  /** What a mutable name was resolved to for this load, such as a commit or a digest. Verdicts record it. */
   readonly revision?: string | undefined
-  /** How much all files may have together, and by which option. Default: what the load allows, else 4 GiB. */
+  /** Maximum total size of all files, and the option that sets it. Default: the limit of the load, or else 4 GiB. */
   readonly limit?: { readonly maxBytes: number; readonly option: string } | undefined
-  /** How long to wait. Default 30 seconds for the next bytes, and 10 minutes for a file. */
+  /** How long to wait. Default: 30 seconds for the next bytes, and 10 minutes for a file. */
   readonly timeouts?: SourceTimeouts | undefined
-  /** The model that was asked for. */
+  /** The requested model. */
   model(): ModelFiles | Promise<ModelFiles>
   /**
-   * Where bundles of the model may be, the groups that count first coming first. The first group decides in which a bundle exists.
+   * Where bundles of the model may be, in order of precedence. The first group in which a bundle exists decides.
    *
-   * @param names where the rule says that bundles are; undefined for the places that are usual for this kind of source
+   * @param names where the rule says the bundles are; undefined for the usual places of this kind of source
    */
   bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> | AsyncIterable<BundleGroup>
-  /** A bundle by the option `signature`; undefined where that is a path on this machine. */
+  /** The bundle that the option `signature` names; undefined if the option is a path on this machine. */
   bundleAt?(signature: string): BundleCandidate | undefined
-  /** For a single file: the directories that it lies in, nearest first. One of them may have been signed as a whole. */
+  /** For a single file: the directories above it, nearest first. One of them may have been signed as a whole. */
   directories?(): Iterable<ModelDirectory> | AsyncIterable<ModelDirectory>
   /**
-   * The model as a program sees it that loads it without a check: for rules in the mode `audit` or `skip`. A source whose
-   * files mean nothing without signed digests throws here. Default: {@link model}.
+   * The model as a program without modelseal would see it, for rules in the mode `audit` or `skip`. Throws if the
+   * source cannot identify files without signed digests. Default: {@link model}.
    */
   unverified?(): UnverifiedModel | Promise<UnverifiedModel>
-  /** Ends what is under way, within 5 seconds. Called once, when the model is closed or was refused. What it throws becomes a warning. */
+  /**
+   * Ends all running work within 5 seconds. Called once, when the model is closed or was refused. If it throws, the
+   * error becomes a warning.
+   */
   close?(): void | Promise<void>
 }
 
 /** In milliseconds. */
 export interface SourceTimeouts {
-  /** From one piece of a file to the next. `Infinity` for a source that watches over that itself; then only an abort ends a reading. */
+  /**
+   * Maximum time between two pieces of a file. `Infinity` for a source that enforces its own timeouts; then only an
+   * abort ends a read.
+   */
   readonly idle: number
-  /** For a whole file; `Infinity` as above. */
+  /** Maximum time for a whole file, or `Infinity` as above. */
   readonly total: number
 }
 
 /** The files of a model: a directory, or one file. */
 export interface ModelFiles {
-  /** Names the directory or file in messages; without secrets. */
+  /** Name of the directory or file in messages. Must not contain secrets. */
   readonly path: string
-  /** The last component of its path; for a single file, the file's name. */
+  /** The last component of the path. */
   readonly name: string
-  /** True for a model that is one file. */
+  /** True if the model is a single file. */
   readonly isFile: boolean
   /**
-   * Reads one file: calls `receive` once, with its content as it arrives, and waits for it. Whatever belongs to the reading may be
-   * released when `receive` has settled. Where there is no such file, it returns without a call of `receive`; what it returns has
-   * no meaning.
+   * Reads one file: calls `receive` once with the content as it arrives, and awaits it. Resources of the read may be
+   * released when `receive` has settled. If there is no such file, returns without calling `receive`. The return value
+   * is ignored.
    */
   read(request: ReadRequest, receive: Receive): Promise<void>
   /**
-   * Lists all files, where the source can. Files that the manifest does not name then refuse the model (`FILE_UNSIGNED`), as they
-   * do on disk; without a listing, they are only never read.
+   * Lists all files, if the source can. With a listing, a model with files that the manifest does not name is refused
+   * (`FILE_UNSIGNED`), as on disk. Without one, such files are simply never read.
    */
   list?: ((signal: AbortSignal | undefined) => Iterable<SourceEntry> | AsyncIterable<SourceEntry>) | undefined
   /**
-   * For files that lie on this machine: threads hash them where they lie, runtimes may load them in place, and receipts may
-   * spare a load the hashing. Only `filesAt()` makes it.
+   * For files on this machine: threads hash them in place, runtimes may load them in place, and receipts may make
+   * hashing unnecessary. Only `filesAt()` creates this value.
    */
   readonly local?: LocalSource | undefined
 }
 
-/** What is asked for. */
+/** A request for a file. */
 export interface ReadRequest {
-  /** Relative, with `/` between its components; none of them is empty, `.` or `..`. */
+  /** Relative, with `/` between components. No component is empty, `.` or `..`. */
   readonly name: string
-  /** What was signed, where that is known: for stores that keep files by their digests. */
+  /** The signed content, if known, for stores that address files by digest. */
   readonly signed?: SignedContent | undefined
-  /** The bytes that are asked for, from the first to the one before `end`. Default: the whole file. */
+  /** The requested bytes, from `start` to `end`, exclusive. Default: the whole file. */
   readonly range?: { readonly start: number; readonly end: number } | undefined
-  /** How much the load has use for, in bytes: more is refused. */
+  /** Maximum size that the load accepts, in bytes. */
   readonly maxBytes?: number | undefined
-  /** Aborted when nobody waits for the file any more. */
+  /** Aborted when the file is no longer needed. */
   readonly signal: AbortSignal
 }
 
@@ -141,79 +146,79 @@ export interface ReadRequest {
 export interface SignedContent {
   /** `sha256`, `blake2b` or another hash type of the standard. */
   readonly hashType: string
-  /** Lowercase hex: one digest of the file, or one of each shard. */
+  /** In lowercase hex: one digest of the file, or one of each shard. */
   readonly digests: readonly string[]
-  /** In bytes; known for models that were signed in shards. */
+  /** In bytes. Known for models signed in shards. */
   readonly size?: number | undefined
 }
 
 /** The content of a file as it arrives. */
 export interface SourceBody {
-  /** Bytes that were announced. They size buffers and show progress, and are not believed. */
+  /** Announced length in bytes. Used for buffer sizes and progress, but not trusted. */
   readonly size?: number | undefined
-  /** Read once, to the end or until the load has no use for more. */
+  /** Read once, to the end or until the load needs no more. */
   readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }
 
 /**
- * Takes the content of a file: copies of its pieces are hashed, and the source may use their memory again. Resolves to nothing when
- * all of it was taken, and rejects where the load has no use for it.
+ * Receives the content of a file. Pieces are copied before they are hashed, so the source may reuse their memory.
+ * Resolves when all content was received, and rejects if the load cannot use it.
  */
 export type Receive = (body: SourceBody) => Promise<void>
 
 /** One file of a listing. */
 export interface SourceEntry {
-  /** Relative, with `/` between its components. */
+  /** Relative, with `/` between components. */
   readonly name: string
-  /** In bytes, where the listing says so. */
+  /** In bytes, if the listing includes it. */
   readonly size?: number | undefined
 }
 
-/** Bundles that count together, as those of several signers do. */
+/** Bundles that count together, such as those of several signers. */
 export interface BundleGroup {
-  /** The bundles that may exist, in the order in which they count. */
+  /** The bundles that may exist, in order of precedence. */
   readonly candidates: readonly BundleCandidate[]
-  /** The directory above that they are about. Default: the model that was asked for. */
+  /** The parent directory that they sign. Default: the requested model. */
   readonly directory?: ModelDirectory | undefined
-  /** True where any of them may be about the file that was asked for, and not only the first. */
+  /** True if any of them, not only the first, may sign the requested file. */
   readonly unordered?: boolean | undefined
-  /** Places for the message that no bundle was found. Default: those of the candidates. */
+  /** Places to list in the message that no bundle was found. Default: those of the candidates. */
   readonly looked?: readonly string[] | undefined
 }
 
 /** A bundle that may exist. */
 export interface BundleCandidate {
-  /** Names it in messages and verdicts. */
+  /** Its name in messages and verdicts. */
   readonly path: string
-  /** As {@link ModelFiles.read}. */
+  /** Like {@link ModelFiles.read}. */
   read(request: BundleRequest, receive: Receive): Promise<void>
 }
 
 /** {@link ReadRequest} without a name. */
 export type BundleRequest = Omit<ReadRequest, 'name' | 'signed' | 'range'>
 
-/** A directory above the file that was asked for. */
+/** A directory above the requested file. */
 export interface ModelDirectory {
-  /** The name of that file in it. */
+  /** The name of the requested file in it. */
   readonly entry: string
   files(): ModelFiles | Promise<ModelFiles>
 }
 
-/** A model that is read without a check. */
+/** A model that is read unverified. */
 export interface UnverifiedModel {
-  /** A directory, so that what lies beside a single file can be read, too. */
+  /** A directory, so that files beside a single file can be read as well. */
   readonly files: ModelFiles
-  /** The single file in it that was asked for. */
+  /** The single file in it that was requested. */
   readonly entry?: string | undefined
-  /** Names that can be told without a listing. */
+  /** Names that are known without a listing. */
   readonly names?: readonly string[] | undefined
 }
 
-/** A compiled pattern of a rule for the names of bundles, relative to the model. */
+/** A compiled pattern for bundle names from a rule, relative to the model. */
 export interface NamePattern {
   matches(name: string): boolean
-  /** For each alternative its components; undefined for one with wildcards. */
+  /** The components of each alternative; undefined for components with wildcards. */
   readonly spelled: readonly (readonly (string | undefined)[])[]
-  /** For each alternative, of how many components a name is at most that it covers. */
+  /** For each alternative, the maximum number of components in a name that it matches. */
   readonly depths: readonly number[]
 }

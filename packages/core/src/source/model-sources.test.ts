@@ -22,7 +22,7 @@ function onDisk(files: SignedFiles): ModelSource {
   return localModelSource(directory)
 }
 
-/** Without what threads, links and receipts go by. */
+/** Without `local`, so without threads, links and receipts. */
 function asStreams({ place, open }: ModelSource): ModelSource {
   const plain = ({ path, name, isFile, read }: ModelFiles): ModelFiles => ({ path, name, isFile, read })
   return {
@@ -39,7 +39,7 @@ function asStreams({ place, open }: ModelSource): ModelSource {
 }
 
 sourceContract('a directory', onDisk)
-sourceContract('a directory that is read as streams', (files) => asStreams(onDisk(files)))
+sourceContract('a directory that is streamed', (files) => asStreams(onDisk(files)))
 sourceContract('HTTP', async (files) => {
   const { origin } = await serve(
     Object.fromEntries(
@@ -60,7 +60,7 @@ sourceContract('HTTP', async (files) => {
 })
 sourceContract('memory', (files) => memorySource('store://models/vad', files))
 
-describe('a source that another package brings', () => {
+describe('a source from another package', () => {
   let site: TestSite
   let policy: string
   let signed: Map<string, Uint8Array>
@@ -90,7 +90,7 @@ describe('a source that another package brings', () => {
   const open = (given: { files?: Partial<ModelFiles>; session?: Partial<SourceSession> }, options: OpenOptions = {}) =>
     openVerifiedModel(memorySource(URL, signed, given), { policy, ...options })
 
-  test('is matched by its URL, and the verdict says what it was resolved to', async () => {
+  test('is matched by its URL, and the verdict records its revision', async () => {
     await using model = await open({ session: { revision: 'c0ffee' } })
     expect(model.verdict).toMatchObject({
       decision: 'accepted',
@@ -99,7 +99,7 @@ describe('a source that another package brings', () => {
     })
   })
 
-  test('is told what was signed, for stores that keep files by their digests', async () => {
+  test('is told the signed digests, for stores that address files by digest', async () => {
     const digests: string[] = []
     await using model = await open({
       files: {
@@ -136,16 +136,20 @@ describe('a source that another package brings', () => {
   }
 
   test.each<[string, { files?: Partial<ModelFiles>; session?: Partial<SourceSession> }, string, OpenOptions?]>([
-    ['lists a name that leads out', { files: { list: () => [{ name: '../evil' }] } }, 'SOURCE_LISTING'],
-    ['lists what is no name', { files: { list: () => [{ name: 5 as never }] } }, 'SOURCE_LISTING'],
+    ['lists a name that leads out of the model', { files: { list: () => [{ name: '../evil' }] } }, 'SOURCE_LISTING'],
+    ['lists something that is not a name', { files: { list: () => [{ name: 5 as never }] } }, 'SOURCE_LISTING'],
     ['lists nothing', { files: { list: () => [] } }, 'FILE_MISSING'],
     [
-      'lists without an end',
+      'lists endlessly',
       { files: { list: () => endlessly({ name: 'a' }) }, session: { timeouts: { idle: 1_000, total: 60_000 } } },
       'SOURCE_LISTING',
     ],
-    ['lists slowly without an end', { files: { list: () => endless({ name: 'a' }) } }, 'SOURCE_TIMEOUT'],
-    ['never lists', { files: { list: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }) } }, 'SOURCE_TIMEOUT'],
+    ['lists slowly and endlessly', { files: { list: () => endless({ name: 'a' }) } }, 'SOURCE_TIMEOUT'],
+    [
+      'never returns its listing',
+      { files: { list: () => ({ [Symbol.asyncIterator]: () => ({ next: never }) }) } },
+      'SOURCE_TIMEOUT',
+    ],
     [
       'fails to list',
       {
@@ -158,12 +162,16 @@ describe('a source that another package brings', () => {
       'SOURCE_FAILED',
     ],
     ['never answers', { files: { read: never } }, 'SOURCE_TIMEOUT'],
-    ['never says what the model is', { session: { model: never } }, 'SOURCE_TIMEOUT'],
+    ['never returns the model', { session: { model: never } }, 'SOURCE_TIMEOUT'],
     ['fails', { files: { read: () => Promise.reject(new Error('broken')) } }, 'SOURCE_FAILED'],
     ['has no files', { files: { read: async () => undefined } }, 'FILE_MISSING'],
-    ['gives no bytes', { files: { read: (_, receive) => receive({ chunks: ['text'] as never }) } }, 'SOURCE_FAILED'],
     [
-      'gives a file twice',
+      'returns something other than bytes',
+      { files: { read: (_, receive) => receive({ chunks: ['text'] as never }) } },
+      'SOURCE_FAILED',
+    ],
+    [
+      'passes a file twice',
       {
         files: {
           read: async (_, receive) => (await receive({ chunks: [Buffer.from('{}')] }), receive({ chunks: [] })),
@@ -171,9 +179,13 @@ describe('a source that another package brings', () => {
       },
       'FILE_MISMATCH',
     ],
-    ['announces too much', { files: { read: (_, receive) => receive({ size: 1e12, chunks: [] }) } }, 'FILE_TOO_LARGE'],
     [
-      'gives a file without an end',
+      'announces too large a size',
+      { files: { read: (_, receive) => receive({ size: 1e12, chunks: [] }) } },
+      'FILE_TOO_LARGE',
+    ],
+    [
+      'returns an endless file',
       { files: { read: (_, receive) => receive({ chunks: endless(Buffer.alloc(65_536)) }) } },
       'FILE_TOO_LARGE',
       { maxBytes: 1_000_000 },
@@ -189,12 +201,12 @@ describe('a source that another package brings', () => {
       'FILE_MISMATCH',
     ],
     [
-      'gives places of bundles without an end',
+      'returns endless places of bundles',
       { session: { bundles: () => endless({ candidates: [] }) } },
       'BUNDLE_NOT_FOUND',
     ],
     [
-      'gives a bundle without an end',
+      'returns an endless bundle',
       {
         session: {
           bundles: () => [
@@ -206,25 +218,25 @@ describe('a source that another package brings', () => {
       { maxBundleBytes: 1_000_000 },
     ],
     [
-      'fails to give a bundle',
+      'fails to read a bundle',
       {
         session: { bundles: () => [{ candidates: [{ path: 'b', read: () => Promise.reject(new Error('broken')) }] }] },
       },
       'SOURCE_FAILED',
     ],
-  ])('is refused where it %s', async (_, given, code, options) => {
+  ])('is refused if it %s', async (_, given, code, options) => {
     const session = { timeouts: TIMEOUTS, ...given.session }
     await expect(open({ ...given, session }, options)).rejects.toEqual(refusal(code as never))
   })
 
-  test('is refused where it does not say where it is, or something unreadable', async () => {
+  test('is refused if its place is missing or unreadable', async () => {
     for (const place of [{}, { path: '/a', url: URL }, { url: 'store://u:p@models/vad' }]) {
       const source = { ...memorySource(URL, signed), place: place as never }
       await expect(openVerifiedModel(source, { policy })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     }
   })
 
-  test('does not change the bytes that were hashed', async () => {
+  test('cannot change bytes after they were hashed', async () => {
     const shared = Buffer.from('{}')
     await using model = await open({
       files: {
@@ -242,7 +254,7 @@ describe('a source that another package brings', () => {
     expect(readFileSync(path('config.json'), 'utf8')).toBe('{}')
   })
 
-  test('is reached by a URL of the scheme that its package has entered', async () => {
+  test('is used for URLs of the scheme that its package registered', async () => {
     enterScheme('store', (url) => memorySource(url, signed))
     enterScheme('store', () => memorySource('store://elsewhere', new Map()))
     await using model = await openVerifiedModel(URL, { policy })
@@ -252,10 +264,10 @@ describe('a source that another package brings', () => {
   })
 
   test.each(['hf://org/model', 'oci://registry.example/model:1', 's3://bucket/model'])(
-    'is missing for %s, where no package has entered the scheme',
+    'is missing for %s if no package registered the scheme',
     async (url) => {
       const load = openVerifiedModel(url, { policy })
-      // No name of a package that is not published yet: anybody could publish it.
+      // Must not name an unpublished package, because anyone could publish one under that name.
       const hint = expect.stringMatching(/enterScheme\('[a-z0-9]+', …\)(?!.*@modelseal\/(?!core))/) as string
       await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
     },

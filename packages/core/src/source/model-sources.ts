@@ -1,4 +1,4 @@
-// For packages that load models from places of their own: the entry `@modelseal/core/source`.
+// The entry point `@modelseal/core/source`, for packages that load models from other places.
 import { localFiles } from './local/local-model-source.ts'
 import { openLocalSource } from './local/local-source.ts'
 import type { ModelFiles } from './model-source.ts'
@@ -30,10 +30,10 @@ export type {
 export { enterScheme, type SourceOfUrl } from './schemes.ts'
 
 /**
- * The files at a path on this machine, for a source that has downloaded a model, or found it in a cache. Threads hash them,
- * runtimes may load them in place, and receipts may spare a load the hashing.
+ * The files at a path on this machine, for a source that downloads models or finds them in a cache. Threads hash them,
+ * runtimes may load them in place, and receipts may make hashing unnecessary.
  *
- * @param path of a directory, or of a single file
+ * @param path path of a directory or of a single file
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_UNREADABLE`
  * @example
  * ```ts

@@ -24,14 +24,14 @@ import {
 } from './answers/source-answers.ts'
 import { SourceReader } from './source-reader.ts'
 
-/** More places than any model has bundles in: a search ends, whatever a source gives. */
+/** More places than any model has for bundles. Bounds the search, whatever a source returns. */
 const MAX_GROUPS = 1_000
-/** How long a source may take to end what is under way. */
+/** How long a source may take to close. */
 const CLOSE_MS = 5_000
 
-/** A source that was opened for one load. Whatever is asked of it is asked within bounds. */
+/** A source that was opened for one load. All requests to it are bounded. */
 export class OpenedSource {
-  /** For whatever is asked before files are handed out. */
+  /** Makes all requests before files are handed out. */
   readonly reader: SourceReader
   readonly #session: SourceSession
   readonly #isOwn: boolean
@@ -55,12 +55,12 @@ export class OpenedSource {
     this.reader = this.newReader()
   }
 
-  /** For files that are handed out together, and whose reading ends together. */
+  /** A reader for files that are handed out together and closed together. */
   newReader(): SourceReader {
     return new SourceReader({ timeouts: this.#session.timeouts, isOwn: this.#isOwn }, this.#signal)
   }
 
-  /** What a name that can move was resolved to. */
+  /** What a mutable name was resolved to. */
   get revision(): string | undefined {
     return this.#session.revision
   }
@@ -99,7 +99,7 @@ export class OpenedSource {
     }
   }
 
-  /** The model as it is without a check; a single file together with what lies beside it. */
+  /** The unverified model. If the source gives only the file itself, that file is all it contains. */
   async unverified(): Promise<UnverifiedModel> {
     if (this.#session.unverified) {
       const given = await this.reader.ask(MODEL, () => this.#session.unverified?.() as UnverifiedModel)
@@ -111,9 +111,10 @@ export class OpenedSource {
   }
 
   /**
-   * How much of all files may be read: what the source says, or else the caller. What comes from afar has always a limit.
+   * The limit on the total size of all files: the lower one of the source and the caller. Files that are not on this
+   * machine always have a limit.
    *
-   * @param maxBytes what the caller allows
+   * @param maxBytes limit of the caller
    */
   limit(files: ModelFiles, maxBytes: number | undefined): SizeLimit | undefined {
     const { maxBytes: bySource, option } = this.#session.limit ?? { maxBytes: Infinity, option: '' }
@@ -125,15 +126,15 @@ export class OpenedSource {
       : new SizeLimit(byCaller, `${TOGETHER} ("maxBytes")`)
   }
 
-  /** How much all bundles may have together that are read to find those of the model. */
+  /** Maximum total size of all bundles read during the search. */
   get maxSearchBytes(): number {
     return this.#session.limit?.maxBytes ?? Infinity
   }
 
   /**
-   * Ends what is under way, in bounded time.
+   * Ends all running work, in bounded time.
    *
-   * @returns why the source did not end as it should; undefined where it did
+   * @returns the error if the source failed to close
    */
   async close(): Promise<ModelSealError | undefined> {
     await this.reader.stop()
@@ -144,12 +145,12 @@ export class OpenedSource {
       await closing.ask(SOURCE, () => this.#session.close?.())
       return undefined
     } catch (error) {
-      // Reading an answer throws nothing else.
+      // ask() throws nothing else.
       return error as ModelSealError
     }
   }
 
-  /** Patterns belong to the policy: a source gets copies. */
+  /** Patterns belong to the policy, so other sources get copies. */
   #namesFor(names: readonly NamePattern[]): readonly NamePattern[] {
     if (this.#isOwn) return names
     return names.map((pattern) => ({

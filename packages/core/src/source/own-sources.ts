@@ -3,8 +3,8 @@ import type { ModelSource } from './model-source.ts'
 const OWN = new WeakSet<ModelSource>()
 
 /**
- * Marks a source of the core, which watches over its time itself and answers in the form that is asked for. It is frozen, so that
- * nobody who gets hold of it can answer in its place.
+ * Marks a source of the core, which enforces its own timeouts and returns well-formed answers. It is frozen, so that
+ * other code cannot replace its methods.
  */
 export function ownSource(given: ModelSource): ModelSource {
   const source: ModelSource = { place: Object.freeze(given.place), open: (load) => given.open(load) }

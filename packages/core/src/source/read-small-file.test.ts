@@ -8,7 +8,7 @@ import { unreadable } from './file-errors.ts'
 
 const limits = { what: 'policy', maxBytes: 10 }
 
-test('reads a file up to its limit, to the byte', async () => {
+test('reads a file of exactly the maximum size', async () => {
   const directory = scratch({ empty: '', full: '0123456789', over: '0123456789a' })
   expect((await readSmallFile(join(directory, 'empty'), limits)).toString()).toBe('')
   expect((await readSmallFile(join(directory, 'full'), limits)).toString()).toBe('0123456789')
@@ -21,13 +21,13 @@ test('refuses a huge file by its size, without reading it', async () => {
   await expect(readSmallFile(join(directory, 'huge'), limits)).rejects.toEqual(refusal('FILE_TOO_LARGE'))
 })
 
-test('follows a link: such files are often mounted as one', async () => {
+test('follows a link, because such files are often mounted as links', async () => {
   const directory = scratch({ file: 'abc' })
   symlinkSync('file', join(directory, 'link'))
   expect((await readSmallFile(join(directory, 'link'), limits)).toString()).toBe('abc')
 })
 
-test('refuses what is not there, under the code of the caller', async () => {
+test("refuses a missing file with the caller's code", async () => {
   const path = join(scratch({ file: '' }), 'none')
   await expect(readSmallFile(path, limits)).rejects.toEqual(refusal('FILE_NOT_FOUND'))
   await expect(readSmallFile(path, { ...limits, notFound: 'BUNDLE_NOT_FOUND' })).rejects.toEqual(
@@ -36,11 +36,11 @@ test('refuses what is not there, under the code of the caller', async () => {
   await expect(readSmallFile(`${path}\0`, limits)).rejects.toEqual(refusal('FILE_UNREADABLE'))
 })
 
-test.each(['', 3, undefined, null, new URL('file:///dev/null')])('refuses %j, which is no path', async (path) => {
+test.each(['', 3, undefined, null, new URL('file:///dev/null')])('refuses %j, which is not a path', async (path) => {
   await expect(readSmallFile(path as string, limits)).rejects.toEqual(refusal('INVALID_ARGUMENT'))
 })
 
-test('refuses a directory, a FIFO, a socket and an endless device, without waiting', async () => {
+test('refuses a directory, a FIFO, a socket and an endless device without waiting', async () => {
   const directory = scratch()
   fifo(join(directory, 'fifo'))
   await socket(join(directory, 'socket'))
@@ -50,12 +50,12 @@ test('refuses a directory, a FIFO, a socket and an endless device, without waiti
   await expect(readSmallFile('/dev/zero', limits)).rejects.toEqual(refusal('FILE_SPECIAL'))
 })
 
-// A file of /proc says that it is empty, and then gives bytes: as a file does that grows meanwhile.
-test.runIf(existsSync('/proc/self/status'))('refuses a file that gives more than its size', async () => {
+// A file in /proc has size 0 but contains bytes, like a file that grows while it is read.
+test.runIf(existsSync('/proc/self/status'))('refuses a file that is longer than its size', async () => {
   await expect(readSmallFile('/proc/self/status', limits)).rejects.toEqual(refusal('FILE_CHANGED'))
 })
 
-test('says what to allow where Node.js denies the access', () => {
+test('says which permission to grant if Node.js denies access', () => {
   const denied = Object.assign(new Error('denied'), { code: 'ERR_ACCESS_DENIED' })
   expect(unreadable('a.pub', 'public key', denied).hint).toContain('--allow-fs-read')
   expect(unreadable('a.pub', 'public key', Object.assign(new Error(), { code: 'EACCES' })).hint).toContain(

@@ -8,12 +8,12 @@ import { checkObject } from '../kinds.ts'
 import { isGone, unreadable } from './file-errors.ts'
 
 /**
- * Waits for no writer of a FIFO; and does not make a terminal that of this process, with which its owner
- * could end it.
+ * Does not wait for the writer of a FIFO, and does not make a terminal the controlling terminal of this process, which
+ * would let its owner end the process.
  */
 export const READ_ONLY = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 
-/** How to report what can go wrong with a small file. */
+/** How to report errors about a small file. */
 export interface SmallFile {
   /** What the file is, for the message: `public key`, `policy`, `signature bundle`. */
   what: string
@@ -24,30 +24,30 @@ export interface SmallFile {
   hint?: string
 }
 
-/** How to report what can go wrong with a bundle. */
+/** How to report errors about a bundle. */
 export const BUNDLE_FILE: Omit<SmallFile, 'maxBytes'> = {
   what: 'signature bundle',
   notFound: 'BUNDLE_NOT_FOUND',
-  hint: 'Give the path of the bundle that the publisher made for this model.',
+  hint: 'Give the path of the bundle that the publisher provides for this model.',
 }
 
-/** {@link readSmallFile}, or what takes its place where not everybody's file will do. */
+/** {@link readSmallFile}, or a stricter function with the same signature. */
 export type ReadFile = (path: string, file: SmallFile) => Promise<Buffer<ArrayBuffer>>
 
 /**
- * Reads a key, a policy or a bundle whole. Never waits on a FIFO, never reads a device or more
- * than `maxBytes`. A relative path is relative to the working directory at the call.
+ * Reads a whole key, policy or bundle. Never waits on a FIFO, and never reads a device or more than `maxBytes`.
+ * Relative paths are resolved against the working directory at the time of the call.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, `FILE_NOT_FOUND` (or `notFound`), `FILE_TOO_LARGE` (or
- * `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid path, `FILE_NOT_FOUND` (or `notFound`),
+ * `FILE_TOO_LARGE` (or `tooLarge`), `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
 export async function readSmallFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
   return readerFromHere()(path, file)
 }
 
 /**
- * {@link readSmallFile} for a call that reads several files, one after the other: their paths are relative to the
- * working directory at the time of this call, wherever the process goes meanwhile. Messages keep the paths as they were given.
+ * {@link readSmallFile} for several files: relative paths are resolved against the working directory at the time of
+ * this call, even if the process changes it later. Messages show the paths as they were given.
  */
 export function readerFromHere(): ReadFile {
   const directory = workingDirectory()
@@ -65,18 +65,18 @@ function pathFrom(directory: string | undefined, path: string): string {
 
 /** @throws {@link ModelSealError} `INVALID_ARGUMENT` */
 export function checkGiven(path: unknown, file: SmallFile): void {
-  checkObject(file, 'the kind of the file', 'an object with "what" and "maxBytes"', (given) => {
+  checkObject(file, 'the kind of file', 'an object with "what" and "maxBytes"', (given) => {
     return typeof propertyOf(given, 'what') === 'string' && typeof propertyOf(given, 'maxBytes') === 'number'
   })
   if (typeof path === 'string' && path !== '') return
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid path of the ${file.what}.`, {
-    expected: 'a string that is not empty',
+    expected: 'a non-empty string',
     found: kindOf(path),
   })
 }
 
 /**
- * Reads a file that is open, as {@link readSmallFile} does, and closes it.
+ * Reads an open file like {@link readSmallFile}, and closes it.
  *
  * @throws {@link ModelSealError} `FILE_TOO_LARGE` (or `tooLarge`), `FILE_SPECIAL`, `FILE_CHANGED`, `FILE_UNREADABLE`
  */
@@ -84,11 +84,15 @@ export async function readOpened(handle: FileHandle, path: string, file: SmallFi
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) {
-      throw new ModelSealError('FILE_SPECIAL', `The ${file.what} ${shown(path)} is not a regular file.`, { file: path })
+      throw new ModelSealError(
+        'FILE_SPECIAL',
+        `Cannot read the ${file.what} ${shown(path)}: it is not a regular file.`,
+        { file: path },
+      )
     }
     if (stat.size > file.maxBytes) throw tooLarge(path, file, `${stat.size} bytes`)
 
-    // One byte more than is allowed, so that a file that grows is noticed, too.
+    // One extra byte, to detect a file that grows.
     const buffer = Buffer.alloc(Math.min(stat.size, file.maxBytes) + 1)
     let length = 0
     while (length < buffer.length) {
@@ -96,10 +100,14 @@ export async function readOpened(handle: FileHandle, path: string, file: SmallFi
       if (bytesRead === 0) return buffer.subarray(0, length)
       length += bytesRead
     }
-    throw new ModelSealError('FILE_CHANGED', `The ${file.what} ${shown(path)} grew while it was read.`, {
-      file: path,
-      hint: 'Write such files under another name and rename them into place.',
-    })
+    throw new ModelSealError(
+      'FILE_CHANGED',
+      `Cannot read the ${file.what} ${shown(path)}: it grew while it was read.`,
+      {
+        file: path,
+        hint: 'Write such files under a temporary name, then rename them.',
+      },
+    )
   } catch (error) {
     throw error instanceof ModelSealError ? error : unreadable(path, file.what, error)
   } finally {
@@ -115,7 +123,7 @@ async function opened(path: string, given: string, file: SmallFile) {
   }
 }
 
-/** The typed form of an operating system's error on the way to a small file. */
+/** Wraps an operating system error about opening a small file. */
 export function notOpened(path: string, file: SmallFile, cause: unknown, found?: string): ModelSealError {
   if (!isGone(cause)) return unreadable(path, file.what, cause)
   return new ModelSealError(file.notFound ?? 'FILE_NOT_FOUND', `There is no ${file.what} at ${shown(path)}.`, {
@@ -127,9 +135,13 @@ export function notOpened(path: string, file: SmallFile, cause: unknown, found?:
 }
 
 function tooLarge(path: string, file: SmallFile, found: string): ModelSealError {
-  return new ModelSealError(file.tooLarge ?? 'FILE_TOO_LARGE', `The ${file.what} ${shown(path)} is too large.`, {
-    file: path,
-    expected: `at most ${file.maxBytes} bytes`,
-    found,
-  })
+  return new ModelSealError(
+    file.tooLarge ?? 'FILE_TOO_LARGE',
+    `Cannot read the ${file.what} ${shown(path)}: it is too large.`,
+    {
+      file: path,
+      expected: `at most ${file.maxBytes} bytes`,
+      found,
+    },
+  )
 }

@@ -3,26 +3,26 @@ import { callback } from '../kinds.ts'
 import type { ModelSource } from './model-source.ts'
 import { plainPlace } from './plain-place.ts'
 
-/** Makes a source of a URL: of its text, as the caller gave it. */
+/** Creates a source for a URL, which is passed as the caller gave it. */
 export type SourceOfUrl = (url: string) => ModelSource
 
 /**
- * Schemes that are no paths, and which package enters each. One is named here when it is part of this repository: anybody could
- * publish a package under a name that is not taken yet.
+ * Schemes that are never paths, and the package that registers each. Only packages of this repository are named,
+ * because anyone could publish a package under a name that is not taken.
  */
 const PACKAGES: Readonly<Record<string, string | undefined>> = { hf: undefined, oci: undefined, s3: undefined }
 /** The core's own. */
 const OWN: ReadonlySet<string> = new Set(['file', 'http', 'https'])
 
-/** Shared by the ESM and the CommonJS build, and by all copies of this package in a thread. */
+/** Shared by the ESM and CommonJS builds and by all copies of this package in a thread. */
 const TABLE = Symbol.for('modelseal.schemes.1')
 
 /**
- * Has URLs of a scheme loaded from a source: `openVerifiedModel('hf://…')`. A package calls it when it is imported. Where it was
- * entered already, as by another copy of the package, the first entry stays.
+ * Registers a source for a URL scheme, for `openVerifiedModel('hf://…')`. A package calls this when it is imported. If
+ * the scheme is already registered, for example by another copy of the package, the first registration stays.
  *
  * @param scheme in lowercase, without a colon
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no scheme, or one of the core's own
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid scheme, or one of the core's own
  * @example
  * ```ts
  * import { enterScheme } from '@modelseal/core/source'
@@ -32,8 +32,8 @@ const TABLE = Symbol.for('modelseal.schemes.1')
  */
 export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]+$/.test(scheme) || OWN.has(scheme)) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot enter the scheme of a source.', {
-      expected: 'a scheme in lowercase without a colon, and none of file, http and https',
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot register the URL scheme of a source.', {
+      expected: 'a scheme in lowercase without a colon, other than file, http and https',
       found: typeof scheme === 'string' ? shown(scheme) : typeof scheme,
     })
   }
@@ -42,7 +42,7 @@ export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
   if (!table.has(scheme)) table.set(scheme, sourceOf)
 }
 
-/** The scheme of a URL that a package loads, or would; undefined for paths and all other URLs. */
+/** The scheme of a URL if a package loads it, or could; undefined for paths and all other URLs. */
 export function packageScheme(location: unknown): string | undefined {
   const scheme =
     typeof location === 'string' ? /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]?.toLowerCase() : undefined

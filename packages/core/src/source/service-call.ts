@@ -9,21 +9,21 @@ export interface ServiceCall {
   /** What the service is, for messages: `certificate authority`. */
   service: string
   url: string
-  /** Milliseconds until the service counts as out of reach. */
+  /** Milliseconds until the service counts as unreachable. */
   timeoutMs: number
   signal?: AbortSignal | undefined
-  /** What no message may hold: tokens. */
+  /** Tokens, which must not appear in messages. */
   secrets?: readonly string[] | undefined
 }
 
-/** Milliseconds that a call may take. */
+/** Default timeout of a call, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 30_000
 
-/** An answer of a service is a few KB. */
+/** Real answers are a few KB. */
 const MAX_ANSWER_BYTES = 1024 * 1024
 
 /**
- * Does a call within its time, whatever the library that makes it does.
+ * Enforces the timeout of a call, whatever the library that makes it does.
  *
  * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `ABORTED`
  */
@@ -46,12 +46,12 @@ export async function callService<T>(call: ServiceCall, work: (signal: AbortSign
   }
 }
 
-/** Asks for JSON over HTTP, following no redirect. */
+/** Requests JSON over HTTP. Redirects are not followed. */
 export function fetchJson(call: ServiceCall, init: RequestInit = {}): Promise<Record<string, unknown>> {
   return callService(call, async (signal) => {
     const response = await fetch(call.url, { ...init, redirect: 'error', signal })
     const text = await response.text()
-    if (text.length > MAX_ANSWER_BYTES) throw refusal(call, 'an answer of unreasonable size')
+    if (text.length > MAX_ANSWER_BYTES) throw refusal(call, 'an answer that is too large')
     if (!response.ok) throw refusal(call, `HTTP status ${response.status}`)
     const json = parsed(text)
     if (json === undefined) throw refusal(call, 'an answer that is not JSON')
@@ -68,14 +68,14 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** The cause is not kept: libraries put tokens into theirs. */
+/** Drops the cause, because libraries put tokens into theirs. */
 function serviceFault(call: ServiceCall, cause: unknown, late: boolean): ModelSealError {
   const status = deepest(cause).find((error) => 'statusCode' in error)
   if (status) return refusal(call, `HTTP status ${String(status.statusCode)}: ${redacted(status.message, call)}`)
   const reason = deepest(cause).at(-1)?.message ?? messageOf(cause)
-  return new ModelSealError('SERVICE_UNREACHABLE', `The ${call.service} ${named(call.url)} could not be reached.`, {
+  return new ModelSealError('SERVICE_UNREACHABLE', `Cannot reach the ${call.service} ${named(call.url)}.`, {
     found: shown(late ? `no answer within ${call.timeoutMs / 1000} s` : redacted(reason, call)),
-    hint: 'Check the network and the address; nothing was written.',
+    hint: 'Check the network and the URL. Nothing was written.',
   })
 }
 
@@ -86,7 +86,7 @@ function refusal(call: ServiceCall, found: string): ModelSealError {
   })
 }
 
-/** An error and what lies behind it. */
+/** An error and its causes. */
 function deepest(error: unknown): (Error & { statusCode?: unknown })[] {
   const chain: Error[] = []
   for (let next = error; isError(next) && chain.length < 10; next = causeOf(next)) chain.push(next)
@@ -100,5 +100,5 @@ function redacted(text: string, { secrets = [] }: ServiceCall): string {
 /** Without the query, which may hold a secret. */
 function named(text: string): string {
   const url = URL.parse(text)
-  return shown(url ? url.origin + url.pathname : 'with an address that is none')
+  return url ? shown(url.origin + url.pathname) : 'at an invalid URL'
 }

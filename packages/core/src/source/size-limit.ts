@@ -1,26 +1,26 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 
-/** A file that a loader wants to have. */
+/** A file that a loader requests. */
 export interface FileRequest {
   name: string
-  /** Bytes beyond which the loader has no use for it: a longer file is refused before it is read, or as soon as it is longer. */
+  /** Maximum size in bytes. A larger file is refused before it is read, or as soon as it exceeds the limit. */
   maxBytes?: number | undefined
   /**
-   * How many bytes from the beginning the loader needs. All of the file is hashed, and no more than
-   * these are kept in memory.
+   * Number of bytes from the beginning that the loader needs. The whole file is hashed, but only these are kept in
+   * memory.
    */
   firstBytes?: number | undefined
   /**
-   * Bytes beyond which the loader has no use for several files together: those of all requests of one call that have the
-   * same object here. A file that is asked for twice counts once.
+   * Maximum total size in bytes of all files in one call that share this object. A file that is requested twice counts
+   * once.
    */
   together?: { readonly maxBytes: number } | undefined
 }
 
 /**
- * How many bytes the files of one load may have together. What a load reads, copies or keeps in memory
- * is counted before it does, each file once, by its size.
+ * Maximum total size of the files of one load. Each file counts once, by its size, before it is read, copied or kept in
+ * memory.
  */
 export class SizeLimit {
   readonly #maxBytes: number
@@ -28,7 +28,7 @@ export class SizeLimit {
   readonly #sizes = new Map<string, number>()
   #bytes = 0
 
-  /** @param what the limit is for, in messages: for all files of a load, by the option `maxBytes` */
+  /** @param what the scope of the limit, for messages. Default: all files of a load, by the option `maxBytes` */
   constructor(maxBytes: number, what = `${TOGETHER} ("maxBytes")`) {
     this.#maxBytes = maxBytes
     this.#what = what
@@ -43,27 +43,27 @@ export class SizeLimit {
     this.#sizes.set(name, bytes)
   }
 
-  /** How much of a file is counted. */
+  /** How many bytes of a file have been counted. */
   counted(name: string): number {
     return this.#sizes.get(name) ?? 0
   }
 
-  /** Counts a file as so long, and no longer: what was refused does not count. */
+  /** Sets the size that counts for a file, because what was refused does not count. */
   settle(name: string, bytes: number): void {
     this.#bytes += bytes - this.counted(name)
     this.#sizes.set(name, bytes)
   }
 }
 
-/** For {@link fileTooLarge}, where the limit is for all files. */
+/** For {@link fileTooLarge}, if the limit applies to all files together. */
 export const TOGETHER = ' for all files of the model together'
 
-/** What the requests of one call allow: each by itself, and together where they say so. */
+/** The limits of the requests of one call: for each file, and for files that share a limit. */
 export class RequestLimits {
   readonly #together = new Map<object, SizeLimit>()
 
   /**
-   * @param bytes of the file; what has arrived of it
+   * @param bytes size of the file, or the bytes received so far
    * @throws {@link ModelSealError} `FILE_TOO_LARGE`
    */
   check(request: FileRequest, bytes: number): void {

@@ -10,34 +10,34 @@ import { Watch } from './watch.ts'
 export const DEFAULT_IDLE_MS = 30_000
 export const DEFAULT_TOTAL_MS = 600_000
 
-/** For sources that watch over the time themselves. */
+/** For sources that enforce their own timeouts. */
 export const UNTIMED: SourceTimeouts = { idle: Infinity, total: Infinity }
 
-/** Not an error, which would have a stack. */
+/** Not an Error, which would capture a stack trace. */
 const CLOSED = 'The model was closed.'
 
-/** Has a source read one file. What it returns says nothing: content counts as far as it was received. */
+/** Asks a source to read one file. The return value is ignored; only received content counts. */
 export type Reading = (signal: AbortSignal, receive: Receive) => unknown
 
-/** Takes the content of a file, in the core. */
+/** Receives the content of a file in the core. */
 type Take<T> = (body: SourceBody) => Promise<T>
 
-/** How a source is asked. */
+/** How to send requests to a source. */
 export interface Asking {
   readonly timeouts?: SourceTimeouts | undefined
-  /** For a source of the core, which ends by the signals itself and answers in the form that is asked for. */
+  /** True for a source of the core, which obeys the signals and returns well-formed answers. */
   readonly isOwn?: boolean
 }
 
 /**
- * Asks a source for things, within bounds that hold whatever it does: it may answer with something else, too late, never, or
- * without an end.
+ * Sends requests to a source, within bounds that hold whatever it does: its answers may be malformed, late, missing or
+ * endless.
  */
 export class SourceReader {
   readonly #timeouts: SourceTimeouts
   readonly #isOwn: boolean
   readonly #signal: AbortSignal | undefined
-  /** Made when somebody needs it. */
+  /** Created when needed. */
   #stop: AbortController | undefined
   #isStopped = false
   readonly #running = new Set<Promise<unknown>>()
@@ -52,8 +52,8 @@ export class SourceReader {
   /**
    * Reads one file.
    *
-   * @param what it is, for messages
-   * @returns what `take` returns; undefined where there is no such file
+   * @param what what is read, for messages
+   * @returns what `take` returns; undefined if there is no such file
    * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source and `take` throw
    */
   read<T>(what: string, reading: Reading, take: Take<T>): Promise<T | undefined> {
@@ -63,7 +63,7 @@ export class SourceReader {
     })
   }
 
-  /** Asks the source for anything but content. */
+  /** Requests anything but content from the source. */
   async ask<T>(what: string, answer: () => T | Promise<T>): Promise<T> {
     this.#throwIfAborted()
     if (this.#isOwn) return answer()
@@ -76,9 +76,9 @@ export class SourceReader {
   }
 
   /**
-   * Takes one after the other of what the source gives, all of it in the time for one file.
+   * Iterates over the items that the source returns, all within the time limit for one file.
    *
-   * @param check reads one into a plain record; those of the core's sources are such
+   * @param check copies an item into a plain record; items of the core's own sources already are
    */
   async *each<T>(what: string, items: () => Items<T>, check: (given: T) => T): AsyncGenerator<T> {
     this.#throwIfAborted()
@@ -105,7 +105,7 @@ export class SourceReader {
     }
   }
 
-  /** Ends what is under way, and returns when it has ended. */
+  /** Aborts all running reads and waits until they have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#stop?.abort(CLOSED)
@@ -138,7 +138,7 @@ export class SourceReader {
     return new Watch(this.#timeouts, [this.#stopSignal, ...(this.#signal ? [this.#signal] : [])])
   }
 
-  /** Whatever went wrong, as a typed error. */
+  /** Turns any failure into a typed error. */
   #typed(what: string, { late }: Watch, error: unknown): unknown {
     if (this.#signal?.aborted) return abortedError(this.#signal)
     if (this.#isStopped) return abortedError(this.#stopSignal)
@@ -146,7 +146,7 @@ export class SourceReader {
     if (late === undefined) return sourceFailed(what, reasonOf(error), error)
     return new ModelSealError('SOURCE_TIMEOUT', `Cannot read the ${what}: it did not arrive in time.`, {
       expected: late,
-      hint: 'Check the place that the model is loaded from, and the network.',
+      hint: 'Check the location of the model and the network.',
     })
   }
 
@@ -161,7 +161,7 @@ export class SourceReader {
   }
 }
 
-/** A reading of a source of the core. */
+/** Reads from a source of the core. */
 async function ownReading<T>(reading: Reading, take: Take<T>, signal: AbortSignal): Promise<T | undefined> {
   let taken: { value: T } | undefined
   await reading(signal, async (body) => {
@@ -174,7 +174,7 @@ function ownBody(what: string, { size, chunks }: SourceBody): SourceBody {
   return { size: announced(size), chunks: ownPieces(what, chunks) }
 }
 
-/** A reading of any other source. It gets nothing into its hands that leads to what was received. */
+/** Reads from any other source, which gets no reference to what was received. */
 async function guardedReading<T>(
   what: string,
   watch: Watch,
@@ -183,14 +183,14 @@ async function guardedReading<T>(
   let received: Promise<T> | undefined
   let isOver = false
   const receive: Receive = (body) => {
-    if (received) throw sourceFailed(what, 'it was given more than once')
-    if (isOver) throw sourceFailed(what, 'it was given too late')
+    if (received) throw sourceFailed(what, 'it passed the content more than once')
+    if (isOver) throw sourceFailed(what, 'it passed the content too late')
     const taking = takenFrom(what, body, (size, chunks) => take({ size, chunks: pieces(what, chunks, watch) }))
     received = taking
-    // The refusal itself is told below, where the source cannot change it.
+    // The actual refusal is thrown below, where the source cannot change it.
     const outcome = taking.then(
       () => undefined,
-      () => Promise.reject(new Error('The load has no use for this content.')),
+      () => Promise.reject(new Error('The load refused this content.')),
     )
     outcome.catch(() => {})
     return outcome
@@ -198,7 +198,7 @@ async function guardedReading<T>(
   try {
     await watch.unlessOver(Promise.resolve(reading(watch.signal, receive)))
   } catch (error) {
-    // What the receiver says about the content explains more than what the source makes of it.
+    // The error of the receiver says more than what the source makes of it.
     if (!received || watch.signal.aborted) throw error
   } finally {
     isOver = true

@@ -8,12 +8,12 @@ export type Steps<T> = Generator<undefined, T, undefined>
 const TURN_TIME = 0.004
 
 /**
- * Takes all steps, and leaves the thread to others every few milliseconds.
+ * Runs all steps, and yields to the event loop every few milliseconds.
  *
  * @throws {@link ModelSealError} `ABORTED`, and what the steps throw
  */
 export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
-  // Not by performance.now(): a program that has just started would load a module for it.
+  // Not performance.now(), which would load a module at start-up.
   let start = process.uptime()
   for (;;) {
     const step = steps.next()
@@ -24,18 +24,21 @@ export async function inTurns<T>(steps: Steps<T>, signal?: AbortSignal): Promise
   }
 }
 
-/** Has the steps release what they hold. */
+/** Lets the steps release their resources. */
 function abandoned<T>(steps: Steps<T>, error: unknown): never {
   steps.return(undefined as T)
   throw error
 }
 
-/** Takes all steps at once: for what is small, or has been verified. */
+/** Runs all steps at once, for data that is small or verified. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value
 }
 
-/** For work that waits for promises and may never leave the thread to timers and other events: it does so every few milliseconds. */
+/**
+ * For work that only awaits promises and might never let timers and other events run: yields to the event loop every
+ * few milliseconds.
+ */
 export class Turns {
   #start = process.uptime()
 

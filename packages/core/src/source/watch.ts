@@ -2,36 +2,36 @@ import { clearTimeout, setTimeout } from '../real-time.ts'
 import type { SourceTimeouts } from './model-source.ts'
 import { Turns } from './turns.ts'
 
-/** Not an error, which would have a stack. */
-const OVER = 'The reading is over.'
+/** Not an Error, which would capture a stack trace. */
+const OVER = 'The read has ended.'
 
-/** Watches over a reading: ends it when it takes too long, or when nobody waits for it any more. */
+/** Ends a read that takes too long or is no longer needed. */
 export class Watch {
   readonly #controller = new AbortController()
   readonly #idle: NodeJS.Timeout | undefined
   readonly #total: NodeJS.Timeout | undefined
   readonly #pending = new Set<() => void>()
   readonly #turns = new Turns()
-  /** Aborted when the reading is over, for whatever reason. */
+  /** Aborted when the read ends, for whatever reason. */
   readonly signal: AbortSignal
-  /** Which limit was passed. */
+  /** The limit that was exceeded. */
   late: string | undefined
 
   constructor({ idle, total }: SourceTimeouts, signals: readonly AbortSignal[]) {
-    this.#idle = this.#timer(idle, `something every ${idle} ms`)
-    this.#total = this.#timer(total, `all of it within ${total} ms`)
+    this.#idle = this.#timer(idle, `some data every ${idle} ms`)
+    this.#total = this.#timer(total, `all data within ${total} ms`)
     this.signal = AbortSignal.any([this.#controller.signal, ...signals])
     this.signal.addEventListener('abort', () => {
       for (const abort of this.#pending) abort()
     })
   }
 
-  /** Something has arrived. */
+  /** Call this when data has arrived. */
   alive(): void {
     this.#idle?.refresh()
   }
 
-  /** Releases what belongs to the reading. */
+  /** Releases the resources of the read. */
   end(): void {
     clearTimeout(this.#idle)
     clearTimeout(this.#total)
@@ -43,13 +43,15 @@ export class Watch {
     return new Promise((resolve, reject) => {
       const abort = () => reject(new Error('aborted'))
       this.#pending.add(abort)
-      // It may have been aborted between two pieces, and then there is no further event.
+      // It may already have been aborted, in which case there is no further event.
       if (this.signal.aborted) abort()
       work.then(resolve, reject).finally(() => this.#pending.delete(abort))
     })
   }
 
-  /** Lets timers and signals have their turn every few milliseconds: what answers at once may do so for ever. */
+  /**
+   * Lets timers and signals run every few milliseconds, because a source that answers immediately might do so forever.
+   */
   turn(): Promise<void> | undefined {
     return this.#turns.isDue ? this.unlessOver(this.#turns.next()) : undefined
   }

@@ -6,7 +6,7 @@ import { writeFileWhole, type WholeFile } from './write-file.ts'
 
 const FILE: WholeFile = { what: 'bundle', failed: 'SIGNATURE_WRITE_FAILED', mode: 0o644 }
 
-test('writes a new file, and replaces an old one, leaving nothing else behind', async () => {
+test('writes a new file, replaces an old one, and leaves nothing else behind', async () => {
   const directory = scratch({ old: 'before' })
   await writeFileWhole(join(directory, 'old'), Buffer.from('after'), FILE)
   await writeFileWhole(join(directory, 'new'), Buffer.from('new'), FILE)
@@ -25,7 +25,7 @@ test.each(['target', 'nowhere'])('replaces a symbolic link at the place, and nev
   expect(readdirSync(directory).sort()).toEqual(['model.sig', 'target'])
 })
 
-test('leaves nothing half-written when the file cannot take its place', async () => {
+test('leaves nothing half-written if the file cannot be replaced', async () => {
   const directory = scratch()
   mkdirSync(join(directory, 'model.sig', 'in the way'), { recursive: true })
   await expect(writeFileWhole(join(directory, 'model.sig'), Buffer.from('x'), FILE)).rejects.toEqual(
@@ -34,7 +34,7 @@ test('leaves nothing half-written when the file cannot take its place', async ()
   expect(readdirSync(directory)).toEqual(['model.sig'])
 })
 
-test('refuses a directory that does not exist, and a name that cannot', async () => {
+test('refuses a directory that does not exist, and an impossible name', async () => {
   const directory = scratch()
   for (const path of [join(directory, 'none', 'model.sig'), join(directory, 'x'.repeat(300)), join(directory, 'a\0b')])
     await expect(writeFileWhole(path, Buffer.from('x'), FILE)).rejects.toEqual(refusal('SIGNATURE_WRITE_FAILED'))

@@ -5,7 +5,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import { denialHint } from './private/access-denied.ts'
 import { errno } from './file-errors.ts'
 
-/** What is written: for the message where it cannot be. */
+/** What is written, for error messages. */
 export interface WholeFile {
   what: string
   failed: 'SIGNATURE_WRITE_FAILED' | 'FILE_WRITE_FAILED'
@@ -13,10 +13,10 @@ export interface WholeFile {
 }
 
 /**
- * Writes a file whole or not at all: to a temporary file beside its place, synced, then renamed. A
- * symbolic link at that place is replaced, never followed.
+ * Writes a file completely or not at all: to a temporary file in the same directory, which is synced and then renamed.
+ * A symbolic link at the path is replaced, never followed.
  *
- * @throws {@link ModelSealError} the code that `file` names
+ * @throws {@link ModelSealError} with the code in `file`
  */
 export async function writeFileWhole(path: string, bytes: Uint8Array, file: WholeFile): Promise<void> {
   const directory = dirname(path)
@@ -37,23 +37,23 @@ export async function writeFileWhole(path: string, bytes: Uint8Array, file: Whol
   }
 }
 
-/** The typed form of an operating system's error about writing a file. */
+/** Wraps an operating system error about writing a file. */
 export function writeFailed(path: string, { what, failed }: WholeFile, cause: unknown): ModelSealError {
-  return new ModelSealError(failed, `The ${what} cannot be written to ${shown(path)} (${errno(cause)}).`, {
+  return new ModelSealError(failed, `Cannot write the ${what} to ${shown(path)}: ${errno(cause)}.`, {
     file: path,
     hint:
       denialHint(cause, dirname(path)) ??
-      'Check that the directory exists, that this user may write to it, and that the disk has room.',
+      'Check that the directory exists, that this user may write to it, and that the disk is not full.',
     cause,
   })
 }
 
-/** So that the new name survives a power cut; not every platform can. */
+/** Makes the new name survive a power cut. Not every platform supports this. */
 async function syncDirectory(path: string): Promise<void> {
   try {
     const handle = await open(path, 'r')
     await handle.sync().finally(() => handle.close())
   } catch {
-    // The content is synced; the name will be, in the file system's own time.
+    // The content is synced; the file system will sync the name eventually.
   }
 }

@@ -3,11 +3,11 @@ import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
 import { readX509 } from '../x509/certificate.ts'
 
-/** For tests outside of the package, which cannot import it by its name. */
+/** Re-exported for tests outside this package, which cannot import it by name. */
 export * as asn1js from 'asn1js'
 
-// Certificates and revocation lists of any shape for tests, made at run time: good ones by default,
-// with each part open to being left out or wrong.
+// Certificates and revocation lists for tests, created at run time. They are valid by default, and each part can be
+// omitted or made wrong.
 
 /** A certificate with its private key. */
 export interface Issued {
@@ -20,9 +20,9 @@ export interface Issued {
 export interface IssueOptions {
   /** Attributes as [type, value]; a string is a common name. */
   subject: string | readonly (readonly [string, string])[]
-  /** Self-signed without one. */
+  /** Default: self-signed. */
   issuer?: Issued
-  /** Basic constraints; none without it. */
+  /** Basic constraints. Default: none. */
   ca?: boolean
   pathLength?: number
   usages?: readonly (keyof typeof USAGES)[]
@@ -34,7 +34,7 @@ export interface IssueOptions {
   excluded?: readonly Name[]
   notBefore?: Date
   notAfter?: Date
-  /** Key identifiers are written unless false. */
+  /** Whether to include key identifiers. Default: true. */
   keyIds?: boolean
   keys?: webcrypto.CryptoKeyPair
   algorithm?: KeyAlgorithmName
@@ -58,13 +58,13 @@ export const ORGANIZATION = '2.5.4.10'
 const DAY = 24 * 60 * 60 * 1000
 let serial = 1000
 
-/** A moment by days from now. */
+/** A time some days from now. */
 export function inDays(days: number): Date {
-  // Certificates tell whole seconds.
+  // Certificates have a resolution of one second.
   return new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY)
 }
 
-/** An authority: self-signed without `issuer`. */
+/** A certificate authority. Self-signed without `issuer`. */
 export function authority(subject: IssueOptions['subject'], options: Partial<IssueOptions> = {}): Promise<Issued> {
   return issue({ subject, ca: true, usages: ['keyCertSign', 'cRLSign'], ...options })
 }
@@ -93,7 +93,7 @@ export async function issue(options: IssueOptions): Promise<Issued> {
 
 async function sign(fields: pkijs.Certificate, key: webcrypto.CryptoKey, hash: string): Promise<void> {
   if (key.algorithm.name !== 'Ed25519') return fields.sign(key, hash)
-  // pkijs 4.0.0 does not make these signatures.
+  // pkijs 4.0.0 cannot create these signatures.
   fields.signature = fields.signatureAlgorithm = new pkijs.AlgorithmIdentifier({ algorithmId: '1.3.101.112' })
   const valueHex = await webcrypto.subtle.sign('Ed25519', key, fields.encodeTBS().toBER())
   fields.tbsView = new Uint8Array(fields.encodeTBS().toBER())
@@ -105,7 +105,7 @@ export interface RevocationListOptions {
   thisUpdate?: Date
   nextUpdate?: Date
   extensions?: readonly pkijs.Extension[]
-  /** The key that signs, where it is another than the issuer's. */
+  /** The signing key, if it is not the issuer's. */
   signer?: Issued
   hash?: string
 }
@@ -164,7 +164,7 @@ export function makeKeys(algorithm: KeyAlgorithmName): Promise<webcrypto.CryptoK
 
 function distinguished(subject: IssueOptions['subject']): pkijs.RelativeDistinguishedNames {
   const attributes = typeof subject === 'string' ? [[COMMON_NAME, subject] as const] : subject
-  // Left to itself, pkijs writes all attributes as one relative name.
+  // By default, pkijs writes all attributes as one relative name.
   const schema = new asn1js.Sequence({
     value: attributes.map(
       ([type, value]) =>

@@ -16,7 +16,7 @@ export function keyPair(curve: Curve = 'prime256v1'): KeyPair {
   return { privateKey, publicKey: publicKeyOf(publicKey) }
 }
 
-/** A bundle over any payload, sound or not, with a good signature. */
+/** A bundle with a valid signature over any payload, well-formed or not. */
 export function bundleOver(payload: Uint8Array, { privateKey, publicKey }: KeyPair): Buffer {
   const signature = sign(publicKey.hash, preAuthEncoding(IN_TOTO_PAYLOAD_TYPE, payload), privateKey)
   return writeBundle(
@@ -25,7 +25,7 @@ export function bundleOver(payload: Uint8Array, { privateKey, publicKey }: KeyPa
   )
 }
 
-/** A valid bundle over the same statement with white space behind it, of about this size. */
+/** A valid bundle over the same statement, padded with trailing white space to about this size. */
 export function paddedBundle(bundle: Uint8Array, privateKeyPem: string, size: number): Buffer {
   const privateKey = createPrivateKey(privateKeyPem)
   const { payload } = parseBundle(bundle).envelope
@@ -36,7 +36,7 @@ export function paddedBundle(bundle: Uint8Array, privateKeyPem: string, size: nu
   })
 }
 
-/** JSON that a test takes apart and changes. */
+/** JSON that a test modifies. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type LooseJson = any
 
@@ -44,7 +44,7 @@ export function sha256(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex')
 }
 
-/** A sound statement over the given contents, for a test to change. */
+/** A valid statement over the given contents, for tests to modify. */
 export function statementOver(contents: Readonly<Record<string, string>>): LooseJson {
   const resources = Object.entries(contents).map(([name, content]) => ({
     name,

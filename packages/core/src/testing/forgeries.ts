@@ -4,20 +4,20 @@ import * as pkijs from 'pkijs'
 import { readX509 } from '../x509/certificate.ts'
 import type { Issued } from './authority.ts'
 
-// Certificates as no honest authority makes them, for tests: keys and algorithms that pkijs knows nothing of.
+// Certificates for tests that no honest authority would issue, with keys and algorithms that pkijs does not support.
 
-/** How a certificate is to be signed anew. */
+/** How to sign a certificate again. */
 export interface Resigning {
   /** Object identifier of the algorithm. */
   algorithm: string
   parameters?: asn1js.BaseBlock
-  /** Makes the signature over the part that is signed. */
+  /** Signs the signed part of the certificate. */
   sign: (signed: Buffer) => Buffer
-  /** Another key for the holder. */
+  /** Replaces the subject's key. */
   key?: KeyObject
 }
 
-/** The same certificate, signed in another way. */
+/** The same certificate, signed differently. */
 export function resigned<T extends Issued>(issued: T, { algorithm, parameters, sign, key }: Resigning): T {
   const fields = pkijs.Certificate.fromBER(issued.der)
   if (key) fields.subjectPublicKeyInfo = pkijs.PublicKeyInfo.fromBER(key.export({ type: 'spki', format: 'der' }))
@@ -34,7 +34,7 @@ export function resigned<T extends Issued>(issued: T, { algorithm, parameters, s
 
 export const NULL = new asn1js.Null()
 
-/** RFC 4055 3.1: what is left out is not written. */
+/** RFC 4055 3.1: default values are omitted. */
 export function pssParameters({ hash, mask, salt }: { hash?: string; mask?: string; salt?: number }): asn1js.Sequence {
   const identifier = (algorithmId: string) => new pkijs.AlgorithmIdentifier({ algorithmId, algorithmParams: NULL })
   const parameters = new pkijs.RSASSAPSSParams({
@@ -52,7 +52,7 @@ export function pssParameters({ hash, mask, salt }: { hash?: string; mask?: stri
   return parameters.toSchema()
 }
 
-/** A DSA key of made-up numbers: nobody can sign with it, and checking a signature takes as long as with a real one. */
+/** A DSA key of made-up numbers. Nobody can sign with it, but checking a signature takes as long as with a real one. */
 export function hugeDsaKey(bits: number): KeyObject {
   const number = (length: number) => {
     const bytes = randomBytes(length / 8)
@@ -72,7 +72,7 @@ export function hugeDsaKey(bits: number): KeyObject {
   return createPublicKey({ key: Buffer.from(spki.toBER()), type: 'spki', format: 'der' })
 }
 
-/** An RSA key of made-up numbers, likewise. */
+/** The same for RSA. */
 export function madeUpRsaKey(bits: number, exponent: string): KeyObject {
   const modulus = randomBytes(bits / 8)
   modulus[0] = (modulus[0] ?? 0) | 0x80

@@ -8,24 +8,24 @@ import type { FoundFile } from '../source/local/source-file.ts'
 import { listFiles } from './list-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 
-/** A job for each whole file of a directory, in the order of their names. */
+/** One job for each whole file of a directory, in the order of their names. */
 export async function jobsOf(directory: string, keep = false): Promise<HashJob[]> {
   const files = await listFiles(await openLocalSource(directory), { ignored: () => false, followLinks: false })
   files.sort((a, b) => (a.name < b.name ? -1 : 1))
   return files.map((file) => wholeFile(file, keep))
 }
 
-/** Files of a directory as `findFiles()` would find them. */
+/** Files of a directory, as `findFiles()` returns them. */
 export function foundIn(path: string, ...names: string[]): FoundFile[] {
   const { dev, ino } = lstatSync(path, { bigint: true })
   const directory = { path, dev, ino }
   return names.map((name) => ({ name, path: join(path, name), directory }))
 }
 
-/** The pool that the project makes for itself. */
+/** The pool that the core creates. */
 export function ownPool(): OwnThreads {
   const pool = hashPool()
-  if (!(pool instanceof OwnThreads)) throw new Error('The program brought a pool.')
+  if (!(pool instanceof OwnThreads)) throw new Error('The program supplied its own pool.')
   return pool
 }
 
@@ -35,7 +35,7 @@ export function openFilesIn(directory: string): string[] {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`)
     } catch {
-      return '' // the descriptor of the listing itself
+      return '' // the descriptor of this listing
     }
   })
   return targets.filter((path) => path.startsWith(directory))

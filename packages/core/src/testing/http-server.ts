@@ -3,28 +3,28 @@ import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** Answers one request, well or badly. */
+/** Answers one request, correctly or not. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** A server of one test on this machine. */
+/** A local server for one test. */
 export interface TestServer {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   origin: string
-  /** The paths that were asked for, with their queries, in order. */
+  /** The requested paths with their queries, in order. */
   asked: string[]
 }
 
-/** @param answers what is given for which path; anything else is 404 */
+/** @param answers the answer for each path; any other path is 404 */
 export function serve(answers: Readonly<Record<string, Answer>>): Promise<TestServer> {
   return start('http', (listener) => createServer(listener), answers)
 }
 
-/** As {@link serve}, by TLS. */
+/** Like {@link serve}, over TLS. */
 export function serveTls(tls: ServerOptions, answers: Readonly<Record<string, Answer>>): Promise<TestServer> {
   return start('https', (listener) => createTlsServer(tls, listener), answers)
 }
 
-/** Gives a file whole, with its length. */
+/** Sends a whole file with its length. */
 export function file(content: string | Uint8Array, headers: Record<string, string> = {}): Answer {
   return (_, response) => {
     response.writeHead(200, { 'content-length': Buffer.byteLength(content), ...headers }).end(content)

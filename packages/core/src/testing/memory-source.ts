@@ -1,6 +1,6 @@
 import type { BundleCandidate, ModelFiles, ModelSource, SourceSession } from '../source/model-source.ts'
 
-/** A source as another package would write one, over files in memory. */
+/** A source over files in memory, written as another package would write it. */
 export function memorySource(
   url: string,
   content: ReadonlyMap<string, Uint8Array>,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import type { ErrorCode } from '../errors.ts'
 
-/** An empty directory of one test, with the given files in it; it goes when the test ends. */
+/** A directory with the given files for one test. It is removed when the test ends. */
 export function scratch(files: Readonly<Record<string, string | Uint8Array>> = {}): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'modelseal-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
@@ -15,7 +15,7 @@ export function scratch(files: Readonly<Record<string, string | Uint8Array>> = {
   return directory
 }
 
-/** What a refusal looks like: of our own class, with exactly this code. */
+/** Matches a ModelSealError with exactly this code. */
 export function refusal(code: ErrorCode, details: object = {}): unknown {
   return expect.objectContaining({ name: 'ModelSealError', code, ...details })
 }

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** Serves HTTP on loopback until the test ends. @returns the URL, without a slash at its end */
+/** Serves HTTP on loopback until the test ends. @returns the URL, without a trailing slash */
 export async function serving(answer: RequestListener): Promise<string> {
   const server = createServer(answer).listen(0, '127.0.0.1')
   onTestFinished(() => {

@@ -6,12 +6,12 @@ import { preAuthEncoding } from '../bundle/dsse.ts'
 import { bodyOf } from './serving.ts'
 import { IDENTITY, ISSUER, TestSigstore } from './sigstore.ts'
 
-/** How the services of an instance are to be; what is left out is as it should be. */
+/** How the services of an instance differ from sound ones. */
 export interface ServerOptions {
   rekor?: 'v1' | 'v2'
   /** False for an instance without one. */
   timestampAuthority?: boolean
-  /** Changes or replaces what a service answers. */
+  /** Changes or replaces the answer of a service. */
   answered?: (path: string, answer: Answer) => Answer
 }
 
@@ -21,15 +21,15 @@ export interface Answer {
 }
 
 /**
- * The services of a {@link TestSigstore} over HTTP. Fulcio is that of `@sigstore/mock`, which believes any token. The logs are our
- * own, of one entry each: they verify signatures as the real ones do, where those of the mock make entries that do not
- * verify. The timestamp authority is our own as well: the mock's takes JSON only.
+ * The services of a {@link TestSigstore} over HTTP. Fulcio is the one of `@sigstore/mock`, which accepts any token. The
+ * logs, of one entry each, are our own: they verify signatures like the real ones, while those of the mock create
+ * entries that do not verify. The timestamp authority is our own as well, because the mock accepts only JSON.
  */
 export class SigstoreServer {
   readonly #instance = new TestSigstore()
   readonly #options: ServerOptions
   readonly #stamps = timestampAuthority()
-  /** Paths that were asked for, in order. */
+  /** The requested paths, in order. */
   readonly asked: string[] = []
 
   constructor(options: ServerOptions = {}) {
@@ -56,7 +56,7 @@ export class SigstoreServer {
     return { ...root, timestampAuthorities: [{ subject, uri: '', certChain: { certificates }, validFor }] }
   }
 
-  /** @param url where this is served */
+  /** @param url base URL of the services */
   signingConfig(url: string, { issuer }: { issuer?: string } = {}): object {
     const { rekor = 'v1', timestampAuthority: stamps = true } = this.#options
     const service = (path: string, majorApiVersion: number) => [
@@ -94,7 +94,7 @@ export class SigstoreServer {
     return { status: 404, body: '' }
   }
 
-  /** Rekor v1: kind `dsse`; the log keeps the digests of envelope and payload. */
+  /** Rekor v1: kind `dsse`. The log stores the digests of envelope and payload. */
   #logV1({ kind, spec }: ProposedV1): Answer {
     const { envelope, verifiers } = spec.proposedContent
     const { payload, payloadType, signatures } = JSON.parse(envelope) as Envelope
@@ -144,7 +144,7 @@ export class SigstoreServer {
     return { status: 201, body: JSON.stringify({ [hex(inclusionProof.rootHash)]: answered }) }
   }
 
-  /** Rekor v2: as its servers from 2.3 on, it takes `hashedrekord` only. */
+  /** Rekor v2: accepts only `hashedrekord`, like its servers since 2.3. */
   #logV2({ hashedRekordRequestV002: proposed }: ProposedV2): Answer {
     if (!proposed) return { status: 400, body: JSON.stringify({ code: 3, message: 'not a hashedrekord' }) }
     const { digest, signature } = proposed
@@ -160,7 +160,7 @@ export class SigstoreServer {
   }
 }
 
-/** A token that `@sigstore/mock` believes; the signature is none. */
+/** A token that `@sigstore/mock` accepts, without a valid signature. */
 export function identityToken(claims: object = {}): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const now = Math.floor(Date.now() / 1000)

@@ -8,41 +8,41 @@ import { Manifest } from '../manifest/manifest.ts'
 import type { Signer } from '../signing/signer.ts'
 import { toTrust, type SigstoreTrust } from '../verification/sigstore/trust.ts'
 
-/** What a test bundle is to be like; what is left out is as it should be. */
+/** How a test bundle differs from a valid one. */
 export interface Wanted {
   identity?: string
   issuer?: string
   /** Object identifiers and values. */
   extensions?: { oid: string; value: string; legacy?: boolean }[]
-  /** `v1`: an entry with a promised time; `v2`: one without. */
+  /** `v1`: an entry with a promised time; `v2`: an entry without one. */
   rekor?: 'v1' | 'v2'
   /** Time of the log's promise. */
   loggedAt?: Date
   /** Time of an RFC 3161 timestamp. */
   stampedAt?: Date
-  /** Bytes under the timestamp. Default: the signature. */
+  /** Bytes that the timestamp covers. Default: the signature. */
   stamped?: Buffer
   logOfCertificates?: boolean
 }
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- tests reach into bundles to tamper with them */
+/** eslint-disable @typescript-eslint/no-explicit-any -- tests tamper with bundles */
 export type BundleJson = any
 
 export const IDENTITY = 'https://github.com/example/models/.github/workflows/sign.yml@refs/heads/main'
 export const ISSUER = 'https://token.actions.githubusercontent.com'
 
-/** A Sigstore instance in this process: authorities by `@sigstore/mock`, and a log of one entry. */
+/** A Sigstore instance in this process: the authorities of `@sigstore/mock`, and a log with one entry. */
 export class TestSigstore {
   readonly #keys = { ca: newKeys(), ct: newKeys(), tsa: newKeys(), log: newKeys() }
   /**
-   * When certificates are issued: in whole seconds, as the mocks ask, and after the roots, which are
-   * valid from when they are made. Well within what clocks may differ by.
+   * When certificates are issued: in whole seconds, as the mocks require, and after the roots, which are valid from
+   * their creation. Well within the allowed clock skew.
    */
   readonly at = new Date(Math.floor(Date.now() / 1000) * 1000 + 60_000)
 
   #root: BundleJson
 
-  /** By which certificates are issued: the one key of the root. */
+  /** The key that issues certificates: the only key of the root. */
   get authorityKeys(): { publicKey: KeyObject; privateKey: KeyObject } {
     return this.#keys.ca
   }
@@ -54,7 +54,7 @@ export class TestSigstore {
     })
   }
 
-  /** A trusted root as JSON: always the same one. */
+  /** The trusted root as JSON, always the same one. */
   async root(): Promise<BundleJson> {
     return (this.#root ??= await this.newRoot())
   }
@@ -129,7 +129,7 @@ export class TestSigstore {
     }
   }
 
-  /** Of certificates; without a log of certificates, nobody but it vouches for them. */
+  /** The authority for certificates, which no certificate log monitors. */
   async authority(logged = true) {
     return initializeCA(this.#keys.ca, logged ? await initializeCTLog(this.#keys.ct, this.at) : undefined, this.at)
   }
@@ -150,7 +150,7 @@ export class TestSigstore {
     )
   }
 
-  /** An entry of a log whose tree has this one leaf (RFC 6962 2.1). */
+  /** An entry of a log whose tree has only this leaf (RFC 6962 2.1). */
   entry(body: { kind: string; apiVersion: string; spec: object }, { rekor, loggedAt }: Wanted): object {
     const { publicKey, privateKey } = this.#keys.log
     const keyId = sha256(spki(publicKey))

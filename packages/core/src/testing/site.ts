@@ -10,7 +10,7 @@ import { type DigestOptions } from '../signing/digest-model.ts'
 import { judgeModel } from '../loading/operations/judge-model.ts'
 import type { OpenOptions } from '../loading/open-options.ts'
 
-/** For tests: a directory with models, keys made for the moment, bundles and policies. */
+/** A directory for tests with models, temporary keys, bundles and policies. */
 export class TestSite {
   readonly path: string
   #policies = 0
@@ -42,7 +42,7 @@ export class TestSite {
     return this.file(name)
   }
 
-  /** Makes `NAME.key` and `NAME.pub`. @returns the fingerprint */
+  /** Creates `NAME.key` and `NAME.pub`. @returns the fingerprint */
   async key(name: string): Promise<string> {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     await this.write(`${name}.key`, privateKey.export({ type: 'pkcs8', format: 'pem' }))
@@ -57,7 +57,7 @@ export class TestSite {
     return signed.rootDigest
   }
 
-  /** Writes a policy under a name of its own, or the given one. */
+  /** Writes a policy under the given name, or a unique one. */
   async policy(content: unknown, name = `policy-${++this.#policies}.yaml`): Promise<string> {
     return this.write(
       name,
@@ -65,7 +65,7 @@ export class TestSite {
     )
   }
 
-  /** @returns the decision, with the code of the refusal where there is one */
+  /** @returns the decision, with the code of the refusal, if any */
   async judge(model: string, policy: unknown, options: OpenOptions = {}): Promise<string> {
     const verdict = await judgeModel(this.file(model), { ...options, policy: await this.policy(policy) })
     const code = (verdict.error ?? verdict.wouldRefuse)?.code

@@ -8,16 +8,16 @@ import { OpenedSource } from '../source/opened-source.ts'
 import { refusal } from './scratch.ts'
 import { TestSite } from './site.ts'
 
-/** The files of a signed directory by their names, its bundle `model.sig` among them. */
+/** The files of a signed directory by name, including its bundle `model.sig`. */
 export type SignedFiles = ReadonlyMap<string, Uint8Array>
 
-/** Makes a source over files, for the time of one test. */
+/** Creates a source over files for one test. */
 export type MakeSource = (files: SignedFiles) => ModelSource | Promise<ModelSource>
 
 const CONTENT = { 'config.json': '{}', 'weights.bin': 'weights'.repeat(50_000), 'sub/a b#%2e.bin': 'shard' }
 const EMPTY_OBJECT = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
 
-/** What every source of models has to do: it is loaded from in all modes, and what it gives is never believed. */
+/** The contract of every source of models: loads work in all modes, and nothing that the source returns is trusted. */
 export function sourceContract(name: string, make: MakeSource): void {
   describe(`a source of models: ${name}`, () => {
     let site: TestSite
@@ -57,7 +57,7 @@ export function sourceContract(name: string, make: MakeSource): void {
       return files
     }
 
-    test('gives the files of a signed model', async () => {
+    test('provides the files of a signed model', async () => {
       await using model = await open(signed)
       expect([...model.files].sort()).toEqual(Object.keys(CONTENT).sort())
       for (const [file, text] of Object.entries(CONTENT))
@@ -77,22 +77,22 @@ export function sourceContract(name: string, make: MakeSource): void {
       ['missing', 'config.json', undefined, 'FILE_MISSING'],
       ['without a bundle', 'model.sig', undefined, 'BUNDLE_NOT_FOUND'],
       ['with a broken bundle', 'model.sig', '{', 'JSON_INVALID'],
-    ] as const)('is refused where a file is %s (%s)', async (_, file, content, code) => {
+    ] as const)('is refused if a file is %s (%s)', async (_, file, content, code) => {
       await expect(open(changed(file, content))).rejects.toEqual(refusal(code))
     })
 
-    test('is refused where somebody else signed it', async () => {
+    test('is refused if someone else signed it', async () => {
       await expect(open(await signedBy('stranger'))).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
     })
 
-    test('is refused where it lists a file that nobody signed, if it can list', async () => {
+    test('is refused if it lists an unsigned file, if it can list files', async () => {
       const files = changed('added.bin', 'added')
       const { local, list } = await (await OpenedSource.open(await make(files))).model()
       if (local ?? list) await expect(open(files)).rejects.toEqual(refusal('FILE_UNSIGNED', { file: 'added.bin' }))
       else await (await open(files)).close()
     })
 
-    test('gives files a path, until the model is closed', async () => {
+    test('provides paths to files until the model is closed', async () => {
       const model = await open(signed)
       const placed = await model.place(['config.json', 'sub/a b#%2e.bin'], { isolation: 'copy' })
       expect(readFileSync(placed.path('sub/a b#%2e.bin'), 'utf8')).toBe('shard')
@@ -102,7 +102,7 @@ export function sourceContract(name: string, make: MakeSource): void {
       await expect(model.read('config.json')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     })
 
-    test('gives parts of files, and says where there is none', async () => {
+    test('provides ranges of files, and says if a file does not exist', async () => {
       const source = await OpenedSource.open(await make(signed))
       const files = await source.model()
       const read = (file: string, range?: { start: number; end: number }) =>
@@ -122,7 +122,7 @@ export function sourceContract(name: string, make: MakeSource): void {
       await expect(read('config.json')).rejects.toEqual(refusal('ABORTED'))
     })
 
-    /** By a rule in the mode skip, which has to name the place. */
+    /** Uses a rule in the mode skip, which must name the place. */
     async function skipped(files: SignedFiles, more: object = {}) {
       const source = await make(files)
       const rule = { match: { ...source.place }, mode: 'skip', reason: 'a test', signers: undefined }
@@ -142,7 +142,7 @@ export function sourceContract(name: string, make: MakeSource): void {
       expect(Buffer.from(await tolerated.read('config.json')).toString()).toBe('[]')
     })
 
-    test('is refused in every mode where a file is revoked', async () => {
+    test('is refused in every mode if a file is revoked', async () => {
       const revoked = { revoked: { fileDigests: [EMPTY_OBJECT] } }
       const other = await signedBy('release', { hashType: 'blake2b' })
       const inForce = await policy({}, revoked)
@@ -155,7 +155,7 @@ export function sourceContract(name: string, make: MakeSource): void {
       await expect(open(signed, { maxBytes: 1000 })).rejects.toEqual(refusal('FILE_TOO_LARGE'))
     })
 
-    test('ends when the caller aborts', async () => {
+    test('stops when the caller aborts', async () => {
       const signal = AbortSignal.abort()
       await expect(open(signed, { signal })).rejects.toEqual(refusal('ABORTED'))
       const controller = new AbortController()
@@ -170,14 +170,14 @@ export function sourceContract(name: string, make: MakeSource): void {
       await expect(load).rejects.toEqual(refusal('ABORTED'))
     })
 
-    test('reports progress up to the end', async () => {
+    test('reports progress to the end', async () => {
       const calls: [number, number][] = []
       await using model = await open(signed, { onProgress: (done, total) => calls.push([done, total]) })
       expect(calls.at(-1)).toEqual([model.verdict.bytes, model.verdict.bytes])
       for (const [done, total] of calls) expect(done).toBeLessThanOrEqual(total)
     })
 
-    test('has nothing left in the temporary directory after a refusal', async () => {
+    test('leaves nothing in the temporary directory after a refusal', async () => {
       const load = openVerifiedModel(await make(signed), { policy: enforce }, async (reader) => {
         const { directory } = await reader.place(['config.json'], { isolation: 'copy' })
         throw Object.assign(new Error('refused by the loader'), { directory })

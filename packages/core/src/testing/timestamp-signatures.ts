@@ -2,8 +2,8 @@ import { bundleFromJSON } from '@sigstore/bundle'
 import { toSignedEntity } from '@sigstore/verify'
 
 /**
- * The signatures of the timestamps in a bundle that verifies. Each stands for all that its authority said: what else
- * is in a token, such as a copy of the authority's certificate, is not signed, and nothing is believed of it.
+ * The signatures of the timestamps in a bundle that verifies. Each covers everything that the authority asserted. Other
+ * parts of a token, such as a copy of the authority's certificate, are not signed and not trusted.
  */
 export function timestampSignatures(json: unknown): string[] {
   return toSignedEntity(bundleFromJSON(json)).timestamps.flatMap((timestamp) =>

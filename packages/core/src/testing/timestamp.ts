@@ -3,20 +3,20 @@ import * as asn1js from 'asn1js'
 import * as pkijs from 'pkijs'
 import { authority, issue, TIME_STAMPING, type Issued, type IssueOptions } from './authority.ts'
 
-// Timestamps of any shape for tests: good ones by default.
+// Timestamps for tests, valid by default.
 
 export interface TimestampOptions {
   at?: Date
   accuracy?: { seconds?: number; millis?: number }
-  /** What it claims to be over, where that is something else. */
+  /** The data that it claims to cover, if not the given data. */
   over?: Uint8Array
-  /** SHA-256 of what it is over, where only that is known. */
+  /** SHA-256 of the data that it covers, if only that is known. */
   imprint?: Uint8Array
-  /** The certificate that its attribute names, where that is another. */
+  /** The certificate that its attribute names, if not the signing one. */
   names?: Issued
-  /** Attributes that are left out, by object identifier. */
+  /** Object identifiers of attributes to omit. */
   without?: readonly string[]
-  /** Replaces the content after it was signed. */
+  /** Replaces the content after signing. */
   changedAfter?: boolean
   status?: pkijs.PKIStatus
   nonce?: asn1js.Integer | undefined
@@ -77,7 +77,7 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
     ),
     certificates: [signer.fields],
   })
-  // The constructor cuts it into pieces, which is BER; authorities write DER.
+  // The constructor splits it into pieces, which is BER; authorities write DER.
   signed.encapContentInfo.eContent = octets(Buffer.from(content))
   for (const index of signed.signerInfos.keys()) await signed.sign(signer.keys.privateKey, index, 'SHA-256')
   if (options.changedAfter) signed.encapContentInfo.eContent = octets(tstInfo(data, { at: new Date(0) }))
@@ -91,7 +91,7 @@ export async function timestamp(signer: Issued, data: Uint8Array, options: Times
   return Buffer.from(response.toSchema().toBER())
 }
 
-/** Answers a request (RFC 3161 2.4.1) as a good authority does; `data` is what the request is over. */
+/** Answers a request (RFC 3161 2.4.1) as a sound authority does; `data` is what the request covers. */
 export function answer(
   signer: Issued,
   request: Buffer,
@@ -102,7 +102,7 @@ export function answer(
   return timestamp(signer, data, { nonce, ...options })
 }
 
-/** As {@link answer}, where the request alone says what it is over. */
+/** Like {@link answer}, if only the request says what it covers. */
 export function answerBlindly(signer: Issued, request: Buffer, options: TimestampOptions = {}): Promise<Buffer> {
   const { messageImprint } = new pkijs.TimeStampReq({ schema: asn1js.fromBER(request).result })
   const imprint = Buffer.from(messageImprint.hashedMessage.valueBlock.valueHexView)

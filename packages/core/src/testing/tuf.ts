@@ -2,11 +2,11 @@ import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:cryp
 import type { RequestListener } from 'node:http'
 import { Key, Metadata, MetaFile, Root, Signature, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models'
 
-/** How the next publication is to differ from a sound one. */
+/** How the next publication differs from a sound one. */
 export interface Publication {
-  /** By role; default: in a day. */
+  /** Expiry by role. Default: in one day. */
   expires?: Partial<Record<Role, Date>>
-  /** Default: one more than the last. */
+  /** Default: the previous version plus one. */
   version?: number
   /** Signs the metadata of these roles with keys that the root does not name. */
   forged?: Role[]
@@ -17,11 +17,11 @@ export interface Publication {
 type Role = 'root' | 'timestamp' | 'snapshot' | 'targets'
 const ROLES = ['root', 'timestamp', 'snapshot', 'targets'] as const
 
-/** A TUF repository in this process (TUF 1.0.33, with consistent snapshots), its keys made for the moment. */
+/** A TUF repository in this process (TUF 1.0.33, with consistent snapshots) with temporary keys. */
 export class TestTuf {
-  /** By path below the URL. */
+  /** Files by their path below the URL. */
   readonly files = new Map<string, Buffer>()
-  /** The first root metadata: what clients are handed out. */
+  /** The first root metadata, with which clients start. */
   readonly anchor: Buffer
   #keys = newKeys()
   #rootVersion = 0

@@ -6,7 +6,7 @@ import { TestSite } from '../../testing/site.ts'
 
 // A mock, since no test can count on a network share or a FUSE mount: it says what statfs would say there.
 vi.mock('../../source/local/file-system.ts', () => ({
-  foreignFileSystem: () => 'a file system (0x6969) that is not known as local',
+  foreignFileSystem: () => 'a file system (0x6969) that is not known to be local',
 }))
 
 test.runIf(process.platform === 'linux')(
@@ -24,7 +24,7 @@ test.runIf(process.platform === 'linux')(
     })
     const gather = (reader: ModelReader) => reader.place(['weights'])
     await expect(openVerifiedModel(site.file('model'), { policy, isolation: 'in-place' }, gather)).rejects.toEqual(
-      refusal('ISOLATION_REFUSED', { found: 'a file system (0x6969) that is not known as local' }),
+      refusal('ISOLATION_REFUSED', { found: 'a file system (0x6969) that is not known to be local' }),
     )
     await using model = await openVerifiedModel(site.file('model'), { policy }, gather)
     expect(model.gathered.isolation).toBe('copy')

@@ -4,9 +4,9 @@ import type { SourceBody } from '../model-source.ts'
 import { iteratorOf, leave, nextOf, sourceFailed } from './source-answers.ts'
 import type { Watch } from '../watch.ts'
 
-/** What is copied and hashed between two looks at the clock. */
+/** How much is copied and hashed before the clock is checked again. */
 const SLICE_BYTES = 256 * 1024
-/** Empty pieces in a row: streams that end a part with one have few. */
+/** Maximum number of consecutive empty pieces. Some streams end each part with one. */
 const MAX_EMPTY_PIECES = 1_000
 
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype) as object
@@ -15,7 +15,7 @@ const byteOffsetOf = getterOf('byteOffset') as (view: Uint8Array) => number
 const byteLengthOf = getterOf('byteLength') as (view: Uint8Array) => number
 
 /**
- * The pieces of a file as copies that only the core has: what a source still holds may change while it is hashed.
+ * Copies the pieces of a file, because a source could change its own memory while the core hashes it.
  *
  * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the source throws
  */
@@ -44,22 +44,22 @@ export async function* pieces(what: string, chunks: SourceBody['chunks'], watch:
   }
 }
 
-/** The pieces of a source of the core, which nobody else writes to. */
+/** Pieces from one of the core's own sources. Nothing else writes to them, so they are not copied. */
 export async function* ownPieces(what: string, chunks: SourceBody['chunks']): AsyncGenerator<Uint8Array> {
   for await (const piece of chunks) yield memoryOf(what, piece)
 }
 
 /**
- * The memory of a piece by its internal slots: a property of its own, or of a class, may say anything else.
+ * Reads the memory of a piece from its internal slots, because its properties and class could be forged.
  *
- * @throws {@link ModelSealError} `SOURCE_FAILED` for what is no `Uint8Array` of any realm
+ * @throws {@link ModelSealError} `SOURCE_FAILED` if it is not a `Uint8Array` of any realm
  */
 function memoryOf(what: string, piece: unknown): Uint8Array {
-  if (!isUint8Array(piece)) throw sourceFailed(what, 'its content is not of bytes')
+  if (!isUint8Array(piece)) throw sourceFailed(what, 'its content is not a sequence of bytes')
   return new Uint8Array(bufferOf(piece), byteOffsetOf(piece), byteLengthOf(piece))
 }
 
-/** @returns a copy, where it is a `Uint8Array` */
+/** @returns a copy if it is a `Uint8Array` */
 export function copyOfPiece(piece: unknown): unknown {
   return isUint8Array(piece) ? new Uint8Array(memoryOf('file', piece)) : piece
 }

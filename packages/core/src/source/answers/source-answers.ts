@@ -15,13 +15,14 @@ import type {
 } from '../model-source.ts'
 import type { Watch } from '../watch.ts'
 
-// What a source answers is read once, into plain records: it may be anything, and answer differently the next time.
+// Reads each answer of a source once, into a plain record. An answer may be anything, and its getters may return
+// something else on the next read.
 
-/** More signers than any model has; a directory full of `.sig` files costs no more than this. */
+/** More signers than any model has. Limits the cost of a directory full of `.sig` files. */
 export const MAX_BUNDLES = 32
-/** More than this, in milliseconds, overflows a timer. */
+/** Timers overflow beyond this many milliseconds. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1
-/** Names that are told without a listing. */
+/** Maximum number of names known without a listing. */
 const MAX_NAMES = 100_000
 
 /** @throws {@link ModelSealError} `SOURCE_FAILED`, and what reading the answer throws if it is typed */
@@ -82,7 +83,7 @@ function checkedLocal(given: unknown): LocalSource {
   const { kind, path, givenPath, name } = local
   const { dev, ino } = fields(local.inode, 'the inode of "local"', ['dev', 'ino'])
   if ((kind !== 'file' && kind !== 'directory') || typeof dev !== 'bigint' || typeof ino !== 'bigint')
-    throw wrong('their "local"', 'what filesAt() has made', given)
+    throw wrong('their "local"', 'a value returned by filesAt()', given)
   return {
     kind,
     path: text(path, 'a path'),
@@ -92,7 +93,7 @@ function checkedLocal(given: unknown): LocalSource {
   }
 }
 
-/** The name is looked at by whoever compares it. */
+/** The name itself is validated where it is compared. */
 export function checkedEntry(given: SourceEntry): SourceEntry {
   return fields(given, 'an entry of the listing', ['name', 'size']) as unknown as SourceEntry
 }
@@ -117,7 +118,7 @@ export function checkedCandidate(given: unknown): BundleCandidate {
   return { path: plainPlace(text(path, 'the "path" of a bundle')), read }
 }
 
-/** Its name is read when it is used: only what is used has to have one. */
+/** Its name is read lazily, because only directories that are used need one. */
 export function checkedDirectory(given: unknown): ModelDirectory {
   const files = method(object(given, 'a directory'), 'files') as ModelDirectory['files']
   let name: string | undefined
@@ -142,7 +143,7 @@ export function checkedUnverified(given: UnverifiedModel): UnverifiedModel {
   })
 }
 
-/** Each read once, and none of them from `Object.prototype`. */
+/** Reads each property once, and none from `Object.prototype`. */
 function fields<K extends string>(given: unknown, what: string, names: readonly K[]): Record<K, unknown> {
   const of = object(given, what)
   const read = Object.create(null) as Record<K, unknown>
@@ -169,7 +170,7 @@ function isNumber(given: unknown): given is number {
   return typeof given === 'number'
 }
 
-/** As it is called on the answer itself, which may be an instance of a class. */
+/** Bound to the answer, which may be an instance of a class. */
 function method(of: object, name: string): unknown {
   const found = optionalMethod(of, name)
   if (found) return found
@@ -184,17 +185,20 @@ function optionalMethod(of: object, name: string): ((...args: unknown[]) => unkn
 }
 
 function wrong(what: string, expected: string, given: unknown): TypeError {
-  return new TypeError(`${what} should be ${expected}, and is ${kindOf(given)}`)
+  return new TypeError(`expected ${what} to be ${expected}, found ${kindOf(given)}`)
 }
 
-/** What has to be iterated over. */
+/** An iterator over the items, synchronous or asynchronous. */
 export type Items<T> = Iterable<T> | AsyncIterable<T>
 
 export function iteratorOf<T>(items: Items<T>): AsyncIterator<T> | Iterator<T> {
   return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
 }
 
-/** @throws TypeError for what is no result; what the iterator throws; where the watch is over */
+/**
+ * @throws TypeError if the iterator returns an invalid result; what the iterator throws; an error if the watch has
+ * ended
+ */
 export async function nextOf<T>(
   iterator: AsyncIterator<T> | Iterator<T>,
   watch: Watch,
@@ -205,12 +209,12 @@ export async function nextOf<T>(
   return { done: Boolean(done), value: value as T }
 }
 
-/** Not waited for: it may never answer. */
+/** Not awaited, because it may never settle. */
 export function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): void {
   void (async () => iterator.return?.())().catch(() => {})
 }
 
-/** A promise, of whatever realm. */
+/** A promise of any realm. */
 export function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
   return typeof given === 'object' && given !== null && 'then' in given
 }
@@ -218,7 +222,7 @@ export function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T
 export function sourceFailed(what: string, found: string, cause?: unknown): ModelSealError {
   return new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: its source failed.`, {
     found: shown(found),
-    hint: 'Check the place that the model is loaded from, and the package that reads from it.',
+    hint: 'Check the location of the model and the package that reads it.',
     cause,
   })
 }

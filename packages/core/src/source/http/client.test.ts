@@ -23,11 +23,11 @@ async function answered(answer: Answer, options?: HttpOptions): Promise<string |
 }
 
 describe('a file', () => {
-  test('is received as the server gives it', async () => {
+  test('is received as the server sends it', async () => {
     expect(await answered(file('weights'))).toBe('weights')
   })
 
-  test('that is not there, or no longer, is none', async () => {
+  test('that does not exist, or no longer does, is undefined', async () => {
     const { origin } = await serve({ '/gone': (_, response) => void response.writeHead(410).end() })
     expect(await get(`${origin}/file`)).toBeUndefined()
     expect(await get(`${origin}/gone`)).toBeUndefined()
@@ -37,7 +37,7 @@ describe('a file', () => {
     ['gzip', gzipSync('weights')],
     ['deflate', deflateSync('weights')],
     ['br', brotliCompressSync('weights')],
-  ])('that is compressed by %s is received as it was before', async (encoding, content) => {
+  ])('that is compressed with %s is decompressed', async (encoding, content) => {
     expect(await answered(file(content, { 'content-encoding': encoding }))).toBe('weights')
   })
 
@@ -50,14 +50,14 @@ describe('a file', () => {
     await expect(answered(answer)).rejects.toThrow(refusal('HTTP_RESPONSE', { found: `status ${status}` }))
   })
 
-  test('is asked for without compression, so that its length is known', async () => {
+  test('is requested without compression, so that its length is known', async () => {
     const answer: Answer = ({ headers }, response) => void response.end(headers['accept-encoding'])
     expect(await answered(answer)).toBe('identity')
   })
 })
 
-describe('a function that fetches in place of the global one', () => {
-  test('does not keep a load that is aborted between two chunks, even if it ignores the signal', async () => {
+describe('a custom fetch function', () => {
+  test('does not delay a load that is aborted between two chunks, even if it ignores the signal', async () => {
     const controller = new AbortController()
     const stalling = new ReadableStream({ start: (stream) => stream.enqueue(Buffer.from('weights')) })
     const options = { fetch: () => Promise.resolve(new Response(stalling)) }
@@ -71,7 +71,7 @@ describe('a function that fetches in place of the global one', () => {
 })
 
 describe('a connection', () => {
-  test('that nobody takes is reported', async () => {
+  test('that is refused is reported', async () => {
     // Nothing listens there: the port is reserved.
     await expect(get('http://127.0.0.1:1/file')).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
   })
@@ -92,16 +92,16 @@ describe('a connection', () => {
     await expect(answered(truncated)).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
   })
 
-  test('that stays silent is given up', async () => {
+  test('that stays silent is abandoned', async () => {
     await expect(answered(() => {}, { idleTimeout: 50 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
   })
 
-  test('that falls silent within the body is given up', async () => {
+  test('that falls silent within the body is abandoned', async () => {
     const silent: Answer = (_, response) => void response.writeHead(200, { 'content-length': 100 }).write('weig')
     await expect(answered(silent, { idleTimeout: 50 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
   })
 
-  test('that drips without an end is given up when the time for all of it is over', async () => {
+  test('that trickles forever is abandoned after the total timeout', async () => {
     const dripping: Answer = (_, response) => {
       const timer = setInterval(() => response.write('.'), 10)
       response.on('close', () => clearInterval(timer))
@@ -109,7 +109,7 @@ describe('a connection', () => {
     await expect(answered(dripping, { idleTimeout: 5_000, totalTimeout: 150 })).rejects.toThrow(refusal('HTTP_TIMEOUT'))
   })
 
-  test('that is slow, and never silent for long, is waited for', async () => {
+  test('that is slow but never silent for long is waited for', async () => {
     const slow: Answer = (_, response) => {
       void (async () => {
         for (const part of 'weights') {
@@ -135,7 +135,7 @@ describe('a connection', () => {
     expect(await closed.promise).toBe('closed')
   })
 
-  test('is closed when the receiver refuses what has arrived', async () => {
+  test('is closed when the receiver refuses the data', async () => {
     const closed = Promise.withResolvers<string>()
     const { origin } = await serve({
       '/file': (_, response) => {
@@ -153,7 +153,7 @@ describe('a connection', () => {
   })
 })
 
-test('a client has six requests under way at the most', async () => {
+test('a client sends at most six requests at a time', async () => {
   let now = 0
   let most = 0
   const counted: Answer = (_, response) => {
@@ -171,7 +171,7 @@ test('a client has six requests under way at the most', async () => {
   expect(most).toBe(6)
 })
 
-test('a client that is stopped ends what is under way, and what waits', async () => {
+test('stopping a client ends running and waiting requests', async () => {
   const { origin, asked } = await serve({ '/file': () => {} })
   const client = new HttpClient(origin, checkedHttpOptions(), undefined)
   const request = { url: new URL(`${origin}/file`), what: 'file' }
@@ -188,13 +188,13 @@ describe('a redirect', () => {
     expect(await get(`${origin}/file`)).toBe('weights')
   })
 
-  test('to another origin is refused, and nothing is asked of it', async () => {
+  test('to another origin is refused, and nothing is requested from it', async () => {
     const other = await serve({ '/file': file('weights') })
     await expect(answered(redirect(`${other.origin}/file`))).rejects.toThrow(refusal('HTTP_REDIRECT'))
     expect(other.asked).toEqual([])
   })
 
-  test('to an origin that the caller named is followed, without the headers of the caller', async () => {
+  test("to an origin that the caller listed is followed, without the caller's headers", async () => {
     const seen: unknown[] = []
     const other = await serve({
       '/file': ({ headers }, response) => {
@@ -218,20 +218,20 @@ describe('a redirect', () => {
     ['to another scheme', 'file:///etc/hostname'],
     ['to data', 'data:text/plain,weights'],
     ['with credentials', 'http://user:secret@127.0.0.1/file'],
-    ['to no URL', 'http://[nowhere'],
+    ['to an invalid URL', 'http://[nowhere'],
   ])('%s is refused', async (_, location) => {
     const error = await answered(redirect(location)).catch((reason: unknown) => reason)
     expect(error).toEqual(refusal('HTTP_REDIRECT'))
     expect(String(error)).not.toContain('secret')
   })
 
-  test('without a place is refused', async () => {
+  test('without a location is refused', async () => {
     const nowhere: Answer = (_, response) => void response.writeHead(302).end()
     await expect(answered(nowhere)).rejects.toThrow(refusal('HTTP_REDIRECT'))
   })
 })
 
-test('messages do not hold the query, nor the headers', async () => {
+test('messages contain neither the query nor the headers', async () => {
   const { origin } = await serve({ '/file': (_, response) => void response.writeHead(403).end() })
   const options = { headers: { authorization: 'Bearer secret-token' } }
   const error = await get(`${origin}/file?key=secret-key`, options).catch((reason: unknown) => reason)
@@ -241,15 +241,15 @@ test('messages do not hold the query, nor the headers', async () => {
 
 describe('options', () => {
   test.each<[string, object]>([
-    ['that is none', { timeout: 5 }],
-    ['of no time', { idleTimeout: 0 }],
-    ['of a time that timers do not count to', { totalTimeout: 2 ** 31 }],
-    ['of a part of a byte', { maxBytes: 0.5 }],
+    ['that does not exist', { timeout: 5 }],
+    ['with a timeout of zero', { idleTimeout: 0 }],
+    ['with a timeout that overflows timers', { totalTimeout: 2 ** 31 }],
+    ['with a fraction of a byte', { maxBytes: 0.5 }],
     ['with a header that HTTP does not allow', { headers: { 'a b': 'secret' } }],
     ['with a header value that HTTP does not allow', { headers: { authorization: 'secret\r\nx: y' } }],
     ['that would ask for a part', { headers: { Range: 'bytes=0-1' } }],
     ['with an origin that has a path', { redirectOrigins: ['https://cdn.example/models'] }],
-    ['with an origin of another scheme', { redirectOrigins: ['ftp://cdn.example'] }],
+    ['with an origin that has another scheme', { redirectOrigins: ['ftp://cdn.example'] }],
   ])('%s are refused', (_, options) => {
     let error: unknown
     try {

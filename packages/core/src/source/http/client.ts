@@ -7,41 +7,40 @@ import { Watch } from '../watch.ts'
 
 /** The content of a file as it arrives, decompressed. */
 export interface HttpBody {
-  /** Bytes that the server announced; undefined where it did not, or compresses. */
+  /** Length in bytes that the server announced; undefined if it announced none or compresses. */
   length: number | undefined
   chunks: AsyncIterable<Uint8Array>
 }
 
-/** What is asked for. */
+/** One request. */
 export interface HttpRequest {
   url: URL
-  /** What it is, for messages: `signature bundle`, `file`. */
+  /** What is requested, for messages: `signature bundle`, `file`. */
   what: string
-  /** The bytes from the first to the one before `end`. Default: the whole file. */
+  /** The bytes from `start` to `end`, exclusive. Default: the whole file. */
   range?: { readonly start: number; readonly end: number } | undefined
-  /** Ends this request alone. */
+  /** Aborts only this request. */
   signal?: AbortSignal | undefined
-  /** Statuses that say that there is no such thing. Default 404 and 410. */
+  /** Statuses that mean that it does not exist. Default: 404 and 410. */
   absent?: ReadonlySet<number>
-  /** What to check where it does not arrive in time. */
+  /** What to check if it does not arrive in time, for the hint. */
   waitsFor?: string
 }
 
-/** Not there, or no longer. */
+/** Not Found and Gone. */
 const ABSENT: ReadonlySet<number> = new Set([404, 410])
-/** As browsers have it for one host. */
+/** The limit of browsers for one host. */
 const REQUESTS_AT_A_TIME = 6
-/** Real chains have one or two. */
+/** Legitimate chains have one or two. */
 const MAX_REDIRECTS = 5
-/** RFC 9110 15.4: those that ask for the same request at another place. */
+/** RFC 9110 15.4: redirects that repeat the same request at another URL. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-/** What `fetch` undoes (RFC 9110 8.4.1); each once. */
+/** Encodings that `fetch` decodes (RFC 9110 8.4.1), if applied once. */
 const ENCODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
 
 /**
- * Fetches the files of one model, few at a time and each within its time. Follows redirects within
- * the model's own origin, from `http` to `https` of the same host, and to origins that the caller
- * named; never from `https` to `http`.
+ * Fetches the files of one model, a few at a time, each within the timeouts. Follows redirects within the model's
+ * origin, from `http` to `https` on the same host, and to origins that the caller listed; never from `https` to `http`.
  */
 export class HttpClient {
   readonly #origin: string
@@ -49,12 +48,12 @@ export class HttpClient {
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<unknown>>()
-  /** In the order in which they came; those before {@link #next} had their turn. */
+  /** Waiting requests, oldest first; those before {@link #next} have had their turn. */
   #waiting: (() => void)[] = []
   #next = 0
   #free = REQUESTS_AT_A_TIME
 
-  /** @param origin of the model: the only one that gets the caller's headers */
+  /** @param origin the model's origin: the only one that receives the caller's headers */
   constructor(origin: string, options: CheckedHttpOptions, signal: AbortSignal | undefined) {
     this.#origin = origin
     this.#options = options
@@ -62,11 +61,11 @@ export class HttpClient {
   }
 
   /**
-   * Fetches a file, and has its body received while the connection lasts.
+   * Fetches a file and passes its body to `receive` while the connection is open.
    *
-   * @returns what `receive` returns; undefined where there is no such file
-   * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`,
-   * `ABORTED`, and what `receive` throws
+   * @returns what `receive` returns; undefined if there is no such file
+   * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `ABORTED`, and
+   * what `receive` throws
    */
   get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     const result = this.#get(request, receive)
@@ -77,9 +76,9 @@ export class HttpClient {
   }
 
   /**
-   * Waits for what a function of the caller gives, no longer than for a file.
+   * Waits for a function of the caller, with the timeouts of a file.
    *
-   * @param request what it is for
+   * @param request the request that needs it
    * @throws {@link ModelSealError} `HTTP_TIMEOUT`, `ABORTED`, and what the function throws
    */
   async wait<T>(request: HttpRequest, work: () => Promise<T>): Promise<T> {
@@ -93,7 +92,7 @@ export class HttpClient {
     }
   }
 
-  /** Ends what is under way, and returns when it has ended. */
+  /** Aborts all running requests and waits until they have ended. */
   async stop(): Promise<void> {
     this.#stop.abort()
     await Promise.allSettled(this.#running)
@@ -106,7 +105,7 @@ export class HttpClient {
       for (const signal of this.#signals(request)) throwIfAborted(signal)
       const response = await this.#follow(request, watch)
       if ((request.absent ?? ABSENT).has(response.status)) return undefined
-      // Unless a part was asked for, 206 would be a part of the file; and 304 would be none of it.
+      // 206 without a range would be only a part of the file, and 304 none of it.
       const expected = request.range ? 206 : 200
       if (response.status !== expected) throw unexpected(request, `status ${expected}`, `status ${response.status}`)
       const length = announcedLength(request, response)
@@ -127,16 +126,16 @@ export class HttpClient {
     return [this.#signal, this.#stop.signal, signal].filter((each) => each !== undefined)
   }
 
-  /** Undefined where nobody ended it. */
+  /** Why the request was ended; undefined if it was not. */
   #endedBy({ late }: Watch, request: HttpRequest): ModelSealError | undefined {
     const aborted = this.#signals(request).find((signal) => signal.aborted)
     if (aborted) return abortedError(aborted)
     if (late === undefined) return undefined
     const { url, what, waitsFor = 'Check the server and the network' } = request
-    return new ModelSealError('HTTP_TIMEOUT', `The ${what} ${shownUrl(url)} did not arrive in time.`, {
+    return new ModelSealError('HTTP_TIMEOUT', `Cannot fetch the ${what} ${shownUrl(url)}: it did not arrive in time.`, {
       file: plainUrl(url),
       expected: late,
-      hint: `${waitsFor}; the limits are "http.idleTimeout" and "http.totalTimeout".`,
+      hint: `${waitsFor}, or raise the limits "http.idleTimeout" and "http.totalTimeout".`,
     })
   }
 
@@ -145,7 +144,7 @@ export class HttpClient {
     this.#free -= 1
   }
 
-  /** Not by shift(): that moves all who wait, and there may be as many as a manifest has names. */
+  /** Not shift(): it moves all waiting requests, and there can be as many as the manifest has names. */
   #passOn(): void {
     this.#waiting[this.#next++]?.()
     if (this.#next < this.#waiting.length) return
@@ -159,7 +158,7 @@ export class HttpClient {
       const response = await this.#network(request, watch, () => this.#send(url, watch, request.range))
       watch.alive()
       if (!REDIRECTS.has(response.status)) return response
-      // The body is of no interest, and may have no end.
+      // The body is not needed, and may never end.
       await response.body?.cancel().catch(() => {})
       url = this.#target(request, url, response.headers.get('location'))
     }
@@ -168,7 +167,7 @@ export class HttpClient {
 
   #send(url: URL, watch: Watch, range: HttpRequest['range']): Promise<Response> {
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
-    // Weights hardly compress, and without compression their length is known beforehand.
+    // Weights hardly compress, and without compression their length is known in advance.
     headers.set('accept-encoding', 'identity')
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
     const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal: watch.signal }
@@ -178,11 +177,11 @@ export class HttpClient {
 
   #target(request: HttpRequest, from: URL, location: string | null): URL {
     const target = location === null ? null : URL.parse(location, from.href)
-    if (!target) throw redirected(request, 'a place to go to', 'none that can be read')
+    if (!target) throw redirected(request, 'a location', 'none that is valid')
     if (!/^https?:$/.test(target.protocol) || target.username !== '' || target.password !== '')
       throw redirected(request, 'an http or https URL without credentials', 'something else')
     if (from.protocol === 'https:' && target.protocol !== 'https:')
-      throw redirected(request, 'https to the end', shown(target.origin))
+      throw redirected(request, 'https throughout', shown(target.origin))
     const own = new URL(this.#origin)
     const upgraded = target.protocol === 'https:' && target.hostname === own.hostname && own.protocol === 'http:'
     if (target.origin === request.url.origin || upgraded || this.#options.redirectOrigins.has(target.origin))
@@ -198,12 +197,12 @@ export class HttpClient {
       )
       if (result.done) return
       watch.alive()
-      // The caller's function may keep what it gives, and change it.
+      // A custom fetch function may keep and change what it returned.
       yield (this.#options.fetch ? copyOfPiece(result.value) : result.value) as Uint8Array
     }
   }
 
-  /** Whatever goes wrong on the network, as a typed error. */
+  /** Turns any network failure into a typed error. */
   async #network<T>(request: HttpRequest, watch: Watch, work: () => Promise<T>): Promise<T> {
     const { url, what } = request
     try {
@@ -213,7 +212,7 @@ export class HttpClient {
       if (ended) throw ended
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
-        `The ${what} ${shownUrl(url)} cannot be fetched: its server was not reached, or broke off.`,
+        `Cannot fetch the ${what} ${shownUrl(url)}: the server could not be reached or closed the connection.`,
         {
           file: plainUrl(url),
           found: shown(reasonOf(cause)),
@@ -224,7 +223,7 @@ export class HttpClient {
   }
 }
 
-/** A URL as messages and verdicts have it: queries may hold tokens. */
+/** A URL for messages and verdicts, without its query, which may contain tokens. */
 export function plainUrl(url: URL): string {
   return url.origin + url.pathname
 }
@@ -233,35 +232,39 @@ function shownUrl(url: URL): string {
   return shown(plainUrl(url))
 }
 
-/** RFC 9110 8.6; the length of what is compressed says nothing about the file. */
+/** RFC 9110 8.6. The length of compressed content says nothing about the length of the file. */
 function announcedLength(request: HttpRequest, { headers }: Response): number | undefined {
   const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
   if (encoding !== 'identity') {
     if (ENCODINGS.has(encoding)) return undefined
-    throw unexpected(request, 'an encoding that is known', shown(encoding))
+    throw unexpected(request, 'a supported content encoding', shown(encoding))
   }
   const length = headers.get('content-length')
   return length === null ? undefined : Number(length)
 }
 
 function unexpected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
-  return new ModelSealError('HTTP_RESPONSE', `The server does not give the ${what} ${shownUrl(url)}.`, {
-    file: plainUrl(url),
-    expected,
-    found,
-    hint: 'Check the URL, and what its server asks of a caller ("http.headers").',
-  })
+  return new ModelSealError(
+    'HTTP_RESPONSE',
+    `Cannot fetch the ${what} ${shownUrl(url)}: unexpected response from the server.`,
+    {
+      file: plainUrl(url),
+      expected,
+      found,
+      hint: 'Check the URL and the headers that the server requires ("http.headers").',
+    },
+  )
 }
 
 function redirected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
   return new ModelSealError(
     'HTTP_REDIRECT',
-    `The ${what} ${shownUrl(url)} is redirected to where a load does not go.`,
+    `Cannot fetch the ${what} ${shownUrl(url)}: the server sent a redirect that is not allowed.`,
     {
       file: plainUrl(url),
       expected,
       found,
-      hint: 'Give the URL where the model really is, or name the other origin in "http.redirectOrigins".',
+      hint: 'Use the final URL of the model, or add the other origin to "http.redirectOrigins".',
     },
   )
 }

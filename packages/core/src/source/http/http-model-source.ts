@@ -8,21 +8,24 @@ import { HttpClient, plainUrl, type HttpRequest } from './client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from './options.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl, urlOf, type HttpSource } from './url.ts'
 
-/** Each directory above costs a request. */
+/** Each parent directory costs a request. */
 const MAX_DIRECTORIES_ABOVE = 8
-/** Names of bundles in a rule that are asked for, in each directory. */
+/** Maximum number of bundle names of a rule that are requested in each directory. */
 const MAX_NAMES = 8
-/** Stores that may not be listed answer 403 for what they do not have. */
+/** Object stores without permission to list answer 403 for missing objects. */
 const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 
-/** @param url absolute, as the caller gave it; one of a directory ends with a slash */
+/** @param url absolute, as the caller gave it; that of a directory ends with a slash */
 export function httpModelSource(url: string, http: HttpOptions | undefined): port.ModelSource {
   return ownSource({ place: { url }, open: (load) => new HttpSession(url, checkedHttpOptions(http), load) })
 }
 
-/** A model behind HTTP. There is no listing: bundles are asked for by name, and files by the names of the manifest. */
+/**
+ * A model on a web server. There is no listing: bundles are requested by their usual names, and files by the names in
+ * the manifest.
+ */
 class HttpSession implements port.SourceSession {
-  /** The client watches over its requests itself. */
+  /** The client enforces its own timeouts. */
   readonly timeouts = UNTIMED
   readonly limit: port.SourceSession['limit']
   readonly #source: HttpSource
@@ -59,7 +62,7 @@ class HttpSession implements port.SourceSession {
     if (isDirectory(this.#source)) return
     for (let directory = parentUrl(url); directory; directory = parentUrl(directory)) {
       const above = directory
-      // Only what is used has to have a name.
+      // Lazy: only a directory that is used needs a name.
       yield {
         url: above,
         files: () => this.#files(httpSource(above)),
@@ -70,12 +73,15 @@ class HttpSession implements port.SourceSession {
     }
   }
 
-  /** @throws {@link ModelSealError} `INVALID_ARGUMENT` where files come from elsewhere than the URL that the rule was chosen by */
+  /**
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if files come from somewhere other than the URL that selected the
+   * rule
+   */
   unverified(): port.UnverifiedModel {
     const { urlFor, fetch } = this.#options
     if (urlFor ?? fetch) throw this.#fromElsewhere(urlFor ? 'http.urlFor' : 'http.fetch')
     const source = this.#source
-    // What a loader asks for by convention is all that can be told.
+    // Without a listing, only the name that loaders request by convention is known.
     if (isDirectory(source)) return { files: this.#files(source), names: ['model.json'] }
     const { name } = source
     return { files: this.#files(httpSource(parentUrl(source.url) ?? source.url)), entry: name, names: [name] }
@@ -111,12 +117,12 @@ class HttpSession implements port.SourceSession {
       yield this.#group(besideUrl(directory.url, '/model.sig'), directory)
       if (index === 0 && directory.url.pathname !== '/') yield this.#group(besideUrl(directory.url, '.sig'), directory)
     }
-    // Last, so that it costs nobody a request whose bundle is in one of the usual places.
+    // Last, so that bundles in the usual places cost no extra request.
     const [beside] = above
     if (beside) yield this.#group(besideUrl(beside.url, '/skill.oms.sig'), beside)
   }
 
-  /** Names without wildcards only. */
+  /** Only names without wildcards can be requested. */
   *#named(patterns: readonly port.NamePattern[]): Generator<port.BundleGroup> {
     const names = patterns
       .flatMap(({ spelled }) => spelled)
@@ -145,18 +151,21 @@ class HttpSession implements port.SourceSession {
     await this.#client.get(withoutPrototype(request), ({ length, chunks }) => receive({ size: length, chunks }))
   }
 
-  /** @throws {@link ModelSealError} `INVALID_ARGUMENT` for what the option `http.urlFor` gives, where that is no address; `HTTP_TIMEOUT`, `ABORTED` */
+  /**
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the option `http.urlFor` returns no usable URL;
+   * `HTTP_TIMEOUT`, `ABORTED`
+   */
   async #urlOfFile(source: HttpSource, name: string): Promise<URL> {
     const own = urlOf(source, name)
     const { urlFor } = this.#options
     if (!urlFor) return own
-    const request = { url: own, what: 'address of', waitsFor: 'Check what "http.urlFor" waits for' }
+    const request = { url: own, what: 'URL for', waitsFor: 'Check what "http.urlFor" is waiting for' }
     const given: unknown = await this.#client.wait(withoutPrototype(request), async () => urlFor(name))
     if (given === undefined) return own
     const url = URL.parse(isUrl(given) ? given.href : typeof given === 'string' ? given : '')
     const usable = url?.protocol === 'https:' || (url?.protocol === 'http:' && own.protocol === 'http:')
     if (url && usable && url.username === '' && url.password === '') return url
-    // What was given is not shown: it may hold a secret.
+    // The value is not shown, because it may contain a secret.
     throw new ModelSealError(
       'INVALID_ARGUMENT',
       `The option "http.urlFor" returned no usable URL for ${shown(name)}.`,
@@ -172,8 +181,10 @@ class HttpSession implements port.SourceSession {
     const path = plainUrl(this.#source.url)
     return new ModelSealError(
       'INVALID_ARGUMENT',
-      `The option "${option}" cannot be used for ${shown(path)}, which would be loaded unverified.`,
-      { hint: 'Leave the option out, or have the model verified, so that signed digests decide what its files are.' },
+      `Cannot use option "${option}" for ${shown(path)}: the model would be loaded unverified.`,
+      {
+        hint: 'Remove the option, or change the policy so that the model is verified and its files are checked by their signed digests.',
+      },
     )
   }
 }

@@ -5,27 +5,27 @@ import { DEFAULT_IDLE_MS, DEFAULT_TOTAL_MS } from '../source-reader.ts'
 
 /** How a model is fetched over HTTP. */
 export interface HttpOptions {
-  /** Sent to the origin of the model only, never to where it redirects. */
+  /** Request headers. Sent only to the origin of the model, never to the target of a redirect. */
   headers?: Readonly<Record<string, string>> | undefined
   /**
-   * Where a signed file is fetched from, such as by an address that was made for it alone (presigned): given the signed name, an
-   * `http:` or `https:` URL of any origin, or undefined for the place below the model's own URL. Its digest decides what the file
-   * is, so only models that are verified can be fetched like this.
+   * Returns the URL of a signed file, for example a presigned one: an `http:` or `https:` URL of any origin, or
+   * undefined for the default, below the model's URL. The file is checked by its signed digest, so this works only for
+   * models that are verified.
    */
   urlFor?: ((name: string) => string | URL | undefined | Promise<string | URL | undefined>) | undefined
-  /** Fetches in place of the global `fetch`: gets a URL as text, and gives a `Response`. For verified models only, as `urlFor`. */
+  /** Replaces the global `fetch`. Works only for models that are verified, like `urlFor`. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined
-  /** Origins (`https://cdn.example`) that redirects may lead to, besides the model's own. */
+  /** Origins (`https://cdn.example`) to which redirects may lead, besides the model's own. */
   redirectOrigins?: readonly string[] | undefined
-  /** Largest size of all files together, in bytes as they are after decompression. Default 4 GiB. */
+  /** Maximum total size of all files, in bytes after decompression. Default: 4 GiB. */
   maxBytes?: number | undefined
-  /** Milliseconds that a server may be silent. Default 30 000. */
+  /** Maximum time between two pieces of data, in milliseconds. Default: 30,000. */
   idleTimeout?: number | undefined
-  /** Milliseconds that one file may take, redirects included. Default 600 000. */
+  /** Maximum time for one file, redirects included, in milliseconds. Default: 600,000. */
   totalTimeout?: number | undefined
 }
 
-/** {@link HttpOptions}, checked and complete. */
+/** Validated {@link HttpOptions} with their defaults. */
 export interface CheckedHttpOptions {
   headers: Headers
   urlFor: HttpOptions['urlFor']
@@ -37,11 +37,11 @@ export interface CheckedHttpOptions {
 }
 
 export const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
-/** `setTimeout` counts to 2^31 - 1 and takes anything larger for 1. */
+/** `setTimeout` treats anything above 2^31 - 1 as 1. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647
 
 /**
- * A copy of the options, so that what was checked is what counts.
+ * Validates the options and copies them, so that they cannot change afterwards.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
@@ -49,7 +49,9 @@ export function checkedHttpOptions(options: HttpOptions = withoutPrototype({})):
   const { headers = {}, urlFor, fetch, redirectOrigins = [], maxBytes, idleTimeout, totalTimeout, ...unknown } = options
   const [name] = Object.keys(unknown)
   if (name !== undefined)
-    throw unusable(`http.${name}`, 'headers, urlFor, fetch, redirectOrigins, maxBytes, idleTimeout, totalTimeout')
+    throw new ModelSealError('INVALID_ARGUMENT', `Unknown option ${shown(`http.${name}`)}.`, {
+      expected: 'headers, urlFor, fetch, redirectOrigins, maxBytes, idleTimeout or totalTimeout',
+    })
   return {
     headers: checkedHeaders(headers),
     urlFor: optionalFunction('urlFor', urlFor),
@@ -61,17 +63,17 @@ export function checkedHttpOptions(options: HttpOptions = withoutPrototype({})):
   }
 }
 
-/** What the request itself says, and what would have the server send a part, or nothing. */
+/** Headers that the client sets itself, and headers that could make the server send only a part, or nothing. */
 const OWN_HEADERS = /^(?:accept-encoding|range|if-.*|host|connection|content-.*|transfer-encoding|expect|upgrade|te)$/i
 
 function checkedHeaders(given: Readonly<Record<string, string>>): Headers {
   const own = Object.keys(given).find((name) => OWN_HEADERS.test(name))
-  if (own !== undefined) throw unusable('http.headers', 'headers that leave the request as it is', shown(own))
+  if (own !== undefined) throw unusable('http.headers', 'no headers that change the request itself', shown(own))
   try {
     return new Headers(given)
   } catch {
-    // The cause would show the value, which may be a secret.
-    throw unusable('http.headers', 'names and values that HTTP allows')
+    // The cause would reveal the value, which may be a secret.
+    throw unusable('http.headers', 'names and values that are valid in HTTP')
   }
 }
 
@@ -92,9 +94,9 @@ function originOf(given: unknown): string {
 
 function positive(name: string, value: unknown, largest: number): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value > 0 && value <= largest) return value
-  throw unusable(`http.${name}`, `a whole number from 1 to ${largest}`, shownValue(value))
+  throw unusable(`http.${name}`, `an integer from 1 to ${largest}`, shownValue(value))
 }
 
 function unusable(name: string, expected: string, found?: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The option ${shown(name)} is not usable.`, { expected, found })
+  return new ModelSealError('INVALID_ARGUMENT', `Invalid value for option ${shown(name)}.`, { expected, found })
 }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => setDefaultCACertificates(before))
 
-/** What a server by TLS needs, for this machine. */
+/** A key and a certificate for an HTTPS server on this machine. */
 async function certified(issuer: Issued): Promise<{ key: string; cert: string }> {
   const usages = { usages: ['digitalSignature'], extendedUsages: [SERVER_AUTH] } as const
   const leaf = await issue({ subject: 'Server', issuer, ...usages, names: [[7, new Uint8Array([127, 0, 0, 1])]] })
@@ -36,7 +36,7 @@ function get(url: string, options: HttpOptions = {}): Promise<string | undefined
   })
 }
 
-test('a file is received from a server that an authority vouches for, and from no other', async () => {
+test('a file is received only from a server with a trusted certificate', async () => {
   const good = await serveTls(await certified(trusted), { '/file': file('weights') })
   expect(await get(`${good.origin}/file`)).toBe('weights')
   const evil = await serveTls(await certified(stranger), { '/file': file('weights') })
@@ -44,7 +44,7 @@ test('a file is received from a server that an authority vouches for, and from n
   expect(evil.asked).toEqual([])
 })
 
-test('a redirect from http to https of the same host is followed, without the headers of the caller', async () => {
+test("a redirect from http to https on the same host is followed, without the caller's headers", async () => {
   const seen: unknown[] = []
   const secure = await serveTls(await certified(trusted), {
     '/file': ({ headers }, response) => {
@@ -57,7 +57,7 @@ test('a redirect from http to https of the same host is followed, without the he
   expect(seen).toEqual([undefined])
 })
 
-test('a redirect from https to http is refused, even where the caller named the origin', async () => {
+test('a redirect from https to http is refused, even if the caller listed the origin', async () => {
   const plain = await serve({ '/file': file('weights') })
   const { origin } = await serveTls(await certified(trusted), { '/file': redirect(`${plain.origin}/file`) })
   const load = get(`${origin}/file`, { redirectOrigins: [plain.origin] })

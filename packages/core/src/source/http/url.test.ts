@@ -17,7 +17,7 @@ describe('the URL of a file', () => {
     expect(urlOf(directory, name).href).toBe(url)
   })
 
-  test('lies below its directory and names nothing else, whatever the signed name is', () => {
+  test('is below its directory and names nothing else, whatever the signed name is', () => {
     const names = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.string({ unit: fc.constantFrom('.', '/', '\\', '%', '2', 'e', 'E', 'f', 'F', '?', '#', ':', '@', ' ') }),
@@ -34,14 +34,14 @@ describe('the URL of a file', () => {
     )
   })
 
-  test('that is the model itself is the one that was given', () => {
+  test('that is the model itself is the given URL', () => {
     const model = httpSource(new URL('https://models.example/vad.onnx'))
     expect(model.name).toBe('vad.onnx')
     expect(urlOf(model, 'vad.onnx').href).toBe('https://models.example/vad.onnx')
   })
 })
 
-test('what lies beside and above a URL keeps its query, and ends at the root of the server', () => {
+test('siblings and parents of a URL keep its query and end at the root of the server', () => {
   const { url } = directory
   expect(besideUrl(url, '.sig').href).toBe('https://models.example/a/b.sig?key=1')
   expect(besideUrl(url, '/model.sig').href).toBe('https://models.example/a/b/model.sig?key=1')
@@ -58,6 +58,6 @@ test.each<[unknown, boolean]>([
   ['models/https://x', false],
   ['file:///models', false],
   [undefined, false],
-])('%j is a URL of a server: %j', (path, expected) => {
+])('%j is an HTTP URL: %j', (path, expected) => {
   expect(isHttpUrl(path)).toBe(expected)
 })

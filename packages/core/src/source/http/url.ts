@@ -1,33 +1,33 @@
 import { ModelSealError } from '../../errors.ts'
 import { plainUrl } from './client.ts'
 
-/** A model behind HTTP: a directory, whose URL ends with a slash, or one file. */
+/** A model on a web server: a directory, whose URL ends with a slash, or a single file. */
 export interface HttpSource {
   kind: 'http'
-  /** Of the directory, or of the file; may have a query, which goes along with each request. */
+  /** URL of the directory or file. Its query, if any, is part of every request. */
   url: URL
   /** Last component of the path: for a file, its name. */
   name: string
 }
 
-/** True for what is a URL of the schemes `http` and `https`, and no path. */
+/** True for an `http:` or `https:` URL. */
 export function isHttpUrl(path: unknown): path is string {
   return typeof path === 'string' && /^https?:\/\//i.test(path)
 }
 
-/** @param url of a model, as `modelUrl` has found nothing wrong with */
+/** @param url valid URL of a model */
 export function httpSource(url: URL): HttpSource {
   return { kind: 'http', url, name: decoded(url, url.pathname.split('/').findLast((part) => part !== '') ?? 'model') }
 }
 
-/** True where the model is a directory, in which names have their place. */
+/** True if the model is a directory. */
 export function isDirectory({ url }: HttpSource): boolean {
   return url.pathname.endsWith('/')
 }
 
 /**
- * Where a file of the model is: below its directory, whatever the name is. Each component is
- * percent-encoded as a whole, so that nothing in a name can act as part of a URL.
+ * The URL of a file, which is always below the directory of the model. Each component is percent-encoded as a whole, so
+ * no character of a name can act as URL syntax.
  *
  * @param name in canonical form: without empty components, `.` and `..`
  */
@@ -38,14 +38,14 @@ export function urlOf(source: HttpSource, name: string): URL {
   return url
 }
 
-/** The same place with something added to the path, as `.sig` is. */
+/** The URL with a suffix added to its path, such as `.sig`. */
 export function besideUrl(url: URL, suffix: string): URL {
   const beside = new URL(url)
   beside.pathname = url.pathname.replace(/\/$/, '') + suffix
   return beside
 }
 
-/** The directory that a file or directory lies in; undefined for the root of a server. */
+/** The parent directory; undefined for the root of a server. */
 export function parentUrl(url: URL): URL | undefined {
   if (url.pathname === '/') return undefined
   const parent = new URL(url)
@@ -66,9 +66,13 @@ function decoded(url: URL, part: string): string {
   try {
     return decodeURIComponent(part)
   } catch (cause) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'The URL of the model has an escape that is no character in UTF-8.', {
-      found: plainUrl(url),
-      cause,
-    })
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      'Invalid URL of the model: it contains a percent-escape that is not valid UTF-8.',
+      {
+        found: plainUrl(url),
+        cause,
+      },
+    )
   }
 }

@@ -4,17 +4,16 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { throwIfAborted } from '../aborted.ts'
 import type { NamePattern } from '../model-source.ts'
 
-/** More than lie beside any bundle: a glob that covers the weights as well would have all of them listed. */
+/** More than there are beside any bundle. A glob that also covers the weights would list all of them. */
 const MAX_ENTRIES = 10_000
-/** Likewise. */
 const MAX_DIRECTORIES = 1_000
 
 /**
- * The names of files in a directory that one of the globs covers, in the order of code points. Links to directories are not
- * followed, so nothing outside is found; a link to a file may be a bundle.
+ * Lists the files in a directory that match one of the globs, ordered by code points. Links to directories are not
+ * followed, so nothing outside is found. A link to a file may be a bundle.
  *
  * @param directory absolute
- * @throws {@link ModelSealError} `MODEL_TOO_LARGE` where too much would have to be looked at; `ABORTED`
+ * @throws {@link ModelSealError} `MODEL_TOO_LARGE` if there are too many entries; `ABORTED`
  */
 export async function bundlesInside(
   directory: string,
@@ -37,7 +36,7 @@ export async function bundlesInside(
   return [...names].sort(byCodePoints)
 }
 
-/** Orders names as the bytes of their UTF-8 form. */
+/** Compares names by the bytes of their UTF-8 encoding. */
 export function byCodePoints(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
@@ -69,7 +68,7 @@ async function search(
   }
 }
 
-/** None of a directory that cannot be listed: what it holds is as good as not there. */
+/** Empty for a directory that cannot be listed. */
 async function* entriesOf(path: string): AsyncGenerator<Dirent> {
   const directory = await opendir(path, { bufferSize: 256 }).catch(() => undefined)
   if (directory) yield* directory
@@ -91,13 +90,9 @@ async function isNoDirectory(path: string): Promise<boolean> {
 }
 
 function tooMuch(directory: string): ModelSealError {
-  return new ModelSealError(
-    'MODEL_TOO_LARGE',
-    `Cannot look for bundles in ${shown(directory)}: it contains too much.`,
-    {
-      file: directory,
-      expected: `at most ${MAX_ENTRIES} files and ${MAX_DIRECTORIES} directories where the rule has bundles looked for`,
-      hint: 'Write the directory of the bundles into the rule, as in "bundle: signatures/*.sig".',
-    },
-  )
+  return new ModelSealError('MODEL_TOO_LARGE', `Cannot look for bundles in ${shown(directory)}: too many entries.`, {
+    file: directory,
+    expected: `at most ${MAX_ENTRIES} files and ${MAX_DIRECTORIES} directories where the rule looks for bundles`,
+    hint: 'Name the directory of the bundles in the rule, as in "bundle: signatures/*.sig".',
+  })
 }

@@ -1,15 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
+import { errno } from '../file-errors.ts'
 import type { Steps } from '../turns.ts'
 
-/** Bytes that a parser asks for as it goes, wherever they lie. */
+/** Bytes in memory or in a file, which a parser requests as it goes. */
 export interface ByteSource {
   /** In bytes. */
   readonly length: number
-  /**
-   * Some bytes from an offset on: at least so many, or all that are left. They are good until the
-   * next call.
-   */
+  /** Bytes starting at an offset: at least `least`, or all that remain. Valid until the next call. */
   from(offset: number, least: number): Uint8Array
 }
 
@@ -17,11 +15,11 @@ export function bytesInMemory(bytes: Uint8Array): ByteSource {
   return { length: bytes.length, from: (offset) => bytes.subarray(offset) }
 }
 
-/** Holds some hundred fields of a model, so that a file is read in few calls. */
+/** Holds a few hundred fields of a model, so that a file is read in few calls. */
 const WINDOW_BYTES = 64 * 1024
 
 /**
- * Runs a parser over a file, of which it reads what it asks for: weights that it skips are not read.
+ * Runs a parser over a file and reads only what the parser requests. Weights that it skips are not read.
  *
  * @param name of the file, for messages
  * @throws {@link ModelSealError} `FILE_UNREADABLE`, and what the parser throws
@@ -60,7 +58,7 @@ function reading<T>(name: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
-    throw new ModelSealError('FILE_UNREADABLE', `The model file ${shown(name)} could not be read.`, {
+    throw new ModelSealError('FILE_UNREADABLE', `Cannot read the model file ${shown(name)}: ${errno(cause)}.`, {
       file: name,
       cause,
     })

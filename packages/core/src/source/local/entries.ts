@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { unreadable } from '../file-errors.ts'
 
-/** Entries that are read at once. */
+/** Number of entries that are read at a time. */
 const BUFFERED = 1_024
 
 /**
- * What a directory lists, in no particular order. It is read a part at a time, so that the caller can leave the thread to
- * others in between: anybody may have filled the directory with names.
+ * The entries of a directory, in no particular order. It is read in batches, so that the caller can yield to the event
+ * loop in between: a directory can have any number of entries.
  *
  * @throws {@link ModelSealError} `FILE_UNREADABLE`
  */
@@ -26,9 +26,9 @@ export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Gen
 }
 
 /**
- * As {@link entriesOf}, where every name has to be UTF-8 (OMS 6.1.2).
+ * Like {@link entriesOf}, but every name must be valid UTF-8 (OMS 6.1.2).
  *
- * @returns entries, and undefined for a step that found none
+ * @returns entries; undefined for a step without an entry
  * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
  */
 export function* utf8EntriesOf(path: string): Generator<Dirent | undefined, undefined> {

@@ -9,11 +9,11 @@ describe.runIf(process.platform === 'linux')('a file system', () => {
     if (existsSync('/dev/shm')) expect(foreignFileSystem('/dev/shm')).toBeUndefined()
   })
 
-  test('that is not known as local is named by its number', () => {
-    expect(foreignFileSystem('/proc')).toBe('a file system (0x9fa0) that is not known as local')
+  test('that is not known to be local is named by its number', () => {
+    expect(foreignFileSystem('/proc')).toBe('a file system (0x9fa0) that is not known to be local')
   })
 
-  test('that cannot be asked is not local', () => {
-    expect(foreignFileSystem('/nowhere/at/all')).toBe('a file system that cannot be asked what it is')
+  test('whose type is unknown is not local', () => {
+    expect(foreignFileSystem('/nowhere/at/all')).toBe('a file system of unknown type')
   })
 })

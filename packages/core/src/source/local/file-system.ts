@@ -1,8 +1,8 @@
 import { statfsSync } from 'node:fs'
 
 /**
- * linux/magic.h: file systems of this machine alone. Nobody but root and the owner of a file changes
- * what they hold, no user sets their change times, and no other machine leaves those stale.
+ * linux/magic.h: file systems that belong to this machine alone. Only root and the owner can change a file, users
+ * cannot set change times, and no other machine makes them stale.
  */
 const LOCAL: ReadonlySet<number> = new Set([
   0xef53, // ext2, ext3, ext4
@@ -20,16 +20,16 @@ const LOCAL: ReadonlySet<number> = new Set([
 ])
 
 /**
- * Why a file on Linux may have other bytes or times than this machine knows of: it lies on a
- * network, in user space, or on a file system that is not known.
+ * Why this machine may not see every change to the bytes or times of a file on Linux: its file system is remote, in
+ * user space, or unknown.
  *
- * @returns what was found, as a phrase; undefined on a local file system
+ * @returns the file system, as a phrase; undefined if it is local
  */
 export function foreignFileSystem(path: string): string | undefined {
   try {
     const { type } = statfsSync(path)
-    return LOCAL.has(type) ? undefined : `a file system (0x${type.toString(16)}) that is not known as local`
+    return LOCAL.has(type) ? undefined : `a file system (0x${type.toString(16)}) that is not known to be local`
   } catch {
-    return 'a file system that cannot be asked what it is'
+    return 'a file system of unknown type'
   }
 }

@@ -21,7 +21,7 @@ describe('listing a model', () => {
     expect(await namesIn(directory)).toEqual(['.hidden', 'a', 'b/.e', 'b/c/d'])
   })
 
-  test('leaves out what is ignored, with all below it, and looks at none of it', async () => {
+  test('skips ignored names and everything below them without looking at it', async () => {
     const directory = scratch({ a: '', 'b/c': '' })
     symlinkSync('nowhere', join(directory, 'b', 'link'))
     const source = await openLocalSource(directory)
@@ -59,11 +59,11 @@ describe('listing a model', () => {
     await expect(namesIn(directory)).rejects.toEqual(refusal('FILE_NAME'))
   })
 
-  test('takes a name that really holds the replacement character', async () => {
+  test('accepts a name that really contains the replacement character', async () => {
     expect(await namesIn(scratch({ 'a\ufffd': '', b: '' }))).toEqual(['a\ufffd', 'b'])
   })
 
-  test('refuses a good and a bad name that read alike', async () => {
+  test('refuses a valid and an invalid name that look the same', async () => {
     const directory = scratch({ 'a\ufffd': '' })
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/a`), Buffer.from([0xff])]), '')
     await expect(namesIn(directory)).rejects.toEqual(refusal('FILE_NAME'))
@@ -84,14 +84,14 @@ describe('listing a model', () => {
     await expect(finding).rejects.toEqual(refusal('FILE_CHANGED', { file: 'sub' }))
   })
 
-  test('goes as deep as any model is, and refuses a tree without end', async () => {
+  test('follows directories as deep as any model, and refuses an endless tree', async () => {
     const deep = Array<string>(200).fill('d').join('/')
     expect(await namesIn(scratch({ [`${deep}/leaf`]: '' }))).toEqual([`${deep}/leaf`])
     const abyss = Array<string>(300).fill('d').join('/')
     await expect(namesIn(scratch({ [`${abyss}/leaf`]: '' }))).rejects.toEqual(refusal('MODEL_TOO_LARGE'))
   })
 
-  test('refuses a few links that lead to directories without number', async () => {
+  test('refuses a few links that multiply into countless directories', async () => {
     const directory = scratch()
     for (let level = 0; level < 30; level++) {
       mkdirSync(join(directory, `d${level}`))
@@ -107,7 +107,7 @@ describe('listing a model', () => {
     expect(MAX_DIRECTORIES).toBe(100_000)
   })
 
-  test('stops when it is aborted', async () => {
+  test('stops when aborted', async () => {
     const files = Object.fromEntries(Array.from({ length: 2_500 }, (_, i) => [`f${i}`, '']))
     const source = await openLocalSource(scratch(files))
     const reason = new Error('enough')

@@ -8,14 +8,14 @@ import type { LocalSource } from './local-source.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, stateAt, type FoundDirectory, type FoundFile } from './source-file.ts'
 
-/** What {@link findFiles} leaves out. */
+/** Which files {@link findFiles} skips, and whether it follows links. */
 export interface FindOptions {
-  /** True for a name (relative to the root) that is left out, with all below it. */
+  /** True for a name (relative to the root) that is skipped together with everything below it. */
   ignored: (name: string) => boolean
-  /** True for a model whose links are followed, each giving a file under its own name (OMS 6.1.1). */
+  /** Whether links are followed; each gives a file under the link's own name (OMS 6.1.1). */
   followLinks: boolean
   /**
-   * True for a link to a directory of the model that is not followed, since what lies there is looked at under its own name.
+   * True for a link to a directory of the model that is skipped, because its files are found under their own names.
    *
    * @param target name of the directory
    */
@@ -25,21 +25,20 @@ export interface FindOptions {
   maxDirectories?: number
 }
 
-/** More files than any model has; keeps a hostile tree from filling the memory. */
+/** More files than any model has; keeps a hostile tree from exhausting memory. */
 const MAX_FILES = 1_000_000
 /** Deeper than any model; bounds the stack of directories. */
 const MAX_DEPTH = 256
-/** More directories than any model has; a few links to directories of links can stand for any number. */
+/** More directories than any model has; a few links to directories of links can multiply into any number. */
 export const MAX_DIRECTORIES = 100_000
-/** Names looked at in one step: to ask for the time costs more than to look at a name. */
+/** Names per step: reading the clock costs more than looking at a name. */
 export const NAMES_PER_STEP = 64
 
 /**
- * Finds the regular files of a model, in no particular order (OMS 6.1), by what its directories say of
- * them. No file is opened.
+ * Lists the regular files of a model, in no particular order (OMS 6.1), from its directory entries. No file is opened.
  *
- * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`,
- * `FILE_CHANGED`, `MODEL_TOO_LARGE`, `ABORTED`
+ * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`, `FILE_CHANGED`,
+ * `MODEL_TOO_LARGE`, `ABORTED`
  */
 export async function findFiles(source: LocalSource, options: FindOptions): Promise<FoundFile[]> {
   return source.kind === 'file' ? [onlyFile(source)] : inTurns(finding(source, options), options.signal)
@@ -74,7 +73,7 @@ function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]>
   function addTarget(path: string, name: string, directory: Directory): void {
     const stat = stateAt(path)
     if (!stat.isSymbolicLink()) {
-      // On Windows, other things than links are reported as such.
+      // Windows also reports things other than links as links.
       if (stat.isDirectory()) directories.push(below(directory, path, name))
       else if (stat.isFile()) files.push({ name, path })
       else throw special(path, name)
@@ -92,9 +91,9 @@ function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]>
 export interface Directory {
   /** Absolute, without links. */
   path: string
-  /** What the names in it begin with. */
+  /** Prefix of the names in it. */
   prefix: string
-  /** This directory and those that led to it, by their paths without links. */
+  /** Paths of this directory and of those that led to it, without links. */
   ancestors: readonly string[]
 }
 
@@ -102,34 +101,33 @@ function below(parent: Directory, path: string, name: string): Directory {
   return { path, prefix: `${name}/`, ancestors: [...parent.ancestors, path] }
 }
 
-/** A magic link of procfs stays in the path: behind it begins the model. */
+/** A magic link of procfs stays in the path; the model starts behind it. */
 export function rootOf({ path }: LocalSource): Directory {
   const root = stateAt(path).isSymbolicLink() ? `${path}/.` : path
   return { path: root, prefix: '', ancestors: [root] }
 }
 
-/** A model that is one file is one in a Hugging Face cache, or no link: so it was opened. */
+/** A single file is either not a link or one of a Hugging Face cache: openLocalSource() refuses all others. */
 export function onlyFile({ path, name, inode }: LocalSource): FoundFile {
   const own = stateAt(path)
   const blob = own.isSymbolicLink() ? hubBlob(path) : undefined
   const file = { name, path: blob ?? path }
-  if (!isSame(blob === undefined ? own : stateAt(blob), inode))
-    throw changed(file, 'it is no longer the file that was found')
+  if (!isSame(blob === undefined ? own : stateAt(blob), inode)) throw changed(file, 'it was replaced by another file')
   return file
 }
 
 function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirectory {
   const stat = stateAt(path)
-  // Nothing below a link would be of this model.
+  // Files below a link would not belong to this model.
   if (!stat.isDirectory())
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
   if (prefix === '' && !isSame(stat, source.inode))
-    throw changed({ name: source.name, path }, 'it is no longer the directory that was found')
+    throw changed({ name: source.name, path }, 'it was replaced by another directory')
   return { path, dev: stat.dev, ino: stat.ino }
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {
-  return new ModelSealError('MODEL_TOO_LARGE', `The model ${shown(source.path)} is too large to handle.`, {
+  return new ModelSealError('MODEL_TOO_LARGE', `Cannot read the model ${shown(source.path)}: it is too large.`, {
     file: source.path,
     found,
   })

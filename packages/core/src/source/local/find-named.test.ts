@@ -17,8 +17,8 @@ async function named(path: string, names: readonly string[], options: Partial<Fi
 const many = (count: number, directory = '') => Array.from({ length: count }, (_, i) => `${directory}f${1000 + i}`)
 const contents = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, '']))
 
-describe('finding files by their names', () => {
-  test.each([3, 200])('finds %i of them in one directory, and no other', async (count) => {
+describe('finding files by name', () => {
+  test.each([3, 200])('finds %i of them in one directory, and no others', async (count) => {
     const names = [...many(count), ...many(count, 'a/b/')]
     const directory = scratch(contents([...names, 'other', 'a/other', 'a/b/other']))
     expect(await named(directory, [...names, 'none', 'a/none', 'none/none', 'f1000/none', 'x'.repeat(300)])).toEqual(
@@ -26,7 +26,7 @@ describe('finding files by their names', () => {
     )
   })
 
-  test.each([3, 200])('ignores anything with another name, beside %i files', async (count) => {
+  test.each([3, 200])('ignores anything with another name beside %i files', async (count) => {
     const names = many(count, 'sub/')
     const directory = scratch(contents(names))
     symlinkSync('/etc/hostname', join(directory, 'sub', 'link'))
@@ -52,11 +52,11 @@ describe('finding files by their names', () => {
     }
   })
 
-  test('finds no file where a directory has its name', async () => {
+  test('finds no file if a directory has its name', async () => {
     expect(await named(scratch({ 'a/b': '' }), ['a'])).toEqual([])
   })
 
-  test('follows links where the signature says so, and never out of the model', async () => {
+  test('follows links if the signature allows them, and never out of the model', async () => {
     const directory = scratch({ 'model/real/a': '', secret: '' })
     const model = join(directory, 'model')
     symlinkSync('real', join(model, 'linked'))
@@ -69,21 +69,21 @@ describe('finding files by their names', () => {
     await expect(named(model, ['linked/a'])).rejects.toEqual(refusal('SYMLINK_REFUSED', { file: 'linked' }))
   })
 
-  test('leaves out what is ignored, with all below it', async () => {
+  test('skips ignored names and everything below them', async () => {
     const directory = scratch({ 'a/b/c': '', 'a/d': '', e: '' })
     expect(
       await named(directory, ['a/b/c', 'a/d', 'e'], { ignored: (name) => name === 'a/b' || name === 'e' }),
     ).toEqual(['a/d'])
   })
 
-  test('takes a real replacement character, and nothing that reads like it', async () => {
+  test('accepts a real replacement character, and nothing that looks like it', async () => {
     const names = [...many(100), 'a\ufffd']
     const directory = scratch(contents(names))
     writeFileSync(Buffer.concat([Buffer.from(`${directory}/b`), Buffer.from([0xff])]), '')
     expect(await named(directory, [...names, 'b\ufffd'])).toEqual(names.sort())
   })
 
-  test('refuses a model whose directory was exchanged', async () => {
+  test('refuses a model whose directory was replaced', async () => {
     const directory = scratch({ 'model/a': '', 'other/a': '' })
     const source = await openLocalSource(join(directory, 'model'))
     renameSync(join(directory, 'model'), join(directory, 'gone'))
@@ -91,7 +91,7 @@ describe('finding files by their names', () => {
     await expect(findNamed(source, ['a'], plainly)).rejects.toEqual(refusal('FILE_CHANGED'))
   })
 
-  test('stops when it is aborted', async () => {
+  test('stops when aborted', async () => {
     const names = many(2_500)
     const source = await openLocalSource(scratch(contents(names)))
     const finding = findNamed(source, names, { ...plainly, signal: AbortSignal.abort() })

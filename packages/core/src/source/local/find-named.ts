@@ -10,9 +10,9 @@ import { errno, isGone, unreadable } from '../file-errors.ts'
 import { isSame } from './real-path.ts'
 import { changed, special, type FoundDirectory, type FoundFile } from './source-file.ts'
 
-/** From this many names in one directory on, listing it is faster than looking up each name. */
+/** With at least this many names in one directory, listing it is faster than looking up each name. */
 const LISTED_FROM = 64
-/** Unless it contains this many times as many. */
+/** Unless the directory contains this many times as many entries. */
 const MOST_OTHERS = 8
 
 /**
@@ -60,7 +60,7 @@ function* finding(
   return files
 }
 
-/** Base names by the directory that they are in, which ends with a slash unless it is the root. */
+/** Base names by their directory, which ends with a slash unless it is the root. */
 function byDirectory(names: Iterable<string>): Map<string, string[]> {
   const groups = new Map<string, string[]>()
   for (const name of names) {
@@ -76,7 +76,7 @@ interface Entered extends Directory {
   found: FoundDirectory
 }
 
-/** The directories that names lead through, each looked at once. */
+/** The directories on the way to the names, each looked at once. */
 class Directories {
   readonly #source: LocalSource
   readonly #options: Omit<FindOptions, 'passOver'>
@@ -89,7 +89,7 @@ class Directories {
 
   /**
    * @param prefix its name and a slash; empty for the root
-   * @returns undefined where no directory is, or one that is left out
+   * @returns undefined if there is no such directory, or it is ignored
    */
   enter(prefix: string): Entered | undefined {
     if (this.#entered.has(prefix)) return this.#entered.get(prefix)
@@ -98,7 +98,7 @@ class Directories {
     return entered
   }
 
-  /** @returns undefined where no file is */
+  /** @returns undefined if there is no such file */
   fileAt(path: string, name: string, { found }: Entered): FoundFile | undefined {
     const stat = stateIfAny(path)
     if (!stat || stat.isDirectory()) return undefined
@@ -112,7 +112,7 @@ class Directories {
     const root = rootOf(this.#source)
     const stat = stateIfAny(root.path)
     if (!stat || !isSame(stat, this.#source.inode))
-      throw changed({ name: this.#source.name, path: root.path }, 'it is no longer the directory that was found')
+      throw changed({ name: this.#source.name, path: root.path }, 'it was replaced by another directory')
     return { ...root, found: { path: root.path, dev: stat.dev, ino: stat.ino } }
   }
 
@@ -137,7 +137,10 @@ function enteredAt(path: string, prefix: string, parent: Entered, { dev, ino }: 
   return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, dev, ino } }
 }
 
-/** The names that a directory lists as regular files; undefined if each name is to be looked up, as it cannot be listed or has too many. */
+/**
+ * The names that a directory lists as regular files; undefined if it cannot be listed or has too many, so each name
+ * must be looked up.
+ */
 function* plainFilesIn(directory: string, most: number): Steps<ReadonlySet<string> | undefined> {
   const names = new Set<string>()
   let seen = 0
@@ -145,7 +148,7 @@ function* plainFilesIn(directory: string, most: number): Steps<ReadonlySet<strin
     for (const entry of entriesOf(directory)) {
       if (++seen > most) return undefined
       if (seen % NAMES_PER_STEP === 0) yield
-      // U+FFFD may stand for what is not UTF-8 (OMS 6.1.2).
+      // U+FFFD may replace invalid UTF-8 (OMS 6.1.2).
       if (entry.isFile() && !entry.name.includes('\ufffd')) names.add(entry.name)
     }
     return names
@@ -155,7 +158,7 @@ function* plainFilesIn(directory: string, most: number): Steps<ReadonlySet<strin
   }
 }
 
-/** @returns undefined if nothing exists at the path, or can exist there */
+/** @returns undefined if nothing exists, or can exist, at the path */
 function stateIfAny(path: string): BigIntStats | undefined {
   try {
     return lstatSync(path, { bigint: true })

@@ -31,7 +31,7 @@ async function listed(path: string) {
 }
 
 describe('a snapshot of a Hugging Face cache', () => {
-  test('has plain files, which are read from their blobs', async () => {
+  test('counts as plain files, which are read from their blobs', async () => {
     const { repository, snapshot } = cache()
     expect(await listed(snapshot)).toEqual([
       `config.json ${join(repository, 'blobs', GIT_BLOB)}`,
@@ -54,8 +54,8 @@ describe('a snapshot of a Hugging Face cache', () => {
     ['out of the cache', () => '../../../outside'],
     ['to a blob of another repository', () => `../../../models--org--other/blobs/${BLOB}`],
     ['through the blobs to elsewhere', () => `../../blobs/../refs/main`],
-    ['to something among the blobs that is none', () => '../../blobs/main'],
-    ['below the blobs', () => `../../blobs/sub/${BLOB}`],
+    ['to something among the blobs that is not a blob', () => '../../blobs/main'],
+    ['to a directory below the blobs', () => `../../blobs/sub/${BLOB}`],
     ['to the blobs themselves', () => '../../blobs'],
     ['to a blob that is not there', () => `../../blobs/${'c'.repeat(64)}`],
     ['to another file of the snapshot', () => 'onnx/model.onnx'],
@@ -69,7 +69,7 @@ describe('a snapshot of a Hugging Face cache', () => {
     await expect(listed(snapshot)).rejects.toEqual(refusal('SYMLINK_REFUSED', { file: 'evil' }))
   })
 
-  test('is refused where a blob, or the directory of blobs, is a link itself', async () => {
+  test('is refused if a blob or the directory of blobs is itself a link', async () => {
     const one = cache()
     const blob = join(one.repository, 'blobs', BLOB)
     renameSync(blob, join(one.root, 'moved'))
@@ -81,7 +81,7 @@ describe('a snapshot of a Hugging Face cache', () => {
     await expect(listed(two.snapshot)).rejects.toEqual(refusal('SYMLINK_REFUSED'))
   })
 
-  test('is no snapshot elsewhere than in a repository of models', async () => {
+  test('is recognized only in a repository of models', async () => {
     const root = scratch({ [`blobs/${BLOB}`]: 'x', 'snapshots/rev/a': '' })
     symlinkSync(`../../blobs/${BLOB}`, join(root, 'snapshots', 'rev', 'b'))
     await expect(listed(join(root, 'snapshots', 'rev'))).rejects.toEqual(refusal('SYMLINK_REFUSED', { file: 'b' }))

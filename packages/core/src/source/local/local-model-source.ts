@@ -24,7 +24,7 @@ import { NAMES_PER_STEP } from './find-files.ts'
 import { modelNotFound, openLocalSource, type LocalSource } from './local-source.ts'
 import { special } from './source-file.ts'
 
-/** Bytes that are read at a time. */
+/** Number of bytes to read at a time. */
 const PIECE_BYTES = 128 * 1024
 
 /** @param path absolute */
@@ -35,7 +35,7 @@ export function localModelSource(path: string): ModelSource {
 /**
  * The files of a directory or of a single file on this machine.
  *
- * @param source what the path leads to
+ * @param source the directory or file at the path
  */
 export function localFiles(source: LocalSource): ModelFiles {
   const { path, name, kind } = source
@@ -101,7 +101,7 @@ class LocalSession implements SourceSession {
     for (const directory of directoriesAbove(path)) yield directoryAt(directory, path)
   }
 
-  /** Links are followed: nothing is verified here, and a program that works without the check is to work. */
+  /** Links are followed: nothing is verified here, and programs must work as they do without modelseal. */
   async unverified(): Promise<UnverifiedModel> {
     const path = this.#path
     try {
@@ -118,7 +118,7 @@ class LocalSession implements SourceSession {
     }
   }
 
-  /** A directory that is reached by a link has neighbours at both ends; those of the path that was given come first. */
+  /** A directory behind a link has neighbours at both ends; those of the given path come first. */
   async #ofModel({ path, givenPath }: LocalSource): Promise<BundleGroup> {
     const inside = await ofDirectory(givenPath, this.#signal)
     return {
@@ -127,7 +127,7 @@ class LocalSession implements SourceSession {
     }
   }
 
-  /** Looked up once, unless it failed. */
+  /** Cached unless it failed. */
   #opened(): Promise<LocalSource> {
     this.#source ??= openLocalSource(this.#path).catch((error: unknown) => {
       this.#source = undefined
@@ -154,14 +154,17 @@ async function ofDirectory(directory: string, signal: AbortSignal | undefined): 
   return beside(directory, (await exists(inside)) ? inside : `${directory}.sig`, signal)
 }
 
-/** The first one, if it exists, then `PATH.*.sig` by name. */
+/** `PATH.sig`, if it exists, then `PATH.*.sig` by name. */
 async function beside(path: string, first: string, signal: AbortSignal | undefined): Promise<BundleCandidate[]> {
   const own = (await exists(first)) ? [first] : []
   const further = await inTurns(furtherBeside(path), signal)
   return [...own, ...further.map((name) => join(dirname(path), name))].map(candidateAt)
 }
 
-/** The first of the names `PATH.*.sig`, in the order of code points: a directory may be full of them. */
+/**
+ * The first names of the form `PATH.*.sig`, ordered by code points. Limited, because a directory can have any number of
+ * them.
+ */
 function* furtherBeside(path: string): Steps<string[]> {
   const base = basename(path)
   const names: string[] = []
@@ -176,7 +179,7 @@ function* furtherBeside(path: string): Steps<string[]> {
       names.sort(byCodePoints).splice(MAX_BUNDLES)
     }
   } catch (error) {
-    // Of a directory that cannot be listed, the bundle by its own name can still be read.
+    // If the directory cannot be listed, `PATH.sig` can still be read.
     if (!(error instanceof ModelSealError)) throw error
     return []
   }
@@ -210,7 +213,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** @returns undefined where there is no such file */
+/** @returns undefined if there is no such file */
 async function openFile(path: string, name: string): Promise<FileHandle | undefined> {
   try {
     return await open(path, READ_ONLY)

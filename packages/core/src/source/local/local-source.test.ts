@@ -17,18 +17,18 @@ function inodeOf(path: string): { dev: bigint; ino: bigint } {
 }
 
 describe('opening a model', () => {
-  test('refuses a path where there is nothing', async () => {
+  test('refuses a path where nothing exists', async () => {
     const directory = scratch({ file: '' })
     await expect(openLocalSource(join(directory, 'none'))).rejects.toEqual(refusal('MODEL_NOT_FOUND'))
     await expect(openLocalSource(join(directory, 'file', 'below'))).rejects.toEqual(refusal('MODEL_NOT_FOUND'))
   })
 
-  test('refuses a path that no file can have, by a typed error', async () => {
+  test('refuses an impossible path with a typed error', async () => {
     await expect(openLocalSource('a\0b')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
     await expect(openLocalSource(`/${'x'.repeat(300)}`)).rejects.toEqual(refusal('FILE_UNREADABLE'))
   })
 
-  test('takes a directory given through a link, and names it as it was given', async () => {
+  test('accepts a link to a directory and keeps its name', async () => {
     const directory = scratch({ 'v1/weights': 'w' })
     symlinkSync('v1', join(directory, 'current'))
     const source = await openLocalSource(join(directory, 'current'))
@@ -42,7 +42,7 @@ describe('opening a model', () => {
     expect(await namesIn(join(directory, 'current'))).toEqual(['weights'])
   })
 
-  test('takes a file below a linked directory', async () => {
+  test('accepts a file below a linked directory', async () => {
     const directory = scratch({ 'v1/weights': 'w' })
     symlinkSync('v1', join(directory, 'current'))
     const source = await openLocalSource(join(directory, 'current', 'weights'))
@@ -56,17 +56,20 @@ describe('opening a model', () => {
     await expect(openLocalSource(join(directory, 'link'))).rejects.toEqual(refusal('SYMLINK_REFUSED'))
   })
 
-  test.each(['current', 'current/weights'])('refuses %s if it leads elsewhere by the time it is read', async (path) => {
-    const directory = scratch({ 'v1/weights': 'w', 'v2/weights': 'w' })
-    symlinkSync('v1', join(directory, 'current'))
-    const source = await openLocalSource(join(directory, path))
-    renameSync(join(directory, 'v1'), join(directory, 'v0'))
-    renameSync(join(directory, 'v2'), join(directory, 'v1'))
-    const finding = findFiles(source, { ignored: () => false, followLinks: false })
-    await expect(finding).rejects.toEqual(refusal('FILE_CHANGED'))
-  })
+  test.each(['current', 'current/weights'])(
+    'refuses %s if it points elsewhere by the time it is read',
+    async (path) => {
+      const directory = scratch({ 'v1/weights': 'w', 'v2/weights': 'w' })
+      symlinkSync('v1', join(directory, 'current'))
+      const source = await openLocalSource(join(directory, path))
+      renameSync(join(directory, 'v1'), join(directory, 'v0'))
+      renameSync(join(directory, 'v2'), join(directory, 'v1'))
+      const finding = findFiles(source, { ignored: () => false, followLinks: false })
+      await expect(finding).rejects.toEqual(refusal('FILE_CHANGED'))
+    },
+  )
 
-  test('refuses ".." behind a link, which leads elsewhere than it says', async () => {
+  test('refuses ".." behind a link, which the kernel resolves differently', async () => {
     const directory = scratch({ 'a/model/weights': 'w', 'a/real/x': '', 'b/model/weights': 'w' })
     symlinkSync('../a/real', join(directory, 'b', 'link'))
     await expect(openLocalSource(`${directory}/b/link/../model`)).rejects.toEqual(refusal('PATH_AMBIGUOUS'))
@@ -77,7 +80,7 @@ describe('opening a model', () => {
     expect(await openLocalSource(`${directory}/none/../a/model`)).toMatchObject({ path: join(directory, 'a/model') })
   })
 
-  test('refuses a FIFO, a socket and a device as the model, without waiting on it', async () => {
+  test('refuses a FIFO, a socket and a device as the model without waiting for them', async () => {
     const directory = scratch()
     fifo(join(directory, 'fifo'))
     await socket(join(directory, 'socket'))
@@ -87,11 +90,11 @@ describe('opening a model', () => {
   })
 })
 
-describe('a path that has the form of a Hub id', () => {
+describe('a path that looks like a Hub id', () => {
   const start = process.cwd()
   afterEach(() => process.chdir(start))
 
-  test('and leads to nothing is refused with what to do', async () => {
+  test('and does not exist is refused with a hint to download the model', async () => {
     process.chdir(scratch())
     await expect(openLocalSource('Xenova/all-MiniLM-L6-v2')).rejects.toEqual(
       refusal('MODEL_NOT_FOUND', {
@@ -103,7 +106,7 @@ describe('a path that has the form of a Hub id', () => {
   })
 
   test.each(['models/vad', './models/vad/x', '/no/such', 'vad', '../org/name', 'org/.hidden'])(
-    'is told from %s, of which the directory is there or which is no id',
+    'is not confused with %s, whose directory exists or which is not an id',
     async (path) => {
       process.chdir(scratch({ 'models/x': '' }))
       await expect(openLocalSource(path)).rejects.toEqual(
@@ -113,7 +116,7 @@ describe('a path that has the form of a Hub id', () => {
   )
 })
 
-test('a path where there is no model is named once', async () => {
+test('names a path without a model only once', async () => {
   const missing = join(scratch(), 'missing')
   await expect(openLocalSource(missing)).rejects.toEqual(
     refusal('MODEL_NOT_FOUND', {

@@ -14,13 +14,13 @@ export { absolutePath } from '../../environment.ts'
 /** A model on this machine: a directory tree, or one file. */
 export interface LocalSource {
   kind: 'directory' | 'file'
-  /** Absolute path of the directory or file, its own links resolved, as far as a path says where they lead: see {@link realPlace}. */
+  /** Absolute path of the directory or file, with links resolved as {@link realPlace} does. */
   path: string
-  /** What the given path leads to. */
+  /** The inode at the path. */
   inode: Inode
-  /** The absolute path that the caller gave, links and all. */
+  /** The absolute path that the caller gave, with its links. */
   givenPath: string
-  /** Last component of the path: the name of the statement's subject. */
+  /** Last component of the path: the name of the subject in the statement. */
   name: string
 }
 
@@ -52,12 +52,12 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
   }
 }
 
-/** @param path that was given */
+/** @param path as the caller gave it */
 export function modelNotFound(path: string, cause: unknown): ModelSealError {
   const absolute = absolutePath(path)
   const id = hubId(absolute)
-  // An absolute path has been said.
-  const place = absolute === path ? '' : ` Looked at ${shown(absolute)}.`
+  // An absolute path is already in the message.
+  const place = absolute === path ? '' : ` Resolved to ${shown(absolute)}.`
   const hint =
     id === undefined
       ? `Give the path of a model directory or file.${place}`
@@ -65,7 +65,10 @@ export function modelNotFound(path: string, cause: unknown): ModelSealError {
   return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
 }
 
-/** The path, relative to the working directory, if it has the form of such an id (owner and name) and not even the owner's directory exists. */
+/**
+ * The path relative to the working directory if it looks like an id (`owner/name`) and not even the directory of the
+ * owner exists.
+ */
 function hubId(absolute: string): string | undefined {
   const directory = workingDirectory()
   const id = directory && relative(directory, absolute).split(sep).join('/')
@@ -74,8 +77,8 @@ function hubId(absolute: string): string | undefined {
 }
 
 /**
- * The absolute form of a path whose directories are links: where the file itself is, or will be.
- * What is not there yet is left as it was given.
+ * The absolute path of a file that exists or will be created, with the links of its directories resolved. Components
+ * that do not exist stay as they are.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `PATH_AMBIGUOUS`
  */

@@ -4,10 +4,9 @@ import { errno, isGone, unreadable } from '../file-errors.ts'
 import { changed, identityOf, type FileIdentity, type FoundFile, type SourceFile } from './source-file.ts'
 
 /**
- * Opens a listed file for reading, without following a link at its last component and without
- * waiting on a FIFO.
+ * Opens a listed file for reading, without following a link at its last component or waiting on a FIFO.
  *
- * @returns the descriptor, which is the caller's to close
+ * @returns the descriptor, which the caller must close
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
  */
 export function openListed(file: FoundFile): number {
@@ -21,8 +20,8 @@ export function openListed(file: FoundFile): number {
 }
 
 /**
- * Refuses a file whose directory is not, or no longer, the one in which it was found. A directory that is
- * renamed leaves no trace in the state of the files below it.
+ * Refuses a file whose directory is not the one in which it was found. Renaming a directory does not change the state
+ * of the files in it.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`, `FILE_UNREADABLE`
  */
@@ -35,11 +34,11 @@ export function checkDirectory(file: FoundFile): void {
   } catch (error) {
     if (!isGone(error) && errno(error) !== 'ELOOP') throw unreadable(path, 'directory', error)
   }
-  throw changed(file, 'its directory is no longer the one in which it was found')
+  throw changed(file, 'its directory was replaced by another one')
 }
 
 /**
- * Refuses a file that is not, or no longer, the one that was listed.
+ * Refuses a file that is not the one that was listed.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED`
  */
@@ -57,5 +56,5 @@ export function checkUnchanged(file: SourceFile, fd: number): BigIntStats {
 }
 
 function checkField<T extends bigint | number>(file: SourceFile, field: keyof FileIdentity, was: T, now: T): void {
-  if (now !== was) throw changed(file, `its ${field} went from ${was} to ${now}`)
+  if (now !== was) throw changed(file, `its ${field} changed from ${was} to ${now}`)
 }

@@ -12,7 +12,7 @@ function opened(directory: string): string {
   return `/proc/self/fd/${fd}`
 }
 
-describe('where a path leads', () => {
+describe('resolving a path', () => {
   test('follows every link on the way', () => {
     const directory = scratch({ 'real/sub/file': '' })
     symlinkSync('real', join(directory, 'relative'))
@@ -23,7 +23,7 @@ describe('where a path leads', () => {
       expect(realPlace(join(directory, way))).toEqual({ path: join(directory, 'real/sub/file'), inode: { dev, ino } })
   })
 
-  test('goes up from the target of a link whose text says so, as the kernel does', () => {
+  test('resolves ".." from the target of a link, as the kernel does', () => {
     const directory = scratch({ 'real/sub/file': '', 'real/other/file': '', 'other/file': '' })
     symlinkSync('real/sub', join(directory, 'linked'))
     symlinkSync('linked/../other/file', join(directory, 'link'))
@@ -32,7 +32,7 @@ describe('where a path leads', () => {
     expect(realPlace(join(directory, 'root')).path).toBe(join(directory, 'real'))
   })
 
-  test('leaves what is not there as it was given, and finds no end in a circle of links', () => {
+  test('leaves a missing path as it is, and refuses a cycle of links', () => {
     const directory = scratch()
     symlinkSync('b', join(directory, 'a'))
     symlinkSync('a', join(directory, 'b'))
@@ -41,7 +41,7 @@ describe('where a path leads', () => {
     expect(realPathIfAny(join(directory, 'none'))).toBe(join(directory, 'none'))
   })
 
-  test.runIf(LINUX)('takes the plain path where a link of procfs leads to nothing else', () => {
+  test.runIf(LINUX)('uses the plain path if a link of procfs leads to the same file', () => {
     const directory = scratch({ 'model/file': '' })
     const model = join(directory, 'model')
     expect(realPlace(opened(model)).path).toBe(model)
@@ -51,13 +51,13 @@ describe('where a path leads', () => {
     expect(isPlain(model)).toBe(true)
   })
 
-  test.runIf(LINUX)('keeps a link of procfs to what was deleted, whatever took its name', () => {
+  test.runIf(LINUX)('keeps a link of procfs to a deleted file, even if another file took its name', () => {
     const directory = scratch({ 'model/file': '' })
     const model = join(directory, 'model')
     const link = opened(model)
     rmSync(model, { recursive: true })
     mkdirSync(model)
-    // The text that the kernel gives to the link.
+    // The text of the link that the kernel makes up.
     mkdirSync(readlinkSync(link))
     const { dev, ino } = statSync(link, { bigint: true })
     const place = realPlace(link)
@@ -66,7 +66,7 @@ describe('where a path leads', () => {
     expect(isPlain(place.path)).toBe(false)
   })
 
-  test.runIf(LINUX)('goes with a directory that was moved while it was open', () => {
+  test.runIf(LINUX)('follows a directory that was moved while it was open', () => {
     const directory = scratch({ 'model/file': '', 'other/file': '' })
     const link = opened(join(directory, 'model'))
     renameSync(join(directory, 'model'), join(directory, 'moved'))
@@ -74,7 +74,7 @@ describe('where a path leads', () => {
     expect(realPlace(join(link, 'file')).path).toBe(join(directory, 'moved/file'))
   })
 
-  test.runIf(LINUX)('does not lead upward from a place that has no path', () => {
+  test.runIf(LINUX)('does not resolve ".." in a place that has no path', () => {
     const directory = scratch({ 'model/file': '' })
     const link = opened(join(directory, 'model'))
     rmSync(join(directory, 'model'), { recursive: true })

@@ -14,40 +14,40 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { systemError } from '../file-errors.ts'
 import { procFile } from '../proc-file.ts'
 
-/** What tells one file or directory from any other, whatever its path. */
+/** Identifies a file or directory, whatever its path. */
 export interface Inode {
   dev: bigint
   ino: bigint
 }
 
-/** Where a path leads. */
+/** The target of a path. */
 export interface RealPlace {
-  /** Absolute. No link is left in it, except for a magic link of procfs that leads to where no plain path does. */
+  /** Absolute, without links, except for a magic link of procfs whose target has no plain path. */
   path: string
-  /** What is there. */
+  /** The inode at the path. */
   inode: Inode
 }
 
-/** As many as Linux follows (path_resolution(7)). */
+/** The limit of Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 /** linux/magic.h: PROC_SUPER_MAGIC. */
 const PROCFS = 0x9fa0
-/** fcntl.h of Linux: a descriptor that says where a file is, and needs no permission to read it. */
+/** fcntl.h of Linux: a descriptor that only identifies a file and needs no permission to read it. */
 const O_PATH = 0o10_000_000
 
 /**
  * Follows all links of a path, as the kernel does when it opens the path.
  *
- * The magic links of procfs (`/proc/PID/root`, `cwd` and `fd/N`, see proc(5)) lead to a place that their text names as another
- * process sees it: in another mount namespace, the same text is another file. `realpath()` goes by the text. Here such a link
- * stays in the path, unless its text leads to the same directory on the same mount.
+ * The text of a magic link of procfs (`/proc/PID/root`, `cwd` and `fd/N`, see proc(5)) is a path as another process
+ * sees it; in this process's mount namespace, the same text can be another file. `realpath()` follows the text. Here,
+ * such a link stays in the path unless its text leads to the same directory on the same mount.
  *
  * @param path absolute
- * @throws {@link ModelSealError} `PATH_AMBIGUOUS` where the path that was found does not lead to what the given one does; and what
- * `stat()` throws
+ * @throws {@link ModelSealError} `PATH_AMBIGUOUS` if the resolved path does not lead to the same file as the given one;
+ * and what `stat()` throws
  */
 export function realPlace(path: string): RealPlace {
-  // Looked at twice, for a link that is exchanged meanwhile.
+  // A second attempt, in case a link was replaced in between.
   for (let attempts = 2; attempts > 0; attempts--) {
     const { dev, ino } = statSync(path, { bigint: true })
     const real = process.platform === 'linux' ? followed(path) : realpathSync.native(path)
@@ -56,17 +56,17 @@ export function realPlace(path: string): RealPlace {
   }
   throw new ModelSealError(
     'PATH_AMBIGUOUS',
-    `Cannot use the path ${shown(path)}: its symbolic links lead elsewhere than they say.`,
+    `Cannot use the path ${shown(path)}: its symbolic links do not lead where their text says.`,
     {
       file: path,
-      expected: 'a path that leads to the same file if its links are followed one by one',
-      hint: 'Give the path of the file or directory itself. If links are being replaced at this moment, try again.',
+      expected: 'a path that leads to the same file when its links are followed one by one',
+      hint: 'Use the path of the file or directory itself. If its links were being replaced, try again.',
     },
   )
 }
 
 /**
- * The path that {@link realPlace} finds; what is not there, or cannot be looked at, is left as it was given.
+ * The path as {@link realPlace} resolves it; unchanged if it does not exist or cannot be inspected.
  *
  * @throws {@link ModelSealError} `PATH_AMBIGUOUS`
  */
@@ -80,14 +80,14 @@ export function realPathIfAny(path: string): string {
 }
 
 /**
- * True where the path of a directory has no link in it: what reads the text of links, as `realpath()` does, comes to the same
- * directory as the kernel.
+ * True if the path of a directory contains no link, so that code that reads the text of links, such as `realpath()`,
+ * finds the same directory as the kernel.
  */
 export function isPlain(directory: string): boolean {
   return attempted(() => realpathSync.native(directory)) === directory
 }
 
-/** True where both are the same file or directory. */
+/** True if both are the same file or directory. */
 export function isSame(a: Inode, b: Inode): boolean {
   return a.dev === b.dev && a.ino === b.ino
 }
@@ -100,7 +100,7 @@ function followed(path: string): string {
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === '' || name === '.') continue
     if (name === '..') {
-      // No link is left in what is done, so this is the directory above.
+      // `done` contains no links, so this is its parent directory.
       done = done.slice(0, Math.max(done.lastIndexOf('/'), 0))
       continue
     }
@@ -111,7 +111,7 @@ function followed(path: string): string {
     }
     if (++links > MAX_LINKS) throw systemError('ELOOP')
     const text = readlinkSync(place)
-    // Links of procfs that are no magic ones, such as /proc/self, have a relative text.
+    // Ordinary links of procfs, such as /proc/self, have a relative text.
     if (isAbsolute(text) && statfsSync(dirname(place)).type === PROCFS) {
       magic = true
       done = place
@@ -124,7 +124,7 @@ function followed(path: string): string {
   return plain !== undefined && isOnSameMount(plain, path) ? plain : done || '/'
 }
 
-/** Below a directory that is the same on both sides, another mount namespace may have mounted something else. */
+/** The same directory can have different mounts below it in another mount namespace. */
 function isOnSameMount(a: string, b: string): boolean {
   const [x, y] = [mountedInode(a), mountedInode(b)]
   return x !== undefined && x === y
@@ -143,7 +143,7 @@ function mountedInode(path: string): string | undefined {
   })
 }
 
-/** Undefined where nothing is there, or nothing that can be looked at. */
+/** Undefined if nothing exists there, or it cannot be inspected. */
 function attempted<T>(work: () => T): T | undefined {
   try {
     return work()

@@ -5,17 +5,17 @@ import { othersMayWrite } from '../private/ownership.ts'
 import { isGone, unreadable } from '../file-errors.ts'
 import { isSettled } from './settling.ts'
 
-/** One regular file of a model, found but not yet looked at. */
+/** A regular file of a model that was found, but not inspected yet. */
 export interface FoundFile {
   /** Name relative to the model root, with `/` between components. */
   name: string
   /** Absolute path. */
   path: string
-  /** In which it was found; absent for a file that is itself behind a link, or the whole model. */
+  /** The directory in which it was found; absent for a file behind a link, or one that is the whole model. */
   directory?: FoundDirectory
 }
 
-/** A directory of a model, as it was before its files were found. */
+/** A directory of a model, in its state before its files were found. */
 export interface FoundDirectory {
   /** Absolute, without links. */
   path: string
@@ -23,18 +23,18 @@ export interface FoundDirectory {
   ino: bigint
 }
 
-/** One regular file of a model in the state in which it was found, not yet read. */
+/** A regular file of a model and its state, not read yet. */
 export interface SourceFile extends FoundFile {
   identity: FileIdentity
-  /** What lets somebody else than root and this user write to it, as a phrase; absent where nothing does. */
+  /** Why users other than root and this one can write to it, as a phrase; absent if they cannot. */
   exposed?: string
-  /** True where it had changed so shortly before it was looked at that a further change may not show. */
+  /** True if it changed so recently that another change might not show in its state. */
   young?: boolean
-  /** A descriptor that is open for reading: the file is read through it, and not by its path. */
+  /** An open descriptor through which the file is read instead of by its path. */
   fd?: number
 }
 
-/** What tells one state of one file from any other. */
+/** Identifies one state of one file. */
 export interface FileIdentity {
   dev: bigint
   ino: bigint
@@ -44,13 +44,13 @@ export interface FileIdentity {
   ctimeNs: bigint
 }
 
-/** Files looked at between two turns of the event loop. */
+/** Files inspected between two turns of the event loop. */
 const FILES_PER_TURN = 2_000
 
 /**
- * The states of files that were found.
+ * Reads the states of files that were found.
  *
- * @throws {@link ModelSealError} `FILE_CHANGED` for what is a regular file no longer, `FILE_UNREADABLE`, `ABORTED`
+ * @throws {@link ModelSealError} `FILE_CHANGED` if it is no longer a regular file, `FILE_UNREADABLE`, `ABORTED`
  */
 export async function statesOf(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<SourceFile[]> {
   const states: SourceFile[] = []
@@ -86,7 +86,7 @@ function readState(file: FoundFile): BigIntStats {
 }
 
 /**
- * What lies at a path; a link is not followed.
+ * The state of whatever is at a path. Links are not followed.
  *
  * @throws {@link ModelSealError} `FILE_UNREADABLE`
  */
@@ -103,7 +103,7 @@ export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): F
   return { dev, ino, size: Number(size), mtimeNs, ctimeNs }
 }
 
-/** The refusal of a file that changed under our eyes. */
+/** Refuses a file that changed during the operation. */
 export function changed(file: FoundFile, how: string): ModelSealError {
   return new ModelSealError('FILE_CHANGED', `The file ${shown(file.name)} changed while it was read: ${how}.`, {
     file: file.name,
@@ -111,7 +111,7 @@ export function changed(file: FoundFile, how: string): ModelSealError {
   })
 }
 
-/** The refusal of what is neither a file nor a directory nor a link. */
+/** Refuses anything but a file, a directory or a link. */
 export function special(path: string, name: string): ModelSealError {
   return new ModelSealError(
     'FILE_SPECIAL',

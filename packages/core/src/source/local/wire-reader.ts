@@ -1,9 +1,9 @@
 import type { ByteSource } from './byte-source.ts'
 
-/** Of any varint, and so of any tag or length. */
+/** Maximum length of a varint, and so of a tag or length. */
 const MAX_VARINT_BYTES = 10
 
-/** What `BinaryReader` of `@bufbuild/protobuf/wire` can do. The core does not depend on that library. */
+/** The interface of `BinaryReader` in `@bufbuild/protobuf/wire`, on which the core does not depend. */
 export interface BytesReader<Type extends number> {
   pos: number
   tag(): [field: number, type: Type]
@@ -13,15 +13,14 @@ export interface BytesReader<Type extends number> {
 }
 
 /**
- * Reads protobuf on the wire level, in one pass over bytes that need not be in memory: what is
- * skipped is not asked for.
+ * Reads the protobuf wire format in one pass. The bytes need not be in memory, and skipped ones are never requested.
  */
 export class WireReader<Type extends number> {
   readonly #source: ByteSource
   readonly #Reader: new (bytes: Uint8Array) => BytesReader<Type>
   #window: Uint8Array
   #reader: BytesReader<Type>
-  /** Where in the source the window begins. */
+  /** Offset of the window in the source. */
   #start = 0
 
   /** @param Reader the class `BinaryReader` of `@bufbuild/protobuf/wire` */
@@ -32,24 +31,26 @@ export class WireReader<Type extends number> {
     this.#reader = new Reader(this.#window)
   }
 
-  /** In bytes from the beginning of the source. */
+  /** Offset in bytes from the beginning of the source. */
   get pos(): number {
     return this.#start + this.#reader.pos
   }
 
-  /** @throws RangeError or Error where there is none */
+  /** @throws RangeError or Error if there is none */
   tag(): [field: number, type: Type] {
     this.#need(MAX_VARINT_BYTES)
     return this.#reader.tag()
   }
 
-  /** @throws RangeError or Error where there is none */
+  /** @throws RangeError or Error if there is none */
   uint32(): number {
     this.#need(MAX_VARINT_BYTES)
     return this.#reader.uint32()
   }
 
-  /** Near enough for a size: what is beyond 2^53 is rounded. @throws RangeError or Error where there is none */
+  /**
+   * Values beyond 2^53 are rounded, which is precise enough for a size. @throws RangeError or Error if there is none
+   */
   uint64(): number {
     this.#need(MAX_VARINT_BYTES)
     return Number(this.#reader.uint64())
@@ -58,19 +59,19 @@ export class WireReader<Type extends number> {
   /**
    * Reads the length of a field.
    *
-   * @returns where the field ends; past the end of the source for a field that is cut off
+   * @returns where the field ends; beyond the end of the source if the field is truncated
    */
   endOfField(): number {
     const length = this.uint32()
     return this.pos + length
   }
 
-  /** The bytes from here to there, good until the next call. */
+  /** The bytes from here to `end`, valid until the next call. */
   bytesTo(end: number): Uint8Array {
     const length = end - this.pos
     this.#need(length)
     const bytes = this.#window.subarray(this.#reader.pos, this.#reader.pos + length)
-    if (bytes.length < length) throw new RangeError('the bytes end within a field')
+    if (bytes.length < length) throw new RangeError('the data ends in the middle of a field')
     this.#reader.pos += length
     return bytes
   }
@@ -80,7 +81,7 @@ export class WireReader<Type extends number> {
     else this.#load(end, MAX_VARINT_BYTES)
   }
 
-  /** Of a varint or a number of fixed length. */
+  /** Skips a varint or a number of fixed length. */
   skipNumber(type: Type): void {
     this.#need(MAX_VARINT_BYTES)
     this.#reader.skip(type)

@@ -23,7 +23,7 @@ import { isAbandoned, showLife } from './sign-of-life.ts'
 
 const LINUX = process.platform === 'linux'
 const MODULE = pathToFileURL(join(import.meta.dirname, 'private-directory.ts')).href
-/** Makes a private directory with a file in it, prints its path, and stays. */
+/** Makes a private directory with a file in it, prints its path, and keeps running. */
 const HOLDING = `
   const { writeFileSync } = await import('node:fs')
   const { makePrivateDirectory } = await import(${JSON.stringify(MODULE)})
@@ -32,12 +32,12 @@ const HOLDING = `
   console.log(files)
   setInterval(() => {}, 1000)
 `
-/** As a thread prints. */
+/** How a thread prints. */
 const POST = ";(await import('node:worker_threads')).parentPort.postMessage"
 
 afterEach(() => void vi.unstubAllEnvs())
 
-/** A directory for temporary files, in which nobody has looked for abandoned directories yet. */
+/** A directory for temporary files that has not been searched for abandoned directories yet. */
 function temporaryDirectory(name = ''): string {
   const directory = join(scratch(), name)
   mkdirSync(directory, { recursive: true })
@@ -45,7 +45,7 @@ function temporaryDirectory(name = ''): string {
   return directory
 }
 
-/** @returns the root of the private directory that a process has left that was killed */
+/** @returns the root of the private directory that a killed process left behind */
 async function killed(): Promise<string> {
   const { root, child } = await holding()
   child.kill('SIGKILL')
@@ -62,14 +62,14 @@ async function holding() {
   return { root: dirname(path.toString().trim()), child }
 }
 
-/** Has this process look, as a load does. */
+/** Triggers the search, as a load does. */
 async function makeAnother(): Promise<void> {
   const { remove } = await makePrivateDirectory()
   await remove()
 }
 
 describe.runIf(LINUX)('a directory that a killed process left', () => {
-  test('is removed by the next one that makes a directory there', async () => {
+  test('is removed by the next process that makes a directory there', async () => {
     const temporary = temporaryDirectory()
     const root = await killed()
     expect(existsSync(join(root, 'files', 'weights.bin'))).toBe(true)
@@ -77,7 +77,7 @@ describe.runIf(LINUX)('a directory that a killed process left', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test.runIf(process.geteuid?.() === 0)('is removed however many directories others have there', async () => {
+  test.runIf(process.geteuid?.() === 0)('is removed no matter how many directories others have there', async () => {
     const temporary = temporaryDirectory()
     const root = await killed()
     for (let index = 0; index < 300; index++) {
@@ -90,7 +90,7 @@ describe.runIf(LINUX)('a directory that a killed process left', () => {
     expect(readdirSync(temporary)).toHaveLength(300)
   })
 
-  test('is removed where paths are too long for a socket, too', async () => {
+  test('is removed even if paths are too long for a socket', async () => {
     const temporary = temporaryDirectory('a'.repeat(120))
     await killed()
     await makeAnother()
@@ -107,7 +107,7 @@ describe.runIf(LINUX)('a directory that a killed process left', () => {
     expect(readdirSync(outside)).toEqual(['kept.bin'])
   })
 
-  test('stays where others may enter it, or could have exchanged it', async () => {
+  test('stays if others may enter it, or could have replaced it', async () => {
     temporaryDirectory()
     const entered = await killed()
     chmodSync(entered, 0o711)
@@ -116,11 +116,11 @@ describe.runIf(LINUX)('a directory that a killed process left', () => {
     const temporary = temporaryDirectory()
     const exchanged = await killed()
     chmodSync(temporary, 0o777)
-    await expect(makePrivateDirectory()).rejects.toThrow('could exchange')
+    await expect(makePrivateDirectory()).rejects.toThrow('could replace')
     expect(existsSync(exchanged)).toBe(true)
   })
 
-  test('stays while it has another name', async () => {
+  test('stays if it has another name', async () => {
     const temporary = temporaryDirectory()
     const root = await killed()
     renameSync(root, join(temporary, 'modelseal-of-mine'))
@@ -131,17 +131,17 @@ describe.runIf(LINUX)('a directory that a killed process left', () => {
   })
 })
 
-describe.runIf(LINUX)('what is in use', () => {
+describe.runIf(LINUX)('a directory in use', () => {
   test('by another process stays', async () => {
     temporaryDirectory()
     const { root, child } = await holding()
-    // One that does not answer for long, as when it is being debugged.
+    // A process that does not respond for long, for example because it is being debugged.
     child.kill('SIGSTOP')
     await makeAnother()
     expect(existsSync(join(root, 'files', 'weights.bin'))).toBe(true)
   })
 
-  test('by this process stays, and so does what has never shown a sign of life', async () => {
+  test('by this process stays, and so does one that never showed a sign of life', async () => {
     const temporary = temporaryDirectory()
     mkdirSync(join(temporary, 'modelseal-starts'), { mode: 0o700 })
     mkdirSync(join(temporary, 'modelseal-abcdef'), { mode: 0o700 })
@@ -152,7 +152,7 @@ describe.runIf(LINUX)('what is in use', () => {
     life?.end()
   })
 
-  test('by a thread is abandoned when the thread was ended', async () => {
+  test('by a thread is abandoned when the thread has been terminated', async () => {
     const script = scratch({ 'holding.mjs': HOLDING.replace('console.log', POST) })
     const temporary = temporaryDirectory()
     const worker = new Worker(join(script, 'holding.mjs'), { env: { ...process.env } })
@@ -166,7 +166,7 @@ describe.runIf(LINUX)('what is in use', () => {
 })
 
 describe.runIf(LINUX)('a sign of life', () => {
-  test('is a socket that keeps no process from ending', async () => {
+  test('is a socket that does not keep the process running', async () => {
     const directory = scratch()
     const life = await showLife(directory)
     expect(lstatSync(join(directory, 'alive')).isSocket()).toBe(true)
@@ -178,7 +178,7 @@ describe.runIf(LINUX)('a sign of life', () => {
     expect(await once(child, 'exit')).toEqual([0, null])
   })
 
-  test('is taken for one whatever listens there', async () => {
+  test('is accepted no matter what listens there', async () => {
     const directory = scratch()
     const server = createServer().listen(join(directory, 'alive'))
     await once(server, 'listening')
@@ -186,7 +186,7 @@ describe.runIf(LINUX)('a sign of life', () => {
     server.close()
   })
 
-  test('is a socket: neither a link to one that is dead nor a file says that anybody has ended', async () => {
+  test('is a socket: neither a link to a dead one nor a file proves that a process has ended', async () => {
     const dead = scratch()
     ;(await showLife(dead))?.end()
     const directory = scratch()

@@ -9,19 +9,20 @@ import { isAbandoned } from './sign-of-life.ts'
 /** A name that `mkdtemp` gave to a private directory, with a dash at the end while the directory is being removed. */
 const NAME = /^modelseal-[A-Za-z0-9]{6}-?$/
 
-/** Most entries that are looked at: a directory for temporary files may have any number. */
+/** Maximum number of entries to look at. A directory for temporary files can have any number. */
 const MAX_ENTRIES = 20_000
-/** Most private directories that are asked for a sign of life, one after another. */
+/** Maximum number of private directories to check for a sign of life. */
 const MAX_ASKED = 256
-/** A process that runs for long, and whose threads may have ended, looks again after this time: 10 minutes. */
+/** How long until a long-running process, whose threads may have ended, looks again: 10 minutes. */
 const INTERVAL_MS = 10 * 60 * 1000
 
 const looks = new Map<string, { at: number; done: Promise<void> }>()
 
 /**
- * Removes the private directories that killed processes left in a place, at most once in {@link INTERVAL_MS}. A directory stays if it is
- * in use, if somebody else owns it or could have exchanged it, or if it never showed a sign of life. Nothing is removed on a
- * file system that other machines share, because their sockets seem dead from here. Failures are ignored.
+ * Removes the private directories that killed processes left in a place, at most once in {@link INTERVAL_MS}. A
+ * directory stays if it is in use, if another user owns it or could have replaced it, or if it never showed a sign of
+ * life. Nothing is removed on a file system that other machines share, because their sockets appear dead from here.
+ * Failures are ignored.
  */
 export function removeAbandoned(place: string): Promise<void> {
   const now = monotonic()
@@ -49,8 +50,8 @@ async function privateDirectories(place: string): Promise<string[]> {
     if (++seen > MAX_ENTRIES || found.length >= MAX_ASKED) break
     if (!entry.isDirectory() || !NAME.test(entry.name)) continue
     const path = join(place, entry.name)
-    // Nobody else can move or replace the directory after this check. And directories of others, of which there may
-    // be any number, do not count.
+    // After this check, no other user can move or replace the directory. Directories of other users do not count
+    // towards the limit, because there can be any number.
     if (isPrivate(path)) found.push(path)
   }
   return found

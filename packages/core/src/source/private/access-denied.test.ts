@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { denialHint } from './access-denied.ts'
 
-/** As Node.js throws it. */
+/** The error that Node.js throws. */
 function denied(permission: string, resource: string): Error {
   return Object.assign(new Error('Access to this API has been restricted.'), {
     code: 'ERR_ACCESS_DENIED',
@@ -16,13 +16,13 @@ const start = (option: string) => `Node.js runs with --permission: start it with
 test.each([
   [denied('FileSystemRead', '/models/vad'), start('--allow-fs-read="/models/vad"')],
   [denied('FileSystemRead', 'a.pub'), start(`--allow-fs-read="${resolve('a.pub')}"`)],
-  // Who may read the root may read everything.
+  // Read access to the root is read access to everything.
   [denied('FileSystemRead', '/'), start('--allow-fs-read=*')],
   [denied('FileSystemWrite', '/models/model.sig'), start('--allow-fs-write="/models/model.sig"')],
   [denied('WorkerThreads', ''), start('--allow-worker')],
   [denied('ChildProcess', 'ls'), start('--allow-child-process')],
   [denied('Net', ''), start('--allow-net')],
-  // symlink() says neither which permission nor which path.
+  // symlink() names neither the permission nor the path.
   [Object.assign(new Error(), { code: 'ERR_ACCESS_DENIED' }), start('--allow-fs-read=* and --allow-fs-write=*')],
   [Object.assign(new Error(), { code: 'ERR_DLOPEN_DISABLED' }), 'Start Node.js without --no-addons.'],
   [
@@ -31,10 +31,10 @@ test.each([
   ],
   [Object.assign(new Error(), { code: 'EACCES' }), undefined],
   [undefined, undefined],
-])('what Node.js denies: %s', (cause, hint) => {
+])('names the option for %s', (cause, hint) => {
   expect(denialHint(cause)).toBe(hint)
 })
 
-test('where a file of a random name was denied, its directory is to be allowed', () => {
+test('names the directory if a file with a random name was denied', () => {
   expect(denialHint(denied('FileSystemWrite', '/tmp/modelseal-XXXXXX'), '/tmp')).toBe(start('--allow-fs-write="/tmp"'))
 })

@@ -2,7 +2,7 @@ import { parse, resolve } from 'node:path'
 import { causeOf, codeOf, isError, propertyOf } from '../../any-realm.ts'
 import { shown } from '../../errors.ts'
 
-/** By what Node.js calls the permission: the option that grants it. */
+/** The option that grants each permission, by the name in errors of Node.js. */
 const OPTIONS: ReadonlyMap<unknown, string> = new Map([
   ['WorkerThreads', '--allow-worker'],
   ['ChildProcess', '--allow-child-process'],
@@ -11,15 +11,15 @@ const OPTIONS: ReadonlyMap<unknown, string> = new Map([
 ])
 
 /**
- * What to do where it is Node.js that denied something, because of the options that it was started with, and not the operating
- * system: under `--permission`, whatever no option allows.
+ * What to do if Node.js, not the operating system, denied access because of its command line options: under
+ * `--permission`, everything that no option allows.
  *
- * @param cause what was thrown
- * @param place a directory that has to be writable, where the path that was denied is of a file that is to lie in it
- * @returns a sentence without its full stop; undefined where Node.js denied nothing
+ * @param cause the error that was thrown
+ * @param place the directory that must be writable, if access to a new file in it was denied
+ * @returns a sentence without its full stop; undefined if Node.js did not deny access
  */
 export function denialRemedy(cause: unknown, place?: string): string | undefined {
-  // Loaders of addons try several files, and say of each why not.
+  // Addon loaders try several files and attach the error of each as a cause.
   let error = cause
   for (let depth = 0; depth < MAX_CAUSES && error !== undefined; depth++, error = causeOf(error)) {
     const remedy = remedyOf(error, place)
@@ -41,7 +41,7 @@ function remedyOf(cause: unknown, place: string | undefined): string | undefined
   return `Node.js runs with --permission: start it with ${option} as well`
 }
 
-/** {@link denialRemedy} as a sentence of its own. */
+/** {@link denialRemedy} as a complete sentence. */
 export function denialHint(cause: unknown, place?: string): string | undefined {
   const remedy = denialRemedy(cause, place)
   return remedy && `${remedy}.`
@@ -53,26 +53,30 @@ function optionFor(cause: unknown, place: string | undefined): string {
   const path = typeof resource === 'string' && resource !== '' ? resource : undefined
   if (permission === 'FileSystemRead') return `--allow-fs-read=${pathOrAll(path)}`
   if (permission === 'FileSystemWrite') return `--allow-fs-write=${pathOrAll(place ?? path)}`
-  // symlink() names neither: "fs.symlink API requires full fs.read and fs.write permissions."
+  // symlink() names neither the permission nor the path: "fs.symlink API requires full fs.read and fs.write
+  // permissions."
   return OPTIONS.get(permission) ?? ALL_FILES
 }
 
-/** False where Node.js would deny to write to the path, which `access()` does not tell: it asks the operating system alone. */
+/**
+ * False if Node.js would deny writing to the path. `access()` does not show that, because it asks only the operating
+ * system.
+ */
 export function permitsWriting(path: string): boolean {
   return permissionModel()?.has('fs.write', path) ?? true
 }
 
-/** Undefined without `--permission`, whatever the types of Node.js say. */
+/** Undefined without `--permission`, although the types of Node.js say otherwise. */
 function permissionModel(): NodeJS.ProcessPermission | undefined {
   return process.permission
 }
 
 const ALL_FILES = '--allow-fs-read=* and --allow-fs-write=*'
 
-/** Owners and modes are checked from the root down: who may read that may read everything. */
+/** Owners and modes are checked from the root down, and read access to the root is read access to everything. */
 function pathOrAll(path: string | undefined): string {
   if (path === undefined || path === parse(path).root) return '*'
-  // Without a working directory, it stays as it is.
+  // Without a working directory, a relative path stays as it is.
   try {
     return shown(resolve(path))
   } catch {

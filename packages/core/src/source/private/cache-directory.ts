@@ -8,10 +8,10 @@ import { othersMayWrite } from './ownership.ts'
 import { errno } from '../file-errors.ts'
 
 /**
- * Where things of one kind lie that can be had again: below `MODELSEAL_CACHE`, else below `modelseal` in the place for
- * this on the platform (`XDG_CACHE_HOME` of the XDG Base Directory Specification, `~/Library/Caches`, `%LOCALAPPDATA%`).
+ * The cache folder for one kind of data: in `MODELSEAL_CACHE`, or else in `modelseal` in the platform's cache directory
+ * (`XDG_CACHE_HOME` of the XDG Base Directory Specification, `~/Library/Caches`, `%LOCALAPPDATA%`).
  *
- * @returns its absolute path; undefined for a user who has no home directory, as in many containers
+ * @returns its absolute path; undefined if the user has no home directory, as in many containers
  */
 export function cacheFolder(kind: string): string | undefined {
   const directory = cacheDirectory()
@@ -19,22 +19,26 @@ export function cacheFolder(kind: string): string | undefined {
 }
 
 /**
- * Makes such a folder for this user alone, where there is none.
+ * Creates the cache folder, private to this user, unless it exists.
  *
  * @throws {@link ModelSealError} `CACHE_UNSAFE`, `FILE_WRITE_FAILED`
  */
 export async function makeCacheFolder(kind: string): Promise<string> {
   const directory = cacheDirectory()
   if (directory === undefined)
-    throw new ModelSealError('FILE_WRITE_FAILED', 'There is no cache directory, for this user has no home directory.', {
-      hint: NAME_ONE,
-    })
+    throw new ModelSealError(
+      'FILE_WRITE_FAILED',
+      'Cannot determine the cache directory: this user has no home directory.',
+      {
+        hint: NAME_ONE,
+      },
+    )
   const folder = join(directory, kind)
   for (const path of [directory, folder]) {
     try {
       makeDirectories(path)
     } catch (cause) {
-      throw new ModelSealError('FILE_WRITE_FAILED', `The directory ${shown(path)} cannot be made (${errno(cause)}).`, {
+      throw new ModelSealError('FILE_WRITE_FAILED', `Cannot create the directory ${shown(path)}: ${errno(cause)}.`, {
         file: path,
         hint: denialHint(cause, path) ?? NAME_ONE,
         cause,
@@ -46,10 +50,10 @@ export async function makeCacheFolder(kind: string): Promise<string> {
 }
 
 /**
- * Makes a directory, and those above it that are missing, for this user alone. Not by `recursive`: where a parent
- * takes no directories, as in /proc, Node never ends trying (v22.23.3).
+ * Creates a directory and its missing parents, private to this user. Does not use `recursive`: if a parent accepts no
+ * directories, as in /proc, Node.js never returns (v22.23.3).
  *
- * @throws the operating system's error
+ * @throws the error of the operating system
  */
 export function makeDirectories(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })) return
@@ -62,7 +66,7 @@ export function makeDirectories(path: string): void {
 }
 
 /**
- * Refuses such a folder where somebody else could put files into it; one that is not there is nobody's.
+ * Refuses the cache folder if other users could put files into it. A missing one is fine.
  *
  * @throws {@link ModelSealError} `CACHE_UNSAFE`
  */
@@ -73,7 +77,7 @@ export async function checkCacheFolder(kind: string): Promise<void> {
   await checkUnwritable(join(directory, kind))
 }
 
-const NAME_ONE = 'Name one that this user can make with MODELSEAL_CACHE.'
+const NAME_ONE = 'Set MODELSEAL_CACHE to a directory that this user can create.'
 
 function cacheDirectory(): string | undefined {
   const { variables, home } = environment()
@@ -84,21 +88,25 @@ function cacheDirectory(): string | undefined {
     return data && join(data, 'modelseal', 'Cache')
   }
   if (process.platform === 'darwin') return home && join(home, 'Library', 'Caches', 'modelseal')
-  // The specification has relative paths ignored.
+  // The specification requires relative paths to be ignored.
   if (xdg && isAbsolute(xdg)) return join(xdg, 'modelseal')
   return home && join(home, '.cache', 'modelseal')
 }
 
 async function checkUnwritable(directory: string): Promise<void> {
   const stat = await lstat(directory, { bigint: true }).catch(() => undefined)
-  // Windows has no such bits; there the place itself is the user's own.
+  // Windows has no such permission bits; there, the location itself belongs to the user.
   if (!stat || !process.geteuid) return
-  const found = stat.isDirectory() ? othersMayWrite(stat) : 'something that is no directory'
+  const found = stat.isDirectory() ? othersMayWrite(stat) : 'something other than a directory'
   if (found === undefined) return
-  throw new ModelSealError('CACHE_UNSAFE', `Others could put files into the directory ${shown(directory)}.`, {
-    file: directory,
-    expected: 'a directory of this user, in which nobody else can write',
-    found,
-    hint: 'Give it the mode 700, or name another one with MODELSEAL_CACHE.',
-  })
+  throw new ModelSealError(
+    'CACHE_UNSAFE',
+    `Cannot use the directory ${shown(directory)}: other users could put files into it.`,
+    {
+      file: directory,
+      expected: 'a directory of this user that nobody else can write to',
+      found,
+      hint: 'Change its mode to 700, or set MODELSEAL_CACHE to another directory.',
+    },
+  )
 }

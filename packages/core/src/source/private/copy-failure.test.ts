@@ -10,7 +10,7 @@ test.each([
   ['EACCES', /^Let this user write to "\/place"/],
   ['EPERM', /^Let this user write to "\/place"/],
   ['EIO', /^Set TMPDIR to another directory/],
-])('%s: what helps names the place, or another one', (code, hint) => {
+])('%s: the hint names the place, or suggests another one', (code, hint) => {
   for (const hintOf of [copyHint, directoryHint]) expect(hintOf(systemError(code), '/place')).toMatch(hint)
   expect(directoryHint(systemError(code), '/place')).toContain('TMPDIR')
   expect(remedyAnywhere(systemError(code), '/place')).toBeUndefined()
@@ -20,7 +20,7 @@ test.each([
   ['EMFILE', /ulimit -n/],
   ['ENFILE', /^Close files/],
   ['ERR_ACCESS_DENIED', /--allow-fs-write/],
-])('%s: no other directory is asked for', (code, hint) => {
+])('%s: the hint suggests no other directory', (code, hint) => {
   for (const hintOf of [copyHint, directoryHint]) {
     expect(hintOf(systemError(code), '/place')).toMatch(hint)
     expect(hintOf(systemError(code), '/place')).not.toContain('TMPDIR')
@@ -28,7 +28,7 @@ test.each([
   expect(remedyAnywhere(systemError(code), '/place')).toMatch(hint)
 })
 
-test('a directory that is missing is to be made; a private one was removed by somebody', () => {
+test('the hint says to create a missing directory, and that a private one was removed', () => {
   expect(directoryHint(systemError('ENOENT'), '/place')).toMatch(/^Create the directory "\/place"/)
-  expect(copyHint(systemError('ENOENT'), '/place/modelseal-a/files')).toMatch(/^Something removed/)
+  expect(copyHint(systemError('ENOENT'), '/place/modelseal-a/files')).toMatch(/^Another program removed/)
 })

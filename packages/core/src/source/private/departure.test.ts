@@ -10,18 +10,18 @@ import { scratch } from '../../testing/scratch.ts'
 const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'private-directory.ts')).href)
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 
-/** A process that holds a private directory, with a file in it. */
+/** A process with a private directory that contains a file. */
 interface Holder {
   child: ChildProcess
   /** Its directory for temporary files. */
   temporary: string
-  /** What it printed, once it has ended. */
+  /** Its output, once it has ended. */
   output: Promise<string>
 }
 
 /**
- * @param before what the program does first
- * @param after what it does once it has the directory
+ * @param before code that runs first
+ * @param after code that runs once it has the directory
  */
 async function holder(before = '', after = ''): Promise<Holder> {
   const temporary = scratch()
@@ -50,8 +50,8 @@ async function ended({ child }: Holder): Promise<[code: number | null, signal: s
   return [child.exitCode, child.signalCode]
 }
 
-describe.runIf(process.platform !== 'win32')('a process that holds a private directory', () => {
-  test.each(SIGNALS)('leaves nothing when %s ends it, and is ended by that signal', async (signal) => {
+describe.runIf(process.platform !== 'win32')('a process with a private directory', () => {
+  test.each(SIGNALS)('leaves nothing behind when %s ends it, and dies of that signal', async (signal) => {
     const process = await holder()
     expect(readdirSync(process.temporary)).toHaveLength(1)
     process.child.kill(signal)
@@ -60,11 +60,11 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
   })
 
   test.each(SIGNALS)(
-    'leaves nothing when %s ends it while others hold names like that of its directory',
+    'leaves nothing behind when %s ends it, even if names like that of its directory are taken',
     async (signal) => {
       const process = await holder()
       const [name = ''] = readdirSync(process.temporary)
-      writeFileSync(join(process.temporary, `${name}-`), 'of somebody else')
+      writeFileSync(join(process.temporary, `${name}-`), 'of another user')
       process.child.kill(signal)
       expect(await ended(process)).toEqual([null, signal])
       expect(readdirSync(process.temporary)).toEqual([`${name}-`])
@@ -75,7 +75,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     ['exits', 'process.exit(7)', 7],
     ['throws', "setImmediate(() => { throw new Error('on purpose') })", 1],
     ['leaves a rejection unhandled', "setImmediate(() => Promise.reject(new Error('on purpose')))", 1],
-  ])('leaves nothing when it %s', async (_, after, code) => {
+  ])('leaves nothing behind when it %s', async (_, after, code) => {
     const process = await holder('', after)
     expect(await ended(process)).toEqual([code, null])
     expect(readdirSync(process.temporary)).toEqual([])
@@ -88,8 +88,8 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     ['on', 'after'],
     ['once', 'after'],
     ['prependOnceListener', 'after'],
-  ])('decides itself with a listener that it added by %s %s it made that', async (add, when) => {
-    // It goes on using its files until its work is done.
+  ])('decides itself with a listener added by %s %s it made the directory', async (add, when) => {
+    // It keeps using its files until its work is done.
     const listener = `process.${add}('SIGTERM', () => {
       console.log('listeners', process.listenerCount('SIGTERM') - ${add.includes('nce') ? 0 : 1})
       setTimeout(async () => {
@@ -105,7 +105,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     expect(readdirSync(process.temporary)).toEqual([])
   })
 
-  test('lives on where its listener does, and leaves nothing when it ends later', async () => {
+  test('keeps running if its listener does, and leaves nothing behind when it ends later', async () => {
     const process = await holder("process.on('SIGTERM', () => console.error('still here'))")
     for (let i = 0; i < 2; i++) {
       process.child.kill('SIGTERM')
@@ -117,7 +117,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     expect(readdirSync(process.temporary)).toEqual([])
   })
 
-  test('leaves nothing where its listener cleans up first and then repeats the signal', async () => {
+  test('leaves nothing behind if its listener cleans up first and then repeats the signal', async () => {
     const process = await holder(`
       const shutDown = () => setTimeout(() => {
         process.off('SIGTERM', shutDown)
@@ -133,7 +133,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
   test.each([
     ['3', 'process.__signal_exit_emitter__ = { count: 1 }'],
     ['4', "globalThis[Symbol.for('signal-exit emitter')] = { count: 1 }"],
-  ])('is ended by signal-exit %s, which counts listeners, and leaves nothing', async (_, emitter) => {
+  ])('is ended by signal-exit %s, which counts listeners, and leaves nothing behind', async (_, emitter) => {
     const process = await holder(`
       ${emitter}
       const listener = () => {
@@ -148,7 +148,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     expect(readdirSync(process.temporary)).toEqual([])
   })
 
-  test('leaves nothing where two copies of this module hold directories, and is ended once', async () => {
+  test('leaves nothing behind if two copies of this module have directories, and is ended once', async () => {
     const process = await holder(`
       const copy = await import(${MODULE} + '?copy')
       await copy.makePrivateDirectory()
@@ -159,7 +159,7 @@ describe.runIf(process.platform !== 'win32')('a process that holds a private dir
     expect(readdirSync(process.temporary)).toHaveLength(0)
   })
 
-  test('has no listeners left once it removed the directory', async () => {
+  test('has no listeners left after it removed the directory', async () => {
     const count = `['exit', 'newListener', 'SIGTERM', 'SIGINT', 'SIGHUP'].map((name) => process.listenerCount(name)).join()`
     const process = await holder(
       `const before = ${count}`,

@@ -89,7 +89,7 @@ function removeRemaining(): void {
   remaining.clear()
 }
 
-/** Renamed first, so that no thread puts another file into it meanwhile. Anybody may have taken the other name before. */
+/** Renamed first, so that no thread adds another file meanwhile. The new name may already be taken. */
 function setAside(directory: string): string {
   const aside = `${directory}-`
   try {

@@ -8,7 +8,7 @@ const PIECE = 64 * 1024
 const ZEROS = Buffer.alloc(PIECE)
 const DATA = Buffer.alloc(PIECE, 1)
 
-/** What is copied, piece by piece, and what the copy takes on the disk. */
+/** The pieces to copy, and the disk space that the copy takes. */
 async function copied(pieces: readonly Buffer[]): Promise<{ content: Buffer; bytesOnDisk: number }> {
   const path = join(scratch(), 'weights.bin')
   const copy = await FileCopy.create(path, 'weights.bin')

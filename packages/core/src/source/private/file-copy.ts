@@ -17,7 +17,7 @@ export class FileCopy {
   #written = 0
 
   /**
-   * @param path which is not there yet; its directories are made
+   * @param path path of the new file; its directories are created
    * @param name of the file, for messages
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
@@ -35,7 +35,7 @@ export class FileCopy {
     this.#handle = handle
   }
 
-  /** @returns the bytes, once they are written */
+  /** @returns the bytes after they were written */
   async add(chunk: Uint8Array): Promise<Uint8Array[]> {
     const start = this.#length
     this.#length += chunk.length
@@ -58,7 +58,7 @@ export class FileCopy {
     })
   }
 
-  /** Leaves nothing of what was written. */
+  /** Removes everything that was written. */
   async discard(): Promise<void> {
     await this.#handle.close().catch(() => {})
     await rm(this.#path, { force: true })
@@ -69,7 +69,7 @@ async function writing<T>(path: string, name: string, work: () => Promise<T>): P
   try {
     return await work()
   } catch (cause) {
-    throw new ModelSealError('COPY_FAILED', `The file ${shown(name)} cannot be copied (${errno(cause)}).`, {
+    throw new ModelSealError('COPY_FAILED', `Cannot copy the file ${shown(name)}: ${errno(cause)}.`, {
       file: name,
       hint: copyHint(cause, dirname(path)),
       cause,

@@ -8,24 +8,23 @@ const GROUP_OR_OTHERS_WRITE = 0o022
 const STICKY = 0o1000n
 
 /**
- * Why somebody else than root and this user could change what a file or directory holds. An access
- * control list shows in the bits of the group.
+ * Why users other than root and this one could change a file or directory. Access control lists show in the group bits.
  *
- * @returns what was found, as a phrase; undefined where nobody else can
+ * @returns the owner or mode, as a phrase; undefined if nobody else can
  */
 export function othersMayWrite(stat: BigIntStats): string | undefined {
-  if (!HAS_OWNERS) return 'a system that has no owners and modes of files'
+  if (!HAS_OWNERS) return 'a system without file owners and modes'
   return ownerFault(stat) ?? modeFault(stat)
 }
 
 const HAS_OWNERS = process.geteuid !== undefined
 
-/** True for root and this user, where the id is sure to be theirs. */
+/** True for root and this user, if the id certainly belongs to them. */
 export function isTrustedOwner(uid: bigint): boolean {
   return (uid === 0n || uid === BigInt(process.geteuid?.() ?? 0)) && !isAnybody(uid)
 }
 
-/** True where a file is this user's own, and not that of somebody who is shown under the same id. */
+/** True if a file belongs to this user, and not to another user that is shown under the same id. */
 export function isOwn({ uid }: Pick<BigIntStats, 'uid'>): boolean {
   return process.geteuid !== undefined && uid === BigInt(process.geteuid()) && !isAnybody(uid)
 }
@@ -53,11 +52,11 @@ export function octalMode({ mode }: BigIntStats): string {
 }
 
 /**
- * Refuses a directory that is not this user's alone, or that somebody else could put another one in
- * place of: one above it is another user's, or is writable by others and not sticky. Where there are
- * no owners and modes of files, nothing is known and nothing refused.
+ * Refuses a directory that is not private to this user, or that another user could replace because a directory above it
+ * belongs to that user, or is writable by others and not sticky. On systems without file owners and modes, nothing is
+ * refused.
  *
- * @param directory its path without links, so that what is checked is what will be opened
+ * @param directory path without links, so that the directory that is checked is the one that will be opened
  * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `FILE_UNREADABLE`
  */
 export function checkPrivate(directory: string): void {
@@ -78,25 +77,33 @@ function checkUnswappable(directory: string): void {
     path = dirname(path)
     const stat = lstatSync(path, { bigint: true })
     if (!stat.isDirectory()) throw unsafe(directory, path, 'something other than a directory')
-    // In a sticky directory of root's or this user's, others cannot rename what is not theirs.
+    // In a sticky directory of root or this user, others cannot rename files that they do not own.
     const fault = ownerFault(stat) ?? ((stat.mode & STICKY) === 0n ? modeFault(stat) : undefined)
     if (fault !== undefined) throw unsafe(directory, path, fault)
   }
 }
 
 function notPrivate(directory: string, found: string): ModelSealError {
-  return new ModelSealError('ISOLATION_REFUSED', `The directory ${shown(directory)} is not private to this user.`, {
-    file: directory,
-    expected: 'a directory of this user with the mode 0700',
-    found,
-  })
+  return new ModelSealError(
+    'ISOLATION_REFUSED',
+    `Cannot use the directory ${shown(directory)}: it is not private to this user.`,
+    {
+      file: directory,
+      expected: 'a directory of this user with the mode 0700',
+      found,
+    },
+  )
 }
 
 function unsafe(directory: string, above: string, found: string): ModelSealError {
-  return new ModelSealError('ISOLATION_REFUSED', `Other users could exchange the directory ${shown(directory)}.`, {
-    file: directory,
-    expected: `${shown(above)} to be root's or this user's, and not writable by others unless sticky`,
-    found,
-    hint: 'Use another directory (TMPDIR names that for temporary files), or change the mode of the one above it.',
-  })
+  return new ModelSealError(
+    'ISOLATION_REFUSED',
+    `Cannot use the directory ${shown(directory)}: other users could replace it.`,
+    {
+      file: directory,
+      expected: `${shown(above)} to belong to root or this user, and not to be writable by others unless sticky`,
+      found,
+      hint: 'Use another directory (for temporary files, set TMPDIR), or change the mode of the one above it.',
+    },
+  )
 }

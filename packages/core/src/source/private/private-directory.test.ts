@@ -24,7 +24,7 @@ describe('a private directory', () => {
     expect(existsSync(dirname(files))).toBe(false)
   })
 
-  test('goes by its path without links, which nobody can lead elsewhere afterwards', async () => {
+  test('has a path without links, which nobody can redirect afterwards', async () => {
     const directory = scratch({ 'real/x': '' })
     symlinkSync('real', join(directory, 'link'))
     vi.stubEnv('TMPDIR', join(directory, 'link'))
@@ -33,7 +33,7 @@ describe('a private directory', () => {
     await remove()
   })
 
-  test('stays where it is when the process goes elsewhere, though TMPDIR is relative', async () => {
+  test('stays the same when the process changes its working directory, even if TMPDIR is relative', async () => {
     const directory = scratch({ 'tmp/x': '' })
     process.chdir(directory)
     vi.stubEnv('TMPDIR', 'tmp')
@@ -44,7 +44,7 @@ describe('a private directory', () => {
     expect(existsSync(dirname(files))).toBe(false)
   })
 
-  test.runIf(ROOT)('is not made in a directory of another user, sticky or not', async () => {
+  test.runIf(ROOT)('is not created in a directory of another user, sticky or not', async () => {
     const directory = scratch()
     chownSync(directory, STRANGER, STRANGER)
     vi.stubEnv('TMPDIR', directory)
@@ -58,11 +58,11 @@ describe('a private directory', () => {
   })
 })
 
-describe('a directory is not taken as private that', () => {
+describe('a directory is not private if it', () => {
   test.each([
-    ['others can enter', 0o711],
-    ['others can read', 0o704],
-    ['the group can write to', 0o720],
+    ['can be entered by others', 0o711],
+    ['can be read by others', 0o704],
+    ['can be written to by the group', 0o720],
   ])('%s', (_, mode) => {
     const directory = scratch()
     chmodSync(directory, mode)
@@ -73,7 +73,7 @@ describe('a directory is not taken as private that', () => {
     expect(() => checkPrivate(directory)).not.toThrow()
   })
 
-  test('is a link by now, to whatever', () => {
+  test('is now a link', () => {
     const directory = scratch({ 'mine/x': '' })
     symlinkSync('mine', join(directory, 'link'))
     expect(() => checkPrivate(join(directory, 'link'))).toThrow(refusal('ISOLATION_REFUSED'))
@@ -86,13 +86,13 @@ describe('a directory is not taken as private that', () => {
     expect(() => checkPrivate(join(directory, 'link', 'mine'))).toThrow(refusal('ISOLATION_REFUSED'))
   })
 
-  test.runIf(ROOT)('is of another user', () => {
+  test.runIf(ROOT)('belongs to another user', () => {
     const directory = scratch()
     chownSync(directory, STRANGER, STRANGER)
     expect(() => checkPrivate(directory)).toThrow(refusal('ISOLATION_REFUSED'))
   })
 
-  test('is gone', () => {
+  test('no longer exists', () => {
     expect(() => checkPrivate(join(scratch(), 'gone'))).toThrow(refusal('FILE_UNREADABLE'))
   })
 })

@@ -13,12 +13,12 @@ import { showLife, type SignOfLife } from './sign-of-life.ts'
 
 /** A directory that only this user can enter. */
 export interface PrivateDirectory {
-  /** Absolute and without links: where files go. */
+  /** Path for files: absolute, without links. */
   readonly files: string
   /**
-   * Removes the directory with all that lies in it.
+   * Removes the directory and everything in it.
    *
-   * @throws {@link ModelSealError} `COPY_FAILED` where something is left over
+   * @throws {@link ModelSealError} `COPY_FAILED` if something could not be removed
    */
   readonly remove: () => Promise<void>
 }
@@ -27,11 +27,11 @@ export interface PrivateDirectory {
 export const PREFIX = 'modelseal-'
 
 /**
- * Makes a directory that only this user can enter (mode 0700). If it is not removed earlier, it is removed when the process
- * exits, or is ended by a signal that can be handled. What a killed process leaves behind is removed by the next process
- * that makes a directory in the same place.
+ * Creates a directory that only this user can enter (mode 0700). If it is not removed earlier, it is removed when the
+ * process exits, or is ended by a signal that can be handled. What a killed process leaves behind is removed by the
+ * next process that makes a directory in the same place.
  *
- * @param place in which it is made: a path. Default: the directory for temporary files
+ * @param place path of the directory in which it is created. Default: the directory for temporary files
  * @throws {@link ModelSealError} `COPY_FAILED`, `ISOLATION_REFUSED`, `FILE_UNREADABLE`
  */
 export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDirectory> {
@@ -39,7 +39,7 @@ export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDir
   try {
     checkPrivate(root)
   } catch (error) {
-    // Only while it is empty: who can exchange it could have put a directory of this user's here.
+    // Removed only if empty: someone who can replace it could have put another directory of this user here.
     await rmdir(root).catch(() => {})
     throw error
   }
@@ -47,7 +47,7 @@ export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDir
   let life: SignOfLife | undefined
   try {
     life = await showLife(root)
-    // Separate from the sign of life: a runtime must find nothing but signed files.
+    // Separate from the sign of life, because a runtime must find only signed files.
     const files = join(root, 'files')
     mkdirSync(files, { mode: 0o700 })
     // Runs beside the load. remove() waits for it, because a short-lived process would rarely reach its end.
@@ -65,7 +65,7 @@ export async function makePrivateDirectory(place = tmpdir()): Promise<PrivateDir
 
 async function makeDirectory(place: string): Promise<string> {
   try {
-    // Its links are followed now and never again, and it stays what it is when the process goes elsewhere.
+    // Links are followed now and never again, and the path does not change with the working directory.
     return await mkdtemp(join(realPlace(resolve(place)).path, PREFIX))
   } catch (cause) {
     throw notMade(place, cause)
@@ -73,7 +73,7 @@ async function makeDirectory(place: string): Promise<string> {
 }
 
 function notMade(place: string, cause: unknown): ModelSealError {
-  return new ModelSealError('COPY_FAILED', `Cannot make a private directory in ${shown(place)} (${errno(cause)}).`, {
+  return new ModelSealError('COPY_FAILED', `Cannot create a private directory in ${shown(place)}: ${errno(cause)}.`, {
     file: place,
     hint: directoryHint(cause, place),
     cause,
@@ -84,13 +84,13 @@ async function removePrivateDirectory(root: string, life: SignOfLife | undefined
   try {
     await rm(root, { recursive: true, force: true, maxRetries: 2 })
   } catch (cause) {
-    throw new ModelSealError('COPY_FAILED', `Cannot remove the private directory ${shown(root)} (${errno(cause)}).`, {
+    throw new ModelSealError('COPY_FAILED', `Cannot remove the private directory ${shown(root)}: ${errno(cause)}.`, {
       file: root,
-      hint: 'Remove it by hand.',
+      hint: 'Remove it manually.',
       cause,
     })
   }
-  // Last: as long as anything is left, no other process may take the directory for abandoned.
+  // Last: while anything is left, no other process may consider the directory abandoned.
   life?.end()
   keepBeyondProcess(root)
 }

@@ -4,7 +4,7 @@ import { isPrivateGroup } from './private-group.ts'
 
 const LINUX = process.platform === 'linux'
 
-/** Those who have a group of their own name and number, as most have. */
+/** Users whose primary group has their own name and number, as most do. */
 function usersWithGroups(): { uid: bigint; gid: bigint }[] {
   const groups = readFileSync('/etc/group', 'utf8').split('\n')
   return readFileSync('/etc/passwd', 'utf8')
@@ -14,7 +14,7 @@ function usersWithGroups(): { uid: bigint; gid: bigint }[] {
     .map(([, , uid = '', gid = '']) => ({ uid: BigInt(uid), gid: BigInt(gid) }))
 }
 
-test.runIf(LINUX)("a group is its owner's alone only where it is that owner's", () => {
+test.runIf(LINUX)('a private group counts only for its own user', () => {
   const [first, second] = usersWithGroups().filter(({ uid }) => uid !== 0n)
   if (!first || !second) throw new Error('There are no two users on this machine.')
   expect(isPrivateGroup(first)).toBe(true)
@@ -22,7 +22,7 @@ test.runIf(LINUX)("a group is its owner's alone only where it is that owner's", 
   expect(isPrivateGroup({ uid: second.uid, gid: first.gid })).toBe(false)
 })
 
-test.runIf(LINUX)('users and groups that no file knows have nothing of their own', () => {
+test.runIf(LINUX)('users and groups that no file lists have no private group', () => {
   expect(isPrivateGroup({ uid: 54_321n, gid: 54_321n })).toBe(false)
   expect(isPrivateGroup({ uid: 0n, gid: 54_321n })).toBe(false)
 })

@@ -4,9 +4,9 @@ import { READ_ONLY } from '../read-small-file.ts'
 import { isAnybody } from './user-namespace.ts'
 
 /**
- * True where the group of a file is its owner's alone, as it is for users who have a umask of 002: it is their
- * primary group, has their name, and nobody else is in it. `/etc/passwd` and `/etc/group` decide; a member whom only
- * a directory service knows would not be seen, which is why the name counts, too.
+ * True if the group of a file is the private group of its owner, as is usual with a umask of 002: it is the owner's
+ * primary group, has the owner's name, and has no other members. Only `/etc/passwd` and `/etc/group` are read. A member
+ * known only to a directory service would be missed, which is why the name must match as well.
  */
 export function isPrivateGroup({ uid, gid }: Pick<BigIntStats, 'uid' | 'gid'>): boolean {
   if (isAnybody(gid, 'gid') || isInGroupOfAnother(uid, gid)) return false
@@ -27,16 +27,16 @@ export function isPrivateGroup({ uid, gid }: Pick<BigIntStats, 'uid' | 'gid'>): 
   )
 }
 
-/** In a container, a process may be in a group in which `/etc/group` does not have it. */
+/** In a container, a process may be in a group that does not list it in `/etc/group`. */
 function isInGroupOfAnother(uid: bigint, gid: bigint): boolean {
   if (uid === BigInt(process.geteuid?.() ?? -1)) return false
   return [process.getegid?.(), ...(process.getgroups?.() ?? [])].includes(Number(gid))
 }
 
-/** As each file was when it was last read; a directory and all above it ask for the same. */
+/** Cached, because a directory and all its parents need the same file. */
 const known = new Map<string, { state: string; entries: string[][] | undefined }>()
 
-/** Undefined where the file does not tell who there is, or where anybody could have written it. */
+/** Undefined if the file does not list all users, or anyone could have written it. */
 function entriesOf(path: string): string[][] | undefined {
   try {
     const fd = openSync(path, READ_ONLY)

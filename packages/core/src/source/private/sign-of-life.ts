@@ -23,7 +23,7 @@ const MAX_PATH_BYTES = 103
 const ANSWER_MS = 1000
 
 /**
- * Shows that this thread uses a directory of its own.
+ * Shows that this thread is using its private directory.
  *
  * @returns undefined if that is not possible; such a directory is never taken for abandoned
  */

@@ -8,11 +8,11 @@ const GROUP_WRITES = 0o020n
 const OTHERS_WRITE = 0o002n
 
 /**
- * True where users whom the owner of a file or directory does not stand for can write to it. Neither the bits of a
- * file system that is mounted read-only count, nor those of a group that is the owner's alone. An access control
- * list shows in the bits of the group, and Node.js cannot read it: in a private group, one goes unnoticed (SECURITY.md).
+ * True if users other than the owner can write to a file or directory. Permission bits do not count on a read-only
+ * mount, nor do those of the owner's private group. Access control lists show in the group bits, and Node.js cannot
+ * read them, so with a private group they go unnoticed (SECURITY.md).
  *
- * @param path of what the state is of; it is not a link, or one to a descriptor
+ * @param path path of the file or directory; not a link, except to a descriptor
  */
 export function isWritableByOthers({ mode, uid, gid }: BigIntStats, path: string): boolean {
   const groupWrites = (mode & GROUP_WRITES) !== 0n && !isPrivateGroup({ uid, gid })
@@ -20,8 +20,8 @@ export function isWritableByOthers({ mode, uid, gid }: BigIntStats, path: string
 }
 
 /**
- * access(2) says so to root and to whom the permissions let write. Others it tells of a file system that is read-only
- * altogether, but not of a read-only mount of one that is not.
+ * access(2) reports EROFS to root and to users with write permission. To others it reports a read-only file system, but
+ * not a read-only mount of a writable one.
  */
 function isReadOnly(path: string): boolean {
   try {
@@ -36,7 +36,7 @@ function isMountedReadOnly(path: string): boolean {
   try {
     const fd = openSync(path, READ_ONLY)
     try {
-      // proc(5): mnt_id is the first field of the mount's line, whose sixth has its options.
+      // proc(5): mnt_id is the first field of the mount's line; the sixth contains its options.
       const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(procFile(`self/fdinfo/${fd}`), 'latin1'))?.[1]
       const mounts = readFileSync(procFile('self/mountinfo'), 'latin1').split('\n')
       const fields = mounts.map((line) => line.split(' ')).find(([mount]) => mount === id)

@@ -21,16 +21,16 @@ describe('follows a path as the kernel does:', () => {
     symlinkSync('relative/./file', join(directory, 'two'))
     expect(await read(join(directory, 'two'))).toBe('found')
     expect(await read(join(directory, 'relative/file'))).toBe('found')
-    // Not "other" beside the link, where a path that is shortened before it is followed would lead.
+    // Not "other" beside the link, which is the result of simplifying the path before following it.
     expect(await read(`${directory}/relative/../other`)).toBe('other')
     expect(await read(join(directory, 'absolute'))).toBe('other')
   })
 
   test.each([
-    ['what is not there', 'gone', 'POLICY_NOT_FOUND'],
-    ['what would be in a file', 'file/inner', 'POLICY_NOT_FOUND'],
-    ['what a file would lead back from', 'file/../file', 'POLICY_NOT_FOUND'],
-    ['links without end', 'loop', 'FILE_UNREADABLE'],
+    ['a missing file', 'gone', 'POLICY_NOT_FOUND'],
+    ['a path below a file', 'file/inner', 'POLICY_NOT_FOUND'],
+    ['a path with ".." behind a file', 'file/../file', 'POLICY_NOT_FOUND'],
+    ['a cycle of links', 'loop', 'FILE_UNREADABLE'],
     ['a directory', 'directory', 'FILE_SPECIAL'],
     ['a FIFO', 'fifo', 'FILE_SPECIAL'],
     ['too large a file', 'large', 'FILE_TOO_LARGE'],
@@ -43,7 +43,7 @@ describe('follows a path as the kernel does:', () => {
   })
 })
 
-test('refuses what others can write to, file or directory', async () => {
+test('refuses files and directories that others can write to', async () => {
   const directory = scratch({ 'inner/file': 'x' })
   const file = join(directory, 'inner/file')
   chmodSync(join(directory, 'inner'), 0o777)
@@ -55,7 +55,7 @@ test('refuses what others can write to, file or directory', async () => {
   }
 })
 
-test('takes what lies in a directory of its own below a sticky one, and nothing that lies in the sticky one', async () => {
+test('accepts a file in a private directory below a sticky one, but not in the sticky one itself', async () => {
   const directory = scratch({ 'own/file': 'x', file: 'x' })
   symlinkSync('own', join(directory, 'link'))
   chmodSync(directory, 0o1777)
@@ -66,13 +66,13 @@ test('takes what lies in a directory of its own below a sticky one, and nothing 
   expect(await read(join(directory, 'link/file'))).toBe('x')
 })
 
-test('takes a hard link where only this user can have made it', async () => {
+test('accepts a hard link that only this user can have made', async () => {
   const directory = scratch({ 'inner/file': 'x' })
   linkSync(join(directory, 'inner/file'), join(directory, 'linked'))
   expect(await read(join(directory, 'linked'))).toBe('x')
 })
 
-test.runIf(ROOT)('trusts one further owner, where one is named', async () => {
+test.runIf(ROOT)('trusts one further owner, if one is named', async () => {
   const directory = scratch({ file: 'x' })
   const file = join(directory, 'file')
   chownSync(file, STRANGER, STRANGER)

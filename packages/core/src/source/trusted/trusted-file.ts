@@ -11,18 +11,18 @@ import { isAnybody } from '../private/user-namespace.ts'
 import { isWritableByOthers } from '../private/write-access.ts'
 import { procFile } from '../proc-file.ts'
 
-/** What is replaced while it is looked up is looked up again, so often in all. */
+/** Maximum number of attempts if something on the path is being replaced. */
 const MAX_ATTEMPTS = 4
 
 /**
- * Reads a small file that nobody but root, this user and perhaps one more can have written or put there. All that the
- * kernel passes on the way is checked before what it leads to: directories, links, and at the end the file, by its
- * descriptor. Nobody else can then exchange any of it.
+ * Reads a small file that only root, this user and perhaps one further user can have written or put there. Every
+ * directory and link on the path is checked before it is followed, and finally the file itself, by its descriptor.
+ * After these checks, nobody else can replace any of them.
  *
- * Windows has no owners and modes that could be checked; there it is {@link readSmallFile}.
+ * Windows has no owners and modes to check; there, this is {@link readSmallFile}.
  *
  * @param path absolute
- * @throws {@link ModelSealError} `trust.code`, and as {@link readSmallFile}
+ * @throws {@link ModelSealError} `trust.code`, and the codes of {@link readSmallFile}
  */
 export async function readTrustedFile(path: string, file: SmallFile, trust: Trust): Promise<Buffer<ArrayBuffer>> {
   if (!process.geteuid) return readSmallFile(path, file)
@@ -50,7 +50,7 @@ async function openChecked(asked: TrustedFile): Promise<FileHandle> {
   try {
     const stat = await handle.stat({ bigint: true })
     await checkLedTo(asked, stat, failed)
-    // What is no regular file is refused when it is read.
+    // readOpened() refuses anything that is not a regular file.
     if (stat.isFile())
       check({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) })
     return handle
@@ -60,7 +60,7 @@ async function openChecked(asked: TrustedFile): Promise<FileHandle> {
   }
 }
 
-/** The links of procfs lead elsewhere than their text says; the kernel, and so everybody else, goes where they lead. */
+/** The links of procfs do not lead where their text says, and the kernel does not follow the text. */
 async function checkLedTo({ path, file, trust }: TrustedFile, found: Inode, failed: Follower['failed']): Promise<void> {
   const named = await stat(path, { bigint: true }).catch((error: unknown) => {
     throw failed(error)
@@ -68,22 +68,22 @@ async function checkLedTo({ path, file, trust }: TrustedFile, found: Inode, fail
   if (isSame(named, found)) return
   throw new ModelSealError(
     trust.code,
-    `Cannot use the ${file.what} ${shown(path)}: its links lead elsewhere than they say.`,
+    `Cannot use the ${file.what} ${shown(path)}: its links do not lead where their text says.`,
     {
       file: path,
       expected: 'a path whose symbolic links can be followed one by one',
-      hint: 'Give the path of the file itself, without /proc in it.',
+      hint: 'Use the path of the file itself, without /proc in it.',
       cause: systemError(LED_ELSEWHERE),
     },
   )
 }
 
-/** Also what a link that is replaced meanwhile looks like. */
+/** Also happens if a link is replaced in between. */
 const LED_ELSEWHERE = 'ELSEWHERE'
 
 /**
- * Somebody whom we trust may have replaced what was found: by a rename, or as Kubernetes does, which leads a link to
- * another directory and removes the one before.
+ * A trusted user may have replaced the file: by a rename, or as Kubernetes does, by pointing a link to another
+ * directory and removing the previous one.
  */
 function wasReplaced(error: unknown): boolean {
   return error instanceof ModelSealError && REPLACED.has(errno(error.cause))
@@ -91,7 +91,7 @@ function wasReplaced(error: unknown): boolean {
 
 const REPLACED = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', LED_ELSEWHERE])
 
-/** A path of the very file that is open, where the system has one. */
+/** A path to the very file that is open, if the system provides one. */
 function fileOf({ fd }: FileHandle, { path }: { path: string }): string {
   return process.platform === 'linux' ? procFile(`self/fd/${fd}`) : path
 }
@@ -103,10 +103,10 @@ function checkEntry(entry: PathEntry, asked: TrustedFile): void {
   const { stat, kind, writable, shared } = entry
   const isFurther = stat.uid === asked.trust.furtherOwner && !isAnybody(stat.uid)
   if (!isTrustedOwner(stat.uid) && !isFurther) throw foreign(entry, asked)
-  // In a sticky directory others cannot rename or remove what is not theirs.
+  // In a sticky directory, others cannot rename or remove files that they do not own.
   const sticky = kind === 'directory' && (stat.mode & STICKY) !== 0n
   if (writable && !sticky) throw exposed(entry, asked)
-  // But they can put a file of ours there: by another link to it, or by moving one that we left in their own
-  // directory. A directory moves only where they can write to it.
+  // But they can put a file of this user there: by hard-linking it, or by moving one that this user left in their
+  // directory. They can move a directory only if they can write to it.
   if (shared !== undefined && kind !== 'directory') throw planted(entry, shared, asked)
 }

@@ -4,35 +4,34 @@ import { shown, type ModelSealError } from '../../errors.ts'
 import { systemError } from '../file-errors.ts'
 import { isWritableByOthers } from '../private/write-access.ts'
 
-/** What a path leads through, or to. */
+/** A component of a path, or its target. */
 export interface PathEntry {
   kind: 'file' | 'directory' | 'link'
   /** Absolute, without links. */
   path: string
   stat: BigIntStats
-  /** True where others can write to it; of a link, whose text nobody can change, never. */
+  /** True if others can write to it. Always false for a link, whose text cannot be changed. */
   writable: boolean
-  /** The sticky directory that it lies in, where others can put files there. */
+  /** The sticky directory that contains it, if others can put files there. */
   shared: string | undefined
 }
 
-/** How a path is followed. */
+/** What to do while following a path. */
 export interface Follower {
-  /** Throws what is to be thrown where an entry is not to be trusted. */
+  /** Throws if an entry is not trusted. */
   check: (entry: PathEntry) => void
-  /** What is to be thrown for an error of the operating system; `found` says more where there is more to say. */
+  /** Wraps an operating system error; `found` adds details. */
   failed: (error: unknown, found?: string) => ModelSealError
 }
 
-/** As many as Linux follows (path_resolution(7)). */
+/** The limit of Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 
 /**
- * Follows an absolute path as the kernel does, and has each directory and link checked before what it leads to. So
- * where nothing is thrown, nobody who is not trusted can make the result lead elsewhere.
+ * Follows an absolute path as the kernel does, and checks each directory and link before following it. If nothing is
+ * thrown, no untrusted user can make the result point elsewhere.
  *
- * @returns where it leads: the path without links of what is not a directory, which is for the caller to open and
- * check; or of a directory
+ * @returns the target as a path without links. The caller must open and check it, unless it is a directory
  */
 export function followTrusted(path: string, follower: Follower): Pick<PathEntry, 'path' | 'shared'> {
   const rest = path.split('/')
@@ -67,11 +66,11 @@ function root(follower: Follower): Directory {
   return new Directory('/', stat, undefined, follower)
 }
 
-/** A directory that was checked. */
+/** A checked directory. */
 class Directory {
   readonly path: string
   readonly above: Directory | undefined
-  /** Its path, where it is sticky and others can write to it. */
+  /** Its path, if it is sticky and others can write to it. */
   readonly shared: string | undefined
 
   constructor(path: string, stat: BigIntStats, above: Directory | undefined, follower: Follower) {
@@ -91,6 +90,6 @@ function attempt<T>(work: () => T, { failed }: Follower, linkedTo?: string): T {
   try {
     return work()
   } catch (error) {
-    throw failed(error, linkedTo === undefined ? undefined : `a symbolic link that leads to ${shown(linkedTo)}`)
+    throw failed(error, linkedTo === undefined ? undefined : `a symbolic link to ${shown(linkedTo)}`)
   }
 }

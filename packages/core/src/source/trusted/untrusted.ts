@@ -4,7 +4,7 @@ import type { SmallFile } from '../read-small-file.ts'
 import type { PathEntry } from './trusted-path.ts'
 import { isAnybody } from '../private/user-namespace.ts'
 
-/** Which owners are trusted, and how files of others are refused. */
+/** Which owners are trusted, and how other files are refused. */
 export interface Trust {
   code: ErrorCode
   /** A user who is trusted besides root and the user of this process. */
@@ -50,14 +50,14 @@ export function exposed(entry: PathEntry, asked: TrustedFile): ModelSealError {
   })
 }
 
-/** Refuses an entry that anybody could have linked or moved there, whoever owns it. */
+/** Refuses an entry that any user could have linked or moved there, whoever owns it. */
 export function planted(entry: PathEntry, shared: string, asked: TrustedFile): ModelSealError {
   const { uid } = entry.stat
   return refused(entry, asked, {
     why: `may have been put there by another user, who can write to ${shown(shared)}`,
     expected: 'a directory that nobody else can write to',
     found: `owner ${uid}, mode ${octalMode(entry.stat)}, in a directory that others can write to`,
-    hint: 'Keep it in a directory of its own, such as one that "mktemp -d" makes.',
+    hint: 'Keep it in a private directory, such as one created by "mktemp -d".',
   })
 }
 
@@ -77,7 +77,7 @@ function refused(entry: PathEntry, { path, file, trust }: TrustedFile, reason: R
 
 const NAMES = { file: 'file', directory: 'directory', link: 'symbolic link' } as const
 
-/** Adds a command to copy, but only with a path that needs no quoting. */
+/** Adds a command to copy, with the path only if it needs no quoting. */
 function advice(words: string, command: string, path: string): string {
   return `${words} (${command}${/^[\w@%+=:,./-]+$/.test(path) ? ` ${path}` : ''}).`
 }
