@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { scratch } from '../../testing/scratch.ts'
 
 const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'private-directory.ts')).href)
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const
 
 /** A process with a private directory that contains a file. */
 interface Holder {
@@ -37,6 +37,8 @@ async function holder(before = '', after = ''): Promise<Holder> {
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Some signals leave a core dump there.
+    cwd: scratch(),
     env: { ...process.env, TMPDIR: temporary },
   })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -59,7 +61,7 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
     expect(readdirSync(process.temporary)).toEqual([])
   })
 
-  test.each(SIGNALS)(
+  test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'leaves nothing behind when %s ends it, even if names like that of its directory are taken',
     async (signal) => {
       const process = await holder()
@@ -70,6 +72,25 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
       expect(readdirSync(process.temporary)).toEqual([`${name}-`])
     },
   )
+
+  test.runIf(process.platform === 'linux')('keeps its directory where native code handles a signal', async () => {
+    // As a profiler would: the handler is no listener.
+    const native = `
+      const { Signal } = process.binding('signal_wrap')
+      const handler = new Signal()
+      handler.onsignal = () => console.error('handled')
+      handler.start(12)
+    `
+    const held = await holder(native)
+    for (let i = 0; i < 2; i++) {
+      held.child.kill('SIGUSR2')
+      await once(held.child.stderr!, 'data')
+    }
+    expect(readdirSync(held.temporary)).toHaveLength(1)
+    held.child.kill('SIGQUIT')
+    expect(await ended(held)).toEqual([null, 'SIGQUIT'])
+    expect(readdirSync(held.temporary)).toEqual([])
+  })
 
   test.each([
     ['exits', 'process.exit(7)', 7],
@@ -159,8 +180,13 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
     expect(readdirSync(process.temporary)).toHaveLength(0)
   })
 
+<<<<<<< HEAD
   test('has no listeners left after it removed the directory', async () => {
     const count = `['exit', 'newListener', 'SIGTERM', 'SIGINT', 'SIGHUP'].map((name) => process.listenerCount(name)).join()`
+=======
+  test('has no listeners left once it removed the directory', async () => {
+    const count = `${JSON.stringify(['exit', 'newListener', ...SIGNALS])}.map((name) => process.listenerCount(name)).join()`
+>>>>>>> 263f29b (Four more signals that end a process remove its private directories)
     const process = await holder(
       `const before = ${count}`,
       `const during = ${count}

@@ -1,9 +1,17 @@
-import { renameSync, rmSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync } from 'node:fs'
+import { constants } from 'node:os'
 
-/** Signals that end a process without an `exit` event. */
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+/**
+ * Signals that end a process without an `exit` event. SIGUSR1 is not among them, because it starts the debugger of Node.js, and neither
+ * are those of a crash.
+ */
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGALRM', 'SIGXCPU'] as const
+/** Node.js itself catches these, to restore the terminal before they end the process. */
+const CAUGHT_BY_NODE: readonly string[] = ['SIGTERM', 'SIGINT']
 
 const remaining = new Set<string>()
+/** Those of the signals that are listened for. */
+let listened: readonly NodeJS.Signals[] = []
 
 /** Makes sure that a directory is removed when the process exits, or is ended by a signal. */
 export function removeWithProcess(directory: string): void {
@@ -38,7 +46,7 @@ onSignal[OURS] = true
 
 /** A listener for one call that is called before ours is removed by then, as if only ours were listening. So ours comes first. */
 function onNewListener(name: string | symbol, listener: Listener): void {
-  const signal = SIGNALS.find((signal) => signal === name)
+  const signal = listened.find((signal) => signal === name)
   if (signal && !listener[OURS]) process.nextTick(comeFirst, signal)
 }
 
@@ -52,14 +60,33 @@ function listen(): void {
   process.on('exit', removeRemaining)
   // In process 1 of a container, Linux ignores signals without a listener, and one would change that.
   if (process.pid === 1) return
-  for (const signal of SIGNALS) process.prependListener(signal, onSignal)
+  const elsewhere = handledNatively()
+  listened = SIGNALS.filter((signal) => !elsewhere.includes(signal))
+  for (const signal of listened) process.prependListener(signal, onSignal)
   process.on('newListener', onNewListener)
+}
+
+/**
+ * Signals that native code ignores or handles, as profilers do. They do not end the process, and such handlers are no listeners, so ours
+ * would take itself for the only one. Known on Linux alone.
+ */
+function handledNatively(): readonly NodeJS.Signals[] {
+  let status: string
+  try {
+    status = readFileSync('/proc/self/status', 'utf8')
+  } catch {
+    return []
+  }
+  const masks = [...status.matchAll(/^Sig(?:Ign|Cgt):\s*([0-9a-f]+)$/gm)].map(([, mask]) => BigInt(`0x${mask}`))
+  const isHandled = (signal: NodeJS.Signals) =>
+    masks.some((mask) => (mask >> BigInt(constants.signals[signal] - 1)) & 1n) && process.listenerCount(signal) === 0
+  return SIGNALS.filter((signal) => !CAUGHT_BY_NODE.includes(signal) && isHandled(signal))
 }
 
 function stopListening(): void {
   process.off('exit', removeRemaining)
   process.off('newListener', onNewListener)
-  for (const signal of SIGNALS) process.off(signal, onSignal)
+  for (const signal of listened) process.off(signal, onSignal)
 }
 
 /**
