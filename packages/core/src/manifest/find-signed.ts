@@ -73,20 +73,27 @@ async function findAll(
 ): Promise<FoundFile[]> {
   const leftAlone = (name: string) => finding.ignored(name) || mayBeUnsigned(name)
   let directories: ReadonlySet<string> | undefined
+  const isDirectory = (name: string) => (directories ??= directoriesOf(manifest.files.keys())).has(name)
   const found = await findFilesOr(source, manifest, {
     ...finding,
     ignored: leftAlone,
+    // What reads like a signed name is refused even so.
+    mayBeOther: (name) => mayBeUnsigned(name) && !manifest.files.has(name) && !isDirectory(name),
     // Signing tools disagree on such links. Nothing behind the link can be read under its name, and everything behind
     // it is compared under its own name, unless that name is ignored.
-    passOver: (name, target) =>
-      !(directories ??= directoriesOf(manifest.files.keys())).has(name) && !isWithin(target, leftAlone),
+    passOver: (name, target) => !isDirectory(name) && !isWithin(target, leftAlone),
   })
   const names = [...manifest.files.keys()].filter((name) => isWithin(name, mayBeUnsigned))
   return names.length === 0 || source.kind === 'file' ? found : [...found, ...(await findNamed(source, names, finding))]
 }
 
 /** Errors about files that no model may contain. They fail the check even if the files are not signed. */
-const IN_THE_WAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['SYMLINK_REFUSED', 'FILE_SPECIAL', 'FILE_UNREADABLE'])
+const IN_THE_WAY: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'SYMLINK_REFUSED',
+  'FILE_SPECIAL',
+  'FILE_UNREADABLE',
+  'FILE_NAME',
+])
 
 /** Like {@link findFiles}, but adds a hint to a refusal if a rule could permit the file to be unsigned. */
 async function findFilesOr(source: LocalSource, { files }: Manifest, options: FindOptions): Promise<FoundFile[]> {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -42,6 +42,11 @@ function policy(require: object) {
 
 const LISTED = { 'cache/junk': '', 'lost+found/deep/x': '', 'claims.jsonl': '', 'sub/a.tmp': '', 'b.tmp': '' }
 
+/** Writes a file of a model by a name whose characters stand for bytes. */
+function writeNamed(model: string, name: string): void {
+  writeFileSync(Buffer.concat([Buffer.from(`${site.file(model)}/`), Buffer.from(name, 'latin1')]), '')
+}
+
 describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
   'a rule with a list of unsigned paths, and files: %s',
   (files) => {
@@ -62,6 +67,32 @@ describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
       }
       await opened.close()
     })
+
+    test.runIf(process.platform === 'linux')('accepts a name on the list that is not UTF-8', async () => {
+      const name = await model()
+      for (const path of ['cache/\xff', 'sub/\xff.tmp', '\xc0\xaf.tmp']) writeNamed(name, path)
+      expect(await site.judge(name, policy(require))).toBe('accepted')
+    })
+
+    test.runIf(process.platform === 'linux' && files !== 'ignore-unsigned')(
+      'refuses a name that is not UTF-8 where the list does not cover it, or a signed name reads alike',
+      async () => {
+        const name = await model()
+        writeNamed(name, 'sub/\xff')
+        expect(await site.judge(name, policy(require))).toBe('refused FILE_NAME')
+        expect(await site.judge(name, policy({ ...require, unsigned: ['sub/*'] }))).toBe('accepted')
+
+        const alike = `alike-${name}`
+        for (const signed of ['sub/\ufffd.tmp', 'sub/\ufffd/x']) {
+          await site.model(alike, { [signed]: 'signed' })
+          await site.sign(alike, 'a')
+          expect(await site.judge(alike, policy({ ...require, unsigned: ['sub/*'] }))).toBe('accepted')
+          writeNamed(alike, signed.endsWith('x') ? 'sub/\xff' : 'sub/\xff.tmp')
+          expect(await site.judge(alike, policy({ ...require, unsigned: ['sub/*'] }))).toBe('refused FILE_NAME')
+          rmSync(site.file(alike), { recursive: true })
+        }
+      },
+    )
 
     test('compares what is signed, though the list covers it', async () => {
       const changed = await model({ 'cache/signed.bin': 'change' })

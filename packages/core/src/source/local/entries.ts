@@ -28,14 +28,18 @@ export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Gen
 /**
  * Like {@link entriesOf}, but every name must be valid UTF-8 (OMS 6.1.2).
  *
+ * @param mayBeOther true for a name that need not be valid UTF-8; U+FFFD stands for what is not
  * @returns entries; undefined for a step without an entry
  * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
  */
-export function* utf8EntriesOf(path: string): Generator<Dirent | undefined, undefined> {
+export function* utf8EntriesOf(
+  path: string,
+  mayBeOther: (base: string) => boolean = () => false,
+): Generator<Dirent | undefined, undefined> {
   let isChecked = false
   for (const entry of entriesOf(path)) {
     if (!isChecked && entry.name.includes('\ufffd')) {
-      yield* checkNames(path)
+      yield* checkNames(path, mayBeOther)
       isChecked = true
     }
     yield entry
@@ -43,12 +47,12 @@ export function* utf8EntriesOf(path: string): Generator<Dirent | undefined, unde
 }
 
 /** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
-function* checkNames(directory: string): Generator<undefined> {
+function* checkNames(directory: string, mayBeOther: (base: string) => boolean): Generator<undefined> {
   for (const { name: latin1 } of entriesOf(directory, 'latin1')) {
     const raw = Buffer.from(latin1, 'latin1')
     const name = raw.toString('utf8')
     yield
-    if (Buffer.from(name, 'utf8').equals(raw)) continue
+    if (Buffer.from(name, 'utf8').equals(raw) || mayBeOther(name)) continue
     throw new ModelSealError('FILE_NAME', `A file name in ${shown(directory)} is not valid UTF-8.`, {
       file: join(directory, name),
       found: `the bytes ${raw.toString('hex')}`,

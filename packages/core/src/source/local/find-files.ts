@@ -20,6 +20,8 @@ export interface FindOptions {
    * @param target name of the directory
    */
   passOver?: ((name: string, target: string) => boolean) | undefined
+  /** True for an ignored name that need not be UTF-8. What is not is given as U+FFFD. */
+  mayBeOther?: ((name: string) => boolean) | undefined
   signal?: AbortSignal | undefined
   /** By default {@link MAX_DIRECTORIES}. */
   maxDirectories?: number
@@ -55,7 +57,8 @@ function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]>
     if (++entered > maxDirectories) throw tooLarge(source, `more than ${maxDirectories} directories`)
     yield
     const found = lookAt(directory, source)
-    for (const entry of utf8EntriesOf(directory.path)) {
+    const mayBeOther = (base: string) => options.mayBeOther?.(directory.prefix + base) ?? false
+    for (const entry of utf8EntriesOf(directory.path, mayBeOther)) {
       if (++seen % NAMES_PER_STEP === 0) yield
       if (!entry) continue
       const name = directory.prefix + entry.name

@@ -180,13 +180,8 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
     expect(readdirSync(process.temporary)).toHaveLength(0)
   })
 
-<<<<<<< HEAD
   test('has no listeners left after it removed the directory', async () => {
-    const count = `['exit', 'newListener', 'SIGTERM', 'SIGINT', 'SIGHUP'].map((name) => process.listenerCount(name)).join()`
-=======
-  test('has no listeners left once it removed the directory', async () => {
     const count = `${JSON.stringify(['exit', 'newListener', ...SIGNALS])}.map((name) => process.listenerCount(name)).join()`
->>>>>>> 263f29b (Four more signals that end a process remove its private directories)
     const process = await holder(
       `const before = ${count}`,
       `const during = ${count}
