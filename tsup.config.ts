@@ -15,17 +15,20 @@ const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({
     index: 'src/index.ts',
-    adapter: 'src/loading/adapter.ts',
+    signing: 'src/entries/signing.ts',
+    verification: 'src/entries/verification.ts',
+    policy: 'src/entries/policy.ts',
+    adapter: 'src/entries/adapter.ts',
     opentelemetry: 'src/telemetry/opentelemetry.ts',
     'model-files': 'src/model-files.ts',
     'any-runtime': 'src/any-runtime.ts',
-    errors: 'src/errors.ts',
+    errors: 'src/entries/errors.ts',
     'any-realm': 'src/any-realm.ts',
     environment: 'src/environment.ts',
     'find-policy': 'src/policy/find-policy.ts',
     guard: 'src/loading/guard.ts',
-    judged: 'src/loading/judged.ts',
-    formats: 'src/loading/formats.ts',
+    judged: 'src/entries/judged.ts',
+    formats: 'src/entries/formats.ts',
     source: 'src/source/model-sources.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),
@@ -190,7 +193,14 @@ const coreWithoutLibraries: Plugin = {
     const chunks = new Map<string, string>()
     build.onStart(async () => {
       const { outputFiles } = await build.esbuild.build({
-        entryPoints: { index: '../core/src/index.ts', 'any-realm': '../core/src/any-realm.ts' },
+        entryPoints: {
+          index: '../core/src/index.ts',
+          signing: '../core/src/entries/signing.ts',
+          verification: '../core/src/entries/verification.ts',
+          policy: '../core/src/entries/policy.ts',
+          errors: '../core/src/entries/errors.ts',
+          'any-realm': '../core/src/any-realm.ts',
+        },
         bundle: true,
         splitting: true,
         write: false,

@@ -6,7 +6,7 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } f
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 
 const require = createRequire(import.meta.url)
 const human = join(dirname(require.resolve('@vladmandic/human')), '../models')

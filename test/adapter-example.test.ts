@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, signModel, type LoadOutcome, type OpenOptions } from '@modelseal/core'
+import type { OpenOptions } from '@modelseal/core'
+import type { LoadOutcome } from '@modelseal/core/adapter'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from './support/models.ts'
 

@@ -63,7 +63,7 @@ test.each(['esm', 'cjs'] as const)('%s verifies every signing method', async (fo
 test.each(['esm', 'cjs'] as const)(
   '%s signs with the @sigstore/sign next to it, or says what to install',
   async (format) => {
-    const contents = `import { sigstoreSigner, signModel } from '@modelseal/core'
+    const contents = `import { sigstoreSigner, signModel } from '@modelseal/core/signing'
     const [identityToken, model] = process.argv.slice(2)
     const sign = async () => signModel(model, { signer: await sigstoreSigner({ identityToken }) })
     sign().catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`

@@ -19,7 +19,8 @@ interface Outcome {
 /** Verifies in a process of its own, so that its memory can be measured and its crash would be seen. */
 function outcomeOf(directory: string, publisher: Publisher, maxBundleBytes?: number): Outcome {
   const script = `
-    import { ModelSealError, verifyModel } from '@modelseal/core'
+    import { ModelSealError } from '@modelseal/core'
+    import { verifyModel } from '@modelseal/core/verification'
     const [model, signature, publicKey] = process.argv.slice(1)
     let code = 'accepted'
     try {

@@ -8,6 +8,7 @@ const SOURCE = join(import.meta.dirname, '../packages/core/src')
 /** Highest first: a file imports from its own floor and from those below (ARCHITECTURE.md). */
 const FLOORS = [
   'index',
+  'entries',
   'telemetry',
   'loading',
   'policy',

@@ -1,7 +1,7 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree, type Files, type Publisher } from './support/models.ts'
 

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { keySigner, signModel, verifyModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
+import { verifyModel } from '@modelseal/core/verification'
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-links-'))
 const model = join(work, 'model')

@@ -1,7 +1,9 @@
 import { sign, type KeyObject } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, ModelSealError, openVerifiedModel, signModel, verifyModel, type ErrorCode } from '@modelseal/core'
+import { ModelSealError, openVerifiedModel, type ErrorCode } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
+import { verifyModel } from '@modelseal/core/verification'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from './support/models.ts'
 

@@ -2,7 +2,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { verifyModel } from '@modelseal/core'
+import { verifyModel } from '@modelseal/core/verification'
 
 const fixtures = join(import.meta.dirname, 'fixtures/reference')
 const bundles = readdirSync(fixtures).filter((name) => name.endsWith('.sig'))

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeAll, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from './support/models.ts'
 

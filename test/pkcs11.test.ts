@@ -4,15 +4,9 @@ import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  ERROR_CODES,
-  ModelSealError,
-  pkcs11CertificateSigner,
-  pkcs11KeySigner,
-  signModel,
-  verifyModel,
-  type ErrorCode,
-} from '@modelseal/core'
+import { ERROR_CODES, ModelSealError, type ErrorCode } from '@modelseal/core'
+import { pkcs11CertificateSigner, pkcs11KeySigner, signModel } from '@modelseal/core/signing'
+import { verifyModel } from '@modelseal/core/verification'
 import {
   cache,
   PIN,

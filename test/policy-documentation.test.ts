@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { checkPolicy, loadPolicy, startingPolicy, WARNING_CODES } from '@modelseal/core'
+import { loadPolicy } from '@modelseal/core'
+import { checkPolicy, startingPolicy, WARNING_CODES } from '@modelseal/core/policy'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fileRequirementFields } from '../packages/core/src/policy/requirements/files.ts'
 import { REQUIREMENTS } from '../packages/core/src/policy/requirements/requirements.ts'

@@ -15,8 +15,11 @@ const RESOLUTIONS = {
 
 /** What the code of a document takes as given, since its reader has it. */
 const GIVEN: Record<string, string> = {
-  'packages/cli/README.md': `import type { ExpectationResult, LoggedAt, PolicyFinding, ReceiptInfo, SerializedError, SignatureTime,
-    SignedAt, SignedBy, SigningWarning, TrustRootInfo, Verdict, VerifiedIdentity } from '@modelseal/core'`,
+  'packages/cli/README.md': `import type { ReceiptInfo, Verdict, VerifiedIdentity } from '@modelseal/core'
+    import type { SerializedError } from '@modelseal/core/errors'
+    import type { ExpectationResult, PolicyFinding } from '@modelseal/core/policy'
+    import type { LoggedAt, SignedAt, SignedBy, SigningWarning } from '@modelseal/core/signing'
+    import type { SignatureTime, TrustRootInfo } from '@modelseal/core/verification'`,
   'packages/onnxruntime/README.md': `declare const feeds: import('onnxruntime-node').InferenceSession.FeedsType`,
   'packages/tfjs/README.md': `declare const presigned: (name: string) => Promise<string>
     declare const loadGraphModel: typeof import('@tensorflow/tfjs').loadGraphModel`,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { file, serve } from '../packages/core/src/testing/http-server.ts'
 import { addingModel, floats } from './onnx-models.ts'

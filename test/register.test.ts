@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSy
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { paddedBundle } from '../packages/core/src/testing/bundles.ts'
 import { blazeFace, copyOf, flipBit, sileroVad, Workspace } from './signed-models.ts'

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { keySigner, signModel, verifyModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
+import { verifyModel } from '@modelseal/core/verification'
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-shards-'))
 const model = join(work, 'model')

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, wri
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 
 const require = createRequire(import.meta.url)
 

@@ -1,28 +1,27 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { loadPolicy, watchPolicy, type Policy } from '@modelseal/core'
+import { checkPolicy, testPolicy } from '@modelseal/core/policy'
 import {
   certificateSigner,
-  checkIdentity,
-  checkPolicy,
-  exportTrustRoot,
   keySigner,
-  loadPolicy,
-  loadSigstoreTrust,
-  readBundle,
-  readCertificates,
   signModel,
   signModelAgain,
   sigstoreSigner,
-  testPolicy,
+  type Signer,
+} from '@modelseal/core/signing'
+import {
+  checkIdentity,
+  exportTrustRoot,
+  loadSigstoreTrust,
+  readBundle,
+  readCertificates,
   validateChain,
   verifyCertificateBundle,
   verifyKeyBundle,
   verifyModel,
-  watchPolicy,
-  type Policy,
-  type Signer,
   type Verifier,
-} from '@modelseal/core'
+} from '@modelseal/core/verification'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   authority,

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, statfsSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { keySigner, openVerifiedModel, signModel, type ModelReader } from '@modelseal/core'
+import { openVerifiedModel, type ModelReader } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { describe, expect, onTestFinished, test, vi, type TestContext } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
 

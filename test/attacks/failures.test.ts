@@ -4,15 +4,14 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import {
   closeHashPool,
-  keySigner,
   loadPolicy,
   ModelSealError,
   openVerifiedModel,
-  signModel,
   type ModelReader,
   type OpenOptions,
   type Policy,
 } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { publisherIn, remove, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { checkPolicy, loadPolicy, ModelSealError } from '@modelseal/core'
+import { loadPolicy, ModelSealError } from '@modelseal/core'
+import { checkPolicy } from '@modelseal/core/policy'
 import { describe, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from '../support/models.ts'
 

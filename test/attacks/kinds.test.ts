@@ -5,6 +5,10 @@ import { pathToFileURL } from 'node:url'
 import * as tf from '@tensorflow/tfjs'
 import * as transformers from '@huggingface/transformers'
 import * as core from '@modelseal/core'
+import * as adapter from '@modelseal/core/adapter'
+import * as policies from '@modelseal/core/policy'
+import * as signing from '@modelseal/core/signing'
+import * as verification from '@modelseal/core/verification'
 import { createFromMemory, createVerified } from '@modelseal/onnxruntime/any-runtime'
 import * as onnx from '@modelseal/onnxruntime'
 import * as tfjs from '@modelseal/tfjs'
@@ -135,16 +139,16 @@ beforeAll(async () => {
   policy = await core.loadPolicy(workspace.policy)
   watched = await core.watchPolicy(workspace.policy)
   model = await core.openVerifiedModel(directory, { policy })
-  const bundle = await core.readBundle(inWorkspace('m.sig'))
-  const trust = await core.loadSigstoreTrust('public-good')
+  const bundle = await verification.readBundle(inWorkspace('m.sig'))
+  const trust = await verification.loadSigstoreTrust('public-good')
   const privateKey = inWorkspace('release.key')
-  const signer = await core.keySigner({ privateKey })
+  const signer = await signing.keySigner({ privateKey })
   const verifier = { publicKey: inWorkspace('release.pub') }
   const signature = inWorkspace('m.sig')
   const error = new core.ModelSealError('FILE_MISMATCH', 'x')
   const identity = { identity: 'a', issuer: 'b', extensions: {} }
   const bounds = { what: 'x', maxValues: 10 }
-  const roots = core.systemRoots().slice(0, 1)
+  const roots = verification.systemRoots().slice(0, 1)
   const OPEN = 'policy signature format url isolation maxBundleBytes http audit maxBytes signal onProgress'.split(' ')
   const DIGEST = 'hashType shardSize allowSymlinks ignorePaths ignoreGitPaths signal onProgress'.split(' ')
   const TRUST = 'timestampAuthorities now effort'.split(' ')
@@ -167,16 +171,16 @@ beforeAll(async () => {
       args: [undefined, http],
       options: { 1: Object.keys(http) },
     },
-    openOptions: { call: core.openOptions, args: [open], options: { 0: OPEN } },
-    loadOptions: { call: core.loadOptions, args: [open, ['own']] },
+    openOptions: { call: adapter.openOptions, args: [open], options: { 0: OPEN } },
+    loadOptions: { call: adapter.loadOptions, args: [open, ['own']] },
     judgeModel: { call: core.judgeModel, args: [directory, open], options: { 1: OPEN } },
     judgeMemory: {
-      call: core.judgeMemory,
+      call: adapter.judgeMemory,
       args: [new Uint8Array(2), open],
       options: { 1: ['policy', 'audit', 'format'] },
     },
     verifyModel: {
-      call: core.verifyModel,
+      call: verification.verifyModel,
       args: [directory, { signature, verifier }],
       options: {
         1: 'signature verifier ignorePaths maxBundleBytes files ignoreGitPaths ignoreUnsignedFiles signal onProgress'.split(
@@ -185,7 +189,8 @@ beforeAll(async () => {
       },
     },
     'verifyModel: verifier': {
-      call: (_: unknown, given: unknown) => core.verifyModel(directory, { signature, verifier: given as never }),
+      call: (_: unknown, given: unknown) =>
+        verification.verifyModel(directory, { signature, verifier: given as never }),
       args: [undefined, verifier],
       options: {
         1: 'publicKey certificateChain systemRoots crls timestampAuthorities identity issuer extensions trustRoot'.split(
@@ -195,96 +200,100 @@ beforeAll(async () => {
     },
     loadPolicy: { call: core.loadPolicy, args: [workspace.policy] },
     watchPolicy: { call: core.watchPolicy, args: [workspace.policy, {}], options: { 1: ['onReload', 'onError'] } },
-    checkPolicy: { call: core.checkPolicy, args: [workspace.policy] },
-    testPolicy: { call: core.testPolicy, args: [open], options: { 0: ['policy', 'expectations', 'signal'] } },
-    explain: { call: core.explain, args: [model.verdict] },
+    checkPolicy: { call: policies.checkPolicy, args: [workspace.policy] },
+    testPolicy: { call: policies.testPolicy, args: [open], options: { 0: ['policy', 'expectations', 'signal'] } },
+    explain: { call: policies.explain, args: [model.verdict] },
     startingPolicy: {
-      call: core.startingPolicy,
+      call: policies.startingPolicy,
       args: [{ kind: 'key', publicKey: 'x' }, '**'],
       options: { 0: ['kind', 'publicKey'] },
     },
-    tolerate: { call: core.tolerate, args: [error, { path: 'x' }], options: { 1: ['path', 'format'] } },
-    digestModel: { call: core.digestModel, args: [directory, {}], options: { 1: DIGEST } },
+    tolerate: { call: adapter.tolerate, args: [error, { path: 'x' }], options: { 1: ['path', 'format'] } },
+    digestModel: { call: signing.digestModel, args: [directory, {}], options: { 1: DIGEST } },
     signModel: {
-      call: core.signModel,
+      call: signing.signModel,
       args: [directory, { signer, signature }],
       options: { 1: [...DIGEST, 'signer', 'signature', 'timestampAuthority'] },
     },
     signModelAgain: {
-      call: core.signModelAgain,
+      call: signing.signModelAgain,
       args: [directory, { signer, signature, previous: { signature, verifier } }],
       options: { 1: ['signer', 'previous'] },
     },
-    keySigner: { call: core.keySigner, args: [{ privateKey }], options: { 0: ['privateKey', 'password'] } },
+    keySigner: { call: signing.keySigner, args: [{ privateKey }], options: { 0: ['privateKey', 'password'] } },
     certificateSigner: {
-      call: core.certificateSigner,
+      call: signing.certificateSigner,
       args: [{ privateKey, certificate: 'none.pem' }],
       options: { 0: ['privateKey', 'password', 'certificate', 'chain'] },
     },
     pkcs11KeySigner: {
-      call: core.pkcs11KeySigner,
+      call: signing.pkcs11KeySigner,
       args: [{ uri: 'pkcs11:object=a?module-path=/nowhere.so' }],
       options: { 0: ['uri', 'modulePaths'] },
     },
     pkcs11CertificateSigner: {
-      call: core.pkcs11CertificateSigner,
+      call: signing.pkcs11CertificateSigner,
       args: [{ uri: 'pkcs11:object=a?module-path=/nowhere.so', certificate: 'none.pem' }],
       options: { 0: ['uri', 'modulePaths', 'certificate', 'chain'] },
     },
     sigstoreSigner: {
-      call: core.sigstoreSigner,
+      call: signing.sigstoreSigner,
       args: [{}],
       options: {
         0: 'trustRoot identityToken useAmbientCredentials interactive clientId clientSecret timeoutMs'.split(' '),
       },
     },
     timestampFrom: {
-      call: core.timestampFrom,
+      call: signing.timestampFrom,
       args: [{ url: 'http://127.0.0.1:9/', data: new Uint8Array(2) }],
       options: { 0: ['url', 'data', 'timeoutMs', 'signal'] },
     },
     validateChain: {
-      call: core.validateChain,
+      call: verification.validateChain,
       args: [{ leaf: roots[0], roots }],
       options: { 0: 'leaf intermediates roots crls at crlsAt usage signal'.split(' ') },
     },
-    verifyKeyBundle: { call: core.verifyKeyBundle, args: [bundle, {}, 'name', {}], options: { 1: ['key'], 3: TRUST } },
+    verifyKeyBundle: {
+      call: verification.verifyKeyBundle,
+      args: [bundle, {}, 'name', {}],
+      options: { 1: ['key'], 3: TRUST },
+    },
     verifyCertificateBundle: {
-      call: core.verifyCertificateBundle,
+      call: verification.verifyCertificateBundle,
       args: [bundle, { roots }, 'name'],
       options: { 1: [...TRUST, 'roots', 'intermediates', 'crls'] },
     },
     verifySigstoreBundle: {
-      call: core.verifySigstoreBundle,
+      call: verification.verifySigstoreBundle,
       args: [bundle, trust, 'name', new Date()],
       options: { 1: Object.keys(trust) },
     },
     checkIdentity: {
-      call: core.checkIdentity,
+      call: verification.checkIdentity,
       args: [identity, identity, 'file'],
       options: { 0: Object.keys(identity), 1: Object.keys(identity) },
     },
     loadSigstoreTrust: {
-      call: core.loadSigstoreTrust,
+      call: verification.loadSigstoreTrust,
       args: [{ file: 'none.json' }],
       options: { 0: ['file', 'tufUrl', 'tufRoot'] },
     },
-    exportTrustRoot: { call: core.exportTrustRoot, args: [{ file: 'none.json' }, 'out.json'] },
+    exportTrustRoot: { call: verification.exportTrustRoot, args: [{ file: 'none.json' }, 'out.json'] },
     updateTrustRoot: {
-      call: core.updateTrustRoot,
+      call: verification.updateTrustRoot,
       args: [{ tufUrl: unreached, tufRoot: 'none.json' }, {}],
       options: { 1: ['timeoutMs', 'signal'] },
     },
-    readBundle: { call: core.readBundle, args: [signature, {}], options: { 1: ['maxBytes', 'signal'] } },
-    readCertificates: { call: core.readCertificates, args: ['none.pem'] },
-    readRevocationLists: { call: core.readRevocationLists, args: ['none.crl'] },
-    readSmallFile: { call: core.readSmallFile, args: [signature, { what: 'x', maxBytes: 1e6 }] },
-    parseStrictJson: { call: core.parseStrictJson, args: [Buffer.from('{}'), bounds] },
-    parseJsonInTurns: { call: core.parseJsonInTurns, args: [Buffer.from('{}'), bounds] },
-    referencedName: { call: core.referencedName, args: ['a', 'b'] },
-    shown: { call: core.shown, args: ['a'] },
-    modelLocation: { call: core.modelLocation, args: ['a'] },
-    isModelSource: { call: core.isModelSource, args: ['a'] },
+    readBundle: { call: verification.readBundle, args: [signature, {}], options: { 1: ['maxBytes', 'signal'] } },
+    readCertificates: { call: verification.readCertificates, args: ['none.pem'] },
+    readRevocationLists: { call: verification.readRevocationLists, args: ['none.crl'] },
+    readSmallFile: { call: adapter.readSmallFile, args: [signature, { what: 'x', maxBytes: 1e6 }] },
+    parseStrictJson: { call: adapter.parseStrictJson, args: [Buffer.from('{}'), bounds] },
+    parseJsonInTurns: { call: adapter.parseJsonInTurns, args: [Buffer.from('{}'), bounds] },
+    referencedName: { call: adapter.referencedName, args: ['a', 'b'] },
+    shown: { call: adapter.shown, args: ['a'] },
+    modelLocation: { call: adapter.modelLocation, args: ['a'] },
+    isModelSource: { call: adapter.isModelSource, args: ['a'] },
     dropReceipts: { call: core.dropReceipts, args: [directory] },
     configureHashing: { call: core.configureHashing, args: [{}], options: { 0: ['maxThreads', 'callingThread'] } },
     'VerifiedModel.read': { call: model.read.bind(model), args: ['config.json'] },
@@ -502,7 +511,7 @@ describe('a policy that is not one is refused as such', () => {
     const bytes = Uint8Array.of(1, 2, 3)
     const paths = await Promise.all(
       [bytes, bytes.buffer, new DataView(bytes.buffer)].map((given) =>
-        core.judgeMemory(given as never, { policy, audit: true }).then(({ model: { path } }) => path),
+        adapter.judgeMemory(given as never, { policy, audit: true }).then(({ model: { path } }) => path),
       ),
     )
     expect(new Set(paths)).toEqual(new Set([expect.stringMatching(/^memory:sha256:039058c6/)]))

@@ -16,15 +16,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import {
-  closeHashPool,
-  keySigner,
-  openVerifiedModel,
-  signModel,
-  type Isolation,
-  type ModelReader,
-  type OpenOptions,
-} from '@modelseal/core'
+import { closeHashPool, openVerifiedModel, type Isolation, type ModelReader, type OpenOptions } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { loadVerifiedModel as loadOnnx } from '@modelseal/onnxruntime'
 import { loadVerifiedModel as loadTensorFlow } from '@modelseal/tfjs'
 import * as tensorflow from '@tensorflow/tfjs'

@@ -2,14 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import {
-  closeHashPool,
-  configureHashing,
-  keySigner,
-  openVerifiedModel,
-  signModel,
-  type ThreadPool,
-} from '@modelseal/core'
+import { closeHashPool, configureHashing, openVerifiedModel, type ThreadPool } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from '../support/models.ts'
 

@@ -1,6 +1,8 @@
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ModelSealError, checkPolicy, keySigner, openVerifiedModel, signModel, type OpenOptions } from '@modelseal/core'
+import { ModelSealError, openVerifiedModel, type OpenOptions } from '@modelseal/core'
+import { checkPolicy } from '@modelseal/core/policy'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 

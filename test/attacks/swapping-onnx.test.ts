@@ -1,6 +1,7 @@
 import { chmodSync, cpSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { closeHashPool, keySigner, loadPolicy, ModelSealError, signModel, type Policy } from '@modelseal/core'
+import { closeHashPool, loadPolicy, ModelSealError, type Policy } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { loadVerifiedModel } from '@modelseal/onnxruntime'
 import { Tensor } from 'onnxruntime-node'
 import { afterAll, describe, expect, test } from 'vitest'

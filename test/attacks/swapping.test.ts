@@ -3,15 +3,14 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import {
   closeHashPool,
-  keySigner,
   loadPolicy,
   ModelSealError,
   openVerifiedModel,
-  signModel,
   type ModelReader,
   type Policy,
   type OpenedModel,
 } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
 import { Random } from './random.ts'

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { canRun, JUDGE, judged, ROOT, STRANGER, type Asked } from './judging.ts'

@@ -14,15 +14,9 @@ import {
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import {
-  checkPolicy,
-  keySigner,
-  loadPolicy,
-  openVerifiedModel,
-  signModel,
-  testPolicy,
-  watchPolicy,
-} from '@modelseal/core'
+import { loadPolicy, openVerifiedModel, watchPolicy } from '@modelseal/core'
+import { checkPolicy, testPolicy } from '@modelseal/core/policy'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { publisherIn, rulesOf, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { judged, ROOT, STRANGER } from './judging.ts'

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomFillSync } from 'node:crypto'
 import { appendFile, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { keySigner, signModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { entry, graph, message, model, node, value } from '../onnx-models.ts'
 
 const MIB = 1024 * 1024

@@ -5,7 +5,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { keySigner, loadPolicy, openVerifiedModel, signModel } from '@modelseal/core'
+import { loadPolicy, openVerifiedModel } from '@modelseal/core'
+import { keySigner, signModel } from '@modelseal/core/signing'
 import { LineCounter, parseDocument } from 'yaml'
 
 const RULES = 1_000

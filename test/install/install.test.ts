@@ -72,7 +72,7 @@ test('the adapter loads a model into the runtime that the service brings', () =>
 })
 
 test('signing with Sigstore says what to install, which is enough', () => {
-  const code = `import { sigstoreSigner, signModel } from '@modelseal/core'
+  const code = `import { sigstoreSigner, signModel } from '@modelseal/core/signing'
     const [identityToken, model] = process.argv.slice(2)
     const sign = async () => signModel(model, { signer: await sigstoreSigner({ identityToken }) })
     sign().catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`
@@ -88,8 +88,10 @@ test('signing with Sigstore says what to install, which is enough', () => {
 test('the types need no package but the runtime', () => {
   link(service, '@types/node')
   link(service, 'onnxruntime-node')
-  const code = `import { loadPolicy, loadSigstoreTrust, openVerifiedModel } from '@modelseal/core'
-    import type { ExpectationResult, Policy, PolicyFile } from '@modelseal/core'
+  const code = `import { loadPolicy, openVerifiedModel } from '@modelseal/core'
+    import type { Policy } from '@modelseal/core'
+    import type { ExpectationResult, PolicyFile } from '@modelseal/core/policy'
+    import { loadSigstoreTrust } from '@modelseal/core/verification'
     import { loadVerifiedModel } from '@modelseal/onnxruntime'
     const file: PolicyFile = { version: 1, rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'release' }] }] }
     // @ts-expect-error a key is named by its trust root

@@ -1,7 +1,8 @@
 import { createPublicKey, sign, type KeyObject, createPrivateKey, createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { certificateSigner, keySigner, type Signer, type Verifier } from '@modelseal/core'
+import { certificateSigner, keySigner, type Signer } from '@modelseal/core/signing'
+import type { Verifier } from '@modelseal/core/verification'
 import {
   authority,
   inDays,

@@ -3,6 +3,9 @@ const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')
 const core = require('@modelseal/core')
+const adapter = require('@modelseal/core/adapter')
+const signing = require('@modelseal/core/signing')
+const verification = require('@modelseal/core/verification')
 const onnx = require('@modelseal/onnxruntime')
 const ort = require('onnxruntime-node')
 const tf = require('@tensorflow/tfjs')
@@ -60,8 +63,8 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
         server.closeAllConnections()
       }
     },
-    'bytes in memory': () => core.judgeMemory(new Uint8Array([1, 2, 3]), options),
-    'an ArrayBuffer in memory': () => core.judgeMemory(new Uint8Array([1, 2, 3]).buffer, options),
+    'bytes in memory': () => adapter.judgeMemory(new Uint8Array([1, 2, 3]), options),
+    'an ArrayBuffer in memory': () => adapter.judgeMemory(new Uint8Array([1, 2, 3]).buffer, options),
     'a path that is placed': async () => {
       const model = await core.openVerifiedModel(onnxModel, options)
       const text = fs.readFileSync(await model.path('config.json'), 'utf8')
@@ -83,19 +86,19 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
       return Object.getOwnPropertyNames(Object.getPrototypeOf(model)).includes('undefined') ? 'undefined' : 'closed'
     },
     signing: async () => {
-      const signer = await core.keySigner({ privateKey: path.join(workspace, 'release.key') })
-      await core.signModel(onnxModel, {
+      const signer = await signing.keySigner({ privateKey: path.join(workspace, 'release.key') })
+      await signing.signModel(onnxModel, {
         signer,
         signature: path.join(workspace, 'again.sig'),
         ignorePaths: ['model.sig'],
       })
       const verifier = { publicKey: path.join(workspace, 'release.pub') }
       const signature = path.join(workspace, 'again.sig')
-      const { files } = await core.verifyModel(onnxModel, { signature, verifier, ignorePaths: ['model.sig'] })
+      const { files } = await verification.verifyModel(onnxModel, { signature, verifier, ignorePaths: ['model.sig'] })
       return `${files.checked ?? files}`
     },
     'a timestamp of bytes': async () => {
-      await core.timestampFrom({ url: 'http://127.0.0.1:9/', data: new Uint8Array([1]) })
+      await signing.timestampFrom({ url: 'http://127.0.0.1:9/', data: new Uint8Array([1]) })
     },
     'a watched policy': async () => {
       const watched = await core.watchPolicy(policy)
@@ -111,8 +114,8 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
     'a changed file': () => core.openVerifiedModel(path.join(workspace, 'models/changed'), options),
     'a policy that is no YAML': () => core.loadPolicy(path.join(workspace, 'broken.yaml')),
     'a policy with a glob that is none': () => core.loadPolicy(path.join(workspace, 'glob.yaml')),
-    'a key that is none': () => core.keySigner({ privateKey: path.join(workspace, 'broken.yaml') }),
-    'a bundle that is no JSON': () => core.readBundle(path.join(workspace, 'broken.yaml')),
+    'a key that is none': () => signing.keySigner({ privateKey: path.join(workspace, 'broken.yaml') }),
+    'a bundle that is no JSON': () => verification.readBundle(path.join(workspace, 'broken.yaml')),
     'an aborted load': () => core.openVerifiedModel(onnxModel, { ...options, signal: AbortSignal.abort() }),
     'a gatherer that throws': () => core.openVerifiedModel(onnxModel, options, () => Promise.reject(new Error('mine'))),
     'an error of another copy': () => {

@@ -3,7 +3,8 @@ import { subscribe } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { judgeMemory, openVerifiedModel } from '@modelseal/core'
+import { openVerifiedModel } from '@modelseal/core'
+import { judgeMemory } from '@modelseal/core/adapter'
 
 const require = createRequire(import.meta.url)
 const verdicts = []

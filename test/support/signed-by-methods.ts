@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { certificateSigner, keySigner, signModel } from '@modelseal/core'
+import { certificateSigner, keySigner, signModel } from '@modelseal/core/signing'
 import { authority, pemOf, privateKeyPem, signingLeaf } from '../../packages/core/src/testing/authority.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../packages/core/src/testing/sigstore.ts'
 

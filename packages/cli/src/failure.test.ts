@@ -1,4 +1,5 @@
-import { ModelSealError, type FileProblem } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import type { FileProblem } from '@modelseal/core/errors'
 import { Command } from 'commander'
 import { afterEach, expect, test, vi } from 'vitest'
 import { failureText, reportFailure } from './failure.ts'

@@ -1,4 +1,4 @@
-import type { FileProblem, SerializedError } from '@modelseal/core'
+import type { FileProblem, SerializedError } from '@modelseal/core/errors'
 import { CommanderError, Help, type Command } from 'commander'
 import picocolors from 'picocolors'
 import { causeOf, isError, messageOf } from '@modelseal/core/any-realm'
@@ -61,7 +61,7 @@ function wrongUsage({ message }: CommanderError, command: Command): Failure {
 }
 
 async function failureOf(thrown: unknown): Promise<Failure> {
-  const { ModelSealError } = await import('@modelseal/core')
+  const { ModelSealError } = await import('@modelseal/core/errors')
   if (thrown instanceof ModelSealError) {
     const { verdict } = thrown
     return { error: thrown.toJSON(), ...(verdict ? { verdict } : {}) }
@@ -116,7 +116,7 @@ const PROBLEM_WORDS: Record<FileProblem['code'], string> = {
 }
 
 async function listedProblems({ hint }: SerializedError, problems: readonly FileProblem[]): Promise<string[]> {
-  const { shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
   const lines = problems.slice(0, LISTED_PROBLEMS).map(({ code, file }) => `  ${PROBLEM_WORDS[code]}  ${shown(file)}`)
   if (problems.length > LISTED_PROBLEMS) lines.push(`  and ${problems.length - LISTED_PROBLEMS} more (see --json)`)
   const count = problems.length >= MOST_PROBLEMS ? `At least ${problems.length}` : problems.length

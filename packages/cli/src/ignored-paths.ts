@@ -9,7 +9,7 @@ import { printable } from './output.ts'
  * @param paths absolute
  */
 export async function noteIdlePaths(model: string, paths: readonly string[]): Promise<void> {
-  const { shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
   const root = await realpath(model).catch(() => undefined)
   // The command reports a missing model.
   if (root === undefined) return

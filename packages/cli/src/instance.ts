@@ -1,4 +1,4 @@
-import type { TrustRootSource, TufInstance } from '@modelseal/core'
+import type { TrustRootSource, TufInstance } from '@modelseal/core/verification'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { pathOption } from './options.ts'
 

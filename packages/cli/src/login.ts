@@ -1,4 +1,4 @@
-import type { SigstoreSignerOptions } from '@modelseal/core'
+import type { SigstoreSignerOptions } from '@modelseal/core/signing'
 
 /**
  * Lets the person at the terminal log in; undefined if there is no terminal.

@@ -1,4 +1,4 @@
-import type { KeySignerOptions, Signer } from '@modelseal/core'
+import type { KeySignerOptions, Signer } from '@modelseal/core/signing'
 import { Option } from 'commander'
 
 /** Environment variable for the password of an encrypted key. */
@@ -20,7 +20,7 @@ export async function keySignerWithPassword<Options extends KeySignerOptions>(
   options: Options,
   signal: AbortSignal,
 ): Promise<Signer> {
-  const { ModelSealError, shown } = await import('@modelseal/core')
+  const { ModelSealError, shown } = await import('@modelseal/core/errors')
   const { privateKey, password } = options
   // An empty variable counts as unset.
   if (password) return makeSigner(options)

@@ -1,4 +1,4 @@
-import type { TrustRootInfo } from '@modelseal/core'
+import type { TrustRootInfo } from '@modelseal/core/verification'
 import { expect, test } from 'vitest'
 import { originOf } from './trust-root-age.ts'
 

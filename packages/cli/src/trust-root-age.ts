@@ -1,4 +1,4 @@
-import type { TrustRootInfo } from '@modelseal/core'
+import type { TrustRootInfo } from '@modelseal/core/verification'
 
 /** The origin and age of a trusted root, in one line. */
 export function originOf(info: TrustRootInfo, shown: (name: string) => string, now = Date.now()): string {

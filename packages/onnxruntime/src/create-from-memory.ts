@@ -1,4 +1,5 @@
-import { judgeMemory, ModelSealError, openOptions, shown, type OpenOptions } from '@modelseal/core'
+import { ModelSealError, type OpenOptions } from '@modelseal/core'
+import { judgeMemory, openOptions, shown } from '@modelseal/core/adapter'
 import { isUint8Array, kindOf } from '@modelseal/core/any-realm'
 import type { InferenceSession } from 'onnxruntime-node'
 import { bytesInMemory, inTurns } from '@modelseal/core/formats'

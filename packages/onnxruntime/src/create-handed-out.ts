@@ -1,4 +1,5 @@
-import { ModelSealError, referencedName, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { referencedName, shown } from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
 import { bytesInMemory, inTurns, withBytesOfFile } from '@modelseal/core/formats'
 import { externalDataAt, referencesOf, type OnnxInMemory } from './model-files.ts'

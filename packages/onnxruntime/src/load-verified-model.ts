@@ -1,5 +1,5 @@
-import type { LoadOutcome, ModelSource, OpenOptions } from '@modelseal/core'
-import { loadOptions } from '@modelseal/core/adapter'
+import type { ModelSource, OpenOptions } from '@modelseal/core'
+import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import { env, InferenceSession } from 'onnxruntime-node'
 import { createVerified, type ModelEntry } from './open-onnx.ts'
 

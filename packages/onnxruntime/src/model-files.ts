@@ -1,11 +1,5 @@
-import {
-  ModelSealError,
-  referencedName,
-  shown,
-  type FileRequest,
-  type ModelReader,
-  type PlacedFiles,
-} from '@modelseal/core'
+import { ModelSealError, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import { referencedName, shown, type FileRequest } from '@modelseal/core/adapter'
 import { bytesInMemory, inTurns, withBytesOfFile, type ByteSource, type Steps } from '@modelseal/core/formats'
 import { externalFiles } from './external-references.ts'
 import { checkOrtModel, formatOf, type FileFormat } from './model-format.ts'

@@ -1,4 +1,5 @@
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import type { ByteSource, Steps } from '@modelseal/core/formats'
 
 /** The file formats of ONNX Runtime, as named in its option `session.load_model_format`. */

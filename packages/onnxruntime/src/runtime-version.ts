@@ -1,4 +1,5 @@
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 
 /** The versions in `env.versions` of a runtime. */
 export interface RuntimeVersions {

@@ -1,5 +1,6 @@
 import type * as Core from '@modelseal/core'
-import type { ModelFormat, ModelReader, ModelSource, OpenedModel, OpenOptions, WatchedPolicy } from '@modelseal/core'
+import type { ModelReader, ModelSource, OpenedModel, OpenOptions, WatchedPolicy } from '@modelseal/core'
+import type { ModelFormat } from '@modelseal/core/adapter'
 import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
@@ -23,7 +24,7 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
     gather: (reader: ModelReader) => Promise<T>,
   ): Promise<OpenedModel<T>> => {
     const [{ openOptions }, { openJudged }] = await Promise.all([
-      import('@modelseal/core'),
+      import('@modelseal/core/adapter'),
       import('@modelseal/core/judged'),
     ])
     // Checked again by this package's own copy, because the caller may have passed anything.
@@ -59,7 +60,7 @@ export async function judged<T>(
     return await verified()
   } catch (error) {
     if (mode() === 'enforce') throw error
-    const { tolerate } = await import('@modelseal/core')
+    const { tolerate } = await import('@modelseal/core/adapter')
     tolerate(error, { ...model, by: BY })
     return await plainly()
   }

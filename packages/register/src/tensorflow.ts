@@ -1,4 +1,4 @@
-import type { ModelFormat } from '@modelseal/core'
+import type { ModelFormat } from '@modelseal/core/adapter'
 import { ModelSealError } from '@modelseal/core/errors'
 import type { TensorFlow } from '@modelseal/tfjs/any-runtime'
 import { isCleared, underClearance, withClearance } from './clearance.ts'
@@ -122,7 +122,7 @@ function sealedHandler(): object {
 
 /** An IOHandler may create a model from anything. */
 async function fromMemory(format: ModelFormat, plainly: () => unknown): Promise<unknown> {
-  const { judgeMemory } = await import('@modelseal/core')
+  const { judgeMemory } = await import('@modelseal/core/adapter')
   await judgeMemory(undefined, { ...(await judging()), format })
   return await plainly()
 }

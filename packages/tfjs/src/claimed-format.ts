@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSmallFile, type ModelSource } from '@modelseal/core'
+import type { ModelSource } from '@modelseal/core'
+import { readSmallFile } from '@modelseal/core/adapter'
 import { isHttp } from './model-place.ts'
 import { parseModelJson, type ModelFormat } from './model-json.ts'
 

@@ -1,5 +1,6 @@
+import { ModelSealError, type HttpOptions, type OpenOptions } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import { isAbortSignal, isArray, kindOf } from '@modelseal/core/any-realm'
-import { ModelSealError, shown, type HttpOptions, type OpenOptions } from '@modelseal/core'
 
 /** Options that would make tf's loaders load something other than the verified bytes. */
 const REDIRECTING = ['weightPathPrefix', 'fromTFHub']

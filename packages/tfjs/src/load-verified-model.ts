@@ -1,6 +1,6 @@
+import type { ModelSource, OpenOptions } from '@modelseal/core'
+import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import { isUrl } from '@modelseal/core/any-realm'
-import type { LoadOutcome, ModelSource, OpenOptions } from '@modelseal/core'
-import { loadOptions } from '@modelseal/core/adapter'
 import type { TensorFlow } from './open-artifacts.ts'
 import { loadByTf } from './tf-load.ts'
 

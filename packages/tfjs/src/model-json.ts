@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { ModelSealError, parseJsonInTurns, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { parseJsonInTurns, shown } from '@modelseal/core/adapter'
 import type { io } from '@tensorflow/tfjs'
 
 export type ModelFormat = 'graph-model' | 'layers-model'

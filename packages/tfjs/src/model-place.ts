@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { isModelSource, modelLocation, ModelSealError, shown, type ModelSource } from '@modelseal/core'
+import { ModelSealError, type ModelSource } from '@modelseal/core'
+import { isModelSource, modelLocation, shown } from '@modelseal/core/adapter'
 import { isArray, isUrl, kindOf } from '@modelseal/core/any-realm'
 import type { TensorFlow } from './open-artifacts.ts'
 

@@ -1,10 +1,11 @@
-import { ModelSealError, type LoadOutcome, type ModelReader } from '@modelseal/core'
+import { ModelSealError, type ModelReader } from '@modelseal/core'
 import {
   onlyModel,
   outcomeOf,
   referencedName,
   runtimeFailed,
   shown,
+  type LoadOutcome,
   type Opening,
   type RuntimeFailure,
 } from '@modelseal/core/adapter'

@@ -1,5 +1,6 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 
 /**

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 
 /** Settings in the `env` of Transformers.js that determine where it finds files. */
 const FINDING_FILES = [

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ModelSealError, referencedName, shown, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import { ModelSealError, type ModelReader, type PlacedFiles } from '@modelseal/core'
+import { referencedName, shown } from '@modelseal/core/adapter'
 import {
   gatherOnnx,
   placeOnnx,

@@ -1,4 +1,5 @@
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import { propertyOf } from '@modelseal/core/any-realm'
 
 /** The part of `@huggingface/transformers`, version 4, that this package uses. */

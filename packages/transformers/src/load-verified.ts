@@ -1,14 +1,21 @@
 import {
   ModelSealError,
   openVerifiedModel,
-  type LoadOutcome,
   type ModelReader,
   type ModelSource,
   type OpenedModel,
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
-import { isModelSource, modelLocation, outcomeOf, runtimeFailed, shown, withVerdict } from '@modelseal/core/adapter'
+import {
+  isModelSource,
+  modelLocation,
+  outcomeOf,
+  runtimeFailed,
+  shown,
+  withVerdict,
+  type LoadOutcome,
+} from '@modelseal/core/adapter'
 import { isUrl, kindOf, messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'

@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
-import { ModelSealError, shown } from '@modelseal/core'
+import { ModelSealError } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import { isArray, kindOf } from '@modelseal/core/any-realm'
 import { checkedSessionOptions, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
 

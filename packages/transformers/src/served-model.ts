@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { ModelSealError, shown, type ModelReader } from '@modelseal/core'
+import { ModelSealError, type ModelReader } from '@modelseal/core'
+import { shown } from '@modelseal/core/adapter'
 import { messageOf } from '@modelseal/core/any-realm'
 import { sessionOptionsFor, type CheckedSessionOptions } from '@modelseal/onnxruntime/model-files'
 import { ClosedLoad, withClosedEnv, type ClosedSettings } from './closed-env.ts'

@@ -1,5 +1,5 @@
-import { ModelSealError, type LoadOutcome, type OpenOptions } from '@modelseal/core'
-import { openOptions } from '@modelseal/core/adapter'
+import { ModelSealError, type OpenOptions } from '@modelseal/core'
+import { openOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
 import {

@@ -1,5 +1,5 @@
 // Memory while a model is hashed, above that of the idle process whose pool has started; in megabytes.
-import { digestModel } from '@modelseal/core'
+import { digestModel } from '@modelseal/core/signing'
 
 const [warmUp, model, hashType, shardSize] = process.argv.slice(2)
 await digestModel(warmUp)

@@ -1,5 +1,5 @@
 // Hashing in a process that runs already, watched by progress and an abort signal or not. Prints its own time.
-import { digestModel } from '@modelseal/core'
+import { digestModel } from '@modelseal/core/signing'
 
 const [model, watched] = process.argv.slice(2)
 const options = watched ? { signal: new AbortController().signal, onProgress: () => {} } : {}

@@ -19,7 +19,7 @@ Examples:
   $ modelseal digest --no-ignore-git-paths models/vad`
 
 async function digest(model: string, flags: HashingFlags, session: Session): Promise<Outcome> {
-  const { digestModel } = await import('@modelseal/core')
+  const { digestModel } = await import('@modelseal/core/signing')
   const { rootDigest, files, bytes, bundles } = await digestModel(model, { ...flags, ...session })
   const named = `sha256:${rootDigest}`
   const outcome = { lines: [named], json: { result: { rootDigest: named, files, bytes } } }

@@ -1,4 +1,4 @@
-import type { PolicyFinding } from '@modelseal/core'
+import type { PolicyFinding } from '@modelseal/core/policy'
 import type { Command } from 'commander'
 import { nonEmpty, withJson } from '../options.ts'
 import type { Outcome, Perform } from '../perform.ts'
@@ -22,7 +22,8 @@ Example:
   $ modelseal policy check modelseal.policy.yaml`
 
 async function check(file: string): Promise<Outcome> {
-  const { checkPolicy, shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { checkPolicy } = await import('@modelseal/core/policy')
   const findings = await checkPolicy(file)
   const lines = findings.map(({ severity, code, message, file: path, line, column }) => {
     const place = line === undefined ? '' : `:${line}${column === undefined ? '' : `:${column}`}`

@@ -29,7 +29,7 @@ async function explainModel(
   { policy, signature }: Flags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
-  const { explain, judgeModel } = await import('@modelseal/core')
+  const { explain, judgeModel } = await import('@modelseal/core/policy')
   const verdict = await judgeModel(model, { policy, signature, signal, onProgress })
   return { lines: explain(verdict).split('\n'), json: { verdict }, exitCode: verdict.decision === 'refused' ? 1 : 0 }
 }

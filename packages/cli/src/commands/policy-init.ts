@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises'
-import type { ErrorCode, StartingSigner } from '@modelseal/core'
+import type { ErrorCode } from '@modelseal/core'
+import type { StartingSigner } from '@modelseal/core/policy'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { codeOf } from '@modelseal/core/any-realm'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
@@ -82,7 +83,8 @@ function fullRef(text: string): string {
 }
 
 async function init(file: string, flags: Flags, session: Session): Promise<Outcome> {
-  const { ModelSealError, shown, startingPolicy } = await import('@modelseal/core')
+  const { ModelSealError, shown } = await import('@modelseal/core/errors')
+  const { startingPolicy } = await import('@modelseal/core/policy')
   const signer = isAboutSigner(flags) ? signerOf(flags) : await askAtTerminal(session)
   if (!signer) {
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot write a policy: no signer was given.', {
@@ -121,7 +123,8 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
  * The warnings of `policy check` about the new policy, as lines. If loads would refuse the policy, its file is removed.
  */
 async function dangersOf(file: string): Promise<string[]> {
-  const { checkPolicy, ModelSealError } = await import('@modelseal/core')
+  const { ModelSealError } = await import('@modelseal/core/errors')
+  const { checkPolicy } = await import('@modelseal/core/policy')
   // The policy may be meant for another location or user, so this is only a note.
   const elsewhere = (message: string) => [`Note: ${message}`]
   try {

@@ -1,4 +1,4 @@
-import type { ExpectationResult } from '@modelseal/core'
+import type { ExpectationResult } from '@modelseal/core/policy'
 import type { Command } from 'commander'
 import { nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
@@ -31,7 +31,8 @@ async function test(
   { expectations }: { expectations?: string },
   { signal }: Session,
 ): Promise<Outcome> {
-  const { shown, testPolicy } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { testPolicy } = await import('@modelseal/core/policy')
   const results = await testPolicy({ policy, expectations, signal })
   const failed = results.filter(({ passed }) => !passed).length
   const count = `${results.length - failed} of ${results.length} expectations are met.`

@@ -28,7 +28,8 @@ interface DropFlags {
 }
 
 async function list(): Promise<Outcome> {
-  const { listReceipts, shown } = await import('@modelseal/core')
+  const { listReceipts } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
   const receipts = await listReceipts()
   const lines = receipts.map(
     ({ model, hashedAt, files, rootDigest }) =>
@@ -38,7 +39,8 @@ async function list(): Promise<Outcome> {
 }
 
 async function drop(model: string, { all }: DropFlags): Promise<Outcome> {
-  const { dropReceipts, shown } = await import('@modelseal/core')
+  const { dropReceipts } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
   const dropped = await (all ? dropReceipts() : dropReceipts(model))
   const none = all ? 'There are no receipts.' : `There is no receipt for ${shown(model)}.`
   return {

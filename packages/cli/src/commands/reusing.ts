@@ -1,4 +1,4 @@
-import type { SignAgainOptions, TrustRootSource } from '@modelseal/core'
+import type { SignAgainOptions, TrustRootSource } from '@modelseal/core/signing'
 import type { Command } from 'commander'
 import { pathOption, pathsOption } from '../options.ts'
 

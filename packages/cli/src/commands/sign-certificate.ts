@@ -40,7 +40,7 @@ async function signWithCertificate(
   { privateKey, password, signingCertificate, certificateChain, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const { certificateSigner } = await import('@modelseal/core')
+  const { certificateSigner } = await import('@modelseal/core/signing')
   const options = { privateKey, password, certificate: signingCertificate, chain: certificateChain }
   const signer = await keySignerWithPassword(certificateSigner, options, session.signal)
   return sign(model, flags, session, signer)

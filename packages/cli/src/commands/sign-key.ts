@@ -35,7 +35,7 @@ async function signWithKey(
   { privateKey, password, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const { keySigner } = await import('@modelseal/core')
+  const { keySigner } = await import('@modelseal/core/signing')
   const signer = await keySignerWithPassword(keySigner, { privateKey, password }, session.signal)
   return sign(model, flags, session, signer)
 }

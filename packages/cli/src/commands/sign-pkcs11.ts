@@ -59,7 +59,7 @@ async function signWithKey(
   { pkcs11Uri, modulePaths, ...flags }: KeyFlags,
   session: Session,
 ): Promise<Outcome> {
-  const { pkcs11KeySigner } = await import('@modelseal/core')
+  const { pkcs11KeySigner } = await import('@modelseal/core/signing')
   return sign(model, flags, session, await pkcs11KeySigner({ uri: pkcs11Uri, ...directories(modulePaths) }))
 }
 
@@ -68,7 +68,7 @@ async function signWithCertificate(
   { pkcs11Uri, modulePaths, signingCertificate, certificateChain, ...flags }: CertificateFlags,
   session: Session,
 ): Promise<Outcome> {
-  const { pkcs11CertificateSigner } = await import('@modelseal/core')
+  const { pkcs11CertificateSigner } = await import('@modelseal/core/signing')
   const signer = await pkcs11CertificateSigner({
     uri: pkcs11Uri,
     certificate: signingCertificate,

@@ -47,7 +47,7 @@ async function signWithSigstore(
   { identityToken, useAmbientCredentials, oauthForceOob = false, clientId, clientSecret, ...flags }: Flags,
   session: Session,
 ): Promise<Outcome> {
-  const { sigstoreSigner } = await import('@modelseal/core')
+  const { sigstoreSigner } = await import('@modelseal/core/signing')
   const trustRoot = instanceOf(flags)
   const signer = await sigstoreSigner({
     trustRoot,

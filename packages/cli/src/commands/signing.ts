@@ -1,4 +1,4 @@
-import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core'
+import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core/signing'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
@@ -30,7 +30,8 @@ export async function sign(
   signer: Signer,
   trustRoot?: TrustRootSource,
 ): Promise<Outcome> {
-  const { shown, signModel, signModelAgain } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { signModel, signModelAgain } = await import('@modelseal/core/signing')
   const previous = previousOf(flags, trustRoot)
   const place = {
     signature: flags.signature ?? 'model.sig',

@@ -1,4 +1,4 @@
-import type { TrustRootInfo } from '@modelseal/core'
+import type { TrustRootInfo } from '@modelseal/core/verification'
 import type { Command } from 'commander'
 import { instanceOf, tufInstanceOf, withInstance, withTuf, type InstanceFlags } from '../instance.ts'
 import { nonEmpty, withJson } from '../options.ts'
@@ -37,19 +37,22 @@ Examples:
   $ modelseal trust-root update --tuf-url https://tuf.company.example --tuf-root root.json`
 
 async function show(flags: InstanceFlags): Promise<Outcome> {
-  const { loadSigstoreTrust, shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { loadSigstoreTrust } = await import('@modelseal/core/verification')
   const { info } = await loadSigstoreTrust(instanceOf(flags))
   return told(`Trusted root ${shown(info.name)}`, info, shown)
 }
 
 async function update(flags: InstanceFlags, { signal }: Session): Promise<Outcome> {
-  const { updateTrustRoot, shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { updateTrustRoot } = await import('@modelseal/core/verification')
   const info = await updateTrustRoot(tufInstanceOf(flags), { signal })
   return told(`Updated the trusted root ${shown(info.name)}`, info, shown)
 }
 
 async function write(file: string, flags: InstanceFlags): Promise<Outcome> {
-  const { exportTrustRoot, shown } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { exportTrustRoot } = await import('@modelseal/core/verification')
   return told(`Wrote ${shown(file)}`, await exportTrustRoot(instanceOf(flags), file), shown)
 }
 

@@ -1,4 +1,4 @@
-import type { VerifyResult } from '@modelseal/core'
+import type { VerifyResult } from '@modelseal/core/verification'
 import type { Command } from 'commander'
 import { chainOption, pathsOption } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'

@@ -39,7 +39,9 @@ async function verifyByPolicy(
   { policy, signature, maxBundleBytes }: Flags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
-  const { explain, openVerifiedModel, shown } = await import('@modelseal/core')
+  const { openVerifiedModel } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { explain } = await import('@modelseal/core/policy')
   const verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
   await verified.close()
   const { verdict } = verified

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { VerifyResult } from '@modelseal/core'
+import type { VerifyResult } from '@modelseal/core/verification'
 import { instanceOf, withInstance, type InstanceFlags } from '../instance.ts'
 import { originOf } from '../trust-root-age.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'

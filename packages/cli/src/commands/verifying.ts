@@ -1,4 +1,4 @@
-import type { VerifyOptions, VerifyResult } from '@modelseal/core'
+import type { VerifyOptions, VerifyResult } from '@modelseal/core/verification'
 import type { Command } from 'commander'
 import { pathOption, pathsOption, withJson, withModel, withVerifying, type VerifyingFlags } from '../options.ts'
 import { checkedAmount, summary } from '../output.ts'
@@ -36,7 +36,8 @@ export async function verify(
   verifier: VerifyOptions['verifier'],
   factsOf: (signer: VerifyResult['signer'], shown: (name: string) => string) => [string, string][],
 ): Promise<Outcome> {
-  const { shown, verifyModel } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const { verifyModel } = await import('@modelseal/core/verification')
   const verified = await verifyModel(model, { ...flags, ...session, files: only, verifier })
   const rootDigest = `sha256:${verified.rootDigest}`
   const { signer, time } = verified

@@ -165,8 +165,8 @@ test.each(['esm', 'cjs'])('lets a program exit after it used the pool (%s)', (fo
   const directory = scratch({ weights: randomBytes(10 * MIB) })
   const load =
     format === 'esm'
-      ? `const { digestModel } = await import('@modelseal/core')`
-      : `const { digestModel } = require('@modelseal/core')`
+      ? `const { digestModel } = await import('@modelseal/core/signing')`
+      : `const { digestModel } = require('@modelseal/core/signing')`
   const script = `${load}
     ;(async () => {
       console.log((await digestModel(${JSON.stringify(directory)})).rootDigest)

@@ -149,7 +149,7 @@ test.each([
 ])('%s', (_, left, code) => {
   const directory = scratch({ weights: randomBytes(40 * MIB) })
   const script = `
-    const { digestModel } = await import('@modelseal/core')
+    const { digestModel } = await import('@modelseal/core/signing')
     const { closeSync, openSync } = await import('node:fs')
     const model = ${JSON.stringify(join(directory, 'weights'))}
     const { rootDigest } = await digestModel(model)

@@ -1,4 +1,17 @@
-// The entry point `@modelseal/core/source`, for packages that load models from other places.
+/**
+ * For packages that load models from other places, such as a hub or an object store.
+ *
+ * @example
+ * ```ts
+ * import { enterScheme, localModelSource } from '@modelseal/core/source'
+ *
+ * const places = new Map([['store://vad', '/srv/store/vad']])
+ * enterScheme('store', (url) => localModelSource(places.get(url) ?? '/srv/store/nowhere'))
+ * // From now on: openVerifiedModel('store://vad')
+ * ```
+ *
+ * @packageDocumentation
+ */
 import { localFiles } from './local/local-model-source.ts'
 import { openLocalSource } from './local/local-source.ts'
 import type { ModelFiles } from './model-source.ts'

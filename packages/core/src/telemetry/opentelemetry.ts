@@ -1,3 +1,15 @@
+/**
+ * Turns verified loads into OpenTelemetry spans and metrics. Needs the optional peer `@opentelemetry/api`.
+ *
+ * @example
+ * ```ts
+ * import { instrumentLoads } from '@modelseal/core/opentelemetry'
+ *
+ * const stop = instrumentLoads()
+ * ```
+ *
+ * @packageDocumentation
+ */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import {
   metrics,

@@ -1,0 +1,21 @@
+/**
+ * The error class and its codes alone, for code that must load little.
+ *
+ * @example
+ * ```ts
+ * import { ModelSealError } from '@modelseal/core/errors'
+ *
+ * const isRevoked = (error: unknown) => error instanceof ModelSealError && error.code === 'MODEL_REVOKED'
+ * ```
+ *
+ * @packageDocumentation
+ */
+export {
+  ERROR_CODES,
+  ModelSealError,
+  shown,
+  type ErrorCode,
+  type ErrorDetails,
+  type FileProblem,
+  type SerializedError,
+} from '../errors.ts'

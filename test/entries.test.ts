@@ -1,0 +1,172 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { Workspace } from './signed-models.ts'
+
+// What each entry of the core exports, types included: programs depend on it, so an addition is made here as well.
+
+const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
+  '.': {
+    values: names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureHashing
+      dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel watchPolicy`),
+    types:
+      names(`AcceptedVerdict ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback ReceiptInfo ThreadPool UnverifiedModel
+      Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
+  },
+  './signing': {
+    values:
+      names(`certificateSigner digestModel keySigner pkcs11CertificateSigner pkcs11KeySigner signModel signModelAgain
+      sigstoreSigner timestampFrom`),
+    types: names(`CertificateSignerOptions CheckedBundle CountedBundles DigestOptions HashType KeySignerOptions LoggedAt
+      MadeSignature ModelDigest Pkcs11CertificateSignerOptions Pkcs11KeySignerOptions Serialization SignAgainOptions
+      SignOptions SignedAgain SignedAt SignedBy SignedModel Signer SigningMethod SigningWarning SigstoreSignerOptions
+      TimestampRequest TrustRootSource TufInstance TufSource`),
+  },
+  './verification': {
+    values:
+      names(`checkIdentity exportTrustRoot loadSigstoreTrust readBundle readCertificates readRevocationLists systemRoots
+      updateTrustRoot validateChain verifyCertificateBundle verifyKeyBundle verifyModel verifySigstoreBundle`),
+    types:
+      names(`CertificateIdentity CertificateInput CertificateTrust CertificateVerifier ChainInput ChainPath ExpectedIdentity
+      KeyIdentity KeyVerifier ListedFile Manifest PublicKey Resource SignatureTime SigningMethod SigstoreIdentity
+      SigstoreTrust SigstoreVerifier TimeTrust TrustRootInfo TrustRootSource TufInstance TufSource UnverifiedBundle
+      UpdateOptions VerifiedIdentity VerifiedSignature Verifier VerifyOptions VerifyResult`),
+  },
+  './policy': {
+    values: names(`WARNING_CODES checkPolicy explain judgeModel loadPolicy startingPolicy testPolicy watchPolicy`),
+    types:
+      names(`AcceptedVerdict BundleVerdict CheckName CheckVerdict Decision ExpectationResult ModelFormat Policy PolicyFile
+      PolicyFinding StartingSigner UnverifiedVerdict Verdict VerdictWarning WatchOptions WatchedPolicy`),
+  },
+  './adapter': {
+    values: names(`installedGuard isModelSource judgeMemory loadOptions modelLocation onlyModel openOptions outcomeOf
+      parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withVerdict`),
+    types:
+      names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions
+      PlacedFiles PossibleFormats RuntimeFailure SmallFile`),
+  },
+  './opentelemetry': {
+    values: names(`instrumentLoads`),
+    types: names(`TelemetryOptions`),
+  },
+  './errors': {
+    values: names(`ERROR_CODES ModelSealError shown`),
+    types: names(`ErrorCode ErrorDetails FileProblem SerializedError`),
+  },
+  './judged': {
+    values: names(`holds openJudged`),
+    types: names(`HandOuts HandedOut Judge LoadRequest`),
+  },
+  './formats': {
+    values: names(`WireReader bytesInMemory inTurns withBytesOfFile`),
+    types: names(`ByteSource Steps`),
+  },
+  './source': {
+    values: names(`enterScheme filesAt httpModelSource isModelSource localModelSource`),
+    types: names(`BundleCandidate BundleGroup BundleRequest HttpOptions LocalSource ModelDirectory ModelFiles ModelPlace
+      ModelSource NamePattern ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
+      SourceSession SourceTimeouts UnverifiedModel`),
+  },
+}
+
+function names(list: string): string[] {
+  return list.split(/\s+/)
+}
+
+const CORE = join(import.meta.dirname, '../packages/core')
+const require = createRequire(import.meta.url)
+const nameOf = (entry: string) => join('@modelseal/core', entry)
+
+/** Names that the built declarations export, which rollup lists at their end. */
+function declaredBy(file: string): string[] {
+  const text = readFileSync(join(CORE, 'dist', file), 'utf8')
+  return [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
+    .flatMap(([, names = '']) => names.split(','))
+    .map((name) => name.replace(/^.* as /, '').trim())
+    .sort()
+}
+
+// A refusal of each entry, and how it looks from the others. In a process of its own: Vitest loads modules by its own rules.
+test.each(['esm', 'cjs'])('errors of every entry are of one class: %s', (format) => {
+  const script = `(async () => {
+    const entry = async (name) => ${format === 'esm' ? "import('@modelseal/core' + name)" : "require('@modelseal/core' + name)"}
+    const [core, signing, verification, policy, adapter, errors] = await Promise.all(
+      ['', '/signing', '/verification', '/policy', '/adapter', '/errors'].map(entry))
+    const refusals = [
+      () => core.openVerifiedModel(5),
+      () => signing.keySigner({ privateKey: 5 }),
+      () => verification.readBundle(5),
+      () => policy.loadPolicy(5),
+      () => policy.explain(5),
+      () => adapter.onlyModel([], []),
+      () => { throw new errors.ModelSealError('INVALID_ARGUMENT', '') },
+    ]
+    const told = await Promise.all(refusals.map(async (refusal) => {
+      try { await refusal(); return 'none' } catch (error) {
+        return [error.code, error instanceof core.ModelSealError, error.constructor === core.ModelSealError].join()
+      }
+    }))
+    console.log(JSON.stringify(told))
+  })()`
+  expect(run(script)).toEqual(Array(7).fill('INVALID_ARGUMENT,true,true'))
+})
+
+test('ES modules and CommonJS share the schemes that packages enter, either way', async () => {
+  using workspace = new Workspace()
+  const model = await workspace.sign('m', { 'weights.bin': 'weights' })
+  const script = `(async () => {
+    const esm = { ...await import('@modelseal/core'), ...await import('@modelseal/core/source') }
+    const cjs = { ...require('@modelseal/core'), ...require('@modelseal/core/source') }
+    if (esm.enterScheme === cjs.enterScheme) throw new Error('one copy proves nothing')
+    const [model, policy] = ${JSON.stringify([model, workspace.policy])}
+    const told = []
+    for (const [scheme, enters, loads] of [['first', esm, cjs], ['second', cjs, esm]]) {
+      const load = () => loads.openVerifiedModel(scheme + '://m', { policy })
+      told.push(await load().catch(({ code }) => code))
+      enters.enterScheme(scheme, () => enters.localModelSource(model))
+      const opened = await load()
+      told.push(opened.decision, Buffer.from(await opened.read('weights.bin')).toString())
+      await opened.close()
+    }
+    console.log(JSON.stringify(told))
+  })()`
+  // Before, the text is a path, which no rule matches.
+  const told = ['POLICY_NO_MATCH', 'accepted', 'weights']
+  expect(run(script)).toEqual([...told, ...told])
+})
+
+function run(script: string): unknown {
+  return JSON.parse(
+    execFileSync(process.execPath, ['--eval', script], { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }),
+  )
+}
+
+test('every entry point for users is listed here', () => {
+  const { exports } = require('@modelseal/core/package.json') as { exports: object }
+  const own = ['any-realm', 'environment', 'find-policy', 'guard', 'policy.schema.json', 'package.json']
+  expect(Object.keys(exports)).toEqual(
+    expect.arrayContaining([...Object.keys(ENTRIES), ...own.map((name) => `./${name}`)]),
+  )
+  expect(Object.keys(exports)).toHaveLength(Object.keys(ENTRIES).length + own.length)
+})
+
+describe.each(Object.entries(ENTRIES))(
+  'the entry point %s exports what is listed, and nothing else',
+  (entry, { values, types }) => {
+    const all = [...values, ...types].sort()
+    const file = entry === '.' ? 'index' : entry.slice(2)
+
+    test('as ES module', async () => {
+      expect(Object.keys((await import(nameOf(entry))) as object).sort()).toEqual(values)
+      expect(declaredBy(`${file}.d.ts`)).toEqual(all)
+    })
+
+    test('as CommonJS', () => {
+      expect(Object.keys(require(nameOf(entry)) as object).sort()).toEqual(values)
+      expect(declaredBy(`${file}.d.cts`)).toEqual(all)
+    })
+  },
+)
