@@ -1,13 +1,24 @@
 import timers from 'node:timers'
+import { scheduler } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 // Tests replace the global timers and clocks, and those of node:timers as well, and a test of a program that loads a model should not
 // have to wait for ever. Some realms lack `setImmediate`, and those of jsdom have timers that are numbers. So these are taken once, when
-// the core is loaded.
+// the core is loaded. If fakes are in place by then, the originals are taken.
 
-export const { setImmediate, setTimeout, setInterval, clearTimeout, clearInterval } = timers
+export const setTimeout = original(timers, 'setTimeout')
+export const setInterval = original(timers, 'setInterval')
+export const clearTimeout = original(timers, 'clearTimeout')
+export const clearInterval = original(timers, 'clearInterval')
+
+/** The fakes of Sinon.JS, which Jest and vitest use, keep the originals. */
+function original<T extends object, K extends string & keyof T>(owner: T, name: K): T[K] {
+  const { clock } = owner[name] as { clock?: Record<string, T[K]> }
+  return clock?.[`_${name}`] ?? owner[name]
+}
 
 /** Milliseconds since 1970, for the times of files. Validity is judged by `new Date()`, which tests may set. */
-export const wallClock = Date.now
+export const wallClock = original(globalThis, 'Date').now
 
 /** Milliseconds since the process began. Unlike `performance.now()`, it makes Node.js load nothing. */
 export function monotonic(): number {
@@ -15,16 +26,12 @@ export function monotonic(): number {
 }
 
 /** Leaves the thread to others for a turn of the event loop. */
-export function turnOfLoop(): Promise<void> {
-  return new Promise((go) => {
-    setImmediate(go)
-  })
-}
+export const turnOfLoop: () => Promise<void> = scheduler.yield.bind(scheduler)
 
-export function sleep(milliseconds: number): Promise<void> {
-  return new Promise((go) => {
-    setTimeout(go, milliseconds)
-  })
+export async function sleep(milliseconds: number): Promise<void> {
+  if (promisify.custom in setTimeout) return new Promise((go) => void setTimeout(go, milliseconds))
+  // The mocks of node:test are in place, which hide the originals but replace no `scheduler.yield()`.
+  for (const end = monotonic() + milliseconds; monotonic() < end;) await turnOfLoop()
 }
 
 /** Aborts after a time. It does not keep the process alive. */

@@ -1,6 +1,5 @@
-import { setImmediate } from 'node:timers/promises'
-import { ModelSealError } from '@modelseal/core'
-import { parseJsonInTurns, shown } from '@modelseal/core/adapter'
+/** Tests replace the other functions that wait for a turn. */
+const turnOfLoop = scheduler.yield.bind(scheduler)
 import type { io } from '@tensorflow/tfjs'
 
 export type ModelFormat = 'graph-model' | 'layers-model'
@@ -158,8 +157,8 @@ function formatOf(format: unknown, topology: Record<string, unknown>, file: stri
   throw fault(file, 'format', '"graph-model" or "layers-model"', described(format))
 }
 
-/** Captured once, because tests replace it. */
-const turnOfLoop = setImmediate
+/** Tests replace the other functions that wait for a turn. */
+const turnOfLoop = scheduler.yield.bind(scheduler)
 /** Items that are checked between two turns of the event loop. */
 const ITEMS_AT_ONCE = 5_000
 

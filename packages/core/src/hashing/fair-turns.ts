@@ -1,4 +1,4 @@
-import { setImmediate } from '../real-time.ts'
+import { turnOfLoop } from '../real-time.ts'
 
 /** Callbacks that wait for the calling thread, by operation, in the order of their turns. */
 const waiting = new Map<object, (() => void)[]>()
@@ -17,7 +17,7 @@ export function fairTurn(operation: object): Promise<void> {
       return
     }
     waiting.set(operation, [resume])
-    if (waiting.size === 1) setImmediate(resumeNext)
+    if (waiting.size === 1) void turnOfLoop().then(resumeNext)
   })
 }
 
@@ -26,7 +26,7 @@ function resumeNext(): void {
     const resume = own.shift()
     waiting.delete(operation)
     if (own.length > 0) waiting.set(operation, own)
-    if (waiting.size > 0) setImmediate(resumeNext)
+    if (waiting.size > 0) void turnOfLoop().then(resumeNext)
     resume?.()
     return
   }
