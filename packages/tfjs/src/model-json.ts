@@ -1,5 +1,6 @@
-/** Tests replace the other functions that wait for a turn. */
-const turnOfLoop = scheduler.yield.bind(scheduler)
+import { scheduler } from 'node:timers/promises'
+import { ModelSealError } from '@modelseal/core'
+import { parseJsonInTurns, shown } from '@modelseal/core/adapter'
 import type { io } from '@tensorflow/tfjs'
 
 export type ModelFormat = 'graph-model' | 'layers-model'
