@@ -8,7 +8,7 @@ import { compileRules } from './rule.ts'
 import type { Reading } from './reading/reading.ts'
 import { readTrustRoots } from './roots/read-roots.ts'
 
-/** A policy, and what is wrong with it; what loading refuses at the first problem, checking lists. */
+/** A policy and its problems. Loading throws the first problem; `checkPolicy` lists all. */
 export interface PolicyReading {
   policy: CompiledPolicy
   sources: readonly PolicySource[]
@@ -16,10 +16,10 @@ export interface PolicyReading {
 }
 
 /**
- * Reads and compiles a policy as far as that goes.
+ * Reads and compiles a policy as far as possible.
  *
  * @param path absolute
- * @throws {@link ModelSealError} what reading the file itself throws
+ * @throws {@link ModelSealError} if the policy file itself cannot be read
  */
 export async function compilePolicy(path: string): Promise<PolicyReading> {
   const reading: Reading = { problems: [], files: new Map() }
@@ -41,7 +41,7 @@ export async function compilePolicy(path: string): Promise<PolicyReading> {
   return { policy, sources, problems }
 }
 
-/** A revocation of any file holds. */
+/** The revocations of all files apply. */
 async function compileRevocations(sources: readonly PolicySource[], reading: Reading): Promise<Revocations> {
   const revocations = new Revocations()
   const algorithms = new Set<string>()
@@ -53,7 +53,7 @@ async function compileRevocations(sources: readonly PolicySource[], reading: Rea
       algorithms.add(algorithm)
       if (!isHashType(algorithm))
         reading.problems.push(
-          text.fault(['revoked', 'fileDigests'], `Digests by ${algorithm} cannot be computed here.`),
+          text.fault(['revoked', 'fileDigests'], `The hash algorithm ${algorithm} is not supported.`),
         )
     }
   }

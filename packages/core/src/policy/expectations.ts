@@ -7,7 +7,7 @@ import { readPolicyFile } from './reading/policy-file.ts'
 import { fileSchema, formatSchema } from './schema/text.ts'
 import type { Decision } from '../results.ts'
 
-/** Thousands of expectations. */
+/** Enough for thousands of expectations. */
 const MAX_BYTES = 1024 * 1024
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]
@@ -19,16 +19,16 @@ const expectationsSchema = z
       format: formatSchema.optional(),
       url: z.string().min(1).optional(),
       expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-      because: z.enum(CODES, { error: 'expected the code of a refusal' }).optional(),
+      because: z.enum(CODES, { error: 'expected an error code' }).optional(),
       rule: z.string().min(1).optional(),
     }),
   )
   .min(1)
 
-/** Never called: the compiler spells out what it returns, so the published types do not refer to zod. */
+/** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
 export const writtenExpectations = () => expectationsSchema.parse(undefined)
 
-/** What is to become of one model. */
+/** The expected decision for one model. */
 export type Expectation = ReturnType<typeof writtenExpectations>[number]
 
 /** A file of expectations. */
@@ -38,7 +38,7 @@ export interface Expectations {
   expectations: readonly (Expectation & { position: Position | undefined })[]
 }
 
-/** Where the expectations of a policy stand: `trust-policy.test.yaml` beside `trust-policy.yaml`. */
+/** Path of the expectations of a policy: `trust-policy.test.yaml` beside `trust-policy.yaml`. */
 export function expectationsBeside(policy: string): string {
   const extension = extname(policy)
   return join(dirname(policy), `${basename(policy, extension)}.test${extension}`)
@@ -46,7 +46,7 @@ export function expectationsBeside(policy: string): string {
 
 /**
  * Reads a file of expectations: a list of `model`, `expect`, and optionally `because`, `rule`,
- * `format` and `url`. Models are relative to the file.
+ * `format` and `url`. Paths of models are relative to the file.
  *
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `POLICY_INVALID`
  */
@@ -54,7 +54,7 @@ export async function readExpectations(path: string): Promise<Expectations> {
   const bytes = await readPolicyFile(path, {
     what: 'file of expectations',
     maxBytes: MAX_BYTES,
-    hint: 'Write a list of "model", "expect" and "because" beside the policy.',
+    hint: 'Create it beside the policy, as a list of "model", "expect" and "because".',
   })
   const parsed = parseChecked(bytes, { path, what: 'file of expectations' }, expectationsSchema)
   if (!('file' in parsed)) throw parsed.problems[0]

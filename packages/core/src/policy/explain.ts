@@ -4,7 +4,7 @@ import { checkObject } from '../kinds.ts'
 import type { BundleVerdict, Decision, Verdict } from '../results.ts'
 
 /**
- * Says in readable sentences what a verdict says: the decision first, then how it was reached.
+ * Explains a verdict in readable sentences: the decision first, then how it was reached.
  *
  * @returns lines of text
  * @example
@@ -59,7 +59,7 @@ function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {
 function modelLines({ model, files, bytes, hashed, durations }: Verdict): string[] {
   if (model.rootDigest === undefined) return []
   const { policy, verification, hashing } = durations
-  const how = hashed === 'receipt' ? 'did not change since they were hashed (receipt)' : 'were hashed'
+  const how = hashed === 'receipt' ? 'have not changed since they were hashed (receipt)' : 'were hashed'
   return [
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
     `${files.checked} of ${files.signed} signed files ${how}, ${bytes} bytes${hashed === 'receipt' ? ' of them hashed again' : ''}, in ${Math.round(policy + verification + hashing)} ms.`,
@@ -69,8 +69,8 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
 function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {
   const by = signer
     ? `is signed by ${signer.description}, under the trust root ${shown(signer.name)}`
-    : 'has no valid signature by an accepted signer'
-  const when = time ? `, at ${time.at} by the word of ${shown(time.authority)}` : ''
+    : 'has no valid signature from an accepted signer'
+  const when = time ? `, at ${time.at} according to ${shown(time.authority)}` : ''
   const why = counted
     ? 'It counts.'
     : reason

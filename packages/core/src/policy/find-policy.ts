@@ -11,15 +11,15 @@ const NAMES = ['modelseal.policy.yaml', 'modelseal.policy.yml', 'modelseal.polic
 /**
  * Finds the policy file: the given one, else `MODELSEAL_POLICY`, else the nearest
  * `modelseal.policy.{yaml,yml,json}` from the working directory upward, as far as the home directory, the root of a
- * git repository or that of a file system. What has the name is the policy, whatever it is: one that cannot be read, or
- * that another user put there, is refused when it is read, and never passed over. The environment and the working
- * directory count as they are at the call, or as they were fixed: see {@link environment}.
+ * git repository or that of a file system. Whatever has one of these names is the policy: if it cannot be read, or another
+ * user put it there, reading it fails; the search never skips it. The environment and the working directory are those at
+ * the time of the call, unless they were fixed: see {@link environment}.
  *
  * @returns an absolute path
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `FILE_UNREADABLE` where a directory does not
- * let see what is in it; `POLICY_INVALID` where one directory has two
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`; `FILE_UNREADABLE` if a directory cannot be
+ * searched; `POLICY_INVALID` if a directory has two policies
  */
-// eslint-disable-next-line @typescript-eslint/require-await -- the process may go elsewhere as soon as this returns
+// eslint-disable-next-line @typescript-eslint/require-await -- the working directory may change as soon as this returns
 export async function findPolicy(given: string | URL | undefined): Promise<string> {
   // An empty path is a mistake; an empty variable is an unset one.
   if (given !== undefined) return localPath(given, 'policy') as string
@@ -28,16 +28,15 @@ export async function findPolicy(given: string | URL | undefined): Promise<strin
   if (variables.MODELSEAL_POLICY !== undefined) return variables.MODELSEAL_POLICY
   if (typeof policy === 'string') return policy
   const found = search(current)
-  // Nobody vouches for what appeared since: the program itself may have written it.
+  // A file that appeared since then is not trusted: the program itself may have written it.
   if (policy === null) throw foundTooLate(found)
   return found
 }
 
 /**
- * The search for a process that fixes its environment: what somebody puts into the directories afterwards is no policy.
+ * The search for a process that fixes its environment: files that appear in the directories later are not used.
  *
- * @returns undefined where `MODELSEAL_POLICY` names the policy; null where there is none that a load could use, which the
- * load then refuses with the reason
+ * @returns undefined if `MODELSEAL_POLICY` names the policy; null if there is no usable policy: loads then fail and say why
  */
 export function policyAtStart(environment: Environment): string | null | undefined {
   if (environment.variables.MODELSEAL_POLICY !== undefined) return undefined
@@ -63,7 +62,7 @@ function nearestPolicy(start: string, homeDirectory: string | undefined): string
       throw new ModelSealError('POLICY_INVALID', `The directory ${shown(directory)} has more than one trust policy.`, {
         file: directory,
         found: found.join(' and '),
-        hint: 'Keep one of them, or name the one that counts.',
+        hint: 'Keep one of them, or name the one to use.',
       })
     }
     if (found[0] !== undefined) return join(directory, found[0])
@@ -72,18 +71,18 @@ function nearestPolicy(start: string, homeDirectory: string | undefined): string
   }
 }
 
-/** Why the search goes no further up than this directory, as a phrase. */
+/** Why the search stops at this directory, as a phrase; undefined if it continues. */
 function endOfSearch(directory: string, home: Place | undefined): string | undefined {
   const above = dirname(directory)
   if (above === directory) return 'the root'
   const { dev, ino } = placeAt(directory)
   if (dev === home?.dev && ino === home.ino) return 'the home directory'
-  // A file where it is that of a worktree or submodule.
+  // In a worktree or submodule, it is a file.
   if (exists(join(directory, '.git'))) return 'the root of a git repository'
   return placeAt(above).dev === dev ? undefined : 'the root of a file system'
 }
 
-/** Nothing but ENOENT says that there is nothing. */
+/** Only ENOENT proves that a file does not exist. */
 function exists(path: string): boolean {
   try {
     lstatSync(path)
@@ -107,7 +106,7 @@ function placeAt(directory: string): Place {
   }
 }
 
-/** Undefined where there is nothing, or nothing to see. */
+/** Undefined if it does not exist or cannot be examined. */
 function placeOf(path: string): Place | undefined {
   try {
     return statSync(path, { bigint: true })
@@ -126,16 +125,16 @@ function notFound(start: string, end: string, why: string): ModelSealError {
 
 function variablesUnknown(): ModelSealError {
   return new ModelSealError('POLICY_NOT_FOUND', 'Cannot search for a trust policy in this worker thread.', {
-    expected: 'MODELSEAL_POLICY among the variables of the thread',
-    found: 'a thread with variables of its own, which does not know those of its process',
-    hint: 'Import "@modelseal/core" in the main thread before it starts the worker, or give the option "policy".',
+    expected: 'MODELSEAL_POLICY in the environment of the thread',
+    found: 'a thread with its own environment, which cannot see that of the process',
+    hint: 'Import "@modelseal/core" in the main thread before it starts the worker, or set the option "policy".',
   })
 }
 
 function foundTooLate(file: string): ModelSealError {
   return new ModelSealError('POLICY_NOT_FOUND', 'No trust policy was found when the process started.', {
     file,
-    expected: 'a policy that is there before the process starts',
+    expected: 'a policy that exists before the process starts',
     found: `${shown(file)}, which appeared later`,
     hint: 'If the file is meant to be the policy, restart the process.',
   })

@@ -10,7 +10,8 @@ import type { Rule } from './rule.ts'
 /**
  * Verifies a bundle against the signers that a rule accepts.
  *
- * @throws {@link ModelSealError} `ABORTED`; `SIGNER_NOT_TRUSTED` if none of them signed it; else why the one that it names did not
+ * @throws {@link ModelSealError} `ABORTED`; `SIGNER_NOT_TRUSTED` if none of them signed it; otherwise the reason why the
+ * signature of the one that it names is not valid
  */
 export async function identifySigner(
   bundle: UnverifiedBundle,
@@ -30,25 +31,25 @@ export async function identifySigner(
 function signerNotTrusted({ path, envelope }: UnverifiedBundle, rule: Rule, found: string): ModelSealError {
   return new ModelSealError(
     'SIGNER_NOT_TRUSTED',
-    `The model is not signed by anyone whom the rule ${shown(rule.name)} accepts.`,
+    `The model is not signed by any signer that the rule ${shown(rule.name)} accepts.`,
     {
       file: path,
       signer: found,
       expected: rule.signers.map(described).join(' or '),
       found,
-      hint: `${bundleWords(path, envelope.payload)}If this signer is right, the policy has to say so; else do not load the model.`,
+      hint: `${bundleClaim(path, envelope.payload)}If you trust this signer, add it to the policy; otherwise do not load the model.`,
     },
   )
 }
 
-/** Which bundle it is, as a sentence: it may be the one of another model. */
-function bundleWords(path: string | undefined, payload: Uint8Array): string {
+/** A sentence that says which model the bundle claims to be for: it may be another one. */
+function bundleClaim(path: string | undefined, payload: Uint8Array): string {
   const name = claimedName(payload)
   if (path === undefined || name === undefined) return ''
-  return `The bundle ${shown(path)} says that it belongs to the model ${shown(name)}. `
+  return `The bundle ${shown(path)} claims to be for the model ${shown(name)}. `
 }
 
-/** An entry of the list of signers, for people. */
+/** An entry of the list of signers, for messages. */
 function described(signer: AcceptedSigner): string {
   return `${shown(signer.root)} (${methodOf(signer.method).described(signer)})`
 }

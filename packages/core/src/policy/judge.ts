@@ -17,14 +17,14 @@ import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from '../results.ts'
 
-/** A bundle file as it was found: parsed, or why not. */
+/** A bundle file that was found: parsed, or the reason why it could not be. */
 export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
 
-/** What a rule makes of a model's bundles, before any of its files is hashed. */
+/** How a rule judges the bundles of a model, before any file is hashed. */
 export interface Judgement {
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
-  /** The signature whose manifest the model must equal, where there were enough; else why not. */
+  /** The signature whose manifest the model must match, if enough signatures count; otherwise why they do not. */
   outcome: { signature: VerifiedSignature } | { refusal: ModelSealError }
 }
 
@@ -56,13 +56,13 @@ export async function judge(
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
       verdict.reason = error.toJSON()
-      // What is revoked is told before whatever else is wrong: it holds in every mode.
+      // A revocation is reported before any other problem: it applies in every mode.
       if (!refusal || (REVOKED_CODES.has(error.code) && !REVOKED_CODES.has(refusal.code))) refusal = error
     }
   }
   const enough = enoughSigners(accepted, rule)
   judgement.checks.push(thresholdCheck(enough, rule))
-  for (const signature of accepted) tellCount(signature.verdict, signature, enough, rule)
+  for (const signature of accepted) recordCount(signature.verdict, signature, enough, rule)
   const [first] = enough.group
   if (enough.reached && first) return { ...judgement, outcome: { signature: first.signature } }
   if (accepted.length > 0 && !(refusal && REVOKED_CODES.has(refusal.code))) refusal = tooFew(enough, rule)
@@ -100,10 +100,10 @@ async function judgeBundle(
     verdict.signer = signature.signer
     if (signature.time) verdict.time = signature.time
     const { description, name: root } = signature.signer
-    check('signature', `The signature is valid, and by ${description}, under the trust root ${shown(root)}.`, undefined)
+    check('signature', `The signature by ${description} is valid under the trust root ${shown(root)}.`, undefined)
 
     const revoked = await revocationOf(candidate.bundle, signature, policy.revocations, occasion)
-    check('revocation', 'Nothing about it is revoked.', revoked)
+    check('revocation', 'Neither the signer nor the model is revoked.', revoked)
     const { now, effort } = occasion
     const evidence = { ...identified, rule: rule.name, now, policy, signal: effort.signal }
     for await (const { check: name, passed, failure } of checkDemands(rule.demands, evidence, candidate.path))
@@ -125,7 +125,7 @@ async function revocationOf(
   const key = methodOf(signature.signer.method).keyOf(signature.signer)
   return (
     revocations.rootDigest(signature.manifest.rootDigest, when) ??
-    // The signature is valid, so what the bundle says of its signer is so; a key without a hint goes by its fingerprint.
+    // The signature is valid, so the bundle's claims about its signer are true. A key without a hint is known by its fingerprint.
     (key === undefined ? undefined : revocations.key(key, when)) ??
     (await revokedSigner(bundle, revocations, when, signal)) ??
     (await revokedAuthority(signature, revocations, signal)) ??
@@ -133,7 +133,7 @@ async function revocationOf(
   )
 }
 
-/** Who shares one of these with another is not distinct from it. A key is one, whatever the method: also in two certificates. */
+/** Signers that share one of these names are not distinct. The same key is one signer under every method, even in two certificates. */
 async function namesOf({ signer }: VerifiedSignature, { material }: UnverifiedBundle): Promise<string[]> {
   const method = methodOf(signer.method)
   const key = method.keyOf(signer) ?? (await certifiedKey(material))
@@ -146,7 +146,7 @@ interface Enough {
   reached: boolean
 }
 
-/** Of the signatures over one and the same model, in the order of the bundles; the largest where none is enough. */
+/** The first group of signatures over the same model that reaches the threshold, in the order of the bundles; if none does, the largest. */
 function enoughSigners(accepted: readonly Accepted[], { threshold }: Rule): Enough {
   const groups = new Map<string, Accepted[]>()
   for (const signature of accepted) {
@@ -164,8 +164,8 @@ function enoughSigners(accepted: readonly Accepted[], { threshold }: Rule): Enou
   return best
 }
 
-/** Of an accepted signature: whether the decision rests on it, or why not. */
-function tellCount(verdict: BundleVerdict, { signature }: Accepted, enough: Enough, rule: Rule): void {
+/** Records whether the decision depends on an accepted signature, or why it does not. */
+function recordCount(verdict: BundleVerdict, { signature }: Accepted, enough: Enough, rule: Rule): void {
   const among = enough.group.some((other) => other.verdict === verdict)
   if (among && enough.reached) {
     verdict.counted = true
@@ -179,7 +179,7 @@ function ofAnotherModel(file: string, { manifest }: VerifiedSignature, first: Ac
   const other = first.signature.manifest
   return new ModelSealError(
     'SIGNATURE_THRESHOLD',
-    `The bundle ${shown(file)} is over another model than the bundle ${shown(first.verdict.path)}.`,
+    `The bundle ${shown(file)} signs a different model than the bundle ${shown(first.verdict.path)}.`,
     manifest.rootDigest === other.rootDigest
       ? { file, found: 'one root digest over other file names, or made in another way' }
       : { file, expected: `the root digest sha256:${other.rootDigest}`, found: `sha256:${manifest.rootDigest}` },
@@ -187,7 +187,7 @@ function ofAnotherModel(file: string, { manifest }: VerifiedSignature, first: Ac
 }
 
 function thresholdCheck(enough: Enough, rule: Rule): CheckVerdict {
-  const reason = `Distinct signers of the rule that signed the model: ${enough.count}. Needed: ${rule.threshold}.`
+  const reason = `Distinct signers of the rule that signed the model: ${enough.count}. Required: ${rule.threshold}.`
   if (enough.reached) return { check: 'threshold', outcome: 'passed', reason }
   return {
     check: 'threshold',
@@ -202,6 +202,6 @@ function tooFew({ count, group }: Enough, rule: Rule): ModelSealError {
     file: group[0]?.verdict.path,
     expected: `${rule.threshold} of the signers of the rule ${shown(rule.name)}, over the same root digest`,
     found: `${count}`,
-    hint: 'Have the model signed by further signers; two signatures of one signer count once.',
+    hint: 'Have the model signed by more signers. Several signatures by one signer count once.',
   })
 }

@@ -9,10 +9,10 @@ export const MODEL_FORMATS = [
   'saved-model',
 ] as const satisfies readonly ModelFormat[]
 
-/** What policies write for every format; no format has this name. */
+/** Stands for every format in policies; no format has this name. */
 export const ANY_FORMAT = 'any'
 
-/** Also in the JSON Schema. */
+/** Part of the JSON Schema, too. */
 export const FORMAT_NAME = /^[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?$/
 
 /** For messages. */
@@ -23,10 +23,10 @@ export function isKnownFormat(format: string): boolean {
 }
 
 /**
- * A typing error in a known format would name another format: a rule with it would never match, and a less strict rule could
- * decide in its place. Therefore no format may have a name that is one slip away from a known one.
+ * A typing error in a known format would name another format: the rule would never match, and a less strict rule could
+ * apply instead. Therefore no format may have a name that is one slip away from a known one.
  *
- * @returns the word that was probably meant; undefined for the name of a format
+ * @returns the word that was probably meant; undefined for a valid name
  */
 export function misspeltFormat(name: string): string | undefined {
   if (isKnownFormat(name)) return undefined

@@ -1,6 +1,6 @@
 import type { Effort } from '../verification/effort.ts'
 
-/** When bundles are judged, and what that may still cost. */
+/** The time at which bundles are judged, and the remaining budget of signature checks. */
 export interface Occasion {
   /** Milliseconds since 1970. */
   now: number

@@ -48,7 +48,7 @@ test('refuses a model that no rule matches', async () => {
   }
 })
 
-test('hints at the glob for what is in a directory, where a rule names the directory alone', async () => {
+test('suggests a glob for the content of a directory if a rule names only the directory', async () => {
   const path = policyWith(POLICY.replace(/path: .*/, 'path: models/vad'))
   const policy = await loadValidPolicy(path)
   const facts = new ModelFacts({ path: join(path, '../models/vad/silero.onnx') }, () => Promise.resolve([]))
@@ -72,21 +72,21 @@ describe('a policy is refused that', () => {
 
   test.each([
     ['is empty', ''],
-    ['is no mapping', '- version: 1'],
+    ['is not a map', '- version: 1'],
     ['is of another version', POLICY.replace('version: 1', 'version: 2')],
     ['has no version', POLICY.replace('version: 1\n', '')],
     ['names a key that it does not define', POLICY.replace('key: release', 'key: nobody')],
     ['names a key by a word of JavaScript', POLICY.replace('key: release', 'key: constructor')],
     ['has a field twice', `${POLICY}version: 1\n`],
     ['is not UTF-8', POLICY.replace('voice', '\ud800')],
-    ['is no YAML', 'version: [1'],
+    ['is not YAML', 'version: [1'],
   ])('%s', async (_, text) => {
     const bytes = text.includes('\ud800') ? Buffer.from(text.replace('\ud800', 'é'), 'latin1') : Buffer.from(text)
     const directory = scratch({ 'policy.yaml': bytes, 'release.pub': PEM })
     await expect(loadValidPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
-  test('names a key file that is missing, or no public key', async () => {
+  test('names a key file that is missing or not a public key', async () => {
     const directory = scratch({ 'policy.yaml': POLICY })
     await expect(loadValidPolicy(join(directory, 'policy.yaml'))).rejects.toEqual(refusal('FILE_NOT_FOUND'))
     const junk = scratch({ 'policy.yaml': POLICY, 'release.pub': 'junk' })
@@ -94,7 +94,7 @@ describe('a policy is refused that', () => {
   })
 })
 
-describe('the policy that counts', () => {
+describe('the policy that applies', () => {
   function inDirectory(directory: string, variable?: string): void {
     const before = { directory: process.cwd(), variable: process.env['MODELSEAL_POLICY'] }
     onTestFinished(() => {
@@ -129,7 +129,7 @@ describe('the policy that counts', () => {
     expect((await loadValidPolicy('given.yaml')).path).toBe(join(directory, 'given.yaml'))
   })
 
-  test('is the one of the environment, before any that lies about', async () => {
+  test('is the one of the environment, before any in a directory', async () => {
     const directory = tree()
     inDirectory(directory, 'named.yaml')
     expect((await loadValidPolicy()).path).toBe(join(directory, 'named.yaml'))
@@ -141,17 +141,17 @@ describe('the policy that counts', () => {
     expect((await loadValidPolicy()).path).toBe(join(directory, 'b/modelseal.policy.yml'))
   })
 
-  test('is the nearest one even where it is not valid: nothing is stepped over', async () => {
+  test('is the nearest one even if it is invalid: none is skipped', async () => {
     inDirectory(join(tree(), 'a'))
     await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
-  test('is refused where one directory has two', async () => {
+  test('is refused if a directory has two', async () => {
     inDirectory(scratch({ 'modelseal.policy.yaml': POLICY, 'modelseal.policy.json': '{}', 'release.pub': PEM }))
     await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_INVALID'))
   })
 
-  test('is nowhere: then no model is accepted', async () => {
+  test('accepts no model if it does not exist', async () => {
     const directory = scratch()
     inDirectory(directory)
     await expect(loadValidPolicy()).rejects.toEqual(refusal('POLICY_NOT_FOUND'))

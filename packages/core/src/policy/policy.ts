@@ -10,8 +10,8 @@ import type { Rule } from './rule.ts'
 import type { PolicyFacts } from './policy-facts.ts'
 
 /**
- * A trust policy that `loadPolicy()` has read, checked and compiled. Only `loadPolicy()` and `watchPolicy()` make one. Reuse it for any
- * number of loads: it does not change.
+ * A trust policy that was read, checked and compiled. Only `loadPolicy()` and `watchPolicy()` create one. It never changes, so
+ * reuse it for any number of loads.
  */
 export declare class Policy {
   private constructor()
@@ -20,25 +20,25 @@ export declare class Policy {
   readonly path: string
 }
 
-/** What a {@link Policy} has in it. */
+/** The content of a {@link Policy}. */
 export interface CompiledPolicy extends Policy, PolicyFacts {
-  /** In the order in which they count. */
+  /** In the order in which they are tried. */
   rules: readonly Rule[]
-  /** For each file that states `maxAge`. */
+  /** One for each file with `maxAge`. */
   ages: readonly PolicyAge[]
   /** All files that it was read from. */
   files: FileStates
 }
 
 /**
- * Tells policies of all copies of this package, ESM and CommonJS, from objects that were made otherwise. The number changes with
- * {@link CompiledPolicy}, so that different versions of this package do not misunderstand each other.
+ * Marks policies from all copies of this package, ESM and CommonJS. Change the number with {@link CompiledPolicy}, so that
+ * different versions of this package do not misread each other's policies.
  */
 const MARK = Symbol.for('modelseal.policy.1')
 
-/** For `compilePolicy()` alone. */
+/** Only for `compilePolicy()`. */
 export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {
-  // Not enumerable: a copy of a policy, which may have been changed, is not one.
+  // Not enumerable: a copy, which may have been changed, must not count as a policy.
   return Object.defineProperty(withoutPrototype(parts), MARK, { value: true }) as unknown as CompiledPolicy
 }
 
@@ -53,10 +53,10 @@ interface PolicyAge {
 }
 
 /**
- * The first rule that matches the model decides.
+ * The first rule that matches the model.
  *
- * @param format that will be loaded, by the word of the program
- * @returns undefined where no rule matches
+ * @param format that the program promises to load
+ * @returns undefined if no rule matches
  * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
  */
 export async function firstMatch(
@@ -71,34 +71,34 @@ export async function firstMatch(
   return undefined
 }
 
-/** @param note what else the reader should know, as a sentence */
+/** @param note a further sentence for the hint */
 export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string): ModelSealError {
   const path = facts.pathFrom(dirname(policy.path))
   const seen =
     path === undefined
-      ? 'Rules match a model behind HTTP by its url, its name or its format, and never by a path.'
-      : `As the policy sees it, the path is ${shown(path)}.`
+      ? 'For a model behind HTTP, rules can match its url, name or format, but not a path.'
+      : `Relative to the policy, the path is ${shown(path)}.`
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   return new ModelSealError(
     'POLICY_NO_MATCH',
     `No rule of the policy ${shown(policy.path)} matches the model ${shown(facts.place)}.`,
     {
       file: facts.place,
-      expected: 'a rule whose match covers it',
+      expected: 'a rule whose "match" covers it',
       found: policy.rules.length === 1 ? '1 rule that does not' : `${policy.rules.length} rules that do not`,
       hint:
         above === undefined
           ? [seen, note].filter(Boolean).join(' ')
-          : `${seen} A rule names the directory ${shown(above)} alone; ${shown(`${above}/**`)} is all that is in it.`,
+          : `${seen} A rule matches only the directory ${shown(above)}; write ${shown(`${above}/**`)} for everything in it.`,
     },
   )
 }
 
-/** Clocks of one organisation agree better than this. */
+/** Clocks within an organisation differ by less. */
 const CLOCK_SKEW = 24 * 3_600_000
 
 /**
- * A policy that may not grow old accepts nothing when it has.
+ * Refuses a policy that is older than its own `maxAge`.
  *
  * @param now milliseconds since 1970
  * @throws {@link ModelSealError} `POLICY_STALE`
@@ -112,15 +112,13 @@ export function checkFresh(policy: CompiledPolicy, now: number): void {
     throw new ModelSealError(
       'POLICY_STALE',
       future
-        ? `The policy ${shown(path)} says that it will be issued in the future, so its age is not known.`
-        : `The policy ${shown(path)} is older than it allows itself to be, so revocations may be missing.`,
+        ? `The policy ${shown(path)} has an "issued" time in the future, so its age is not known.`
+        : `The policy ${shown(path)} is older than its "maxAge", so revocations may be missing.`,
       {
         file: path,
         expected: `a policy issued in the last ${maxAge}`,
         found: `one issued at ${issued}`,
-        hint: future
-          ? 'Check the clock of this machine, and "issued".'
-          : 'Fetch the present policy from whoever writes it.',
+        hint: future ? 'Check the clock of this machine, and "issued".' : 'Get the current policy from its author.',
       },
     )
   }

@@ -13,32 +13,32 @@ import { compileFileRequirements, type FileRequirements } from './requirements/f
 import type { Demand } from './requirements/requirement.ts'
 import { compileDemands } from './requirements/requirements.ts'
 
-/** Where the bundles of a model are, by their names in it. */
+/** The locations of a model's bundles, relative to the model. */
 export interface BundlePlaces {
   written: readonly string[]
   globs: readonly Glob[]
 }
 
-/** A rule, ready to be applied. */
+/** A compiled rule. */
 export interface Rule {
   name: string
-  /** Where it is written: absolute path. */
+  /** Absolute path of the policy file that contains it. */
   file: string
   match: RuleMatch
-  /** Where bundles are looked for; undefined for the usual places. */
+  /** Where to look for bundles; undefined for the default locations. */
   bundle?: BundlePlaces | undefined
   mode: 'enforce' | 'audit' | 'skip'
-  /** Why, in the author's words. */
+  /** The author's reason for the rule. */
   reason?: string | undefined
   signers: readonly AcceptedSigner[]
   threshold: number
-  /** What it asks of each signature. */
+  /** What it requires of each signature. */
   demands: readonly Demand[]
-  /** What it asks of the load. */
+  /** What it requires of the load. */
   require: FileRequirements
 }
 
-/** Compiles all rules in the order in which they count; what is wrong with one is a problem at its place. */
+/** Compiles all rules in the order in which they are tried. A fault in one is a problem at its position. */
 export function compileRules(
   sources: readonly PolicySource[],
   roots: ReadonlyMap<string, CompiledRoot>,
@@ -78,7 +78,7 @@ function compileRule(
     signers: signers.flatMap((signer, index) => {
       const place = [...at, 'signers', index]
       const text = JSON.stringify(signer)
-      if (seen.has(text)) problems.push(source.text.fault(place, 'This signer stands in the list twice.'))
+      if (seen.has(text)) problems.push(source.text.fault(place, 'This signer is in the list twice.'))
       seen.add(text)
       const compiled = compileSigner(signer, roots)
       if (typeof compiled !== 'string') return [compiled]
@@ -94,7 +94,7 @@ function bundlePlaces(given: RuleText['bundle']): BundlePlaces | undefined {
   return { written, globs: written.map(compileGlob) }
 }
 
-/** @returns what is wrong, as a sentence, where something is */
+/** @returns the compiled signer, or what is wrong, as a sentence */
 function compileSigner(written: SignerText, roots: ReadonlyMap<string, CompiledRoot>): AcceptedSigner | string {
   const method = writtenMethod(written)
   const name = method.rootName(written)
@@ -105,7 +105,7 @@ function compileSigner(written: SignerText, roots: ReadonlyMap<string, CompiledR
   return `The trust root ${shown(name)} is ${rootKind(root.kind).what}; expected ${rootKind(method.root).what}.`
 }
 
-/** More than these would hide the one that was meant. */
+/** A longer list would bury the name that was meant. */
 const LISTED_ROOTS = 10
 
 function namesOf(roots: ReadonlyMap<string, CompiledRoot>): string {

@@ -1,14 +1,14 @@
 import { propertyOf } from '../any-realm.ts'
 import { checkedText, checkObject } from '../kinds.ts'
 
-/** Whom a starting policy trusts. */
+/** The signer that a starting policy trusts. */
 export type StartingSigner =
   | { kind: 'key'; /** Path of the PEM, relative to the policy. */ publicKey: string }
   | {
       kind: 'certificate'
       /** Path of the root's PEM, relative to the policy. */
       root: string
-      /** `email:…`, `URI:…` or `DNS:…`; without one, the policy is for the author to complete. */
+      /** `email:…`, `URI:…` or `DNS:…`. */
       san: string
     }
   | {
@@ -24,7 +24,7 @@ export type StartingSigner =
 /**
  * Writes a commented starting policy.
  *
- * @param models glob over the models, relative to the policy; default all below it
+ * @param models glob for the models, relative to the policy (default: all below it)
  * @returns YAML
  * @example
  * ```ts
@@ -34,28 +34,28 @@ export type StartingSigner =
 export function startingPolicy(signer: StartingSigner, models = '**'): string {
   checkObject(signer, 'the signer', 'a signer of the kind key, certificate or github', isStartingSigner)
   const { root, accepted } = PARTS[signer.kind](signer as never)
-  return `# The trust policy of modelseal: who may sign which model. Whatever no rule accepts is refused.
-# "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows it at work.
+  return `# The trust policy of modelseal: who may sign which model. A model that no rule accepts is refused.
+# "modelseal policy check" finds mistakes in it; "modelseal policy explain MODEL" shows how it judges a model.
 version: 1
 
-# From when this policy is. With maxAge, a copy that is older accepts nothing, so that nobody can
-# hold a revocation back for ever by keeping an old one in place.
+# When this policy was written. With maxAge, an older copy accepts nothing, so that nobody can
+# hold back a revocation for ever by keeping an old copy in place.
 # issued: ${new Date().toISOString().replace(/\.\d+/, '')}
 # maxAge: 180d
 
 trustRoots:
 ${root}
 rules:
-  # The first rule that matches a model decides. Paths are relative to this file.
+  # The first rule that matches a model applies. Paths are relative to this file.
   - name: models
     match:
-      path: ${quoted(checkedText(models, 'the glob over the models'))}
+      path: ${quoted(checkedText(models, 'the glob for the models'))}
     signers:
 ${accepted}
-    # threshold: 2            # how many different signers of the list are needed
-    # mode: audit             # load anyway, and report what would have been refused
+    # threshold: 2            # the number of distinct signers of the list that is required
+    # mode: audit             # load anyway, and report models that would have been refused
 
-# What no rule can accept, whoever signed it.
+# Models that no rule can accept, whoever signed them.
 # revoked:
 #   rootDigests:
 #     - digest: ${'0'.repeat(64)}
@@ -93,7 +93,7 @@ const PARTS: { [K in StartingSigner['kind']]: Parts<Extract<StartingSigner, { ki
   certificate: ({ root, san }) => ({
     root: `  authority:
     certificates:
-      # The root certificate. Intermediates and revocation lists may stand beside it.
+      # The root certificate. Intermediates and revocation lists can be added beside it.
       roots: ${quoted(root)}
 `,
     accepted: `      - certificate:
@@ -108,7 +108,7 @@ const PARTS: { [K in StartingSigner['kind']]: Parts<Extract<StartingSigner, { ki
     accepted: `      - sigstore:
           root: sigstore
           issuer: https://token.actions.githubusercontent.com
-          # The one workflow that signs, exactly.
+          # The workflow that signs, exactly.
           identity: ${quoted(`https://github.com/${repository}/.github/workflows/${workflow}@${ref}`)}`,
   }),
 }

@@ -24,7 +24,7 @@ const text = (root: string, more = {}) => ({
   ...more,
 })
 
-test('takes effect at the next load, and keeps the last valid version', async () => {
+test('takes effect at the next load, and keeps the last valid version in use', async () => {
   const path = await site.policy(text('a'), 'watched.yaml')
   const seen: string[] = []
   const published: unknown[] = []

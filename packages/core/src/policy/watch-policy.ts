@@ -8,20 +8,20 @@ import type { CompiledPolicy, Policy } from './policy.ts'
 import { loadCompiledPolicy, loadValidPolicy } from './load-policy.ts'
 
 export interface WatchOptions {
-  /** Called when a changed policy is in use. */
+  /** Called after a changed policy has come into use. */
   onReload?: ((policy: Policy) => void) | undefined
-  /** Called when a changed policy is not valid: the one before it stays in use. */
+  /** Called if a changed policy is not valid; the previous version stays in use. */
   onError?: ((error: ModelSealError) => void) | undefined
 }
 
 const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
 
 /**
- * Reads a trust policy, and follows its files: each load looks whether one of them changed (the
- * policy, what it includes, keys, certificates), and is judged by the present version. A broken new
- * version is reported, and the one before it stays in use. Both are published on `POLICY_CHANNEL`.
+ * Reads a trust policy and follows its files: each load checks whether any of them changed (the
+ * policy, its includes, keys, certificates) and is judged by the current version. An invalid new
+ * version is reported, and the previous one stays in use. Both are published on `POLICY_CHANNEL`.
  *
- * @param given path of the file; without one it is looked for
+ * @param given path of the policy file; by default, it is searched for
  * @throws {@link ModelSealError} as `loadPolicy`: the first version must be valid
  * @example
  * ```ts
@@ -34,19 +34,19 @@ export async function watchPolicy(given?: string | URL, options?: WatchOptions):
   return WatchedPolicy.of(await loadValidPolicy(given), callbacks)
 }
 
-/** Known by what it does, as a policy that was loaded is by what it has. */
+/** Recognized by its method, so that a policy from another copy of this package counts, too. */
 export function isWatchedPolicy(value: unknown): value is WatchedPolicy {
   return typeof value === 'object' && value !== null && typeof propertyOf(value, 'current') === 'function'
 }
 
 /**
- * A policy that follows its files; made by {@link watchPolicy}, and good for any number of loads. It looks at its files when a load
- * asks, and holds nothing open between loads, so there is nothing to close.
+ * A policy that follows its files, created by {@link watchPolicy}. Use it for any number of loads. It checks its files only when
+ * a model is loaded and keeps nothing open in between, so there is nothing to close.
  */
 export class WatchedPolicy {
   readonly #options: WatchOptions
   #policy: CompiledPolicy
-  /** Of the version that was last looked at, in use or not. */
+  /** The file states of the version last read, whether in use or not. */
   #seen: FileStates
   #reloading: Promise<void> | undefined
 
@@ -61,7 +61,7 @@ export class WatchedPolicy {
     return new WatchedPolicy(policy, options)
   }
 
-  /** The version that is in use now, after a look at the files. Never throws: the last valid version stays. */
+  /** Checks the files and returns the version in use. Never throws: the last valid version stays in use. */
   async current(): Promise<Policy> {
     this.#reloading ??= this.#reload().finally(() => (this.#reloading = undefined))
     await this.#reloading
@@ -72,7 +72,7 @@ export class WatchedPolicy {
     if (await unchanged(this.#seen)) return
     const { path } = this.#policy
     try {
-      // As long as the policy itself cannot be read, its own state is what is waited for.
+      // While the policy file cannot be read, wait for a change of that file.
       this.#seen = new Map([...this.#seen, [path, await fileState(path)]])
       const { policy, problems } = await loadCompiledPolicy(path)
       this.#seen = policy.files

@@ -130,7 +130,7 @@ describe('policy check', () => {
   test('warns more softly where a bundle may claim the key', async () => {
     const [finding, ...others] = await unmatched(policy('ab'.repeat(32), 'audit'))
     expect(others).toEqual([])
-    expect(finding?.message).toContain('what a bundle claims can match')
+    expect(finding?.message).toContain('the claims of a bundle can match')
     expect((await unmatched(policy('ab'.repeat(32))))[0]?.message).not.toContain('claims')
   })
 

@@ -90,8 +90,8 @@ test('is explained with a reason for every check, and for every bundle that does
     [false, 'SIGNATURE_THRESHOLD'],
   ])
   const text = explain(verdict)
-  expect(text).toContain('Distinct signers of the rule that signed the model: 1. Needed: 2.')
-  expect(text).toMatch(/other\.b\.sig" is over another model .* Expected the root digest sha256:/)
+  expect(text).toContain('Distinct signers of the rule that signed the model: 1. Required: 2.')
+  expect(text).toMatch(/other\.b\.sig" signs a different model than .* Expected the root digest sha256:/)
   for (const model of ['good', 'changed', 'sandbox/try'])
     for (const { check, reason } of (await judgeModel(site.file(model), { policy })).checks)
       expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
@@ -219,7 +219,5 @@ test('a bundle by somebody else says to which model it claims to belong', async 
   const policy = await site.policy({ version: 1, trustRoots: { mine: { publicKey: 'mine.pub' } }, rules })
   const { error } = await judgeModel(site.file('ours'), { policy })
   expect(error?.code).toBe('SIGNER_NOT_TRUSTED')
-  expect(error?.hint).toContain(
-    `The bundle "${site.file('ours/model.sig')}" says that it belongs to the model "theirs".`,
-  )
+  expect(error?.hint).toContain(`The bundle "${site.file('ours/model.sig')}" claims to be for the model "theirs".`)
 })

@@ -5,8 +5,8 @@ import type { Rule } from '../rule.ts'
 import type { Danger } from './finding.ts'
 
 /**
- * Warns of a rule that accepts nothing because the policy revokes its signers. That may be meant, as after a key was stolen,
- * so it is no error.
+ * Warns about a rule that accepts nothing because the policy revokes its signers. It may be intended, for example after a key
+ * was stolen, so it is not an error.
  */
 export function revokedSigners(rule: Rule, policy: CompiledPolicy): Danger[] {
   if (rule.mode === 'skip' || rule.signers.length < rule.threshold) return []
@@ -18,7 +18,7 @@ export function revokedSigners(rule: Rule, policy: CompiledPolicy): Danger[] {
   return [{ severity: 'warning', code: 'SIGNERS_REVOKED', message }]
 }
 
-/** More names would hide the sentence that they stand in. */
+/** A longer list would bury the message. */
 const LISTED = 5
 
 function countOf({ signers: { length }, threshold }: Rule, revoked: number): string {

@@ -27,7 +27,7 @@ async function findings(text: string): Promise<string[]> {
 }
 
 describe('checking a policy', () => {
-  test('finds nothing in one without fault', async () => {
+  test('finds nothing in a valid policy', async () => {
     expect(await findings(`${HEAD}rules:\n${rule('r', '{ path: "models/**" }')}`)).toEqual([])
   })
 
@@ -50,7 +50,7 @@ describe('checking a policy', () => {
     ['what is outside of the directory', '{ path: "**" }', '{ path: "/srv/**" }', false],
     ['what is above it', '{ path: "**" }', '{ path: "../x/**" }', false],
     ['one of two globs', '{ path: "models/**" }', '{ path: ["models/a", "other"] }', false],
-  ])('tells whether a rule is never reached behind %s', async (_, first, second, unreachable) => {
+  ])('tells whether a rule is unreachable after %s', async (_, first, second, unreachable) => {
     const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
     expect(found).toEqual(unreachable ? ['10 warning RULE_UNREACHABLE'] : [])
   })
@@ -63,7 +63,7 @@ describe('checking a policy', () => {
     ['of one other path', '{ path: a/b, name: x }', '{ path: a }', false],
     ['of another format', '{ format: onnx, name: x }', '{ path: "**", format: saved-model }', false],
   ])(
-    'warns of a name rule before a rule %s that a model without the name comes to',
+    'warns that a rule %s applies if a bundle does not claim the name of a rule before it',
     async (_, first, second, warned) => {
       const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)
       expect(found).toEqual(warned ? ['7 warning NAME_AVOIDABLE'] : [])
@@ -71,7 +71,7 @@ describe('checking a policy', () => {
   )
 
   test.each([
-    ['gguf', 'so only a program that states this format itself has this rule decide by it.'],
+    ['gguf', 'so the rule applies only to programs that state this format themselves.'],
     ['[onnx, saved-module]', 'Did you mean "saved-model"?'],
     ['[onnx, saved-model, tfjs-graph, tfjs-layers]', undefined],
     ['any', undefined],
@@ -91,13 +91,13 @@ describe('checking a policy', () => {
     [`[${A}, ${B}]`, B, true],
     [A, `[${A}, ${B}]`, false],
     [A, 'any', false],
-  ])('tells whether a rule about memory %s leaves anything for one about %s', async (first, second, unreachable) => {
+  ])('tells whether a rule for memory %s leaves anything for one for %s', async (first, second, unreachable) => {
     const skip = 'mode: skip\n    reason: why'
     const text = `${HEAD}rules:\n${rule('r', `{ memory: ${first} }`, skip)}${rule('s', `{ memory: ${second} }`, skip)}${rule('t', '{ path: "**" }')}`
     expect((await findings(text)).filter((line) => line.includes('RULE_UNREACHABLE'))).toHaveLength(unreachable ? 1 : 0)
   })
 
-  test('warns of the modes skip and audit', async () => {
+  test('warns about the modes skip and audit', async () => {
     const text = `${HEAD}rules:\n${rule('r', '{ path: x }', 'mode: skip\n    reason: why')}${rule('s', '{ path: y }', 'mode: audit\n    signers: [{ key: a }]')}`
     expect(await findings(text)).toEqual(['7 warning MODE_SKIP', '11 warning MODE_AUDIT'])
   })
@@ -108,13 +108,13 @@ describe('checking a policy', () => {
     ['{ root: c, subject: { regexp: ".*" } }', true],
     ['{ root: c, san: { pattern: "email:*@acme.example" } }', false],
     ['{ root: c, subject: { pattern: "**" }, san: "email:x@acme.example" }', false],
-  ])('warns of a signer who is nearly anybody: %s', async (signer, broad) => {
+  ])('warns about a signer entry that accepts nearly anybody: %s', async (signer, broad) => {
     const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
     const found = await findings(`${head}rules:\n${rule('r', '{ path: x }', `signers: [{ certificate: ${signer} }]`)}`)
     expect(found).toEqual(broad ? ['9 warning SIGNER_BROAD'] : [])
   })
 
-  test('warns of keys and certificates that are about to lapse, and of roots that nobody names', async () => {
+  test('warns about keys and certificates that expire soon, and unused roots', async () => {
     const text = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: { file: a.pub, notAfter: "${inDays(5).toISOString()}" } }\n  c: { certificates: { roots: short.pem } }\n  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }')}`
     expect(await findings(text)).toEqual([
       '5 warning KEY_LAPSES',
@@ -123,7 +123,7 @@ describe('checking a policy', () => {
     ])
   })
 
-  test('finds a policy too old, and notes one that never grows old', async () => {
+  test('reports a policy that is too old, and notes one without a maximum age', async () => {
     const rules = `trustRoots:\n  a: { publicKey: a.pub }\nrules:\n${rule('r', '{ path: x }')}`
     expect(await findings(`version: 1\nissued: 2020-01-01T00:00:00Z\nmaxAge: 30d\n${rules}`)).toEqual([
       '2 error POLICY_STALE',
@@ -141,7 +141,7 @@ describe('checking a policy', () => {
     ['{ transparencyLog: true }', '[{ key: a }, { certificate: { root: c, subject: CN=A } }]', true],
     ['{ transparencyLog: true }', '[{ sigstore: { root: s, issuer: i, identity: j } }]', false],
     ['{ transparencyLog: false, timestamp: false }', '[{ key: a }]', false],
-  ])('finds an error in a rule that can accept nothing: %s of %s', async (require, signers, error) => {
+  ])('reports a rule that cannot accept anything: %s of %s', async (require, signers, error) => {
     const head = `${HEAD}  c: { certificates: { roots: root.pem } }\n  s: { sigstore: public-good }\n`
     const found = await findings(
       `${head}rules:\n${rule('r', '{ path: x }', `require: ${require}\n    signers: ${signers}`)}`,
@@ -151,7 +151,7 @@ describe('checking a policy', () => {
     )
   })
 
-  test('finds no error in a timestamp that an authority of the policy can give', async () => {
+  test('accepts a required timestamp if the policy has an authority for it', async () => {
     const text = `${HEAD}  t: { timestampAuthorities: root.pem }\nrules:\n${rule('r', '{ path: x }', 'require: { timestamp: true }\n    signers: [{ key: a }]')}`
     expect(await findings(text)).toEqual([])
   })
@@ -166,8 +166,8 @@ describe('checking a policy', () => {
     ['{ certificate: { root: c, subject: "CN=*,O=Acme" } }', '{ pattern: "CN=*,O=Acme" }'],
     ['{ certificate: { root: c, san: "email:{a,b}@acme.example" } }', '{ pattern: "email:{a,b}@acme.example" }'],
     ['{ certificate: { root: c, subject: "CN=build-?" } }', '{ pattern: "CN=build-?" }'],
-  ])('warns of a wildcard that is compared exactly: %s', async (signer, mend) => {
-    expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${mend}.`)]])
+  ])('warns about a wildcard that is compared exactly: %s', async (signer, fix) => {
+    expect(await warnings(signer)).toEqual([['WILDCARD_EXACT', expect.stringContaining(`write ${fix}.`)]])
   })
 
   test.each([
@@ -186,8 +186,8 @@ describe('checking a policy', () => {
     ['{ sigstore: { root: s, issuer: "https://a.example", identity: "x@acme.example\\u00a0" } }', '"x@acme.example"'],
     ['{ sigstore: { root: s, issuer: "https://a.example/", identity: x@acme.example } }', '"https://a.example"'],
     ['{ certificate: { root: c, san: "email: x@acme.example" } }', '"email:x@acme.example"'],
-  ])('warns of a signer in a form that no signature has: %s', async (signer, mend) => {
-    expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(mend)]])
+  ])('warns about a signer in a form that no signature has: %s', async (signer, fix) => {
+    expect(await warnings(signer)).toEqual([['SIGNER_MISSPELT', expect.stringContaining(fix)]])
   })
 
   test.each([
@@ -196,7 +196,7 @@ describe('checking a policy', () => {
     '{ sigstore: { root: s, issuer: "https://a.example", identity: { pattern: "*@acme.example" } } }',
     '{ sigstore: { root: s, issuer: "https://acme.auth0.com/", identity: x@acme.example } }',
     '{ sigstore: { root: s, issuer: "https://a.example", identity: "https://b.example/x?ref=main" } }',
-  ])('does not warn of %s', async (signer) => {
+  ])('does not warn about %s', async (signer) => {
     expect(await warnings(signer)).toEqual([])
   })
 
@@ -211,9 +211,9 @@ describe('checking a policy', () => {
   const NAMED = '{ certificate: { root: c, subject: "CN=A", san: "email:x@acme.example" } }'
   test.each([
     ['its only key', '[{ key: a }]', 'keys: [{ file: a.pub }]', true],
-    ['its only key, for a time: no signature by a key says when', '[{ key: a }]', KEY_UNTIL, true],
+    ['its only key for a period: a signature by a key has no proven time', '[{ key: a }]', KEY_UNTIL, true],
     ['one of two keys', '[{ key: a }, { key: b }]', 'keys: [{ file: a.pub }]', false],
-    ['one of two keys that it needs', '[{ key: a }, { key: b }]\n    threshold: 2', 'keys: [{ file: a.pub }]', true],
+    ['one of two keys that it requires', '[{ key: a }, { key: b }]\n    threshold: 2', 'keys: [{ file: a.pub }]', true],
     ['the only root', '[{ certificate: { root: c, subject: CN=A } }]', 'certificates: [{ file: root.pem }]', true],
     [
       'another certificate',
@@ -271,13 +271,13 @@ describe('checking a policy', () => {
     ['$HOME/models/**', 'variables'],
     ['C:\\\\models\\\\**', '"/"'],
     ['^models/.*$', 'regular expression'],
-  ])('warns of the path %s', async (path, mend) => {
+  ])('warns about the path %s', async (path, fix) => {
     const found = await checkPolicy(await site.policy(`${HEAD}rules:\n${rule('r', `{ path: "${path}" }`)}`))
     expect(found).toMatchObject([{ severity: 'warning', code: 'PATH_MISSPELT', line: 8 }])
-    expect(found[0]?.message).toContain(mend)
+    expect(found[0]?.message).toContain(fix)
   })
 
-  test('warns of a revoked identity in a form that no signature has', async () => {
+  test('warns about a revoked identity in a form that no signature has', async () => {
     const head = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\n`
     const rules = `rules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
     const revoked =
@@ -288,19 +288,19 @@ describe('checking a policy', () => {
     ])
   })
 
-  test('warns of wildcards in a required name, and in a revoked identity', async () => {
+  test('warns about wildcards in a required name and in a revoked identity', async () => {
     const revoked = 'revoked: { identities: [{ identity: "*@acme.example" }] }\n'
     const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: root.pem } }\nrules:\n${rule('r', '{ path: x }', 'require: { name: "vad-*" }\n    signers: [{ certificate: { root: c, subject: CN=A } }]')}${revoked}`
     expect(await findings(text)).toEqual(['9 warning WILDCARD_EXACT', '11 warning WILDCARD_EXACT'])
   })
 
-  test('warns of a trusted certificate that is not the certificate of an authority', async () => {
+  test('warns about a trusted certificate that is not a CA certificate', async () => {
     await site.write('leaf.pem', pemOf(await signingLeaf(await authority('Root'), { notAfter: inDays(400) })))
     const text = `version: 1\n${AGE}trustRoots:\n  c: { certificates: { roots: leaf.pem } }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ certificate: { root: c, subject: CN=A } }]')}`
     expect(await findings(text)).toEqual(['5 warning CERTIFICATE_NOT_CA'])
   })
 
-  test('finds a keyless signer who is anybody', async () => {
+  test('warns about a keyless signer entry that accepts anybody', async () => {
     const text = `version: 1\n${AGE}trustRoots:\n  s: { sigstore: public-good }\nrules:\n${rule('r', '{ path: x }', 'signers: [{ sigstore: { root: s, issuer: i, identity: { pattern: "**" } } }]')}`
     expect(await findings(text)).toEqual(['9 warning SIGNER_BROAD'])
   })

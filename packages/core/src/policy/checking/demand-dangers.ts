@@ -3,7 +3,7 @@ import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 import type { Danger } from './finding.ts'
 
-/** Errors for what a rule requires that too few of its signers can ever have, so that it accepts nothing. */
+/** Errors for requirements that too few of the rule's signers can ever meet, so that the rule accepts nothing. */
 export function unmeetableDemands(rule: Rule, policy: CompiledPolicy): Danger[] {
   if (rule.mode === 'skip') return []
   return rule.demands
@@ -14,11 +14,11 @@ export function unmeetableDemands(rule: Rule, policy: CompiledPolicy): Danger[] 
     .map(({ requirement: { explain } }) => ({
       severity: 'error',
       code: 'REQUIREMENT_UNMEETABLE',
-      message: `The rule ${shown(rule.name)} can accept nothing, for what it requires of ${explain}.`,
+      message: `The rule ${shown(rule.name)} cannot accept anything: ${explain}.`,
     }))
 }
 
-/** What else is dangerous in what a rule requires, by the field under `require`. */
+/** Other risky requirements of a rule, with their fields under `require`. */
 export function demandDangers({ demands }: Rule): { field: string; danger: Danger }[] {
   return demands.flatMap(({ requirement, wanted }) => requirement.dangers?.(wanted) ?? [])
 }

@@ -1,34 +1,34 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** Dangers of a policy that is well formed. */
+/** Problems that a well-formed policy can have. */
 export const WARNING_CODES = {
-  REQUIREMENT_UNMEETABLE: 'a rule requires what too few of its signers can ever have: it accepts nothing',
+  REQUIREMENT_UNMEETABLE: 'too few signers of a rule can ever meet a requirement, so the rule accepts nothing',
   SIGNERS_REVOKED: 'the policy revokes so many signers of a rule that it accepts nothing',
-  NAME_AVOIDABLE: 'whoever takes the bundle away, or signs under another name, has a later rule decide',
-  RULE_UNREACHABLE: 'an earlier rule matches whatever this one matches',
-  RULES_UNCOMPARED: 'there are too many rules to check whether each can be reached',
+  NAME_AVOIDABLE: 'a later rule applies if the bundle is removed or claims another name',
+  RULE_UNREACHABLE: 'an earlier rule matches every model that this one matches',
+  RULES_UNCOMPARED: 'the policy has too many rules to check whether each can be reached',
   MODE_SKIP: 'a rule loads models without any check',
   MODE_AUDIT: 'a rule loads models that the check refuses',
-  SIGNER_BROAD: 'a signer is anybody, or nearly',
+  SIGNER_BROAD: 'a signer entry accepts nearly anybody',
   SIGNER_MISSPELT: 'a signer is written in a form that no signature has',
   FORMAT_UNKNOWN: 'a rule matches by a format that no adapter of this project loads',
   PATH_MISSPELT: 'a path is written in a form that matches nothing',
   WILDCARD_EXACT: 'a text contains a wildcard, but is compared exactly',
   UNSIGNED_BROAD: 'every file in the model may be unsigned',
   ROOT_UNUSED: 'no rule names this trust root',
-  KEY_LAPSES: 'a key is about to lapse by the policy, or has',
-  CERTIFICATE_NOT_CA: 'a trusted certificate is not the certificate of an authority',
-  CERTIFICATE_LAPSES: 'a certificate of a trust root is about to expire, or has',
-  REVOCATION_UNMATCHED: 'a revocation of a key, certificate or identity can match nothing that this policy knows',
+  KEY_LAPSES: 'the validity of a key in the policy ends soon or has ended',
+  CERTIFICATE_NOT_CA: 'a trusted certificate is not a CA certificate',
+  CERTIFICATE_LAPSES: 'a certificate of a trust root expires soon or has expired',
+  REVOCATION_UNMATCHED: 'a revoked key, certificate or identity cannot match anything that this policy trusts',
   POLICY_AGE_UNLIMITED: 'revocations could be held back by keeping an old policy in place',
 } as const
 
-/** Something that is wrong with a policy, or dangerous about it. */
+/** An error in a policy, or a risky setting. */
 export interface PolicyFinding {
-  /** An error accepts nothing; a warning is a danger; a note is a thing to know. */
+  /** An error means that the policy or a rule accepts nothing; a warning points out a risk; a note informs. */
   severity: 'error' | 'warning' | 'note'
   code: ErrorCode | keyof typeof WARNING_CODES
-  /** A sentence, without the place. */
+  /** What is wrong, without the location. */
   message: string
   /** Absolute path. */
   file: string
@@ -37,5 +37,5 @@ export interface PolicyFinding {
   column?: number
 }
 
-/** A finding before its place is known. */
+/** A finding without its location. */
 export type Danger = Pick<PolicyFinding, 'severity' | 'code' | 'message'>

@@ -17,7 +17,7 @@ import { unmatchedRevocations } from './unmatched-revocations.ts'
 import { demandDangers, unmeetableDemands } from './demand-dangers.ts'
 import { RuleOrder } from '../matching/unreachable.ts'
 
-/** What is wrong with a policy, or dangerous about it, in the order that `checkPolicy` promises. */
+/** All findings about a policy, in the order that `checkPolicy` promises. */
 export function policyFindings(compiled: PolicyReading): PolicyFinding[] {
   const findings = compiled.problems.map(errorFinding)
   if (compiled.problems.length === 0) {
@@ -28,7 +28,7 @@ export function policyFindings(compiled: PolicyReading): PolicyFinding[] {
   }
   const files = [...compiled.policy.files.keys()]
   const understood = new Set(compiled.sources.map(({ text }) => text.path))
-  // What the schema found stays in its order, misspelt fields first.
+  // Schema errors keep their order: misspelt fields first.
   const order = ({ file, line = 0, column = 0 }: PolicyFinding) =>
     understood.has(file) ? ([files.indexOf(file), line, column] as const) : ([files.indexOf(file), 0, 0] as const)
   return findings.sort((a, b) => {
@@ -60,7 +60,7 @@ function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFin
   const last = sources.at(-1)
   if (policy.ages.length === 0 && last) {
     const message =
-      'The policy states no "issued" and "maxAge": whoever keeps an old copy in place holds revocations back.'
+      'The policy has no "issued" and "maxAge": an attacker who keeps an old copy in place can hold back revocations.'
     findings.push(finding(last, [], { severity: 'note', code: 'POLICY_AGE_UNLIMITED', message }))
   }
   return findings
@@ -138,7 +138,7 @@ function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
   }
   const around = order.reachedAround(rule)
   if (around) {
-    const message = `The rule ${name} goes by the name that bundles claim: without a bundle, or under another name, the rule ${shown(around.name)} may decide over the same model.`
+    const message = `The rule ${name} matches a name that bundles claim: if the bundle is removed or claims another name, the rule ${shown(around.name)} may apply to the same model.`
     dangers.push({ severity: 'warning', code: 'NAME_AVOIDABLE', message })
   }
   if (rule.mode === 'skip')
@@ -156,11 +156,11 @@ function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
   return dangers
 }
 
-/** A name that nobody means. */
+/** A name that no ordinary pattern matches. */
 const ANY_NAME = '\u{10fffd}'
 
 function unsignedDangers({ name, require }: Rule): Danger[] {
   if (!require.unsigned?.(ANY_NAME)) return []
-  const message = `The rule ${shown(name)} allows every file in the model to be unsigned. List only the paths that you mean, or write "files: ignore-unsigned".`
+  const message = `The rule ${shown(name)} allows every file in the model to be unsigned. List only specific paths, or write "files: ignore-unsigned".`
   return [{ severity: 'warning', code: 'UNSIGNED_BROAD', message }]
 }

@@ -4,12 +4,12 @@ import type { MatchText } from '../schema/match.ts'
 import { didYouMean } from '../schema/nearest.ts'
 import type { Danger } from './finding.ts'
 
-/** Warns of formats that only adapters of others can load: if it is a typing error, another rule decides over the model. */
+/** Warns about formats that no adapter of this project loads: after a typing error, another rule would apply to the model. */
 export function formatDangers(format: MatchText['format']): Danger[] {
   const unknown = [format ?? []].flat().filter((name) => name !== ANY_FORMAT && !isKnownFormat(name))
   return [...new Set(unknown)].map((name) => ({
     severity: 'warning',
     code: 'FORMAT_UNKNOWN',
-    message: `No adapter of modelseal loads the format ${shown(name)}, so only a program that states this format itself has this rule decide by it.${didYouMean(name, MODEL_FORMATS)}`,
+    message: `No adapter of modelseal loads the format ${shown(name)}, so the rule applies only to programs that state this format themselves.${didYouMean(name, MODEL_FORMATS)}`,
   }))
 }

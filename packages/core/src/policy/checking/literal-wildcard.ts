@@ -2,13 +2,13 @@ import { shown } from '../../errors.ts'
 import type { TextPattern } from '../schema/text.ts'
 import type { Danger } from './finding.ts'
 
-/** Warns of a wildcard in a text that is compared exactly. It stands for itself, which its author hardly meant. */
+/** Warns about a wildcard in a text that is compared exactly: it matches only itself, which is probably a mistake. */
 export function literalWildcard(field: string, text: TextPattern | undefined): Danger[] {
   const [wildcard] = (typeof text === 'string' && /\*|\?|\{[^{}]*,[^{}]*\}/.exec(text)) || []
   if (typeof text !== 'string' || wildcard === undefined) return []
-  // URLs have queries.
+  // The query of a URL.
   if (wildcard === '?' && /^https?:[^?]*\?[\w-]+=[^*{]*$/.test(text)) return []
-  // Certificates do have such names.
+  // A wildcard name in a certificate.
   if (/^(DNS:)?\*\.[^*]+$/.test(text)) return []
   const kind = /\.\*|^\^|\$$/.test(text) ? 'regexp' : 'pattern'
   const message = `The ${field} ${shown(text)} is compared exactly, but no ${field} contains ${wildcard.startsWith('{') ? 'alternatives in braces' : `a ${wildcard}`}. If it is meant as a wildcard, write { ${kind}: ${shown(text)} }.`

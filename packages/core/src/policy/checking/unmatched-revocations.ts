@@ -9,7 +9,7 @@ import type { CompiledPolicy } from '../policy.ts'
 import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
-/** A danger, and the place of the revocation in the policy. */
+/** A danger, and the location of the revocation in the policy. */
 export interface PlacedDanger {
   source: PolicySource
   at: ValuePath
@@ -17,12 +17,12 @@ export interface PlacedDanger {
 }
 
 /**
- * Finds revocations of signers that can match nothing that this policy knows. Usually the digest is one of something else, so
- * that nothing is revoked. At most {@link MAX_PROBLEMS} are returned.
+ * Finds revocations of signers that cannot match anything this policy trusts. Usually the digest is that of something else, so
+ * nothing is revoked. At most {@link MAX_PROBLEMS} are returned.
  *
- * A key or certificate that the policy does not name can still belong to a signer under a trust root of certificates or
- * Sigstore that a rule names; nothing is reported then. Nor are entries that name a file, since they revoke what their author meant.
- * Under a rule in the mode `audit` or `skip` a bundle can claim them; the warning then says so.
+ * If a rule names a trust root of certificates or Sigstore, a revoked key or certificate can belong to one of its signers, so
+ * nothing is reported. Entries that name a file are not reported either: they revoke what their author meant.
+ * Under a rule in the mode `audit` or `skip`, the claims of a bundle can match; the warning then says so.
  */
 export function unmatchedRevocations({ policy, sources }: PolicyReading): PlacedDanger[] {
   const dangers: PlacedDanger[] = []
@@ -53,14 +53,14 @@ export function unmatchedRevocations({ policy, sources }: PolicyReading): Placed
     }
     if (closed && identities.length > 0) {
       const message =
-        'These identities can match nothing: a key has no name, and no rule of this policy trusts certificates or Sigstore.'
+        'The revoked identities cannot match anything: keys have no names, and no rule of this policy trusts certificates or Sigstore.'
       add('identities', 0, message)
     }
   }
   return dangers
 }
 
-const CLAIMS = 'A rule in the mode audit or skip is an exception: there, what a bundle claims can match.'
+const CLAIMS = 'The exception is a rule in the mode "audit" or "skip": there, the claims of a bundle can match.'
 
 function keyMessage(
   written: string,
@@ -72,20 +72,20 @@ function keyMessage(
   if (certificates.has(fingerprint))
     return `The revoked key ${shown(written)} is the fingerprint of a certificate. Move it to "certificates".`
   if (revocations.knowsKey(fingerprint) || !closed) return undefined
-  return `The revoked key ${shown(written)} is not one of the keys that this policy trusts, so it can match nothing. If you mean one of them, name its file instead: { file: a.pub }.`
+  return `The revoked key ${shown(written)} is not one of the keys that this policy trusts, so it cannot match anything. If you mean one of them, name its file instead: { file: a.pub }.`
 }
 
 function certificateMessage(written: string, { revocations }: CompiledPolicy, closed: boolean): string | undefined {
   if (revocations.knowsKey(plainHex(written)))
     return `The revoked certificate ${shown(written)} is the fingerprint of a key. Move it to "keys".`
   if (!closed) return undefined
-  return `The revoked certificate ${shown(written)} can match nothing: no rule of this policy trusts certificates or Sigstore.`
+  return `The revoked certificate ${shown(written)} cannot match anything: no rule of this policy trusts certificates or Sigstore.`
 }
 
-/** How many trust roots vouch for signers of rules by certificates, and the fingerprints of those that the policy names. */
+/** The number of trust roots in use that certify signers, and the fingerprints of all certificates that the policy names. */
 function certificatesOf({ roots, rules }: CompiledPolicy): { authorities: number; fingerprints: ReadonlySet<string> } {
   const used = new Set(rules.flatMap(({ signers }) => signers.map(({ root }) => root)))
-  const authorities = [...roots].filter(([name, { kind }]) => used.has(name) && rootKind(kind).vouches).length
+  const authorities = [...roots].filter(([name, { kind }]) => used.has(name) && rootKind(kind).certifies).length
   const certificates = [...roots.values()].flatMap((root) => rootKind(root.kind).certificates(root))
   const fingerprints = certificates.map((der) => createHash('sha256').update(der).digest('hex'))
   return { authorities, fingerprints: new Set(fingerprints) }

@@ -48,55 +48,55 @@ const [graph, layers, rest] = [
   (mode: Rule['mode']) => rule('rest', mode),
 ]
 
-describe('a rule that depends on what the model claims', () => {
+describe('a rule that the claim of the model selects', () => {
   test.each<[string, Rule[], ModelFormat | undefined, string]>([
     ['is enforced', [graph('enforce'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
     ['is enforced in place of its audit', [graph('audit'), rest('enforce')], 'tfjs-graph', 'graph enforce tfjs-graph'],
     [
-      'is enforced where it is reached by missing another',
+      'is enforced if another rule does not match the claim',
       [graph('enforce'), rest('audit')],
       'tfjs-layers',
       'rest enforce tfjs-layers',
     ],
     ['is never a skip', [graph('skip'), rest('enforce')], 'tfjs-graph', 'FORMAT_UNPROVEN'],
     [
-      'is never a skip that is reached by missing another',
+      'is never a skip, even if another rule does not match the claim',
       [graph('enforce'), rest('skip')],
       'tfjs-layers',
       'FORMAT_UNPROVEN',
     ],
-    ['is none without a claim', [graph('enforce'), rest('enforce')], undefined, 'FORMAT_UNPROVEN'],
+    ['is missing without a claim', [graph('enforce'), rest('enforce')], undefined, 'FORMAT_UNPROVEN'],
     [
-      'is none for a claim that the program does not load',
+      'is missing if the program does not load the claimed format',
       [graph('enforce'), rest('enforce')],
       'onnx',
       'POLICY_NO_MATCH',
     ],
-    ['is none where the claim matches none', [graph('enforce')], 'tfjs-layers', 'POLICY_NO_MATCH'],
-    ['is none without a claim where one format matches none', [graph('enforce')], undefined, 'POLICY_NO_MATCH'],
+    ['is missing if no rule matches the claim', [graph('enforce')], 'tfjs-layers', 'POLICY_NO_MATCH'],
+    ['is missing without a claim if no rule matches one format', [graph('enforce')], undefined, 'POLICY_NO_MATCH'],
   ])('%s', async (_, rules, claim, expected) => {
     expect(await chosen(rules, claim)).toEqual({ outcome: expected, asked: true })
   })
 })
 
-describe('the model is not asked', () => {
+describe('the claim of the model is not read', () => {
   test.each<[string, Rule[], string]>([
-    ['where no rule goes by format', [rest('audit')], 'rest audit tfjs-graph+tfjs-layers'],
+    ['if no rule matches by format', [rest('audit')], 'rest audit tfjs-graph+tfjs-layers'],
     [
-      'where one rule covers all formats',
+      'if one rule matches all formats',
       [rule('both', 'skip', [...EITHER]), rest('enforce')],
       'both skip tfjs-graph+tfjs-layers',
     ],
     [
-      'where rules are about formats that are not loaded',
+      'if rules match only formats that are not loaded',
       [rule('o', 'skip', 'onnx'), rest('audit')],
       'rest audit tfjs-graph+tfjs-layers',
     ],
-    ['where no rule matches', [rule('o', 'skip', 'onnx')], 'POLICY_NO_MATCH'],
+    ['if no rule matches', [rule('o', 'skip', 'onnx')], 'POLICY_NO_MATCH'],
   ])('%s', async (_, rules, expected) => {
     expect(await chosen(rules, 'tfjs-graph')).toEqual({ outcome: expected, asked: false })
   })
-  test('where the program loads one format', async () => {
+  test('if the program loads one format', async () => {
     expect(await chosen([graph('enforce'), layers('skip')], 'tfjs-graph', ['tfjs-layers'])).toEqual({
       outcome: 'layers skip tfjs-layers',
       asked: false,

@@ -4,19 +4,19 @@ import type { ModelFacts } from './match.ts'
 import { firstMatch, noMatch, type CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 
-/** The rule that decides over a model. */
+/** The rule that applies to a model. */
 export interface ChosenRule {
   rule: Rule
-  /** How it is applied: as the rule says, but always enforced where the model's own claim picked it. */
+  /** The mode of the rule, but always `enforce` if the model's own claim selected the rule. */
   mode: Rule['mode']
-  /** The formats of which the rule is the right one. Nothing else may be loaded by it; empty: the program said none. */
+  /** The formats that the rule applies to; no other may be loaded under it. Empty if the program named none. */
   formats: readonly ModelFormat[]
 }
 
 /**
- * Chooses the first rule that matches the model. Where the program does not say which of several formats it will load, and
- * that makes a difference, the format that the model claims picks the rule. Such a rule is enforced whatever its mode: nothing
- * that a model says of itself has it loaded unverified. The caller has to refuse what then turns out to be of another format.
+ * Chooses the first rule that matches the model. If the program may load several formats and different rules match them,
+ * the format that the model claims selects the rule. Such a rule is enforced whatever its mode: no claim that a model makes
+ * about itself lets it load unverified. The caller must refuse a model that turns out to have another format.
  *
  * @throws {@link ModelSealError} `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`
  */
@@ -40,7 +40,7 @@ export async function chooseRule(policy: CompiledPolicy, facts: ModelFacts): Pro
 
 const SAY_THE_FORMAT = 'Rules differ by format. Use the option "format" to say which one you load.'
 
-/** For each format that may be loaded, the rule that decides over it. */
+/** For each format that may be loaded, the rule that applies to it. */
 async function rulesByFormat(
   policy: CompiledPolicy,
   facts: ModelFacts,

@@ -3,11 +3,11 @@ import { shown } from '../../errors.ts'
 
 /** A compiled glob. */
 export interface Glob {
-  /** True where the glob covers all of the text, from its first character to its last. */
+  /** True if the glob matches the whole text. */
   matches: (text: string) => boolean
-  /** For each alternative its components; undefined for one with wildcards. */
+  /** The components of each alternative; undefined for a component with wildcards. */
   spelled: readonly (readonly (string | undefined)[])[]
-  /** For each alternative, of how many components a text is at most that it covers. */
+  /** The maximum number of components that each alternative matches. */
   depths: readonly number[]
 }
 
@@ -18,11 +18,11 @@ const MAX_ALTERNATIVES = 256
 
 /**
  * Compiles a glob, anchored at both ends: `*` and `?` stay within one component, `**` is any
- * number of whole components, `{a,b}` is either, a backslash takes the next character literally.
- * Matching takes time proportional to glob times text, whatever they are: no regular expression
- * is made, so none can run away. No wildcard covers a component `.` or `..`.
+ * number of whole components, `{a,b}` is either, a backslash escapes the next character.
+ * Matching takes time proportional to the length of the glob times that of the text: it uses no
+ * regular expression that could backtrack. No wildcard matches a component `.` or `..`.
  *
- * @throws `SyntaxError` with a sentence for what {@link globFault} finds
+ * @throws `SyntaxError` with the message that {@link globFault} returns
  */
 export function compileGlob(glob: string): Glob {
   const alternatives = parse(glob)
@@ -36,7 +36,7 @@ export function compileGlob(glob: string): Glob {
 }
 
 /**
- * Compiles a glob that errs on the side of matching: wildcards cross `/`, and cover `.` and `..`. For what is to be refused.
+ * Compiles a glob that errs on the side of matching: wildcards also match `/`, `.` and `..`. Only for refusing.
  *
  * @throws `SyntaxError` as {@link compileGlob}
  */
@@ -56,7 +56,7 @@ export function compileLooseGlob(glob: string): (text: string) => boolean {
   }
 }
 
-/** What is wrong with a glob, in words; undefined for a good one. */
+/** What is wrong with a glob, as a phrase; undefined if it is valid. */
 export function globFault(glob: string): string | undefined {
   try {
     parse(glob)
@@ -68,8 +68,8 @@ export function globFault(glob: string): string | undefined {
 }
 
 /**
- * What is wrong with a glob over paths: no path has an empty component, a `.`, or a `..` behind
- * another component, so a rule with one would say nothing, and a later one decide.
+ * What is wrong with a glob over paths: no path has an empty component, a `.`, or a `..` after
+ * another component, so a rule with such a glob would never match, and a later rule would apply.
  */
 export function pathGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)
@@ -77,14 +77,14 @@ export function pathGlobFault(glob: string): string | undefined {
   for (const spelled of compileGlob(glob.replace(/^\.\//, '')).spelled) {
     const components = glob.startsWith('/') ? spelled.slice(1) : spelled
     if (components.at(-1) === '')
-      return `it ends with a slash, and no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for what is in a directory`
+      return `it ends with a slash, which no path does; write ${shown(`${glob.replace(/\/+$/, '')}/**`)} for everything in the directory`
     const upward = glob.startsWith('/') ? 0 : components.findIndex((component) => component !== '..')
     const odd = components.find(
       (component, index) =>
         component === '' || component === '.' || (component === '..' && upward >= 0 && index >= upward),
     )
-    if (odd === '') return 'it has an empty component, and no path has'
-    if (odd !== undefined) return `it has a component ${shown(odd)}, and no path has`
+    if (odd === '') return 'it has an empty component, which no path has'
+    if (odd !== undefined) return `it has a component ${shown(odd)}, which no path has`
   }
   return undefined
 }
@@ -95,21 +95,21 @@ export function nameGlobFault(glob: string): string | undefined {
   if (fault !== undefined) return fault
   if (compileGlob(glob).spelled.some(([first]) => first === '' || first === '..'))
     return 'it leads out of the model; write a path relative to the model, such as "claims.jsonl"'
-  if (glob.startsWith('./')) return 'it begins with "./", but no name does'
+  if (glob.startsWith('./')) return 'it begins with "./", which no name does'
   return undefined
 }
 
-/** What is wrong with a glob over URLs: scheme and host are compared in lower case, and have a path behind them. */
+/** What is wrong with a glob over URLs: scheme and host are compared in lower case, and a path follows them. */
 export function urlGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)
   if (fault !== undefined) return fault
   const [origin = ''] = /^[^/]*:\/\/[^/]*/.exec(glob) ?? []
   if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
   if (origin === glob && !origin.endsWith('**'))
-    return `every URL has a path; write ${shown(`${glob}/**`)} for all of a host`
+    return `every URL has a path; write ${shown(`${glob}/**`)} for everything on the host`
   const port = /^(?:http:\/\/[^/]*:80|https:\/\/[^/]*:443)$/.test(origin)
   if (port)
-    return `URLs are compared without the usual port of their scheme; write ${shown(`${origin.replace(/:\d+$/, '')}${glob.slice(origin.length)}`)}`
+    return `URLs are compared without the default port of their scheme; write ${shown(`${origin.replace(/:\d+$/, '')}${glob.slice(origin.length)}`)}`
   for (const [scheme] of compileGlob(glob).spelled) {
     if (scheme === '') return 'every URL begins with its scheme; write paths under "path"'
     if (scheme !== undefined && !scheme.endsWith(':'))
@@ -122,11 +122,11 @@ const STAR = Symbol('*')
 const ONE = Symbol('?')
 const GLOBSTAR = Symbol('**')
 
-/** A component is spelled out, or has wildcards among its characters, or is `**`. */
+/** Literal text, characters with wildcards, or `**`. */
 type Component = string | readonly (string | typeof STAR | typeof ONE)[] | typeof GLOBSTAR
 
 interface Alternative {
-  /** What every match begins with: tells most texts apart at once. */
+  /** Every match begins with it, which rules out most texts at once. */
   prefix: string
   components: readonly Component[]
 }
@@ -141,7 +141,7 @@ function parse(glob: string): Alternative[] {
   })
 }
 
-/** A character, and whether a backslash took its meaning away. */
+/** A character, and whether a backslash escapes it. */
 interface Character {
   char: string
   literal: boolean
@@ -164,7 +164,7 @@ function characters(glob: string): Character[] {
   return found
 }
 
-/** Writes `{a,b}` out, the leftmost first. */
+/** Expands `{a,b}`, the leftmost first. */
 function expand(glob: readonly Character[]): Character[][] {
   const special = (char: string) => (item: Character) => item.char === char && !item.literal
   const open = glob.findIndex(special('{'))
@@ -183,7 +183,7 @@ function expand(glob: readonly Character[]): Character[][] {
     else options.at(-1)?.push(item)
   }
   if (depth > 0) throw new SyntaxError('it has a "{" without a "}"')
-  if (options.length < 2) throw new SyntaxError('braces hold alternatives, as in "{a,b}"')
+  if (options.length < 2) throw new SyntaxError('braces must contain alternatives, as in "{a,b}"')
   const expanded: Character[][] = []
   for (const option of options) {
     expanded.push(...expand([...glob.slice(0, open), ...option, ...glob.slice(end + 1)]))
@@ -205,7 +205,7 @@ function component(items: readonly Character[]): Component {
   const found = tokens(items)
   if (found.length === 2 && found.every((token) => token === STAR)) return GLOBSTAR
   if (found.some((token, i) => token === STAR && found[i - 1] === STAR))
-    throw new SyntaxError('"**" stands for whole components, so it stands alone between slashes')
+    throw new SyntaxError('"**" matches whole components, so it must stand alone between slashes')
   return found.every((token) => typeof token === 'string') ? found.join('') : found
 }
 
@@ -221,7 +221,7 @@ function covers({ prefix, components }: Alternative, text: string): boolean {
 
 function coversComponent(pattern: Component, text: string): boolean {
   if (typeof pattern === 'string') return pattern === text
-  // "*" alone is a component that is there.
+  // "*" does not match an empty component.
   if (pattern === GLOBSTAR || text === '' || !isOrdinary(text)) return false
   return wildcardMatch(
     pattern,
@@ -237,8 +237,8 @@ function isOrdinary(part: string): boolean {
 }
 
 /**
- * Matches a list against a pattern with "any number" items. Only the last such item met is ever
- * extended: an earlier one could not match more than this finds.
+ * Matches a list against a pattern with "any number" items. Only the last such item reached is ever
+ * extended: extending an earlier one could not find any other match.
  */
 function wildcardMatch<P, T>(
   pattern: readonly P[],
@@ -267,7 +267,7 @@ function wildcardMatch<P, T>(
   return pattern.slice(p).every(isMany)
 }
 
-/** True for a text that one of the globs covers. */
+/** Matches a text that any of the globs matches. */
 export function anyOf(globs: string | readonly string[]): (text: string) => boolean {
   const compiled = [globs].flat().map((glob) => compileGlob(glob).matches)
   return (text) => compiled.some((matches) => matches(text))

@@ -5,31 +5,31 @@ import { anyOf, compileGlob } from './glob.ts'
 import { modelUrl } from './model-url.ts'
 import type { MatchText } from '../schema/match.ts'
 
-/** The name that a bundle claims for its model; none where the bundle cannot be read. */
+/** The name that a bundle claims for its model; absent if the bundle cannot be read. */
 export interface ClaimedName {
   /** Path of the bundle. */
   path: string
   name?: string
 }
 
-/** A loader that takes several formats, and learns from the model which of them it is. */
+/** For a loader that accepts several formats and learns from the model which one it is. */
 export interface PossibleFormats {
-  /** By the word of the program: it will load one of these, and nothing else. */
+  /** The program promises to load one of these formats and nothing else. */
   oneOf: readonly ModelFormat[]
   /**
-   * What the model says of itself, before anything is verified. Asked only where rules differ by it; the claim can
-   * then pick among rules, and whichever it picks is enforced.
+   * Reads the format that the model claims, before anything is verified. Called only if rules differ by format; the claim
+   * then selects among them, and the selected rule is enforced.
    */
   claimed: () => Promise<ModelFormat | undefined>
 }
 
-/** What is known of a model before any signature is checked: all of it the program's word, except for the claims. */
+/** What is known about a model before any signature is checked. All of it comes from the program, except for the claims. */
 export class ModelFacts {
   /** Absolute path that the program loads; undefined for a model behind HTTP, which no path matches. */
   readonly path: string | undefined
-  /** URL that it was fetched from, where the caller says so: as {@link modelUrl} has it. */
+  /** URL that it was fetched from, if the caller gave one, as {@link modelUrl} normalizes it. */
   readonly url: string | undefined
-  /** By the word of the program, one of these will be loaded; empty where it says nothing. */
+  /** The program promises to load one of these; empty if it named none. */
   readonly formats: readonly ModelFormat[]
   /** What the model claims: never a fact. */
   readonly claimedFormat: () => Promise<ModelFormat | undefined>
@@ -38,7 +38,7 @@ export class ModelFacts {
   readonly #relative = new Map<string, string>()
 
   /**
-   * @param claimedNames what each bundle claims, asked for only where a rule needs it
+   * @param claimedNames reads what each bundle claims; called only if a rule needs it
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
    */
   constructor(
@@ -62,7 +62,7 @@ export class ModelFacts {
     return this.path ?? this.url ?? ''
   }
 
-  /** The path as globs see it that are written in this directory, or from the root. */
+  /** The path that globs are compared with: relative to the directory of their policy, or absolute without one. */
   pathFrom(directory: string | undefined): string | undefined {
     if (this.path === undefined || directory === undefined) return this.path
     let path = this.#relative.get(directory)
@@ -74,17 +74,17 @@ export class ModelFacts {
   }
 }
 
-/** The compiled `match` of a rule: all that it names must match. */
+/** The compiled `match` of a rule: all its conditions must match. */
 export interface RuleMatch {
   path?: readonly PathGlob[]
   url?: (url: string) => boolean
   name?: (name: string) => boolean
   formats?: readonly string[]
-  /** Undefined for rules about models that have a place. */
+  /** Undefined for rules about models with a path or URL. */
   memory?: 'any' | readonly string[]
   /** As written. */
   written: MatchText
-  /** True where every path matches, whatever else is asked for. */
+  /** True if every path matches, whatever the other conditions are. */
   anyPath: boolean
 }
 
@@ -92,7 +92,7 @@ interface PathGlob {
   /** The directory that the path is relative to; undefined for a glob from the root. */
   from: string | undefined
   matches: (path: string) => boolean
-  /** As written, where nothing in it is a wildcard. */
+  /** As written, if it has no wildcards. */
   literal: string | undefined
 }
 
@@ -110,7 +110,7 @@ export function compileMatch(match: MatchText, directory: string): RuleMatch {
   }
 }
 
-/** A glob from the root sees the whole path; any other, the path relative to its policy file. */
+/** An absolute glob is compared with the absolute path; any other, with the path relative to its policy file. */
 function pathGlob(glob: string, directory: string): PathGlob {
   const { matches, spelled } = compileGlob(glob.replace(/^\.\//, ''))
   const [only, another] = spelled
@@ -118,14 +118,14 @@ function pathGlob(glob: string, directory: string): PathGlob {
   return { from: glob.startsWith('/') ? undefined : directory, matches, literal }
 }
 
-/** The directory above a model that a rule names without `/**`, which covers nothing in it. */
+/** The directory above a model that a rule names without `/**`, so that it matches nothing in it. */
 export function directoryNamedAbove({ path }: RuleMatch, facts: ModelFacts): string | undefined {
   return path?.find(({ from, literal }) => literal !== undefined && facts.pathFrom(from)?.startsWith(`${literal}/`))
     ?.literal
 }
 
 /**
- * True where a rule is about this model, if it is of this format; a promise only where the model's name has to be found out.
+ * Whether a rule matches this model, assuming this format. A promise only if the name of the model has to be read.
  *
  * @throws {@link ModelSealError} `NAME_AMBIGUOUS`
  */
@@ -147,8 +147,8 @@ function matchesPath({ matches }: PathGlob, path: string | undefined): boolean {
 }
 
 /**
- * A name is claimed until a signature proves it. Whoever can put a file beside the model could
- * otherwise step over the rule: so where one bundle may claim the name, all must claim the same.
+ * A name is only a claim until a signature proves it. Anyone who can put a file beside the model could
+ * otherwise bypass the rule, so if any bundle may claim the name, all must claim the same one.
  */
 async function claimsName(matches: (name: string) => boolean, facts: ModelFacts, rule: string): Promise<boolean> {
   const claimed = await facts.names()
@@ -158,14 +158,14 @@ async function claimsName(matches: (name: string) => boolean, facts: ModelFacts,
   if (!unreadable && (wanted.length === 0 || names.length === 1)) return wanted.length > 0
   throw new ModelSealError(
     'NAME_AMBIGUOUS',
-    `Whether the rule ${shown(rule)} is about the model ${shown(facts.place)} cannot be told: it goes by the name, and the bundles do not agree on one.`,
+    `Cannot tell whether the rule ${shown(rule)} matches the model ${shown(facts.place)}: it matches by name, and the bundles do not agree on one.`,
     {
       file: unreadable?.path ?? facts.place,
       expected: 'bundles that all claim one name',
       found: [...names.map(shown), ...(unreadable ? [`${shown(unreadable.path)}, which cannot be read`] : [])].join(
         ' and ',
       ),
-      hint: 'Take away the bundle that is not of this model.',
+      hint: 'Remove the bundle that does not belong to this model.',
     },
   )
 }

@@ -3,17 +3,17 @@ import type { ModelFormat } from '../../results.ts'
 import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 
-/** What is known of a model that has neither path nor URL. */
+/** What is known about a model that has neither path nor URL. */
 export interface MemoryFacts {
-  /** `sha256:` and the digest of the bytes in lowercase hex; undefined for what is not one run of bytes. */
+  /** `sha256:` and the digest of the bytes in lowercase hex; undefined if the model is not one sequence of bytes. */
   digest: string | undefined
   format: ModelFormat | undefined
 }
 
 /**
- * The first rule about memory that matches decides; rules about places never do.
+ * Finds the first rule with `memory` that matches; rules with paths or URLs never do.
  *
- * @throws {@link ModelSealError} `SOURCE_UNKNOWN` where there is none
+ * @throws {@link ModelSealError} `SOURCE_UNKNOWN` if there is none
  */
 export function ruleForMemory(policy: CompiledPolicy, { digest, format }: MemoryFacts): Rule {
   const found = policy.rules.find(({ match: { memory, formats } }) => {
@@ -23,14 +23,14 @@ export function ruleForMemory(policy: CompiledPolicy, { digest, format }: Memory
   if (found) return found
   throw new ModelSealError(
     'SOURCE_UNKNOWN',
-    'The model is given from memory, without a path, so no signature can be found for it.',
+    'Cannot verify a model from memory: without a path, no signature can be found for it.',
     {
       expected: 'a model that is loaded by its path',
       found: digest === undefined ? 'an object in memory' : `bytes with the digest ${digest}`,
       hint:
         digest === undefined
           ? 'Load it by its path.'
-          : `Load it by its path, or have a rule of ${shown(policy.path)} match these bytes: "memory: ${digest}".`,
+          : `Load it by its path, or add a rule to ${shown(policy.path)} that matches these bytes: "memory: ${digest}".`,
     },
   )
 }

@@ -34,15 +34,15 @@ describe('the URL that globs see', () => {
     '',
     7,
     null,
-  ])('is refused for %j, which others may read otherwise', (given) =>
+  ])('is refused for %j, which other programs may parse differently', (given) =>
     expect(() => modelUrl(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error),
   )
 
-  test('has no password in the message of its refusal', () => {
+  test('keeps passwords out of the error message', () => {
     expect(() => modelUrl('https://user:secret@hub.example/m')).toThrow(/^(?!.*secret)/)
   })
 
-  test('is matched by a glob on a host only where that host is fetched from', () => {
+  test('matches a glob for a host only if that host is fetched from', () => {
     const ours = compileGlob('https://*.corp.example/**')
     const part = fc.constantFrom(
       'evil.example',

@@ -1,13 +1,13 @@
 import { ModelSealError, shown } from '../../errors.ts'
 
 /**
- * The one form of the URL that a model was fetched from, so that globs see what is fetched and not
- * how it was written: as the WHATWG URL Standard parses it, unreserved characters unescaped
+ * Normalizes the URL that a model was fetched from, so that globs match what is fetched, however it
+ * was written: as the WHATWG URL Standard parses it, unreserved characters unescaped
  * (RFC 3986 6.2.2.2), without query and fragment.
  *
  * @param what the URL is of, for messages
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no URL, and for what others may read
- * otherwise: credentials, backslashes, control characters, white space, escaped dots and slashes
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a URL, or contains something that other programs may
+ * parse differently: credentials, backslashes, control characters, white space, escaped dots and slashes
  */
 export function modelUrl(given: unknown, what = 'option "url"'): string {
   const fault = urlFault(given)
@@ -18,10 +18,10 @@ export function modelUrl(given: unknown, what = 'option "url"'): string {
       return /[\w.~-]/.test(char) ? char : escape.toUpperCase()
     })
   }
-  throw new ModelSealError('INVALID_ARGUMENT', `The ${what} is not a URL that can be judged.`, {
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid URL in the ${what}.`, {
     expected: 'an absolute URL without credentials',
     found: typeof given === 'string' ? `${fault} in ${shown(withoutCredentials(given))}` : typeof given,
-    hint: 'Give the URL as it is fetched, written plainly.',
+    hint: 'Give the plain URL that is fetched.',
   })
 }
 
@@ -36,7 +36,7 @@ function urlFault(given: unknown): string | undefined {
   return hostname.endsWith('.') ? 'a host that ends with a dot' : undefined
 }
 
-/** Passwords never stand in messages. */
+/** Messages must not contain passwords. */
 function withoutCredentials(url: string): string {
   return url.replace(/^.*@/s, '…@')
 }

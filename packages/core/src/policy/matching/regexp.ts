@@ -1,11 +1,11 @@
 import { messageOf } from '../../any-realm.ts'
 import { RE2JS } from 're2js'
 
-/** Longer than any expression that a reader still understands; bounds the time to compile one. */
+/** Longer than any readable expression; bounds the time to compile one. */
 const MAX_REGEXP_LENGTH = 512
 
 /**
- * What is wrong with a regular expression, in words; undefined for a good one. The dialect is that
+ * What is wrong with a regular expression, as a phrase; undefined if it is valid. The dialect is that
  * of RE2: no look-around and no back-references, and matching in time linear in the text.
  */
 export function regexpFault(source: string): string | undefined {
@@ -18,7 +18,7 @@ export function regexpFault(source: string): string | undefined {
   }
 }
 
-/** Compiles a regular expression that covers the whole text, written as such or not. */
+/** Compiles a regular expression that must match the whole text, with anchors or without. */
 export function compileRegexp(
   source: string,
   { ignoreCase = false }: { ignoreCase?: boolean } = {},

@@ -2,23 +2,23 @@ import { compileGlob } from './glob.ts'
 import { compileRegexp } from './regexp.ts'
 import type { TextPattern } from '../schema/text.ts'
 
-/** Says whether a name or identity is one that the policy means. */
+/** Tells whether a name or identity matches a text of the policy. */
 export interface TextMatcher {
   matches: (text: string) => boolean
-  /** As the policy has it, for messages. */
+  /** As written in the policy, for messages. */
   written: string
-  /** The whole text, where it is exact. */
+  /** The text, if it is compared exactly. */
   exact?: string
-  /** True where nearly everything matches. */
+  /** True if nearly everything matches. */
   broad: boolean
 }
 
-/** Whoever accepts these accepts anybody. */
+/** A pattern that matches one of these matches nearly anybody. */
 const ANYBODY = ['', 'x', 'URI:https://a.example/b/c@d', 'email:x@y.example']
 
 /**
- * Compiles a text of the policy: a string is equal or is not; only what is written as
- * `{ pattern }` or `{ regexp }` is a pattern, and covers the whole text. Both run in bounded time.
+ * Compiles a text of the policy. A string is compared exactly; only `{ pattern }` and `{ regexp }`
+ * are patterns, and must match the whole text. Both run in bounded time.
  */
 export function compileText(text: TextPattern): TextMatcher {
   if (typeof text === 'string') {

@@ -3,14 +3,14 @@ import { compileGlob } from './glob.ts'
 import type { RuleMatch } from './match.ts'
 import type { Rule } from '../rule.ts'
 
-/** Pairs of globs that are compared for one policy. Honest ones need some thousands; a hostile one, the square of its rules. */
+/** Maximum number of globs compared for one policy. Honest ones need some thousands; a hostile one, the square of its rules. */
 const MAX_COMPARISONS = 2_000_000
 
-/** Which rules of a policy keep others from being reached, as far as that is plain from the text. */
+/** Finds rules that keep others from being reached, as far as the text shows. */
 export class RuleOrder {
   readonly #rules: readonly Rule[]
   readonly #indexes: ReadonlyMap<Rule, number>
-  /** Indexes of rules, by what a rule that they cover must have. */
+  /** Indexes of rules, by a glob that each rule they cover must have. */
   readonly #byGlob = new Map<string, number[]>()
   readonly #spelled = new Map<string, Spelled>()
   #left = MAX_COMPARISONS
@@ -27,14 +27,14 @@ export class RuleOrder {
     }
   }
 
-  /** False where there were too many rules to compare each pair that might matter. */
+  /** False if there were too many rules to compare every pair that might matter. */
   get complete(): boolean {
     return this.#left > 0
   }
 
   /**
-   * The first rule that takes every model before this one could. Only what is plain from the text is
-   * found: equal globs, `**`, and `dir/**` over globs below `dir`.
+   * The first earlier rule that matches every model that this one matches. Finds only what the text
+   * shows: equal globs, `**`, and `dir/**` over globs below `dir`.
    */
   coveredBy(rule: Rule): Rule | undefined {
     const end = this.#indexOf(rule)
@@ -48,7 +48,7 @@ export class RuleOrder {
     return first === end ? undefined : this.#rules[first]
   }
 
-  /** The first rule behind one with a name that may take the same path: a name can be changed, or withheld. */
+  /** The first rule after one with a name that may match the same path: a name can be changed or withheld. */
   reachedAround(rule: Rule): Rule | undefined {
     if (rule.match.name === undefined) return undefined
     for (let index = this.#indexOf(rule) + 1; index < this.#rules.length && this.#mayCompare(); index++) {
@@ -103,7 +103,7 @@ function* coveredGlobs({ match: { written } }: Rule): Generator<string> {
   }
 }
 
-/** False only where it is plain from the text that no model has both. */
+/** False only if the text shows that no model matches both. */
 function mayMeet(a: Rule, b: Rule, globsMeet: (x: string, y: string) => boolean): boolean {
   const sameDirectory = dirname(a.file) === dirname(b.file)
   if (a.match.memory || b.match.memory) return false
@@ -126,7 +126,7 @@ function pathGlobsMeet(a: string, b: string, globsMeet: (x: string, y: string) =
   return a.startsWith('/') !== b.startsWith('/') || globsMeet(a.replace(/^\.\//, ''), b.replace(/^\.\//, ''))
 }
 
-/** Up to the first wildcard of either, what is spelled out must be the same. */
+/** Up to the first wildcard in either, the literal components must be equal. */
 function componentsMeet(a: readonly (string | undefined)[], b: readonly (string | undefined)[]): boolean {
   const wild = a.findIndex((component, index) => component === undefined || b[index] === undefined)
   const same = a.slice(0, wild < 0 ? a.length : wild).every((component, index) => component === b[index])

@@ -5,18 +5,18 @@ import type { VerifiedIdentity } from '../../results.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Identification, IdentifiedSignature } from './method.ts'
 
-/** How a method whose signers go by a trust root verifies, and knows whom an entry accepts. */
+/** How a method whose entries name a trust root verifies, and which signers an entry accepts. */
 interface RootedMethod<Signer extends VerifiedIdentity, Accepted> {
   verify: (root: string) => Promise<VerifiedSignature<Signer>>
   accepts: (accepted: Accepted, signer: Signer) => boolean
-  /** The signer for people. */
+  /** The signer, for messages. */
   found: (signer: Signer) => string
 }
 
 /**
  * Verifies a bundle against each trust root that the entries name, until one accepts its signer.
  *
- * @throws {@link ModelSealError} `ABORTED`, or why the first of them does not
+ * @throws {@link ModelSealError} `ABORTED`, or the reason why the first of them does not
  */
 export async function identifyByRoot<
   Material extends VerificationMaterial,

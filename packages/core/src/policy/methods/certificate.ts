@@ -33,10 +33,10 @@ const typedName = textSchema.refine(
 
 const schema = z.strictObject({
   certificate: z.strictObject({
-    root: nameSchema.describe('Name of a trust root that is certificates.'),
-    subject: textSchema.optional().describe('Subject of the leaf certificate, as RFC 4514 writes it.'),
+    root: nameSchema.describe('Name of a trust root of certificates.'),
+    subject: textSchema.optional().describe('Subject of the leaf certificate, in the notation of RFC 4514.'),
     san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
-    issuer: textSchema.optional().describe('Issuer of the leaf certificate, as RFC 4514 writes it.'),
+    issuer: textSchema.optional().describe('Issuer of the leaf certificate, in the notation of RFC 4514.'),
   }),
 })
 
@@ -66,7 +66,7 @@ export const certificateMethod = {
   carried: ({ certificates }) => ({ keys: [], certificates }),
   issuers: (_, { issuer }) => Promise.resolve([issuer]),
   keyOf: () => undefined,
-  /** Loosely, and whatever their kind: two that may be one signer count once. */
+  /** Compared loosely, whatever their kind: two names that may be the same signer count once. */
   names: ({ rootFingerprint, subject, fingerprint, subjectAltNames }) => [
     ...(subject === '' ? [] : [`subject ${rootFingerprint} ${subject}`]),
     `certificate ${fingerprint}`,
@@ -88,7 +88,7 @@ function optional(text: TextPattern | undefined): TextMatcher | undefined {
   return text === undefined ? undefined : compileText(text)
 }
 
-/** True for a leaf that has all that the entry of the list names. */
+/** True if the leaf certificate has everything that the entry names. */
 function accepts({ subject, san, issuer }: AcceptedCertificateSigner, found: CertificateIdentity): boolean {
   return (
     (subject?.matches(found.subject) ?? true) &&
@@ -98,10 +98,10 @@ function accepts({ subject, san, issuer }: AcceptedCertificateSigner, found: Cer
 }
 
 /**
- * Verifies a bundle against a trust root that is certificates, without the ones that the policy revokes.
+ * Verifies a bundle against a trust root of certificates, without those that the policy revokes.
  *
  * @param name of the trust root
- * @throws {@link ModelSealError} `CERTIFICATE_REVOKED` where the signature rests on a revoked authority; else what
+ * @throws {@link ModelSealError} `CERTIFICATE_REVOKED` if the signature depends on a revoked authority; otherwise what
  * `verifyCertificateBundle` throws
  */
 async function verify(
@@ -127,11 +127,11 @@ async function verify(
     if (!otherwiseValid) throw error
     throw new ModelSealError(
       'CERTIFICATE_REVOKED',
-      `The policy revokes an authority of ${shown(name)} that the signature rests on.`,
+      `The policy revokes an authority of ${shown(name)} that the signature depends on.`,
       {
         file: bundle.path,
         signer: name,
-        hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+        hint: 'Do not load the model. Ask its publisher to sign it again.',
         cause: error,
       },
     )
@@ -139,12 +139,12 @@ async function verify(
 }
 
 function broadDangers(names: readonly (TextMatcher | undefined)[], root: string) {
-  if (names.every((text) => !text)) return [broad(`Whoever has a certificate under ${shown(root)} is accepted.`)]
+  if (names.every((text) => !text)) return [broad(`Anyone with a certificate under ${shown(root)} is accepted.`)]
   const isNarrow = names.some((text) => text && !text.broad)
-  return isNarrow ? [] : [broad(`The pattern covers nearly everybody under ${shown(root)}.`)]
+  return isNarrow ? [] : [broad(`The pattern matches nearly everybody under ${shown(root)}.`)]
 }
 
-/** The names in a subject by which it can be revoked, too. */
+/** The names in a subject that a revocation can match, too. */
 function namesIn(subject: string): string[] {
   const attributes = subject.matchAll(/(?:^|(?<!\\)[,+])(?:CN|UID|E|emailAddress)=((?:\\.|[^,+\\])+)/gi)
   return Array.from(attributes, ([, value = '']) => value.replace(/\\(.)/g, '$1'))

@@ -17,7 +17,7 @@ export interface AcceptedKeySigner {
   keys: readonly AcceptedKey[]
 }
 
-const schema = z.strictObject({ key: nameSchema.describe('Name of a trust root that is a public key.') })
+const schema = z.strictObject({ key: nameSchema.describe('Name of a trust root of public keys.') })
 
 export const keyMethod = {
   method: 'key',
@@ -34,7 +34,7 @@ export const keyMethod = {
     let refusal = notTrusted()
     for (const [fingerprint, { name, publicKey }] of candidates) {
       try {
-        // Not counted: the keys are the policy's own.
+        // Does not use up the budget: the policy names these keys.
         await effort.turn()
         const signature = await verifyKeyBundle(bundle, publicKey, name, time)
         const found = entries.map(({ index, accepted: { keys } }) => ({
@@ -49,7 +49,7 @@ export const keyMethod = {
       } catch (error) {
         passAbort(error)
         if (!(error instanceof ModelSealError)) throw error
-        // Of several keys that might have signed, one that did not says nothing about the others.
+        // If several keys might have signed, a mismatch of one says nothing about the others.
         if (error.code !== 'KEY_MISMATCH' || candidates.size === 1) refusal = error
         if (error.code !== 'KEY_MISMATCH' && error.code !== 'SIGNATURE_INVALID') break
       }
@@ -58,7 +58,7 @@ export const keyMethod = {
   },
 
   claimed: ({ hint }) => (hint ? `the key ${shown(hint)}` : 'an unnamed key'),
-  /** By the hint and by the key itself: a bundle may carry either or both. Other signers write the hint in base64. */
+  /** From the hint and the key itself: a bundle may contain either or both. Other signers write the hint in base64. */
   carried({ hint, rawBytes }) {
     const hints = hint === undefined ? [] : [plainHex(hint), Buffer.from(hint, 'base64').toString('hex')]
     const key = rawBytes && carriedKey(rawBytes)
@@ -69,13 +69,13 @@ export const keyMethod = {
   names: () => [],
   dangers: () => [],
   isRevoked({ keys }, { revocations, timestampAuthorities }) {
-    // A timestamp proves that a signature is no younger. Nothing proves that one by a key is no older.
+    // A timestamp proves that a signature is not younger. Nothing proves that a signature by a key is not older.
     const when = timestampAuthorities.length > 0 ? { ...WELL_DATED, earliest: -Infinity } : ANY_TIME
     return keys.every(({ publicKey: { key } }) => revocations.key(keyFingerprints(key), when) !== undefined)
   },
 } as const satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, z.infer<typeof schema>>
 
-/** By what the bundle claims, which costs nothing to look at; the signature decides. */
+/** Selects keys by the claims of the bundle, which are cheap to compare; the signature decides. */
 function keysThatMayHaveSigned(
   { hint, rawBytes }: KeyMaterial,
   entries: Identification<KeyMaterial, AcceptedKeySigner>['entries'],
@@ -84,7 +84,7 @@ function keysThatMayHaveSigned(
   for (const { accepted } of entries) {
     for (const { publicKey } of accepted.keys) {
       const { fingerprint } = publicKey
-      // A key in the bundle is compared where its signature is verified, and the hint beside it not at all.
+      // If the bundle contains a key, verification compares that key, and its hint is ignored.
       const claimed = rawBytes ? undefined : hint
       if ((claimed === undefined || claimed === fingerprint) && !keys.has(fingerprint))
         keys.set(fingerprint, { name: accepted.root, publicKey })
@@ -93,7 +93,7 @@ function keysThatMayHaveSigned(
   return keys
 }
 
-/** What does not parse claims nothing. */
+/** Undefined if the key cannot be parsed: then the bundle claims none. */
 function carriedKey(rawBytes: Buffer): PublicKey | undefined {
   try {
     return parseCarriedKey(rawBytes)

@@ -12,8 +12,8 @@ import type { CompiledRoot } from '../roots/roots.ts'
 import type { Validity } from '../signature-time.ts'
 
 /**
- * One signing method: everything that the policy knows about it. A new one is a file like those beside this one and a line in
- * `methods.ts`. It is named by its field in the list of signers, by the material of its bundles and by its verified signers alike.
+ * Everything that the policy knows about one signing method. To add a method, add a file beside this one and a line in
+ * `methods.ts`. The list of signers, the material of bundles and verified signers all use the same name for a method.
  */
 export interface Method<
   Material extends VerificationMaterial,
@@ -22,58 +22,58 @@ export interface Method<
   Written,
 > {
   readonly method: SigningMethod & Material['method'] & Signer['method']
-  /** An entry of a rule's list of signers, as it is written. */
+  /** An entry of a rule's list of signers, as written in the policy. */
   readonly schema: z.ZodType<Written>
   /** The kind of trust root that its entries name. */
   readonly root: CompiledRoot['kind']
-  /** What every valid signature proves: that it is in a log with a trusted time; and that it is no older than something. */
+  /** What every valid signature proves: that it is in a log with a trusted time, and that it is not older than some time. */
   readonly proves: { readonly log: boolean; readonly age: boolean }
   /** The name of the trust root. */
   rootName(written: Written): string
   compile(written: Written, root: CompiledRoot): Accepted
-  /** An accepted signer for people, without its trust root. */
+  /** An accepted signer, for messages, without its trust root. */
   described(accepted: Accepted): string
-  /** @throws {@link ModelSealError} `ABORTED`, or why no entry accepts the bundle */
+  /** @throws {@link ModelSealError} `ABORTED`, or the reason why no entry accepts the bundle */
   identify(identification: Identification<Material, Accepted>): Promise<IdentifiedSignature<Signer>>
-  /** Whom a bundle names as its signer, for people. */
+  /** The signer that a bundle claims, for messages. */
   claimed(material: Material): string
-  /** What a bundle carries of its signer. Nobody verified it. */
+  /** What a bundle contains about its signer, unverified. */
   carried(material: Material): Carried
-  /** Who vouched for the signer: issuers that a revocation can name; undefined where that is not known. */
+  /** The issuers of the signer that a revocation can name; undefined if they are not known. */
   issuers(material: Material, leaf: CertificateFacts): Promise<readonly string[] | undefined>
-  /** By the signer's own word for its key; undefined where the certificate in the bundle has it. */
+  /** The fingerprint of the signer's key; undefined if the key is in the certificate in the bundle. */
   keyOf(signer: Signer): string | undefined
-  /** What tells signers apart, besides their keys: whoever shares one with another is not distinct from it. */
+  /** What identifies a signer besides its key: two signers that share a name are not distinct. */
   names(signer: Signer): readonly string[]
-  /** What `policy check` warns of: signers that are accepted too easily, or never. */
+  /** Warnings of `policy check`: signers that are accepted too easily, or never. */
   dangers(accepted: Accepted): Danger[]
-  /** True where the policy revokes every signature of this signer, whenever it was made. */
+  /** True if the policy revokes every signature of this signer, whenever it was made. */
   isRevoked(accepted: Accepted, policy: PolicyFacts): boolean
 }
 
-/** A bundle that is to be verified against the entries of a rule. */
+/** A bundle to verify against the entries of a rule. */
 export interface Identification<Material extends VerificationMaterial, Accepted> {
   bundle: UnverifiedBundle & { material: Material }
   /** Those of the method, each with its index in the rule's list of signers. */
   entries: readonly { index: number; accepted: Accepted }[]
   policy: PolicyFacts
   occasion: Occasion
-  /** @param found who signed it; without, whom the bundle names is told */
+  /** @param found the signer; by default, the one that the bundle claims */
   notTrusted: (found?: string) => ModelSealError
 }
 
-/** A valid signature, and the entries of the rule's list of signers that it may stand for. */
+/** A valid signature, and the entries of the rule's list of signers that it can count for. */
 export interface IdentifiedSignature<Signer extends VerifiedIdentity = VerifiedIdentity> {
   signature: VerifiedSignature<Signer>
-  /** Indexes into `rule.signers`: one at least. */
+  /** Indexes into `rule.signers`: at least one. */
   signers: readonly number[]
-  /** When those entries count, one of these at least; empty where they always do. */
+  /** At least one of these periods must contain the time of signing; empty if there is no limit. */
   validities: readonly Validity[]
 }
 
-/** What a bundle carries of its signer. */
+/** What a bundle contains about its signer. */
 export interface Carried {
-  /** Fingerprints of the key, lowercase hex, where the bundle names it by itself. */
+  /** Fingerprints of the key, lowercase hex, if the bundle names the key without a certificate. */
   keys: readonly string[]
   /** DER, leaf first. */
   certificates: readonly Buffer[]

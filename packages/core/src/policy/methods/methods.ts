@@ -13,7 +13,7 @@ const METHODS = [keyMethod, certificateMethod, sigstoreMethod] as const
 /** One entry of a rule's list of signers. */
 export type AcceptedSigner = ReturnType<(typeof METHODS)[number]['compile']>
 
-/** An entry of a rule's list of signers, as it is written. */
+/** An entry of a rule's list of signers, as written in the policy. */
 export const signerSchema = alternatives(METHODS)
 export type SignerText = z.infer<typeof signerSchema>
 
@@ -26,7 +26,7 @@ export function methodOf(method: SigningMethod): AnyMethod {
   return known
 }
 
-/** The method of an entry as it is written. */
+/** The method of an entry as written in the policy. */
 export function writtenMethod(written: SignerText): AnyMethod {
   return methodOf(Object.keys(written)[0] as SigningMethod)
 }

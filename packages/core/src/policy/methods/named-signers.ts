@@ -6,12 +6,12 @@ import type { TextMatcher } from '../matching/text-pattern.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { WELL_DATED } from '../signature-time.ts'
 
-/** What methods whose signers have names share. */
+/** Shared by the methods whose signers have names. */
 
 /** The texts of an entry, by their fields. */
 export type Texts = Readonly<Record<string, TextMatcher | undefined>>
 
-/** The method and the texts of an entry, for people. @param exact further texts, by their fields */
+/** The method and the texts of an entry, for messages. @param exact further texts, by their fields */
 export function describedTexts(method: string, texts: Texts, exact: Readonly<Record<string, string>> = {}): string {
   const patterns = Object.entries(texts).flatMap(([field, text]) => (text ? [`${field} ${shown(text.written)}`] : []))
   return [method, ...patterns, ...Object.entries(exact).map(([field, text]) => `${field} ${shown(text)}`)].join(', ')
@@ -22,9 +22,9 @@ export function broad(message: string): Danger {
 }
 
 /**
- * Warns of texts that match nothing, though their author meant something.
+ * Warns about texts that cannot match anything and were probably misspelt.
  *
- * @param faultOf what is wrong with a text that no signature has: what to write instead, as a sentence
+ * @param faultOf returns what to write instead of a text that no signature has, as a sentence
  * @param exact further texts, by their fields
  */
 export function textDangers(
@@ -38,13 +38,13 @@ export function textDangers(
   return [
     ...[...own, ...Object.entries(exact)].flatMap(([field, text]) => literalWildcard(field, text)),
     ...own.flatMap(([field, text]) => {
-      const mend = spaceFault(text) ?? faultOf(field, text)
-      return mend === undefined ? [] : [misspelt(field, text, mend)]
+      const fix = spaceFault(text) ?? faultOf(field, text)
+      return fix === undefined ? [] : [misspelt(field, text, fix)]
     }),
   ]
 }
 
-/** True where the policy revokes one of the names that every signer of an entry has. */
+/** True if the policy revokes one of the names that every signer of an entry has. */
 export function revokesNames(
   names: readonly string[],
   issuer: TextMatcher | undefined,
@@ -54,7 +54,7 @@ export function revokesNames(
   return revocations.identity({ names: names.flatMap(withKinds), issuers }, WELL_DATED) !== undefined
 }
 
-/** A certificate has an identity with its kind, and a revocation by a pattern may name that. */
+/** In a certificate, the kind of an identity precedes it, and the pattern of a revocation may include the kind. */
 function withKinds(name: string): string[] {
   if (/^[A-Za-z]+:\/\//.test(name)) return [name, `URI:${name}`]
   return /^[^:=@\s]+@[^@\s]+$/.test(name) ? [name, `email:${name}`] : [name]

@@ -27,9 +27,9 @@ export interface AcceptedSigstoreSigner {
 
 const schema = z.strictObject({
   sigstore: z.strictObject({
-    root: nameSchema.describe('Name of a trust root that is sigstore.'),
+    root: nameSchema.describe('Name of a trust root of Sigstore.'),
     issuer: textSchema.describe('The OpenID Connect issuer.'),
-    identity: textSchema.describe('The identity that the issuer vouched for.'),
+    identity: textSchema.describe('The identity that the issuer authenticated.'),
     extensions: z
       .partialRecord(z.enum(EXTENSION_NAMES), z.string().min(1).max(4096))
       .optional()
@@ -58,12 +58,12 @@ export const sigstoreMethod = {
     identifyByRoot(identification, {
       verify: (root) => verify(identification.bundle, root, identification.policy, identification.occasion),
       accepts,
-      found: ({ identity, issuer }) => `${shown(identity)}, by the word of ${shown(issuer)}`,
+      found: ({ identity, issuer }) => `${shown(identity)}, issuer ${shown(issuer)}`,
     }),
 
   claimed: () => 'the method sigstore',
   carried: ({ certificate }) => ({ keys: [], certificates: [certificate] }),
-  /** Who vouched for the identity, and who issued its certificate: a policy may name either. */
+  /** The issuer of the identity and the issuer of its certificate: a policy may name either. */
   async issuers({ certificate }, { issuer }) {
     try {
       return [issuer, (await readFulcioClaims(certificate, undefined)).issuer]
@@ -75,14 +75,14 @@ export const sigstoreMethod = {
   keyOf: () => undefined,
   names: ({ identity }) => [`san ${looseName(identity).key}`],
   dangers: ({ issuer, identity, extensions }) => [
-    ...(identity.broad ? [broad('The identity is anybody, or nearly.')] : []),
+    ...(identity.broad ? [broad('The identity matches nearly anybody.')] : []),
     ...textDangers({ issuer, identity }, sigstoreFault, extensions),
   ],
   isRevoked: ({ identity, issuer }, { revocations }) =>
     identity.exact !== undefined && revokesNames([identity.exact], issuer, revocations),
 } as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, z.infer<typeof schema>>
 
-/** True for a signer whose identity, issuer and extensions are all as the entry of the list names them. */
+/** True if identity, issuer and extensions of the signer all match the entry. */
 function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreIdentity): boolean {
   return (
     identity.matches(found.identity) &&
@@ -94,10 +94,10 @@ function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found
 }
 
 /**
- * Verifies a bundle against a trust root that is a Sigstore instance.
+ * Verifies a bundle against a trust root of a Sigstore instance.
  *
  * @param name of the trust root
- * @throws {@link ModelSealError} what `verifySigstoreBundle` throws; `TRUST_ROOT_INVALID` where the root was not read
+ * @throws {@link ModelSealError} what `verifySigstoreBundle` throws; `TRUST_ROOT_INVALID` if the trust root could not be read
  */
 async function verify(
   bundle: UnverifiedBundle,
@@ -115,11 +115,11 @@ function sigstoreFault(field: string, text: string): string | undefined {
   if (field === 'identity' && mailtoFault(text) !== undefined) return mailtoFault(text)
   const [, untyped] = /^(?:email|URI|DNS): *(.+)$/is.exec(text) ?? []
   if (field === 'identity' && untyped !== undefined)
-    return `Sigstore identities have no type before them: write ${shown(untyped)}.`
+    return `Sigstore identities are written without a type: write ${shown(untyped)}.`
   if (field === 'issuer' && /^[\w-]+(\.[\w-]+)+(\/|$)/.test(text))
     return `Issuers are URLs: write ${shown(`https://${text}`)}.`
-  // The issuers of Auth0 do end with a slash.
+  // The issuers of Auth0 end with a slash.
   if (field === 'issuer' && /^https:.*\/$/.test(text) && !/^https:\/\/[^/]+\.auth0\.com\/$/.test(text))
-    return `Unless the provider writes its issuer with a slash at the end, which few do, write ${shown(text.replace(/\/+$/, ''))}.`
+    return `Few providers end their issuer with a slash. Unless yours does, write ${shown(text.replace(/\/+$/, ''))}.`
   return undefined
 }

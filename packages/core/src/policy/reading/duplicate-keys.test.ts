@@ -18,7 +18,7 @@ test.each([
   ['a flow map', '{ a: 1, a: 2 }', 8],
   ['a map in a list in a map', 'a:\n  - { b: 1 }\n  - { b: 1, c: 2, b: 3 }', 34],
   ['what is also the name of a method of objects', '__proto__: 1\n__proto__: 2', 13],
-])('finds a key that stands twice: %s', (_, text, offset) => {
+])('finds a duplicate key: %s', (_, text, offset) => {
   expect(faultsOf(text)).toEqual([{ sentence: expect.stringContaining('must be unique') as string, offset }])
 })
 
@@ -43,7 +43,7 @@ test('lists faults in the order of the text, up to the limit', () => {
   expect(faultsOf(text, 2)).toHaveLength(2)
 })
 
-test('names a key as the field that it is', () => {
+test('names a key like the field that it denotes', () => {
   expect(keyName(null)).toBe('')
   expect(keyName({})).toBeUndefined()
 })

@@ -8,8 +8,8 @@ export interface TextFault {
 }
 
 /**
- * Finds keys that stand twice in one map, in time linear in the document, and keys that are no text. Keys are the
- * same where they name the same field: `1` and `"1"`, `a` and `"a"`.
+ * Finds duplicate keys in a map, in time linear in the document, and keys that are not text. Keys are
+ * equal if they name the same field: `1` and `"1"`, `a` and `"a"`.
  *
  * @returns in the order of the text, at most `limit`
  */
@@ -18,7 +18,7 @@ export function duplicateKeys(root: Node | null, limit: number): TextFault[] {
   const nodes: unknown[] = [root]
   while (nodes.length > 0 && faults.length < limit) {
     const node = nodes.pop()
-    // Backwards, since the last one is taken first.
+    // Backwards, because the last one is popped first.
     if (isSeq(node)) for (let i = node.items.length - 1; i >= 0; i--) nodes.push(node.items[i])
     if (!isMap(node)) continue
     const seen = new Set<string>()

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 
-/** What tells one state of each file from any other, by absolute path. */
+/** A text that identifies the state of each file, by absolute path. */
 export type FileStates = ReadonlyMap<string, string>
 
-/** The state of one file; links are followed, so that a link that is swapped is a change. */
+/** The state of one file. Links are followed, so retargeting one is a change. */
 export async function fileState(path: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true })
@@ -13,7 +13,7 @@ export async function fileState(path: string): Promise<string> {
   }
 }
 
-/** True where every file is as it was. */
+/** True if no file has changed. */
 export async function unchanged(states: FileStates): Promise<boolean> {
   const now = await Promise.all([...states].map(async ([path, state]) => (await fileState(path)) === state))
   return now.every(Boolean)

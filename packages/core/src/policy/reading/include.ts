@@ -12,17 +12,17 @@ export interface PolicySource extends SourceText {
   file: PolicyFile
 }
 
-/** Deeper than any organisation; bounds the reading. */
+/** More levels than any organisation needs; bounds what is read. */
 const MAX_DEPTH = 8
 /** Likewise. */
 const MAX_FILES = 64
 
 /**
- * Reads a policy and the files that it includes, in the order in which their rules count:
+ * Reads a policy and the files that it includes, in the order in which their rules are tried:
  * included files come before the file that includes them, so that a baseline cannot be overridden.
- * A file that is included twice counts once, where it came first.
+ * A file that is included twice counts once, at its first place.
  *
- * @throws {@link ModelSealError} what reading the file itself throws; all else is a problem
+ * @throws {@link ModelSealError} if the policy file itself cannot be read; everything else is added to the problems
  */
 export async function readPolicySources(path: string, reading: Reading): Promise<PolicySource[]> {
   const sources: PolicySource[] = []
@@ -32,7 +32,7 @@ export async function readPolicySources(path: string, reading: Reading): Promise
 }
 
 interface Walk {
-  /** Real path of the directory that includes may not leave. */
+  /** Real path of the directory that all included files must be in. */
   root: string
   reading: Reading
   /** Real paths of the files being read, outermost first. */
@@ -47,7 +47,7 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
     what: 'trust policy',
     maxBytes: MAX_POLICY_BYTES,
     notFound: 'POLICY_NOT_FOUND',
-    hint: 'Check the path in the option "policy" (on the command line, --policy), in MODELSEAL_POLICY or in an include; "modelseal policy init" writes a first one.',
+    hint: 'Check the path in the option "policy" (on the command line, --policy), in MODELSEAL_POLICY or under "include". To create a policy, run "modelseal policy init".',
   })
   const real = realPathIfAny(path)
   done.add(real)
@@ -62,11 +62,11 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
     const target = resolve(source.directory, name)
     const realTarget = realPathIfAny(target)
     if (!isInside(walk.root, realTarget)) {
-      fault(`${shown(name)} lies outside of ${shown(walk.root)}, the directory of the policy.`)
+      fault(`${shown(name)} is outside ${shown(walk.root)}, the directory of the policy.`)
     } else if (realTarget === real || open.includes(realTarget)) {
-      fault(`${shown(name)} includes this file again, directly or by others.`)
+      fault(`${shown(name)} includes this file again, directly or indirectly.`)
     } else if (open.length >= MAX_DEPTH || (!done.has(realTarget) && done.size >= MAX_FILES)) {
-      fault(`Includes go at most ${MAX_DEPTH} files deep, and are at most ${MAX_FILES} in all.`)
+      fault(`Includes may be nested at most ${MAX_DEPTH} files deep, with at most ${MAX_FILES} files in total.`)
     } else if (!done.has(realTarget)) {
       try {
         await readInto(sources, target, { ...walk, open: [...open, real] })

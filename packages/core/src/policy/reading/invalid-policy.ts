@@ -14,7 +14,7 @@ export interface Position {
   column: number
 }
 
-/** `POLICY_INVALID`, with what is known of the place. */
+/** `POLICY_INVALID`, with the position if it is known. */
 export function invalidPolicy(
   file: TextFile,
   sentence: string,
@@ -29,9 +29,9 @@ export function invalidPolicy(
   })
 }
 
-const HINT = 'A policy that is not understood accepts nothing.'
+const HINT = 'An invalid policy accepts nothing.'
 
-/** What is wrong with a policy, for a reader who is told the place beside it, and the hint below. */
+/** The message without the position and the common hint, for callers that show them separately. */
 export function withoutPlace({ message, file = '', line, column }: ModelSealError): string {
   const position = line === undefined || column === undefined ? undefined : { line, column }
   const start = opening({ path: file, what: 'policy' }, position)
@@ -39,7 +39,7 @@ export function withoutPlace({ message, file = '', line, column }: ModelSealErro
   return sentence.endsWith(` ${HINT}`) ? sentence.slice(0, -HINT.length - 1) : sentence
 }
 
-/** How a message begins: with the file, and the place in it. */
+/** The beginning of a message: the file, and the position in it. */
 export function opening({ path, what }: TextFile, position: Position | undefined): string {
   const where = position ? `, line ${position.line}, column ${position.column}` : ''
   return `The ${what} ${shown(path)} is not valid${where}:`

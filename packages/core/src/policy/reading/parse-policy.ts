@@ -14,19 +14,19 @@ import { expectation, schemaProblems } from '../schema/problems.ts'
 /** Room for some 30,000 rules or 100,000 revocations. */
 export const MAX_POLICY_BYTES = 8 * 1024 * 1024
 
-/** What a text says, or what is wrong with it. */
+/** A parsed text, or its problems. */
 export type Parsed<T> =
   { text: PolicyText; file: T; problems: readonly [] } | { problems: readonly [ModelSealError, ...ModelSealError[]] }
 
 /**
- * Parses one policy file: YAML 1.2, or JSON where the name ends in `.json`. Every problem is a
- * `POLICY_INVALID` with file, line, column and what was expected; at most 100 are told.
+ * Parses one policy file: YAML 1.2, or JSON if the name ends in `.json`. Every problem is a
+ * `POLICY_INVALID` with file, line, column and what was expected; at most 100 are reported.
  */
 export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
   return parseChecked(bytes, { path, what: 'policy' }, policySchema)
 }
 
-/** As {@link parsePolicy}, for what stands beside a policy. */
+/** Like {@link parsePolicy}, for a file with another schema. */
 export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextFile, schema: S): Parsed<z.output<S>> {
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
@@ -44,7 +44,7 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   })
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
   const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
-  return { problems: [problem ?? text.fault([], 'It is not understood.'), ...others] }
+  return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
 }
 
 function placed(
@@ -67,25 +67,25 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
   const fault = file.path.endsWith('.json') ? jsonFault(source, document) : undefined
   if (fault !== undefined) {
     const place = fault.offset === undefined ? undefined : at(fault.offset)
-    return [invalidPolicy(file, 'It is named .json, and what stands here is not JSON.', place)]
+    return [invalidPolicy(file, 'The file is named .json, but this is not JSON.', place)]
   }
 
   const problems: ModelSealError[] = []
-  // Either stands at the beginning of a value; walking a large document takes longer than looking.
+  // Aliases and tags begin a value. Walking a large document is slower than searching its text.
   if (!/(?:^|[\s,:[{])[*!]/.test(source)) return problems
   const anchors = new Set(Array.from(source.matchAll(/&([^\s,[\]{}]+)/g), ([, name]) => name))
   visit(document, {
-    // A few aliases of aliases make a huge value of a small text, and hide what a rule says.
+    // Nested aliases can expand a small text to a huge value, and hide what a rule says.
     Alias: (_, { source: name, range }) => {
       const alias = shown(`*${name}`)
       const hint = anchors.has(name) ? 'Write the value out where it is used.' : `Put it in quotes: ${alias}.`
       const sentence = anchors.has(name)
         ? `It uses the YAML alias ${alias}; aliases are not supported.`
-        : `A value that begins with * has to be in quotes; YAML reads ${alias} as an alias.`
+        : `A value that begins with * must be in quotes; YAML reads ${alias} as an alias.`
       problems.push(invalidPolicy(file, sentence, range ? at(range[0]) : undefined, { hint }))
       return visit.BREAK
     },
-    // What a tag makes of a value is not what stands there.
+    // A tag can turn a value into something other than what is written.
     Node: (_, { tag, range }) => {
       if (tag === undefined) return undefined
       const sentence = `It uses the YAML tag ${shown(tag)}; tags are not supported.`
@@ -96,7 +96,7 @@ function syntaxProblems(document: Document, source: string, file: TextFile, line
   return problems
 }
 
-/** Undefined for JSON; else the offset of what is not, where that can be told. */
+/** Undefined for JSON; otherwise the offset of the first text that is not JSON, if known. */
 function jsonFault(source: string, document: Document): { offset: number | undefined } | undefined {
   try {
     JSON.parse(source)
@@ -107,7 +107,7 @@ function jsonFault(source: string, document: Document): { offset: number | undef
   }
 }
 
-/** Where a value begins that only YAML can write like this. */
+/** The offset of the first value in a notation that JSON does not have. */
 function firstYamlOnly(document: Document): number | undefined {
   let offset: number | undefined
   visit(document, (_, node) => {

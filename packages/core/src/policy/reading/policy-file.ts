@@ -3,12 +3,12 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { SmallFile } from '../../source/read-small-file.ts'
 import { readTrustedFile } from '../../source/trusted/trusted-file.ts'
 
-/** The environment variable that names, by its user id, one further user whose policies count. */
+/** The environment variable with the user id of one further user whose policies are trusted. */
 const OWNER_VARIABLE = 'MODELSEAL_POLICY_OWNER'
 
 /**
- * Reads a file of a policy: the policy itself, and whatever it names. Nobody but root, this user and the one that
- * `MODELSEAL_POLICY_OWNER` names can have written it, or can put another in its place.
+ * Reads a policy or a file that it names. Refuses one that anybody other than root, this user and the one in
+ * `MODELSEAL_POLICY_OWNER` could have written or could replace.
  *
  * @param path absolute
  * @throws {@link ModelSealError} `POLICY_UNTRUSTED`, `INVALID_ARGUMENT`, and as `readSmallFile`
@@ -18,7 +18,7 @@ export async function readPolicyFile(path: string, file: SmallFile): Promise<Buf
   return readTrustedFile(path, file, trust)
 }
 
-/** The largest user id; -1 stands for none. */
+/** The largest user id; the next one, -1, means none. */
 const MAX_UID = 4_294_967_294
 
 function furtherOwner(): bigint | undefined {

@@ -6,7 +6,7 @@ import { invalidPolicy, opening, type Position, type TextFile } from './invalid-
 /** Path of a value in the policy: field names and indexes. */
 export type ValuePath = readonly PropertyKey[]
 
-/** The text of a policy, or of what stands beside one, which tells where a value stands in it. */
+/** The text of a policy or of a file beside it, with the positions of its values. */
 export class PolicyText implements TextFile {
   /** Absolute path of the file. */
   readonly path: string
@@ -27,7 +27,7 @@ export class PolicyText implements TextFile {
     return invalidPolicy(this, sentence, this.position(at), details)
   }
 
-  /** The error of a file that a value names, under its own code, with the place that names it. */
+  /** An error about a file that a value names, with its own code and the position of that value. */
   faultFrom(at: ValuePath, cause: ModelSealError): ModelSealError {
     const position = this.position(at)
     return new ModelSealError(cause.code, `${opening(this, position)} ${cause.message}`, {
@@ -38,9 +38,9 @@ export class PolicyText implements TextFile {
   }
 
   /**
-   * Where a value stands; where there is none, its nearest container.
+   * The position of a value, or of its nearest container if it does not exist.
    *
-   * @param key a field of that value, to have the place of its name
+   * @param key a field of that value, for the position of its name
    */
   position(at: ValuePath, key?: string): Position | undefined {
     const nodes = [this.#document.contents as unknown]
@@ -53,7 +53,7 @@ export class PolicyText implements TextFile {
     return undefined
   }
 
-  /** The name of the anchor (`&name`) of a value, which YAML does not take for a part of it. */
+  /** The name of the anchor (`&name`) of a value, which YAML does not treat as part of it. */
   anchorAt(at: ValuePath): string | undefined {
     let node: unknown = this.#document.contents
     for (const step of at) node = this.#child(node, step)
@@ -64,7 +64,7 @@ export class PolicyText implements TextFile {
     return isSeq(node) ? node.items[Number(step)] : this.#pair(node, String(step))?.value
   }
 
-  /** A map is looked through once: there are maps with many fields that have many faults. */
+  /** Each map is indexed once: a map with many fields can have many faults. */
   #pair(node: unknown, name: string): Pair | undefined {
     if (!isMap(node)) return undefined
     let pairs = this.#pairs.get(node)

@@ -24,25 +24,25 @@ async function problems(text: string): Promise<string> {
   return findings.map(({ message }) => message).join('\n')
 }
 
-test('tabs are the only fault of a text that is indented with them', async () => {
+test('reports only the tabs in a text that is indented with them', async () => {
   expect(await problems('version: 1\nrules:\n\t- name: r\n\t  match: { path: x }\n')).toMatch(
     /^(?:[^\n]*A line is indented with a tab\. Indent with spaces\.\n?)+$/,
   )
 })
 
-test('a value that YAML takes for an anchor is to be quoted', async () => {
+test('asks for quotes around a value that YAML reads as an anchor', async () => {
   const found = await problems(rule('    signers: [{ key: a }]\n').replace('{ path: x }', '{ path: &m/** }'))
-  expect(found).toContain('has to be in quotes: "&m/**"')
+  expect(found).toContain('must be in quotes: "&m/**"')
   expect(found).not.toContain('found nothing')
 })
 
-test('a word in place of a list is corrected to one that the list may have', async () => {
+test('corrects a word in place of a list to one that the list may contain', async () => {
   const found = await problems(rule('    signers: [{ key: a }]\n    require: { isolation: mem }\n'))
   expect(found).toContain('"memory"')
   expect(found).not.toContain('["mem"]')
 })
 
-describe('an unknown field: the hint names the one that was meant', () => {
+describe('an unknown field: the hint names the intended one', () => {
   test.each([
     ['at the top', `${HEAD.replace('version', 'verison')}${RULE}`, '"version"'],
     ['in another case', `${HEAD.replace('trustRoots', 'trust_roots')}${RULE}`, '"trustRoots"'],
@@ -96,7 +96,7 @@ describe('an unknown field: the hint names the one that was meant', () => {
     expect(await problems(text)).toContain(words)
   })
 
-  test('is reported first, and without what is missing because of it', async () => {
+  test('is reported first, without the missing field that it causes', async () => {
     const text = rule('    signer: [{ key: a }]\n')
     const sentence = '"signer" is not a known field of "rules.0". Did you mean "signers"?'
     await expect(loadPolicy(await site.policy(text))).rejects.toThrow(sentence)
@@ -140,9 +140,12 @@ describe('a wrong value: the hint says what to write instead', () => {
     ['# nothing\n', 'It is empty.'],
     [
       root('a: { publicKey: a.pub, certificates: { roots: a.pem } }'),
-      '"trustRoots.a": expected one kind; found "publicKey" and "certificates" together. Make a trust root of each',
+      '"trustRoots.a": expected one kind; found "publicKey" and "certificates" together. Make each a separate trust root',
     ],
-    [rule('    signers: [{ key: a, sigstore: { root: s, issuer: i, identity: x } }]\n'), 'Make a signer of each.'],
+    [
+      rule('    signers: [{ key: a, sigstore: { root: s, issuer: i, identity: x } }]\n'),
+      'Make each a separate signer.',
+    ],
     [
       rule('    signers: [{ certificate: { root: a, san: { pattern: x, regexp: y } } }]\n'),
       'found "pattern" and "regexp" together. Keep one of them.',
@@ -160,16 +163,16 @@ describe('invalid YAML is reported without the terms of the parser:', () => {
     [path('**/x'), 'YAML reads "**/x" as an alias. Put it in quotes: "**/x".'],
     [path('[**]'), 'Put it in quotes: "**".'],
     [`${HEAD}${RULE.replace('"**"', '**/x')}`, 'Put it in quotes: "**/x".'],
-    [path('*'), 'A value that begins with * has to be in quotes: "*".'],
-    [path('!x'), 'A value that begins with ! has to be in quotes: "!x".'],
-    [path('@x'), 'A value that begins with @ has to be in quotes: "@x".'],
+    [path('*'), 'A value that begins with * must be in quotes: "*".'],
+    [path('!x'), 'A value that begins with ! must be in quotes: "!x".'],
+    [path('@x'), 'A value that begins with @ must be in quotes: "@x".'],
     [path('{a,b}/x'), 'Put the whole value in quotes if it begins with {'],
-    [`${HEAD}${RULE.replace('name: r', 'name: r: s')}`, '(": ") has to be in quotes'],
+    [`${HEAD}${RULE.replace('name: r', 'name: r: s')}`, '(": ") must be in quotes'],
     [`${HEAD}---\n${RULE}`, 'Remove this line "---"'],
     [`${HEAD}rules:\n\t- name: r\n`, 'A line is indented with a tab. Indent with spaces.'],
     [`${HEAD}rules:\n  - name: "r\n`, 'A quote (") is not closed.'],
     [`${HEAD}rules:\n  - name: r\n    match: { path: x\n    signers: []\n`, 'A { has no }'],
-    [`${HEAD}rules:\n  - name: r\n   match: { path: x }\n`, 'The indentation of this line does not fit'],
+    [`${HEAD}rules:\n  - name: r\n   match: { path: x }\n`, 'The indentation of this line does not match'],
   ])('%#', async (text, words) => {
     const said = await problems(text)
     expect(said).toContain(words)
@@ -177,8 +180,8 @@ describe('invalid YAML is reported without the terms of the parser:', () => {
   })
 })
 
-describe('a reason in a file of expectations', () => {
-  test('that is misspelt: the nearest code is named, and no other', async () => {
+describe('a misspelt reason in a file of expectations', () => {
+  test('is reported with the nearest code only', async () => {
     const policy = await site.policy(`${HEAD}${RULE}`, 'expected.yaml')
     const refusal = async (because: string) => {
       await site.write('expected.test.yaml', `- { model: x, expect: refused, because: ${because} }\n`)
@@ -189,7 +192,7 @@ describe('a reason in a file of expectations', () => {
     expect(await refusal('NONSENSE }\n- { model: x, expect: refused, becuase: FILE_MISMATCH')).toContain(
       'line 2, column 32: "becuase" is not a known field of the second expectation. Did you mean "because"?',
     )
-    expect(await refusal('[]')).toContain('"because" of the first expectation: expected the code of a refusal')
+    expect(await refusal('[]')).toContain('"because" of the first expectation: expected an error code')
     expect((await refusal('NONSENSE')).length).toBeLessThan(300)
   })
 })

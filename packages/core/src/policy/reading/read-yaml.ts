@@ -38,7 +38,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
   const [document, second] = documents
   if (second) faults.push({ sentence: MULTIPLE, offset: second.range[0] })
   if (document && faults.length === 0) faults.push(...faultsOf(document))
-  // After parsing was stopped, the parser reports that on every level. And a tab makes it misread what follows.
+  // Once parsing stops, the parser reports that on every level. A tab makes it misread what follows.
   const tabs = faults.filter(({ sentence }) => sentence === TABS)
   const [first, ...more] = (tabs.length > 0 ? tabs : faults).slice(0, MAX_PROBLEMS)
   if (first) return { faults: [first, ...more] }
@@ -46,7 +46,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
 }
 
 const MULTIPLE =
-  'The text contains multiple documents; expected one. Remove this line "---", or put what follows it into a file of its own and name that under "include".'
+  'The text contains multiple documents; expected one. Remove this line "---", or move what follows to a separate file and name that under "include".'
 
 function faultsOf(document: Document.Parsed): TextFault[] {
   // Faults are normally reported by the composer; these are a safeguard.
@@ -69,7 +69,7 @@ class Exceeded extends Error {
   }
 }
 
-/** Longer than what a message shows of a line. */
+/** Longer than the part of a line that a message shows. */
 const LONGEST_REST = 200
 
 function restOfLine(text: string, offset: number): string {

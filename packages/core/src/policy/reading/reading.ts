@@ -1,16 +1,16 @@
 import type { ModelSealError } from '../../errors.ts'
 import type { PolicyText } from './policy-text.ts'
 
-/** What the files of a policy are read into: one for all of them. */
+/** Collects the problems and states of all files of a policy while they are read. */
 export interface Reading {
   problems: ModelSealError[]
-  /** All files that the policy rests on, each as it was just before it was read. */
+  /** The state of every file that the policy depends on, taken just before it was read. */
   files: Map<string, string>
 }
 
-/** Where a file of a policy stands: what its faults and relative paths are told by. */
+/** A file of a policy: its text, for positions, and its directory, for relative paths. */
 export interface SourceText {
   text: PolicyText
-  /** What its relative paths are relative to: absolute. */
+  /** Absolute path that relative paths in the file start from. */
   directory: string
 }

@@ -11,25 +11,25 @@ interface YamlFault {
   rest: string
 }
 
-/** Says what is wrong with a text and what to do about it, without the parser's terms. */
+/** Describes a fault and its fix without the terms of the parser. */
 export function yamlSentence({ code, message, rest }: YamlFault): string {
   switch (code) {
     case 'TAB_AS_INDENT':
       return TABS
     case 'BAD_ALIAS':
       return /^[*&]/.test(rest)
-        ? `A value that begins with ${rest[0] ?? '*'} has to be in quotes: ${quoted(rest)}.`
+        ? `A value that begins with ${rest[0] ?? '*'} must be in quotes: ${quoted(rest)}.`
         : plain(message)
     case 'BAD_SCALAR_START':
-      return `A value that begins with ${rest[0] ?? 'such a mark'} has to be in quotes: ${quoted(rest)}.`
+      return `A value that begins with ${rest[0] ?? 'such a mark'} must be in quotes: ${quoted(rest)}.`
     case 'TAG_RESOLVE_FAILED':
       return rest.startsWith('!') && !rest.startsWith('!!')
-        ? `A value that begins with ! has to be in quotes: ${quoted(rest)}.`
+        ? `A value that begins with ! must be in quotes: ${quoted(rest)}.`
         : plain(message)
     case 'BLOCK_AS_IMPLICIT_KEY':
-      return 'A value that contains a colon and a space (": ") has to be in quotes.'
+      return 'A value that contains a colon and a space (": ") must be in quotes.'
     case 'BAD_INDENT':
-      return unclosed(message) ?? 'The indentation of this line does not fit the lines around it.'
+      return unclosed(message) ?? 'The indentation of this line does not match the lines around it.'
     case 'MISSING_CHAR':
       return missing(message)
     case 'UNEXPECTED_TOKEN':
@@ -45,11 +45,10 @@ function missing(message: string): string {
   const [, quote] = /^Missing closing (["'])quote$/.exec(message) ?? []
   if (quote !== undefined) return `A quote (${quote}) is not closed.`
   if (message.startsWith('Sequence item without'))
-    return 'The indentation of this line does not fit the entries of the list above it.'
+    return 'The indentation of this line does not match the entries of the list above it.'
   const open = unclosed(message)
   if (open !== undefined) return open
-  if (message.startsWith('Implicit map keys need'))
-    return 'Text stands where a field and its value are expected, as in "name: value".'
+  if (message.startsWith('Implicit map keys need')) return 'Expected a field and its value, as in "name: value".'
   return plain(message)
 }
 

@@ -11,7 +11,7 @@ export interface CheckedDemand {
 }
 
 /**
- * Checks what a rule requires of a valid signature by an accepted signer, one requirement after the other.
+ * Checks the requirements of a rule, in turn, for a valid signature by an accepted signer.
  *
  * @param file path of the bundle
  */
@@ -29,6 +29,6 @@ export async function* checkDemands(
 }
 
 function refusal({ code, message, ...details }: Unmet, { signature, rule }: Evidence, file: string): ModelSealError {
-  const { expected, found, hint = `The rule ${shown(rule)} asks for it.` } = details
+  const { expected, found, hint = `The rule ${shown(rule)} requires it.` } = details
   return new ModelSealError(code, message, { file, signer: signature.signer.name, expected, found, hint })
 }

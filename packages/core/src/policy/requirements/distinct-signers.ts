@@ -1,15 +1,15 @@
 import type { IdentifiedSignature } from '../methods/method.ts'
 
-/** An accepted signature with what tells its signer from others. */
+/** An accepted signature, with the names of its signer. */
 export interface SignedBy extends IdentifiedSignature {
-  /** Every name that the signer goes by; who shares one is the same signer. */
+  /** All names of the signer. Signers that share one are the same. */
   names: readonly string[]
 }
 
 /**
- * How many entries of the list of signers are met, each by a signer of its own: the size of the
- * largest matching between signers and entries. So two bundles of one key or identity count once,
- * one entry counts once, and taking an entry or a signature away never makes it more.
+ * Counts the entries of the list of signers that are met, each by a different signer: the size of the
+ * largest matching between signers and entries. Two bundles of one key or identity count once,
+ * an entry counts once, and removing an entry or a signature never increases the count.
  */
 export function countDistinctSigners(signatures: readonly SignedBy[]): number {
   const signers = mergeByName(signatures)
@@ -19,7 +19,7 @@ export function countDistinctSigners(signatures: readonly SignedBy[]): number {
   return count
 }
 
-/** The entries that each signer may stand for; signatures with a name in common are one signer's. */
+/** The entries that each signer can count for. Signatures that share a name have the same signer. */
 function mergeByName(signatures: readonly SignedBy[]): Set<number>[] {
   let merged: { names: Set<string>; entries: Set<number> }[] = []
   for (const { names, signers } of signatures) {

@@ -6,15 +6,15 @@ import { parseDuration, type Duration } from '../schema/duration.ts'
 import { durationSchema, nameGlobsSchema } from '../schema/text.ts'
 import { ISOLATION_LEVELS } from '../terms.ts'
 
-/** What a rule asks of the load itself, apart from signatures. */
+/** What a rule requires of the load itself, apart from signatures. */
 export interface FileRequirements {
   files: 'all' | 'loaded' | 'ignore-unsigned'
-  /** What may lie in a local model unsigned, by its name; absent where nothing may. */
+  /** Matches the names of files that may be unsigned in a local model; absent if every file must be signed. */
   unsigned?: (name: string) => boolean
   isolation?: readonly string[]
-  /** Largest size of a bundle; absent where the program's word or the default holds. */
+  /** Largest size of a bundle; absent if the option of the program or the default applies. */
   maxBundleBytes?: number
-  /** Absent where every load hashes. */
+  /** Absent if every load hashes the files. */
   receipts?: { maxAge: Duration }
 }
 
@@ -24,14 +24,14 @@ export const fileRequirementFields = {
     .enum(['all', 'loaded', 'ignore-unsigned'])
     .optional()
     .describe(
-      'all: every file is checked (default). loaded: only what is read. ignore-unsigned: further files may lie beside the signed ones.',
+      'all: every file is checked (default). loaded: only the files that are read. ignore-unsigned: there may be unsigned files beside the signed ones.',
     ),
   unsigned: nameGlobsSchema
     .optional()
     .describe(
-      'Globs over names in the model that may lie there unsigned, with all below them. None of them is handed out. What is signed is checked all the same.',
+      'Globs for names in the model that may be unsigned, with everything below them. These files are not handed out. Signed files are checked nevertheless.',
     ),
-  isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Ways of loading that are allowed.'),
+  isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Isolation levels that are allowed.'),
   maxBundleBytes: z
     .int()
     .min(1)
@@ -44,7 +44,7 @@ export const fileRequirementFields = {
     .union([z.enum(['never', 'allow']), z.strictObject({ maxAge: durationSchema })])
     .optional()
     .describe(
-      'never: every load hashes (default). Else a model whose files did not change since they were last hashed here, at most maxAge ago (allow: 7d), is not hashed again.',
+      'never: every load hashes the files (default). Otherwise, a model is not hashed again if its files have not changed since they were hashed on this machine, at most maxAge ago (allow: 7d).',
     ),
 }
 
@@ -64,7 +64,7 @@ export function compileFileRequirements({
   })
 }
 
-/** How old a receipt may be where the policy does not say. */
+/** The default maximum age of a receipt. */
 const RECEIPT_AGE = '7d'
 
 function compileReceipts(receipts: 'allow' | { maxAge: string }): Pick<FileRequirements, 'receipts'> {

@@ -9,7 +9,7 @@ export const hashAlgorithms = defineRequirement({
       .array(z.enum(['sha256', 'blake2b', 'blake3']))
       .min(1)
       .optional()
-      .describe('Hash types that the signature may use for the files.'),
+      .describe('Hash algorithms that the signature may use for the files.'),
   },
   compile: ({ hashAlgorithms: allowed }): readonly string[] | undefined => allowed,
   check(allowed, { signature }) {
@@ -27,5 +27,5 @@ export const hashAlgorithms = defineRequirement({
     }
   },
   canMeet: () => true,
-  explain: 'hashAlgorithms',
+  explain: 'no signer can meet hashAlgorithms',
 })

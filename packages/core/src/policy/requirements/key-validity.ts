@@ -2,7 +2,7 @@ import { shown } from '../../errors.ts'
 import { boundsOf, type Validity } from '../signature-time.ts'
 import { defineRequirement } from './requirement.ts'
 
-/** What a trust root says of its keys, not the rule: so every rule asks for it. */
+/** The trust root, not the rule, states when its keys are valid, so every rule requires it. */
 export const keyValidity = defineRequirement({
   step: 'key-validity',
   codes: ['KEY_OUTSIDE_VALIDITY'],
@@ -12,8 +12,8 @@ export const keyValidity = defineRequirement({
     if (validities.length === 0) return undefined
     const { name } = signature.signer
     const { latest } = boundsOf(signature)
-    // Without a trusted time the signature may be as young as this moment: a key that has lapsed could have made it.
-    // Nothing proves of a bare key that it signed no earlier than notBefore: that says from when the key counts at all.
+    // Without a trusted time, the signature may have been made just now, by a key whose validity has ended. Nothing proves
+    // that a bare key did not sign before notBefore: it only delays when signatures of the key are accepted.
     const moment = Math.min(latest, now)
     return {
       passed: `The key ${shown(name)} is valid at ${iso(moment)}.`,
@@ -21,14 +21,14 @@ export const keyValidity = defineRequirement({
         ? undefined
         : {
             code: 'KEY_OUTSIDE_VALIDITY',
-            message: `The key ${shown(name)} was not valid, by the policy, when it signed.`,
+            message: `Under the policy, the key ${shown(name)} was not valid when it signed.`,
             expected: validities.map(written).join(' or '),
-            found: latest === Infinity ? `no trusted time, so ${iso(now)} counts` : iso(latest),
+            found: latest === Infinity ? `no trusted time, so the current time applies: ${iso(now)}` : iso(latest),
           },
     }
   },
   canMeet: () => true,
-  explain: 'the validity of its keys',
+  explain: 'its keys are never valid',
 })
 
 function written({ notBefore, notAfter }: Validity): string {

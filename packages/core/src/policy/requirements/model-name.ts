@@ -5,7 +5,7 @@ import { compileText } from '../matching/text-pattern.ts'
 import { textSchema } from '../schema/text.ts'
 import { defineRequirement } from './requirement.ts'
 
-/** The name in the verified statement, so that no other model of the same signer is accepted. */
+/** Compares the name in the verified statement, so that no other model of the same signer is accepted. */
 export const modelName = defineRequirement({
   step: 'model-name',
   codes: ['MODEL_NAME_REFUSED'],
@@ -14,7 +14,7 @@ export const modelName = defineRequirement({
       .union([textSchema, z.array(textSchema).min(1)])
       .optional()
       .describe(
-        'The name under which the model was signed, as the verified statement says: text, a pattern, a regular expression, or a list.',
+        'The name in the verified statement under which the model was signed: text, a pattern, a regular expression, or a list.',
       ),
   },
   compile: ({ name }) => (name === undefined ? undefined : [name].flat().map(compileText)),
@@ -37,12 +37,12 @@ export const modelName = defineRequirement({
   },
   canMeet: (names, _, { rule: { match } }) =>
     names.some(({ exact }) => exact === undefined || !match.name || match.name(exact)),
-  explain: 'name: match.name covers none of these names',
+  explain: 'match.name matches none of the names that it requires',
   dangers: (names) =>
     names.flatMap(({ exact }) => literalWildcard('name', exact).map((danger) => ({ field: 'name', danger }))),
 })
 
-/** The hint for a valid signature over a model that the rule does not mean. */
+/** The hint for a valid signature over another model than the rule requires. */
 export function anotherModel(rule: string): string {
-  return `The signature is valid, but the rule ${shown(rule)} is about another model. Load the model that it names, or correct the rule.`
+  return `The signature is valid, but the rule ${shown(rule)} requires another model. Load the model that it names, or correct the rule.`
 }

@@ -9,8 +9,8 @@ import type { Validity } from '../signature-time.ts'
 import type { CheckName } from '../../results.ts'
 
 /**
- * One requirement of signatures: everything that the policy knows about it. A new one is a file like those beside this one, its
- * test, and a line in `requirements.ts`; the schema of policies, verdicts and `policy check` follow from that.
+ * Everything that the policy knows about one requirement of signatures. To add one, add a file beside this one, its test, and a
+ * line in `requirements.ts`; the policy schema, verdicts and `policy check` follow from that.
  */
 export interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCode> {
   /** The name of its step in verdicts. */
@@ -19,31 +19,31 @@ export interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends 
   readonly codes: readonly Code[]
   /** Its fields under `require`, all of them optional. */
   readonly schema: Fields
-  /** @returns undefined if the rule does not ask for it */
+  /** @returns undefined if the rule does not require it */
   compile(require: z.infer<z.ZodObject<Fields>>): Wanted | undefined
   /** @returns undefined if it does not concern this signature */
   check(wanted: Wanted, evidence: Evidence): Outcome<Code> | undefined | Promise<Outcome<Code> | undefined>
-  /** Whether a signature of this signer can ever meet it, given what else the policy says. */
+  /** Whether a signature of this signer can ever meet it, given the rest of the policy. */
   canMeet(wanted: Wanted, signer: AcceptedSigner, circumstances: Circumstances): boolean
-  /** Why no signer can meet it, for `policy check`: follows "for what it requires of". */
+  /** Why a rule with it cannot accept anything, for `policy check`: a clause, with the rule as "it". */
   readonly explain: string
-  /** Further dangers of what a rule asks for, by the field that has them. */
+  /** Other risky values of a requirement, with their fields. */
   dangers?(wanted: Wanted): { field: keyof Fields & string; danger: Danger }[]
 }
 
 /** A requirement of any kind. */
 export type AnyRequirement = Requirement<z.ZodRawShape, unknown, ErrorCode>
 
-/** A requirement together with what one rule asks for. */
+/** A requirement, with what one rule demands. */
 export interface Demand {
   requirement: AnyRequirement
   wanted: unknown
 }
 
-/** A valid signature by an accepted signer, and what is known of it. */
+/** A valid signature by an accepted signer, and what is known about it. */
 export interface Evidence {
   signature: VerifiedSignature
-  /** When the accepted signer counts, one of these at least; empty if it always does. */
+  /** At least one of these periods must contain the time of signing; empty if there is no limit. */
   validities: readonly Validity[]
   /** Name of the rule. */
   rule: string
@@ -53,15 +53,15 @@ export interface Evidence {
   signal: AbortSignal | undefined
 }
 
-/** What else of a policy and rule decides whether a requirement can be met. */
+/** The other parts of a policy and rule that decide whether a requirement can be met. */
 export interface Circumstances {
   rule: { readonly match: RuleMatch }
   policy: PolicyFacts
 }
 
-/** Both are sentences for people; `failure` is undefined where the requirement is met. */
+/** `failure` is undefined if the requirement is met. */
 export interface Outcome<Code extends ErrorCode = ErrorCode> {
-  /** What was asked for and found. */
+  /** What was found, as a sentence. */
   passed: string
   failure: Unmet<Code> | undefined
 }
@@ -71,7 +71,7 @@ export interface Unmet<Code extends ErrorCode = ErrorCode> {
   message: string
   expected: string
   found: string
-  /** Undefined for the usual one, which names the rule. */
+  /** Undefined for the default, which names the rule. */
   hint?: string | undefined
 }
 

@@ -29,7 +29,7 @@ export const requirementFields = Object.assign({}, ...REQUIREMENTS.map(({ schema
   [Name in keyof Fields]: Fields[Name]
 }
 
-/** What a rule asks of signatures. */
+/** What a rule requires of signatures. */
 export function compileDemands(require: z.infer<z.ZodObject<Fields & z.ZodRawShape>>): Demand[] {
   return REQUIREMENTS.flatMap((requirement: AnyRequirement) => {
     const wanted = requirement.compile(require)

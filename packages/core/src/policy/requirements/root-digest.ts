@@ -29,7 +29,7 @@ export const rootDigest = defineRequirement({
     }
   },
   canMeet: (digests, _, { policy: { revocations } }) => !digests.every((digest) => revocations.revokesAlways(digest)),
-  explain: 'rootDigest: the policy revokes it',
+  explain: 'the policy revokes every root digest that it requires',
 })
 
 /** Lowercase hex, without the name of the algorithm. */

@@ -16,8 +16,12 @@ export const signatureAge = defineRequirement({
   schema: {
     maxSignatureAge: durationSchema
       .optional()
-      .describe('The signature is provably no older: by the certificate of the signer. A bare key proves none.'),
-    signedAfter: timeSchema.optional().describe('The signature was provably made no earlier; as maxSignatureAge.'),
+      .describe(
+        'The maximum age of the signature, which the certificate of its signer must prove. A bare key cannot prove it.',
+      ),
+    signedAfter: timeSchema
+      .optional()
+      .describe('The earliest time of the signature, which must be proven as for maxSignatureAge.'),
   },
   compile({ maxSignatureAge, signedAfter }) {
     const limits: Limit[] = []
@@ -46,17 +50,19 @@ export const signatureAge = defineRequirement({
       passed,
       failure: {
         code: 'SIGNATURE_TIME_UNKNOWN',
-        message: 'Nothing trusted says that the model was not signed earlier, and the rule limits that.',
+        message: 'The rule limits the age of the signature, and nothing trusted proves that it is recent enough.',
         expected,
-        found: isUnbounded ? 'no time before which it was not made' : `a signature made at ${iso(earliest)} or later`,
+        found: isUnbounded
+          ? 'no proof of the earliest time of signing'
+          : `a signature made at ${iso(earliest)} or later`,
         hint: isUnbounded
-          ? 'A timestamp can be renewed for an old signature, and a key has no other time: take old models out by revoked.rootDigests, or sign keyless or with certificates.'
-          : 'Sign again with a certificate that was issued later, for a key of its own.',
+          ? 'An old signature by a key can get a new timestamp. To exclude old models, list them in revoked.rootDigests, or sign keyless or with certificates.'
+          : 'Sign again with a certificate that was issued later, for a new key.',
       },
     }
   },
   canMeet: (_, { method }) => methodOf(method).proves.age,
-  explain: 'the age of the signature: nothing proves that one by a key is no older, and a timestamp can be renewed',
+  explain: 'it limits the age of the signature, which a key cannot prove, and a timestamp can be renewed',
 })
 
 function iso(time: number): string {

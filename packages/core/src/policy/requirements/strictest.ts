@@ -18,7 +18,7 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   const isolation = commonIsolation(requirements)
   const receipts = commonReceipts(requirements)
   const unsigned = commonUnsigned(requirements)
-  // Field by field, so that nothing that only one of the rules allows is allowed.
+  // Field by field, so that only what all the rules allow is allowed.
   const require: FileRequirements = {
     files: commonFiles(requirements),
     ...(unsigned ? { unsigned } : {}),
@@ -33,13 +33,13 @@ export function strictest(rules: readonly [Rule, ...Rule[]]): Rule {
   }
 }
 
-/** A rule that does not hash everything, and one that allows no unsigned files, together require `all`. */
+/** `loaded` and `ignore-unsigned` each allow something that the other does not, so together they require `all`. */
 function commonFiles(requirements: readonly FileRequirements[]): FileRequirements['files'] {
   const [first = 'all', ...others] = requirements.map(({ files }) => files)
   return others.every((files) => files === first) ? first : 'all'
 }
 
-/** Covers the names that all of the rules allow to be unsigned. */
+/** Matches the names that all the rules allow to be unsigned. */
 function commonUnsigned(requirements: readonly FileRequirements[]): FileRequirements['unsigned'] {
   if (requirements.some(({ files, unsigned }) => files !== 'ignore-unsigned' && !unsigned)) return undefined
   return (name) =>

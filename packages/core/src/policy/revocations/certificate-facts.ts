@@ -6,25 +6,25 @@ import { keyFingerprints, publicKeyOf } from '../../x509/public-key.ts'
 import { ModelSealError } from '../../errors.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
 
-/** What a certificate is looked up by. */
+/** What revocations of a certificate are looked up by. */
 export interface CertificateFacts {
-  /** SHA-256 of the DER, lowercase hex; then of the same certificate with other signatures that hold as well. */
+  /** SHA-256 of the DER, lowercase hex; then of the same certificate with its other valid signatures. */
   fingerprints: readonly [string, ...string[]]
   /** Lowercase hex. */
   serialNumber: string
   /** RFC 4514. */
   issuer: string
-  /** Subject (RFC 4514), names that stand in it, and alternative names with their types: for revocations. */
+  /** Subject (RFC 4514), the names in it, and alternative names with their types. */
   names: readonly string[]
   /** Alternative names that cannot be read. */
   unreadable: readonly string[]
-  /** Of its key, as for a bundle that is signed with a key; undefined for a key that no model is signed with. */
+  /** Fingerprint of its key, as in bundles signed with a key; undefined for a kind of key that cannot sign models. */
   keyFingerprint: string | undefined
-  /** All that its key may be revoked by, whatever the kind of the key; none for a key that cannot be read. */
+  /** All fingerprints that can revoke its key, whatever its kind; none if the key cannot be read. */
   keyFingerprints: readonly string[]
 }
 
-/** Attributes of a subject that name a person or service by themselves, and the kind that they have as an alternative name. */
+/** Attributes of a subject that alone name a person or service, and their kind as alternative names. */
 const NAMES_IN_SUBJECT: ReadonlyMap<string, string> = new Map([
   ['2.5.4.3', ''],
   ['0.9.2342.19200300.100.1.1', ''],
@@ -67,7 +67,7 @@ function signingKey(key: KeyObject | undefined): string | undefined {
   try {
     return key && publicKeyOf(key).fingerprint
   } catch (error) {
-    // An authority may well have an RSA key.
+    // An authority may have an RSA key.
     if (error instanceof ModelSealError) return undefined
     throw error
   }

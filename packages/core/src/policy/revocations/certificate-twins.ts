@@ -19,9 +19,9 @@ const ORDERS: readonly bigint[] = [
 ]
 
 /**
- * All fingerprints under which one certificate may come along. The fingerprint is also over the
- * signature of the authority, and of a signature (r, s) by ECDSA anybody can make (r, n-s), which is as valid:
- * the same certificate under another fingerprint. Signatures by RSA and EdDSA are unique.
+ * All fingerprints that one certificate can have. The fingerprint also covers the signature of the
+ * authority, and from an ECDSA signature (r, s) anybody can compute (r, n-s), which is valid, too:
+ * the same certificate with another fingerprint. RSA and EdDSA signatures are unique.
  *
  * @returns lowercase hex SHA-256; its own first
  */
@@ -31,7 +31,7 @@ export async function fingerprintsOf({ x509, fields }: Certificate): Promise<[st
   const library = await import('asn1js')
   const [r, s] = signatureOf(fields.signatureValue, library)
   const [toBeSigned, algorithm] = elementsOf(library.fromBER(x509.raw).result)
-  // What is no signature does not verify, either.
+  // A malformed signature does not verify anyway.
   if (!r || !s || !toBeSigned || !algorithm) return [own]
   const value = s.toBigInt()
   const twins = ORDERS.filter((order) => 0n < value && value < order).map((order) => {
@@ -45,7 +45,7 @@ export async function fingerprintsOf({ x509, fields }: Certificate): Promise<[st
   return [own, ...twins]
 }
 
-/** The parts as they stand: nothing that was signed is encoded anew. */
+/** Uses the parts as they are: nothing that was signed is encoded again. */
 function fingerprintOfParts(parts: readonly (Uint8Array | ArrayBuffer)[], { Primitive }: typeof asn1js): string {
   const certificate = new Primitive({ valueHex: Buffer.concat(parts.map((part) => new Uint8Array(part))) })
   Object.assign(certificate.idBlock, { tagClass: 1, tagNumber: 16, isConstructed: true })

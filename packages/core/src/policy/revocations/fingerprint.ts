@@ -1,9 +1,9 @@
 /** Fingerprints and serial numbers as tools print them, and the one form in which they are compared. */
 
-/** Alone, after `sha256:`, or as OpenSSL's `sha256 Fingerprint=`; the pairs apart by colons, by spaces, or by nothing. */
+/** Alone, after `sha256:`, or after OpenSSL's `sha256 Fingerprint=`; pairs of digits may be separated by colons or spaces. */
 export const FINGERPRINT = /^(?:sha-?256(?: fingerprint)?[:=] ?)?[0-9a-f]{2}(?:[: ]?[0-9a-f]{2}){31}$/i
 
-/** In hex, alone or after `0x`, as OpenSSL's `serial=`, or as its `4096 (0x1000)`. */
+/** In hex, alone, after `0x` or OpenSSL's `serial=`, or in OpenSSL's form `4096 (0x1000)`. */
 export const SERIAL = /^(?:(?:serial=|0x)?[0-9a-f]+(?:[: ][0-9a-f]+)*|[0-9]+ \(0x[0-9a-f]+\))$/i
 
 /** A fingerprint or number as one run of lowercase hex digits. */
@@ -14,13 +14,13 @@ export function plainHex(text: string): string {
     .replace(/[: ]/g, '')
 }
 
-/** A serial number is a number: leading zeros are no part of it. */
+/** Without leading zeros: a serial number is a number. */
 export function plainSerial(text: string): string {
   const [, inParentheses] = /\(0x([0-9a-f]+)\)$/i.exec(text) ?? []
   return plainHex(inParentheses ?? text).replace(/^0+(?=.)/, '')
 }
 
-/** Says what a text that is not a {@link FINGERPRINT} is, and what to write instead. */
+/** Describes a text that is not a {@link FINGERPRINT}, and says what to write instead. */
 export function fingerprintFault(text: string): string {
   const expected = 'expected a SHA-256 of 64 hex digits, in quotes'
   if (/^sha256:[a-z0-9+/]{43}=?$/i.test(text))

@@ -1,13 +1,13 @@
 import { domainToUnicode } from 'node:url'
 
 /**
- * Names as revocations compare them. A rule has to err on the side of accepting too few, a revocation on the side of
- * finding too many: what one party could call the same name is the same here.
+ * Names as revocations compare them. A rule must err on the side of accepting too few, a revocation on the side of
+ * matching too many: names that anyone could consider the same are the same here.
  */
 
-/** A name that is looked up among the revoked ones. */
+/** A name to look up among the revoked ones. */
 export interface LooseName {
-  /** As it is written, with its kind and without. */
+  /** As written, with its kind and without. */
   written: readonly string[]
   /** The same, each in its loose form. */
   loose: readonly string[]
@@ -25,7 +25,7 @@ export function looseName(text: string): LooseName {
   }
 }
 
-/** What the policy would call one name: no letter case, no kind of encoding, no dot or slash at an end. */
+/** Removes differences that do not make another name: letter case, encoding, a final dot or slash. */
 export function looseForm(text: string): string {
   let form = text
   if (form.includes('%')) form = form.replace(/(?:%[0-9a-f]{2})+/gi, decoded)
@@ -38,7 +38,7 @@ export function looseForm(text: string): string {
       .replace(/\s+/g, ' ')
       .trim()
   }
-  // Upper case first: it has one form for letters that lower case tells apart.
+  // Upper case first: it merges letters that lower case keeps apart.
   form = form.toUpperCase().toLowerCase().normalize('NFKC')
   if (form.includes('xn--')) form = form.replace(/xn--[a-z0-9-]+/g, (label) => domainToUnicode(label) || label)
   return address(
@@ -63,7 +63,7 @@ function decoded(run: string): string {
   }
 }
 
-/** One spelling of an IPv6 address. `node:net` would take a zone (`%eth0`), and time from every start of a program. */
+/** The canonical form of an IPv6 address. `node:net` would accept a zone (`%eth0`) and slow down the start of every program. */
 function address(form: string): string {
   const [, kind = '', text = ''] = /^(ip:)?(.*)$/s.exec(form) ?? []
   const url = /^[0-9a-f.]*:[0-9a-f:.]*$/.test(text) ? URL.parse(`http://[${text}]`) : null

@@ -11,7 +11,7 @@ export interface LooseText {
   matches: (name: LooseName) => boolean
 }
 
-/** Exact texts are equal in their loose form, whatever kind they are written with; `*` of a pattern crosses `/`. */
+/** Exact texts are compared in their loose form, without the kind; `*` in a pattern also matches `/`. */
 export function compileLoose(text: TextPattern): LooseText {
   if (typeof text === 'string') {
     const key = looseForm(withoutKind(text))
@@ -33,7 +33,7 @@ export function compileLoose(text: TextPattern): LooseText {
   }
 }
 
-/** The pattern in its loose form and, where that is no pattern any more, as it is written. */
+/** The pattern as written, and in its loose form, or in lower case if that is not a valid pattern. */
 function looseGlobs(pattern: string): ((text: string) => boolean)[] {
   const own = compileLooseGlob(pattern)
   try {

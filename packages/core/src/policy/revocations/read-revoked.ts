@@ -9,7 +9,7 @@ import { readPolicyFile } from '../reading/policy-file.ts'
 import type { Reading } from '../reading/reading.ts'
 import type { RevokedFiles } from './revocations.ts'
 
-/** Reads the keys and certificates that `revoked` names by file; what is wrong with one is a problem at its place. */
+/** Reads the keys and certificates that `revoked` names by file. A fault in one is a problem at its position. */
 export async function readRevokedFiles(source: PolicySource, reading: Reading): Promise<RevokedFiles> {
   const found = new Map<unknown, readonly string[]>()
   for (const list of ['keys', 'certificates'] as const) {
@@ -39,11 +39,11 @@ async function keyIn(path: string): Promise<string[]> {
 async function certificateIn(path: string): Promise<string[]> {
   const [der, ...more] = parseCertificates(await readPolicyFile(path, CERTIFICATE_FILE), path)
   if (der && more.length === 0) return fingerprintsOf(await parseCertificate(der, path))
-  // Of a chain, the author hardly means the authorities as well.
-  throw new ModelSealError('CERTIFICATE_INVALID', `The file ${shown(path)} holds several certificates.`, {
+  // In a chain, the author probably does not mean to revoke the authorities, too.
+  throw new ModelSealError('CERTIFICATE_INVALID', `The file ${shown(path)} contains several certificates.`, {
     file: path,
-    expected: 'the one that is revoked',
+    expected: 'only the certificate to revoke',
     found: `${more.length + 1} certificates`,
-    hint: 'Put each certificate to revoke into a file of its own, and name each file.',
+    hint: 'Put each certificate to revoke into a separate file, and name each file.',
   })
 }

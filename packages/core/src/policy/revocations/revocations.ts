@@ -9,7 +9,7 @@ import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose, type LooseText } from './loose-text.ts'
 
-/** Fingerprints of what a revocation names by its file: lowercase hex, by the entry of the policy. */
+/** Fingerprints of the keys and certificates that revocations name by file: lowercase hex, by the entry of the policy. */
 export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>
 
 /** When and why something is revoked. */
@@ -25,23 +25,23 @@ interface RevokedIdentity extends Revocation {
   issuer?: LooseText | undefined
 }
 
-/** Who is looked up among the revoked identities. */
+/** A signer to look up among the revoked identities. */
 export interface IdentityFacts {
   /** Subject, and alternative names with their types. */
   names: readonly string[]
-  /** Names that cannot be read: any of them may be a revoked one. */
+  /** Names that cannot be read: each may be a revoked one. */
   unreadable?: readonly string[]
-  /** Of the certificate, and of a keyless identity; undefined where it is not known: then it counts as equal. */
+  /** Issuers of the certificate and of a keyless identity; undefined if unknown: then every issuer matches. */
   issuers?: readonly string[] | undefined
 }
 
 /**
- * All revocations of a policy and its included files, by what they revoke, so that one look-up
- * costs the same however many there are.
+ * All revocations of a policy and its included files, indexed so that a lookup takes the same time
+ * however many there are.
  */
 export class Revocations {
   readonly #exact = new Map<string, Revocation[]>()
-  /** All fingerprints of each key that the policy names, by each of them. */
+  /** Maps each fingerprint of a key that the policy names to all fingerprints of that key. */
   readonly #keys = new Map<string, readonly string[]>()
   readonly #names = new Map<string, RevokedIdentity[]>()
   readonly #patterns: RevokedIdentity[] = []
@@ -84,24 +84,24 @@ export class Revocations {
     }
   }
 
-  /** True where some root digest is revoked. */
+  /** True if any root digest is revoked. */
   get concernsModels(): boolean {
     return this.#rootDigests
   }
 
-  /** True where some key, certificate or identity is revoked. */
+  /** True if any key, certificate or identity is revoked. */
   get concernsSigners(): boolean {
     return this.#signers
   }
 
-  /** True where this root digest is revoked whenever it was signed. */
+  /** True if this root digest is revoked whenever it was signed. */
   revokesAlways(digest: string): boolean {
     return (
       this.#exact.get(`root:${digest}`)?.some(({ from, until }) => from === -Infinity && until === Infinity) ?? false
     )
   }
 
-  /** @param when the signature was made; a window counts as matching unless that is proven to be outside of it */
+  /** @param when the signature was made; a window matches unless that time is proven to be outside it */
   rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
     return this.#lookUp(`root:${digest}`, when, 'MODEL_REVOKED', `The model with the root digest ${digest}`)
   }
@@ -112,14 +112,14 @@ export class Revocations {
   }
 
   /**
-   * Remembers a key of the policy by all its fingerprints: a bundle names its key by one of them, and a revocation may
-   * name another.
+   * Records all fingerprints of a key of the policy: a bundle and a revocation may name the same key by different
+   * fingerprints.
    *
-   * @param ofFile SHA-256 of its file, which is another one where the file is not as OpenSSL writes it, such as with other line ends
+   * @param ofFile SHA-256 of its file, which differs if OpenSSL would write the file differently, such as with other line ends
    */
   know(key: KeyObject, ofFile: string): void {
     const own = keyFingerprints(key)
-    // Another trust root may name the same key by another file.
+    // Another trust root may name the same key with another file.
     const known = own.flatMap((fingerprint) => this.#keys.get(fingerprint) ?? [])
     const all = [...new Set([...own, ...known, ofFile])]
     for (const fingerprint of all) this.#keys.set(fingerprint, all)
@@ -141,7 +141,7 @@ export class Revocations {
     return undefined
   }
 
-  /** Of a certificate that nobody has parsed. */
+  /** Looks up a certificate without parsing it. */
   fingerprint(sha256: string, when: SignatureBounds | undefined): ModelSealError | undefined {
     return this.#lookUp(`certificate:${sha256}`, when, 'CERTIFICATE_REVOKED', `The certificate ${sha256}`)
   }
@@ -158,19 +158,19 @@ export class Revocations {
     return undefined
   }
 
-  /** Compared loosely, see {@link compileLoose}: a name that may be the revoked one is. */
+  /** Compares loosely, see {@link compileLoose}: a name that may be revoked counts as revoked. */
   identity(
     { names, unreadable = [], issuers }: IdentityFacts,
     when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
     if (!this.#identities) return undefined
-    const vouchers = issuers?.map(looseName)
+    const issuerNames = issuers?.map(looseName)
     for (const written of names) {
       const name = looseName(written)
       const candidates = [
         ...(this.#names.get(name.key) ?? []),
         ...this.#patterns.filter(({ identity }) => identity.matches(name)),
-      ].filter(({ issuer }) => issuer === undefined || vouchers === undefined || vouchers.some(issuer.matches))
+      ].filter(({ issuer }) => issuer === undefined || issuerNames === undefined || issuerNames.some(issuer.matches))
       const match = candidates.find((entry) => isWithin(entry, when))
       if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(written)}`, match, when)
     }
@@ -201,7 +201,7 @@ interface Window {
 
 const ALWAYS: Window = withoutPrototype({})
 
-/** In the form in which they are compared; several where a file was read. */
+/** In the form in which they are compared; several if the entry names a file. */
 function fingerprintsOfEntry(
   entry: string | { fingerprint?: string | undefined },
   files: RevokedFiles,
@@ -214,7 +214,7 @@ function windowOf({ from, until, reason }: Window): Revocation {
   return { from: from ? Date.parse(from) : -Infinity, until: until ? Date.parse(until) : Infinity, reason }
 }
 
-/** Unless it is proven that the signature was made before or after. */
+/** True unless the signature was provably made before or after. */
 function isWithin({ from, until }: Revocation, when: SignatureBounds = ANY_TIME): boolean {
   return from <= when.latest && when.earliest < until
 }
@@ -227,11 +227,11 @@ function revokedError(
   file?: string,
 ): ModelSealError {
   const proven = from <= earliest && (latest < until || until === Infinity)
-  const undated = proven ? '' : ' for a time, and nothing trusted says that the signature was made outside of it'
+  const undated = proven ? '' : ' for a period, and nothing trusted proves that the signature was made outside it'
   return new ModelSealError(code, `${what} is revoked by the policy${undated}.`, {
     file,
     found: reason === undefined ? undefined : `the reason ${shown(reason)}`,
-    hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+    hint: 'Do not load the model. Ask its publisher to sign it again.',
   })
 }
 

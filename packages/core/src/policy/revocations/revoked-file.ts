@@ -3,7 +3,7 @@ import type { Manifest } from '../../manifest/manifest.ts'
 import type { SignatureBounds } from '../signature-time.ts'
 import type { Revocations } from './revocations.ts'
 
-/** Of whole files the manifest has the digests; those of other algorithms are computed on loading. */
+/** Compares the whole-file digests in the manifest; digests by other algorithms are computed when the model is loaded. */
 export function revokedFile(
   { files, serialization: { method, hashType } }: Manifest,
   revocations: Revocations,

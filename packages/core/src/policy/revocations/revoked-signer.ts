@@ -11,9 +11,9 @@ import type { Revocations } from './revocations.ts'
 import { ANY_TIME, type SignatureBounds } from '../signature-time.ts'
 
 /**
- * Looks up whom a bundle names as its signer: key, identity, and every certificate that it carries.
+ * Looks up the signer that a bundle names: key, identity, and every certificate in the bundle.
  *
- * @param when the signature was made, as far as that is proven
+ * @param when the signature was made, as far as proven
  * @throws {@link ModelSealError} `ABORTED`
  */
 export async function revokedSigner(
@@ -22,11 +22,11 @@ export async function revokedSigner(
   when: SignatureBounds | undefined,
   signal?: AbortSignal,
 ): Promise<ModelSealError | undefined> {
-  // Parsing what a bundle merely carries is work that its author can multiply.
+  // The author of a bundle could multiply the certificates to parse.
   if (!revocations.concernsSigners) return undefined
   const method = methodOf(material.method)
   const { keys, certificates } = method.carried(material)
-  // By their bytes, before any is parsed: one that does not parse is revoked all the same.
+  // Compared by their bytes before any is parsed: a certificate that cannot be parsed can be revoked, too.
   const byFingerprint =
     revocations.key(keys, when) ?? firstOf(certificates, (der) => revocations.fingerprint(sha256(der), when))
   if (byFingerprint) return byFingerprint
@@ -45,8 +45,8 @@ function sha256(der: Uint8Array): string {
 }
 
 /**
- * Looks up the authorities that a signature rests on and that the bundle need not carry: those of its timestamps, and those
- * of a Sigstore instance that issued its certificate. When they vouched only they say, so that a window counts as matching.
+ * Looks up the authorities that a signature depends on and that need not be in the bundle: those of its timestamps, and those
+ * of the Sigstore instance that issued its certificate. Only they state when they signed, so every window matches.
  */
 export async function revokedAuthority(
   { timestampPath = [], issuerPath = [] }: VerifiedSignature,
@@ -64,9 +64,9 @@ export async function revokedAuthority(
 }
 
 /**
- * Looks up what a bundle merely claims: for the modes `audit` and `skip`, which load models whose
- * bundles did not count, or were not looked at. A claim to be revoked is believed, and no claimed
- * time: at worst a model is refused that nobody vouched for.
+ * Looks up the claims of a bundle, for the modes `audit` and `skip`, which load models without a valid
+ * signature. If the claims match a revocation, they are believed, but not a claimed time: at worst, a
+ * model without a valid signature is refused.
  *
  * @throws {@link ModelSealError} `CLAIM_TOO_LARGE`, `JSON_TOO_COMPLEX`, `ABORTED`
  */
@@ -86,16 +86,16 @@ export async function revokedByClaim(
   }
 }
 
-/** What the bundle claims was not looked at; any other refusal says that it claims nothing. */
+/** Codes that mean that the claims were not read; any other means that the bundle claims nothing. */
 const UNREAD: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['CLAIM_TOO_LARGE', 'JSON_TOO_COMPLEX', 'ABORTED'])
 
-/** The key of the leaf that a bundle carries. */
+/** The key of the leaf certificate in a bundle. */
 export async function certifiedKey(material: VerificationMaterial): Promise<string | undefined> {
   const [leaf] = methodOf(material.method).carried(material).certificates
   return leaf && (await factsOf(leaf))?.keyFingerprint
 }
 
-/** One after the other, each in a turn of its own: a certificate may be long, and there may be many. */
+/** Sequentially, yielding to the event loop after each: certificates may be long and many. */
 async function factsInTurns(
   chain: readonly Uint8Array[],
   signal?: AbortSignal,
@@ -108,7 +108,7 @@ async function factsInTurns(
   return facts
 }
 
-/** What does not parse claims nothing. */
+/** Undefined if the certificate cannot be parsed: then it claims nothing. */
 async function factsOf(der: Uint8Array): Promise<CertificateFacts | undefined> {
   return certificateFacts(der).catch((error: unknown) => {
     if (error instanceof ModelSealError) return undefined

@@ -14,8 +14,8 @@ import { parsedWithoutPrototypes } from '../../snapshot.ts'
 /** `revoked`: what no rule can accept. */
 
 const window = {
-  from: timeSchema.optional().describe('Not for signatures that provably existed before this time.'),
-  until: timeSchema.optional().describe('Not for signatures that were provably made at this time or later.'),
+  from: timeSchema.optional().describe('Does not apply to signatures that provably existed before this time.'),
+  until: timeSchema.optional().describe('Does not apply to signatures that were provably made at this time or later.'),
   reason: reasonSchema.optional(),
 }
 
@@ -28,7 +28,7 @@ const fileDigest = z
 
 const key = z
   .strictObject({
-    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI): of its DER or of its PEM.'),
+    fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI), in DER or PEM.'),
     file: fileSchema.optional().describe('The public key: a PEM file (SPKI).'),
     ...window,
   })
@@ -43,9 +43,9 @@ const key = z
 const certificate = z
   .strictObject({
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
-    file: fileSchema.optional().describe('The certificate: a file with this one, PEM or DER.'),
+    file: fileSchema.optional().describe('The certificate: a PEM or DER file with no other certificate.'),
     serial: z.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
-    issuer: z.string().min(1).optional().describe('As RFC 4514 writes it.'),
+    issuer: z.string().min(1).optional().describe('In the notation of RFC 4514.'),
     ...window,
   })
   .refine(
@@ -64,18 +64,18 @@ const identity = z.strictObject({
 })
 
 const entries = {
-  // Objects first: of long lists, most entries say why.
+  // Objects first: most entries of long lists have a reason.
   rootDigests: z.array(z.union([z.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
   fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
   keys: z
     .array(z.union([key, fingerprintSchema]))
     .optional()
-    .describe('Keys by the SHA-256 of the public key (SPKI), of its DER or of its PEM; or by the file of the key.'),
+    .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
   certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
   identities: z.array(identity).optional(),
 }
 
-// Windows are checked for all lists at once, which a policy of ten thousand revocations notices.
+// Checks the windows of all lists at once: noticeably faster with ten thousand revocations.
 export const revokedSchema = z.strictObject(entries).superRefine((given, context) => {
   const revoked = parsedWithoutPrototypes(given)
   for (const [list, items = []] of Object.entries(revoked)) {
@@ -86,5 +86,5 @@ export const revokedSchema = z.strictObject(entries).superRefine((given, context
   }
 })
 
-/** Revocations as they are written. */
+/** Revocations as written in the policy. */
 export type RevokedText = z.infer<typeof revokedSchema>

@@ -9,8 +9,8 @@ import { certificateFacts, type CertificateFacts } from '../revocations/certific
 import type { RootFiles } from './root-files.ts'
 
 /**
- * Reads certificates of authorities, apart from those that the policy revokes. An authority vouches for others at times that nobody
- * states: if it is revoked for a time, it is revoked.
+ * Reads certificates of authorities, and separates those that the policy revokes. Nothing proves when an authority issues
+ * certificates, so one that is revoked for a period is revoked for good.
  */
 export async function readAuthorities(
   at: ValuePath,

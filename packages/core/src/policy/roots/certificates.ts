@@ -16,7 +16,7 @@ interface Authorities {
 
 export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
   trusted: Authorities
-  /** Of those that the policy names, the ones that it revokes. */
+  /** Authorities that the policy names and revokes. */
   revoked: Authorities
   crls: readonly Buffer[]
 }
@@ -24,7 +24,7 @@ export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
 const schema = z.strictObject({
   certificates: z.strictObject({
     roots: filesSchema.describe('PEM files of root certificates.'),
-    intermediates: filesSchema.optional().describe('PEM files of certificates that bundles may leave out.'),
+    intermediates: filesSchema.optional().describe('PEM files of intermediate certificates that bundles may omit.'),
     crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
   }),
 })
@@ -34,7 +34,7 @@ export const certificatesRoot = {
   what: 'certificates',
   schema,
   isNamed: true,
-  vouches: true,
+  certifies: true,
   async read({ certificates }, name, files) {
     const roots = await readAuthorities(['certificates', 'roots'], certificates.roots, files)
     const between = await readAuthorities(['certificates', 'intermediates'], certificates.intermediates ?? [], files)
@@ -62,9 +62,9 @@ async function readLists(path: string): Promise<Buffer[]> {
   return parseRevocationLists(await readPolicyFile(path, REVOCATION_LIST_FILE), path)
 }
 
-/** A trusted certificate that cannot issue others vouches for nothing but itself. */
+/** Warns about a trusted certificate that cannot issue others. */
 function notAuthority(der: Buffer, root: string): Danger[] {
   if (new X509Certificate(der).ca) return []
-  const message = `The certificate ${holderOf(der)} of the trust root ${shown(root)} is not the certificate of an authority, so no signer's certificate can lead to it. Name the certificate of the authority that issued them.`
+  const message = `The certificate ${holderOf(der)} of the trust root ${shown(root)} is not a CA certificate, so no signer's certificate can chain to it. Name the certificate of the issuing authority.`
   return [{ severity: 'warning', code: 'CERTIFICATE_NOT_CA', message }]
 }

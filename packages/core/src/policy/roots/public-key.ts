@@ -10,7 +10,7 @@ import type { Validity } from '../signature-time.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 import type { RootFiles } from './root-files.ts'
 
-/** A key of a trust root, and when it counts. */
+/** A key of a trust root, and when it is valid. */
 export interface AcceptedKey extends Validity {
   publicKey: PublicKey
   /** Absolute path of the PEM. */
@@ -24,8 +24,8 @@ export interface PublicKeyRoot extends CompiledRootOf<'publicKey'> {
 const keyFileSchema = z
   .strictObject({
     file: fileSchema,
-    notBefore: timeSchema.optional().describe('Signatures from before this time do not count.'),
-    notAfter: timeSchema.optional().describe('Signatures from this time on do not count.'),
+    notBefore: timeSchema.optional().describe('Signatures made before this time are not accepted.'),
+    notAfter: timeSchema.optional().describe('Signatures made at this time or later are not accepted.'),
   })
   .superRefine((given, context) => {
     const { notBefore, notAfter } = parsedWithoutPrototypes(given)
@@ -36,7 +36,7 @@ const keyFileSchema = z
 const schema = z.strictObject({
   publicKey: z
     .union([fileSchema, keyFileSchema, z.array(z.union([fileSchema, keyFileSchema])).min(1)])
-    .describe('PEM files (SPKI) of one signer: the present key, and the ones before and after it.'),
+    .describe('PEM files (SPKI) of one signer: the current key, and its predecessors and successors.'),
 })
 
 export const publicKeyRoot = {
@@ -44,7 +44,7 @@ export const publicKeyRoot = {
   what: 'public keys',
   schema,
   isNamed: true,
-  vouches: false,
+  certifies: false,
   async read({ publicKey }, name, files) {
     const keys: AcceptedKey[] = []
     for (const [index, entry] of [publicKey].flat().entries()) {
@@ -54,14 +54,14 @@ export const publicKeyRoot = {
     return { kind: 'publicKey', name, keys }
   },
   certificates: () => [],
-  /** A signer whose other keys go on is no danger. */
+  /** Warns only if the last key of a signer ends. */
   dangers({ name, keys }, now) {
     const last = Math.max(...keys.map(({ notAfter }) => notAfter))
     return lapse('KEY_LAPSES', `The trust root ${shown(name)} has no valid key`, last, now)
   },
 } as const satisfies RootKind<z.infer<typeof schema>, PublicKeyRoot>
 
-/** `KEY_INVALID`, and what {@link readPolicyFile} throws, are problems. */
+/** Adds `KEY_INVALID`, and what {@link readPolicyFile} throws, to the problems. */
 async function readKey(
   at: (string | number)[],
   { file, notBefore, notAfter }: Partial<z.infer<typeof keyFileSchema>> & { file: string },

@@ -5,14 +5,14 @@ import type { ValuePath } from '../reading/policy-text.ts'
 import type { Reading, SourceText } from '../reading/reading.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 
-/** Reads the files that a trust root names. What is wrong with one is a problem at its place, under the code of the file's own error. */
+/** Reads the files that a trust root names. A fault in one is a problem at its position, with the code of the original error. */
 export class RootFiles {
   readonly revocations: Revocations
   readonly #source: SourceText
   readonly #at: ValuePath
   readonly #reading: Reading
 
-  /** @param at place of the root in the policy */
+  /** @param at path of the root in the policy */
   constructor(source: SourceText, at: ValuePath, revocations: Revocations, reading: Reading) {
     this.revocations = revocations
     this.#source = source
@@ -25,7 +25,7 @@ export class RootFiles {
     return resolve(this.#source.directory, file)
   }
 
-  /** What a list of files holds; files that cannot be read are left out. */
+  /** The content of several files, without those that cannot be read. */
   async all<T>(
     at: ValuePath,
     files: string | readonly string[],
@@ -39,9 +39,9 @@ export class RootFiles {
     return found
   }
 
-  /** What one file holds; undefined if it cannot be read. */
+  /** The content of one file; undefined if it cannot be read. */
   async one<T>(at: ValuePath, path: string | undefined, read: () => Promise<T>): Promise<T | undefined> {
-    if (path !== undefined) await this.restOn(path)
+    if (path !== undefined) await this.track(path)
     try {
       return await read()
     } catch (error) {
@@ -51,8 +51,8 @@ export class RootFiles {
     }
   }
 
-  /** Notes a file as one that the policy rests on: a change of it is a change of the policy. */
-  async restOn(path: string): Promise<void> {
+  /** Records that the policy depends on a file: a change of the file is a change of the policy. */
+  async track(path: string): Promise<void> {
     this.#reading.files.set(path, await fileState(path))
   }
 }

@@ -8,7 +8,7 @@ import { timestampRoot } from './timestamp-authorities.ts'
 
 const ROOTS = [publicKeyRoot, certificatesRoot, timestampRoot, sigstoreRoot] as const
 
-/** `trustRoots`: what proves a signature, by name. One kind each. */
+/** `trustRoots`: the roots that signatures are verified against, by name, each of one kind. */
 export const trustRootSchema = alternatives(ROOTS)
 
 /** A trust root with its files read. */
@@ -16,14 +16,14 @@ export type CompiledRoot = Awaited<ReturnType<(typeof ROOTS)[number]['read']>>
 
 type AnyRootKind = RootKind<unknown, CompiledRootOf<CompiledRoot['kind']>>
 
-/** What is known of a kind of trust root. */
+/** The record of a kind of trust root. */
 export function rootKind(kind: CompiledRoot['kind']): AnyRootKind {
   const known = ROOTS.find((one) => one.kind === kind)
   if (!known) throw new RangeError(`no kind of trust root ${kind}`)
   return known
 }
 
-/** The kind of a trust root as it is written. */
+/** The kind of a trust root as written in the policy. */
 export function writtenRootKind(written: z.infer<typeof trustRootSchema>): AnyRootKind {
   return rootKind(Object.keys(written)[0] as CompiledRoot['kind'])
 }

@@ -11,7 +11,7 @@ import type { CompiledRootOf, RootKind } from './root.ts'
 import type { RootFiles } from './root-files.ts'
 
 export interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
-  /** Absent where it could not be read. */
+  /** Absent if it could not be read. */
   trust?: SigstoreTrust | undefined
 }
 
@@ -25,10 +25,10 @@ const schema = z.strictObject({
           .url({ protocol: /^https?$/ })
           .regex(/^[^?#@]*$/)
           .describe('URL of the TUF repository.'),
-        tufRoot: fileSchema.describe('Its root.json, from which everything fetched must follow.'),
+        tufRoot: fileSchema.describe('Its root.json, against which everything fetched is verified.'),
       }),
     ])
-    .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that hands it out.'),
+    .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that distributes it.'),
 })
 
 type Written = z.infer<typeof schema>
@@ -38,11 +38,11 @@ export const sigstoreRoot = {
   what: 'sigstore',
   schema,
   isNamed: true,
-  vouches: true,
+  certifies: true,
   async read({ sigstore }, name, files) {
     const source = sourceOf(sigstore, files)
-    if (typeof source !== 'string' && 'tufRoot' in source) await files.restOn(source.tufRoot)
-    // A root that is fetched anew is a change of the policy, as any of its files is.
+    if (typeof source !== 'string' && 'tufRoot' in source) await files.track(source.tufRoot)
+    // An updated trusted root is a change of the policy, like that of any of its files.
     const at = typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot']
     const trust = await files.one(['sigstore', ...at], trustRootPath(source), () =>
       readSigstoreTrust(source, readPolicyFile),

@@ -16,7 +16,7 @@ export const timestampRoot = {
   what: 'timestamp authorities',
   schema,
   isNamed: false,
-  vouches: false,
+  certifies: false,
   async read({ timestampAuthorities }, name, files) {
     const { trusted } = await readAuthorities(['timestampAuthorities'], timestampAuthorities, files)
     return { kind: 'timestampAuthorities', name, certificates: trusted }

@@ -11,8 +11,8 @@ test.each([
   ['2024-02-29T00:00:00Z', 'P1Y', '2023-02-28T00:00:00.000Z'],
   ['2026-03-31T12:00:00Z', 'P1Y2M3DT4H5M6S', '2025-01-28T07:54:54.000Z'],
   ['2026-03-31T12:00:00Z', 'PT36H', '2026-03-30T00:00:00.000Z'],
-])('%s less %s is %s', (time, duration, expected) => expect(from(time, duration)).toBe(expected))
+])('%s minus %s is %s', (time, duration, expected) => expect(from(time, duration)).toBe(expected))
 
-test.each(['', '180', 'd', '-1d', '1.5d', 'P', 'PT', 'P1', '1D', '180d ', 'P1DT'])('%s is no duration', (text) =>
+test.each(['', '180', 'd', '-1d', '1.5d', 'P', 'PT', 'P1', '1D', '180d ', 'P1DT'])('%s is not a duration', (text) =>
   expect(parseDuration(text)).toBeUndefined(),
 )

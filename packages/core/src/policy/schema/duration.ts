@@ -1,4 +1,4 @@
-/** A span of time as the policy states it: calendar months have no fixed length. */
+/** A duration as written in the policy: calendar months have no fixed length. */
 export interface Duration {
   months: number
   milliseconds: number
@@ -40,13 +40,13 @@ export function parseDuration(text: string): Duration | undefined {
   }
 }
 
-/** The time that lies `duration` before `time`, both in milliseconds since 1970, by the calendar of UTC. */
+/** The time `duration` before `time`, both in milliseconds since 1970, in the UTC calendar. */
 export function before(time: number, { months, milliseconds }: Duration): number {
   const date = new Date(time)
   const day = date.getUTCDate()
   date.setUTCDate(1)
   date.setUTCMonth(date.getUTCMonth() - months)
-  // A month earlier than the 31st is the last day of a shorter month.
+  // A month before the 31st is the last day of a shorter month.
   const lastDay = new Date(Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 0)).getUTCDate()
   date.setUTCDate(Math.min(day, lastDay))
   return date.getTime() - milliseconds

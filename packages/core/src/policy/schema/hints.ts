@@ -4,19 +4,19 @@ import { belongsUnder, choicesIn, fieldsAt, objectsAt } from './known-fields.ts'
 import { didYouMean, nearest } from './nearest.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
-/** What to do about a problem that the schema found, for its author: each is empty, or a sentence with a space before it. */
+/** What to do about a problem that the schema found: each hint is empty, or a sentence with a space before it. */
 
 type Issue = z.core.$ZodIssue
 type Schema = z.core.$ZodType
 
-/** An object with a field that nobody knows. */
+/** An object with an unknown field. */
 interface Surroundings {
   path: ValuePath
   /** All fields that it has. */
   present: readonly string[]
 }
 
-/** For a field that nobody knows: how it is spelled, or where it belongs. */
+/** For an unknown field: the correct spelling, or where the field belongs. */
 export function fieldHint(key: string, schema: Schema, { path, present }: Surroundings): string {
   const known = fieldsAt(schema, path)
   const spelled = didYouMean(key, known)
@@ -27,7 +27,7 @@ export function fieldHint(key: string, schema: Schema, { path, present }: Surrou
   return ownersHint('It belongs', beside.length > 0 ? beside : owners)
 }
 
-/** More places than these say nothing. */
+/** A longer list would not help. */
 const MOST_OWNERS = 2
 
 function ownersHint(verb: string, owners: readonly string[]): string {
@@ -35,7 +35,7 @@ function ownersHint(verb: string, owners: readonly string[]): string {
   return ` ${verb} under ${owners.map((owner) => `"${owner}"`).join(' or ')}.`
 }
 
-/** For a value of the wrong kind, or one that is not among the known ones. */
+/** For a value of the wrong type, or one that is not among the allowed values. */
 export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
   const { input } = issue
   const expected = typesOf(issue)
@@ -43,7 +43,7 @@ export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
   if (isFields(input)) return misspeltField(input, schema, path)
   if (input === null && path.length > 0 && isOnly(expected, 'object')) return ' Indent its fields below it.'
   if (typeof input === 'string') return textHint(input, issue, schema, path)
-  // Not where a number lacks more than quotes, such as a unit.
+  // Not if a number needs more than quotes, such as a unit.
   const isText = isOnly(expected, 'string') && issue.message === 'expected text'
   return isText && (typeof input === 'number' || typeof input === 'boolean') ? ' Put it in quotes.' : ''
 }
@@ -75,25 +75,25 @@ function textHint(input: string, issue: Issue, schema: Schema, path: ValuePath):
 }
 
 /**
- * Of kinds that exclude each other, such as those of a trust root: the fields of two that stand together, as a sentence.
+ * A sentence about fields of different kinds in one object, if the kinds exclude each other, such as those of a trust root.
  */
 export function clashingFields({ input }: Issue, schema: Schema, path: ValuePath): string | undefined {
   const kinds = objectsAt(schema, path)
   if (!isFields(input) || kinds.length < 2) return undefined
   const present = Object.keys(input)
-  // One kind has them all, or there is none of which a field is here.
+  // No clash if one kind has all the fields, or at most one of them is required by a kind.
   const telling = kinds.flatMap(({ required }) => required.filter((name) => present.includes(name)))
   const together = [...new Set(telling)]
   if (together.length < 2 || kinds.some(({ fields }) => together.every((name) => fields.includes(name))))
     return undefined
   const names = together.map((name) => `"${name}"`).join(' and ')
-  const mend =
+  const fix =
     path[0] === 'trustRoots'
-      ? 'Make a trust root of each, with a name of its own.'
+      ? 'Make each a separate trust root with its own name.'
       : path.at(-2) === 'signers'
-        ? 'Make a signer of each.'
+        ? 'Make each a separate signer.'
         : 'Keep one of them.'
-  return `${shown(path.map(String).join('.'))}: expected one kind; found ${names} together. ${mend}`
+  return `${shown(path.map(String).join('.'))}: expected one kind; found ${names} together. ${fix}`
 }
 
 export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
@@ -112,7 +112,7 @@ function misspeltField(input: object, schema: Schema, path: ValuePath): string {
   return ` It has ${unknown.map((name) => shown(name)).join(' and ')}.${owners}`
 }
 
-/** The values that were allowed, also those of alternatives. */
+/** The allowed values, including those of alternatives. */
 function valuesOf(issue: Issue): readonly unknown[] {
   if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(valuesOf)
   if (issue.code === 'custom') return (issue.params?.['values'] as readonly string[] | undefined) ?? []
@@ -128,7 +128,7 @@ function isOnly(types: ReadonlySet<string>, type: string): boolean {
   return types.size === 1 && types.has(type)
 }
 
-/** How a bare text is written where fields are expected: under the one that is required, or the first. */
+/** How to write a text where an object is expected: under its required field, or its first. */
 function exampleOf(input: string, schema: Schema, path: ValuePath): string {
   const [kind] = objectsAt(schema, path)
   const name = kind?.required[0] ?? kind?.fields[0]

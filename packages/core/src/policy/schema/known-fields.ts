@@ -3,13 +3,13 @@ import type { ValuePath } from '../reading/policy-text.ts'
 
 type Schema = z.core.$ZodType
 
-/** What is known of an object that a policy may have at one place. */
+/** The fields of an object that a policy may have at one path. */
 interface KnownObject {
   fields: readonly string[]
   required: readonly string[]
 }
 
-/** The kinds of objects that may stand at a place of what the schema describes. */
+/** The kinds of objects that the schema allows at a path. */
 export function objectsAt(schema: Schema, path: ValuePath): KnownObject[] {
   return schemasAt(schema, path).flatMap(({ _zod: { def } }) => {
     if (!isKind(def, 'object')) return []
@@ -19,7 +19,7 @@ export function objectsAt(schema: Schema, path: ValuePath): KnownObject[] {
   })
 }
 
-/** The fields that may stand at a place, whatever the kind of the object. */
+/** The fields that are allowed at a path, whatever the kind of the object. */
 export function fieldsAt(schema: Schema, path: ValuePath): string[] {
   const named = schemasAt(schema, path).flatMap(({ _zod: { def } }) =>
     isKind(def, 'record') ? choices(def.keyType) : [],
@@ -27,12 +27,12 @@ export function fieldsAt(schema: Schema, path: ValuePath): string[] {
   return [...new Set([...objectsAt(schema, path).flatMap(({ fields }) => fields), ...named])]
 }
 
-/** The words that may stand in the list at a place; none where other things may. */
+/** The words that are allowed in the list at a path; none if anything else is. */
 export function choicesIn(schema: Schema, path: ValuePath): string[] {
   return schemasAt(schema, path).flatMap(elements).flatMap(choices)
 }
 
-/** The fields that unknown ones belong under: fields at their own place, else below it, else anywhere. */
+/** The fields that unknown ones belong under: fields at their own path, else below it, else anywhere. */
 export function belongsUnder(unknown: readonly string[], schema: Schema, path: ValuePath): string[] {
   const knowsAll = (fields: readonly string[]) => unknown.every((field) => fields.includes(field))
   const own = fieldsAt(schema, path).filter((name) => knowsAll(fieldsBelow(schema, [...path, name])))
@@ -71,7 +71,7 @@ function fieldsBelow(schema: Schema, path: ValuePath): string[] {
     .flatMap((one) => fieldsAt(one, []))
 }
 
-/** What stands in a list or under the names of a record; else the value itself. */
+/** The elements of a list or the values of a record; otherwise the value itself. */
 function elements(schema: Schema): Schema[] {
   const { def } = schema._zod
   if (isKind(def, 'array')) return unwrapped(def.element).flatMap(elements)
@@ -92,7 +92,7 @@ function childrenOf({ _zod: { def } }: Schema, step: PropertyKey): Schema[] {
   return isKind(def, 'record') ? unwrapped(def.valueType) : []
 }
 
-/** Without what makes a value optional; each alternative by itself. */
+/** Removes `optional`, and splits a union into its alternatives. */
 function unwrapped(schema: Schema): Schema[] {
   const { def } = schema._zod
   if (isKind(def, 'optional')) return unwrapped(def.innerType)

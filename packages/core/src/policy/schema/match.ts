@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { compileGlob, globFault } from '../matching/glob.ts'
 import { anyFormatSchema, formatSchema, globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
 
-/** `match`: which models a rule is about. */
+/** `match`: the models that a rule applies to. */
 
 const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
 const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
@@ -16,24 +16,24 @@ export const matchSchema = z
   .strictObject({
     path: pathGlobsSchema
       .optional()
-      .describe('Globs over the path that the program loads, relative to the policy file.'),
-    url: urlGlobsSchema.optional().describe('Globs over the URL that the program loads.'),
-    name: globsSchema.optional().describe('Globs over the name that the signer gave to the model.'),
+      .describe('Globs for the path that the program loads, relative to the policy file.'),
+    url: urlGlobsSchema.optional().describe('Globs for the URL that the program loads.'),
+    name: globsSchema.optional().describe('Globs for the name that the signer gave to the model.'),
     format: z
       .union([anyFormatSchema, z.array(formatSchema).min(1)])
       .optional()
-      .describe('What the loader says it reads: a format of an adapter, several, or any.'),
+      .describe('The format that the loader reads: one format of an adapter, several, or any.'),
     memory: z
       .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
       .optional()
-      .describe('What a program hands to a runtime without saying where it is from: by digest, or any.'),
+      .describe('Models that a program gives to a runtime as bytes, without path or URL: by digest, or any.'),
   })
   .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
 
-/** A `match` as it is written. */
+/** A `match` as written in the policy. */
 export type MatchText = z.infer<typeof matchSchema>
 
-/** Every path names a directory or file, and every URL a host; memory says it by itself. */
+/** True if every path names a directory or file, and every URL a host. `memory` is always explicit. */
 export function isExplicit({ path, url, memory }: MatchText): boolean {
   if (memory !== undefined) return true
   const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
@@ -48,7 +48,7 @@ export function isExplicit({ path, url, memory }: MatchText): boolean {
   )
 }
 
-/** What is wrong with the glob itself is told elsewhere. */
+/** Empty for an invalid glob, which is reported elsewhere. */
 function spelledOut(glob: string): readonly (readonly (string | undefined)[])[] {
   return globFault(glob) === undefined ? compileGlob(glob).spelled : []
 }

@@ -9,21 +9,21 @@ import type { PolicyText, ValuePath } from '../reading/policy-text.ts'
 
 type Issue = z.core.$ZodIssue
 
-/** Where the issues are from. */
+/** The text that was checked, and its schema. */
 export interface Checked {
   text: PolicyText
   schema: z.core.$ZodType
 }
 
-/** One thing that the schema found, and the path of the value that it is about. */
+/** One issue that the schema found, and the path of the value. */
 interface Finding {
   issue: Issue
   path: ValuePath
 }
 
 /**
- * Says in readable sentences what the schema found, each at its place: at most {@link MAX_PROBLEMS}. Misspelt fields come first,
- * because the first problem is the one that a load tells; what they cause is left out.
+ * Describes the schema's issues in readable sentences, each with its position: at most {@link MAX_PROBLEMS}. Misspelt fields come
+ * first, because a load reports only the first problem; issues that they cause are left out.
  */
 export function schemaProblems(issues: readonly Issue[], checked: Checked): ModelSealError[] {
   const found = issues.flatMap((issue) => [...meantFindings(issue, [], checked.schema)])
@@ -37,7 +37,7 @@ export function schemaProblems(issues: readonly Issue[], checked: Checked): Mode
     .slice(0, MAX_PROBLEMS)
 }
 
-/** Of a union, what is wrong inside of the alternative that the author meant. */
+/** For a union, the issues in the alternative that the author meant. */
 function* meantFindings(issue: Issue, above: ValuePath, schema: Checked['schema']): Generator<Finding> {
   const path = [...above, ...issue.path]
   const meant =
@@ -48,7 +48,7 @@ function* meantFindings(issue: Issue, above: ValuePath, schema: Checked['schema'
   else for (const inner of meant) yield* meantFindings(inner, path, schema)
 }
 
-/** Places of what is missing because its field is misspelt: the field itself, or one of several in the same object. */
+/** Fields that are missing because they are misspelt: the field itself, or one of several in the same object. */
 function consequences(misspelt: readonly Finding[], schema: Checked['schema']): ReadonlySet<string> {
   const places = new Set<string>()
   for (const { issue, path } of misspelt) {
@@ -81,15 +81,15 @@ function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelS
   if (together !== undefined) return [text.fault(path, together)]
   const anchor = issue.input === null ? text.anchorAt(path) : undefined
   if (anchor !== undefined) {
-    const mend = `A value that begins with & has to be in quotes: ${shown(`&${anchor}`)}.`
-    return [text.fault(path, `${field(path, text)}: ${mend}`)]
+    const fix = `A value that begins with & must be in quotes: ${shown(`&${anchor}`)}.`
+    return [text.fault(path, `${field(path, text)}: ${fix}`)]
   }
   const expected = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
   return [text.fault(path, sentence({ issue, path }, expected, text) + hint(issue, schema, path))]
 }
 
 /**
- * What was expected, in the words of the policy's author, where a schema gives no words of its own.
+ * What was expected, in terms that the policy's author knows, for schemas without their own message.
  * (The parameter `error` of zod's `safeParse`.)
  */
 export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
@@ -116,7 +116,7 @@ export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
 const TYPES: Readonly<Partial<Record<string, string>>> = {
   string: 'text',
   number: 'a number',
-  int: 'a whole number',
+  int: 'an integer',
   boolean: 'true or false',
   array: 'a list',
   object: 'fields with values',
@@ -133,11 +133,11 @@ function bound(limit: number | bigint, origin: string): string {
   return units ? `${limit} ${units[limit === 1 ? 0 : 1]}` : `${limit}`
 }
 
-/** Of a union, the one branch whose field the author wrote: it says what is wrong inside of it. */
+/** The one branch of a union whose field the author wrote. */
 function meantBranch(branches: readonly (readonly Issue[])[]): readonly Issue[] | undefined {
   const inside = branches.filter((issues) => issues.every(({ path, code }) => path.length > 0 || code === 'custom'))
   if (inside.length === 1) return inside[0]
-  // An object with one field too many is still that object.
+  // An object with an extra field is still of that kind.
   const close = branches.filter((issues) =>
     issues.every(({ path, code }) => path.length > 0 || code === 'unrecognized_keys'),
   )
@@ -165,7 +165,7 @@ function sentence({ issue: { code, input }, path }: Finding, expected: string, t
   return `${where}${expected}${found === undefined ? '' : `; ${found}`}.`
 }
 
-/** Problems of a value itself, rather than of what is in it. */
+/** Issues about a value itself, rather than its content. */
 const SHAPED: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value', 'invalid_union'])
 
 function foundText(input: unknown): string | undefined {
@@ -177,11 +177,11 @@ function shapeOf(input: unknown, code: string): string | undefined {
   if (input === undefined) return 'it is missing'
   if (input === null) return 'found nothing'
   if (Array.isArray(input)) return 'found a list'
-  // Of alternatives, the hint says which field is none.
+  // For alternatives, the hint names the unknown field.
   return code === 'invalid_union' ? undefined : 'found fields with values'
 }
 
-/** A place, for messages. */
+/** A path, for messages. */
 function field(path: ValuePath, { what }: TextFile): string {
   const [index, ...names] = path
   if (what === 'policy' || typeof index !== 'number') return shown(path.map(String).join('.'))

@@ -6,8 +6,8 @@ import { trustRootSchema } from '../roots/roots.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /**
- * The trust policy's one definition: what a file may say, the TypeScript types of it, and the
- * published JSON Schema. Every object is strict: an unknown field is an error, never ignored.
+ * The single definition of the trust policy: its validation, TypeScript types and published JSON
+ * Schema. Every object is strict: an unknown field is an error, never ignored.
  */
 export const policySchema = z
   .strictObject({
@@ -15,9 +15,9 @@ export const policySchema = z
     version: z.literal(1),
     include: z.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
     issued: timeSchema.optional().describe('When this policy was written.'),
-    maxAge: durationSchema.optional().describe('From this age on, the policy accepts nothing.'),
+    maxAge: durationSchema.optional().describe('Once it is this old, the policy accepts nothing.'),
     trustRoots: z.record(nameSchema, trustRootSchema).optional(),
-    rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches decides.'),
+    rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
   })
   .superRefine((given, context) => {
@@ -30,13 +30,13 @@ export const policySchema = z
       })
   })
 
-/** Never called: the compiler spells out what it returns, so the published types do not refer to zod. */
+/** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
 export const writtenPolicy = () => policySchema.parse(undefined)
 
-/** A trust policy as it is written. */
+/** A trust policy as written in a file. */
 export type PolicyFile = ReturnType<typeof writtenPolicy>
 
-/** The JSON Schema that editors complete policies with. */
+/** The JSON Schema with which editors complete and check policies. */
 export function policyJsonSchema(): object {
   return {
     ...z.toJSONSchema(policySchema, { io: 'input' }),

@@ -5,7 +5,7 @@ import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matchi
 import { ANY_FORMAT, FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../model-formats.ts'
 import { regexpFault } from '../matching/regexp.ts'
 
-/** The values that fields of a policy are made of, each refused where it could be misread. */
+/** The scalar values in a policy; anything ambiguous is refused. */
 
 export const nameSchema = z.string().min(1).max(200)
 
@@ -19,7 +19,7 @@ export const pathGlobSchema = globWithout(pathGlobFault)
 export const urlGlobSchema = globWithout(urlGlobFault)
 
 const nameGlobSchema = globWithout(nameGlobFault)
-/** One glob over names in a model, or several. */
+/** One glob for names in a model, or several. */
 export const nameGlobsSchema = z.union([nameGlobSchema, z.array(nameGlobSchema).min(1)])
 
 function globWithout(faultOf: (glob: string) => string | undefined) {
@@ -42,13 +42,13 @@ export const textSchema = z
     z.strictObject({ regexp: regexpSchema }),
   ])
   .describe(
-    'Matched exactly. A glob is written as { pattern }, a regular expression as { regexp }; both cover the whole text.',
+    'Matched exactly. A glob is written as { pattern }, a regular expression as { regexp }; both must match the whole text.',
   )
 
 /** RFC 3339 with a time zone: a bare date means different moments to different readers. */
 export const timeSchema = z.iso
-  .datetime({ offset: true, error: 'expected a time with its zone, such as 2026-01-31T00:00:00Z' })
-  .describe('RFC 3339, with its zone.')
+  .datetime({ offset: true, error: 'expected a time with a time zone, such as 2026-01-31T00:00:00Z' })
+  .describe('RFC 3339, with a time zone.')
 
 const A_DURATION = 'expected a duration such as 180d, 12h or P6M'
 
@@ -57,7 +57,7 @@ export const durationSchema = z
   .regex(DURATION, A_DURATION)
   .describe('180d, 12h, 2w, or an ISO 8601 duration.')
 
-/** As modelseal and other tools print it; {@link plainHex} is what it is compared as. */
+/** As modelseal and other tools print it; compared in the form of {@link plainHex}. */
 export const fingerprintSchema = z
   .string()
   .regex(FINGERPRINT, { error: ({ input }) => fingerprintFault(String(input)) })
@@ -66,7 +66,7 @@ export const rootDigestSchema = z
   .string()
   .regex(
     /^(sha256:)?[0-9a-f]{64}$/,
-    'expected a root digest: 64 lowercase hex digits, with or without "sha256:" before them',
+    'expected a root digest: 64 lowercase hex digits, with or without the prefix "sha256:"',
   )
 
 const otherFormatSchema = z
@@ -84,14 +84,14 @@ export const anyFormatSchema = z.union([z.enum([...MODEL_FORMATS, ANY_FORMAT]), 
 
 export const reasonSchema = z.string().min(1).max(1000)
 
-/** The issue of a window that nothing falls into; undefined for a good one. */
+/** The issue if a window is empty; undefined otherwise. */
 export function faultyEnd(
   start: string | undefined,
   end: string | undefined,
 ): { code: 'custom'; message: string; input: string } | undefined {
   if (start === undefined || end === undefined || Date.parse(start) < Date.parse(end)) return undefined
-  return { code: 'custom', message: `expected a time after ${start}, or nothing falls between them`, input: end }
+  return { code: 'custom', message: `expected a time after ${start}, the beginning of the period`, input: end }
 }
 
-/** A text as the policy has it: exact, or a pattern. */
+/** A text as written in the policy: exact, or a pattern. */
 export type TextPattern = z.infer<typeof textSchema>

@@ -143,7 +143,7 @@ function checkEntry(
     if (crlsAt > at && since > at) continue
     throw new ModelSealError('CERTIFICATE_REVOKED', `The certificate ${certificateName(certificate)} was revoked.`, {
       found: `serial number ${serialNumberOf(certificate.fields)} in the list of ${issuerName(list)}`,
-      hint: 'Do not load the model; ask its publisher for one that is signed anew.',
+      hint: 'Do not load the model. Ask its publisher to sign it again.',
     })
   }
 }
