@@ -125,7 +125,7 @@ describe('sign certificate and verify certificate', () => {
     for (const chain of [[], ['--certificate-chain', 'intermediate.pem']]) {
       const { code, stderr } = await modelseal([...WITHOUT_ROOT, ...chain])
       expect(code).toBe(2)
-      expect(stderr).toContain('Error INVALID_ARGUMENT: No root certificate was given')
+      expect(stderr).toContain('Error INVALID_ARGUMENT: Cannot verify the certificate: no root certificate was given')
     }
   })
 

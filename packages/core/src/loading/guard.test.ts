@@ -5,8 +5,8 @@ import { expect, test } from 'vitest'
 
 const MODULE = JSON.stringify(pathToFileURL(join(import.meta.dirname, 'guard.ts')).href)
 
-// In a process of its own: a guard stays.
-test('a guard takes the place of what was there before, and nothing takes its own', () => {
+// In a separate process, because a guard cannot be removed.
+test('a guard replaces anything installed before it, and cannot be replaced itself', () => {
   const script = `
     'use strict'
     const symbol = Symbol.for('modelseal.guard.2')

@@ -4,7 +4,7 @@ import type { LoadRequest } from './load.ts'
 import type { OpenOptions } from './open-options.ts'
 import type { OpenedModel } from './verified-model.ts'
 
-/** Opens a model, as `openVerifiedModel` does: what an adapter is given by whoever judges its loads. */
+/** Opens a model like `openVerifiedModel`. Adapters get this function from the code that judges their loads. */
 export type Opening = <T>(
   source: string | ModelSource,
   options: OpenOptions,
@@ -12,27 +12,27 @@ export type Opening = <T>(
 ) => Promise<OpenedModel<T>>
 
 /**
- * Makes a second policy judge every verified load of a process, so that the runtime gets only what both policies accept. The guard
- * judges with its own copy of this package; a load only tells it what to load.
+ * Lets a second policy judge every verified load of a process, so that the runtime gets only what both policies accept.
+ * The guard judges with its own copy of this package; a load only tells it what to load.
  */
 export interface Guard {
-  /** As `openVerifiedModel`, for options that were read and a source as `modelLocation` gives it. */
+  /** Like `openVerifiedModel`, for options that were already read and a source as returned by `modelLocation`. */
   open<T>(load: LoadRequest<T>): Promise<OpenedModel<T>>
-  /** Loads a model into a runtime: for the adapters of this name, which hand over what they were called with. */
+  /** Loads a model into a runtime. The adapters of this name pass on their arguments. */
   readonly adapters: Readonly<Record<string, (load: never) => Promise<unknown>>>
 }
 
-/** The number changes with this interface, so that different versions of this package do not misunderstand each other. */
+/** The number changes with the interface, so that different versions of this package stay apart. */
 const INSTALLED = Symbol.for('modelseal.guard.2')
 
-/** Shared by the ESM and the CommonJS build, and by all copies of this package in a thread. */
+/** Shared by the ESM and CommonJS builds and by all copies of this package in a thread. */
 export function installedGuard(): Guard | undefined {
   return (globalThis as { [INSTALLED]?: Guard })[INSTALLED]
 }
 
-/** Installs the guard of this thread, for good. */
+/** Installs the guard of this thread permanently. */
 export function installGuard(guard: Guard): void {
-  // In full: a property that somebody has made before would otherwise stay as changeable as it is.
+  // All attributes are given, because an existing property would otherwise keep its own.
   const value = Object.freeze(guard)
   Object.defineProperty(globalThis, INSTALLED, { value, writable: false, enumerable: false, configurable: false })
 }

@@ -11,31 +11,31 @@ import { warnInto } from './judging/verdict-steps.ts'
 import type { Gather } from './model-reader.ts'
 import type { OpenOptions } from './open-options.ts'
 
-/** A model that is to be loaded. */
+/** A model to be loaded. */
 export interface LoadRequest<T> {
-  /** As `modelLocation` gives it. */
+  /** As returned by `modelLocation`. */
   source: string | ModelSource
-  /** As `openOptions` has read them. */
+  /** As returned by `openOptions`. */
   options: OpenOptions
   gather: Gather<T>
 }
 
-/** A load under way: what was asked for, who judges it, and the source while it is open. */
+/** A load in progress: the request, its judges, and the source while it is open. */
 export class Load<T = unknown> {
   readonly options: OpenOptions
   readonly gather: Gather<T>
   readonly place: ModelPlace
   readonly judgings: readonly [Judging, ...Judging[]]
   readonly responsibility: Responsibility
-  /** Is told what is handed out. */
+  /** Is notified of everything that is handed out. */
   readonly handOuts: HandOuts | undefined
   readonly #source: ModelSource
   #opened: Promise<OpenedSource> | undefined
   #isHandedOver = false
 
   /**
-   * @param judges at least one; all of them look at the same bundles
-   * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a place that cannot be judged
+   * @param judges at least one; all of them see the same bundles
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the place cannot be judged
    */
   constructor(
     { source, options, gather }: LoadRequest<T>,
@@ -52,24 +52,26 @@ export class Load<T = unknown> {
     this.responsibility = new Responsibility(this.judgings)
   }
 
-  /** Names the model in messages. */
+  /** Name of the model in messages. */
   get label(): string {
     const { path, url } = this.place
     return url === undefined ? path : modelUrl(url)
   }
 
-  /** The source, which is opened when it is first needed. One that fails is opened again for whoever asks next. */
+  /** The source, which is opened when it is first needed. If that fails, the next call tries again. */
   opened(): Promise<OpenedSource> {
     this.#opened ??= this.#open()
     return this.#opened
   }
 
-  /** The model belongs to the caller, and so does the source from now on: it is closed with the model. */
+  /** Passes the source to the caller together with the model, with which it is closed. */
   handOver(): void {
     this.#isHandedOver = true
   }
 
-  /** For files that are handed out: ends their reading, and the load with it once the model belongs to the caller. */
+  /**
+   * Returns a function that ends reading files that are handed out, and once the model belongs to the caller, the load.
+   */
   closing(reader: SourceReader): () => Promise<void> {
     return async () => {
       await reader.stop()
@@ -77,11 +79,11 @@ export class Load<T = unknown> {
     }
   }
 
-  /** In bounded time, and without an error: a source that does not end as it should changes nothing of the decision. */
+  /** Takes bounded time and does not throw: a source that fails to close does not change the decision. */
   async close(): Promise<void> {
     const opened = this.#opened
     this.#opened = undefined
-    // One that could not be opened is not open.
+    // A source that could not be opened need not be closed.
     const source = await opened?.catch(() => undefined)
     const fault = await source?.close()
     if (!fault) return
@@ -89,11 +91,11 @@ export class Load<T = unknown> {
     const reason = found ?? expected
     warnInto(this.judgings.map(({ verdict }) => verdict))({
       code: 'MODELSEAL_SOURCE_CLOSE',
-      message: `The source of the model did not close as it should${reason === undefined ? '' : ` (${reason})`}. Check the package that reads from it.`,
+      message: `Cannot close the source of the model${reason === undefined ? '' : `: ${reason}`}. Check the package that reads from it.`,
     })
   }
 
-  /** Notes in the verdicts what did not go as it should. */
+  /** Records warnings in the verdicts. */
   warnInto(judgings: readonly Judging[]): HashOptions['warn'] {
     return warnInto(judgings.map(({ verdict }) => verdict))
   }

@@ -4,59 +4,59 @@ import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
 
 /**
- * Reads files of a model whose signature and policy were accepted, each against its signed digest.
- * For a model that a rule in the mode `audit` or `skip` loads unverified: files as they lie on disk.
+ * Reads files of a model whose signature was accepted by the policy, and checks each against its signed digest. If a
+ * rule in the mode `audit` or `skip` loads the model unverified, reads files as they are on disk.
  */
 export interface ModelReader {
-  /** The file that was asked for, where a file was; else undefined. */
+  /** The requested file; undefined if a directory was requested. */
   readonly entry: string | undefined
-  /** Names of all signed files; of an unverified model, of those that are known. */
+  /** Names of all signed files; for an unverified model, of the known ones. */
   readonly files: readonly string[]
-  /** Of the load: long work on what was read should end when it is aborted. */
+  /** The signal of the load. Long work on what was read should stop when it is aborted. */
   readonly signal?: AbortSignal | undefined
   /**
-   * For a loader of several formats, see {@link PossibleFormats}: says which one the bytes that it read here are of,
-   * before it makes anything of them.
+   * For a loader of several formats (see {@link PossibleFormats}): reports the format of the bytes that were read,
+   * before they are used.
    *
-   * @throws {@link ModelSealError} `MODEL_FORMAT` where the rule was chosen for another
+   * @throws {@link ModelSealError} `MODEL_FORMAT` if the rule was chosen for another format
    */
   loads(format: ModelFormat): void
   /**
-   * @returns the bytes that were hashed; nobody else has this buffer
+   * @returns the bytes that were hashed, in a buffer that is not shared
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_REVOKED`,
    * `ISOLATION_REFUSED`
    */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
   /**
-   * Reads several files at the same time: as {@link read}, in the order of the requests.
+   * Reads several files concurrently, like {@link read}, and returns them in the order of the requests.
    *
-   * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE`
+   * @throws {@link ModelSealError} like {@link read}, and `FILE_TOO_LARGE`
    */
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
   /**
-   * In bytes, by what the disk says; of a file behind HTTP, 0 until it was read.
+   * Size in bytes according to the disk; for a file over HTTP, 0 until it was read.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
    */
   size(name: string): number
   /**
-   * True where these files should reach the runtime as buffers, by {@link read}; false where by their
-   * paths, by {@link place}: as caller and policy want it, and by their size. After {@link place} has failed because
-   * there is no place for paths on this machine, true also for larger files, where caller and rule allow `memory` and
-   * this process can have so much of it.
+   * True if these files should reach the runtime as buffers (see {@link read}), false if by path (see {@link place}),
+   * depending on the caller, the policy and their size. After {@link place} failed because this machine has no place
+   * for files, also true for larger files, if the caller and the rule allow `memory` and this process can have that
+   * much.
    *
    * @throws {@link ModelSealError} `FILE_NOT_SIGNED`
    */
   inMemory(names: readonly string[]): boolean
   /**
-   * As {@link VerifiedModel.place}.
+   * Like {@link VerifiedModel.place}.
    *
-   * @throws {@link ModelSealError} as there
+   * @throws {@link ModelSealError} like {@link VerifiedModel.place}
    */
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
 }
 
-/** Takes what a runtime is to get. */
+/** Gathers what the runtime needs. */
 export type Gather<T> = (reader: ModelReader) => Promise<T>
 
 export function readerOf(served: ServedFiles, entry: string | undefined): Omit<ModelReader, 'loads' | 'signal'> {

@@ -119,7 +119,7 @@ const REFUSED_BY_PROGRAM = {
 const told = () => verdicts.map(({ by, decision, error, wouldRefuse }) => [by, decision, (error ?? wouldRefuse)?.code])
 
 describe('a load under two policies', () => {
-  test('is accepted where both accept, with a verdict by each, and hashes nothing twice', async () => {
+  test('is accepted if both accept, with a verdict from each, and hashes nothing twice', async () => {
     await using model = await load('one')
     expect(model.verdict).toMatchObject({ decision: 'accepted', files: { checked: 2, signed: 2 }, bytes: 9 })
     expect(model.manifest?.rootDigest).toBe(rootDigest)
@@ -147,7 +147,7 @@ describe('a load under two policies', () => {
     ['audits', { program: { mode: 'audit' } }],
     ['would refuse in an audit', { program: { mode: 'audit', key: 'b' } }],
     ['is told to audit', { options: { audit: true } }],
-  ])('is refused by the second where that of the program %s', async (_, loading) => {
+  ])("is refused by the second even if the program's policy %s", async (_, loading) => {
     const loaded = load('one', { ...loading, register: UNTRUSTED })
     const error = await loaded.catch((error: unknown) => error as ModelSealError)
     expect(error).toMatchObject(REFUSED_BY_REGISTER)
@@ -156,7 +156,7 @@ describe('a load under two policies', () => {
     expect(hashed()).toEqual([])
   })
 
-  test('has its files verified if only one policy accepts a signature', async () => {
+  test('has its files verified even if only one policy accepts a signature', async () => {
     const skips = { mode: 'skip' }
     await expect(load('tampered', { program: skips })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
     await expect(load('tampered', { register: skips })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
@@ -170,7 +170,7 @@ describe('a load under two policies', () => {
     ])
   })
 
-  test('is loaded unverified where both skip', async () => {
+  test('is loaded unverified if both skip', async () => {
     await using model = await load('unsigned', { program: { mode: 'skip' }, register: { mode: 'skip' } })
     expect(told()).toEqual([
       [undefined, 'skipped', undefined],
@@ -188,7 +188,7 @@ describe('a load under two policies', () => {
     ])
   })
 
-  test('an audit of the second does not load what the program refuses for its files', async () => {
+  test("an audit of the second does not load a model whose files the program's policy refuses", async () => {
     await expect(load('tampered', { audit: true })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
     await expect(load('extra', { audit: true })).rejects.toMatchObject({ code: 'FILE_UNSIGNED' })
   })
@@ -216,7 +216,7 @@ describe('a load under two policies', () => {
     ])
   })
 
-  test('all files are hashed unless neither asks for it', async () => {
+  test('all files are hashed unless neither requires it', async () => {
     const loaded = { require: { files: 'loaded' } }
     await (await load('one', { program: loaded, register: loaded }))[Symbol.asyncDispose]()
     expect(hashed()).toEqual(['weights.bin'])
@@ -236,7 +236,7 @@ describe('a load under two policies', () => {
     expect(model.verdict.isolation).toEqual(['memory'])
   })
 
-  test('receipts are used where both allow them', async () => {
+  test('receipts are used if both allow them', async () => {
     const receipts = { require: { receipts: 'allow' } }
     await (await load('one', { program: receipts }))[Symbol.asyncDispose]()
     expect(verdicts[0]?.checks.at(-1)?.reason).not.toContain('eceipt')
@@ -248,7 +248,7 @@ describe('a load under two policies', () => {
     ['require.name', { require: { name: 'other' } }],
     ['require.rootDigest', { require: { rootDigest: `sha256:${'0'.repeat(64)}` } }],
     ['require.maxBundleBytes', { require: { maxBundleBytes: 100 } }],
-    ['a rule by URL, whatever URL the program says', { match: { url: 'https://models.example/**' } }],
+    ['a rule by URL, whatever URL the program states', { match: { url: 'https://models.example/**' } }],
   ])('the second refuses by %s', async (_, register) => {
     const options = { url: 'https://models.example/one' }
     await expect(load('one', { register, options })).rejects.toMatchObject({
@@ -256,7 +256,7 @@ describe('a load under two policies', () => {
     })
   })
 
-  test('the program may raise the size of bundles for itself only', async () => {
+  test('the program may raise the bundle size limit only for itself', async () => {
     const options = { maxBundleBytes: 100 }
     await expect(load('one', { options })).rejects.toMatchObject({ code: 'BUNDLE_TOO_LARGE' })
   })
@@ -296,7 +296,7 @@ describe('revocations of either policy hold', () => {
     })
   })
 
-  test('digests that only one of them asks for come from the same reading', async () => {
+  test('digests that only one of them needs come from the same read', async () => {
     const revoked = { fileDigests: [`blake2b:${'0'.repeat(128)}`] }
     await using model = await load('one', { register: { revoked } })
     expect(model.verdict.decision).toBe('accepted')
@@ -310,7 +310,7 @@ describe('an audit', () => {
   test.each<[string, string, RuleText, RuleText]>([
     ['unsigned files that the program lists', 'extra', listed, {}],
     ['another isolation', 'one', { require: { isolation: ['memory'] } }, { require: { isolation: ['copy'] } }],
-  ])('leaves to the program what it alone would refuse: %s', async (_, model, program, register) => {
+  ])('ignores what it alone would refuse: %s', async (_, model, program, register) => {
     await using opened = await load(model, { program, register, audit: true })
     expect(opened.verdict.decision).toBe('accepted')
     const code = model === 'extra' ? 'FILE_UNSIGNED' : 'ISOLATION_REFUSED'
@@ -320,7 +320,7 @@ describe('an audit', () => {
     ])
   })
 
-  test('leaves what the program refuses refused', async () => {
+  test("keeps the program's refusals", async () => {
     for (const register of [{}, listed])
       await expect(load('extra', { register, audit: true })).rejects.toMatchObject({ code: 'FILE_UNSIGNED' })
     const program = { require: { isolation: ['memory'] } }
@@ -333,7 +333,7 @@ describe('an audit', () => {
 })
 
 describe('two signatures, of which each policy accepts one,', () => {
-  test.each(['both', 'sharded'])('are both found equal in one reading (%s)', async (name) => {
+  test.each(['both', 'sharded'])('are both checked in one read (%s)', async (name) => {
     await using model = await load(name, { register: UNTRUSTED })
     expect(told()).toEqual([
       [undefined, 'accepted', undefined],
@@ -343,7 +343,7 @@ describe('two signatures, of which each policy accepts one,', () => {
     expect(hashed().sort()).toEqual(['config.json', 'weights.bin'])
   })
 
-  test('refuse a model that is as only the second says, or as only the first', async () => {
+  test('refuse a model that matches only the second, or only the first', async () => {
     await expect(load('tampered-both', { register: UNTRUSTED })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
     await site.write('tampered-both/weights.bin', WEIGHTS)
     await expect(load('tampered-both', { register: UNTRUSTED })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
@@ -363,8 +363,8 @@ describe('two signatures, of which each policy accepts one,', () => {
     rmSync(site.file('ignoring'), { recursive: true })
   })
 
-  describe('refuse where names begin at two places:', () => {
-    /** The second signer lists what is at sub/x by another name only. */
+  describe('refuse if names start at different directories:', () => {
+    /** The second signer lists sub/x only under another name. */
     async function signedTwice(): Promise<void> {
       rmSync(site.file('two'), { recursive: true, force: true })
       await site.model('two/sub', { x: 'second', 'sub/x': 'first' })
@@ -387,7 +387,7 @@ describe('two signatures, of which each policy accepts one,', () => {
       return openJudged({ source: path, options: own, gather }, [own, other])
     }
 
-    test('on this machine, and behind HTTP', async () => {
+    test('on this machine, and over HTTP', async () => {
       await signedTwice()
       await site.sign('two/sub/x', 'a')
       await expect(loadX(site.file('two/sub/x'), { path: '**' })).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
@@ -408,7 +408,7 @@ describe('two signatures, of which each policy accepts one,', () => {
     })
   })
 
-  test('refuse where they cannot be compared in one reading', async () => {
+  test('refuse if they cannot be compared in one read', async () => {
     await expect(load('shards', { register: UNTRUSTED })).rejects.toMatchObject({ code: 'POLICIES_DISAGREE' })
   })
 })

@@ -24,15 +24,15 @@ import { AllowedIsolation } from './placing/isolation.ts'
 import { UnverifiedModel, VerifiedModel, type OpenedModel } from './verified-model.ts'
 
 /**
- * Opens a model that every judge lets pass. They all look at the same bundles, and its files are hashed once, by what the
- * strictest of their rules asks for.
+ * Opens a model that every judge accepts. They all see the same bundles, and the files are hashed once, as the
+ * strictest of their rules requires.
  *
- * Each judgement has a verdict of its own. When the model is loaded, all of them are published; when it is refused, those of
- * the policies that refuse it.
+ * Each judgement has its own verdict. If the model is loaded, all of them are published; if it is refused, only those
+ * of the policies that refuse it.
  *
  * @param judges at least one; the verdict of the first is that of the load
- * @param handOuts is told what is handed out
- * @throws {@link ModelSealError} as `openVerifiedModel`; `POLICIES_DISAGREE`
+ * @param handOuts is notified of everything that is handed out
+ * @throws {@link ModelSealError} like `openVerifiedModel`; `POLICIES_DISAGREE`
  */
 export async function openJudged<T>(
   request: LoadRequest<T>,
@@ -76,7 +76,7 @@ async function open<T>(load: Load<T>): Promise<OpenedModel<T>> {
 
 /** Whether the load goes on without the policies that refuse it. */
 function isTolerated(error: unknown, responsible: readonly Judging[]): boolean {
-  // Two rules may leave no isolation between them. Then the one that is enforced decides.
+  // Two rules may have no isolation in common. Then the enforced one decides.
   const isBetweenThem = error instanceof ModelSealError && error.code === 'ISOLATION_REFUSED'
   return isBetweenThem
     ? responsible.filter((judging) => judging.tolerates(error)).length > 0
@@ -100,7 +100,7 @@ async function openAccepted<T>(
   })
 }
 
-/** An accepted model whose files are to be read, and who is told how that went. */
+/** An accepted model whose files are to be read, and a callback for the outcome. */
 interface FilesToRead {
   model: AcceptedModel
   contents: OpenedContents
@@ -124,7 +124,7 @@ async function readFiles<T>(
     await warm?.finish()
     tell([...hashedNotes(served, warm), ...unsignedNotes(rule, found.files)].join(' '))
     const [{ accepted: own, verdict }] = judgings
-    // Where only the policy of somebody else accepts it, the program's own has not verified it.
+    // If only another policy accepted it, the program's own policy has not verified it.
     return own
       ? new VerifiedModel(files, own.signature.manifest, verdict, gathered)
       : new UnverifiedModel(files, verdict, gathered)
@@ -134,7 +134,7 @@ async function readFiles<T>(
   } finally {
     for (const [index, { verdict }] of accepted.entries()) {
       verdict.files.checked = served.checked.files
-      // Hashed once, and so counted once.
+      // Hashed once, so counted once.
       verdict.bytes = index === 0 ? served.checked.bytes : 0
       verdict.isolation = [...served.used]
       noteIsolation(verdict, served)
@@ -143,15 +143,15 @@ async function readFiles<T>(
   }
 }
 
-/** How many files were hashed, or why none was: sentences. */
+/** Sentences that say how many files were hashed, or why none were. */
 function hashedNotes({ checked, names }: VerifiedFiles, warm: WarmLoad | undefined): string[] {
-  const hashed = `${checked.files} of ${names.length} signed files were hashed and are as they were signed.`
+  const hashed = `${checked.files} of ${names.length} signed files were hashed and match their signed digests.`
   return [...(warm?.warm ? [] : [hashed]), ...(warm?.note === undefined ? [] : [warm.note])]
 }
 
-/** What a rule lets lie in a model besides what is signed: a sentence, if anything. */
+/** A sentence about unsigned files, if the rule allows them. */
 function unsignedNotes({ require }: Rule, { local, list }: ModelFiles): string[] {
-  // Without a listing, nothing says what else there is.
+  // Without a listing, unsigned files are unknown.
   if (!local && !list) return []
   const where =
     require.files === 'ignore-unsigned'
@@ -162,7 +162,7 @@ function unsignedNotes({ require }: Rule, { local, list }: ModelFiles): string[]
   return where === undefined ? [] : [`The model may also contain unsigned files${where}; none of them is handed out.`]
 }
 
-/** What the rule of each policy allows, and then all of them together. */
+/** Checks the isolation of each policy's rule, and returns what all of them allow. */
 async function isolationOf<T>(
   { options: { isolation = 'auto' }, responsibility }: Load<T>,
   accepted: readonly AcceptedJudging[],
@@ -184,7 +184,7 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   const verdicts = judgings.map(({ verdict }) => verdict)
   const files = await checkingEach(verdicts, 'revocation', async (tell) => {
     const opened = await openUnverified(load, await unrevokedClaims(judgings, load))
-    tell('Nothing that its bundles claim is revoked, nor its root digest.')
+    tell('Neither its root digest nor anything that its bundles claim is revoked.')
     return opened
   })
   const handedOut = watched(load, files, undefined)
@@ -199,12 +199,12 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   }
 }
 
-/** @param manifest by which the files are verified, where they are */
+/** @param manifest manifest by which the files are verified, if they are */
 function watched<T>({ handOuts, judgings }: Load<T>, files: ServedFiles, manifest: Manifest | undefined): ServedFiles {
   return handOuts ? new WatchedFiles(files, manifest, handOuts, judgings[0].verdict) : files
 }
 
-/** Has a loader of several formats say which one it met, before what it gathered is believed. */
+/** Requires a loader of several formats to report the one that it found, before its result is used. */
 async function gatherFrom<T>(
   { options, gather, judgings, responsibility }: Load<T>,
   files: ServedFiles,

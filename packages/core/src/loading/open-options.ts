@@ -28,27 +28,30 @@ import { knownOptions, snapshot, textsCopy, withoutPrototype, type Shape } from 
 import type { Isolation } from './placing/isolation.ts'
 
 export interface OpenOptions {
-  /** The trust policy: its path, as a `file:` URL too, or a policy that was loaded or is watched. Default: the policy that the search finds. */
+  /**
+   * The trust policy: a path, a `file:` URL, or a loaded or watched policy. Default: the policy that the search finds.
+   */
   policy?: string | URL | Policy | WatchedPolicy | undefined
   /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */
   signature?: string | undefined
   /**
-   * The format that the caller is going to load, for rules that match by format: one of this project's adapters, or the name that
-   * another adapter has for its own, such as `gguf` (1 to 40 lower-case letters, digits and hyphens, and not one slip away from a known
-   * format). The program is believed, so never take it from the model. A loader that accepts
-   * several formats names all of them, and calls {@link ModelReader.loads} to report the one that it finds.
+   * The format that the caller will load, for rules that match by format: one of this project's adapters, or the
+   * name that another adapter has for its own, such as `gguf` (1 to 40 lower-case letters, digits and hyphens, and not
+   * one typo away from a known format). The program is trusted, so never take it from the model. A loader that accepts
+   * several formats lists all of them, and calls {@link ModelReader.loads} to report the one that it finds.
    */
   format?: ModelFormat | PossibleFormats | undefined
-  /** Absolute URL, without credentials, from which the model was fetched; for rules that match by URL. */
+  /** Absolute URL, without credentials, from which the model was fetched, for rules that match by URL. */
   url?: string | undefined
   /**
-   * How the runtime is to get the files. Default: what the environment variable `MODELSEAL_ISOLATION` says, else `auto`.
-   * A rule that does not allow it refuses the model.
+   * How the runtime gets the files. Default: the environment variable `MODELSEAL_ISOLATION`, or else `auto`. If the
+   * rule does not allow it, the model is refused.
    */
   isolation?: Isolation | undefined
   /**
-   * Largest size of a signature bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. A bundle is
-   * read before anything about it is verified. If the rule has a `maxBundleBytes` too, the smaller value applies.
+   * Largest size of a signature bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. A
+   * bundle is read before anything about it is verified. If the rule also has `maxBundleBytes`, the smaller value
+   * applies.
    */
   maxBundleBytes?: number | undefined
   /** How to fetch a model whose path is a URL. */
@@ -65,17 +68,17 @@ export interface OpenOptions {
    */
   maxBytes?: number | undefined
   signal?: AbortSignal | undefined
-  /** Bytes done and in all; over HTTP, in all that was announced so far. */
+  /** Called with the number of bytes done and the total; over HTTP, the total announced so far. */
   onProgress?: ProgressCallback | undefined
 }
 
 const policy: Copy = (value, option) => {
   if (isPolicy(value) || isWatchedPolicy(value)) return value
   if (typeof value === 'string' || isUrl(value)) return localPath(value, option)
-  throw invalidOption(option, 'a path or a "file:" URL, or what loadPolicy() or watchPolicy() gave', value)
+  throw invalidOption(option, 'a path, a "file:" URL, or the result of loadPolicy() or watchPolicy()', value)
 }
 
-/** What is a URL has no working directory. */
+/** URLs are not resolved against the working directory. */
 const signature: Copy = (value, option) => (isHttpUrl(value) ? value : path(value, option))
 
 const format: Copy = (value, option) => {
@@ -116,17 +119,17 @@ const OPTIONS: Shape<OpenOptions> = {
 }
 
 /**
- * The options of a load as they are at this moment, with absolute paths. Taken before the first `await` of a load,
- * so that neither a change of the working directory nor one of the options counts for a load that has begun.
+ * Copies the options of a load, with absolute paths. Called before the first `await`, so that later changes to the
+ * working directory or the options do not affect the load.
  *
- * A misspelt `policy`, or one that an unset variable left empty, would silently mean the policy that
- * happens to be found.
+ * A misspelt `policy`, or one left empty by an unset variable, would otherwise silently select the policy that the
+ * search finds.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that do not exist, and for values of the wrong kind
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for unknown options and invalid values
  * @example
  * ```ts
  * const options = openOptions({ policy: 'trust-policy.yaml' })
- * process.chdir('/') // the policy is still the one that was meant
+ * process.chdir('/') // the policy is still the same
  * const model = await openVerifiedModel('/srv/models/vad', options)
  * ```
  */
@@ -135,9 +138,9 @@ export function openOptions(given: OpenOptions | undefined): Readonly<OpenOption
 }
 
 /**
- * As {@link openOptions}, for a loader that has further options of its own, which are read once and passed on.
+ * Like {@link openOptions}, for a loader with further options of its own, which are read once and passed on.
  *
- * @throws {@link ModelSealError} as there
+ * @throws {@link ModelSealError} like {@link openOptions}
  */
 export function loadOptions<O extends OpenOptions>(given: O | undefined, further: readonly (keyof O & string)[]): O {
   const names = listOf(text)(further, 'further') as readonly string[]
@@ -145,15 +148,15 @@ export function loadOptions<O extends OpenOptions>(given: O | undefined, further
   return withEnvironment(snapshot<OpenOptions>(given, { ...OPTIONS, ...own }, 'a verified load')) as O
 }
 
-/** For programs that give no options, as those that `@modelseal/register` guards. */
+/** For programs that pass no options, such as those that `@modelseal/register` guards. */
 function withEnvironment<O extends OpenOptions>(options: Readonly<O>): Readonly<O> {
   const isolation = options.isolation === undefined ? choiceIn('MODELSEAL_ISOLATION') : undefined
   return isolation === undefined ? options : Object.freeze(withoutPrototype({ ...options, isolation }))
 }
 
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for a limit that is none */
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid limit */
 export function checkChoices({ maxBytes, maxBundleBytes }: OpenOptions): void {
   checkedMaxBundleBytes(maxBundleBytes)
   if (maxBytes === undefined || (Number.isSafeInteger(maxBytes) && maxBytes > 0)) return
-  throw invalidOption('maxBytes', 'a positive whole number of bytes', maxBytes)
+  throw invalidOption('maxBytes', 'a positive integer (bytes)', maxBytes)
 }

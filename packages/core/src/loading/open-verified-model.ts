@@ -10,29 +10,28 @@ import type { OpenedModel } from './verified-model.ts'
 export type { ModelReader }
 
 /**
- * Opens a model for any runtime: finds policy and bundle, verifies the signature, judges the
- * signer, and checks every file against the signed manifest. A failure of any step refuses the
- * model. Either way the verdict is published (see `VERDICT_CHANNEL`).
+ * Opens a model for any runtime: finds policy and bundle, verifies the signature, judges the signer, and checks every
+ * file against the signed manifest. If any step fails, the model is refused. Either way, the verdict is published (see
+ * `VERDICT_CHANNEL`).
  *
- * `gather` is for loaders: it reads what the runtime is to get, before the remaining files are
- * checked, so that no file is read twice. What it returns must not reach the runtime before this
- * function has returned: only then the whole model is verified. It is called once more where a
- * rule in the mode `audit` has the model loaded after the check failed.
+ * `gather` is for loaders: it reads what the runtime needs before the remaining files are checked, so that no file is
+ * read twice. Its result must not reach the runtime before this function has returned, because only then is the whole
+ * model verified. It is called again if a rule in the mode `audit` loads the model after the check failed.
  *
- * A model may lie behind HTTP: see `HttpOptions` for what is followed and waited for. Only files that
- * its signature names are then fetched. Other places are loaded from by a source (`@modelseal/core/source`); a package may have
- * entered it for a scheme (`enterScheme`).
+ * Models can be loaded over HTTP; see `HttpOptions` for redirects and timeouts. Only files that the signature names are
+ * fetched. To load from other places, pass a source (`@modelseal/core/source`), or a URL whose scheme a package
+ * registered (`enterScheme`).
  *
- * @param source path of a directory or file; or its URL (`file:`, `http:`, `https:` or one that a package has entered, as text or
- * as an object), over HTTP that of a directory with a slash at the end; or a {@link ModelSource}
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`, `POLICY_STALE`,
- * `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`, `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`,
- * `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`, `SIGNATURE_TOO_OLD`,
- * `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
- * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`,
- * `IDENTITY_REVOKED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, `HTTP_UNREACHABLE`,
- * `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `SCHEME_UNKNOWN`, `SOURCE_FAILED`,
- * `SOURCE_TIMEOUT`, `SOURCE_LISTING`, and the others of reading, parsing and hashing
+ * @param source path of a directory or file; or its URL as a string or `URL` (`file:`, `http:`, `https:` or a
+ * registered scheme), with a trailing slash for a directory over HTTP; or a {@link ModelSource}
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`,
+ * `POLICY_STALE`, `POLICY_NO_MATCH`, `FORMAT_UNPROVEN`, `NAME_AMBIGUOUS`, `MODEL_FORMAT`, `MODEL_NOT_FOUND`,
+ * `BUNDLE_NOT_FOUND`, `SIGNER_NOT_TRUSTED`, `SIGNATURE_INVALID`, `SIGNATURE_THRESHOLD`, `SIGNATURE_TIME_UNKNOWN`,
+ * `SIGNATURE_TOO_OLD`, `KEY_OUTSIDE_VALIDITY`, `TIMESTAMP_REQUIRED`, `LOG_REQUIRED`, `HASH_ALGORITHM_REFUSED`,
+ * `ISOLATION_REFUSED`, `MODEL_REVOKED`, `FILE_REVOKED`, `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`,
+ * `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`,
+ * `HTTP_REDIRECT`, `SCHEME_UNKNOWN`, `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `SOURCE_LISTING`, and the codes of reading,
+ * parsing and hashing
  * @example
  * ```ts
  * const model = await openVerifiedModel('models/llama', { policy: 'trust-policy.yaml' })

@@ -7,14 +7,14 @@ describe('the options of a verified load', () => {
     ['misspelt', { polcy: 'strict.yaml' }],
     ['an empty policy', { policy: '' }],
     ['a policy of another kind', { policy: 5 }],
-    ['no policy but null', { policy: null }],
+    ['null as the policy', { policy: null }],
     ['an empty signature', { signature: '' }],
-  ])('are refused, not passed over: %s', async (_, options) => {
+  ])('are refused, not ignored: %s', async (_, options) => {
     await expect(openVerifiedModel('models/vad', options as object)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
   test.each([new URL('https://acme.example/a.yaml?key=1'), 'https://acme.example/a.yaml?key=1'])(
-    'take no policy from elsewhere: %s',
+    'never get a policy from elsewhere: %s',
     async (policy) => {
       const message =
         'Invalid value for option "policy". Expected a path or a "file:" URL, found "https://acme.example".'
@@ -23,7 +23,7 @@ describe('the options of a verified load', () => {
     },
   )
 
-  test.each([undefined, 7, ''])('need a path: %j', async (path) => {
+  test.each([undefined, 7, ''])('require a path: %j', async (path) => {
     await expect(openVerifiedModel(path as string, {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })

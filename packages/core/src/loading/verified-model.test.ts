@@ -39,7 +39,7 @@ describe('a closed model', () => {
     },
   }
 
-  test.each(Object.entries(models))('%s gives no further files, and says that it was closed', async (_, open) => {
+  test.each(Object.entries(models))('%s returns no more files, and says that it was closed', async (_, open) => {
     const model = await open()
     const bytes = await model.read('weights.bin')
     await model.place(['weights.bin'])
@@ -50,7 +50,7 @@ describe('a closed model', () => {
     await expect(model.place(['weights.bin'])).rejects.toEqual(CLOSED)
     expect(() => model.confirm()).toThrow('it was closed')
     await model.close()
-    // What was handed out before stays.
+    // What was handed out before stays valid.
     expect(Buffer.from(bytes).toString()).toBe('weights')
     expect(model.files).toContain('weights.bin')
     expect(model.verdict.decision).not.toBe('refused')

@@ -12,36 +12,36 @@ const NAME = 'the name of a file'
 const NAMES = listOf(text)
 const PLACE_OPTIONS: Shape<PlaceOptions> = { isolation: choice('copy') }
 
-/** What `openVerifiedModel` returns: `decision` tells which of the two it is. */
+/** What `openVerifiedModel` returns. `decision` tells the two types apart. */
 export type OpenedModel<T = undefined> = VerifiedModel<T> | UnverifiedModel<T>
 
 /** What verified and unverified models have in common. */
 abstract class ModelHandle<T, V extends Verdict> {
   readonly #served: ServedFiles
   #closed = false
-  /** Who signed, under which rule, what was hashed, how long it took. */
+  /** Who signed, which rule applied, what was hashed, and how long it took. */
   readonly verdict: V
   /** What the loader's `gather` returned. */
   readonly gathered: T
 
   protected constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     this.#served = served
-    // The load writes its decision into the verdict, which is whole before anybody else gets the model.
+    // The load completes the verdict before anyone else gets the model.
     this.verdict = verdict as V
     this.gathered = gathered
   }
 
-  /** Names of all signed files, relative to the model; a single file goes by its basename. */
+  /** Names of all signed files, relative to the model; for a single file, its basename. */
   get files(): string[] {
     return [...this.#served.names]
   }
 
   /**
-   * Reads one signed file, hashing what is read once more: the buffer that is returned is the one
-   * that was hashed, whatever happened to the file since the model was opened.
+   * Reads one signed file and hashes it again. The returned buffer is the one that was hashed, whatever happened to the
+   * file since the model was opened.
    *
-   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`,
-   * `FILE_UNREADABLE`, `FILE_REVOKED`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
+   * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISMATCH`, `FILE_CHANGED`, `FILE_UNREADABLE`,
+   * `FILE_REVOKED`, `ABORTED`; `INVALID_ARGUMENT` after {@link close}
    */
   async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
     this.#checkOpen()
@@ -49,8 +49,8 @@ abstract class ModelHandle<T, V extends Verdict> {
   }
 
   /**
-   * One signed file as a stream of bytes: from memory where it is small, else from where
-   * {@link place} puts it, so that no byte comes out before the whole file was found as signed.
+   * Streams one signed file: from memory if it is small, otherwise from where {@link place} puts it, so that no byte is
+   * returned before the whole file was checked.
    *
    * @throws {@link ModelSealError} what {@link read} and {@link place} throw
    */
@@ -61,7 +61,7 @@ abstract class ModelHandle<T, V extends Verdict> {
       try {
         return Readable.toWeb(createReadStream(await this.path(name))) as ReadableStream<Uint8Array>
       } catch (error) {
-        // There was no place for it, but there is memory.
+        // There was no place for it, but enough memory.
         if (!this.#served.inMemory([name])) throw error
       }
     }
@@ -78,10 +78,9 @@ abstract class ModelHandle<T, V extends Verdict> {
   }
 
   /**
-   * Gives signed files a path each, below one directory that only this user can enter. What is there is
-   * what was hashed: a copy, or (`in-place`) a link to the very file, which nobody but root and this
-   * user can write to. All files of one call get the same kind of path. The paths are good until the
-   * model is closed.
+   * Gives each signed file a path below one directory that only this user can enter. The path leads to the hashed
+   * bytes: a copy, or (`in-place`) a link to the very file, which only root and this user can write to. All files of
+   * one call get the same kind of path. The paths are valid until the model is closed.
    *
    * Load first, then call {@link confirm}, then {@link close} the model.
    *
@@ -103,10 +102,11 @@ abstract class ModelHandle<T, V extends Verdict> {
   }
 
   /**
-   * To be called after a runtime has loaded from paths: refuses where a file that was placed
-   * `in-place` changed in the meantime.
+   * Call this after a runtime has loaded from paths. Throws if a file that was placed `in-place` changed in the
+   * meantime.
    *
-   * @throws {@link ModelSealError} `FILE_CHANGED`; `INVALID_ARGUMENT` after {@link close}, when nothing can be confirmed any more
+   * @throws {@link ModelSealError} `FILE_CHANGED`; `INVALID_ARGUMENT` after {@link close}, when nothing can be
+   * confirmed any more
    */
   confirm(): void {
     this.#checkOpen()
@@ -114,11 +114,11 @@ abstract class ModelHandle<T, V extends Verdict> {
   }
 
   /**
-   * Closes the model: removes the paths that {@link place} gave, and closes what they lead to. Buffers that {@link read} returned
-   * stay valid. A closed model gives no further files; only `verdict`, `manifest`, `files` and `gathered` can still be read.
-   * Calling it again has no effect.
-   * `await using` does the same where the realm has `Symbol.asyncDispose`, which vm contexts of Node.js 22, such as those of Jest, may
-   * lack; there it works only as Babel, esbuild and Oxc compile it.
+   * Closes the model: removes the paths that {@link place} returned and closes their files. Buffers that {@link read}
+   * returned stay valid. A closed model returns no more files; only `verdict`, `manifest`, `files` and `gathered` can
+   * still be read. Calling it again has no effect. `await using` does the same if the realm has `Symbol.asyncDispose`.
+   * vm contexts of Node.js 22, such as those of Jest, may lack it; there, `await using` works only if compiled by
+   * Babel, esbuild or Oxc.
    *
    * @example
    * ```ts
@@ -140,21 +140,21 @@ abstract class ModelHandle<T, V extends Verdict> {
     if (this.#closed) throw modelClosed()
   }
 
-  /** As {@link close}. */
+  /** Same as {@link close}. */
   [ASYNC_DISPOSE](): Promise<void> {
     return this.close()
   }
 
   static {
-    // Babel, esbuild and Oxc compile `await using` to this symbol where the realm lacks the other.
+    // Babel, esbuild and Oxc compile `await using` to this symbol if the realm lacks the other.
     const value = Object.getOwnPropertyDescriptor(this.prototype, ASYNC_DISPOSE)?.value as unknown
     Object.defineProperty(this.prototype, Symbol.for('Symbol.asyncDispose'), { value })
   }
 }
 
 /**
- * A model all of whose signed files were found as its signature says, under a policy that accepts
- * the signer. Only `openVerifiedModel` makes one.
+ * A model whose signed files all match its signature, under a policy that accepts the signer. Only `openVerifiedModel`
+ * creates one.
  */
 export class VerifiedModel<T = undefined> extends ModelHandle<T, AcceptedVerdict> {
   readonly decision = 'accepted'
@@ -169,20 +169,21 @@ export class VerifiedModel<T = undefined> extends ModelHandle<T, AcceptedVerdict
 }
 
 /**
- * A model that was opened without being verified, since a rule in the mode `audit` or `skip` asks for that: its files are read
- * as they lie on disk. Only `openVerifiedModel` makes one.
+ * A model that was opened unverified, because a rule in the mode `audit` or `skip` says so. Its files are read as they
+ * are on disk. Only `openVerifiedModel` creates one.
  */
 export class UnverifiedModel<T = undefined> extends ModelHandle<T, UnverifiedVerdict> {
-  /** There is no manifest that anybody vouches for. */
+  /** An unverified model has no manifest. */
   readonly manifest = undefined
 
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public to the loader, where the inherited one is protected
+  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public for the loader; the inherited one is
+  // protected
   constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     super(served, verdict, gathered)
   }
 
-  /** `tolerated` by a rule in the mode `audit`, which would have refused it, or `skipped` by one in the mode `skip`. */
+  /** `tolerated` if a rule in the mode `audit` would have refused it, `skipped` under a rule in the mode `skip`. */
   get decision(): 'tolerated' | 'skipped' {
     return this.verdict.decision
   }

@@ -1,14 +1,14 @@
 import { ModelSealError, shown } from '../../errors.ts'
 
-/** More would hide the rest of the message. */
+/** Maximum number of names in the message. */
 const MOST_SHOWN = 10
 
 /**
- * The file of a signed directory that is the model, for a caller who gave only the directory.
+ * Finds the model file in a signed directory, for callers that gave only the directory.
  *
  * @param files names of the signed files: `files` of a `ModelReader`
- * @param wanted names of files, or endings of names, which begin with a dot; the first that any file has decides
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` where there is none, or more than one
+ * @param wanted file names, or suffixes that start with a dot; the first that any file has decides
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if there is none, or more than one
  * @example
  * ```ts
  * onlyModel(reader.files, ['.onnx', '.ort']) // 'onnx/model.onnx'
@@ -26,7 +26,7 @@ export function onlyModel(files: readonly string[], wanted: readonly string[]): 
   throw new ModelSealError('INVALID_ARGUMENT', 'Cannot determine the model file: the path is a directory.', {
     expected: wanted.map(words).join(', or '),
     found: listed.join(', ') || 'none',
-    hint: 'Give the path of the file itself. The signature of its directory will be found.',
+    hint: 'Give the path of the file itself. The signature of its directory is found automatically.',
   })
 }
 

@@ -4,7 +4,7 @@ import type { LoadOutcome, Verdict } from '../../results.ts'
 import type { OpenedModel } from '../verified-model.ts'
 
 /**
- * What an adapter returns besides what the runtime made of a model.
+ * What an adapter returns besides the object that the runtime created.
  *
  * @example
  * ```ts
@@ -17,21 +17,21 @@ export function outcomeOf(model: OpenedModel<unknown>): LoadOutcome {
     : { decision: model.decision, verdict: model.verdict }
 }
 
-/** What failed, where that is a runtime. */
+/** Describes a failure of a runtime. */
 export interface RuntimeFailure {
-  /** Its name, for the message: `ONNX Runtime`. */
+  /** The name of the runtime, for the message: `ONNX Runtime`. */
   runtime: string
-  /** What the reader can do about it: a sentence. */
+  /** What the user can do about it, as a sentence. */
   hint: string
-  /** What the runtime said. Default: the message of the cause. */
+  /** The error message of the runtime. Default: the message of the cause. */
   found?: string | undefined
 }
 
 /**
- * The error with which an adapter refuses a model that the runtime does not load: `RUNTIME_FAILED`, with the verdict of the load. A
- * `ModelSealError` stays as it is, and gets the verdict: what stands before the runtime may refuse in its own words.
+ * Creates the error for a model that the runtime failed to load: `RUNTIME_FAILED`, with the verdict of the load. A
+ * `ModelSealError` is only given the verdict.
  *
- * @param cause what the runtime threw
+ * @param cause error that the runtime threw
  * @example
  * ```ts
  * const session = await runtime.load(model.gathered).catch((cause: unknown) => {
@@ -60,7 +60,7 @@ export function runtimeFailed(
   return withVerdict(error, verdict)
 }
 
-/** Attaches the verdict of a load to an error that has none yet, such as one of `confirm()`. */
+/** Attaches the verdict of a load to an error that has none, such as one of `confirm()`. */
 export function withVerdict(error: ModelSealError, verdict: Verdict): ModelSealError {
   error.verdict ??= verdict
   return error

@@ -24,7 +24,7 @@ function policy(rule: object = {}, ...others: object[]) {
   return { version: 1, trustRoots, rules: [...others, given] }
 }
 
-/** Signs the model where others keep their bundles out of it, and moves the bundle there. */
+/** Signs the model into a bundle outside it, and moves the bundle inside. */
 async function signed(key: string, place: string, options: object = {}): Promise<void> {
   const signature = await site.write(`made-${key}.sig`, '')
   await site.sign(name, key, `made-${key}.sig`, options)
@@ -42,14 +42,14 @@ describe.each(['skill.oms.sig', 'vad.oms.sig'])('a bundle at DIR/%s', (place) =>
     expect(model.entry).toBe('sub/weights.bin')
   })
 
-  test('counts only where there is none in the usual places', async () => {
+  test('counts only if there is none in the usual places', async () => {
     await signed('b', 'model.sig')
     await signed('a', place)
     expect(await judged(name)).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('refused FILE_UNSIGNED')
   })
 
-  test('is content where another signature says so', async () => {
+  test('is content if another signature covers it', async () => {
     await signed('a', place)
     await site.sign(name, 'b')
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('accepted')
@@ -57,7 +57,7 @@ describe.each(['skill.oms.sig', 'vad.oms.sig'])('a bundle at DIR/%s', (place) =>
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('refused FILE_MISMATCH')
   })
 
-  test('is judged as any other: by its signer, and over all files', async () => {
+  test('is judged like any other: by its signer, and over all files', async () => {
     await signed('b', place)
     expect(await judged(name)).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('accepted')
@@ -66,13 +66,13 @@ describe.each(['skill.oms.sig', 'vad.oms.sig'])('a bundle at DIR/%s', (place) =>
   })
 })
 
-test('a file does not become a bundle because of its name', async () => {
+test('a file is not a bundle just because of its name', async () => {
   await signed('a', 'skill.oms.sig')
   await site.write(`${name}/evil.oms.sig`, 'import os')
   expect(await judged(name)).toBe('refused FILE_UNSIGNED')
 })
 
-test('a bundle of one file is found beside it', async () => {
+test('the bundle of a single file is found beside it', async () => {
   const signature = await site.write('one.sig', '')
   await site.sign(`${name}/sub/weights.bin`, 'a', 'one.sig')
   await site.write(`${name}/sub/weights.oms.sig`, await readFile(signature))
@@ -84,7 +84,7 @@ test('a bundle of one file is found beside it', async () => {
 describe('a rule that says where bundles are', () => {
   const inside = { bundle: 'signatures/*.sig' }
 
-  test('has them looked for there, for the directory and for its files, and nowhere else', async () => {
+  test('restricts the search to these places, for the directory and for its files', async () => {
     await signed('a', 'signatures/a.sig')
     expect(await judged(name, inside)).toBe('accepted')
     expect(await judged(`${name}/config.json`, inside)).toBe('accepted')
@@ -110,7 +110,7 @@ describe('a rule that says where bundles are', () => {
     expect(await judged(name, two)).toBe('accepted')
   })
 
-  test('counts a key once, whatever hints its bundles have beside it', async () => {
+  test('counts a key once, whatever key hints its bundles contain', async () => {
     const two = { signers: [{ key: 'a' }, { key: 'b' }], threshold: 2, ...inside }
     await signed('a', 'signatures/a.sig', { ignorePaths: ['signatures'] })
     const bundle = JSON.parse(await readFile(site.file(name, 'signatures/a.sig'), 'utf8'))
@@ -123,7 +123,7 @@ describe('a rule that says where bundles are', () => {
     expect(await judged(name, { ...two, threshold: 1 })).toBe('accepted')
   })
 
-  test('does not have links to directories followed, nor a directory taken for a bundle', async () => {
+  test('does not follow links to directories or treat a directory as a bundle', async () => {
     await signed('a', 'signatures/a.sig')
     renameSync(site.file(name, 'signatures'), site.file(`${name}-outside`))
     symlinkSync(`../${name}-outside`, site.file(name, 'signatures'))
@@ -133,14 +133,14 @@ describe('a rule that says where bundles are', () => {
     expect(await judged(name, { bundle: 'a.sig' })).toBe('refused BUNDLE_NOT_FOUND')
   })
 
-  test('is refused if too much would have to be looked at', async () => {
+  test('is refused if there are too many entries', async () => {
     const files = Object.fromEntries(Array.from({ length: 1_100 }, (_, index) => [`d${index}/f`, '']))
     await site.model(name, files)
     expect(await judged(name, { bundle: '**/*.sig' })).toBe('refused MODEL_TOO_LARGE')
     expect(await judged(name, { bundle: '*.sig' })).toBe('refused BUNDLE_NOT_FOUND')
   })
 
-  test('is overruled by the option of a call', async () => {
+  test('is overridden by the option of a call', async () => {
     await signed('a', 'signatures/a.sig')
     renameSync(site.file(name, 'signatures/a.sig'), site.file(`${name}-a.sig`))
     const options = { signature: site.file(`${name}-a.sig`) }
@@ -154,8 +154,8 @@ describe('a rule that says where bundles are', () => {
     },
   )
 
-  test('hides no name from a rule before it', async () => {
-    // Otherwise whoever moves the bundle would step over the rule that is about this model.
+  test('does not hide a name from an earlier rule', async () => {
+    // Otherwise, moving the bundle would bypass the rule for this model.
     await signed('b', 'signatures/b.sig')
     const strict = { name: 'strict', match: { name: `${name}*` }, signers: [{ key: 'a' }] }
     const loose = { signers: [{ key: 'b' }], ...inside }

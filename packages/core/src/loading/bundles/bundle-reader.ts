@@ -7,20 +7,23 @@ import type { OpenedSource } from '../../source/opened-source.ts'
 import { MAX_BUNDLES } from '../../source/answers/source-answers.ts'
 import { inTurns, type Steps } from '../../source/turns.ts'
 
-/** All bundles of one place together, as a multiple of the largest: several signers of a large model have large bundles. */
+/**
+ * Limit on the total size of all bundles, as a multiple of the limit for one: several signers of a large model have
+ * large bundles.
+ */
 const LARGE_BUNDLES = 4
 
-/** What is wrong with a bundle itself. Any other failure is one of the place that it comes from. */
+/** Errors in a bundle itself. Any other error concerns its source. */
 const OF_THE_BUNDLE = /^(?:FILE|BUNDLE)_/
 
-/** Reads the bundles of a search, within one bound in all: anybody may have put them there. */
+/** Reads the bundles of a search, with a limit on their total size, because anyone may have put them there. */
 export class BundleReader {
   readonly #source: OpenedSource
   readonly #maxBytes: number
   readonly #signal: AbortSignal | undefined
-  /** What is left for all bundles of the search, where its source has a limit. */
+  /** Bytes left for all bundles of the search, if the source has a limit. */
   #room: number
-  /** The refusal of a stream that went on for too long: it ends the search, as others may as well. */
+  /** The error for a stream that was too long. It ends the search, because other bundles may be endless too. */
   #overrun: ModelSealError | undefined
 
   constructor(source: OpenedSource, { maxBytes, signal }: { maxBytes: number; signal: AbortSignal | undefined }) {
@@ -31,9 +34,9 @@ export class BundleReader {
   }
 
   /**
-   * Reads those that exist, one after the other.
+   * Reads those that exist, one after another.
    *
-   * @returns also the places where there is none
+   * @returns the bundles, and the places without one
    * @throws {@link ModelSealError} `ABORTED`, and what the source throws
    */
   async readAll(candidates: readonly BundleCandidate[]): Promise<{ found: FoundBundle[]; absent: string[] }> {
@@ -76,7 +79,7 @@ export class BundleReader {
     const tooLarge = (found?: string, cause?: unknown) =>
       this.#room < limit ? this.#noRoom(path) : bundleTooLarge(path, limit, { found, cause })
     try {
-      // Where nothing is left, whether there is another bundle is still asked: most places have none.
+      // Even if no bytes are left, look for the bundle: most places have none.
       return await this.#source.reader.read(
         `signature bundle ${shown(path)}`,
         (signal, receive) => candidate.read({ maxBytes, signal }, receive),
@@ -108,15 +111,15 @@ export class BundleReader {
   }
 
   #noRoom(path: string): ModelSealError {
-    return new ModelSealError('BUNDLE_TOO_LARGE', `The signature bundle ${shown(path)} is too large.`, {
+    return new ModelSealError('BUNDLE_TOO_LARGE', `Cannot read the signature bundle ${shown(path)}: it is too large.`, {
       file: path,
-      expected: `at most ${this.#room} bytes: what is left of the ${this.#source.maxSearchBytes} bytes that the source of the model allows`,
-      hint: 'If this is the bundle that the publisher made, raise that limit; over HTTP, it is the option "http.maxBytes".',
+      expected: `at most ${this.#room} bytes: the rest of the ${this.#source.maxSearchBytes} bytes that the source of the model allows`,
+      hint: 'If this is the bundle of the publisher, raise that limit. Over HTTP, it is the option "http.maxBytes".',
     })
   }
 }
 
-/** What was received, in one buffer: to grow one meanwhile would copy all of it again and again. */
+/** Joins the pieces at the end, because growing a buffer would copy it again and again. */
 function* joined(parts: readonly Uint8Array[], length: number): Steps<Buffer> {
   const bytes = Buffer.allocUnsafeSlow(length)
   let start = 0

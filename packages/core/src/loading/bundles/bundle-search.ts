@@ -11,9 +11,9 @@ import type { OpenOptions } from '../open-options.ts'
 
 type SearchOptions = Pick<OpenOptions, 'signature' | 'maxBundleBytes' | 'signal'>
 
-/** Where a search looks. */
+/** Where to search. */
 export interface SearchedSource {
-  /** Names the model in messages. */
+  /** Name of the model in messages. */
   readonly label: string
   opened(): Promise<OpenedSource>
 }
@@ -22,14 +22,14 @@ export interface SearchedSource {
 export class BundleSearch {
   readonly #source: SearchedSource
   readonly #options: SearchOptions
-  /** Of another judgement of the same load. */
+  /** The search of another judgement of the same load. */
   readonly #other: BundleSearch | undefined
-  /** What was found, by where it was looked for. */
+  /** Results by the places that were searched. */
   readonly #found = new Map<string, Found>()
   #places: BundlePlaces | undefined
   #ruleBytes: number | undefined
 
-  /** @param other what it has read is not read again */
+  /** @param other search whose results are reused */
   constructor(source: SearchedSource, options: SearchOptions, other?: BundleSearch) {
     this.#source = source
     this.#options = options
@@ -37,18 +37,18 @@ export class BundleSearch {
   }
 
   /**
-   * Looks where the chosen rule says that bundles are, and applies its limit to their size. It can raise the default, but only
-   * lower what the caller said.
+   * Searches where the chosen rule says, with its size limit, which can raise the default but only lower the caller's
+   * limit.
    *
-   * Bundles that were read to choose the rule, for the names that they claim, are not read again: they might have been replaced by
-   * bundles that claim other names. One that was too large to be read remains so.
+   * Bundles that were read for the names they claim, to choose the rule, are not read again: they could have been
+   * replaced by bundles that claim other names. One that was too large to be read remains so.
    */
   goBy({ bundle, require }: Rule): void {
     this.#places = bundle
     this.#ruleBytes = require.maxBundleBytes
   }
 
-  /** @throws {@link ModelSealError} as `findBundles` */
+  /** @throws {@link ModelSealError} like `findBundles` */
   async find(): Promise<FoundModel> {
     const found = await this.#at(this.#places)
     if (this.#ruleBytes === undefined) return found
@@ -76,20 +76,20 @@ export class BundleSearch {
     return findBundles(await this.#source.opened(), signature, { maxBundleBytes, signal, places })
   }
 
-  /** What was read, as far as another limit allows it; undefined where that limit would have more read. */
+  /** Earlier results within another limit; undefined if that limit is higher, so more must be read. */
   async #within(places: BundlePlaces | undefined, maxBytes: number): Promise<FoundModel | undefined> {
     const read = this.#found.get(keyOf(places))
     if (!read || read.readBytes < maxBytes) return undefined
-    // It failed for the other judgement; this one sees for itself.
+    // The search failed for the other judgement, so this one repeats it.
     const found = await read.model.catch(() => undefined)
     return found && { ...found, bundles: found.bundles.map(atMost(maxBytes)) }
   }
 
   /**
-   * As {@link find}, for modes that load a model without a bundle: undefined where there is none.
+   * Like {@link find}, but undefined if there is no bundle, for modes that load a model without one.
    *
-   * @param orUnreadable the same where there is one that does not parse
-   * @param orTooLarge the same where there is one that is too large to be looked at
+   * @param orUnreadable also undefined if a bundle does not parse
+   * @param orTooLarge also undefined if a bundle is too large
    */
   async findIfAny({
     orUnreadable,
@@ -102,7 +102,7 @@ export class BundleSearch {
       return await this.find()
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
-      // What is reached by a link has no bundle, and these modes follow links.
+      // A model behind a link has no bundle, and these modes follow links.
       if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
         return undefined
       if (!orTooLarge && (TOO_LARGE.has(error.code) || error.code === 'JSON_TOO_COMPLEX')) throw error
@@ -113,10 +113,10 @@ export class BundleSearch {
   }
 
   /**
-   * What every bundle claims as the model's name: not proven.
+   * The model name that each bundle claims. Unverified.
    *
-   * @param rules all that may be chosen: a bundle that is only where one of them has it looked for counts as well, so that
-   * no place hides a name from another rule
+   * @param rules all rules that may be chosen: bundles in the places of any of them count, so that no place hides a
+   * name from another rule
    */
   async claimedNames(rules: readonly Rule[]): Promise<ClaimedName[]> {
     const all = new Map<string, BundlePlaces | undefined>([['', undefined]])
@@ -142,7 +142,7 @@ export class BundleSearch {
 
 interface Found {
   model: Promise<FoundModel>
-  /** Largest size of a bundle with which it was read. */
+  /** Size limit with which it was read. */
   readBytes: number
 }
 
@@ -162,14 +162,14 @@ function atMost(maxBytes: number): (found: FoundBundle) => FoundBundle {
   }
 }
 
-/** The codes that a bundle is refused with for what stands in it. */
+/** The codes for errors in a bundle's content. */
 const PARSE_ERROR =
   /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
 
-/** What the bundle claims was not looked at. */
+/** The codes for a bundle whose claims were not read. */
 const TOO_LARGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'CLAIM_TOO_LARGE'])
 
-/** Of {@link findBundles}: there is none to read. */
+/** The codes of {@link findBundles} for a model without a readable bundle. */
 const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'BUNDLE_NOT_FOUND',
   'FILE_NOT_SIGNED',

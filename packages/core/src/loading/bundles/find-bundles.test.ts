@@ -26,13 +26,13 @@ function relativePaths(directory: string, { bundles }: FoundModel): string[] {
 }
 
 describe('for a directory', () => {
-  test('the given bundle counts, and no other', async () => {
+  test('only the given bundle counts', async () => {
     const directory = scratch({ 'm/a': '', 'm/model.sig': signed('a'), 'given.sig': signed('a') })
     expect(await found(directory, 'm', 'given.sig')).toEqual(['given.sig'])
     await expect(found(directory, 'm', 'none.sig')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
   })
 
-  test('model.sig in it comes first, then further signers by name; DIR.sig is not looked at', async () => {
+  test('model.sig in it comes first, then further signers by name; DIR.sig is ignored', async () => {
     const directory = scratch({
       'm/model.sig': signed('a'),
       'm.sig': signed('a'),
@@ -42,7 +42,7 @@ describe('for a directory', () => {
     expect(await found(directory, 'm')).toEqual(['m/model.sig', 'm.a.sig', 'm.b.sig'])
   })
 
-  test('DIR.sig comes first where there is no model.sig in it', async () => {
+  test('DIR.sig comes first if there is no model.sig in it', async () => {
     const directory = scratch({
       'm/a': '',
       'm.sig': signed('a'),
@@ -57,7 +57,7 @@ describe('for a directory', () => {
     expect(await found(scratch({ 'm/a': '', 'm.lab.sig': signed('a') }), 'm')).toEqual(['m.lab.sig'])
   })
 
-  test('nothing else is one: not a model.sig deeper down, nor one above', async () => {
+  test('nothing else is a bundle, neither a model.sig further down nor one above', async () => {
     const directory = scratch({
       'model.sig': signed('m/a'),
       'm/a': '',
@@ -67,7 +67,7 @@ describe('for a directory', () => {
     await expect(found(directory, 'm')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
   })
 
-  test('a bundle that cannot be read is reported, not stepped over', async () => {
+  test('a bundle that cannot be read is reported, not skipped', async () => {
     const directory = scratch({ 'm/model.sig': 'junk', 'm.sig': signed('a'), 'm.b.sig': signed('a') })
     mkdirSync(join(directory, 'm.a.sig'))
     const { bundles } = await find(join(directory, 'm'))
@@ -78,7 +78,7 @@ describe('for a directory', () => {
     ])
   })
 
-  test('no more than 32 are read, however many there are', async () => {
+  test('at most 32 are read', async () => {
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`m.${100 + i}.sig`, signed('a')]))
     expect(await found(scratch({ 'm/a': '', ...many }), 'm')).toHaveLength(32)
   })
@@ -99,7 +99,7 @@ describe('for a file', () => {
     expect(model.entry).toBe(undefined)
   })
 
-  test('else the nearest directory above whose model.sig covers it', async () => {
+  test('otherwise, the nearest directory above whose model.sig covers it', async () => {
     const directory = scratch({
       'model.sig': signed('m/sub/f'),
       'm/model.sig': signed('sub/other'),
@@ -112,31 +112,31 @@ describe('for a file', () => {
     expect(relativePaths(directory, model)).toEqual(['model.sig'])
   })
 
-  test('a directory above that is no signed model is stepped over, though it has a .sig beside it', async () => {
+  test('a directory above that is not a signed model is skipped, even with a .sig beside it', async () => {
     const directory = scratch({ 'model.sig': signed('m/f'), 'm/f': '', 'm.sig': signed('f') })
     expect((await find(join(directory, 'm/f'))).entry).toBe('m/f')
   })
 
-  test('further signers of the directory above are found, too', async () => {
+  test('further signers of the directory above are found as well', async () => {
     const directory = scratch({ 'm/model.sig': signed('f'), 'm/f': '', 'm.lab.sig': signed('f') })
     const model = await find(join(directory, 'm/f'))
     expect(relativePaths(directory, model)).toEqual(['m/model.sig', 'm.lab.sig'])
     expect(model.entry).toBe('f')
   })
 
-  test('is refused where bundles above do not cover it, and where there are none', async () => {
+  test('is refused if the bundles above do not cover it, and if there are none', async () => {
     const directory = scratch({ 'm/model.sig': signed('g'), 'm/f': '', 'n/f': '' })
     await expect(found(directory, 'm/f')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
     await expect(found(directory, 'n/f')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
   })
 
-  test('a bundle above that cannot be read is reported, not stepped over', async () => {
+  test('a bundle above that cannot be read is reported, not skipped', async () => {
     const directory = scratch({ 'model.sig': signed('m/f'), 'm/model.sig': 'junk', 'm/f': '' })
     const { bundles } = await find(join(directory, 'm/f'))
     expect(bundles).toEqual([{ path: join(directory, 'm/model.sig'), error: refusal('JSON_INVALID') }])
   })
 
-  test('a bundle above whose statement is hostile is a typed error', async () => {
+  test('a bundle above with a hostile statement is a typed error', async () => {
     const directory = scratch({ 'model.sig': bundleOver(Buffer.from('['.repeat(1000)), pair), f: '' })
     await expect(found(directory, 'f')).rejects.toEqual(refusal('JSON_TOO_COMPLEX'))
   })
@@ -156,7 +156,7 @@ describe('for a file', () => {
     await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
   })
 
-  test('below a linked directory, its own place counts', async () => {
+  test('below a linked directory, the target directory counts', async () => {
     const directory = scratch({ 'v1/f': '', 'v1/model.sig': signed('f') })
     symlinkSync('v1', join(directory, 'current'))
     expect(await find(join(directory, 'current/f'))).toMatchObject({

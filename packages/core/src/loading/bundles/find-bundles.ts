@@ -12,20 +12,20 @@ import type { BundleGroup, ModelDirectory, ModelFiles, NamePattern } from '../..
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { BundleReader } from './bundle-reader.ts'
 
-/** The signed unit that a path belongs to, and its bundles. */
+/** The signed model that a path belongs to, and its bundles. */
 export interface FoundModel {
   files: ModelFiles
-  /** The file that was asked for, relative to the model, where that is a directory above it. */
+  /** The requested file, relative to the model, if the model is a directory above it. */
   entry: string | undefined
-  /** In the order in which they count: at least one. */
+  /** At least one, in order of precedence. */
   bundles: FoundBundle[]
 }
 
-/** How bundles are looked for. */
+/** Where to look for bundles, and their maximum size. */
 export interface BundleLimits {
-  /** Largest size of one bundle, in bytes. Default 32 MiB. */
+  /** Maximum size of one bundle, in bytes. Default: 32 MiB. */
   maxBundleBytes?: number | undefined
-  /** Where the rule says that bundles are. Default: the usual places. */
+  /** The places that the rule names. Default: the usual places. */
   places?: BundlePlaces | undefined
   signal?: AbortSignal | undefined
 }
@@ -34,12 +34,12 @@ export interface BundleLimits {
 const OMS_BUNDLES: readonly NamePattern[] = [compileGlob('*.oms.sig')]
 
 /**
- * Finds the bundles of a model: the given one; else those where the rule says that bundles are; else those in the places that are
- * usual for its source. Where there is none of these, `*.oms.sig` in the directory, or in the nearest one above with a bundle
- * that covers the file.
+ * Finds the bundles of a model: the given one, or else those in the places that the rule names, or else those in the
+ * usual places of its source. If there are none, `*.oms.sig` in the directory, or in the nearest one above with a
+ * bundle that covers the file.
  *
- * @param signature a path, or a place in the source's own terms
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_TOO_LARGE`, `FILE_NOT_SIGNED` (no bundle that was found covers the
+ * @param signature a path, or a location in the format of the source
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_TOO_LARGE`, `FILE_NOT_SIGNED` (no bundle found covers the
  * file), `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, `ABORTED`, and what the source throws
  */
 export async function findBundles(
@@ -63,7 +63,7 @@ export async function findBundles(
   throw failure
 }
 
-/** What nobody asked for is not looked for at any price. */
+/** The search for OMS_BUNDLES is optional, so it gives up if there are too many entries. */
 function ifNotTooMuch(error: unknown): undefined {
   if (!(error instanceof ModelSealError) || error.code !== 'MODEL_TOO_LARGE') throw error
 }
@@ -74,7 +74,7 @@ class Search {
   readonly #reader: BundleReader
   /** Where a bundle could have been. */
   readonly #looked: string[] = []
-  /** Bundles that were found, and do not cover the file that was asked for. */
+  /** Bundles that do not cover the requested file. */
   readonly #uncovering: string[] = []
 
   constructor(source: OpenedSource, limits: BundleLimits) {
@@ -84,7 +84,7 @@ class Search {
     this.#reader = new BundleReader(source, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal })
   }
 
-  /** @returns undefined where there is none */
+  /** @returns undefined if there is none */
   async among(names: readonly NamePattern[] | undefined): Promise<FoundModel | undefined> {
     for await (const group of this.#source.bundles(names)) {
       const { found, absent } = await this.#reader.readAll(group.candidates)
@@ -111,7 +111,7 @@ class Search {
     throw await this.failure()
   }
 
-  /** @param written how the rule says where bundles are */
+  /** @param written the places as written in the rule */
   async failure(written: readonly string[] = []): Promise<ModelSealError> {
     const { path } = await this.#source.model()
     return this.#uncovering.length > 0
@@ -120,7 +120,7 @@ class Search {
   }
 
   async #givenBundle(signature: string): Promise<{ found: FoundBundle; bundle: UnverifiedBundle }> {
-    // Whoever reads a message sees no credentials.
+    // Checked so that messages cannot contain credentials.
     if (/^[a-z][a-z0-9+.-]+:\/\//i.test(signature)) modelUrl(signature, 'option "signature"')
     const candidate = this.#source.bundleAt(signature)
     if (!candidate) {
@@ -135,17 +135,17 @@ class Search {
     return { found, bundle: found.bundle }
   }
 
-  /** The model that the bundles of a group are about; undefined where they do not cover the file that was asked for. */
+  /** The model that the bundles of a group sign; undefined if they do not cover the requested file. */
   async #about({ directory, unordered }: BundleGroup, found: FoundBundle[]): Promise<FoundModel | undefined> {
     if (!directory) return { files: await this.#source.model(), entry: undefined, bundles: found }
-    // A bundle that cannot be read is reported, not stepped over.
+    // A bundle that cannot be read is reported, not skipped.
     if (unordered) return this.#sorted(directory, found)
     const [first] = found
     if (!first || !('error' in first || (await this.#covers(first.bundle, directory)))) return undefined
     return this.#inDirectory(directory, found)
   }
 
-  /** Of bundles in no order, those over the file alone count, else those over the directory first. */
+  /** Among unordered bundles, those over the file alone count; otherwise, those over the directory come first. */
   async #sorted(directory: ModelDirectory, found: readonly FoundBundle[]): Promise<FoundModel | undefined> {
     const model = await this.#source.model()
     const own: FoundBundle[] = []
@@ -173,18 +173,22 @@ class Search {
 }
 
 function notFound(path: string, looked: readonly string[]): ModelSealError {
-  return new ModelSealError('BUNDLE_NOT_FOUND', `The model ${shown(path)} has no signature bundle.`, {
+  return new ModelSealError('BUNDLE_NOT_FOUND', `Cannot load the model ${shown(path)}: it has no signature bundle.`, {
     file: path,
-    expected: looked.map((place) => shown(place)).join(' or ') || 'a bundle whose name the rule spells out',
-    found: 'none that covers it',
-    hint: 'Fetch the bundle from the publisher of the model, sign it with "modelseal sign", or give the place of the bundle in the option "signature".',
+    expected: looked.map((place) => shown(place)).join(' or ') || 'a bundle with a name that the rule lists',
+    found: 'no bundle that covers it',
+    hint: 'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".',
   })
 }
 
 function notCovered(path: string, looked: readonly string[]): ModelSealError {
-  return new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(path)} is not covered by any bundle that was found.`, {
-    file: path,
-    found: looked.map((place) => shown(place)).join(', '),
-    hint: 'Sign the model again with this file in it.',
-  })
+  return new ModelSealError(
+    'FILE_NOT_SIGNED',
+    `Cannot load the file ${shown(path)}: none of the bundles found covers it.`,
+    {
+      file: path,
+      found: looked.map((place) => shown(place)).join(', '),
+      hint: 'Sign the model again, including this file.',
+    },
+  )
 }

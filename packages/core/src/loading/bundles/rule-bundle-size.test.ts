@@ -11,7 +11,7 @@ const KEYS = ['a', 'b', 'c', 'd', 'e']
 const LARGE = MAX_BUNDLE_BYTES + 1_000_000
 
 let site: TestSite
-/** Of the bundle of the model `one`, in bytes. */
+/** Size of the bundle of the model `one`, in bytes. */
 let size: number
 
 beforeAll(async () => {
@@ -43,15 +43,15 @@ const BY_NAME = { name: 'by name', match: { name: 'another' }, signers: [{ key: 
 const TOO_LARGE = 'refused BUNDLE_TOO_LARGE'
 
 describe('the size of a bundle is limited', () => {
-  /** Of the rule and of the option: bytes more than the bundle has. */
+  /** Limits of the rule and the option, relative to the size of the bundle. */
   const CASES: [string, number | undefined, number | undefined, string][] = [
     ['by the rule, to less', -1, undefined, TOO_LARGE],
-    ['by the rule, to just as much', 0, undefined, 'accepted'],
+    ['by the rule, to exactly its size', 0, undefined, 'accepted'],
     ['by the option, to less', undefined, -1, TOO_LARGE],
-    ['by the option, to just as much', undefined, 0, 'accepted'],
+    ['by the option, to exactly its size', undefined, 0, 'accepted'],
     ['by the rule, although the option allows more', -1, 1, TOO_LARGE],
     ['by the option, although the rule allows more', 1, -1, TOO_LARGE],
-    ['by both, to just as much', 0, 0, 'accepted'],
+    ['by both, to exactly its size', 0, 0, 'accepted'],
   ]
   const relative = (bytes: number | undefined) => (bytes === undefined ? undefined : size + bytes)
 
@@ -61,7 +61,7 @@ describe('the size of a bundle is limited', () => {
     const stated = policy(relative(rule))
     expect(await site.judge('one', stated, options)).toBe(outcome)
     expect(await site.judge('one', stated, { ...options, signature })).toBe(outcome)
-    // Found out before the rule was: by then the option and the default count.
+    // Found before the rule is known, when the option and the default apply.
     const early = option === -1 ? 'refused NAME_AMBIGUOUS' : outcome
     expect(await site.judge('one', policy(relative(rule), {}, [BY_NAME]), options)).toBe(early)
   })
@@ -78,12 +78,12 @@ describe('the size of a bundle is limited', () => {
     }
   })
 
-  test('by a rule in the mode audit, which tells it', async () => {
+  test('by a rule in the mode audit, which reports it', async () => {
     expect(await site.judge('one', policy(size - 1, { mode: 'audit' }))).toBe('tolerated BUNDLE_TOO_LARGE')
     expect(await site.judge('one', policy(size, { mode: 'audit' }))).toBe('accepted')
   })
 
-  test('with what was expected and found', async () => {
+  test('with the expected and the found size', async () => {
     for (const before of [[], [BY_NAME]]) {
       const trust = await site.policy(policy(size - 1, {}, before))
       expect((await judgeModel(site.file('one'), { policy: trust })).error).toMatchObject({
@@ -95,7 +95,7 @@ describe('the size of a bundle is limited', () => {
     }
   })
 
-  test('before it is read, whichever of the two is smaller', async () => {
+  test('before it is read, whichever of the two limits is smaller', async () => {
     const signature = await site.write('no-bundle.sig', 'x'.repeat(2000))
     for (const [rule, option] of [
       [1999, 2000],
@@ -115,13 +115,13 @@ describe('the size of a bundle is limited', () => {
 })
 
 describe('a valid bundle of more than 32 MiB', () => {
-  test('is accepted only where the rule allows it', async () => {
+  test('is accepted only if the rule allows it', async () => {
     expect(await site.judge('large', policy(undefined))).toBe(TOO_LARGE)
     expect(await site.judge('large', policy(MAX_BUNDLE_BYTES))).toBe(TOO_LARGE)
     expect(await site.judge('large', policy(2 * MAX_BUNDLE_BYTES))).toBe('accepted')
   })
 
-  test('is refused where a rule had to know its name before', async () => {
+  test('is refused if choosing the rule requires its name', async () => {
     const trust = policy(2 * MAX_BUNDLE_BYTES, {}, [BY_NAME])
     expect(await site.judge('large', trust)).toBe('refused NAME_AMBIGUOUS')
     expect(await site.judge('large', trust, { signature: site.file('large.sig') })).toBe(TOO_LARGE)
@@ -132,7 +132,7 @@ test.each([0, -1, 1.5, 512_000_001, '64 MiB', '1', null, true])('a rule cannot s
   expect(await site.judge('one', policy(bytes))).toBe('refused POLICY_INVALID')
 })
 
-test('a rule in the mode skip cannot limit what it does not look at', async () => {
+test('a rule in the mode skip cannot limit bundles, which it does not read', async () => {
   const skipping = { mode: 'skip', reason: 'a test', match: { path: 'one' }, signers: undefined }
   expect(await site.judge('one', policy(size, skipping))).toBe('refused POLICY_INVALID')
 })

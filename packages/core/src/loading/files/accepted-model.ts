@@ -19,11 +19,11 @@ import { unrevokedClaims, type UnrevokedClaims } from './unrevoked-claims.ts'
 import { unrevokedManifest } from './unrevoked-manifest.ts'
 
 /**
- * The model that the accepted signatures cover, with everything else that its files are checked against. A policy under which
- * the model is loaded unverified contributes its revocations.
+ * The model that the accepted signatures cover, with everything else that its files are checked against. Policies that
+ * load the model unverified contribute their revocations.
  *
- * @param accepted the policies that go by a signature
- * @param rule what they ask of the files together
+ * @param accepted the policies that accepted a signature
+ * @param rule their combined requirements for the files
  * @throws {@link ModelSealError} `POLICIES_DISAGREE`, and what reading names and revocations throws
  */
 export async function acceptedModel(
@@ -32,14 +32,14 @@ export async function acceptedModel(
   rule: Rule,
 ): Promise<AcceptedModel> {
   const signatures = accepted.map((judging) => judging.accepted)
-  // Files are read by the digests of shards, where one has such: those of whole files come from the same reading.
+  // If one signature has shard digests, files are read by these; digests of whole files come from the same read.
   const main = signatures.find(({ signature }) => isSharded(signature.manifest)) ?? accepted[0].accepted
   const { found, signature } = main
   const further: FurtherDigests[] = []
   const otherBundles: FoundBundle[] = []
   for (const other of signatures) {
-    // A name is of one file for both only where both lists begin at the same place.
-    if (other.found.files.path !== found.files.path) throw disagreement('signatures over two directories')
+    // A name means the same file for both only if both lists start at the same directory.
+    if (other.found.files.path !== found.files.path) throw disagreement('signatures over two different directories')
     const sameModel = other === main || modelIdentity(other.signature.manifest) === modelIdentity(signature.manifest)
     if (!sameModel) further.push(await alsoSigned(load, main, other, rule))
     if (other !== main) otherBundles.push(...other.found.bundles)
@@ -55,14 +55,14 @@ function isSharded({ serialization }: Manifest): boolean {
   return serialization.method === 'shards'
 }
 
-/** The judgement of a signature has looked up the digests of its own manifest only. */
+/** The judgement of a signature looked up only the digests in its own manifest. */
 function revokedFiles({ signature: { manifest } }: Accepted, { signature, revocations }: Accepted): RevokedFiles {
   const types =
     signature.manifest === manifest ? hashTypesBeside(manifest.serialization, revocations) : hashTypesOf(revocations)
   return new RevokedFiles(revocations, types, boundsOf(signature))
 }
 
-/** Applies the revocations of a policy that loads the model unverified, to a model that another policy verifies. */
+/** Applies the revocations of a policy that loads the model unverified to a model that another policy verifies. */
 async function unrevokedFiles(
   load: Load,
   { found, signature: { manifest } }: Accepted,
@@ -74,7 +74,7 @@ async function unrevokedFiles(
   if (revoked) throw revokedBy(revocations, revoked)
   const files = new RevokedFiles(revocations, hashTypesBeside(manifest.serialization, revocations))
   const { method, hashType } = manifest.serialization
-  // Root digests are revoked as "modelseal digest" prints them.
+  // Policies revoke root digests in the form that "modelseal digest" prints.
   if (!revocations.concernsModels || (method === 'files' && hashType === 'sha256')) return [files]
   const { local } = found.files
   if (!local) throw revokedBy(revocations, unidentified(load.label))
@@ -85,10 +85,10 @@ async function unrevokedFiles(
 }
 
 /**
- * A second signature, over another list of the same files.
+ * Adds a second signature, over another list of the same files.
  *
- * @throws {@link ModelSealError} `POLICIES_DISAGREE` where the files of both are not the same, or cannot be compared in one reading;
- * what comparing names throws
+ * @throws {@link ModelSealError} `POLICIES_DISAGREE` if they do not cover the same files, or cannot be compared in one
+ * read; and what comparing names throws
  */
 async function alsoSigned(
   load: Load,
@@ -116,9 +116,9 @@ function disagreement(found: string): ModelSealError {
     'POLICIES_DISAGREE',
     'Cannot load the model: two policies judge this load, and each accepts a different signature.',
     {
-      expected: 'signatures over the same list of files, made in the same way',
+      expected: 'signatures over the same files, hashed in the same way',
       found,
-      hint: 'Sign the model once for both, or make both policies accept the same signer.',
+      hint: 'Sign the model once for both policies, or make both accept the same signer.',
     },
   )
 }

@@ -5,7 +5,7 @@ import { UNNAMED_FILE, type Manifest } from '../../manifest/manifest.ts'
 import { digestProblem, notSigned } from '../../manifest/mismatch.ts'
 import { SUSPICION } from '../../manifest/plainer-cause.ts'
 
-/** A second manifest, of whole files, that the model must match as well as the one by which it is read. */
+/** A second manifest, with digests of whole files, that the model must match in addition to the first one. */
 export class AlsoSigned implements FurtherDigests {
   readonly hashTypes: readonly HashType[]
   readonly #manifest: Manifest

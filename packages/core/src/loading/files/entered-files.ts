@@ -5,8 +5,8 @@ import type { Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
 
 /**
- * The files of which a root digest was computed without a signature. What is handed out afterwards must be
- * what was looked up among the revoked models, so each file must still have the digest that entered it.
+ * The files of a model whose root digest was computed without a signature, to look it up among the revoked models.
+ * Files that are handed out afterwards must still have the digests that went into it.
  */
 export class EnteredFiles implements FurtherDigests {
   readonly hashTypes: readonly HashType[]
@@ -14,14 +14,14 @@ export class EnteredFiles implements FurtherDigests {
   readonly #isLeftOut: (name: string) => boolean
 
   /**
-   * @param manifest of whole files
-   * @param mayBeUnsigned what did not have to enter the digest
+   * @param manifest manifest of whole files
+   * @param mayBeUnsigned paths that may be missing from the digest
    */
   constructor(manifest: Manifest, mayBeUnsigned: (name: string) => boolean = () => false) {
     this.hashTypes = [manifest.serialization.hashType]
     this.#manifest = manifest
     const { ignorePaths } = manifest.serialization
-    // A file that is a model by itself is all of it: what lies beside it is no part of the digest.
+    // If the model is a single file, files beside it are not part of the digest.
     const isIgnored = ignorePaths ? leavingOut(ignorePaths) : () => true
     this.#isLeftOut = (name) => isIgnored(name) || isWithin(name, mayBeUnsigned)
   }
@@ -43,12 +43,12 @@ export class EnteredFiles implements FurtherDigests {
   }
 }
 
-/** A name that is left out takes everything below it along (OMS 6.2.1). */
+/** Everything below an ignored name is ignored as well (OMS 6.2.1). */
 function leavingOut(paths: readonly string[]): (name: string) => boolean {
   return (name) => paths.some((path) => name === path || name.startsWith(`${path}/`))
 }
 
-/** Judges by the digests of several. */
+/** Combines several judges of digests. */
 export function allOf(parts: readonly FurtherDigests[]): FurtherDigests {
   return {
     hashTypes: [...new Set(parts.flatMap(({ hashTypes }) => hashTypes))],

@@ -13,7 +13,7 @@ export interface HandOuts {
   read(file: HandedOut): void
   /** A directory from which a runtime may load, and the names that were placed in it. */
   placed(files: PlacedFiles, names: readonly string[], verdict: Verdict): void
-  /** The places that were given are taken back. */
+  /** The placed files are removed. */
   over(): void
 }
 
@@ -22,32 +22,32 @@ export interface HandedOut {
   name: string
   bytes: Uint8Array
   content: ContentDigests
-  /** Of the load; its `model.format` is what the caller said to load. */
+  /** The verdict of the load. Its `model.format` is the one that the caller stated. */
   verdict: Verdict
 }
 
 /** The content of a buffer, as digests of its parts. */
 export interface ContentDigests {
   hashType: HashType
-  /** Bytes of each part; Infinity for one digest over all. */
+  /** Size of each part in bytes; Infinity for a single digest. */
   partBytes: number
   digests: readonly string[]
 }
 
-/** True if the bytes are the ones that were handed out. Long buffers are hashed in turns. */
+/** True if the bytes are the ones that were handed out. Hashing long buffers yields to the event loop. */
 export async function holds(bytes: Uint8Array, { hashType, partBytes, digests }: ContentDigests): Promise<boolean> {
   const found = await digestsOf(bytes, hashType, partBytes)
   return found.length === digests.length && found.every((digest, index) => digest === digests[index])
 }
 
-/** Hands out the files of a model, and notifies of each. */
+/** Hands out the files of a model and reports each one. */
 export class WatchedFiles implements ServedFiles {
   readonly #files: ServedFiles
   readonly #manifest: Manifest | undefined
   readonly #handOuts: HandOuts
   readonly #verdict: Verdict
 
-  /** @param manifest of the signature; undefined where the files are not verified */
+  /** @param manifest manifest of the signature; undefined if the files are not verified */
   constructor(files: ServedFiles, manifest: Manifest | undefined, handOuts: HandOuts, verdict: Verdict) {
     this.#files = files
     this.#manifest = manifest

@@ -49,7 +49,7 @@ function served(changes: Record<string, Answer> = {}): Promise<TestServer> {
   return serve({ ...tree('model'), ...changes })
 }
 
-/** Opens the model, with some of its answers changed. */
+/** Opens the model with some answers changed. */
 async function opened(changes: Record<string, Answer>, options: OpenOptions = {}) {
   const { origin } = await served(changes)
   return openVerifiedModel(`${origin}/model/`, { policy, ...options })
@@ -59,7 +59,7 @@ describe('a model behind HTTP', () => {
   test.each([
     ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', /Git LFS pointer/],
     ['a web page', '<!doctype html><title>Sign in</title>', /web page/],
-  ])('says that it got %s in place of a file', async (_, content, hint) => {
+  ])('is refused with a hint if it returns %s instead of a file', async (_, content, hint) => {
     await expect(opened({ '/model/weights.bin': file(content) })).rejects.toEqual(
       refusal('FILE_MISMATCH', { file: 'weights.bin', hint: expect.stringMatching(hint) as string }),
     )
@@ -68,7 +68,7 @@ describe('a model behind HTTP', () => {
     )
   })
 
-  test('is verified, and its files are read as they were signed', async () => {
+  test('is verified, and its files are read as signed', async () => {
     const { origin } = await served()
     await using model = await openVerifiedModel(`${origin}/model/`, { policy })
     expect(model.files).toEqual(Object.keys(CONTENT).sort())
@@ -83,7 +83,7 @@ describe('a model behind HTTP', () => {
     })
   })
 
-  test('is found by the plain names of bundles: the usual ones, and those of the rule', async () => {
+  test('is found by bundle names without wildcards: the usual ones, and those of the rule', async () => {
     const { '/model/model.sig': bundle = file(''), ...rest } = tree('model')
     const skill = await serve({ ...rest, '/model/skill.oms.sig': bundle })
     for (const path of ['model/', 'model/config.json']) {
@@ -103,7 +103,7 @@ describe('a model behind HTTP', () => {
     )
   })
 
-  test('is found by one of its files, and only what it signed is asked for', async () => {
+  test('is found from one of its files, and only signed files are requested', async () => {
     const { origin, asked } = await served()
     await using model = await openVerifiedModel(`${origin}/model/config.json`, { policy }, (reader) =>
       Promise.resolve(reader.entry),
@@ -118,7 +118,7 @@ describe('a model behind HTTP', () => {
     ])
   })
 
-  test('has its bundle beside its directory, too', async () => {
+  test('may have its bundle beside its directory', async () => {
     const { '/model/model.sig': bundle = file(''), ...rest } = tree('model')
     const { origin } = await serve({ ...rest, '/model.sig': bundle })
     await openVerifiedModel(`${origin}/model/`, { policy })
@@ -131,7 +131,7 @@ describe('a model behind HTTP', () => {
     expect(model.verdict.model.entry).toBe('shards/a b#1?%2e.bin')
   })
 
-  test('has its bundle wherever the caller says: a path, or another server', async () => {
+  test('may have its bundle wherever the caller says: a path, or another server', async () => {
     const { '/model/model.sig': bundle = file(''), ...rest } = tree('model')
     const { origin } = await serve(rest)
     const bundles = await serve({ '/bundles/1.sig': bundle })
@@ -155,7 +155,7 @@ describe('a model behind HTTP', () => {
     expect(Buffer.from(model.gathered).toString()).toBe('weights')
   })
 
-  test('takes the query of its URL along, and shows it nowhere', async () => {
+  test('keeps the query of its URL in requests, and never shows it', async () => {
     const { origin, asked } = await served()
     const { verdict } = await openVerifiedModel(`${origin}/model/?key=secret#part`, { policy })
     expect(asked.every((url) => url.endsWith('?key=secret'))).toBe(true)
@@ -170,7 +170,7 @@ describe('a model behind HTTP', () => {
     }
   })
 
-  test('of which the rule has only the loaded files checked has only these fetched', async () => {
+  test('fetches only loaded files if the rule checks only these', async () => {
     const loaded = await site.policy({
       version: 1,
       trustRoots: RELEASE,
@@ -200,7 +200,7 @@ describe('a model behind HTTP', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('makes nothing outside of that directory, whatever a caller wants to have placed', async () => {
+  test('creates nothing outside that directory, whatever a caller wants to place', async () => {
     const outside = `modelseal-outside-${process.pid}`
     await using model = await opened({})
     for (const name of [`../${outside}/weights.bin`, site.file(outside, 'weights.bin'), '', '.', 'unsigned.bin'])
@@ -211,7 +211,7 @@ describe('a model behind HTTP', () => {
     expect(readdirSync(directory)).toEqual(['config.json'])
   })
 
-  test('leaves nothing behind that was placed while it was disposed of', async () => {
+  test('leaves nothing behind that was placed during disposal', async () => {
     const temporary = site.file('tmp')
     mkdirSync(temporary)
     vi.stubEnv('TMPDIR', temporary)
@@ -226,7 +226,7 @@ describe('a model behind HTTP', () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test('leaves nothing of a file that changed before it was placed', async () => {
+  test('leaves nothing behind of a file that changed before it was placed', async () => {
     let asked = 0
     const changing: Answer = (request, response) =>
       file(++asked === 1 ? CONTENT['weights.bin'] : 'evil')(request, response)
@@ -250,17 +250,17 @@ describe('a model behind HTTP is refused', () => {
     ],
     ['without a file', 'FILE_MISSING', { '/model/weights.bin': (_, response) => void response.writeHead(404).end() }],
     [
-      'with a file in part',
+      'with a partial file',
       'HTTP_RESPONSE',
       { '/model/weights.bin': (_, response) => void response.writeHead(206).end('w') },
     ],
     [
-      'with a file that nobody may have',
+      'with a file without permission',
       'HTTP_RESPONSE',
       { '/model/weights.bin': (_, response) => void response.writeHead(403).end() },
     ],
     [
-      'with a length that says less',
+      'with a length that is too small',
       'FILE_MISMATCH',
       {
         '/model/weights.bin': (_, { socket }) =>
@@ -268,7 +268,7 @@ describe('a model behind HTTP is refused', () => {
       },
     ],
     [
-      'with a length that says more',
+      'with a length that is too large',
       'HTTP_UNREACHABLE',
       {
         '/model/weights.bin': (_, { socket }) =>
@@ -286,14 +286,14 @@ describe('a model behind HTTP is refused', () => {
       },
     ],
     [
-      'with a header without an end',
+      'with an endless header',
       'HTTP_UNREACHABLE',
       {
         '/model/weights.bin': (_, { socket }) =>
           void socket?.end(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(1 << 20)}\r\n\r\n`),
       },
     ],
-    ['with a redirect in a circle', 'HTTP_REDIRECT', { '/model/weights.bin': redirect('/model/weights.bin') }],
+    ['with a redirect loop', 'HTTP_REDIRECT', { '/model/weights.bin': redirect('/model/weights.bin') }],
     ['with a redirect to another host', 'HTTP_REDIRECT', { '/model/weights.bin': redirect('http://localhost:1/evil') }],
     [
       'without a bundle',
@@ -301,7 +301,7 @@ describe('a model behind HTTP is refused', () => {
       { '/model/model.sig': (_, response) => void response.writeHead(404).end() },
     ],
     ['with a bundle that is a page', 'JSON_INVALID', { '/model/model.sig': file('<html>not found</html>') }],
-    ['with a bundle without an end', 'BUNDLE_TOO_LARGE', { '/model/model.sig': endless }],
+    ['with an endless bundle', 'BUNDLE_TOO_LARGE', { '/model/model.sig': endless }],
     ['with a bundle of any length', 'BUNDLE_TOO_LARGE', { '/model/model.sig': announcing(1e12) }],
   ])('%s: %s', async (_, code, changes) => {
     const error = await opened(changes).catch((reason: unknown) => reason)
@@ -309,27 +309,27 @@ describe('a model behind HTTP is refused', () => {
     expect(error).toHaveProperty('verdict.decision', 'refused')
   })
 
-  test('with a bundle of somebody else', async () => {
+  test('with a bundle of someone else', async () => {
     await site.sign('model', 'stranger', 'stranger.sig')
     const bundle = file(readFileSync(site.file('stranger.sig')))
     await expect(opened({ '/model/model.sig': bundle })).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
   })
 
-  test('before anything of it is fetched, where its signature does not hold', async () => {
+  test('before any file is fetched, if its signature is invalid', async () => {
     await site.sign('model', 'stranger', 'stranger.sig')
     const { origin, asked } = await served({ '/model/model.sig': file(readFileSync(site.file('stranger.sig'))) })
     await expect(openVerifiedModel(`${origin}/model/`, { policy })).rejects.toEqual(refusal('SIGNER_NOT_TRUSTED'))
     expect(asked).toEqual(['/model/model.sig'])
   })
 
-  test('where its body has no end, compressed or not, when it is longer than all files may be', async () => {
+  test('if a body is endless, compressed or not, once it exceeds the total limit', async () => {
     const bomb = file(gzipSync(Buffer.alloc(50 << 20)), { 'content-encoding': 'gzip' })
     const options = { http: { maxBytes: 1_000_000 } }
     for (const answer of [endless, bomb, announcing(1e12)])
       await expect(opened({ '/model/weights.bin': answer }, options)).rejects.toEqual(refusal('FILE_TOO_LARGE'))
   })
 
-  test('where a file is longer than its loader has use for', async () => {
+  test('if a file is larger than the loader accepts', async () => {
     const { origin } = await served({ '/model/weights.bin': endless })
     const load = openVerifiedModel(`${origin}/model/`, { policy }, (reader) =>
       reader.readAll([{ name: 'weights.bin', maxBytes: 700 }]),
@@ -337,13 +337,13 @@ describe('a model behind HTTP is refused', () => {
     await expect(load).rejects.toEqual(refusal('FILE_TOO_LARGE'))
   })
 
-  test('where a file of known size is longer, at once', async () => {
+  test('if a file is larger than its known size, at once', async () => {
     await site.sign('model', 'release', 'sharded.sig', { shardSize: 100 })
     const load = opened({ '/model/weights.bin': endless }, { signature: site.file('sharded.sig') })
     await expect(load).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'weights.bin', expected: '700 bytes' }))
   })
 
-  test('where a server stays silent, and nothing is under way afterwards', async () => {
+  test('if a server stays silent, with no requests left running', async () => {
     const { origin, asked } = await served({ '/model/weights.bin': () => {} })
     const load = openVerifiedModel(`${origin}/model/`, { policy, http: { idleTimeout: 100 } })
     await expect(load).rejects.toEqual(refusal('HTTP_TIMEOUT'))
@@ -352,14 +352,14 @@ describe('a model behind HTTP is refused', () => {
     expect(asked).toHaveLength(count)
   })
 
-  test('where the caller aborts', async () => {
+  test('if the caller aborts', async () => {
     const controller = new AbortController()
     const answer: Answer = () => controller.abort()
     const load = opened({ '/model/weights.bin': answer }, { signal: controller.signal })
     await expect(load).rejects.toEqual(refusal('ABORTED'))
   })
 
-  test('at whatever moment the caller aborts, with nothing under way afterwards', async () => {
+  test('whenever the caller aborts, with no requests left running', async () => {
     let open = 0
     const slow = Object.fromEntries(
       Object.entries(tree('model')).map(([path, answer]): [string, Answer] => [
@@ -386,7 +386,7 @@ describe('a model behind HTTP is refused', () => {
     await expect.poll(() => open).toBe(0)
   })
 
-  test('when what it reads later is no longer what was signed', async () => {
+  test('if a file that is read later no longer matches the signature', async () => {
     let asked = 0
     const changing: Answer = (request, response) => file(++asked === 1 ? '{}' : '[]')(request, response)
     await using model = await opened({ '/model/config.json': changing })
@@ -401,14 +401,14 @@ describe('a model behind HTTP is refused', () => {
     await expect(model.place(['config.json'])).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('where the progress callback throws', async () => {
+  test('if the progress callback throws', async () => {
     const onProgress = () => {
       throw new RangeError('no room to draw')
     }
     await expect(opened({}, { onProgress })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('as a single file whose bundle is about another, or about more', async () => {
+  test('as a single file whose bundle signs another file, or more files', async () => {
     await site.write('other/single.onnx', 'weights')
     const more = { '/single.onnx': file('weights') }
     for (const [bundle, code] of [
@@ -444,7 +444,7 @@ describe('by the policy, a model behind HTTP', () => {
     )
   })
 
-  test('is matched by no path, and nothing is asked for', async () => {
+  test('is not matched by paths, and nothing is requested', async () => {
     const { origin, asked } = await served()
     for (const path of ['**', '/**', '../**', 'http:/**']) {
       const paths = await site.policy({ version: 1, trustRoots: RELEASE, rules: [rule({ path })] })
@@ -455,7 +455,7 @@ describe('by the policy, a model behind HTTP', () => {
     expect(asked).toEqual([])
   })
 
-  test('is refused where a file of it is revoked by a digest of another algorithm', async () => {
+  test('is refused if one of its files is revoked by a digest of another algorithm', async () => {
     await site.sign('model', 'release', 'blake.sig', { hashType: 'blake2b' })
     const digest = 'sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'
     const revoking = await site.policy({
@@ -468,7 +468,7 @@ describe('by the policy, a model behind HTTP', () => {
     await expect(load).rejects.toEqual(refusal('FILE_REVOKED', { file: 'config.json' }))
   })
 
-  test('is not copied where the rule allows that not, and not read where it allows only copies', async () => {
+  test('is not copied if the rule forbids copies, and not read if it allows only copies', async () => {
     const isolated = (isolation: string[]) =>
       site.policy({ version: 1, trustRoots: RELEASE, rules: [rule(ANY, { require: { isolation } })] })
     await using memory = await opened({}, { policy: await isolated(['memory']) })
@@ -480,7 +480,7 @@ describe('by the policy, a model behind HTTP', () => {
     await expect(inPlace.place(['config.json'])).rejects.toEqual(refusal('ISOLATION_REFUSED'))
   })
 
-  test('is loaded unverified under a rule in the mode skip, by what is asked for', async () => {
+  test('is loaded unverified under a rule in the mode skip, file by file as requested', async () => {
     const { origin } = await served({ '/model/model.sig': (_, response) => void response.writeHead(404).end() })
     const skipping = await site.policy({
       version: 1,
@@ -494,7 +494,7 @@ describe('by the policy, a model behind HTTP', () => {
     await expect(model.place(['weights.bin'])).rejects.toEqual(refusal('ISOLATION_REFUSED'))
   })
 
-  test('is not loaded unverified where its files together are longer than they may be', async () => {
+  test('is not loaded unverified if its files exceed the total limit', async () => {
     const { origin } = await served({ '/model/endless.bin': endless })
     const skip = { name: 'skipped', match: { url: `${origin}/**` }, mode: 'skip', reason: 'local' }
     const skipping = await site.policy({ version: 1, rules: [skip] })
@@ -507,12 +507,12 @@ describe('by the policy, a model behind HTTP', () => {
       tooLarge,
     )
     await expect(model.read('endless.bin')).rejects.toEqual(tooLarge)
-    // Neither what was refused counts, nor what is read again.
+    // Neither refused files nor repeated reads count.
     for (let times = 0; times < 2; times += 1) expect(await model.read('weights.bin')).toHaveLength(weights)
     await expect(model.read('config.json')).rejects.toEqual(tooLarge)
   })
 
-  test('is loaded unverified in the mode audit, but for what is revoked', async () => {
+  test('is loaded unverified in the mode audit, except for revoked files', async () => {
     const audit = { ...rule(ANY), mode: 'audit' }
     const auditing = await site.policy({ version: 1, trustRoots: RELEASE, rules: [audit] })
     const changed = { '/model/weights.bin': file('evil') }
@@ -547,12 +547,12 @@ describe('the URL of a model', () => {
     expect(String(error)).not.toContain('secret')
   })
 
-  test('with an escape that is no character is refused, once a file has to be named', async () => {
+  test('with an invalid percent-escape is refused once a file must be named', async () => {
     const { origin } = await served()
     await expect(openVerifiedModel(`${origin}/model/%ff.bin`, { policy })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('does not go with the option "url"', async () => {
+  test('cannot be combined with the option "url"', async () => {
     await expect(opened({}, { url: 'https://elsewhere.example/model/' })).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
@@ -566,7 +566,7 @@ describe('the URL of a model', () => {
   )
 })
 
-/** A body that comes as long as it is taken. */
+/** An endless body. */
 function endless(...[, response]: Parameters<Answer>): void {
   const chunk = Buffer.alloc(64 * 1024)
   const more = () => {

@@ -18,20 +18,20 @@ import { RequestLimits, type FileRequest, type SizeLimit } from '../../source/si
 import { copyFromDisk } from '../placing/copy-from-disk.ts'
 import { checkWithin, type UncheckedFiles, type UncheckedOnDisk } from './unverified-files.ts'
 
-/** More than any model has; the rest of a larger tree can be read, and is not listed. */
+/** More than any model has. Files beyond this number can be read but are not listed. */
 const MAX_LISTED = 100_000
 
 interface LinkedFilesOptions {
   signal?: AbortSignal | undefined
-  /** How much may be handed out. Default: everything. */
+  /** Limit on what may be handed out. Default: none. */
   limit?: SizeLimit | undefined
   warn?: HashOptions['warn']
 }
 
 /**
- * The files of a model as they lie on disk, for rules that load without a valid signature. Symbolic
- * links are followed: nothing here is verified, and a program that works without the check is to
- * work. Where something may refuse a file by its digest, what is handed out is what was hashed.
+ * The files of a model on disk, for rules that load without a valid signature. Symbolic links are followed: nothing
+ * here is verified, and programs must work as they do without modelseal. If files can be refused by their digests, the
+ * bytes that are handed out are the ones that were hashed.
  */
 export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
   readonly onDisk = this
@@ -39,13 +39,13 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
   readonly root: string
   readonly #judge: FurtherDigests
   readonly #options: LinkedFilesOptions
-  /** What was asked to be placed, by its name, where it is read from now on. */
+  /** The placed files by name, with the paths from which they are read from then on. */
   readonly #toPlace = new Map<string, SourceFile>()
 
   /**
    * @param root a directory
-   * @param names those that are known, where not all below the root are
-   * @param judge looks at the digests of a file before it is handed out
+   * @param names known files, if not all files below the root belong to the model
+   * @param judge checks the digests of a file before it is handed out
    * @throws {@link ModelSealError} `FILE_UNREADABLE`, `ABORTED`
    */
   static async open(
@@ -112,14 +112,14 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
     return copyFromDisk(this, names, directory)
   }
 
-  /** One that was taken. */
+  /** A file that was taken. */
   file(name: string): SourceFile {
     const file = this.#toPlace.get(name)
-    if (!file) throw new RangeError(`${name} is not to be placed`)
+    if (!file) throw new RangeError(`${name} was not taken`)
     return file
   }
 
-  /** What was read before is another reading than what is placed. */
+  /** Earlier reads do not count, because the file is read again to be placed. */
   isChecked(): boolean {
     return false
   }
@@ -134,7 +134,7 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
     this.#toPlace.set(file.name, file)
   }
 
-  /** Hashed by the pool like any other files, so that a large one blocks nobody. */
+  /** Hashed by the pool, so that a large file does not block the event loop. */
   async #hash(jobs: readonly HashJob[]): Promise<HashResult[]> {
     this.admit(jobs.map(({ file }) => file))
     const { hashTypes } = this.#judge
@@ -165,13 +165,17 @@ export class LinkedFiles implements UncheckedFiles, UncheckedOnDisk {
     } catch (error) {
       if (error instanceof ModelSealError) throw error
       if (!isGone(error)) throw unreadable(name, 'file', error)
-      throw new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name, cause: error })
+      throw new ModelSealError(
+        'FILE_NOT_FOUND',
+        `Cannot read the file ${shown(name)}: the model does not contain it.`,
+        { file: name, cause: error },
+      )
     }
-    throw new ModelSealError('FILE_SPECIAL', `${shown(name)} is not a regular file.`, { file: name })
+    throw new ModelSealError('FILE_SPECIAL', `Cannot read ${shown(name)}: it is not a regular file.`, { file: name })
   }
 }
 
-/** Regular files and links to such; links to directories are not gone into. */
+/** Lists regular files and links to them. Links to directories are not followed. */
 async function listed(root: string, signal: AbortSignal | undefined): Promise<string[]> {
   throwIfAborted(signal)
   const { names, links } = await inTurns(listing(root), signal)

@@ -21,10 +21,10 @@ import type { AllowedIsolation } from '../placing/isolation.ts'
 import { VerifiedFiles, type SignedFiles } from './verified-files.ts'
 import { WarmLoad } from './warm-load.ts'
 
-/** The files of a model, and what spares a load from this machine the hashing. */
+/** The files of a model, and for models on this machine, what may make hashing unnecessary. */
 export interface OpenedContents {
   served: VerifiedFiles
-  /** Undefined for what comes from afar, where nothing tells that a file did not change. */
+  /** Undefined for remote files, for which nothing proves that they did not change. */
   warm?: WarmLoad
 }
 
@@ -33,17 +33,17 @@ export interface AcceptedModel {
   found: FoundModel
   signature: VerifiedSignature
   rule: Rule
-  /** What each file is judged by beside its signed digest. */
+  /** Further digests by which each file is judged. */
   further: FurtherDigests
-  /** Bundles beside those of `found`: none of them is content. */
+  /** Bundles other than those of `found`. They do not count as content. */
   otherBundles: readonly FoundBundle[]
 }
 
 /**
- * The files of an accepted manifest where they are, names compared and nothing hashed yet.
+ * Opens the files of an accepted manifest and compares their names. Nothing is hashed yet.
  *
- * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_TOO_LARGE`, `FILE_MISMATCH` (sizes), `FILE_REVOKED`
- * (by a receipt), and what listing throws
+ * @throws {@link ModelSealError} `FILE_NOT_SIGNED`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_TOO_LARGE`, `FILE_MISMATCH`
+ * (sizes), `FILE_REVOKED` (by a receipt), and what listing throws
  */
 export async function openContents(
   load: Load,
@@ -122,17 +122,17 @@ function signedOnDisk(contents: Contents): SignedFiles {
   }
 }
 
-/** A list of files that those of a model are compared with. */
+/** A list with which the files of a model are compared. */
 interface SignedList {
   files: ModelFiles
   manifest: Manifest
-  /** None of them is content. */
+  /** They do not count as content. */
   bundles: readonly FoundBundle[]
   rule: Rule
 }
 
 /**
- * Compares the names alone, as {@link openContents} does; of a source that cannot list its files, none.
+ * Only compares the names, as {@link openContents} does. Does nothing for a source that cannot list its files.
  *
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED`, and what listing throws
  */
@@ -146,12 +146,12 @@ export async function compareNames(load: Load, list: SignedList): Promise<void> 
 function nameOptions({ options: { signal } }: Load, { files, manifest, bundles, rule }: SignedList): NameOptions {
   const ignoreUnsignedFiles = rule.require.files === 'ignore-unsigned'
   const mayBeUnsigned = rule.require.unsigned
-  // What the manifest names is content, whatever else it is.
+  // A file in the manifest is content, even if it is also a bundle.
   const ignored = bundles.flatMap((bundle) => nameOf(bundle, files) ?? []).filter((name) => !manifest.files.has(name))
   return withoutPrototype({ ignored, ignoreUnsignedFiles, mayBeUnsigned, signal })
 }
 
-/** Nothing else than a bundle passes for one by its name, except where no other file has that name. */
+/** Only a file that parses as a bundle counts as one, except for `model.sig`, which cannot be anything else. */
 function nameOf(bundle: FoundBundle, { path, local }: ModelFiles): string | undefined {
   if ('error' in bundle && !/[\\/]model\.sig$/.test(bundle.path)) return undefined
   if (local) return nameWithin(local, bundle.path)
@@ -162,7 +162,7 @@ function nameOf(bundle: FoundBundle, { path, local }: ModelFiles): string | unde
 function notCovered(entry: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `The file ${shown(entry)} is not covered by the signature of the model.`,
+    `Cannot load the file ${shown(entry)}: it is not covered by the signature of the model.`,
     { file: entry },
   )
 }

@@ -18,14 +18,15 @@ import { unrevokedManifest } from './unrevoked-manifest.ts'
 import { UnverifiedFiles, UNSIGNED, type UncheckedFiles } from './unverified-files.ts'
 
 /**
- * Opens a model as its source gives it, for a rule in the mode `skip`, or one in the mode `audit` that
- * would have refused it. A revocation holds all the same: by what bundles claim, which was looked up before, by the root digest of
- * the files where root digests are revoked, and by the digest of each file that is read where file digests are.
+ * Opens a model unverified, for a rule in the mode `skip`, or one in the mode `audit` that would have refused it.
+ * Revocations still apply: to the claims of the bundles, which were looked up before; to the root digest, if the policy
+ * revokes root digests; and to the digest of each file that is read, if it revokes file digests.
  *
- * The root digest of a model is known only where its files lie on this machine: a policy that revokes root digests loads no other.
+ * The root digest can be computed only for files on this machine, so a policy that revokes root digests refuses any
+ * other model.
  *
- * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_REVOKED`, `MODEL_UNIDENTIFIED`, `FILE_TOO_LARGE`, what reading and the
- * source throw, and where root digests are revoked what {@link unrevokedManifest} throws
+ * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_REVOKED`, `MODEL_UNIDENTIFIED`, `FILE_TOO_LARGE`, what
+ * reading and the source throw, and if root digests are revoked, what {@link unrevokedManifest} throws
  */
 export async function openUnverified(load: Load, claims: UnrevokedClaims): Promise<UnverifiedFiles> {
   const { found, revocations, mayBeUnsigned } = claims
@@ -50,16 +51,19 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
   return new UnverifiedFiles(files, handing, load.closing(reader))
 }
 
-/** The directory of the bundles, where these are about one; else what was asked for, with what lies beside it. */
+/** The directory that the bundles sign, if they sign one; otherwise, the requested file and the files beside it. */
 async function unverifiedModel(source: OpenedSource, found: FoundModel | undefined): Promise<UnverifiedModel> {
-  // It is asked in any case: it may refuse.
+  // Always called, because it may refuse.
   const asked = await source.unverified()
   return found && !found.files.isFile ? { files: found.files, entry: found.entry, names: undefined } : asked
 }
 
-/** Of the model as its publisher would sign it, where it lies on this machine: what a source calls it says nothing. */
+/**
+ * The root digest as the publisher would sign it, for a model on this machine. The name that the source gives proves
+ * nothing.
+ */
 function localPathOf({ files, entry }: UnverifiedModel, found: FoundModel | undefined): string | undefined {
-  // What is handed out has to lie here, too.
+  // The files that are handed out must be on this machine as well.
   if (!files.local) return undefined
   if (found) return found.files.local?.path
   return entry === undefined ? files.local.path : join(files.local.path, entry)
@@ -83,7 +87,7 @@ async function streamed(
 export function unidentified(model: string): ModelSealError {
   return new ModelSealError(
     'MODEL_UNIDENTIFIED',
-    `The policy revokes models by their root digests, and that of ${shown(model)} cannot be computed.`,
-    { hint: 'Load it verified, or fetch it first and load it by its path.' },
+    `Cannot load the model ${shown(model)}: the policy revokes root digests, and that of this model cannot be computed.`,
+    { hint: 'Load it verified, or download it and load it by its path.' },
   )
 }

@@ -4,11 +4,11 @@ import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 
 /**
- * Refuses a model whose bundles claim something that is revoked, although nobody verified them; and one
- * with a bundle that is too large or complex to be looked at, where something is revoked that it could claim.
+ * Refuses a model whose unverified bundles claim something revoked, and a model with a bundle that is too large or
+ * complex to be read, if it could claim something revoked.
  *
- * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`, `BUNDLE_TOO_LARGE`,
- * `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
+ * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`,
+ * `BUNDLE_TOO_LARGE`, `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
  */
 export async function refuseRevokedClaims(
   bundles: readonly FoundBundle[] = [],
@@ -28,10 +28,10 @@ export async function refuseRevokedClaims(
   }
 }
 
-/** What such a bundle claims is not known; any other refusal says that it claims nothing. */
+/** The claims of such a bundle are unknown. Any other error means that it claims nothing. */
 const NOT_LOOKED_AT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'JSON_TOO_COMPLEX'])
 
-/** True where something is revoked that an unverified bundle could claim. */
+/** True if something is revoked that an unverified bundle could claim. */
 export function concernsClaims({ concernsSigners, concernsModels }: Revocations): boolean {
   return concernsSigners || concernsModels
 }

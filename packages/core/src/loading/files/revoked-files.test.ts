@@ -8,9 +8,9 @@ import type { DigestOptions } from '../../signing/digest-model.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { TestSite } from '../../testing/site.ts'
 
-// What is looked up among the revoked files must be what is handed out. Here the weights on disk are revoked,
-// and every reading of them but the first gives other bytes, as a writer through a memory map can make it:
-// nothing shows in the state of the file.
+// The bytes that are looked up among the revoked files must be the bytes that are handed out. Here, the weights on disk
+// are revoked, and every read after the first returns other bytes, as with a writer through a memory map, which leaves
+// no trace in the state of the file.
 const REVOKED = 'revoked'
 const OTHER = 'another'
 
@@ -64,7 +64,7 @@ beforeEach(() => {
   }
 })
 
-/** A rule that skips names its places. */
+/** A rule in the mode skip must name its places. */
 const SKIPPED = ['blake2b', 'plain', 'plain/**', 'solo/**']
 
 interface PolicyText {
@@ -91,7 +91,7 @@ const WAYS: Record<string, (reader: ModelReader) => Promise<unknown>> = {
 }
 
 describe.each(Object.keys(SIGNED))('a revoked file of a model signed with %s', (signed) => {
-  test.each(Object.keys(WAYS))('is refused when it %s, whatever a second reading gives', async (way) => {
+  test.each(Object.keys(WAYS))('is refused when it %s, whatever a second read returns', async (way) => {
     const loading = openVerifiedModel(site.file(nameOf(signed)), { policy: await policy() }, WAYS[way]!)
     await expect(loading).rejects.toMatchObject({ code: 'FILE_REVOKED', file: 'weights.bin' })
     expect(disk.readings).toBe(1)
@@ -121,7 +121,7 @@ describe.each(['audit', 'skip'])('under %s, a revoked file', (mode) => {
   })
 })
 
-describe('under skip, what is placed where files are revoked', () => {
+describe('under skip, if files are revoked, a placed file', () => {
   const plain = async (mode = 0o644) => {
     disk.changing = false
     await site.model('plain', { 'weights.bin': 'harmless', 'sub/config.json': '{}' })
@@ -133,7 +133,7 @@ describe('under skip, what is placed where files are revoked', () => {
   }
 
   test.each(['auto', 'in-place', 'copy', 'memory'] as const)(
-    'is what was looked up, though another file takes its place (%s)',
+    'is the one that was looked up, even if it is replaced by another file (%s)',
     async (isolation) => {
       await plain()
       await using model = await openVerifiedModel(site.file('plain'), {
@@ -152,7 +152,7 @@ describe('under skip, what is placed where files are revoked', () => {
     },
   )
 
-  test('is a copy where somebody else can write to the file', async () => {
+  test('is a copy if others can write to the file', async () => {
     await plain(0o666)
     await using model = await openVerifiedModel(site.file('plain'), { policy: await policy({ mode: 'skip' }) })
     const placed = await model.place(['weights.bin'])
@@ -161,7 +161,7 @@ describe('under skip, what is placed where files are revoked', () => {
     expect(placed.isolation).toBe('copy')
   })
 
-  test('is refused by the confirmation when it was written to in place', async () => {
+  test('is refused by confirm() if it was written to in place', async () => {
     await plain()
     await using model = await openVerifiedModel(site.file('plain'), { policy: await policy({ mode: 'skip' }) })
     await model.place(['weights.bin'])
@@ -178,7 +178,7 @@ describe('under skip, what is placed where files are revoked', () => {
     expect(readFileSync((await model.place(['weights.bin'])).path('weights.bin'), 'utf8')).toBe('harmless')
   })
 
-  test('stays where it lies where nothing revokes files', async () => {
+  test('stays in place if no files are revoked', async () => {
     await plain()
     const options = { policy: await policy({ mode: 'skip', revoked: {} }) }
     await using model = await openVerifiedModel(site.file('plain'), options)
@@ -187,7 +187,7 @@ describe('under skip, what is placed where files are revoked', () => {
   })
 })
 
-describe.each(['audit', 'skip'])('under %s, where root digests are revoked', (mode) => {
+describe.each(['audit', 'skip'])('under %s, if root digests are revoked', (mode) => {
   const opened = async (options: object = {}) => {
     disk.changing = false
     rmSync(site.file('plain'), { recursive: true, force: true })
@@ -197,7 +197,7 @@ describe.each(['audit', 'skip'])('under %s, where root digests are revoked', (mo
   }
 
   test.each([
-    ['is exchanged', 'weights.bin', () => writeFileSync(site.file('plain', 'weights.bin'), 'other')],
+    ['is replaced', 'weights.bin', () => writeFileSync(site.file('plain', 'weights.bin'), 'other')],
     ['is added', 'added.bin', () => writeFileSync(site.file('plain', 'added.bin'), 'other')],
   ])('a file that %s after the root digest was computed is not handed out', async (_, name, change) => {
     await using model = await opened()
@@ -207,7 +207,7 @@ describe.each(['audit', 'skip'])('under %s, where root digests are revoked', (mo
     await expect(model.read('config.json')).resolves.toBeDefined()
   })
 
-  test('a file that entered it is handed out, and so is what never counts as content', async () => {
+  test('a file in the digest is handed out, and so are files that never count as content', async () => {
     await using model = await opened()
     await site.write('plain/.gitattributes', 'x')
     await site.write('plain/.git/x', 'x')
@@ -220,7 +220,7 @@ describe.each(['audit', 'skip'])('under %s, where root digests are revoked', (mo
     else expect(() => model.confirm()).toThrow(expect.objectContaining({ code: 'FILE_CHANGED' }))
   })
 
-  test('what lies beside a model of one file is handed out', async () => {
+  test('files beside a single-file model are handed out', async () => {
     disk.changing = false
     await site.model('solo', { 'model.onnx': 'harmless', 'model.data': 'data' })
     const options = { policy: await policy({ mode, revoked: { rootDigests: ['a'.repeat(64)] } }) }
@@ -257,7 +257,7 @@ describe.runIf(process.platform === 'linux')('a receipt', () => {
     expect(verdict.checks.at(-1)?.reason).toContain('a receipt without the digests (sha256)')
   })
 
-  test('with them does, and what it remembers is looked up', async () => {
+  test('with them counts, and its digests are looked up', async () => {
     await load(unknown)
     expect((await load(unknown, GRANULARITY)).hashed).toBe('receipt')
     expect((await load(none, GRANULARITY)).hashed).toBe('receipt')

@@ -6,8 +6,8 @@ import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { SignatureBounds } from '../../policy/signature-time.ts'
 
 /**
- * Looks files up among the revoked ones. The digests are of the very bytes that are handed out: they come
- * from the reading that gives the signed digest as well.
+ * Looks up files among the revoked ones. The digests are those of the very bytes that are handed out: they come from
+ * the same read as the signed digest.
  */
 export class RevokedFiles implements FurtherDigests {
   readonly hashTypes: readonly HashType[]
@@ -15,8 +15,8 @@ export class RevokedFiles implements FurtherDigests {
   readonly #when: SignatureBounds | undefined
 
   /**
-   * @param hashTypes of the digests that are looked up
-   * @param when the model was signed, as far as that is proven
+   * @param hashTypes hash types of the digests to look up
+   * @param when the model was signed, as far as proven
    */
   constructor(revocations: Revocations, hashTypes: readonly HashType[], when?: SignatureBounds) {
     this.#revocations = revocations
@@ -33,18 +33,18 @@ export class RevokedFiles implements FurtherDigests {
 
 const revokers = new WeakMap<object, Revocations>()
 
-/** Notes whose revocations a refusal comes from, where those of several policies are looked up together. */
+/** Records which policy's revocations caused a refusal, if several are looked up together. */
 export function revokedBy<E extends ModelSealError>(revocations: Revocations, error: E): E {
   revokers.set(error, revocations)
   return error
 }
 
-/** @returns undefined for errors that are no such refusal */
+/** @returns undefined for any other error */
 export function revokerOf(error: unknown): Revocations | undefined {
   return typeof error === 'object' && error !== null ? revokers.get(error) : undefined
 }
 
-/** Those by which files are revoked, and whose digests the manifest does not have. */
+/** The hash types by which files are revoked and for which the manifest has no digests. */
 export function hashTypesBeside({ method, hashType }: Serialization, revocations: Revocations): HashType[] {
   return hashTypesOf(revocations).filter((type) => method === 'shards' || type !== hashType)
 }

@@ -3,37 +3,37 @@ import type { FileRequest } from '../../source/size-limit.ts'
 import type { IsolationLevel } from '../placing/isolation.ts'
 import type { PlacedFiles, PlaceOptions } from '../placing/placed-files.ts'
 
-/** Where a loaded model's bytes come from. */
+/** The source of a loaded model's bytes. */
 export interface ServedFiles {
-  /** Names of the files that are known, relative to the model. */
+  /** Names of the known files, relative to the model. */
   readonly names: readonly string[]
-  /** How files were handed out so far. */
+  /** How files have been handed out so far. */
   readonly used: readonly IsolationLevel[]
-  /** Where files were placed if not in the directory for temporary files, and why: sentences. */
+  /** Sentences that say where files were placed if not in the directory for temporary files, and why. */
   readonly notes: readonly string[]
   /** In bytes. */
   size(name: string): number
   /**
-   * True where these files are to reach a runtime as buffers, false where by their paths. Once there was no place for
-   * paths, true also for files that would have had some, where that is allowed.
+   * True if these files should reach the runtime as buffers, false if by path. Once no place for paths was found, also
+   * true for files that would have had paths, if allowed.
    */
   inMemory(names: readonly string[]): boolean
-  /** @returns a buffer that nobody else has */
+  /** @returns a buffer that is not shared */
   read(name: string): Promise<Uint8Array<ArrayBuffer>>
-  /** The same for several, at the same time, in the order of the requests. */
+  /** Reads several files concurrently and returns them in the order of the requests. */
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
-  /** Gives files a path from which a runtime can load them. */
+  /** Gives files paths from which a runtime can load them. */
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
-  /** Refuses where a file that was placed is not what it was. */
+  /** Throws if a placed file has changed. */
   confirm(): void
-  /** Takes back what was placed. */
+  /** Removes the placed files. */
   dispose(): Promise<void>
 }
 
-/** The files of a manifest, each handed out only as it was signed. */
+/** The files of a manifest, each handed out only if it matches. */
 export interface CheckedFiles extends ServedFiles {
-  /** What has been found equal so far. */
+  /** What has matched so far. */
   readonly checked: HashedAmount
-  /** Checks every file that was not handed out yet. */
+  /** Checks every file that has not been handed out. */
   checkRest(): Promise<void>
 }

@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-// Not those of the files: with them, files are read by another algorithm as well.
+// Not the revocations of files, because with them files are hashed with another algorithm as well.
 const REVOKED = { fileDigests: [`blake2b:${createHash('blake2b512').update('x').digest('hex')}`] }
 
 function policy(mode: string, revoked: object, require: object = {}) {
@@ -45,7 +45,7 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
     ['models', { rootDigests: ['0'.repeat(64)] }],
     ['files and models', { ...REVOKED, rootDigests: ['0'.repeat(64)] }],
   ])('where %s is revoked', (_, revoked) => {
-    test('a file that is longer than its request allows is refused', async () => {
+    test('a file that is larger than its request allows is refused', async () => {
       const loading = openVerifiedModel(site.file('files'), { policy: await policy(mode, revoked) }, (reader) =>
         reader.readAll([{ name: 'config.json' }, { name: 'weights.bin', maxBytes: 10 }]),
       )
@@ -56,14 +56,14 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
       })
     })
 
-    test('files that belong together are bounded together', async () => {
+    test('a shared limit applies to the total size of files', async () => {
       const options = { policy: await policy(mode, revoked) }
       await expectBoundedTogether((requests) =>
         openVerifiedModel(site.file('files'), options, (reader) => reader.readAll(requests)),
       )
     })
 
-    test('of a longer file no more is kept than its request asks for', async () => {
+    test('no more of a file is kept than its request asks for', async () => {
       const requests = [
         { name: 'weights.bin', firstBytes: 3, maxBytes: 11 },
         { name: 'config.json', firstBytes: 100 },
@@ -114,7 +114,7 @@ describe.each(['enforce', 'skip'])('behind HTTP, under %s', (mode) => {
   }
   const both = Object.keys(FILES).map((name) => ({ name }))
 
-  describe.each([false, true])('where a length is announced: %s', (announced) => {
+  describe.each([false, true])('with an announced length: %s', (announced) => {
     test('a model may not be larger than maxBytes allows, whatever http.maxBytes says', async () => {
       const options = { maxBytes: SIZE - 1, http: { maxBytes: 1_000_000 } }
       await expect(opened(options, both, announced)).rejects.toMatchObject({
@@ -123,17 +123,17 @@ describe.each(['enforce', 'skip'])('behind HTTP, under %s', (mode) => {
       })
     })
 
-    test('a model that is as large as maxBytes allows is loaded: its bundle is no file of the model', async () => {
+    test('a model of exactly maxBytes is loaded, because its bundle does not count', async () => {
       await using model = await opened({ maxBytes: SIZE }, both, announced)
       expect(model.gathered.map(({ length }) => length)).toEqual([2, 11])
     })
 
-    test('files that belong together are bounded together', async () => {
+    test('a shared limit applies to the total size of files', async () => {
       await expectBoundedTogether((requests) => opened({}, requests, announced))
     })
   })
 
-  test('it is told where http.maxBytes was the bound', async () => {
+  test('the error says if http.maxBytes was the limit', async () => {
     const larger = { ...FILES, 'weights.bin': 'w'.repeat(100_000) }
     const options = { maxBytes: 1_000_000, http: { maxBytes: 50_000 } }
     await site.model(`${mode}-larger`, larger)
@@ -145,7 +145,7 @@ describe.each(['enforce', 'skip'])('behind HTTP, under %s', (mode) => {
   })
 })
 
-/** Each file is within the bound; together they are not. */
+/** Each file is within the limit; together they are not. */
 async function expectBoundedTogether(
   open: (requests: readonly FileRequest[]) => Promise<AsyncDisposable>,
 ): Promise<void> {
@@ -172,7 +172,7 @@ test('a model that is too large is refused before a byte of it is read', async (
   expect(asked).toBe(0)
 })
 
-test('where only what is loaded counts, the rest of the model does not', async () => {
+test('if only loaded files are checked, the rest of the model does not count', async () => {
   const options = { policy: await policy('enforce', {}, { files: 'loaded' }), maxBytes: 2 }
   await using model = await openVerifiedModel(site.file('files'), options, (reader) => reader.read('config.json'))
   expect(Buffer.from(model.gathered).toString()).toBe('{}')

@@ -4,19 +4,19 @@ import type { Judging } from '../judging/judging.ts'
 import type { Load } from '../load.ts'
 import { refuseRevokedClaims } from './revoked-claims.ts'
 
-/** What is known of a model that is loaded unverified. */
+/** What is known about a model that is loaded unverified. */
 export interface UnrevokedClaims {
   found: FoundModel | undefined
   revocations: Revocations[]
-  /** What may lie in the model besides what its publisher signed, by the rules; undefined where nothing may. */
+  /** Paths that the rules allow to be unsigned; undefined if none. */
   mayBeUnsigned: ((name: string) => boolean) | undefined
 }
 
 /**
- * The bundles of a model that is loaded unverified, and the revocations of the policies that allow it, after the claims of the
- * bundles were looked up in these revocations.
+ * Finds the bundles of a model that is loaded unverified, and checks their claims against the revocations of the
+ * policies that allow it.
  *
- * @throws {@link ModelSealError} as {@link refuseRevokedClaims}, and what finding bundles throws
+ * @throws {@link ModelSealError} like {@link refuseRevokedClaims}, and what finding bundles throws
  */
 export async function unrevokedClaims(
   judgings: readonly Judging[],

@@ -11,18 +11,19 @@ import { withoutPrototype } from '../../snapshot.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { revokedBy } from './revoked-files.ts'
 
-/** How a model is hashed that nobody verified. */
+/** How to hash an unverified model. */
 export interface UnverifiedHashing
   extends Pick<OpenOptions, 'signature' | 'signal'>, Pick<BuildOptions, 'limit'>, Pick<HashOptions, 'warn'> {
-  /** What may lie in the model besides what its publisher signed; undefined where nothing may. */
+  /** Paths that may be unsigned; undefined if none. */
   mayBeUnsigned?: ((name: string) => boolean) | undefined
 }
 
 /**
- * The model as its publisher would sign it, where root digests are revoked, and its own is not. Where the rule lets some paths lie
- * unsigned, its publisher may have signed the model with them or without: neither root digest may be revoked.
+ * If the policy revokes root digests, computes the manifest that the publisher would sign and refuses a revoked one. If
+ * the rule allows unsigned paths, the publisher may have signed the model with or without them, so neither root digest
+ * may be revoked.
  *
- * @returns undefined where none are revoked: nothing is hashed then
+ * @returns undefined if no root digests are revoked; nothing is hashed then
  * @throws {@link ModelSealError} `MODEL_REVOKED`, and what {@link manifestOf} throws
  */
 export async function unrevokedManifest(
@@ -34,7 +35,7 @@ export async function unrevokedManifest(
   const concerned = revocations.filter(({ concernsModels }) => concernsModels)
   if (concerned.length === 0) return undefined
   const { signature, signal, limit, mayBeUnsigned, warn } = options
-  // Left out even where it cannot be read, or is not there: it never counts as content.
+  // Ignored even if it cannot be read or does not exist, because it never counts as content.
   const bundles = [...found.map((bundle) => bundle.path), ...(signature ? [resolve(signature)] : [])]
   const building = withoutPrototype({ ignorePaths: ['model.sig', ...bundles], signal, limit, warn })
   const [manifest, ...others] = await manifestsOf(path, building, mayBeUnsigned)
@@ -47,7 +48,10 @@ export async function unrevokedManifest(
   return manifest
 }
 
-/** With all files and, where some may lie there unsigned, without those; only without them where they cannot be hashed. */
+/**
+ * The manifest with all files, and the one without those that may be unsigned; only the latter if they cannot be
+ * hashed.
+ */
 async function manifestsOf(
   path: string,
   options: Parameters<typeof manifestOf>[1],
@@ -66,7 +70,7 @@ async function manifestsOf(
   return [all, new Manifest(all.statedName, all.serialization, resources)]
 }
 
-/** With the root digest as "modelseal digest" prints it: that of the model as its publisher signed it. */
+/** Has the root digest that "modelseal digest" prints, which is that of the model as its publisher signed it. */
 async function digested(path: string, options: Parameters<typeof manifestOf>[1]): Promise<Manifest> {
   try {
     return (await manifestOf(path, options)).manifest
@@ -74,7 +78,7 @@ async function digested(path: string, options: Parameters<typeof manifestOf>[1])
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
     throw new ModelSealError(
       error.code,
-      `The policy revokes models by their root digests, and that of this model cannot be computed. ${error.message}`,
+      `Cannot load the model: the policy revokes root digests, and that of this model cannot be computed. ${error.message}`,
       { file: error.file, expected: error.expected, found: error.found, cause: error },
     )
   }

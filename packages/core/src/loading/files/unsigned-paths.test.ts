@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-/** A signed model, and then some that is not. */
+/** A signed model with additional unsigned files. */
 async function model(further: Record<string, string> = {}): Promise<string> {
   const name = `m${++count}`
   await site.model(name, FILES)
@@ -52,7 +52,7 @@ describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
   (files) => {
     const require = { unsigned: LIST, ...(files === undefined ? {} : { files }) }
 
-    test('accepts what is on the list, whatever it is, and hands none of it out', async () => {
+    test('accepts anything on the list, and hands none of it out', async () => {
       const name = await model(LISTED)
       symlinkSync('/etc/hostname', site.file(name, 'cache/link'))
       fifo(site.file(name, 'cache/fifo'))
@@ -75,7 +75,7 @@ describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
     })
 
     test.runIf(process.platform === 'linux' && files !== 'ignore-unsigned')(
-      'refuses a name that is not UTF-8 where the list does not cover it, or a signed name reads alike',
+      'refuses a name that is not UTF-8 if the list does not cover it, or a signed name looks the same',
       async () => {
         const name = await model()
         writeNamed(name, 'sub/\xff')
@@ -94,7 +94,7 @@ describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
       },
     )
 
-    test('compares what is signed, though the list covers it', async () => {
+    test('compares signed files even if the list covers them', async () => {
       const changed = await model({ 'cache/signed.bin': 'change' })
       const opened = openVerifiedModel(site.file(changed), { policy: await site.policy(policy(require)) }, (reader) =>
         reader.read('cache/signed.bin'),
@@ -102,7 +102,7 @@ describe.each([undefined, 'all', 'loaded', 'ignore-unsigned'])(
       await expect(opened).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'cache/signed.bin' }))
     })
 
-    test.runIf(files !== 'ignore-unsigned')('refuses whatever else is not signed', async () => {
+    test.runIf(files !== 'ignore-unsigned')('refuses any other unsigned file', async () => {
       for (const unsigned of ['claims.json', 'sub/claims.jsonl', 'Cache/junk', 'lost+found2', 'tmp/x'])
         expect(await site.judge(await model({ [unsigned]: '' }), policy(require))).toBe('refused FILE_UNSIGNED')
     })
@@ -114,11 +114,11 @@ test('a rule without such a list refuses every one of them', async () => {
     expect(await site.judge(await model({ [unsigned]: content }), policy({}))).toBe('refused FILE_UNSIGNED')
 })
 
-test('one glob will do', async () => {
+test('a single glob is enough', async () => {
   expect(await site.judge(await model({ 'x/y': '' }), policy({ unsigned: 'x' }))).toBe('accepted')
 })
 
-test('a receipt says nothing of files that came later, except of those on the list', async () => {
+test('a receipt does not cover files that were added later, except for those on the list', async () => {
   vi.stubEnv('MODELSEAL_CACHE', scratch())
   const name = await model(LISTED)
   await setTimeout(GRANULARITY + 100)
@@ -137,7 +137,7 @@ test('a receipt says nothing of files that came later, except of those on the li
 })
 
 test.each(['/abs', '../up', 'a/../b', './a', 'a/', '', 'a//b', '[x]', [], '{../a,b}'])(
-  'refuses the policy where the list is %j',
+  'refuses the policy if the list is %j',
   async (unsigned) => {
     expect(await site.judge(await model(), policy({ unsigned }))).toBe('refused POLICY_INVALID')
   },
@@ -197,12 +197,12 @@ describe('a rule in the mode audit, under a policy that revokes root digests', (
   }
   const unsigned = async (files: Record<string, string>) => site.model(`m${++count}`, files).then(() => `m${count}`)
 
-  test('finds the model whatever lies there unsigned, even where that cannot be read', async () => {
+  test('recognizes the model whatever its unsigned files are, even if they cannot be read', async () => {
     const name = await unsigned(FILES)
     const { rootDigest } = await digestModel(site.file(name))
     await site.model(name, { 'cache/junk': 'junk' })
     const other = 'f'.repeat(64)
-    // "cache/signed.bin" is on the list, too: the publisher signed it, or did not.
+    // "cache/signed.bin" is on the list as well: the publisher may or may not have signed it.
     expect(await judged(name, rootDigest)).toBe('junk')
     const { rootDigest: withoutCache } = await digestModel(site.file(name), { ignorePaths: [site.file(name, 'cache')] })
     expect(await judged(name, withoutCache)).toBe('MODEL_REVOKED')
@@ -212,14 +212,14 @@ describe('a rule in the mode audit, under a policy that revokes root digests', (
     expect(await judged(name, other)).toBe('junk')
   })
 
-  test('does not take a list for what the rule leaves out', async () => {
+  test('does not treat the list as ignored paths', async () => {
     const name = await unsigned({ 'config.json': '{}', 'other/fifo.txt': '' })
     fifo(site.file(name, 'other/fifo'))
     expect(await judged(name, 'f'.repeat(64))).toBe('FILE_SPECIAL')
   })
 })
 
-test('behind HTTP, the list lets nothing be fetched, and what is signed is checked all the same', async () => {
+test('over HTTP, nothing on the list is fetched, and signed files are still checked', async () => {
   const name = await model({ 'cache/junk': 'junk' })
   const tree = (changes: Record<string, string>) =>
     Object.fromEntries(

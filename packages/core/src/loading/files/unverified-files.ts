@@ -9,7 +9,7 @@ import type { FilesOnDisk } from '../placing/copy-from-disk.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
 import type { ServedFiles } from './served-files.ts'
 
-/** Files that nobody verified. They may be judged by their digests all the same, as revoked ones are. */
+/** Unverified files. They may still be refused by their digests, if these are revoked. */
 export interface UncheckedFiles extends PlaceableFiles {
   readonly names: readonly string[]
   /** @returns buffers in the order of the requests */
@@ -17,27 +17,30 @@ export interface UncheckedFiles extends PlaceableFiles {
   readonly onDisk?: UncheckedOnDisk | undefined
 }
 
-/** Those on this machine. */
+/** Unverified files on this machine. */
 export interface UncheckedOnDisk extends FilesOnDisk {
-  /** The directory that they lie in. */
+  /** The directory that contains them. */
   readonly root: string
-  /** Looks up files that were not taken yet. */
+  /** Looks up files that have not been taken. */
   find(names: readonly string[]): Promise<SourceFile[]>
-  /** Counts files that are handed out as they lie. */
+  /** Counts files that are handed out in place. */
   admit(files: readonly SourceFile[]): void
-  /** From now on, these are what their names stand for. */
+  /** From now on, these names mean these files. */
   take(files: readonly SourceFile[]): void
   /** Undoes {@link take}. */
   leave(files: readonly SourceFile[]): void
 }
 
-/** How unverified files are handed out. */
+/** How to hand out unverified files. */
 interface Handing {
-  /** The file that was asked for; undefined for a directory. */
+  /** The requested file; undefined for a directory. */
   entry: string | undefined
-  /** How files that are placed are to be placed. */
+  /** How to place files. */
   isolation: Isolation | undefined
-  /** Whether a file may be refused by its digest: what is handed out then has to be what was hashed. */
+  /**
+   * Whether files may be refused by their digests. If so, the bytes that are handed out must be the ones that were
+   * hashed.
+   */
   judged: boolean
 }
 
@@ -49,13 +52,14 @@ export class UnverifiedFiles implements ServedFiles {
   readonly #placing: Placing
   readonly #close: () => Promise<void>
 
-  /** @param close ends what is under way, and lets the source go */
+  /** @param close ends running work and releases the source */
   constructor(files: UncheckedFiles, { entry, isolation, judged }: Handing, close: () => Promise<void>) {
     this.entry = entry
     this.#files = files
     this.#judged = judged
     this.#close = close
-    // A link to the very file where nobody else can write to it, else a copy: whatever the caller prefers, the model loads.
+    // A link to the very file if no other user can write to it, otherwise a copy, whatever the caller prefers, so that
+    // the model loads.
     const levels = isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
     this.#placing = new Placing(files, {
       levels,
@@ -96,15 +100,15 @@ export class UnverifiedFiles implements ServedFiles {
     return this.#files.readAll(requests)
   }
 
-  /** Files stay where they lie, unless they are judged: then what was judged is what is handed out. */
+  /** Files stay in place unless they are judged; then the judged bytes are handed out. */
   async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
     const { onDisk } = this.#files
     if (!onDisk) {
       throw new ModelSealError(
         'ISOLATION_REFUSED',
-        'Cannot load the model from a path: nobody verified it, and its files do not lie on this machine.',
+        'Cannot load the model from a path: it is unverified, and its files are not on this machine.',
         {
-          hint: 'Fetch it first, and load it by its path.',
+          hint: 'Download it, and load it by its path.',
         },
       )
     }
@@ -135,7 +139,7 @@ export class UnverifiedFiles implements ServedFiles {
   }
 }
 
-/** For streams that nobody verified: any file of the model may be asked for, and is compared with nothing. */
+/** For unverified streams: any file of the model may be requested, and it is not compared with anything. */
 export const UNSIGNED: Comparison = {
   digests: undefined,
   expected: (name) => checkWithin(name),
@@ -145,14 +149,16 @@ export const UNSIGNED: Comparison = {
 }
 
 function notFound(name: string): ModelSealError {
-  return new ModelSealError('FILE_NOT_FOUND', `The model has no file ${shown(name)}.`, { file: name })
+  return new ModelSealError('FILE_NOT_FOUND', `Cannot read the file ${shown(name)}: the model does not contain it.`, {
+    file: name,
+  })
 }
 
-/** @throws {@link ModelSealError} `PATH_ESCAPES` for a name that no file of a model can have */
+/** @throws {@link ModelSealError} `PATH_ESCAPES` if no file of a model can have the name */
 export function checkWithin(name: string): undefined {
   const fault = nameFault(name)
   if (fault === undefined) return undefined
-  throw new ModelSealError('PATH_ESCAPES', `The name ${shown(name)} is not of a file of the model: ${fault}.`, {
+  throw new ModelSealError('PATH_ESCAPES', `Cannot read the file ${shown(name)}: ${fault}.`, {
     file: name,
   })
 }

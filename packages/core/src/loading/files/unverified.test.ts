@@ -42,7 +42,7 @@ const policy = (mode: 'audit' | 'skip', revoked = {}) =>
     revoked,
   })
 
-test('serves the bytes on disk in the mode audit, and says what would have been refused', async () => {
+test('serves the bytes on disk in the mode audit, and reports what would have been refused', async () => {
   let gathered = 0
   const model = await openVerifiedModel(site.file('changed'), { policy: await policy('audit') }, async (reader) => {
     gathered++
@@ -57,7 +57,7 @@ test('serves the bytes on disk in the mode audit, and says what would have been 
   expect(decoder.decode(await model.read('weights.bin'))).toBe('CHANGED')
 })
 
-test('serves a model without a bundle, and one of links, in the mode audit', async () => {
+test('serves a model without a bundle, and one that consists of links, in the mode audit', async () => {
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') })
   expect(model.verdict.wouldRefuse?.code).toBe('BUNDLE_NOT_FOUND')
   const linked = await openVerifiedModel(site.file('linked'), { policy: await policy('audit') })
@@ -65,7 +65,7 @@ test('serves a model without a bundle, and one of links, in the mode audit', asy
   expect(decoder.decode(await linked.read('blob.bin'))).toBe('linked')
 })
 
-test('serves a single file and what lies beside it in the mode skip, with the reason in the verdict', async () => {
+test('serves a single file and the files beside it in the mode skip, with the reason in the verdict', async () => {
   const model = await openVerifiedModel(
     site.file('single/model.onnx'),
     { policy: await policy('skip') },
@@ -78,7 +78,7 @@ test('serves a single file and what lies beside it in the mode skip, with the re
   expect(model.verdict).toMatchObject({ decision: 'skipped', mode: 'skip', reason: 'made by the tests' })
 })
 
-test('never serves a path outside of the model', async () => {
+test('never serves a path outside the model', async () => {
   const model = await openVerifiedModel(site.file('unsigned'), { policy: await policy('skip') })
   await expect(model.read('../a.pub')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
   await expect(model.read('/etc/hostname')).rejects.toMatchObject({ code: 'PATH_ESCAPES' })
@@ -98,7 +98,7 @@ test('refuses a revoked file when it is read, in both modes', async () => {
   }
 })
 
-test('refuses a model whose bundle claims a revoked key, though its signature does not hold', async () => {
+test('refuses a model whose bundle claims a revoked key, even if its signature is invalid', async () => {
   await site.model('forged')
   const fingerprint = await site.key('stolen')
   await site.sign('forged', 'stolen')
@@ -108,7 +108,7 @@ test('refuses a model whose bundle claims a revoked key, though its signature do
   expect(await site.judge('forged', { ...text, revoked })).toBe('refused KEY_REVOKED')
 })
 
-describe('where root digests are revoked, a model that is loaded unverified', () => {
+describe('if root digests are revoked, a model that is loaded unverified', () => {
   let revoked: object
   beforeAll(async () => {
     await site.model('old')
@@ -128,12 +128,12 @@ describe('where root digests are revoked, a model that is loaded unverified', ()
     revoked,
   })
 
-  test.each(['audit', 'skip'] as const)('is refused in the mode %s, whatever became of its bundle', async (mode) => {
+  test.each(['audit', 'skip'] as const)('is refused in the mode %s, whatever happened to its bundle', async (mode) => {
     await site.sign('old', 'a', 'old/model.sig')
     expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
     const signature = await site.write('old/model.sig', 'junk')
     expect(await site.judge('old', text(mode))).toBe('refused MODEL_REVOKED')
-    // A bundle that was asked for is not passed over in the mode skip; in audit that it is junk is what is tolerated.
+    // An explicit bundle is not ignored in the mode skip; in the mode audit, a junk bundle is what is tolerated.
     const given = await site.judge('old', text(mode), { signature })
     expect(given).toBe(mode === 'audit' ? 'refused MODEL_REVOKED' : 'refused JSON_INVALID')
     const inside = await site.write('old/other.sig', 'junk')
@@ -145,14 +145,14 @@ describe('where root digests are revoked, a model that is loaded unverified', ()
   })
 
   test.each(['audit', 'skip'] as const)(
-    'is refused in the mode %s where its root digest cannot be had',
+    'is refused in the mode %s if its root digest cannot be computed',
     async (mode) => {
       expect(await site.judge('linked', text(mode))).toBe('refused SYMLINK_REFUSED')
     },
   )
 })
 
-test('serves a file that is a link in both modes, as it serves links in a directory', async () => {
+test('serves a file that is a link in both modes, like links in a directory', async () => {
   await symlink(site.file('blobs/1'), site.file('single/link.onnx'))
   for (const mode of ['audit', 'skip'] as const) {
     const model = await openVerifiedModel(site.file('single/link.onnx'), { policy: await policy(mode) })
@@ -160,7 +160,7 @@ test('serves a file that is a link in both modes, as it serves links in a direct
   }
 })
 
-test('parses no certificate of a bundle whose signers no revocation concerns', async () => {
+test('parses no certificate in a bundle if no revocation concerns its signers', async () => {
   const none = {
     material: {
       method: 'certificate',
@@ -186,14 +186,14 @@ test('stops reading and listing when the caller aborts', async () => {
   await expect(files).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
-test('refuses a model that is not there in every mode', async () => {
+test('refuses a missing model in every mode', async () => {
   for (const mode of ['audit', 'skip'] as const)
     await expect(
       openVerifiedModel(site.file('single/none.onnx'), { policy: await policy(mode) }),
     ).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
 })
 
-test('never tolerates a loader that fails by itself', async () => {
+test('never tolerates a failure of the loader', async () => {
   const loading = openVerifiedModel(site.file('unsigned'), { policy: await policy('audit') }, () =>
     Promise.reject(new Error('broken')),
   )
@@ -219,18 +219,18 @@ describe('the option audit', () => {
   test.each([
     ['changed', 'FILE_MISMATCH'],
     ['unsigned', 'POLICY_NO_MATCH'],
-  ])('has %s loaded, which a rule in the mode enforce refuses', async (name, code) => {
+  ])('loads %s, which a rule in the mode enforce refuses', async (name, code) => {
     const model = await openVerifiedModel(site.file(name), { policy: await enforcing(), audit: true })
     expect(model.verdict).toMatchObject({ decision: 'tolerated', wouldRefuse: { code } })
     await expect(openVerifiedModel(site.file(name), { policy: await enforcing() })).rejects.toMatchObject({ code })
   })
 
-  test('has a model loaded where there is no policy', async () => {
+  test('loads a model if there is no policy', async () => {
     const model = await openVerifiedModel(site.file('unsigned'), { policy: site.file('none.yaml'), audit: true })
     expect(model.verdict).toMatchObject({ decision: 'tolerated', wouldRefuse: { code: 'POLICY_NOT_FOUND' } })
   })
 
-  test('lets revocations hold, also where no rule matches', async () => {
+  test('applies revocations even if no rule matches', async () => {
     const digest = createHash('sha256').update('weights').digest('hex')
     const policy = await enforcing({ fileDigests: [`sha256:${digest}`] })
     await expect(
@@ -239,25 +239,22 @@ describe('the option audit', () => {
   })
 })
 
-test.each(['audit', 'skip'] as const)(
-  'refuses a bundle that is too complex to be looked at, in the mode %s',
-  async (mode) => {
-    const name = `complex-${mode}`
-    await site.model(name)
-    await site.sign(name, 'a')
-    const bundle = JSON.parse(await readFile(site.file(`${name}.sig`), 'utf8')) as { verificationMaterial: object }
-    Object.assign(bundle.verificationMaterial, { tlogEntries: Array(20_000).fill({}) })
-    await site.write(`${name}.sig`, JSON.stringify(bundle))
-    const rules = [{ name: 'r', match: { path: name }, mode, ...(mode === 'skip' ? { reason: 'a test' } : {}) }]
-    const signers = mode === 'audit' ? [{ key: 'a' }] : undefined
-    const judged = (revoked: object) =>
-      site.judge(name, {
-        version: 1,
-        trustRoots: { a: { publicKey: 'a.pub' } },
-        rules: rules.map((rule) => ({ ...rule, ...(signers ? { signers } : {}) })),
-        revoked,
-      })
-    expect(await judged({ keys: ['0'.repeat(64)] })).toBe('refused JSON_TOO_COMPLEX')
-    expect(await judged({})).toBe(mode === 'audit' ? 'tolerated JSON_TOO_COMPLEX' : 'skipped')
-  },
-)
+test.each(['audit', 'skip'] as const)('refuses a bundle that is too complex to read, in the mode %s', async (mode) => {
+  const name = `complex-${mode}`
+  await site.model(name)
+  await site.sign(name, 'a')
+  const bundle = JSON.parse(await readFile(site.file(`${name}.sig`), 'utf8')) as { verificationMaterial: object }
+  Object.assign(bundle.verificationMaterial, { tlogEntries: Array(20_000).fill({}) })
+  await site.write(`${name}.sig`, JSON.stringify(bundle))
+  const rules = [{ name: 'r', match: { path: name }, mode, ...(mode === 'skip' ? { reason: 'a test' } : {}) }]
+  const signers = mode === 'audit' ? [{ key: 'a' }] : undefined
+  const judged = (revoked: object) =>
+    site.judge(name, {
+      version: 1,
+      trustRoots: { a: { publicKey: 'a.pub' } },
+      rules: rules.map((rule) => ({ ...rule, ...(signers ? { signers } : {}) })),
+      revoked,
+    })
+  expect(await judged({ keys: ['0'.repeat(64)] })).toBe('refused JSON_TOO_COMPLEX')
+  expect(await judged({})).toBe(mode === 'audit' ? 'tolerated JSON_TOO_COMPLEX' : 'skipped')
+})

@@ -4,17 +4,17 @@ import type { AllowedIsolation, IsolationLevel } from '../placing/isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
 import type { CheckedFiles } from './served-files.ts'
 
-/** The files of a manifest where they are, each compared with it whenever it is read. */
+/** The files of a manifest. Each is compared with it whenever it is read. */
 export interface SignedFiles extends PlaceableFiles {
   readonly names: readonly string[]
   readonly checked: HashedAmount
   /** @returns the buffers that were hashed, in the order of the requests */
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
-  /** Checks every file that was not read yet. */
+  /** Checks every file that has not been read. */
   checkRest(): Promise<void>
 }
 
-/** Hands out the files of a manifest, in the ways that caller and policy allow. */
+/** Hands out the files of a manifest in the ways that the caller and the policy allow. */
 export class VerifiedFiles implements CheckedFiles {
   readonly #files: SignedFiles
   readonly #allowed: AllowedIsolation
@@ -22,7 +22,7 @@ export class VerifiedFiles implements CheckedFiles {
   readonly #close: () => Promise<void>
   #read = false
 
-  /** @param close ends what is under way, and lets the source go */
+  /** @param close ends running work and releases the source */
   constructor(files: SignedFiles, allowed: AllowedIsolation, close: () => Promise<void>) {
     this.#files = files
     this.#allowed = allowed
@@ -50,7 +50,7 @@ export class VerifiedFiles implements CheckedFiles {
     return this.#files.size(name)
   }
 
-  /** What has to be fetched is read once where it may be: there is nothing to map into memory. */
+  /** Remote files are read into memory if allowed, because there is nothing to map. */
   inMemory(names: readonly string[]): boolean {
     const bytes = this.#files.onDisk ? names.reduce((sum, name) => sum + this.size(name), 0) : 0
     return this.#allowed.inMemory(bytes) || (this.#placing.impossible && this.#allowed.inMemoryInstead(bytes))

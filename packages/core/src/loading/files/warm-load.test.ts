@@ -26,7 +26,7 @@ beforeAll(async () => {
     for (const name of Object.keys(FILES)) chmodSync(site.file(model, name), 0o644)
     rootDigest = await site.sign(model, 'a')
   }
-  // Until the files are older than what could still hide a change.
+  // Waits until the files are old enough that no change could be hidden.
   await setTimeout(GRANULARITY + 100)
 })
 afterAll(() => site.remove())
@@ -61,7 +61,7 @@ async function load(model: string, receipts: unknown = 'allow', further: object 
   }
 }
 
-/** A receipt counts when it is older than what could still hide a change. */
+/** A receipt counts when it is old enough that no change could be hidden. */
 async function loadTwice(model: string, between: () => unknown = () => {}, second: Parameters<typeof load> = [model]) {
   const first = await load(model)
   expect(first).toMatchObject({ decision: 'accepted', hashed: 'files', bytes: 13 })
@@ -77,7 +77,7 @@ async function loadTwice(model: string, between: () => unknown = () => {}, secon
 }
 
 describe.runIf(process.platform === 'linux')('a model that was hashed before', () => {
-  test('is not hashed again, and is judged again', async () => {
+  test('is judged again, but not hashed again', async () => {
     const second = await loadTwice('plain')
     expect(second).toMatchObject({
       decision: 'accepted',
@@ -102,13 +102,13 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(() => readdirSync(store)).toThrow('ENOENT')
   })
 
-  test('is refused when it was revoked since', async () => {
+  test('is refused when it has since been revoked', async () => {
     const further = { revoked: { rootDigests: [rootDigest] } }
     const second = await loadTwice('plain', undefined, ['plain', 'allow', further])
     expect(second).toMatchObject({ decision: 'refused', code: 'MODEL_REVOKED' })
   })
 
-  test('is refused when a file of it was revoked since by another algorithm, which has to be hashed for that', async () => {
+  test('is hashed and refused when one of its files has since been revoked by another algorithm', async () => {
     const { createHash } = await import('node:crypto')
     const digest = createHash('blake2b512').update('the weights').digest('hex')
     const further = { revoked: { fileDigests: [`blake2b:${digest}`] } }
@@ -126,12 +126,12 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     }
   })
 
-  test('is hashed when the receipt is too young to rule a change out', async () => {
+  test('is hashed when the receipt is too recent to rule out a change', async () => {
     await load('plain')
     expect(await load('plain')).toMatchObject({ hashed: 'files', bytes: 13 })
   })
 
-  test('is refused when a file was written to and has its old time again', async () => {
+  test('is refused when a file was written to and its old mtime restored', async () => {
     const path = site.file('written', 'sub', 'weights.bin')
     const second = await loadTwice('written', async () => {
       const { stat } = await import('node:fs/promises')
@@ -142,7 +142,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(second).toMatchObject({ decision: 'refused', code: 'FILE_MISMATCH' })
   })
 
-  test('is refused when another file took the place of one', async () => {
+  test('is refused when a file was replaced', async () => {
     const second = await loadTwice('replaced', () => {
       writeFileSync(site.file('evil'), 'THE WEIGHTS', { mode: 0o644 })
       renameSync(site.file('evil'), site.file('replaced', 'sub', 'weights.bin'))
@@ -150,7 +150,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(second).toMatchObject({ decision: 'refused', code: 'FILE_MISMATCH' })
   })
 
-  test('is hashed when others can write to it by now, and leaves no receipt then', async () => {
+  test('is hashed when others can now write to it, and leaves no receipt', async () => {
     const second = await loadTwice('exposed', () => chmodSync(site.file('exposed', 'config.json'), 0o666))
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
     expect(second.why).toContain('No receipt was left: files that others could write to (the mode 0666)')
@@ -161,18 +161,18 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
   })
 
-  test('is hashed when it has another bundle by now', async () => {
+  test('is hashed when it has a new bundle', async () => {
     const second = await loadTwice('resigned', () => site.sign('resigned', 'a'))
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
   })
 
-  test('is hashed when the store is not private any more, and says so', async () => {
+  test('is hashed when the store is no longer private, and says so', async () => {
     const second = await loadTwice('plain', () => chmodSync(store, 0o755))
     expect(second).toMatchObject({ decision: 'accepted', hashed: 'files' })
-    expect(second.why).toContain('no store of receipts that could be used: the mode 0755')
+    expect(second.why).toContain('no usable store of receipts: the mode 0755')
   })
 
-  test('is hashed when the receipt is damaged, or says another model', async () => {
+  test('is hashed when the receipt is damaged or for another model', async () => {
     const damaged = await loadTwice('plain', () => writeFileSync(join(store, readdirSync(store)[0] ?? ''), '{}'))
     expect(damaged).toMatchObject({ decision: 'accepted', hashed: 'files' })
     const forged = await loadTwice('twice', async () => {
@@ -190,7 +190,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(first.why).toContain('No receipt was left: files that changed within 2 s before they were hashed')
   })
 
-  test('has its files read and hashed all the same when a runtime wants them in memory', async () => {
+  test('still reads and hashes files that a runtime wants in memory', async () => {
     await loadTwice('plain')
     const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + GRANULARITY)
     const policy = await site.policy(policyText('allow'))
@@ -204,7 +204,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(Buffer.from(model.gathered).toString()).toBe('{}')
   })
 
-  test('is handed out in place without being hashed, and by a copy only after it was', async () => {
+  test('is handed out in place without hashing, but copied only with hashing', async () => {
     await loadTwice('plain')
     const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + GRANULARITY)
     const policy = await site.policy(policyText('allow'))

@@ -8,7 +8,7 @@ import { ReceiptStore } from '../../receipts/store.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 
-/** A model on this machine that may be spared the hashing. */
+/** A model on this machine that may not need hashing. */
 interface WarmModel {
   contents: Contents
   source: LocalSource
@@ -18,25 +18,25 @@ interface WarmModel {
 }
 
 /**
- * Spares a model the hashing where a receipt of this user says that nothing about it changed, as far
- * as the rule allows it. Signature and policy have been judged again before this.
+ * Skips hashing a model if the rule allows receipts and a receipt of this user proves that it did not change. Signature
+ * and policy have already been judged again.
  */
 export class WarmLoad {
   readonly #model: WarmModel
   readonly #receipt: Receipt | undefined
-  /** Why the model is hashed all the same, or is not: a sentence; undefined where the rule allows no receipts. */
+  /** A sentence that says why the model is, or is not, hashed; undefined if the rule allows no receipts. */
   #note: string | undefined
 
-  /** Takes the model over, where it can. */
+  /** Looks for a receipt and applies it. */
   static async start(model: WarmModel, { require: { receipts, files } }: Rule): Promise<WarmLoad> {
     if (!receipts || files === 'loaded') return new WarmLoad(model, undefined, undefined)
     const { contents, startedAt } = model
     const found = await findReceipt(model, before(startedAt, receipts.maxAge))
-    if (typeof found === 'string') return new WarmLoad(model, undefined, `It has ${found}.`)
+    if (typeof found === 'string') return new WarmLoad(model, undefined, `There is ${found}.`)
     const { hashTypes = [], digests } = found.further ?? {}
     const columns = contents.furtherHashTypes.map((type) => hashTypes.indexOf(type))
     contents.takeOver((name) => columns.map((column) => at(digests?.get(name) ?? [], column)))
-    const note = `All ${contents.names.length} files are in the state in which they were hashed at ${new Date(found.hashedAt).toISOString()}.`
+    const note = `All ${contents.names.length} files are unchanged since they were hashed at ${new Date(found.hashedAt).toISOString()}.`
     return new WarmLoad(model, found, note)
   }
 
@@ -46,7 +46,7 @@ export class WarmLoad {
     this.#note = note
   }
 
-  /** True where the model was not hashed. */
+  /** True if the model was not hashed. */
   get warm(): boolean {
     return this.#receipt !== undefined
   }
@@ -54,12 +54,12 @@ export class WarmLoad {
   get note(): string | undefined {
     if (!this.warm) return this.#note
     const { bytes } = this.#model.contents.checked
-    // What a runtime gets as a buffer or as a copy, it gets hashed.
+    // Buffers and copies are always hashed.
     const again = bytes === 0 ? 'none was hashed again' : `${bytes} bytes were hashed again as they were handed out`
     return `${this.#note} For the signature, ${again}.`
   }
 
-  /** Leaves a receipt of a model that was hashed whole, where the rule allows it; never fails. */
+  /** Stores a receipt for a model that was hashed completely, if the rule allows it. Never fails. */
   async finish(): Promise<void> {
     if (this.#note === undefined || this.warm) return
     const kept = await keepReceipt(this.#model)
@@ -67,7 +67,7 @@ export class WarmLoad {
   }
 }
 
-/** @returns the receipt, or what there is instead, as a phrase */
+/** @returns the receipt, or a phrase that says why there is none */
 async function findReceipt(
   { source, signature: { bundleDigest, manifest }, contents, startedAt: now }: WarmModel,
   oldest: number,
@@ -76,22 +76,22 @@ async function findReceipt(
     const receipt = await ReceiptStore.open().find(source.path, bundleDigest)
     if (!receipt) return 'no receipt'
     if (receipt.hashedAt < oldest) return 'a receipt that is older than the rule allows'
-    if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt of another manifest'
+    if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt for another manifest'
     const fault = receiptFault(receipt, now)
     if (fault !== undefined) return fault
-    // What the policy revokes files by is looked up as it was computed when they were hashed.
+    // Revocations of files are checked by the digests that were computed when they were hashed.
     const unknown = contents.furtherHashTypes.filter((type) => !receipt.further?.hashTypes.includes(type))
     if (unknown.length > 0)
       return `a receipt without the digests (${unknown.join(', ')}) by which the policy revokes files`
     const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
-    return changed ? 'a receipt, but files that changed since' : receipt
+    return changed ? 'a receipt, but files changed since it was stored' : receipt
   } catch (error) {
-    if (error instanceof ModelSealError) return `no store of receipts that could be used: ${error.found ?? error.code}`
+    if (error instanceof ModelSealError) return `no usable store of receipts: ${error.found ?? error.code}`
     throw error
   }
 }
 
-/** @returns why there is none, as a phrase */
+/** @returns why no receipt was stored, as a phrase */
 async function keepReceipt({
   source,
   signature: { bundleDigest, manifest },

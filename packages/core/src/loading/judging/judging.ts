@@ -17,18 +17,18 @@ import { checkAge, policyOf } from './read-policy.ts'
 import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
 
-/** Where the model is that is judged. */
+/** The location of the judged model. */
 export interface JudgedSource extends SearchedSource {
   readonly place: ModelPlace
 }
 
-/** By whose policy a load is judged. */
+/** Whose policy judges a load. */
 export interface Judge extends Pick<OpenOptions, 'policy' | 'audit'> {
-  /** Name, for messages and verdicts, of whoever has the load judged; undefined for the program itself. */
+  /** Name of the judge for messages and verdicts; undefined for the program itself. */
   by?: string | undefined
 }
 
-/** A signature that a policy accepts, and the rule by which it does. */
+/** A signature that a policy accepts, and the rule that accepts it. */
 export interface Accepted {
   found: FoundModel
   signature: VerifiedSignature
@@ -39,7 +39,7 @@ export interface Accepted {
 /** The judgement of a policy that accepts a signature. */
 export type AcceptedJudging = Judging & { accepted: Accepted }
 
-/** The judgement of one policy about a load. If a load has several, all of them must accept it. */
+/** The judgement of a load by one policy. If a load has several, all of them must accept it. */
 export class Judging {
   readonly by: string | undefined
   readonly verdict: Verdict
@@ -55,9 +55,9 @@ export class Judging {
   #formats: readonly ModelFormat[]
   #unverified: 'skipped' | 'tolerated' | undefined
 
-  /** @param other of the same load, which reads the bundles first */
+  /** @param other judgement of the same load that reads the bundles first */
   constructor(source: JudgedSource, given: OpenOptions, { by, policy, audit }: Judge, other?: Judging) {
-    // Only the program says where a local model came from, and only its own policy believes that.
+    // Only the program says where a local model came from, and only its own policy trusts that.
     const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
     this.by = by
     this.#options = options
@@ -67,15 +67,15 @@ export class Judging {
     this.#formats = saidFormats(options.format)
   }
 
-  /** The formats that may be loaded; empty where nobody said any. */
+  /** The formats that may be loaded; empty if none were stated. */
   get formats(): readonly ModelFormat[] {
     return this.accepted ? this.#formats : saidFormats(this.#options.format)
   }
 
   /**
-   * Reads the policy, and verifies the signature as its rule demands.
+   * Reads the policy and verifies the signature as its rule demands.
    *
-   * @throws {@link ModelSealError} why it refuses the model
+   * @throws {@link ModelSealError} the reason why it refuses the model
    */
   async judge(now: number): Promise<void> {
     try {
@@ -104,7 +104,7 @@ export class Judging {
     return this.#policy?.revocations
   }
 
-  /** What its rule lets lie in the model unsigned. */
+  /** The paths that its rule allows to be unsigned. */
   get mayBeUnsigned(): Rule['require']['unsigned'] {
     return this.#mayBeUnsigned
   }
@@ -112,18 +112,18 @@ export class Judging {
   /** Empty if the policy could not be read. */
   async revocations(): Promise<Revocations> {
     if (this.#policy) return this.#policy.revocations
-    // Imported where it is needed, since it brings a library along.
+    // Imported lazily, because it loads a library.
     const { Revocations } = await import('../../policy/revocations/revocations.ts')
     return new Revocations()
   }
 
-  /** The bundles of a model that is loaded unverified, as far as they can be read. */
+  /** The readable bundles of a model that is loaded unverified. */
   async findIfAny(): Promise<FoundModel | undefined> {
     const orTooLarge = !concernsClaims(await this.revocations())
     return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })
   }
 
-  /** Writes into the verdict that the model is loaded. */
+  /** Records in the verdict that the model is loaded. */
   decide(): void {
     this.verdict.decision = this.#unverified ?? 'accepted'
     this.verdict.at = new Date().toISOString()
@@ -163,7 +163,7 @@ export class Judging {
     })
     if (found.entry !== undefined) verdict.model.entry = found.entry
     throwIfAborted(signal)
-    // Imported where it is needed: what reads a policy has loaded most of it.
+    // Imported lazily. Reading a policy has already loaded most of it.
     const { judge } = await import('../../policy/judge.ts')
     const { checks, bundles, outcome } = await judge(found.bundles, rule, policy, { now, signal })
     verdict.checks.push(...checks)
@@ -178,11 +178,11 @@ export class Judging {
   }
 }
 
-/** What a rule says of bundles beyond the usual: sentences. */
+/** Sentences about what a rule says of bundles, beyond the defaults. */
 function bundleRules({ bundle, require: { maxBundleBytes } }: Rule): string[] {
   const places = bundle && bundle.written.map((glob) => shown(glob)).join(' or ')
   return [
-    ...(places === undefined ? [] : [`The rule has bundles looked for only at ${places}.`]),
+    ...(places === undefined ? [] : [`The rule looks for bundles only at ${places}.`]),
     ...(maxBundleBytes === undefined ? [] : [`The rule allows a bundle at most ${maxBundleBytes} bytes.`]),
   ]
 }

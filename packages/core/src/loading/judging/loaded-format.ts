@@ -2,13 +2,13 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { ModelFormat } from '../../results.ts'
 import type { PossibleFormats } from '../../policy/matching/match.ts'
 
-/** All formats that the program says it may load; empty if it says nothing. */
+/** The formats that the program says it may load; empty if it says none. */
 export function saidFormats(format: ModelFormat | PossibleFormats | undefined): readonly ModelFormat[] {
   if (format === undefined) return []
   return typeof format === 'object' ? format.oneOf : [format]
 }
 
-/** Makes sure that the model has a format for which the rule was chosen. */
+/** Ensures that the model has a format for which the rule was chosen. */
 export class LoadedFormat {
   readonly #allowed: readonly ModelFormat[]
   readonly #place: string

@@ -109,10 +109,10 @@ async function signed(
   })
 }
 
-/** Order of the group of P-256. */
+/** The order of P-256. */
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 
-/** The same certificate with the other signature of its authority that holds. */
+/** The same certificate with the other valid form of its ECDSA signature. */
 function twinOf(fields: pkijs.Certificate): Buffer {
   const twin = pkijs.Certificate.fromBER(fields.toSchema().toBER())
   const { result } = asn1js.fromBER(fields.signatureValue.valueBlock.valueHexView)
@@ -124,7 +124,7 @@ function twinOf(fields: pkijs.Certificate): Buffer {
   return Buffer.from(twin.toSchema().toBER())
 }
 
-/** Puts a timestamp into a bundle that is there: anybody can. */
+/** Adds a timestamp to an existing bundle, as anyone can. */
 async function stamp(model: string, made: (signature: Buffer) => Promise<Buffer>) {
   const bundle = JSON.parse(await readFile(site.file(`${model}.sig`), 'utf8')) as {
     dsseEnvelope: { signatures: [{ sig: string }] }
@@ -159,7 +159,7 @@ describe('a certificate is accepted by', () => {
     expect(await site.judge('alice', policyOf(signer))).toBe('accepted')
   })
 
-  test('the intermediates of the policy, where the bundle has none', async () => {
+  test('the intermediates of the policy, if the bundle has none', async () => {
     expect(await site.judge('bare', policyOf({ root: 'complete' }))).toBe('accepted')
     expect(await site.judge('bare', policyOf({}))).toMatch(/^refused CHAIN_/)
   })
@@ -170,8 +170,8 @@ describe('a certificate is refused for', () => {
     ['another subject', { subject: 'CN=Bob' }],
     ['a part of its subject', { subject: 'CN=Al' }],
     ['another name', { san: 'email:bob@acme.example' }],
-    ['its name as a regular expression that is not written as one', { san: 'email:.*' }],
-    ['a regular expression that covers a part', { san: { regexp: 'email:alice' } }],
+    ['its name as a regular expression that is not declared as one', { san: 'email:.*' }],
+    ['a regular expression that matches only a part', { san: { regexp: 'email:alice' } }],
     ['a pattern of another domain', { san: { pattern: 'email:*@evil.example' } }],
     ['another issuer', { issuer: 'CN=Root' }],
     ['one field of two', { subject: 'CN=Alice', san: 'email:bob@acme.example' }],
@@ -182,7 +182,7 @@ describe('a certificate is refused for', () => {
   test('a root of the same name with another key', async () => {
     expect(await site.judge('stranger', policyOf({ subject: 'CN=Alice' }))).toMatch(/^refused CHAIN_/)
   })
-  test('a rule that accepts keys alone', async () => {
+  test('a rule that accepts only keys', async () => {
     await site.key('k')
     const trustRoots = { k: { publicKey: 'k.pub' } }
     expect(await site.judge('alice', policyOf({}, { signers: [{ key: 'k' }] }, { trustRoots }))).toBe(
@@ -197,7 +197,7 @@ describe('a threshold of certificates', () => {
     threshold: 2,
   }
 
-  test('is met by two holders, whichever entry each stands for', async () => {
+  test('is met by two holders, whichever entry each matches', async () => {
     expect(await site.judge('pair', policyOf({}, two))).toBe('accepted')
     const other = { ...two, signers: [...two.signers].reverse() }
     expect(await site.judge('pair', policyOf({}, other))).toBe('accepted')
@@ -220,7 +220,7 @@ describe('a trusted time', () => {
   ])('judges %j: %s', async (require, decision) => {
     expect(await site.judge('timed', policyOf({}, { require }))).toBe(decision)
   })
-  test('is none without an authority that the policy names', async () => {
+  test('needs an authority that the policy names', async () => {
     const trustRoots = { acme: ROOTS.acme }
     expect(await site.judge('timed', policyOf({}, { require: { timestamp: true } }, { trustRoots }))).toBe(
       'refused TIMESTAMP_REQUIRED',
@@ -231,7 +231,7 @@ describe('a trusted time', () => {
       policyOf({}, {}, { revoked: { certificates: [{ fingerprint: alice.fingerprints[0], ...window }] } })
     expect(await site.judge('timed', revoked({ from: inDays(-50).toISOString() }))).toBe('accepted')
     expect(await site.judge('timed', revoked({ until: inDays(-500).toISOString() }))).toBe('accepted')
-    // The certificate has been there for 400 days: a signature by it may be as old.
+    // The certificate is 400 days old, so a signature by it may be that old as well.
     expect(await site.judge('timed', revoked({ until: inDays(-150).toISOString() }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
@@ -252,14 +252,14 @@ describe('a new timestamp on an old signature', () => {
     )
 
   test.each([{ maxSignatureAge: '180d' }, { signedAfter: since }])(
-    'does not make it younger: neither of a key nor of a certificate, by %j',
+    'does not make it younger, neither with a key nor with a certificate, by %j',
     async (require) => {
       expect(await site.judge('keyed', byKey(require))).toBe('refused SIGNATURE_TIME_UNKNOWN')
       expect(await site.judge('restamped', policyOf({}, { require }))).toBe('refused SIGNATURE_TIME_UNKNOWN')
       expect(await site.judge('young', policyOf({}, { require }))).toBe('accepted')
     },
   )
-  test('still tells that it is too old', async () => {
+  test('still shows that it is too old', async () => {
     expect(await site.judge('old', byKey({ maxSignatureAge: '30d' }))).toBe('refused SIGNATURE_TOO_OLD')
   })
   test('does not take it out of the window of a revocation that has ended', async () => {
@@ -271,14 +271,14 @@ describe('a new timestamp on an old signature', () => {
     expect(await site.judge('restamped', policyOf({}, {}, { revoked: { certificates } }))).toBe(
       'refused CERTIFICATE_REVOKED',
     )
-    // Of what it existed by, a timestamp is proof.
+    // A timestamp proves that the signature existed by then.
     const later = [{ fingerprint, from: inDays(-50).toISOString() }]
     expect(await site.judge('old', byKey({}, { revoked: { keys: later } }))).toBe('accepted')
     expect(await site.judge('keyed', byKey({}, { revoked: { keys: later } }))).toBe('refused KEY_REVOKED')
   })
 })
 
-describe('a timestamp is refused whose authority the policy revokes by', () => {
+describe('a timestamp is refused if the policy revokes its authority by', () => {
   test.each([
     ['its fingerprint', () => ({ certificates: [clock.fingerprints[0]] }), 'CERTIFICATE_REVOKED'],
     [
@@ -299,7 +299,7 @@ describe('a timestamp is refused whose authority the policy revokes by', () => {
     ['its key', () => ({ keys: [clock.keyFingerprint] }), 'KEY_REVOKED'],
   ])('%s', async (_, revoked, code) => {
     expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked() }))).toBe(`refused ${code}`)
-    // Who does not trust the authority does not look at its timestamps.
+    // A policy that does not trust the authority ignores its timestamps.
     expect(await site.judge('timed', policyOf({}, {}, { revoked: revoked(), trustRoots: { acme: ROOTS.acme } }))).toBe(
       'accepted',
     )
@@ -314,7 +314,7 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
   test('its fingerprint', async () => {
     expect(await judge('alice', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
-  test('its fingerprint, where the signature of its authority was replaced by the other one that holds', async () => {
+  test("its fingerprint, even if the authority's signature was replaced by the other valid form", async () => {
     expect(await judge('twin', {})).not.toContain('refused')
     expect(await judge('twin', { certificates: [alice.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
     expect(await judge('under-twin', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
@@ -373,7 +373,7 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
 })
 
 test.each(['enforce', 'audit'] as const)(
-  'refuses in the mode %s what rests on a revoked authority of the policy',
+  'refuses in the mode %s a signature that depends on a revoked authority of the policy',
   async (mode) => {
     const revoked = { certificates: [{ fingerprint: middle.fingerprints[0], reason: 'stolen' }] }
     expect(await site.judge('bare', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
@@ -382,7 +382,7 @@ test.each(['enforce', 'audit'] as const)(
   },
 )
 
-test('tells of a revoked authority before whatever is wrong with another bundle, so that no mode tolerates it', async () => {
+test('reports a revoked authority before any error in another bundle, so that no mode tolerates it', async () => {
   const revoked = { certificates: [middle.fingerprints[0]] }
   for (const mode of ['enforce', 'audit'])
     expect(await site.judge('mixed', policyOf({ root: 'complete' }, { mode }, { revoked }))).toBe(
@@ -391,7 +391,7 @@ test('tells of a revoked authority before whatever is wrong with another bundle,
 })
 
 describe('a certificate with a key of an unknown algorithm', () => {
-  /** The algorithm identifier of elliptic curve keys, made one that nobody has defined. */
+  /** The algorithm identifier of elliptic curve keys, changed to an undefined one. */
   const unknownKey = ({ der }: Issued) => {
     const algorithm = Buffer.from('06072a8648ce3d0201', 'hex')
     const changed = Buffer.from(der)
@@ -399,7 +399,7 @@ describe('a certificate with a key of an unknown algorithm', () => {
     return changed
   }
 
-  test('is no root: the policy is refused at its place', async () => {
+  test('is not accepted as a root, and the policy error names its place', async () => {
     await site.write('unknown.pem', pemOf({ der: unknownKey(await authority('Unknown', validity)) }))
     for (const root of [{ certificates: { roots: 'unknown.pem' } }, { timestampAuthorities: 'unknown.pem' }]) {
       const policy = await site.policy({
@@ -413,7 +413,7 @@ describe('a certificate with a key of an unknown algorithm', () => {
     }
   })
 
-  test('in the chain of a bundle is no failure of the check itself', async () => {
+  test('in the chain of a bundle is not an internal error', async () => {
     const root = await authority('Root', validity)
     const leaf = await signingLeaf(root, validity)
     await site.write('junk-root.pem', pemOf({ der: root.der }))

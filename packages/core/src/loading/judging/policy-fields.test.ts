@@ -53,9 +53,9 @@ interface Case {
   rule?: Record<string, unknown>
   policy?: () => Record<string, unknown>
   options?: OpenOptions
-  /** The code in the mode enforce; undefined where it is accepted. */
+  /** The code in the mode enforce; undefined if the model is accepted. */
   refused?: ErrorCode
-  /** True where the mode skip, which verifies nothing, knows it as well. */
+  /** True if the mode skip, which verifies nothing, refuses it as well. */
   evenSkipped?: boolean
 }
 
@@ -244,7 +244,7 @@ const CASES: Case[] = [
     refused: 'FILE_UNSIGNED',
   },
   {
-    what: 'require.files loaded, with a changed file that nobody reads',
+    what: 'require.files loaded, with a changed file that is not read',
     model: 'models/changed',
     rule: { require: { files: 'loaded' } },
   },
@@ -254,7 +254,7 @@ const CASES: Case[] = [
     rule: { require: { isolation: ['memory', 'copy'] } },
   },
   {
-    what: 'require.isolation that lacks memory, for a caller who asks for it',
+    what: 'require.isolation without memory, for a caller who requests it',
     model: 'models/one',
     rule: { require: { isolation: ['in-place'] } },
     options: { isolation: 'memory' },
@@ -318,7 +318,7 @@ const CASES: Case[] = [
     evenSkipped: true,
   },
   {
-    what: 'revoked.keys of one signer, where another is enough',
+    what: 'revoked.keys of one signer, if another is enough',
     model: 'models/two',
     rule: { signers: [{ key: 'a' }, { key: 'b' }] },
     policy: () => ({ revoked: { keys: [keys.a] } }),
@@ -364,7 +364,7 @@ describe('a rule in the mode audit', () => {
     if (refused !== undefined) expected = `tolerated ${refused}`
     if (refused === 'POLICY_NO_MATCH') expected = `refused ${refused}`
     if (refused !== undefined && REVOKED_CODES.has(refused)) expected = `refused ${refused}`
-    // Without a bundle, the files themselves tell that the model is revoked.
+    // Without a bundle, the files themselves show that the model is revoked.
     if (row.evenSkipped && refused === 'BUNDLE_NOT_FOUND') expected = 'refused MODEL_REVOKED'
     expect(await site.judge(row.model, policyOf(row, 'audit'), row.options)).toBe(expected)
   })
@@ -379,7 +379,7 @@ describe('a rule in the mode skip', () => {
   })
 })
 
-describe('a policy that has grown old', () => {
+describe('a stale policy', () => {
   test.each(['enforce', 'audit', 'skip'] as const)('accepts nothing in the mode %s', async (mode) => {
     const stale = { what: '', model: '', policy: () => ({ issued: at(-48 * anHour), maxAge: '1d' }) }
     expect(await site.judge('models/one', policyOf(stale, mode))).toBe('refused POLICY_STALE')
@@ -399,7 +399,7 @@ describe('match.url', () => {
     ['https://hub.example/org/%2e%2e/evil/m', 'refused INVALID_ARGUMENT'],
     ['https://hub.example/org/..\\evil/m', 'refused INVALID_ARGUMENT'],
     ['https://evil.example?/hub.example/org/m', 'refused POLICY_NO_MATCH'],
-  ])('is compared with what is fetched from %s', async (url, decision) => {
+  ])('is compared with the URL that is fetched for %s', async (url, decision) => {
     expect(await site.judge('models/one', policy, { url })).toBe(decision)
   })
 })
@@ -414,14 +414,14 @@ describe('match.name', () => {
     ],
   })
 
-  test('takes the rule whose glob covers the signed name', async () => {
+  test('selects the rule whose glob matches the signed name', async () => {
     expect(await site.judge('models/one', policy('on*'))).toBe('accepted')
   })
-  test('passes the rule over for another name, and for a model without a bundle', async () => {
+  test('skips the rule for another name, and for a model without a bundle', async () => {
     expect(await site.judge('models/one', policy('two'))).toBe('refused SIGNER_NOT_TRUSTED')
     expect(await site.judge('models/unsigned', policy('**'))).toBe('refused BUNDLE_NOT_FOUND')
   })
-  test('is not stepped over by a bundle that cannot be read, or that claims another name', async () => {
+  test('is not bypassed by a bundle that cannot be read, or that claims another name', async () => {
     await site.model('vad')
     await site.sign('vad', 'a')
     const strict = {
@@ -440,7 +440,7 @@ describe('match.name', () => {
     await site.model('other')
     await site.sign('other', 'a', 'vad.x.sig')
     expect(await site.judge('vad', strict)).toBe('refused NAME_AMBIGUOUS')
-    // What no bundle claims, and all can be read: the rule is about another model.
+    // All bundles can be read and none claims the name, so the rule is about another model.
     await site.sign('other', 'a', 'vad.sig')
     expect(await site.judge('vad', strict)).toBe('accepted')
   })

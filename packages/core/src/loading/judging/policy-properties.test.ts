@@ -95,7 +95,7 @@ describe('whatever a policy says,', () => {
           policy.signers.length === 0 ? 'refused' : judge(generated.model, policy).catch(() => 'refused')
         const [first, second] = [await judged(before), await judged({ ...before, signers })]
         if (isRefused(first)) expect(second).toMatch(/^refused/)
-        // In the mode audit nothing is gained, either: what was tolerated is never called accepted.
+        // Nor does it in the mode audit: a tolerated model never becomes accepted.
         if (first.startsWith('tolerated')) expect(second).not.toBe('accepted')
       }),
       { numRuns: attackRuns(40) },

@@ -53,7 +53,10 @@ function policyOf(signers: object[], rule: object = {}, more: object = {}) {
 describe('a keyless signer is accepted by', () => {
   test.each([
     ['identity and issuer', EXACT],
-    ['a pattern that the policy calls one', { issuer: ISSUER, identity: { pattern: 'https://github.com/example/**' } }],
+    [
+      'a pattern that the policy declares as one',
+      { issuer: ISSUER, identity: { pattern: 'https://github.com/example/**' } },
+    ],
     [
       'extensions of the certificate',
       { ...EXACT, extensions: { githubWorkflowRepository: 'example/models', sourceRepositoryRef: 'refs/heads/main' } },
@@ -62,13 +65,13 @@ describe('a keyless signer is accepted by', () => {
     expect(await site.judge('model', policyOf([signer]))).toBe('accepted')
   })
 
-  test('its entry in a log, and its time, where a rule asks for them', async () => {
+  test('its log entry and its time, if a rule requires them', async () => {
     const require = { transparencyLog: true, timestamp: true, maxSignatureAge: '1d' }
     expect(await site.judge('model', policyOf([EXACT], { require }))).toBe('accepted')
   })
 })
 
-test('dates a keyless signature from both sides by its certificate', async () => {
+test('bounds the time of a keyless signature on both sides by its certificate', async () => {
   const window = (from: number, until: number) => ({
     revoked: {
       identities: [{ identity: IDENTITY, from: new Date(from).toISOString(), until: new Date(until).toISOString() }],
@@ -122,7 +125,7 @@ describe('a keyless signer is refused for', () => {
     expect(await site.judge('model', policyOf([EXACT], {}, { revoked: other }))).toBe('accepted')
   })
 
-  test('an extension that nobody knows, or a root that cannot be read', async () => {
+  test('an unknown extension, or a root that cannot be read', async () => {
     expect(await site.judge('model', policyOf([{ ...EXACT, extensions: { branch: 'main' } }]))).toBe(
       'refused POLICY_INVALID',
     )
@@ -153,7 +156,7 @@ describe('a root that is fetched by TUF', () => {
     expect(await watched.current()).not.toBe(before)
   })
 
-  test('is a fault of the policy where it cannot be', async () => {
+  test('is an error in the policy if it cannot be fetched', async () => {
     for (const tufUrl of ['ftp://tuf.test', 'https://tuf.test/?a', 'tuf.test']) {
       const trustRoots = { ours: { sigstore: { tufUrl, tufRoot: 'tuf-root.json' } } }
       expect(await site.judge('model', policyOf([EXACT], {}, { trustRoots }))).toBe('refused POLICY_INVALID')

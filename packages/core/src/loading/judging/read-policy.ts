@@ -9,10 +9,10 @@ import type { OpenOptions } from '../open-options.ts'
 import { checking } from './verdict-steps.ts'
 
 /**
- * The first step of every load: the policy that was given, or the one that is found. It may be too old, see {@link checkAge}; its
- * revocations hold all the same.
+ * The first step of every load: the given policy, or the one that the search finds. It may be too old, see
+ * {@link checkAge}; its revocations still apply.
  *
- * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the others of `loadPolicy`
+ * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the other codes of `loadPolicy`
  */
 export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<CompiledPolicy> {
   const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadValidPolicy(given)
@@ -28,19 +28,23 @@ export function checkAge(policy: CompiledPolicy, now: number, verdict: Verdict):
   return checking(verdict, 'policy-age', (tell) => {
     checkFresh(policy, now)
     const limited = policy.ages.length > 0
-    tell(limited ? 'The policy is as fresh as it asks to be.' : 'The policy does not limit its own age.')
+    tell(limited ? 'The policy is not older than its maximum age.' : 'The policy sets no maximum age.')
   })
 }
 
-/** What passes itself off as a watched policy may give, or throw, anything. */
+/** An object that poses as a watched policy may return or throw anything. */
 async function currentOf(given: Policy | WatchedPolicy): Promise<CompiledPolicy> {
   if (isPolicy(given)) return given
-  if (!isWatchedPolicy(given)) throw invalidOption('policy', 'what loadPolicy() or watchPolicy() gave', given)
+  if (!isWatchedPolicy(given)) throw invalidOption('policy', 'the result of loadPolicy() or watchPolicy()', given)
   const policy = await (async () => given.current())().catch((cause: unknown) => {
     throw cause instanceof ModelSealError
       ? cause
-      : new ModelSealError('INVALID_ARGUMENT', 'The option "policy" is not a policy that is watched.', { cause })
+      : new ModelSealError(
+          'INVALID_ARGUMENT',
+          'Invalid value for option "policy": it failed to return the current policy.',
+          { cause },
+        )
   })
   if (isPolicy(policy)) return policy
-  throw invalidOption('policy', 'a policy that watchPolicy() gave', policy)
+  throw invalidOption('policy', 'the result of watchPolicy()', policy)
 }

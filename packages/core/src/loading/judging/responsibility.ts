@@ -6,7 +6,7 @@ import type { Judging } from './judging.ts'
 import { revokerOf } from '../files/revoked-files.ts'
 import { refused } from './verdict-steps.ts'
 
-/** Refusals that a loader may meet when it takes files. They come from all policies that accepted a signature. */
+/** Codes of refusals when a loader gets files. They come from all policies that accepted a signature. */
 const OF_FILES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'FILE_MISMATCH',
   'FILE_MISSING',
@@ -32,7 +32,7 @@ export class Responsibility {
     }
   }
 
-  /** The same for a step that is taken at once. */
+  /** The same for a synchronous step. */
   ofNow<T>(judgings: readonly Judging[], step: () => T): T {
     try {
       return step()
@@ -46,7 +46,7 @@ export class Responsibility {
     return this.#known(error) ?? [this.#judgings[0]]
   }
 
-  /** The refusal as it leaves the load: with its verdict and, if there are several policies, the names of those that refuse. */
+  /** The refusal with its verdict and, if there are several policies, the names of those that refuse. */
   refused(cause: unknown): ModelSealError {
     const known = this.#known(cause)
     const [first, ...others] = known ?? [this.#judgings[0]]
@@ -74,7 +74,7 @@ export class Responsibility {
   }
 }
 
-/** A rule does not refuse a model for lacking something that the rule does not require. */
+/** A rule does not refuse a model for lacking something that it does not require. */
 function limitedTo(judgings: readonly Judging[], error: object): readonly Judging[] {
   if (!(error instanceof ModelSealError)) return judgings
   const asking = judgings.filter(({ accepted }) => {
@@ -88,7 +88,7 @@ function limitedTo(judgings: readonly Judging[], error: object): readonly Judgin
 /** Whether a rule refuses any of these unsigned files. */
 function minds({ require: { files, unsigned } }: Rule, { problems = [] }: ModelSealError): boolean {
   if (files === 'ignore-unsigned') return false
-  // An error lists no more than that.
+  // Errors list at most this many.
   if (problems.length === 0 || problems.length >= MOST_PROBLEMS) return true
   return problems.some(({ file }) => !unsigned || !isWithin(file, unsigned))
 }

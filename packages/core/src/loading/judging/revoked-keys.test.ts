@@ -43,8 +43,8 @@ describe.each(['enforce', 'audit'] as const)('a revoked key, in the mode %s', (m
     ['the digest of its DER', () => der],
     ['colons and capitals', () => colons(der)],
     ['the name of the hash before it', () => `SHA256:${der}`],
-    ['the words of OpenSSL before it', () => `sha256 Fingerprint=${colons(der)}`],
-    ['spaces between the pairs', () => colons(pem).replaceAll(':', ' ')],
+    ['the label of OpenSSL before it', () => `sha256 Fingerprint=${colons(der)}`],
+    ['spaces between pairs of digits', () => colons(pem).replaceAll(':', ' ')],
     ['an entry with a fingerprint', () => ({ fingerprint: der, reason: 'stolen' })],
     ['its file', () => ({ file: 'a.pub' })],
   ])('is found by %s', async (_, entry) => {
@@ -56,7 +56,7 @@ describe.each(['enforce', 'audit'] as const)('a revoked key, in the mode %s', (m
   })
 })
 
-test('is found by the digest of its DER where no rule names it, in the mode audit, if a trust root has it', async () => {
+test('is found by the digest of its DER even if no rule names it, in the mode audit, if a trust root has it', async () => {
   const given = policy(der, 'audit')
   given.rules[0]!.signers = [{ key: 'b' }]
   expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
@@ -64,19 +64,19 @@ test('is found by the digest of its DER where no rule names it, in the mode audi
 
 test.each([
   ['CRLF', (text: string) => text.replaceAll('\n', '\r\n')],
-  ['no line end at its end', (text: string) => text.trimEnd()],
+  ['no trailing newline', (text: string) => text.trimEnd()],
   ['text before it', (text: string) => `Of the release team\n${text}`],
 ])('is found by the digest of its file, which has %s', async (_, change) => {
   const file = change(await readFile(site.file('a.pub'), 'utf8'))
   await site.write('changed.pub', file)
   const given = policy(sha256(Buffer.from(file)))
-  // The other root names the same key by another file.
+  // The other root has the same key in another file.
   given.trustRoots = { a: { publicKey: 'changed.pub' }, b: { publicKey: 'a.pub' } }
   expect(await site.judge('model', given)).toBe('refused KEY_REVOKED')
   expect(await site.judge('model', { ...given, revoked: { keys: ['ab'.repeat(32)] } })).toBe('accepted')
 })
 
-test('is found where a bundle carries the key itself, as DER', async () => {
+test('is found if a bundle contains the key itself, as DER', async () => {
   const key = createPublicKey(await readFile(site.file('a.pub'))).export({ type: 'spki', format: 'der' })
   const bundle = JSON.parse(await readFile(site.file('model/model.sig'), 'utf8')) as {
     verificationMaterial: { publicKey: object }
@@ -90,13 +90,13 @@ test('is found where a bundle carries the key itself, as DER', async () => {
 
 test('reads the window of an entry with a file', async () => {
   const entry = { file: 'a.pub', from: '2999-01-01T00:00:00Z' }
-  // Nothing says when a key signed.
+  // There is no proof of when a key signed.
   expect(await site.judge('model', policy(entry))).toBe('refused KEY_REVOKED')
 })
 
 test.each([
-  ['a file that is not there', { file: 'none.pub' }, 'refused FILE_NOT_FOUND'],
-  ['a key that no model is signed with', { file: 'rsa.pub' }, 'refused KEY_INVALID'],
+  ['a missing file', { file: 'none.pub' }, 'refused FILE_NOT_FOUND'],
+  ['a key of a kind that cannot sign models', { file: 'rsa.pub' }, 'refused KEY_INVALID'],
   ['a file and a fingerprint', { file: 'a.pub', fingerprint: '0'.repeat(64) }, 'refused POLICY_INVALID'],
   ['neither', { reason: 'why' }, 'refused POLICY_INVALID'],
 ])('refuses a policy whose revoked key is %s', async (_, entry, outcome) => {
@@ -108,7 +108,7 @@ test.each([
   ['ab'.repeat(20), 'SHA-1'],
   [colons('ab'.repeat(20)), 'openssl x509 -noout -fingerprint -sha256'],
   ['ab'.repeat(16), 'MD5'],
-])('says what %s is', async (digest, words) => {
+])('identifies %s', async (digest, words) => {
   const [finding] = await checkPolicy(await site.policy(policy(digest)))
   expect(finding).toMatchObject({ severity: 'error', code: 'POLICY_INVALID' })
   expect(finding?.message).toContain(words)
@@ -123,18 +123,18 @@ describe('policy check', () => {
     ['the digest of its DER', () => colons(der), 0],
     ['its file', () => ({ file: 'a.pub' }), 0],
     ['the digest of something else', () => 'ab'.repeat(32), 1],
-  ])('warns of what matches nothing, and not of %s', async (_, entry, count) => {
+  ])('warns about an entry that matches nothing, but not about %s', async (_, entry, count) => {
     expect(await unmatched(policy(entry()))).toHaveLength(count)
   })
 
-  test('warns more softly where a bundle may claim the key', async () => {
+  test('gives a milder warning if a bundle may claim the key', async () => {
     const [finding, ...others] = await unmatched(policy('ab'.repeat(32), 'audit'))
     expect(others).toEqual([])
     expect(finding?.message).toContain('the claims of a bundle can match')
     expect((await unmatched(policy('ab'.repeat(32))))[0]?.message).not.toContain('claims')
   })
 
-  test('does not warn where the certificate of a signer may have the key, which unused roots and timestamp authorities have not', async () => {
+  test("does not warn if a signer's certificate may have the key, unlike unused roots and timestamp authorities", async () => {
     const given = policy('ab'.repeat(32))
     await site.write('root.pem', pemOf(await authority('Root')))
     const trustRoots = {
@@ -148,7 +148,7 @@ describe('policy check', () => {
     expect(await unmatched({ ...given, trustRoots, rules })).toEqual([])
   })
 
-  test('warns of certificates and identities where only keys are trusted, and of a key in the wrong list', async () => {
+  test('warns about certificates and identities if only keys are trusted, and about a key in the wrong list', async () => {
     const given = policy(pem)
     const found = await unmatched({
       ...given,

@@ -7,16 +7,16 @@ import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
 import { placeOf, sourceAt } from '../../source/model-location.ts'
 import { emptyVerdict } from './verdict-steps.ts'
 
-/** A revocation refuses in every mode; an abort is no judgement. */
+/** Revocations refuse in every mode, and an abort is not a judgement. */
 export function holdsInAudit({ code }: ModelSealError): boolean {
   return REVOKED_CODES.has(code) || code === 'ABORTED'
 }
 
 /**
- * For callers that load what was refused all the same, since somebody wants to see first what a policy would
- * refuse: publishes the verdict, with the decision `tolerated`.
+ * For callers that load a refused model anyway, to find out first what a policy would refuse: publishes the verdict
+ * with the decision `tolerated`.
  *
- * @throws {@link ModelSealError} the error itself, where it refuses in every mode
+ * @throws {@link ModelSealError} the error itself, if it refuses in every mode
  */
 export function tolerate(
   error: unknown,

@@ -8,7 +8,7 @@ import { monotonic } from '../../real-time.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
 import type { ServedFiles } from '../files/served-files.ts'
 
-/** A verdict as it stands before the first step: refused, until every step has passed. */
+/** A verdict before the first step: refused until every step has passed. */
 export function emptyVerdict(
   place: ModelPlace,
   model: { format?: ModelFormat | PossibleFormats | undefined; url?: string | undefined },
@@ -33,15 +33,19 @@ export function emptyVerdict(
 
 const MODEL = 'URL of the model'
 
-/** What is fetched is what the policy sees. */
+/** The policy must see the URL that is fetched. */
 function ownUrl(path: string, given: string | undefined): string {
   if (given === undefined) return modelUrl(path, MODEL)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The option "url" is for models on this machine; this one has a URL.', {
-    expected: 'a path, or a URL without the option "url"',
-  })
+  throw new ModelSealError(
+    'INVALID_ARGUMENT',
+    'Cannot combine option "url" with the URL of a model: it is for models on this machine.',
+    {
+      expected: 'a path, or a URL without option "url"',
+    },
+  )
 }
 
-/** Takes one step, and notes its duration. */
+/** Runs one step and records its duration. */
 export async function timed<T>(verdict: Verdict, step: keyof Verdict['durations'], work: () => Promise<T>): Promise<T> {
   const start = monotonic()
   try {
@@ -51,7 +55,7 @@ export async function timed<T>(verdict: Verdict, step: keyof Verdict['durations'
   }
 }
 
-/** Takes one step for several judgements, and notes its duration in each. */
+/** Runs one step for several judgements and records its duration in each. */
 export async function timedEach<T>(
   verdicts: readonly Verdict[],
   step: keyof Verdict['durations'],
@@ -62,9 +66,9 @@ export async function timedEach<T>(
 }
 
 /**
- * Takes one step, and notes its outcome.
+ * Runs one step and records its outcome.
  *
- * @param work tells what it found, as a sentence
+ * @param work reports what it found, as a sentence
  */
 export async function checking<T>(
   { checks }: Verdict,
@@ -83,7 +87,7 @@ export async function checking<T>(
   }
 }
 
-/** Takes one step for several judgements, and notes its outcome in each. */
+/** Runs one step for several judgements and records its outcome in each. */
 export async function checkingEach<T>(
   verdicts: readonly Verdict[],
   check: CheckName,
@@ -103,7 +107,7 @@ export async function checkingEach<T>(
   )
 }
 
-/** Adds to what the verdict says of the isolation where files were put if not where they should have been, and why. */
+/** Adds to the isolation step of the verdict where files were placed instead of the preferred place, and why. */
 export function noteIsolation({ checks }: Verdict, { notes, used }: Pick<ServedFiles, 'notes' | 'used'>): void {
   if (notes.length === 0) return
   const instead = used.includes('memory') && used.length === 1 ? ['The runtime gets them from memory instead.'] : []
@@ -113,7 +117,7 @@ export function noteIsolation({ checks }: Verdict, { notes, used }: Pick<ServedF
   else checks.push({ check: 'isolation', outcome: 'passed', reason })
 }
 
-/** Notes what did not go as it should, once. */
+/** Records each kind of warning once. */
 export function warnInto(verdicts: readonly Verdict[]): (warning: VerdictWarning) => void {
   return (warning) => {
     for (const verdict of verdicts) {
@@ -123,7 +127,7 @@ export function warnInto(verdicts: readonly Verdict[]): (warning: VerdictWarning
   }
 }
 
-/** Only a typed error leaves a load, with the verdict on it. */
+/** A load throws only typed errors, with the verdict attached. */
 export function refused(verdict: Verdict, cause: unknown): ModelSealError {
   const error = cause instanceof ModelSealError ? cause : unexpected(cause)
   verdict.decision = 'refused'
@@ -135,13 +139,9 @@ export function refused(verdict: Verdict, cause: unknown): ModelSealError {
 }
 
 function unexpected(cause: unknown): ModelSealError {
-  return new ModelSealError(
-    'INTERNAL',
-    'The check failed for a reason that was not foreseen, so the model is refused.',
-    {
-      found: messageOf(cause),
-      hint: 'Please report this.',
-      cause,
-    },
-  )
+  return new ModelSealError('INTERNAL', 'Cannot load the model: the check failed unexpectedly.', {
+    found: messageOf(cause),
+    hint: 'Please report this.',
+    cause,
+  })
 }

@@ -34,14 +34,14 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-test('a verdict is plain: it survives JSON', async () => {
+test('a verdict is plain data that survives JSON', async () => {
   for (const model of ['good', 'changed', 'sandbox/try']) {
     const verdict = await judgeModel(site.file(model), { policy })
     expect(JSON.parse(JSON.stringify(verdict))).toEqual(JSON.parse(JSON.stringify(structuredClone(verdict))))
   }
 })
 
-test('a verdict tells each check in order, each with its outcome', async () => {
+test('a verdict lists the checks in order, each with its outcome', async () => {
   const { checks } = await judgeModel(site.file('good'), { policy })
   expect(checks.map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
     'policy-age passed',
@@ -97,7 +97,7 @@ test('is explained with a reason for every check, and for every bundle that does
       expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
 })
 
-test('expectations beside a policy are run, and those not met are told', async () => {
+test('expectations beside a policy are run, and unmet ones are reported', async () => {
   await site.write(
     'trust.test.yaml',
     '- { model: good, expect: accepted, rule: all }\n- { model: changed, expect: refused, because: FILE_MISMATCH }\n- { model: sandbox/try, expect: refused }\n',
@@ -118,7 +118,7 @@ test('expectations beside a policy are run, and those not met are told', async (
   })
 })
 
-test('every load is published: its verdict once, and a trace around it', async () => {
+test('every load publishes its verdict once, within a trace', async () => {
   const seen: string[] = []
   const onVerdict = (message: unknown) => seen.push(`verdict ${(message as Verdict).decision}`)
   const channel = tracingChannel<object, LoadTrace>(LOAD_CHANNEL)
@@ -155,7 +155,7 @@ class ManualReader extends MetricReader {
   }
 }
 
-test('loads become OpenTelemetry spans and metrics, until that is stopped', async () => {
+test('loads become OpenTelemetry spans and metrics until that is stopped', async () => {
   const exporter = new InMemorySpanExporter()
   const reader = new ManualReader()
   const stop = instrumentLoads({
@@ -183,7 +183,7 @@ test('loads become OpenTelemetry spans and metrics, until that is stopped', asyn
   ])
 })
 
-test('a verdict tells what a rule lets differ: places and sizes of bundles, unsigned files', async () => {
+test('a verdict reports what a rule changes: places and sizes of bundles, unsigned files', async () => {
   const rule = (further: object) => ({
     version: 1,
     trustRoots: { a: { publicKey: 'a.pub' } },
@@ -206,11 +206,11 @@ test('a verdict tells what a rule lets differ: places and sizes of bundles, unsi
   await site.model('inside')
   await site.sign('inside', 'a', 'inside/own.sig')
   expect((await told('inside', { bundle: 'own.sig' })).bundles).toContain(
-    ' The rule has bundles looked for only at "own.sig".',
+    ' The rule looks for bundles only at "own.sig".',
   )
 })
 
-test('a bundle by somebody else says to which model it claims to belong', async () => {
+test('for a bundle of someone else, the verdict says which model it claims to sign', async () => {
   await site.key('somebody')
   for (const model of ['theirs', 'ours']) await site.model(model)
   await site.sign('theirs', 'somebody', 'ours/model.sig')

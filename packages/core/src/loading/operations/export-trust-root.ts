@@ -4,11 +4,11 @@ import type { TrustRootInfo } from '../../results.ts'
 import { loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
 
 /**
- * Writes a trusted root to a file (`trusted_root.json`), for machines that have no network. There it
- * is used as a file; the digest stays the same.
+ * Writes a trusted root to a file (`trusted_root.json`), for machines without network access. Its digest stays the
+ * same.
  *
- * @returns which root it is
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, and as {@link loadSigstoreTrust}
+ * @returns the exported root
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `FILE_WRITE_FAILED`, and the codes of {@link loadSigstoreTrust}
  * @example
  * ```ts
  * await exportTrustRoot('public-good', 'trusted_root.json')

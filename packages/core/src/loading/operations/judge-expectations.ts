@@ -16,22 +16,20 @@ interface TestOptions {
 
 const OPTIONS: Shape<TestOptions> = { policy: path, expectations: path, signal }
 
-/** What became of one expectation. */
+/** The outcome of one expectation. */
 export interface ExpectationResult extends Expectation {
   passed: boolean
-  /** Where the expectation stands in its file. */
+  /** Position of the expectation in its file. */
   position: Position | undefined
   verdict: Verdict
 }
 
 /**
- * Runs the expectations that stand beside a policy, so that a policy is tested before it is rolled
- * out.
+ * Runs the expectations beside a policy, to test the policy before it is rolled out.
  *
- * @param options `policy`: its path, else it is looked for; `expectations`: path of their file,
- * else `NAME.test.yaml` beside the policy `NAME.yaml`
- * @throws {@link ModelSealError} as `loadPolicy`; `FILE_NOT_FOUND`, `POLICY_INVALID` for the
- * expectations; `ABORTED`
+ * @param options `policy`: its path (default: the policy that the search finds); `expectations`: path of their file
+ * (default: `NAME.test.yaml` beside the policy `NAME.yaml`)
+ * @throws {@link ModelSealError} like `loadPolicy`; `FILE_NOT_FOUND`, `POLICY_INVALID` for the expectations; `ABORTED`
  * @example
  * ```ts
  * const failed = (await testPolicy({ policy: 'trust-policy.yaml' })).filter(({ passed }) => !passed)

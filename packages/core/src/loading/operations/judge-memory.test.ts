@@ -27,7 +27,7 @@ const policy = (match: object, more: object = {}) =>
 
 const refused = (code: string) => expect.objectContaining({ name: 'ModelSealError', code })
 
-test('refuses bytes that no rule about memory matches, with their digest, and publishes it', async () => {
+test('refuses bytes that no memory rule matches, with their digest, and publishes the refusal', async () => {
   const published: unknown[] = []
   const listener = (verdict: unknown) => published.push(verdict)
   subscribe(VERDICT_CHANNEL, listener)
@@ -40,7 +40,7 @@ test('refuses bytes that no rule about memory matches, with their digest, and pu
   ])
 })
 
-test('takes bytes by their digest, and no others', async () => {
+test('accepts bytes by their digest, and no others', async () => {
   const path = await policy({ memory: [`sha256:${'0'.repeat(64)}`, digest] })
   expect(await judgeMemory(bytes, { policy: path })).toMatchObject({
     decision: 'skipped',
@@ -51,21 +51,21 @@ test('takes bytes by their digest, and no others', async () => {
   await expect(judgeMemory(undefined, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
 })
 
-test('takes a format only, where the rule says so', async () => {
+test('accepts only the format that the rule names', async () => {
   const path = await policy({ memory: 'any', format: 'onnx' })
   expect((await judgeMemory(undefined, { policy: path, format: 'onnx' })).decision).toBe('skipped')
   await expect(judgeMemory(bytes, { policy: path, format: 'tfjs-graph' })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
   await expect(judgeMemory(bytes, { policy: path })).rejects.toEqual(refused('SOURCE_UNKNOWN'))
 })
 
-test.each([true, false])('refuses what is revoked, in an audit (%s) as well', async (audit) => {
+test.each([true, false])('refuses revoked bytes, in an audit (%s) as well', async (audit) => {
   const blake = createHash('blake2b512').update(bytes).digest('hex')
   const path = await policy({ memory: 'any' }, { revoked: { fileDigests: [`blake2b:${blake}`] } })
   await expect(judgeMemory(bytes, { policy: path, audit })).rejects.toEqual(refused('FILE_REVOKED'))
   expect((await judgeMemory(other, { policy: path, audit })).decision).toBe('skipped')
 })
 
-test('refuses under a policy that has grown old, and tells what is revoked by it before that', async () => {
+test('refuses under a stale policy, but reports its revocations first', async () => {
   const old = { issued: '2020-01-01T00:00:00Z', maxAge: '1d' }
   const revoked = { fileDigests: [digest] }
   await expect(judgeMemory(other, { policy: await policy({ memory: 'any' }, { ...old, revoked }) })).rejects.toEqual(
@@ -83,7 +83,7 @@ test('tolerates in an audit what it would refuse', async () => {
   })
 })
 
-test('has no rule about memory decide over a model with a path', async () => {
+test('does not apply memory rules to a model with a path', async () => {
   await site.model('unsigned')
   expect(
     await site.judge('unsigned', {

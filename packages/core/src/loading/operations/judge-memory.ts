@@ -13,15 +13,15 @@ import { holdsInAudit } from '../judging/tolerate.ts'
 import { checking, emptyVerdict, refused, timed } from '../judging/verdict-steps.ts'
 
 /**
- * Judges a model that a program hands to a runtime from memory. No signature can be found for it, so
- * it is refused unless a rule of the policy says otherwise by `match: { memory: … }`. The verdict is
- * published like that of any load; `model.path` is then `memory:` and the digest.
+ * Judges a model that a program hands to a runtime from memory. No signature can be found for it, so it is refused
+ * unless a rule of the policy matches it by `match: { memory: … }`. The verdict is published like that of any load,
+ * with `memory:` and the digest as `model.path`.
  *
- * @param bytes that nobody changes from now on until the runtime has them; undefined for an object
- * that is not one run of bytes
+ * @param bytes the model, which must not change until the runtime has it; undefined for an object that is not a
+ * sequence of bytes
  * @returns the verdict, with the decision `skipped`; or `tolerated` under the option `audit`
- * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`, `POLICY_INVALID`,
- * `POLICY_STALE`, and the others of reading a policy
+ * @throws {@link ModelSealError} `SOURCE_UNKNOWN`, `FILE_REVOKED`, `POLICY_NOT_FOUND`, `POLICY_UNTRUSTED`,
+ * `POLICY_INVALID`, `POLICY_STALE`, and the other codes of reading a policy
  * @example
  * ```ts
  * await judgeMemory(bytes, { policy: 'trust-policy.yaml', format: 'onnx' })
@@ -56,7 +56,7 @@ async function judge(
   verdict: Verdict,
 ): Promise<void> {
   const now = Date.now()
-  // Begun before anything is waited for: what counts is where the process is at the call.
+  // Started before the first await, because the working directory at the time of the call counts.
   const policyRead = timed(verdict, 'policy', () => policyOf(options.policy, verdict))
   policyRead.catch(() => {})
   const digest = bytes && `sha256:${await digestOf('sha256', bytes)}`
@@ -69,11 +69,11 @@ async function judge(
       verdict.rule = name
       verdict.mode = mode
       if (reason !== undefined) verdict.reason = reason
-      tell(`The rule ${shown(name)} takes it from memory.`)
+      tell(`The rule ${shown(name)} accepts it from memory.`)
     })
     verdict.decision = 'skipped'
   } finally {
-    // A revocation is told before whatever else is wrong: it holds in every mode.
+    // A revocation is reported before anything else, because it applies in every mode.
     if (bytes) await lookUp(bytes, policy.revocations, verdict)
   }
 }
@@ -88,7 +88,7 @@ function lookUp(bytes: Uint8Array, revocations: Revocations, verdict: Verdict): 
   })
 }
 
-/** Of bytes that are hashed at a time: some milliseconds. */
+/** Number of bytes to hash at a time, which takes a few milliseconds. */
 const TURN_BYTES = 8 * 1024 * 1024
 
 async function digestOf(hashType: HashType, bytes: Uint8Array): Promise<string> {

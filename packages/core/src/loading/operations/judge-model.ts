@@ -5,7 +5,7 @@ import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel } from '../open-verified-model.ts'
 
 /**
- * Checks a model as a load would, and hands nothing out: a refusal is a verdict like any other.
+ * Checks a model like a load, but hands nothing out. A refusal is returned as a verdict.
  *
  * @throws {@link ModelSealError} `ABORTED`
  * @example

@@ -39,7 +39,7 @@ beforeEach(() => {
   }
 })
 
-/** Signs with `a`, then makes time pass. */
+/** Signs with `a`, then lets time pass. */
 async function sign(model: string, previousKey?: string, options: DigestOptions = {}) {
   const signature = site.file(`${model}.sig`)
   const verifier = { publicKey: site.file(`${previousKey}.pub`) }
@@ -50,7 +50,7 @@ async function sign(model: string, previousKey?: string, options: DigestOptions 
     previous: previousKey === undefined ? undefined : { signature, verifier },
   })
   clock += GRANULARITY
-  // Whatever was taken over: the signature is that of the model as it is.
+  // Whatever was reused, the signature covers the model as it is.
   const { hashType, shardSize } = options
   expect(signed.rootDigest).toBe((await digestModel(site.file(model), { hashType, shardSize })).rootDigest)
   await verifyModel(site.file(model), { signature, verifier: { publicKey: site.file('a.pub') } })
@@ -58,7 +58,7 @@ async function sign(model: string, previousKey?: string, options: DigestOptions 
 }
 
 describe.runIf(process.platform === 'linux')('signing again', () => {
-  test('hashes nothing of a model that did not change', async () => {
+  test('hashes nothing of an unchanged model', async () => {
     expect(await sign('plain')).toMatchObject({ reused: { files: 0, reason: 'no previous signature was given' } })
     expect(await sign('plain', 'a')).toMatchObject({
       reused: { files: 2, bytes: 16 },
@@ -69,13 +69,13 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(await sign('plain', 'a', { hashType: 'blake2b' })).toMatchObject({ reused: { files: 0 } })
   })
 
-  test('hashes what changed, and what is new', async () => {
+  test('hashes changed and new files', async () => {
     await sign('changed')
     await setTimeout(GRANULARITY)
     clock = 0
     writeFileSync(site.file('changed', 'README.md'), 'ABOUT')
     writeFileSync(site.file('changed', 'new'), 'new', { mode: 0o644 })
-    // What had just changed is not remembered; the rest is.
+    // Files that had just changed are not in the receipt; the others are.
     const reason = 'files that changed within 2 s before they were hashed'
     expect(await sign('changed', 'a')).toMatchObject({
       files: 3,
@@ -85,7 +85,7 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(await sign('changed', 'a')).toMatchObject({ files: 3, reused: { files: 1, bytes: 11 } })
   })
 
-  test('hashes a file that has its old size and time, but other bytes', async () => {
+  test('hashes a file with the old size and mtime but different bytes', async () => {
     await sign('hidden')
     const path = site.file('hidden', 'sub', 'weights.bin')
     const { atime, mtime } = await stat(path)
@@ -94,7 +94,7 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(await sign('hidden', 'a')).toMatchObject({ reused: { files: 1, bytes: 5 } })
   })
 
-  test('says that nothing is remembered where that is so, and leaves no receipt', async () => {
+  test('says so if no receipt is stored', async () => {
     const { listReceipts } = await import('../../receipts/receipts.ts')
     await site.model('fresh', FILES)
     const reason = 'files that changed within 2 s before they were hashed'
@@ -102,13 +102,13 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     expect(await listReceipts()).toEqual([])
   })
 
-  test('hashes what others can write to', async () => {
+  test('hashes files that others can write to', async () => {
     await sign('exposed')
     chmodSync(site.file('exposed', 'sub', 'weights.bin'), 0o666)
     expect(await sign('exposed', 'a')).toMatchObject({ reused: { files: 1, bytes: 5 } })
   })
 
-  test('takes nothing over from a signature of somebody else, or one that was changed', async () => {
+  test("reuses nothing from someone else's signature, or from a modified one", async () => {
     await sign('others')
     await expect(sign('others', 'b')).rejects.toEqual(refusal('KEY_MISMATCH'))
     const bundle = JSON.parse(readFileSync(site.file('others.sig'), 'utf8')) as {
@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     await expect(sign('others', 'a')).rejects.toEqual(refusal('SIGNATURE_INVALID'))
   })
 
-  test('hashes everything where there is no receipt, or where the store is not private', async () => {
+  test('hashes everything if there is no receipt, or the store is not private', async () => {
     await sign('plain')
     vi.stubEnv('MODELSEAL_CACHE', scratch())
     const reason = 'there is no receipt of the previous signature'
@@ -132,7 +132,7 @@ describe.runIf(process.platform === 'linux')('signing again', () => {
     })
   })
 
-  test('does not make what was hashed long ago look young', async () => {
+  test('does not make old digests look recent', async () => {
     const { listReceipts } = await import('../../receipts/receipts.ts')
     await sign('grown')
     const [first] = await listReceipts()

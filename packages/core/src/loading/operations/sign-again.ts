@@ -20,26 +20,27 @@ import type { VerifiedSignature } from '../../verification/verified-signature.ts
 import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
 
 export interface SignAgainOptions extends SignOptions {
-  /** The bundle whose digests are taken over, and who must have signed it. Without it, everything is hashed. */
+  /** The bundle whose digests are reused, and who must have signed it. Without it, everything is hashed. */
   previous?: { signature: string; verifier: Verifier } | undefined
 }
 
-/** What was signed, and how much of it was not hashed for that. */
+/** What was signed, and how much of it was not hashed. */
 export interface SignedAgain extends SignedModel {
-  /** Taken over from the previous signature; and why it is nothing, as a phrase, where it is. */
+  /** Reused from the previous signature, and why nothing was, as a phrase, if so. */
   reused: { files: number; bytes: number; reason?: string }
-  /** In the receipt that was left for the next time; and why it is not every file, as a phrase, where it is not. */
+  /** Files in the receipt for next time, and why not all of them, as a phrase, if so. */
   remembered: { files: number; reason?: string }
 }
 
 /**
- * Signs a model as `signModel` does, and takes over from an earlier signature the digests of files
- * that did not change since: so says a receipt of this user, and the earlier signature is verified
- * first. Everything else is hashed. A receipt is left for the next time.
+ * Signs a model like `signModel`, but reuses digests from an earlier signature for files that did not change since,
+ * according to a receipt of this user. The earlier signature is verified first. Everything else is hashed. A receipt is
+ * stored for next time.
  *
- * What is trusted for that is in SECURITY.md, under "Receipts".
+ * See SECURITY.md, "Receipts", for what this trusts.
  *
- * @throws {@link ModelSealError} as `signModel`; and as `verifyModel`, where the previous signature is not by the one who was named
+ * @throws {@link ModelSealError} like `signModel`; and like `verifyModel`, if the previous signature is not by the
+ * named signer
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'release.key' })
@@ -78,7 +79,7 @@ interface Previous {
 /** A model that may be signed may be signed again, however many files it has. */
 const ANY_SIZE = { maxBytes: LARGEST_BUNDLE_BYTES }
 
-/** @returns why nothing of it can be used, as a phrase, where that is so */
+/** @returns why it cannot be used, as a phrase, if so */
 async function findPrevious(
   path: string,
   { signature: given, verifier }: { signature: string; verifier: Verifier },
@@ -116,7 +117,7 @@ async function leaveReceipt(
   return { files: unkept === undefined ? (receipt?.files.size ?? 0) : 0, ...(reason === undefined ? {} : { reason }) }
 }
 
-/** A store that cannot be used only costs time. */
+/** An unusable store only costs time. */
 async function usingStore<T>(work: (store: ReceiptStore) => Promise<T>): Promise<T | string> {
   try {
     return await work(ReceiptStore.open())

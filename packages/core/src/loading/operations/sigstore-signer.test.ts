@@ -39,7 +39,7 @@ describe.each([
   ['Rekor v1 and a timestamp authority', { rekor: 'v1' }, 'rekor'],
   ['Rekor v2 and a timestamp authority', { rekor: 'v2' }, 'rfc3161'],
 ] satisfies [string, ServerOptions, string][])('an instance of %s', (_, options, source) => {
-  test('signs what then verifies, and says who signed and when', async () => {
+  test('creates a signature that verifies, and says who signed and when', async () => {
     const { server, sign, verify } = await ready(options)
     const signed = await sign({ identityToken: identityToken({ ref: 'refs/heads/main' }) })
     const { signer, time } = await verify()
@@ -59,21 +59,21 @@ describe.each([
   test.each([
     ['the authority refuses', '/api/v2/signingCert', 'SERVICE_REFUSED', () => ({ status: 403, body: 'no' })],
     [
-      'the authority answers nonsense',
+      'the authority returns nonsense',
       '/api/v2/signingCert',
       'SERVICE_UNREACHABLE',
       () => ({ status: 200, body: '{}' }),
     ],
     ['the log refuses', '/log/entries', 'SERVICE_REFUSED', () => ({ status: 409, body: '{"message":"no"}' })],
-    ['the log answers nonsense', '/log/entries', 'SERVICE_UNREACHABLE', () => ({ status: 201, body: '[]' })],
+    ['the log returns nonsense', '/log/entries', 'SERVICE_UNREACHABLE', () => ({ status: 201, body: '[]' })],
     [
-      'the log answers with another entry',
+      'the log returns another entry',
       '/log/entries',
       'LOG_INCLUSION_INVALID',
       ({ status, body }: Answer) => ({ status, body: swapped(String(body)) }),
     ],
   ] satisfies [string, string, ErrorCode, (answer: Answer) => Answer][])(
-    'writes nothing where %s, and does not show the token',
+    'writes nothing if %s, and does not reveal the token',
     async (_what, service, code, change) => {
       const answered = (path: string, answer: Answer) => (path.endsWith(service) ? change(answer) : answer)
       const { sign, signature } = await ready({ ...options, answered })
@@ -86,7 +86,7 @@ describe.each([
   )
 })
 
-/** The same entry, of a body with another digest in it. */
+/** The same entry, with another digest in its body. */
 function swapped(answer: string): string {
   return answer.replace(/"(body|canonicalizedBody)":"([^"]+)"/, (_, name: string, body: string) => {
     const text = Buffer.from(body, 'base64')
@@ -101,7 +101,7 @@ function everythingIn(error: unknown): string {
   return `${JSON.stringify(error)} ${error.stack ?? ''} ${everythingIn(error.cause)}`
 }
 
-describe('who signs is said by', () => {
+describe('the signer is identified by', () => {
   test('the given token before all others, then by the CI system, then by a person', async () => {
     const { sign, verify, directory } = await ready()
     const shown: string[] = []
@@ -123,18 +123,18 @@ describe('who signs is said by', () => {
 
   const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
   test.each([
-    ['is none', 'secret', 'TOKEN_INVALID', 'not a signed JSON Web Token'],
+    ['is not a token', 'secret', 'TOKEN_INVALID', 'not a signed JSON Web Token'],
     ['is empty', '', 'TOKEN_INVALID', 'it is empty'],
-    ['is a header of HTTP', `Bearer ${identityToken()}`, 'TOKEN_INVALID', 'begins with "Bearer"'],
-    ['is broken into lines', identityToken().replace('.', '.\n'), 'TOKEN_INVALID', 'white space or line breaks'],
+    ['is an HTTP header', `Bearer ${identityToken()}`, 'TOKEN_INVALID', 'begins with "Bearer"'],
+    ['contains line breaks', identityToken().replace('.', '.\n'), 'TOKEN_INVALID', 'white space or line breaks'],
     ['is encrypted', 'a.b.c.d.e', 'TOKEN_INVALID', 'five parts'],
     ['has two parts', identityToken().replace(/\.[^.]*$/, ''), 'TOKEN_INVALID', 'three parts'],
-    ['holds no JSON', 'a.b.c', 'TOKEN_INVALID', 'claims are not JSON'],
-    ['names nobody', `a.${encoded({ aud: 'sigstore', exp: 9e9 })}.c`, 'TOKEN_INVALID', 'lacks the claims'],
+    ['contains no JSON', 'a.b.c', 'TOKEN_INVALID', 'claims are not JSON'],
+    ['names no one', `a.${encoded({ aud: 'sigstore', exp: 9e9 })}.c`, 'TOKEN_INVALID', 'lacks the claims'],
     ['expired', identityToken({ exp: 1 }), 'TOKEN_EXPIRED', '1970'],
     ['is for another service', identityToken({ aud: 'npm' }), 'TOKEN_AUDIENCE', '"npm"'],
   ] satisfies [string, string, ErrorCode, string][])(
-    'a token that %s, which is told before anything is hashed or asked',
+    'a token that %s is refused before anything is hashed or requested',
     async (_, token, code, found) => {
       const { model, signature, file, server } = await ready()
       const signer = await sigstoreSigner({ trustRoot: { file }, identityToken: token, useAmbientCredentials: false })
@@ -157,7 +157,7 @@ describe('who signs is said by', () => {
     ],
     ['no CI system', { GITHUB_ACTIONS: '', GITLAB_CI: '', BUILDKITE: '' }, 'TOKEN_MISSING'],
   ] satisfies [string, Record<string, string>, ErrorCode][])(
-    'nobody in %s, which is told before anything is hashed',
+    'no one in %s, which is reported before anything is hashed',
     async (_, env, code) => {
       for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
       const { model, signature, file } = await ready()
@@ -168,7 +168,7 @@ describe('who signs is said by', () => {
     },
   )
 
-  test('nobody, which is told with what to do', async () => {
+  test('no one, which is reported with what to do', async () => {
     const { sign, server } = await ready()
     await expect(sign()).rejects.toEqual(
       refusal('TOKEN_MISSING', { hint: expect.stringContaining('--identity-token') }),
@@ -177,8 +177,8 @@ describe('who signs is said by', () => {
   })
 })
 
-describe('the services of an instance that hands out its root by TUF', () => {
-  test('are the ones that it hands out beside it', async () => {
+describe('the services of an instance that publishes its root by TUF', () => {
+  test('are the ones that it publishes beside the root', async () => {
     const server = new SigstoreServer({ rekor: 'v2' })
     const url = await serving(server.answer)
     const tuf = new TestTuf({
@@ -203,12 +203,12 @@ describe('the services of an instance that hands out its root by TUF', () => {
   })
 })
 
-test('asks for a token only when the model is hashed', async () => {
+test('asks for a token only when the model has been hashed', async () => {
   const { model, signature, file } = await ready()
   const events: string[] = []
   const interactive = {
     show: () => void events.push('login'),
-    askCode: () => Promise.reject(new ModelSealError('TOKEN_INVALID', 'Nobody is there.')),
+    askCode: () => Promise.reject(new ModelSealError('TOKEN_INVALID', 'No one is there.')),
   }
   const issuer = await serving((request, response) => {
     const login = {

@@ -19,21 +19,21 @@ import {
 
 export interface SigstoreSignerOptions {
   /**
-   * The instance: a public one, one that was fetched by TUF, or the path of a ClientTrustConfig, which names the
-   * services to sign with and whom to trust. Default `public-good`.
+   * The instance: a public one, one that was fetched by TUF, or the path of a ClientTrustConfig, which contains the
+   * signing services and the trusted root. Default: `public-good`.
    */
   trustRoot?: TrustRootSource | undefined
-  /** A token (OpenID Connect) to sign with. Without it, the CI system is asked for one, then a person. */
+  /** An OpenID Connect token to sign with. Default: one from the CI system, or else from an interactive login. */
   identityToken?: string | undefined
-  /** False to not ask the CI system. Default true. */
+  /** Whether to ask the CI system for a token. Default: true. */
   useAmbientCredentials?: boolean | undefined
-  /** How to let a person log in; absent where nobody is there. */
+  /** How to let a person log in; absent if no one can. */
   interactive?: Pick<InteractiveOptions, 'show' | 'askCode'> | undefined
-  /** Audience of the token. Default `sigstore`. */
+  /** Audience of the token. Default: `sigstore`. */
   clientId?: string | undefined
-  /** Of the client, where the identity provider asks for one. */
+  /** The client secret, if the identity provider requires one. */
   clientSecret?: string | undefined
-  /** Milliseconds for each call of a service. Default 30,000. */
+  /** Timeout for each call to a service, in milliseconds. Default: 30,000. */
   timeoutMs?: number | undefined
 }
 
@@ -53,13 +53,13 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
 }
 
 /**
- * Signs keyless, with Sigstore (OMS 4.1 `sigstore`): the identity is proven by a token, and the
- * signature stands in a public log. The bundle is verified before it is written.
+ * Creates a keyless signer with Sigstore (OMS 4.1 `sigstore`): a token proves the identity, and the signature is
+ * recorded in a public log. The bundle is verified before it is written.
  *
- * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the
- * file throws. On signing: `SIGSTORE_UNAVAILABLE` (before the model is hashed) where the optional package `@sigstore/sign` is
- * not installed, `TOKEN_*` (likewise, as far as that can be told then), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those of
- * {@link verifySigstoreBundle}
+ * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `TRUST_ROOT_INVALID`, and what reading the file throws. On
+ * signing: `SIGSTORE_UNAVAILABLE` (before the model is hashed) if the optional package `@sigstore/sign` is not
+ * installed, `TOKEN_*` (also before hashing if possible), `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TSA_*`, and those
+ * of {@link verifySigstoreBundle}
  * @example
  * ```ts
  * await signModel('models/vad', { signer: await sigstoreSigner({ identityToken }) })
@@ -97,14 +97,18 @@ function signedBy({ method, description, fingerprint, identity, issuer }: Sigsto
 function servicesOf({ signingConfig, info }: SigstoreTrust, source: TrustRootSource): SigningServices {
   if (signingConfig) return chooseServices(signingConfig, info.name)
   if (typeof source === 'string') return publicServices(source)
-  throw new ModelSealError('SIGNING_CONFIG_INVALID', 'It is known whom to trust, but not what to sign with.', {
-    file: info.name,
-    expected: 'a ClientTrustConfig, or a signing configuration beside the root in the TUF repository',
-    found: 'a bare trusted root',
-  })
+  throw new ModelSealError(
+    'SIGNING_CONFIG_INVALID',
+    'Cannot sign with this Sigstore instance: it has a trusted root, but no signing configuration.',
+    {
+      file: info.name,
+      expected: 'a ClientTrustConfig, or a signing configuration beside the root in the TUF repository',
+      found: 'a bare trusted root',
+    },
+  )
 }
 
-/** A token that is there already is looked at, and where nobody can give one, that is told. */
+/** Checks the token if there is one already, and fails if there is no way to get one. */
 async function checkWhoSigns(
   { identityToken, useAmbientCredentials, interactive }: SigstoreSignerOptions,
   { issuer }: SigningServices,
@@ -118,7 +122,7 @@ async function checkWhoSigns(
     throw tokenMissing()
 }
 
-/** The order of the reference tool: the given one, the CI system's, a person's. */
+/** In the order of the reference tool: the given token, the CI system's, an interactive login. */
 async function findToken(
   options: SigstoreSignerOptions,
   { issuer }: SigningServices,
@@ -134,9 +138,9 @@ async function findToken(
 }
 
 function tokenMissing(): ModelSealError {
-  return new ModelSealError('TOKEN_MISSING', 'Nothing says who signs: there is no identity token.', {
-    expected: 'a token (OpenID Connect) with the audience "sigstore"',
-    found: 'none given, and no CI system that gives one',
-    hint: 'Sign in GitHub Actions, GitLab CI, Google Cloud or Buildkite; give --identity-token; or sign on a terminal, where you can log in with a browser.',
+  return new ModelSealError('TOKEN_MISSING', 'Cannot sign: there is no identity token.', {
+    expected: 'an OpenID Connect token with the audience "sigstore"',
+    found: 'no token, and no CI system that issues one',
+    hint: 'Sign in GitHub Actions, GitLab CI, Google Cloud or Buildkite; pass --identity-token; or sign in a terminal, where you can log in with a browser.',
   })
 }

@@ -28,7 +28,7 @@ const { signature } = await signModel(model, {
 const rootPem = await written('root.pem', pemOf(root))
 const intermediatePem = await written('intermediate.pem', pemOf(intermediate))
 
-test('verifies a model by files of roots, intermediates and revocation lists', async () => {
+test('verifies a model with files of roots, intermediates and revocation lists', async () => {
   const certificateChain = [intermediatePem, rootPem]
   const crls = [await written('good.crl', pemOf({ der: await revocationList(intermediate) }, 'X509 CRL'))]
   const { signer, files, time } = await verifyModel(model, { signature, verifier: { certificateChain, crls } })
@@ -42,7 +42,7 @@ test('verifies a model by files of roots, intermediates and revocation lists', a
   ).rejects.toMatchObject({ code: 'CERTIFICATE_REVOKED' })
 })
 
-test('takes only self-signed certificates for roots, and those of the operating system only when asked to', async () => {
+test('uses only self-signed certificates as roots, and those of the operating system only on request', async () => {
   for (const certificateChain of [[], [intermediatePem]]) {
     await expect(verifyModel(model, { signature, verifier: { certificateChain } })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -53,14 +53,14 @@ test('takes only self-signed certificates for roots, and those of the operating 
   })
 })
 
-test('refuses to verify by a key what was signed with a certificate', async () => {
+test('refuses to verify a certificate signature with a key', async () => {
   const publicKey = await written('leaf.pub', leaf.x509.publicKey.export({ type: 'spki', format: 'pem' }))
   await expect(verifyModel(model, { signature, verifier: { publicKey } })).rejects.toMatchObject({
     code: 'METHOD_MISMATCH',
   })
 })
 
-test('refuses files of certificates or lists that hold none', async () => {
+test('refuses certificate and revocation list files that contain none', async () => {
   const junk = await written('junk.pem', 'junk')
   await expect(verifyModel(model, { signature, verifier: { certificateChain: [junk] } })).rejects.toMatchObject({
     code: 'CERTIFICATE_INVALID',

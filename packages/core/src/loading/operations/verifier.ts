@@ -12,13 +12,13 @@ import { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from '../.
 import { fixedSource, loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 
-/** Whom to trust: for callers who know their signer and need no policy. */
+/** The trusted signer, for callers who know it and need no policy. */
 export type Verifier = KeyVerifier | CertificateVerifier | SigstoreVerifier
 
 interface TimeVerifier {
   /**
-   * Paths of the roots of timestamp authorities (PEM or DER). Without any, timestamps in the bundle are not looked
-   * at; with them, one that does not hold refuses it.
+   * Paths of the roots of timestamp authorities (PEM or DER). Without any, timestamps in the bundle are ignored; with
+   * them, an invalid timestamp refuses it.
    */
   timestampAuthorities?: readonly string[] | undefined
 }
@@ -29,19 +29,19 @@ export interface KeyVerifier extends TimeVerifier {
   publicKey: string
 }
 
-/** Trusts whoever has a certificate for signing under given roots. */
+/** Trusts any holder of a signing certificate under the given roots. */
 export interface CertificateVerifier extends TimeVerifier {
-  /** Paths of certificates (PEM or DER): those that are self-signed are the roots, others may stand between. */
+  /** Paths of certificates (PEM or DER). Self-signed ones are roots, others may be intermediates. */
   certificateChain: readonly string[]
-  /** True to trust the roots of the operating system, too. Default false. */
+  /** Whether to trust the roots of the operating system as well. Default: false. */
   systemRoots?: boolean | undefined
-  /** Paths of revocation lists (PEM or DER); what they have to cover is said at `ChainInput`. */
+  /** Paths of revocation lists (PEM or DER). See `ChainInput` for what they must cover. */
   crls?: readonly string[] | undefined
 }
 
-/** Trusts one identity that a Sigstore instance vouches for. */
+/** Trusts one identity that a Sigstore instance certifies. */
 export interface SigstoreVerifier extends ExpectedIdentity {
-  /** The instance. Default `public-good`. */
+  /** The instance. Default: `public-good`. */
   trustRoot?: TrustRootSource | undefined
 }
 
@@ -60,20 +60,21 @@ const VERIFIER: Shape<VerifierFields> = {
 }
 
 /**
- * The verifier as it is at this moment. Its paths stay as they were given, because they name the signer; what
- * reads them is a `readerFromHere` of the same moment.
+ * Copies the verifier. Its paths stay as they were given, because they name the signer; a `readerFromHere` created at
+ * the same time reads them.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no verifier
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid verifier
  */
 export const verifierCopy: Copy = (value) => knownOptions(value as VerifierFields, VERIFIER, 'a verifier')
 
 /**
- * Verifies a bundle with the keys or certificates of files.
+ * Verifies a bundle with keys or certificates from files.
  *
- * @param given a {@link verifierCopy}
+ * @param given the result of {@link verifierCopy}
  * @param read reads the files that it names
- * @throws {@link ModelSealError} as {@link verifyKeyBundle}, {@link verifyCertificateBundle},
- * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` where there is no root
+ * @throws {@link ModelSealError} like {@link verifyKeyBundle}, {@link verifyCertificateBundle},
+ * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` if
+ * there is no root
  */
 export async function verifyBundle(
   bundle: UnverifiedBundle,
@@ -119,8 +120,8 @@ async function readAll(
 }
 
 function noRoot(): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', 'No root certificate was given, so that no chain could lead to one.', {
-    expected: 'a self-signed certificate among those of the chain, or the roots of the operating system',
-    hint: 'What the bundle carries is never trusted as a root.',
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot verify the certificate: no root certificate was given.', {
+    expected: 'a self-signed certificate among the given ones, or the roots of the operating system',
+    hint: 'Certificates in the bundle are never trusted as roots.',
   })
 }

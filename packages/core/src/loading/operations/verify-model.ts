@@ -15,13 +15,13 @@ export interface VerifyOptions extends Pick<
 > {
   /** Path of the bundle. */
   signature: string
-  /** Whom to trust. */
+  /** The trusted signer. */
   verifier: Verifier
-  /** Paths left out with all below them; relative ones are relative to the model. No globs. */
+  /** Paths to ignore, with everything below them. Relative paths are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
-  /** Largest size of the bundle, in bytes. Default 32 MiB: the bundle of a model of 100,000 files takes 17 MiB. */
+  /** Maximum size of the bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. */
   maxBundleBytes?: number | undefined
-  /** Only these signed files, or directories of such, are checked; the rest stays unverified. */
+  /** Checks only these signed files or directories. The rest stays unverified. */
   files?: readonly string[] | undefined
 }
 
@@ -40,11 +40,11 @@ const OPTIONS: Shape<VerifyOptions> = {
 /** What was verified. */
 export interface VerifyResult {
   signer: VerifiedIdentity
-  /** Present where timestamp authorities were given, and the bundle has a timestamp. */
+  /** Present if timestamp authorities were given and the bundle has a timestamp. */
   time?: SignatureTime
   /** SHA-256 in lowercase hex. */
   rootDigest: string
-  /** Files checked, of those that the manifest lists: fewer where `files` was given. */
+  /** Number of files checked, and of files in the manifest. Fewer are checked if `files` was given. */
   files: { checked: number; signed: number }
   /** Bytes hashed. */
   bytes: number
@@ -54,8 +54,8 @@ export interface VerifyResult {
  * Verifies a model against one given signer, without a policy (OMS 8).
  *
  * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `BUNDLE_TOO_LARGE`, `METHOD_MISMATCH`, `KEY_MISMATCH`,
- * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_*`, `FILE_MISSING`, `FILE_UNSIGNED`, `FILE_MISMATCH`, and the others of
- * reading, parsing and hashing
+ * `SIGNATURE_INVALID`, `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_*`, `FILE_MISSING`, `FILE_UNSIGNED`,
+ * `FILE_MISMATCH`, and the codes of reading, parsing and hashing
  * @example
  * ```ts
  * await verifyModel('models/vad', { signature: 'models/vad/model.sig', verifier: { publicKey: 'release.pub' } })
@@ -81,7 +81,7 @@ export async function verifyModel(path: string, given: VerifyOptions): Promise<V
   }
 }
 
-/** A function of its own, so that the bundle, which may be large, is gone when the model is hashed. */
+/** A separate function, so that the bundle, which may be large, can be freed before the model is hashed. */
 async function verified(
   signature: string,
   { verifier, maxBundleBytes, signal }: VerifyOptions,

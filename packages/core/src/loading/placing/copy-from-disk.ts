@@ -8,14 +8,14 @@ import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { procFile } from '../../source/proc-file.ts'
 import { copyHint } from '../../source/private/copy-failure.ts'
 
-/** Files on this machine that are found, and are checked where they are placed. */
+/** Files on this machine that were found, and are checked when they are placed. */
 export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
 
 /**
- * Copies files of this machine, each hashed as it is copied; from then on they are read there. Where the file system can share
- * the blocks of a file, a copy takes neither time nor room.
+ * Copies files on this machine and hashes each while copying. From then on, the copies are read. If the file system can
+ * share blocks between files, a copy takes no time or space.
  *
- * @throws {@link ModelSealError} `COPY_FAILED`, and what hashing throws; none of the copies is left then
+ * @throws {@link ModelSealError} `COPY_FAILED`, and what hashing throws; all copies are removed in that case
  */
 export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[], directory: string): Promise<void> {
   let clones = true
@@ -38,14 +38,14 @@ export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[]
   }
 }
 
-/** Where a file goes in a private directory; its own directories are made. */
+/** The path of a file in a private directory. Its subdirectories are created. */
 export function pathIn(directory: string, name: string): string {
   const path = join(directory, name)
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     return path
   } catch (cause) {
-    throw new ModelSealError('COPY_FAILED', `No place can be made for ${shown(name)} (${errno(cause)}).`, {
+    throw new ModelSealError('COPY_FAILED', `Cannot create a directory for ${shown(name)}: ${errno(cause)}.`, {
       file: name,
       hint: copyHint(cause, directory),
       cause,
@@ -54,9 +54,9 @@ export function pathIn(directory: string, name: string): string {
 }
 
 /**
- * A copy that shares its blocks with the original until one of them is written to.
+ * Creates a copy that shares its blocks with the original until one of them is written to.
  *
- * @returns undefined where the file system cannot do that
+ * @returns undefined if the file system does not support that
  */
 function cloned(file: SourceFile, path: string): SourceFile | undefined {
   if (process.platform !== 'linux') return undefined

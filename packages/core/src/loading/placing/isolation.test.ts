@@ -10,25 +10,25 @@ function allowed(asked: Isolation, isolation?: string[]): AllowedIsolation {
 }
 
 describe('the isolation of a load', () => {
-  test('is memory for little and a path for much, when nobody asks for one', () => {
+  test('is memory for small files and a path for large ones by default', () => {
     const isolation = allowed('auto')
     expect(isolation.inMemory(AUTO_MEMORY_BYTES)).toBe(true)
     expect(isolation.inMemory(AUTO_MEMORY_BYTES + 1)).toBe(false)
     expect(isolation.levels).toEqual(['memory', 'in-place', 'copy'])
   })
 
-  test('is memory for any size where nothing else is allowed', () => {
+  test('is memory for any size if nothing else is allowed', () => {
     expect(allowed('memory').inMemory(2 ** 40)).toBe(true)
     expect(allowed('auto', ['memory']).inMemory(2 ** 40)).toBe(true)
   })
 
-  test('is a path for any size where memory is not allowed, or another is asked for', () => {
+  test('is a path for any size if memory is not allowed, or another isolation is requested', () => {
     expect(allowed('copy').inMemory(1)).toBe(false)
     expect(allowed('in-place').inMemory(1)).toBe(false)
     expect(allowed('auto', ['copy']).inMemory(1)).toBe(false)
   })
 
-  test('is refused where caller and rule allow different ones', () => {
+  test('is refused if caller and rule allow different ones', () => {
     expect(() => allowed('in-place', ['memory', 'copy'])).toThrow(refusal('ISOLATION_REFUSED'))
     expect(() => allowed('memory', ['copy'])).toThrow(refusal('ISOLATION_REFUSED'))
   })
@@ -38,7 +38,7 @@ describe('the isolation of a load', () => {
     expect(() => allowed('copy', ['memory', 'copy']).checkReading()).not.toThrow()
   })
 
-  test('a rule or a caller with memory only lets no loader have a path', () => {
+  test('a rule or a caller with only memory lets no loader have a path', () => {
     expect(() => allowed('memory').checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
     expect(() => allowed('auto', ['memory']).checkPlacing()).toThrow(refusal('ISOLATION_REFUSED'))
   })
@@ -47,7 +47,7 @@ describe('the isolation of a load', () => {
 describe('MODELSEAL_ISOLATION', () => {
   afterEach(() => void vi.unstubAllEnvs())
 
-  test('is the isolation of a load that gives none', () => {
+  test('is the isolation of a load that specifies none', () => {
     vi.stubEnv('MODELSEAL_ISOLATION', 'memory')
     expect(openOptions(undefined).isolation).toBe('memory')
     expect(openOptions({ maxBytes: 1 })).toMatchObject({ isolation: 'memory', maxBytes: 1 })

@@ -2,20 +2,19 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { ISOLATION_LEVELS } from '../../policy/terms.ts'
 
-/** How verified bytes are made the loaded bytes. */
+/** How the runtime gets exactly the verified bytes. */
 export type IsolationLevel = (typeof ISOLATION_LEVELS)[number]
 
 /**
- * What a caller asks for:
+ * What a caller can request:
  * - `memory`: the runtime gets the buffers that were hashed;
- * - `copy`: it gets paths of copies that were hashed as they were made, in a private directory;
- * - `in-place`: it gets paths that lead to the very files that were hashed, and that nobody but root
- *   and this user can write to;
- * - `auto`: `memory` for little, else `in-place` where that is safe, else `copy`.
+ * - `copy`: it gets paths of copies in a private directory, which were hashed while copying;
+ * - `in-place`: it gets paths to the very files that were hashed, which only root and this user can write to;
+ * - `auto`: `memory` for small files, otherwise `in-place` if that is safe, otherwise `copy`.
  */
 export type Isolation = IsolationLevel | 'auto'
 
-/** Under `auto`, what a runtime gets as buffers is at most this long in all: 64 MiB. */
+/** Under `auto`, maximum total size of the buffers that a runtime gets: 64 MiB. */
 export const AUTO_MEMORY_BYTES = 64 * 1024 * 1024
 
 /** The beginning of a sentence. */
@@ -24,13 +23,13 @@ export const PLACE_HINT =
 
 const PREFERRED = ['memory', 'in-place', 'copy'] as const satisfies readonly IsolationLevel[]
 
-/** The levels that caller and rule both allow, the preferred ones first. */
+/** The levels that caller and rule both allow, preferred ones first. */
 export class AllowedIsolation {
   readonly asked: Isolation
   readonly levels: readonly IsolationLevel[]
   readonly #rule: Rule
 
-  /** @throws {@link ModelSealError} `ISOLATION_REFUSED` where none is left */
+  /** @throws {@link ModelSealError} `ISOLATION_REFUSED` if none is left */
   constructor(asked: Isolation, rule: Rule) {
     this.asked = asked
     this.#rule = rule
@@ -38,29 +37,29 @@ export class AllowedIsolation {
     if (this.levels.length === 0) throw this.#refused(asked)
   }
 
-  /** True where the rule allows copies, whatever the caller asks for. */
+  /** True if the rule allows copies, whatever the caller requests. */
   get copiesAllowed(): boolean {
     return this.#ruleAllows('copy')
   }
 
-  /** True where files of so many bytes in all are to reach the runtime as buffers. */
+  /** True if files of this total size should reach the runtime as buffers. */
   inMemory(bytes: number): boolean {
     if (!this.levels.includes('memory')) return false
     return bytes <= AUTO_MEMORY_BYTES || this.levels.length === 1
   }
 
   /**
-   * True where files of so many bytes in all may reach the runtime as buffers although it was to get paths, because there
-   * is no place for these: never where the rule or the caller excludes that, nor beyond what this process can have.
+   * True if files of this total size may reach the runtime as buffers instead of paths, because there is no place for
+   * files. False if the rule or the caller excludes memory, or this process cannot have that much.
    */
   inMemoryInstead(bytes: number): boolean {
     return this.levels.includes('memory') && bytes <= process.availableMemory()
   }
 
   /**
-   * What helps where there is no private place for files: a sentence.
+   * The hint if there is no private place for files, as a sentence.
    *
-   * @param remedy its beginning
+   * @param remedy the beginning of the sentence
    */
   placeHint(remedy = PLACE_HINT): string {
     const other = this.#ruleAllows('memory')
@@ -72,7 +71,7 @@ export class AllowedIsolation {
   }
 
   /**
-   * What is read into memory is what was hashed, whatever the caller asked for; only the rule may mind.
+   * Bytes that are read into memory are the hashed ones, whatever the caller requested, so only the rule can refuse.
    *
    * @throws {@link ModelSealError} `ISOLATION_REFUSED`
    */
@@ -81,24 +80,20 @@ export class AllowedIsolation {
   }
 
   /**
-   * @param as the only level that the runtime can load these files under, where there is one
-   * @throws {@link ModelSealError} `ISOLATION_REFUSED` where no path may be handed out, or not such a one
+   * @param as the only level at which the runtime can load these files, if there is only one
+   * @throws {@link ModelSealError} `ISOLATION_REFUSED` if no path, or no path of that level, may be handed out
    */
   checkPlacing(as?: 'copy'): void {
     if (this.levels.some((level) => (as === undefined ? level !== 'memory' : level === as))) return
     if (this.asked !== 'memory') throw this.#notPlaced(as)
-    throw new ModelSealError(
-      'ISOLATION_REFUSED',
-      'Under the isolation "memory", no file has a path to be loaded from.',
-      {
-        hint: 'Use the isolation "auto", "in-place" or "copy".',
-      },
-    )
+    throw new ModelSealError('ISOLATION_REFUSED', 'Cannot load the files by path: the isolation is "memory".', {
+      hint: 'Use the isolation "auto", "in-place" or "copy".',
+    })
   }
 
   #notPlaced(as: 'copy' | undefined): ModelSealError {
     if (as === undefined || !this.#ruleAllows(as)) return this.#refused(as ?? 'in-place or copy')
-    return new ModelSealError('ISOLATION_REFUSED', 'The runtime can load these files as copies only.', {
+    return new ModelSealError('ISOLATION_REFUSED', 'Cannot load the files: the runtime can load them only as copies.', {
       expected: 'the isolation "copy"',
       found: shown(this.asked),
       hint: 'Use the isolation "auto" or "copy".',
@@ -114,11 +109,11 @@ export class AllowedIsolation {
     const { name, require } = this.#rule
     return new ModelSealError(
       'ISOLATION_REFUSED',
-      `The rule ${shown(name)} does not allow the way in which this model is loaded.`,
+      `Cannot load the model: the rule ${shown(name)} does not allow this isolation.`,
       {
         expected: require.isolation?.join(' or '),
         found,
-        hint: `Allow ${found} in "require.isolation", or load the model in another way.`,
+        hint: `Allow ${found} in "require.isolation", or load the model with another isolation.`,
       },
     )
   }

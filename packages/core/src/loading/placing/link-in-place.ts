@@ -13,9 +13,9 @@ import { procFile } from '../../source/proc-file.ts'
 type Link = (file: SourceFile, fd: number, path: string) => SourceFile
 
 /**
- * Links to the very file that was listed, which nobody else may be able to change.
+ * Links to the very file that was listed, which no other user may be able to change.
  *
- * @returns the file, with a descriptor if one has to stay open
+ * @returns the file, with a descriptor if one must stay open
  * @throws {@link ModelSealError} `ISOLATION_REFUSED`, `FILE_CHANGED`
  */
 export function linkInPlace(file: SourceFile, path: string, link: Link): SourceFile {
@@ -31,7 +31,8 @@ export function linkInPlace(file: SourceFile, path: string, link: Link): SourceF
 }
 
 export function checkInPlace(file: SourceFile, fd: number): void {
-  // What the descriptor is of, wherever its path leads by now; elsewhere than on Linux owners and modes have to do.
+  // The file system of the descriptor, wherever its path leads by now. On other systems than Linux, owners and modes
+  // must suffice.
   const foreign = process.platform === 'linux' ? foreignFileSystem(procFile(`self/fd/${fd}`)) : undefined
   const fault = othersMayWrite(checkUnchanged(file, fd)) ?? foreign
   if (fault !== undefined) throw notInPlace(file, fault)
@@ -46,17 +47,17 @@ export function withOpen(file: SourceFile, use: (file: SourceFile, fd: number) =
   }
 }
 
-/** By the descriptor, which changes nothing about the file; else by a hard link, which does. */
+/** Links by descriptor, which changes nothing about the file, or else by a hard link, which changes its ctime. */
 export function linkAny(file: SourceFile, fd: number, path: string): SourceFile {
   const { name, path: original, identity } = file
   return linkDescriptor(file, fd, path) ? { name, path: original, identity, fd } : linkHard(file, fd, path)
 }
 
-/** @returns false where there is no /proc that shows this process its descriptors */
+/** @returns false if there is no /proc with the descriptors of this process */
 function linkDescriptor({ identity }: SourceFile, fd: number, path: string): boolean {
   if (process.platform !== 'linux') return false
   try {
-    // Not "self": for a process that the runtime starts, that would be another file, or none.
+    // Not "self": in a child process of the runtime, that would be another file, or none.
     const target = procFile(`${readlinkSync(procFile('self'))}/fd/${fd}`)
     const { dev, ino } = statSync(target, { bigint: true })
     if (dev !== identity.dev || ino !== identity.ino) return false
@@ -78,11 +79,11 @@ export function linkHard(file: SourceFile, fd: number, path: string): SourceFile
     )
   }
   try {
-    // The link is another state of the file: what it was before, but for the time of its last change.
+    // A hard link changes only the ctime of the file.
     const before = file.identity
     const now = identityOf(fstatSync(fd, { bigint: true }))
     const { dev, ino } = lstatSync(path, { bigint: true })
-    if (dev !== before.dev || ino !== before.ino) throw changed(file, 'another one was put in its place')
+    if (dev !== before.dev || ino !== before.ino) throw changed(file, 'it was replaced by another file')
     if (now.size !== before.size || now.mtimeNs !== before.mtimeNs) throw changed(file, 'it was written to')
     return { name: file.name, path, identity: now }
   } catch (error) {
@@ -95,7 +96,10 @@ export function close(files: readonly SourceFile[]): void {
   for (const { fd } of files) if (fd !== undefined) closeSync(fd)
 }
 
-/** Node.js makes symbolic links only if it may read and write everything, and hard links if it may write to the original. */
+/**
+ * Node.js creates symbolic links only if it may read and write everything, and hard links only if it may write to the
+ * original.
+ */
 function linkHint(cause: unknown): string | undefined {
   if (codeOf(cause) === 'ERR_ACCESS_DENIED')
     return 'Node.js runs with --permission: start it with --allow-fs-read=* and --allow-fs-write=* as well, or load the model under the isolation "copy".'
@@ -107,9 +111,9 @@ function linkHint(cause: unknown): string | undefined {
 const CHANGE_OWNER = 'Change its owner or mode, or load it under the isolation "copy".'
 
 export function notInPlace(file: SourceFile, found: string, hint = CHANGE_OWNER): ModelSealError {
-  return new ModelSealError('ISOLATION_REFUSED', `The file ${shown(file.name)} cannot be loaded where it lies.`, {
+  return new ModelSealError('ISOLATION_REFUSED', `Cannot load the file ${shown(file.name)} in place.`, {
     file: file.name,
-    expected: 'a file of root or of this user on a local file system, that nobody else can write to',
+    expected: 'a file of root or this user on a local file system, which nobody else can write to',
     found,
     hint,
   })

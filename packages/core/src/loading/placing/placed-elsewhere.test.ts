@@ -4,13 +4,13 @@ import { refusal } from '../../testing/scratch.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
 import { TestSite } from '../../testing/site.ts'
 
-// A mock, since no test can count on a network share or a FUSE mount: it says what statfs would say there.
+// A mock, because tests cannot rely on a network share or FUSE mount. It returns what statfs would return there.
 vi.mock('../../source/local/file-system.ts', () => ({
   foreignFileSystem: () => 'a file system (0x6969) that is not known to be local',
 }))
 
 test.runIf(process.platform === 'linux')(
-  'on a network share no file is loaded in place; "auto" copies it',
+  'no file on a network share is loaded in place; "auto" copies it',
   async () => {
     const site = await TestSite.make()
     await site.key('a')

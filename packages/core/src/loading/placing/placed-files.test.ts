@@ -27,7 +27,7 @@ vi.mock(import('../../source/private/temporary-places.ts'), async (original) => 
   return { ...real, temporaryPlaces: vi.fn(real.temporaryPlaces) }
 })
 
-/** As on a machine that has no other place for private files. */
+/** Like a machine that has no other place for private files. */
 function onlyTemporaryDirectory(): void {
   const [first] = temporaryPlaces('copies')
   vi.mocked(temporaryPlaces).mockImplementation(() => (first ? [first] : []))
@@ -70,7 +70,7 @@ function placing(isolation: Isolation, names: string[], options: OpenOptions = {
 const leftovers = () => readdirSync(tmpdir())
 
 describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (isolation) => {
-  test('has a path whose content is what was signed, in a directory that is private', async () => {
+  test('has a path in a private directory, with the signed content', async () => {
     await using model = await placing(isolation, Object.keys(FILES))
     const placed = model.gathered
     expect(placed.isolation).toBe(isolation)
@@ -81,7 +81,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     expect(dirname(dirname(placed.directory))).toBe(tmpdir())
   })
 
-  test('has it until the model is disposed of, and not longer', async () => {
+  test('has it until the model is disposed of, and no longer', async () => {
     const model = await open(isolation)
     const path = await model.path('config.json')
     expect(await model.path('config.json')).toBe(path)
@@ -91,7 +91,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     await expect(model.path('config.json')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('keeps its content when another one takes its name', async () => {
+  test('keeps its content when another file takes its name', async () => {
     await using model = await open(isolation)
     const path = await model.path('sub/weights.bin')
     renameSync(site.file('model', 'sub', 'weights.bin'), site.file('model', 'sub', 'old'))
@@ -146,14 +146,14 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     await expect(refused).rejects.toEqual(refusal('FILE_REVOKED'))
   })
 
-  test('comes as a stream, too', async () => {
+  test('can also be streamed', async () => {
     await using model = await open(isolation)
     const chunks: Uint8Array[] = []
     for await (const chunk of await model.stream('sub/weights.bin')) chunks.push(chunk)
     expect(Buffer.concat(chunks).toString()).toBe('the weights')
   })
 
-  test('is refused in a directory for temporary files that others can exchange', async () => {
+  test('is refused if others can replace the directory for temporary files', async () => {
     onlyTemporaryDirectory()
     const open = scratch({ 'tmp/x': '' })
     chmodSync(open, 0o777)
@@ -165,7 +165,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     expect(model.gathered.isolation).toBe(isolation)
   })
 
-  test('is refused where there is no place for it', async () => {
+  test('is refused if there is no place for it', async () => {
     onlyTemporaryDirectory()
     vi.stubEnv('TMPDIR', join(scratch(), 'none'))
     await expect(placing(isolation, ['config.json'])).rejects.toEqual(refusal('COPY_FAILED'))
@@ -176,7 +176,7 @@ describe('in place', () => {
   test.each([
     ['writable by the group', 0o664],
     ['writable by others', 0o646],
-  ])('no file is loaded that is %s; "auto" copies it', async (_, mode) => {
+  ])('no file is loaded in place if it is %s; "auto" copies it', async (_, mode) => {
     chmodSync(site.file('model', 'config.json'), mode)
     await expect(placing('in-place', ['config.json'])).rejects.toEqual(
       refusal('ISOLATION_REFUSED', { file: 'config.json', found: `the mode 0${mode.toString(8)}` }),
@@ -188,28 +188,28 @@ describe('in place', () => {
     expect(lstatSync(model.gathered.path('sub/weights.bin')).isFile()).toBe(true)
   })
 
-  test.skipIf(!ROOT)('no file is loaded that is of another user', async () => {
+  test.skipIf(!ROOT)('no file of another user is loaded in place', async () => {
     chownSync(site.file('model', 'config.json'), 65_534, 65_534)
     await expect(placing('in-place', ['config.json'])).rejects.toEqual(
       refusal('ISOLATION_REFUSED', { found: 'a file of the user 65534' }),
     )
   })
 
-  test('a file that was written to after it was hashed is found out', async () => {
+  test('a file that was written to after it was hashed is detected', async () => {
     await using model = await placing('in-place', ['config.json'])
     expect(() => model.confirm()).not.toThrow()
     writeFileSync(site.file('model', 'config.json'), '[]')
     expect(() => model.confirm()).toThrow(refusal('FILE_CHANGED'))
   })
 
-  test('a file with further hard links, and one that is renamed, stays what it was', async () => {
+  test('a file with further hard links, or one that is renamed, keeps its content', async () => {
     linkSync(site.file('model', 'config.json'), site.file('other'))
     await using model = await placing('in-place', ['config.json'])
     expect(readFileSync(model.gathered.path('config.json'), 'utf8')).toBe('{}')
     model.confirm()
   })
 
-  test('the model is as it was after the load', async () => {
+  test('the model is unchanged after the load', async () => {
     const before = lstatSync(site.file('model', 'config.json'), { bigint: true })
     await using model = await placing('in-place', ['config.json'])
     if (process.platform === 'linux')
@@ -217,13 +217,13 @@ describe('in place', () => {
     expect(model.verdict.decision).toBe('accepted')
   })
 
-  test.skipIf(!existsSync('/dev/shm'))('files on another file system than the links are loaded, too', async () => {
+  test.skipIf(!existsSync('/dev/shm'))('files on another file system than the links are loaded as well', async () => {
     vi.stubEnv('TMPDIR', '/dev/shm')
     await using model = await placing('auto', ['config.json'])
     expect(readFileSync(model.gathered.path('config.json'), 'utf8')).toBe('{}')
   })
 
-  test('more files than descriptors are at hand are linked all the same', async () => {
+  test('more files than available descriptors can be linked', async () => {
     const many = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`f${i}`, String(i)]))
     await site.model('many', many)
     for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)
@@ -236,7 +236,7 @@ describe('in place', () => {
   })
 })
 
-describe('files that a runtime takes as copies only', () => {
+describe('files that a runtime can load only as copies', () => {
   const copying = (isolation: Isolation) =>
     openVerifiedModel(site.file('model'), { policy, isolation }, (reader) =>
       reader.place(Object.keys(FILES), { isolation: 'copy' }),
@@ -254,7 +254,7 @@ describe('files that a runtime takes as copies only', () => {
     expect(leftovers()).toEqual([])
   })
 
-  test('can have been linked before: both paths stay', async () => {
+  test('may have been linked before; both paths stay valid', async () => {
     await using model = await open('auto')
     const linked = await model.place(['config.json'])
     const copied = await model.place(['config.json', 'sub/weights.bin'], { isolation: 'copy' })
@@ -266,7 +266,7 @@ describe('files that a runtime takes as copies only', () => {
   })
 })
 
-test('files of one call are links all or copies all, also where one was placed before', async () => {
+test('files of one call are all links or all copies, even if one was placed before', async () => {
   chmodSync(site.file('model', 'config.json'), 0o664)
   await using model = await open('auto')
   expect((await model.place(['sub/weights.bin'])).isolation).toBe('in-place')
@@ -275,7 +275,7 @@ test('files of one call are links all or copies all, also where one was placed b
   for (const name of Object.keys(FILES)) expect(lstatSync(path(name)).isFile()).toBe(true)
 })
 
-test('"auto" reads little into memory, and places what is asked for by path', async () => {
+test('"auto" reads small files into memory, and places files that are requested by path', async () => {
   const gather = async (reader: ModelReader) => ({
     memory: reader.inMemory(['config.json']),
     size: reader.size('sub/weights.bin'),
@@ -285,7 +285,7 @@ test('"auto" reads little into memory, and places what is asked for by path', as
   expect(model.gathered).toMatchObject({ memory: true, size: 11, placed: { isolation: 'in-place' } })
 })
 
-test('a copy is not shared with anybody: the original can change, and the file cannot be opened by others', async () => {
+test('a copy is private: the original can change, and others cannot open the copy', async () => {
   await using model = await placing('copy', ['config.json'])
   writeFileSync(site.file('model', 'config.json'), '[]')
   model.confirm()
@@ -303,7 +303,7 @@ test('an aborted copy leaves nothing behind', async () => {
   expect(leftovers()).toEqual([])
 })
 
-test('a model that is loaded unverified stays where it lies', async () => {
+test('a model that is loaded unverified stays in place', async () => {
   const skipping = await site.policy({
     version: 1,
     rules: [{ name: 'all', match: { path: 'model' }, mode: 'skip', reason: 'tested' }],

@@ -13,54 +13,62 @@ import { PrivatePlaces, type PrivatePlace } from './private-places.ts'
 
 /** Files that a runtime can open by path. */
 export interface PlacedFiles {
-  /** Absolute. The files lie in it under their names, and nothing else that the runtime could read. */
+  /**
+   * Absolute path of the directory. It contains the files under their names, and nothing else that the runtime could
+   * read.
+   */
   readonly directory: string
-  /** `none` only for a model that was loaded unverified where nothing revokes files: they stay where they lie. */
+  /** `none` only for a model that was loaded unverified, if no files are revoked: the files stay in place. */
   readonly isolation: 'copy' | 'in-place' | 'none'
   /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that was not placed */
   readonly path: (name: string) => string
 }
 
-/** How files are to be placed. */
+/** How to place files. */
 export interface PlaceOptions {
   /**
-   * `copy` for a runtime that takes these files as nothing else: as copies, wherever caller and
-   * policy allow that. Without it, as caller and policy prefer it.
+   * `copy` for a runtime that can load these files only as copies; refused if caller or policy do not allow that.
+   * Default: as caller and policy prefer.
    */
   isolation?: 'copy' | undefined
 }
 
-/** More descriptors are not kept open for links; hard links need none. With the signs of life of two directories, 256. */
+/**
+ * Maximum number of descriptors kept open for links; hard links need none. 256 with the signs of life of two
+ * directories.
+ */
 const MAX_DESCRIPTORS = 254
 
 /** Files that can be placed. */
 export interface PlaceableFiles {
-  /** In bytes, as far as it is known. Throws for a name that is not to be placed. */
+  /** Size in bytes, as far as known. Throws for a name that may not be placed. */
   size(name: string): number
-  /** Makes copies in a directory, each of what was hashed; none of them where one fails. */
+  /** Creates copies of the hashed bytes in a directory. If one fails, none is left. */
   copy(names: readonly string[], directory: string): Promise<void>
-  /** What links can lead to, where the files lie on this machine. */
+  /** The files that links can point to, if they are on this machine. */
   readonly onDisk?: FilesOnDisk | undefined
 }
 
-/** What is allowed of files that are placed. */
+/** What is allowed for placed files. */
 type AllowedPlacing = Pick<AllowedIsolation, 'levels' | 'checkPlacing' | 'copiesAllowed' | 'placeHint'>
 
 /**
- * Gives files of a model a path in a private directory: a link to the very file that was hashed
- * where nobody else can write to it, else a copy that is hashed as it is made.
+ * Gives files of a model a path in a private directory: a link to the very file that was hashed if no other user can
+ * write to it, otherwise a copy that is hashed while copying.
  */
 export class Placing {
   readonly #files: PlaceableFiles
   readonly #allowed: AllowedPlacing
-  /** Copies and links lie apart: a file can be needed as both, and some runtimes take no mixture. */
+  /**
+   * Copies and links are in separate directories: a file can be needed as both, and some runtimes accept no mixture.
+   */
   readonly #links: PrivatePlaces
   readonly #copies: PrivatePlaces
-  /** What was copied, of which the copy is what the model's name stands for by now. */
+  /** The copied files, for which the copy now stands in for the model's file. */
   readonly #copied = new Set<string>()
-  /** By a descriptor that is kept open, or by the path of a hard link. */
+  /** Linked files, by an open descriptor or by the path of a hard link. */
   readonly #inPlace: SourceFile[] = []
-  /** What is being placed, by its name: two callers may want the same file. */
+  /** Files that are being placed, by name: two callers may want the same one. */
   readonly #underWay = new Map<string, Promise<unknown>>()
   #disposed = false
 
@@ -76,12 +84,12 @@ export class Placing {
     return [...(this.#links.used ? (['in-place'] as const) : []), ...(this.#copies.used ? (['copy'] as const) : [])]
   }
 
-  /** Where files were put if not where they should have been, and why: sentences. */
+  /** Sentences that say where files were placed instead of the preferred place, and why. */
   get notes(): string[] {
     return [...this.#links.notes, ...this.#copies.notes]
   }
 
-  /** True once files had to be placed, and there was no place for them. */
+  /** True once files could not be placed because there was no place for them. */
   get impossible(): boolean {
     return this.#links.exhausted || this.#copies.exhausted
   }
@@ -93,7 +101,7 @@ export class Placing {
   async place(names: readonly string[], options: PlaceOptions = {}): Promise<PlacedFiles> {
     const { isolation } = withoutPrototype(options)
     const wanted = [...new Set(names)]
-    // What lies on this machine is placed one after the other, what has to be fetched at the same time.
+    // Files on this machine are placed one after another; remote files are fetched concurrently.
     const keys = this.#files.onDisk ? [''] : wanted
     const before = keys.flatMap((key) => this.#underWay.get(key) ?? [])
     const placing = Promise.all(before).then(() => this.#placeAll(wanted, isolation))
@@ -103,7 +111,7 @@ export class Placing {
   }
 
   /**
-   * Refuses where a file that a runtime has opened in place is no longer what was hashed.
+   * Throws if a file that a runtime opened in place is no longer what was hashed.
    *
    * @throws {@link ModelSealError} `FILE_CHANGED`
    */
@@ -120,7 +128,7 @@ export class Placing {
     const removals = await Promise.allSettled([this.#links.remove(), this.#copies.remove()])
     const files = this.#inPlace.splice(0)
     for (const { name, path, identity } of files) this.#files.onDisk?.replace({ name, path, identity })
-    // After the links to them: another file may get the number of a descriptor.
+    // Descriptors are closed after their links are removed, because another file may get the same number.
     close(files)
     for (const removal of removals) if (removal.status === 'rejected') throw removal.reason
   }
@@ -128,7 +136,7 @@ export class Placing {
   async #placeAll(names: readonly string[], as: 'copy' | undefined): Promise<PlacedFiles> {
     if (this.#disposed) throw modelClosed()
     this.#allowed.checkPlacing(as)
-    // A name becomes a path before anything is done by it.
+    // Names are resolved to paths before anything is done with them.
     const bytes = names.reduce((sum, name) => sum + this.#files.size(name), 0)
     const { onDisk } = this.#files
     if (!onDisk && !this.#allowed.levels.includes('copy')) throw this.#notHere()
@@ -140,16 +148,20 @@ export class Placing {
       isolation: linked ? 'in-place' : 'copy',
       path: (name) => {
         if (placed.has(name)) return join(directory, name)
-        throw new ModelSealError('FILE_NOT_SIGNED', `The file ${shown(name)} was not placed.`, { file: name })
+        throw new ModelSealError(
+          'FILE_NOT_SIGNED',
+          `Cannot get the path of the file ${shown(name)}: it was not placed.`,
+          { file: name },
+        )
       },
     }
   }
 
   /**
-   * True for files that only a magic link of procfs leads to. Runtimes that go by the text of links find another file
-   * there, or none; so they get copies, even if the caller would rather have none.
+   * True for files that can be reached only through a magic link of procfs. Runtimes that follow the text of links
+   * would find another file, or none, so they get copies, even if the caller does not want any.
    *
-   * @throws {@link ModelSealError} `ISOLATION_REFUSED` where the rule allows no copies
+   * @throws {@link ModelSealError} `ISOLATION_REFUSED` if the rule allows no copies
    */
   #onlyAsCopies(onDisk: FilesOnDisk, names: readonly string[]): boolean {
     if (process.platform !== 'linux') return false
@@ -167,7 +179,7 @@ export class Placing {
     return false
   }
 
-  /** @returns undefined where copies have to be made, of all of them */
+  /** @returns undefined if all of them must be copied */
   async #link(onDisk: FilesOnDisk, names: readonly string[]): Promise<PrivatePlace | undefined> {
     return inOnePlace(this.#links, names, 0, async (missing, place) => {
       if (missing.some((name) => this.#copied.has(name))) return undefined
@@ -184,18 +196,18 @@ export class Placing {
     })
   }
 
-  /** @returns false where a copy has to be made */
+  /** @returns false if a copy is needed */
   async #linkAll(onDisk: FilesOnDisk, files: readonly SourceFile[], directory: string): Promise<boolean> {
     const { levels } = this.#allowed
     const linked: SourceFile[] = []
     try {
       const open = this.#inPlace.filter(({ fd }) => fd !== undefined).length
       const link = open + files.length > MAX_DESCRIPTORS ? linkHard : linkAny
-      // All before the first is linked, which may change its state.
+      // All are checked before the first is linked, because linking may change its state.
       for (const file of files) withOpen(file, checkInPlace)
       for (const file of files) linked.push(linkInPlace(file, pathIn(directory, file.name), link))
       await settled(linked.map(({ identity }) => identity))
-      // What was hashed before is the same to the last change of its state, where such a change shows.
+      // A file that was hashed before is unchanged if its state is, provided that changes show in the state.
       const unchecked = linked.filter(({ name }, index) => isYoung(files[index]) || !onDisk.isChecked(name))
       await onDisk.check(unchecked.map((file) => ({ file, copyTo: undefined })))
     } catch (error) {
@@ -212,26 +224,27 @@ export class Placing {
   #notHere(): ModelSealError {
     return new ModelSealError(
       'ISOLATION_REFUSED',
-      'Cannot load the model from a path: its files do not lie on this machine.',
+      'Cannot load the model from a path: its files are not on this machine.',
       {
         expected: 'copy',
         found: this.#allowed.levels.join(' or '),
-        hint: 'Allow its files to be copied, or fetch the model first and load it by its path.',
+        hint: 'Allow its files to be copied, or download the model and load it by its path.',
       },
     )
   }
 }
 
-/** Only where the listing of the files says so. */
+/** Only known if the listing of the files says so. */
 function isYoung(file: SourceFile | undefined): boolean {
   return file !== undefined && Object.hasOwn(file, 'young') && file.young === true
 }
 
 /**
- * Puts what is not there yet into the present private place; where that turns out to be full, all of it into the next one.
+ * Puts files that are not placed yet into the current private place; if it turns out to be full, puts all of them into
+ * the next one.
  *
- * @param put refuses with `COPY_FAILED` where there is no room
- * @returns what it returns
+ * @param put throws `COPY_FAILED` if there is no space
+ * @returns the result of `put`
  */
 async function inOnePlace<P extends PrivatePlace | undefined>(
   places: PrivatePlaces,
@@ -252,7 +265,7 @@ async function inOnePlace<P extends PrivatePlace | undefined>(
   }
 }
 
-/** For whoever asks a closed model for a file. */
+/** The error for a file requested from a closed model. */
 export function modelClosed(): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', 'Cannot get files of this model: it was closed.', {
     hint: 'Close a model after the runtime has loaded it, or open it again.',

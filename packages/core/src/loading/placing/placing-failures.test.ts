@@ -31,7 +31,7 @@ afterEach(async () => {
 describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
   const open = () => openVerifiedModel(site.file('model'), { policy, isolation })
 
-  test('a file that is refused is not left among those that were placed', async () => {
+  test('a refused file is not left among the placed ones', async () => {
     writeFileSync(site.file('model', 'bad'), 'EVIL, so bad')
     await using model = await open()
     const { directory } = await model.place(['good'])
@@ -39,7 +39,7 @@ describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
     expect(readdirSync(directory, { recursive: true }).sort()).toEqual(['good', 'sub'])
   })
 
-  test('a file that was refused can be placed once it is as it was signed', async () => {
+  test('a refused file can be placed once it matches the signature again', async () => {
     rmSync(site.file('model', 'bad'))
     writeFileSync(site.file('model', 'bad'), 'EVIL, so b.')
     await using model = await open()
@@ -56,17 +56,17 @@ describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
     expect(readFileSync(all[2], 'utf8')).toBe(FILES.bad)
   })
 
-  test('disposing waits for what is being placed, and takes it back; twice does no harm', async () => {
+  test('disposing waits for files that are being placed and removes them; twice does no harm', async () => {
     const model = await open()
     const placing = model.place(Object.keys(FILES))
-    await Promise.resolve() // by now it has begun
+    await Promise.resolve() // it has started by now
     await Promise.all([model[Symbol.asyncDispose](), model[Symbol.asyncDispose]()])
     const { directory } = await placing
     expect(() => lstatSync(directory)).toThrow('ENOENT')
     await expect(model.path('good')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('another process that is given the path reads the same file', async () => {
+  test('another process that gets the path reads the same file', async () => {
     await using model = await open()
     const path = await model.path('good')
     renameSync(site.file('model', 'good'), site.file('model', 'moved'))
@@ -76,7 +76,7 @@ describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
 })
 
 test.runIf(process.platform === 'linux').each(['copy', 'in-place'] as const)(
-  'names that other systems take for one are different files under %s',
+  'names that other systems consider equal are different files under %s',
   async (isolation) => {
     const names = ['Model', 'model', 'MODEL', 'caf\u00e9', 'cafe\u0301', 'ﬁle', 'file', 'nul', 'a\\..\\b', 'x.', 'x']
     const files = Object.fromEntries(names.map((name) => [name, `content of ${JSON.stringify(name)}`]))
@@ -89,7 +89,7 @@ test.runIf(process.platform === 'linux').each(['copy', 'in-place'] as const)(
   },
 )
 
-test('a file that was placed where it lies can be read after the paths are gone', async () => {
+test('a file that was placed in place can be read after its path is removed', async () => {
   const gather = (reader: ModelReader) => Promise.resolve(reader)
   const model = await openVerifiedModel(site.file('model'), { policy, isolation: 'in-place' }, gather)
   await model.path('good')
@@ -98,7 +98,7 @@ test('a file that was placed where it lies can be read after the paths are gone'
   expect(Buffer.from(await model.gathered.read('good')).toString()).toBe(FILES.good)
 })
 
-test('where one of many files cannot be loaded in place, copies of all are', async () => {
+test('if one of many files cannot be loaded in place, all are copied', async () => {
   const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, String(i)]))
   await site.model('many', many)
   for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)
@@ -109,7 +109,7 @@ test('where one of many files cannot be loaded in place, copies of all are', asy
   expect(model.gathered.isolation).toBe('copy')
 })
 
-test.runIf(process.platform === 'linux')('many files in place hold no more descriptors than there may be', async () => {
+test.runIf(process.platform === 'linux')('many files in place use no more descriptors than allowed', async () => {
   const many = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`f${i}`, String(i)]))
   await site.model('many', many)
   for (const name of Object.keys(many)) chmodSync(site.file('many', name), 0o644)

@@ -21,7 +21,7 @@ const NAMES = ['config.json', 'weights.bin']
 const HINT = 'Set TMPDIR.'
 
 let site: TestSite
-/** Of this user alone, and named by the environment. */
+/** Private to this user, and set by the environment. */
 let runtime: string
 let cache: string
 
@@ -46,7 +46,7 @@ function exposeTemporaryDirectory(): void {
   chmodSync(tmpdir(), 0o777)
 }
 
-/** As on a machine that has no other place for private files. */
+/** Like a machine that has no other place for private files. */
 function onlyTemporaryDirectory(): void {
   const [first] = temporaryPlaces('copies')
   vi.mocked(temporaryPlaces).mockImplementation(() => (first ? [first] : []))
@@ -55,7 +55,7 @@ function onlyTemporaryDirectory(): void {
 async function signedModel(require: object = {}): Promise<{ model: string; policy: string }> {
   const model = await site.model('model')
   for (const name of NAMES) chmodSync(join(model, name), 0o644)
-  // Zeros: more than goes into memory without need.
+  // Zeros: more than `auto` reads into memory.
   truncateSync(join(model, 'weights.bin'), AUTO_MEMORY_BYTES + 1)
   await site.sign('model', 'a')
   const policy = await site.policy({
@@ -66,7 +66,7 @@ async function signedModel(require: object = {}): Promise<{ model: string; polic
   return { model, policy }
 }
 
-/** As a loader whose runtime takes paths and buffers. */
+/** Like a loader whose runtime accepts paths and buffers. */
 async function gather(reader: ModelReader): Promise<string | Uint8Array> {
   if (!reader.inMemory(NAMES)) {
     try {
@@ -87,7 +87,7 @@ async function load(options: OpenOptions = {}, require?: object) {
 const isolationOf = ({ verdict }: Awaited<ReturnType<typeof load>>) =>
   verdict.checks.find(({ check }) => check === 'isolation')?.reason
 
-describe('where others can exchange the directory for temporary files', () => {
+describe('if others can replace the directory for temporary files', () => {
   test.each([
     ['in-place', () => runtime],
     ['auto', () => runtime],
@@ -106,7 +106,7 @@ describe('where others can exchange the directory for temporary files', () => {
     expect(readdirSync(tmpdir())).toEqual([])
   })
 
-  test('places that are not private either are passed over', async () => {
+  test('other places that are not private are skipped', async () => {
     exposeTemporaryDirectory()
     chmodSync(runtime, 0o777)
     chmodSync(cache, 0o777)
@@ -116,13 +116,13 @@ describe('where others can exchange the directory for temporary files', () => {
   })
 })
 
-describe('where there is no private place at all', () => {
+describe('if there is no private place at all', () => {
   beforeEach(onlyTemporaryDirectory)
 
   test.each([
-    ['that others can exchange', exposeTemporaryDirectory],
-    ['that is not there', () => vi.stubEnv('TMPDIR', join(tmpdir(), 'none'))],
-    ['that is no directory', () => vi.stubEnv('TMPDIR', process.execPath)],
+    ['that others can replace', exposeTemporaryDirectory],
+    ['that does not exist', () => vi.stubEnv('TMPDIR', join(tmpdir(), 'none'))],
+    ['that is not a directory', () => vi.stubEnv('TMPDIR', process.execPath)],
   ])('"auto" gives the runtime buffers, with a TMPDIR %s, and the verdict says why', async (_, prepare) => {
     prepare()
     await using model = await load()
@@ -131,7 +131,7 @@ describe('where there is no private place at all', () => {
     expect(isolationOf(model)).toMatch(/Cannot use TMPDIR for links: .* The runtime gets them from memory instead\.$/)
   })
 
-  test('a stream comes from memory, too', async () => {
+  test('a stream comes from memory as well', async () => {
     exposeTemporaryDirectory()
     const { model, policy } = await signedModel()
     await using opened = await openVerifiedModel(model, { policy })
@@ -151,7 +151,7 @@ describe('where there is no private place at all', () => {
     }
   })
 
-  test('the limit of the load holds, and so does what this process can have', async () => {
+  test('the limits of the load and of the process apply', async () => {
     exposeTemporaryDirectory()
     await expect(load({ maxBytes: AUTO_MEMORY_BYTES })).rejects.toEqual(refusal('FILE_TOO_LARGE'))
     const available = vi.spyOn(process, 'availableMemory').mockReturnValue(AUTO_MEMORY_BYTES)
@@ -174,7 +174,7 @@ describe('where there is no private place at all', () => {
 })
 
 describe('copies', () => {
-  test('go elsewhere where the directory for temporary files has no room for them', async () => {
+  test('go elsewhere if the directory for temporary files has no space for them', async () => {
     vi.mocked(roomIn).mockImplementation((path) => (path === tmpdir() ? 1000 : Infinity))
     await using model = await load({ isolation: 'copy' })
     expect(dirname(dirname(dirname(model.gathered as string)))).toBe(join(cache, 'placed'))
@@ -191,7 +191,7 @@ describe('copies', () => {
 describe('a place that turns out to be full', () => {
   const full = () => new ModelSealError('COPY_FAILED', 'No room (ENOSPC).')
 
-  test('is left for another one, once, and what lies there stays until the end', async () => {
+  test('is replaced once by another one, and its files stay until the end', async () => {
     const places = new PrivatePlaces('copies', () => HINT)
     const first = await places.present()
     first.names.add('config.json')
@@ -205,7 +205,7 @@ describe('a place that turns out to be full', () => {
     for (const { directory } of [first, second]) expect(existsSync(directory)).toBe(false)
   })
 
-  test('is not left for other failures', async () => {
+  test('is not replaced after other failures', async () => {
     const places = new PrivatePlaces('copies', () => HINT)
     const first = await places.present()
     expect(places.leave(first, new ModelSealError('FILE_MISMATCH', 'Other bytes.'))).toBe(false)
@@ -217,7 +217,7 @@ describe('a place that turns out to be full', () => {
   test.each([
     ['EFBIG', /ulimit -f/],
     ['EDQUOT', /disk quota is used up/],
-  ])('for the reason %s has the refusal say what helps', async (code, remedy) => {
+  ])('for %s, names a remedy in the refusal', async (code, remedy) => {
     const places = new PrivatePlaces('copies', (given) => `${given ?? HINT}.`)
     const failure = () => new ModelSealError('COPY_FAILED', 'No room.', { cause: systemError(code) })
     let refused: unknown
@@ -230,7 +230,7 @@ describe('a place that turns out to be full', () => {
     await places.remove()
   })
 
-  test('is the one that the refusal is about, once there is no other', async () => {
+  test('is named in the refusal if there is no other', async () => {
     mkdirSync(join(cache, 'placed'), { mode: 0o777 })
     const places = new PrivatePlaces('copies', () => HINT)
     let refused: unknown

@@ -5,7 +5,7 @@ import { removeAbandoned } from '../../source/private/abandoned.ts'
 import { limitRemedy, remedyAnywhere } from '../../source/private/copy-failure.ts'
 import { roomIn, temporaryPlaces, type Placed, type TemporaryPlace } from '../../source/private/temporary-places.ts'
 
-/** A private directory, and what lies in it. */
+/** A private directory and its contents. */
 export interface PrivatePlace {
   /** Absolute. */
   readonly directory: string
@@ -19,9 +19,9 @@ interface MadePlace {
 }
 
 /**
- * What helps where no place will do: a sentence.
+ * The hint if no place is suitable, as a sentence.
  *
- * @param remedy its beginning, without a full stop, where another directory for temporary files would not help
+ * @param remedy the beginning, without a full stop, if another directory for temporary files would not help
  */
 type PlaceHint = (remedy?: string) => string
 
