@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-const ENTRIES = ['index.js', 'index.cjs']
+const ENTRIES = ['signing.js', 'signing.cjs']
 
 let root: string
 beforeAll(async () => {
@@ -13,12 +13,12 @@ beforeAll(async () => {
 })
 afterAll(() => rm(root, { recursive: true }))
 
-const TOKEN = `await core.pkcs11KeySigner({ uri: 'pkcs11:object=k?module-path=/nowhere.so' })`
+const TOKEN = `await signing.pkcs11KeySigner({ uri: 'pkcs11:object=k?module-path=/nowhere.so' })`
 
 // Nobody gives a token, which would be told next; and a model without files, which hashing would refuse.
 const KEYLESS = `
-  const signer = await core.sigstoreSigner({ useAmbientCredentials: false })
-  await core.signModel(process.cwd(), { signer })`
+  const signer = await signing.sigstoreSigner({ useAmbientCredentials: false })
+  await signing.signModel(process.cwd(), { signer })`
 
 test.each(ENTRIES)('without pkcs11js, %s says what to install', async (entry) => {
   expect(await errorOfCopy(entry, TOKEN, () => Promise.resolve())).toMatchObject({
@@ -72,7 +72,7 @@ async function errorOfCopy(entry: string, script: string, prepare: (modules: str
   await cp(join(core, 'package.json'), join(installed, 'package.json'))
   await prepare(join(place, 'node_modules'))
   const program = `
-    const main = async (core) => { ${script} }
+    const main = async (signing) => { ${script} }
     import(process.argv[1]).then(main).catch((error) => console.log(JSON.stringify(error)))`
   const empty = join(place, 'model')
   await mkdir(empty)

@@ -8,7 +8,7 @@ import { publisherIn, scratchOfSuite, writeTree } from './support/models.ts'
 // Node.js with --permission: whoever does what each refusal says gets there.
 
 const ROOT = join(import.meta.dirname, '..')
-const CORE = join(ROOT, 'packages/core/dist/index.js')
+const CORE = join(ROOT, 'packages/core/dist')
 
 interface Outcome {
   done?: string
@@ -36,7 +36,8 @@ beforeAll(async () => {
 
 const PROGRAM = `
 const [core, policy, model, privateKey, what] = process.argv.slice(2)
-const { keySigner, openVerifiedModel, signModel } = await import(core)
+const { openVerifiedModel } = await import(core + '/index.js')
+const { keySigner, signModel } = await import(core + '/signing.js')
 async function work() {
   if (what === 'sign') return (await signModel(model, { signer: await keySigner({ privateKey }), signature: model + '2.sig' })).signature
   if (what === 'blake3')

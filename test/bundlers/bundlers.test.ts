@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import commonjs from '@rollup/plugin-commonjs'
 import json from '@rollup/plugin-json'
 import { nodeResolve } from '@rollup/plugin-node-resolve'
@@ -10,7 +10,14 @@ import { rollup, type Plugin } from 'rollup'
 import { build as buildByVite } from 'vite'
 import webpack from 'webpack'
 import { beforeAll, expect, test } from 'vitest'
-import { expectToLoad, expectToVerify, modelsIn, SERVICE, type BundlerModels } from '../support/bundled.ts'
+import {
+  bundleByEsbuild,
+  expectToLoad,
+  expectToVerify,
+  modelsIn,
+  SERVICE,
+  type BundlerModels,
+} from '../support/bundled.ts'
 import { scratchOfSuite, writeTree } from '../support/models.ts'
 
 // Bundlers and tracers that take longer than esbuild (test/bundled.test.ts).
@@ -27,45 +34,61 @@ beforeAll(async () => {
   models = await modelsIn(directory)
 })
 
-test('bundled by Vite, it loads large models in threads', async () => {
-  const output = { entryFileNames: 'service.mjs' }
-  await buildByVite({
-    configFile: false,
-    logLevel: 'error',
-    build: { ssr: SERVICE, outDir: join(directory, 'vite'), rolldownOptions: { output } },
-    ssr: { noExternal: true },
-  })
-  expectToLoad(join(directory, 'vite/service.mjs'), models)
-  expectToVerify(join(directory, 'vite/service.mjs'), models)
+/** Each returns the path of the bundle. */
+const BUNDLERS: Record<string, (program: string, to: string) => Promise<string>> = {
+  Vite: async (program, to) => {
+    const output = { entryFileNames: 'service.mjs' }
+    await buildByVite({
+      configFile: false,
+      logLevel: 'error',
+      build: { ssr: program, outDir: to, rolldownOptions: { output } },
+      ssr: { noExternal: true },
+    })
+    return join(to, 'service.mjs')
+  },
+  Rollup: async (program, to) => {
+    const bundle = await rollup({
+      input: program,
+      onwarn: () => {},
+      plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), plugin(commonjs), plugin(json)],
+    })
+    await bundle.write({ dir: to, format: 'es', entryFileNames: 'service.mjs' })
+    return join(to, 'service.mjs')
+  },
+  webpack: async (program, to) => {
+    const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
+      webpack(
+        {
+          mode: 'production',
+          target: 'node22',
+          entry: program,
+          output: { path: to, filename: 'service.cjs' },
+          optimization: { minimize: false },
+        },
+        (error, stats) => (error ? reject(error) : resolve(stats)),
+      )
+    })
+    expect(stats?.toJson({ errors: true }).errors).toEqual([])
+    return join(to, 'service.cjs')
+  },
+  esbuild: (program, to) =>
+    bundleByEsbuild(join(to, 'service.mjs'), { format: 'esm', entryPoints: [{ in: program, out: 'service' }] }),
+}
+
+test.each(['Vite', 'Rollup', 'webpack'])('bundled by %s, it loads large models in threads', async (name) => {
+  const bundle = await BUNDLERS[name]!(SERVICE, join(directory, name))
+  expectToLoad(bundle, models)
+  expectToVerify(bundle, models)
 })
 
-test('bundled by Rollup, it loads large models in threads', async () => {
-  const bundle = await rollup({
-    input: SERVICE,
-    onwarn: () => {},
-    plugins: [nodeResolve({ preferBuiltins: true, exportConditions: ['node'] }), plugin(commonjs), plugin(json)],
-  })
-  await bundle.write({ dir: join(directory, 'rollup'), format: 'es', entryFileNames: 'service.mjs' })
-  expectToLoad(join(directory, 'rollup/service.mjs'), models)
-  expectToVerify(join(directory, 'rollup/service.mjs'), models)
-})
-
-test('bundled by webpack, it loads large models in threads', async () => {
-  const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
-    webpack(
-      {
-        mode: 'production',
-        target: 'node22',
-        entry: SERVICE,
-        output: { path: join(directory, 'webpack'), filename: 'service.cjs' },
-        optimization: { minimize: false },
-      },
-      (error, stats) => (error ? reject(error) : resolve(stats)),
-    )
-  })
-  expect(stats?.toJson({ errors: true }).errors).toEqual([])
-  expectToLoad(join(directory, 'webpack/service.cjs'), models)
-  expectToVerify(join(directory, 'webpack/service.cjs'), models)
+test.each(
+  Object.keys(BUNDLERS).flatMap((name) => ['@modelseal/core', '@modelseal/core/policy'].map((entry) => [name, entry])),
+)('bundled by %s, an import of %s has threads inherit the environment', async (name, entry) => {
+  const place = join(directory, `${name}-${basename(entry)}`)
+  // Beside the packages that it imports.
+  const program = join(ROOT, 'test/bundlers', `imports-${basename(entry)}.mjs`)
+  const { stdout } = spawnSync(process.execPath, [await BUNDLERS[name!]!(program, place)], { encoding: 'utf8' })
+  expect(stdout).toBe('function string\n')
 })
 
 test('bundled by esbuild, adapters load into a runtime that is external, and refuse', async () => {
