@@ -267,8 +267,8 @@ test('sign warns of what stands for other files, and says whose signature it rep
   await write('vad/weights.bin', 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n')
   await write('vad/part.bin.incomplete', 'half')
   const first = await modelseal(SIGN)
-  expect(first.stdout).toContain('Warning: "weights.bin" is a pointer of Git LFS')
-  expect(first.stdout).toContain('Warning: "part.bin.incomplete" has the name of a download that has not finished')
+  expect(first.stdout).toContain('Warning: "weights.bin" is a Git LFS pointer')
+  expect(first.stdout).toContain('Warning: "part.bin.incomplete" has the name of an unfinished download')
   expect(first.stdout).not.toContain('replaced')
   const signer = /key sha256:[0-9a-f]{64}/.exec(first.stdout)?.[0] ?? '?'
   await write(

@@ -34,7 +34,7 @@ export async function keySignerWithPassword<Options extends KeySignerOptions>(
     if (typed) return makeSigner({ ...options, password: typed })
     throw new ModelSealError(
       'KEY_ENCRYPTED',
-      `The private key ${shown(privateKey)} is encrypted, and no password was given.`,
+      `The private key ${shown(privateKey)} is encrypted, but no password was given.`,
       {
         file: privateKey,
         hint: `Set ${PASSWORD_VARIABLE}, give --password (which other users of this machine can see), or run the command on a terminal to be asked.`,

@@ -3,18 +3,21 @@ import { isBundle } from '../bundle/read-bundle.ts'
 import { Manifest } from '../manifest/manifest.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 
-/** Signature bundles that were counted as files of a model. */
+/** Signature bundles that were hashed as files of a model. */
 export interface CountedBundles {
   /** Names of the bundles, relative to the model. */
   names: readonly string[]
-  /** Root digest of the model without them, SHA-256 in lowercase hex; absent for a model that has no other file. */
+  /** Root digest of the model without them, SHA-256 in lowercase hex. Absent if the model has no other files. */
   rootDigest?: string
 }
 
-/** Files that are looked at: a directory may have any number. */
+/** Maximum number of files to look at. A directory can have any number. */
 const MAX_LOOKED_AT = 16
 
-/** The bundles among the files of a model directory. A signature leaves its own bundle out, so its root digest is another. */
+/**
+ * Finds the bundles among the files of a model directory. A signature excludes its own bundle, so its root digest
+ * differs.
+ */
 export async function countedBundles(source: LocalSource, manifest: Manifest): Promise<CountedBundles | undefined> {
   if (source.kind === 'file') return undefined
   const candidates = [...manifest.files.keys()].filter((name) => /^[^/]+\.sig$/.test(name)).slice(0, MAX_LOOKED_AT)

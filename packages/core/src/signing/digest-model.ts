@@ -10,15 +10,15 @@ import { openLocalSource, type LocalSource } from '../source/local/local-source.
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
 
 export interface DigestOptions {
-  /** Hash of files and shards. Default `sha256`. */
+  /** Hash algorithm of files and shards. Default: `sha256`. */
   hashType?: HashType | undefined
-  /** Bytes of a shard; given, each file is hashed in shards of this size (OMS 6.3.2). */
+  /** Shard size in bytes. If given, each file is hashed in shards of this size (OMS 6.3.2). */
   shardSize?: number | undefined
-  /** True to follow links that stay within the model. Default false: a link is refused. */
+  /** Whether to follow links that stay within the model. Default: false, which refuses links. */
   allowSymlinks?: boolean | undefined
-  /** Paths left out with all below them; relative ones are relative to the model. No globs. */
+  /** Paths to ignore, with everything below them. Relative paths are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
-  /** False to take `.git`, `.gitignore`, `.gitattributes` and `.github` in. Default true. */
+  /** Whether to ignore `.git`, `.gitignore`, `.gitattributes` and `.github`. Default: true. */
   ignoreGitPaths?: boolean | undefined
   signal?: AbortSignal | undefined
   onProgress?: ProgressCallback | undefined
@@ -40,16 +40,17 @@ export interface ModelDigest {
   rootDigest: string
   files: number
   bytes: number
-  /** Signature bundles in the directory, which were counted as any other file. Absent where there are none. */
+  /** Signature bundles in the directory, which were hashed like any other file. Absent if there are none. */
   bundles?: CountedBundles
 }
 
 /**
- * Computes the root digest of a model (OMS 6.5.1): the identity that a signature is over. A bundle in the directory counts, unless
- * `ignorePaths` has it, so the digest is then not the one that was signed; `bundles` says so, with the digest without it.
+ * Computes the root digest of a model (OMS 6.5.1), which identifies the signed content. A bundle in the directory is
+ * hashed as well unless it is in `ignorePaths`, so the digest then differs from the signed one; `bundles` reports that,
+ * with the digest without it.
  *
  * @returns SHA-256 in lowercase hex, files and bytes
- * @throws {@link ModelSealError} as `signModel`
+ * @throws {@link ModelSealError} like `signModel`
  * @example
  * ```ts
  * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
@@ -64,9 +65,9 @@ export async function digestModel(path: string, given?: DigestOptions): Promise<
 }
 
 /**
- * As {@link digestModel}, for a caller who has to know what entered the digest.
+ * Like {@link digestModel}, for callers that need to know what went into the digest.
  *
- * @throws {@link ModelSealError} as there, and `FILE_TOO_LARGE` beyond the limit
+ * @throws {@link ModelSealError} like {@link digestModel}, and `FILE_TOO_LARGE` beyond the limit
  */
 export async function manifestOf(
   path: string,
@@ -76,14 +77,14 @@ export async function manifestOf(
   return buildManifest(source, serializationFor(source, options, []), options)
 }
 
-/** How a model is hashed. @param signatures paths of bundles, which are left out */
+/** How to hash a model. @param signatures paths of bundles, which are excluded */
 export function serializationFor(
   source: LocalSource,
   options: DigestOptions,
   signatures: readonly string[],
 ): Serialization {
   const gitPaths = options.ignoreGitPaths === false || source.kind === 'file' ? [] : GIT_PATHS
-  // OMS 6.2: the signature file itself is left out wherever it lies; what is left out is recorded.
+  // OMS 6.2: the signature file itself is excluded wherever it is, and the manifest records what was excluded.
   const ignored = [...gitPaths, ...ignoredNames(source, [...(options.ignorePaths ?? []), ...signatures])]
   const { hashType = 'sha256', shardSize, allowSymlinks = false } = options
   if (!isHashType(hashType)) throw invalidOption('hashType', 'sha256, blake2b or blake3', hashType)

@@ -14,7 +14,7 @@ async function warnings(files: Record<string, string>, model = 'm') {
   return (await signModel(join(directory, model), { signer, signature: join(directory, 'model.sig') })).warnings
 }
 
-test('signing warns of pointers of Git LFS, by their names', async () => {
+test('signing warns about Git LFS pointers by name', async () => {
   expect(
     await warnings({ 'm/a/weights.bin': POINTER, 'm/config.json': '{}', 'm/docs.md': `About:\n${POINTER}` }),
   ).toEqual([
@@ -22,23 +22,23 @@ test('signing warns of pointers of Git LFS, by their names', async () => {
       code: 'GIT_LFS_POINTER',
       files: ['a/weights.bin'],
       message:
-        '"a/weights.bin" is a pointer of Git LFS, so the content that it stands for was not signed. Run "git lfs pull", and sign again.',
+        '"a/weights.bin" is a Git LFS pointer, so the file that it points to was not signed. Run "git lfs pull", and sign again.',
     },
   ])
   expect(await warnings({ 'm.onnx': POINTER }, 'm.onnx')).toMatchObject([{ files: ['m.onnx'] }])
 })
 
-test('signing warns of downloads that have not finished', async () => {
+test('signing warns about unfinished downloads', async () => {
   expect(await warnings({ 'm/x.safetensors.incomplete': 'x', 'm/x.bin': 'x', 'm/parts.md': '' })).toEqual([
     expect.objectContaining({ code: 'PARTIAL_DOWNLOAD', files: ['x.safetensors.incomplete'] }),
   ])
 })
 
-test('signing names a few of many', async () => {
+test('signing lists only the first few names', async () => {
   const files = Object.fromEntries(Array.from({ length: 7 }, (_, index) => [`m/${index}`, POINTER]))
   const [warning] = (await warnings(files)) ?? []
   expect(warning?.files).toHaveLength(7)
-  expect(warning?.message).toContain('"4" and 2 more are pointers of Git LFS')
+  expect(warning?.message).toContain('"4" and 2 more are Git LFS pointers')
 })
 
 test('signing finds weights that are pointers among many small files', async () => {
@@ -46,7 +46,7 @@ test('signing finds weights that are pointers among many small files', async () 
   expect(await warnings({ ...small, 'm/z.safetensors': POINTER })).toMatchObject([{ files: ['z.safetensors'] }])
 })
 
-test('signing warns of nothing else', async () => {
+test('signing warns about nothing else', async () => {
   const longer = POINTER + 'x'.repeat(1024)
   expect(await warnings({ 'm/weights.bin': longer, 'm/empty': '', 'm/text': 'version https://other.example' })).toBe(
     undefined,

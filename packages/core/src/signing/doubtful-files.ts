@@ -8,19 +8,19 @@ import { nextTurn } from '../source/aborted.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { READ_ONLY } from '../source/read-small-file.ts'
 
-/** Something about a model that was signed which its signer hardly meant. */
+/** Something in a signed model that its signer probably did not intend. */
 export interface SigningWarning {
   /** Stable. */
   code: 'GIT_LFS_POINTER' | 'PARTIAL_DOWNLOAD'
-  /** A sentence, and what to do. */
+  /** A sentence, followed by what to do. */
   message: string
   /** Names relative to the model. */
   files: string[]
 }
 
 /**
- * Warns of files that stand for others: pointers of Git LFS, and downloads that have not finished. They are signed as they are,
- * because a model may really contain them.
+ * Warns about Git LFS pointers and unfinished downloads. They are signed as they are, because a model may really
+ * contain them.
  */
 export async function doubtfulFiles(
   source: LocalSource,
@@ -41,12 +41,12 @@ export async function doubtfulFiles(
   return [...warning('GIT_LFS_POINTER', pointers, POINTER), ...warning('PARTIAL_DOWNLOAD', partial, PARTIAL)]
 }
 
-/** No more are looked at, and opened, so that signing a model of many small files takes no longer. */
+/** Limits on the files to look at and to open, so that signing a model of many small files does not take longer. */
 const MOST_FILES = 2_000
 const MOST_OPENED = 200
 const FILES_PER_TURN = 200
 
-/** What repositories keep in Git LFS before anything else. */
+/** Files that repositories usually store in Git LFS. */
 const WEIGHTS = /\.(?:safetensors|bin|onnx|onnx_data|gguf|pt|pth|ckpt|h5|keras|tflite|pb|npz|msgpack|model|data)$/i
 
 function likelyFirst(names: readonly string[]): string[] {
@@ -55,17 +55,17 @@ function likelyFirst(names: readonly string[]): string[] {
 }
 
 const POINTER = {
-  one: 'is a pointer of Git LFS, so the content that it stands for was not signed',
-  many: 'are pointers of Git LFS, so the content that they stand for was not signed',
-  mend: 'Run "git lfs pull", and sign again.',
+  one: 'is a Git LFS pointer, so the file that it points to was not signed',
+  many: 'are Git LFS pointers, so the files that they point to were not signed',
+  remedy: 'Run "git lfs pull", and sign again.',
 }
 const PARTIAL = {
-  one: 'has the name of a download that has not finished',
-  many: 'have the names of downloads that have not finished',
-  mend: 'Finish or remove it, and sign again.',
+  one: 'has the name of an unfinished download',
+  many: 'have the names of unfinished downloads',
+  remedy: 'Finish or remove it, and sign again.',
 }
 
-/** More names would hide the sentence. */
+/** Maximum number of names in the message. */
 const LISTED = 5
 
 function warning(code: SigningWarning['code'], files: string[], words: typeof POINTER): SigningWarning[] {
@@ -75,15 +75,15 @@ function warning(code: SigningWarning['code'], files: string[], words: typeof PO
     .map((name) => shown(name))
     .join(', ')
   const more = files.length > LISTED ? ` and ${files.length - LISTED} more` : ''
-  return [{ code, files, message: `${names}${more} ${files.length === 1 ? words.one : words.many}. ${words.mend}` }]
+  return [{ code, files, message: `${names}${more} ${files.length === 1 ? words.one : words.many}. ${words.remedy}` }]
 }
 
-/** A single file goes by no name in its manifest. */
+/** A single file has no name in its manifest. */
 function shownName({ kind, name: own }: LocalSource, name: string): string {
   return kind === 'file' ? own : name
 }
 
-/** Git LFS limits its pointers to 1024 bytes. What cannot be read has been signed, so it changed since. */
+/** Git LFS limits its pointers to 1024 bytes. A file that cannot be read now has changed since it was signed. */
 function mayBePointer(path: string): boolean {
   try {
     const { size } = lstatSync(path)

@@ -8,7 +8,7 @@ import { signModel, type SignOptions } from './sign-model.ts'
 
 const pem = keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' })
 
-/** Models that are each signed into one and the same place. */
+/** Models that are all signed into the same path. */
 function place(files: Record<string, string> = {}) {
   const directory = scratch({ key: pem, 'a/weights': 'A', 'a/config.json': '{}', ...files })
   const signature = join(directory, 'model.sig')
@@ -44,8 +44,8 @@ test.each([
 test.each([
   ['of the same name', 'elsewhere/a', { 'elsewhere/a/weights': 'new' }, {}],
   ['that was renamed', 'b', { 'b/weights': 'A', 'b/more': 'x' }, {}],
-  ['of which a file was renamed, too', 'b', { 'b/model.bin': 'A', 'b/weights': 'x' }, {}],
-  ['that is hashed in another way', 'b', { 'b/weights': 'A' }, { hashType: 'blake2b' }],
+  ['in which a file was renamed as well', 'b', { 'b/model.bin': 'A', 'b/weights': 'x' }, {}],
+  ['that is hashed differently', 'b', { 'b/weights': 'A' }, { hashType: 'blake2b' }],
 ] satisfies [string, string, Record<string, string>, Partial<SignOptions>][])(
   'the bundle of a model %s is replaced',
   async (_, model, files, options) => {
@@ -57,7 +57,7 @@ test.each([
   },
 )
 
-test('nothing, an empty file and a link are replaced, and what the link leads to stays', async () => {
+test('a missing file, an empty file and a link are replaced, and the target of the link stays', async () => {
   const { directory, signature, sign } = place({ 'b/other': 'B' })
   await sign('a', { signature: join(directory, 'kept.sig') })
   symlinkSync('kept.sig', signature)
@@ -70,7 +70,7 @@ test('nothing, an empty file and a link are replaced, and what the link leads to
   expect(existsSync(signature)).toBe(true)
 })
 
-test('what is there, and is no signature of a model, is not replaced', async () => {
+test('a file that is not the signature of a model is not replaced', async () => {
   const { signature, sign } = place()
   await sign('a')
   const bundle = JSON.parse(readFileSync(signature, 'utf8')) as { dsseEnvelope: { payload: string } }
@@ -81,7 +81,7 @@ test('what is there, and is no signature of a model, is not replaced', async () 
   await expect(sign('a', { overwrite: 'always' })).rejects.toEqual(refusal('SIGNATURE_EXISTS'))
 })
 
-test('a bundle that another program puts there while the model is signed is not replaced', async () => {
+test('a bundle that another program puts there during signing is not replaced', async () => {
   const { directory, signature, sign } = place({ 'b/other': 'B' })
   await sign('b', { signature: join(directory, 'b.sig') })
   const own = await keySigner({ privateKey: join(directory, 'key') })
@@ -104,7 +104,7 @@ test.each([
   expect(onProgress).not.toHaveBeenCalled()
 })
 
-test('says whose bundle was replaced, where that was another signer', async () => {
+test('says whose bundle was replaced, if that was another signer', async () => {
   const { directory, sign } = place()
   expect((await sign('a')).replaced).toBe(undefined)
   const first = await sign('a')

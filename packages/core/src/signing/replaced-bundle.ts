@@ -48,9 +48,9 @@ export class ReplacedBundle {
   }
 
   /**
-   * Who claims to have signed the bundle that was last looked at.
+   * The claimed signer of the bundle that was last looked at.
    *
-   * @returns undefined if there is none, or if it is by the given signer as well
+   * @returns undefined if there is none, or if the given signer also signed it
    */
   async otherSigner(
     signer: Pick<ClaimedSigner, 'fingerprint' | 'identity'> | undefined,
@@ -65,7 +65,7 @@ export class ReplacedBundle {
   /** The manifest that the bundle claims; undefined if there is no bundle to replace, or if its subject has this name. */
   async #otherClaim(modelName: string): Promise<Manifest | undefined> {
     const state = await lstat(this.#path, { bigint: true }).catch(() => undefined)
-    // A link is replaced, and what it leads to stays. An empty file is what mktemp makes.
+    // A link is replaced, and its target stays. mktemp creates empty files.
     if (!state || state.isSymbolicLink() || state.size === 0n) {
       this.#last = undefined
       return undefined
@@ -108,7 +108,7 @@ function sameState(a: BigIntStats, b: BigIntStats): boolean {
   return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs
 }
 
-/** By content, where both were hashed in the same way; else by name. */
+/** By content if both were hashed in the same way, otherwise by name. */
 function sharesFile(there: Manifest, manifest: Manifest): boolean {
   const [a, b] = [there.serialization, manifest.serialization]
   if (a.method !== b.method || a.hashType !== b.hashType || a.shardSize !== b.shardSize)
@@ -117,7 +117,7 @@ function sharesFile(there: Manifest, manifest: Manifest): boolean {
   return manifest.resources.some(({ digest }) => digests.has(digest))
 }
 
-/** What cannot be read as the signature of a model is not replaced, either. */
+/** A file that cannot be read as the signature of a model is not replaced either. */
 async function asReplaceable<T>(path: string, reading: Promise<T>): Promise<T> {
   try {
     return await reading
@@ -132,12 +132,12 @@ async function asReplaceable<T>(path: string, reading: Promise<T>): Promise<T> {
 }
 
 const HINT =
-  'Give another path for this signature (--signature). To replace the file, use --force on the command line, or { overwrite: "always" } in a program.'
+  'Use another path for this signature (--signature). To replace the file, use --force on the command line, or { overwrite: "always" } in a program.'
 
 function ofAnotherModel(path: string, found: string, expected: string): ModelSealError {
   return new ModelSealError(
     'SIGNATURE_EXISTS',
-    `Cannot write the signature to ${shown(path)}: the signature of another model is there.`,
+    `Cannot write the signature to ${shown(path)}: it would replace the signature of another model.`,
     { file: path, expected: `a signature of ${shown(expected)}`, found: `one of ${shown(found)}`, hint: HINT },
   )
 }

@@ -23,7 +23,7 @@ async function manifestIn(signature: string): Promise<Manifest> {
   return parseStatement((await readBundle(signature)).envelope.payload).manifest
 }
 
-test('signs a directory into model.sig, which it leaves out, with the default ignores on record', async () => {
+test('signs a directory into model.sig, which it excludes, and records the default ignores', async () => {
   const directory = scratch({
     'm/b': 'B',
     'm/a/c': 'C',
@@ -64,7 +64,7 @@ test('signs a single file under its own name, with nothing ignored', async () =>
   expect(manifest.serialization).toEqual({ method: 'files', hashType: 'sha256', allowSymlinks: false })
 })
 
-test('takes git files in where that is asked for', async () => {
+test('includes Git files on request', async () => {
   const model = scratch({ a: 'A', '.gitignore': 'x' })
   const { signature } = await signModel(model, { signer: await signer(), ignoreGitPaths: false })
   const manifest = await manifestIn(signature)
@@ -72,14 +72,14 @@ test('takes git files in where that is asked for', async () => {
   expect(manifest.serialization.ignorePaths).toEqual(['model.sig'])
 })
 
-test('gives the digest that a signature would be over, without writing anything', async () => {
+test('computes the digest that a signature would cover without writing anything', async () => {
   const model = scratch({ a: 'A', 'b/c': 'C' })
   expect(await digestModel(model)).toEqual({ rootDigest: rootOf([sha256('A'), sha256('C')]), files: 2, bytes: 2 })
   expect(readdirSync(model).sort()).toEqual(['a', 'b'])
 })
 
 describe('nothing is written when', () => {
-  test('a link lies in the model, or there is no model', async () => {
+  test('the model contains a link, or does not exist', async () => {
     const directory = scratch({ 'm/a': 'A' })
     symlinkSync('a', join(directory, 'm', 'link'))
     const signature = join(directory, 'out.sig')
@@ -114,7 +114,7 @@ describe('nothing is written when', () => {
   })
 })
 
-test('replaces a link at the place of the signature, and never writes through it', async () => {
+test('replaces a link at the path of the signature, and never writes through it', async () => {
   const directory = scratch({ 'm/a': 'A', precious: 'untouched' })
   symlinkSync(join(directory, 'precious'), join(directory, 'm', 'model.sig'))
   await signModel(join(directory, 'm'), { signer: await signer() })

@@ -31,19 +31,20 @@ import { BUNDLE_FILE, checkSignaturePlace } from './signature-place.ts'
 
 export interface SignOptions extends DigestOptions {
   signer: Signer
-  /** Where the bundle goes. Default: `model.sig` in a model directory, `FILE.sig` beside a file. */
+  /** Path of the bundle. Default: `model.sig` in a model directory, `FILE.sig` beside a file. */
   signature?: string | undefined
   /**
    * `same-model` refuses to replace the bundle of another model (`SIGNATURE_EXISTS`): one with another subject name and
-   * without a file in common. `always` replaces any bundle. Default `always`: the default place is beside the model.
+   * without a file in common. `always` replaces any bundle. Default: `always`, because the default path belongs to the
+   * model.
    */
   overwrite?: 'always' | 'same-model' | undefined
-  /** URL of a timestamp authority (RFC 3161), whose word on the time of the signature goes into the bundle. */
+  /** URL of a timestamp authority (RFC 3161), whose timestamp of the signature is put into the bundle. */
   timestampAuthority?: string | undefined
 }
 
 const signer: Copy = having(
-  'a signer, such as keySigner() gives',
+  'a signer, such as the result of keySigner()',
   (value) => 'sign' in value && typeof value.sign === 'function',
 )
 
@@ -63,15 +64,15 @@ export interface SignedModel {
   rootDigest: string
   files: number
   bytes: number
-  /** Who signed it. Absent where a signer that the program brings along does not say. */
+  /** Who signed it. Absent if a custom signer does not say. */
   signer?: SignedBy
-  /** Where a keyless signature is logged. */
+  /** The log entry of a keyless signature. */
   logEntries?: readonly LoggedAt[]
-  /** When it was signed: by the word of the log or of a timestamp authority. */
+  /** When it was signed, according to the log or a timestamp authority. */
   time?: SignedAt
-  /** What the signer should look at, such as pointers of Git LFS that were signed in place of weights. Absent where nothing is. */
+  /** What the signer should check, such as Git LFS pointers that were signed instead of weights. Absent if nothing. */
   warnings?: readonly SigningWarning[]
-  /** With `overwrite: 'same-model'`: who claimed to have signed the bundle that was replaced, where that was somebody else. */
+  /** With `overwrite: 'same-model'`: the claimed signer of the bundle that was replaced, if it was someone else. */
   replaced?: Pick<ClaimedSigner, 'description' | 'fingerprint'>
 }
 
@@ -100,7 +101,7 @@ export interface JustSigned<Built> {
   built: Built
 }
 
-/** As {@link signModel}, for a caller who may know digests already, and wants to know the next time. */
+/** Like {@link signModel}, for callers that may reuse known digests and want to store them for next time. */
 export async function signKnowing(
   path: string,
   options: SignOptions,
@@ -137,7 +138,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const timestamp = await timestampOf(signed.signature, options)
   const bundle = writeBundle({ ...signed.verificationMaterial, ...timestamp?.material }, envelope)
   const checked = (await options.signer.check?.(bundle)) ?? undefined
-  // Signing may take minutes, in which another model was signed.
+  // Signing may take minutes, during which another model may have been signed.
   await replaced?.refuseOtherManifest(manifest)
   const told = toldOf(signed, checked, timestamp?.time)
   const other = await replaced?.otherSigner(told.signer)
@@ -159,14 +160,14 @@ async function signBuilt<Built extends BuiltManifest>(
   }
 }
 
-/** The bundle of another signer is no part of the model, so that both sign the same. */
+/** Bundles of other signers are not part of the model, so that all sign the same content. */
 async function bundlesInside(source: LocalSource, signature: string): Promise<string[]> {
   const path = defaultSignature(source)
-  // What is at the place of the signature has been read.
+  // The file at the path of the signature has been read.
   return source.kind === 'directory' && path !== signature && (await isBundle(path)) ? [path] : []
 }
 
-/** Who signed and when, as far as anybody says. */
+/** Who signed and when, as far as known. */
 function toldOf(
   { signer, logEntries }: MadeSignature,
   checked: CheckedBundle | undefined,
@@ -181,7 +182,7 @@ function toldOf(
   }
 }
 
-/** As in Sigstore, the timestamp is over the bytes of the signature. */
+/** As in Sigstore, the timestamp covers the bytes of the signature. */
 async function timestampOf(
   signature: Buffer,
   { timestampAuthority: url, signal }: SignOptions,
@@ -197,13 +198,17 @@ async function timestampOf(
 }
 
 function wouldOverwrite(path: string): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', `The bundle would be written over the model ${shown(path)} itself.`, {
-    file: path,
-    hint: 'Give another path for the signature, or none: it then goes beside the model.',
-  })
+  return new ModelSealError(
+    'INVALID_ARGUMENT',
+    `Cannot write the signature to ${shown(path)}: it would overwrite the model.`,
+    {
+      file: path,
+      hint: 'Use another path for the signature, or omit it to write the signature beside the model.',
+    },
+  )
 }
 
-/** Where a bundle goes, and is looked for first. */
+/** Where a bundle is written by default, and searched first. */
 function defaultSignature(source: LocalSource): string {
   return source.kind === 'directory' ? join(source.path, 'model.sig') : `${source.path}.sig`
 }

@@ -22,8 +22,8 @@ beforeEach(() => {
   writeFileSync(join(model, 'weights'), 'w')
 })
 
-describe('the place of a signature', () => {
-  test('is left out of the model whatever links lead to it, also when signing again', async () => {
+describe('the path of a signature', () => {
+  test('is excluded from the model whatever links lead to it, even when signing again', async () => {
     symlinkSync(model, join(work, 'other-way'))
     const signature = join(work, 'other-way/model.sig')
     const signer = await keySigner({ privateKey: keys.privateKey })
@@ -33,7 +33,7 @@ describe('the place of a signature', () => {
     expect(verified.files).toEqual({ checked: 1, signed: 1 })
   })
 
-  test('is never one where there is something other than a bundle', async () => {
+  test('is refused if there is something other than a bundle', async () => {
     const signer = await keySigner({ privateKey: keys.privateKey })
     for (const signature of [keys.privateKey, join(model, 'weights'), model]) {
       await expect(signModel(model, { signer, signature })).rejects.toMatchObject({
@@ -46,16 +46,16 @@ describe('the place of a signature', () => {
     expect(await signModel(model, { signer, signature: join(work, 'empty.sig') })).toMatchObject({ files: 1 })
   })
 
-  test('of a second signer leaves the bundle of the first out, so that both sign the same', async () => {
+  test("of a second signer excludes the first signer's bundle, so that both sign the same content", async () => {
     const signer = await keySigner({ privateKey: keys.privateKey })
     const first = await signModel(model, { signer })
     const second = await signModel(model, { signer, signature: `${model}.second.sig` })
     expect(second.rootDigest).toBe(first.rootDigest)
-    writeFileSync(join(model, 'model.sig'), 'a file of the model that is called like a bundle')
+    writeFileSync(join(model, 'model.sig'), 'a file of the model that has the name of a bundle')
     expect(await signModel(model, { signer, signature: `${model}.second.sig` })).toMatchObject({ files: 2 })
   })
 
-  test('in a directory that is not there is refused before anything is hashed', async () => {
+  test('in a missing directory is refused before anything is hashed', async () => {
     const sign = vi.fn()
     const onProgress = vi.fn()
     const signature = join(work, 'missing/model.sig')
@@ -68,7 +68,7 @@ describe('the place of a signature', () => {
   })
 })
 
-describe('what is no path', () => {
+describe('an invalid path', () => {
   test.each([undefined, null, 7, '', 'a\0b', {}])('%j is refused', async (path) => {
     await expect(digestModel(path as string)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })

@@ -10,9 +10,9 @@ import { writeFailed, type WholeFile } from '../source/write-file.ts'
 export const BUNDLE_FILE: WholeFile = { what: 'bundle', failed: 'SIGNATURE_WRITE_FAILED', mode: 0o644 }
 
 /**
- * Refuses a place that cannot be written to, before any work is done for what should go there.
+ * Refuses a path that cannot be written to, before any work is done.
  *
- * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`; `SIGNATURE_EXISTS` where a file is that is no bundle
+ * @throws {@link ModelSealError} `SIGNATURE_WRITE_FAILED`; `SIGNATURE_EXISTS` if the file there is not a bundle
  */
 export async function checkSignaturePlace(path: string): Promise<void> {
   try {
@@ -22,15 +22,19 @@ export async function checkSignaturePlace(path: string): Promise<void> {
     throw writeFailed(path, BUNDLE_FILE, cause)
   }
   const there = await lstat(path).catch(() => undefined)
-  // A link is replaced, and an empty file is what mktemp makes.
+  // Links are replaced, and mktemp creates empty files.
   if (!there || there.isSymbolicLink() || (there.isFile() && there.size === 0) || (await isBundle(path))) return
-  throw new ModelSealError('SIGNATURE_EXISTS', `At ${shown(path)} there is something that is no signature bundle.`, {
-    file: path,
-    hint: 'It is not overwritten: give another path for the signature, or remove it first.',
-  })
+  throw new ModelSealError(
+    'SIGNATURE_EXISTS',
+    `Cannot write the signature to ${shown(path)}: the file there is not a signature bundle.`,
+    {
+      file: path,
+      hint: 'Use another path for the signature, or remove the file first.',
+    },
+  )
 }
 
-/** The file that is written first has a name of its own. */
+/** The temporary file has a random name, so the directory must be writable. */
 function checkPermission(directory: string): void {
   if (!permitsWriting(join(directory, 'a')))
     throw Object.assign(new Error('Node.js denies writing.'), {

@@ -1,26 +1,26 @@
 import type { SigningMethod } from '../bundle/materials/materials.ts'
 
-/** Who signs: what a verifier will find, for those who sign to look at. */
+/** The identity of the signer, as verifiers will see it. */
 export interface SignedBy {
   method: SigningMethod
-  /** Who that is, for people: one line, as in a `VerifiedIdentity`. */
+  /** A description in one line, as in a `VerifiedIdentity`. */
   description: string
-  /** Hex SHA-256: of the PEM of the public key (SPKI), or of the DER of the certificate. */
+  /** SHA-256 in hex, of the PEM of the public key (SPKI) or of the DER of the certificate. */
   fingerprint: string
-  /** Of a keyless signature: the identity, and the OpenID Connect issuer that vouched for it. */
+  /** For a keyless signature: the identity, and the OpenID Connect issuer that vouched for it. */
   identity?: string
   issuer?: string
 }
 
-/** An entry of a signature in a transparency log. */
+/** The entry of a signature in a transparency log. */
 export interface LoggedAt {
   /** URL of the log. */
   log: string
-  /** Of the entry in the log: decimal digits. */
+  /** Index of the entry in the log, in decimal. */
   index: string
 }
 
-/** When a signature existed, by the word of a third party. */
+/** When a signature existed, according to a third party. */
 export interface SignedAt {
   /** ISO 8601. */
   at: string
@@ -33,36 +33,36 @@ export interface SignedAt {
 export interface MadeSignature {
   signature: Buffer
   verificationMaterial: object
-  /** What is told to those who sign; a signer need not say it. */
+  /** Information for the person who signs. Optional. */
   signer?: SignedBy
   logEntries?: readonly LoggedAt[]
 }
 
-/** What looking at a whole bundle found out. */
+/** What checking the whole bundle found. */
 export interface CheckedBundle {
   signer?: SignedBy
   time?: SignedAt | undefined
 }
 
-/** Makes signatures by one method. */
+/** Creates signatures with one method. */
 export interface Signer {
   method: SigningMethod
   /**
    * Signs the pre-authentication encoding of an envelope.
    *
-   * @param payload what is encoded, for methods that log it
+   * @param payload the encoded payload, for methods that log it
    */
   sign(encoded: Uint8Array, signal?: AbortSignal, payload?: Uint8Array): Promise<MadeSignature>
   /**
-   * Refuses what cannot work, before a model is hashed. It costs nothing, and asks nobody.
+   * Refuses what cannot work, before a model is hashed. Cheap, and sends no requests.
    *
    * @throws {@link ModelSealError}
    */
   prepare?(): Promise<void>
   /**
-   * Looks at the whole bundle before it is written; where it throws, nothing is.
+   * Checks the whole bundle before it is written. If it throws, nothing is written.
    *
-   * @returns who signed, and when, where it finds that out
+   * @returns who signed and when, if it finds out
    */
   check?(bundle: Buffer): Promise<CheckedBundle> | Promise<void>
 }

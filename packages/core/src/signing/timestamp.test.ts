@@ -30,7 +30,7 @@ async function serving(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/tsr`
 }
 
-/** A server that answers each request with what `make` makes of it. */
+/** A server that answers each request with the result of `make`. */
 function answering(make: (request: Buffer, headers: IncomingMessage['headers']) => Buffer | Promise<Buffer>) {
   return serving((request, response: ServerResponse) => {
     const chunks: Buffer[] = []
@@ -44,7 +44,7 @@ function answering(make: (request: Buffer, headers: IncomingMessage['headers']) 
   })
 }
 
-test('gives the response of the authority, which is over the data and for the request', async () => {
+test('returns the response of the authority, which covers the data and belongs to the request', async () => {
   let type: string | undefined
   const url = await answering((request, headers) => {
     type = headers['content-type']
@@ -55,7 +55,7 @@ test('gives the response of the authority, which is over the data and for the re
   expect(type).toBe('application/timestamp-query')
 })
 
-test('is over the data of the call, whatever becomes of it meanwhile', async () => {
+test('covers the data at the time of the call, even if it changes later', async () => {
   const url = await answering((request) => answer(signer, request, data))
   const changing = { url, data: Uint8Array.from(data) }
   const response = timestampFrom(changing)
@@ -65,7 +65,7 @@ test('is over the data of the call, whatever becomes of it meanwhile', async () 
   expect(Math.abs(at.getTime() - Date.now())).toBeLessThan(10 * 60_000)
 })
 
-test('refuses a response over other data, for another request, or that is none', async () => {
+test('refuses a response over other data, for another request, or that is malformed', async () => {
   for (const make of [
     (request: Buffer) => answer(signer, request, Buffer.from('other')),
     () => timestamp(signer, data),
@@ -87,13 +87,13 @@ test('says why the authority refused', async () => {
   await expect(timestampFrom({ url: down, data })).rejects.toMatchObject({ code: 'TSA_REFUSED' })
 })
 
-test('follows no redirect', async () => {
+test('does not follow redirects', async () => {
   const good = await answering((request) => answer(signer, request, data))
   const url = await serving((_, response) => response.writeHead(307, { location: good }).end())
   await expect(timestampFrom({ url, data })).rejects.toMatchObject({ code: 'TSA_UNREACHABLE' })
 })
 
-test('gives up on an authority that does not answer, and on one that is not there', async () => {
+test('gives up on an authority that does not respond or does not exist', async () => {
   const url = await serving(() => {})
   await expect(timestampFrom({ url, data, timeoutMs: 50 })).rejects.toMatchObject({ code: 'TSA_UNREACHABLE' })
   const slow = await serving((_, response) => response.writeHead(200).write('0'))
@@ -107,7 +107,7 @@ test('stops when the caller aborts', async () => {
   await expect(timestampFrom({ url, data, signal: controller.signal })).rejects.toMatchObject({ code: 'ABORTED' })
 })
 
-test('asks by http and https only, and takes no password in the URL, nor shows it', async () => {
+test('accepts only http and https, and neither accepts nor reveals a password in the URL', async () => {
   for (const url of ['', 'tsa.example.org', 'file:///etc/passwd', 'https://user:secret@tsa.example.org/']) {
     await expect(timestampFrom({ url, data })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
@@ -116,7 +116,7 @@ test('asks by http and https only, and takes no password in the URL, nor shows i
   }
 })
 
-test('a model is not signed where its timestamp cannot be had', async () => {
+test('a model is not signed if it gets no timestamp', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'modelseal-'))
   try {
     const key = join(directory, 'release.key')

@@ -14,26 +14,25 @@ import { knownOptions, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
 export interface TimestampRequest {
-  /** Of the authority; `http` or `https`. */
+  /** URL of the authority (`http` or `https`). */
   url: string
-  /** What the timestamp is to be over. */
+  /** The data that the timestamp covers. */
   data: Uint8Array
-  /** Milliseconds until the authority counts as out of reach. Default 30,000. */
+  /** Milliseconds until the authority counts as unreachable. Default: 30,000. */
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000
 const SHA256 = '2.16.840.1.101.3.4.2.1'
-/** 64 bits, as RFC 3161 2.4.1 asks for at least. */
+/** 64 bits, the minimum of RFC 3161 2.4.1. */
 const NONCE_BYTES = 16
 
 /**
- * Asks a timestamp authority for its word that some data existed now (RFC 3161 section 3.4, over
- * HTTP). The answer is checked to be over this data and for this request; whether the authority is
- * trusted is for the verifier to say.
+ * Requests a timestamp, which proves that some data exists now (RFC 3161 section 3.4, over HTTP). The response is
+ * checked to cover this data and to belong to this request. Whether the authority is trusted is up to the verifier.
  *
- * @returns the response (DER, `TimeStampResp`), as bundles carry it
+ * @returns the response (DER, `TimeStampResp`), as bundles contain it
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
  * @example
  * ```ts
@@ -95,9 +94,9 @@ async function post(url: URL, body: ArrayBuffer, request: TimestampRequest): Pro
   } catch (cause) {
     if (cause instanceof ModelSealError) throw cause
     throwIfAborted(request.signal)
-    throw new ModelSealError('TSA_UNREACHABLE', `The timestamp authority ${named(url)} could not be reached.`, {
-      found: shown(limit.aborted ? 'no answer in time' : reasonOf(cause)),
-      hint: 'Check the URL and the network; the model was not signed.',
+    throw new ModelSealError('TSA_UNREACHABLE', `Cannot reach the timestamp authority ${named(url)}.`, {
+      found: shown(limit.aborted ? 'no response in time' : reasonOf(cause)),
+      hint: 'Check the URL and the network. The model was not signed.',
       cause,
     })
   }
@@ -130,7 +129,7 @@ async function checkResponse(response: Buffer, data: Uint8Array, nonce: Buffer, 
   }
 }
 
-/** @throws {@link ModelSealError} `INVALID_ARGUMENT`, before anything is done that would be for nothing */
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT`, before any work is done */
 export function checkTimestampUrl(text: string): void {
   checkedUrl(text)
 }
@@ -139,19 +138,19 @@ function checkedUrl(text: string): URL {
   const url = typeof text === 'string' ? URL.parse(text) : null
   if (url && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '')
     return url
-  throw new ModelSealError('INVALID_ARGUMENT', 'The address of the timestamp authority is not one that can be asked.', {
-    expected: 'an http or https URL without a user name',
-    hint: 'Give one such as "https://tsa.example.org/tsr".',
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of the timestamp authority.', {
+    expected: 'an http or https URL without credentials',
+    hint: 'Use a URL such as "https://tsa.example.org/tsr".',
   })
 }
 
-/** Without the query, which may hold a secret. */
+/** Without the query, which may contain a secret. */
 function named(url: URL): string {
   return shown(url.origin + url.pathname)
 }
 
 function refused(url: URL, found: string): ModelSealError {
-  return new ModelSealError('TSA_REFUSED', `The timestamp authority ${named(url)} refused to make a timestamp.`, {
+  return new ModelSealError('TSA_REFUSED', `Cannot get a timestamp: the authority ${named(url)} refused the request.`, {
     found: shown(found),
     hint: 'The model was not signed.',
   })
@@ -160,7 +159,7 @@ function refused(url: URL, found: string): ModelSealError {
 function wrong(url: URL, cause: unknown): ModelSealError {
   return timestampFault(
     'TSA_RESPONSE',
-    `The timestamp authority ${named(url)} did not answer with what it was asked for.`,
+    `Cannot get a timestamp: unexpected response from the authority ${named(url)}.`,
     cause,
     undefined,
   )

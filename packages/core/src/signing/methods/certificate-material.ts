@@ -24,9 +24,9 @@ import type { Shape } from '../../snapshot.ts'
 import type { ReadFile } from '../../source/read-small-file.ts'
 
 export interface CertificateFiles {
-  /** Path of the certificate of the key (PEM or DER); further ones in the file count as its chain. */
+  /** Path of the certificate of the key (PEM or DER). Further certificates in the file count as its chain. */
   certificate: string
-  /** Paths of the certificates up to the root, which itself may be left out. */
+  /** Paths of the certificates up to the root, which may be omitted. */
   chain?: readonly string[] | undefined
 }
 
@@ -37,25 +37,25 @@ export const CERTIFICATE_FILES: Shape<CertificateFiles> = {
 
 /** Certificates to put into a bundle. */
 export interface CertificateMaterial {
-  /** The key that the certificate is for. */
+  /** The key in the certificate. */
   publicKey: PublicKey
   /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`). */
   verificationMaterial: object
   signer: SignedBy
 }
 
-/** As many as a verifier takes. */
+/** The limit of verifiers. */
 const MAX_CHAIN = 32
 
 /**
- * Reads the certificates of a signer, its own first, and refuses what no verifier could accept now;
- * whether the chain leads to a root is for the verifier to say.
+ * Reads the certificates of a signer, its own first, and refuses any that no verifier would accept now. Whether the
+ * chain leads to a root is up to the verifier.
  *
- * @param read a `readerFromHere` of when the files were named
- * @param key the public half of the signing key, where it is known before signing
+ * @param read a `readerFromHere` from when the paths were given
+ * @param key the public key, if it is known before signing
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_MISMATCH`,
- * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
- * `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
+ * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_EXPIRED`,
+ * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
  */
 export async function readCertificateMaterial(
   files: CertificateFiles,
@@ -91,23 +91,27 @@ async function readChain({ certificate, chain = [] }: CertificateFiles, read: Re
   )
   const certificates = files.flat()
   if (certificates.length <= MAX_CHAIN + 1) return certificates
-  throw new ModelSealError('CHAIN_TOO_LARGE', 'The chain has more certificates than any verifier takes.', {
-    file: certificate,
-    expected: `at most ${MAX_CHAIN} beside that of the signer`,
-    found: String(certificates.length - 1),
-  })
+  throw new ModelSealError(
+    'CHAIN_TOO_LARGE',
+    'Cannot sign with the certificate: its chain is longer than verifiers accept.',
+    {
+      file: certificate,
+      expected: `at most ${MAX_CHAIN} certificates besides that of the signer`,
+      found: String(certificates.length - 1),
+    },
+  )
 }
 
 /**
- * Refuses a certificate whose issuer signed it in a way, or with a key, that is too weak. Alone it may be its verifiers' trust
- * anchor, and nobody asks then who signed it.
+ * Refuses a certificate that was signed with an algorithm or key that is too weak. A certificate alone may be the trust
+ * anchor of its verifiers; then its own signature does not matter.
  */
 async function checkIssuance(leaf: Certificate, chain: readonly Buffer[], path: string): Promise<void> {
   if (chain.length === 0 || isSignedWith(leaf.x509, holderKey(leaf.x509))) return
   await checkSignatureAlgorithm(leaf.x509, leaf.fields.signatureAlgorithm, path)
   for (const der of chain) {
     const issuer = readX509(der, path)
-    // A key that did not sign it is another authority's, which the path to a root may not pass.
+    // A key that did not sign it belongs to another authority, through which the path to a root need not lead.
     if (isSignedWith(leaf.x509, holderKey(issuer))) checkKey(issuer, path)
   }
 }
@@ -120,12 +124,12 @@ function keyMismatch(
 ): ModelSealError {
   return new ModelSealError(
     'KEY_MISMATCH',
-    `The private key does not belong to the certificate ${certificateName(leaf)}.`,
+    `Cannot sign with the certificate ${certificateName(leaf)}: it is for another key.`,
     {
       file: certificate,
       expected: `the key ${certified.fingerprint}`,
       found: key.fingerprint,
-      hint: 'Give the certificate that was issued for this key; in a file of several, it has to be the first.',
+      hint: 'Use the certificate that was issued for this key. If the file contains several, it must be the first.',
     },
   )
 }
@@ -137,7 +141,7 @@ function checkCurrent(leaf: Certificate, path: string): void {
   const expired = now > notAfter.value
   throw new ModelSealError(
     expired ? 'CERTIFICATE_EXPIRED' : 'CERTIFICATE_NOT_YET_VALID',
-    `The certificate ${certificateName(leaf)} ${expired ? 'has expired' : 'is not yet valid'}: nobody would accept what it signs.`,
+    `Cannot sign with the certificate ${certificateName(leaf)}: it ${expired ? 'has expired' : 'is not yet valid'}.`,
     {
       file: path,
       expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,

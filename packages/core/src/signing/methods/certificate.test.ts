@@ -42,7 +42,7 @@ async function carried(options: Parameters<typeof certificateSigner>[0]): Promis
   return material.method === 'certificate' ? [...material.certificates] : []
 }
 
-test('puts the leaf first, then what else its file holds, then the chain, in the order given', async () => {
+test('puts the leaf first, then the rest of its file, then the chain, in the given order', async () => {
   const chain = [await written(pemOf(intermediate) + pemOf(root))]
   const expected = [leaf.der, intermediate.der, root.der]
   expect(await carried({ privateKey, certificate, chain })).toEqual(expected)
@@ -103,7 +103,7 @@ test('refuses a certificate whose chain no verifier could accept', async () => {
   }
 })
 
-test('accepts what some verifier accepts: roots, however they were signed, and further authorities of the chain', async () => {
+test('accepts what some verifier accepts: roots, however they were signed, and additional authorities in the chain', async () => {
   const oldRoot = await authority('Root', { keys: root.keys, hash: 'SHA-1' })
   const oldCross = await authority('Intermediate', { issuer: root, keys: intermediate.keys, hash: 'SHA-1' })
   const chain = [await written(pemOf(intermediate) + pemOf(oldCross) + pemOf(oldRoot))]
@@ -122,7 +122,7 @@ test('accepts what some verifier accepts: roots, however they were signed, and f
   }
 })
 
-test('refuses files that hold no certificate, or a damaged one', async () => {
+test('refuses files that contain no certificate, or a damaged one', async () => {
   const cut = pemOf(leaf).slice(0, 200)
   for (const content of [
     '',
@@ -154,7 +154,7 @@ test('refuses a certificate whose key cannot be read', async () => {
   })
 })
 
-test('refuses a chain that no verifier takes', async () => {
+test('refuses a chain that no verifier accepts', async () => {
   const chain = [await written(pemOf(intermediate).repeat(33))]
   await expect(certificateSigner({ privateKey, certificate, chain })).rejects.toMatchObject({ code: 'CHAIN_TOO_LARGE' })
 })

@@ -12,13 +12,13 @@ export interface CertificateSignerOptions extends KeySignerOptions, CertificateF
 const OPTIONS: Shape<CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }
 
 /**
- * Signs with a private key and the certificate that names its holder (OMS 4.1 `certificate`).
- * The bundle gets the certificate and its chain as they are given; whether the chain leads to a root is for the
- * verifier to say. A certificate that no verifier could accept now is refused.
+ * Creates a signer with a private key and the certificate that names its holder (OMS 4.1 `certificate`). The
+ * certificate and its chain are put into the bundle as given; whether the chain leads to a root is up to the verifier.
+ * A certificate that no verifier would accept now is refused.
  *
- * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`,
- * `KEY_MISMATCH`, `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`,
- * `CERTIFICATE_NOT_YET_VALID`, `CERTIFICATE_EXTENSION`, `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
+ * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`, `KEY_MISMATCH`,
+ * `CERTIFICATE_INVALID`, `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`,
+ * `CERTIFICATE_EXTENSION`, `CERTIFICATE_WEAK`, `CHAIN_TOO_LARGE`
  * @example
  * ```ts
  * const signer = await certificateSigner({

@@ -40,7 +40,7 @@ describe('an encrypted key', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 
   test.each(['pkcs8', 'sec1'] as const)(
-    'is refused without its password, and with another one, which is not told (%s)',
+    'is refused without its password, and with a wrong one, which is not revealed (%s)',
     async (type) => {
       const path = written(privateKey.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSWORD }))
       await expect(keySigner({ privateKey: path })).rejects.toEqual(refusal('KEY_ENCRYPTED'))
@@ -52,19 +52,19 @@ describe('an encrypted key', () => {
   )
 })
 
-test('takes a key as "openssl ecparam -genkey" writes it, with the curve before it', async () => {
+test('accepts a key as written by "openssl ecparam -genkey", with the curve before it', async () => {
   const { stdout } = spawnSync('openssl', ['ecparam', '-name', 'prime256v1', '-genkey'], { encoding: 'utf8' })
   expect(stdout).toContain('BEGIN EC PARAMETERS')
   expect((await keySigner({ privateKey: written(stdout) })).method).toBe('key')
 })
 
-test('takes a key that is not encrypted although a password is given', async () => {
+test('accepts an unencrypted key although a password is given', async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const path = written(privateKey.export({ type: 'pkcs8', format: 'pem' }))
   expect((await keySigner({ privateKey: path, password: PASSWORD })).method).toBe('key')
 })
 
-describe('a file is refused as a private key that', () => {
+describe('a file is refused as a private key if it', () => {
   const pkcs8 = { type: 'pkcs8', format: 'pem' } as const
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
 
@@ -72,8 +72,8 @@ describe('a file is refused as a private key that', () => {
     ['is empty', ''],
     ['is a public key', publicKey.export({ type: 'spki', format: 'pem' })],
     ['is DER', privateKey.export({ type: 'pkcs8', format: 'der' })],
-    ['is cut off', privateKey.export(pkcs8).slice(0, 100)],
-    ['holds garbage', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'],
+    ['is truncated', privateKey.export(pkcs8).slice(0, 100)],
+    ['contains garbage', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n'],
     ['is on secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).privateKey.export(pkcs8)],
     ['is on P-224', generateKeyPairSync('ec', { namedCurve: 'secp224r1' }).privateKey.export(pkcs8)],
     ['is an RSA key', generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export(pkcs8)],

@@ -12,14 +12,14 @@ import type { SignedBy, Signer } from '../signer.ts'
 export interface KeySignerOptions {
   /** Path of the private key: PEM, SEC1 or PKCS#8, on P-256, P-384 or P-521. */
   privateKey: string
-  /** Needed for an encrypted key only. */
+  /** Needed only for an encrypted key. */
   password?: string | undefined
 }
 
 export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(givenPath), password: text }
 
 /**
- * Signs with an elliptic curve private key from a file (OMS 4.1 `key`).
+ * Creates a signer with an elliptic curve private key from a file (OMS 4.1 `key`).
  *
  * @throws {@link ModelSealError} `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `KEY_INVALID`, `KEY_ENCRYPTED`
  * @example
@@ -58,20 +58,24 @@ export async function readPrivateKey({ privateKey: path, password }: KeySignerOp
 
 function parsePrivateKey(pem: string, path: string, password: string | undefined): KeyObject {
   if (!/-----BEGIN (EC |ENCRYPTED |RSA |DSA )?PRIVATE KEY-----/.test(pem)) {
-    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a private key in PEM.`, {
-      file: path,
-      found: foundIn(
-        pem,
-        [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label),
-      ),
-      hint: privateKeyHint(pem),
-    })
+    throw new ModelSealError(
+      'KEY_INVALID',
+      `Cannot use the private key ${shown(path)}: the file contains no private key in PEM.`,
+      {
+        file: path,
+        found: foundIn(
+          pem,
+          [...pem.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----/g)].map(([, label]) => label),
+        ),
+        hint: privateKeyHint(pem),
+      },
+    )
   }
   const encrypted = /-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem)
   if (encrypted && !password) {
     throw new ModelSealError(
       'KEY_ENCRYPTED',
-      `The private key ${shown(path)} is encrypted, and no password was given.`,
+      `The private key ${shown(path)} is encrypted, but no password was given.`,
       {
         file: path,
         hint: 'Give the password of the key.',
@@ -84,16 +88,20 @@ function parsePrivateKey(pem: string, path: string, password: string | undefined
     if (encrypted) {
       throw new ModelSealError(
         'KEY_ENCRYPTED',
-        `The private key ${shown(path)} cannot be decrypted: the password is wrong, or the file is damaged.`,
+        `Cannot decrypt the private key ${shown(path)}: the password is wrong, or the file is damaged.`,
         {
           file: path,
           cause,
         },
       )
     }
-    throw new ModelSealError('KEY_INVALID', `The file ${shown(path)} does not hold a readable private key.`, {
-      file: path,
-      cause,
-    })
+    throw new ModelSealError(
+      'KEY_INVALID',
+      `Cannot use the private key ${shown(path)}: the key is malformed or unsupported.`,
+      {
+        file: path,
+        cause,
+      },
+    )
   }
 }

@@ -15,7 +15,7 @@ function tokenOf(claims: object): string {
   return `${part({ alg: 'none' })}.${part(claims)}.c2lnbmF0dXJl`
 }
 
-/** There the machine itself says so. */
+/** On Google Cloud, the machine itself says so. */
 function onGoogleCloud(): boolean {
   const file = '/sys/class/dmi/id/product_name'
   return existsSync(file) && readFileSync(file, 'latin1').startsWith('Google')
@@ -37,7 +37,7 @@ async function refusal(work: () => unknown): Promise<ModelSealError> {
 describe('a token', () => {
   test.each([
     ['is accepted', GOOD],
-    ['of several audiences is accepted', { ...GOOD, aud: ['other', 'sigstore'] }],
+    ['for several audiences is accepted', { ...GOOD, aud: ['other', 'sigstore'] }],
   ])('%s', (_, claims) => {
     expect(() => checkToken(tokenOf(claims), 'sigstore')).not.toThrow()
   })
@@ -47,12 +47,12 @@ describe('a token', () => {
     ['that is not valid yet', 'TOKEN_EXPIRED', tokenOf({ ...GOOD, nbf: now + 300 })],
     ['for another audience', 'TOKEN_AUDIENCE', tokenOf({ ...GOOD, aud: 'sigstore2' })],
     ['without an audience', 'TOKEN_AUDIENCE', tokenOf({ sub: 'me', exp: now + 600 })],
-    ['without an end', 'TOKEN_INVALID', tokenOf({ sub: 'me', aud: 'sigstore' })],
+    ['without an expiry', 'TOKEN_INVALID', tokenOf({ sub: 'me', aud: 'sigstore' })],
     ['without a subject', 'TOKEN_INVALID', tokenOf({ aud: 'sigstore', exp: now + 600 })],
-    ['that is none', 'TOKEN_INVALID', 'secret-text'],
-    ['with claims that are none', 'TOKEN_INVALID', 'c2VjcmV0.c2VjcmV0.c2VjcmV0'],
+    ['that is not a token', 'TOKEN_INVALID', 'secret-text'],
+    ['with claims that are not an object', 'TOKEN_INVALID', 'c2VjcmV0.c2VjcmV0.c2VjcmV0'],
     ['that is empty', 'TOKEN_INVALID', ''],
-  ])('%s is refused, and not shown', async (_, code, token) => {
+  ])('%s is refused, and not revealed', async (_, code, token) => {
     const error = await refusal(() => checkToken(token, 'sigstore'))
     expect(error.code).toBe(code)
     for (const part of token.split('.').filter(Boolean)) expect(JSON.stringify(error)).not.toContain(part)
@@ -87,13 +87,13 @@ describe('a CI system', () => {
         ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'bearer-secret',
       },
     ],
-  ])('that gives none is named: %s for %j', async (code, env) => {
+  ])('that issues no token is named: %s for %j', async (code, env) => {
     const error = await refusal(() => ambientToken('sigstore', undefined, env))
     expect(error.code).toBe(code)
     expect(JSON.stringify(error)).not.toContain('bearer-secret')
   })
 
-  test('of Google is asked for the whole token of its account, at the place that the environment names', async () => {
+  test('of Google is asked for the full token of its account, at the host that the environment names', async () => {
     let asked: (string | string[] | undefined)[] = []
     const url = await serving(({ url, headers }, response) => {
       asked = [url, headers['metadata-flavor']]
@@ -104,7 +104,7 @@ describe('a CI system', () => {
     expect(asked).toEqual([path, 'Google'])
   })
 
-  test('of Google that gives none, or is out of reach, is named', async () => {
+  test('of Google that issues no token, or is unreachable, is named', async () => {
     const url = await serving((_, response) => response.writeHead(404).end('no service account'))
     const none = await refusal(() => ambientToken('sigstore', undefined, { GCE_METADATA_HOST: new URL(url).host }))
     expect(none).toMatchObject({ code: 'TOKEN_MISSING', message: expect.stringContaining('Google Cloud') })
@@ -112,7 +112,7 @@ describe('a CI system', () => {
     expect(away).toMatchObject({ code: 'SERVICE_UNREACHABLE', message: expect.stringContaining('metadata server') })
   })
 
-  test.skipIf(process.platform === 'win32')('of Buildkite is asked by way of its agent', async () => {
+  test.skipIf(process.platform === 'win32')('of Buildkite is asked through its agent', async () => {
     const agent = (script: string) => {
       const directory = scratch({ 'buildkite-agent': `#!/bin/sh\n${script}\n` })
       chmodSync(join(directory, 'buildkite-agent'), 0o755)
@@ -130,7 +130,7 @@ describe('a CI system', () => {
     expect(missing.code).toBe('TOKEN_MISSING')
   })
 
-  test('that answers without a token, or with an error, is named', async () => {
+  test('that responds without a token, or with an error, is named', async () => {
     for (const [status, body, code] of [
       [200, '{}', 'TOKEN_MISSING'],
       [200, 'nonsense', 'SERVICE_REFUSED'],
@@ -148,11 +148,11 @@ describe('a CI system', () => {
     }
   })
 
-  test.skipIf(onGoogleCloud())('is none where nothing names one', async () => {
+  test.skipIf(onGoogleCloud())('is not detected if nothing indicates one', async () => {
     expect(await ambientToken('sigstore', undefined, {})).toBeUndefined()
   })
 
-  test('of GitLab has put it into the environment', async () => {
+  test('of GitLab provides the token in the environment', async () => {
     const env = { GITLAB_CI: 'true', SIGSTORE_ID_TOKEN: 'the-token', OUR_CLIENT_ID_TOKEN: 'another' }
     expect(await ambientToken('sigstore', undefined, env)).toBe('the-token')
     expect(await ambientToken('our-client', undefined, env)).toBe('another')
@@ -178,7 +178,7 @@ describe('services', () => {
       ...more,
     })
 
-  test('are the newest that are valid now and known', () => {
+  test('are the newest ones that are currently valid and supported', () => {
     expect(chooseServices(config({}), 'f')).toMatchObject({
       authority: 'https://ca',
       logs: [{ url: 'https://v2', version: 2 }],
@@ -193,7 +193,7 @@ describe('services', () => {
     expect(chooseServices(config({ rekorTlogUrls }), 'f').logs).toEqual([{ url: 'https://v1', version: 1 }])
   })
 
-  test('are one an operator, where all are asked for', () => {
+  test('are one per operator, if all are requested', () => {
     const tsaUrls = [service('https://a', 1), service('https://b', 1), service('https://c', 1, { operator: 'them' })]
     const chosen = chooseServices(config({ tsaUrls, tsaConfig: { selector: 'ALL' } }), 'f')
     expect(chosen.timestampAuthorities).toEqual(['https://a', 'https://c'])
@@ -202,7 +202,7 @@ describe('services', () => {
   test.each([
     ['no authority', { caUrls: [] }],
     ['no log', { rekorTlogUrls: [] }],
-    ['a log that states no time, and no timestamp authority', { tsaUrls: [] }],
+    ['a log that provides no time, and no timestamp authority', { tsaUrls: [] }],
   ])('are refused with %s', async (_, more) => {
     expect((await refusal(() => chooseServices(config(more), 'f'))).code).toBe('SIGNING_CONFIG_INVALID')
   })
@@ -216,14 +216,14 @@ describe('an authority', () => {
       timeoutMs: 300,
     }).sign(Buffer.from('encoded'))
 
-  test('that does not answer in time is named', async () => {
+  test('that does not respond in time is named', async () => {
     const url = await serving(() => {})
     const error = await refusal(() => signing(url))
     expect(error.code).toBe('SERVICE_UNREACHABLE')
     expect(error.message).toContain(url)
   })
 
-  test('that refuses is quoted, without the token', async () => {
+  test('that refuses is quoted without the token', async () => {
     const token = tokenOf(GOOD)
     const url = await serving((_, response) => {
       response.writeHead(400, { 'content-type': 'application/json' })
@@ -236,7 +236,7 @@ describe('an authority', () => {
     expect(error.cause).toBeUndefined()
   })
 
-  test('is not asked with a token that cannot work', async () => {
+  test('is not sent a token that cannot work', async () => {
     let asked = false
     const url = await serving(() => (asked = true))
     expect((await refusal(() => signing(url, tokenOf({ ...GOOD, exp: now - 1 })))).code).toBe('TOKEN_EXPIRED')

@@ -15,15 +15,15 @@ import { timestampFrom } from '../timestamp.ts'
 
 export interface KeylessOptions {
   services: SigningServices
-  /** Asked for a token after the model was hashed. */
+  /** Called for a token after the model was hashed. */
   identityToken: (signal?: AbortSignal) => Promise<string>
-  /** Audience of the token. Default `sigstore`. */
+  /** Audience of the token. Default: `sigstore`. */
   clientId?: string | undefined
-  /** Milliseconds for each call of a service. Default 30,000. */
+  /** Timeout for each call to a service, in milliseconds. Default: 30,000. */
   timeoutMs?: number | undefined
 }
 
-/** What is logged: the signature, what it is over, and by whom. */
+/** What is logged: the signature, the signed data, and the signer. */
 interface Logged {
   encoded: Buffer
   payload: Buffer
@@ -33,8 +33,8 @@ interface Logged {
 }
 
 /**
- * Signs with a key that lives for this one signature, and a certificate of Fulcio for it (OMS 4.1
- * `sigstore`). Asked only when the model is hashed: the certificate is valid for ten minutes.
+ * Signs with an ephemeral key and a certificate that Fulcio issues for it (OMS 4.1 `sigstore`). The certificate is
+ * requested only after the model was hashed, because it is valid for ten minutes.
  */
 export function keylessSigner(options: KeylessOptions): Signer {
   const { services } = options
@@ -96,7 +96,7 @@ export function signingLibrary(): typeof SigningLibrary {
       'SIGSTORE_UNAVAILABLE',
       missing
         ? 'Cannot sign with Sigstore: the optional package @sigstore/sign is not installed.'
-        : 'Cannot sign with Sigstore: the optional package @sigstore/sign is installed, but does not load.',
+        : 'Cannot sign with Sigstore: the optional package @sigstore/sign is installed, but cannot be loaded.',
       {
         found: missing ? undefined : shown(messageOf(cause)),
         hint: missing
@@ -119,12 +119,12 @@ async function certify(encoded: Buffer, token: string, call: ServiceCall) {
     }).sign(encoded),
   )
   if (key.$case === 'x509Certificate' && key.certificate) return { signature, certificate: key.certificate }
-  throw new ModelSealError('SERVICE_REFUSED', 'The certificate authority gave no certificate.')
+  throw new ModelSealError('SERVICE_REFUSED', 'Cannot sign: the certificate authority issued no certificate.')
 }
 
 /**
- * Rekor v1 logs the envelope; Rekor v2 takes hashed entries only, and there a DSSE envelope is the
- * SHA-256 of its pre-authentication encoding. Python's and JavaScript's clients verify both.
+ * Rekor v1 logs the envelope. Rekor v2 accepts only hashed entries, in which a DSSE envelope is the SHA-256 of its
+ * pre-authentication encoding. The Python and JavaScript clients verify both.
  */
 async function log({ encoded, payload, signature, certificate }: Logged, version: 1 | 2, call: ServiceCall) {
   const { RekorWitness } = signingLibrary()
@@ -156,7 +156,7 @@ async function log({ encoded, payload, signature, certificate }: Logged, version
     ),
   )
   const [entry] = tlogEntries
-  if (!entry) throw new ModelSealError('SERVICE_REFUSED', 'The transparency log gave no entry.')
+  if (!entry) throw new ModelSealError('SERVICE_REFUSED', 'Cannot sign: the transparency log returned no entry.')
   return entryJson(entry, (value) => codec.toJSON(value))
 }
 
@@ -165,7 +165,7 @@ interface LogEntry {
   integratedTime: string
 }
 
-/** The codec leaves out what is zero or empty, as in the first entry of a log; readers ask for it. */
+/** The codec omits zero and empty values, as in the first entry of a log, but readers require them. */
 function entryJson(entry: TransparencyLogEntry, toJSON: (entry: TransparencyLogEntry) => unknown): LogEntry {
   const json = toJSON(entry) as { inclusionProof?: object; logIndex?: string }
   return {

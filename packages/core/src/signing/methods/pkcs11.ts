@@ -18,17 +18,17 @@ import type { SignedBy, Signer } from '../signer.ts'
 
 export interface Pkcs11KeySignerOptions {
   /**
-   * Which key to sign with: `pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/pin`
-   * (RFC 7512). A `pin-source` keeps the PIN out of command lines and process lists.
+   * The key to sign with: `pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/pin` (RFC 7512). A
+   * `pin-source` keeps the PIN out of command lines and process lists.
    */
   uri: string
-  /** Directories to look for a `module-name` in. Default: where distributions keep modules. */
+  /** Directories in which to search for a `module-name`. Default: where distributions install modules. */
   modulePaths?: readonly string[] | undefined
 }
 
 export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, CertificateFiles {}
 
-/** The module is loaded again for each signature: its path may not depend on where the process is then. */
+/** The module is loaded again for each signature, so its path must not depend on the working directory at that time. */
 const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
   uri: required(text),
   modulePaths: listOf(path),
@@ -37,14 +37,13 @@ const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
 const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICATE_FILES }
 
 /**
- * Signs with an elliptic curve key that never leaves its token: a smart card, an HSM or SoftHSM
- * (OMS 4.1 `key`, PKCS #11). Needs the optional package `pkcs11js`. The token, the PIN and the
- * key are tried once before a model is hashed.
+ * Creates a signer with an elliptic curve key that never leaves its token: a smart card, an HSM or SoftHSM (OMS 4.1
+ * `key`, PKCS #11). Requires the optional package `pkcs11js`. The token, the PIN and the key are tried once before a
+ * model is hashed.
  *
- * @throws {@link ModelSealError} `PKCS11_UNAVAILABLE`, `PKCS11_URI_INVALID`, `PKCS11_MODULE`,
- * `PKCS11_NOT_FOUND`, `PKCS11_AMBIGUOUS`, `PKCS11_PIN`, `PKCS11_PIN_LOCKED`, `PKCS11_FAILED`,
- * `KEY_INVALID`, and of the file with the PIN `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`,
- * `FILE_TOO_LARGE`
+ * @throws {@link ModelSealError} `PKCS11_UNAVAILABLE`, `PKCS11_URI_INVALID`, `PKCS11_MODULE`, `PKCS11_NOT_FOUND`,
+ * `PKCS11_AMBIGUOUS`, `PKCS11_PIN`, `PKCS11_PIN_LOCKED`, `PKCS11_FAILED`, `KEY_INVALID`, and for the PIN file
+ * `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_SPECIAL`, `FILE_TOO_LARGE`
  * @example
  * ```ts
  * const uri = 'pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/secrets/pin'
@@ -55,11 +54,15 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
   const access = await accessToKey(knownOptions(options, KEY_OPTIONS, 'pkcs11KeySigner'))
   const publicKey = await publicKeyOnToken(access)
   if (publicKey === undefined) {
-    throw new ModelSealError('PKCS11_NOT_FOUND', 'The token holds the private key, but no public key beside it.', {
-      file: access.module,
-      expected: 'a public key object with the same id',
-      hint: 'Write it to the token ("pkcs11-tool --write-object KEY --type pubkey --id ID"), or sign with a certificate.',
-    })
+    throw new ModelSealError(
+      'PKCS11_NOT_FOUND',
+      'Cannot sign with the key on the token: the token has no public key for it.',
+      {
+        file: access.module,
+        expected: 'a public key object with the same id',
+        hint: 'Write it to the token ("pkcs11-tool --write-object KEY --type pubkey --id ID"), or sign with a certificate.',
+      },
+    )
   }
   const { fingerprint } = publicKey
   const verificationMaterial = { publicKey: { hint: fingerprint }, tlogEntries: [] }
@@ -74,10 +77,9 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
 }
 
 /**
- * Signs with a key on a token and the certificate that was issued for it (OMS 4.1 `certificate`,
- * PKCS #11).
+ * Creates a signer with a key on a token and the certificate that was issued for it (OMS 4.1 `certificate`, PKCS #11).
  *
- * @throws {@link ModelSealError} as {@link pkcs11KeySigner}, `KEY_MISMATCH`, `CERTIFICATE_INVALID`,
+ * @throws {@link ModelSealError} like {@link pkcs11KeySigner}, `KEY_MISMATCH`, `CERTIFICATE_INVALID`,
  * `CERTIFICATE_USAGE`, `CERTIFICATE_EXPIRED`, `CERTIFICATE_NOT_YET_VALID`, `CHAIN_TOO_LARGE`
  * @example
  * ```ts
@@ -89,7 +91,7 @@ export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOpti
   const options = knownOptions(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
   const read = readerFromHere()
   const access = await accessToKey(options)
-  // On a token without the public half, only a signature shows whether the key is the certificate's.
+  // On a token without the public key, only a signature shows whether the key belongs to the certificate.
   const material = await readCertificateMaterial(options, read, await publicKeyOnToken(access))
   return {
     method: 'certificate',
@@ -113,14 +115,14 @@ async function publicKeyOnToken(access: KeyAccess): Promise<PublicKey | undefine
   return stored && publicKeyOf(await readTokenPublicKey(stored))
 }
 
-/** Tokens sign a digest; not all of them can hash as well. */
+/** Tokens sign a digest, because not all of them can hash. */
 async function signOnToken(access: KeyAccess, { key, hash }: PublicKey, encoded: Uint8Array): Promise<Buffer> {
   const digest = createHash(hash).update(encoded).digest()
   const signature = await derOfSignature(withTokenKey(access, (tokenKey) => tokenKey.sign(digest)))
-  // A token that is broken, or holds another key, must not make a bundle that nobody can verify.
+  // A broken token, or one with another key, must not produce a bundle that does not verify.
   if (atOnce(isSignedBy(key, [encoded], signature))) return signature
-  throw new ModelSealError('PKCS11_FAILED', 'The signature that the token made does not verify.', {
+  throw new ModelSealError('PKCS11_FAILED', 'Cannot sign: the signature from the token does not verify.', {
     file: access.module,
-    hint: 'The private key on the token is not that of this public key or certificate, or the token is broken.',
+    hint: 'The private key on the token does not belong to this public key or certificate, or the token is broken.',
   })
 }

@@ -30,7 +30,7 @@ describe.each(CURVES)('%s', (namedCurve, oid, hash) => {
     }
   })
 
-  test('refuses a point that is cut short, too long, compressed, or not on the curve', async () => {
+  test('refuses a point that is truncated, too long, compressed, or not on the curve', async () => {
     const point = pointOf(publicKey)
     const compressed = Buffer.concat([Buffer.from([2]), point.subarray(1, (point.length + 1) / 2)])
     const off = Buffer.from(point)
@@ -51,7 +51,7 @@ describe.each(CURVES)('%s', (namedCurve, oid, hash) => {
   })
 })
 
-test('refuses a curve that model signatures do not use, and what names none', async () => {
+test('refuses a curve that model signatures do not use, and parameters that name none', async () => {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const point = wrapped(pointOf(publicKey))
   for (const params of [curveNamed('1.3.132.0.10'), Buffer.alloc(0), Buffer.from([6]), wrapped(Buffer.from('P-256'))]) {
@@ -65,7 +65,7 @@ test('keeps every r and s, whatever their first bits', async () => {
     fc.asyncProperty(half, half, async (r, s) => {
       const numbers = [r, s].map((bytes) => BigInt(`0x${Buffer.from(bytes).toString('hex')}`))
       const { result } = fromBER(await derOfSignature(Buffer.concat([r, s])))
-      if (!(result instanceof Sequence)) throw new Error('no sequence')
+      if (!(result instanceof Sequence)) throw new Error('not a sequence')
       expect(result.valueBlock.value.map((value) => value instanceof Integer && value.toBigInt())).toEqual(numbers)
     }),
   )

@@ -1,23 +1,23 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError } from '../../errors.ts'
 
-/** The curves of OMS by object identifier (RFC 5480 2.1.1.1), and the bytes of a coordinate. */
+/** The curves of OMS by object identifier (RFC 5480 2.1.1.1), with the length of a coordinate in bytes. */
 const CURVES = new Map([
   ['1.2.840.10045.3.1.7', { crv: 'P-256', size: 32 }],
   ['1.3.132.0.34', { crv: 'P-384', size: 48 }],
   ['1.3.132.0.35', { crv: 'P-521', size: 66 }],
 ])
 
-/** A public key as a token keeps it (PKCS #11 v3.0, 2.3.3). */
+/** A public key as stored on a token (PKCS #11 v3.0, 2.3.3). */
 export interface TokenPublicKey {
   /** CKA_EC_PARAMS: the DER of the curve's object identifier. */
   params: Buffer
-  /** CKA_EC_POINT: the DER of an octet string that holds the point; some tokens give the point bare. */
+  /** CKA_EC_POINT: the DER of an octet string that contains the point. Some tokens return the bare point. */
   point: Buffer
 }
 
 /**
- * Reads the public key that a token keeps.
+ * Reads a public key stored on a token.
  *
  * @throws {@link ModelSealError} `KEY_INVALID`
  */
@@ -26,10 +26,10 @@ export async function readTokenPublicKey({ params, point }: TokenPublicKey): Pro
   const { result: identifier } = fromBER(params)
   const curve = identifier instanceof ObjectIdentifier ? CURVES.get(identifier.getValue()) : undefined
   if (curve === undefined) {
-    throw new ModelSealError('KEY_INVALID', 'The key on the token is on a curve that model signatures do not use.', {
+    throw new ModelSealError('KEY_INVALID', 'Cannot use the key on the token: its curve is not supported.', {
       expected: 'P-256, P-384 or P-521',
       found: identifier instanceof ObjectIdentifier ? identifier.getValue() : 'no named curve',
-      hint: 'Make one with "pkcs11-tool --keypairgen --key-type EC:prime256v1".',
+      hint: 'Create one with "pkcs11-tool --keypairgen --key-type EC:prime256v1".',
     })
   }
   // SEC 1, 2.3.3: 04, then x and y. An octet string begins with 04 as well, but is longer.
@@ -50,16 +50,17 @@ export async function readTokenPublicKey({ params, point }: TokenPublicKey): Pro
 }
 
 function unreadablePoint(cause?: unknown): ModelSealError {
-  return new ModelSealError('KEY_INVALID', 'The public key on the token is not an uncompressed point on its curve.', {
-    hint: 'Write the public key to the token anew.',
-    cause,
-  })
+  return new ModelSealError(
+    'KEY_INVALID',
+    'Cannot use the public key on the token: it is not an uncompressed point on its curve.',
+    {
+      hint: 'Write the public key to the token again.',
+      cause,
+    },
+  )
 }
 
-/**
- * Turns a signature as tokens make it, r and s one after the other, into the DER of bundles
- * (RFC 3279 2.2.3).
- */
+/** Converts a signature from a token, which is r followed by s, to the DER that bundles contain (RFC 3279 2.2.3). */
 export async function derOfSignature(raw: Buffer): Promise<Buffer> {
   const { Integer, Sequence } = await import('asn1js')
   const half = raw.length / 2

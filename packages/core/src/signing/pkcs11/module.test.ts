@@ -25,13 +25,13 @@ test.each(['softhsm2', 'libsofthsm2', 'libsofthsm2.so', 'SoftHSM2'])(
   },
 )
 
-test('does not take a part of a name, or a file that is no library, for a module', async () => {
+test('does not accept a partial name, or a file that is not a library, as a module', async () => {
   for (const moduleName of ['softhsm', 'pkcs11', 'hsm2', 'README', '.so', 'lib']) {
     await expect(find({ moduleName })).rejects.toMatchObject({ code: 'PKCS11_MODULE' })
   }
 })
 
-test('takes the file that module-path names, and looks for the name where it names a directory', async () => {
+test('uses the file in module-path, or searches in it for the name if it is a directory', async () => {
   const modulePath = join(root, 'second/opensc-pkcs11.so')
   expect(await find({ modulePath, moduleName: 'softhsm2' })).toBe(modulePath)
   expect(await find({ modulePath: join(root, 'second'), moduleName: 'opensc-pkcs11' })).toBe(modulePath)

@@ -9,7 +9,7 @@ import { optionalPackage } from '../../source/optional-package.ts'
 import { errno } from '../../source/file-errors.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
-/** Where distributions keep modules: Fedora and openSUSE, Arch, Debian. */
+/** Where distributions install modules: Fedora and openSUSE, Arch, Debian. */
 const MODULE_DIRECTORIES = [
   '/usr/lib64/pkcs11',
   '/usr/lib/pkcs11',
@@ -20,7 +20,7 @@ const MODULE_DIRECTORIES = [
 
 const MODULE_ENDING = /\.(?:so|dylib|dll)$/i
 
-/** A module that stands ready, and the constants of its package. */
+/** An initialized module, and the constants of its package. */
 export interface Pkcs11Module {
   pkcs11: pkcs11js.PKCS11
   constants: Pkcs11Package
@@ -31,8 +31,7 @@ export interface Pkcs11Module {
 export type Pkcs11Package = typeof pkcs11js
 
 /**
- * Initializes a module for as long as `use` runs. A module that the process uses already stays as
- * it is.
+ * Initializes a module while `use` runs. A module that the process already uses stays as it is.
  *
  * @throws {@link ModelSealError} `PKCS11_MODULE`, and what `use` throws
  */
@@ -59,7 +58,7 @@ export function quietly(cleanUp: () => void): void {
   }
 }
 
-/** @returns whether the module is ours to finalize */
+/** @returns whether we must finalize the module */
 function initialized(pkcs11: pkcs11js.PKCS11, constants: Pkcs11Package, path: string): boolean {
   try {
     pkcs11.load(path)
@@ -67,10 +66,10 @@ function initialized(pkcs11: pkcs11js.PKCS11, constants: Pkcs11Package, path: st
     return true
   } catch (cause) {
     if (returnValue(cause) === constants.CKR_CRYPTOKI_ALREADY_INITIALIZED) return false
-    throw new ModelSealError('PKCS11_MODULE', `The file ${shown(path)} cannot be used as a PKCS#11 module.`, {
+    throw new ModelSealError('PKCS11_MODULE', `Cannot load the PKCS#11 module ${shown(path)}.`, {
       file: path,
       found: shown(messageOf(cause)),
-      hint: 'Give the shared library that came with the token, built for this kind of machine.',
+      hint: 'Use the shared library that came with the token, built for this platform.',
       cause,
     })
   }
@@ -78,20 +77,20 @@ function initialized(pkcs11: pkcs11js.PKCS11, constants: Pkcs11Package, path: st
 
 /** The CK_RV of an error of the package; undefined for any other error. */
 export function returnValue(error: unknown): number | undefined {
-  // PKCS#11 functions give their return value; a library that cannot be loaded gives 0.
+  // PKCS#11 functions set their return value; a library that cannot be loaded sets 0.
   return isError(error) && 'code' in error && typeof error.code === 'number' && error.code !== 0
     ? error.code
     : undefined
 }
 
-/** A CK_ULONG, in the machine's own order of bytes. */
+/** A CK_ULONG, in native byte order. */
 export function unsignedLong(bytes: Buffer): bigint {
   const ordered = endianness() === 'LE' ? Buffer.from(bytes).reverse() : bytes
   return BigInt(`0x${ordered.toString('hex')}`)
 }
 
 /**
- * Loads the optional package that speaks PKCS#11.
+ * Loads the optional package for PKCS#11.
  *
  * @throws {@link ModelSealError} `PKCS11_UNAVAILABLE`
  */
@@ -99,18 +98,18 @@ export function loadPkcs11Package(): Pkcs11Package {
   try {
     return optionalPackage('pkcs11js') as Pkcs11Package
   } catch (cause) {
-    // ESM and CommonJS have codes of their own; a missing addon is told from a missing package by name.
+    // ESM and CommonJS use different codes. The name tells a missing package from a missing addon.
     const missing = /MODULE_NOT_FOUND$/.test(errno(cause)) && messageOf(cause).includes("'pkcs11js'")
     throw new ModelSealError(
       'PKCS11_UNAVAILABLE',
       missing
-        ? 'Signing with a PKCS#11 token needs the optional package pkcs11js, which is not installed.'
-        : 'The optional package pkcs11js is installed, but its native addon cannot be loaded.',
+        ? 'Cannot sign with a PKCS#11 token: the optional package pkcs11js is not installed.'
+        : 'Cannot sign with a PKCS#11 token: the optional package pkcs11js is installed, but its native addon cannot be loaded.',
       {
         hint: missing
           ? 'Install it beside @modelseal/core: "npm install pkcs11js@2".'
           : (denialHint(cause) ??
-            'Build it where it runs: "npm rebuild pkcs11js", with install scripts allowed and a C++ compiler at hand.'),
+            'Build it on this machine: "npm rebuild pkcs11js", with install scripts allowed and a C++ compiler installed.'),
         cause,
       },
     )
@@ -120,7 +119,7 @@ export function loadPkcs11Package(): Pkcs11Package {
 /**
  * Finds the module that a URI names (RFC 7512 2.3 `module-path`, `module-name`).
  *
- * @param directories where a name is looked for; by default where distributions keep modules
+ * @param directories where to search for a name; by default where distributions install modules
  * @returns the path of a file
  * @throws {@link ModelSealError} `PKCS11_URI_INVALID`, `PKCS11_MODULE`
  */
@@ -130,20 +129,20 @@ export async function findModule(
 ): Promise<string> {
   if (modulePath !== undefined && !(await isDirectory(modulePath))) return modulePath
   if (moduleName === undefined) throw namesNoModule()
-  // RFC 7512 2.3: beside a name, the path says where to look.
+  // RFC 7512 2.3: with a name, the path says where to search.
   const searched = modulePath === undefined ? directories : [modulePath]
   for (const directory of searched) {
     const file = (await filesOf(directory)).find((name) => isCalled(name, moduleName))
     if (file !== undefined) return join(directory, file)
   }
-  throw new ModelSealError('PKCS11_MODULE', `There is no PKCS#11 module ${shown(moduleName)}.`, {
+  throw new ModelSealError('PKCS11_MODULE', `Cannot find the PKCS#11 module ${shown(moduleName)}.`, {
     expected: `the file ${shown(`lib${moduleName}.so`)} or ${shown(`${moduleName}.so`)} in ${searched.map(shown).join(', ')}`,
     hint: 'Install it, or give its path as module-path.',
   })
 }
 
 /**
- * Can be told without the package that speaks PKCS#11.
+ * Does not need the package for PKCS#11.
  *
  * @throws {@link ModelSealError} `PKCS11_URI_INVALID`
  */
@@ -152,7 +151,7 @@ export function checkNamesModule({ modulePath, moduleName }: Pkcs11Uri): void {
 }
 
 function namesNoModule(): ModelSealError {
-  return new ModelSealError('PKCS11_URI_INVALID', 'The PKCS#11 URI does not name the module of the token.', {
+  return new ModelSealError('PKCS11_URI_INVALID', 'Invalid PKCS#11 URI: it does not name the module of the token.', {
     hint: 'Add "?module-path=/usr/lib/softhsm/libsofthsm2.so" or "?module-name=softhsm2" to it.',
   })
 }
@@ -162,24 +161,28 @@ async function isDirectory(path: string): Promise<boolean> {
     const found = await stat(path)
     if (found.isFile() || found.isDirectory()) return found.isDirectory()
   } catch (cause) {
-    throw new ModelSealError('PKCS11_MODULE', `The PKCS#11 module ${shown(path)} cannot be opened (${errno(cause)}).`, {
+    throw new ModelSealError('PKCS11_MODULE', `Cannot open the PKCS#11 module ${shown(path)}: ${errno(cause)}.`, {
       file: path,
       hint: 'Give the path of the shared library that came with the token.',
       cause,
     })
   }
-  throw new ModelSealError('PKCS11_MODULE', `The PKCS#11 module ${shown(path)} is not a regular file.`, { file: path })
+  throw new ModelSealError(
+    'PKCS11_MODULE',
+    `Cannot open the PKCS#11 module ${shown(path)}: it is not a regular file.`,
+    { file: path },
+  )
 }
 
 async function filesOf(directory: string): Promise<string[]> {
   try {
     return (await readdir(directory)).sort()
   } catch {
-    return [] // of the usual directories, a machine has one or two
+    return [] // most machines have only one or two of the usual directories
   }
 }
 
-/** With or without `lib` and the ending, and without regard to case, as the reference tool has it. */
+/** With or without `lib` and the file extension, case-insensitively, like the reference tool. */
 function isCalled(file: string, name: string): boolean {
   return MODULE_ENDING.test(file) && bareName(file) === bareName(name)
 }

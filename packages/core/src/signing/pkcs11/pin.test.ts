@@ -12,25 +12,25 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true }))
 
-test.each(['', '\n', '\r\n'])('reads the PIN without the line break %j at its end', async (ending) => {
+test.each(['', '\n', '\r\n'])('reads the PIN without the trailing line break %j', async (ending) => {
   const file = join(directory, 'pin')
   await writeFile(file, ` Zürich 1${ending}`)
   expect(await readPin({ file })).toBe(' Zürich 1')
 })
 
-test('takes the PIN of a URI as it is', async () => {
+test('uses the PIN of a URI as it is', async () => {
   expect(await readPin({ value: '12\n' })).toBe('12\n')
 })
 
 test.each([
   ['is empty', 'PKCS11_PIN', ''],
-  ['is a line break alone', 'PKCS11_PIN', '\n'],
+  ['is only a line break', 'PKCS11_PIN', '\n'],
   ['has a second line', 'PKCS11_PIN', '5417\nmore\n'],
   ['has an empty second line', 'PKCS11_PIN', '5417\n\n'],
   ['is not text', 'PKCS11_PIN', '5417\xff'],
-  ['holds a zero byte', 'PKCS11_PIN', '5417\0'],
+  ['contains a zero byte', 'PKCS11_PIN', '5417\0'],
   ['is too large for a PIN', 'FILE_TOO_LARGE', '5417'.repeat(1024)],
-])('refuses a file that %s, and does not show it', async (_, code, content) => {
+])('refuses a file that %s, and does not reveal its content', async (_, code, content) => {
   const file = join(directory, 'unusable')
   await writeFile(file, Buffer.from(content, 'latin1'))
   const error = await readPin({ file }).catch((thrown: unknown) => thrown)

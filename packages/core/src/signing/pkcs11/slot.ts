@@ -4,7 +4,7 @@ import { unsignedLong, type Pkcs11Module } from './module.ts'
 import type { LabelAttribute, Pkcs11Uri } from './uri.ts'
 
 /**
- * Finds the one slot whose token, slot and library are what a URI says (RFC 7512 2.5).
+ * Finds the only slot whose token, slot and library match a URI (RFC 7512 2.5).
  *
  * @throws {@link ModelSealError} `PKCS11_NOT_FOUND`, `PKCS11_AMBIGUOUS`
  */
@@ -22,7 +22,9 @@ export function findSlot(module: Pkcs11Module, uri: Pkcs11Uri): Handle {
   })
   throw new ModelSealError(
     matching.length === 0 ? 'PKCS11_NOT_FOUND' : 'PKCS11_AMBIGUOUS',
-    matching.length === 0 ? 'No token is what the PKCS#11 URI says.' : 'Several tokens are what the PKCS#11 URI says.',
+    matching.length === 0
+      ? 'Cannot find a token that matches the PKCS#11 URI.'
+      : 'Cannot choose a token: several match the PKCS#11 URI.',
     {
       file: module.path,
       found: found.length === 0 ? 'no token' : found.join(', '),
@@ -31,14 +33,14 @@ export function findSlot(module: Pkcs11Module, uri: Pkcs11Uri): Handle {
   )
 }
 
-/** @returns nothing for a token that is not initialized, or does not answer */
+/** @returns undefined for a token that is not initialized or does not respond */
 function describedSlot({ pkcs11, constants }: Pkcs11Module, slot: Handle) {
   try {
     const token = pkcs11.C_GetTokenInfo(slot)
     if ((token.flags & constants.CKF_TOKEN_INITIALIZED) === 0) return []
     const place = pkcs11.C_GetSlotInfo(slot)
     const library = pkcs11.C_GetInfo()
-    // PKCS #11 pads its texts with blanks.
+    // PKCS #11 pads text with blanks.
     const labels: Record<LabelAttribute, string> = {
       token: unpadded(token.label),
       manufacturer: unpadded(token.manufacturerID),

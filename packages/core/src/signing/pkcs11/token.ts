@@ -6,21 +6,21 @@ import { quietly, returnValue, unsignedLong, withModule, type Pkcs11Module, type
 import { findSlot } from './slot.ts'
 import type { Pkcs11Uri } from './uri.ts'
 
-/** All that it takes to reach a key. */
+/** What is needed to access a key. */
 export interface KeyAccess {
   constants: Pkcs11Package
   /** Path of the module. */
   module: string
   uri: Pkcs11Uri
-  /** Never to be shown. */
+  /** Must never be shown. */
   pin: string | undefined
 }
 
-/** A private key on a token, for as long as its session lasts. */
+/** A private key on a token, valid while its session is open. */
 export interface TokenKey {
-  /** The public half; undefined where the token does not keep it as an object of its own. */
+  /** The public key; undefined if the token does not store it as a separate object. */
   publicKey(): TokenPublicKey | undefined
-  /** Signs a digest with ECDSA. @returns r and s, one after the other */
+  /** Signs a digest with ECDSA. @returns r followed by s */
   sign(digest: Buffer): Buffer
 }
 
@@ -34,15 +34,15 @@ interface Session extends Pkcs11Module {
 /** r and s on P-521 are 132 bytes. */
 const MAX_SIGNATURE_BYTES = 256
 
-/** CK_TRUE, which the package does not name. */
+/** CK_TRUE, for which the package has no constant. */
 const TRUE = 1
 
 /**
- * Opens a session with the token that a URI names, logs in, and finds the private key. Whatever
- * happens, the session and the module are closed in the end. Blocks: a token takes milliseconds.
+ * Opens a session with the token that a URI names, logs in, and finds the private key. The session and the module are
+ * always closed in the end. Blocks for the few milliseconds that a token takes.
  *
- * @throws {@link ModelSealError} `PKCS11_MODULE`, `PKCS11_NOT_FOUND`, `PKCS11_AMBIGUOUS`,
- * `PKCS11_PIN`, `PKCS11_PIN_LOCKED`, `KEY_INVALID`, `PKCS11_FAILED`
+ * @throws {@link ModelSealError} `PKCS11_MODULE`, `PKCS11_NOT_FOUND`, `PKCS11_AMBIGUOUS`, `PKCS11_PIN`,
+ * `PKCS11_PIN_LOCKED`, `KEY_INVALID`, `PKCS11_FAILED`
  */
 export function withTokenKey<T>(access: KeyAccess, use: (key: TokenKey) => T): T {
   try {
@@ -74,7 +74,7 @@ function withSession<T>(module: Pkcs11Module, slot: Handle, pin: string | undefi
   }
 }
 
-/** @returns false where the process was logged in already, and is to stay so */
+/** @returns false if the process was already logged in, and must stay so */
 function login({ pkcs11, constants, path }: Pkcs11Module, session: Handle, user: number, pin: string): boolean {
   try {
     pkcs11.C_Login(session, user, pin)
@@ -84,21 +84,29 @@ function login({ pkcs11, constants, path }: Pkcs11Module, session: Handle, user:
       case constants.CKR_USER_ALREADY_LOGGED_IN:
         return false
       case constants.CKR_PIN_LOCKED:
-        throw new ModelSealError('PKCS11_PIN_LOCKED', 'The token is locked after too many wrong PINs.', {
-          file: path,
-          hint: 'Its security officer can set a new PIN, for instance with "pkcs11-tool --init-pin".',
-          cause,
-        })
+        throw new ModelSealError(
+          'PKCS11_PIN_LOCKED',
+          'Cannot log in to the token: it is locked after too many wrong PINs.',
+          {
+            file: path,
+            hint: 'Ask its security officer to set a new PIN, for example with "pkcs11-tool --init-pin".',
+            cause,
+          },
+        )
       case constants.CKR_PIN_INCORRECT:
       case constants.CKR_PIN_INVALID:
       case constants.CKR_PIN_LEN_RANGE:
       case constants.CKR_PIN_EXPIRED:
       case constants.CKR_USER_PIN_NOT_INITIALIZED:
-        throw new ModelSealError('PKCS11_PIN', `The token does not accept the PIN (${nameOf(cause)}).`, {
-          file: path,
-          hint: 'Mind that most tokens lock after a few wrong PINs: look before trying again.',
-          cause,
-        })
+        throw new ModelSealError(
+          'PKCS11_PIN',
+          `Cannot log in to the token: it does not accept the PIN (${nameOf(cause)}).`,
+          {
+            file: path,
+            hint: 'Check the PIN before you try again: most tokens lock after a few wrong PINs.',
+            cause,
+          },
+        )
       default:
         throw cause
     }
@@ -114,7 +122,7 @@ function findPrivateKey(session: Session, { uri }: KeyAccess): Handle {
   ])
   if (key === undefined) throw keyNotFound(session, uri)
   if (another !== undefined) {
-    throw new ModelSealError('PKCS11_AMBIGUOUS', `Several private keys on the token are ${named(uri)}.`, {
+    throw new ModelSealError('PKCS11_AMBIGUOUS', `Cannot choose a private key: the token has several ${named(uri)}.`, {
       file: path,
       hint: 'Give both object=LABEL and id=%01 in the PKCS#11 URI; "pkcs11-tool --login --list-objects" shows them.',
     })
@@ -124,21 +132,17 @@ function findPrivateKey(session: Session, { uri }: KeyAccess): Handle {
     { type: constants.CKA_SIGN },
   ])
   if (type === undefined || unsignedLong(type.value) !== BigInt(constants.CKK_EC)) {
-    throw new ModelSealError(
-      'KEY_INVALID',
-      `The private key ${named(uri)} is of a kind that model signatures do not use.`,
-      {
-        file: path,
-        expected: 'an elliptic curve key on P-256, P-384 or P-521',
-        hint: 'Make one with "pkcs11-tool --keypairgen --key-type EC:prime256v1".',
-      },
-    )
+    throw new ModelSealError('KEY_INVALID', `Cannot use the private key ${named(uri)}: its type is not supported.`, {
+      file: path,
+      expected: 'an elliptic curve key on P-256, P-384 or P-521',
+      hint: 'Create one with "pkcs11-tool --keypairgen --key-type EC:prime256v1".',
+    })
   }
   if (maySign?.value[0] !== TRUE) {
-    throw new ModelSealError('KEY_INVALID', `The private key ${named(uri)} may not be used for signing.`, {
+    throw new ModelSealError('KEY_INVALID', `Cannot use the private key ${named(uri)}: it is not allowed to sign.`, {
       file: path,
       expected: 'CKA_SIGN to be true',
-      hint: 'Make one with "pkcs11-tool --keypairgen --usage-sign".',
+      hint: 'Create one with "pkcs11-tool --keypairgen --usage-sign".',
     })
   }
   return key
@@ -146,12 +150,12 @@ function findPrivateKey(session: Session, { uri }: KeyAccess): Handle {
 
 function keyNotFound({ loggedIn, path }: Session, uri: Pkcs11Uri): ModelSealError {
   if (!loggedIn) {
-    return new ModelSealError('PKCS11_PIN', `Without a PIN, the token shows no private key ${named(uri)}.`, {
+    return new ModelSealError('PKCS11_PIN', `Cannot find a private key ${named(uri)} on the token without a PIN.`, {
       file: path,
-      hint: 'Add the path of a file that holds the PIN: "?pin-source=/run/secrets/pin".',
+      hint: 'Add the path of a file that contains the PIN: "?pin-source=/run/secrets/pin".',
     })
   }
-  return new ModelSealError('PKCS11_NOT_FOUND', `The token holds no private key ${named(uri)}.`, {
+  return new ModelSealError('PKCS11_NOT_FOUND', `Cannot find a private key ${named(uri)} on the token.`, {
     file: path,
     hint: 'List its keys with "pkcs11-tool --login --list-objects".',
   })
@@ -176,10 +180,14 @@ function publicKeyOf(session: Session, privateKey: Handle): TokenPublicKey | und
   ])
   if (key === undefined) return undefined
   if (another !== undefined) {
-    throw new ModelSealError('PKCS11_AMBIGUOUS', 'The token holds several public keys of the same id.', {
-      file: path,
-      hint: 'Give each pair of keys on the token an id of its own.',
-    })
+    throw new ModelSealError(
+      'PKCS11_AMBIGUOUS',
+      'Cannot choose a public key: the token has several with the same id.',
+      {
+        file: path,
+        hint: 'Give each key pair on the token its own id.',
+      },
+    )
   }
   const [params, point] = pkcs11.C_GetAttributeValue(session.session, key, [
     { type: constants.CKA_EC_PARAMS },
@@ -188,12 +196,12 @@ function publicKeyOf(session: Session, privateKey: Handle): TokenPublicKey | und
   return params && point && { params: params.value, point: point.value }
 }
 
-/** @returns at most two: more than one is as bad as many */
+/** @returns at most two, because more than one is already ambiguous */
 function findObjects({ pkcs11, session }: Session, template: pkcs11js.Template): Handle[] {
   pkcs11.C_FindObjectsInit(session, template)
   try {
     const first = pkcs11.C_FindObjects(session, 2)
-    // A module may give fewer than it is asked for, although there are more.
+    // A module may return fewer than requested, although there are more.
     return first.length === 1 ? [...first, ...pkcs11.C_FindObjects(session, 1)] : first
   } finally {
     pkcs11.C_FindObjectsFinal(session)
@@ -203,7 +211,7 @@ function findObjects({ pkcs11, session }: Session, template: pkcs11js.Template):
 function signDigest(session: Session, key: Handle, digest: Buffer, pin: string | undefined): Buffer {
   const { pkcs11, constants } = session
   pkcs11.C_SignInit(session.session, { mechanism: constants.CKM_ECDSA }, key)
-  // PKCS #11 v3.0, 4.9: such a key wants the PIN again before each signature.
+  // PKCS #11 v3.0, 4.9: such a key requires the PIN again before each signature.
   if (pin !== undefined && alwaysAuthenticates(session, key)) {
     login(session, session.session, constants.CKU_CONTEXT_SPECIFIC, pin)
   }
@@ -215,12 +223,12 @@ function alwaysAuthenticates({ pkcs11, constants, session }: Session, key: Handl
     const [always] = pkcs11.C_GetAttributeValue(session, key, [{ type: constants.CKA_ALWAYS_AUTHENTICATE }])
     return always?.value[0] === TRUE
   } catch {
-    return false // tokens older than the attribute do not know it
+    return false // older tokens do not know this attribute
   }
 }
 
 function failed(cause: unknown): ModelSealError {
-  return new ModelSealError('PKCS11_FAILED', `The token failed (${nameOf(cause)}).`, {
+  return new ModelSealError('PKCS11_FAILED', `Cannot use the token: it failed with ${nameOf(cause)}.`, {
     hint: 'Check that the token is plugged in or reachable, and that "pkcs11-tool --test" passes.',
     cause,
   })

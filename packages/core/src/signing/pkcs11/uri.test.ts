@@ -4,7 +4,7 @@ import { ModelSealError } from '../../errors.ts'
 import { LABEL_ATTRIBUTES, parsePkcs11Uri } from './uri.ts'
 
 describe('a PKCS#11 URI', () => {
-  test('gives the attributes of the key, the token, the module and the PIN', () => {
+  test('provides the attributes of the key, the token, the module and the PIN', () => {
     const uri =
       'pkcs11:token=The%20token;manufacturer=Maker%20%c3%a9;serial=0123;model=M+1;slot-id=7;object=a&b=c;id=%00%FFx;type=private' +
       '?module-path=/usr/lib/m.so&module-name=softhsm2&pin-value=12%2634'
@@ -19,19 +19,19 @@ describe('a PKCS#11 URI', () => {
     })
   })
 
-  test('may name the file of the PIN by its path and by a URI', () => {
+  test('may name the PIN file by path and by URI', () => {
     for (const source of ['/run/pin%20file', 'file:/run/pin%2520file', 'file:///run/pin%2520file']) {
       expect(parsePkcs11Uri(`pkcs11:object=k?pin-source=${source}`).pin).toEqual({ file: '/run/pin file' })
     }
   })
 
-  test('may name the public half of the pair, whose private half then signs', () => {
+  test('may name the public key of a pair, whose private key then signs', () => {
     for (const type of ['private', 'public', 'cert']) {
       expect(parsePkcs11Uri(`pkcs11:object=k;type=${type}`)).toEqual({ labels: {}, object: 'k' })
     }
   })
 
-  test('may carry attributes of vendors in its query', () => {
+  test('may have vendor attributes in its query', () => {
     expect(parsePkcs11Uri('pkcs11:object=k?vendor-a=1&x-b=2&vendor-a=3')).toEqual({ labels: {}, object: 'k' })
   })
 
@@ -44,13 +44,13 @@ describe('a PKCS#11 URI', () => {
     ['with a query attribute twice', 'pkcs11:object=k?module-name=a&module-name=a'],
     ['with an unknown attribute', 'pkcs11:object=k;colour=red'],
     ['with an unknown query attribute', 'pkcs11:object=k?colour=red'],
-    ['with an attribute of a vendor that narrows down the key', 'pkcs11:object=k;vendor-a=1'],
+    ['with a vendor attribute that narrows down the key', 'pkcs11:object=k;vendor-a=1'],
     ['with an attribute in the wrong half', 'pkcs11:object=k;module-name=m'],
     ['with a path attribute in the query', 'pkcs11:object=k?token=t'],
     ['with an attribute in capitals', 'pkcs11:Object=k'],
     ['with an attribute without a value', 'pkcs11:object=k;token'],
     ['with an empty attribute', 'pkcs11:object=k;'],
-    ['with a percent sign alone', 'pkcs11:object=100%'],
+    ['with a lone percent sign', 'pkcs11:object=100%'],
     ['with a bad percent escape', 'pkcs11:object=%G0'],
     ['with half a percent escape', 'pkcs11:object=%0'],
     ['with a blank', 'pkcs11:object=a b'],
@@ -60,7 +60,7 @@ describe('a PKCS#11 URI', () => {
     ['with a fragment', 'pkcs11:object=a#b'],
     ['with a semicolon in its query', 'pkcs11:object=k?module-name=a;b'],
     ['whose label is not UTF-8', 'pkcs11:object=%FF'],
-    ['whose label holds a zero byte', 'pkcs11:object=a%00b'],
+    ['whose label contains a zero byte', 'pkcs11:object=a%00b'],
     ['of a secret key', 'pkcs11:object=k;type=secret-key'],
     ['of data', 'pkcs11:object=k;type=data'],
     ['with a slot that is not a number', 'pkcs11:object=k;slot-id=0x1'],
@@ -71,13 +71,13 @@ describe('a PKCS#11 URI', () => {
     ['with a module-name that is a path', 'pkcs11:object=k?module-name=../m'],
     ['with an empty module-name', 'pkcs11:object=k?module-name='],
     ['with an empty PIN', 'pkcs11:object=k?pin-value='],
-    ['with a PIN and a file of the PIN', 'pkcs11:object=k?pin-value=1&pin-source=/run/pin'],
+    ['with a PIN and a PIN file', 'pkcs11:object=k?pin-value=1&pin-source=/run/pin'],
     ['with two PINs', 'pkcs11:object=k?pin-value=1&pin-value=1'],
-    ['with a relative file of the PIN', 'pkcs11:object=k?pin-source=pin'],
-    ['with a relative URI of the PIN', 'pkcs11:object=k?pin-source=file:pin'],
+    ['with a relative path of the PIN file', 'pkcs11:object=k?pin-source=pin'],
+    ['with a relative URI of the PIN file', 'pkcs11:object=k?pin-source=file:pin'],
     ['with a command for the PIN', 'pkcs11:object=k?pin-source=|cat'],
-    ['with a remote file of the PIN', 'pkcs11:object=k?pin-source=file://host/pin'],
-    ['with another URI of the PIN', 'pkcs11:object=k?pin-source=https://host/pin'],
+    ['with a remote PIN file', 'pkcs11:object=k?pin-source=file://host/pin'],
+    ['with another URI scheme for the PIN file', 'pkcs11:object=k?pin-source=https://host/pin'],
     ['that is longer than any real one', `pkcs11:object=${'k'.repeat(10_000)}`],
   ])('%s is refused', (_, uri) => {
     expect(refusal(uri)?.code).toBe('PKCS11_URI_INVALID')
@@ -97,13 +97,13 @@ describe('a PKCS#11 URI', () => {
     'pkcs11:object=k?pin-value=7315&pin-source=/p',
     'pkcs11:object=k?pin-source=7315',
     'pkcs11:object=k?PIN-VALUE=7315',
-  ])('with a slip of the pen is refused without showing the PIN: %s', (uri) => {
+  ])('with a typo is refused without revealing the PIN: %s', (uri) => {
     const error = refusal(uri)
     expect(error?.code).toBe('PKCS11_URI_INVALID')
     expect(`${String(error)}${String(error?.stack)}${JSON.stringify(error)}`).not.toMatch(/7315|"73"|"15"/)
   })
 
-  test('gives back every label and id that was written into it', () => {
+  test('returns every label and id that was written into it', () => {
     const label = fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => usable(text))
     const labels = fc.record(Object.fromEntries(LABELS.map((name) => [name, label])), { requiredKeys: [] })
     const id = fc.uint8Array({ minLength: 1, maxLength: 40 })
@@ -144,10 +144,10 @@ describe('a PKCS#11 URI', () => {
   })
 })
 
-/** `library-version` has a form of its own. */
+/** `library-version` has its own format. */
 const LABELS = LABEL_ATTRIBUTES.filter((name) => name !== 'library-version')
 
-/** Whole in UTF-8, and not taken for a PIN that slipped. */
+/** Valid UTF-8, and not mistaken for a misplaced PIN. */
 function usable(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0') && !/pin-(?:value|source)=/i.test(text)
 }

@@ -2,23 +2,23 @@ import { isAbsolute } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ModelSealError } from '../../errors.ts'
 
-/** What a PKCS#11 URI says: which key, on which token, through which module, with which PIN. */
+/** The content of a PKCS#11 URI: the key, the token, the module and the PIN. */
 export interface Pkcs11Uri {
-  /** What the library, the slot and the token must be called, by attribute name. */
+  /** Required names of the library, the slot and the token, by attribute. */
   labels: Readonly<Partial<Record<LabelAttribute, string>>>
   slotId?: bigint
   /** CKA_LABEL of the key. */
   object?: string
   /** CKA_ID of the key. */
   id?: Buffer
-  /** Absolute path of the module, or of a directory to look for `moduleName` in. */
+  /** Absolute path of the module, or of a directory in which to search for `moduleName`. */
   modulePath?: string
   moduleName?: string
-  /** Never to be shown. */
+  /** Must never be shown. */
   pin?: { value: string } | { file: string }
 }
 
-/** RFC 7512 2.3: the attributes that compare with a text that the module reports. */
+/** RFC 7512 2.3: the attributes that are compared with text from the module. */
 export const LABEL_ATTRIBUTES = [
   'token',
   'manufacturer',
@@ -36,18 +36,18 @@ export type LabelAttribute = (typeof LABEL_ATTRIBUTES)[number]
 const PATH_ATTRIBUTES: readonly string[] = [...LABEL_ATTRIBUTES, 'slot-id', 'object', 'id', 'type']
 const QUERY_ATTRIBUTES: readonly string[] = ['module-path', 'module-name', 'pin-value', 'pin-source']
 
-/** No real URI comes near. */
+/** Far longer than any real URI. */
 const MAX_URI_LENGTH = 8 * 1024
 
 /**
- * Parses the URI of a private key strictly (RFC 7512 2.3). No message quotes the URI, because a
- * slip of the pen can put the PIN anywhere in it.
+ * Parses the URI of a private key strictly (RFC 7512 2.3). Messages never quote the URI, because a typo can put the PIN
+ * anywhere in it.
  *
  * @throws {@link ModelSealError} `PKCS11_URI_INVALID`
  */
 export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   if (uri.length > MAX_URI_LENGTH) throw invalid(`is longer than ${MAX_URI_LENGTH} characters`)
-  // RFC 3986 3.1: a scheme is compared without regard to case.
+  // RFC 3986 3.1: schemes are case-insensitive.
   if (!/^pkcs11:/i.test(uri)) throw invalid('does not begin with "pkcs11:"')
   const [, path = '', query] = /^[^:]*:([^?]*)(?:\?(.*))?$/s.exec(uri) ?? []
   const inPath = attributes(path, PATH)
@@ -55,13 +55,13 @@ export function parsePkcs11Uri(uri: string): Pkcs11Uri {
   return { ...keyOf(inPath), ...moduleOf(inQuery), ...pinOf(inQuery) }
 }
 
-/** RFC 7512 2.3: how the two halves of a URI are written. */
+/** RFC 7512 2.3: the syntax of the two halves of a URI. */
 interface Component {
   name: string
   separator: string
   known: readonly string[]
   value: RegExp
-  /** Whether attributes of vendors may be passed over. */
+  /** Whether vendor attributes may be ignored. */
   vendorIgnored: boolean
 }
 
@@ -70,7 +70,7 @@ const PATH: Component = {
   separator: ';',
   known: PATH_ATTRIBUTES,
   value: /^(?:[A-Za-z0-9\-._~:[\]@!$'()*+,=&]|%[0-9A-Fa-f]{2})*$/,
-  // An attribute of the path narrows down which key is meant: to ignore one could sign with another.
+  // Path attributes narrow down the key, so ignoring one could select another key.
   vendorIgnored: false,
 }
 
@@ -92,7 +92,7 @@ function attributes(text: string, { name, separator, known, value: allowed, vend
     const attribute = part.slice(0, equals)
     if (!known.includes(attribute)) {
       if (vendorIgnored && /^(?:x|vendor)-[A-Za-z0-9_-]+$/.test(attribute)) continue
-      throw invalid(`has an unknown ${which}`, `Known there are: ${known.join(', ')}.`)
+      throw invalid(`has an unknown ${which}`, `Known attributes: ${known.join(', ')}.`)
     }
     if (found.has(attribute)) throw invalid(`names ${attribute} twice`)
     const value = part.slice(equals + 1)
@@ -103,10 +103,7 @@ function attributes(text: string, { name, separator, known, value: allowed, vend
     }
     const bytes = percentDecoded(value)
     if (/pin-(?:value|source)=/i.test(bytes.toString('latin1'))) {
-      throw invalid(
-        `has a PIN inside of ${attribute}`,
-        'Attributes of the PIN follow after "?", with "&" between them.',
-      )
+      throw invalid(`has a PIN inside ${attribute}`, 'PIN attributes follow "?" and are separated by "&".')
     }
     found.set(attribute, bytes)
   }
@@ -128,19 +125,19 @@ function keyOf(path: ReadonlyMap<string, Buffer>): Pick<Pkcs11Uri, 'labels' | 's
   }
   const version = labels['library-version']
   if (version !== undefined && !/^\d+(?:\.\d+)?$/.test(version)) {
-    throw invalid('has a library-version that is not of the form 1 or 1.2')
+    throw invalid('has a library-version that is not in the form 1 or 1.2')
   }
-  // A listing made without a PIN shows only the public half of a pair; it names the private one as well.
+  // A listing without a PIN shows only the public key of a pair, whose URI also identifies the private key.
   const type = text(path, 'type')
   if (type !== undefined && !['private', 'public', 'cert'].includes(type)) {
-    throw invalid('is of a type that does not name a key pair', 'Give type=private, or leave it out.')
+    throw invalid('has a type that does not identify a key pair', 'Use type=private, or omit it.')
   }
   const slotId = text(path, 'slot-id')
   if (slotId !== undefined && !/^\d{1,19}$/.test(slotId)) throw invalid('has a slot-id that is not a number')
   const object = text(path, 'object')
   const id = path.get('id')
   if (object === undefined && id === undefined) {
-    throw invalid('does not say which key of the token to sign with', 'Add object=LABEL or id=%01.')
+    throw invalid('does not say which key on the token to sign with', 'Add object=LABEL or id=%01.')
   }
   return {
     labels,
@@ -152,11 +149,11 @@ function keyOf(path: ReadonlyMap<string, Buffer>): Pick<Pkcs11Uri, 'labels' | 's
 
 function moduleOf(query: ReadonlyMap<string, Buffer>): Pick<Pkcs11Uri, 'modulePath' | 'moduleName'> {
   const modulePath = text(query, 'module-path')
-  // RFC 7512 2.4: where a relative path would lead is nobody's to say.
+  // RFC 7512 2.4 does not define what relative paths are relative to.
   if (modulePath !== undefined && !isAbsolute(modulePath)) throw invalid('has a module-path that is not absolute')
   const moduleName = text(query, 'module-name')
   if (moduleName !== undefined && !/^[^/\\]+$/.test(moduleName)) {
-    throw invalid('has a module-name that is empty or a path', 'Give a path as module-path.')
+    throw invalid('has a module-name that is empty or a path', 'Use module-path for a path.')
   }
   return {
     ...(modulePath === undefined ? {} : { modulePath }),
@@ -167,37 +164,37 @@ function moduleOf(query: ReadonlyMap<string, Buffer>): Pick<Pkcs11Uri, 'modulePa
 function pinOf(query: ReadonlyMap<string, Buffer>): Pick<Pkcs11Uri, 'pin'> {
   const value = text(query, 'pin-value')
   const source = text(query, 'pin-source')
-  // RFC 7512 2.4: a URI with both is to be refused.
+  // RFC 7512 2.4: a URI with both must be refused.
   if (value !== undefined && source !== undefined) throw invalid('has both a pin-value and a pin-source')
   if (value === '') throw invalid('has an empty pin-value')
   if (value !== undefined) return { pin: { value } }
   return source === undefined ? {} : { pin: { file: pinFile(source) } }
 }
 
-/** RFC 7512 2.4 leaves the form open; a path and a `file:` URI are what tools write. */
+/** RFC 7512 2.4 does not define the format. Tools write paths and `file:` URIs. */
 function pinFile(source: string): string {
   try {
     const path = /^file:\//i.test(source) ? fileURLToPath(source) : source
     if (isAbsolute(path) && !path.includes('\0')) return path
   } catch {
-    // Not a URI of a local file: refused below, without a cause that would quote it.
+    // Not the URI of a local file. Refused below without a cause, which would quote it.
   }
   throw invalid('has a pin-source that is neither an absolute path nor a file: URI')
 }
 
-/** RFC 7512 2.3: all values but `id` are text, in UTF-8. */
+/** RFC 7512 2.3: all values except `id` are text in UTF-8. */
 function text(from: ReadonlyMap<string, Buffer>, name: string): string | undefined {
   const bytes = from.get(name)
   if (bytes === undefined) return undefined
   const value = bytes.toString('utf8')
   if (!Buffer.from(value, 'utf8').equals(bytes) || value.includes('\0')) {
-    throw invalid(`has a value of ${name} that is not text in UTF-8`)
+    throw invalid(`has a value of ${name} that is not valid UTF-8 text`)
   }
   return value
 }
 
 function invalid(what: string, hint?: string): ModelSealError {
-  return new ModelSealError('PKCS11_URI_INVALID', `The PKCS#11 URI ${what}.`, {
+  return new ModelSealError('PKCS11_URI_INVALID', `Invalid PKCS#11 URI: it ${what}.`, {
     hint: hint ?? 'A URI looks like "pkcs11:token=release;object=signing?module-name=softhsm2&pin-source=/run/pin".',
   })
 }

@@ -4,19 +4,19 @@ import { ModelSealError } from '../../errors.ts'
 import { checkToken } from './identity-token.ts'
 import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from '../../source/service-call.ts'
 
-/** What tells one CI system from another: the environment of the process. */
+/** The environment of the process, which identifies the CI system. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Where the metadata server is, unless `GCE_METADATA_HOST` says so, as in Google's own libraries. */
+/** Default host of the metadata server; `GCE_METADATA_HOST` overrides it, as in Google's own libraries. */
 const METADATA_HOST = 'metadata.google.internal'
 const METADATA_PATH = '/computeMetadata/v1/instance/service-accounts/default/identity'
 const PRODUCT_NAME = '/sys/class/dmi/id/product_name'
 
 /**
- * Asks the CI system that this process runs in for an identity token: GitHub Actions, GitLab CI,
- * Google Cloud, Buildkite, in this order.
+ * Requests an identity token from the CI system of this process: GitHub Actions, GitLab CI, Google Cloud or Buildkite,
+ * in this order.
  *
- * @returns undefined where it runs in none of them
+ * @returns undefined if it runs in none of them
  * @throws {@link ModelSealError} `TOKEN_MISSING`, `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `ABORTED`
  */
 export async function ambientToken(
@@ -32,9 +32,10 @@ export async function ambientToken(
 }
 
 /**
- * Whether the CI system that this process runs in can be asked for a token, without asking it.
+ * Whether the CI system of this process can issue a token, without requesting one.
  *
- * @throws {@link ModelSealError} `TOKEN_MISSING` where it gives none to this job, `TOKEN_*` where one is there that cannot work
+ * @throws {@link ModelSealError} `TOKEN_MISSING` if it issues none to this job, `TOKEN_*` if there is one that cannot
+ * work
  */
 export async function hasAmbientToken(audience: string, env: Environment = process.env): Promise<boolean> {
   if (env['GITHUB_ACTIONS']) return Boolean(gitHubService(env))
@@ -50,7 +51,7 @@ function gitHubService(env: Environment): { url: URL; bearer: string } {
   const [address, bearer] = [env['ACTIONS_ID_TOKEN_REQUEST_URL'], env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']]
   const url = URL.parse(address ?? '')
   if (url && bearer) return { url, bearer }
-  throw missing('GitHub Actions', 'Give the job the permission "id-token: write", or give --identity-token.')
+  throw missing('GitHub Actions', 'Give the job the permission "id-token: write", or pass --identity-token.')
 }
 
 async function gitHubToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
@@ -59,10 +60,10 @@ async function gitHubToken(audience: string, signal: AbortSignal | undefined, en
   const call = { ...callTo('identity provider of GitHub Actions', url.href, signal), secrets: [bearer] }
   const { value } = await fetchJson(call, { headers: { authorization: `Bearer ${bearer}` } })
   if (typeof value === 'string') return value
-  throw missing('GitHub Actions', 'Its answer held none.')
+  throw missing('GitHub Actions', 'Its response contained none.')
 }
 
-/** GitLab puts tokens where the job asks: here the name that other Sigstore clients look for. */
+/** GitLab stores tokens in the variables that the job names. Other Sigstore clients use this name as well. */
 function gitLabToken(audience: string, env: Environment): string {
   const variable = `${audience.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_ID_TOKEN`
   const token = env[variable]
@@ -84,7 +85,7 @@ function googleToken(audience: string, signal: AbortSignal | undefined, env: Env
     const response = await fetch(url, { headers: { 'Metadata-Flavor': 'Google' }, redirect: 'error', signal: limit })
     const text = await response.text()
     if (response.ok && text !== '') return text.trim()
-    throw missing('Google Cloud', 'Give the machine a service account, or give --identity-token.')
+    throw missing('Google Cloud', 'Give the machine a service account, or pass --identity-token.')
   })
 }
 
@@ -96,7 +97,7 @@ function buildkiteToken(audience: string, signal: AbortSignal | undefined, env: 
       const { stdout } = await promisify(execFile)('buildkite-agent', args, { signal: limit, env })
       if (stdout.trim() !== '') return stdout.trim()
     } catch {
-      // What it printed may hold the token.
+      // Its output may contain the token.
     }
     throw missing('Buildkite', 'Check that "buildkite-agent oidc request-token" works in this job.')
   })
@@ -107,5 +108,5 @@ function callTo(service: string, url: string, signal: AbortSignal | undefined): 
 }
 
 function missing(system: string, hint: string): ModelSealError {
-  return new ModelSealError('TOKEN_MISSING', `This runs in ${system}, which gave no identity token.`, { hint })
+  return new ModelSealError('TOKEN_MISSING', `Cannot sign: ${system} issued no identity token.`, { hint })
 }

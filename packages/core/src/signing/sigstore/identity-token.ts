@@ -1,27 +1,26 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 
-/** The audience of tokens for Sigstore, and the client that asks for them. */
+/** The audience of tokens for Sigstore, and the id of the client that requests them. */
 export const SIGSTORE_CLIENT = 'sigstore'
 
-/** Servers' clocks and this one's differ by less. */
+/** Allowed clock skew between servers and this machine. */
 const CLOCK_SKEW_S = 30
 /** Tokens are a few KB. */
 const MAX_TOKEN_LENGTH = 64 * 1024
 
 /**
- * Looks into an identity token (OpenID Connect Core 1.0, section 2; RFC 7519) before it is sent, so
- * that one that cannot work is refused with the reason. Its signature is for Fulcio to verify. The
- * token itself never stands in a message.
+ * Checks an identity token (OpenID Connect Core 1.0, section 2; RFC 7519) before it is sent, to refuse one that cannot
+ * work with the reason. Fulcio verifies its signature. Messages never contain the token itself.
  *
- * @param audience whom the token has to be for
+ * @param audience required audience of the token
  * @throws {@link ModelSealError} `TOKEN_INVALID`, `TOKEN_EXPIRED`, `TOKEN_AUDIENCE`
  */
 export function checkToken(token: string, audience: string, now: Date = new Date()): void {
   const { aud, exp, nbf, sub } = claimsOf(token)
   const audiences = [aud].flat()
   if (!audiences.includes(audience)) {
-    throw new ModelSealError('TOKEN_AUDIENCE', 'The identity token is for another service.', {
+    throw new ModelSealError('TOKEN_AUDIENCE', 'Cannot use the identity token: it is for another service.', {
       expected: `the audience ${shown(audience)}`,
       found: audiences.map((found) => shown(typeof found === 'string' ? found : 'none')).join(', '),
       hint: 'Ask your identity provider for a token with this audience.',
@@ -33,11 +32,15 @@ export function checkToken(token: string, audience: string, now: Date = new Date
   if (typeof exp !== 'number' || typeof sub !== 'string' || sub === '')
     throw unusable('it lacks the claims "exp" or "sub"')
   if (lapsed || early) {
-    throw new ModelSealError('TOKEN_EXPIRED', `The identity token is ${lapsed ? 'no longer' : 'not yet'} valid.`, {
-      expected: 'a token that is valid now',
-      found: time(lapsed ? 'one until' : 'one from', lapsed ? exp : Number(nbf)),
-      hint: 'Ask for a new one just before signing: such tokens live for minutes.',
-    })
+    throw new ModelSealError(
+      'TOKEN_EXPIRED',
+      `Cannot use the identity token: it is ${lapsed ? 'no longer' : 'not yet'} valid.`,
+      {
+        expected: 'a token that is valid now',
+        found: time(lapsed ? 'one until' : 'one from', lapsed ? exp : Number(nbf)),
+        hint: 'Request a new one just before signing: such tokens are valid for minutes.',
+      },
+    )
   }
 }
 
@@ -55,7 +58,7 @@ function claimsOf(token: string): Claims {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
     if (typeof claims === 'object' && claims !== null) return withoutPrototype(claims)
   } catch {
-    // What the parser says would hold parts of the token.
+    // The error of the parser would contain parts of the token.
   }
   throw unusable('its claims are not JSON')
 }
@@ -74,9 +77,9 @@ function formFault(token: unknown): string | undefined {
 }
 
 function unusable(found: string): ModelSealError {
-  return new ModelSealError('TOKEN_INVALID', 'The identity token cannot be used.', {
+  return new ModelSealError('TOKEN_INVALID', 'Cannot use the identity token: it is malformed.', {
     found,
-    hint: 'Give the token as the identity provider issued it.',
+    hint: 'Pass the token exactly as the identity provider issued it.',
   })
 }
 

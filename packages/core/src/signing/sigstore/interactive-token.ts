@@ -9,21 +9,21 @@ export interface InteractiveOptions {
   issuer: string
   clientId: string
   clientSecret?: string | undefined
-  /** Shows a person the page to log in at; with `askCode`, a code stands on that page afterwards. */
+  /** Shows a person the login page. With `askCode`, that page then displays a code. */
   show: (url: string) => void
-  /** Asks the person for that code: where no browser can reach this machine. */
+  /** Asks the person for that code, if no browser can reach this machine. */
   askCode?: ((signal: AbortSignal) => Promise<string>) | undefined
   signal?: AbortSignal | undefined
 }
 
-/** People need minutes. */
+/** Long enough for a person to log in. */
 const PATIENCE_MS = 5 * 60_000
-/** RFC 6749 has no name for it; Sigstore's issuer and Google's know this one. */
+/** RFC 6749 does not define this value, but the issuers of Sigstore and Google accept it. */
 const OUT_OF_BAND = 'urn:ietf:wg:oauth:2.0:oob'
 
 /**
- * Lets a person log in: OpenID Connect's authorization code flow with PKCE (RFC 7636), the answer
- * taken on a loopback port (RFC 8252 section 7.3), or as a code typed by hand.
+ * Lets a person log in with the authorization code flow of OpenID Connect and PKCE (RFC 7636). The response arrives on
+ * a loopback port (RFC 8252 section 7.3), or as a code that the person types.
  *
  * @returns the identity token
  * @throws {@link ModelSealError} `TOKEN_INVALID`, `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `ABORTED`
@@ -49,7 +49,10 @@ export async function interactiveToken(options: InteractiveOptions): Promise<str
   const { code, redirect } = await login(options, authorize, state)
   const token = await exchange(options, provider.token, { code, redirect_uri: redirect, code_verifier: verifier })
   if (claimOf(token, 'nonce') === nonce) return token
-  throw new ModelSealError('TOKEN_INVALID', 'The identity provider answered another login than this one.')
+  throw new ModelSealError(
+    'TOKEN_INVALID',
+    'Cannot log in: the response of the identity provider is for another login.',
+  )
 }
 
 async function discover({ issuer, signal }: InteractiveOptions): Promise<{ authorization: string; token: string }> {
@@ -57,7 +60,10 @@ async function discover({ issuer, signal }: InteractiveOptions): Promise<{ autho
   const { authorization_endpoint: authorization, token_endpoint: token } = await fetchJson(callTo(url, signal))
   if (typeof authorization === 'string' && typeof token === 'string' && URL.canParse(authorization))
     return { authorization, token }
-  throw new ModelSealError('SERVICE_REFUSED', `The identity provider ${shown(issuer)} does not say where to log in.`)
+  throw new ModelSealError(
+    'SERVICE_REFUSED',
+    `Cannot log in: the identity provider ${shown(issuer)} does not publish its login page.`,
+  )
 }
 
 async function login(
@@ -74,14 +80,14 @@ async function login(
   return callService(call, (signal) => loopback(show, authorize, state, signal))
 }
 
-/** Serves one answer: whoever does not know the state is turned away. */
+/** Accepts one response, and only with the right state. */
 function loopback(
   show: (url: string) => void,
   authorize: (redirect: string) => string,
   state: string,
   signal: AbortSignal,
 ): Promise<{ code: string; redirect: string }> {
-  // Of all modules of Node, those that few processes need are loaded where they are.
+  // Modules of Node.js that few processes need are loaded lazily.
   const { createServer } = process.getBuiltinModule('node:http')
   return new Promise((resolve, reject) => {
     let redirect = ''
@@ -124,7 +130,7 @@ async function exchange(options: InteractiveOptions, url: string, answer: Record
     },
   )
   if (typeof token === 'string') return token
-  throw new ModelSealError('TOKEN_INVALID', 'The identity provider gave no identity token.')
+  throw new ModelSealError('TOKEN_INVALID', 'Cannot log in: the identity provider issued no identity token.')
 }
 
 function claimOf(token: string, name: string): unknown {

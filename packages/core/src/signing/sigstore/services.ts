@@ -4,18 +4,18 @@ import { ModelSealError } from '../../errors.ts'
 /** A service of a signing configuration. */
 type Service = SigningConfig['caUrls'][number]
 
-/** The services that sign together. */
+/** The services for signing. */
 export interface SigningServices {
   /** URL of Fulcio. */
   authority: string
   logs: readonly { url: string; version: 1 | 2 }[]
   /** URLs of timestamp authorities (RFC 3161). */
   timestampAuthorities: readonly string[]
-  /** URL of the OpenID Connect issuer for people; absent where the instance has none. */
+  /** URL of the OpenID Connect issuer for interactive logins; absent if the instance has none. */
   issuer?: string | undefined
 }
 
-/** The instances that anybody can use. */
+/** The public instances. */
 const INSTANCES = { 'public-good': 'sigstore.dev', staging: 'sigstage.dev' } as const
 
 /** The services of a public instance. */
@@ -29,12 +29,12 @@ export function publicServices(instance: keyof typeof INSTANCES): SigningService
   }
 }
 
-// protobuf_specs, `ServiceSelector`: numbers of the protocol.
+// protobuf_specs, `ServiceSelector`: protocol numbers.
 const ALL = 1
 const EXACT = 3
 
 /**
- * Chooses services by a signing configuration (`sigstore_trustroot.proto`, SigningConfig v0.2).
+ * Selects services from a signing configuration (`sigstore_trustroot.proto`, SigningConfig v0.2).
  *
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`
  */
@@ -44,9 +44,9 @@ export function chooseServices(config: SigningConfig, file: string, now: Date = 
   const stamps = selected(usable(config.tsaUrls, 1, now), config.tsaConfig)
   if (!authority) throw lacking('a certificate authority (caUrls) that is valid now', file)
   if (logs.length === 0) throw lacking('a transparency log (rekorTlogUrls) that is valid now', file)
-  // Rekor v2 states no time, so that nobody could tell whether the certificate was still valid.
+  // Rekor v2 provides no time, so no one could tell whether the certificate was still valid.
   if (stamps.length === 0 && logs.every(({ majorApiVersion }) => majorApiVersion === 2))
-    throw lacking('a timestamp authority (tsaUrls) beside a log of version 2', file)
+    throw lacking('a timestamp authority (tsaUrls), which a log of version 2 requires', file)
   return {
     authority: authority.url,
     logs: logs.map(({ url, majorApiVersion }) => ({ url, version: majorApiVersion === 2 ? 2 : 1 })),
@@ -55,7 +55,7 @@ export function chooseServices(config: SigningConfig, file: string, now: Date = 
   }
 }
 
-/** The newest version first, of one version the newest service. */
+/** Newest version first, and among equal versions, newest service first. */
 function usable(services: readonly Service[], newestVersion: number, now: Date): Service[] {
   return services
     .filter(({ majorApiVersion: version }) => version >= 1 && version <= newestVersion)
@@ -68,7 +68,7 @@ function startOf({ validFor }: Service): number {
 }
 
 function selected(services: readonly Service[], config: SigningConfig['tsaConfig']): Service[] {
-  // One operator's services stand for each other.
+  // Services of the same operator are interchangeable.
   const operators = new Map<string, Service>()
   for (const service of services) if (!operators.has(service.operator)) operators.set(service.operator, service)
   const distinct = [...operators.values()]
@@ -78,10 +78,14 @@ function selected(services: readonly Service[], config: SigningConfig['tsaConfig
 }
 
 function lacking(what: string, file: string): ModelSealError {
-  return new ModelSealError('SIGNING_CONFIG_INVALID', 'Nothing can be signed with this signing configuration.', {
-    file,
-    expected: what,
-    found: 'none',
-    hint: 'Ask whoever runs this Sigstore instance for a complete configuration.',
-  })
+  return new ModelSealError(
+    'SIGNING_CONFIG_INVALID',
+    'Cannot sign with this signing configuration: it is incomplete.',
+    {
+      file,
+      expected: what,
+      found: 'none',
+      hint: 'Ask the operator of the Sigstore instance for a complete configuration.',
+    },
+  )
 }
