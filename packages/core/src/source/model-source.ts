@@ -184,6 +184,8 @@ export interface BundleGroup {
   readonly unordered?: boolean | undefined
   /** Places to list in the message that no bundle was found. Default: those of the candidates. */
   readonly looked?: readonly string[] | undefined
+  /** A directory inside the requested one that has a bundle of its own. The message that no bundle was found suggests it. */
+  readonly nested?: string | undefined
 }
 
 /** A bundle that may exist. */

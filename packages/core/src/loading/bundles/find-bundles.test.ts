@@ -26,6 +26,16 @@ function relativePaths(directory: string, { bundles }: FoundModel): string[] {
 }
 
 describe('for a directory', () => {
+  test.each(['m/vad/model.sig', 'm/vad.sig'])('a bundle one directory deeper (%s) is suggested', async (bundle) => {
+    const directory = scratch({ 'm/vad/a': '', 'm/.cache/b': '', 'm/README.md': '', [bundle]: signed('a') })
+    const hint = `The directory ${JSON.stringify(join(directory, 'm/vad'))} in it has a bundle. If that is the model, give its path.`
+    await expect(find(join(directory, 'm'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND', { hint }))
+    mkdirSync(join(directory, 'm/another'))
+    await expect(find(join(directory, 'm'))).rejects.toEqual(
+      refusal('BUNDLE_NOT_FOUND', { hint: expect.stringContaining('Fetch the bundle') as string }),
+    )
+  })
+
   test('only the given bundle counts', async () => {
     const directory = scratch({ 'm/a': '', 'm/model.sig': signed('a'), 'given.sig': signed('a') })
     expect(await found(directory, 'm', 'given.sig')).toEqual(['given.sig'])

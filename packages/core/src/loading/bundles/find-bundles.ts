@@ -76,6 +76,8 @@ class Search {
   readonly #looked: string[] = []
   /** Bundles that do not cover the requested file. */
   readonly #uncovering: string[] = []
+  /** A directory inside the model that has a bundle. */
+  #nested: string | undefined
 
   constructor(source: OpenedSource, limits: BundleLimits) {
     this.#source = source
@@ -89,6 +91,7 @@ class Search {
     for await (const group of this.#source.bundles(names)) {
       const { found, absent } = await this.#reader.readAll(group.candidates)
       this.#looked.push(...(group.looked ?? absent))
+      this.#nested ??= group.nested
       const [first] = found
       if (!first) continue
       const model = await this.#about(group, found)
@@ -116,7 +119,7 @@ class Search {
     const { path } = await this.#source.model()
     return this.#uncovering.length > 0
       ? notCovered(path, this.#uncovering)
-      : notFound(path, this.#looked.length > 0 ? this.#looked : written)
+      : notFound(path, this.#looked.length > 0 ? this.#looked : written, this.#nested)
   }
 
   async #givenBundle(signature: string): Promise<{ found: FoundBundle; bundle: UnverifiedBundle }> {
@@ -172,12 +175,15 @@ class Search {
   }
 }
 
-function notFound(path: string, looked: readonly string[]): ModelSealError {
+function notFound(path: string, looked: readonly string[], nested?: string): ModelSealError {
   return new ModelSealError('BUNDLE_NOT_FOUND', `Cannot load the model ${shown(path)}: it has no signature bundle.`, {
     file: path,
     expected: looked.map((place) => shown(place)).join(' or ') || 'a bundle with a name that the rule lists',
     found: 'no bundle that covers it',
-    hint: 'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".',
+    hint:
+      nested === undefined
+        ? 'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".'
+        : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
   })
 }
 

@@ -99,8 +99,8 @@ export function checkedEntry(given: SourceEntry): SourceEntry {
 }
 
 export function checkedGroup(given: BundleGroup): BundleGroup {
-  const group = fields(given, 'places of bundles', ['candidates', 'directory', 'unordered', 'looked'])
-  const { candidates, directory, unordered, looked } = group
+  const group = fields(given, 'places of bundles', ['candidates', 'directory', 'unordered', 'looked', 'nested'])
+  const { candidates, directory, unordered, looked, nested } = group
   return withoutPrototype({
     candidates: list(candidates, 'their "candidates"', MAX_BUNDLES).map(checkedCandidate),
     directory: directory === undefined ? undefined : checkedDirectory(directory),
@@ -109,6 +109,7 @@ export function checkedGroup(given: BundleGroup): BundleGroup {
       looked === undefined
         ? undefined
         : list(looked, 'their "looked"', MAX_BUNDLES).map((place) => plainPlace(text(place, 'a place'))),
+    nested: nested === undefined ? undefined : plainPlace(text(nested, 'their "nested"')),
   })
 }
 

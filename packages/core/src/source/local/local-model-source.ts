@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
@@ -80,6 +81,8 @@ class LocalSession implements SourceSession {
     const source = await this.#opened()
     if (source.kind === 'directory') {
       yield names ? await this.#inside(source.path, names) : await this.#ofModel(source)
+      // Only reached if there is no bundle so far.
+      if (!names) yield { candidates: [], looked: [], nested: await inTurns(nestedModel(source.path), this.#signal) }
       return
     }
     const { path } = source
@@ -184,6 +187,24 @@ function* furtherBeside(path: string): Steps<string[]> {
     return []
   }
   return names
+}
+
+/** The only directory inside this one, apart from hidden ones, if it has a bundle: archives often contain such a directory. */
+function* nestedModel(directory: string): Steps<string | undefined> {
+  let only: string | undefined
+  let seen = 0
+  try {
+    for (const entry of entriesOf(directory)) {
+      if (++seen % NAMES_PER_STEP === 0) yield
+      if (!entry.isDirectory() || entry.name.startsWith('.')) continue
+      if (only !== undefined) return undefined
+      only = join(directory, entry.name)
+    }
+  } catch (error) {
+    if (!(error instanceof ModelSealError)) throw error
+    return undefined
+  }
+  return only !== undefined && (existsSync(join(only, 'model.sig')) || existsSync(`${only}.sig`)) ? only : undefined
 }
 
 function candidateAt(path: string): BundleCandidate {

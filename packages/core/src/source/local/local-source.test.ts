@@ -90,10 +90,20 @@ describe('opening a model', () => {
   })
 })
 
-describe('a path that looks like a Hub id', () => {
-  const start = process.cwd()
-  afterEach(() => process.chdir(start))
+const start = process.cwd()
+afterEach(() => process.chdir(start))
 
+test.each(['~/models/vad', '~', '~alice/vad'])(
+  'a path that begins with a tilde (%s) is refused with what to write',
+  async (path) => {
+    process.chdir(scratch())
+    await expect(openLocalSource(path)).rejects.toEqual(
+      refusal('MODEL_NOT_FOUND', { hint: expect.stringContaining('Only a shell replaces "~"') as string }),
+    )
+  },
+)
+
+describe('a path that looks like a Hub id', () => {
   test('and does not exist is refused with a hint to download the model', async () => {
     process.chdir(scratch())
     await expect(openLocalSource('Xenova/all-MiniLM-L6-v2')).rejects.toEqual(
@@ -105,7 +115,18 @@ describe('a path that looks like a Hub id', () => {
     )
   })
 
-  test.each(['models/vad', './models/vad/x', '/no/such', 'vad', '../org/name', 'org/.hidden'])(
+  test('without an owner is refused with a hint, since it may be one', async () => {
+    process.chdir(scratch())
+    await expect(openLocalSource('gpt2')).rejects.toEqual(
+      refusal('MODEL_NOT_FOUND', {
+        hint: expect.stringMatching(
+          /If "gpt2" is the id .* Hugging Face Hub, download it first \("hf download gpt2 --local-dir DIR"\)/,
+        ) as string,
+      }),
+    )
+  })
+
+  test.each(['models/vad', './models/vad/x', '/no/such', 'vad.onnx', '../org/name', 'org/.hidden'])(
     'is not confused with %s, whose directory exists or which is not an id',
     async (path) => {
       process.chdir(scratch({ 'models/x': '' }))

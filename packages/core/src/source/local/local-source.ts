@@ -55,25 +55,24 @@ export async function openLocalSource(path: string): Promise<LocalSource> {
 /** @param path as the caller gave it */
 export function modelNotFound(path: string, cause: unknown): ModelSealError {
   const absolute = absolutePath(path)
-  const id = hubId(absolute)
   // An absolute path is already in the message.
   const place = absolute === path ? '' : ` Resolved to ${shown(absolute)}.`
-  const hint =
-    id === undefined
-      ? `Give the path of a model directory or file.${place}`
-      : `${shown(id)} looks like the id of a model on the Hugging Face Hub. Download it first ("hf download ${id} --local-dir DIR"), and give the path of that directory.${place}`
+  const hint = `${missingHint(absolute)}${place}`
   return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(path)}.`, { file: path, hint, cause })
 }
 
-/**
- * The path relative to the working directory if it looks like an id (`owner/name`) and not even the directory of the
- * owner exists.
- */
-function hubId(absolute: string): string | undefined {
+/** What the caller may have meant by a path that does not exist. */
+function missingHint(absolute: string): string {
   const directory = workingDirectory()
-  const id = directory && relative(directory, absolute).split(sep).join('/')
-  if (!id || !/^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*\/[A-Za-z0-9][\w.-]*$/.test(id)) return undefined
-  return existsSync(dirname(absolute)) ? undefined : id
+  const name = directory === undefined ? '' : relative(directory, absolute).split(sep).join('/')
+  const path = 'Give the path of a model directory or file.'
+  if (/^~[\w.-]*(?:\/|$)/.test(name))
+    return `${path} Only a shell replaces "~" by a home directory: write that directory out, or use os.homedir().`
+  const download = `ownload it first ("hf download ${name} --local-dir DIR"), and give the path of that directory.`
+  if (/^[A-Za-z0-9][\w-]*$/.test(name))
+    return `${path} If ${shown(name)} is the id of a model on the Hugging Face Hub, d${download}`
+  const isHubId = /^[A-Za-z0-9][\w-]*(?:\.[\w-]+)*\/[A-Za-z0-9][\w.-]*$/.test(name) && !existsSync(dirname(absolute))
+  return isHubId ? `${shown(name)} looks like the id of a model on the Hugging Face Hub. D${download}` : path
 }
 
 /**
