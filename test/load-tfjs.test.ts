@@ -137,8 +137,12 @@ describe('BlazeFace, a graph model', async () => {
 
   test('that is a SavedModel is refused with the name of the right loader', async () => {
     const saved = await workspace.sign('saved', { 'saved_model.pb': 'x', 'variables/variables.index': 'x' })
-    await expectRefused(loadGraphModel(saved), 'MODEL_FORMAT')
-    await expect(loadGraphModel(saved)).rejects.toThrow('tf.node.loadSavedModel()')
+    for (const path of [saved, join(saved, 'saved_model.pb')]) {
+      for (const load of [loadGraphModel, loadLayersModel]) {
+        await expectRefused(load(path), 'MODEL_FORMAT')
+        await expect(load(path)).rejects.toThrow('tf.node.loadSavedModel()')
+      }
+    }
   })
 
   test('is judged by the rule for its format, whichever call loads it', async () => {
@@ -164,6 +168,14 @@ describe('a layers model', async () => {
     expect(predict(loaded.model)).toEqual(predict())
     expect(predict(await loadLayersModel(join(directory, 'model.json'), { strict: true }))).toEqual(predict())
     expect(loadLayers.mock.lastCall?.[1]).toMatchObject({ strict: true })
+  })
+
+  test('is refused by the loader of graph models, with the name of its own', async () => {
+    const directory = await workspace.sign('layers-as-graph', files)
+    for (const path of [directory, join(directory, 'model.json')]) {
+      await expectRefused(loadGraphModel(path), 'MODEL_FORMAT')
+      await expect(loadGraphModel(path)).rejects.toThrow('Load it with loadLayersModel().')
+    }
   })
 
   test('with weights in several files below gives the same result', async () => {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { ModelSealError, type ModelReader } from '@modelseal/core'
 import {
   onlyModel,
@@ -121,6 +122,7 @@ async function gather(
   { source, loader, report, weightPaths }: Gathering,
 ): Promise<OpenedArtifacts['gathered']> {
   const entry = reader.entry ?? modelJsonAmong(reader.files)
+  if (basename(entry) === SAVED_MODEL) throw savedModel('the file is its graph')
   checkModelJsonSize(reader.size(entry), entry)
   const [bytes = new Uint8Array()] = await reader.readAll([{ name: entry, maxBytes: MAX_MODEL_JSON_BYTES }])
   const json = await parseModelJson(bytes, entry)
@@ -167,16 +169,17 @@ function otherLoader(source: TfLoad['source'], loader: string, format: ModelForm
 
 /** The model file in a directory: `model.json` or else the only JSON file. */
 function modelJsonAmong(files: readonly string[]): string {
-  if (files.includes('saved_model.pb') && !files.includes('model.json')) {
-    throw new ModelSealError(
-      'MODEL_FORMAT',
-      'Cannot load a SavedModel with this loader: the directory has no "model.json".',
-      {
-        hint: 'Load it with tf.node.loadSavedModel() of tfjs-node.',
-      },
-    )
-  }
+  if (files.includes(SAVED_MODEL) && !files.includes('model.json'))
+    throw savedModel('the directory has no "model.json"')
   return onlyModel(files, ['model.json', '.json'])
+}
+
+const SAVED_MODEL = 'saved_model.pb'
+
+function savedModel(reason: string): ModelSealError {
+  return new ModelSealError('MODEL_FORMAT', `Cannot load a SavedModel with this loader: ${reason}.`, {
+    hint: 'Load its directory with tf.node.loadSavedModel() of tfjs-node.',
+  })
 }
 
 export function tensorFlow(loader: string): RuntimeFailure {
