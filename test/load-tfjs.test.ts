@@ -34,6 +34,24 @@ async function expectRefused(load: Promise<unknown>, code: string): Promise<void
   expect(loadLayers).not.toHaveBeenCalled()
 }
 
+test('a SavedModel that changes while TensorFlow loads it is released and refused, with the verdict', async () => {
+  const directory = await workspace.sign('saved', { 'saved_model.pb': '', 'variables/v.index': 'before' })
+  const dispose = vi.fn()
+  const load = () => {
+    writeFileSync(join(directory, 'variables/v.index'), 'behind')
+    return Promise.resolve({ dispose })
+  }
+  const node = { ...tf, node: { loadSavedModel: load } } as unknown as typeof tensorflow
+  const changing = verified(node, { policy, isolation: 'in-place' }) as unknown as {
+    loadSavedModel: (path: string) => Promise<unknown>
+  }
+  await expect(changing.loadSavedModel(directory)).rejects.toMatchObject({
+    code: 'FILE_CHANGED',
+    verdict: { decision: 'accepted', model: { path: directory, format: 'saved-model' } },
+  })
+  expect(dispose).toHaveBeenCalledOnce()
+})
+
 describe('BlazeFace, a graph model', async () => {
   const directory = await workspace.sign('blazeface', blazeFace())
   const image = tensorflow.randomUniform([1, 256, 256, 3], 0, 1, 'float32', 7)
@@ -292,11 +310,8 @@ describe('a model.json', () => {
 
 describe('the drop-in loaders', () => {
   test.each([
-    'ftp://example.com/model.json',
     'http://user:secret@example.com/model.json',
     'http://example.com/a/%2e%2e/model.json',
-    'indexeddb://model',
-    'localstorage://model',
     'file://',
     'file:///models/model.json?x=1',
     'file:///models/model.json#x',
@@ -304,6 +319,16 @@ describe('the drop-in loaders', () => {
     '',
   ])('refuse %j, where no signature can be found', async (source) => {
     await expectRefused(loadGraphModel(source), 'INVALID_ARGUMENT')
+  })
+
+  test.each<[string, unknown]>([
+    ['indexeddb://model', 'indexeddb://model'],
+    ['localstorage://model', 'localstorage://model'],
+    ['ftp://example.com/model.json', 'ftp://example.com/model.json'],
+    ['a handler for it', tensorflow.io.http('ftp://example.com/model.json')],
+  ])('refuse %s, whose scheme no package provides', async (_, source) => {
+    await expectRefused(loadGraphModel(source as string), 'SCHEME_UNKNOWN')
+    await expectRefused(loadLayersModel(source as string), 'SCHEME_UNKNOWN')
   })
 
   const load = () => Promise.reject(new Error('called'))
@@ -314,7 +339,6 @@ describe('the drop-in loaders', () => {
     ['that has bytes', tensorflow.io.fromMemory(topology)],
     ['that has bytes at hand', tensorflow.io.fromMemorySync(topology)],
     ['of two places', tensorflow.io.http(['https://example.com/model.json', 'https://example.com/w'] as never)],
-    ['of another scheme', tensorflow.io.http('ftp://example.com/model.json')],
     ['with a prefix', tensorflow.io.http('https://example.com/model.json', { weightPathPrefix: 'https://evil/' })],
     ['that is an array', ['models/blazeface/model.json']],
   ])('refuse a handler %s, which would supply unverified bytes', async (_, handler) => {

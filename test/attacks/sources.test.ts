@@ -232,7 +232,7 @@ describe('the thread stays free', () => {
   })
 
   test('of groups of bundles without an end', async () => {
-    expect(await outcome({ session: { bundles: () => endlessly({ candidates: [] }) } })).toBe('BUNDLE_NOT_FOUND')
+    expect(await outcome({ session: { bundles: () => endlessly({ candidates: [] }) } })).toBe('SOURCE_FAILED')
   })
 
   test('while one large piece is hashed', async () => {
@@ -306,6 +306,41 @@ describe('an answer of the wrong form is a failure of the source', () => {
   })
 })
 
+describe('a session that is not used is closed once', () => {
+  let closed: number
+  const close = () => void closed++
+  const open = (given: ModelSource['open'], options: OpenOptions = {}) => {
+    closed = 0
+    return openVerifiedModel({ place: { url: URL }, open: given }, { policy, ...options })
+  }
+
+  test.each<[string, object]>([
+    ['without a model', { close, bundles: () => [] }],
+    ['with an invalid timeout', { close, bundles: () => [], model: () => {}, timeouts: {} }],
+  ])('%s', async (_, session) => {
+    for (const given of [() => session, async () => session])
+      await expect(open(given as never)).rejects.toMatchObject({ code: 'SOURCE_FAILED' })
+    expect(closed).toBe(1)
+  })
+
+  test('though it comes after the load was aborted', async () => {
+    const controller = new AbortController()
+    let arrive = (_: never) => {}
+    const later = new Promise<never>((resolve) => (arrive = resolve))
+    const load = open(
+      () => {
+        controller.abort()
+        return later
+      },
+      { signal: controller.signal },
+    )
+    await expect(load).rejects.toMatchObject({ code: 'ABORTED' })
+    arrive({ close, bundles: () => [], model: () => {} } as never)
+    await later
+    expect(closed).toBe(1)
+  })
+})
+
 describe('a source that does not close', () => {
   const failing = () => {
     throw new Error('stuck')
@@ -350,6 +385,40 @@ test('a root digest is looked up of the files, and not of what a source calls th
   expect(await outcome({ session }, { policy: skip })).toBe('MODEL_REVOKED')
 })
 
+describe('a revoked key that a bundle claims is found in the mode skip', () => {
+  const revoked = () =>
+    policyWith('key', { mode: 'skip', reason: 'test' }, 'revoked: { keys: [{ file: release.pub }] }\n')
+  const place = (bytes: Uint8Array | undefined) => ({
+    path: 'b',
+    read: (_: object, receive: (body: object) => unknown) => bytes && receive({ chunks: [bytes] }),
+  })
+  const last = () => place(content.get('model.sig'))
+  const absent = Array.from({ length: 40 }, () => place(undefined))
+  const empty = Array.from({ length: 31 }, () => place(Buffer.from('{}')))
+
+  test.each([
+    ['behind 31 others', () => [{ candidates: [...empty, last()] }], 'KEY_REVOKED'],
+    ['behind places without a bundle', () => [{ candidates: [...absent, last()] }], 'KEY_REVOKED'],
+    [
+      'or the load is refused: behind 32 others',
+      () => [{ candidates: [...empty, ...empty, last()] }],
+      'BUNDLES_TOO_MANY',
+    ],
+    [
+      'or the load is refused: behind too many places',
+      () => [{ candidates: Array(1_001).fill(last()) }],
+      'SOURCE_FAILED',
+    ],
+    [
+      'or the load is refused: behind too many groups',
+      () => Array(1_001).fill({ candidates: absent.slice(0, 1) }),
+      'SOURCE_FAILED',
+    ],
+  ])('%s', async (_, bundles, code) => {
+    expect(await outcome({ session: { bundles } }, { policy: revoked() })).toBe(code)
+  })
+})
+
 test('no credentials of a source stand in a message', async () => {
   const secret = 'store://somebody:hunter2@models/vad?token=hunter2'
   const refused = async (load: Promise<unknown>) =>
@@ -357,6 +426,11 @@ test('no credentials of a source stand in a message', async () => {
   const evil: Given['read'] = (_, receive) => receive({ chunks: [Buffer.from(EVIL)] })
   const messages = [
     await refused(openVerifiedModel('hf://somebody:hunter2@hub/model?token=hunter2', { policy })),
+    await refused(openVerifiedModel('foo://somebody:hunter2@hub/model?token=hunter2', { policy })),
+    await refused(
+      openVerifiedModel(signed, { policy: workspace.policy, signature: 'foo://somebody:hunter2@hub/m.sig?hunter2' }),
+    ),
+    await refused(digestModel('foo://somebody:hunter2@hub/model?token=hunter2')),
     await refused(openVerifiedModel(source({ files: { path: secret }, read: evil }), { policy })),
     await refused(
       openVerifiedModel(
@@ -367,6 +441,9 @@ test('no credentials of a source stand in a message', async () => {
   ]
   expect(messages.map((message) => /[A-Z]+_[A-Z_]+/.exec(message)?.[0])).toEqual([
     'SCHEME_UNKNOWN',
+    'SCHEME_UNKNOWN',
+    'INVALID_ARGUMENT',
+    'INVALID_ARGUMENT',
     'FILE_MISMATCH',
     'BUNDLE_NOT_FOUND',
   ])

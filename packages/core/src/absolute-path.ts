@@ -4,26 +4,44 @@ import { fileURLToPath } from 'node:url'
 import { isUrl, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
 
+const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
+
+/** The scheme of what is written as a URL, in lowercase; undefined for a path. */
+export function schemeOf(text: unknown): string | undefined {
+  return typeof text === 'string' ? SCHEME.exec(text)?.[1]?.toLowerCase() : undefined
+}
+
+/** A place for messages and verdicts: without credentials, and without the query, which may contain tokens. */
+export function plainPlace(place: string): string {
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*:\/\/)([^?#]*)/is.exec(place) ?? []
+  return scheme === undefined || rest === undefined ? place : scheme + rest.replace(/^[^/]*@/s, '')
+}
+
 /**
  * The absolute form of a path that a caller gave, or of a `file:` URL, as text or as a URL of any realm.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, and for a relative one where the working
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, such as another URL, and for a relative one where the working
  * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
  */
 export function absolutePath(path: unknown): string {
   const isFileUrl = isUrl(path) || isFileUrlText(path)
   const plain = isFileUrl ? pathOfUrl(path) : path
-  if (typeof plain === 'string' && plain !== '' && !plain.includes('\0')) {
+  const isUrlText = !isFileUrl && schemeOf(path) !== undefined
+  if (typeof plain === 'string' && plain !== '' && !plain.includes('\0') && !isUrlText) {
     if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
     return withoutDots(plain, resolve(plain))
   }
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path of a model or of one of its files.', {
     expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
     found:
-      typeof path === 'string' && path !== '' ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : path) : kindOf(path),
+      typeof path === 'string' && path !== ''
+        ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : plainPlace(path))
+        : kindOf(path),
     hint: isFileUrl
       ? 'Write the whole path in a "file:" URL, "?" as %3F and "#" as %23, as pathToFileURL() does.'
-      : undefined,
+      : isUrlText
+        ? 'Only models that are loaded can have other URLs. For a directory of this name, write "./" before it.'
+        : undefined,
   })
 }
 

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   // The bundle and what is in it
   BUNDLE_NOT_FOUND: 'no signature bundle was found for the model',
   BUNDLE_TOO_LARGE: 'the bundle is larger than the limit',
+  BUNDLES_TOO_MANY: 'there are more bundles than are read, and one of the others may matter',
   CLAIM_TOO_LARGE: 'a statement is too large to be read before its signature is verified',
   BUNDLE_MALFORMED: 'the bundle has a missing field, an extra field, or a field of the wrong type',
   BUNDLE_MEDIA_TYPE: 'the bundle does not have a known Sigstore bundle media type',

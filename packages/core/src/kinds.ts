@@ -1,5 +1,5 @@
 import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
-import { absolutePath, isFileUrlText } from './absolute-path.ts'
+import { absolutePath, isFileUrlText, schemeOf } from './absolute-path.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
@@ -101,7 +101,7 @@ function pathFrom(value: unknown, option: string): string {
 /** An absolute path of what is never fetched from elsewhere, such as a policy: another URL is a mistake. */
 export const localPath: Copy = (value, option) => {
   const text = isUrl(value) ? value.href : value
-  const url = typeof text === 'string' && /^[a-z][a-z0-9+.-]+:\/\//i.test(text) ? URL.parse(text) : null
+  const url = typeof text === 'string' && schemeOf(text) !== undefined ? URL.parse(text) : null
   if (url && url.protocol !== 'file:')
     throw invalidOption(option, 'a path or a "file:" URL', `${url.protocol}//${url.host}`)
   return pathFrom(value, option)

@@ -1,5 +1,5 @@
 import { ModelSealError, type ModelReader } from '@modelseal/core'
-import { outcomeOf, runtimeFailed, shown, type Opening } from '@modelseal/core/adapter'
+import { outcomeOf, runtimeFailed, shown, withVerdict, type Opening } from '@modelseal/core/adapter'
 import { inTurns, withBytesOfFile } from '@modelseal/core/formats'
 import { tensorFlow } from './open-artifacts.ts'
 import { savedModelAssets } from './saved-model-assets.ts'
@@ -33,7 +33,12 @@ export async function loadSavedModel({ tf, source, options, further }: TfLoad, o
     } catch (cause) {
       throw runtimeFailed(cause, opened.verdict, tensorFlow('loadSavedModel'))
     }
-    opened.confirm()
+    try {
+      opened.confirm()
+    } catch (error) {
+      ;(model as { dispose?: () => void } | undefined)?.dispose?.()
+      throw error instanceof ModelSealError ? withVerdict(error, opened.verdict) : error
+    }
     return { model, ...outcomeOf(opened) }
   } finally {
     await opened.close()

@@ -17,7 +17,7 @@ export interface ModelPlace {
  * Node.js; without a third slash, the text after `file://` is taken literally as a path, as in tfjs-node. Only the location
  * of a handler is used: it is never asked for bytes.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for anything else
+ * @throws {@link ModelSealError} `SCHEME_UNKNOWN` for a URL whose scheme no package provides; `INVALID_ARGUMENT` for anything else
  */
 export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
   // tf's loaders accept no URL objects, unlike loadVerifiedModel().
@@ -28,7 +28,7 @@ export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)
   const name = scheme?.[1]?.toLowerCase()
   if (scheme === null || name === 'http' || name === 'https') return { source }
-  if (name !== 'file') return { source: sourceOf(source) }
+  if (name !== 'file') return { source: modelLocation(source) }
   const rest = source.slice(scheme[0].length)
   if (rest === '') throw unknownPlace(shown(source))
   return { source: rest.startsWith('/') ? fromUrl(source) : rest }
@@ -73,13 +73,6 @@ function prototypeOf(value: object): unknown {
 /** Whether this is the HTTP URL of a model. */
 export function isHttp(source: string | ModelSource): source is string {
   return typeof source === 'string' && /^https?:/i.test(source)
-}
-
-/** @throws {@link ModelSealError} `SCHEME_UNKNOWN`; `INVALID_ARGUMENT` for a scheme that no package provides */
-function sourceOf(url: string): ModelSource {
-  const source = modelLocation(url)
-  if (typeof source === 'string') throw unknownPlace(shown(url))
-  return source
 }
 
 function fromUrl(source: string): string {

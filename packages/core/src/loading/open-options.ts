@@ -1,5 +1,6 @@
 import { checkedMaxBundleBytes } from '../bundle/read-bundle.ts'
 import { choiceIn } from '../environment.ts'
+import { isFileUrlText, schemeOf } from '../absolute-path.ts'
 import { isUrl } from '../any-realm.ts'
 import { shown } from '../errors.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
@@ -10,7 +11,6 @@ import { isPolicy, type Policy } from '../policy/policy.ts'
 import { ISOLATION_LEVELS } from '../policy/terms.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../policy/watch-policy.ts'
 import type { HttpOptions } from '../source/http/options.ts'
-import { isHttpUrl } from '../source/http/url.ts'
 import {
   callback,
   choice,
@@ -78,8 +78,9 @@ const policy: Copy = (value, option) => {
   throw invalidOption(option, 'a path, a "file:" URL, or the result of loadPolicy() or watchPolicy()', value)
 }
 
-/** URLs are not resolved against the working directory. */
-const signature: Copy = (value, option) => (isHttpUrl(value) ? value : path(value, option))
+/** URLs are not resolved against the working directory. Whether the source of the model knows one is found out later. */
+const signature: Copy = (value, option) =>
+  schemeOf(value) !== undefined && !isFileUrlText(value) ? value : path(value, option)
 
 const format: Copy = (value, option) => {
   if (typeof value === 'string') return formatName(value, option)

@@ -34,9 +34,22 @@ describe('modelLocation', () => {
     ['a query', 'file:///srv/models?x'],
     ['a fragment', 'file:///srv/models#x'],
     ['a file: URL with a relative path', 'file:models'],
-    ['another scheme', new URL('ftp://models.example/a')],
     ['data', new URL('data:,x')],
   ])('refuses %s', (_, given) => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
+  })
+
+  test.each<[string, unknown]>([
+    ['a scheme that nobody has registered', 'foo://user:secret@host/x?token=secret'],
+    ['one in capitals', 'FOO+Bar://user:secret@host/x'],
+    ['the name of a method of objects', 'constructor://user:secret@host/x'],
+    ['a URL object', new URL('ftp://user:secret@models.example/a')],
+  ])('refuses %s, and does not show its credentials', (_, given) => {
+    expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'SCHEME_UNKNOWN' }))
+    expect(() => modelLocation(given)).not.toThrow('secret')
+  })
+
+  test('takes a directory that is written as a path, whatever its name', () => {
+    expect(modelLocation('./foo://x')).toBe(resolve('foo:/x'))
   })
 })

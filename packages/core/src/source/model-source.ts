@@ -70,7 +70,7 @@ export interface SourceSession {
   /** The requested model. */
   model(): ModelFiles | Promise<ModelFiles>
   /**
-   * Where bundles of the model may be, in order of precedence. The first group in which a bundle exists decides.
+   * Where bundles of the model may be, in order of precedence: at most 1,000 groups. The first group in which a bundle exists decides.
    *
    * @param names where the rule says the bundles are; undefined for the usual places of this kind of source
    */

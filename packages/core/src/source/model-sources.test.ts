@@ -200,11 +200,7 @@ describe('a source from another package', () => {
       { files: { read: (_, receive) => receive({ chunks: [] }).catch(() => undefined) } },
       'FILE_MISMATCH',
     ],
-    [
-      'returns endless places of bundles',
-      { session: { bundles: () => endless({ candidates: [] }) } },
-      'BUNDLE_NOT_FOUND',
-    ],
+    ['returns endless places of bundles', { session: { bundles: () => endless({ candidates: [] }) } }, 'SOURCE_FAILED'],
     [
       'returns an endless bundle',
       {

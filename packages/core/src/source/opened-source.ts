@@ -11,6 +11,7 @@ import type {
   SourceSession,
   UnverifiedModel,
 } from './model-source.ts'
+import { valueOf } from '../snapshot.ts'
 import { SizeLimit, TOGETHER } from './size-limit.ts'
 import { isOwnSource } from './own-sources.ts'
 import {
@@ -21,10 +22,11 @@ import {
   checkedGroup,
   checkedSession,
   checkedUnverified,
+  sourceFailed,
 } from './answers/source-answers.ts'
 import { SourceReader } from './source-reader.ts'
 
-/** More places than any model has for bundles. Bounds the search, whatever a source returns. */
+/** More places than any model has for bundles. A search that ended here silently could miss a bundle that claims something revoked. */
 const MAX_GROUPS = 1_000
 /** How long a source may take to close. */
 const CLOSE_MS = 5_000
@@ -40,12 +42,18 @@ export class OpenedSource {
   /** @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source throws */
   static async open(source: ModelSource, load: SourceLoad = { signal: undefined }): Promise<OpenedSource> {
     const isOwn = isOwnSource(source)
-    const session = await new SourceReader({ isOwn }, load.signal).ask(SOURCE, () => source.open(load))
-    return new OpenedSource(
-      answered(SOURCE, () => checkedSession(session)),
-      isOwn,
-      load.signal,
-    )
+    let opening: SourceSession | Promise<SourceSession> | undefined
+    try {
+      const session = await new SourceReader({ isOwn }, load.signal).ask(SOURCE, () => (opening = source.open(load)))
+      return new OpenedSource(
+        answered(SOURCE, () => checkedSession(session)),
+        isOwn,
+        load.signal,
+      )
+    } catch (error) {
+      closeUnused(opening)
+      throw error
+    }
   }
 
   private constructor(session: SourceSession, isOwn: boolean, signal: AbortSignal | undefined) {
@@ -78,7 +86,7 @@ export class OpenedSource {
       () => this.#session.bundles(names && this.#namesFor(names)),
       checkedGroup,
     )) {
-      if (++count > MAX_GROUPS) return
+      if (++count > MAX_GROUPS) throw sourceFailed(what, `it gave more than ${MAX_GROUPS} groups`)
       yield group
     }
   }
@@ -94,7 +102,7 @@ export class OpenedSource {
     const what = 'directories of the model'
     let count = 0
     for await (const directory of this.reader.each(what, () => this.#session.directories?.() ?? [], checkedDirectory)) {
-      if (++count > MAX_GROUPS) return
+      if (++count > MAX_GROUPS) throw sourceFailed(what, `it gave more than ${MAX_GROUPS}`)
       yield directory
     }
   }
@@ -159,6 +167,16 @@ export class OpenedSource {
       depths: [...pattern.depths],
     }))
   }
+}
+
+/** A session that came too late, or in the wrong form: what it holds is released all the same. Not waited for, as it may never come. */
+function closeUnused(opening: unknown): void {
+  void (async () => {
+    const session: unknown = await opening
+    if (typeof session !== 'object' || session === null) return
+    const close = valueOf(session, 'close')
+    if (typeof close === 'function') await Reflect.apply(close, session, [])
+  })().catch(() => {})
 }
 
 const SOURCE = 'source of the model'

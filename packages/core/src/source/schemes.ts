@@ -1,7 +1,7 @@
+import { plainPlace, schemeOf } from '../absolute-path.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { callback } from '../kinds.ts'
 import type { ModelSource } from './model-source.ts'
-import { plainPlace } from './plain-place.ts'
 
 /** Creates a source for a URL, which is passed as the caller gave it. */
 export type SourceOfUrl = (url: string) => ModelSource
@@ -42,18 +42,17 @@ export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
   if (!table.has(scheme)) table.set(scheme, sourceOf)
 }
 
-/** The scheme of a URL if a package loads it, or could; undefined for paths and all other URLs. */
+/** The scheme of a URL that only a package can load; undefined for paths and the URLs of the core. */
 export function packageScheme(location: unknown): string | undefined {
-  const scheme =
-    typeof location === 'string' ? /^([a-z][a-z0-9+.-]+):\/\//i.exec(location)?.[1]?.toLowerCase() : undefined
-  return scheme !== undefined && (Object.hasOwn(PACKAGES, scheme) || entered().has(scheme)) ? scheme : undefined
+  const scheme = schemeOf(location)
+  return scheme !== undefined && !OWN.has(scheme) ? scheme : undefined
 }
 
 /** @throws {@link ModelSealError} `SCHEME_UNKNOWN`, and what the package throws */
 export function sourceOfUrl(url: string, scheme: string): ModelSource {
   const sourceOf = entered().get(scheme)
   if (sourceOf) return sourceOf(url)
-  const name = PACKAGES[scheme]
+  const name = Object.hasOwn(PACKAGES, scheme) ? PACKAGES[scheme] : undefined
   const place = shown(plainPlace(url))
   throw new ModelSealError('SCHEME_UNKNOWN', `Cannot load ${place}: no imported package provides "${scheme}:" URLs.`, {
     expected: name === undefined ? `a source for "${scheme}:" URLs` : `${name}, imported before the first load`,

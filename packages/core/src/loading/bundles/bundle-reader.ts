@@ -16,6 +16,12 @@ const LARGE_BUNDLES = 4
 /** Errors in a bundle itself. Any other error concerns its source. */
 const OF_THE_BUNDLE = /^(?:FILE|BUNDLE)_/
 
+interface ReadBundles {
+  found: FoundBundle[]
+  absent: string[]
+  unread: string | undefined
+}
+
 /** Reads the bundles of a search, with a limit on their total size, because anyone may have put them there. */
 export class BundleReader {
   readonly #source: OpenedSource
@@ -34,18 +40,19 @@ export class BundleReader {
   }
 
   /**
-   * Reads those that exist, one after another.
+   * Reads the first {@link MAX_BUNDLES} that exist, one after another.
    *
-   * @returns the bundles, and the places without one
+   * @returns the bundles, the places without one, and the first place that was not looked at
    * @throws {@link ModelSealError} `ABORTED`, and what the source throws
    */
-  async readAll(candidates: readonly BundleCandidate[]): Promise<{ found: FoundBundle[]; absent: string[] }> {
+  async readAll(candidates: readonly BundleCandidate[]): Promise<ReadBundles> {
     const found: FoundBundle[] = []
     const absent: string[] = []
     let room = LARGE_BUNDLES * this.#maxBytes
-    for (const candidate of candidates.slice(0, MAX_BUNDLES)) {
+    for (const candidate of candidates) {
       throwIfAborted(this.#signal)
       const { path } = candidate
+      if (found.length === MAX_BUNDLES) return { found, absent, unread: path }
       try {
         const bytes = await this.#read(candidate, Math.min(this.#maxBytes, room))
         if (!bytes) {
@@ -61,7 +68,7 @@ export class BundleReader {
         found.push({ path, error })
       }
     }
-    return { found, absent }
+    return { found, absent, unread: undefined }
   }
 
   async #parsed(path: string, bytes: Buffer): Promise<FoundBundle> {

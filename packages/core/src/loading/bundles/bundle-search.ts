@@ -89,7 +89,7 @@ export class BundleSearch {
    * Like {@link find}, but undefined if there is no bundle, for modes that load a model without one.
    *
    * @param orUnreadable also undefined if a bundle does not parse
-   * @param orTooLarge also undefined if a bundle is too large
+   * @param orTooLarge also undefined if a bundle was not read because it is too large or there are too many
    */
   async findIfAny({
     orUnreadable,
@@ -102,6 +102,8 @@ export class BundleSearch {
       return await this.find()
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
+      const { cause } = error
+      if (!orTooLarge && cause instanceof ModelSealError && cause.code === 'MODEL_TOO_LARGE') throw cause
       // A model behind a link has no bundle, and these modes follow links.
       if (error.code === 'BUNDLE_NOT_FOUND' || error.code === 'FILE_NOT_SIGNED' || error.code === 'SYMLINK_REFUSED')
         return undefined
@@ -128,8 +130,8 @@ export class BundleSearch {
 
   async #namesAt(places: BundlePlaces | undefined): Promise<ClaimedName[]> {
     try {
-      const { bundles } = await this.#at(places)
-      const names: ClaimedName[] = []
+      const { bundles, unread } = await this.#at(places)
+      const names: ClaimedName[] = unread === undefined ? [] : [{ path: unread }]
       for (const found of bundles) names.push(await claimedName(found, this.#options.signal))
       return names
     } catch (error) {
@@ -167,7 +169,11 @@ const PARSE_ERROR =
   /^(?:JSON|BUNDLE|STATEMENT|RESOURCE|RESOURCES|CERTIFICATE|TIMESTAMP)_|^(?:BASE64_INVALID|SIGNATURE_COUNT|PAYLOAD_TYPE|PREDICATE_TYPE|SERIALIZATION_UNSUPPORTED|ROOT_DIGEST_MISMATCH|CHAIN_TOO_LARGE)$/
 
 /** The codes for a bundle whose claims were not read. */
-const TOO_LARGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['BUNDLE_TOO_LARGE', 'CLAIM_TOO_LARGE'])
+const TOO_LARGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'BUNDLE_TOO_LARGE',
+  'BUNDLES_TOO_MANY',
+  'CLAIM_TOO_LARGE',
+])
 
 /** The codes of {@link findBundles} for a model without a readable bundle. */
 const WITHOUT_BUNDLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

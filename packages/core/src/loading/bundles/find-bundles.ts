@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { absolutePath, schemeOf } from '../../absolute-path.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { claimedStatement } from '../../bundle/claim.ts'
 import { checkedMaxBundleBytes, readBundle } from '../../bundle/read-bundle.ts'
@@ -8,6 +8,7 @@ import type { FoundBundle } from '../../policy/judge.ts'
 import { compileGlob } from '../../policy/matching/glob.ts'
 import { modelUrl } from '../../policy/matching/model-url.ts'
 import type { BundlePlaces } from '../../policy/rule.ts'
+import { MAX_BUNDLES } from '../../source/answers/source-answers.ts'
 import type { BundleGroup, ModelDirectory, ModelFiles, NamePattern } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import { BundleReader } from './bundle-reader.ts'
@@ -19,6 +20,8 @@ export interface FoundModel {
   entry: string | undefined
   /** At least one, in order of precedence. */
   bundles: FoundBundle[]
+  /** The first bundle that was not read, since there are too many. */
+  unread?: string | undefined
 }
 
 /** Where to look for bundles, and their maximum size. */
@@ -39,7 +42,8 @@ const OMS_BUNDLES: readonly NamePattern[] = [compileGlob('*.oms.sig')]
  * bundle that covers the file.
  *
  * @param signature a path, or a location in the format of the source
- * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND`, `MODEL_TOO_LARGE`, `FILE_NOT_SIGNED` (no bundle found covers the
+ * @throws {@link ModelSealError} `BUNDLE_NOT_FOUND` (caused by `MODEL_TOO_LARGE` if not all places could be searched),
+ * `BUNDLES_TOO_MANY`, `MODEL_TOO_LARGE`, `FILE_NOT_SIGNED` (no bundle found covers the
  * file), `BUNDLE_TOO_LARGE`, `CLAIM_TOO_LARGE`, `ABORTED`, and what the source throws
  */
 export async function findBundles(
@@ -53,19 +57,20 @@ export async function findBundles(
     const { globs, written } = limits.places
     const placed = await search.among(globs)
     if (placed) return placed
-    throw await search.failure(written)
+    throw search.tooMany ?? (await search.failure(written))
   }
   const usual = await search.among(undefined)
   if (usual) return usual
   const failure = await search.failure()
-  const placed = await search.among(OMS_BUNDLES).catch(ifNotTooMuch)
-  if (placed) return placed
-  throw failure
-}
-
-/** The search for OMS_BUNDLES is optional, so it gives up if there are too many entries. */
-function ifNotTooMuch(error: unknown): undefined {
-  if (!(error instanceof ModelSealError) || error.code !== 'MODEL_TOO_LARGE') throw error
+  try {
+    const placed = await search.among(OMS_BUNDLES)
+    if (placed) return placed
+  } catch (error) {
+    // The search for OMS_BUNDLES is optional, so it gives up if there are too many entries.
+    if (!(error instanceof ModelSealError) || error.code !== 'MODEL_TOO_LARGE') throw error
+    failure.cause = error
+  }
+  throw search.tooMany ?? failure
 }
 
 class Search {
@@ -78,6 +83,7 @@ class Search {
   readonly #uncovering: string[] = []
   /** A directory inside the model that has a bundle. */
   #nested: string | undefined
+  #unread: string | undefined
 
   constructor(source: OpenedSource, limits: BundleLimits) {
     this.#source = source
@@ -89,13 +95,14 @@ class Search {
   /** @returns undefined if there is none */
   async among(names: readonly NamePattern[] | undefined): Promise<FoundModel | undefined> {
     for await (const group of this.#source.bundles(names)) {
-      const { found, absent } = await this.#reader.readAll(group.candidates)
+      const { found, absent, unread } = await this.#reader.readAll(group.candidates)
       this.#looked.push(...(group.looked ?? absent))
       this.#nested ??= group.nested
+      this.#unread ??= unread
       const [first] = found
       if (!first) continue
       const model = await this.#about(group, found)
-      if (model) return model
+      if (model) return { ...model, unread: this.#unread }
       this.#uncovering.push(first.path)
     }
     return undefined
@@ -114,6 +121,11 @@ class Search {
     throw await this.failure()
   }
 
+  /** Why the bundle may be one that was not read; undefined if all were. */
+  get tooMany(): ModelSealError | undefined {
+    return this.#unread === undefined ? undefined : tooManyBundles(this.#unread)
+  }
+
   /** @param written the places as written in the rule */
   async failure(written: readonly string[] = []): Promise<ModelSealError> {
     const { path } = await this.#source.model()
@@ -124,10 +136,10 @@ class Search {
 
   async #givenBundle(signature: string): Promise<{ found: FoundBundle; bundle: UnverifiedBundle }> {
     // Checked so that messages cannot contain credentials.
-    if (/^[a-z][a-z0-9+.-]+:\/\//i.test(signature)) modelUrl(signature, 'option "signature"')
+    if (schemeOf(signature) !== undefined) modelUrl(signature, 'option "signature"')
     const candidate = this.#source.bundleAt(signature)
     if (!candidate) {
-      const path = resolve(signature)
+      const path = absolutePath(signature)
       const { maxBundleBytes: maxBytes, signal } = this.#limits
       const bundle = await readBundle(path, { maxBytes, signal })
       return { found: { path, bundle }, bundle }
@@ -160,8 +172,9 @@ class Search {
       if (files.size === 1 && (files.has(UNNAMED_FILE) || isNamed)) own.push(each)
       else if (files.has(directory.entry)) covering.push(each)
     }
-    if (own.length > 0) return { files: model, entry: undefined, bundles: own }
-    if (covering.length === 0 && !found.some((each) => 'error' in each)) return undefined
+    const unreadable = found.filter((each) => 'error' in each)
+    if (own.length > 0) return { files: model, entry: undefined, bundles: [...own, ...unreadable] }
+    if (covering.length === 0 && unreadable.length === 0) return undefined
     return this.#inDirectory(directory, [...covering, ...found.filter((each) => !covering.includes(each))])
   }
 
@@ -185,6 +198,18 @@ function notFound(path: string, looked: readonly string[], nested?: string): Mod
         ? 'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".'
         : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
   })
+}
+
+export function tooManyBundles(unread: string): ModelSealError {
+  return new ModelSealError(
+    'BUNDLES_TOO_MANY',
+    `Cannot look at the signature bundle ${shown(unread)}: there are too many before it.`,
+    {
+      file: unread,
+      expected: `at most ${MAX_BUNDLES} bundles`,
+      hint: 'Remove the bundles that do not belong to the model.',
+    },
+  )
 }
 
 function notCovered(path: string, looked: readonly string[]): ModelSealError {

@@ -1,23 +1,23 @@
 import { type ErrorCode } from '../../errors.ts'
-import type { FoundBundle } from '../../policy/judge.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
+import { tooManyBundles, type FoundModel } from '../bundles/find-bundles.ts'
 
 /**
- * Refuses a model whose unverified bundles claim something revoked, and a model with a bundle that is too large or
- * complex to be read, if it could claim something revoked.
+ * Refuses a model whose unverified bundles claim something revoked, and a model with a bundle that was not read but could
+ * claim something revoked: it is too large or complex, or there are too many.
  *
  * @throws {@link ModelSealError} `KEY_REVOKED`, `CERTIFICATE_REVOKED`, `IDENTITY_REVOKED`, `MODEL_REVOKED`,
- * `BUNDLE_TOO_LARGE`, `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
+ * `BUNDLE_TOO_LARGE`, `BUNDLES_TOO_MANY`, `JSON_TOO_COMPLEX`, `CLAIM_TOO_LARGE`, `ABORTED`
  */
 export async function refuseRevokedClaims(
-  bundles: readonly FoundBundle[] = [],
+  found: FoundModel | undefined,
   revocations: Revocations,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (!concernsClaims(revocations)) return
+  if (!found || !concernsClaims(revocations)) return
   const { revokedByClaim } = await import('../../policy/revocations/revoked-signer.ts')
-  for (const candidate of bundles) {
+  for (const candidate of found.bundles) {
     throwIfAborted(signal)
     if ('error' in candidate) {
       if (NOT_LOOKED_AT.has(candidate.error.code)) throw candidate.error
@@ -26,6 +26,7 @@ export async function refuseRevokedClaims(
     const revoked = await revokedByClaim(candidate.bundle, revocations, signal)
     if (revoked) throw revoked
   }
+  if (found.unread !== undefined) throw tooManyBundles(found.unread)
 }
 
 /** The claims of such a bundle are unknown. Any other error means that it claims nothing. */

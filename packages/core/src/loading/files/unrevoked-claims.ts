@@ -28,7 +28,7 @@ export async function unrevokedClaims(
     await responsibility.of([judging], async () => {
       const found = await judging.findIfAny()
       const revocations = await judging.revocations()
-      await refuseRevokedClaims(found?.bundles, revocations, signal)
+      await refuseRevokedClaims(found, revocations, signal)
       first ??= found
       all.push(revocations)
     })

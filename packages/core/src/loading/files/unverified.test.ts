@@ -108,6 +108,43 @@ test('refuses a model whose bundle claims a revoked key, even if its signature i
   expect(await site.judge('forged', { ...text, revoked })).toBe('refused KEY_REVOKED')
 })
 
+describe('of 33 bundles, a model that is loaded unverified', () => {
+  const text = (match: string) => ({
+    version: 1,
+    rules: [{ name: 'r', match: { path: match }, mode: 'skip', reason: 'r' }],
+  })
+  const KEY = `sha256:${'a'.repeat(64)}`
+
+  beforeAll(async () => {
+    for (const model of ['full', 'few']) await site.model(model)
+    for (let i = 0; i < 32; i++) await site.write(`full.${100 + i}.sig`, '{}')
+    for (let i = 0; i < 31; i++) await site.write(`few.${100 + i}.sig`, '{}')
+  })
+
+  test.each([
+    ['beside it', 'full', 'full.zzz.sig'],
+    ['beside it, with one of its own name', 'full', 'full.sig'],
+  ])('is refused where a key is revoked, since the last one is not read: %s', async (_, model, another) => {
+    await site.write(another, '{}')
+    const last = { ...text(model), revoked: { keys: [KEY] } }
+    expect(await site.judge(model, last)).toBe('refused BUNDLES_TOO_MANY')
+    expect(
+      await site.judge(model, {
+        ...last,
+        rules: [{ ...last.rules[0], mode: 'audit', signers: [{ key: 'a' }] }],
+        trustRoots: { a: { publicKey: 'a.pub' } },
+      }),
+    ).toBe('refused BUNDLES_TOO_MANY')
+    expect(await site.judge(model, text(model))).toBe('skipped')
+    await rm(site.file(another))
+  })
+
+  test('is loaded where all 32 are read', async () => {
+    await site.write('few.zzz.sig', '{}')
+    expect(await site.judge('few', { ...text('few'), revoked: { keys: [KEY] } })).toBe('skipped')
+  })
+})
+
 describe('if root digests are revoked, a model that is loaded unverified', () => {
   let revoked: object
   beforeAll(async () => {

@@ -36,7 +36,7 @@ function urlFault(given: unknown): string | undefined {
   return hostname.endsWith('.') ? 'a host that ends with a dot' : undefined
 }
 
-/** Messages must not contain passwords. */
+/** Messages must contain neither passwords nor queries, which may contain tokens. */
 function withoutCredentials(url: string): string {
-  return url.replace(/^.*@/s, '…@')
+  return url.replace(/^.*@/s, '…@').replace(/[?#].*$/s, '')
 }

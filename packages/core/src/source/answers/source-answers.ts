@@ -1,7 +1,7 @@
+import { plainPlace } from '../../absolute-path.ts'
 import { isArray, kindOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { valueOf, withoutPrototype } from '../../snapshot.ts'
-import { plainPlace } from '../plain-place.ts'
 import type { LocalSource } from '../local/local-source.ts'
 import type {
   BundleCandidate,
@@ -20,6 +20,8 @@ import type { Watch } from '../watch.ts'
 
 /** More signers than any model has. Limits the cost of a directory full of `.sig` files. */
 export const MAX_BUNDLES = 32
+/** Maximum number of places in one group of bundles. */
+const MAX_CANDIDATES = 1_000
 /** Timers overflow beyond this many milliseconds. */
 const LONGEST_TIMEOUT = 2 ** 31 - 1
 /** Maximum number of names known without a listing. */
@@ -102,7 +104,7 @@ export function checkedGroup(given: BundleGroup): BundleGroup {
   const group = fields(given, 'places of bundles', ['candidates', 'directory', 'unordered', 'looked', 'nested'])
   const { candidates, directory, unordered, looked, nested } = group
   return withoutPrototype({
-    candidates: list(candidates, 'their "candidates"', MAX_BUNDLES).map(checkedCandidate),
+    candidates: whole(candidates, 'their "candidates"', MAX_CANDIDATES).map(checkedCandidate),
     directory: directory === undefined ? undefined : checkedDirectory(directory),
     unordered: unordered === true,
     looked:
@@ -165,6 +167,13 @@ function text(given: unknown, what: string): string {
 function list(given: unknown, what: string, most: number): unknown[] {
   if (isArray(given)) return Array.from({ length: Math.min(given.length, most) }, (_, index) => given[index])
   throw wrong(what, 'an array', given)
+}
+
+/** A list of which nothing may be left out. */
+function whole(given: unknown, what: string, most: number): unknown[] {
+  const items = list(given, what, most + 1)
+  if (items.length <= most) return items
+  throw new TypeError(`${what} should be at most ${most}`)
 }
 
 function isNumber(given: unknown): given is number {

@@ -141,7 +141,10 @@ class LocalSession implements SourceSession {
 
   async #inside(directory: string, names: readonly NamePattern[]): Promise<BundleGroup> {
     const found = await bundlesInside(directory, names, this.#signal)
-    return { candidates: found.map((name) => candidateAt(`${directory}/${name}`)), looked: [] }
+    return {
+      candidates: found.slice(0, MAX_BUNDLES + 1).map((name) => candidateAt(`${directory}/${name}`)),
+      looked: [],
+    }
   }
 }
 
@@ -165,8 +168,8 @@ async function beside(path: string, first: string, signal: AbortSignal | undefin
 }
 
 /**
- * The first names of the form `PATH.*.sig`, ordered by code points. Limited, because a directory can have any number of
- * them.
+ * The first names of the form `PATH.*.sig`, ordered by code points: one more than are read, because a directory can have any
+ * number of them.
  */
 function* furtherBeside(path: string): Steps<string[]> {
   const base = basename(path)
@@ -176,10 +179,10 @@ function* furtherBeside(path: string): Steps<string[]> {
     for (const { name } of entriesOf(dirname(path))) {
       if (++seen % NAMES_PER_STEP === 0) yield
       if (!name.startsWith(`${base}.`) || !name.endsWith('.sig') || name.length <= base.length + 4) continue
-      const last = names[MAX_BUNDLES - 1]
+      const last = names[MAX_BUNDLES]
       if (last !== undefined && byCodePoints(name, last) > 0) continue
       names.push(name)
-      names.sort(byCodePoints).splice(MAX_BUNDLES)
+      names.sort(byCodePoints).splice(MAX_BUNDLES + 1)
     }
   } catch (error) {
     // If the directory cannot be listed, `PATH.sig` can still be read.
