@@ -3,6 +3,7 @@ import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { ModelSealError } from '@modelseal/core'
 import { WireReader, type ByteSource, type Steps } from '@modelseal/core/formats'
 import { compiledContext, notLoadable } from './model-format.ts'
+import { bytesNeeded, type ExternalEntry, type TensorValues } from './tensor-bytes.ts'
 
 /** What an ONNX model says about tensors whose values are in other files. */
 export interface ExternalReferences {
@@ -200,14 +201,6 @@ function countReferences(scan: Scan, { external, entries, values }: Part, isInit
   }
 }
 
-/** An entry of external data. If keys or values are repeated, all count. */
-interface ExternalEntry {
-  locations: string[]
-  /** In bytes; Infinity if it is not a number. */
-  offset: number
-  length: number
-}
-
 function scanEntry(scan: Scan, end: number): ExternalEntry {
   const { reader, file } = scan
   const keys = new Set<string | undefined>()
@@ -244,39 +237,6 @@ function locationOf(value: string | undefined, file: string): string {
 
 function numberOf(value: string | undefined): number {
   return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : Infinity
-}
-
-/** The shape and type of a tensor. */
-interface TensorValues {
-  count: number
-  type: number
-}
-
-/** onnx.proto: TensorProto.DataType. Other and future types take at most as much as the largest. */
-const VALUE_BYTES: Readonly<Record<number, number>> = {
-  1: 4, // FLOAT
-  2: 1, // UINT8
-  3: 1, // INT8
-  4: 2, // UINT16
-  5: 2, // INT16
-  6: 4, // INT32
-  7: 8, // INT64
-  9: 1, // BOOL
-  10: 2, // FLOAT16
-  11: 8, // DOUBLE
-  12: 4, // UINT32
-  13: 8, // UINT64
-  14: 8, // COMPLEX64
-  16: 2, // BFLOAT16
-}
-const MOST_VALUE_BYTES = 16
-
-function bytesNeeded(entries: readonly ExternalEntry[], { count, type }: TensorValues): number {
-  const offset = Math.max(0, ...entries.map((entry) => entry.offset))
-  const length = Math.max(0, ...entries.map((entry) => entry.length))
-  // NaN: one dimension is infinite and another is 0.
-  const bytes = Number.isNaN(count) ? 0 : count * (VALUE_BYTES[type] ?? MOST_VALUE_BYTES)
-  return offset + Math.max(length, bytes)
 }
 
 function nextField(scan: Scan): [number, Exclude<WireType, WireType.StartGroup | WireType.EndGroup>] {
