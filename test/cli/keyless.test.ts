@@ -138,7 +138,7 @@ describe('a root that is handed out by TUF', () => {
     [['--tuf-url', 'https://tuf.test'], 'must be used together'],
     [['--tuf-root', 'root.json'], 'must be used together'],
     [['--use-staging', '--tuf-url', 'https://tuf.test', '--tuf-root', 'root.json'], 'cannot be used with'],
-    [['--tuf-url', 'nonsense', '--tuf-root', 'root.json'], 'address of the TUF repository'],
+    [['--tuf-url', 'nonsense', '--tuf-root', 'root.json'], 'Invalid URL of the TUF repository'],
   ])('is not asked for by %j', async (args, words) => {
     const { code, stderr } = await modelseal(['trust-root', 'update', ...args])
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) })

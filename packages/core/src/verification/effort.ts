@@ -1,21 +1,21 @@
 import { ModelSealError } from '../errors.ts'
 import { nextTurn, throwIfAborted } from '../source/aborted.ts'
 
-/** Of all bundles of a load: ten of them, each with a chain of four and two timestamps, need about a hundred. */
+/** For all bundles of a load: ten of them, each with a chain of four and two timestamps, need about a hundred. */
 const MAX_SIGNATURE_CHECKS = 512
-/** How long the thread is kept before others get a turn, in seconds. One step in between takes a few milliseconds. */
+/** Seconds to work before yielding to the event loop. A step takes at most a few milliseconds. */
 const TURN_TIME = 0.005
 
 /**
- * What verification may cost for all bundles of a load together. They are nobody's word until they are verified, so
- * signature checks are counted, others get the thread in between, and the caller can abort.
+ * The budget for verifying all bundles of a load. Bundles are untrusted until they are verified, so signature checks are
+ * limited, verification yields to the event loop, and the caller can abort it.
  */
 export class Effort {
-  /** Of the caller, who can abort. */
+  /** The caller's signal. */
   readonly signal: AbortSignal | undefined
   readonly #most: number
   #checks = 0
-  // Not by performance.now(): a program that has just started would load a module for it.
+  // Not performance.now(), which would load a module at the start of a program.
   #last = process.uptime()
 
   constructor(signal?: AbortSignal, most = MAX_SIGNATURE_CHECKS) {
@@ -24,7 +24,7 @@ export class Effort {
   }
 
   /**
-   * To be called before signatures are checked.
+   * Call it before checking signatures.
    *
    * @throws {@link ModelSealError} `CHAIN_TOO_LARGE`, `ABORTED`
    */
@@ -44,7 +44,7 @@ export class Effort {
   }
 
   /**
-   * To be called between steps of at most a few milliseconds.
+   * Call it between steps of at most a few milliseconds.
    *
    * @throws {@link ModelSealError} `ABORTED`
    */
@@ -56,7 +56,7 @@ export class Effort {
   }
 }
 
-/** Rethrows what says nothing about the bundle, so that nobody takes it for a verdict. */
+/** Rethrows an abort, which says nothing about the bundle. */
 export function passAbort(error: unknown): void {
   if (error instanceof ModelSealError && error.code === 'ABORTED') throw error
 }

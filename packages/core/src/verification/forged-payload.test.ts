@@ -23,7 +23,7 @@ function forgedOf(material: object, payload: Buffer) {
   )
 }
 
-test('a forged bundle of any size is refused, whatever its payload is made of', async () => {
+test('a forged bundle is refused, whatever the size and content of its payload', async () => {
   const payload = Buffer.alloc(100_000_000)
   const pem = publicKey.key.export({ type: 'spki', format: 'pem' }) as string
   for (const material of [{ hint: publicKey.fingerprint }, { rawBytes: Buffer.from(pem).toString('base64') }]) {
@@ -32,7 +32,7 @@ test('a forged bundle of any size is refused, whatever its payload is made of', 
   }
 })
 
-describe('a caller can abort while the payload is verified, of a bundle that was signed', () => {
+describe('a caller can abort while the payload is verified, in a bundle signed', () => {
   const payload = Buffer.alloc(40_000_000)
 
   /** The refusal where the caller aborts as soon as the payload is read. */
@@ -71,7 +71,7 @@ describe('a caller can abort while the payload is verified, of a bundle that was
   })
 })
 
-test('the old encoding is that of a Python bytes literal, however it is cut into pieces', () => {
+test('the old encoding equals a Python bytes literal, however it is split into pieces', () => {
   const payload = Buffer.concat([
     Buffer.from(`{"a":"it's\\\n\r\t"}`),
     Buffer.from([0, 0x7f, 0xff]),

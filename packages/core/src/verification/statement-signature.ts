@@ -8,8 +8,8 @@ import type { Manifest } from '../manifest/manifest.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
 
 /**
- * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Other work of
- * the process runs every few milliseconds.
+ * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Yields to the
+ * event loop every few milliseconds.
  *
  * @param signer the verifier's name for the signer, for messages
  * @throws {@link ModelSealError} `SIGNATURE_INVALID`, `ABORTED`, and what parsing the statement throws
@@ -26,7 +26,7 @@ export function verifyStatement(
 /**
  * {@link verifyStatement}, step by step.
  *
- * @param mayBeOld whether it can be of a release before 1.0, by how it names its signer
+ * @param mayBeOld whether the bundle names its signer as releases before 1.0 do
  */
 export function* statementSignatureSteps(
   bundle: UnverifiedBundle,
@@ -39,19 +39,19 @@ export function* statementSignatureSteps(
   if (signed) return (yield* statementSteps(signed.payload)).manifest
   const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
-  throw new ModelSealError('SIGNATURE_INVALID', `The signature is not one by ${shown(signer)} over this statement.`, {
+  throw new ModelSealError('SIGNATURE_INVALID', `The signature over the statement was not made by ${shown(signer)}.`, {
     file: path,
     signer,
-    hint: 'The bundle was changed, or forged: do not load the model.',
+    hint: 'The bundle was modified or forged. Do not load the model.',
   })
 }
 
-/** A manifest of a hundred thousand files; those releases signed nothing larger that is known. */
+/** A manifest of a hundred thousand files: larger than anything known to be signed by those releases. */
 const MAX_OLD_PAYLOAD = 32 * 1024 * 1024
 
 /**
- * What can be told before the signature is known to be good, so that a forged bundle costs little: statements of that time record
- * no ignored paths.
+ * A cheap check before the signature is verified, so that a forged bundle costs little: statements of those releases record no
+ * ignored paths.
  */
 function hasOldShape({ payload }: Envelope): boolean {
   return payload.length <= MAX_OLD_PAYLOAD && !payload.includes('"ignore_paths"')
@@ -73,13 +73,13 @@ function* signedBeforeVersion1(envelope: Envelope, publicKey: PublicKey): Steps<
 
 declare const verified: unique symbol
 
-/** A payload over which the signature of its envelope holds. Only {@link signedPayload} makes one. */
+/** A payload with a valid signature in its envelope. Only {@link signedPayload} creates one. */
 export interface SignedPayload {
   readonly [verified]: true
   readonly payload: Buffer
 }
 
-/** @returns undefined where the signature is not one by the key over the payload */
+/** @returns undefined if the signature is not valid for the key and payload */
 export function* signedPayload(envelope: Envelope, { key }: PublicKey): Steps<SignedPayload | undefined> {
   const holds = yield* isSignedBy(key, preAuthEncodingPieces(envelope), envelope.signature)
   return holds ? ({ payload: envelope.payload } as SignedPayload) : undefined

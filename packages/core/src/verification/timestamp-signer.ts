@@ -5,10 +5,10 @@ import { readX509, type CertificateInput } from '../x509/certificate.ts'
 import type { Effort } from './effort.ts'
 
 /**
- * Finds the certificate that a timestamp names as its signer's (RFC 5652 5.3), among those that it carries and those that
- * the verifier was given, since a response may leave the certificate out.
+ * Finds the certificate that a timestamp names as its signer's (RFC 5652 5.3), among those in the timestamp and those that
+ * the verifier was given, because a response may omit the certificate.
  *
- * @throws Error where there is none
+ * @throws Error if there is none
  */
 export async function signerOf(
   { certificates = [], signerInfos }: pkijs.SignedData,
@@ -33,14 +33,14 @@ export async function signerOf(
     const certificate = Certificate.fromBER(x509.raw)
     if (isNamed(certificate)) return certificate
   }
-  throw new Error('it does not carry the certificate of its signer')
+  throw new Error('it does not contain the certificate of its signer')
 }
 
 function withoutZeros(hex: string): string {
   return hex.replace(/^0+/, '').toLowerCase()
 }
 
-/** As pkijs reads it: the key identifier is the SHA-1 of the key (RFC 5280 4.2.1.2, method 1). It proves nothing. */
+/** Like pkijs: the key identifier is the SHA-1 of the key (RFC 5280 4.2.1.2, method 1). It proves nothing. */
 function isKeyNamed(sid: asn1js.BaseBlock, { subjectPublicKeyInfo }: pkijs.Certificate): boolean {
   const block = sid.valueBlock as { value?: asn1js.OctetString[]; valueHexView?: Uint8Array }
   const named = sid.idBlock.isConstructed ? block.value?.[0]?.valueBlock.valueHexView : block.valueHexView

@@ -22,13 +22,13 @@ import { signerOf } from './timestamp-signer.ts'
 import type { SignatureTime } from '../results.ts'
 import type { VerifiedSignature } from './verified-signature.ts'
 
-/** By whom the time of a signature is believed. */
+/** The authorities whose time is trusted. */
 export interface TimeTrust {
-  /** Roots of timestamp authorities (RFC 3161). Without any, timestamps are not looked at. */
+  /** Roots of timestamp authorities (RFC 3161). Without any, timestamps are ignored. */
   timestampAuthorities?: readonly CertificateInput[] | undefined
-  /** The present, for tests and for looking back. Default: now. */
+  /** The current time, for tests and for verifying as of an earlier time. Default: now. */
   now?: Date | undefined
-  /** @internal What verification may still cost, where several bundles share it. */
+  /** @internal The budget of signature checks that several bundles share. */
   effort?: Effort | undefined
 }
 
@@ -38,11 +38,11 @@ export const TIME_TRUST: Shape<TimeTrust> = {
   effort: having('an effort of a load', (value) => 'signatures' in value && typeof value.signatures === 'function'),
 }
 
-/** A time, and how far off it may be. */
+/** A proven time, with its range of accuracy. */
 export interface ProvenTime extends SignatureTime {
   earliest: Date
   latest: Date
-  /** Certificates that it rests on, from the authority to the root: DER. */
+  /** Certificates that it depends on, from the authority to the root: DER. */
   path: readonly Buffer[]
 }
 
@@ -51,16 +51,16 @@ const TIME_STAMPING = '1.3.6.1.5.5.7.3.8'
 const TST_INFO = '1.2.840.113549.1.9.16.1.4'
 const CONTENT_TYPE = '1.2.840.113549.1.9.3'
 const MESSAGE_DIGEST = '1.2.840.113549.1.9.4'
-/** RFC 5652 10.1.2 and RFC 3370: RSA, by the hash that is named beside it. */
+/** RFC 5652 10.1.2 and RFC 3370: RSA, with the hash stated beside it. */
 const RSA_ENCRYPTION = '1.2.840.113549.1.1.1'
 /** RFC 2634 (SHA-1) and RFC 5035; one of them is required (RFC 3161 2.4.2, RFC 5816). */
 const SIGNING_CERTIFICATE = '1.2.840.113549.1.9.16.2.12'
 const SIGNING_CERTIFICATE_V2 = '1.2.840.113549.1.9.16.2.47'
 
 /**
- * Finds the time at which a bundle was provably signed: the earliest of its timestamps. Each must
- * hold: one that does not refuses the bundle, whatever the others say. Without trusted authorities, or
- * without timestamps, the time is unknown. As in Sigstore, a timestamp is over the bytes of the signature.
+ * Finds the time by which a bundle was provably signed: the earliest of its timestamps. Each must be
+ * valid: an invalid one refuses the bundle, whatever the others say. Without trusted authorities or
+ * timestamps, the time is unknown. As in Sigstore, a timestamp covers the bytes of the signature.
  *
  * @throws {@link ModelSealError} `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, `ABORTED`
  */
@@ -71,7 +71,7 @@ export async function provenTime(bundle: UnverifiedBundle, trust: TimeTrust): Pr
   for (const der of bundle.timestamps)
     times.push(await verifyTimestamp(der, bundle, { roots: timestampAuthorities, now, effort }))
   const [first] = times.toSorted((a, b) => a.latest.getTime() - b.latest.getTime())
-  // None of them may rest on what is revoked, as none may be wrong.
+  // None of them may depend on a revoked certificate, just as none may be invalid.
   return first && { ...first, path: times.flatMap(({ path }) => path) }
 }
 
@@ -92,19 +92,19 @@ async function verifyTimestamp(
   const latest = new Date(timestamp.at.getTime() + timestamp.accuracyMs)
   let authority: Certificate
   try {
-    if (!isTimestampOver(timestamp, envelope.signature)) throw new Error('it is over other bytes than this signature')
+    if (!isTimestampOver(timestamp, envelope.signature)) throw new Error('it does not cover this signature')
     if (earliest > trust.now) throw new Error(`its time ${timestamp.at.toISOString()} is in the future`)
     authority = await verifySignature(timestamp, envelope.signature, trust)
   } catch (cause) {
     passAbort(cause)
-    throw timestampFault('TIMESTAMP_INVALID', 'A timestamp of the bundle does not hold.', cause, path)
+    throw timestampFault('TIMESTAMP_INVALID', 'A timestamp in the bundle is not valid.', cause, path)
   }
   const certificates = await validateAuthority(timestamp, authority, trust, path)
   const name = distinguishedName(authority.fields.subject, authority.x509.subject)
   return { at: timestamp.at.toISOString(), source: 'rfc3161', authority: name, earliest, latest, path: certificates }
 }
 
-/** RFC 5652 5.4 and 5.6 by pkijs, and what it does not look at: which attributes are signed, and their values. */
+/** RFC 5652 5.4 and 5.6 by pkijs, and what it does not check: which attributes are signed, and their values. */
 async function verifySignature(
   { token, content }: UnverifiedTimestamp,
   data: Buffer,
@@ -112,13 +112,13 @@ async function verifySignature(
 ): Promise<Certificate> {
   const signer = token.signerInfos[0]
   const hash = IMPRINT_HASHES.get(signer?.digestAlgorithm.algorithmId ?? '')
-  if (!signer?.signedAttrs || hash === undefined) throw new Error('it does not sign attributes, or by a weak hash')
+  if (!signer?.signedAttrs || hash === undefined) throw new Error('it has no signed attributes, or uses a weak hash')
   const attributes = new Map(signer.signedAttrs.attributes.map(({ type, values }) => [type, values as unknown[]]))
-  if (attributes.size !== signer.signedAttrs.attributes.length) throw new Error('an attribute stands twice')
+  if (attributes.size !== signer.signedAttrs.attributes.length) throw new Error('an attribute is duplicated')
   if ((only(attributes, CONTENT_TYPE) as asn1js.ObjectIdentifier).getValue() !== TST_INFO)
     throw new Error('it signs another kind of content')
   const digest = (only(attributes, MESSAGE_DIGEST) as asn1js.OctetString).valueBlock.valueHexView
-  if (!sameBytes(digest, createHash(hash).update(content).digest())) throw new Error('its content was changed')
+  if (!sameBytes(digest, createHash(hash).update(content).digest())) throw new Error('its content was modified')
 
   const certificate = await signerOf(token, roots, effort)
   const authority = await parseCertificate(Buffer.from(certificate.toSchema().toBER()))
@@ -132,7 +132,7 @@ async function verifySignature(
   const { signatureVerified } = await complete.verify({
     signer: 0,
     data: Uint8Array.from(data).buffer,
-    checkChain: false, // by validateChain, which is stricter
+    checkChain: false, // done by validateChain, which is stricter
     extendedMode: true,
   })
   if (signatureVerified !== true) throw new Error('its signature is not valid')
@@ -140,7 +140,7 @@ async function verifySignature(
   return authority
 }
 
-/** RFC 5816: the attribute names the certificate, so that no other with the same key and name can take its place. */
+/** RFC 5816: the attribute names the certificate, so that no other with the same key and name can replace it. */
 async function checkSigningCertificate(
   attributes: ReadonlyMap<string, unknown[]>,
   { x509 }: Certificate,
@@ -152,7 +152,7 @@ async function checkSigningCertificate(
   const fields = parts(first)
   const stated = fields.find((field) => field instanceof OctetString)
   const [algorithm] = fields[0] === stated ? [] : parts(fields[0])
-  // RFC 5035: SHA-256 where no algorithm is stated; the first version knows SHA-1 alone.
+  // RFC 5035: SHA-256 if no algorithm is stated; the first version supports only SHA-1.
   const named = algorithm instanceof ObjectIdentifier ? IMPRINT_HASHES.get(algorithm.getValue()) : 'sha256'
   const hash = v2 ? named : 'sha1'
   if (
@@ -160,7 +160,7 @@ async function checkSigningCertificate(
     hash === undefined ||
     !sameBytes(stated.valueBlock.valueHexView, createHash(hash).update(x509.raw).digest())
   )
-    throw new Error('it names another certificate than the one that signed it')
+    throw new Error('it names a different certificate than the one that signed it')
 }
 
 function parts(block: unknown): unknown[] {
@@ -171,11 +171,11 @@ function parts(block: unknown): unknown[] {
 
 function only(attributes: ReadonlyMap<string, unknown[]>, type: string): unknown {
   const [value, ...more] = attributes.get(type) ?? []
-  if (value === undefined || more.length > 0) throw new Error(`it does not sign exactly one attribute ${type}`)
+  if (value === undefined || more.length > 0) throw new Error(`it does not have exactly one signed attribute ${type}`)
   return value
 }
 
-/** RFC 3161 2.3: for timestamps alone, by a critical extension; and a chain that held at that time. */
+/** RFC 3161 2.3: a critical extension limits the certificate to timestamps; its chain must be valid at that time. */
 async function validateAuthority(
   { token, at }: UnverifiedTimestamp,
   authority: Certificate,
@@ -186,7 +186,7 @@ async function validateAuthority(
   const critical = authority.fields.extensions?.find(({ extnID }) => extnID === EXTENDED_KEY_USAGE)?.critical
   try {
     if (usages?.length !== 1 || usages[0] !== TIME_STAMPING || !critical)
-      throw new Error('its certificate is not for timestamps alone')
+      throw new Error('its certificate is not limited to timestamps')
     const intermediates = (token.certificates ?? [])
       .filter((certificate): certificate is pkijs.Certificate => 'subjectPublicKeyInfo' in certificate)
       .map((certificate) => Buffer.from(certificate.toSchema().toBER()))
@@ -198,7 +198,7 @@ async function validateAuthority(
     passAbort(cause)
     throw timestampFault(
       'TIMESTAMP_UNTRUSTED',
-      'A timestamp of the bundle is not by a trusted timestamp authority.',
+      'A timestamp in the bundle is not from a trusted timestamp authority.',
       cause,
       path,
     )
@@ -209,7 +209,7 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-/** The part of a proven time that the result carries. */
+/** The part of a proven time that the result contains. */
 export function timeOf(proven: ProvenTime | undefined): Pick<VerifiedSignature, 'time' | 'timestampPath'> {
   if (!proven) return {}
   const { at, source, authority, path } = proven

@@ -5,8 +5,8 @@ import type { SignatureTime, VerifiedIdentity } from '../results.ts'
 declare const verified: unique symbol
 
 /**
- * A bundle whose signature is valid, and what it is over. Only the functions of this folder make
- * one, so that code which takes it cannot be handed a bundle that nobody verified.
+ * A valid signature, and the manifest that it covers. Only the functions of this folder create one, so
+ * code that takes it can never receive an unverified bundle.
  */
 export interface VerifiedSignature<Signer extends VerifiedIdentity = VerifiedIdentity> {
   readonly [verified]: true
@@ -14,15 +14,15 @@ export interface VerifiedSignature<Signer extends VerifiedIdentity = VerifiedIde
   readonly manifest: Manifest
   /** SHA-256 of the bundle file, lowercase hex. */
   readonly bundleDigest: string
-  /** Absent where no timestamp was looked at. */
+  /** Absent if no timestamp was verified. */
   readonly time?: SignatureTime
-  /** Certificates of the authorities whose timestamps were looked at, each up to its root: DER. */
+  /** Certificates of the authorities whose timestamps were verified, each up to its root: DER. */
   readonly timestampPath?: readonly Buffer[]
   /** Certificates of the authorities of a Sigstore instance that issued the signer's, each up to its root: DER. */
   readonly issuerPath?: readonly Buffer[]
 }
 
-/** For the verifiers of this folder alone. Nothing on `Object.prototype` can stand in for a time that was not proven. */
+/** Only for the verifiers of this folder. Without a prototype, nothing on `Object.prototype` can replace an unproven time. */
 export function asVerified<Signer extends VerifiedIdentity>(
   signature: Omit<VerifiedSignature<Signer>, typeof verified>,
 ): VerifiedSignature<Signer> {

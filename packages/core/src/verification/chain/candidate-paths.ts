@@ -4,24 +4,24 @@ import { ModelSealError } from '../../errors.ts'
 import { passAbort, type Effort } from '../effort.ts'
 import { checkKey, checkSignatureAlgorithm } from '../../x509/strength.ts'
 
-/** No real chain is longer. */
+/** Longer than any real chain. */
 const MAX_LENGTH = 12
-/** Paths that are looked at: cross-signing gives two or four. */
+/** Maximum number of paths to examine: cross-signing results in two or four. */
 const MAX_PATHS = 16
-/** Steps of the search; each is one signature at most. */
+/** Maximum number of search steps; each verifies at most one signature. */
 const MAX_STEPS = 128
 
 /** Certificates by their fingerprint. */
 export type CertificateSet = ReadonlyMap<string, X509Certificate>
 
-/** Where paths may lead. */
+/** Certificates to search, and the budget. */
 export interface PathSearch {
   intermediates: CertificateSet
   roots: CertificateSet
   effort: Effort
 }
 
-/** A certificate, and what the search compares: each read once, since the same are compared again and again. */
+/** A certificate with the fields that the search compares repeatedly, each read once. */
 class Candidate extends ReadCertificate {
   readonly fingerprint: string
   readonly subject: string
@@ -40,13 +40,12 @@ class Candidate extends ReadCertificate {
 }
 
 /**
- * Finds the paths from a leaf to a root along which each certificate was signed by the next: a
- * search with bounds, which validates nothing else. Names only choose whom to try; the signature
- * decides, so that of several issuers of one name the right one is found. A signature is verified only where its
- * algorithm and the key are on the list of strong ones.
+ * Finds the paths from a leaf to a root on which each certificate was signed by the next. The search is bounded and
+ * validates nothing else. Names only select candidates; the signature decides, so the right one of several issuers with
+ * the same name is found. A signature is verified only if its algorithm and key are on the list of strong ones.
  *
- * @throws {@link ModelSealError} `CHAIN_TOO_LARGE` where the certificates form a maze, `ABORTED`; `CERTIFICATE_WEAK` or
- * `CERTIFICATE_INVALID` where there is no path and that may be why
+ * @throws {@link ModelSealError} `CHAIN_TOO_LARGE` if there are too many paths or steps, `ABORTED`; `CERTIFICATE_WEAK` or
+ * `CERTIFICATE_INVALID` if there is no path and that may be the reason
  */
 export async function* candidatePaths(
   leaf: X509Certificate,
@@ -65,14 +64,14 @@ export async function* candidatePaths(
     const last = path.at(-1)
     if (!last) return
     if (roots.has(last.fingerprint)) {
-      if (++paths > MAX_PATHS) throw maze(`more than ${MAX_PATHS} paths`)
+      if (++paths > MAX_PATHS) throw tooEntangled(`more than ${MAX_PATHS} paths`)
       yield path
       return
     }
     if (path.length >= MAX_LENGTH) return
     for (const issuer of issuers.get(nameKey(last.x509.issuer)) ?? []) {
       if (!roots.has(issuer.fingerprint) && path.some((passed) => isSameAuthority(passed, issuer))) continue
-      if (++steps > MAX_STEPS) throw maze(`more than ${MAX_STEPS} steps`)
+      if (++steps > MAX_STEPS) throw tooEntangled(`more than ${MAX_STEPS} steps`)
       if (await isSignedBy(last, issuer)) yield* extend([...path, issuer])
     }
   }
@@ -121,7 +120,7 @@ async function refusalOf(check: () => Promise<void>): Promise<ModelSealError | u
   }
 }
 
-/** Roots first: the shortest way to trust. */
+/** Roots first, for the shortest paths. */
 function bySubject(intermediates: CertificateSet, roots: CertificateSet): Map<string, Candidate[]> {
   const issuers = new Map<string, Candidate[]>()
   const others = [...intermediates].filter(([fingerprint]) => !roots.has(fingerprint))
@@ -134,16 +133,22 @@ function bySubject(intermediates: CertificateSet, roots: CertificateSet): Map<st
   return issuers
 }
 
-/** Coarser than the comparison of RFC 5280 7.1, which the validation makes: case and spaces do not count. */
+/** Ignores case and spaces, so it is coarser than the comparison of RFC 5280 7.1 that the validation makes. */
 function nameKey(printed: string | undefined): string {
   return (printed ?? '').toLowerCase().replace(/\\? /g, '')
 }
 
-/** RFC 4158 2.4.2: a path does not pass one authority, by name and key, twice. */
+/** RFC 4158 2.4.2: a path contains each authority, by name and key, only once. */
 function isSameAuthority(a: Candidate, b: Candidate): boolean {
   return a.subject === b.subject && a.key !== undefined && b.key !== undefined && a.key.equals(b.key)
 }
 
-function maze(found: string): ModelSealError {
-  return new ModelSealError('CHAIN_TOO_LARGE', 'The certificates are more entangled than any real chain.', { found })
+function tooEntangled(found: string): ModelSealError {
+  return new ModelSealError(
+    'CHAIN_TOO_LARGE',
+    'Cannot search for a chain: too many certificates have the same names.',
+    {
+      found,
+    },
+  )
 }

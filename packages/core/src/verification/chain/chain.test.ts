@@ -42,7 +42,7 @@ async function refusal(
   }
 }
 
-test('accepts a chain of two, and gives its path leaf first', async () => {
+test('accepts a chain of two, and returns its path leaf first', async () => {
   const leaf = await signingLeaf(intermediate)
   const { path } = await validateChain({ leaf: leaf.x509, intermediates: [intermediate.der], roots: [root.der] })
   expect(path.map(({ subject }) => subject)).toEqual(['CN=Signer', 'CN=Intermediate', 'CN=Root'])
@@ -57,13 +57,13 @@ test.for<KeyAlgorithmName>(['P-256', 'P-384', 'P-521', 'RSA', 'RSA-PSS', 'Ed2551
   },
 )
 
-describe('certificates met in the field', () => {
+describe('certificates found in practice', () => {
   test('accepts a leaf that is marked as an authority, with the usage digitalSignature only', async () => {
     const leaf = await issue({ subject: 'Signer', issuer: intermediate, ca: true, usages: ['digitalSignature'] })
     expect(await refusal(leaf, [intermediate])).toBeUndefined()
   })
 
-  test('accepts a self-issued leaf, told from its issuer of the same name by key and signature', async () => {
+  test('accepts a self-issued leaf, distinguished from its issuer of the same name by key and signature', async () => {
     const top = await authority('Same Name')
     expect(await refusal(await signingLeaf(top, { subject: 'Same Name' }), [], [top])).toBeUndefined()
     expect(await refusal(await signingLeaf(top, { subject: 'Same Name', ca: true }), [top], [top])).toBeUndefined()
@@ -75,7 +75,7 @@ describe('certificates met in the field', () => {
     expect(await refusal(leaf, [leaf], [root, leaf])).toBeUndefined()
   })
 
-  test('accepts a chain that carries the root as well', async () => {
+  test('accepts a chain that includes the root', async () => {
     expect(await refusal(await signingLeaf(intermediate), [root, intermediate, intermediate])).toBeUndefined()
   })
 
@@ -89,14 +89,14 @@ describe('certificates met in the field', () => {
     }
   })
 
-  test('finds the issuer among several of one name, also without key identifiers', async () => {
+  test('finds the issuer among several with the same name, even without key identifiers', async () => {
     const namesakes = await Promise.all([1, 2, 3].map(() => authority('Intermediate', { issuer: root, keyIds: false })))
     for (const issuer of namesakes) {
       expect(await refusal(await signingLeaf(issuer, { keyIds: false }), namesakes)).toBeUndefined()
     }
   })
 
-  test('accepts an authority whose key was rolled over by a self-issued certificate, which counts for no path length', async () => {
+  test('accepts an authority whose key was replaced by a self-issued certificate, which does not count for the path length', async () => {
     const top = await authority('Root', { pathLength: 1 })
     const rolled = await authority('Root', { issuer: top })
     const middle = await authority('Intermediate', { issuer: rolled })
@@ -109,7 +109,7 @@ describe('refuses a chain', () => {
     expect(await refusal(await signingLeaf(intermediate), [])).toBe('CHAIN_NO_PATH')
   })
 
-  test('under another root, of the same name, too', async () => {
+  test('under another root, even with the same name', async () => {
     expect(await refusal(await signingLeaf(intermediate), [intermediate], [await authority('Other')])).toBe(
       'CHAIN_NO_PATH',
     )
@@ -122,14 +122,14 @@ describe('refuses a chain', () => {
     expect(await refusal(await signingLeaf(intermediate), [intermediate, root], [])).toBe('CHAIN_NO_PATH')
   })
 
-  test('whose leaf was changed after it was signed', async () => {
+  test('whose leaf was modified after it was signed', async () => {
     const leaf = await signingLeaf(intermediate)
     const der = Buffer.from(leaf.der)
     der[der.indexOf('Signer')] = 0x73
     expect(await refusal({ ...leaf, der }, [intermediate])).toBe('CHAIN_NO_PATH')
   })
 
-  test('with a certificate that has expired, or is not yet valid, whichever it is', async () => {
+  test('with any certificate that has expired or is not yet valid', async () => {
     const old = { notBefore: inDays(-10), notAfter: inDays(-2) }
     const young = { notBefore: inDays(2), notAfter: inDays(10) }
     for (const [when, code] of [
@@ -146,7 +146,7 @@ describe('refuses a chain', () => {
     }
   })
 
-  test('judged at the time that was asked for', async () => {
+  test('that is not valid at the given time', async () => {
     const leaf = await signingLeaf(intermediate)
     expect(await refusal(leaf, [intermediate], [root], { at: inDays(29) })).toBeUndefined()
     expect(await refusal(leaf, [intermediate], [root], { at: inDays(31) })).toBe('CERTIFICATE_EXPIRED')
@@ -187,7 +187,7 @@ describe('refuses a chain', () => {
     }
   })
 
-  test('with an unknown critical extension, on leaf, intermediate or root; not for one that is not critical', async () => {
+  test('with an unknown critical extension in leaf, intermediate or root, but not for a non-critical one', async () => {
     for (const critical of [true, false]) {
       const extensions = [extension('1.3.6.1.4.1.99999.1', critical, new asn1js.Null())]
       const code = critical ? 'CERTIFICATE_EXTENSION' : undefined
@@ -199,7 +199,7 @@ describe('refuses a chain', () => {
     }
   })
 
-  test('with an extension that stands twice or does not parse', async () => {
+  test('with an extension that is duplicated or malformed', async () => {
     const twice = [extension('1.3.6.1.4.1.99999.1', false, new asn1js.Null())]
     expect(await refusal(await signingLeaf(intermediate, { extensions: [...twice, ...twice] }), [intermediate])).toBe(
       'CERTIFICATE_INVALID',
@@ -217,7 +217,7 @@ describe('refuses a chain', () => {
     }
   })
 
-  test('without a policy, where an authority demands one', async () => {
+  test('without a policy, if an authority requires one', async () => {
     const demand = extension('2.5.29.36', true, new pkijs.PolicyConstraints({ requireExplicitPolicy: 0 }).toSchema())
     const policy = extension(
       '2.5.29.32',
@@ -231,13 +231,13 @@ describe('refuses a chain', () => {
     expect(await refusal(await signingLeaf(middle, { extensions: [policy] }), [middle])).toBeUndefined()
   })
 
-  test('signed with SHA-1, where that is not the root itself', async () => {
+  test('signed with SHA-1, except the root itself', async () => {
     expect(await refusal(await signingLeaf(intermediate, { hash: 'SHA-1' }), [intermediate])).toBe('CERTIFICATE_WEAK')
     const top = await authority('Root', { hash: 'SHA-1' })
     expect(await refusal(await signingLeaf(top), [], [top])).toBeUndefined()
   })
 
-  test('of certificates that cannot be read, or that something follows', async () => {
+  test('with certificates that cannot be read or have trailing data', async () => {
     const leaf = await signingLeaf(intermediate)
     const roots = [root.der]
     for (const der of [
@@ -267,7 +267,7 @@ describe('refuses a chain', () => {
     expect(await refusal(leaf, [spoiled(intermediate), intermediate], [spoiled(root), root])).toBeUndefined()
   })
 
-  test('of more certificates than any real one has, and ends in a maze of authorities', async () => {
+  test('with too many certificates, and stops searching entangled authorities', async () => {
     const leaf = await signingLeaf(intermediate)
     expect(
       await refusal(
@@ -342,13 +342,13 @@ describe('name constraints', () => {
     expect(await judged({ excluded: [constraint] }, name)).toBeUndefined()
   })
 
-  test('take the host of a URI for its host, not the user before it', async () => {
+  test('compare the host of a URI, not the user before it', async () => {
     const name = URI('https://example.org:pass@evil.net/')
     expect(await judged({ permitted: [URI('example.org')] }, name)).toBe('CHAIN_NAME_CONSTRAINT')
     expect(await judged({ excluded: [URI('evil.net')] }, name)).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  test('permits no more by a second authority than the first permits', async () => {
+  test('of a second authority cannot permit more than those of the first', async () => {
     const first = await authority('First', { issuer: root, permitted: [DNS('example.org')] })
     const second = await authority('Second', { issuer: first, permitted: [DNS('evil.net')] })
     expect(await refusal(await signingLeaf(second, { names: [DNS('evil.net')] }), [second, first])).toBe(
@@ -359,7 +359,7 @@ describe('name constraints', () => {
     )
   })
 
-  test('hold for e-mail addresses in the subject, and for directory names among the alternative names', async () => {
+  test('apply to e-mail addresses in the subject and to directory names among the alternative names', async () => {
     const email = [['1.2.840.113549.1.9.1', 'release@evil.net']] as const
     for (const limits of [{ permitted: [EMAIL('example.org')] }, { excluded: [EMAIL('evil.net')] }]) {
       const middle = await authority('Intermediate', { issuer: root, ...limits })
@@ -370,7 +370,7 @@ describe('name constraints', () => {
     expect(await refusal(leaf, [middle])).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  test('refuse a name of that kind that cannot be read, and say nothing of other kinds', async () => {
+  test('refuse an unreadable name of their kind, and ignore other kinds', async () => {
     for (const name of [EMAIL('no address'), EMAIL('a@b@example.org')])
       expect(await judged({ excluded: [EMAIL('evil.net')] }, name)).toBe('CHAIN_NAME_CONSTRAINT')
     for (const name of [URI('urn:example'), URI('https://10.0.0.1/')])
@@ -378,7 +378,7 @@ describe('name constraints', () => {
     expect(await judged({ permitted: [DNS('example.org')] }, EMAIL('a@evil.net'))).toBeUndefined()
   })
 
-  test('take a directory name for a prefix, from the first attribute on', async () => {
+  test('compare directory names as prefixes, from the first attribute on', async () => {
     const middle = await authority('Intermediate', { issuer: root, permitted: [DIRECTORY('Example')] })
     const leaf = await signingLeaf(middle, {
       subject: [

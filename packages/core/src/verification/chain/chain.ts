@@ -24,27 +24,27 @@ import { invalid, validateByLibrary } from './library.ts'
 import { checkNesting, USAGE_NAMES, type Usage } from './usage.ts'
 
 export interface ChainInput {
-  /** The certificate whose chain is asked for. */
+  /** The certificate to validate. */
   leaf: CertificateInput
-  /** Certificates that may stand between, in any order; none of them is believed. At most 32. */
+  /** Untrusted certificates between leaf and root, in any order. At most 32. */
   intermediates?: readonly CertificateInput[] | undefined
-  /** The trust anchors: from the caller, never from what is verified. At most 1,024. */
+  /** The trust anchors: from the caller, never from the bundle. At most 1,024. */
   roots: readonly CertificateInput[]
   /**
-   * Revocation lists (DER). Where any is given, one by the issuer of the leaf must be among them; an
-   * authority above is looked up in the list of its issuer where that one is given. At most 32.
+   * Revocation lists (DER). If any are given, they must include one by the issuer of the leaf. Each
+   * authority is looked up in the list of its issuer if that list is given. At most 32.
    */
   crls?: readonly Uint8Array[] | undefined
   /** When the certificates must be valid. Default: now. */
   at?: Date | undefined
   /**
-   * When the revocation lists must be current. Default: `at`. Where it is later than `at`, a
-   * revocation counts that took effect up to `at`.
+   * When the revocation lists must be current. Default: `at`. If it is later than `at`, only
+   * revocations that took effect up to `at` apply.
    */
   crlsAt?: Date | undefined
   /**
-   * What the leaf is used for: the extended key usages of every certificate of the chain must allow it. Without it, they
-   * must have some usage in common.
+   * The purpose of the leaf, which the extended key usages of every certificate in the chain must allow. If absent, they
+   * must have a usage in common.
    */
   usage?: Usage | undefined
   /** Aborts the validation (`ABORTED`). */
@@ -62,13 +62,13 @@ const INPUT: Shape<ChainInput> = {
   signal,
 }
 
-/** A chain that holds. */
+/** A valid chain. */
 export interface ChainPath {
-  /** Leaf first, root last; the one leaf, where it is itself a root. */
+  /** Leaf first, root last; only the leaf if it is itself a root. */
   path: readonly X509Certificate[]
 }
 
-/** Real chains have two to four certificates; those with cross-signing some more. */
+/** Real chains have two to four certificates, and a few more with cross-signing. */
 const MAX_INTERMEDIATES = 32
 /** The largest public collections of roots have about 150. */
 const MAX_ROOTS = 1024
@@ -77,7 +77,7 @@ const MAX_CRLS = 32
 /**
  * Validates the chain of a certificate up to a trusted root (RFC 5280 section 6). Signatures are
  * checked by OpenSSL, through `node:crypto`; validity, basic constraints, key usage, policies and name
- * constraints by pkijs; and what pkijs 4.0.0 leaves open is refused on top: the path length, name
+ * constraints by pkijs. Additional checks cover what pkijs 4.0.0 does not: the path length, name
  * constraints of several authorities, extended key usages that do not nest, critical extensions of the leaf, and
  * malformed extensions. Keys and signature algorithms must be on a list of strong ones before a signature is verified.
  *
@@ -93,19 +93,19 @@ const MAX_CRLS = 32
  */
 export async function validateChain(input: ChainInput): Promise<ChainPath> {
   const given = knownOptions(input, INPUT, 'validateChain')
-  // Without a prototype: what was not given is undefined.
+  // Without a prototype: missing fields are undefined.
   return validateWithin(given as StatedChain, new Effort(given.signal))
 }
 
-/** Every field is stated, so that nothing on `Object.prototype` can stand in for one that is left out. */
+/** Every field must be present, so that nothing on `Object.prototype` can replace a missing one. */
 export type StatedChain = { [Field in Exclude<keyof ChainInput, 'signal'>]-?: ChainInput[Field] }
 
-/** As {@link validateChain}, within what is left of the effort for a load. */
+/** Like {@link validateChain}, within the remaining effort of a load. */
 export async function validateWithin(input: StatedChain, effort: Effort): Promise<ChainPath> {
   return { path: (await validPath(input, effort)).map(({ x509 }) => x509) }
 }
 
-/** As {@link validateWithin}, with all that was read of the certificates. */
+/** Like {@link validateWithin}, but returns the parsed certificates. */
 export async function validPath(input: StatedChain, effort: Effort): Promise<readonly Certificate[]> {
   const at = checkedTime(input.at ?? new Date())
   const crlsAt = checkedTime(input.crlsAt ?? at)
@@ -149,11 +149,11 @@ interface Judging {
   at: Date
   usage: Usage | undefined
   effort: Effort
-  /** True where the library would say what it said before: see `known-paths.ts`. */
+  /** True if the library has validated this path before: see `known-paths.ts`. */
   known: boolean
 }
 
-/** Everything but the signatures of a path and revocation: leaf first, root last. */
+/** Checks everything but signatures and revocation. @param path leaf first, root last */
 export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: Judging): Promise<void> {
   path.forEach((certificate) => checkValidity(certificate, at))
   path.forEach((certificate) => checkCriticalExtensions(certificate))
@@ -180,22 +180,22 @@ function checkValidity(certificate: Certificate, at: Date): void {
       expected: `a time from ${notBefore.value.toISOString()} to ${notAfter.value.toISOString()}`,
       found: at.toISOString(),
       hint: expired
-        ? 'Sign again with a current certificate; with a trusted timestamp a signature outlives its certificate.'
+        ? 'Sign again with a current certificate. A signature with a trusted timestamp stays valid after its certificate expires.'
         : 'Check the clock of this machine.',
     },
   )
 }
 
-/** RFC 5280 6.1.3 a 4: for self-issued certificates, too, which pkijs leaves out. */
+/** RFC 5280 6.1.3 a 4, including self-issued certificates, which pkijs does not check. */
 function checkNameChaining(path: readonly Certificate[]): void {
   path.slice(0, -1).forEach((certificate, depth) => {
     const issuer = path[depth + 1]
     if (!issuer || !certificate.fields.issuer.isEqual(issuer.fields.subject))
-      throw invalid(certificate, 'its issuer has another name')
+      throw invalid(certificate, 'its issuer has a different name')
   })
 }
 
-/** RFC 5280 6.1.4 l, m: self-issued authorities do not count, nor does the leaf. */
+/** RFC 5280 6.1.4 l, m: neither self-issued authorities nor the leaf count. */
 function checkPathLength(path: readonly Certificate[]): void {
   let below = 0
   path.slice(1).forEach((authority) => {
@@ -216,17 +216,17 @@ async function noPath(leaf: CertificateInput, roots: number): Promise<ModelSealE
   const name = certificateName(await parseCertificate(leaf))
   return new ModelSealError('CHAIN_NO_PATH', `No chain leads from the certificate ${name} to a trusted root.`, {
     expected: 'each certificate signed by the next, up to a root that the verifier was given',
-    found: roots === 1 ? 'none to the one root' : `none to any of ${roots} roots`,
-    hint: 'The bundle lacks an intermediate certificate, or its signer is not under these roots.',
+    found: roots === 1 ? 'no chain to the root' : `no chain to any of the ${roots} roots`,
+    hint: 'Either the bundle lacks an intermediate certificate, or its signer is not under these roots.',
   })
 }
 
-/** A library stumbled over what a certificate holds: refused like any other that cannot be read. */
+/** A library failed on the content of a certificate, which is refused like any other unreadable one. */
 function unforeseen(cause: unknown): ModelSealError {
-  return new ModelSealError('CERTIFICATE_INVALID', 'A certificate of the chain cannot be judged.', { cause })
+  return new ModelSealError('CERTIFICATE_INVALID', 'Cannot validate a certificate in the chain.', { cause })
 }
 
-/** By fingerprint, so that a certificate given twice costs nothing. */
+/** By fingerprint, so that a duplicate costs nothing. */
 async function unique(
   certificates: readonly CertificateInput[],
   effort: Effort,
@@ -250,5 +250,5 @@ function bounded<T>(items: readonly T[], most: number, what: string): readonly T
 
 function checkedTime(time: Date): Date {
   if (Number.isFinite(time.getTime())) return new Date(time)
-  throw new ModelSealError('INVALID_ARGUMENT', 'The time at which the chain is to be valid is not a time.')
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid date in the option "at" or "crlsAt".')
 }

@@ -9,7 +9,7 @@ const DNS = 2
 const URI = 6
 const IP = 7
 
-/** RFC 9598: an e-mail address in UTF-8, in the place of which no one of kind {@link EMAIL} may stand. */
+/** RFC 9598: an e-mail address in UTF-8, which constraints of the kind {@link EMAIL} cover, too. */
 const UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
 
 /** A name in a form that can be compared. */
@@ -22,7 +22,7 @@ export type Name =
 /** Names of one kind that an authority may certify, or may not. */
 export interface Constraint {
   kind: number
-  /** @param excluding on true, whatever might be meant is covered as well */
+  /** @param excluding if true, names that might be meant are covered, too */
   covers: (name: Name, excluding: boolean) => boolean
 }
 
@@ -30,14 +30,14 @@ const HOST = /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/
 const SUBTREE = /^\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/
 const LOCAL = /^[\x21-\x7e]+$/
 
-/** Under which constraints a name falls. */
+/** The kind of constraints that apply to a name. */
 export function kindOf({ type, value }: GeneralName): number {
   if (type !== OTHER) return type
   const [id] = (value as { valueBlock?: { value?: { getValue?: () => unknown }[] } }).valueBlock?.value ?? []
   return id?.getValue?.() === UTF8_MAILBOX ? EMAIL : OTHER
 }
 
-/** Undefined where the name is malformed, or of a kind that nothing here compares. */
+/** Undefined if the name is malformed or of a kind that cannot be compared. */
 export function readName({ type, value }: GeneralName): Name | undefined {
   switch (type) {
     case EMAIL:
@@ -49,7 +49,7 @@ export function readName({ type, value }: GeneralName): Name | undefined {
     case URI: {
       const [, host] =
         /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@\\]*@)?([a-z0-9_.-]+)(?::\d*)?(?:[/?#]|$)/i.exec(String(value)) ?? []
-      // RFC 5280 4.2.1.10: no host name, or an address: to be refused.
+      // RFC 5280 4.2.1.10: a URI without a host name, or with an address, must be refused.
       return host === undefined || /^[\d.]+$/.test(host) ? undefined : { kind: URI, host: lower(host) }
     }
     case IP: {
@@ -64,8 +64,8 @@ export function readName({ type, value }: GeneralName): Name | undefined {
 }
 
 /**
- * Reads the base of a subtree (RFC 5280 4.2.1.10); undefined where it is malformed. One of a kind that nothing here
- * compares covers no name, since a name of that kind is refused under it.
+ * Reads the base of a subtree (RFC 5280 4.2.1.10); undefined if it is malformed. A constraint of a kind that cannot be
+ * compared covers no name, because every name of that kind is refused under it.
  */
 export function readConstraint({ type, value }: GeneralName): Constraint | undefined {
   if (!Object.hasOwn(READERS, type)) return { kind: type, covers: () => false }
@@ -88,9 +88,9 @@ const READERS: Readonly<Record<number, (value: unknown) => Constraint['covers'] 
     return (name, excluding) => {
       if (!('host' in name)) return false
       const { host } = name
-      // A dot in front asks for a host below; where names are excluded, the host itself may be meant as well.
+      // A leading dot means hosts below the base; in an exclusion, the base itself may be meant, too.
       if (base === '' || host.endsWith(`.${base}`) || (host === base && (excluding || text === base))) return true
-      // A wildcard stands for the excluded name, too.
+      // A wildcard covers the excluded name, too.
       return excluding && host.startsWith('*.') && base.endsWith(host.slice(1))
     }
   },
@@ -115,7 +115,7 @@ const READERS: Readonly<Record<number, (value: unknown) => Constraint['covers'] 
   },
 }
 
-/** RFC 5280 4.2.1.10, e-mail and URI: `.b.org` is every host below, `b.org` that one host. */
+/** RFC 5280 4.2.1.10, e-mail and URI: `.b.org` means every host below `b.org`; `b.org` means only that host. */
 function hostReader(text: string): Constraint['covers'] | undefined {
   const base = lower(text)
   if (!SUBTREE.test(base)) return undefined
@@ -136,14 +136,14 @@ function bytesOf(value: unknown): Uint8Array {
   return (value as { valueBlock: { valueHexView: Uint8Array } }).valueBlock.valueHexView
 }
 
-/** Four bytes in the form of sixteen (RFC 4291 2.5.5.2) reach the same host. */
+/** An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) reaches the same host. */
 function asRanged(bytes: Uint8Array, length: number, excluding: boolean): Uint8Array | undefined {
   if (bytes.length === length) return bytes
   const mapped = bytes.length === 16 && bytes.subarray(0, 12).every((byte, i) => byte === (i < 10 ? 0 : 0xff))
   return excluding && length === 4 && mapped ? bytes.subarray(12) : undefined
 }
 
-/** RFC 5280 7.1: letter case and runs of spaces make no difference. */
+/** RFC 5280 7.1: letter case and the length of white space do not matter. */
 function attributesOf(name: unknown): string[] {
   return (name as RelativeDistinguishedNames).typesAndValues.map((attribute) => {
     const { type, text, der } = attributeOf(attribute)

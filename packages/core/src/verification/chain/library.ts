@@ -2,7 +2,7 @@ import type * as pkijs from 'pkijs'
 import { certificateName, type Certificate } from '../../x509/certificate.ts'
 import { ModelSealError } from '../../errors.ts'
 
-/** The codes of pkijs 4.0.0 that a reader is to tell apart. */
+/** The result codes of pkijs 4.0.0 that have their own error code. */
 const NOT_CA = 14
 const NAME_NOT_PERMITTED = 41
 const NAME_EXCLUDED = 42
@@ -22,7 +22,7 @@ export async function validateByLibrary(path: readonly Certificate[], at: Date):
     trustedCerts: [anchor],
     certs: fields.slice(0, -1).reverse(),
     checkDate: at,
-    // The path is given, its signatures are checked: nothing is left to search.
+    // The path is given and its signatures are verified, so there is nothing to search.
     findIssuer: (certificate) => Promise.resolve(fields.slice(fields.indexOf(certificate) + 1).slice(0, 1)),
   })
   const { result, resultCode, resultMessage, certificatePath } = await engine.verify()
@@ -53,7 +53,7 @@ function isSamePath(found: readonly pkijs.Certificate[] | undefined, path: reado
   return found?.length === path.length && found.every((certificate, depth) => certificate === path[depth])
 }
 
-/** A refusal of a chain for which there is no code of its own. */
+/** The error for an invalid chain without a more specific code. */
 export function invalid(certificate: Certificate, found: string): ModelSealError {
   return new ModelSealError(
     'CHAIN_INVALID',

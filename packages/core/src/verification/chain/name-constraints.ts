@@ -14,10 +14,9 @@ const MAX_COMPARISONS = 4096
 
 /**
  * Refuses a path in which a certificate has a name that an authority above it may not certify
- * (RFC 5280 4.2.1.10, 6.1.3 b and c). This comes on top of the verdict of pkijs 4.0.0, which joins the
- * permitted names of several authorities where it has to intersect them, looks neither at directory
- * names among the alternative names nor at the constraints of the root, passes over malformed addresses, and takes the
- * user part of a URI for its host.
+ * (RFC 5280 4.2.1.10, 6.1.3 b and c). pkijs 4.0.0 checks this, too, but it unites the permitted names of
+ * several authorities instead of intersecting them, ignores directory names among the alternative names
+ * and the constraints of the root, skips malformed addresses, and mistakes the user part of a URI for its host.
  *
  * @param path leaf first, root last
  * @throws {@link ModelSealError} `CHAIN_NAME_CONSTRAINT`, `ABORTED`
@@ -52,12 +51,12 @@ interface Constraints {
   excluded: readonly Constraint[]
 }
 
-/** Each is read once; one that says nothing clear refuses the path, whether or not a name falls under it. */
+/** Reads each constraint once. An ambiguous one refuses the path, whether or not it applies to a name. */
 function constraintsOf(authority: Certificate): Constraints | undefined {
   const stated = extensionOf(authority.fields, NAME_CONSTRAINTS) as NameConstraints | undefined
   if (!stated) return undefined
   const { permittedSubtrees, excludedSubtrees } = stated
-  // RFC 5280 4.2.1.10: one of the lists at least, and neither is empty.
+  // RFC 5280 4.2.1.10: at least one of the lists must be present, and neither may be empty.
   if (!(permittedSubtrees ?? excludedSubtrees) || permittedSubtrees?.length === 0 || excludedSubtrees?.length === 0)
     throw malformed(authority, 'an empty list')
   const read = (subtree: GeneralSubtree) => {
@@ -70,7 +69,7 @@ function constraintsOf(authority: Certificate): Constraints | undefined {
   return { permitted: (permittedSubtrees ?? []).map(read), excluded: (excludedSubtrees ?? []).map(read) }
 }
 
-/** The subject, the alternative names, and e-mail addresses that stand in the subject. */
+/** The subject, the alternative names, and e-mail addresses in the subject. */
 function namesOf({ fields }: Certificate): GeneralName[] {
   const { subject } = fields
   const alternative = extensionOf(fields, SUBJECT_ALT_NAME) as { altNames: GeneralName[] } | undefined
@@ -82,13 +81,13 @@ function namesOf({ fields }: Certificate): GeneralName[] {
   ] as GeneralName[]
 }
 
-/** Why an authority with these constraints may not certify the name; undefined where it may. */
+/** Why an authority with these constraints may not certify the name; undefined if it may. */
 function faultOf(stated: GeneralName, { permitted, excluded }: Constraints): string | undefined {
   const kind = kindOf(stated)
   const ofKind = (constraint: Constraint) => constraint.kind === kind
   const [within, without] = [permitted.filter(ofKind), excluded.filter(ofKind)]
   if (within.length + without.length === 0) return undefined
-  // RFC 5280 4.2.1.10: a kind of name that is not understood is refused.
+  // RFC 5280 4.2.1.10: a name of an unsupported kind is refused.
   const name = readName(stated)
   if (!name) return 'of a type or form that cannot be compared with the constraint'
   if (without.some(({ covers }) => covers(name, true))) return 'which is excluded'
@@ -108,6 +107,6 @@ function refused(authority: Certificate, certificate: Certificate, found: string
   return new ModelSealError(
     'CHAIN_NAME_CONSTRAINT',
     `The certificate ${certificateName(certificate)} has a name that ${certificateName(authority)} may not certify.`,
-    { found, hint: 'The authority went beyond what it is trusted for: do not load the model.' },
+    { found, hint: 'The authority exceeded its constraints. Do not load the model.' },
   )
 }

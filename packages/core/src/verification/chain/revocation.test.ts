@@ -31,20 +31,20 @@ describe('with revocation lists', () => {
     expect(await refusal([rootList, list])).toBeUndefined()
   })
 
-  test('refuses a revoked leaf, and a revoked intermediate', async () => {
+  test('refuses a revoked leaf or intermediate', async () => {
     const ofLeaf = await revocationList(intermediate, { revoked: [{ certificate: leaf }] })
     expect(await refusal([rootList, ofLeaf])).toBe('CERTIFICATE_REVOKED')
     const ofIntermediate = await revocationList(root, { revoked: [{ certificate: intermediate }] })
     expect(await refusal([ofIntermediate, leafList])).toBe('CERTIFICATE_REVOKED')
   })
 
-  test('accepts another certificate of a serial number that another authority revoked', async () => {
+  test('accepts a certificate with a serial number that another authority revoked', async () => {
     const other = await authority('Other', { issuer: root })
     const list = await revocationList(other, { revoked: [{ certificate: leaf }] })
     expect(await refusal([leafList, list])).toBeUndefined()
   })
 
-  test('wants the list of the issuer of the leaf, and looks an authority up where its list is given', async () => {
+  test("requires the list of the leaf's issuer, and looks up an authority if its list is given", async () => {
     expect(await refusal([rootList])).toBe('CRL_MISSING')
     expect(await refusal([leafList])).toBeUndefined()
     expect(
@@ -64,7 +64,7 @@ describe('with revocation lists', () => {
     expect(await refusal([leafList], { at: inDays(8) })).toBe('CRL_STALE')
   })
 
-  test('refuses a list that another key signed, or an issuer that may not sign lists', async () => {
+  test('refuses a list signed by another key, or by an issuer that may not sign lists', async () => {
     expect(await refusal([await revocationList(intermediate, { signer: root })])).toBe('CRL_INVALID')
     expect(await refusal([await revocationList(await authority('Intermediate'))])).toBe('CRL_INVALID')
 
@@ -75,7 +75,7 @@ describe('with revocation lists', () => {
     expect(await refusal([], more)).toBeUndefined()
   })
 
-  test('refuses a list that was changed, cut short, or that something follows', async () => {
+  test('refuses a list that was modified, truncated, or has trailing data', async () => {
     const changed = Buffer.from(leafList)
     changed[changed.length - 3]! ^= 1
     expect(await refusal([changed])).toBe('CRL_INVALID')
@@ -106,7 +106,7 @@ describe('with revocation lists that are current after the time of the signature
   const at = inDays(-0.5)
   const crlsAt = new Date()
 
-  test('a revocation before that time counts, a later one does not', async () => {
+  test('a revocation before that time applies, a later one does not', async () => {
     const before = await revocationList(intermediate, { revoked: [{ certificate: leaf, at: inDays(-0.75) }] })
     expect(await refusal([before], { at, crlsAt })).toBe('CERTIFICATE_REVOKED')
     const after = await revocationList(intermediate, { revoked: [{ certificate: leaf, at: inDays(-0.25) }] })
@@ -114,7 +114,7 @@ describe('with revocation lists that are current after the time of the signature
     expect(await refusal([after])).toBe('CERTIFICATE_REVOKED')
   })
 
-  test('a later revocation counts where the key was lost before', async () => {
+  test('a later revocation applies if the key was lost before', async () => {
     const lost = extension('2.5.29.24', false, new asn1js.GeneralizedTime({ valueDate: inDays(-0.75) }))
     const list = await revocationList(intermediate, {
       revoked: [{ certificate: leaf, at: inDays(-0.25), extensions: [lost] }],

@@ -6,16 +6,16 @@ import { distinguishedName } from '../../x509/distinguished-name.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { weaknessOfAlgorithm } from '../../x509/strength.ts'
 
-/** A hundred thousand entries. Reading them takes about 0.2 ms each, so that larger lists are no use here. */
+/** A hundred thousand entries. Reading an entry takes about 0.2 ms, so larger lists would be too slow. */
 const MAX_CRL_BYTES = 4 * 1024 * 1024
-/** About eight an entry, and an entry has 35 bytes at least. */
+/** About eight per entry, and an entry has at least 35 bytes. */
 const MAX_CRL_NODES = 1_000_000
 
 const ISSUING_DISTRIBUTION_POINT = '2.5.29.28'
 const INVALIDITY_DATE = '2.5.29.24'
-/** Of a list: CRL number, authority key identifier, and the scope, which is processed. */
+/** Extensions of a list: CRL number, authority key identifier, and the scope, which is processed. */
 const UNDERSTOOD = new Set(['2.5.29.20', '2.5.29.35', ISSUING_DISTRIBUTION_POINT])
-/** Of an entry: reason, invalidity date. A critical certificateIssuer makes the list an indirect one. */
+/** Extensions of an entry: reason, invalidity date. A critical certificateIssuer makes a list indirect. */
 const UNDERSTOOD_OF_ENTRIES = new Set(['2.5.29.21', INVALIDITY_DATE])
 
 /** The lists, and the two times of `ChainInput`. */
@@ -26,12 +26,12 @@ export interface RevocationInput {
 }
 
 /**
- * Refuses a path in which a certificate was revoked (RFC 5280 6.3). Lists count by the name of
- * their issuer; each that counts must be signed by the issuer in the path, be current and be
- * understood. Not supported, and refused: delta lists, indirect lists, lists by reason or distribution
- * point, and lists that another certificate of the authority signed.
+ * Refuses a path in which a certificate was revoked (RFC 5280 6.3). Lists are selected by the name of
+ * their issuer. Each selected list must be signed by the issuer in the path, current and understood.
+ * Refused as unsupported: delta lists, indirect lists, lists by reason or distribution point, and
+ * lists that another certificate of the authority signed.
  *
- * @param path leaf first, root last; the root itself is trusted, not looked up
+ * @param path leaf first, root last; the root itself is trusted and not looked up
  * @throws {@link ModelSealError} `CERTIFICATE_REVOKED`, `CRL_INVALID`, `CRL_STALE`, `CRL_MISSING`
  */
 export async function checkRevocation(path: readonly Certificate[], input: RevocationInput): Promise<void> {
@@ -59,16 +59,16 @@ async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> 
   const { CertificateRevocationList } = await import('pkijs')
   const { fromBER } = await import('asn1js')
   try {
-    if (der.length > MAX_CRL_BYTES) throw new Error(`${der.length} bytes are more than is supported`)
+    if (der.length > MAX_CRL_BYTES) throw new Error(`it has ${der.length} bytes, more than is supported`)
     const { result, offset } = fromBER(der, { maxNodes: MAX_CRL_NODES })
-    // asn1js 4.0.0 reads over lengths that contradict each other; written again, they would differ.
+    // asn1js 4.0.0 ignores contradictory lengths; the encoded result would then differ.
     if (offset !== der.length || !Buffer.from(result.toBER()).equals(der))
       throw new Error('it is not DER, or something follows it')
     const list = new CertificateRevocationList({ schema: result })
     const extensions = list.crlExtensions?.extensions ?? []
     if (new Set(extensions.map(({ extnID }) => extnID)).size !== extensions.length)
-      throw new Error('an extension stands twice')
-    if (!list.signature.isEqual(list.signatureAlgorithm)) throw new Error('it names two signature algorithms')
+      throw new Error('an extension is duplicated')
+    if (!list.signature.isEqual(list.signatureAlgorithm)) throw new Error('it names two different signature algorithms')
     return list
   } catch (cause) {
     throw new ModelSealError('CRL_INVALID', 'A revocation list cannot be read.', {
@@ -78,7 +78,7 @@ async function parseList(der: Buffer): Promise<pkijs.CertificateRevocationList> 
   }
 }
 
-/** RFC 5280 5.2.5: a list may be of end entities only, or of authorities only. */
+/** RFC 5280 5.2.5: a list may cover only end entities, or only authorities. */
 function isInScope(list: pkijs.CertificateRevocationList, kind: 'leaf' | 'authority'): boolean {
   const scope = scopeOf(list)
   if (scope?.onlyContainsAttributeCerts) return false
@@ -97,23 +97,23 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
   )
   if (foreign) throw unusable(list, `the critical extension ${foreign.extnID}`)
   if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
-    throw unusable(list, 'a list of a part of the certificates, or by another issuer')
+    throw unusable(list, 'a list of only some of the certificates, or by another issuer')
   const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
   if (weakness !== undefined) throw unusable(list, `a signature that is too weak: ${weakness}`)
-  if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by another key than that of the issuer')
-  // RFC 5280 6.3.3 f: where a key usage is stated, it must allow signing lists.
+  if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by a key other than that of the issuer')
+  // RFC 5280 6.3.3 f: if a key usage is stated, it must allow signing lists.
   if (statedUsage(issuer, 'cRLSign') === false) throw unusable(list, 'an issuer without the key usage cRLSign')
   const { thisUpdate, nextUpdate } = list
   // RFC 5280 5.1.2.5: nextUpdate is required.
   if (thisUpdate.value <= at && nextUpdate && nextUpdate.value >= at) return
   throw new ModelSealError('CRL_STALE', `The revocation list of ${issuerName(list)} is not current.`, {
-    expected: `one that holds at ${at.toISOString()}`,
+    expected: `one that is valid at ${at.toISOString()}`,
     found: `one from ${thisUpdate.value.toISOString()} to ${nextUpdate ? nextUpdate.value.toISOString() : 'no stated end'}`,
     hint: 'Fetch the current list from the authority.',
   })
 }
 
-/** What pkijs cannot parse it replaces by an empty value. */
+/** pkijs replaces a value that it cannot parse with an empty one. */
 function isUnread(value: object): boolean {
   return 'parsingError' in value && Boolean(value.parsingError)
 }
@@ -122,7 +122,7 @@ async function isSignedBy(list: pkijs.CertificateRevocationList, issuer: Certifi
   try {
     return await list.verify({ issuerCertificate: issuer.fields })
   } catch {
-    return false // a key or an algorithm that is not supported
+    return false // unsupported key or algorithm
   }
 }
 
@@ -135,11 +135,11 @@ function checkEntry(
   for (const entry of list.revokedCertificates ?? []) {
     const extensions = entry.crlEntryExtensions?.extensions ?? []
     const foreign = extensions.find(({ extnID, critical }) => critical && !UNDERSTOOD_OF_ENTRIES.has(extnID))
-    // RFC 5280 5.3: a list with an entry that is not understood says nothing.
+    // RFC 5280 5.3: a list with an entry that is not understood must not be used.
     if (foreign) throw unusable(list, `an entry with the critical extension ${foreign.extnID}`)
     if (!entry.userCertificate.isEqual(serial)) continue
     const since = effectiveDate(entry)
-    // Signed before the revocation, as a trusted time proves. A date that is no time counts always.
+    // A trusted time proves that the signature is older than the revocation. An invalid date always applies.
     if (crlsAt > at && since > at) continue
     throw new ModelSealError('CERTIFICATE_REVOKED', `The certificate ${certificateName(certificate)} was revoked.`, {
       found: `serial number ${serialNumberOf(certificate.fields)} in the list of ${issuerName(list)}`,

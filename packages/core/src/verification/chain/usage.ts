@@ -6,18 +6,18 @@ import { ModelSealError } from '../../errors.ts'
 const USAGES = { codeSigning: '1.3.6.1.5.5.7.3.3', timeStamping: '1.3.6.1.5.5.7.3.8' } as const
 const ANY_USAGE = '2.5.29.37.0'
 
-/** What a certificate is used for. */
+/** The purpose of a certificate. */
 export type Usage = keyof typeof USAGES
 
 export const USAGE_NAMES = Object.keys(USAGES)
 
 /**
- * Refuses a path in which an authority is limited to other usages than those of the certificates below it. RFC 5280 leaves
- * this open; as in CAB Forum's requirements and Go's `crypto/x509`, an extended key usage of an authority, critical or
- * not, limits what it may issue, and one without any limits nothing.
+ * Refuses a path in which an authority is limited to other usages than the certificates below it. RFC 5280 does not
+ * define this. As in the CA/Browser Forum's requirements and Go's `crypto/x509`, the extended key usages of an authority,
+ * critical or not, limit what it may issue; without any, there is no limit.
  *
  * @param path leaf first, root last
- * @param wanted the usage that is needed; without one, all certificates must have some usage in common
+ * @param wanted the required usage; if absent, all certificates must have a usage in common
  * @throws {@link ModelSealError} `CERTIFICATE_USAGE`
  */
 export function checkNesting(path: readonly Certificate[], wanted?: Usage): void {
@@ -38,7 +38,7 @@ function refused(certificate: Certificate, expected: string, stated: readonly st
     {
       expected: `the extended key usage ${expected}`,
       found: stated.join(', ') || 'none',
-      hint: 'Use a certificate for that usage, by an authority that may issue it.',
+      hint: 'Use a certificate for this usage from an authority that may issue it.',
     },
   )
 }

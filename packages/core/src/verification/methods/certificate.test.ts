@@ -72,7 +72,7 @@ function verified(bundle: UnverifiedBundle, trust: Partial<CertificateTrust> = {
   return verifyCertificateBundle(bundle, { roots, ...trust }, 'ml-team')
 }
 
-test('says who signed, as the certificate names them', async () => {
+test('names the signer as the certificate does', async () => {
   const signer = await signingLeaf(intermediate, {
     subject: [
       [ORGANIZATION, 'Example, Inc.'],
@@ -112,7 +112,7 @@ test.for(['P-256', 'P-384', 'P-521'] as const)(
   },
 )
 
-test('takes intermediates from the verifier as well, and roots from nobody else', async () => {
+test('takes intermediates from the verifier, too, and roots only from the verifier', async () => {
   const bundle = await bundleOf({ chain: [leaf] })
   await expect(verified(bundle)).rejects.toMatchObject({ code: 'CHAIN_NO_PATH' })
   expect((await verified(bundle, { intermediates: [intermediate.der] })).signer.name).toBe('ml-team')
@@ -128,7 +128,7 @@ test('refuses a bundle of another method', async () => {
   expect(() => verifyKeyBundle(bundle, key, 'release')).toThrow(expect.objectContaining({ code: 'METHOD_MISMATCH' }))
 })
 
-test('refuses a signature by another key than that of the leaf', async () => {
+test('refuses a signature by a key other than that of the leaf', async () => {
   const other = await signingLeaf(intermediate)
   await expect(verified(await bundleOf({ by: other, chain: [leaf, intermediate] }))).rejects.toMatchObject({
     code: 'SIGNATURE_INVALID',
@@ -140,7 +140,7 @@ test('refuses a leaf with a key that model signatures do not use', async () => {
   await expect(verified(await bundleOf({ chain: [by, intermediate] }))).rejects.toMatchObject({ code: 'KEY_INVALID' })
 })
 
-describe('judges what the leaf is for', () => {
+describe('checks the usage of the leaf', () => {
   const cases = [
     ['the usage digitalSignature', { usages: ['digitalSignature'] }, undefined],
     ['the extended usage codeSigning alone', { extendedUsages: [CODE_SIGNING] }, undefined],
@@ -178,7 +178,7 @@ describe('with trusted timestamp authorities', () => {
       (error: unknown) => (error as { code: string }).code,
     )
 
-  test('tells the time of a signature, also of one by a key', async () => {
+  test('returns the time of a signature, including one by a key', async () => {
     const at = inDays(-0.5)
     const expected = { at: at.toISOString(), source: 'rfc3161', authority: 'CN=Time Authority' }
     const timestamps = [stamp(), stamp({ at })]
@@ -187,7 +187,7 @@ describe('with trusted timestamp authorities', () => {
     expect((await verifyKeyBundle(bundle, publicKeyOf(leaf.x509.publicKey), 'release', trust)).time).toEqual(expected)
   })
 
-  test('leaves the time unknown without trusted authorities, or without timestamps', async () => {
+  test('leaves the time unknown without trusted authorities or timestamps', async () => {
     expect((await verified(await bundleOf({ timestamps: [stamp()] }))).time).toBeUndefined()
     expect((await verified(await bundleOf(), trust)).time).toBeUndefined()
   })
@@ -204,7 +204,7 @@ describe('with trusted timestamp authorities', () => {
     )
   })
 
-  test('counts how far off the time may be', async () => {
+  test('considers the accuracy of the time', async () => {
     const day = 24 * 60 * 60
     const outcome = async (seconds: number) =>
       codeOf(
@@ -222,7 +222,7 @@ describe('with trusted timestamp authorities', () => {
     expect(await outcome(inDays(-14))).toBe('CERTIFICATE_REVOKED')
   })
 
-  test('accepts a timestamp whose authority has expired since', async () => {
+  test('accepts a timestamp whose authority has since expired', async () => {
     const past = { notBefore: inDays(-20), notAfter: inDays(-10) }
     const { signer } = await timestampAuthority(past, tsa.root)
     const timestamps = [stamp({ at: inDays(-15) }, signer)]
@@ -278,6 +278,6 @@ describe('with trusted timestamp authorities', () => {
   })
 })
 
-test('takes the roots of the operating system only where it is asked to', () => {
+test('uses the roots of the operating system only on request', () => {
   for (const der of systemRoots()) expect(der[0]).toBe(0x30)
 })

@@ -26,13 +26,13 @@ import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from 
 import type { CertificateIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
-/** Whose certificates are believed. */
+/** The certificates that are trusted. */
 export interface CertificateTrust extends TimeTrust {
-  /** The trust anchors. What a bundle carries is never one. */
+  /** The trust anchors. A certificate in a bundle is never one. */
   roots: readonly CertificateInput[]
-  /** Further certificates that may stand between, beside those of the bundle. */
+  /** Further intermediate certificates, beside those in the bundle. */
   intermediates?: readonly CertificateInput[] | undefined
-  /** Revocation lists (DER); see `ChainInput`. They must be current now, whenever the model was signed. */
+  /** Revocation lists (DER); see `ChainInput`. They must be current now, regardless of when the model was signed. */
   crls?: readonly Uint8Array[] | undefined
 }
 
@@ -46,9 +46,9 @@ const TRUST: Shape<CertificateTrust> = {
 /**
  * Verifies a bundle that was signed with a certificate (OMS 4.1 `certificate`, 8.2, 8.3): a leaf
  * for signing, whose chain leads to a given root and is valid now, or at the time that a trusted
- * timestamp proves. A certificate that was revoked only after that time does not take the signature back.
+ * timestamp proves. Revoking the certificate after that time does not invalidate the signature.
  *
- * @param name the caller's name for the trust root, which the result carries
+ * @param name the caller's name for the trust root, which the result contains
  * @throws {@link ModelSealError} `METHOD_MISMATCH`, `SIGNATURE_INVALID`, `KEY_INVALID`,
  * `CERTIFICATE_*`, `CHAIN_*`, `CRL_*`, `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, `ABORTED`, and what parsing the
  * statement throws
@@ -60,7 +60,7 @@ export async function verifyCertificateBundle(
 ): Promise<VerifiedSignature<CertificateIdentity>> {
   const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
   checkBundle(bundle)
-  const [leafDer, ...carried] = certificatesOf(bundle, name)
+  const [leafDer, ...intermediates] = certificatesOf(bundle, name)
   const leaf = await parseCertificate(leafDer, bundle.path)
   checkSigningUsage(leaf, bundle.path)
   const effort = trust.effort ?? new Effort()
@@ -70,7 +70,7 @@ export async function verifyCertificateBundle(
   const now = trust.now ?? new Date()
   const chain = {
     leaf: leaf.x509,
-    intermediates: [...carried, ...(trust.intermediates ?? [])],
+    intermediates: [...intermediates, ...(trust.intermediates ?? [])],
     roots: trust.roots,
     crls: trust.crls,
     at: time ? new Date(time.at) : now,
@@ -89,8 +89,8 @@ export async function verifyCertificateBundle(
 }
 
 /**
- * The root certificates of this machine's operating system, for callers who want to trust every
- * authority that it trusts. Nothing uses them unless it is asked to.
+ * The root certificates of the operating system, for callers who want to trust every authority that
+ * it trusts. They are not used unless you pass them.
  *
  * @returns DER of each
  * @example
@@ -103,7 +103,7 @@ export function systemRoots(): Buffer[] {
   return getCACertificates('system').map((pem) => Buffer.from(pem.replace(/-----[A-Z ]+-----|\s/g, ''), 'base64'))
 }
 
-/** True for a certificate that names itself as its issuer and carries its own signature. */
+/** True for a certificate that names itself as its issuer and is signed with its own key. */
 export function isSelfSigned(certificate: CertificateInput): boolean {
   const x509 = readX509(certificate)
   return x509.subject === x509.issuer && isSignedWith(x509, holderKey(x509))
@@ -122,7 +122,7 @@ function certificatesOf({ material, path }: UnverifiedBundle, name: string): [Bu
   })
 }
 
-/** A time that is off by as much as it may be must still lie within the validity of the leaf. */
+/** The whole range of the proven time must be within the validity of the leaf. */
 function checkWithin({ x509, fields }: Certificate, { earliest, latest }: ProvenTime, path: string | undefined): void {
   const { notBefore, notAfter } = fields
   if (earliest >= notBefore.value && latest <= notAfter.value) return

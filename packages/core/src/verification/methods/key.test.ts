@@ -49,12 +49,12 @@ test.each<Curve>(['prime256v1', 'secp384r1', 'secp521r1'])(
 describe('a bundle is refused that', () => {
   test('names another key', () => refuses(good, 'KEY_MISMATCH', keyPair().publicKey))
 
-  test('names the given key, and was signed with another', () => {
+  test('names the given key but was signed with another', () => {
     const other = bundleOver(statement, { ...keyPair(), publicKey: pair.publicKey })
     refuses(other, 'SIGNATURE_INVALID')
   })
 
-  test('names no key in a way that can be compared', () => {
+  test('names no key in a comparable form', () => {
     refuses(
       changed((b) => (b.verificationMaterial.publicKey.hint = pair.publicKey.fingerprint.toUpperCase())),
       'KEY_MISMATCH',
@@ -72,14 +72,14 @@ describe('a bundle is refused that', () => {
     )
   })
 
-  test('has another payload under the same signature, which is not even looked at', () => {
+  test('has another payload under the same signature, without reading that payload', () => {
     refuses(
       changed((b) => (b.dsseEnvelope.payload = Buffer.from('junk').toString('base64'))),
       'SIGNATURE_INVALID',
     )
   })
 
-  test('has a signature over the payload itself, not over its encoding', () => {
+  test('has a signature over the payload instead of its encoding', () => {
     const bare = sign('sha256', statement, pair.privateKey).toString('base64')
     refuses(
       changed((b) => (b.dsseEnvelope.signatures[0].sig = bare)),
@@ -105,7 +105,7 @@ describe('a bundle is refused that', () => {
     )
   })
 
-  test('has a signature with bytes behind it', () => {
+  test('has a signature with trailing bytes', () => {
     refuses(
       changed((b) => {
         const [signature] = b.dsseEnvelope.signatures
@@ -120,19 +120,19 @@ describe('a bundle is refused that', () => {
   test.each<[string, LooseJson]>([
     ['a certificate', { x509CertificateChain: { certificates: [{ rawBytes: 'AA==' }] } }],
     ['the log', { certificate: { rawBytes: 'AA==' }, tlogEntries: [{}] }],
-  ])('was signed by way of %s', (_, material) => {
+  ])('was signed by the method %s', (_, material) => {
     refuses(
       changed((b) => (b.verificationMaterial = material)),
       'METHOD_MISMATCH',
     )
   })
 
-  test('is signed well over what is no statement', () => {
+  test('has a valid signature over something that is not a statement', () => {
     refuses(bundleOver(Buffer.from('junk'), pair), 'JSON_INVALID')
   })
 })
 
-describe('a bundle from before v1.1.0, which carries the key itself,', () => {
+describe('a bundle of a release before v1.1.0, which contains the key itself,', () => {
   const pem = (key = pair.publicKey) => key.key.export({ type: 'spki', format: 'pem' }).toString()
   const withRawKey = (text: string) =>
     changed((b) => (b.verificationMaterial.publicKey = { rawBytes: Buffer.from(text).toString('base64') }))
@@ -141,14 +141,14 @@ describe('a bundle from before v1.1.0, which carries the key itself,', () => {
     expect(verifyKeyBundle(parseBundle(withRawKey(pem())), pair.publicKey, 'release').manifest.files.size).toBe(1)
   })
 
-  test('is never verified with the key that it brings along', () => {
+  test('is never verified with the key that it contains', () => {
     const forger = keyPair()
     const forged: LooseJson = JSON.parse(bundleOver(statement, forger).toString())
     forged.verificationMaterial.publicKey = { rawBytes: Buffer.from(pem(forger.publicKey)).toString('base64') }
     refuses(encoded(forged), 'KEY_MISMATCH')
   })
 
-  test('is refused when it brings something other than a key', () => {
+  test('is refused when it contains something other than a key', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ type: 'spki', format: 'pem' })
     for (const text of ['junk', rsa.toString(), pem() + pem()])
       expect(() => verifyKeyBundle(parseBundle(withRawKey(text)), pair.publicKey, 'release')).toThrow(
@@ -156,7 +156,7 @@ describe('a bundle from before v1.1.0, which carries the key itself,', () => {
       )
   })
 
-  test('is refused when its fingerprint is of one key and its raw key another', () => {
+  test('is refused when its fingerprint and its key do not match', () => {
     const both = changed(
       (b) => (b.verificationMaterial.publicKey.rawBytes = Buffer.from(pem(keyPair().publicKey)).toString('base64')),
     )
@@ -175,7 +175,7 @@ describe('a bundle of another signer', () => {
     return encoded(bundle)
   }
 
-  test('is accepted if it carries the given key, whatever its hint says, and refused if it carries another', () => {
+  test('is accepted if it contains the given key, whatever its hint is, and refused if it contains another', () => {
     const hinted = (key: Uint8Array, hint: string) => {
       const bundle: LooseJson = JSON.parse(withDer(key).toString())
       bundle.verificationMaterial.publicKey.hint = hint
@@ -189,7 +189,7 @@ describe('a bundle of another signer', () => {
     refuses(hinted(der(other), pair.publicKey.fingerprint), 'KEY_MISMATCH')
   })
 
-  test('is accepted if it carries the given key as DER', () => {
+  test('is accepted if it contains the given key as DER', () => {
     for (const curve of ['prime256v1', 'secp384r1', 'secp521r1'] as const) {
       const own = keyPair(curve)
       const bytes = withDer(der(own.publicKey), bundleOver(statement, own))
@@ -207,7 +207,7 @@ describe('a bundle of another signer', () => {
       )
   })
 
-  test('is never taken for one of a release whose signatures were over a defective encoding', () => {
+  test('is never treated like one of a release that signed a defective encoding', () => {
     const old = statementOver({ weights: 'w' })
     delete old.predicate.serialization.ignore_paths
     const envelope: Envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload: encoded(old), signature: Buffer.alloc(0) }
@@ -223,7 +223,7 @@ describe('a bundle of another signer', () => {
     refuses(carrying(der()), 'SIGNATURE_INVALID')
   })
 
-  test('as sigstore-js writes it, with the hint as its key id, is accepted', () => {
+  test('is accepted in the form of sigstore-js, with the hint as its key id', () => {
     const payload = Buffer.from(statement)
     const made = toDSSEBundle({
       artifact: payload,

@@ -13,11 +13,10 @@ import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 import { isDer, parseCarriedKey, type PublicKey } from '../../x509/public-key.ts'
 
 /**
- * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). Given a trust in
- * time, its timestamps are verified, too, and the result carries the time; without, they are not
- * looked at.
+ * Verifies a bundle that was signed with a key pair (OMS 4.1 `key`, 8.2, 8.3). If `trust` is given,
+ * its timestamps are verified, too, and the result contains the time; otherwise they are ignored.
  *
- * @param name the caller's name for the key, which the result carries
+ * @param name the caller's name for the key, which the result contains
  * @throws {@link ModelSealError} `METHOD_MISMATCH`, `KEY_MISMATCH`, `SIGNATURE_INVALID`,
  * `TIMESTAMP_INVALID`, `TIMESTAMP_UNTRUSTED`, and what parsing the statement throws
  */
@@ -43,7 +42,7 @@ export function verifyKeyBundle(
   return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
 }
 
-/** Read once: the key that is compared with the claim of the bundle is the one that verifies. */
+/** Read once, so that the key that is compared with the bundle's claim is the one that verifies. */
 const PUBLIC_KEY: Shape<PublicKey> = {
   key: required(having('a KeyObject', (value) => 'asymmetricKeyType' in value)),
   hash: required(text),
@@ -73,12 +72,12 @@ async function verifyWithTime(
   return asVerified({ ...signature, ...timeOf(await provenTime(bundle, trust)) })
 }
 
-/** Bundles from before version 1.0 carry the key itself, in PEM (OMS 11). */
+/** Bundles of releases before 1.0 contain the key itself, in PEM (OMS 11). */
 function mayBeOld({ material }: UnverifiedBundle): boolean {
   return material.method === 'key' && material.rawBytes !== undefined && !isDer(material.rawBytes)
 }
 
-/** A bundle of one method is never passed off as another; a stated key must be the given one. */
+/** A bundle of another method is refused, and a key that the bundle names must be the given one. */
 function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKey, name: string): void {
   if (material.method !== 'key') {
     throw new ModelSealError('METHOD_MISMATCH', 'The bundle was not signed with a key pair.', {
@@ -89,15 +88,15 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
     })
   }
   const { hint, rawBytes } = material
-  // Where the bundle has the key itself, the hint beside it is in a form of the signer's own.
+  // If the bundle contains the key itself, the form of the hint beside it depends on the signer.
   const claimed = rawBytes ? parseCarriedKey(rawBytes, path).fingerprint : hint
   if (claimed !== undefined && !sameText(claimed, publicKey.fingerprint))
-    throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with another key than ${shown(name)}.`, {
+    throw new ModelSealError('KEY_MISMATCH', `The bundle was signed with a key other than ${shown(name)}.`, {
       file: path,
       signer: name,
       expected: `the key ${publicKey.fingerprint}`,
       found: shown(claimed),
-      hint: 'Give the key that the publisher signs with, or the bundle that was signed with this key.',
+      hint: 'Use the key that the publisher signs with, or the bundle that was signed with this key.',
     })
 }
 

@@ -17,7 +17,7 @@ describe.each([
   ['Rekor v1 and a timestamp', { rekor: 'v1', stampedAt: minutes(0) }],
   ['Rekor v2 and a timestamp', { rekor: 'v2', stampedAt: minutes(0) }],
 ] satisfies [string, Wanted][])('a bundle with %s', (_, wanted) => {
-  test('verifies, and says who signed and when', async () => {
+  test('verifies, and returns who signed and when', async () => {
     const signature = await verifySigstoreBundle(await sigstore.bundle(wanted), trust, 'ours')
     expect(signature.signer).toMatchObject({ method: 'sigstore', name: 'ours', identity: IDENTITY, issuer: ISSUER })
     expect(signature.time).toEqual(
@@ -136,12 +136,12 @@ describe.each([
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe(code)
   })
 
-  test('is refused where another instance signed', async () => {
+  test('is refused if another instance signed', async () => {
     const bundle = await new TestSigstore().bundle(wanted)
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('LOG_UNTRUSTED')
   })
 
-  test('is refused where the authority that issued the certificate is not of the trusted root', async () => {
+  test('is refused if the issuing authority is not in the trusted root', async () => {
     const [ours, theirs] = [await sigstore.root(), await new TestSigstore().root()]
     const mixed = await trustIn({ ...ours, certificateAuthorities: theirs.certificateAuthorities })
     expect(await outcome(async () => verifySigstoreBundle(await sigstore.bundle(wanted), mixed, 'ours'))).toBe(
@@ -149,7 +149,7 @@ describe.each([
     )
   })
 
-  test('is refused where no log of certificates vouches for the certificate', async () => {
+  test('is refused if the certificate is in no certificate transparency log', async () => {
     const bundle = await sigstore.bundle({ ...wanted, logOfCertificates: false })
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('SCT_INVALID')
     const [ours, theirs] = [await sigstore.root(), await new TestSigstore().root()]
@@ -182,19 +182,19 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours', minutes(9)))).toBe('accepted')
   })
 
-  test('counts with a promise of the log only', async () => {
+  test('is used only with a promise of the log', async () => {
     const json = await sigstore.json({ rekor: 'v2' })
     entry(json).integratedTime = String(sigstore.at.getTime() / 1000)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIME_MISSING')
   })
 
-  test('is refused where the promise is for another time', async () => {
+  test('is refused if the promise is for another time', async () => {
     const json = await sigstore.json()
     entry(json).integratedTime = String(sigstore.at.getTime() / 1000 + 60)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('LOG_INCLUSION_INVALID')
   })
 
-  test('is refused where the timestamp has none that can be read', async () => {
+  test('is refused if the timestamp has no readable time', async () => {
     const json = await sigstore.json({ stampedAt: minutes(0) })
     const [stamp] = material(json).timestampVerificationData.rfc3161Timestamps
     const bytes = Buffer.from(stamp.signedTimestamp, 'base64')
@@ -210,7 +210,7 @@ describe('the time of a bundle', () => {
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
   })
 
-  test('is refused where the timestamp is garbage', async () => {
+  test('is refused if the timestamp is garbage', async () => {
     const json = await sigstore.json({ stampedAt: minutes(0) })
     material(json).timestampVerificationData.rfc3161Timestamps[0].signedTimestamp = 'AAAA'
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
@@ -247,18 +247,18 @@ describe('the identity', () => {
     ['another issuer', IDENTITY, 'https://accounts.example.com', 'ISSUER_MISMATCH'],
     ['a part of the issuer', IDENTITY, ISSUER.slice(0, -1), 'ISSUER_MISMATCH'],
     ['an issuer with a slash more', IDENTITY, `${ISSUER}/`, 'ISSUER_MISMATCH'],
-  ])('is refused where %s is asked for', async (_, identity, issuer, code) => {
+  ])('is refused if %s is required', async (_, identity, issuer, code) => {
     const found = await signer()
     expect(await outcome(() => checkIdentity(found, { identity, issuer }))).toBe(code)
     expect(await outcome(() => checkIdentity(found, { identity: IDENTITY, issuer: ISSUER }))).toBe('accepted')
   })
 
-  test('is taken byte for byte, where a reading as ASCII would make two alike', async () => {
+  test('is read byte for byte, because two could be the same in ASCII', async () => {
     const found = await signer({ issuer: 'https://\u00e9xample.com' })
     expect(found.issuer).toBe('https://\u00e9xample.com')
   })
 
-  test('is refused where two extensions name two issuers', async () => {
+  test('is refused if two extensions name two issuers', async () => {
     const bundle = await sigstore.bundle({
       issuer: 'https://one.example',
       extensions: [{ oid: '1.3.6.1.4.1.57264.1.8', value: 'https://two.example' }],
@@ -266,7 +266,7 @@ describe('the identity', () => {
     expect(await outcome(() => verifySigstoreBundle(bundle, trust, 'ours'))).toBe('CERTIFICATE_INVALID')
   })
 
-  test('can be bound to extensions of the certificate, each exactly', async () => {
+  test('can be combined with extensions of the certificate, compared exactly', async () => {
     const found = await signer({
       extensions: [
         { oid: '1.3.6.1.4.1.57264.1.5', value: 'example/models', legacy: true },

@@ -25,7 +25,7 @@ import { signedManifest } from '../statement-signature.ts'
 import type { SigstoreIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
 
-/** The identity that must have signed: each text equal to the last byte. */
+/** The identity that must have signed. Each text is compared byte for byte. */
 export interface ExpectedIdentity {
   /** Subject alternative name of the certificate: an e-mail address, or the URI of a workflow. */
   identity: string
@@ -38,10 +38,10 @@ export interface ExpectedIdentity {
 /**
  * Verifies a bundle that was signed keyless (OMS 4.1 `sigstore`, 8.2, 8.3): the Fulcio chain, the
  * signed certificate timestamp, the entries in the transparency log, the time, and the signature.
- * Who signed is then for the caller to judge: see {@link checkIdentity}.
+ * The caller must then check who signed: see {@link checkIdentity}.
  *
- * @param name the caller's name for the trust root, which the result carries
- * @param now the present, for tests and for looking back
+ * @param name the caller's name for the trust root, which the result contains
+ * @param now the current time, for tests and for verifying as of an earlier time
  * @throws {@link ModelSealError} `METHOD_MISMATCH`, `BUNDLE_MALFORMED`, `CERTIFICATE_*`,
  * `CHAIN_NO_PATH`, `SCT_INVALID`, `LOG_*`, `TIME_MISSING`, `TIMESTAMP_INVALID`,
  * `SIGNATURE_INVALID`, and what parsing the statement throws
@@ -72,7 +72,7 @@ const SIGSTORE_TRUST: Shape<SigstoreTrust> = {
   signingConfig: true,
 }
 
-/** As {@link verifySigstoreBundle}, within what is left of the effort for a load. */
+/** Like {@link verifySigstoreBundle}, within the remaining effort of a load. */
 export async function verifySigstoreWithin(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,
@@ -84,7 +84,7 @@ export async function verifySigstoreWithin(
   return asVerified({ ...proven, manifest, bundleDigest: bundle.digest })
 }
 
-/** All of it but the statement: who signed this envelope, whatever is in it, and when. */
+/** Verifies everything but the statement: who signed this envelope, and when. */
 export async function verifyKeyless(
   bundle: UnverifiedBundle,
   trust: SigstoreTrust,
@@ -104,7 +104,7 @@ export async function verifyKeyless(
   const times = statedTimes(entity.timestamps).map(({ at }) => at)
   checkEntries(entries, trust, times, bundle.path)
 
-  // Each timestamp costs three checks and one of the authority; each entry two.
+  // Each timestamp needs three checks and some for its authority; each entry two.
   await effort.signatures(5 * times.length + 2 * entries.length)
   const { content, signed } = await inTurns(signedContentSteps(bundle.envelope, key), effort.signal)
   await verifyEntity({ ...entity, signature: content }, materialAt(trust, times, certificate.x509), bundle.path)
@@ -137,7 +137,7 @@ const IDENTITY: Shape<ExpectedIdentity> = {
 }
 
 /**
- * Checks who signed. Everything is compared to the last byte: nothing is a pattern.
+ * Checks who signed. Everything is compared byte for byte; there are no patterns.
  *
  * @throws {@link ModelSealError} `IDENTITY_MISMATCH`, `ISSUER_MISMATCH`, `CERTIFICATE_CONDITION`
  */
@@ -157,12 +157,12 @@ export function checkIdentity(
       propertyOf(one, 'extensions') !== null,
   )
   const mismatch = (code: 'IDENTITY_MISMATCH' | 'ISSUER_MISMATCH', what: string, wanted: string, found: string) =>
-    new ModelSealError(code, `The model was signed by another ${what} than the one asked for.`, {
+    new ModelSealError(code, `The model was signed by a different ${what} than expected.`, {
       file,
       signer: signer.identity,
       expected: shown(wanted),
       found: shown(found),
-      hint: 'Both are compared exactly, letter by letter. If the signer is the right one, ask for it as it is written here.',
+      hint: 'They are compared exactly. If the signer is the right one, use the spelling that was found.',
     })
   if (signer.identity !== expected.identity)
     throw mismatch('IDENTITY_MISMATCH', 'identity', expected.identity, signer.identity)
@@ -173,7 +173,7 @@ export function checkIdentity(
     if (found === value) continue
     throw new ModelSealError(
       'CERTIFICATE_CONDITION',
-      `The certificate of the signer does not have the ${shown(extension)} that was asked for.`,
+      `The certificate of the signer does not have the expected ${shown(extension)}.`,
       { file, signer: signer.identity, expected: shown(value), found: found === undefined ? 'none' : shown(found) },
     )
   }
@@ -189,7 +189,7 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
   })
 }
 
-/** As the library reads it; v0.3 asks for an inclusion proof with a checkpoint in each entry. */
+/** Parses the bundle with the library; v0.3 requires an inclusion proof with a checkpoint in each entry. */
 async function toEntity(
   { json, timestamps, path, envelope, material }: UnverifiedBundle,
   effort: Effort,
@@ -200,15 +200,15 @@ async function toEntity(
   ])
   let parsed: BundleLatest
   try {
-    // The library reads fields that need not be there.
+    // The library reads fields that may be absent.
     parsed = bundleFromJSON(parsedWithoutPrototypes(json)) as BundleLatest
-    // The JSON has no payload where that is long; and what the library verifies is what was parsed strictly.
+    // The JSON lacks a long payload, and the library must verify what was parsed strictly.
     if (parsed.content.$case === 'dsseEnvelope') parsed.content.dsseEnvelope.payload = envelope.payload
   } catch (cause) {
     const fields = isError(cause) && 'fields' in cause ? String(cause.fields) : messageOf(cause)
-    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not one of Sigstore, or lacks a part of it.', {
+    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle is not a Sigstore bundle, or lacks a part of one.', {
       file: path,
-      found: `a fault in ${shown(fields)}`,
+      found: `an error in ${shown(fields)}`,
       cause,
     })
   }
@@ -222,7 +222,7 @@ async function toEntity(
       ...parsed,
       verificationMaterial: { ...verificationMaterial, timestampVerificationData: undefined },
     })
-    // One in a turn: the library would read all of them at once.
+    // One at a time: the library would read all of them without yielding.
     for (const rfc3161Timestamp of timestampVerificationData?.rfc3161Timestamps ?? []) {
       await effort.turn()
       const alone = { tlogEntries: [], timestampVerificationData: { rfc3161Timestamps: [rfc3161Timestamp] } }
@@ -230,16 +230,16 @@ async function toEntity(
         ...toSignedEntity({ ...parsed, verificationMaterial: { ...verificationMaterial, ...alone } }).timestamps,
       )
     }
-    // Read when asked for: what cannot be read is to be known here.
+    // Timestamps are parsed lazily. Parse them here, so that errors are reported here.
     statedTimes(entity.timestamps)
     return { parsed, entity }
   } catch (cause) {
     passAbort(cause)
-    throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp of the bundle cannot be read.', { file: path, cause })
+    throw new ModelSealError('TIMESTAMP_INVALID', 'A timestamp in the bundle cannot be read.', { file: path, cause })
   }
 }
 
-/** Without a policy: the library would take an identity for a regular expression. */
+/** Passes no policy: the library would treat an identity as a regular expression. */
 async function verifyEntity(entity: SignedEntity, material: TrustMaterial, path: string | undefined) {
   const { Verifier } = await import('@sigstore/verify')
   try {

@@ -10,7 +10,7 @@ function rootOf(...chains: Issued[][]): { root: TrustedRoot } {
   return { root: TrustedRoot.fromJSON({ certificateAuthorities }) }
 }
 
-test('the path of a signer leads over intermediates to the root, of each authority that issued its certificate', async () => {
+test('the path of a signer contains intermediates and root of each authority that issued its certificate', async () => {
   const [root, other] = [await authority('Root'), await authority('Root')]
   const intermediate = await authority('Intermediate', { issuer: root })
   const twin = await authority('Intermediate', { issuer: other })

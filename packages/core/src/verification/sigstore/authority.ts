@@ -9,13 +9,13 @@ import { certificatesOf, readAuthority } from './known-paths.ts'
 import { timestampAuthoritiesOf } from './time.ts'
 import { isValidAt, type SigstoreTrust } from './trust.ts'
 
-/** An authority of the trusted root, and those of its certificates that signed the one of the signer. */
+/** An authority of the trusted root, and its certificates that signed the signer's certificate. */
 export interface Issuer {
   authority: CertificateAuthority
   signedBy: readonly X509Certificate[]
 }
 
-/** Every authority of the trusted root that issued the certificate of a signer: `@sigstore/verify` does not tell which vouched. */
+/** All authorities of the trusted root that issued the signer's certificate: `@sigstore/verify` does not report which it used. */
 export function issuersOf(leaf: X509Certificate, { root }: Pick<SigstoreTrust, 'root'>): Issuer[] {
   return root.certificateAuthorities.flatMap((authority) => {
     const signedBy = readAuthority(authority).issuersOf(leaf)
@@ -23,14 +23,14 @@ export function issuersOf(leaf: X509Certificate, { root }: Pick<SigstoreTrust, '
   })
 }
 
-/** The certificates of these, each up to its root: DER. */
+/** The certificates of these authorities, each up to its root: DER. */
 export function issuerPath(issuers: readonly Issuer[]): Buffer[] {
   return issuers.flatMap(({ authority }) => certificatesOf(authority))
 }
 
 /**
- * The part of a trusted root that was valid at all of these times: `@sigstore/verify` looks at the validity of a log's key
- * only where the log promised a time, and the log of certificates states its own. Of the authorities, those that
+ * The part of a trusted root that was valid at all of these times. `@sigstore/verify` checks the validity of a log's key
+ * only if the log promised a time, and a certificate transparency log states its own time. Keeps only the authorities that
  * may have issued the certificate, so that no others are tried.
  */
 export function materialAt(
@@ -50,7 +50,7 @@ export function materialAt(
   }
 }
 
-interface Vouched {
+interface AuthorityChecks {
   issuers: readonly Issuer[]
   timestamps: SignedEntity['timestamps']
   times: readonly Date[]
@@ -60,16 +60,16 @@ interface Vouched {
 }
 
 /**
- * Validates the chains of the authorities that vouched for the signer and for the time, as any other chain is:
- * `@sigstore/verify` looks at signatures, validity, path lengths and names only, not at key usages, constraints and weak keys.
+ * Validates the chains of the authorities that certified the signer and the time like any other chain:
+ * `@sigstore/verify` checks only signatures, validity, path lengths and names, not key usages, constraints and weak keys.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_*`, `CHAIN_*`, `TIMESTAMP_UNTRUSTED`, `ABORTED`
  */
 export async function checkAuthorities(
   certificate: Certificate,
-  { issuers, timestamps, times, trust, effort, file }: Vouched,
+  { issuers, timestamps, times, trust, effort, file }: AuthorityChecks,
 ): Promise<void> {
-  // `@sigstore/verify` looked at the validity at each of the times; nothing else depends on them.
+  // `@sigstore/verify` has checked the validity at each time; nothing else depends on the times.
   const at = new Date(Math.min(...times.map((time) => time.getTime())))
   await checkAny(
     issuers.filter(({ authority }) => isValidAt(authority.validFor, [at])),
@@ -88,14 +88,14 @@ export async function checkAuthorities(
       passAbort(cause)
       throw new ModelSealError(
         'TIMESTAMP_UNTRUSTED',
-        'A timestamp in the bundle is by an authority of the trusted root with an invalid certificate chain.',
+        'A timestamp in the bundle was made by an authority of the trusted root with an invalid certificate chain.',
         { file, found: messageOf(cause), cause },
       )
     }
   }
 }
 
-/** One of the authorities at least must have a chain that holds; else why the first has none. */
+/** At least one authority must have a valid chain; otherwise throws the error of the first. */
 async function checkAny<T>(authorities: readonly T[], validate: (authority: T) => Promise<void>): Promise<void> {
   let refusal: unknown = new ModelSealError('CHAIN_NO_PATH', 'No authority of the trusted root was valid at that time.')
   for (const [index, authority] of authorities.entries()) {

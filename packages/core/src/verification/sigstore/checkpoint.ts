@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 
 export type Entry = BundleLatest['verificationMaterial']['tlogEntries'][number]
 
-/** A checkpoint has three lines, and a signature by its log and by some ten witnesses at most. */
+/** A checkpoint has three lines, a signature by its log, and at most some ten by witnesses. */
 const MAX_CHECKPOINT_BYTES = 16 * 1024
 const MAX_SIGNATURES = 16
 /** As many as a tree of 2^64 entries needs. */
@@ -14,8 +14,8 @@ const DECIMAL = /^(0|[1-9]\d{0,18})$/
 const SIGNATURE_LINE = /^\u2014 (\S+) (\S+)$/
 
 /**
- * Compares what nobody signed in an entry with the checkpoint, which the log signed and `@sigstore/verify`
- * verifies. That library takes the size of the tree and the root hash from the checkpoint, and reads no others.
+ * Compares the unsigned fields of an entry with the checkpoint, which the log signed and `@sigstore/verify`
+ * verifies. That library takes tree size and root hash from the checkpoint, and ignores those in the entry.
  *
  * @param logs base URLs under which the trusted root names the log
  * @throws {@link ModelSealError} `LOG_INCLUSION_INVALID`
@@ -27,7 +27,7 @@ export function checkCheckpoint(entry: Entry, logs: readonly string[], file: str
       file,
       expected,
       found,
-      hint: 'The bundle was changed, or forged: do not load the model.',
+      hint: 'The bundle was modified or forged. Do not load the model.',
     })
   const same = (what: string, signed: string, stated: string) => {
     if (signed !== stated) throw fault(`${what} is not the one that the log signed`, signed, shown(stated))
@@ -43,12 +43,12 @@ export function checkCheckpoint(entry: Entry, logs: readonly string[], file: str
   same('the root hash', checkpoint.root, inclusionProof.rootHash.toString('base64'))
   if (!DECIMAL.test(inclusionProof.logIndex) || !DECIMAL.test(logIndex))
     throw fault('an index is not a number', 'decimal digits', shown(`${logIndex} ${inclusionProof.logIndex}`))
-  // The promise is over the index in the whole log, which differs from that in the tree where a log has several.
+  // The promise covers the index in the whole log, which differs from that in the tree if the log has several trees.
   if (!inclusionPromise) same('the index', inclusionProof.logIndex, logIndex)
 
   const names = new Set(logs.flatMap(namesOf))
   const signers = checkpoint.signers.filter((name) => names.has(name))
-  // Rekor v1 puts the number of the tree behind the name: "rekor.sigstore.dev - 1193050959916656506".
+  // Rekor v1 appends the number of the tree to the name: "rekor.sigstore.dev - 1193050959916656506".
   const isOrigin = (name: string) => checkpoint.origin === name || checkpoint.origin.startsWith(`${name} - `)
   if (!signers.some(isOrigin))
     throw fault('the checkpoint is by another log', [...names].map(shown).join(' or '), shown(checkpoint.origin))
@@ -62,7 +62,7 @@ interface Checkpoint {
   signers: string[]
 }
 
-/** C2SP tlog-checkpoint and signed-note: three lines at least, an empty line, signatures. */
+/** C2SP tlog-checkpoint and signed-note: at least three lines, an empty line, signatures. */
 function readCheckpoint(envelope: string): Checkpoint | undefined {
   const split = envelope.indexOf('\n\n')
   if (split < 0 || !envelope.endsWith('\n')) return undefined
@@ -75,7 +75,7 @@ function readCheckpoint(envelope: string): Checkpoint | undefined {
   return { origin, size, root, signers }
 }
 
-/** A log signs in the name of its host, with port and path or without. */
+/** A log signs with the name of its host, with or without port and path. */
 function namesOf(baseUrl: string): string[] {
   try {
     const { hostname, host, pathname } = new URL(baseUrl)

@@ -4,14 +4,14 @@ import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 const FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   CERTIFICATE_ERROR: [
     'CHAIN_NO_PATH',
-    'The certificate of the bundle does not lead to an authority of the trusted root.',
+    'The certificate in the bundle does not chain to an authority of the trusted root.',
   ],
   TIMESTAMP_ERROR: [
     'TIMESTAMP_INVALID',
-    'A timestamp of the bundle is forged, of another signature, or not by a trusted authority.',
+    'A timestamp in the bundle is forged, for another signature, or not from a trusted authority.',
   ],
-  TLOG_BODY_ERROR: ['LOG_ENTRY_MISMATCH', 'The entry of the transparency log is about another signature.'],
-  TLOG_ERROR: ['LOG_INCLUSION_INVALID', 'The entries of the transparency log are not what they should be.'],
+  TLOG_BODY_ERROR: ['LOG_ENTRY_MISMATCH', 'The entry in the transparency log is for another signature.'],
+  TLOG_ERROR: ['LOG_INCLUSION_INVALID', 'The entries in the transparency log are not valid.'],
   TLOG_INCLUSION_PROOF_ERROR: [
     'LOG_INCLUSION_INVALID',
     'The bundle does not prove that its entry is in the transparency log.',
@@ -26,22 +26,25 @@ const FAULTS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ],
   SIGNATURE_ERROR: [
     'SIGNATURE_INVALID',
-    'The signature is not one by the certificate of the bundle over this statement.',
+    'The signature over the statement was not made with the certificate in the bundle.',
   ],
 }
 
-/** The typed form of a refusal by `@sigstore/verify`; what it throws unforeseen refuses as well. */
+/** Converts an error of `@sigstore/verify`. An unexpected one refuses the bundle, too. */
 export function sigstoreFault(cause: unknown, path: string | undefined): ModelSealError {
   const { code, message } = cause as { code?: unknown; message?: unknown }
   const known = Object.hasOwn(FAULTS, String(code)) ? FAULTS[String(code)] : undefined
   const [own, sentence] =
     code === 'CERTIFICATE_ERROR' && String(message).includes('SCT')
-      ? (['SCT_INVALID', 'No certificate transparency log of the trusted root vouches for the certificate.'] as const)
-      : (known ?? (['BUNDLE_MALFORMED', 'The bundle cannot be verified as one of Sigstore.'] as const))
+      ? ([
+          'SCT_INVALID',
+          'The certificate is not proven to be in a certificate transparency log of the trusted root.',
+        ] as const)
+      : (known ?? (['BUNDLE_MALFORMED', 'Cannot verify the bundle as a Sigstore bundle.'] as const))
   return new ModelSealError(own, sentence, {
     file: path,
     found: shown(String(message)),
-    hint: 'Either the bundle was changed or forged, or the trusted root is not that of the instance which signed.',
+    hint: 'Either the bundle was modified or forged, or the trusted root belongs to another Sigstore instance than the signer used.',
     cause,
   })
 }

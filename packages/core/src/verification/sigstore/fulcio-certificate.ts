@@ -4,7 +4,7 @@ import { alternativeNames } from '../../x509/alternative-names.ts'
 import { parseCertificate, type Certificate } from '../../x509/certificate.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 
-/** What a certificate of Fulcio says about its subject. */
+/** The claims of a Fulcio certificate about its subject. */
 export interface FulcioClaims {
   certificate: Certificate
   identity: string
@@ -14,11 +14,11 @@ export interface FulcioClaims {
 
 const ARC = '1.3.6.1.4.1.57264.1'
 const ISSUER = `${ARC}.8`
-/** The same as a bare string, before Fulcio 1.0. */
+/** The issuer as a bare string, before Fulcio 1.0. */
 const OLD_ISSUER = `${ARC}.1`
 const OTHER_NAME = `${ARC}.7`
 
-/** Extensions whose value is the bare text; all later ones hold a DER string (Fulcio, `oid-info.md`). */
+/** Extensions whose value is bare text; all later ones contain a DER string (Fulcio, `oid-info.md`). */
 const OLD_EXTENSIONS: Readonly<Record<string, string>> = {
   2: 'githubWorkflowTrigger',
   3: 'githubWorkflowSha',
@@ -45,12 +45,12 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
   23: 'deploymentEnvironment',
 }
 
-/** Names of the extensions that a verifier can ask for. */
+/** Names of the extensions that a verifier can require. */
 export const EXTENSION_NAMES: readonly string[] = [...Object.values(OLD_EXTENSIONS), ...Object.values(EXTENSIONS)]
 
 /**
- * Reads what a certificate of Fulcio claims, byte for byte: exactly one subject alternative name,
- * and the issuer of its token. Nothing here is to be believed before the certificate is verified.
+ * Reads the claims of a Fulcio certificate, byte for byte: exactly one subject alternative name, and
+ * the issuer of its token. Do not trust them before the certificate is verified.
  *
  * @throws {@link ModelSealError} `CERTIFICATE_INVALID`
  */
@@ -88,12 +88,12 @@ function whole({ offset, result }: asn1js.FromBerResult, { length }: Buffer): as
   return result
 }
 
-/** Two names would let two readers see two signers. */
+/** With two names, two readers could see two different signers. */
 async function identityOf(certificate: Certificate): Promise<string> {
   const names = await alternativeNames(certificate)
   const [name] = names
   if (!name || names.length !== 1) throw new Error(`${names.length} subject alternative names instead of one`)
-  // RFC 5280 4.2.1.6: rfc822Name and uniformResourceIdentifier; Fulcio has an otherName for all else.
+  // RFC 5280 4.2.1.6: rfc822Name and uniformResourceIdentifier; Fulcio uses an otherName for everything else.
   if (name.kind === 'email' || name.kind === 'URI' || name.type === OTHER_NAME) return name.value
   throw new Error(
     name.kind === 'unreadable' ? 'a name that cannot be read' : 'another type of subject alternative name',
@@ -123,7 +123,7 @@ function extensionsOf(values: Values, parse: Parse): Record<string, string> {
   return Object.fromEntries(named)
 }
 
-/** The bytes as they stand: a library's reading as ASCII would take one identity for another. */
+/** Decodes the raw bytes: a library that reads them as ASCII could confuse two identities. */
 function text(value: asn1js.AsnType): string {
   return decode((value.valueBlock as { valueHexView?: Uint8Array }).valueHexView ?? new Uint8Array())
 }

@@ -68,14 +68,14 @@ test('the signatures among the certificates of an authority are checked once', a
   expect(await signer(statedAuthority(unknown, root), theirs, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
 
-test('only a few authorities are remembered', async () => {
+test('only a few authorities are cached', async () => {
   const { intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
   for (let other = 0; other < 16; other++) readAuthority(statedAuthority(await authority(`Root ${other}`)))
   expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('CHAIN_TOO_LARGE')
 })
 
-test('a known authority that asks for policies is asked again for each leaf', async () => {
+test('a known authority with policy extensions is validated again for each leaf', async () => {
   const extensions = [
     extension('2.5.29.36', true, new pkijs.PolicyConstraints({ requireExplicitPolicy: 0 }).toSchema()),
     policies(),
@@ -94,7 +94,7 @@ function policies(): pkijs.Extension {
   return extension('2.5.29.32', false, new pkijs.CertificatePolicies({ certificatePolicies }).toSchema())
 }
 
-test('a known path is refused at a time at which one of its authorities, or the leaf, was not valid', async () => {
+test('a known path is refused at a time at which an authority or the leaf was not valid', async () => {
   const { root, intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages, notBefore: inDays(-9) })
   expect(await signer(stated, leaf, inDays(6))).toBe('CERTIFICATE_EXPIRED')
@@ -111,13 +111,13 @@ test('a known path is refused at a time at which one of its authorities, or the 
   expect(await stamper(timestamps, inDays(-2))).toBe('CERTIFICATE_NOT_YET_VALID')
 })
 
-test('a leaf that a namesake of the known authority signed is refused', async () => {
+test('a leaf signed by another authority with the same name is refused', async () => {
   const { stated, root } = await knownAuthority()
   const forger = await authority('Intermediate', { issuer: { ...root, keys: (await authority('Root')).keys } })
   expect(await signer(stated, await signingLeaf(forger, { extendedUsages: usages }))).toBe('CHAIN_NO_PATH')
 })
 
-test('a leaf under a known path is refused for a fault of its own', async () => {
+test('an invalid leaf under a known path is refused', async () => {
   const { intermediate, stated } = await knownAuthority()
   const refusals = [
     [{ extendedUsages: [SERVER_AUTH] }, 'CERTIFICATE_USAGE'],
@@ -140,7 +140,7 @@ test.each(['permitted', 'excluded'] as const)('a name that is not %s by a known 
   expect(await signer(stated, await named('a@bad.example'))).toBe('CHAIN_NAME_CONSTRAINT')
 })
 
-test('what is known for one usage counts for no other', async () => {
+test('a path that is known for one usage is not used for another', async () => {
   const root = await authority('Root', { extendedUsages: [TIME_STAMPING] })
   const stamping = await issue({ subject: 'TSA', issuer: root, extendedUsages: [TIME_STAMPING] })
   const stated = statedAuthority(stamping, root)
@@ -152,7 +152,7 @@ test('what is known for one usage counts for no other', async () => {
   expect(await signer(signing, await signingLeaf(intermediate))).toBe('valid')
 })
 
-test('certificates of an authority that were exchanged are read anew', async () => {
+test('replaced certificates of an authority are read again', async () => {
   const { intermediate, stated } = await knownAuthority()
   const leaf = await signingLeaf(intermediate, { extendedUsages: usages })
   const other = await authority('Root')
@@ -160,7 +160,7 @@ test('certificates of an authority that were exchanged are read anew', async () 
   expect(await signer(stated, leaf)).toBe('CHAIN_NO_PATH')
 })
 
-test('a refusal is not remembered', async () => {
+test('a refusal is not cached', async () => {
   const root = await authority('Root')
   const stamping = await issue({ subject: 'TSA', issuer: root, extendedUsages: [TIME_STAMPING], notAfter: inDays(3) })
   const stated = statedAuthority(stamping, root)

@@ -13,10 +13,10 @@ import { passAbort, type Effort } from '../effort.ts'
 import { checkSignatureAlgorithm } from '../../x509/strength.ts'
 import type { Usage } from '../chain/usage.ts'
 
-/** Name constraints, and what says how the policies below must be: only then does pkijs judge a leaf by its issuers. */
+/** Name constraints and policy extensions: only with these does pkijs judge a leaf by its issuers. */
 const BINDING = ['2.5.29.30', '2.5.29.33', '2.5.29.36', '2.5.29.54']
 
-/** The certificates of an authority as they were read; anew where they changed. */
+/** The parsed certificates of an authority, cached until they change. */
 export function readAuthority(stated: CertificateAuthority): KnownAuthority {
   const ders = certificatesOf(stated)
   const found = known.get(stated) ?? recent.find((authority) => authority.hasExactly(ders))
@@ -29,7 +29,7 @@ export function readAuthority(stated: CertificateAuthority): KnownAuthority {
 }
 
 const known = new WeakMap<CertificateAuthority, KnownAuthority>()
-/** Without a policy, every load reads the trusted root again, and it is the same. Those of the public instances name two and two. */
+/** Without a policy, every load reads the same trusted root again. The public instances have four authorities each. */
 const recent: KnownAuthority[] = []
 const MAX_RECENT = 16
 
@@ -39,15 +39,15 @@ export function certificatesOf({ certChain }: CertificateAuthority): Buffer[] {
 }
 
 /**
- * An authority of a trusted root, and the paths among its certificates that were found valid. Their signatures and
- * the verdict of pkijs on them depend on neither leaf nor time, and are not worked out again. Validity and every other check of
- * ours are repeated for each signature, and a refusal always comes from a full validation.
+ * An authority of a trusted root, and the paths among its certificates that were found valid. Their signatures and the
+ * result of pkijs depend on neither leaf nor time, so they are cached. Validity and all our other checks are
+ * repeated for each signature, and a refusal always comes from a full validation.
  */
 export class KnownAuthority {
   readonly certificates: readonly X509Certificate[]
-  /** By fingerprint of the issuer of the leaf, up to the root. */
+  /** Paths from the issuer of the leaf up to the root, by the fingerprint of that issuer. */
   readonly #issuing = new Map<string, readonly Certificate[]>()
-  /** From the authority's own certificate for timestamps up to the root. */
+  /** The path from the authority's timestamping certificate up to the root. */
   #stamping: readonly Certificate[] | undefined
 
   constructor(ders: readonly Buffer[]) {
@@ -61,7 +61,7 @@ export class KnownAuthority {
     )
   }
 
-  /** Those of its certificates that signed another. */
+  /** The certificates of this authority that signed the given one. */
   issuersOf(certificate: X509Certificate): X509Certificate[] {
     return this.certificates.filter(
       (issuer) => certificate.checkIssued(issuer) && isSignedWith(certificate, holderKey(issuer)),
@@ -90,7 +90,7 @@ export class KnownAuthority {
   }
 
   /**
-   * Validates the chain of the certificate by which it signs timestamps: its first.
+   * Validates the chain of the certificate with which it signs timestamps, its first.
    *
    * @throws {@link ModelSealError} as `validateChain`
    */
@@ -102,7 +102,7 @@ export class KnownAuthority {
   }
 }
 
-/** For a leaf that the first of these signed. False says nothing: the leaf is to be validated in full. */
+/** For a leaf that the first issuer signed. False means only that the leaf must be validated in full. */
 async function isValidUnder(
   leaf: Certificate,
   issuers: readonly Certificate[],
@@ -111,7 +111,7 @@ async function isValidUnder(
 ): Promise<boolean> {
   const path = [leaf, ...issuers]
   if (path.some(({ fields }) => BINDING.some((id) => extensionOf(fields, id) !== undefined))) return false
-  // RFC 4158 2.4.2: a path does not pass one authority twice.
+  // RFC 4158 2.4.2: a path contains each authority only once.
   const key = holderKey(leaf.x509)
   if (!key || issuers.some(({ x509 }) => holderKey(x509)?.equals(key) !== false)) return false
   return holds(async () => {
@@ -130,7 +130,7 @@ async function holds(check: () => Promise<void>): Promise<boolean> {
   }
 }
 
-/** The trust anchors are those that issued themselves. */
+/** The trust anchors are the self-issued certificates. */
 function chainOf(leaf: X509Certificate, certificates: readonly X509Certificate[], usage: Usage, at: Date): StatedChain {
   const roots = certificates.filter((x509) => x509.checkIssued(x509))
   return { leaf, intermediates: certificates, roots, crls: undefined, at, crlsAt: undefined, usage }

@@ -5,24 +5,24 @@ import { parsedWithoutPrototypes } from '../../snapshot.ts'
 import { checkCheckpoint, type Entry } from './checkpoint.ts'
 import { isValidAt, type SigstoreTrust } from './trust.ts'
 
-/** One is usual; a bundle of several logs would have two or three. */
+/** Usually one; with several logs, two or three. */
 const MAX_LOG_ENTRIES = 8
-/** An entry holds hashes, a signature and a certificate: some 3 KiB. */
+/** An entry contains hashes, a signature and a certificate: some 3 KiB. */
 const MAX_BODY_BYTES = 128 * 1024
 const MAX_BODY_VALUES = 1000
 
-/** The kinds of entries that say what was signed, and in which versions it is known where. */
+/** The kinds and versions of entries that record what was signed, in a known place. */
 const KINDS = new Set(['dsse 0.0.1', 'dsse 0.0.2', 'intoto 0.0.2', 'hashedrekord 0.0.1', 'hashedrekord 0.0.2'])
 
 /**
- * What `@sigstore/verify` leaves open about log entries: their number and kind, and that each is in a log
- * that the trusted root names.
+ * Checks what `@sigstore/verify` does not: the number and kind of log entries, and that each is in a log that
+ * the trusted root names.
  *
  * @throws {@link ModelSealError} `BUNDLE_MALFORMED`, `LOG_UNTRUSTED`, `LOG_ENTRY_MISMATCH`
  */
 export function checkLogs(entries: readonly Entry[], trust: SigstoreTrust, path: string | undefined): void {
   if (entries.length > MAX_LOG_ENTRIES) {
-    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle names more log entries than any real one.', {
+    throw new ModelSealError('BUNDLE_MALFORMED', 'The bundle has too many log entries.', {
       file: path,
       expected: `at most ${MAX_LOG_ENTRIES}`,
       found: String(entries.length),
@@ -35,10 +35,10 @@ export function checkLogs(entries: readonly Entry[], trust: SigstoreTrust, path:
 }
 
 /**
- * Further, what it looks at only where the log promised a time: that the key of the log was valid when the
- * model was signed. And that what nobody signed in an entry agrees with what the log signed.
+ * Checks that the key of each log was valid when the model was signed, which `@sigstore/verify` checks only if
+ * the log promised a time, and that the unsigned fields of an entry match what the log signed.
  *
- * @param times that the bundle states, each of which is verified afterwards
+ * @param times stated in the bundle; each is verified later
  * @throws {@link ModelSealError} `LOG_UNTRUSTED`, `LOG_INCLUSION_INVALID`
  */
 export function checkEntries(
@@ -67,7 +67,7 @@ function checkKind({ kindVersion, canonicalizedBody }: Entry, file: string | und
   if (KINDS.has(kind) && canonicalizedBody.length <= MAX_BODY_BYTES) return
   throw new ModelSealError(
     'LOG_ENTRY_MISMATCH',
-    'The bundle has a log entry of a kind that is not for model signatures.',
+    'The bundle has a log entry of a kind that is not used for model signatures.',
     {
       file,
       expected: `${[...KINDS].join(', ')}, of at most ${MAX_BODY_BYTES} bytes`,
@@ -79,7 +79,7 @@ function checkKind({ kindVersion, canonicalizedBody }: Entry, file: string | und
 function unknownLog({ logId }: Entry, { root }: SigstoreTrust, file: string | undefined): ModelSealError {
   return new ModelSealError(
     'LOG_UNTRUSTED',
-    'The bundle has an entry of a transparency log that the trusted root does not name.',
+    'The bundle has an entry from a transparency log that the trusted root does not name.',
     {
       file,
       expected: root.tlogs.map(({ baseUrl }) => shown(baseUrl)).join(' or '),
@@ -92,12 +92,12 @@ function unknownLog({ logId }: Entry, { root }: SigstoreTrust, file: string | un
 function outsideValidity(logs: readonly Log[], times: readonly Date[], file: string | undefined): ModelSealError {
   return new ModelSealError(
     'LOG_UNTRUSTED',
-    'The bundle has an entry of a transparency log, but the key of that log was not valid when the model was signed.',
+    'The bundle has an entry from a transparency log whose key was not valid when the model was signed.',
     {
       file,
       expected: logs.map(({ publicKey }) => rangeText(publicKey?.validFor)).join(' or '),
       found: times.map((at) => at.toISOString()).join(', '),
-      hint: 'Do not load the model: an attacker may have a retired key of the log.',
+      hint: 'Do not load the model. An attacker may have a retired key of the log.',
     },
   )
 }
@@ -107,8 +107,8 @@ function rangeText(range: { start?: Date | undefined; end?: Date | undefined } |
 }
 
 /**
- * An entry records the signer's certificate beside the signature. `@sigstore/verify` compares the
- * signature alone, so that a second certificate for the same key could be put in its place.
+ * An entry records the signer's certificate beside the signature. `@sigstore/verify` compares only the
+ * signature, so a second certificate for the same key could replace the recorded one.
  *
  * @throws {@link ModelSealError} `LOG_ENTRY_MISMATCH`
  */
@@ -122,13 +122,13 @@ export function checkLoggedCertificate(
     if (logged?.raw.equals(certificate.raw)) continue
     throw new ModelSealError(
       'LOG_ENTRY_MISMATCH',
-      'The transparency log recorded another certificate than the one in the bundle.',
-      { file: path, hint: 'The bundle was changed, or forged: do not load the model.' },
+      'The transparency log recorded a different certificate than the one in the bundle.',
+      { file: path, hint: 'The bundle was modified or forged. Do not load the model.' },
     )
   }
 }
 
-/** Where the kinds of entries keep it, as PEM (Rekor v1) or DER (Rekor v2), in base64. */
+/** The certificate in an entry: PEM (Rekor v1) or DER (Rekor v2), in base64. */
 function loggedCertificate(body: Buffer): X509Certificate | undefined {
   try {
     const json = parseStrictJson(body, { what: 'log entry', maxValues: MAX_BODY_VALUES })
@@ -149,7 +149,7 @@ interface Verifier {
   x509Certificate: { rawBytes: string }
 }
 
-/** The parts that matter here of each kind of entry. */
+/** The relevant parts of each kind of entry. */
 interface Spec {
   /** `hashedrekord` 0.0.2 */
   hashedRekordV002?: { signature: { verifier: Verifier } }

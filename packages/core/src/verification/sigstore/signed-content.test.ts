@@ -31,7 +31,7 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
   const envelope = signed(length, 'sha256', key)
   const content = contentOf(envelope, key)
 
-  test('is compared as the library compares it', () => {
+  test('is compared like in the library', () => {
     const { payload, signature } = envelope
     const theirs = toSignedEntity({
       mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
@@ -56,14 +56,14 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
     }
   })
 
-  test('does not verify with another signature, or another payload', () => {
+  test('does not verify with another signature or payload', () => {
     const signature = Buffer.from(signed(length, 'sha256', key).signature)
     if (length > 0) expect(contentOf({ ...envelope, signature }, key).verifySignature(key.publicKey)).toBe(false)
     const payload = Buffer.concat([envelope.payload, Buffer.from([0])])
     expect(contentOf({ ...envelope, payload }, key).verifySignature(key.publicKey)).toBe(false)
   })
 
-  test('is proven to be signed only if the signature is valid', () => {
+  test('counts as signed only if the signature is valid', () => {
     const proof = (other: Envelope) => atOnce(signedContentSteps(other, key.parsed)).signed
     expect(proof(envelope)?.payload).toBe(envelope.payload)
     expect(proof({ ...envelope, payload: Buffer.concat([envelope.payload, Buffer.from([0])]) })).toBeUndefined()
@@ -77,7 +77,7 @@ describe.each([0, 1, 700, 1_500_000])('a payload of %d bytes', (length) => {
   })
 })
 
-test('takes the hash that belongs to the curve', () => {
+test('uses the hash of the curve', () => {
   const key = keyOn('P-384')
   expect(contentOf(signed(10, 'sha384', key), key).verifySignature(key.publicKey)).toBe(true)
   expect(contentOf(signed(10, 'sha256', key), key).verifySignature(key.publicKey)).toBe(false)

@@ -8,11 +8,11 @@ import { signedPayload, type SignedPayload } from '../statement-signature.ts'
 type SignatureContent = SignedEntity['signature']
 
 /**
- * What `@sigstore/verify` asks about an envelope, answered in advance and step by step: the library itself would hash
- * and verify a payload of many megabytes without letting other work run.
+ * Computes in advance, step by step, what `@sigstore/verify` needs to know about an envelope: the library itself would hash
+ * and verify a payload of many megabytes without yielding.
  *
- * @param publicKey of the certificate in the bundle; the signature holds for this key only
- * @returns with the answers, the payload if the signature holds
+ * @param publicKey of the certificate in the bundle; the signature is valid only for this key
+ * @returns the answers for the library, and the payload if the signature is valid
  */
 export function* signedContentSteps(
   envelope: Envelope,

@@ -8,12 +8,12 @@ type Timestamps = SignedEntity['timestamps']
 
 /** Clocks of servers and of this machine differ by less. */
 const CLOCK_SKEW_MS = 5 * 60_000
-/** One is usual; a second authority is a spare. */
+/** Usually one, and perhaps one from a second authority. */
 const MAX_TIMES = 8
 
 /**
- * Checks the times that a bundle states, before they are verified: one at least, none in the
- * future, and each within the few minutes for which the certificate is valid.
+ * Checks the times that a bundle states, before they are verified: there must be at least one, none in
+ * the future, and each within the few minutes for which the certificate is valid.
  *
  * @throws {@link ModelSealError} `TIME_MISSING`, `TIMESTAMP_INVALID`, `CERTIFICATE_EXPIRED`,
  * `CERTIFICATE_NOT_YET_VALID`
@@ -21,20 +21,20 @@ const MAX_TIMES = 8
 export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now: Date, file: string | undefined): void {
   const times = statedTimes(timestamps).map(({ at }) => at)
   if (times.length === 0) {
-    throw new ModelSealError('TIME_MISSING', 'Nothing trusted in the bundle says when it was signed.', {
+    throw new ModelSealError('TIME_MISSING', 'The bundle has no trusted time of signing.', {
       file,
       expected: 'a time promised by the transparency log, or a timestamp (RFC 3161)',
       found: 'neither',
-      hint: 'Rekor v2 states no time: sign with a timestamp authority beside it.',
+      hint: 'Rekor v2 states no time: sign with a timestamp authority, too.',
     })
   }
   const [notBefore, notAfter] = [fields.notBefore.value, fields.notAfter.value]
   for (const at of times) {
     if (times.length > MAX_TIMES || Number.isNaN(at.getTime()) || at.getTime() > now.getTime() + CLOCK_SKEW_MS) {
-      throw new ModelSealError('TIMESTAMP_INVALID', 'The bundle states a time that cannot be.', {
+      throw new ModelSealError('TIMESTAMP_INVALID', 'The bundle states an impossible time.', {
         file,
         expected: `a time before ${now.toISOString()}`,
-        found: Number.isNaN(at.getTime()) ? 'no time' : at.toISOString(),
+        found: Number.isNaN(at.getTime()) ? 'an invalid time' : at.toISOString(),
         hint: 'Check the clock of this machine.',
       })
     }
@@ -52,10 +52,10 @@ export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now:
   }
 }
 
-/** The earliest time, of those that were verified with the bundle. */
+/** The earliest of the times that were verified with the bundle. */
 export function earliestTime(timestamps: Timestamps, trust: SigstoreTrust): SignatureTime {
   const [first] = statedTimes(timestamps).sort((a, b) => a.at.getTime() - b.at.getTime())
-  if (!first) throw new ModelSealError('TIME_MISSING', 'Nothing trusted says when the model was signed.')
+  if (!first) throw new ModelSealError('TIME_MISSING', 'The bundle has no trusted time of signing.')
   const at = first.at.toISOString()
   if (first.stamp.$case === 'transparency-log') {
     const { keyId } = first.stamp.tlogEntry.logId
@@ -73,7 +73,7 @@ export function timestampPath(timestamps: Timestamps, { root, material }: Sigsto
   })
 }
 
-/** A log's time counts with its signed promise only; Rekor v2 gives none. */
+/** A log's time is used only with its signed promise; Rekor v2 gives none. */
 export function statedTimes(timestamps: Timestamps): { at: Date; stamp: Timestamps[number] }[] {
   return timestamps.flatMap((stamp): { at: Date; stamp: Timestamps[number] }[] => {
     if (stamp.$case === 'timestamp-authority') return [{ at: stamp.timestamp.signingTime, stamp }]

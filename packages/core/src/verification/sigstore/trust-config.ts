@@ -6,12 +6,12 @@ import type { ReadFile } from '../../source/read-small-file.ts'
 import { Fields } from '../../bundle/fields.ts'
 import { parseStrictJson } from '../../bundle/json.ts'
 
-/** Whom a Sigstore instance is made of: its authorities and logs, and perhaps where its services are. */
+/** The authorities and logs of a Sigstore instance, and perhaps the addresses of its services. */
 export interface TrustConfig {
   trustedRoot: TrustedRoot
   /** Present in a ClientTrustConfig only. */
   signingConfig: SigningConfig | undefined
-  /** The trusted root as a file of its own: as it was read, or written anew where it was a part. */
+  /** The trusted root as a separate file: as read, or serialized again if it was part of a ClientTrustConfig. */
   text: Buffer
 }
 
@@ -24,8 +24,8 @@ const SIGNING_CONFIG = 'application/vnd.dev.sigstore.signingconfig.v0.2+json'
 const TRUSTED_ROOT = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;version=0\.1|\.v0\.[12]\+json)$/
 
 /**
- * Reads whom to trust from a file: a ClientTrustConfig, or a bare trusted root (Sigstore protobuf
- * specifications, `sigstore_trustroot.proto`).
+ * Reads a trust configuration from a file: a ClientTrustConfig, or a bare trusted root (Sigstore
+ * protobuf specifications, `sigstore_trustroot.proto`).
  *
  * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `FILE_TOO_LARGE`, `JSON_*`,
  * and what `read` throws
@@ -47,7 +47,7 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
   const mediaType = fields.string('mediaType')
   const combined = CLIENT_TRUST_CONFIG.test(mediaType)
   if (!combined && !TRUSTED_ROOT.test(mediaType)) {
-    throw new ModelSealError('TRUST_ROOT_INVALID', 'The file is not a Sigstore trust configuration of a known kind.', {
+    throw new ModelSealError('TRUST_ROOT_INVALID', 'The file is not a known kind of Sigstore trust configuration.', {
       file: path,
       expected: 'the media type of a trusted root or of a ClientTrustConfig',
       found: shown(mediaType),
@@ -68,7 +68,7 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
 }
 
 /**
- * Reads which services an instance signs with (`sigstore_trustroot.proto`, SigningConfig v0.2).
+ * Reads the services that an instance signs with (`sigstore_trustroot.proto`, SigningConfig v0.2).
  *
  * @throws {@link ModelSealError} `SIGNING_CONFIG_INVALID`, `JSON_*`
  */
@@ -84,18 +84,18 @@ export async function parseSigningConfig(bytes: Uint8Array, path?: string): Prom
     throw new ModelSealError('SIGNING_CONFIG_INVALID', 'The Sigstore signing configuration cannot be used.', {
       file: path,
       found: shown(messageOf(cause)),
-      hint: 'Ask whoever runs this Sigstore instance for one of version 0.2.',
+      hint: 'Ask the operator of this Sigstore instance for a signing configuration of version 0.2.',
       cause,
     })
   }
 }
 
-/** The typed form of what a Sigstore library makes of a broken root. */
+/** Converts an error that a Sigstore library throws for an invalid root. */
 export function trustRootInvalid(cause: unknown, path: string | undefined): ModelSealError {
   return new ModelSealError('TRUST_ROOT_INVALID', 'The Sigstore trusted root cannot be used.', {
     file: path,
     found: shown(messageOf(cause)),
-    hint: 'Fetch it again from whoever runs this Sigstore instance.',
+    hint: 'Get it again from the operator of this Sigstore instance.',
     cause,
   })
 }

@@ -8,10 +8,10 @@ import { loadSigstoreTrust } from './trust.ts'
 import type { TufRepository, TufSource } from '../tuf/repository.ts'
 import { updateTrustRoot } from './update-trust-root.ts'
 
-// Of the public instances nobody here has the keys: this one stands for them.
-const released = vi.hoisted((): { anchor: Buffer; carried: Buffer | undefined } => ({
+// The keys of the public instances are not available here: this instance replaces them.
+const released = vi.hoisted((): { anchor: Buffer; included: Buffer | undefined } => ({
   anchor: Buffer.alloc(0),
-  carried: undefined,
+  included: undefined,
 }))
 vi.mock('../tuf/repository.ts', async (original) => {
   const { urlOf } = await original<{ urlOf: (instance: TufSource) => string }>()
@@ -24,7 +24,7 @@ vi.mock('../tuf/repository.ts', async (original) => {
 beforeEach(() => vi.stubEnv('MODELSEAL_CACHE', join(scratch(), 'cache')))
 afterEach(() => vi.unstubAllEnvs())
 
-/** A root whose newest key came into use then. */
+/** A root whose newest key came into use at the given time. */
 async function rootOf(start: string): Promise<string> {
   const root = (await new TestSigstore().root()) as { tlogs: { publicKey: { validFor: { start: string } } }[] }
   for (const { publicKey } of root.tlogs) publicKey.validFor.start = start
@@ -39,28 +39,28 @@ async function published(root: Buffer) {
 
 const sourceOf = async (instance: TufSource) => (await loadSigstoreTrust(instance)).info.source
 
-test('a fetched root counts before the one that is carried along, until a newer program carries a newer one', async () => {
+test('a fetched root takes precedence over the included one, until a newer version includes a newer root', async () => {
   const years = ['2021', '2022', '2023', String(new Date().getFullYear() + 1)]
   const [first, second, third, coming] = await Promise.all(
     years.map(async (year) => Buffer.from(await rootOf(`${year}-01-01T00:00:00Z`))),
   )
-  if (!first || !second || !third || !coming) throw new Error('Four were asked for.')
+  if (!first || !second || !third || !coming) throw new Error('expected four roots')
   const { tuf, instance } = await published(second)
-  released.carried = first
+  released.included = first
   expect(await sourceOf(instance)).toBe('carried')
   await updateTrustRoot(instance)
   expect(await sourceOf(instance)).toBe('refreshed')
 
   // The instance withdrew its newest key.
-  released.carried = third
+  released.included = third
   expect(await sourceOf(instance)).toBe('refreshed')
-  // The next release knows of a key that is newer than what was fetched.
-  released.carried = coming
+  // The next release includes a key that is newer than the fetched root.
+  released.included = coming
   expect(await sourceOf(instance)).toBe('carried')
-  released.carried = first
+  released.included = first
   expect(await sourceOf(instance)).toBe('refreshed')
 
-  // Or of a later version of the repository's root, from which nothing of the former can be verified.
+  // Or a later version of the repository's root, from which the fetched record cannot be verified.
   tuf.publish({ 'trusted_root.json': second }, { newRoot: true })
   released.anchor = tuf.files.get('2.root.json') ?? Buffer.alloc(0)
   expect(await sourceOf(instance)).toBe('carried')

@@ -16,17 +16,24 @@ import { checkKey, weaknessOfKey } from '../../x509/strength.ts'
 import { choice, path, required, text } from '../../kinds.ts'
 import { knownOptions } from '../../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
-import { isSuperseded, readRecord, recordPath, verifyRecord, type TufRecord, type TufVouched } from '../tuf/record.ts'
+import {
+  isSuperseded,
+  readRecord,
+  recordPath,
+  verifyRecord,
+  type TufRecord,
+  type VerifiedRecord,
+} from '../tuf/record.ts'
 import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from '../tuf/repository.ts'
 
-/** Which Sigstore instance to trust: a public one, one that hands out its root by TUF, or the one that a file describes. */
+/** The Sigstore instance to trust: a public one, one that distributes its root by TUF, or one that a file describes. */
 export type TrustRootSource =
   | 'public-good'
   | 'staging'
   | TufSource
   | { /** Path of a ClientTrustConfig or of a `trusted_root.json`. */ file: string }
 
-/** A trusted root, ready to verify with. */
+/** A trusted root, ready for verification. */
 export interface SigstoreTrust {
   info: TrustRootInfo
   /** @internal */
@@ -35,14 +42,14 @@ export interface SigstoreTrust {
   text: Buffer
   /** @internal */
   material: TrustMaterial
-  /** @internal The services to sign with, where they came along with the root. */
+  /** @internal The services to sign with, if they came with the root. */
   signingConfig?: SigningConfig | undefined
 }
 
 /**
- * Loads a Sigstore trusted root. Nothing is fetched: of an instance that hands it out by TUF it is the
- * one that `updateTrustRoot` put into the cache, verified anew; else the one that is carried along. A
- * cached root that does not verify is refused, not passed over.
+ * Loads a Sigstore trusted root. Nothing is fetched: for an instance that distributes it by TUF, it is
+ * the root that `updateTrustRoot` put into the cache, verified again, or else the included one. A cached
+ * root that cannot be verified is refused, not ignored.
  *
  * @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `TRUST_ROOT_MISSING`, `TUF_SIGNATURE`, `TUF_ROLLBACK`,
  * `TUF_INVALID`, `CACHE_UNSAFE`, `INVALID_ARGUMENT`, `BASE64_INVALID`, `FILE_*`, `JSON_*`
@@ -65,9 +72,9 @@ interface SourceFields {
 const INSTANCE = choice('public-good', 'staging')
 
 /**
- * The source as it is at this moment, with absolute paths.
+ * A copy of the source, with absolute paths.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is none
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a valid source
  */
 export function fixedSource(source: unknown): TrustRootSource {
   if (typeof source !== 'object' || source === null) return INSTANCE(source, 'trustRoot') as TrustRootSource
@@ -82,7 +89,7 @@ export function fixedSource(source: unknown): TrustRootSource {
 }
 
 /**
- * As {@link loadSigstoreTrust}.
+ * Like {@link loadSigstoreTrust}.
  *
  * @param read reads the file that the source names
  * @throws {@link ModelSealError} likewise, and what `read` throws
@@ -94,9 +101,9 @@ export async function readSigstoreTrust(source: TrustRootSource, read: ReadFile)
 }
 
 /**
- * The file that {@link loadSigstoreTrust} reads, which may not be there yet: it changes when the root does.
+ * The file that {@link loadSigstoreTrust} reads, which need not exist yet. It changes when the root does.
  *
- * @returns undefined where this user has no cache
+ * @returns undefined if this user has no cache
  */
 export function trustRootPath(source: TrustRootSource): string | undefined {
   return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
@@ -104,35 +111,35 @@ export function trustRootPath(source: TrustRootSource): string | undefined {
 
 async function loadFromInstance(instance: TufInstance, read: ReadFile): Promise<SigstoreTrust> {
   const repository = await repositoryOf(instance, read)
-  const { name, url, carried: text } = repository
-  const carried = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
+  const { name, url, included: text } = repository
+  const included = text && (await toTrust(await parseTrustConfig(text), { name, source: 'carried' }))
   const record = await readRecord(url)
   if (record && !isSuperseded(record, repository)) {
     const refreshed = await refreshedTrust(repository, record, await verifyRecord(record, repository))
-    if (!carried || !isLater(carried, refreshed, record)) return refreshed
+    if (!included || !isLater(included, refreshed, record)) return refreshed
   }
-  if (carried) return carried
-  throw new ModelSealError('TRUST_ROOT_MISSING', `The trusted root of ${shown(name)} was not fetched yet.`, {
+  if (included) return included
+  throw new ModelSealError('TRUST_ROOT_MISSING', `The trusted root of ${shown(name)} has not been fetched yet.`, {
     hint: 'Fetch it with "modelseal trust-root update", with the same --tuf-url and --tuf-root.',
   })
 }
 
 /**
- * True where the program was replaced since, and carries a root with a key that came into use after the other was fetched. A
- * newer key alone says nothing: the instance may have withdrawn it.
+ * True if the included root has a key that came into use after the cached root was fetched, as after an upgrade of this package.
+ * A newer key alone proves nothing: the instance may have withdrawn it.
  */
 function isLater(
-  { info: carried }: SigstoreTrust,
+  { info: included }: SigstoreTrust,
   { info: refreshed }: SigstoreTrust,
   { fetched }: TufRecord,
 ): boolean {
-  return Date.parse(carried.newest) > Math.max(Date.parse(fetched), Date.parse(refreshed.newest))
+  return Date.parse(included.newest) > Math.max(Date.parse(fetched), Date.parse(refreshed.newest))
 }
 
 async function refreshedTrust(
   { name, url }: TufRepository,
   record: TufRecord,
-  { expires }: TufVouched,
+  { expires }: VerifiedRecord,
 ): Promise<SigstoreTrust> {
   const path = recordPath(url)
   const info = { name, source: 'refreshed', fetched: record.fetched, expires } as const
@@ -141,7 +148,7 @@ async function refreshedTrust(
   return { ...trust, signingConfig }
 }
 
-/** Makes a parsed root ready to verify with. */
+/** Prepares a parsed root for verification. */
 export async function toTrust(
   config: TrustConfig,
   info: Omit<TrustRootInfo, 'digest' | 'newest'>,
@@ -156,7 +163,7 @@ export async function toTrust(
       const weakness = weaknessOfKey(publicKey)
       if (weakness !== undefined) throw new Error(`the log ${baseURL} has ${weakness}`)
     }
-    // Their own signatures prove nothing, but everything that they sign is believed.
+    // Their own signatures prove nothing, but everything that they sign is trusted.
     for (const { certChain } of [...root.certificateAuthorities, ...root.timestampAuthorities])
       for (const { rawBytes } of certChain?.certificates ?? []) checkKey(readX509(rawBytes))
     return { info: { ...info, digest, newest: newestOf(root) }, root, text, material, signingConfig }
@@ -174,7 +181,7 @@ interface TimeRange {
   end?: Date | undefined
 }
 
-/** When the logs' keys and the authorities are to be believed. */
+/** The periods of validity of the logs' keys and the authorities. */
 function rangesOf(root: TrustedRoot): (TimeRange | undefined)[] {
   return [
     ...[...root.tlogs, ...root.ctlogs].map(({ publicKey }) => publicKey?.validFor),
@@ -182,7 +189,7 @@ function rangesOf(root: TrustedRoot): (TimeRange | undefined)[] {
   ]
 }
 
-/** `sigstore_common.proto`, TimeRange: a start, and an end where there is one. `@sigstore/verify` takes none for always. */
+/** `sigstore_common.proto`, TimeRange: a start, and an optional end. `@sigstore/verify` treats a missing range as always valid. */
 function checkRange(range: TimeRange | undefined): void {
   const { start, end } = range ?? {}
   if (!start) throw new Error('one of its keys or authorities has no validFor.start')
@@ -190,7 +197,7 @@ function checkRange(range: TimeRange | undefined): void {
     throw new Error('one of its keys or authorities has a validFor that ends before it starts')
 }
 
-/** True where all of the times lie within the range. */
+/** True if all the times are within the range. */
 export function isValidAt({ start, end }: TimeRange = {}, times: readonly Date[]): boolean {
   return start !== undefined && times.every((at) => at >= start && (end === undefined || at <= end))
 }

@@ -48,7 +48,7 @@ async function codeOf(work: Promise<unknown>): Promise<ErrorCode> {
 }
 
 describe('a trusted root', () => {
-  test('is fetched, kept for this user alone, and used from then on with no network', async () => {
+  test('is fetched, stored only for this user, and used from then on without the network', async () => {
     const { tuf, instance } = await published()
     expect(await codeOf(loadSigstoreTrust(instance))).toBe('TRUST_ROOT_MISSING')
     const info = await updateTrustRoot(instance)
@@ -65,7 +65,7 @@ describe('a trusted root', () => {
     expect(statSync(join(file, '..')).mode & 0o777).toBe(0o700)
   })
 
-  test('is the one that was asked for, whatever becomes of the arguments and the working directory', async () => {
+  test('is the requested one, even if the arguments or the working directory change', async () => {
     const { instance } = await published()
     const changing = { ...instance, tufRoot: relative(process.cwd(), instance.tufRoot) }
     const options = { signal: undefined as AbortSignal | undefined }
@@ -81,7 +81,7 @@ describe('a trusted root', () => {
     }
   })
 
-  test('is replaced by the next one, over a change of all keys', async () => {
+  test('is replaced by the next one, even if all keys change', async () => {
     const { tuf, instance } = await published()
     const before = await updateTrustRoot(instance)
     tuf.publish({ 'trusted_root.json': second }, { newRoot: true })
@@ -93,7 +93,7 @@ describe('a trusted root', () => {
     expect(await updateTrustRoot(instance)).toMatchObject({ digest: after.digest })
   })
 
-  test('goes on to be used after its metadata expired, and says so', async () => {
+  test('is still used after its metadata expired, and says so', async () => {
     const { instance } = await published({ expires: { timestamp: new Date(Date.now() + 2000) } })
     await updateTrustRoot(instance)
     vi.useFakeTimers({ now: Date.now() + 60_000, toFake: ['Date'] })
@@ -107,7 +107,7 @@ describe('a trusted root', () => {
   })
 })
 
-describe('a repository is refused, and what was used before stays in use, where', () => {
+describe('a repository is refused, and the previous root stays in use, if', () => {
   const faults: [string, ErrorCode, (tuf: TestTuf) => void][] = [
     ...(['timestamp', 'snapshot', 'targets'] as const).flatMap(
       (role): [string, ErrorCode, (tuf: TestTuf) => void][] => [
@@ -181,7 +181,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     expect((await loadSigstoreTrust(instance)).info).toEqual(before)
   })
 
-  test('it is out of reach, or of another instance', async () => {
+  test('it is unreachable, or belongs to another instance', async () => {
     const { instance } = await published()
     const away = { ...instance, tufUrl: 'http://127.0.0.1:1' }
     await expect(updateTrustRoot(away)).rejects.toEqual(
@@ -195,7 +195,7 @@ describe('a repository is refused, and what was used before stays in use, where'
   test.each([
     ['never answers', () => {}],
     ['answers drop by drop', (_: unknown, response: { write: (text: string) => void }) => response.write('{')],
-  ])('it %s: within the time limit, and it is named', async (_, answer) => {
+  ])('it %s: within the timeout, and with its name', async (_, answer) => {
     const tufUrl = await serving(answer)
     const { instance } = await published()
     await expect(updateTrustRoot({ ...instance, tufUrl }, { timeoutMs: 200 })).rejects.toEqual(
@@ -203,7 +203,7 @@ describe('a repository is refused, and what was used before stays in use, where'
     )
   })
 
-  test('the caller gives up', async () => {
+  test('the caller aborts', async () => {
     const { instance } = await published()
     expect(await codeOf(updateTrustRoot(instance, { signal: AbortSignal.abort() }))).toBe('ABORTED')
   })
@@ -216,7 +216,7 @@ describe('a repository is refused, and what was used before stays in use, where'
   )
 })
 
-describe('a root in the cache is checked again whenever it is read, and refused where', () => {
+describe('a root in the cache is verified whenever it is read, and refused if', () => {
   const decoded = (text: string) => Buffer.from(text, 'base64').toString()
   const encoded = (text: string) => Buffer.from(text).toString('base64')
   const record = (change: (record: Record<string, string> & { roots: string[] }) => void) => (path: string) => {
@@ -272,7 +272,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
     expect((await loadSigstoreTrust(instance)).text.toString()).toBe(first)
   })
 
-  test('another instance was asked for', async () => {
+  test('another instance was requested', async () => {
     const { instance } = await published()
     await updateTrustRoot(instance)
     const { instance: other } = await published()
@@ -280,7 +280,7 @@ describe('a root in the cache is checked again whenever it is read, and refused 
   })
 })
 
-test('the root that is carried along counts where there is nothing newer', async () => {
+test('the included root is used if there is nothing newer', async () => {
   for (const instance of ['public-good', 'staging'] as const) {
     const { info } = await loadSigstoreTrust(instance)
     expect(info).toMatchObject({ name: instance, source: 'carried' })
@@ -288,7 +288,7 @@ test('the root that is carried along counts where there is nothing newer', async
   }
 })
 
-test('a cache that cannot be made is named', async () => {
+test('the error for a cache that cannot be created names it', async () => {
   const { instance } = await published()
   const blocked = join(scratch({ file: 'x' }), 'file')
   vi.stubEnv('MODELSEAL_CACHE', blocked)

@@ -10,16 +10,16 @@ import { readRecord, verifyRecord, writeRecord, type TufRecord } from '../tuf/re
 import { repositoryOf, type TufInstance, type TufRepository } from '../tuf/repository.ts'
 
 export interface UpdateOptions {
-  /** Milliseconds for each file that is fetched. Default 30,000. */
+  /** Timeout in milliseconds for each file that is fetched. Default 30,000. */
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
  * Fetches the trusted root of a Sigstore instance by TUF (The Update Framework 1.0.33) into the cache
- * of this user. All of it is verified before any of it is kept; after a failure all is as it was.
+ * of this user. Everything is verified before anything is stored; a failure leaves the cache unchanged.
  *
- * @returns the root that counts from now on
+ * @returns the root that is used from now on
  * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TUF_EXPIRED`, `TUF_ROLLBACK`,
  * `TUF_SIGNATURE`, `TUF_INVALID`, `TRUST_ROOT_INVALID`, `SIGNING_CONFIG_INVALID`, `CACHE_UNSAFE`,
  * `FILE_WRITE_FAILED`, `INVALID_ARGUMENT`, `ABORTED`, and what reading `tufRoot` throws
@@ -33,7 +33,7 @@ export async function updateTrustRoot(given: TufInstance, options?: UpdateOption
   const { timeoutMs = DEFAULT_TIMEOUT_MS, signal: abort } = knownOptions(options, OPTIONS, 'updateTrustRoot')
   const repository = await repositoryOf(instance)
   const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal: abort })
-  // As whoever reads it will, so that nothing is kept that cannot be used.
+  // The same checks as on reading, so that nothing unusable is stored.
   await verifyRecord(record, repository)
   await toTrust(await parseTrustConfig(record.trustedRoot), { name: repository.name, source: 'refreshed' })
   if (record.signingConfig) await parseSigningConfig(record.signingConfig)
@@ -43,7 +43,7 @@ export async function updateTrustRoot(given: TufInstance, options?: UpdateOption
 
 const OPTIONS: Shape<UpdateOptions> = { timeoutMs: milliseconds, signal }
 
-/** A record that does not verify is of no use as a measure, either: an update replaces it. */
+/** Undefined for a record that cannot be verified: an update replaces it. */
 async function knownRecord(repository: TufRepository): Promise<TufRecord | undefined> {
   try {
     const record = await readRecord(repository.url)

@@ -1,41 +1,41 @@
 import { messageOf } from '../../any-realm.ts'
 import { ModelSealError, shown, type ErrorCode } from '../../errors.ts'
 
-/** By what `tuf-js` and `@tufjs/models` say: some of their errors come wrapped, with nothing left but the text. */
+/** By message of `tuf-js` and `@tufjs/models`, because some of their errors are wrapped and only the text is left. */
 const FAULTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
   [/is expired/, 'TUF_EXPIRED', 'expired'],
-  [/was signed by|multiple signatures/, 'TUF_SIGNATURE', 'is not signed by enough of its keys'],
+  [/was signed by|multiple signatures/, 'TUF_SIGNATURE', 'lacks required signatures'],
   [
     /version .*(less than|doesn't match|does not match)|Expected version|Missing file/i,
     'TUF_ROLLBACK',
-    'is of another version than it should be',
+    'has an unexpected version',
   ],
 ]
 
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
-  TUF_EXPIRED: 'Check the clock of this machine; whoever runs the repository has to renew its metadata.',
-  TUF_ROLLBACK: 'Somebody may be replaying old metadata: ask whoever runs the repository.',
+  TUF_EXPIRED: 'Check the clock of this machine. Otherwise, the operator of the repository must renew its metadata.',
+  TUF_ROLLBACK: 'An attacker may be replaying old metadata. Ask the operator of the repository.',
 }
 
 /**
- * The typed form of a refusal by the libraries of TUF; what they throw unforeseen refuses as well.
+ * Converts an error of the TUF libraries. An unexpected one refuses the metadata, too.
  *
- * @param file the record that was read from the cache, where it was not fetched just now
+ * @param file the record in the cache, if the metadata was read from there
  */
 export function tufFault(cause: unknown, url: string, file?: string): ModelSealError {
   const message = messageOf(cause)
   const [, code, what] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [
     /./,
     'TUF_INVALID' as const,
-    'is malformed, or was changed',
+    'is malformed or was modified',
   ]
-  const whose = file === undefined ? '' : ', as it was kept in the cache,'
-  return new ModelSealError(code, `The metadata of the TUF repository ${shown(url)}${whose} ${what}.`, {
+  const place = file === undefined ? '' : ' in the cache'
+  return new ModelSealError(code, `The metadata of the TUF repository ${shown(url)}${place} ${what}.`, {
     file,
     found: shown(message),
     hint:
       file === undefined
-        ? (HINTS[code] ?? 'The trusted root that was used before stays in use.')
+        ? (HINTS[code] ?? 'The previous trusted root stays in use.')
         : `Run "modelseal trust-root update", or remove the file ${shown(file)}.`,
     cause,
   })

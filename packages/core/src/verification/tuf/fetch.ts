@@ -9,16 +9,16 @@ import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord, type TufRecor
 import type { TufRepository } from './repository.ts'
 
 export interface FetchLimits {
-  /** Milliseconds for each file. */
+  /** Timeout in milliseconds for each file. */
   timeoutMs: number
   signal?: AbortSignal | undefined
 }
 
 /**
- * Fetches what a TUF repository holds now, by the client workflow of TUF (1.0.33, section 5) as `tuf-js`
- * does it.
+ * Fetches the current content of a TUF repository by the client workflow of TUF (1.0.33, section 5), which `tuf-js`
+ * implements.
  *
- * @param known what was fetched before and verified: nothing older than that is taken
+ * @param known the verified record of an earlier fetch: nothing older is accepted
  * @throws {@link ModelSealError} `SERVICE_UNREACHABLE`, `SERVICE_REFUSED`, `TUF_*`, `ABORTED`
  */
 export async function fetchRecord(
@@ -32,7 +32,7 @@ export async function fetchRecord(
   const { url } = repository
   const download = new Download(url, limits, directory, (status) => new DownloadHTTPError('no such root', status))
   try {
-    // What the library holds for trusted, and what it compares versions with.
+    // The root that the library trusts, and the metadata that it compares versions with.
     await writeFile(file('root.json'), known ? (await verifyRecord(known, repository)).root : repository.anchor)
     for (const role of ['timestamp', 'snapshot', 'targets'] as const)
       if (known) await writeFile(file(`${role}.json`), known[role])
@@ -61,7 +61,7 @@ export async function fetchRecord(
       signingConfig,
     }
   } catch (cause) {
-    // The library keeps of some errors only the text.
+    // The library keeps only the text of some errors.
     if (download.failure) throw download.failure
     throw cause instanceof ModelSealError ? cause : tufFault(cause, url)
   } finally {
@@ -69,9 +69,9 @@ export async function fetchRecord(
   }
 }
 
-/** How the library gets at files: within a time and a size, and with no redirect. */
+/** Downloads files for the library, with a timeout and a size limit, and without redirects. */
 class Download implements Fetcher {
-  /** Why a file could not be had. */
+  /** Why a file could not be downloaded. */
   failure: ModelSealError | undefined
   /** Root metadata in the order in which it was fetched. */
   readonly roots: Buffer[] = []
@@ -106,14 +106,14 @@ class Download implements Fetcher {
       if (isRoot) this.roots.push(answer.bytes)
       return answer.bytes
     }
-    // 5.3.3: then the root at hand is the newest.
+    // 5.3.3: the current root is then the newest.
     if (isRoot && (answer.status === 404 || answer.status === 403)) throw this.#noSuchRoot(answer.status)
     this.failure = new ModelSealError(
       'SERVICE_REFUSED',
-      `The ${service} ${shown(this.#url)} does not hand out a file that belongs to it.`,
+      `The ${service} ${shown(this.#url)} refused to serve one of its files.`,
       {
         found: `HTTP status ${answer.status} for ${shown(url)}`,
-        hint: 'Check the address; what was used before stays in use.',
+        hint: 'Check the URL. The previous trusted root stays in use.',
       },
     )
     throw this.failure
@@ -134,7 +134,7 @@ async function get(
   let length = 0
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     length += chunk.length
-    if (length > maxLength) throw tufFault(new Error(`more than the ${maxLength} bytes that it should have`), url)
+    if (length > maxLength) throw tufFault(new Error(`it has more than the expected ${maxLength} bytes`), url)
     chunks.push(chunk)
   }
   return { bytes: Buffer.concat(chunks) }

@@ -10,11 +10,11 @@ import { readTrustedFile } from '../../source/trusted/trusted-file.ts'
 import { tufFault } from './fault.ts'
 import type { TufRepository } from './repository.ts'
 
-/** What was fetched from a TUF repository: one file in the cache, with all that it takes to verify it again. */
+/** The files fetched from a TUF repository: one file in the cache, with everything needed to verify it again. */
 export interface TufRecord {
-  /** When (ISO 8601): by the clock of this machine, and nobody's signature. */
+  /** The time of fetching (ISO 8601), by the clock of this machine; it is not signed. */
   fetched: string
-  /** Root metadata, each version after the one before it. */
+  /** Root metadata, in order of version. */
   roots: readonly Buffer[]
   timestamp: Buffer
   snapshot: Buffer
@@ -23,11 +23,11 @@ export interface TufRecord {
   signingConfig?: Buffer | undefined
 }
 
-/** What the metadata of a record says, once it is verified. */
-export interface TufVouched {
-  /** The root metadata that it rests on. */
+/** What the verified metadata of a record states. */
+export interface VerifiedRecord {
+  /** The root metadata that it depends on. */
   root: Buffer
-  /** Until when the repository vouches for it (ISO 8601). */
+  /** When the metadata expires (ISO 8601). */
   expires: string
 }
 
@@ -35,14 +35,14 @@ export const TRUSTED_ROOT_TARGET = 'trusted_root.json'
 export const SIGNING_CONFIG_TARGET = 'signing_config.v0.2.json'
 
 const FORMAT = 'modelseal-tuf-record-1'
-/** That of the public-good instance is 60 KB. */
+/** The record of the public-good instance has 60 KB. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
 const MAX_VALUES = 2000
 
-/** The folder of the cache that records lie in. */
+/** The folder of the cache with the records. */
 const KIND = 'sigstore'
 
-/** Where the record of a repository lies; undefined where this user has no cache. */
+/** Path of the record of a repository; undefined if this user has no cache. */
 export function recordPath(url: string): string | undefined {
   const folder = cacheFolder(KIND)
   return folder && join(folder, nameOf(url))
@@ -53,9 +53,9 @@ function nameOf(url: string): string {
 }
 
 /**
- * Reads a record from the cache; it is believed only after {@link verifyRecord}.
+ * Reads a record from the cache. It is untrusted until {@link verifyRecord} has verified it.
  *
- * @returns undefined where none is
+ * @returns undefined if there is none
  * @throws {@link ModelSealError} `CACHE_UNSAFE`, `TRUST_ROOT_INVALID`, `JSON_*`, `BASE64_INVALID`, `FILE_*`
  */
 export async function readRecord(url: string): Promise<TufRecord | undefined> {
@@ -63,7 +63,7 @@ export async function readRecord(url: string): Promise<TufRecord | undefined> {
   if (path === undefined) return undefined
   await checkCacheFolder(KIND)
   const file = { what: 'cached Sigstore root', maxBytes: MAX_RECORD_BYTES }
-  // An older record verifies as well, so nobody else may be able to put one there.
+  // An older record can be verified, too, so no other user may be able to put one there.
   const bytes = await readTrustedFile(path, file, { code: 'CACHE_UNSAFE' }).catch((error: unknown) => {
     if (error instanceof ModelSealError && error.code === 'FILE_NOT_FOUND') return undefined
     throw error
@@ -91,13 +91,13 @@ export async function writeRecord(url: string, record: TufRecord): Promise<void>
 }
 
 /**
- * Verifies a record with no network, from the root metadata that is trusted beforehand (TUF 1.0.33,
- * section 5), but for one thing: what expired after it was fetched is believed. It is older than the
- * repository wants, and still newer than what is carried along.
+ * Verifies a record without the network, starting from the initial trusted root metadata (TUF 1.0.33,
+ * section 5), with one exception: metadata that expired after it was fetched is accepted. It is older
+ * than the repository intends, but still newer than the included root.
  *
  * @throws {@link ModelSealError} `TUF_*`
  */
-export async function verifyRecord(record: TufRecord, { anchor, url }: TufRepository): Promise<TufVouched> {
+export async function verifyRecord(record: TufRecord, { anchor, url }: TufRepository): Promise<VerifiedRecord> {
   const { Metadata, MetadataKind } = await import('@tufjs/models')
   const parsed = (bytes: Buffer) => JSON.parse(bytes.toString()) as Parameters<typeof Metadata.fromJSON>[1]
   try {
@@ -149,14 +149,14 @@ export async function verifyRecord(record: TufRecord, { anchor, url }: TufReposi
 }
 
 /**
- * True where the root metadata that is trusted beforehand is later than all of the record: it was handed out since,
- * and nothing of the record can be verified from it.
+ * True if the initial trusted root metadata is later than all root metadata in the record, so that the record cannot be
+ * verified from it.
  */
 export function isSuperseded({ roots }: TufRecord, { anchor }: TufRepository): boolean {
   return versionOf(roots.at(-1)) < versionOf(anchor)
 }
 
-/** Not a number where there is none, so that what cannot be read is not passed over. */
+/** NaN if there is none, so that an unreadable root is not skipped. */
 function versionOf(root: Buffer | undefined): number {
   try {
     const { signed } = JSON.parse(String(root)) as { signed: { version: unknown } }
