@@ -1,6 +1,7 @@
-import { closeSync, readSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { ModelSealError, shown } from '../errors.ts'
 import { abortedError } from '../source/aborted.ts'
+import { fillFrom } from '../source/local/fill-from.ts'
 import { checkUnchanged, openListed } from '../source/local/open-file.ts'
 import { changed, type SourceFile } from '../source/local/source-file.ts'
 import { unreadable } from '../source/file-errors.ts'
@@ -253,17 +254,6 @@ function readFully(into: Uint8Array, position: number, { file, fd, control }: Re
   if (control.aborted()) throw abortedError()
   if (fillFrom(fd, into, position) < into.length) throw changed(file, 'it ended early')
   control.advance(into.length)
-}
-
-/** Fills `into` unless the file ends first. Returns the number of bytes read. */
-export function fillFrom(fd: number, into: Uint8Array, position: number): number {
-  let done = 0
-  while (done < into.length) {
-    const count = readSync(fd, into, done, into.length - done, position + done)
-    if (count === 0) break
-    done += count
-  }
-  return done
 }
 
 function allocate(file: SourceFile, wanted = Infinity): ArrayBuffer {

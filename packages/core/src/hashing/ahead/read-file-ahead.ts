@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
-import { fillFrom, type HashJob } from '../hash-file.ts'
+import { fillFrom } from '../../source/local/fill-from.ts'
+import type { HashJob } from '../hash-file.ts'
 import type { HashControl } from '../shared-control.ts'
 import { ReaderLane } from './read-ahead.ts'
 import type { ReadAheadMemory } from './read-ahead-memory.ts'

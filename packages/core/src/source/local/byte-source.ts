@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
 import { errno } from '../file-errors.ts'
 import type { Steps } from '../turns.ts'
+import { fillFrom } from './fill-from.ts'
 
 /** Bytes in memory or in a file, which a parser requests as it goes. */
 export interface ByteSource {
@@ -35,23 +36,13 @@ export function* withBytesOfFile<T>(path: string, name: string, parse: (source: 
         if (least > window.length) window = Buffer.alloc(least)
         return window.subarray(
           0,
-          reading(name, () => readFully(fd, window, offset)),
+          reading(name, () => fillFrom(fd, window, offset)),
         )
       },
     })
   } finally {
     closeSync(fd)
   }
-}
-
-function readFully(fd: number, into: Uint8Array, offset: number): number {
-  let done = 0
-  while (done < into.length) {
-    const read = readSync(fd, into, done, into.length - done, offset + done)
-    if (read === 0) break
-    done += read
-  }
-  return done
 }
 
 function reading<T>(name: string, read: () => T): T {
