@@ -41,3 +41,8 @@ export function boundsOf({ signer, time }: VerifiedSignature): SignatureBounds {
     latest: time ? Date.parse(time.at) : Infinity,
   }
 }
+
+/** @param time in milliseconds since 1970 */
+export function isoTime(time: number): string {
+  return new Date(time).toISOString()
+}

@@ -1,5 +1,5 @@
 import { shown } from '../../errors.ts'
-import { boundsOf, type Validity } from '../signature-time.ts'
+import { boundsOf, isoTime, type Validity } from '../signature-time.ts'
 import { defineRequirement } from './requirement.ts'
 
 /** The trust root, not the rule, states when its keys are valid, so every rule requires it. */
@@ -16,14 +16,15 @@ export const keyValidity = defineRequirement({
     // that a bare key did not sign before notBefore: it only delays when signatures of the key are accepted.
     const moment = Math.min(latest, now)
     return {
-      passed: `The key ${shown(name)} is valid at ${iso(moment)}.`,
+      passed: `The key ${shown(name)} is valid at ${isoTime(moment)}.`,
       failure: validities.some(({ notBefore, notAfter }) => notBefore <= moment && moment < notAfter)
         ? undefined
         : {
             code: 'KEY_OUTSIDE_VALIDITY',
             message: `Under the policy, the key ${shown(name)} was not valid when it signed.`,
             expected: validities.map(written).join(' or '),
-            found: latest === Infinity ? `no trusted time, so the current time applies: ${iso(now)}` : iso(latest),
+            found:
+              latest === Infinity ? `no trusted time, so the current time applies: ${isoTime(now)}` : isoTime(latest),
           },
     }
   },
@@ -33,12 +34,8 @@ export const keyValidity = defineRequirement({
 
 function written({ notBefore, notAfter }: Validity): string {
   const parts = [
-    ...(notBefore === -Infinity ? [] : [`from ${iso(notBefore)}`]),
-    ...(notAfter === Infinity ? [] : [`until ${iso(notAfter)}`]),
+    ...(notBefore === -Infinity ? [] : [`from ${isoTime(notBefore)}`]),
+    ...(notAfter === Infinity ? [] : [`until ${isoTime(notAfter)}`]),
   ]
   return `a time ${parts.join(' ')}`
-}
-
-function iso(time: number): string {
-  return new Date(time).toISOString()
 }

@@ -1,7 +1,7 @@
 import { before, parseDuration } from '../schema/duration.ts'
 import { methodOf } from '../methods/methods.ts'
 import { durationSchema, timeSchema } from '../schema/text.ts'
-import { boundsOf } from '../signature-time.ts'
+import { boundsOf, isoTime } from '../signature-time.ts'
 import { defineRequirement, type Outcome } from './requirement.ts'
 
 /** A moment before which a signature is too old. */
@@ -39,7 +39,7 @@ export const signatureAge = defineRequirement({
     const { earliest, latest } = boundsOf(signature)
     if (earliest >= limit) return { passed, failure: undefined }
     if (latest < limit) {
-      const found = `${iso(latest)} or before`
+      const found = `${isoTime(latest)} or before`
       return {
         passed,
         failure: { code: 'SIGNATURE_TOO_OLD', message: 'The model was signed too long ago.', expected, found },
@@ -54,7 +54,7 @@ export const signatureAge = defineRequirement({
         expected,
         found: isUnbounded
           ? 'no proof of the earliest time of signing'
-          : `a signature made at ${iso(earliest)} or later`,
+          : `a signature made at ${isoTime(earliest)} or later`,
         hint: isUnbounded
           ? 'An old signature by a key can get a new timestamp. To exclude old models, list them in revoked.rootDigests, or sign keyless or with certificates.'
           : 'Sign again with a certificate that was issued later, for a new key.',
@@ -64,7 +64,3 @@ export const signatureAge = defineRequirement({
   canMeet: (_, { method }) => methodOf(method).proves.age,
   explain: 'it limits the age of the signature, which a key cannot prove, and a timestamp can be renewed',
 })
-
-function iso(time: number): string {
-  return new Date(time).toISOString()
-}
