@@ -1,9 +1,9 @@
-import { ModelSealError, shown } from '../../errors.ts'
 import { compareListing } from '../../manifest/compare-listing.ts'
 import { Contents, type FurtherDigests } from '../../manifest/contents.ts'
 import { findSigned, type NameOptions } from '../../manifest/find-signed.ts'
 import { nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
+import { notSigned } from '../../manifest/mismatch.ts'
 import { SignedComparison } from '../../manifest/signed-comparison.ts'
 import { StreamedFiles } from '../../manifest/streamed-files.ts'
 import type { FoundBundle } from '../../policy/judge.ts'
@@ -54,7 +54,7 @@ export async function openContents(
   const now = Date.now()
   const { found, signature, rule } = model
   const { manifest } = signature
-  if (found.entry !== undefined && !manifest.files.has(found.entry)) throw notCovered(found.entry)
+  if (found.entry !== undefined && !manifest.files.has(found.entry)) throw notSigned(found.entry)
   const reader = (await load.opened()).newReader()
   const close = load.closing(reader)
   const { local } = found.files
@@ -157,12 +157,4 @@ function nameOf(bundle: FoundBundle, { path, local }: ModelFiles): string | unde
   if (local) return nameWithin(local, bundle.path)
   const directory = path.endsWith('/') ? path : `${path}/`
   return bundle.path.startsWith(directory) ? bundle.path.slice(directory.length) : undefined
-}
-
-function notCovered(entry: string): ModelSealError {
-  return new ModelSealError(
-    'FILE_NOT_SIGNED',
-    `Cannot load the file ${shown(entry)}: it is not covered by the signature of the model.`,
-    { file: entry },
-  )
 }
