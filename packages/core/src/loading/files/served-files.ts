@@ -1,7 +1,7 @@
 import type { HashedAmount } from '../../manifest/contents.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import type { IsolationLevel } from '../placing/isolation.ts'
-import type { PlacedFiles, PlaceOptions } from '../placing/placed-files.ts'
+import type { PlacedFiles, PlaceOptions, Placing } from '../placing/placed-files.ts'
 
 /** The source of a loaded model's bytes. */
 export interface ServedFiles {
@@ -36,4 +36,39 @@ export interface CheckedFiles extends ServedFiles {
   readonly checked: HashedAmount
   /** Checks every file that has not been handed out. */
   checkRest(): Promise<void>
+}
+
+/** What verified and unverified files have in common: files that are placed, and a source that is closed with them. */
+export abstract class OpenedFiles {
+  readonly #placing: Placing
+  readonly #close: () => Promise<void>
+
+  /** @param close ends running work and releases the source */
+  constructor(placing: Placing, close: () => Promise<void>) {
+    this.#placing = placing
+    this.#close = close
+  }
+
+  abstract readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
+
+  get notes(): string[] {
+    return this.#placing.notes
+  }
+
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const [bytes] = await this.readAll([{ name }])
+    return bytes ?? new Uint8Array()
+  }
+
+  confirm(): void {
+    this.#placing.confirm()
+  }
+
+  async dispose(): Promise<void> {
+    try {
+      await this.#close()
+    } finally {
+      await this.#placing.dispose()
+    }
+  }
 }

@@ -7,7 +7,7 @@ import type { FileRequest } from '../../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from '../placing/isolation.ts'
 import type { FilesOnDisk } from '../placing/copy-from-disk.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
-import type { ServedFiles } from './served-files.ts'
+import { OpenedFiles, type ServedFiles } from './served-files.ts'
 
 /** Unverified files. They may still be refused by their digests, if these are revoked. */
 export interface UncheckedFiles extends PlaceableFiles {
@@ -45,28 +45,28 @@ interface Handing {
 }
 
 /** Hands out the files of a model for a rule that loads without a valid signature. */
-export class UnverifiedFiles implements ServedFiles {
+export class UnverifiedFiles extends OpenedFiles implements ServedFiles {
   readonly entry: string | undefined
   readonly #files: UncheckedFiles
   readonly #judged: boolean
   readonly #placing: Placing
-  readonly #close: () => Promise<void>
 
   /** @param close ends running work and releases the source */
   constructor(files: UncheckedFiles, { entry, isolation, judged }: Handing, close: () => Promise<void>) {
-    this.entry = entry
-    this.#files = files
-    this.#judged = judged
-    this.#close = close
     // A link to the very file if no other user can write to it, otherwise a copy, whatever the caller prefers, so that
     // the model loads.
     const levels = isolation === 'copy' ? (['copy'] as const) : (['in-place', 'copy'] as const)
-    this.#placing = new Placing(files, {
+    const placing = new Placing(files, {
       levels,
       checkPlacing: () => {},
       copiesAllowed: true,
       placeHint: (remedy) => `${remedy ?? PLACE_HINT}.`,
     })
+    super(placing, close)
+    this.entry = entry
+    this.#files = files
+    this.#judged = judged
+    this.#placing = placing
   }
 
   get names(): readonly string[] {
@@ -77,10 +77,6 @@ export class UnverifiedFiles implements ServedFiles {
     return this.#placing.used
   }
 
-  get notes(): string[] {
-    return this.#placing.notes
-  }
-
   size(name: string): number {
     return this.#files.size(name)
   }
@@ -89,11 +85,6 @@ export class UnverifiedFiles implements ServedFiles {
     if (!this.#files.onDisk) return true
     const bytes = names.reduce((sum, name) => sum + this.size(name), 0)
     return bytes <= AUTO_MEMORY_BYTES || (this.#placing.impossible && bytes <= process.availableMemory())
-  }
-
-  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const [bytes] = await this.readAll([{ name }])
-    return bytes ?? new Uint8Array()
   }
 
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
@@ -123,18 +114,6 @@ export class UnverifiedFiles implements ServedFiles {
     } catch (error) {
       onDisk.leave(found)
       throw error
-    }
-  }
-
-  confirm(): void {
-    this.#placing.confirm()
-  }
-
-  async dispose(): Promise<void> {
-    try {
-      await this.#close()
-    } finally {
-      await this.#placing.dispose()
     }
   }
 }

@@ -2,7 +2,7 @@ import type { HashedAmount } from '../../manifest/contents.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import type { AllowedIsolation, IsolationLevel } from '../placing/isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
-import type { CheckedFiles } from './served-files.ts'
+import { OpenedFiles, type CheckedFiles } from './served-files.ts'
 
 /** The files of a manifest. Each is compared with it whenever it is read. */
 export interface SignedFiles extends PlaceableFiles {
@@ -15,19 +15,19 @@ export interface SignedFiles extends PlaceableFiles {
 }
 
 /** Hands out the files of a manifest in the ways that the caller and the policy allow. */
-export class VerifiedFiles implements CheckedFiles {
+export class VerifiedFiles extends OpenedFiles implements CheckedFiles {
   readonly #files: SignedFiles
   readonly #allowed: AllowedIsolation
   readonly #placing: Placing
-  readonly #close: () => Promise<void>
   #read = false
 
   /** @param close ends running work and releases the source */
   constructor(files: SignedFiles, allowed: AllowedIsolation, close: () => Promise<void>) {
+    const placing = new Placing(files, allowed)
+    super(placing, close)
     this.#files = files
     this.#allowed = allowed
-    this.#placing = new Placing(files, allowed)
-    this.#close = close
+    this.#placing = placing
   }
 
   get names(): readonly string[] {
@@ -36,10 +36,6 @@ export class VerifiedFiles implements CheckedFiles {
 
   get used(): IsolationLevel[] {
     return [...(this.#read ? (['memory'] as const) : []), ...this.#placing.used]
-  }
-
-  get notes(): string[] {
-    return this.#placing.notes
   }
 
   get checked(): HashedAmount {
@@ -56,11 +52,6 @@ export class VerifiedFiles implements CheckedFiles {
     return this.#allowed.inMemory(bytes) || (this.#placing.impossible && this.#allowed.inMemoryInstead(bytes))
   }
 
-  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
-    const [bytes] = await this.readAll([{ name }])
-    return bytes ?? new Uint8Array()
-  }
-
   async readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]> {
     this.#allowed.checkReading()
     const buffers = await this.#files.readAll(requests)
@@ -70,18 +61,6 @@ export class VerifiedFiles implements CheckedFiles {
 
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
     return this.#placing.place(names, options)
-  }
-
-  confirm(): void {
-    this.#placing.confirm()
-  }
-
-  async dispose(): Promise<void> {
-    try {
-      await this.#close()
-    } finally {
-      await this.#placing.dispose()
-    }
   }
 
   checkRest(): Promise<void> {
