@@ -24,7 +24,7 @@ import {
   checkedUnverified,
   sourceFailed,
 } from './answers/source-answers.ts'
-import { SourceReader } from './source-reader.ts'
+import { SourceReader } from './answers/source-reader.ts'
 
 /** More places than any model has for bundles. A search that ended here silently could miss a bundle that claims something revoked. */
 const MAX_GROUPS = 1_000

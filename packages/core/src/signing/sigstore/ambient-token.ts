@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { ModelSealError } from '../../errors.ts'
 import { checkToken } from './identity-token.ts'
-import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from '../../source/service-call.ts'
+import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from '../../source/http/service-call.ts'
 
 /** The environment of the process, which identifies the CI system. */
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { ModelSealError, shown } from '../../errors.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { callService, DEFAULT_TIMEOUT_MS, fetchJson, type ServiceCall } from '../../source/service-call.ts'
+import { callService, DEFAULT_TIMEOUT_MS, fetchJson, type ServiceCall } from '../../source/http/service-call.ts'
 
 export interface InteractiveOptions {
   /** URL of the OpenID Connect issuer. */

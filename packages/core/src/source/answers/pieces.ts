@@ -2,7 +2,7 @@ import { isUint8Array, reasonOf } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { SourceBody } from '../model-source.ts'
 import { iteratorOf, leave, nextOf, sourceFailed } from './source-answers.ts'
-import type { Watch } from '../watch.ts'
+import type { Watch } from './watch.ts'
 
 /** How much is copied and hashed before the clock is checked again. */
 const SLICE_BYTES = 256 * 1024

@@ -13,7 +13,7 @@ import type {
   SourceTimeouts,
   UnverifiedModel,
 } from '../model-source.ts'
-import type { Watch } from '../watch.ts'
+import type { Watch } from './watch.ts'
 
 // Reads each answer of a source once, into a plain record. An answer may be anything, and its getters may return
 // something else on the next read.

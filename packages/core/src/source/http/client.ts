@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import { copyOfPiece } from '../answers/pieces.ts'
-import { Watch } from '../watch.ts'
+import { Watch } from '../answers/watch.ts'
 
 /** The content of a file as it arrives, decompressed. */
 export interface HttpBody {

@@ -1,7 +1,7 @@
 import { ModelSealError, shown } from '../../errors.ts'
 import { shownValue } from '../../kinds.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import { DEFAULT_IDLE_MS, DEFAULT_TOTAL_MS } from '../source-reader.ts'
+import { DEFAULT_IDLE_MS, DEFAULT_TOTAL_MS } from '../answers/source-reader.ts'
 
 /** How a model is fetched over HTTP. */
 export interface HttpOptions {

@@ -17,7 +17,7 @@ import type {
 import { BUNDLE_FILE, READ_ONLY, readSmallFile } from '../read-small-file.ts'
 import { ownSource } from '../own-sources.ts'
 import { MAX_BUNDLES } from '../answers/source-answers.ts'
-import { UNTIMED } from '../source-reader.ts'
+import { UNTIMED } from '../answers/source-reader.ts'
 import { inTurns, type Steps } from '../turns.ts'
 import { bundlesInside, byCodePoints } from './bundles-inside.ts'
 import { entriesOf } from './entries.ts'

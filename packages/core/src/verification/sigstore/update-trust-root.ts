@@ -1,6 +1,6 @@
 import { parseTrustConfig, parseSigningConfig } from './trust-config.ts'
 import { ModelSealError } from '../../errors.ts'
-import { DEFAULT_TIMEOUT_MS } from '../../source/service-call.ts'
+import { DEFAULT_TIMEOUT_MS } from '../../source/http/service-call.ts'
 import { milliseconds, signal } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { TrustRootInfo } from '../../results.ts'

@@ -1,10 +1,10 @@
-import { reasonOf } from '../any-realm.ts'
-import { ModelSealError } from '../errors.ts'
-import { valueOf, withoutPrototype } from '../snapshot.ts'
-import { abortedError, throwIfAborted } from './aborted.ts'
-import type { Receive, SourceBody, SourceTimeouts } from './model-source.ts'
-import { ownPieces, pieces } from './answers/pieces.ts'
-import { answered, isThenable, iteratorOf, leave, nextOf, sourceFailed, type Items } from './answers/source-answers.ts'
+import { reasonOf } from '../../any-realm.ts'
+import { ModelSealError } from '../../errors.ts'
+import { valueOf, withoutPrototype } from '../../snapshot.ts'
+import { abortedError, throwIfAborted } from '../aborted.ts'
+import type { Receive, SourceBody, SourceTimeouts } from '../model-source.ts'
+import { ownPieces, pieces } from './pieces.ts'
+import { answered, isThenable, iteratorOf, leave, nextOf, sourceFailed, type Items } from './source-answers.ts'
 import { Watch } from './watch.ts'
 
 export const DEFAULT_IDLE_MS = 30_000

@@ -1,6 +1,6 @@
-import { clearTimeout, setTimeout } from '../real-time.ts'
-import type { SourceTimeouts } from './model-source.ts'
-import { Turns } from './turns.ts'
+import { clearTimeout, setTimeout } from '../../real-time.ts'
+import type { SourceTimeouts } from '../model-source.ts'
+import { Turns } from '../turns.ts'
 
 /** Not an Error, which would capture a stack trace. */
 const OVER = 'The read has ended.'

@@ -1,8 +1,8 @@
-import { causeOf, isError, messageOf } from '../any-realm.ts'
-import { ModelSealError, shown } from '../errors.ts'
-import { signalAfter } from '../real-time.ts'
-import { withoutPrototype } from '../snapshot.ts'
-import { throwIfAborted } from './aborted.ts'
+import { causeOf, isError, messageOf } from '../../any-realm.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { signalAfter } from '../../real-time.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { throwIfAborted } from '../aborted.ts'
 
 /** A call to a service of a Sigstore instance. */
 export interface ServiceCall {
