@@ -25,7 +25,7 @@ export interface Wanted {
   logOfCertificates?: boolean
 }
 
-/** eslint-disable @typescript-eslint/no-explicit-any -- tests tamper with bundles */
+/* eslint-disable @typescript-eslint/no-explicit-any -- tests tamper with bundles */
 export type BundleJson = any
 
 export const IDENTITY = 'https://github.com/example/models/.github/workflows/sign.yml@refs/heads/main'

@@ -57,6 +57,18 @@ export class TestSite {
     return signed.rootDigest
   }
 
+  /** Writes a model directory and signs it with the key `a`. @returns the root digest */
+  async signedModel(name: string, files?: Record<string, string>): Promise<string> {
+    await this.model(name, files)
+    return this.sign(name, 'a')
+  }
+
+  /** Writes a signed model directory, then changes its file `weights.bin`. */
+  async changedModel(name: string): Promise<void> {
+    await this.signedModel(name)
+    await this.write(`${name}/weights.bin`, 'CHANGED')
+  }
+
   /** Writes a policy under the given name, or a unique one. */
   async policy(content: unknown, name = `policy-${++this.#policies}.yaml`): Promise<string> {
     return this.write(

@@ -14,12 +14,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import type { Isolation } from './isolation.ts'
 import type { OpenOptions } from '../open-options.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
-import { TestSite } from '../../testing/site.ts'
+import { placingSite } from '../../testing/placing-site.ts'
+import type { TestSite } from '../../testing/site.ts'
 import { temporaryPlaces } from '../../source/private/temporary-places.ts'
 
 vi.mock(import('../../source/private/temporary-places.ts'), async (original) => {
@@ -41,21 +42,7 @@ let site: TestSite
 let policy: string
 
 beforeEach(async () => {
-  site = await TestSite.make()
-  await site.key('a')
-  await site.model('model', FILES)
-  for (const name of Object.keys(FILES)) chmodSync(site.file('model', name), 0o644)
-  await site.sign('model', 'a')
-  policy = await site.policy({
-    version: 1,
-    trustRoots: { a: { publicKey: 'a.pub' } },
-    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }] }],
-  })
-  vi.stubEnv('TMPDIR', scratch())
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await site.remove()
+  ;({ site, policy } = await placingSite(FILES))
 })
 
 function open(isolation: Isolation, options: OpenOptions = {}) {

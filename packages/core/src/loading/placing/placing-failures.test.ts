@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { refusal, scratch } from '../../testing/scratch.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { refusal } from '../../testing/scratch.ts'
 import { openVerifiedModel, type ModelReader } from '../open-verified-model.ts'
-import { TestSite } from '../../testing/site.ts'
+import { placingSite } from '../../testing/placing-site.ts'
+import type { TestSite } from '../../testing/site.ts'
 
 const FILES = { good: 'the good one', bad: 'the bad one', 'sub/deep': 'deep' }
 
@@ -11,21 +12,7 @@ let site: TestSite
 let policy: string
 
 beforeEach(async () => {
-  site = await TestSite.make()
-  await site.key('a')
-  await site.model('model', FILES)
-  for (const name of Object.keys(FILES)) chmodSync(site.file('model', name), 0o644)
-  await site.sign('model', 'a')
-  policy = await site.policy({
-    version: 1,
-    trustRoots: { a: { publicKey: 'a.pub' } },
-    rules: [{ name: 'all', match: { path: '**' }, signers: [{ key: 'a' }], require: { files: 'loaded' } }],
-  })
-  vi.stubEnv('TMPDIR', scratch())
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await site.remove()
+  ;({ site, policy } = await placingSite(FILES, { files: 'loaded' }))
 })
 
 describe.each(['copy', 'in-place'] as const)('under %s', (isolation) => {
