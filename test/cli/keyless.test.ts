@@ -42,7 +42,7 @@ describe.each(['v1', 'v2'] as const)('against an instance with Rekor %s', (rekor
       const signed = await modelseal(['--log-level', 'debug', 'sign', 'vad', ...SIGNED, ...args], { ...NO_CI, ...env })
       expect(signed).toMatchObject({ code: 0, stderr: '' })
       expect(signed.stdout).not.toContain(token)
-      expect(signed.stdout).toContain(`signer       ${IDENTITY} (vouched for by ${ISSUER})`)
+      expect(signed.stdout).toContain(`signer       ${IDENTITY} (issuer ${ISSUER})`)
       expect(signed.stdout).toMatch(/^ {2}log entry +\d+ of "http:/m)
       expect(signed.stdout).toMatch(/^ {2}signed +at 20\d\d-/m)
       const verified = await modelseal(['verify', 'vad', ...SIGNED, ...IDENTIFIED])

@@ -6,7 +6,7 @@ import { ModelSealError, shown } from './errors.ts'
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 
-/** The scheme of what is written as a URL, in lowercase; undefined for a path. */
+/** The scheme of a URL, in lowercase; undefined for a path. */
 export function schemeOf(text: unknown): string | undefined {
   return typeof text === 'string' ? SCHEME.exec(text)?.[1]?.toLowerCase() : undefined
 }
@@ -18,10 +18,10 @@ export function plainPlace(place: string): string {
 }
 
 /**
- * The absolute form of a path that a caller gave, or of a `file:` URL, as text or as a URL of any realm.
+ * The absolute form of a path that a caller gave, or of a `file:` URL, as a string or as a URL of any realm.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for what is no path, such as another URL, and for a relative one where the working
- * directory was deleted; `PATH_AMBIGUOUS` for one whose `..` leads elsewhere than it says
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is not a path, such as another URL, or is relative and the working
+ * directory was deleted; `PATH_AMBIGUOUS` if its `..` can be read in two ways
  */
 export function absolutePath(path: unknown): string {
   const isFileUrl = isUrl(path) || isFileUrlText(path)
@@ -48,7 +48,7 @@ export function absolutePath(path: unknown): string {
 /**
  * After a symbolic link, `..` means the directory above the link's target to the kernel, but the directory that contains the link to `resolve()`.
  *
- * @throws {@link ModelSealError} `PATH_AMBIGUOUS` where the two readings lead to different files
+ * @throws {@link ModelSealError} `PATH_AMBIGUOUS` if the two readings lead to different files
  */
 export function withoutDots(path: string, resolved: string): string {
   const parts = path.split(/[/\\]/)
@@ -64,7 +64,7 @@ export function withoutDots(path: string, resolved: string): string {
   })
 }
 
-/** Undefined where nothing is there, or nothing that can be looked at. */
+/** Undefined if the file does not exist or cannot be examined. */
 function inodeAt(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true })
@@ -74,7 +74,7 @@ function inodeAt(path: string): string | undefined {
   }
 }
 
-/** True for a `file:` URL, with slashes behind the colon or without (RFC 8089). */
+/** True for a `file:` URL, with or without slashes after the colon (RFC 8089). */
 export function isFileUrlText(value: unknown): value is string {
   return typeof value === 'string' && /^file:/i.test(value)
 }
@@ -82,7 +82,7 @@ export function isFileUrlText(value: unknown): value is string {
 /** Undefined for a URL that is not a path on this machine. */
 function pathOfUrl(given: string | URL): string | undefined {
   try {
-    // The parser would take "file:models/vad" for "/models/vad".
+    // The parser would read "file:models/vad" as "/models/vad".
     if (typeof given === 'string' && !/^file:\//i.test(given)) return undefined
     const url = new URL(typeof given === 'string' ? given : given.href)
     return url.search === '' && url.hash === '' ? fileURLToPath(url) : undefined
@@ -91,7 +91,7 @@ function pathOfUrl(given: string | URL): string | undefined {
   }
 }
 
-/** @param what is looked for by a relative path, or from the working directory upward */
+/** @param what could not be found by a relative path, or from the working directory upward */
 export function workingDirectoryMissing(what: string): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `Cannot find ${what}: the working directory does not exist.`, {
     expected: 'an absolute path, or a working directory that exists',
@@ -99,7 +99,7 @@ export function workingDirectoryMissing(what: string): ModelSealError {
   })
 }
 
-/** Undefined where it was deleted. */
+/** Undefined if it was deleted. */
 export function workingDirectory(): string | undefined {
   try {
     return process.cwd()

@@ -24,7 +24,7 @@ const hostile = new Proxy(
   },
 )
 
-describe('of another realm are known', () => {
+describe('values of another realm are recognized', () => {
   test.each([
     ['an error', realm.isError, 'new Error("x")'],
     ['an error of a class', realm.isError, 'new (class Own extends TypeError {})("x")'],
@@ -57,7 +57,7 @@ describe('of another realm are known', () => {
   })
 })
 
-describe('nothing throws, and nothing is what it only claims to be, for', () => {
+describe('no check throws or is deceived by', () => {
   test.each([
     ['nothing', undefined, 'undefined'],
     ['null', null, 'null'],

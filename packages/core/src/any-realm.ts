@@ -1,10 +1,10 @@
 import { types } from 'node:util'
 
-// Jest, vitest's vmThreads and every vm context have globals of their own. An error of node:fs is then no `instanceof Error`, nor a
-// caller's buffer an `instanceof Uint8Array`. So nothing here asks for the class: built-in values are known by their internal slots,
-// everything else by its shape. A property may throw, or be a getter of somebody else's; each is read once, and nothing here throws.
+// Jest, vitest's vmThreads and every vm context have their own globals. There, an error of node:fs is not an `instanceof Error`, and a
+// caller's buffer is not an `instanceof Uint8Array`. So nothing here checks the class: built-in values are recognized by their internal
+// slots, everything else by its shape. A property may be a getter and may throw; each is read once, and nothing here throws.
 
-/** True for an error of any realm, and for what is like one, such as a DOMException. */
+/** True for an error of any realm, and for anything like one, such as a DOMException. */
 export function isError(value: unknown): value is Error {
   if (types.isNativeError(value)) return true
   return (
@@ -12,37 +12,37 @@ export function isError(value: unknown): value is Error {
   )
 }
 
-/** True for a SyntaxError of any realm: what `JSON.parse()` and `new RegExp()` throw. */
+/** True for a SyntaxError of any realm, such as those of `JSON.parse()` and `new RegExp()`. */
 export function isSyntaxError(value: unknown): value is SyntaxError {
   return isError(value) && propertyOf(value, 'name') === 'SyntaxError'
 }
 
-/** What somebody threw, as text: the message of an error, or the value itself. */
+/** A thrown value as text: the message of an error, or the value itself. */
 export function messageOf(thrown: unknown): string {
   const message = isError(thrown) ? propertyOf(thrown, 'message') : undefined
   return typeof message === 'string' ? message : textOf(thrown)
 }
 
-/** The code of an error, such as `ENOENT`; undefined where it has none that is text. */
+/** The code of an error, such as `ENOENT`; undefined unless it is a string. */
 export function codeOf(thrown: unknown): string | undefined {
   const code = isError(thrown) ? propertyOf(thrown, 'code') : undefined
   return typeof code === 'string' ? code : undefined
 }
 
-/** What an error says caused it. */
+/** The cause of an error. */
 export function causeOf(thrown: unknown): unknown {
   return isError(thrown) ? propertyOf(thrown, 'cause') : undefined
 }
 
 /**
- * Why something failed, as one line: the message of what was thrown, with its code unless the message has it. `fetch` says
- * only "fetch failed", and what happened is its cause.
+ * Why something failed, as one line: the message of the thrown value, with its code unless the message contains it. Uses the
+ * cause if there is one, because `fetch` itself says only "fetch failed".
  */
 export function reasonOf(thrown: unknown): string {
   const cause = causeOf(thrown)
   const error = isError(cause) ? cause : thrown
   const [line = ''] = messageOf(error).split('\n')
-  // An AggregateError, as of several addresses that were tried, has a code and no message.
+  // An AggregateError, such as after trying several addresses, has a code and no message.
   const text = line.replace(/\.$/, '') || (isError(error) ? error.name : '')
   const code = codeOf(error)
   return code === undefined || text.includes(code) ? text : `${code}: ${text}`
@@ -52,7 +52,7 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return types.isUint8Array(value)
 }
 
-/** True for shared buffers, too. */
+/** Includes shared buffers. */
 export function isAnyArrayBuffer(value: unknown): value is ArrayBufferLike {
   return types.isAnyArrayBuffer(value)
 }
@@ -61,7 +61,7 @@ export function isDate(value: unknown): value is Date {
   return types.isDate(value)
 }
 
-/** By what is used of it: other libraries bring signals of their own. */
+/** Checks only the members that are used: other libraries have their own signals. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return (
     isObject(value) &&
@@ -71,7 +71,7 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   )
 }
 
-/** As Node.js knows a URL where it takes paths: its own, or that of jsdom. */
+/** Recognizes a URL like Node.js does for paths: its own, or that of jsdom. */
 export function isUrl(value: unknown): value is URL {
   return (
     isObject(value) &&
@@ -81,7 +81,7 @@ export function isUrl(value: unknown): value is URL {
 }
 
 /**
- * The kind of a value, for a message: never what is in it, and never by its own words.
+ * The kind of a value, for a message: never its content, and without calling its methods.
  *
  * @returns such as `null`, `an array`, `a buffer`, `a URL`, `an empty string`, `a number`
  */
@@ -99,7 +99,7 @@ export function kindOf(value: unknown): string {
 }
 
 /**
- * True for an object that carries a mark of the registry of symbols (`Symbol.for`), which all realms share.
+ * True for an object with a mark from the global symbol registry (`Symbol.for`), which all realms share.
  *
  * @param brand own or inherited
  */
@@ -111,7 +111,7 @@ export function isBranded(value: unknown, brand: symbol): boolean {
   }
 }
 
-/** As {@link isBranded}, for a mark that only the object itself may carry: nothing on `Object.prototype` can stand in for it. */
+/** Like {@link isBranded}, but the mark must be an own property, so that nothing on `Object.prototype` can replace it. */
 export function isMarked(value: unknown, mark: symbol): boolean {
   try {
     return isObject(value) && Object.hasOwn(value, mark)
@@ -121,8 +121,8 @@ export function isMarked(value: unknown, mark: symbol): boolean {
 }
 
 /**
- * `Symbol.asyncDispose`, in realms to which Node.js 22 does not give it as well: there it is the symbol that Node.js uses.
- * `await using` itself does not work in such realms, which is why everything disposable has a `close()`, and why nothing here uses it.
+ * `Symbol.asyncDispose`, including realms in which Node.js 22 does not define it: there, it is the symbol that Node.js uses.
+ * `await using` itself does not work in such realms, so everything disposable has a `close()`, and nothing here uses it.
  */
 export const ASYNC_DISPOSE: typeof Symbol.asyncDispose =
   (Symbol as Partial<typeof Symbol>).asyncDispose ?? (Symbol.for('nodejs.asyncDispose') as typeof Symbol.asyncDispose)
@@ -136,7 +136,7 @@ export function isArray(value: unknown): value is unknown[] {
   }
 }
 
-/** Undefined, too, where reading it throws, and for what only the root of all objects has, onto which anybody may have put it. */
+/** Undefined if reading it throws, and for a property that only `Object.prototype` has, where any code may have put it. */
 export function propertyOf(value: object, name: PropertyKey): unknown {
   try {
     return has(value, name) ? (Reflect.get(value, name) as unknown) : undefined
@@ -146,7 +146,7 @@ export function propertyOf(value: object, name: PropertyKey): unknown {
 }
 
 function has(value: object, name: PropertyKey): boolean {
-  // A proxy may give what it does not list.
+  // A proxy may return properties that it does not list.
   if (types.isProxy(value)) return !(name in Object.prototype)
   for (let level: object | null = value; level !== null; level = Object.getPrototypeOf(level) as object | null) {
     if (Object.hasOwn(level, 'isPrototypeOf')) return false

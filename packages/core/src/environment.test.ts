@@ -26,7 +26,7 @@ parentPort.postMessage(result)`
 }
 
 describe('the environment', () => {
-  test('has absolute paths, and only what is set', () => {
+  test('has absolute paths, and only variables that are set', () => {
     vi.stubEnv('MODELSEAL_POLICY', 'policy.yaml')
     vi.stubEnv('MODELSEAL_MODE', '')
     expect(variable('MODELSEAL_POLICY')).toBe(join(process.cwd(), 'policy.yaml'))
@@ -45,7 +45,7 @@ describe('the environment', () => {
     },
   )
 
-  test.each(['file:policies/a.yaml', 'file:///a?b'])('refuses %s, which is no whole path', (url) => {
+  test.each(['file:policies/a.yaml', 'file:///a?b'])('refuses %s, which is not a complete path', (url) => {
     expect(() => absolutePath(url)).toThrow(refusal('INVALID_ARGUMENT'))
     vi.stubEnv('MODELSEAL_POLICY', url)
     expect(() => variable('MODELSEAL_POLICY')).toThrow(refusal('INVALID_ARGUMENT'))
@@ -65,14 +65,14 @@ describe('the environment', () => {
     expect(Object.isFrozen(environment().variables)).toBe(true)
   })
 
-  test('is inherited by a thread that has variables of its own', async () => {
+  test('is inherited by a thread with its own variables', async () => {
     vi.stubEnv('MODELSEAL_POLICY', '/policies/parent.yaml')
     expect(await inThread(`result = variable('MODELSEAL_POLICY')`, { LOG: '1' })).toBe('/policies/parent.yaml')
     vi.stubEnv('MODELSEAL_POLICY', '/policies/later.yaml')
     expect(await inThread(`result = variable('MODELSEAL_POLICY')`, {})).toBe('/policies/later.yaml')
   })
 
-  test('is that of the thread, where its own variables say otherwise', async () => {
+  test('uses the variables of the thread where they differ', async () => {
     vi.stubEnv('MODELSEAL_POLICY', '/policies/parent.yaml')
     const env = { MODELSEAL_POLICY: '/policies/own.yaml' }
     expect(await inThread(`result = variable('MODELSEAL_POLICY')`, env)).toBe('/policies/own.yaml')
@@ -90,7 +90,7 @@ result = (await once(inner, 'message'))[0]`
     expect(await inThread(code, {})).toBe('/policies/parent.yaml')
   })
 
-  test('does not change once it is fixed, nor in the threads and processes that are started then', async () => {
+  test('does not change once it is fixed, not even in threads and processes started later', async () => {
     vi.stubEnv('MODELSEAL_POLICY', '/policies/parent.yaml')
     vi.stubEnv('MODELSEAL_MODE', undefined)
     const code = `fixEnvironment()

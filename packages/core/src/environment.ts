@@ -7,8 +7,7 @@ import { ModelSealError, shown } from './errors.ts'
 export { absolutePath } from './absolute-path.ts'
 
 /**
- * Every environment variable that decides what is trusted. The value of a `path` is kept as an absolute path, any other value
- * as it is.
+ * Every environment variable that affects what is trusted. A `path` is stored as an absolute path, any other value unchanged.
  *
  * To add a variable, add its name here and read it with {@link variable}. It is then fixed, inherited by threads and
  * handed to child processes like the others. Nothing else reads `process.env` for a decision about trust. Secrets
@@ -41,11 +40,11 @@ export interface Environment {
   readonly directory: string | undefined
   /** Absolute path of the user's home directory; undefined if the user has none. */
   readonly home: string | undefined
-  /** What the search found when the environment was fixed: absolute; null where it found no policy. Undefined where nothing searched. */
+  /** Absolute path of the policy that was found when the environment was fixed; null if none was found, undefined without a search. */
   readonly policy?: string | null | undefined
-  /** True in a thread that cannot know whether the process was started with `MODELSEAL_POLICY`: nothing may search for a policy then. */
+  /** True in a thread that cannot know whether the process was started with `MODELSEAL_POLICY`, so it must not search for a policy. */
   readonly incomplete?: boolean | undefined
-  /** Only those that are set, and not to an empty text. */
+  /** Only variables that are set and not empty. */
   readonly variables: Readonly<Partial<Record<Variable, string>>>
 }
 
@@ -54,32 +53,32 @@ export interface Environment {
  * for each one that is missing, the variable that the parent had when it started the thread. If the parent had not imported
  * this module, the thread takes only `MODELSEAL_POLICY`, as it was when the process started.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path where the working directory was deleted
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a relative path if the working directory was deleted
  */
 export function environment(): Environment {
   return threadState()[FIXED] ?? readEnvironment()
 }
 
 /**
- * The value of one variable in {@link environment}; undefined where it is not set, or empty.
+ * The value of one variable in {@link environment}; undefined if it is not set or empty.
  *
- * @throws {@link ModelSealError} as there
+ * @throws {@link ModelSealError} as {@link environment}
  */
 export function variable(name: Variable): string | undefined {
   return environment().variables[name]
 }
 
 /**
- * As {@link variable}, for a variable that can have only certain values.
+ * Like {@link variable}, for a variable that can have only certain values.
  *
- * @throws {@link ModelSealError} as there; `INVALID_ARGUMENT` for any other value
+ * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` for any other value
  */
 export function choiceIn<N extends keyof typeof CHOICES>(name: N): (typeof CHOICES)[N][number] | undefined {
   const given = variable(name)
   const choices: readonly (typeof CHOICES)[N][number][] = CHOICES[name]
   const choice = choices.find((choice) => choice === given)
   if (given === undefined || choice !== undefined) return choice
-  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value of the environment variable ${name}.`, {
+  throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for the environment variable ${name}.`, {
     expected: choices.join(' or '),
     found: shown(given),
   })
@@ -90,8 +89,8 @@ export function choiceIn<N extends keyof typeof CHOICES>(name: N): (typeof CHOIC
  * that started this one is used if it is fixed; otherwise the one that was handed over, or the current one.
  *
  * @param handed the result of {@link encodeEnvironment} in the process that started this one
- * @param search finds the policy where that was not done before, as `policyAtStart` does
- * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` for a text that is not its own
+ * @param search finds the policy if there was no search before, as `policyAtStart` does
+ * @throws {@link ModelSealError} as {@link environment}; `INVALID_ARGUMENT` if `handed` is malformed
  */
 export function fixEnvironment(
   handed?: string,
@@ -109,7 +108,7 @@ export function fixEnvironment(
   return environment()
 }
 
-/** The present environment as one line of text, for {@link fixEnvironment} in another process. */
+/** The current environment as one line of text, for {@link fixEnvironment} in another process. */
 export function encodeEnvironment(): string {
   return JSON.stringify(environment())
 }
@@ -156,8 +155,8 @@ function threadState(): ThreadState {
 }
 
 /**
- * For a thread whose parent handed nothing over, because it did not import this module. Only the policy is taken: the program
- * may have removed another variable since, and without any of those the thread trusts less, never more.
+ * For a thread whose parent did not import this module and therefore passed nothing on. Uses only the policy: the program may have
+ * removed another variable since, and without those the thread trusts less, never more.
  */
 function environmentAtStart(): Environment {
   const place = { fixed: false, directory: workingDirectory(), home: homeDirectory() }
@@ -169,13 +168,13 @@ function environmentAtStart(): Environment {
     return frozen({ ...place, variables: variablesIn(given) })
   } catch (error) {
     if (error instanceof ModelSealError) throw error
-    // A thread that was given no variables has a copy of all, and so has PATH; most that were chosen one by one are without it.
+    // A thread without its own variables has a copy of all, including PATH; variables chosen individually rarely include it.
     const isCopy = Object.keys(process.env).some((name) => name.toUpperCase() === 'PATH')
     return frozen({ ...place, incomplete: !isCopy, variables: {} })
   }
 }
 
-/** proc(5). By a function, because tracers would follow a path that they can read in a call of `node:fs`. */
+/** proc(5). A function, because file tracers would follow a literal path in a call of `node:fs`. */
 function startOf(process: string): string {
   return `/proc/${process}/environ`
 }
@@ -197,7 +196,7 @@ function readEnvironment(): Environment {
   return frozen({ fixed: false, directory: workingDirectory(), home: homeDirectory(), incomplete, variables })
 }
 
-/** Those that are set, and not to an empty text. */
+/** The variables that are set and not empty. */
 function variablesIn(env: NodeJS.ProcessEnv): Environment['variables'] {
   return Object.fromEntries(
     (Object.keys(VARIABLES) as Variable[]).flatMap((name) => {
@@ -215,7 +214,7 @@ function unreadable(handed: string | undefined): ModelSealError {
   })
 }
 
-/** @returns undefined for what no thread or process of ours wrote */
+/** @returns undefined for text that no thread or process of this package wrote */
 function decode(text: string | undefined): Environment | undefined {
   if (text === undefined) return undefined
   try {
@@ -257,11 +256,11 @@ function absolute(name: Variable, path: string): string {
 
 function homeDirectory(): string | undefined {
   try {
-    // A relative path would mean another directory after each chdir(). Not isAbsolute(homedir()), in which `@vercel/nft` sees the home
-    // directory of whoever traces a program, and collects all of it.
+    // A relative path would change its meaning with each chdir(). Not isAbsolute(homedir()): `@vercel/nft` would evaluate it to the
+    // home directory of the user who traces a program, and collect all of it.
     return [homedir()].find((home) => isAbsolute(home))
   } catch {
-    // There is neither HOME nor an entry in the list of users.
+    // There is neither HOME nor an entry in the user database.
     return undefined
   }
 }

@@ -2,7 +2,7 @@
  * Every refusal of modelseal, by code. The codes are stable: programs may branch on them.
  */
 export const ERROR_CODES = {
-  // What was asked for
+  // The call
   INVALID_ARGUMENT: 'an argument or option of the call is missing, of the wrong kind, or out of range',
   ABORTED: 'the caller aborted the operation',
 
@@ -12,7 +12,7 @@ export const ERROR_CODES = {
   JSON_DUPLICATE_KEY: 'an object contains the same key twice, so two readers could see two meanings',
   JSON_TOO_COMPLEX: 'the text is nested too deeply or contains too many values',
 
-  // The bundle and what is in it
+  // The bundle and its content
   BUNDLE_NOT_FOUND: 'no signature bundle was found for the model',
   BUNDLE_TOO_LARGE: 'the bundle is larger than the limit',
   BUNDLES_TOO_MANY: 'there are more bundles than are read, and one of the others may matter',
@@ -60,7 +60,7 @@ export const ERROR_CODES = {
   CRL_STALE: 'a revocation list is not current',
   CRL_MISSING: 'revocation lists were given, but none by the authority that issued the certificate',
   TIMESTAMP_INVALID: 'a timestamp in the bundle is malformed, forged, or for another signature',
-  TIMESTAMP_UNTRUSTED: 'a timestamp in the bundle is not by a trusted timestamp authority',
+  TIMESTAMP_UNTRUSTED: 'a timestamp in the bundle is not from a trusted timestamp authority',
   TSA_UNREACHABLE: 'the timestamp authority could not be reached or did not answer in time',
   TSA_REFUSED: 'the timestamp authority refused to issue a timestamp',
   TSA_RESPONSE: 'the timestamp authority sent an unexpected response',
@@ -91,14 +91,15 @@ export const ERROR_CODES = {
   TUF_SIGNATURE: 'the metadata of the TUF repository for trusted roots lacks required signatures',
   TUF_INVALID: 'the TUF repository for trusted roots returned something that its metadata does not authorize',
   IDENTITY_MISMATCH: 'the model was signed by an identity other than the required one',
-  ISSUER_MISMATCH: 'an issuer other than the required one vouches for the identity of the signer',
+  ISSUER_MISMATCH: 'the identity of the signer is from an issuer other than the required one',
   CERTIFICATE_CONDITION: 'the certificate lacks a required extension, or the extension has another value',
-  SCT_INVALID: 'no trusted certificate transparency log vouches for the certificate',
+  SCT_INVALID: 'the certificate has no valid proof from a trusted certificate transparency log',
   LOG_UNTRUSTED:
     'the trusted root does not name the transparency log of an entry, or its key was not valid at that time',
   LOG_ENTRY_MISMATCH: 'an entry in the transparency log is for another signature or certificate',
   LOG_INCLUSION_INVALID: 'the proof that an entry is in the transparency log is not valid',
-  TIME_MISSING: 'no trusted source says when the signature was made, so its short-lived certificate cannot be judged',
+  TIME_MISSING:
+    'no trusted source states when the signature was made, so its short-lived certificate cannot be verified',
 
   // The model on disk
   MODEL_NOT_FOUND: 'there is no model at the given path',

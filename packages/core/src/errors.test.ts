@@ -28,7 +28,7 @@ describe('shown', () => {
     expect(shown('x'.repeat(10_000))).toBe(`"${'x'.repeat(300)}…"`)
   })
 
-  test('never gives a line break, a control or a direction mark, nor an end before its own', () => {
+  test('never contains a line break, a control character, a direction mark or an unescaped quote', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (value) => {
         const text = shown(value)
@@ -61,7 +61,7 @@ describe('ModelSealError', () => {
     expect(revived.stack).toBeTypeOf('string')
   })
 
-  test('is told by instanceof in the ESM and in the CommonJS build, either way', () => {
+  test('is recognized by instanceof across the ESM and the CommonJS build', () => {
     const script = `
       const esm = await import('@modelseal/core')
       const cjs = (await import('node:module')).createRequire(process.cwd() + '/')('@modelseal/core')
@@ -78,7 +78,7 @@ describe('ModelSealError', () => {
     expect(JSON.parse(stdout)).toEqual([true, true, false, false])
   })
 
-  test('has one line of meaning for each code', () => {
+  test('has a one-line meaning for each code', () => {
     for (const code of Object.keys(ERROR_CODES) as ErrorCode[]) {
       expect(code).toMatch(/^[A-Z0-9_]+$/)
       expect(ERROR_CODES[code]).toMatch(/^[^\n]{15,}$/)

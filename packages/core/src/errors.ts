@@ -70,7 +70,7 @@ export class ModelSealError extends Error {
   }
 
   static {
-    // Bundlers and minifiers give classes other names, and stacks and logs would say those.
+    // Bundlers and minifiers rename classes, and the new names would appear in stacks and logs.
     Object.defineProperty(this, 'name', { value: NAME, configurable: true })
     Object.defineProperty(this.prototype, 'name', { value: NAME, configurable: true, writable: true })
   }
@@ -104,7 +104,7 @@ const LONGEST_SHOWN = 300
  * text-direction marks are escaped, so that it cannot forge lines or drive a terminal.
  */
 export function shown(value: string): string {
-  // Callers without types.
+  // For callers without types.
   if (typeof (value as unknown) !== 'string') return kindOf(value)
   const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
   return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`

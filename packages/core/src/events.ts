@@ -15,8 +15,8 @@ export const VERDICT_CHANNEL = 'modelseal:verdict'
 
 /**
  * Name of the `node:diagnostics_channel` tracing channel around each verified load: it makes the
- * channels `tracing:modelseal:load:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. The
- * message of all of them is one {@link LoadTrace} a load.
+ * channels `tracing:modelseal:load:start`, `:end`, `:asyncStart`, `:asyncEnd` and `:error`. Their
+ * message is a {@link LoadTrace}, the same object throughout a load.
  *
  * @example
  * ```ts
@@ -32,13 +32,13 @@ export const LOAD_CHANNEL = 'modelseal:load'
  */
 export const POLICY_CHANNEL = 'modelseal:policy'
 
-/** What is known of one load while it runs. Nothing in it is secret. */
+/** What is known about a load while it runs. It contains no secrets. */
 export interface LoadTrace {
   /** Absolute path of the model. */
   model: string
-  /** There from `asyncStart` on. */
+  /** Present from `asyncStart` on. */
   verdict?: Verdict | undefined
-  /** Where the model was refused. */
+  /** The error if the model was refused. */
   error?: unknown
 }
 
@@ -46,7 +46,7 @@ export interface LoadTrace {
 export interface PolicyReload {
   /** Absolute path of the policy. */
   path: string
-  /** Why the new version is not used; absent where it is in use. */
+  /** Why the new version is not used; absent if it is in use. */
   error?: SerializedError
 }
 

@@ -12,7 +12,7 @@ function foreignSignal() {
   return { foreign, abort }
 }
 
-test('the signal of another library is followed with one listener, however many calls get it', () => {
+test('the signal of another library is followed with one listener, regardless of the number of calls', () => {
   const { foreign, abort } = foreignSignal()
   const followers = [signal(foreign, 'signal'), signal(foreign, 'signal')] as AbortSignal[]
   expect(foreign.addEventListener).toHaveBeenCalledOnce()
@@ -21,7 +21,7 @@ test('the signal of another library is followed with one listener, however many 
   expect(followers.map(({ reason }) => reason as unknown)).toEqual(['enough', 'enough'])
 })
 
-test('the signal of another library that is aborted already is aborted', () => {
+test('the follower of a signal that is already aborted is aborted', () => {
   const { foreign, abort } = foreignSignal()
   abort('before')
   expect(signal(foreign, 'signal')).toMatchObject({ aborted: true, reason: 'before' })

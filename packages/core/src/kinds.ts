@@ -3,10 +3,10 @@ import { absolutePath, isFileUrlText, schemeOf } from './absolute-path.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
- * Makes the value of one option independent of the caller, such as an absolute path or a copy of a list. Refuses a value of a kind
- * that the option does not take.
+ * Makes the value of one option independent of the caller, such as an absolute path or a copy of a list. Refuses a value of the
+ * wrong kind.
  *
- * @param option its name, for the refusal
+ * @param option its name, for the error
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export type Copy = ((value: unknown, option: string) => unknown) & { readonly required?: true }
@@ -34,7 +34,7 @@ export const flag: Copy = (value, option) => {
   throw invalidOption(option, 'true or false', value)
 }
 
-/** `setTimeout` counts to 2^31 - 1 and takes anything larger for 1. */
+/** `setTimeout` supports at most 2^31 - 1 and treats anything larger as 1. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647
 
 export const milliseconds: Copy = (value, option) => {
@@ -49,7 +49,7 @@ export const signal: Copy = (value, option) => {
   throw invalidOption(option, 'an AbortSignal', value)
 }
 
-/** `fetch` and `AbortSignal.any()` accept no others. */
+/** `fetch` and `AbortSignal.any()` accept only these. */
 function isOfNode(signal: AbortSignal): boolean {
   try {
     return Reflect.getOwnPropertyDescriptor(AbortSignal.prototype, 'aborted')?.get?.call(signal) !== undefined
@@ -58,7 +58,7 @@ function isOfNode(signal: AbortSignal): boolean {
   }
 }
 
-/** One for each signal, which may outlive any number of loads and keeps its listeners. */
+/** One follower per signal, because a signal may outlive any number of loads and keeps its listeners. */
 const followers = new WeakMap<AbortSignal, AbortSignal>()
 
 function following(other: AbortSignal): AbortSignal {
@@ -79,7 +79,7 @@ export const callback: Copy = (value, option) => {
   throw invalidOption(option, 'a function', value)
 }
 
-/** A path as it was given, because messages may name it. A `file:` URL, as text or as a URL, becomes a path. */
+/** A path as given, because messages may name it. A `file:` URL, as a string or as a URL, becomes a path. */
 export const givenPath: Copy = (value, option) => {
   if (typeof value === 'string' && value !== '' && !isFileUrlText(value)) return value
   if (typeof value === 'string' || isUrl(value)) return pathFrom(value, option)
@@ -98,7 +98,7 @@ function pathFrom(value: unknown, option: string): string {
   }
 }
 
-/** An absolute path of what is never fetched from elsewhere, such as a policy: another URL is a mistake. */
+/** An absolute path of a file that is never fetched, such as a policy: any URL but `file:` is a mistake. */
 export const localPath: Copy = (value, option) => {
   const text = isUrl(value) ? value.href : value
   const url = typeof text === 'string' && schemeOf(text) !== undefined ? URL.parse(text) : null
@@ -107,7 +107,7 @@ export const localPath: Copy = (value, option) => {
   return pathFrom(value, option)
 }
 
-/** A copy of bytes, which nobody can change any more. */
+/** A copy of bytes, which the caller cannot change. */
 export const bytesCopy: Copy = (value, option) => {
   if (isUint8Array(value)) return Uint8Array.from(value)
   throw invalidOption(option, 'a Uint8Array', value)
@@ -119,7 +119,7 @@ export const dateCopy: Copy = (value, option) => {
   throw invalidOption(option, 'a Date', value)
 }
 
-/** More than any model has files, and less than takes a second to copy. */
+/** More than the files of any model, but copied in less than a second. */
 const LONGEST_LIST = 1_000_000
 
 /** An independent list, whose items are copied in turn. */
@@ -164,7 +164,7 @@ export function checkObject(
   throw invalidArgument(argument, expected, value)
 }
 
-/** The value of an option is of the wrong kind, or out of range. */
+/** The error for an option of the wrong kind or out of range. */
 export function invalidOption(option: string, expected: string, found: unknown): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, {
     expected,
@@ -172,7 +172,7 @@ export function invalidOption(option: string, expected: string, found: unknown):
   })
 }
 
-/** @param argument what is called by it, with its article: `the model` */
+/** @param argument its name, with an article: `the model` */
 export function invalidArgument(argument: string, expected: string, found: unknown): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `Invalid argument for ${argument}.`, {
     expected,
@@ -180,7 +180,7 @@ export function invalidArgument(argument: string, expected: string, found: unkno
   })
 }
 
-/** Shows texts and numbers; of everything else, only its kind. */
+/** Shows strings, numbers and booleans; for everything else, only the kind. */
 export function shownValue(value: unknown): string {
   if (typeof value === 'string' && value !== '') return shown(value)
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)

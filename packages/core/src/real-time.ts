@@ -2,9 +2,9 @@ import timers from 'node:timers'
 import { scheduler } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
-// Tests replace the global timers and clocks, and those of node:timers as well, and a test of a program that loads a model should not
-// have to wait for ever. Some realms lack `setImmediate`, and those of jsdom have timers that are numbers. So these are taken once, when
-// the core is loaded. If fakes are in place by then, the originals are taken.
+// Tests replace the global timers and clocks, including those of node:timers, and a program that loads a model in such a test must not
+// wait for ever. Some realms lack `setImmediate`, and timers in jsdom are numbers. So the real timers are saved when the core is
+// loaded, even if fakes are in place by then.
 
 export const setTimeout = original(timers, 'setTimeout')
 export const setInterval = original(timers, 'setInterval')
@@ -20,12 +20,12 @@ function original<T extends object, K extends string & keyof T>(owner: T, name: 
 /** Milliseconds since 1970, for the times of files. Validity is judged by `new Date()`, which tests may set. */
 export const wallClock = original(globalThis, 'Date').now
 
-/** Milliseconds since the process began. Unlike `performance.now()`, it makes Node.js load nothing. */
+/** Milliseconds since the process started. Unlike `performance.now()`, it does not make Node.js load a module. */
 export function monotonic(): number {
   return process.uptime() * 1_000
 }
 
-/** Leaves the thread to others for a turn of the event loop. */
+/** Yields to the event loop for one turn. */
 export const turnOfLoop: () => Promise<void> = scheduler.yield.bind(scheduler)
 
 export async function sleep(milliseconds: number): Promise<void> {

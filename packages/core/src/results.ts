@@ -1,32 +1,32 @@
 import type { ErrorCode } from './error-codes.ts'
 
-// Plain values that every floor may speak of: what a check found, and how an error is told.
+// Plain values that every floor may use: the results of a check, and the parts of an error.
 
 /** The outcome of a verified load: plain and serialisable, without secrets. */
 export interface Verdict {
   decision: Decision
   /**
-   * Who had the load judged, where that is not the program: `@modelseal/register`. A load of a program that it guards has two
-   * verdicts where the program verifies it by a policy of its own, one by each.
+   * What had the load judged, if not the program: `@modelseal/register`. If a program that it guards also verifies a load by its
+   * own policy, the load has two verdicts, one by each.
    */
   by?: string
   /** When it was reached: ISO 8601. */
   at: string
-  /** Absolute path of the policy; absent where none was found. */
+  /** Absolute path of the policy; absent if none was found. */
   policy?: string
   /** Name of the rule that matched. */
   rule?: string
   mode?: 'enforce' | 'audit' | 'skip'
-  /** Why the rule is as it is, in its author's words. */
+  /** The author's reason for the rule. */
   reason?: string
   model: {
-    /** Absolute path that was asked for; the URL, for a model that has no path on this machine. */
+    /** Absolute path to load, or the URL of a model that has no path on this machine. */
     path: string
     url?: string
-    /** What a name that can move was resolved to for this load, by the word of its source: a commit, or a digest. */
+    /** What its source resolved a movable name to for this load: a commit, or a digest. */
     revision?: string
     format?: ModelFormat
-    /** The file that was asked for, relative to the signed model, where that is a directory. */
+    /** The requested file, relative to the signed model, if that is a directory. */
     entry?: string
     /** Name of the model when it was signed; informational. */
     name?: string
@@ -36,17 +36,17 @@ export interface Verdict {
   checks: CheckVerdict[]
   bundles: BundleVerdict[]
   /**
-   * `receipt` where a receipt says that no file changed, so that only what a runtime got as a buffer
-   * or a copy was hashed. Absent where it was not reached.
+   * `receipt` if a receipt proves that no file changed, so that only what a runtime got as a buffer or
+   * a copy was hashed. Absent if hashing was not reached.
    */
   hashed?: 'files' | 'receipt'
-  /** Files found as signed, of those that the manifest lists. */
+  /** The number of files found as signed, and the number of files in the manifest. */
   files: { checked: number; signed: number }
   /** Bytes hashed to compare them with the manifest. */
   bytes: number
-  /** How files were handed out while the model was opened; absent where hashing was not reached. */
+  /** How files were handed out while the model was opened; absent if hashing was not reached. */
   isolation?: readonly ('memory' | 'copy' | 'in-place')[]
-  /** Absent where there are none. Each code once. */
+  /** Absent if there are none. Each code occurs once. */
   warnings?: VerdictWarning[]
   /** Milliseconds. */
   durations: { policy: number; verification: number; hashing: number }
@@ -56,7 +56,7 @@ export interface Verdict {
   wouldRefuse?: SerializedError
 }
 
-/** The verdict of a load whose model was found as somebody signed it whom the policy accepts. */
+/** The verdict of a load whose model was found as a signer that the policy accepts had signed it. */
 export type AcceptedVerdict = Verdict & {
   decision: 'accepted'
   policy: string
@@ -65,11 +65,11 @@ export type AcceptedVerdict = Verdict & {
   model: { rootDigest: string }
 }
 
-/** The verdict of a load that handed out a model without verifying it, since a rule in the mode `audit` or `skip` asks for that. */
+/** The verdict of a load that handed out an unverified model, as a rule in the mode `audit` or `skip` allows. */
 export type UnverifiedVerdict = Verdict & { decision: 'tolerated' | 'skipped' }
 
 /**
- * How a load ended that handed out a model. `decision` tells whether the model was verified, and narrows what adapters return:
+ * The outcome of a load that handed out a model. `decision` says whether the model was verified, and narrows what adapters return:
  *
  * @example
  * ```ts
@@ -81,21 +81,21 @@ export type LoadOutcome =
   | { readonly decision: 'accepted'; readonly verdict: AcceptedVerdict }
   | { readonly decision: 'tolerated' | 'skipped'; readonly verdict: UnverifiedVerdict }
 
-/** What became of one bundle. */
+/** The outcome for one bundle. */
 export interface BundleVerdict {
   /** Absolute path of the bundle. */
   path: string
-  /** True where it is one that the decision rests on. */
+  /** True if the decision depends on it. */
   counted: boolean
   /** Proven by the signature; absent where the signature was not valid. */
   signer?: VerifiedIdentity
-  /** When it was signed, by somebody trusted; absent where nobody trusted says. */
+  /** The trusted time of the signature; absent if there is none. */
   time?: SignatureTime
   /** Why it did not count. */
   reason?: SerializedError
 }
 
-/** The steps of a check, in the order in which they are taken. */
+/** The steps of a check, in order. */
 export type CheckName =
   | 'policy-age'
   | 'rule'
@@ -121,34 +121,34 @@ export interface CheckVerdict {
   reason: string
   /** Why it failed. */
   code?: ErrorCode
-  /** Absolute path of the bundle that it is about. */
+  /** Absolute path of the bundle concerned. */
   bundle?: string
 }
 
 /**
- * - `accepted`: everything that the rule asks for was found;
+ * - `accepted`: the model meets everything that the rule requires;
  * - `refused`: nothing was handed out;
- * - `tolerated`: refused by a rule in the mode `audit`, and loaded unverified all the same;
+ * - `tolerated`: refused by a rule in the mode `audit`, but loaded unverified anyway;
  * - `skipped`: loaded unverified, under a rule in the mode `skip`.
  */
 export type Decision = 'accepted' | 'refused' | 'tolerated' | 'skipped'
 
-/** What did not go as it should, and changes nothing of the decision. */
+/** A problem that does not affect the decision. */
 export interface VerdictWarning {
   /**
-   * Stable: `MODELSEAL_NO_THREADS` where no hashing thread could be started, so that the calling thread hashed;
-   * `MODELSEAL_SOURCE_CLOSE` where the source of the model failed to close, or did not in time.
+   * Stable: `MODELSEAL_NO_THREADS` if no hashing thread could be started, so that the calling thread hashed;
+   * `MODELSEAL_SOURCE_CLOSE` if the source of the model failed to close, or did not close in time.
    */
   code: string
-  /** Sentences: what happened, and what to do. */
+  /** What happened, and what to do. */
   message: string
 }
 
 /**
- * Who signed: proven by a signature, not merely claimed. `description` says it in one line: `key sha256:84b3…`,
+ * The signer, proven by a signature. `description` names it in one line: `key sha256:84b3…`,
  * `CN=Release,O=Acme (email:release@acme.example)`, or
- * `release@acme.example (vouched for by https://accounts.google.com)`. It is for people and may be worded differently in a
- * later version; programs use the other fields.
+ * `release@acme.example (issuer https://accounts.google.com)`. It is for display and may change in a later
+ * version; programs should use the other fields.
  */
 export type VerifiedIdentity = KeyIdentity | CertificateIdentity | SigstoreIdentity
 
@@ -184,7 +184,7 @@ export interface CertificateIdentity {
   rootFingerprint: string
 }
 
-/** An identity that a Sigstore instance vouches for. */
+/** An identity certified by a Sigstore instance. */
 export interface SigstoreIdentity {
   method: 'sigstore'
   /** Who signed, for people: one line, in which names are escaped where they have to be. See {@link VerifiedIdentity}. */
@@ -193,7 +193,7 @@ export interface SigstoreIdentity {
   name: string
   /** The one subject alternative name of the certificate: an e-mail address, a URI, or another name. */
   identity: string
-  /** The OpenID Connect issuer that vouched for the identity. */
+  /** The OpenID Connect issuer that authenticated the identity. */
   issuer: string
   /** Hex SHA-256 of the DER of the certificate. */
   fingerprint: string
@@ -208,7 +208,7 @@ export interface SigstoreIdentity {
   trustRoot: TrustRootInfo
 }
 
-/** When a signature existed already, by the word of a trusted third party. */
+/** A time by which a signature existed, according to a trusted third party. */
 export interface SignatureTime {
   /** ISO 8601. */
   at: string
@@ -217,32 +217,32 @@ export interface SignatureTime {
   authority: string
 }
 
-/** Which trusted root was used, and how old it is: plain, for verdicts. */
+/** The trusted root that was used, and its age, as plain data for verdicts. */
 export interface TrustRootInfo {
   /** `public-good`, `staging`, the URL of a TUF repository, or the absolute path of the file. */
   name: string
-  /** `carried`: as this program was released with it; `refreshed`: as it was fetched by TUF. */
+  /** `carried`: included in this release; `refreshed`: fetched by TUF. */
   source: 'carried' | 'refreshed' | 'file'
   /** SHA-256 of the trusted root (`trusted_root.json`), lowercase hex. */
   digest: string
   /**
-   * When its newest key or certificate came into use (ISO 8601): the root is no older than that, and knows nothing of what
-   * the instance changed after it was written.
+   * When its newest key or certificate came into use (ISO 8601). The root was written at that time or later, and lacks later
+   * changes of the instance.
    */
   newest: string
-  /** When it was fetched (ISO 8601); for a refreshed root. */
+  /** When it was fetched (ISO 8601); only for a refreshed root. */
   fetched?: string
-  /** Until when the instance vouches for it without a further update (ISO 8601); for a refreshed root. */
+  /** When its metadata expires without an update (ISO 8601); only for a refreshed root. */
   expires?: string
 }
 
 /**
- * What a loader says that it reads: a format of this project's adapters, or the name that another adapter has for its own, such as
- * `gguf` (1 to 40 lower-case letters, digits and hyphens).
+ * The format that a loader reads: one of this project's adapters, or the name of another adapter's format, such as `gguf` (1 to
+ * 40 lower-case letters, digits and hyphens).
  */
 export type ModelFormat = 'onnx' | 'tfjs-graph' | 'tfjs-layers' | 'saved-model' | (string & {})
 
-/** One of several things wrong with a model's files. */
+/** One of several problems with a model's files. */
 export interface FileProblem {
   code: 'FILE_MISSING' | 'FILE_UNSIGNED' | 'FILE_MISMATCH'
   /** Name relative to the model root. */
@@ -251,11 +251,11 @@ export interface FileProblem {
   found?: string
 }
 
-/** What a `ModelSealError` says beside its sentence. */
+/** The parts of a `ModelSealError` besides its sentence. */
 export interface ErrorDetails {
   /** The file or directory concerned: a path, or a name relative to the model root. */
   file?: string | undefined
-  /** Where in the file, from 1; for files that people write. */
+  /** Line in the file, from 1; for files that people write. */
   line?: number | undefined
   /** From 1. */
   column?: number | undefined
@@ -263,7 +263,7 @@ export interface ErrorDetails {
   signer?: string | undefined
   expected?: string | undefined
   found?: string | undefined
-  /** What the reader can do about it: a sentence. */
+  /** What to do about it, as a sentence. */
   hint?: string | undefined
   /** Everything that is wrong with the model's files, up to 1,000 problems of each `code`. */
   problems?: readonly FileProblem[] | undefined

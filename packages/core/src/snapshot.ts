@@ -3,16 +3,16 @@ import { isArray, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
 import { invalidOption, type Copy } from './kinds.ts'
 
-/** How each option is copied, and which kind of value it takes; true for what is passed on as it is, and checked where it is used. */
+/** How to check and copy each option; true for one that is passed on unchanged and checked where it is used. */
 export type Shape<O> = Readonly<Record<keyof O & string, Copy | true>>
 
 /**
- * The options of a call as they are at this moment: frozen, and without a prototype. Every known option is read
- * exactly once, so a getter or a proxy cannot answer the check and the use differently, and what the program changes
- * afterwards has no effect. An option that is not given is `undefined` in the snapshot itself, so that nothing on
- * `Object.prototype` can stand in for it, in copies of it either.
+ * A snapshot of the options of a call: frozen, and without a prototype. Every known option is read exactly once, so a
+ * getter or a proxy cannot return one value for the check and another for the use, and later changes have no effect. An
+ * option that is not given is `undefined` in the snapshot itself, so that nothing on `Object.prototype` can replace it,
+ * not even in copies of the snapshot.
  *
- * @param of what the options belong to, for the refusal of unknown ones
+ * @param of the function that the options belong to, for errors about unknown ones
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an option that is not in the shape
  */
 export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
@@ -29,10 +29,10 @@ export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>
 }
 
 /**
- * As {@link snapshot}, for a call that leaves options alone which it does not know.
+ * Like {@link snapshot}, but ignores unknown options.
  *
- * @throws {@link ModelSealError} `INVALID_ARGUMENT` for options that are no object, that lack one which has to be given, or whose values are of
- * the wrong kind
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the options are not an object, lack a required one, or have a value of the
+ * wrong kind
  */
 export function knownOptions<O extends object>(given: O | undefined, shape: Shape<O>, of: string): Readonly<O> {
   const options = optionsOf(given, of)
@@ -51,7 +51,7 @@ function copyOf(value: unknown, copy: Copy | true, option: string): unknown {
   throw new ModelSealError('INVALID_ARGUMENT', `The option "${option}" is missing.`)
 }
 
-/** Getters and proxies of the caller may throw anything, and be of a kind that nothing can be read from. */
+/** Getters and proxies of the caller may throw anything. */
 function readable<T>(of: string, read: () => T): T {
   try {
     return read()
@@ -70,7 +70,7 @@ export const plainCopy: Copy = (value, option) => {
   throw invalidOption(option, 'an object', value)
 }
 
-/** As {@link plainCopy}, of texts. */
+/** Like {@link plainCopy}, for an object of strings. */
 export const textsCopy: Copy = (value, option) => {
   const copied = plainCopy(value, option) as Readonly<Record<string, unknown>>
   const [name, other] = Object.entries(copied).find(([, one]) => typeof one !== 'string') ?? []
@@ -78,19 +78,19 @@ export const textsCopy: Copy = (value, option) => {
   throw invalidOption(`${option}.${name}`, 'a string', other)
 }
 
-/** The same properties, each read once, on an object without a prototype: what is not there is then `undefined`. */
+/** The same properties, each read once, on an object without a prototype: missing ones are then `undefined`. */
 export function withoutPrototype<T extends object>(given: T): T {
   const copied = Object.create(null) as Record<string, unknown>
   for (const name of namesOf(given)) copied[name] = valueOf(given, name)
   return copied as T
 }
 
-/** Parsed data with no prototypes on any level, so that a field that is missing is missing. */
+/** Parsed data without prototypes at any level, so that a missing field is always `undefined`. */
 export function parsedWithoutPrototypes<T>(value: T): T {
   if (Array.isArray(value)) return value.map((item: unknown) => parsedWithoutPrototypes(item)) as T
   if (typeof value !== 'object' || value === null) return value
   const prototype = Object.getPrototypeOf(value) as object | null
-  // The root of all objects of this or another realm has it.
+  // Only `Object.prototype` of this or another realm has it.
   if (prototype !== null && !Object.hasOwn(prototype, 'isPrototypeOf')) return value
   const copied = Object.create(null) as Record<string, unknown>
   for (const [name, item] of Object.entries(value)) copied[name] = parsedWithoutPrototypes(item as unknown)
@@ -103,25 +103,25 @@ function optionsOf(given: unknown, of: string): object {
   throw new ModelSealError('INVALID_ARGUMENT', `The options of ${of} are not an object.`, { found: kindOf(given) })
 }
 
-/** A buffer, a URL or an error has no options; of a proxy nothing is read that nobody needs. */
+/** Refuses a buffer, a URL or an error. Reads nothing unnecessary from a proxy. */
 function isPlain(given: object): boolean {
   return types.isProxy(given) ? !isArray(given) : kindOf(given) === 'an object'
 }
 
-/** Enumerable properties, inherited ones too, but for those of `Object.prototype`. */
+/** Enumerable properties, including inherited ones except those of `Object.prototype`. */
 function namesOf(object: object): string[] {
   return levelsOf(object).flatMap((level) => Object.keys(level))
 }
 
-/** A property, read once; undefined for what only `Object.prototype` has. */
+/** A property, read once; undefined if only `Object.prototype` has it. */
 export function valueOf(object: object, name: string): unknown {
   const own = levelsOf(object).some((level) => Object.hasOwn(level, name))
-  // A proxy may give what it does not list.
+  // A proxy may return properties that it does not list.
   if (!own && (!types.isProxy(object) || name in Object.prototype)) return undefined
   return Reflect.get(object, name) as unknown
 }
 
-/** The object and its prototypes, without the root of all objects of this or another realm. */
+/** The object and its prototypes, without `Object.prototype` of this or another realm. */
 function levelsOf(object: object): object[] {
   const levels: object[] = [object]
   for (;;) {

@@ -6,7 +6,7 @@ test.each([
   [certificateWords('CN=Release,O=Acme', []), 'CN=Release,O=Acme'],
   [certificateWords('CN=Release', ['email:r@acme.example', 'DNS:x']), 'CN=Release (email:r@acme.example, DNS:x)'],
   [certificateWords('', ['email:r@acme.example']), 'email:r@acme.example'],
-  [identityWords('r@acme.example', 'https://a.example'), 'r@acme.example (vouched for by https://a.example)'],
+  [identityWords('r@acme.example', 'https://a.example'), 'r@acme.example (issuer https://a.example)'],
 ])('describes the signer in one line: %s', (words, line) => {
   expect(words).toBe(line)
 })
@@ -15,7 +15,7 @@ test.each([
   ['a line break', 'x\nAccepted "models/vad"', '\\u{a}'],
   ['a terminal escape sequence', 'x\u001b[2J', '\\u{1b}'],
   ['a change of text direction', 'x\u202e', '\\u{202e}'],
-  ['the words of a description', 'r@acme.example (vouched for by https://a.example)', '"r@acme.example (vouched'],
+  ['the words of a description', 'r@acme.example (issuer https://a.example)', '"r@acme.example (issuer'],
   ['quotes', '"r@acme.example"', '\\"r@acme.example\\"'],
   ['excessive length', 'x'.repeat(10_000), '…"'],
 ])('cannot be forged by a name with %s', (_, name, written) => {

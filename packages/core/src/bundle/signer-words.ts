@@ -14,7 +14,7 @@ export function certificateWords(subject: string, names: readonly string[]): str
 }
 
 export function identityWords(identity: string, issuer: string): string {
-  return `${readable(identity)} (vouched for by ${readable(issuer)})`
+  return `${readable(identity)} (issuer ${readable(issuer)})`
 }
 
 /** Longer names are cut, as in all messages. */

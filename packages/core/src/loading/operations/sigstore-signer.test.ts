@@ -44,7 +44,7 @@ describe.each([
     const signed = await sign({ identityToken: identityToken({ ref: 'refs/heads/main' }) })
     const { signer, time } = await verify()
     const { method, description, fingerprint } = signer
-    expect(description).toBe(`${IDENTITY} (vouched for by ${ISSUER})`)
+    expect(description).toBe(`${IDENTITY} (issuer ${ISSUER})`)
     expect(signed).toMatchObject({ signer: { method, description, fingerprint, ...IDENTIFIED }, time })
     expect(signed.logEntries).toEqual([{ log: expect.stringMatching(/^http/), index: expect.stringMatching(/^\d+$/) }])
     expect(signer).toMatchObject({ ...IDENTIFIED, extensions: { sourceRepositoryRef: 'refs/heads/main' } })
