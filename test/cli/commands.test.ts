@@ -42,7 +42,7 @@ describe('sign key and verify key', () => {
     expect(await sign('vad')).toMatchObject({ code: 0, stderr: '' })
     expect(await sign('vad')).toMatchObject({ code: 0, stderr: '' })
     const stderr = failed(await sign('asr'), 'SIGNATURE_EXISTS')
-    expect(stderr).toContain('the signature of another model is there')
+    expect(stderr).toContain('it would replace the signature of another model')
     expect(stderr).toContain('--force')
     expect(await sign('asr', '--force')).toMatchObject({ code: 0, stderr: '' })
     failed(await sign('vad', '--signature', 'model.sig'), 'SIGNATURE_EXISTS')
