@@ -87,7 +87,7 @@ test.each(
   const place = join(directory, `${name}-${basename(entry)}`)
   // Beside the packages that it imports.
   const program = join(ROOT, 'test/bundlers', `imports-${basename(entry)}.mjs`)
-  const { stdout } = spawnSync(process.execPath, [await BUNDLERS[name!]!(program, place)], { encoding: 'utf8' })
+  const { stdout } = spawnSync(process.execPath, [await BUNDLERS[name]!(program, place)], { encoding: 'utf8' })
   expect(stdout).toBe('function string\n')
 })
 
