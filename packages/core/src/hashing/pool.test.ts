@@ -170,6 +170,6 @@ test.each([
 
 test.each([0, -1, 1.5, '2', Infinity])('refuses %j threads', (maxThreads) => {
   expect(() => configureHashing({ maxThreads: maxThreads as number })).toThrow(
-    /^Invalid value for option "maxThreads"\. Expected a whole number from 1 to \d+, found /,
+    /^Invalid value for option "maxThreads"\. Expected an integer from 1 to \d+, found /,
   )
 })

@@ -71,7 +71,7 @@ const state = (registry[STATE] ??= {
 export function configureHashing(given?: HashingOptions): void {
   const { maxThreads, callingThread, pool } = knownOptions(given, OPTIONS, 'configureHashing')
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
-    throw invalidOption('maxThreads', `a whole number from 1 to ${MOST_THREADS}`, maxThreads)
+    throw invalidOption('maxThreads', `an integer from 1 to ${MOST_THREADS}`, maxThreads)
   }
   // Running operations keep the old pool; its threads end once they have been idle.
   if (maxThreads !== state.options.maxThreads) state.own = undefined

@@ -101,14 +101,14 @@ describe.each([
     ],
     // The time of its promise would stand twice as well.
     [
-      'an entry stands twice',
+      'an entry is duplicated',
       wanted.rekor === 'v1' ? 'TIMESTAMP_INVALID' : 'LOG_INCLUSION_INVALID',
       (json) => {
         material(json).tlogEntries.push(entry(json))
       },
     ],
     [
-      'an entry stands a hundred times',
+      'an entry occurs a hundred times',
       'BUNDLE_MALFORMED',
       (json) => {
         material(json).tlogEntries = Array.from({ length: 100 }, () => entry(json))
@@ -123,7 +123,7 @@ describe.each([
       },
     ],
     [
-      'the kind of the entry makes no sense',
+      'the kind of the entry is unknown',
       'LOG_ENTRY_MISMATCH',
       (json) => {
         entry(json).kindVersion.kind = 'rpm'

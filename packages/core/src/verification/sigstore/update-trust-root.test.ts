@@ -151,7 +151,7 @@ describe('a repository is refused, and the previous root stays in use, if', () =
       },
     ],
     [
-      'the root that it hands out was changed',
+      'its trusted root was modified',
       'TUF_INVALID',
       (tuf) => {
         tuf.publish({ 'trusted_root.json': second })
@@ -159,16 +159,20 @@ describe('a repository is refused, and the previous root stays in use, if', () =
           if (name.endsWith('trusted_root.json')) replace(tuf, name, (text) => text.replace('rekor', 'REKOR'))
       },
     ],
-    ['it hands out no root', 'TUF_INVALID', (tuf) => tuf.publish({ 'other.json': second })],
-    ['its root is none', 'TRUST_ROOT_INVALID', (tuf) => tuf.publish({ 'trusted_root.json': '{"mediaType":"none"}' })],
+    ['it has no trusted root', 'TUF_INVALID', (tuf) => tuf.publish({ 'other.json': second })],
     [
-      'its signing configuration is none',
+      'its trusted root is invalid',
+      'TRUST_ROOT_INVALID',
+      (tuf) => tuf.publish({ 'trusted_root.json': '{"mediaType":"none"}' }),
+    ],
+    [
+      'its signing configuration is invalid',
       'SIGNING_CONFIG_INVALID',
       (tuf) => tuf.publish({ 'trusted_root.json': second, 'signing_config.v0.2.json': '{"mediaType":"none"}' }),
     ],
-    ['it gives garbage', 'TUF_INVALID', (tuf) => tuf.files.set('timestamp.json', Buffer.from('garbage'))],
-    ['it gives too much', 'TUF_INVALID', (tuf) => tuf.files.set('timestamp.json', Buffer.alloc(100_000, 0x20))],
-    ['a file of it is missing', 'SERVICE_REFUSED', (tuf) => tuf.files.delete('timestamp.json')],
+    ['it sends garbage', 'TUF_INVALID', (tuf) => tuf.files.set('timestamp.json', Buffer.from('garbage'))],
+    ['it sends too much', 'TUF_INVALID', (tuf) => tuf.files.set('timestamp.json', Buffer.alloc(100_000, 0x20))],
+    ['one of its files is missing', 'SERVICE_REFUSED', (tuf) => tuf.files.delete('timestamp.json')],
   ]
   test.each(faults)('%s', async (_, code, spoil) => {
     const { tuf, instance } = await published()
@@ -194,7 +198,7 @@ describe('a repository is refused, and the previous root stays in use, if', () =
 
   test.each([
     ['never answers', () => {}],
-    ['answers drop by drop', (_: unknown, response: { write: (text: string) => void }) => response.write('{')],
+    ['answers byte by byte', (_: unknown, response: { write: (text: string) => void }) => response.write('{')],
   ])('it %s: within the timeout, and with its name', async (_, answer) => {
     const tufUrl = await serving(answer)
     const { instance } = await published()
@@ -209,7 +213,7 @@ describe('a repository is refused, and the previous root stays in use, if', () =
   })
 
   test.each(['ftp://tuf.test', 'tuf.test', 'https://me@tuf.test', 'https://tuf.test/?a=b'])(
-    'its address is %s',
+    'its URL is %s',
     async (tufUrl) => {
       expect(await codeOf(updateTrustRoot({ tufUrl, tufRoot: 'root.json' }))).toBe('INVALID_ARGUMENT')
     },
@@ -234,7 +238,7 @@ describe('a root in the cache is verified whenever it is read, and refused if', 
     ['the snapshot metadata was changed', 'TUF_INVALID', field('snapshot', '"version":1', '"version":2')],
     ['the timestamp metadata was changed', 'TUF_SIGNATURE', field('timestamp', '"version":1', '"version":2')],
     [
-      'a root was put in that the former did not sign',
+      'a root was inserted that the previous one did not sign',
       'TUF_SIGNATURE',
       record((json) => {
         const other = new TestTuf({})
@@ -243,17 +247,17 @@ describe('a root in the cache is verified whenever it is read, and refused if', 
       }),
     ],
     [
-      'a root between was taken out',
+      'an intermediate root was removed',
       'TUF_ROLLBACK',
       record((json) => {
         json.roots = json.roots.toSpliced(1, 1)
       }),
     ],
     ['a field is missing', 'TRUST_ROOT_INVALID', record((json) => delete json['targets'])],
-    ['a field is no base64', 'BASE64_INVALID', record((json) => (json['targets'] = '!'))],
+    ['a field is not base64', 'BASE64_INVALID', record((json) => (json['targets'] = '!'))],
     ['it is of another format', 'TRUST_ROOT_INVALID', record((json) => (json['format'] = 'another'))],
     ['it is garbage', 'JSON_INVALID', (path) => writeFileSync(path, 'garbage')],
-    ['others may write into the directory', 'CACHE_UNSAFE', (path) => chmodSync(join(path, '..'), 0o777)],
+    ['other users can write to the directory', 'CACHE_UNSAFE', (path) => chmodSync(join(path, '..'), 0o777)],
   ]
   test.each(faults)('%s', async (_, code, spoil) => {
     const { tuf, instance } = await published()
