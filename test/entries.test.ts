@@ -133,8 +133,7 @@ test('ES modules and CommonJS share the schemes that packages enter, either way'
     }
     console.log(JSON.stringify(told))
   })()`
-  // Before, the text is a path, which no rule matches.
-  const told = ['POLICY_NO_MATCH', 'accepted', 'weights']
+  const told = ['SCHEME_UNKNOWN', 'accepted', 'weights']
   expect(run(script)).toEqual([...told, ...told])
 })
 
