@@ -72,3 +72,18 @@ test('refuses certificate and revocation list files that contain none', async ()
     })
   }
 })
+
+test.each([
+  ['a key and an identity', { publicKey: 'a.pub', identity: 'me', issuer: 'https://issuer.example' }],
+  ['a key and certificates', { publicKey: 'a.pub', certificateChain: ['root.pem'] }],
+  [
+    'certificates and extensions, which would not be checked',
+    { certificateChain: ['root.pem'], extensions: { a: 'b' } },
+  ],
+  ['an identity and revocation lists', { identity: 'me', issuer: 'https://issuer.example', crls: ['a.crl'] }],
+])('refuses a verifier of two kinds: %s', async (_, verifier) => {
+  await expect(verifyModel('model', { signature: 'model.sig', verifier: verifier as never })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('verifier') as string,
+  })
+})

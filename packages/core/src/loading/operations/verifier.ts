@@ -3,8 +3,8 @@ import { CERTIFICATE_FILE, parseCertificates } from '../../x509/certificate.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE } from '../../x509/public-key.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
 import { ModelSealError } from '../../errors.ts'
-import { flag, givenPath, listOf, text, type Copy } from '../../kinds.ts'
-import { knownOptions, textsCopy, type Shape } from '../../snapshot.ts'
+import { flag, givenPath, invalidArgument, listOf, text, type Copy } from '../../kinds.ts'
+import { knownOptions, textsCopy, withoutPrototype, type Shape } from '../../snapshot.ts'
 import type { ReadFile, SmallFile } from '../../source/read-small-file.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../../verification/methods/certificate.ts'
 import { verifyKeyBundle } from '../../verification/methods/key.ts'
@@ -12,7 +12,7 @@ import { checkIdentity, verifySigstoreBundle, type ExpectedIdentity } from '../.
 import { fixedSource, loadSigstoreTrust, type TrustRootSource } from '../../verification/sigstore/trust.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 
-/** The trusted signer, for callers who know it and need no policy. */
+/** The trusted signer, for callers who know it and need no policy: fields of one kind only. */
 export type Verifier = KeyVerifier | CertificateVerifier | SigstoreVerifier
 
 interface TimeVerifier {
@@ -59,13 +59,28 @@ const VERIFIER: Shape<VerifierFields> = {
   trustRoot: fixedSource,
 }
 
+/** The fields of each kind of verifier, by the one that names the signer. */
+const KINDS = {
+  publicKey: ['timestampAuthorities'],
+  certificateChain: ['timestampAuthorities', 'systemRoots', 'crls'],
+  identity: ['issuer', 'extensions', 'trustRoot'],
+} as const satisfies Record<string, readonly (keyof VerifierFields)[]>
+
 /**
  * Copies the verifier. Its paths stay as they were given, because they name the signer; a `readerFromHere` created at
- * the same time reads them.
+ * the same time reads them. Fields of two kinds are refused, because those of one kind would have no effect.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid verifier
  */
-export const verifierCopy: Copy = (value) => knownOptions(value as VerifierFields, VERIFIER, 'a verifier')
+export const verifierCopy: Copy = (value) => {
+  const copy = knownOptions(value as VerifierFields, VERIFIER, 'a verifier')
+  const fields = Object.entries(copy).filter(([, value]) => value !== undefined)
+  const given = fields.map(([name]) => name)
+  const kinds = Object.entries(KINDS).map(([name, others]): string[] => [name, ...others])
+  if (kinds.some((kind) => given.every((name) => kind.includes(name))))
+    return Object.freeze(withoutPrototype(Object.fromEntries(fields)))
+  throw invalidArgument('the verifier', 'the fields of one kind of verifier', given.join(', '))
+}
 
 /**
  * Verifies a bundle with keys or certificates from files.
@@ -76,24 +91,29 @@ export const verifierCopy: Copy = (value) => knownOptions(value as VerifierField
  * {@link verifySigstoreBundle} and {@link checkIdentity}, and what reading the files throws; `INVALID_ARGUMENT` if
  * there is no root
  */
-export async function verifyBundle(
+export function verifyBundle(bundle: UnverifiedBundle, given: Verifier, read: ReadFile): Promise<VerifiedSignature> {
+  if ('identity' in given) return verifyIdentity(bundle, given)
+  return 'publicKey' in given ? verifyKey(bundle, given, read) : verifyCertificate(bundle, given, read)
+}
+
+async function verifyKey(
   bundle: UnverifiedBundle,
-  given: Verifier,
+  { publicKey, timestampAuthorities }: KeyVerifier,
   read: ReadFile,
 ): Promise<VerifiedSignature> {
-  const verifier: VerifierFields = given
-  if (verifier.identity !== undefined) return verifyIdentity(bundle, given as SigstoreVerifier)
-  const certificatesIn = (paths: readonly string[] | undefined) =>
-    readAll(paths, { read, file: CERTIFICATE_FILE, parse: parseCertificates })
-  const timestampAuthorities = await certificatesIn(verifier.timestampAuthorities)
-  const { publicKey } = verifier
-  if (publicKey !== undefined) {
-    const pem = await read(publicKey, PUBLIC_KEY_FILE)
-    return verifyKeyBundle(bundle, parsePublicKey(pem.toString('latin1'), publicKey), publicKey, {
-      timestampAuthorities,
-    })
-  }
-  const certificates = await certificatesIn(verifier.certificateChain)
+  const authorities = await certificatesIn(timestampAuthorities, read)
+  const pem = await read(publicKey, PUBLIC_KEY_FILE)
+  const key = parsePublicKey(pem.toString('latin1'), publicKey)
+  return verifyKeyBundle(bundle, key, publicKey, { timestampAuthorities: authorities })
+}
+
+async function verifyCertificate(
+  bundle: UnverifiedBundle,
+  verifier: CertificateVerifier,
+  read: ReadFile,
+): Promise<VerifiedSignature> {
+  const timestampAuthorities = await certificatesIn(verifier.timestampAuthorities, read)
+  const certificates = await certificatesIn(verifier.certificateChain, read)
   const roots = [...certificates.filter(isSelfSigned), ...(verifier.systemRoots ? systemRoots() : [])]
   if (roots.length === 0) throw noRoot()
   const trust = {
@@ -110,6 +130,10 @@ async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifi
   const signature = await verifySigstoreBundle(bundle, trust, trust.info.name)
   checkIdentity(signature.signer, verifier, bundle.path)
   return signature
+}
+
+function certificatesIn(paths: readonly string[] | undefined, read: ReadFile): Promise<Buffer[]> {
+  return readAll(paths, { read, file: CERTIFICATE_FILE, parse: parseCertificates })
 }
 
 async function readAll(
