@@ -308,7 +308,9 @@ describe('an answer of the wrong form is a failure of the source', () => {
 
 describe('a session that is not used is closed once', () => {
   let closed: number
-  const close = () => void closed++
+  const close = () => {
+    closed++
+  }
   const open = (given: ModelSource['open'], options: OpenOptions = {}) => {
     closed = 0
     return openVerifiedModel({ place: { url: URL }, open: given }, { policy, ...options })
@@ -325,7 +327,7 @@ describe('a session that is not used is closed once', () => {
 
   test('though it comes after the load was aborted', async () => {
     const controller = new AbortController()
-    let arrive = (_: never) => {}
+    let arrive: (session: never) => void = () => {}
     const later = new Promise<never>((resolve) => (arrive = resolve))
     const load = open(
       () => {

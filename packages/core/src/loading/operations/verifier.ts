@@ -109,11 +109,12 @@ async function verifyKey(
 
 async function verifyCertificate(
   bundle: UnverifiedBundle,
-  verifier: CertificateVerifier,
+  verifier: Partial<CertificateVerifier>,
   read: ReadFile,
 ): Promise<VerifiedSignature> {
+  const { certificateChain = [] } = verifier
   const timestampAuthorities = await certificatesIn(verifier.timestampAuthorities, read)
-  const certificates = await certificatesIn(verifier.certificateChain, read)
+  const certificates = await certificatesIn(certificateChain, read)
   const roots = [...certificates.filter(isSelfSigned), ...(verifier.systemRoots ? systemRoots() : [])]
   if (roots.length === 0) throw noRoot()
   const trust = {
@@ -122,7 +123,7 @@ async function verifyCertificate(
     crls: await readAll(verifier.crls, { read, file: REVOCATION_LIST_FILE, parse: parseRevocationLists }),
     timestampAuthorities,
   }
-  return verifyCertificateBundle(bundle, trust, verifier.certificateChain?.[0] ?? 'the operating system')
+  return verifyCertificateBundle(bundle, trust, certificateChain[0] ?? 'the operating system')
 }
 
 async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
