@@ -26,6 +26,7 @@ const FLOORS = [
   'environment',
   'absolute-path',
   'errors',
+  'secrets',
   'results',
   'error-codes',
   'any-realm',

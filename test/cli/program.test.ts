@@ -197,3 +197,39 @@ async function pretendingToBe(version: string): Promise<string[]> {
   await write('version.cjs', `Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`)
   return ['--require', join(directory, 'version.cjs')]
 }
+
+test('never prints a private key that was given in place of a path', async () => {
+  const pem = await readFile(join(directory, 'release.key'), 'utf8')
+  const secrets = pem.split('\n').slice(1, -2)
+  const policy = `version: 1\ntrustRoots:\n  a:\n    publicKey: |\n${pem.replace(/^/gm, '      ')}\nrules: []\n`
+  await write('keyed.yaml', policy)
+  const commands = [
+    ['sign', 'key', 'vad', '--private-key', pem],
+    ['sign', 'key', 'vad', '--private-key', pem.replaceAll('\n', '\\n')],
+    ['sign', 'key', 'vad', '--private-key', secrets[0] ?? ''],
+    ['sign', 'key', 'vad', '--private-key', 'release.key', '--signature', pem],
+    ['sign', 'key', 'vad', '--private-key', 'release.key', pem],
+    ['sign', 'key', 'vad', '--private-key', 'release.key', '--', pem],
+    ['sign', 'key', pem, '--private-key', 'release.key'],
+    ['verify', 'key', 'vad', '--signature', 'vad/model.sig', '--public-key', pem],
+    ['verify', 'policy', 'vad', '--policy', pem],
+    ['verify', 'policy', 'vad', '--policy', 'keyed.yaml'],
+    ['policy', 'check', 'keyed.yaml'],
+  ]
+  await Promise.all(
+    commands.map(async ([command = '', ...args], index) => {
+      const line = [command, args[0] ?? '', ...(index % 2 === 0 ? ['--json'] : []), ...args.slice(1)]
+      const { code, stdout, stderr } = await modelseal(line, { MODELSEAL_DEBUG: '1' })
+      expect(code).not.toBe(0)
+      for (const secret of secrets) expect(stdout + stderr).not.toContain(secret.slice(0, 24))
+    }),
+  )
+  const { code, stderr } = await modelseal(['sign', 'key', 'vad', '--private-key', pem])
+  expect(code).toBe(2)
+  expect(stderr).toBe(
+    'Error INVALID_ARGUMENT: Invalid path. Expected the path of a file, found a private key. This is the key itself. Give the path of its file.\n',
+  )
+  expect((await modelseal(['policy', 'check', 'keyed.yaml'])).stdout).toMatch(
+    /keyed\.yaml":5:7 .*It contains a private key\./,
+  )
+})

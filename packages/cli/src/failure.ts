@@ -27,7 +27,7 @@ export async function reportFailure(thrown: unknown, program: Command, args: rea
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return USAGE_EXIT_CODE
 
   const command = commandNamed(program, args)
-  const failure = thrown instanceof CommanderError ? wrongUsage(thrown, command) : await failureOf(thrown)
+  const failure = thrown instanceof CommanderError ? await wrongUsage(thrown, command) : await failureOf(thrown)
   if (asksForJson(args)) {
     const { error, verdict } = failure
     process.stdout.write(jsonLine({ ok: false, command: commandPath(command), error, verdict }))
@@ -43,7 +43,8 @@ function asksForJson(args: readonly string[]): boolean {
   return args.slice(0, end < 0 ? args.length : end).includes('--json')
 }
 
-function wrongUsage({ message }: CommanderError, command: Command): Failure {
+async function wrongUsage({ message }: CommanderError, command: Command): Promise<Failure> {
+  const { ModelSealError } = await import('@modelseal/core/errors')
   const sentence = message
     .replace(/^error: /, '')
     // Never print the value of a misspelt --password=.
@@ -51,13 +52,8 @@ function wrongUsage({ message }: CommanderError, command: Command): Failure {
     .replace(/\s+/g, ' ')
     .replace(/^./, (letter) => letter.toUpperCase())
   const hint = `See "${`modelseal ${commandPath(command)}`.trim()} --help".`
-  return {
-    error: {
-      code: 'INVALID_ARGUMENT',
-      message: `${/[.)?]$/.test(sentence) ? sentence : `${sentence}.`} ${hint}`,
-      hint,
-    },
-  }
+  const error = new ModelSealError('INVALID_ARGUMENT', /[.)?]$/.test(sentence) ? sentence : `${sentence}.`, { hint })
+  return { error: error.toJSON() }
 }
 
 async function failureOf(thrown: unknown): Promise<Failure> {
@@ -66,13 +62,10 @@ async function failureOf(thrown: unknown): Promise<Failure> {
     const { verdict } = thrown
     return { error: thrown.toJSON(), ...(verdict ? { verdict } : {}) }
   }
-  const reason = messageOf(thrown)
-  return {
-    error: {
-      code: 'INTERNAL',
-      message: `The command failed unexpectedly: ${reason}. Run it again with MODELSEAL_DEBUG=1 and report the output.`,
-    },
-  }
+  const error = new ModelSealError('INTERNAL', `The command failed unexpectedly: ${messageOf(thrown)}.`, {
+    hint: 'Run it again with MODELSEAL_DEBUG=1 and report the output.',
+  })
+  return { error: error.toJSON() }
 }
 
 /** Stack traces for bug reports. */

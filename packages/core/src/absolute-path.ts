@@ -3,6 +3,7 @@ import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isUrl, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
+import { secretIn } from './secrets.ts'
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i
 
@@ -24,6 +25,7 @@ export function plainPlace(place: string): string {
  * directory was deleted; `PATH_AMBIGUOUS` if its `..` can be read in two ways
  */
 export function absolutePath(path: unknown): string {
+  refuseSecret(path)
   const isFileUrl = isUrl(path) || isFileUrlText(path)
   const plain = isFileUrl ? pathOfUrl(path) : path
   const isUrlText = !isFileUrl && schemeOf(path) !== undefined
@@ -42,6 +44,21 @@ export function absolutePath(path: unknown): string {
       : isUrlText
         ? 'Only models that are loaded can have other URLs. For a directory of this name, write "./" before it.'
         : undefined,
+  })
+}
+
+/**
+ * A key, a token or a PIN in place of a path. An error of the operating system would repeat it.
+ *
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`
+ */
+export function refuseSecret(path: unknown): void {
+  const secret = secretIn(isUrl(path) ? path.href : path)
+  if (!secret) return
+  throw new ModelSealError('INVALID_ARGUMENT', 'Invalid path.', {
+    expected: 'the path of a file',
+    found: `a ${secret.what}`,
+    hint: secret.hint,
   })
 }
 

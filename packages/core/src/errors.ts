@@ -1,6 +1,7 @@
 import { isBranded, kindOf } from './any-realm.ts'
 import type { ErrorCode } from './error-codes.ts'
 import type { ErrorDetails, FileProblem, SerializedError, Verdict } from './results.ts'
+import { withoutSecrets } from './secrets.ts'
 
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 export type { ErrorDetails, FileProblem, SerializedError }
@@ -36,16 +37,16 @@ export class ModelSealError extends Error {
   verdict: Verdict | undefined
 
   constructor(code: ErrorCode, sentence: string, details: ErrorDetails = {}) {
-    super(paragraph(sentence, details), details.cause === undefined ? {} : { cause: details.cause })
+    super(withoutSecrets(paragraph(sentence, details)), details.cause === undefined ? {} : { cause: details.cause })
     this.name = NAME
     this.code = code
-    this.file = details.file
+    this.file = printable(details.file)
     this.line = details.line
     this.column = details.column
-    this.signer = details.signer
-    this.expected = details.expected
-    this.found = details.found
-    this.hint = details.hint
+    this.signer = printable(details.signer)
+    this.expected = printable(details.expected)
+    this.found = printable(details.found)
+    this.hint = printable(details.hint)
     this.problems = details.problems
     Object.defineProperty(this, BRAND, { value: true })
     // A verdict is large and is printed on its own.
@@ -97,17 +98,23 @@ function paragraph(sentence: string, { expected, found, hint }: ErrorDetails): s
   return hint === undefined ? text : `${text} ${hint}`
 }
 
+/** Whatever a program gives by mistake, no error may carry a key into a log. */
+function printable(detail: string | undefined): string | undefined {
+  return typeof detail === 'string' ? withoutSecrets(detail) : detail
+}
+
 const LONGEST_SHOWN = 300
 
 /**
  * A name or value of unknown origin, quoted for a message: control characters, line breaks and
- * text-direction marks are escaped, so that it cannot forge lines or drive a terminal.
+ * text-direction marks are escaped, so that it cannot forge lines or drive a terminal. Private keys, tokens
+ * and PINs are left out.
  */
 export function shown(value: string): string {
   // For callers without types.
   if (typeof (value as unknown) !== 'string') return kindOf(value)
   const cut = value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
-  return `"${cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`
+  return `"${withoutSecrets(cut).replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escaped)}"`
 }
 
 function escaped(char: string): string {

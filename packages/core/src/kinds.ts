@@ -1,5 +1,5 @@
 import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
-import { absolutePath, isFileUrlText, schemeOf } from './absolute-path.ts'
+import { absolutePath, isFileUrlText, refuseSecret, schemeOf } from './absolute-path.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
@@ -19,6 +19,12 @@ export function required(copy: Copy): Copy {
 export const text: Copy = (value, option) => {
   if (typeof value === 'string') return value
   throw invalidOption(option, 'a string', value)
+}
+
+/** A password, PIN or token: no message shows what was given in its place. */
+export const secret: Copy = (value, option) => {
+  if (typeof value === 'string') return value
+  throw ofAnotherKind(option, 'a string', value)
 }
 
 /** One of a few words. */
@@ -81,6 +87,7 @@ export const callback: Copy = (value, option) => {
 
 /** A path as given, because messages may name it. A `file:` URL, as a string or as a URL, becomes a path. */
 export const givenPath: Copy = (value, option) => {
+  refuseSecret(value)
   if (typeof value === 'string' && value !== '' && !isFileUrlText(value)) return value
   if (typeof value === 'string' || isUrl(value)) return pathFrom(value, option)
   throw invalidOption(option, 'a path', value)
@@ -100,6 +107,7 @@ function pathFrom(value: unknown, option: string): string {
 
 /** An absolute path of a file that is never fetched, such as a policy: any URL but `file:` is a mistake. */
 export const localPath: Copy = (value, option) => {
+  refuseSecret(value)
   const text = isUrl(value) ? value.href : value
   const url = typeof text === 'string' && schemeOf(text) !== undefined ? URL.parse(text) : null
   if (url && url.protocol !== 'file:')
@@ -136,7 +144,7 @@ export const having =
   (what: string, fits: (value: object) => boolean): Copy =>
   (value, option) => {
     if (typeof value === 'object' && value !== null && fits(value)) return value
-    throw invalidOption(option, what, value)
+    throw ofAnotherKind(option, what, value)
   }
 
 /** The bytes of an argument, in place: of a buffer or of a view on one. */
@@ -177,6 +185,14 @@ export function invalidArgument(argument: string, expected: string, found: unkno
   return new ModelSealError('INVALID_ARGUMENT', `Invalid argument for ${argument}.`, {
     expected,
     found: shownValue(found),
+  })
+}
+
+/** As {@link invalidOption}, for a value that may be a secret: only its kind is shown. */
+function ofAnotherKind(option: string, expected: string, value: unknown): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, {
+    expected,
+    found: kindOf(value),
   })
 }
 

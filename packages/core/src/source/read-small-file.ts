@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, resolve } from 'node:path'
 import { kindOf, propertyOf } from '../any-realm.ts'
-import { workingDirectory, workingDirectoryMissing } from '../absolute-path.ts'
+import { refuseSecret, workingDirectory, workingDirectoryMissing } from '../absolute-path.ts'
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
 import { isGone, unreadable } from './file-errors.ts'
@@ -68,6 +68,7 @@ export function checkGiven(path: unknown, file: SmallFile): void {
   checkObject(file, 'the kind of file', 'an object with "what" and "maxBytes"', (given) => {
     return typeof propertyOf(given, 'what') === 'string' && typeof propertyOf(given, 'maxBytes') === 'number'
   })
+  refuseSecret(path)
   if (typeof path === 'string' && path !== '') return
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid path of the ${file.what}.`, {
     expected: 'a non-empty string',

@@ -4,7 +4,7 @@ import { ambientToken, hasAmbientToken } from '../../signing/sigstore/ambient-to
 import { checkToken, SIGSTORE_CLIENT } from '../../signing/sigstore/identity-token.ts'
 import { interactiveToken, type InteractiveOptions } from '../../signing/sigstore/interactive-token.ts'
 import { keylessSigner, signingLibrary } from '../../signing/methods/keyless.ts'
-import { callback, flag, milliseconds, required, text } from '../../kinds.ts'
+import { callback, flag, milliseconds, required, secret, text } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
@@ -39,7 +39,7 @@ export interface SigstoreSignerOptions {
 
 const OPTIONS: Shape<SigstoreSignerOptions> = {
   trustRoot: fixedSource,
-  identityToken: text,
+  identityToken: secret,
   useAmbientCredentials: flag,
   interactive: (value) =>
     knownOptions(
@@ -48,7 +48,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
       'the option "interactive"',
     ),
   clientId: text,
-  clientSecret: text,
+  clientSecret: secret,
   timeoutMs: milliseconds,
 }
 

@@ -31,6 +31,8 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()
+  const key = source.search(PRIVATE_KEY)
+  if (key >= 0) return { problems: [holdsPrivateKey(file, source.slice(0, key))] }
   const read = readYaml(source, lines)
   if ('faults' in read) return { problems: placed(read.faults, file, lines) }
   const { document } = read
@@ -45,6 +47,19 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
   const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
+}
+
+/** With line breaks, or as they are written in a string. */
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?:\s|\\+[nr]|[>|#])*[A-Za-z0-9+/]{16}/
+
+/** Messages about faults show parts of lines, and this file is read by many. */
+function holdsPrivateKey(file: TextFile, before: string): ModelSealError {
+  const lines = before.split('\n')
+  const place = { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 }
+  return invalidPolicy(file, 'It contains a private key.', place, {
+    expected: 'the path of a file with the public key',
+    hint: 'Remove the key. If others could read this file, replace the key, and revoke it under "revoked".',
+  })
 }
 
 function placed(

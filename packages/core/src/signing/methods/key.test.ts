@@ -1,12 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { generateKeyPairSync, verify, type KeyObject } from 'node:crypto'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { publicKeyOf } from '../../x509/public-key.ts'
 import { CURVE_HASHES } from '../../x509/ecdsa.ts'
 import type { Curve } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
+import { signModel } from '../sign-model.ts'
+import { certificateSigner } from './certificate.ts'
 import { keySigner } from './key.ts'
+import { pkcs11KeySigner } from './pkcs11.ts'
 
 const PASSWORD = 'correct horse ünd battery'
 
@@ -87,5 +91,35 @@ describe('a file is refused as a private key if it', () => {
     await expect(keySigner({ privateKey: join(directory, 'none') })).rejects.toEqual(refusal('FILE_NOT_FOUND'))
     await expect(keySigner({ privateKey: directory })).rejects.toEqual(refusal('FILE_SPECIAL'))
     await expect(keySigner({ privateKey: join(directory, 'huge') })).rejects.toEqual(refusal('FILE_TOO_LARGE'))
+  })
+})
+
+describe('a secret in the wrong place is refused and not repeated', () => {
+  const pem = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    .privateKey.export({ type: 'pkcs8', format: 'pem' })
+    .toString()
+  const line = pem.split('\n')[1] ?? ''
+
+  test.each<[string, (key: string, model: string) => Promise<unknown>, string]>([
+    ['a key as the path of the key', () => keySigner({ privateKey: pem }), line],
+    ['a key as the signer', (_, model) => signModel(model, { signer: pem as never }), line],
+    [
+      'a key as the signature',
+      async (privateKey, model) => signModel(model, { signer: await keySigner({ privateKey }), signature: pem }),
+      line,
+    ],
+    ['a key as the model', async (privateKey) => signModel(pem, { signer: await keySigner({ privateKey }) }), line],
+    ['a key as the certificate', (privateKey) => certificateSigner({ privateKey, certificate: pem }), line],
+    ['a key in the chain', (privateKey) => certificateSigner({ privateKey, certificate: 'a.pem', chain: [pem] }), line],
+    ['a key as the password', (privateKey) => keySigner({ privateKey, password: { pem } as never }), line],
+    ['a number as the password', (privateKey) => keySigner({ privateKey, password: 918_273 as never }), '918273'],
+    ['a password as the signer', (_, model) => signModel(model, { signer: 'hunter2' as never }), 'hunter2'],
+    ['a number as the URI', () => pkcs11KeySigner({ uri: 918_273 as never }), '918273'],
+    ['a URI as the path', () => keySigner({ privateKey: 'pkcs11:object=a?pin-value=918273' }), '918273'],
+  ])('%s', async (_, call, secret) => {
+    const called = call(written(pem), scratch({ 'model.onnx': 'weights' }))
+    const error: unknown = await called.catch((thrown: unknown) => thrown)
+    expect(error).toEqual(refusal('INVALID_ARGUMENT'))
+    expect(inspect(error, { depth: 10 }) + JSON.stringify(error)).not.toContain(secret.slice(0, 24))
   })
 })

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../../errors.ts'
-import { givenPath, required, text } from '../../kinds.ts'
+import { givenPath, required, secret } from '../../kinds.ts'
 import { knownOptions, type Shape } from '../../snapshot.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { signWith } from '../../x509/key-algorithms.ts'
@@ -16,7 +16,7 @@ export interface KeySignerOptions {
   password?: string | undefined
 }
 
-export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(givenPath), password: text }
+export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(givenPath), password: secret }
 
 /**
  * Creates a signer with an elliptic curve private key from a file (OMS 4.1 `key`).

@@ -3,7 +3,7 @@ import { isSignedBy } from '../../x509/key-algorithms.ts'
 import { publicKeyOf, type PublicKey } from '../../x509/public-key.ts'
 import { atOnce } from '../../source/turns.ts'
 import { ModelSealError } from '../../errors.ts'
-import { listOf, path, required, text } from '../../kinds.ts'
+import { listOf, path, required, secret } from '../../kinds.ts'
 import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
@@ -30,7 +30,7 @@ export interface Pkcs11CertificateSignerOptions extends Pkcs11KeySignerOptions, 
 
 /** The module is loaded again for each signature, so its path must not depend on the working directory at that time. */
 const KEY_OPTIONS: Shape<Pkcs11KeySignerOptions> = {
-  uri: required(text),
+  uri: required(secret),
   modulePaths: listOf(path),
 }
 
