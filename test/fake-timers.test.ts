@@ -27,7 +27,8 @@ const require = createRequire(import.meta.url)
 
 /** The core as it is when a program has just loaded it. */
 function loadedAnew(): typeof core {
-  for (const path of Object.keys(require.cache)) if (path.includes('/core/dist/')) delete require.cache[path]
+  for (const path of Object.keys(require.cache))
+    if (path.includes('/core/dist/')) Reflect.deleteProperty(require.cache, path)
   return require('@modelseal/core') as typeof core
 }
 
@@ -53,7 +54,7 @@ describe.each([
 // As by a setup file of the tests.
 describe.each<[string, () => unknown]>([
   ['vitest', () => vi.useFakeTimers({ now: 0 })],
-  ['Sinon.JS, in the modules of Node.js too', () => vi.useFakeTimers({ now: 0, fakeNodeBuiltins: true } as object)],
+  ['Sinon.JS, in the modules of Node.js too', () => vi.useFakeTimers({ now: 0, fakeNodeBuiltins: true })],
   ['node:test', () => mock.timers.enable()],
 ])('a core that is loaded after the timers were replaced by %s', (_by, replace) => {
   test.each(SIZES)('loads a model of %d MB whose files have just changed', async (size) => {
