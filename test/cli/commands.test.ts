@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { lstat, mkdir, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -280,10 +280,41 @@ test('sign warns of what stands for other files, and says whose signature it rep
   expect(second.stdout).toContain(
     `model.sig" contained a signature by ${signer}, which this one replaced. To keep both,`,
   )
+  const beside = /--signature "(vad\.NAME\.sig)"/.exec(second.stdout)?.[1] ?? 'none'
   const { result } = (await jsonOf([...SIGN, '--json'], 0)) as { result: Record<string, unknown> }
   expect(result.warnings).toMatchObject([
     { code: 'GIT_LFS_POINTER', files: ['weights.bin'] },
     { code: 'PARTIAL_DOWNLOAD', files: ['part.bin.incomplete'] },
   ])
   expect(result.replaced).toMatchObject({ description: expect.stringMatching(/^key sha256:/) as string })
+  expect((await modelseal([...other.slice(0, -1), beside])).code).toBe(0)
+  await bothSigned()
 })
+
+test('two bundles *.oms.sig in a directory sign the same files', async () => {
+  await write(
+    'other.key',
+    generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
+  )
+  for (const [key, name] of [
+    ['release.key', 'first'],
+    ['other.key', 'second'],
+  ] as const) {
+    const sign = ['sign', 'key', 'vad', '--private-key', key, '--signature', `vad/${name}.oms.sig`]
+    expect((await modelseal(sign)).code).toBe(0)
+  }
+  await bothSigned()
+})
+
+/** Verifies by a policy that wants the signatures of both keys. */
+async function bothSigned(): Promise<void> {
+  const other = createPublicKey(await readFile(join(directory, 'other.key')))
+  await write('second.pub', other.export({ format: 'pem', type: 'spki' }))
+  const policy = POLICY.replace('rules:', '  second:\n    publicKey: ./second.pub\nrules:').replace(
+    '[{ key: release }]',
+    '[{ key: release }, { key: second }]\n    threshold: 2',
+  )
+  await write('both.yaml', policy)
+  const ended = await modelseal(['verify', 'vad', '--policy', 'both.yaml'])
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+}

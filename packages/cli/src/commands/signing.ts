@@ -1,4 +1,5 @@
 import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core/signing'
+import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
 import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
@@ -52,7 +53,7 @@ export async function sign(
         ...(previous ? [['reused', reusedText(signed)] as const] : []),
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
       ]),
-      ...replacedText(signed, shown),
+      ...replacedText(model, signed, shown),
       ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
     ],
     json: {
@@ -84,10 +85,11 @@ function whoAndWhen(
   ]
 }
 
-function replacedText({ signature, replaced }: SignedModel, shown: (value: string) => string): string[] {
+function replacedText(model: string, { signature, replaced }: SignedModel, shown: (value: string) => string): string[] {
   if (!replaced) return []
-  const both =
-    'To keep both, write this one to another file next to the first, such as --signature MODEL/second.oms.sig.'
+  // Next to the model: inside it, loads look no further than model.sig.
+  const beside = /(^|[/\\])\.{0,2}[/\\]*$/.test(model) ? resolve(model) : model
+  const both = `To keep both, write the second one next to the model: --signature ${shown(`${beside}.NAME.sig`)}.`
   return [
     `Note: ${shown(signature)} contained a signature by ${replaced.description}, which this one replaced. ${both}`,
   ]

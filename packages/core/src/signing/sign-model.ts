@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import type { ClaimedSigner } from '../bundle/materials/material.ts'
@@ -162,9 +163,14 @@ async function signBuilt<Built extends BuiltManifest>(
 
 /** Bundles of other signers are not part of the model, so that all sign the same content. */
 async function bundlesInside(source: LocalSource, signature: string): Promise<string[]> {
-  const path = defaultSignature(source)
-  // The file at the path of the signature has been read.
-  return source.kind === 'directory' && path !== signature && (await isBundle(path)) ? [path] : []
+  if (source.kind !== 'directory') return []
+  const names = await readdir(source.path).catch((): string[] => [])
+  const bundles: string[] = []
+  for (const name of names.filter((found) => found === 'model.sig' || found.endsWith('.oms.sig'))) {
+    const path = join(source.path, name)
+    if (path !== signature && (await isBundle(path))) bundles.push(path)
+  }
+  return bundles
 }
 
 /** Who signed and when, as far as known. */
