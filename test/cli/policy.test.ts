@@ -17,6 +17,12 @@ describe('policy init', () => {
     failed(await modelseal(['verify', 'vad']), 'FILE_MISMATCH')
   })
 
+  test('reports a directory that does not exist as a failure to write', async () => {
+    const ended = await modelseal(['policy', 'init', 'nodir/x.yaml', '--public-key', 'release.pub'])
+    failed(ended, 'FILE_WRITE_FAILED')
+    expect(ended.stderr).toContain('Check that the directory exists')
+  })
+
   test('never writes over a file', async () => {
     const ended = await modelseal(['policy', 'init', 'policy.yaml', '--public-key', 'release.pub'])
     expect(ended).toMatchObject({ code: 2, stdout: '' })
@@ -138,6 +144,14 @@ describe('policy test', () => {
     expect(ended.code).toBe(1)
     expect(ended.stdout).toContain('FAIL  "vad" (line 2): expected refused FILE_MISMATCH, found accepted')
     expect(ended.stdout).toContain('1 of 2 expectations are met.')
+  })
+
+  test('refuses an error code of a model that is accepted', async () => {
+    await write('policy.test.yaml', '- model: vad\n  expect: accepted\n  because: FILE_MISMATCH\n')
+    const ended = await modelseal(['policy', 'test', 'policy.yaml'])
+    failed(ended, 'POLICY_INVALID')
+    expect(ended.stderr).toContain('line 3, column 12')
+    expect(ended.stderr).toContain('an accepted model has none')
   })
 
   test('does not take a file of expectations for the policy', async () => {

@@ -60,7 +60,9 @@ async function failureOf(thrown: unknown): Promise<Failure> {
   const { ModelSealError } = await import('@modelseal/core/errors')
   if (thrown instanceof ModelSealError) {
     const { verdict } = thrown
-    return { error: thrown.toJSON(), ...(verdict ? { verdict } : {}) }
+    // Only a signal aborts a command.
+    const told = thrown.code === 'ABORTED' ? new ModelSealError('ABORTED', 'Interrupted.') : thrown
+    return { error: told.toJSON(), ...(verdict ? { verdict } : {}) }
   }
   const error = new ModelSealError('INTERNAL', `The command failed unexpectedly: ${messageOf(thrown)}.`, {
     hint: 'Run it again with MODELSEAL_DEBUG=1 and report the output.',

@@ -98,7 +98,7 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
   } catch (cause) {
     const code = codeOf(cause)
     throw new ModelSealError(
-      'INVALID_ARGUMENT',
+      code === 'EEXIST' ? 'INVALID_ARGUMENT' : 'FILE_WRITE_FAILED',
       code === 'EEXIST'
         ? `${shown(file)} already exists.`
         : `Cannot write the policy to ${shown(file)} (${code ?? 'unknown'}).`,
@@ -107,7 +107,7 @@ async function init(file: string, flags: Flags, session: Session): Promise<Outco
         hint:
           code === 'EEXIST'
             ? 'To replace it, remove it first. To keep it, name another file: modelseal policy init FILE.'
-            : 'Name another file.',
+            : 'Check that the directory exists, and that this user may write to it.',
         cause,
       },
     )

@@ -5,6 +5,7 @@ import type { Position } from './reading/invalid-policy.ts'
 import { parseChecked } from './reading/parse-policy.ts'
 import { readPolicyFile } from './reading/policy-file.ts'
 import { fileSchema, formatSchema } from './schema/text.ts'
+import { parsedWithoutPrototypes } from '../snapshot.ts'
 import type { Decision } from '../results.ts'
 
 /** Enough for thousands of expectations. */
@@ -14,14 +15,21 @@ const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]
 
 const expectationsSchema = z
   .array(
-    z.strictObject({
-      model: fileSchema,
-      format: formatSchema.optional(),
-      url: z.string().min(1).optional(),
-      expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-      because: z.enum(CODES, { error: 'expected an error code' }).optional(),
-      rule: z.string().min(1).optional(),
-    }),
+    z
+      .strictObject({
+        model: fileSchema,
+        format: formatSchema.optional(),
+        url: z.string().min(1).optional(),
+        expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
+        because: z.enum(CODES, { error: 'expected an error code' }).optional(),
+        rule: z.string().min(1).optional(),
+      })
+      .superRefine((given, context) => {
+        const { expect, because } = parsedWithoutPrototypes(given)
+        if (expect !== 'accepted' || because === undefined) return
+        const message = 'expected no error code: an accepted model has none'
+        context.addIssue({ code: 'custom', message, input: because, path: ['because'] })
+      }),
   )
   .min(1)
 
