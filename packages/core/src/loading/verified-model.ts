@@ -177,8 +177,7 @@ export class UnverifiedModel<T = undefined> extends ModelHandle<T, UnverifiedVer
   readonly manifest = undefined
 
   /** @internal */
-  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public for the loader; the inherited one is
-  // protected
+  // eslint-disable-next-line @typescript-eslint/no-useless-constructor -- public for the loader; that of the base class is protected
   constructor(served: ServedFiles, verdict: Verdict, gathered: T) {
     super(served, verdict, gathered)
   }
