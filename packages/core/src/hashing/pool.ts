@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { propertyOf } from '../any-realm.ts'
 import { flag, having, invalidOption } from '../kinds.ts'
-import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
+import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { OwnThreads, type TaskThreads } from './threads/own-threads.ts'
 import { ProgramThreads, type ThreadPool } from './threads/program-threads.ts'
@@ -69,7 +69,7 @@ const state = (registry[STATE] ??= {
  * ```
  */
 export function configureHashing(given?: HashingOptions): void {
-  const { maxThreads, callingThread, pool } = knownOptions(given, OPTIONS, 'configureHashing')
+  const { maxThreads, callingThread, pool } = snapshot(given, OPTIONS, 'configureHashing')
   if (maxThreads !== undefined && !(Number.isInteger(maxThreads) && maxThreads >= 1 && maxThreads <= MOST_THREADS)) {
     throw invalidOption('maxThreads', `an integer from 1 to ${MOST_THREADS}`, maxThreads)
   }

@@ -2,7 +2,7 @@ import { publishPolicyReload } from '../events.ts'
 import { propertyOf } from '../any-realm.ts'
 import { ModelSealError } from '../errors.ts'
 import { callback } from '../kinds.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import { fileState, unchanged, type FileStates } from './reading/file-state.ts'
 import type { CompiledPolicy, Policy } from './policy.ts'
 import { loadCompiledPolicy, loadValidPolicy } from './load-policy.ts'
@@ -30,7 +30,7 @@ const OPTIONS: Shape<WatchOptions> = { onReload: callback, onError: callback }
  * ```
  */
 export async function watchPolicy(given?: string | URL, options?: WatchOptions): Promise<WatchedPolicy> {
-  const callbacks = knownOptions(options, OPTIONS, 'watchPolicy')
+  const callbacks = snapshot(options, OPTIONS, 'watchPolicy')
   return WatchedPolicy.of(await loadValidPolicy(given), callbacks)
 }
 

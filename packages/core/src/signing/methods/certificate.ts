@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { signWith } from '../../x509/key-algorithms.ts'
 import { publicKeyOf } from '../../x509/public-key.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
 import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
 import { KEY_OPTIONS, readPrivateKey, type KeySignerOptions } from './key.ts'
@@ -30,7 +30,7 @@ const OPTIONS: Shape<CertificateSignerOptions> = { ...KEY_OPTIONS, ...CERTIFICAT
  * ```
  */
 export async function certificateSigner(given: CertificateSignerOptions): Promise<Signer> {
-  const options = knownOptions(given, OPTIONS, 'certificateSigner')
+  const options = snapshot(given, OPTIONS, 'certificateSigner')
   const read = readerFromHere()
   const key = await readPrivateKey(options)
   const publicKey = publicKeyOf(createPublicKey(key), options.privateKey)

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { ModelSealError, shown } from '../../errors.ts'
 import { givenPath, required, secret } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { readSmallFile } from '../../source/read-small-file.ts'
 import { signWith } from '../../x509/key-algorithms.ts'
 import { MAX_KEY_BYTES, publicKeyOf } from '../../x509/public-key.ts'
@@ -28,7 +28,7 @@ export const KEY_OPTIONS: Shape<KeySignerOptions> = { privateKey: required(given
  * ```
  */
 export async function keySigner(given: KeySignerOptions): Promise<Signer> {
-  const options = knownOptions(given, KEY_OPTIONS, 'keySigner')
+  const options = snapshot(given, KEY_OPTIONS, 'keySigner')
   const key = await readPrivateKey(options)
   const { hash, fingerprint } = publicKeyOf(createPublicKey(key), options.privateKey)
   const signer: SignedBy = { method: 'key', description: keyWords(fingerprint), fingerprint }

@@ -4,7 +4,7 @@ import { publicKeyOf, type PublicKey } from '../../x509/public-key.ts'
 import { atOnce } from '../../source/turns.ts'
 import { ModelSealError } from '../../errors.ts'
 import { listOf, path, required, secret } from '../../kinds.ts'
-import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
+import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
 import { CERTIFICATE_FILES, readCertificateMaterial, type CertificateFiles } from './certificate-material.ts'
@@ -51,7 +51,7 @@ const CERTIFICATE_OPTIONS: Shape<Pkcs11CertificateSignerOptions> = { ...KEY_OPTI
  * ```
  */
 export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<Signer> {
-  const access = await accessToKey(knownOptions(options, KEY_OPTIONS, 'pkcs11KeySigner'))
+  const access = await accessToKey(snapshot(options, KEY_OPTIONS, 'pkcs11KeySigner'))
   const publicKey = await publicKeyOnToken(access)
   if (publicKey === undefined) {
     throw new ModelSealError(
@@ -88,7 +88,7 @@ export async function pkcs11KeySigner(options: Pkcs11KeySignerOptions): Promise<
  * ```
  */
 export async function pkcs11CertificateSigner(given: Pkcs11CertificateSignerOptions): Promise<Signer> {
-  const options = knownOptions(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
+  const options = snapshot(given, CERTIFICATE_OPTIONS, 'pkcs11CertificateSigner')
   const read = readerFromHere()
   const access = await accessToKey(options)
   // On a token without the public key, only a signature shows whether the key belongs to the certificate.
