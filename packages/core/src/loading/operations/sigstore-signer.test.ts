@@ -123,7 +123,7 @@ describe('the signer is identified by', () => {
 
   const encoded = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url')
   test.each([
-    ['is not a token', 'secret', 'TOKEN_INVALID', 'not a signed JSON Web Token'],
+    ['is not a token', 'secret', 'TOKEN_INVALID', 'Cannot use the identity token: it is not a signed JSON Web Token'],
     ['is empty', '', 'TOKEN_INVALID', 'it is empty'],
     ['is an HTTP header', `Bearer ${identityToken()}`, 'TOKEN_INVALID', 'begins with "Bearer"'],
     ['contains line breaks', identityToken().replace('.', '.\n'), 'TOKEN_INVALID', 'white space or line breaks'],
@@ -140,7 +140,7 @@ describe('the signer is identified by', () => {
       const signer = await sigstoreSigner({ trustRoot: { file }, identityToken: token, useAmbientCredentials: false })
       const onProgress = vi.fn()
       const error: unknown = await signModel(model, { signer, signature, onProgress }).catch((e: unknown) => e)
-      expect(error).toEqual(refusal(code, { found: expect.stringContaining(found) }))
+      expect(error).toEqual(refusal(code, { message: expect.stringContaining(found) }))
       if (token !== '') expect(everythingIn(error)).not.toContain(token)
       expect(onProgress).not.toHaveBeenCalled()
       expect(server.asked).toEqual([])

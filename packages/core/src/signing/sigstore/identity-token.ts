@@ -76,9 +76,8 @@ function formFault(token: unknown): string | undefined {
   return length === 3 ? undefined : 'it is not a signed JSON Web Token, which has three parts'
 }
 
-function unusable(found: string): ModelSealError {
-  return new ModelSealError('TOKEN_INVALID', 'Cannot use the identity token: it is malformed.', {
-    found,
+function unusable(fault: string): ModelSealError {
+  return new ModelSealError('TOKEN_INVALID', `Cannot use the identity token: ${fault}.`, {
     hint: 'Pass the token exactly as the identity provider issued it.',
   })
 }
