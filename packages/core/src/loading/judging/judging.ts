@@ -1,6 +1,6 @@
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ModelFacts } from '../../policy/matching/match.ts'
@@ -47,7 +47,7 @@ export class Judging {
   accepted: Accepted | undefined
   readonly #options: OpenOptions
   readonly #search: BundleSearch
-  readonly #place: ModelPlace
+  readonly #source: JudgedSource
   #policy: CompiledPolicy | undefined
   /** Kept apart from the verdict, which has a prototype: `Object.prototype` could supply a mode that is missing there. */
   #mode: Rule['mode'] | undefined
@@ -61,7 +61,7 @@ export class Judging {
     const options = { ...given, policy, audit, ...(by === undefined ? {} : { url: undefined }) }
     this.by = by
     this.#options = options
-    this.#place = source.place
+    this.#source = source
     this.verdict = { ...emptyVerdict(source.place, options), ...(by === undefined ? {} : { by }) }
     this.#search = new BundleSearch(source, options, other && other.#search)
     this.#formats = saidFormats(options.format)
@@ -136,9 +136,10 @@ export class Judging {
     this.#policy = policy
     await checkAge(policy, now, verdict)
     return checking(verdict, 'rule', async (tell) => {
-      const place = { path: this.#place.path, url: this.#place.url ?? url }
+      const { path, url: own = url } = this.#source.place
+      const place = { path, url: own }
       const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
-      const chosen = await chooseRule(policy, facts)
+      const chosen = await chooseRule(policy, facts).catch((error: unknown) => this.#orMissing(error))
       const { rule, mode } = chosen
       verdict.rule = rule.name
       verdict.mode = mode
@@ -150,6 +151,19 @@ export class Judging {
       tell(`The rule ${shown(rule.name)} is the first that matches; its mode is ${rule.mode}${enforced}.`)
       return { ...chosen, policy }
     })
+  }
+
+  /** A rule that would match a path without a model is of no use, so the hint says first that there is none. */
+  async #orMissing(error: unknown): Promise<never> {
+    if (!(error instanceof ModelSealError) || error.code !== 'POLICY_NO_MATCH') throw error
+    const source = this.#source
+    if (source.place.path === undefined) throw error
+    const fault: unknown = await source.opened().then(
+      (opened) => opened.model().catch((thrown: unknown) => thrown),
+      () => undefined,
+    )
+    if (!(fault instanceof ModelSealError) || fault.code !== 'MODEL_NOT_FOUND') throw error
+    throw withHint(error, ['There is no model at this path.', fault.hint, error.hint].filter(Boolean).join(' '))
   }
 
   async #findSignature({ rule, policy }: { rule: Rule; policy: CompiledPolicy }, now: number): Promise<Accepted> {

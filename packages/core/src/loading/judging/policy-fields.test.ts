@@ -5,6 +5,7 @@ import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
 import type { ErrorCode } from '../../errors.ts'
 import { createHash } from 'node:crypto'
 import type { OpenOptions } from '../open-options.ts'
+import { judgeModel } from '../operations/judge-model.ts'
 import { TestSite } from '../../testing/site.ts'
 
 let site: TestSite
@@ -379,6 +380,34 @@ describe('a stale policy', () => {
     const future = { what: '', model: '', policy: () => ({ issued: at(48 * anHour), maxAge: '1d' }) }
     expect(await site.judge('models/one', policyOf(future, mode))).toBe('refused POLICY_STALE')
   })
+})
+
+const SKIPPING = [{ name: 'r', match: { path: 'models/**' }, mode: 'skip', reason: 'tested' }]
+
+test.each([
+  ['models-elsewhere/one', undefined],
+  [
+    'nothing/here',
+    'There is no model at this path. Give the path of a model directory or file. Relative to the policy',
+  ],
+])('if no rule matches, the hint for %s says whether a model is there', async (model, missing) => {
+  await site.model('models-elsewhere/one')
+  const policy = await site.policy({ version: 1, rules: SKIPPING })
+  const { error } = await judgeModel(site.file(model), { policy })
+  expect(error?.code).toBe('POLICY_NO_MATCH')
+  if (missing === undefined) expect(error?.hint).toMatch(/^Relative to the policy/)
+  else expect(error?.hint).toContain(missing)
+})
+
+test.each([
+  ['Xenova/all-MiniLM-L6-v2', 'looks like the id of a model on the Hugging Face Hub'],
+  ['~/m', 'Only a shell replaces "~"'],
+])('if no rule matches %s, the hint says what it may be', async (model, hint) => {
+  const policy = await site.policy({ version: 1, rules: SKIPPING })
+  const { error } = await judgeModel(model, { policy })
+  expect(error?.code).toBe('POLICY_NO_MATCH')
+  expect(error?.hint).toContain(`There is no model at this path.`)
+  expect(error?.hint).toContain(hint)
 })
 
 describe('match.url', () => {
