@@ -10,6 +10,7 @@ import { ignoring } from './ignores.ts'
 import type { Manifest } from './manifest.ts'
 import { mismatch } from './mismatch.ts'
 import { isWithin, nameFault } from './names.ts'
+import { isOfOtherModel, otherModelHint } from './other-model.ts'
 
 /** More files than any model has. Keeps an endless listing from filling the memory. */
 const MAX_FILES = 1_000_000
@@ -42,7 +43,14 @@ export async function compareListing(
     if (!traceless && !isWithin(name, (part) => isIgnored(part) || mayBeUnsigned(part)))
       problems.push({ code: 'FILE_UNSIGNED', file: name })
   }
-  if (problems.length > 0) throw mismatch(files.path, problems, () => undefined)
+  if (problems.length > 0) {
+    const isOther = isOfOtherModel(
+      manifest,
+      files.name,
+      signed.map(({ name }) => name),
+    )
+    throw mismatch(files.path, problems, () => undefined, isOther ? otherModelHint(manifest) : undefined)
+  }
   return sizes
 }
 

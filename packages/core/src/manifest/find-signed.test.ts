@@ -1,6 +1,7 @@
 import { renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { ModelSealError } from '../errors.ts'
 import type * as FindFiles from '../source/local/find-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import type { FoundFile } from '../source/local/source-file.ts'
@@ -40,6 +41,29 @@ describe('a name that is found twice', () => {
     also.found = [{ name: 'a', path: join(directory, 'a') }]
     expect(await found(directory, wholeFiles('a'))).toEqual(['a'])
     await expect(found(directory, wholeFiles('a', 'b'))).rejects.toEqual(refusal('FILE_MISSING', { file: 'b' }))
+  })
+})
+
+describe('the bundle of another model', () => {
+  const hint =
+    'The bundle is of the model "m", and none of the files that it covers is here. Use the bundle of this model, or give the path of that one.'
+
+  test.each([
+    ['n', 'b', true],
+    ['n', 'a', false],
+    ['m', 'b', false],
+  ])('is recognized by its name and files (model %s with the file %s: %s)', async (name, file, isOther) => {
+    const directory = scratch({ [`${name}/${file}`]: '', [`${name}/more`]: '' })
+    const refused = await found(join(directory, name), wholeFiles('a')).catch((error: unknown) => error)
+    expect(refused).toEqual(refusal(file === 'a' ? 'FILE_UNSIGNED' : 'FILE_MISSING'))
+    expect((refused as ModelSealError).hint === hint).toBe(isOther)
+  })
+
+  test('is recognized for a single file', async () => {
+    const directory = scratch({ 'n.onnx': '' })
+    await expect(found(join(directory, 'n.onnx'), wholeFiles('m.onnx'))).rejects.toEqual(
+      refusal('FILE_MISSING', { hint }),
+    )
   })
 })
 

@@ -10,6 +10,7 @@ import { GIT_PATHS, ignoring } from './ignores.ts'
 import { isWithin } from './names.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { mismatch, MOST_PROBLEMS, notSigned } from './mismatch.ts'
+import { isOfOtherModel, otherModelHint } from './other-model.ts'
 import { contentIn } from './plainer-cause.ts'
 
 /** Which names to compare. */
@@ -60,7 +61,16 @@ export async function findSigned(source: LocalSource, manifest: Manifest, given:
       problems.push({ code: 'FILE_UNSIGNED', file: name })
   }
   for (const name of missing) if (selected?.has(name) !== false) problems.push({ code: 'FILE_MISSING', file: name })
-  if (problems.length > 0) throw mismatch(source.path, problems, contentIn(source))
+  if (problems.length > 0) {
+    const isOther =
+      !selected &&
+      isOfOtherModel(
+        manifest,
+        source.name,
+        signed.files.map(({ name }) => name),
+      )
+    throw mismatch(source.path, problems, contentIn(source), isOther ? otherModelHint(manifest) : undefined)
+  }
   return signed
 }
 

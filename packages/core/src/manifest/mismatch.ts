@@ -49,8 +49,14 @@ export const MOST_PROBLEMS = 1_000
  *
  * @param path of the model, for messages
  * @param contentOf reads the content that is there instead of the signed one
+ * @param hint if the cause is already known
  */
-export function mismatch(path: string, problems: readonly FileProblem[], contentOf: ContentOf): ModelSealError {
+export function mismatch(
+  path: string,
+  problems: readonly FileProblem[],
+  contentOf: ContentOf,
+  hint?: string,
+): ModelSealError {
   const sorted = listed(problems).sort((a, b) => compareCodePoints(a.code, b.code) || compareCodePoints(a.file, b.file))
   const [first, ...others] = sorted as [FileProblem, ...FileProblem[]]
   let sentence = `${PROBLEM_TEXT[first.code](first.file)} (model ${shown(path)}).`
@@ -63,7 +69,7 @@ export function mismatch(path: string, problems: readonly FileProblem[], content
     file: first.file,
     expected: first.expected,
     found: first.found,
-    hint: mismatchHint(sorted, contentOf),
+    hint: hint ?? mismatchHint(sorted, contentOf),
     problems: sorted,
   })
 }

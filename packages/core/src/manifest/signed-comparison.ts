@@ -3,6 +3,7 @@ import type { ModelFiles, SignedContent } from '../source/model-source.ts'
 import type { ListedFile } from './listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
+import { isOfOtherModel, otherModelHint } from './other-model.ts'
 import type { Comparison } from './streamed-files.ts'
 
 /** Compares arriving files with a signed manifest. Only names in the manifest are ever requested. */
@@ -43,9 +44,13 @@ export class SignedComparison implements Comparison {
   }
 
   /** A single-file model must be the only file in its manifest. */
-  #onlyFile(name: string, { files }: Manifest): ReadonlyMap<string, ListedFile> {
+  #onlyFile(name: string, manifest: Manifest): ReadonlyMap<string, ListedFile> {
+    const { files } = manifest
     const listed = files.get(UNNAMED_FILE) ?? files.get(name)
-    if (!listed) throw this.#refusal({ code: 'FILE_UNSIGNED', file: name })
+    if (!listed) {
+      const hint = isOfOtherModel(manifest, name, [name]) ? otherModelHint(manifest) : undefined
+      throw mismatch(this.#path, [{ code: 'FILE_UNSIGNED', file: name }], () => undefined, hint)
+    }
     const other = [...files.keys()].find((each) => each !== listed.name)
     if (other !== undefined) throw this.#refusal({ code: 'FILE_MISSING', file: other })
     return new Map([[name, listed]])

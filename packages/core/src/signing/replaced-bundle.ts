@@ -9,6 +9,7 @@ import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { ignoring } from '../manifest/ignores.ts'
 import type { Manifest } from '../manifest/manifest.ts'
+import { isOfOtherModel } from '../manifest/other-model.ts'
 import { findFiles } from '../source/local/find-files.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { inTurns } from '../source/turns.ts'
@@ -34,7 +35,8 @@ export class ReplacedBundle {
     const there = await this.#otherClaim(source.name)
     if (!there) return
     const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
-    if (!files.some(({ name }) => there.files.has(name))) throw ofAnotherModel(this.#path, there.modelName, source.name)
+    const names = files.map(({ name }) => name)
+    if (isOfOtherModel(there, source.name, names)) throw ofAnotherModel(this.#path, there.modelName, source.name)
   }
 
   /**

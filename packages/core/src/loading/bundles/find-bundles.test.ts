@@ -163,7 +163,9 @@ describe('for a file', () => {
     expect((await given('alone.sig')).files.isFile).toBe(true)
     expect((await given('unnamed.sig')).files.isFile).toBe(true)
     expect(await given('above.sig')).toMatchObject({ files: { isFile: false, path: directory }, entry: 'm/f' })
-    await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
+    const hint =
+      'The bundle is of the model "model", which does not contain this file. Use the bundle of this file, or if it belongs to that model, sign the model again, including this file.'
+    await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED', { hint }))
   })
 
   test('below a linked directory, the target directory counts', async () => {

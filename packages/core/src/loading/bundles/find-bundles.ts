@@ -80,7 +80,7 @@ class Search {
   /** Where a bundle could have been. */
   readonly #looked: string[] = []
   /** Bundles that do not cover the requested file. */
-  readonly #uncovering: string[] = []
+  readonly #uncovering: FoundBundle[] = []
   /** A directory inside the model that has a bundle. */
   #nested: string | undefined
   #unread: string | undefined
@@ -103,7 +103,7 @@ class Search {
       if (!first) continue
       const model = await this.#about(group, found)
       if (model) return { ...model, unread: this.#unread }
-      this.#uncovering.push(first.path)
+      this.#uncovering.push(first)
     }
     return undefined
   }
@@ -117,7 +117,7 @@ class Search {
     if (claimed.size === 1 && (claimed.has(model.name) || claimed.has(UNNAMED_FILE))) return whole
     for await (const directory of this.#source.directories())
       if (claimed.has(directory.entry)) return this.#inDirectory(directory, [found])
-    this.#uncovering.push(found.path)
+    this.#uncovering.push(found)
     throw await this.failure()
   }
 
@@ -130,8 +130,16 @@ class Search {
   async failure(written: readonly string[] = []): Promise<ModelSealError> {
     const { path } = await this.#source.model()
     return this.#uncovering.length > 0
-      ? notCovered(path, this.#uncovering)
+      ? notCovered(path, this.#uncovering, await this.#modelsOf(this.#uncovering))
       : notFound(path, this.#looked.length > 0 ? this.#looked : written, this.#nested)
+  }
+
+  /** The names that these bundles claim for their models. */
+  async #modelsOf(bundles: readonly FoundBundle[]): Promise<string[]> {
+    const names = new Set<string>()
+    for (const found of bundles)
+      if ('bundle' in found) names.add((await claimedStatement(found.bundle, this.#limits.signal)).modelName)
+    return [...names]
   }
 
   async #givenBundle(signature: string): Promise<{ found: FoundBundle; bundle: UnverifiedBundle }> {
@@ -212,14 +220,20 @@ export function tooManyBundles(unread: string): ModelSealError {
   )
 }
 
-function notCovered(path: string, looked: readonly string[]): ModelSealError {
+/** @param models names that the bundles claim */
+function notCovered(path: string, looked: readonly FoundBundle[], models: readonly string[]): ModelSealError {
+  const [model, ...others] = models
+  const whose =
+    model === undefined || others.length > 0
+      ? ''
+      : `The bundle is of the model ${shown(model)}, which does not contain this file. Use the bundle of this file, or if it belongs to that model, s`
   return new ModelSealError(
     'FILE_NOT_SIGNED',
     `Cannot load the file ${shown(path)}: none of the bundles found covers it.`,
     {
       file: path,
-      found: looked.map((place) => shown(place)).join(', '),
-      hint: 'Sign the model again, including this file.',
+      found: looked.map((bundle) => shown(bundle.path)).join(', '),
+      hint: `${whose || 'S'}ign the model again, including this file.`,
     },
   )
 }
