@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
-import { openVerifiedModel, VERDICT_CHANNEL, type OpenOptions, type Verdict } from '@modelseal/core'
+import { ModelSealError, openVerifiedModel, VERDICT_CHANNEL, type OpenOptions, type Verdict } from '@modelseal/core'
 import { digestModel } from '@modelseal/core/signing'
 import { filesAt, type ModelFiles, type ModelSource, type SourceSession } from '@modelseal/core/source'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -343,6 +343,78 @@ describe('a session that is not used is closed once', () => {
   })
 })
 
+describe('an answer that is a promise of its own kind', () => {
+  // Whoever awaits it calls its `then`, now or only the second time it is asked for.
+  const callable = () => Object.assign(() => {}, { then: () => {} })
+  const hidden = () => new Proxy({}, { has: () => false, get: (_, name) => (name === 'then' ? () => {} : undefined) })
+  const later = () => {
+    let asked = 0
+    return new Proxy({}, { get: (_, name) => (name === 'then' && asked++ > 0 ? () => {} : undefined) })
+  }
+
+  test.each([
+    ['is a function', callable],
+    ['is hidden', hidden],
+    ['only comes later', later],
+  ])('and never settles ends with the load: it %s', async (_, answer) => {
+    const skip = policyWith('skipped', { mode: 'skip', reason: 'test' })
+    const answers: (() => Promise<unknown>)[] = [
+      () =>
+        openVerifiedModel({ place: { url: URL }, open: answer as never }, { policy, signal: AbortSignal.timeout(50) }),
+      ...['model', 'unverified'].map(
+        (name) => () =>
+          openVerifiedModel(source({ session: { [name]: answer } }), { policy: skip, signal: AbortSignal.timeout(50) }),
+      ),
+    ]
+    const codes = await Promise.all(answers.map((load) => load().catch((error: { code: string }) => error.code)))
+    for (const code of codes) expect(['ABORTED', 'SOURCE_FAILED']).toContain(code)
+    const session = { timeouts: TIMEOUTS, close: answer }
+    expect(await outcome({ session })).toBe(GOOD)
+    expect(await outcome({ session: { timeouts: TIMEOUTS }, read: answer as never })).toMatch(
+      /^SOURCE_TIMEOUT$|^FILE_MISSING$/,
+    )
+  })
+})
+
+describe('an error that a source throws', () => {
+  const thrown = (error: unknown): Given => ({
+    session: {
+      model: () => {
+        throw error
+      },
+    },
+  })
+  const refusal = (given: Given) =>
+    openVerifiedModel(source(given), { policy }).catch((error: unknown) => error as ModelSealError)
+
+  test('becomes an error of the load, even if it is frozen or shared', async () => {
+    const error = Object.freeze(new ModelSealError('FILE_UNREADABLE', 'Cannot read it.', { hint: 'Try again.' }))
+    for (const given of [thrown(error), { session: { model: () => Promise.reject(error) } }]) {
+      const [one, other] = [await refusal(given), await refusal(given)]
+      expect(one).toMatchObject({ code: 'FILE_UNREADABLE', message: error.message, hint: 'Try again.' })
+      expect(one).toMatchObject({ verdict: { decision: 'refused', error: { code: 'FILE_UNREADABLE' } } })
+      expect(one).not.toBe(other)
+      expect((one as ModelSealError).verdict).not.toBe((other as ModelSealError).verdict)
+    }
+    const read: Given['read'] = () => Promise.reject(error)
+    expect(await outcome({ read })).toBe('FILE_UNREADABLE')
+    const chunks = {
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error) }),
+    }
+    expect(await outcome({ read: (_, receive) => receive({ chunks: chunks as never }) })).toBe('FILE_UNREADABLE')
+    expect(await outcome({ files: { list: () => chunks } })).toBe('FILE_UNREADABLE')
+  })
+
+  test.each([
+    ['an unknown code', { code: 'ACCEPTED', message: 'x' }],
+    ['the name of a method for a code', { code: 'constructor', message: 'x' }],
+    ['no message', { code: 'FILE_MISSING' }],
+  ])('is none of the codes of modelseal if it has %s', async (_, fields) => {
+    const forged = Object.assign(Object.create(null) as object, fields, { [Symbol.for('modelseal.error')]: true })
+    expect(await refusal(thrown(forged))).toMatchObject({ code: 'SOURCE_FAILED', verdict: { decision: 'refused' } })
+  })
+})
+
 describe('a source that does not close', () => {
   const failing = () => {
     throw new Error('stuck')
@@ -435,6 +507,9 @@ test('no credentials of a source stand in a message', async () => {
     await refused(digestModel('foo://somebody:hunter2@hub/model?token=hunter2')),
     await refused(openVerifiedModel(source({ files: { path: secret }, read: evil }), { policy })),
     await refused(
+      openVerifiedModel(source({ read: () => Promise.reject(new Error(`GET ${secret} failed`)) }), { policy }),
+    ),
+    await refused(
       openVerifiedModel(
         source({ session: { bundles: () => [{ candidates: [{ path: secret, read: async () => {} }] }] } }),
         { policy },
@@ -447,6 +522,7 @@ test('no credentials of a source stand in a message', async () => {
     'INVALID_ARGUMENT',
     'INVALID_ARGUMENT',
     'FILE_MISMATCH',
+    'SOURCE_FAILED',
     'BUNDLE_NOT_FOUND',
   ])
   expect(messages.join()).not.toContain('hunter2')

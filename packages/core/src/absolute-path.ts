@@ -14,8 +14,18 @@ export function schemeOf(text: unknown): string | undefined {
 
 /** A place for messages and verdicts: without credentials, and without the query, which may contain tokens. */
 export function plainPlace(place: string): string {
-  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*:\/\/)([^?#]*)/is.exec(place) ?? []
-  return scheme === undefined || rest === undefined ? place : scheme + rest.replace(/^[^/]*@/s, '')
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]*:\/\/|https?:[\\/]*)(.*)/is.exec(place) ?? []
+  if (scheme === undefined || rest === undefined) return place
+  const [host = ''] = rest.split(/[/?#]/, 1)
+  const after = rest.slice(host.length).replace(/[?#].*$/s, '')
+  // A password may contain "/", "?", "#" or "@" unescaped, so the host is somewhere behind it.
+  const isUnclear = host.includes('@') ? after.includes('@') : hasPassword(host) && rest.includes('@')
+  return scheme + (isUnclear ? '…' : host.replace(/^.*@/s, '') + after)
+}
+
+/** Something other than a port after a colon, outside of the brackets of an IPv6 address. */
+function hasPassword(host: string): boolean {
+  return /:(?!\d*$)/.test(host.replace(/^\[[^\]]*\]/, ''))
 }
 
 /**
@@ -28,7 +38,7 @@ export function absolutePath(path: unknown): string {
   refuseSecret(path)
   const isFileUrl = isUrl(path) || isFileUrlText(path)
   const plain = isFileUrl ? pathOfUrl(path) : path
-  const isUrlText = !isFileUrl && schemeOf(path) !== undefined
+  const isUrlText = !isFileUrl && (schemeOf(path) !== undefined || isHttpWithoutSlashes(path))
   if (typeof plain === 'string' && plain !== '' && !plain.includes('\0') && !isUrlText) {
     if (!isAbsolute(plain) && workingDirectory() === undefined) throw workingDirectoryMissing(shown(plain))
     return withoutDots(plain, resolve(plain))
@@ -37,7 +47,7 @@ export function absolutePath(path: unknown): string {
     expected: 'a string that is not empty and contains no NUL, or a "file:" URL',
     found:
       typeof path === 'string' && path !== ''
-        ? shown(isFileUrl ? path.replace(/[?#].*$/s, '') : plainPlace(path))
+        ? shown(plainPlace(path).replace(isFileUrl ? /[?#].*$/s : '', ''))
         : kindOf(path),
     hint: isFileUrl
       ? 'Write the whole path in a "file:" URL, "?" as %3F and "#" as %23, as pathToFileURL() does.'
@@ -94,6 +104,11 @@ function inodeAt(path: string): string | undefined {
 /** True for a `file:` URL, with or without slashes after the colon (RFC 8089). */
 export function isFileUrlText(value: unknown): value is string {
   return typeof value === 'string' && /^file:/i.test(value)
+}
+
+/** As joining paths makes of a URL. A message that there is no such file would repeat its credentials. */
+function isHttpWithoutSlashes(value: unknown): boolean {
+  return typeof value === 'string' && /^https?:/i.test(value)
 }
 
 /** Undefined for a URL that is not a path on this machine. */

@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
+import { ModelSealError } from '../errors.ts'
 import { modelLocation } from './model-location.ts'
+import { enterScheme, type SourceOfUrl } from './schemes.ts'
 
 describe('modelLocation', () => {
   test.each<[string, unknown, string]>([
@@ -35,6 +37,7 @@ describe('modelLocation', () => {
     ['a fragment', 'file:///srv/models#x'],
     ['a file: URL with a relative path', 'file:models'],
     ['data', new URL('data:,x')],
+    ['an HTTP URL whose slashes were lost', 'https:/models.example/a'],
   ])('refuses %s', (_, given) => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
@@ -47,6 +50,46 @@ describe('modelLocation', () => {
   ])('refuses %s, and does not show its credentials', (_, given) => {
     expect(() => modelLocation(given)).toThrow(expect.objectContaining({ code: 'SCHEME_UNKNOWN' }))
     expect(() => modelLocation(given)).not.toThrow('secret')
+  })
+
+  test.each([
+    ['a slash in the password', 'foo://user:secret/secret@host/x'],
+    ['a question mark in the password', 'foo://user:secret?secret@host/x'],
+    ['a hash in the password', 'foo://user:secret#secret@host/x?mail=a@secret'],
+    ['an at sign and a slash in the password', 'foo://user:a@secret/secret@host/x'],
+    ['one slash', 'https:/user:secret@host/x?token=secret'],
+    ['no slash', 'http:user:secret@host/x'],
+    ['backslashes', 'https:\\\\user:secret@host/x'],
+    ['a file: URL', 'file://user:secret@localhost/x'],
+    ['a file: URL with a query', 'file://user:secret@localhost/x?secret'],
+  ])('shows no credentials of a URL with %s', (_, given) => {
+    expect(() => modelLocation(given)).toThrow(ModelSealError)
+    expect(() => modelLocation(given)).not.toThrow('secret')
+  })
+
+  test.each([
+    ['a host with a port', 'foo://[::1]:80/x@v2'],
+    ['a digest', 'foo://host:5000/repository@sha256:0a'],
+  ])('shows a URL with %s as it is', (_, given) => {
+    expect(() => modelLocation(given)).toThrow(JSON.stringify(given))
+  })
+
+  test.each<[string, unknown]>([
+    ['nothing', () => undefined],
+    ['a promise', () => Promise.resolve({})],
+    ['a path', () => '/srv/models/vad'],
+    ['a source that cannot be opened', () => ({ place: { url: 'x://x' } })],
+    [
+      'an error',
+      () => {
+        throw new Error('no https://user:secret@host/x?secret')
+      },
+    ],
+  ])('refuses what a package gives for a source if it is %s', (what, sourceOf) => {
+    const scheme = `given-${what.replaceAll(' ', '-')}`
+    enterScheme(scheme, sourceOf as SourceOfUrl)
+    expect(() => modelLocation(`${scheme}://x`)).toThrow(expect.objectContaining({ code: 'SOURCE_FAILED' }))
+    expect(() => modelLocation(`${scheme}://x`)).not.toThrow('secret')
   })
 
   test('takes a directory that is written as a path, whatever its name', () => {

@@ -1,4 +1,4 @@
-import { isUrl, propertyOf } from '../any-realm.ts'
+import { isUrl, kindOf, propertyOf } from '../any-realm.ts'
 import { absolutePath } from '../absolute-path.ts'
 import { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
@@ -7,6 +7,7 @@ import type { HttpOptions } from './http/options.ts'
 import { isHttpUrl } from './http/url.ts'
 import { localModelSource } from './local/local-model-source.ts'
 import type { ModelPlace, ModelSource } from './model-source.ts'
+import { answered, sourceFailed } from './answers/source-answers.ts'
 import { packageScheme, sourceOfUrl } from './schemes.ts'
 
 /**
@@ -15,15 +16,20 @@ import { packageScheme, sourceOfUrl } from './schemes.ts'
  *
  * @returns an absolute path, an `http:` or `https:` URL, or a source: the given one, or the one for a URL whose scheme
  * a package registered
- * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `SCHEME_UNKNOWN`
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `SCHEME_UNKNOWN`; `SOURCE_FAILED` if the package gives no source
  */
 export function modelLocation(given: unknown): string | ModelSource {
   if (isModelSource(given)) return given
   const location: unknown = isUrl(given) ? given.href : given
   if (isHttpUrl(location)) return location
   const scheme = packageScheme(location)
-  return scheme === undefined ? absolutePath(given) : sourceOfUrl(location as string, scheme)
+  if (scheme === undefined) return absolutePath(given)
+  const source: unknown = answered(MODEL, () => sourceOfUrl(location as string, scheme))
+  if (isModelSource(source)) return source
+  throw sourceFailed(MODEL, `the package for "${scheme}:" URLs gave ${kindOf(source)} for a source`)
 }
+
+const MODEL = 'model'
 
 /** True for an object with the shape of a source. */
 export function isModelSource(given: unknown): given is ModelSource {

@@ -1,4 +1,4 @@
-import type { ModelSealError } from '../errors.ts'
+import { shown, type ModelSealError } from '../errors.ts'
 import { DEFAULT_MAX_BYTES } from './http/options.ts'
 import type {
   BundleCandidate,
@@ -44,12 +44,9 @@ export class OpenedSource {
     const isOwn = isOwnSource(source)
     let opening: SourceSession | Promise<SourceSession> | undefined
     try {
-      const session = await new SourceReader({ isOwn }, load.signal).ask(SOURCE, () => (opening = source.open(load)))
-      return new OpenedSource(
-        answered(SOURCE, () => checkedSession(session)),
-        isOwn,
-        load.signal,
-      )
+      const reader = new SourceReader({ isOwn }, load.signal)
+      const session = await reader.ask(SOURCE, () => (opening = source.open(load)), checkedSession)
+      return new OpenedSource(session, isOwn, load.signal)
     } catch (error) {
       closeUnused(opening)
       throw error
@@ -74,8 +71,7 @@ export class OpenedSource {
   }
 
   async model(): Promise<ModelFiles> {
-    const given = await this.reader.ask(MODEL, () => this.#session.model())
-    return answered(MODEL, () => checkedFiles(given))
+    return this.reader.ask(MODEL, () => this.#session.model(), checkedFiles)
   }
 
   async *bundles(names?: readonly NamePattern[]): AsyncGenerator<BundleGroup> {
@@ -110,8 +106,7 @@ export class OpenedSource {
   /** The unverified model. If the source gives only the file itself, that file is all it contains. */
   async unverified(): Promise<UnverifiedModel> {
     if (this.#session.unverified) {
-      const given = await this.reader.ask(MODEL, () => this.#session.unverified?.() as UnverifiedModel)
-      return answered(MODEL, () => checkedUnverified(given))
+      return this.reader.ask(MODEL, () => this.#session.unverified?.() as UnverifiedModel, checkedUnverified)
     }
     const files = await this.model()
     const alone = files.isFile ? { entry: files.name, names: [files.name] } : { entry: undefined, names: undefined }
@@ -130,7 +125,7 @@ export class OpenedSource {
     const byCaller = maxBytes ?? byDefault
     if (byCaller === Infinity && bySource === Infinity) return undefined
     return bySource <= byCaller
-      ? new SizeLimit(bySource, `${TOGETHER} ("${option}")`)
+      ? new SizeLimit(bySource, `${TOGETHER} (${shown(option)})`)
       : new SizeLimit(byCaller, `${TOGETHER} ("maxBytes")`)
   }
 
@@ -150,7 +145,11 @@ export class OpenedSource {
     const limit = Math.min(idle, CLOSE_MS)
     const closing = new SourceReader({ timeouts: { idle: limit, total: limit } }, undefined)
     try {
-      await closing.ask(SOURCE, () => this.#session.close?.())
+      await closing.ask(
+        SOURCE,
+        () => this.#session.close?.(),
+        () => undefined,
+      )
       return undefined
     } catch (error) {
       // ask() throws nothing else.

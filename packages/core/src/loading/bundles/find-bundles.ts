@@ -191,7 +191,11 @@ class Search {
   }
 
   async #inDirectory(directory: ModelDirectory, bundles: FoundBundle[]): Promise<FoundModel> {
-    const files = await this.#source.reader.ask('directory of the model', () => directory.files())
+    const files = await this.#source.reader.ask(
+      'directory of the model',
+      () => directory.files(),
+      (given) => given,
+    )
     return { files, entry: directory.entry, bundles }
   }
 }

@@ -1,7 +1,7 @@
 import { isUint8Array, reasonOf } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import type { SourceBody } from '../model-source.ts'
-import { iteratorOf, leave, nextOf, sourceFailed } from './source-answers.ts'
+import { iteratorOf, leave, nextOf, sourceFailed, unshared } from './source-answers.ts'
 import type { Watch } from './watch.ts'
 
 /** How much is copied and hashed before the clock is checked again. */
@@ -78,5 +78,6 @@ function attempted<T>(what: string, watch: Watch, work: () => T): T {
 }
 
 function typed(what: string, watch: Watch, error: unknown): unknown {
-  return error instanceof ModelSealError || watch.signal.aborted ? error : sourceFailed(what, reasonOf(error), error)
+  if (error instanceof ModelSealError || watch.signal.aborted) return unshared(error)
+  return sourceFailed(what, reasonOf(error), error)
 }

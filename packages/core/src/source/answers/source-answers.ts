@@ -1,6 +1,7 @@
 import { plainPlace } from '../../absolute-path.ts'
-import { isArray, kindOf, reasonOf } from '../../any-realm.ts'
-import { ModelSealError, shown } from '../../errors.ts'
+import { isArray, kindOf, propertyOf, reasonOf } from '../../any-realm.ts'
+import { ERROR_CODES, ModelSealError, shown, type ErrorCode } from '../../errors.ts'
+import { withoutSecrets } from '../../secrets.ts'
 import { valueOf, withoutPrototype } from '../../snapshot.ts'
 import type { LocalSource } from '../local/local-source.ts'
 import type {
@@ -32,7 +33,7 @@ export function answered<T>(what: string, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    throw error instanceof ModelSealError ? error : sourceFailed(what, reasonOf(error), error)
+    throw error instanceof ModelSealError ? unshared(error) : sourceFailed(what, reasonOf(error), error)
   }
 }
 
@@ -214,7 +215,7 @@ export async function nextOf<T>(
   watch: Watch,
 ): Promise<{ done: boolean; value: T }> {
   const given = iterator.next()
-  const result = isThenable(given) ? await watch.unlessOver(Promise.resolve(given)) : given
+  const result = isThenable(given) ? (await watch.unlessOver(boxed(() => given))).value : given
   const { done, value } = fields(result, 'the result of an iterator', ['done', 'value'])
   return { done: Boolean(done), value: value as T }
 }
@@ -224,14 +225,53 @@ export function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): voi
   void (async () => iterator.return?.())().catch(() => {})
 }
 
+/**
+ * What a source answers, now or later, in a box: an answer with a method `then` would be called again by whoever awaited it.
+ *
+ * @throws what the source throws, {@link unshared}
+ */
+export function boxed<T>(answer: () => T | PromiseLike<T>): Promise<{ value: T }> {
+  const settled = new Promise<T>((resolve) => resolve(answer()))
+  return settled.then(
+    (value) => ({ value }),
+    (error: unknown) => Promise.reject(unshared(error) as Error),
+  )
+}
+
+/**
+ * A copy of a typed error that a source threw. The load adds to its errors, and the source may have frozen this one, or
+ * throw it in another load too.
+ */
+export function unshared(error: unknown): unknown {
+  if (!(error instanceof ModelSealError)) return error
+  const [code, message] = [propertyOf(error, 'code'), propertyOf(error, 'message')]
+  if (!isErrorCode(code) || typeof message !== 'string') return new TypeError('it threw an error with an unknown code')
+  const [file, signer, expected, found, hint] = DETAILS.map((name) => {
+    const detail = propertyOf(error, name)
+    return typeof detail === 'string' ? detail : undefined
+  })
+  const copy = new ModelSealError(code, '', { file, signer, expected, found, hint })
+  copy.message = withoutSecrets(message)
+  return copy
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code)
+}
+
+const DETAILS = ['file', 'signer', 'expected', 'found', 'hint'] as const
+
 /** A promise of any realm. */
-export function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
+function isThenable<T>(given: T | PromiseLike<T>): given is PromiseLike<T> {
   return typeof given === 'object' && given !== null && 'then' in given
 }
 
+/** A message of the source may repeat the URL that it requested, with credentials. */
+const URL_IN_TEXT = /[a-z][a-z0-9+.-]+:\/\/[^\s"'<>]*/gi
+
 export function sourceFailed(what: string, found: string, cause?: unknown): ModelSealError {
   return new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: its source failed.`, {
-    found: shown(found),
+    found: shown(found.replace(URL_IN_TEXT, plainPlace)),
     hint: 'Check the location of the model and the package that reads it.',
     cause,
   })

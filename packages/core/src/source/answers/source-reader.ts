@@ -4,7 +4,7 @@ import { valueOf, withoutPrototype } from '../../snapshot.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import type { Receive, SourceBody, SourceTimeouts } from '../model-source.ts'
 import { ownPieces, pieces } from './pieces.ts'
-import { answered, isThenable, iteratorOf, leave, nextOf, sourceFailed, type Items } from './source-answers.ts'
+import { answered, boxed, iteratorOf, leave, nextOf, sourceFailed, unshared, type Items } from './source-answers.ts'
 import { Watch } from './watch.ts'
 
 export const DEFAULT_IDLE_MS = 30_000
@@ -63,16 +63,21 @@ export class SourceReader {
     })
   }
 
-  /** Requests anything but content from the source. */
-  async ask<T>(what: string, answer: () => T | Promise<T>): Promise<T> {
+  /**
+   * Requests anything but content from the source.
+   *
+   * @param check copies the answer into a plain record. The answer itself never leaves this function, because whoever
+   * awaited it would call its `then`, which may never settle
+   */
+  async ask<T, R>(what: string, answer: () => T | Promise<T>, check: (given: T) => R): Promise<R> {
     this.#throwIfAborted()
-    if (this.#isOwn) return answer()
-    const given = answered(what, () => {
-      const first = answer()
-      return isThenable(first) ? { later: Promise.resolve(first) } : { now: first }
-    })
-    if (!given.later) return given.now
-    return this.#run(() => this.#watched(what, (watch) => watch.unlessOver(given.later)))
+    if (this.#isOwn) return check(await answer())
+    return this.#run(() =>
+      this.#watched(what, async (watch) => {
+        const { value } = await watch.unlessOver(boxed(answer))
+        return answered(what, () => check(value))
+      }),
+    )
   }
 
   /**
@@ -98,7 +103,7 @@ export class SourceReader {
         await watch.turn()
       }
     } catch (error) {
-      throw this.#typed(what, watch, error)
+      throw this.#typed(what, watch, unshared(error))
     } finally {
       watch.end()
       leave(iterator)
@@ -196,7 +201,7 @@ async function guardedReading<T>(
     return outcome
   }
   try {
-    await watch.unlessOver(Promise.resolve(reading(watch.signal, receive)))
+    await watch.unlessOver(boxed(() => reading(watch.signal, receive)))
   } catch (error) {
     // The error of the receiver says more than what the source makes of it.
     if (!received || watch.signal.aborted) throw error
