@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire, isBuiltin } from 'node:module'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
 // One configuration for every package; each builds what it has. A library is built twice, as ESM
@@ -114,6 +114,46 @@ const commonJsInChunks: Plugin = {
       resolveDir: process.cwd(),
     }))
   },
+}
+
+/**
+ * esbuild puts modules in one chunk if the same entry points reach them. One load would need forty chunks, and each takes
+ * Node.js a millisecond to find and read. So whatever needs a part of a group imports the whole group, which becomes one chunk.
+ */
+const GROUPS = {
+  /** The small entry points. */
+  start: /^(entries\/errors|any-realm|environment|loading\/guard|policy\/find-policy)$/,
+  /** What every load needs: all that `index.ts` exports. */
+  load: /^(index|entries\/(signing|verification|policy|adapter|judged|formats)|telemetry\/opentelemetry|source\/model-sources|policy\/(compile-policy|revocations\/revocations))$/,
+  /** What every load by a policy needs. */
+  policy: /^policy\/(compile-policy|judge|expectations|checking\/findings|revocations\/revoked-signer)$/,
+}
+const fewChunks: Plugin = {
+  name: 'few chunks',
+  setup(build) {
+    // The imports only decide about chunks. They evaluate nothing.
+    build.initialOptions.logOverride = { 'ignored-bare-import': 'silent' }
+    build.onLoad({ filter: /[\\/]core[\\/]src[\\/].*\.ts$/ }, async ({ path }) => {
+      const name = relative(resolve('src'), path).replaceAll('\\', '/').replace('.ts', '')
+      const groups = Object.entries(GROUPS).filter(([, members]) => members.test(name))
+      if (groups.length === 0) return undefined
+      const imports = groups.map(([group]) => `\nimport 'group:${group}'`)
+      return { contents: (await readFile(path, 'utf8')) + imports.join(''), loader: 'ts' }
+    })
+    build.onResolve({ filter: /^group:/ }, ({ path }) => ({ path: path.replace('group:', ''), namespace: 'group' }))
+    build.onLoad({ filter: /.*/, namespace: 'group' }, async ({ path }) => ({
+      contents: (await filesOf(path as keyof typeof GROUPS)).map((file) => `import '${file}'\n`).join(''),
+      resolveDir: resolve('src'),
+    }))
+  },
+}
+
+async function filesOf(group: keyof typeof GROUPS): Promise<string[]> {
+  if (group === 'start') return ['./policy/find-policy.ts', './loading/guard.ts']
+  if (group === 'policy') return ['./policy/compile-policy.ts', './policy/judge.ts']
+  // Without `index.ts` itself: package.json says that it has side effects and that chunks have none.
+  const exported = (await readFile('src/index.ts', 'utf8')).matchAll(/ from '(\.[^']+)'/g)
+  return Array.from(exported, ([, file = '']) => file)
 }
 
 /** The maps lead to our own sources only: with those of the libraries they would be three times as large as the code. */
@@ -305,7 +345,7 @@ export default defineConfig({
   },
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
-    ...(isCore ? [hashingWorker, yamlOfModules, commonJsInChunks, ownEngine] : []),
+    ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [withoutAllOfNode] : []),
     ...(library ? [] : [coreWithoutLibraries, childProcessWhenUsed]),
     mapsOfOurOwn,

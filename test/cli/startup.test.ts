@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { chmod, chown, mkdir, readdir, readFile, stat, symlink } from 'node:fs/promises'
+import { chmod, chown, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { directory, modelseal, SIGN, useWorkingDirectory, VERIFY } from './modelseal.ts'
+import { directory, modelseal, POLICY, SIGN, useWorkingDirectory, VERIFY } from './modelseal.ts'
 
 useWorkingDirectory()
 
@@ -40,9 +40,29 @@ describe('a process starts with what it needs:', () => {
     })
     const loaded = loadedFiles(stderr)
     expect(loaded.length).toBeGreaterThan(0)
+    // Each file takes a millisecond to find and read.
+    expect(loaded.length).toBeLessThanOrEqual(4)
     expect(loaded.filter((file) => !file.startsWith('core/dist/'))).toEqual([])
     const texts = await Promise.all(loaded.map((file) => readFile(join(PACKAGES, file), 'utf8')))
     expect(texts.filter((text) => /^\/\/ .*node_modules\/(asn1js|pkijs)\//m.test(text))).toEqual([])
+  })
+
+  test('a policy loads few files, and the engine for regular expressions only if it contains one', async () => {
+    const texts = async (policy: string) => {
+      await writeFile(join(directory, 'policy.yaml'), policy)
+      const core = JSON.stringify(new URL('core/dist/index.js', `file://${PACKAGES}`))
+      const script = `const { loadPolicy } = await import(${core}); await loadPolicy('policy.yaml')`
+      const args = ['--import', REPORTER, '--input-type=module', '--eval', script]
+      const { stderr } = await promisify(execFile)(process.execPath, args, { cwd: directory })
+      return Promise.all(loadedFiles(stderr).map((file) => readFile(join(PACKAGES, file), 'utf8')))
+    }
+    const holdsEngine = (text: string) => /^\/\/ .*node_modules\/re2js\//m.test(text)
+    const plain = await texts(POLICY)
+    expect(plain.length).toBeLessThanOrEqual(7)
+    expect(plain.filter(holdsEngine)).toEqual([])
+    // A key with an escape, so that searching the text for the word would not find it.
+    const revoked = 'revoked: { identities: [{ identity: { "r\\x65gexp": "mallory.*" } }] }\n'
+    expect((await texts(POLICY + revoked)).filter(holdsEngine)).toHaveLength(1)
   })
 
   test('@modelseal/register starts a program with one file of its own', async () => {

@@ -64,7 +64,7 @@ export async function readExpectations(path: string): Promise<Expectations> {
     maxBytes: MAX_BYTES,
     hint: 'Create it beside the policy, as a list of "model", "expect" and "because".',
   })
-  const parsed = parseChecked(bytes, { path, what: 'file of expectations' }, expectationsSchema)
+  const parsed = await parseChecked(bytes, { path, what: 'file of expectations' }, expectationsSchema)
   if (!('file' in parsed)) throw parsed.problems[0]
   const { file, text } = parsed
   return {

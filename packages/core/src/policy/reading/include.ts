@@ -51,7 +51,7 @@ async function readInto(sources: PolicySource[], path: string, walk: Walk): Prom
   })
   const real = realPathIfAny(path)
   done.add(real)
-  const parsed = parsePolicy(bytes, path)
+  const parsed = await parsePolicy(bytes, path)
   if (!('file' in parsed)) {
     reading.problems.push(...parsed.problems)
     return

@@ -8,6 +8,7 @@ import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
 import type { TextFault } from './duplicate-keys.ts'
 import { readYaml } from './read-yaml.ts'
+import { withRegexps } from '../matching/regexp.ts'
 import { policySchema, type PolicyFile } from '../schema/schema.ts'
 import { expectation, schemaProblems } from '../schema/problems.ts'
 
@@ -22,12 +23,16 @@ export type Parsed<T> =
  * Parses one policy file: YAML 1.2, or JSON if the name ends in `.json`. Every problem is a
  * `POLICY_INVALID` with file, line, column and what was expected; at most 100 are reported.
  */
-export function parsePolicy(bytes: Uint8Array, path: string): Parsed<PolicyFile> {
+export function parsePolicy(bytes: Uint8Array, path: string): Promise<Parsed<PolicyFile>> {
   return parseChecked(bytes, { path, what: 'policy' }, policySchema)
 }
 
 /** Like {@link parsePolicy}, for a file with another schema. */
-export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextFile, schema: S): Parsed<z.output<S>> {
+export async function parseChecked<S extends z.ZodType>(
+  bytes: Uint8Array,
+  file: TextFile,
+  schema: S,
+): Promise<Parsed<z.output<S>>> {
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()
@@ -40,10 +45,8 @@ export function parseChecked<S extends z.ZodType>(bytes: Uint8Array, file: TextF
   const text = new PolicyText(file, document, lines)
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
-  const parsed = schema.safeParse(parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 })), {
-    reportInput: true,
-    error: expectation,
-  })
+  const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
+  const parsed = await withRegexps(() => schema.safeParse(value, { reportInput: true, error: expectation }))
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
   const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }

@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { withRegexps } from '../matching/regexp.ts'
 import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose } from './loose-text.ts'
 import type { TextPattern } from '../schema/text.ts'
+
+beforeAll(() => withRegexps(() => compileLoose({ regexp: 'acme' })))
 
 const found = (revoked: TextPattern, name: string) => {
   const { keys, matches } = compileLoose(revoked)
