@@ -216,6 +216,12 @@ describe('MODELSEAL_MODE=audit', () => {
     expect(stderr).toMatch(/^modelseal: audit: would refuse ".*": FILE_MISMATCH: /)
   })
 
+  test('does not report a properly signed model that the runtime rejects with and without the check', () => {
+    const { lines, stderr } = run('onnx.mjs', ['wrong-option', vad.good], { env: audit })
+    expect(lines).toEqual([expect.stringMatching(/^(?!RUNTIME_FAILED)/)])
+    expect(stderr).not.toContain('would refuse')
+  })
+
   test('loads without a policy', () => {
     const { lines, stderr } = run('onnx.cjs', [vad.good], { env: { ...audit, MODELSEAL_POLICY: '' } })
     expect(lines).toEqual(['loaded input,state,sr'])
@@ -233,6 +239,30 @@ revoked: { fileDigests: ["sha256:${digest}"] }`,
     const env = { ...audit, MODELSEAL_POLICY: policy }
     expect(run('onnx.cjs', [vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
     expect(run('onnx.mjs', ['bytes', vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
+  })
+})
+
+// Installed beside the pinned Node.js on some machines.
+const OLD_NODE = ['/usr/bin/node', '/usr/local/bin/node'].find((node) =>
+  spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.startsWith('v20.'),
+)
+
+describe('a Node.js without module hooks', () => {
+  const dist = join(dirname(require.resolve('@modelseal/register/package.json')), 'dist')
+
+  test('gets modules that import nothing by name that only newer versions have', () => {
+    const imports = readFileSync(join(dist, 'index.js'), 'utf8').match(/^import .* from "node:module";$/gm)
+    expect(imports?.length).toBeGreaterThan(0)
+    for (const line of imports ?? []) expect(line).not.toContain('registerHooks')
+  })
+
+  test.skipIf(OLD_NODE === undefined).each([
+    ['--import', 'index.js'],
+    ['--require', 'index.cjs'],
+  ])('is refused in one sentence (%s)', (option, file) => {
+    const { status, stderr } = spawnSync(String(OLD_NODE), [option, join(dist, file), '-e', '1'], { encoding: 'utf8' })
+    expect(stderr).toMatch(/^modelseal: stopping the process.* Expected Node\.js 22\.22\.2 or later, found v20\.\S+\n$/)
+    expect(status).toBe(1)
   })
 })
 

@@ -13,6 +13,7 @@ const ways = {
     larger.set(bytes, 5)
     return InferenceSession.create(larger.buffer, 5, bytes.length)
   },
+  'wrong-option': (model) => InferenceSession.create(model, { graphOptimizationLevel: 'wrong' }),
   nonsense: () => InferenceSession.create(5),
 }
 

@@ -1,6 +1,7 @@
 import type * as Core from '@modelseal/core'
 import type { ModelReader, ModelSource, OpenedModel, OpenOptions, WatchedPolicy } from '@modelseal/core'
 import type { ModelFormat } from '@modelseal/core/adapter'
+import { codeOf } from '@modelseal/core/any-realm'
 import type { Judge } from '@modelseal/core/judged'
 import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
@@ -61,8 +62,13 @@ export async function judged<T>(
   } catch (error) {
     if (mode() === 'enforce') throw error
     const { tolerate } = await import('@modelseal/core/adapter')
-    tolerate(error, { ...model, by: BY })
-    return await plainly()
+    const report = () => tolerate(error, { ...model, by: BY })
+    const failsToRun = codeOf(error) === 'RUNTIME_FAILED'
+    if (!failsToRun) report()
+    const loaded = await plainly()
+    // The policy accepted the model, and the runtime did not. That matters only if the runtime loads it without the check.
+    if (failsToRun) report()
+    return loaded
   }
 }
 

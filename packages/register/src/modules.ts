@@ -1,4 +1,4 @@
-import Module, { registerHooks } from 'node:module'
+import Module from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { whileRunning } from './engines.ts'
@@ -14,7 +14,8 @@ import { guardTensorFlow, isTensorFlow, isTensorFlowFile } from './tensorflow.ts
  * exports, not by their names, so that copies, forks and aliases are also guarded.
  */
 export function guardModules(): void {
-  registerHooks({
+  // No named import, which older versions of Node.js would reject before start() can say what is wrong.
+  Module.registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context)
       // Without a source, import() lets the CommonJS loader load the file, as it does without hooks.
