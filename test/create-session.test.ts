@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { openVerifiedModel } from '@modelseal/core'
 import { createSession, loadVerifiedModel, verified } from '@modelseal/onnxruntime'
+import { createVerified } from '@modelseal/onnxruntime/any-runtime'
 import { placeOnnx } from '@modelseal/onnxruntime/model-files'
 import * as ort from 'onnxruntime-node'
 import { afterAll, afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
@@ -82,6 +83,13 @@ describe('createSession()', () => {
     expect(create).not.toHaveBeenCalledWith(file, expect.anything())
   })
 
+  test('an invalid MODELSEAL_ISOLATION refuses the load, not the import', () => {
+    vi.stubEnv('MODELSEAL_ISOLATION', 'ram')
+    const program = `import('@modelseal/onnxruntime').then(({ createSession }) => createSession('m')).catch(({ code, message }) => console.log(code, message))`
+    const output = execFileSync(process.execPath, ['-e', program], { cwd: import.meta.dirname, encoding: 'utf8' })
+    expect(output).toMatch(/^INVALID_ARGUMENT .*MODELSEAL_ISOLATION/)
+  })
+
   test('refuses external data in memory for an old runtime, which would read it from elsewhere', async () => {
     const create = vi.fn((path: string) => ort.InferenceSession.create(path))
     const old = { env: { versions: { node: '1.20.1' } }, InferenceSession: { create } }
@@ -109,7 +117,23 @@ describe('a model that is given by its directory and the name of its file', asyn
     await expect(load(two, '../adding/model.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
     await expect(load(two, 'none.onnx')).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
     await expect(load(join(two, 'a.onnx'), 'a.onnx')).rejects.toThrow(refusal('INVALID_ARGUMENT'))
-    await expect(loadVerifiedModel({ model: two } as never, { policy })).rejects.toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test.each<[string, unknown]>([
+    ['an object whose "entry" is missing', { model: two }],
+    ['an object whose "entry" is a number', { model: two, entry: 5 }],
+    ['an object whose "model" is missing', { entry: 'a.onnx' }],
+    ['an object whose "model" is a number', { model: 5, entry: 'a.onnx' }],
+    ['an object with neither "model" nor "entry"', { path: two }],
+    ['undefined', undefined],
+    ['null', null],
+    ['a number', 5],
+    ['an array', [two]],
+  ])('is refused if the argument is %s, naming the form', async (found, source) => {
+    const expected = 'a path, a URL, a source, or { model, entry }: a signed directory and the name of the file in it'
+    const refused = refusal('INVALID_ARGUMENT', { expected, found })
+    await expect(loadVerifiedModel(source as never, { policy })).rejects.toThrow(refused)
+    await expect(createVerified(ort, source, { policy })).rejects.toThrow(refused)
   })
 })
 

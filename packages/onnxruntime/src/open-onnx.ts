@@ -20,7 +20,7 @@ import {
   type Opening,
 } from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
-import { isUrl, kindOf, propertyOf } from '@modelseal/core/any-realm'
+import { isAnyArrayBuffer, isArray, isUrl, kindOf, propertyOf } from '@modelseal/core/any-realm'
 import { gatherOnnx, type OnnxInMemory, type PlacedOnnx } from './model-files.ts'
 import { checkTakesExternalData, isWeb } from './runtime-version.ts'
 import {
@@ -64,15 +64,26 @@ export interface ModelEntry {
 }
 
 /**
- * Verifies a model, has the runtime load the verified bytes, and makes sure that these are the ones that were loaded.
+ * Verifies a model, has the given runtime load the verified bytes, and makes sure that these are the ones that were loaded.
  *
+ * @param ort any ONNX Runtime, such as `onnxruntime-web` or another copy of `onnxruntime-node`
+ * @param source what `loadVerifiedModel` takes
+ * @param options those of `openVerifiedModel`
+ * @param givenSessionOptions those of `InferenceSession.create()`; options that would make the runtime read other files are refused
+ * @returns the session, with `decision` and `verdict`
  * @throws {@link ModelSealError} see `loadVerifiedModel`
+ * @example
+ * ```ts
+ * import * as ort from './another/onnxruntime-node'
+ * const options = { policy: 'trust-policy.yaml' }
+ * const { session } = await createVerified(ort, 'models/vad/silero_vad.onnx', options, { graphOptimizationLevel: 'all' })
+ * ```
  */
 export async function createVerified(
   ort: OnnxRuntime,
   source: unknown,
-  options: OpenOptions,
-  givenSessionOptions: unknown,
+  options?: OpenOptions,
+  givenSessionOptions?: unknown,
 ): Promise<CreatedSession> {
   checkRuntime(ort)
   const load: OnnxLoad = {
@@ -135,15 +146,29 @@ async function createConfirmed(
 
 function whereIs(source: unknown): Pick<OnnxLoad, 'source' | 'entry'> {
   if (isLocation(source)) return { source: modelLocation(source) }
-  if (typeof source === 'object' && source !== null) {
-    const model = propertyOf(source, 'model')
-    const entry = propertyOf(source, 'entry')
-    if (isLocation(model) && typeof entry === 'string') return { source: modelLocation(model), entry }
+  if (isAnyArrayBuffer(source) || ArrayBuffer.isView(source)) {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: it was not given by its path.', {
+      expected: 'a path, a URL or a source',
+      found: kindOf(source),
+      hint: 'The signer of a buffer is unknown. Give the path of the file, so that its signature can be found.',
+    })
   }
-  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: it was not given by its path.', {
-    expected: 'a path, a URL or a source',
-    found: kindOf(source),
-    hint: 'The signer of a buffer is unknown. Give the path of the file, so that its signature can be found.',
+  if (typeof source !== 'object' || source === null || isArray(source)) throw notALocation(kindOf(source))
+  const [model, entry] = [propertyOf(source, 'model'), propertyOf(source, 'entry')]
+  if (isLocation(model) && typeof entry === 'string') return { source: modelLocation(model), entry }
+  if (model === undefined && entry === undefined) throw notALocation('an object with neither "model" nor "entry"')
+  throw notALocation(
+    isLocation(model)
+      ? `an object whose "entry" is ${entry === undefined ? 'missing' : kindOf(entry)}`
+      : `an object whose "model" is ${model === undefined ? 'missing' : kindOf(model)}`,
+  )
+}
+
+function notALocation(found: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: the argument does not say where it is.', {
+    expected: 'a path, a URL, a source, or { model, entry }: a signed directory and the name of the file in it',
+    found,
+    hint: 'If the directory contains only one model, its path is enough. Options are the argument after the model.',
   })
 }
 

@@ -44,4 +44,6 @@ export function verified<T extends OnnxRuntime>(
  * const session = await createSession('models/vad/silero_vad.onnx')
  * ```
  */
-export const createSession: typeof InferenceSession.create = verified({ env, InferenceSession }).createSession
+export const createSession: typeof InferenceSession.create = async (source: unknown, sessionOptions?: unknown) =>
+  // Reads the environment only now: an invalid value refuses the load, not the import.
+  (await createVerified({ env, InferenceSession }, source, undefined, sessionOptions)).session
