@@ -30,6 +30,7 @@ import type { Isolation } from './placing/isolation.ts'
 export interface OpenOptions {
   /**
    * The trust policy: a path, a `file:` URL, or a loaded or watched policy. Default: the policy that the search finds.
+   * A policy that is given by path or found is read again whenever one of its files has changed.
    */
   policy?: string | URL | Policy | WatchedPolicy | undefined
   /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */

@@ -1,11 +1,12 @@
 import { isHashType } from '../hashing/algorithms.ts'
 import type { ModelSealError } from '../errors.ts'
+import type { FileRead } from '../source/trusted/trusted-file.ts'
 import { readPolicySources, type PolicySource } from './reading/include.ts'
 import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
-import type { Reading } from './reading/reading.ts'
+import { Reading } from './reading/reading.ts'
 import { readTrustRoots } from './roots/read-roots.ts'
 
 /** A policy and its problems. Loading throws the first problem; `checkPolicy` lists all. */
@@ -13,6 +14,8 @@ export interface PolicyReading {
   policy: CompiledPolicy
   sources: readonly PolicySource[]
   problems: readonly ModelSealError[]
+  /** The files that were read, by absolute path. */
+  read: ReadonlyMap<string, FileRead>
 }
 
 /**
@@ -22,7 +25,7 @@ export interface PolicyReading {
  * @throws {@link ModelSealError} if the policy file itself cannot be read
  */
 export async function compilePolicy(path: string): Promise<PolicyReading> {
-  const reading: Reading = { problems: [], files: new Map() }
+  const reading = new Reading()
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
   const revocations = await compileRevocations(sources, reading)
@@ -38,7 +41,7 @@ export async function compilePolicy(path: string): Promise<PolicyReading> {
     root.kind === 'timestampAuthorities' ? root.certificates : [],
   )
   const policy = asPolicy({ path, rules, roots, timestampAuthorities, revocations, ages, files: reading.files })
-  return { policy, sources, problems }
+  return { policy, sources, problems, read: reading.read }
 }
 
 /** The revocations of all files apply. */

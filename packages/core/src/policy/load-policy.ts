@@ -1,5 +1,6 @@
 import type { PolicyReading } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
+import { keepPolicy, keptPolicy } from './kept-policies.ts'
 import type { CompiledPolicy, Policy } from './policy.ts'
 
 /**
@@ -22,6 +23,32 @@ export function loadPolicy(given?: string | URL): Promise<Policy> {
 /** Like {@link loadPolicy}, but with the compiled type, for the code that judges by it. */
 export async function loadValidPolicy(given?: string | URL): Promise<CompiledPolicy> {
   const { policy, problems } = await loadCompiledPolicy(await findPolicy(given))
+  if (problems[0]) throw problems[0]
+  return policy
+}
+
+/**
+ * The valid policy for one load: like {@link loadValidPolicy}, but it is only read again if one of its files changed.
+ * The caller must not hand it out.
+ */
+export async function policyForLoad(given?: string | URL): Promise<CompiledPolicy> {
+  const path = await findPolicy(given)
+  // Another load may be reading it. What that load read is checked below, since it may have changed in the meantime.
+  const other = underWay.get(path)
+  if (other) await other
+  return keptPolicy(path) ?? (await readAndKept(path))
+}
+
+/** Policies that loads are reading, by path. They never reject. */
+const underWay = new Map<string, Promise<unknown>>()
+
+async function readAndKept(path: string): Promise<CompiledPolicy> {
+  const reading = loadCompiledPolicy(path)
+  const ended = reading.then(keepPolicy, () => {})
+  underWay.set(path, ended)
+  await ended
+  if (underWay.get(path) === ended) underWay.delete(path)
+  const { policy, problems } = await reading
   if (problems[0]) throw problems[0]
   return policy
 }

@@ -2,7 +2,7 @@ import { isUrl } from '../../any-realm.ts'
 import { ModelSealError } from '../../errors.ts'
 import { invalidOption } from '../../kinds.ts'
 import { checkFresh, isPolicy, type CompiledPolicy, type Policy } from '../../policy/policy.ts'
-import { loadValidPolicy } from '../../policy/load-policy.ts'
+import { policyForLoad } from '../../policy/load-policy.ts'
 import { isWatchedPolicy, type WatchedPolicy } from '../../policy/watch-policy.ts'
 import type { Verdict } from '../../results.ts'
 import type { OpenOptions } from '../open-options.ts'
@@ -15,7 +15,7 @@ import { checking } from './verdict-steps.ts'
  * @throws {@link ModelSealError} `POLICY_NOT_FOUND`, and the other codes of `loadPolicy`
  */
 export async function policyOf(given: OpenOptions['policy'], verdict: Verdict): Promise<CompiledPolicy> {
-  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await loadValidPolicy(given)
+  const policy = typeof given === 'object' && !isUrl(given) ? await currentOf(given) : await policyForLoad(given)
   verdict.policy = policy.path
   return policy
 }

@@ -1,9 +1,7 @@
 import { dirname, relative, resolve, isAbsolute, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
-import { fileState } from './file-state.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
-import { readPolicyFile } from './policy-file.ts'
 import type { PolicyFile } from '../schema/schema.ts'
 import type { Reading, SourceText } from './reading.ts'
 
@@ -42,8 +40,8 @@ interface Walk {
 
 async function readInto(sources: PolicySource[], path: string, walk: Walk): Promise<void> {
   const { reading, open, done } = walk
-  reading.files.set(path, await fileState(path))
-  const bytes = await readPolicyFile(path, {
+  await reading.track(path)
+  const bytes = await reading.file(path, {
     what: 'trust policy',
     maxBytes: MAX_POLICY_BYTES,
     notFound: 'POLICY_NOT_FOUND',

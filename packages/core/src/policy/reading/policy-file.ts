@@ -1,7 +1,8 @@
 import { variable } from '../../environment.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { SmallFile } from '../../source/read-small-file.ts'
-import { readTrustedFile } from '../../source/trusted/trusted-file.ts'
+import type { Trust } from '../../source/trusted/untrusted.ts'
+import { readTrustedFile, trustedState, type FileRead } from '../../source/trusted/trusted-file.ts'
 
 /** The environment variable with the user id of one further user whose policies are trusted. */
 const OWNER_VARIABLE = 'MODELSEAL_POLICY_OWNER'
@@ -11,11 +12,32 @@ const OWNER_VARIABLE = 'MODELSEAL_POLICY_OWNER'
  * `MODELSEAL_POLICY_OWNER` could have written or could replace.
  *
  * @param path absolute
+ * @param read receives the state of the file
  * @throws {@link ModelSealError} `POLICY_UNTRUSTED`, `INVALID_ARGUMENT`, and as `readSmallFile`
  */
-export async function readPolicyFile(path: string, file: SmallFile): Promise<Buffer<ArrayBuffer>> {
-  const trust = { code: 'POLICY_UNTRUSTED', furtherOwner: furtherOwner(), ownerVariable: OWNER_VARIABLE } as const
-  return readTrustedFile(path, file, trust)
+export async function readPolicyFile(
+  path: string,
+  file: SmallFile,
+  read?: (state: FileRead) => void,
+): Promise<Buffer<ArrayBuffer>> {
+  return readTrustedFile(path, file, policyTrust(), read)
+}
+
+/**
+ * Checks again that nobody else could have written a file of a policy or could replace it.
+ *
+ * @returns its state, see `trustedState`; undefined if reading it would fail
+ */
+export function policyFileState(path: string): string | undefined {
+  try {
+    return trustedState(path, { what: 'file of the trust policy', maxBytes: 0 }, policyTrust())
+  } catch {
+    return undefined
+  }
+}
+
+function policyTrust(): Trust {
+  return { code: 'POLICY_UNTRUSTED', furtherOwner: furtherOwner(), ownerVariable: OWNER_VARIABLE }
 }
 
 /** The largest user id; the next one, -1, means none. */

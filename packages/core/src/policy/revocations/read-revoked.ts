@@ -2,10 +2,9 @@ import { resolve } from 'node:path'
 import { CERTIFICATE_FILE, parseCertificate, parseCertificates } from '../../x509/certificate.ts'
 import { keyFingerprints, parsePublicKey, PUBLIC_KEY_FILE } from '../../x509/public-key.ts'
 import { ModelSealError, shown } from '../../errors.ts'
+import type { ReadFile } from '../../source/read-small-file.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
-import { fileState } from '../reading/file-state.ts'
 import type { PolicySource } from '../reading/include.ts'
-import { readPolicyFile } from '../reading/policy-file.ts'
 import type { Reading } from '../reading/reading.ts'
 import type { RevokedFiles } from './revocations.ts'
 
@@ -17,9 +16,9 @@ export async function readRevokedFiles(source: PolicySource, reading: Reading): 
     for (const [index, entry] of (source.file.revoked?.[list] ?? []).entries()) {
       if (typeof entry === 'string' || entry.file === undefined) continue
       const path = resolve(source.directory, entry.file)
-      reading.files.set(path, await fileState(path))
+      await reading.track(path)
       try {
-        found.set(entry, await read(path))
+        found.set(entry, await read(path, reading.file))
       } catch (error) {
         if (!(error instanceof ModelSealError)) throw error
         reading.problems.push(source.text.faultFrom(['revoked', list, index, 'file'], error))
@@ -29,15 +28,15 @@ export async function readRevokedFiles(source: PolicySource, reading: Reading): 
   return found
 }
 
-/** @throws {@link ModelSealError} `KEY_INVALID`, and as {@link readPolicyFile} */
-async function keyIn(path: string): Promise<string[]> {
-  const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
+/** @throws {@link ModelSealError} `KEY_INVALID`, and as `readPolicyFile` */
+async function keyIn(path: string, readFile: ReadFile): Promise<string[]> {
+  const pem = await readFile(path, PUBLIC_KEY_FILE)
   return keyFingerprints(parsePublicKey(pem.toString('latin1'), path).key)
 }
 
-/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, and as {@link readPolicyFile} */
-async function certificateIn(path: string): Promise<string[]> {
-  const [der, ...more] = parseCertificates(await readPolicyFile(path, CERTIFICATE_FILE), path)
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, and as `readPolicyFile` */
+async function certificateIn(path: string, readFile: ReadFile): Promise<string[]> {
+  const [der, ...more] = parseCertificates(await readFile(path, CERTIFICATE_FILE), path)
   if (der && more.length === 0) return fingerprintsOf(await parseCertificate(der, path))
   // In a chain, the author probably does not mean to revoke the authorities, too.
   throw new ModelSealError('CERTIFICATE_INVALID', `The file ${shown(path)} contains several certificates.`, {

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { ModelSealError, shown } from '../../errors.ts'
 import { CERTIFICATE_FILE, holderKey, parseCertificates, readX509 } from '../../x509/certificate.ts'
+import type { ReadFile } from '../../source/read-small-file.ts'
 import type { Danger } from '../checking/finding.ts'
 import { lapse } from '../checking/lapse.ts'
-import { readPolicyFile } from '../reading/policy-file.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 import { certificateFacts, type CertificateFacts } from '../revocations/certificate-facts.ts'
 import type { RootFiles } from './root-files.ts'
@@ -27,8 +27,11 @@ export async function readAuthorities(
 }
 
 /** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, also for a key that could never verify anything */
-async function readAuthorityFile(path: string): Promise<{ der: Buffer; facts: CertificateFacts }[]> {
-  const certificates = parseCertificates(await readPolicyFile(path, CERTIFICATE_FILE), path)
+async function readAuthorityFile(
+  path: string,
+  readFile: ReadFile,
+): Promise<{ der: Buffer; facts: CertificateFacts }[]> {
+  const certificates = parseCertificates(await readFile(path, CERTIFICATE_FILE), path)
   return Promise.all(
     certificates.map(async (der) => {
       const facts = await certificateFacts(der, path)

@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto'
 import * as z from 'zod'
 import { shown } from '../../errors.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
+import type { ReadFile } from '../../source/read-small-file.ts'
 import type { Danger } from '../checking/finding.ts'
-import { readPolicyFile } from '../reading/policy-file.ts'
 import { filesSchema } from '../schema/text.ts'
 import { expiryDangers, holderOf, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
@@ -57,9 +57,9 @@ function both({ roots, intermediates }: Authorities): Buffer[] {
   return [...roots, ...intermediates]
 }
 
-/** @throws {@link ModelSealError} `CRL_INVALID`, and as {@link readPolicyFile} */
-async function readLists(path: string): Promise<Buffer[]> {
-  return parseRevocationLists(await readPolicyFile(path, REVOCATION_LIST_FILE), path)
+/** @throws {@link ModelSealError} `CRL_INVALID`, and as `readPolicyFile` */
+async function readLists(path: string, readFile: ReadFile): Promise<Buffer[]> {
+  return parseRevocationLists(await readFile(path, REVOCATION_LIST_FILE), path)
 }
 
 /** Warns about a trusted certificate that cannot issue others. */

@@ -4,7 +4,6 @@ import { shown } from '../../errors.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../../x509/public-key.ts'
 import { lapse } from '../checking/lapse.ts'
-import { readPolicyFile } from '../reading/policy-file.ts'
 import { faultyEnd, fileSchema, timeSchema } from '../schema/text.ts'
 import type { Validity } from '../signature-time.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
@@ -61,15 +60,15 @@ export const publicKeyRoot = {
   },
 } as const satisfies RootKind<z.infer<typeof schema>, PublicKeyRoot>
 
-/** Adds `KEY_INVALID`, and what {@link readPolicyFile} throws, to the problems. */
+/** Adds `KEY_INVALID`, and what `readPolicyFile` throws, to the problems. */
 async function readKey(
   at: (string | number)[],
   { file, notBefore, notAfter }: Partial<z.infer<typeof keyFileSchema>> & { file: string },
   files: RootFiles,
 ): Promise<AcceptedKey | undefined> {
   const path = files.path(file)
-  const publicKey = await files.one(at, path, async () => {
-    const pem = await readPolicyFile(path, PUBLIC_KEY_FILE)
+  const publicKey = await files.one(at, path, async (readFile) => {
+    const pem = await readFile(path, PUBLIC_KEY_FILE)
     const parsed = parsePublicKey(pem.toString('latin1'), path)
     files.revocations.know(parsed.key, createHash('sha256').update(pem).digest('hex'))
     return parsed

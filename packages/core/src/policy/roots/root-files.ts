@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
-import { fileState } from '../reading/file-state.ts'
+import type { ReadFile } from '../../source/read-small-file.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 import type { Reading, SourceText } from '../reading/reading.ts'
 import type { Revocations } from '../revocations/revocations.ts'
@@ -29,21 +29,25 @@ export class RootFiles {
   async all<T>(
     at: ValuePath,
     files: string | readonly string[],
-    read: (path: string) => Promise<readonly T[]>,
+    read: (path: string, readFile: ReadFile) => Promise<readonly T[]>,
   ): Promise<T[]> {
     const found: T[] = []
     for (const [index, file] of [files].flat().entries()) {
       const path = this.path(file)
-      found.push(...((await this.one([...at, index], path, () => read(path))) ?? []))
+      found.push(...((await this.one([...at, index], path, (readFile) => read(path, readFile))) ?? []))
     }
     return found
   }
 
   /** The content of one file; undefined if it cannot be read. */
-  async one<T>(at: ValuePath, path: string | undefined, read: () => Promise<T>): Promise<T | undefined> {
+  async one<T>(
+    at: ValuePath,
+    path: string | undefined,
+    read: (readFile: ReadFile) => Promise<T>,
+  ): Promise<T | undefined> {
     if (path !== undefined) await this.track(path)
     try {
-      return await read()
+      return await read(this.#reading.file)
     } catch (error) {
       if (!(error instanceof ModelSealError)) throw error
       this.#reading.problems.push(this.#source.text.faultFrom([...this.#at, ...at], error))
@@ -51,8 +55,8 @@ export class RootFiles {
     }
   }
 
-  /** Records that the policy depends on a file: a change of the file is a change of the policy. */
+  /** See {@link Reading.track}. */
   async track(path: string): Promise<void> {
-    this.#reading.files.set(path, await fileState(path))
+    await this.#reading.track(path)
   }
 }

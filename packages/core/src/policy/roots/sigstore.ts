@@ -5,7 +5,6 @@ import {
   type SigstoreTrust,
   type TrustRootSource,
 } from '../../verification/sigstore/trust.ts'
-import { readPolicyFile } from '../reading/policy-file.ts'
 import { fileSchema } from '../schema/text.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 import type { RootFiles } from './root-files.ts'
@@ -44,8 +43,8 @@ export const sigstoreRoot = {
     if (typeof source !== 'string' && 'tufRoot' in source) await files.track(source.tufRoot)
     // An updated trusted root is a change of the policy, like that of any of its files.
     const at = typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot']
-    const trust = await files.one(['sigstore', ...at], trustRootPath(source), () =>
-      readSigstoreTrust(source, readPolicyFile),
+    const trust = await files.one(['sigstore', ...at], trustRootPath(source), (readFile) =>
+      readSigstoreTrust(source, readFile),
     )
     return { kind: 'sigstore', name, trust }
   },
