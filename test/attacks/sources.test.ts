@@ -459,6 +459,39 @@ test('a root digest is looked up of the files, and not of what a source calls th
   expect(await outcome({ session }, { policy: skip })).toBe('MODEL_REVOKED')
 })
 
+test('a root digest is looked up of the file that is handed out, and not of the one that a bundle was found for', async () => {
+  const innocent = await workspace.sign('single', { 'innocent.bin': 'innocent' })
+  const revoked = workspace.write('revoked', { 'weights.bin': EVIL })
+  const { rootDigest } = await digestModel(join(revoked, 'weights.bin'))
+  const skip = policyWith(
+    'revoked-file',
+    { mode: 'skip', reason: 'test' },
+    `revoked: { rootDigests: [ "${rootDigest}" ] }\n`,
+  )
+  const session = {
+    model: () => filesAt(join(innocent, 'innocent.bin')),
+    unverified: async () => ({ files: await filesAt(revoked), entry: 'weights.bin' }),
+  }
+  expect(await outcome({ session }, { policy: skip })).toBe('MODEL_REVOKED')
+})
+
+test('no subscriber makes an unverified model an accepted one', async () => {
+  const skip = policyWith('subscribed', { mode: 'skip', reason: 'test' })
+  const accept = (verdict: unknown) => void Object.assign(verdict as Verdict, { decision: 'accepted' })
+  subscribe(VERDICT_CHANNEL, accept)
+  const model = await openVerifiedModel(source({}), { policy: skip })
+  unsubscribe(VERDICT_CHANNEL, accept)
+  await model.close()
+  expect(model.decision).not.toBe('accepted')
+  expect(model.manifest).toBe(undefined)
+})
+
+test('a revision is shown without credentials', async () => {
+  const session = { revision: 'store://somebody:hunter2@models/vad?hunter2' }
+  await using model = await openVerifiedModel(source({ session }), { policy })
+  expect(model.verdict.model.revision).toBe('store://models/vad')
+})
+
 describe('a revoked key that a bundle claims is found in the mode skip', () => {
   const revoked = () =>
     policyWith('key', { mode: 'skip', reason: 'test' }, 'revoked: { keys: [{ file: release.pub }] }\n')

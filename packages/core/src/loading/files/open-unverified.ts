@@ -65,8 +65,8 @@ async function unverifiedModel(source: OpenedSource, found: FoundModel | undefin
 function localPathOf({ files, entry }: UnverifiedModel, found: FoundModel | undefined): string | undefined {
   // The files that are handed out must be on this machine as well.
   if (!files.local) return undefined
-  if (found) return found.files.local?.path
-  return entry === undefined ? files.local.path : join(files.local.path, entry)
+  const isWhole = entry === undefined || (found && !found.files.isFile)
+  return isWhole ? files.local.path : join(files.local.path, entry)
 }
 
 async function streamed(

@@ -40,7 +40,7 @@ export function answered<T>(what: string, read: () => T): T {
 export function checkedSession(given: SourceSession): SourceSession {
   const { revision, limit, timeouts } = fields(given, 'what "open" returns', ['revision', 'limit', 'timeouts'])
   return withoutPrototype({
-    revision: typeof revision === 'string' ? revision : undefined,
+    revision: typeof revision === 'string' ? plainPlace(revision) : undefined,
     limit: limit === undefined ? undefined : checkedLimit(limit),
     timeouts: timeouts === undefined ? undefined : checkedTimeouts(timeouts),
     model: method(given, 'model'),
