@@ -65,7 +65,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types: names(`ByteSource Steps`),
   },
   './source': {
-    values: names(`enterScheme filesAt httpModelSource isModelSource localModelSource`),
+    values: names(`filesAt httpModelSource isModelSource localModelSource registerScheme`),
     types: names(`BundleCandidate BundleGroup BundleRequest HttpOptions LocalSource ModelDirectory ModelFiles ModelPlace
       ModelSource NamePattern ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
       SourceSession SourceTimeouts UnverifiedModel`),
@@ -114,19 +114,19 @@ test.each(['esm', 'cjs'])('errors of every entry are of one class: %s', (format)
   expect(run(script)).toEqual(Array(7).fill('INVALID_ARGUMENT,true,true'))
 })
 
-test('ES modules and CommonJS share the schemes that packages enter, either way', async () => {
+test('ES modules and CommonJS share the schemes that packages register, in both directions', async () => {
   using workspace = new Workspace()
   const model = await workspace.sign('m', { 'weights.bin': 'weights' })
   const script = `(async () => {
     const esm = { ...await import('@modelseal/core'), ...await import('@modelseal/core/source') }
     const cjs = { ...require('@modelseal/core'), ...require('@modelseal/core/source') }
-    if (esm.enterScheme === cjs.enterScheme) throw new Error('one copy proves nothing')
+    if (esm.registerScheme === cjs.registerScheme) throw new Error('one copy proves nothing')
     const [model, policy] = ${JSON.stringify([model, workspace.policy])}
     const told = []
     for (const [scheme, enters, loads] of [['first', esm, cjs], ['second', cjs, esm]]) {
       const load = () => loads.openVerifiedModel(scheme + '://m', { policy })
       told.push(await load().catch(({ code }) => code))
-      enters.enterScheme(scheme, () => enters.localModelSource(model))
+      enters.registerScheme(scheme, () => enters.localModelSource(model))
       const opened = await load()
       told.push(opened.decision, Buffer.from(await opened.read('weights.bin')).toString())
       await opened.close()

@@ -41,7 +41,7 @@ async function expectRefused(load: Promise<unknown>, code: string): Promise<void
   expect(loadLayers).not.toHaveBeenCalled()
 }
 
-describe('BlazeFace behind HTTP', async () => {
+describe('BlazeFace over HTTP', async () => {
   const directory = await workspace.sign('blazeface', blazeFace())
   const image = tensorflow.randomUniform([1, 256, 256, 3], 0, 1, 'float32', 7)
   const faces = (model: tensorflow.GraphModel) => [model.execute(image)].flat().map((output) => output.arraySync())
@@ -287,7 +287,7 @@ describe('BlazeFace behind HTTP', async () => {
   })
 })
 
-describe('a model behind HTTP whose weights manifest', () => {
+describe('a model over HTTP whose weights manifest', () => {
   let count = 0
   async function servedWith(paths: unknown[], weights: unknown[] = []): Promise<TestServer> {
     const json = {

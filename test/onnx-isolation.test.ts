@@ -333,7 +333,7 @@ test('a model of a Hugging Face cache loads in place, from the blobs that its li
   for (const isolation of ISOLATIONS) expect(await sum((await load(snapshot, isolation)).session)).toEqual([11, 22])
 })
 
-describe('a model behind HTTP', () => {
+describe('a model over HTTP', () => {
   const served = join(workspace.path, 'served.yaml')
   writeFileSync(served, readFileSync(policy, 'utf8').replace('path: "models/**"', 'url: "http://127.0.0.1:*/**"'))
 

@@ -59,7 +59,7 @@ const EXPECTED = {
   'an ONNX model': 'accepted',
   'an ONNX model by createSession': 'accepted',
   'a TensorFlow.js model': '7',
-  'a model behind HTTP': '{"a":1}',
+  'a model over HTTP': '{"a":1}',
   'bytes in memory': 'SOURCE_UNKNOWN',
   'an ArrayBuffer in memory': 'SOURCE_UNKNOWN',
   'a path that is placed': '{"a":1}',

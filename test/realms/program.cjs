@@ -44,7 +44,7 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
       )
       return `${model.predict(tf.tensor2d([[3]])).dataSync()[0]}`
     },
-    'a model behind HTTP': async () => {
+    'a model over HTTP': async () => {
       const server = http.createServer((request, response) => {
         fs.createReadStream(path.join(workspace, request.url))
           .on('error', () => response.writeHead(404).end())

@@ -122,7 +122,7 @@ export const ERROR_CODES = {
   HASH_UNAVAILABLE: 'the native module of a hash type is not installed',
   WORKER_FAILED: 'a hashing thread ended, or the pool of the program failed',
 
-  // The model behind HTTP
+  // Models over HTTP
   HTTP_UNREACHABLE: 'the server of a model could not be reached or closed the connection',
   HTTP_TIMEOUT: 'the server of a model was silent for too long, or took too long overall',
   HTTP_RESPONSE: 'the server of a model sent something other than the whole file',

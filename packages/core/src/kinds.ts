@@ -45,7 +45,7 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647
 
 export const milliseconds: Copy = (value, option) => {
   if (Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= LONGEST_TIMEOUT_MS) return value
-  throw invalidOption(option, `an integer number of milliseconds from 1 to ${LONGEST_TIMEOUT_MS}`, value)
+  throw invalidOption(option, `an integer from 1 to ${LONGEST_TIMEOUT_MS} (milliseconds)`, value)
 }
 
 /** Null, which some libraries pass, means no signal. */

@@ -6,7 +6,7 @@ import type { ErrorCode } from './error-codes.ts'
 export interface Verdict {
   decision: Decision
   /**
-   * What had the load judged, if not the program: `@modelseal/register`. If a program that it guards also verifies a load by its
+   * The component that requested this judgement, if not the program itself: `@modelseal/register`. If a program that it guards also verifies a load by its
    * own policy, the load has two verdicts, one by each.
    */
   by?: string
@@ -23,7 +23,7 @@ export interface Verdict {
     /** Absolute path to load, or the URL of a model that has no path on this machine. */
     path: string
     url?: string
-    /** What its source resolved a movable name to for this load: a commit, or a digest. */
+    /** What its source resolved a mutable name to for this load: a commit, or a digest. */
     revision?: string
     format?: ModelFormat
     /** The requested file, relative to the signed model, if that is a directory. */
@@ -56,7 +56,7 @@ export interface Verdict {
   wouldRefuse?: SerializedError
 }
 
-/** The verdict of a load whose model was found as a signer that the policy accepts had signed it. */
+/** The verdict of a load whose model matches a signature that the policy accepts. */
 export type AcceptedVerdict = Verdict & {
   decision: 'accepted'
   policy: string
@@ -199,7 +199,7 @@ export interface SigstoreIdentity {
   fingerprint: string
   /** Lowercase hex. */
   serialNumber: string
-  /** Further extensions of the certificate by name, such as `sourceRepositoryUri` (see `EXTENSION_NAMES`). */
+  /** Further extensions of the certificate by name, such as `sourceRepositoryUri` or `buildTrigger`. */
   extensions: Readonly<Record<string, string>>
   /** Validity of the certificate (ISO 8601). */
   notBefore: string

@@ -59,7 +59,7 @@ export function checkedMaxBundleBytes(given: unknown, option = 'maxBundleBytes')
   if (Number.isSafeInteger(given) && (given as number) > 0 && (given as number) <= LARGEST_BUNDLE_BYTES)
     return given as number
   throw new ModelSealError('INVALID_ARGUMENT', `Invalid value for option "${option}".`, {
-    expected: `an integer number of bytes from 1 to ${LARGEST_BUNDLE_BYTES}`,
+    expected: `an integer from 1 to ${LARGEST_BUNDLE_BYTES} (bytes)`,
     found: typeof given === 'number' ? String(given) : typeof given,
   })
 }

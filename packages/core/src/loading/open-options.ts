@@ -33,7 +33,7 @@ export interface OpenOptions {
    * A policy that is given by path or found is read again whenever one of its files has changed.
    */
   policy?: string | URL | Policy | WatchedPolicy | undefined
-  /** Path of the bundle, or its URL if the model is behind HTTP. Default: a bundle beside the model. */
+  /** Path of the bundle, or its URL if the model is loaded over HTTP. Default: a bundle beside the model. */
   signature?: string | undefined
   /**
    * The format that the caller will load, for rules that match by format: one of this project's adapters, or the

@@ -20,7 +20,7 @@ export type { ModelReader }
  *
  * Models can be loaded over HTTP; see `HttpOptions` for redirects and timeouts. Only files that the signature names are
  * fetched. To load from other places, pass a source (`@modelseal/core/source`), or a URL whose scheme a package
- * registered (`enterScheme`).
+ * registered (`registerScheme`).
  *
  * @param source path of a directory or file; or its URL as a string or `URL` (`file:`, `http:`, `https:` or a
  * registered scheme), with a trailing slash for a directory over HTTP; or a {@link ModelSource}

@@ -32,7 +32,7 @@ describe('a closed model', () => {
     'on disk': async () => openVerifiedModel(site.file('m'), { policy: await policyOf({ path: '**' }, ENFORCE) }),
     'loaded unverified': async () =>
       openVerifiedModel(site.file('m'), { policy: await policyOf({ path: 'm' }, { mode: 'skip', reason: 'test' }) }),
-    'behind HTTP': async () => {
+    'over HTTP': async () => {
       const files = Object.entries({ ...FILES, 'model.sig': readFileSync(site.file('m/model.sig')) })
       const { origin } = await serve(Object.fromEntries(files.map(([name, content]) => [`/m/${name}`, file(content)])))
       return openVerifiedModel(`${origin}/m/`, { policy: await policyOf({ url: '**' }, ENFORCE) })

@@ -76,7 +76,7 @@ export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string
   const path = facts.pathFrom(dirname(policy.path))
   const seen =
     path === undefined
-      ? 'For a model behind HTTP, rules can match its url, name or format, but not a path.'
+      ? 'For a model over HTTP, rules can match its url, name or format, but not a path.'
       : `Relative to the policy, the path is ${shown(path)}.`
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   return new ModelSealError(

@@ -11,7 +11,7 @@ import type { LocalSource } from './local/local-source.ts'
  * @example A source that reads from a map of files, including the bundle:
  * ```ts
  * import { openVerifiedModel } from '@modelseal/core'
- * import type { ModelFiles, ModelSource } from '@modelseal/core/source'
+ * import type { BundleCandidate, ModelFiles, ModelSource } from '@modelseal/core/source'
  *
  * function storeSource(url: string, store: ReadonlyMap<string, Uint8Array>): ModelSource {
  *   const files: ModelFiles = {
@@ -23,7 +23,7 @@ import type { LocalSource } from './local/local-source.ts'
  *       if (bytes) await receive({ size: bytes.length, chunks: [bytes] })
  *     },
  *   }
- *   const bundle = {
+ *   const bundle: BundleCandidate = {
  *     path: `${url}/model.sig`,
  *     read: (request, receive) => files.read({ ...request, name: 'model.sig' }, receive),
  *   }
@@ -36,6 +36,7 @@ import type { LocalSource } from './local/local-source.ts'
  *   }
  * }
  *
+ * const store = new Map<string, Uint8Array>() // The content of each file by its name, with model.sig.
  * const model = await openVerifiedModel(storeSource('store://models/vad', store), { policy: 'trust-policy.yaml' })
  * ```
  */

@@ -11,7 +11,7 @@ import { sourceContract, type SignedFiles } from '../testing/source-contract.ts'
 import { localModelSource } from './local/local-model-source.ts'
 import { httpModelSource } from './http/http-model-source.ts'
 import type { ModelFiles, ModelSource, SourceSession } from './model-source.ts'
-import { enterScheme } from './schemes.ts'
+import { registerScheme } from './schemes.ts'
 
 function onDisk(files: SignedFiles): ModelSource {
   const directory = scratch()
@@ -251,12 +251,12 @@ describe('a source from another package', () => {
   })
 
   test('is used for URLs of the scheme that its package registered', async () => {
-    enterScheme('store', (url) => memorySource(url, signed))
-    enterScheme('store', () => memorySource('store://elsewhere', new Map()))
+    registerScheme('store', (url) => memorySource(url, signed))
+    registerScheme('store', () => memorySource('store://elsewhere', new Map()))
     await using model = await openVerifiedModel(URL, { policy })
     expect(model.verdict.decision).toBe('accepted')
     for (const scheme of ['https', 'file', 'Store', 's', ''])
-      expect(() => enterScheme(scheme, () => memorySource(URL, signed))).toThrow(refusal('INVALID_ARGUMENT'))
+      expect(() => registerScheme(scheme, () => memorySource(URL, signed))).toThrow(refusal('INVALID_ARGUMENT'))
   })
 
   test.each(['hf://org/model', 'oci://registry.example/model:1', 's3://bucket/model'])(
@@ -264,7 +264,7 @@ describe('a source from another package', () => {
     async (url) => {
       const load = openVerifiedModel(url, { policy })
       // Must not name an unpublished package, because anyone could publish one under that name.
-      const hint = expect.stringMatching(/enterScheme\('[a-z0-9]+', …\)(?!.*@modelseal\/(?!core))/) as string
+      const hint = expect.stringMatching(/registerScheme\('[a-z0-9]+', …\)(?!.*@modelseal\/(?!core))/) as string
       await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
     },
   )

@@ -3,10 +3,10 @@
  *
  * @example
  * ```ts
- * import { enterScheme, localModelSource } from '@modelseal/core/source'
+ * import { registerScheme, localModelSource } from '@modelseal/core/source'
  *
  * const places = new Map([['store://vad', '/srv/store/vad']])
- * enterScheme('store', (url) => localModelSource(places.get(url) ?? '/srv/store/nowhere'))
+ * registerScheme('store', (url) => localModelSource(places.get(url) ?? '/srv/store/nowhere'))
  * // From now on: openVerifiedModel('store://vad')
  * ```
  *
@@ -40,7 +40,7 @@ export type {
   SourceTimeouts,
   UnverifiedModel,
 } from './model-source.ts'
-export { enterScheme, type SourceOfUrl } from './schemes.ts'
+export { registerScheme, type SourceOfUrl } from './schemes.ts'
 
 /**
  * The files at a path on this machine, for a source that downloads models or finds them in a cache. Threads hash them,

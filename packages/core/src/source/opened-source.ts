@@ -82,7 +82,7 @@ export class OpenedSource {
       () => this.#session.bundles(names && this.#namesFor(names)),
       checkedGroup,
     )) {
-      if (++count > MAX_GROUPS) throw sourceFailed(what, `it gave more than ${MAX_GROUPS} groups`)
+      if (++count > MAX_GROUPS) throw sourceFailed(what, `more than ${MAX_GROUPS} groups of bundles`)
       yield group
     }
   }
@@ -98,7 +98,7 @@ export class OpenedSource {
     const what = 'directories of the model'
     let count = 0
     for await (const directory of this.reader.each(what, () => this.#session.directories?.() ?? [], checkedDirectory)) {
-      if (++count > MAX_GROUPS) throw sourceFailed(what, `it gave more than ${MAX_GROUPS}`)
+      if (++count > MAX_GROUPS) throw sourceFailed(what, `more than ${MAX_GROUPS} directories`)
       yield directory
     }
   }

@@ -25,12 +25,12 @@ const TABLE = Symbol.for('modelseal.schemes.1')
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid scheme, or one of the core's own
  * @example
  * ```ts
- * import { enterScheme } from '@modelseal/core/source'
+ * import { registerScheme } from '@modelseal/core/source'
  *
- * enterScheme('store', (url) => storeSource(url))
+ * registerScheme('store', (url) => storeSource(url))
  * ```
  */
-export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
+export function registerScheme(scheme: string, sourceOf: SourceOfUrl): void {
   if (typeof scheme !== 'string' || !/^[a-z][a-z0-9+.-]+$/.test(scheme) || OWN.has(scheme)) {
     throw new ModelSealError('INVALID_ARGUMENT', 'Cannot register the URL scheme of a source.', {
       expected: 'a scheme in lowercase without a colon, other than file, http and https',
@@ -38,7 +38,7 @@ export function enterScheme(scheme: string, sourceOf: SourceOfUrl): void {
     })
   }
   callback(sourceOf, 'sourceOf')
-  const table = entered()
+  const table = registered()
   if (!table.has(scheme)) table.set(scheme, sourceOf)
 }
 
@@ -50,7 +50,7 @@ export function packageScheme(location: unknown): string | undefined {
 
 /** @throws {@link ModelSealError} `SCHEME_UNKNOWN`, and what the package throws */
 export function sourceOfUrl(url: string, scheme: string): ModelSource {
-  const sourceOf = entered().get(scheme)
+  const sourceOf = registered().get(scheme)
   if (sourceOf) return sourceOf(url)
   const name = Object.hasOwn(PACKAGES, scheme) ? PACKAGES[scheme] : undefined
   const place = shown(plainPlace(url))
@@ -58,12 +58,12 @@ export function sourceOfUrl(url: string, scheme: string): ModelSource {
     expected: name === undefined ? `a source for "${scheme}:" URLs` : `${name}, imported before the first load`,
     hint:
       name === undefined
-        ? `Register a source with enterScheme('${scheme}', …) of "@modelseal/core/source" before the first load, or download the model and give the path.`
+        ? `Register a source with registerScheme('${scheme}', …) of "@modelseal/core/source" before the first load, or download the model and give the path.`
         : `Install ${name}, and add \`import '${name}'\` to the program.`,
   })
 }
 
-function entered(): Map<string, SourceOfUrl> {
+function registered(): Map<string, SourceOfUrl> {
   const shared = globalThis as { [TABLE]?: Map<string, SourceOfUrl> | undefined }
   return (shared[TABLE] ??= new Map<string, SourceOfUrl>())
 }

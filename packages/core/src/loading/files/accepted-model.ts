@@ -8,7 +8,7 @@ import type { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import { boundsOf } from '../../policy/signature-time.ts'
 import { AlsoSigned } from './also-signed.ts'
-import { allOf, EnteredFiles } from './entered-files.ts'
+import { allOf, DigestedFiles } from './digested-files.ts'
 import type { Accepted, AcceptedJudging } from '../judging/judging.ts'
 import { compareNames, type AcceptedModel } from './open-contents.ts'
 import type { Load } from '../load.ts'
@@ -80,8 +80,8 @@ async function unrevokedFiles(
   if (!local) throw revokedBy(revocations, unidentified(load.label))
   const { signature, signal } = load.options
   const hashing = withoutPrototype({ signature, signal, mayBeUnsigned })
-  const entered = await unrevokedManifest(local.path, found.bundles, [revocations], hashing)
-  return entered ? [files, new EnteredFiles(entered, mayBeUnsigned)] : [files]
+  const digested = await unrevokedManifest(local.path, found.bundles, [revocations], hashing)
+  return digested ? [files, new DigestedFiles(digested, mayBeUnsigned)] : [files]
 }
 
 /**

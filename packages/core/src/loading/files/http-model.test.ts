@@ -55,7 +55,7 @@ async function opened(changes: Record<string, Answer>, options: OpenOptions = {}
   return openVerifiedModel(`${origin}/model/`, { policy, ...options })
 }
 
-describe('a model behind HTTP', () => {
+describe('a model over HTTP', () => {
   test.each([
     ['a Git LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', /Git LFS pointer/],
     ['a web page', '<!doctype html><title>Sign in</title>', /web page/],
@@ -237,7 +237,7 @@ describe('a model behind HTTP', () => {
   })
 })
 
-describe('a model behind HTTP is refused', () => {
+describe('a model over HTTP is refused', () => {
   test.each<[string, string, Record<string, Answer>]>([
     ['with a file of the same length', 'FILE_MISMATCH', { '/model/weights.bin': file('weight5'.repeat(100)) }],
     ['with a longer file', 'FILE_MISMATCH', { '/model/weights.bin': file('weights'.repeat(101)) }],
@@ -430,7 +430,7 @@ describe('a model behind HTTP is refused', () => {
   })
 })
 
-describe('by the policy, a model behind HTTP', () => {
+describe('by the policy, a model over HTTP', () => {
   test('is matched by its URL, without the query', async () => {
     const { origin } = await served()
     const exact = await site.policy({

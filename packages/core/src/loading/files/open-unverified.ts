@@ -10,7 +10,7 @@ import type { SizeLimit } from '../../source/size-limit.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import type { Load } from '../load.ts'
-import { allOf, EnteredFiles } from './entered-files.ts'
+import { allOf, DigestedFiles } from './digested-files.ts'
 import { LinkedFiles } from './linked-files.ts'
 import { hashTypesOf, revokedBy, RevokedFiles } from './revoked-files.ts'
 import type { UnrevokedClaims } from './unrevoked-claims.ts'
@@ -40,8 +40,8 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
   const path = localPathOf(model, found)
   if (path === undefined && concerned) throw revokedBy(concerned, unidentified(load.label))
   const manifest = path === undefined ? undefined : await unrevokedManifest(path, found?.bundles, revocations, hashing)
-  const entered = manifest ? [new EnteredFiles(manifest, mayBeUnsigned)] : []
-  const judge = allOf([...entered, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))])
+  const digested = manifest ? [new DigestedFiles(manifest, mayBeUnsigned)] : []
+  const judge = allOf([...digested, ...revocations.map((each) => new RevokedFiles(each, hashTypesOf(each)))])
   const reader = source.newReader()
   const { local } = model.files
   const files = local

@@ -97,7 +97,7 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
   })
 })
 
-describe.each(['enforce', 'skip'])('behind HTTP, under %s', (mode) => {
+describe.each(['enforce', 'skip'])('over HTTP, under %s', (mode) => {
   async function opened(options: OpenOptions, requests: readonly FileRequest[], announced: boolean, files = FILES) {
     const answer = (content: string): Answer =>
       announced ? file(content) : (_, response) => void response.writeHead(200).write('', () => response.end(content))

@@ -26,9 +26,9 @@ export interface SignAgainOptions extends SignOptions {
 
 /** What was signed, and how much of it was not hashed. */
 export interface SignedAgain extends SignedModel {
-  /** Reused from the previous signature, and why nothing was, as a phrase, if so. */
+  /** What was reused from the previous signature. `reason`: a phrase, present if nothing was reused. */
   reused: { files: number; bytes: number; reason?: string }
-  /** Files in the receipt for next time, and why not all of them, as a phrase, if so. */
+  /** Files in the receipt for next time. `reason`: a phrase, present if some files are not in it. */
   remembered: { files: number; reason?: string }
 }
 
@@ -79,7 +79,7 @@ interface Previous {
 /** A model that may be signed may be signed again, however many files it has. */
 const ANY_SIZE = { maxBytes: LARGEST_BUNDLE_BYTES }
 
-/** @returns why it cannot be used, as a phrase, if so */
+/** @returns a phrase with the reason if it cannot be used */
 async function findPrevious(
   path: string,
   { signature: given, verifier }: { signature: string; verifier: Verifier },

@@ -25,7 +25,7 @@ export interface PossibleFormats {
 
 /** What is known about a model before any signature is checked. All of it comes from the program, except for the claims. */
 export class ModelFacts {
-  /** Absolute path that the program loads; undefined for a model behind HTTP, which no path matches. */
+  /** Absolute path that the program loads; undefined for a model over HTTP, which no path matches. */
   readonly path: string | undefined
   /** URL that it was fetched from, if the caller gave one, as {@link modelUrl} normalizes it. */
   readonly url: string | undefined

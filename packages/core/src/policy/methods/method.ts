@@ -13,7 +13,7 @@ import type { Validity } from '../signature-time.ts'
 
 /**
  * Everything that the policy knows about one signing method. To add a method, add a file beside this one and a line in
- * `methods.ts`. The list of signers, the material of bundles and verified signers all use the same name for a method.
+ * `methods.ts`; ARCHITECTURE.md, "One record per kind", lists what else it needs. The list of signers, the material of bundles and verified signers all use the same name for a method.
  */
 export interface Method<
   Material extends VerificationMaterial,

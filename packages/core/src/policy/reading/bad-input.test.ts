@@ -147,7 +147,7 @@ describe('a policy is refused, with file, line and column, for', () => {
       'memory beside a path',
       `${HEAD}rules:\n  - name: r\n    match: { memory: any, path: models/** }\n    mode: skip\n    reason: r\n`,
       '6:33',
-      'expected none beside memory',
+      '`memory` cannot be combined with path, url or name',
     ],
     [
       'memory by a digest of another algorithm',
@@ -230,11 +230,11 @@ describe('a policy is refused, with file, line and column, for', () => {
     ],
     [
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: onxn }')}`,
-      'line 6, column 22: "rules.0.match.format": expected a known format, or one that is not so close to a known one; found "onxn". Did you mean "onnx"?',
+      'line 6, column 22: "rules.0.match.format": unknown format; a name one typo away from a known format is not allowed; found "onxn". Did you mean "onnx"?',
     ],
     [
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: [gguf, tfjsgraph] }')}`,
-      'line 6, column 29: "rules.0.match.format.1": expected a known format, or one that is not so close to a known one; found "tfjsgraph". Did you mean "tfjs-graph"?',
+      'line 6, column 29: "rules.0.match.format.1": unknown format; a name one typo away from a known format is not allowed; found "tfjsgraph". Did you mean "tfjs-graph"?',
     ],
     [`${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: [any] }')}`, 'found "any".'],
     [`${HEAD}${RULE}    require: { timestamp: please }`, 'expected true or false; found "please".'],

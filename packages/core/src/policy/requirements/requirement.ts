@@ -10,7 +10,8 @@ import type { CheckName } from '../../results.ts'
 
 /**
  * Everything that the policy knows about one requirement of signatures. To add one, add a file beside this one, its test, and a
- * line in `requirements.ts`; the policy schema, verdicts and `policy check` follow from that.
+ * line in `requirements.ts`; the policy schema, verdicts and `policy check` follow from that. ARCHITECTURE.md, "One record per kind",
+ * lists the documentation and generated files to update.
  */
 export interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCode> {
   /** The name of its step in verdicts. */

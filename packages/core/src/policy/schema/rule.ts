@@ -38,12 +38,15 @@ export const ruleSchema = z
         fault(['match', 'memory'], 'expected the mode skip: without a path, no signature can be found')
       for (const field of ['path', 'url', 'name'] as const)
         if (rule.match[field] !== undefined)
-          fault(['match', field], 'expected none beside memory, which matches models without path and URL')
+          fault(
+            ['match', field],
+            '`memory` cannot be combined with path, url or name: it matches models without path and URL',
+          )
       if (rule.bundle !== undefined)
-        fault(['bundle'], 'expected none beside match.memory, which matches models without path and URL')
+        fault(['bundle'], '`match.memory` cannot be combined with bundle: it matches models without path and URL')
     }
     if (rule.mode === 'skip') {
-      if (rule.reason === undefined) fault(['mode'], 'expected a "reason" beside the mode skip')
+      if (rule.reason === undefined) fault(['mode'], 'mode skip requires a "reason"')
       if (!isExplicit(rule.match))
         fault(
           ['match'],

@@ -75,7 +75,7 @@ const otherFormatSchema = z
   .superRefine((name, context) => {
     const meant = misspeltFormat(name)
     if (meant === undefined) return
-    const message = 'expected a known format, or one that is not so close to a known one'
+    const message = 'unknown format; a name one typo away from a known format is not allowed'
     context.addIssue({ code: 'custom', message, params: { values: [meant] } })
   })
 /** The known ones by name, so that editors offer them. */

@@ -8,7 +8,7 @@ import { isWithin } from '../../manifest/names.ts'
  * The files of a model whose root digest was computed without a signature, to look it up among the revoked models.
  * Files that are handed out afterwards must still have the digests that went into it.
  */
-export class EnteredFiles implements FurtherDigests {
+export class DigestedFiles implements FurtherDigests {
   readonly hashTypes: readonly HashType[]
   readonly #manifest: Manifest
   readonly #isLeftOut: (name: string) => boolean
@@ -28,14 +28,14 @@ export class EnteredFiles implements FurtherDigests {
 
   /** @throws {@link ModelSealError} `FILE_CHANGED` */
   check(name: string, hashType: HashType, digest: string): void {
-    const entered = this.#manifest.files.get(name)?.digests[0]
-    if (entered === digest || (entered === undefined && this.#isLeftOut(name))) return
+    const expected = this.#manifest.files.get(name)?.digests[0]
+    if (expected === digest || (expected === undefined && this.#isLeftOut(name))) return
     throw new ModelSealError(
       'FILE_CHANGED',
       `Cannot load the file ${shown(name)}: it changed after the root digest of the model was computed.`,
       {
         file: name,
-        expected: entered === undefined ? 'a file that existed at that time' : `${hashType}:${entered}`,
+        expected: expected === undefined ? 'a file that existed at that time' : `${hashType}:${expected}`,
         found: `${hashType}:${digest}`,
         hint: 'Make sure that nothing writes to the model while it is loaded, and try again.',
       },
