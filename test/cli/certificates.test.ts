@@ -32,7 +32,7 @@ let root: Issued
 let intermediate: Issued
 let leaf: Issued
 
-/** A leaf under an intermediate under a root, in files of these names. */
+/** Writes a chain of leaf, intermediate and root to files with these names. */
 async function makeChain(options: Partial<IssueOptions> = {}): Promise<void> {
   const since = { notBefore: inDays(-30) }
   root = await authority('Root', since)
@@ -61,7 +61,7 @@ async function sign(...more: string[]) {
   return signed
 }
 
-/** What signing refuses to do with a leaf that is not valid: the key alone signs, then the chain goes in. */
+/** Signs with the key alone and then adds the chain, because signing refuses an invalid leaf. */
 async function signRegardless(...more: string[]): Promise<void> {
   await modelseal([...SIGN, '--private-key', 'leaf.key', ...more])
   const bundle = JSON.parse(await readFile(`${directory}/vad/model.sig`, 'utf8'))
@@ -72,7 +72,7 @@ async function signRegardless(...more: string[]): Promise<void> {
 }
 
 describe('sign certificate and verify certificate', () => {
-  test('sign a model and verify it, and say who signed', async () => {
+  test('sign and verify a model, and name the signer', async () => {
     const signed = await sign()
     const verified = await modelseal(VERIFY_CERTIFICATE)
     expect(verified).toMatchObject({ code: 0, stderr: '' })
@@ -85,7 +85,7 @@ describe('sign certificate and verify certificate', () => {
     expect(verified.stdout).not.toContain('certificate  sha256:')
   })
 
-  test('understand the spelling of the reference tool, and chains in several files', async () => {
+  test('accept the option spelling of the reference tool, and chains in several files', async () => {
     const signing = ['--private_key=leaf.key', '--signing_certificate', 'leaf.pem']
     expect(await modelseal(['sign', 'certificate', 'vad', ...signing, '--signature', 'vad/model.sig'])).toMatchObject({
       code: 0,
@@ -118,7 +118,7 @@ describe('sign certificate and verify certificate', () => {
     })
   })
 
-  test('refuse another root, and take none from the bundle', async () => {
+  test('refuse a different root, and trust none from the bundle', async () => {
     await write('other.pem', pemOf(await authority('Root')))
     await sign('--certificate-chain', 'root.pem')
     failed(await modelseal([...WITHOUT_ROOT, '--certificate-chain', 'other.pem']), 'CHAIN_NO_PATH')
@@ -129,11 +129,11 @@ describe('sign certificate and verify certificate', () => {
     }
   })
 
-  test('trust the roots of the system on request only, where this signer has none', async () => {
+  test('trust the system roots only on request, and refuse this signer, who has none there', async () => {
     await sign()
     const { code, stderr } = await modelseal([...WITHOUT_ROOT, '--system-roots'])
     expect(code).not.toBe(0)
-    // A machine without any roots of its own says so instead.
+    // On a machine without system roots, the message says so instead.
     expect(stderr).toMatch(/^Error (CHAIN_NO_PATH|INVALID_ARGUMENT): /)
     expect(await modelseal([...VERIFY_CERTIFICATE, '--system-roots'])).toMatchObject({ code: 0 })
   })
@@ -149,14 +149,14 @@ describe('sign certificate and verify certificate', () => {
     expect(failed(await modelseal(VERIFY_CERTIFICATE), code)).toContain('CN=Release team')
   })
 
-  test('neither sign with nor accept a leaf that is not for signing', async () => {
+  test('neither sign with nor accept a leaf that does not permit signing', async () => {
     await makeChain({ usages: ['keyEncipherment'], extendedUsages: [SERVER_AUTH] })
     failed(await modelseal(SIGN_CERTIFICATE), 'CERTIFICATE_USAGE')
     await signRegardless()
     failed(await modelseal(VERIFY_CERTIFICATE), 'CERTIFICATE_USAGE')
   })
 
-  test('refuse a revoked leaf, a stale list, and a list of somebody else', async () => {
+  test('refuse a revoked leaf, an outdated list, and a list by another issuer', async () => {
     await sign()
     const lists = {
       'good.crl': await revocationList(intermediate),
@@ -176,7 +176,7 @@ describe('sign certificate and verify certificate', () => {
     failed(await verifyWith('nothing.crl'), 'FILE_NOT_FOUND')
   })
 
-  test('refuse a key that is not of the certificate, and files that are no certificates', async () => {
+  test('refuse a key that does not match the certificate, and files without certificates', async () => {
     failed(await modelseal([...SIGN_CERTIFICATE, '--private-key', 'release.key']), 'KEY_MISMATCH')
     failed(await modelseal([...SIGN_CERTIFICATE, '--signing-certificate', 'release.pub']), 'CERTIFICATE_INVALID')
     failed(await modelseal([...SIGN_CERTIFICATE, '--certificate-chain', 'release.pub']), 'CERTIFICATE_INVALID')
@@ -186,7 +186,7 @@ describe('sign certificate and verify certificate', () => {
     failed(await modelseal([...WITHOUT_ROOT, '--certificate-chain', 'nothing.pem']), 'FILE_NOT_FOUND')
   })
 
-  test('refuse a bundle of the other method', async () => {
+  test('refuse a bundle of another signing method', async () => {
     await sign()
     failed(await modelseal(VERIFY), 'METHOD_MISMATCH')
     await modelseal(SIGN)
@@ -201,7 +201,7 @@ describe('sign certificate and verify certificate', () => {
 })
 
 describe('--tsa-url', () => {
-  test('makes a signature outlive its certificate, for those who believe the authority', async () => {
+  test('makes a signature outlive its certificate, for verifiers that trust the authority', async () => {
     await makeChain({ notBefore: inDays(-20), notAfter: inDays(-10) })
     const { root: timeRoot, signer } = await timestampAuthority({ notBefore: inDays(-30) })
     await write('time.pem', pemOf(timeRoot))
@@ -214,7 +214,7 @@ describe('--tsa-url', () => {
     failed(await modelseal([...VERIFY_CERTIFICATE, '--timestamp-authority', 'root.pem']), 'TIMESTAMP_UNTRUSTED')
   })
 
-  test('writes nothing where the authority cannot be reached or is no URL', async () => {
+  test('writes nothing if the authority cannot be reached or its URL is invalid', async () => {
     const { url, close } = await serve(() => Promise.resolve(Buffer.alloc(0)))
     close()
     failed(await modelseal([...SIGN, '--tsa-url', url]), 'TSA_UNREACHABLE')
@@ -222,7 +222,7 @@ describe('--tsa-url', () => {
     expect(await readdir(`${directory}/vad`)).not.toContain('model.sig')
   })
 
-  test('writes nothing where the authority answers with something else', async () => {
+  test('writes nothing if the authority returns an invalid response', async () => {
     const { url, close } = await serve(() => Promise.resolve(Buffer.from('<html>')))
     failed(await modelseal([...SIGN, '--tsa-url', url]).finally(close), 'TSA_RESPONSE')
     expect(await readdir(`${directory}/vad`)).not.toContain('model.sig')

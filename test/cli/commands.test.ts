@@ -21,7 +21,7 @@ import {
 useWorkingDirectory()
 
 describe('sign key and verify key', () => {
-  test('sign a model and verify it, and say what was done', async () => {
+  test('sign and verify a model, and report the result', async () => {
     const signed = await modelseal(SIGN)
     expect(signed).toMatchObject({ code: 0, stderr: '' })
     expect(signed.stdout).toContain(`signature    "${directory}/vad/model.sig"`)
@@ -34,7 +34,7 @@ describe('sign key and verify key', () => {
     expect(rootDigestIn(verified.stdout)).toBe(rootDigestIn(signed.stdout))
   })
 
-  test('do not replace the signature of another model, wherever it is', async () => {
+  test('do not replace the signature of another model, whatever its path', async () => {
     const sign = (model: string, ...more: string[]) =>
       modelseal(['sign', 'key', model, '--private-key', 'release.key', ...more])
     await mkdir(join(directory, 'asr'))
@@ -50,7 +50,7 @@ describe('sign key and verify key', () => {
     expect(await sign('vad', '--signature', 'model.sig', '--force')).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('understand both spellings, and a model with a trailing slash', async () => {
+  test('accept both spellings of options, and a model path with a trailing slash', async () => {
     const signed = await modelseal(['sign', 'key', 'vad/', '--private_key', 'release.key', '--signature=vad/model.sig'])
     expect(signed.code).toBe(0)
     expect(
@@ -58,12 +58,12 @@ describe('sign key and verify key', () => {
     ).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('write model.sig into the working directory where no place is given, as the reference tool does', async () => {
+  test('write model.sig to the working directory by default, like the reference tool', async () => {
     expect(await modelseal(['sign', 'key', 'vad', '--private-key', 'release.key'])).toMatchObject({ code: 0 })
     expect(await readdir(directory)).toContain('model.sig')
   })
 
-  test('take a single file for a model', async () => {
+  test('accept a single file as a model', async () => {
     const signature = ['--signature', 'weights.sig']
     expect(
       await modelseal(['sign', 'key', 'vad/weights.bin', '--private-key', 'release.key', ...signature]),
@@ -74,13 +74,13 @@ describe('sign key and verify key', () => {
     expect(failed(await modelseal(verify), 'FILE_MISMATCH')).toContain('weights.bin')
   })
 
-  test('name the file that was changed, and exit with 1', async () => {
+  test('name a changed file, and exit with 1', async () => {
     await modelseal(SIGN)
     await write('vad/weights.bin', 'other')
     expect(failed(await modelseal(VERIFY), 'FILE_MISMATCH')).toContain('"weights.bin"')
   })
 
-  test('list several files one by one', async () => {
+  test('list several changed files individually', async () => {
     await modelseal(SIGN)
     await write('vad/weights.bin', 'other')
     await write('vad/added.py', 'print()')
@@ -89,7 +89,7 @@ describe('sign key and verify key', () => {
     expect(stderr).toContain('  missing   "nested/config.json"\n  unsigned  "added.py"\n')
   })
 
-  test('leave unsigned files alone on request only', async () => {
+  test('ignore unsigned files only on request', async () => {
     await modelseal(SIGN)
     await write('vad/added.py', 'print()')
     failed(await modelseal(VERIFY), 'FILE_UNSIGNED')
@@ -100,7 +100,7 @@ describe('sign key and verify key', () => {
     expect(await modelseal([...VERIFY, '--ignore-paths', 'vad/added.py'])).toMatchObject({ code: 0 })
   })
 
-  test('refuse another key, and keys of the wrong kind', async () => {
+  test('refuse a different key, and keys of the wrong kind', async () => {
     await modelseal(SIGN)
     const verifyWith = (key: string) => modelseal([...VERIFY.slice(0, -1), key])
     const signWith = (key: string) => modelseal([...SIGN, '--private-key', key])
@@ -114,7 +114,7 @@ describe('sign key and verify key', () => {
     failed(await signWith('nothing.key'), 'FILE_NOT_FOUND')
   })
 
-  test('replace a link at the place of the signature, and never follow it', async () => {
+  test('replace a link at the signature path, and never follow it', async () => {
     await write('precious', 'untouched')
     await symlink('../precious', join(directory, 'vad/model.sig'))
     expect(await modelseal(SIGN)).toMatchObject({ code: 0 })
@@ -122,7 +122,7 @@ describe('sign key and verify key', () => {
     expect((await lstat(join(directory, 'vad/model.sig'))).isFile()).toBe(true)
   })
 
-  test('say that a signature cannot be written, and leave nothing behind', async () => {
+  test('report that a signature cannot be written, and leave nothing behind', async () => {
     failed(await modelseal([...SIGN, '--signature', 'nowhere/model.sig']), 'SIGNATURE_WRITE_FAILED')
     failed(await modelseal([...SIGN, '--signature', 'release.pub/model.sig']), 'SIGNATURE_WRITE_FAILED')
     await mkdir(join(directory, 'taken'))
@@ -131,7 +131,7 @@ describe('sign key and verify key', () => {
     expect((await readdir(directory)).filter((name) => name.includes('tmp'))).toEqual([])
   })
 
-  test.skipIf(process.platform === 'win32')('refuse a model with a FIFO in it, without waiting for it', async () => {
+  test.skipIf(process.platform === 'win32')('refuse a model that contains a FIFO, without waiting for it', async () => {
     await promisify(execFile)('mkfifo', [join(directory, 'vad/pipe')])
     failed(await modelseal(SIGN), 'FILE_SPECIAL')
     failed(await modelseal(['digest', 'vad']), 'FILE_SPECIAL')
@@ -141,13 +141,13 @@ describe('sign key and verify key', () => {
 describe('an encrypted key', () => {
   const LOCKED = [...SIGN, '--private-key', 'locked.key']
 
-  test('is opened by --password, or by the environment', async () => {
+  test('is decrypted with --password or the environment variable', async () => {
     expect(await modelseal([...LOCKED, '--password', PASSWORD])).toMatchObject({ code: 0 })
     expect(await modelseal(LOCKED, { MODELSEAL_PASSWORD: PASSWORD })).toMatchObject({ code: 0 })
     expect(await modelseal(VERIFY)).toMatchObject({ code: 0 })
   })
 
-  test('with the wrong password is refused, and the password not repeated', async () => {
+  test('with the wrong password is refused, and the password is not shown', async () => {
     expect(failed(await modelseal([...LOCKED, '--password', 'hunter2']), 'KEY_ENCRYPTED')).not.toContain('hunter2')
     failed(await modelseal([...LOCKED, '--password', 'hunter2'], { MODELSEAL_PASSWORD: PASSWORD }), 'KEY_ENCRYPTED')
     const misspelt = await modelseal([...LOCKED, '--pasword=hunter2'])
@@ -155,7 +155,7 @@ describe('an encrypted key', () => {
     expect(misspelt.stderr).not.toContain('hunter2')
   })
 
-  test('without a password, and no terminal to ask at, is refused with what to do', async () => {
+  test('without a password or a terminal is refused with instructions', async () => {
     expect(failed(await modelseal(LOCKED), 'KEY_ENCRYPTED')).toContain('MODELSEAL_PASSWORD')
     failed(await modelseal(LOCKED, { MODELSEAL_PASSWORD: '' }), 'KEY_ENCRYPTED')
   })
@@ -172,7 +172,7 @@ describe('verify by policy', () => {
     expect(stdout).toContain('2 of 2 signed files')
   })
 
-  test('takes the policy and the signature that a load would take, or the given ones', async () => {
+  test('uses the policy and signature that a load would use, or those given', async () => {
     await modelseal([...SIGN, '--signature', 'elsewhere.sig'])
     const given = ['verify', 'vad', '--signature', 'elsewhere.sig']
     failed(await modelseal(given), 'POLICY_NOT_FOUND')
@@ -180,7 +180,7 @@ describe('verify by policy', () => {
     expect(await modelseal(given, { MODELSEAL_POLICY: 'policy.yaml' })).toMatchObject({ code: 0 })
   })
 
-  test('refuses a stranger, a changed file and a model without a rule', async () => {
+  test('refuses an unknown signer, a changed file and a model without a rule', async () => {
     await modelseal(SIGN)
     const verify = ['verify', 'vad', '--policy', 'policy.yaml']
     failed(await modelseal(['verify', 'vad/nested', '--policy', 'policy.yaml']), 'POLICY_NO_MATCH')
@@ -190,7 +190,7 @@ describe('verify by policy', () => {
     failed(await modelseal(verify), 'SIGNER_NOT_TRUSTED')
   })
 
-  test('a policy before the name of a method is not passed over in silence', async () => {
+  test('--policy before a method name is an error', async () => {
     await modelseal(SIGN)
     const { code, stderr } = await modelseal(['verify', '--policy', 'policy.yaml', ...VERIFY.slice(1)])
     expect(code).toBe(2)
@@ -199,7 +199,7 @@ describe('verify by policy', () => {
 })
 
 describe('digest', () => {
-  test('prints the digest that a signature is over, and nothing else', async () => {
+  test('prints the digest that a signature covers, and nothing else', async () => {
     const signed = await modelseal(['sign', 'key', 'vad', '--private-key', 'release.key'])
     expect(await modelseal(['digest', 'vad'])).toEqual({
       code: 0,
@@ -208,7 +208,7 @@ describe('digest', () => {
     })
   })
 
-  test('changes with git files taken in or paths left out, which are relative to the working directory', async () => {
+  test('depends on included Git files and on ignored paths, which are relative to the working directory', async () => {
     const digest = async (...args: string[]) => (await modelseal(['digest', ...args])).stdout
     const plain = await digest('vad')
     expect(plain).toMatch(/^sha256:[0-9a-f]{64}\n$/)
@@ -221,7 +221,7 @@ describe('digest', () => {
     expect(await digest('vad')).toBe(less)
   })
 
-  test('says that a bundle was counted, and gives the digest without it, which was signed', async () => {
+  test('notes that a bundle was included, and also prints the signed digest, which excludes it', async () => {
     const signed = await modelseal([
       'sign',
       'key',
@@ -242,7 +242,7 @@ describe('digest', () => {
     expect((await modelseal(['digest', 'vad', '--ignore-paths', 'vad/model.sig'])).stderr).toBe('')
   })
 
-  test('notes which ignored paths have no effect', async () => {
+  test('lists ignored paths that have no effect', async () => {
     const ignoring = (...paths: string[]) =>
       modelseal(['digest', 'vad', ...paths.flatMap((path) => ['--ignore-paths', path])])
     expect((await ignoring('vad/nested', 'vad/.gitignore')).stderr).toBe('')
@@ -255,7 +255,7 @@ describe('digest', () => {
     expect((await modelseal(['digest', 'vad', '--ignore-paths', 'none', '--json'])).stderr).toBe('')
   })
 
-  test('refuses a model that is not there, and a glob to ignore', async () => {
+  test('refuses a missing model, and a glob as an ignored path', async () => {
     failed(await modelseal(['digest', 'nowhere']), 'MODEL_NOT_FOUND')
     const { code, stderr } = await modelseal(['digest', 'vad', '--ignore-paths', 'vad/*'])
     expect(code).toBe(2)
@@ -263,7 +263,7 @@ describe('digest', () => {
   })
 })
 
-test('sign warns of what stands for other files, and says whose signature it replaced', async () => {
+test('sign warns about Git LFS pointers and unfinished downloads, and names the signer of the replaced signature', async () => {
   await write('vad/weights.bin', 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n')
   await write('vad/part.bin.incomplete', 'half')
   const first = await modelseal(SIGN)
@@ -291,7 +291,7 @@ test('sign warns of what stands for other files, and says whose signature it rep
   await bothSigned()
 })
 
-test('two bundles *.oms.sig in a directory sign the same files', async () => {
+test('two *.oms.sig bundles in a directory cover the same files', async () => {
   await write(
     'other.key',
     generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }),
@@ -306,7 +306,7 @@ test('two bundles *.oms.sig in a directory sign the same files', async () => {
   await bothSigned()
 })
 
-/** Verifies by a policy that wants the signatures of both keys. */
+/** Verifies with a policy that requires signatures by both keys. */
 async function bothSigned(): Promise<void> {
   const other = createPublicKey(await readFile(join(directory, 'other.key')))
   await write('second.pub', other.export({ format: 'pem', type: 'spki' }))

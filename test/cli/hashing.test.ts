@@ -49,7 +49,7 @@ describe('--hash-type and --shard-size', () => {
     [['--shard-size', '-1'], 'Expected a positive integer'],
     [['--shard-size', '1e6'], 'Expected a positive integer'],
     [['--shard-size', '9007199254740993'], 'Expected a positive integer'],
-  ])('%j is wrong usage', async (options, says) => {
+  ])('%j is incorrect usage', async (options, says) => {
     const { code, stderr } = await modelseal([...SIGN, ...options])
     expect(code).toBe(2)
     expect(stderr).toContain(says)
@@ -77,7 +77,7 @@ describe('--max-workers', () => {
 })
 
 describe('--only', () => {
-  test('checks these files alone, and says so', async () => {
+  test('checks only these files, and says so', async () => {
     await write('vad/vocabulary.txt', 'a b c')
     await modelseal(SIGN)
     await write('vad/weights.bin', 'changed')
@@ -93,7 +93,7 @@ describe('--only', () => {
     failed(await modelseal(VERIFY), 'FILE_MISMATCH')
   })
 
-  test('refuses a path that nobody signed, or that lies elsewhere', async () => {
+  test('refuses a path that is not signed, or outside the model', async () => {
     await modelseal(SIGN)
     await write('vad/added.py', 'print()')
     failed(await modelseal([...VERIFY, '--only', 'vad/added.py']), 'FILE_NOT_SIGNED')
@@ -102,7 +102,7 @@ describe('--only', () => {
 })
 
 describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
-  test('signs links that stay within the model; on verifying, the signature decides', async () => {
+  test('signs links that stay within the model; the signature decides whether verifying follows them', async () => {
     await symlink('weights.bin', join(directory, 'vad/link.bin'))
     expect(failed(await modelseal(SIGN), 'SYMLINK_REFUSED')).toMatch(/"link\.bin".*--allow-symlinks/)
     failed(await modelseal(['digest', 'vad']), 'SYMLINK_REFUSED')
@@ -116,7 +116,7 @@ describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
     expect((await modelseal([...DIGEST, '--allow-symlinks'])).stdout).toBe(`${rootDigestIn(signed.stdout)}\n`)
   })
 
-  test('does not loosen a signature that allows no links', async () => {
+  test('does not allow links that the signature forbids', async () => {
     await modelseal(SIGN)
     await rm(join(directory, 'vad/weights.bin'))
     await write('vad/nested/other.bin', Buffer.alloc(100_000, 7))
@@ -124,7 +124,7 @@ describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
     failed(await modelseal([...VERIFY, '--allow-symlinks', '--ignore-unsigned-files']), 'SYMLINK_REFUSED')
   })
 
-  test('signs no link that leaves the model', async () => {
+  test('does not sign a link that leaves the model', async () => {
     await mkdir(join(directory, 'outside'))
     await write('outside/secret', 'x')
     await symlink('../outside/secret', join(directory, 'vad/link.bin'))
@@ -132,13 +132,12 @@ describe.skipIf(process.platform === 'win32')('--allow-symlinks', () => {
   })
 })
 
-/** A package: a tree of small files that nobody has changed for long, which its copy has. */
-describe('files that have not changed for some seconds', () => {
+describe('files that have not changed for a few seconds', () => {
   const settled = fileURLToPath(new URL('../../node_modules/prettier', import.meta.url))
   const signed = ['copy', '--private-key', 'release.key', '--signature', 'copy.sig']
   const verify = ['verify', 'key', settled, '--public-key', 'release.pub', '--signature', 'copy.sig']
 
-  test('have the digests of those that just did', async () => {
+  test('have the same digests as freshly changed files', async () => {
     expect(Date.now() - (await stat(join(settled, 'package.json'))).ctimeMs).toBeGreaterThan(10_000)
     await cp(settled, join(directory, 'copy'), { recursive: true, dereference: true })
     const signing = await modelseal(['sign', 'key', ...signed])
@@ -150,7 +149,7 @@ describe('files that have not changed for some seconds', () => {
     expect(rootDigestIn(verified.stdout)).toBe(digest)
   })
 
-  test('are refused, each by its name, where they are not what was signed', async () => {
+  test('are refused by name if they differ from what was signed', async () => {
     await cp(settled, join(directory, 'copy'), { recursive: true, dereference: true })
     for (const name of ['README.md', 'index.mjs']) await write(`copy/${name}`, 'another')
     await modelseal(['sign', 'key', ...signed])

@@ -15,7 +15,7 @@ useWorkingDirectory()
 const EMAIL = 'signer@example.com'
 const SIGNED = ['--signature', 'vad.sig', '--trust-config', 'trust.json']
 const IDENTIFIED = ['--identity', IDENTITY, '--identity-provider', ISSUER]
-/** The tests may themselves run in a CI system, which would give a token of its own. */
+/** Removed, because these tests may run in a CI system, which would provide a token. */
 const NO_CI = {
   GITHUB_ACTIONS: undefined,
   GITLAB_CI: undefined,
@@ -32,7 +32,7 @@ async function instance(options: ServerOptions & { issuer?: string } = {}): Prom
 }
 
 describe.each(['v1', 'v2'] as const)('against an instance with Rekor %s', (rekor) => {
-  test('a token of the command line or of the environment signs, and is not shown', async () => {
+  test('signs with a token from the command line or the environment, and does not show it', async () => {
     await instance({ rekor })
     const token = identityToken()
     for (const [args, env] of [
@@ -53,7 +53,7 @@ describe.each(['v1', 'v2'] as const)('against an instance with Rekor %s', (rekor
   })
 })
 
-test('signing again takes over only what the identity that is named had signed, by the same instance', async () => {
+test('signing again reuses only what the named identity signed, through the same instance', async () => {
   await instance()
   const env = { ...NO_CI, MODELSEAL_IDENTITY_TOKEN: identityToken(), MODELSEAL_CACHE: join(directory, 'cache') }
   await modelseal(['sign', 'vad', ...SIGNED, '--receipt'], env)
@@ -78,7 +78,7 @@ test('signing again takes over only what the identity that is named had signed, 
   expect(signed.stdout).toContain('reused ')
 })
 
-test('a token that cannot be used is refused before it is sent, and not shown', async () => {
+test('an unusable token is refused before it is sent, and is not shown', async () => {
   const server = await instance()
   for (const [claims, code] of [
     [{ exp: 1 }, 'TOKEN_EXPIRED'],
@@ -92,15 +92,15 @@ test('a token that cannot be used is refused before it is sent, and not shown', 
   expect(server.asked).toEqual([])
 })
 
-test('without a token, a CI system and a terminal, what to do is said', async () => {
+test('without a token, a CI system or a terminal, the error says what to do', async () => {
   await instance({ issuer: 'http://127.0.0.1:1' })
   const message = failed(await modelseal(['sign', 'vad', ...SIGNED], NO_CI), 'TOKEN_MISSING')
   for (const word of ['GitHub Actions', '--identity-token', 'terminal', 'browser']) expect(message).toContain(word)
   expect(existsSync(join(directory, 'vad.sig'))).toBe(false)
 })
 
-describe('a root that is handed out by TUF', () => {
-  test('is fetched, shown, used to sign and verify, and exported for a machine without it', async () => {
+describe('a root that is distributed by TUF', () => {
+  test('is fetched, shown, used for signing and verifying, and exported for another machine', async () => {
     const server = new SigstoreServer({ rekor: 'v2' })
     const tuf = new TestTuf({
       'trusted_root.json': JSON.stringify(await server.trustedRoot()),
@@ -129,7 +129,7 @@ describe('a root that is handed out by TUF', () => {
     failed(await modelseal(['trust-root', 'update', ...flags], env), 'SERVICE_REFUSED')
   })
 
-  test('cannot be exported to a place where nothing can be', async () => {
+  test('cannot be exported to an impossible path', async () => {
     const message = failed(await modelseal(['trust-root', 'export', 'missing/root.json']), 'FILE_WRITE_FAILED')
     expect(message).not.toContain('bundle')
   })
@@ -139,18 +139,18 @@ describe('a root that is handed out by TUF', () => {
     [['--tuf-root', 'root.json'], 'must be used together'],
     [['--use-staging', '--tuf-url', 'https://tuf.test', '--tuf-root', 'root.json'], 'cannot be used with'],
     [['--tuf-url', 'nonsense', '--tuf-root', 'root.json'], 'Invalid URL of the TUF repository'],
-  ])('is not asked for by %j', async (args, words) => {
+  ])('is not updated with %j', async (args, words) => {
     const { code, stderr } = await modelseal(['trust-root', 'update', ...args])
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(words) })
   })
 })
 
-/** A terminal of its own, from Python's standard library. */
+/** Creates a pseudoterminal with Python's standard library. */
 const PTY = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
 const PYTHON = spawnSync('python3', ['-c', 'import pty']).status === 0
 
 describe.skipIf(!PYTHON)('on a terminal', () => {
-  /** Runs the program on a terminal, and types what is asked for. */
+  /** Runs the program on a terminal and types the answers. */
   async function onTerminal(
     args: string[],
     env: NodeJS.ProcessEnv,
@@ -179,11 +179,11 @@ describe.skipIf(!PYTHON)('on a terminal', () => {
   const verify = (issuer: string) =>
     modelseal(['verify', 'vad', ...SIGNED, '--identity', EMAIL, '--identity-provider', issuer])
 
-  test('a person who has no token is told so, and logs in with a browser', async () => {
+  test('a user without a token is told so, and logs in with a browser', async () => {
     const { url } = await provider()
     await instance({ issuer: url })
     await mkdir(join(directory, 'bin'))
-    // A browser that logs in by itself.
+    // A browser that logs in automatically.
     await write('bin/browser', `#!/bin/sh\nexec "${process.execPath}" -e 'fetch(process.argv[1])' "$1"\n`)
     for (const opener of ['xdg-open', 'open']) {
       await write(`bin/${opener}`, readFileSync(join(directory, 'bin/browser')))
@@ -196,7 +196,7 @@ describe.skipIf(!PYTHON)('on a terminal', () => {
     expect(await verify(url)).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('a person whose browser is elsewhere types a code', async () => {
+  test('a user whose browser is on another machine types a code', async () => {
     const { url } = await provider()
     await instance({ issuer: url })
     let asked = false
@@ -205,7 +205,7 @@ describe.skipIf(!PYTHON)('on a terminal', () => {
       if (!login || asked || !output.includes('enter the code here')) return undefined
       asked = true
       await fetch(login, { redirect: 'manual' })
-      // As the page shows it.
+      // The code that the page shows.
       return `code-${new URL(login).searchParams.get('state') ?? ''}`
     }
     const ended = await onTerminal(['sign', 'vad', ...SIGNED, '--oauth-force-oob'], {}, typed)
@@ -224,7 +224,7 @@ describe.skipIf(!UNSHARED)('with the network cut', () => {
     return { code: status, stdout, stderr }
   }
 
-  test('verification succeeds, and the root that is carried along is at hand', async () => {
+  test('verification succeeds, and uses the included root', async () => {
     await instance()
     const env = { ...NO_CI, MODELSEAL_IDENTITY_TOKEN: identityToken() }
     expect(await modelseal(['sign', 'vad', ...SIGNED], env)).toMatchObject({ code: 0 })
@@ -233,12 +233,12 @@ describe.skipIf(!UNSHARED)('with the network cut', () => {
       code: 0,
       stdout: expect.stringContaining('included in this program'),
     })
-    // Judged by the carried root: nothing was missing for that.
+    // The included root suffices to judge it.
     const otherwise = cut('verify', 'vad', '--signature', 'vad.sig', ...IDENTIFIED)
     failed(otherwise, 'LOG_UNTRUSTED')
   })
 
-  test('signing and updating fail, and name what is out of reach', () => {
+  test('signing and updating fail, and name the unreachable service', () => {
     const signed = cut('sign', 'vad', '--signature', 'vad.sig', '--identity-token', identityToken())
     expect(failed(signed, 'SERVICE_UNREACHABLE')).toContain('certificate authority "https://fulcio.sigstore.dev/')
     expect(existsSync(join(directory, 'vad.sig'))).toBe(false)

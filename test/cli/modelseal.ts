@@ -9,10 +9,10 @@ import { afterEach, beforeEach, expect } from 'vitest'
 export const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
 export const PASSWORD = 'correct horse battery'
 
-/** The working directory of the commands under test: new for each test. */
+/** The working directory of the tested commands, created anew for each test. */
 export let directory: string
 
-/** Fills it with key pairs, one of them encrypted, a policy, and a model of three files. */
+/** Fills it with key pairs, one of which is encrypted, a policy, and a model of three files. */
 export function useWorkingDirectory(): void {
   beforeEach(async () => {
     directory = await realpath(await mkdtemp(join(tmpdir(), 'modelseal-cli-')))
@@ -91,7 +91,7 @@ export function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, node
   return { pid: child.pid, ended }
 }
 
-/** Asserts a failed check, told in one paragraph on standard error alone. */
+/** Asserts a failed check that is reported in one paragraph, only on standard error. */
 export function failed({ code, stdout, stderr }: Ended, errorCode: string): string {
   expect({ code, stdout, stderr }).toMatchObject({ code: 1, stdout: '' })
   expect(stderr.startsWith(`Error ${errorCode}: `), stderr).toBe(true)
@@ -99,7 +99,7 @@ export function failed({ code, stdout, stderr }: Ended, errorCode: string): stri
   return stderr
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- what was printed is looked into freely
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests access any field of the printed JSON
 export async function jsonOf(args: readonly string[], exitCode: number): Promise<any> {
   const { code, stdout, stderr } = await modelseal(args)
   expect({ code, stderr }).toEqual({ code: exitCode, stderr: '' })

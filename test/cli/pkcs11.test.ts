@@ -32,7 +32,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
   const uri = (object: string, pin = 'pin') =>
     `pkcs11:token=release;object=${object}?module-path=${softHsm}&pin-source=${directory}/${pin}`
 
-  test('signs with a key on a token what verifies with its public key', async () => {
+  test('a signature by a token key verifies with its public key', async () => {
     const signed = await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare')])
     expect(signed).toMatchObject({ code: 0, stderr: '' })
     expect(signed.stdout).not.toContain(PIN)
@@ -40,7 +40,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(await modelseal(verify)).toMatchObject({ code: 0, stderr: '' })
   })
 
-  test('finds a module by its name in --module-paths, in either spelling', async () => {
+  test('finds a module by its name in --module-paths, in either spelling of the option', async () => {
     const byName = uri('bare').replace(/module-path=[^&]*/, 'module-name=softhsm2')
     for (const option of ['--module-paths', '--module_paths']) {
       const paths = [option, directory, option, join(softHsm, '..')]
@@ -49,7 +49,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', byName, '--module-paths', directory]), 'PKCS11_MODULE')
   })
 
-  test('signs with a certificate of a key on a token', async () => {
+  test('signs with a certificate for a token key', async () => {
     const sign = ['sign', 'pkcs11-certificate', 'vad', '--signature', 'vad/model.sig']
     const signed = await modelseal([...sign, '--pkcs11_uri', uri('certified'), '--signing_certificate', certificate])
     expect(signed).toMatchObject({ code: 0, stderr: '' })
@@ -73,20 +73,20 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(await readdir(join(directory, 'vad'))).not.toContain('model.sig')
   })
 
-  test('says what is not there', async () => {
+  test('names what is missing', async () => {
     failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('nothing')]), 'PKCS11_NOT_FOUND')
     failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri('bare', 'no-pin')]), 'FILE_NOT_FOUND')
   })
 })
 
 test.each(['bare', 'pkcs11:', 'pkcs11:object=k', 'pkcs11:object=%zz?module-path=/m.so', 'file:/key'])(
-  'refuses %j, which is no URI of a key',
+  'refuses %j, which is not the URI of a key',
   async (uri) => {
     failed(await modelseal([...SIGN_TOKEN, '--pkcs11-uri', uri]), 'PKCS11_URI_INVALID')
   },
 )
 
-test('never prints the PIN of a URI that is wrong elsewhere', async () => {
+test('never prints the PIN in a URI that is otherwise invalid', async () => {
   const uri = 'pkcs11:object=%zz?module-path=/m.so&pin-value=43981'
   for (const level of ['info', 'debug']) {
     const { code, stdout, stderr } = await modelseal(['--log-level', level, ...SIGN_TOKEN, '--pkcs11-uri', uri])
@@ -95,19 +95,19 @@ test('never prints the PIN of a URI that is wrong elsewhere', async () => {
   }
 })
 
-test('wants a URI', async () => {
+test('requires a URI', async () => {
   const { code, stderr } = await modelseal(SIGN_TOKEN)
   expect(code).toBe(2)
   expect(stderr).toContain("'--pkcs11-uri <uri>' not specified")
 })
 
-test('says how to install the package that is missing', async () => {
+test('says how to install a missing package', async () => {
   await write(
     'without-pkcs11js.cjs',
     `const { registerHooks } = require('node:module')
      let missing
      try {
-       // Seen from here, no package is installed.
+       // Resolved from here, no package is installed.
        require.resolve('pkcs11js')
      } catch (error) {
        missing = error
@@ -120,7 +120,7 @@ test('says how to install the package that is missing', async () => {
      })`,
   )
   const args = [...SIGN_TOKEN, '--pkcs11-uri', 'pkcs11:object=k?module-path=/nowhere.so']
-  // The package manager that runs this test names a directory of all packages in NODE_PATH.
+  // The package manager that runs this test sets NODE_PATH to a directory of all packages.
   const ended = await modelseal(args, { NODE_PATH: '' }, ['--require', join(directory, 'without-pkcs11js.cjs')])
   expect(failed(ended, 'PKCS11_UNAVAILABLE')).toContain('npm install pkcs11js')
 })

@@ -7,7 +7,7 @@ import { directory, failed, modelseal, POLICY, SIGN, useWorkingDirectory, write 
 useWorkingDirectory()
 
 describe('policy init', () => {
-  test('writes a policy by which a signed model is accepted, and a changed one refused', async () => {
+  test('writes a policy that accepts a signed model and refuses a changed one', async () => {
     const init = await modelseal(['policy', 'init', '--public-key', 'release.pub', '--models', 'vad'])
     expect(init).toMatchObject({ code: 0, stderr: '' })
     expect(init.stdout).toContain('Wrote "modelseal.policy.yaml"')
@@ -17,13 +17,13 @@ describe('policy init', () => {
     failed(await modelseal(['verify', 'vad']), 'FILE_MISMATCH')
   })
 
-  test('reports a directory that does not exist as a failure to write', async () => {
+  test('reports a missing directory as a write error', async () => {
     const ended = await modelseal(['policy', 'init', 'nodir/x.yaml', '--public-key', 'release.pub'])
     failed(ended, 'FILE_WRITE_FAILED')
     expect(ended.stderr).toContain('Check that the directory exists')
   })
 
-  test('never writes over a file', async () => {
+  test('never overwrites a file', async () => {
     const ended = await modelseal(['policy', 'init', 'policy.yaml', '--public-key', 'release.pub'])
     expect(ended).toMatchObject({ code: 2, stdout: '' })
     expect(ended.stderr).toContain('"policy.yaml" already exists. To replace it, remove it first.')
@@ -38,14 +38,14 @@ describe('policy init', () => {
     [['policy', 'init', '--public-key', 'release.pub', '--workflow', 'w.yml']],
     [['policy', 'init', '--workflow', 'w.yml']],
     [['policy', 'init', '--public-key', '']],
-  ])('wants one signer: %j', async (args) => {
+  ])('requires exactly one signer: %j', async (args) => {
     expect(await modelseal(args)).toMatchObject({ code: 2, stdout: '' })
   })
 
   test.each([
     ['public key', ['--public-key', 'none.pub']],
     ['certificate', ['--certificate', 'none.pem', '--san', 'email:a@b.example']],
-  ])('names no %s that is not there', async (what, args) => {
+  ])('reports a missing %s', async (what, args) => {
     const stderr = failed(await modelseal(['policy', 'init', ...args]), 'FILE_NOT_FOUND')
     expect(stderr).toContain(`There is no ${what} at "${directory}/none.`)
     expect(existsSync(join(directory, 'modelseal.policy.yaml'))).toBe(false)
@@ -58,14 +58,14 @@ describe('policy init', () => {
     [2, ['--github', 'acme/models', '--ref', 'main'], 'Did you mean refs/heads/main or refs/tags/main?'],
     [2, ['--github', 'acme/models', '--workflow', 'release'], 'such as release.yml'],
     [2, ['--public-key', 'release.pub', '--models', 'a//b'], 'the glob is not valid: it has an empty component'],
-  ])('refuses with %i what policy check would refuse, and leaves nothing behind: %j', async (code, args, words) => {
+  ])('refuses with exit code %i what policy check would refuse, and writes nothing: %j', async (code, args, words) => {
     const ended = await modelseal(['policy', 'init', ...args])
     expect(ended).toMatchObject({ code, stdout: '' })
     expect(ended.stderr).toContain(words)
     expect(existsSync(join(directory, 'modelseal.policy.yaml'))).toBe(false)
   })
 
-  test('writes one for a certificate, and one for GitHub Actions that is without error', async () => {
+  test('writes valid policies for a certificate and for GitHub Actions', async () => {
     await modelseal(['policy', 'init', 'g.yaml', '--github', 'acme/models'])
     expect(await modelseal(['policy', 'check', 'g.yaml'])).toMatchObject({ code: 0, stderr: '' })
     await write('root.pem', await readFile(new URL('../fixtures/reference/root.pem', import.meta.url)))
@@ -78,7 +78,7 @@ describe('policy init', () => {
 })
 
 describe('policy check', () => {
-  test('tells each place once, and ends with a summary', async () => {
+  test('reports each place once, and ends with a summary', async () => {
     const linesOf = async (file: string) =>
       (await modelseal(['policy', 'check', file])).stdout.replaceAll(directory, '').trimEnd().split('\n')
     await write('wrong.yaml', POLICY.replace('signers', 'singers'))
@@ -97,7 +97,7 @@ describe('policy check', () => {
     expect(await linesOf('young.yaml')).toEqual(['The policy is valid.'])
   })
 
-  test('exits by severity: 0 without a danger, 3 with one, 1 with an error', async () => {
+  test('sets the exit code by severity: 0 without warnings of danger, 3 with one, 1 with an error', async () => {
     expect(await modelseal(['policy', 'check', 'policy.yaml'])).toMatchObject({ code: 0, stderr: '' })
     await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
     const audit = await modelseal(['policy', 'check', 'audit.yaml', '--json'])
@@ -132,7 +132,7 @@ describe('policy explain', () => {
 })
 
 describe('policy test', () => {
-  test('tells which expectations are met', async () => {
+  test('reports which expectations are met', async () => {
     await modelseal(SIGN)
     await write('policy.test.yaml', '- { model: vad, expect: accepted }\n')
     expect(await modelseal(['policy', 'test', 'policy.yaml'])).toMatchObject({ code: 0, stderr: '' })
@@ -146,7 +146,7 @@ describe('policy test', () => {
     expect(ended.stdout).toContain('1 of 2 expectations are met.')
   })
 
-  test('refuses an error code of a model that is accepted', async () => {
+  test('refuses an error code for a model that is expected to be accepted', async () => {
     await write('policy.test.yaml', '- model: vad\n  expect: accepted\n  because: FILE_MISMATCH\n')
     const ended = await modelseal(['policy', 'test', 'policy.yaml'])
     failed(ended, 'POLICY_INVALID')
@@ -154,7 +154,7 @@ describe('policy test', () => {
     expect(ended.stderr).toContain('an accepted model has none')
   })
 
-  test('does not take a file of expectations for the policy', async () => {
+  test('does not mistake a file of expectations for the policy', async () => {
     await write('policy.test.yaml', '- { model: vad, expect: ok }\n')
     const stderr = failed(await modelseal(['policy', 'test', 'policy.yaml']), 'POLICY_INVALID')
     expect(stderr).toContain(`The file of expectations "${directory}/policy.test.yaml" is not valid, line 1, column 25`)
@@ -162,7 +162,7 @@ describe('policy test', () => {
   })
 })
 
-test('verify does not call accepted what a rule has loaded unverified', async () => {
+test('verify does not report a skipped or tolerated model as accepted', async () => {
   await write('audit.yaml', POLICY.replace('    match', '    mode: audit\n    match'))
   const ended = await modelseal(['verify', 'vad', '--policy', 'audit.yaml'])
   expect(ended.code).toBe(1)

@@ -18,7 +18,7 @@ describe('the command line', () => {
     ['a method by another name', ['sign', 'keyless', 'vad'], 'Did you mean sigstore?'],
     ['a misspelt command of a group', ['policy', 'chekc', 'policy.yaml'], 'Did you mean check?'],
     ['an unknown option', [...SIGN, '--private-kye', 'k'], 'Did you mean --private-key?'],
-    ['a misspelt option that is required', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
+    ['a misspelt required option', ['sign', 'key', 'vad', '--private-kye', 'k'], 'Did you mean --private-key?'],
     ['no model', ['sign', 'key', '--private-key', 'k'], "Missing required argument 'model'"],
     ['an empty model', ['digest', ''], 'The value is empty.'],
     ['two models', ['digest', 'vad', 'vad'], 'Too many arguments'],
@@ -59,7 +59,7 @@ describe('the command line', () => {
 })
 
 describe('--log-level', () => {
-  test('tells where a failure comes from when it is debug, in the environment, too', async () => {
+  test('shows the stack of a failure if it is debug, also if set in the environment', async () => {
     const args = ['digest', 'nowhere']
     const traced = await modelseal(['--log-level', 'Debug', ...args])
     expect(traced).toMatchObject({ code: 1, stdout: '' })
@@ -69,7 +69,7 @@ describe('--log-level', () => {
     expect((await modelseal(['--log_level=info', ...args])).stderr).not.toMatch(/^ +at /m)
   })
 
-  test('above info changes neither result nor failure', async () => {
+  test('above info affects neither results nor failures', async () => {
     const signed = await modelseal(['--log-level', 'critical', ...SIGN])
     expect(signed).toMatchObject({ code: 0, stderr: '' })
     expect(signed.stdout).toContain('2 files, 100.0 kB')
@@ -78,16 +78,20 @@ describe('--log-level', () => {
     expect(verified).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^Error FILE_MISMATCH: /) })
   })
 
-  test('shows no misspelt password in a trace', async () => {
+  test('does not show the value of a misspelt password option in a stack trace', async () => {
     const { code, stderr } = await modelseal(['--log-level', 'debug', ...SIGN, '--pasword=hunter2'])
     expect(code).toBe(2)
     expect(stderr).not.toContain('hunter2')
   })
 
   test.each([
-    ['one that there is not', ['--log-level', 'loud', 'digest', 'vad'], 'Allowed choices are debug, info'],
-    ['none', ['--log-level'], "'--log-level <level>' argument missing"],
-    ['one after the command, where the reference tool takes none', ['digest', 'vad', '--log-level', 'info'], 'Unknown'],
+    ['an unknown level', ['--log-level', 'loud', 'digest', 'vad'], 'Allowed choices are debug, info'],
+    ['no level', ['--log-level'], "'--log-level <level>' argument missing"],
+    [
+      'a level after the command, which the reference tool refuses as well',
+      ['digest', 'vad', '--log-level', 'info'],
+      'Unknown',
+    ],
   ])('with %s is wrong usage', async (_, args, says) => {
     const { code, stderr } = await modelseal(args)
     expect(code).toBe(2)
@@ -131,7 +135,7 @@ describe('--json', () => {
     })
   })
 
-  test('prints one object for wrong usage, too', async () => {
+  test('prints one object for incorrect usage', async () => {
     expect(await jsonOf(['sign', 'key', 'vad', '--json'], 2)).toMatchObject({
       ok: false,
       command: 'sign key',
@@ -141,23 +145,20 @@ describe('--json', () => {
 })
 
 describe('the process', () => {
-  test.skipIf(process.platform !== 'linux')(
-    'ends with 130 when it is interrupted, and writes no signature',
-    async () => {
-      await truncateTo('vad/weights.bin', 64e9)
-      const running = start(SIGN)
-      await vi.waitFor(async () => expect(await filesOpenIn(running.pid)).toContain(`${directory}/vad/weights.bin`), {
-        timeout: 30_000,
-      })
-      process.kill(running.pid, 'SIGINT')
-      const { code, stderr } = await running.ended
-      expect(code).toBe(130)
-      expect(stderr).toMatch(/^Error ABORTED: Interrupted\.\n$/)
-      expect(await readdir(join(directory, 'vad'))).not.toContain('model.sig')
-    },
-  )
+  test.skipIf(process.platform !== 'linux')('exits with 130 when interrupted, and writes no signature', async () => {
+    await truncateTo('vad/weights.bin', 64e9)
+    const running = start(SIGN)
+    await vi.waitFor(async () => expect(await filesOpenIn(running.pid)).toContain(`${directory}/vad/weights.bin`), {
+      timeout: 30_000,
+    })
+    process.kill(running.pid, 'SIGINT')
+    const { code, stderr } = await running.ended
+    expect(code).toBe(130)
+    expect(stderr).toMatch(/^Error ABORTED: Interrupted\.\n$/)
+    expect(await readdir(join(directory, 'vad'))).not.toContain('model.sig')
+  })
 
-  test.skipIf(!existsSync('/dev/full'))('does not call it a success when its output is lost', async () => {
+  test.skipIf(!existsSync('/dev/full'))('does not report success if its output is lost', async () => {
     const { stderr } = await promisify(execFile)(
       '/bin/sh',
       ['-c', '"$0" "$1" digest vad > /dev/full; echo "exit $?" >&2', process.execPath, PROGRAM],
@@ -167,7 +168,7 @@ describe('the process', () => {
   })
 
   test.each(['12.22.12', '20.20.2', '22.22.1', '23.5.0', '24.14.9', '25.0.0'])(
-    'says in one line that Node.js %s is too old',
+    'reports in one line that Node.js %s is too old',
     async (version) => {
       const { code, stdout, stderr } = await modelseal(['digest', 'vad'], {}, await pretendingToBe(version))
       expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
@@ -182,7 +183,7 @@ describe('the process', () => {
   })
 })
 
-/** Sparse: it takes long to hash and no room on the disk. */
+/** Sparse, so that it takes long to hash but uses no disk space. */
 async function truncateTo(name: string, bytes: number): Promise<void> {
   await truncate(join(directory, name), bytes)
 }
@@ -192,13 +193,13 @@ async function filesOpenIn(pid: number): Promise<string[]> {
   return Promise.all(descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')))
 }
 
-/** Arguments that make Node.js believe to be of another version. */
+/** Arguments that make Node.js report another version. */
 async function pretendingToBe(version: string): Promise<string[]> {
   await write('version.cjs', `Object.defineProperty(process, 'versions', { value: { node: '${version}' } })`)
   return ['--require', join(directory, 'version.cjs')]
 }
 
-test('never prints a private key that was given in place of a path', async () => {
+test('never prints a private key that was given instead of a path', async () => {
   const pem = await readFile(join(directory, 'release.key'), 'utf8')
   const secrets = pem.split('\n').slice(1, -2)
   const policy = `version: 1\ntrustRoots:\n  a:\n    publicKey: |\n${pem.replace(/^/gm, '      ')}\nrules: []\n`

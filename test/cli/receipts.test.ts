@@ -9,10 +9,10 @@ useWorkingDirectory()
 const env = () => ({ MODELSEAL_CACHE: directory })
 
 describe.runIf(process.platform === 'linux')('receipts', () => {
-  test('are left by a policy that allows them, listed and dropped', async () => {
+  test('are written if the policy allows them, and can be listed and dropped', async () => {
     await modelseal(SIGN)
     await write('policy.yaml', `${POLICY}    require: { receipts: allow }\n`)
-    // A file that just changed leaves none.
+    // No receipt is written for a file that has just changed.
     await setTimeout(2_100)
     const verify = ['verify', 'vad', '--policy', 'policy.yaml', '--json']
     const first = await modelseal(verify, env())
@@ -43,7 +43,7 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     }
   })
 
-  test('are not listed from a store that others can enter', async () => {
+  test('are not read from a store that other users can enter', async () => {
     await mkdir(join(directory, 'receipts'))
     await chmod(join(directory, 'receipts'), 0o755)
     const { stderr } = await modelseal(['receipts', 'list'], env()).then((ended) => ({
@@ -52,7 +52,7 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     expect(stderr).toContain('found the mode 0755')
   })
 
-  test('are dropped of one model, or of all, but not of nobody knows which', async () => {
+  test('drop needs either a model or --all', async () => {
     for (const args of [[], ['vad', '--all']]) {
       const { code, stderr } = await modelseal(['receipts', 'drop', ...args], env())
       expect(code).toBe(2)
@@ -60,7 +60,7 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
     }
   })
 
-  test('spare hashing when a model is signed again', async () => {
+  test('avoid hashing when a model is signed again', async () => {
     await setTimeout(2_100)
     const first = await modelseal([...SIGN, '--receipt'], env())
     expect(first.stdout).toContain('receipt      written for 2 of 2 files\n')
@@ -78,11 +78,11 @@ describe.runIf(process.platform === 'linux')('receipts', () => {
   })
 
   test.each([
-    ['no trust', ['--reuse', 'vad/model.sig'], 'requires the signer'],
-    ['two', ['--reuse', 's', '--reuse-public-key', 'k', '--reuse-identity', 'i'], 'requires the signer'],
-    ['no provider', ['--reuse', 's', '--reuse-identity', 'i'], 'must be used together'],
-    ['trust alone', ['--reuse-public-key', 'k'], 'requires '],
-  ])('are not used with %s of the earlier signature', async (_, args, says) => {
+    ['no signer', ['--reuse', 'vad/model.sig'], 'requires the signer'],
+    ['two signers', ['--reuse', 's', '--reuse-public-key', 'k', '--reuse-identity', 'i'], 'requires the signer'],
+    ['no identity provider', ['--reuse', 's', '--reuse-identity', 'i'], 'must be used together'],
+    ['only a signer', ['--reuse-public-key', 'k'], 'requires '],
+  ])('--reuse with %s is incorrect usage', async (_, args, says) => {
     const { code, stderr } = await modelseal([...SIGN, ...args], env())
     expect(code).toBe(2)
     expect(stderr).toContain(says)

@@ -12,7 +12,7 @@ useWorkingDirectory()
 const REPORTER = new URL('../support/report-loaded-files.mjs', import.meta.url).href
 const PACKAGES = fileURLToPath(new URL('../../packages/', import.meta.url))
 
-/** What the reporter named, without itself: paths in the folder of the packages. */
+/** The files that the reporter listed, except itself, relative to the packages folder. */
 function loadedFiles(stderr: string): string[] {
   return [...stderr.matchAll(/^loaded (.*)$/gm)]
     .map(([, url = '']) => url)
@@ -20,8 +20,8 @@ function loadedFiles(stderr: string): string[] {
     .map((url) => fileURLToPath(url).replace(PACKAGES, ''))
 }
 
-describe('a process starts with what it needs:', () => {
-  test('verifying by a key loads the file of the program, and no library', async () => {
+describe('a process loads only what it needs:', () => {
+  test('verifying with a key loads the program file and no library', async () => {
     await modelseal(SIGN)
     const { code, stderr } = await modelseal(VERIFY, {}, ['--import', REPORTER])
     expect(code).toBe(0)
@@ -65,14 +65,14 @@ describe('a process starts with what it needs:', () => {
     expect((await texts(POLICY + revoked)).filter(holdsEngine)).toHaveLength(1)
   })
 
-  test('@modelseal/register starts a program with one file of its own', async () => {
+  test('@modelseal/register adds a single file to the start of a program', async () => {
     const register = new URL('register/dist/index.js', `file://${PACKAGES}`).href
     const args = ['--import', REPORTER, '--import', register, '--eval', '0']
     const { stderr } = await promisify(execFile)(process.execPath, args)
     expect(loadedFiles(stderr)).toEqual(['register/dist/index.js'])
   })
 
-  test('the program depends on what the core in it loads, in the versions that the core is built with', async () => {
+  test('the program depends on the libraries that its core loads, in the versions that the core is built with', async () => {
     const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
     const text = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const loaded = [...text.matchAll(/\b(?:require|import|optionalPackage)\(["']([@a-z][^"']*)["']/g)]
@@ -92,18 +92,18 @@ describe('a process starts with what it needs:', () => {
     expect(peerDependenciesMeta).toEqual({ pkcs11js: { optional: true } })
   })
 
-  test('the core installs no package that it needs: what it loads is in it, or optional', async () => {
+  test('the core has no required dependencies: libraries are bundled or optional', async () => {
     const { dependencies, peerDependencies, peerDependenciesMeta } = await manifestOf('core')
     expect(dependencies).toBeUndefined()
     expect(Object.keys(peerDependenciesMeta!)).toEqual(Object.keys(peerDependencies!))
   })
 
-  test('LICENSES.txt of the core names what it carries, with versions', async () => {
+  test('LICENSES.txt of the core lists the bundled libraries with versions', async () => {
     const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
     const licenses = await readFile(join(PACKAGES, 'core/dist/LICENSES.txt'), 'utf8')
     const carried = Object.keys(program?.dependencies ?? {}).filter((name) => core?.devDependencies?.[name])
     const named = (name: string) => licenses.includes(`${name} ${core?.devDependencies?.[name]}\n`)
-    // Of @sigstore/tuf it is the trusted root.
+    // Only the trusted root of @sigstore/tuf is bundled.
     expect(carried.filter((name) => !named(name))).toEqual(['@sigstore/sign'])
     expect(carried.length).toBeGreaterThan(10)
   })
@@ -125,7 +125,7 @@ describe('compiled code', () => {
   const digest = (caches = 'caches') =>
     modelseal(['digest', 'vad'], { NODE_DISABLE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: join(directory, caches) })
 
-  test('is kept where only this user can look', async () => {
+  test('is cached where only this user has access', async () => {
     const first = await digest()
     expect(first).toMatchObject({ code: 0, stderr: '' })
     expect((await stat(kept())).mode & 0o777).toBe(0o700)
@@ -134,14 +134,14 @@ describe('compiled code', () => {
     expect(await digest()).toEqual(first)
   })
 
-  test('is kept in the home directory, where nothing else is named', async () => {
+  test('is cached in the home directory by default', async () => {
     const env = { NODE_DISABLE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: 'relative', HOME: directory }
     expect(await modelseal(['digest', 'vad'], env)).toMatchObject({ code: 0, stderr: '' })
     expect(await readdir(kept('.cache'))).toHaveLength(1)
   })
 
   test.each(['caches/modelseal/compiled', 'caches/modelseal', 'caches'])(
-    'is neither read nor written where others can write %s',
+    'is neither read nor written if others can write to %s',
     async (shared) => {
       await mkdir(kept(), { recursive: true, mode: 0o700 })
       await chmod(join(directory, shared), 0o770)
@@ -150,7 +150,7 @@ describe('compiled code', () => {
     },
   )
 
-  test('is kept nowhere where a link leads to what others can write', async () => {
+  test('is not cached behind a link to a directory that others can write to', async () => {
     await mkdir(kept('shared'), { recursive: true })
     await chmod(join(directory, 'shared'), 0o777)
     await chmod(kept('shared'), 0o700)
@@ -159,21 +159,24 @@ describe('compiled code', () => {
     expect(await readdir(kept('shared'))).toEqual([])
   })
 
-  test('makes no directory in one that others can write', async () => {
+  test('creates no directory in one that others can write to', async () => {
     await mkdir(join(directory, 'caches'))
     await chmod(join(directory, 'caches'), 0o777)
     expect(await digest()).toMatchObject({ code: 0, stderr: '' })
     expect(await readdir(join(directory, 'caches'))).toEqual([])
   })
 
-  test.runIf(process.getuid?.() === 0)('is not kept with another user, as sudo leaves HOME', async () => {
-    await mkdir(join(directory, 'caches'), { mode: 0o700 })
-    await chown(join(directory, 'caches'), 65534, 65534)
-    expect(await digest()).toMatchObject({ code: 0, stderr: '' })
-    expect(await readdir(join(directory, 'caches'))).toEqual([])
-  })
+  test.runIf(process.getuid?.() === 0)(
+    'is not cached in the home directory of another user, which sudo can leave in HOME',
+    async () => {
+      await mkdir(join(directory, 'caches'), { mode: 0o700 })
+      await chown(join(directory, 'caches'), 65534, 65534)
+      expect(await digest()).toMatchObject({ code: 0, stderr: '' })
+      expect(await readdir(join(directory, 'caches'))).toEqual([])
+    },
+  )
 
-  test.runIf(process.getuid?.() === 0)('is not taken from a directory of another user', async () => {
+  test.runIf(process.getuid?.() === 0)('is not read from a directory of another user', async () => {
     await mkdir(kept(), { recursive: true, mode: 0o700 })
     await chown(kept(), 65534, 65534)
     expect(await digest()).toMatchObject({ code: 0, stderr: '' })
