@@ -72,7 +72,8 @@ const JOINED = /["'`]\s*\+\s*["'`]/g
 /** Resolves line continuations, character escapes and string concatenations. */
 function unescaped(source: string): string {
   return source
-    .replace(ESCAPE, (_, x?: string, u?: string, braced?: string, octal?: string, other?: string) => {
+    .replace(ESCAPE, (_, ...groups: (string | undefined)[]) => {
+      const [x, u, braced, octal, other] = groups
       const hex = x ?? u ?? braced
       const code = hex === undefined ? (octal === undefined ? undefined : parseInt(octal, 8)) : parseInt(hex, 16)
       return code === undefined ? (other ?? '') : code <= 0x10ffff ? String.fromCodePoint(code) : ''

@@ -29,6 +29,13 @@ export interface Loader {
   load(model: string, options: object): Promise<unknown>
 }
 
+/** The arguments of the program, unchecked. */
+export interface Asked {
+  directory: unknown
+  /** Passed on to Transformers.js. */
+  options: unknown
+}
+
 /**
  * Verifies the model in a directory and has Transformers.js load it from there.
  *
@@ -37,9 +44,8 @@ export interface Loader {
 export async function loadVerified(
   transformers: Transformers,
   loader: Loader,
-  directory: unknown,
+  { directory, options: given }: Asked,
   open: OpenOptions,
-  given: unknown,
 ): Promise<LoadOutcome & { loaded: unknown }> {
   const source = sourceOf(directory)
   const path = typeof source === 'string' ? source : nameOf(source)

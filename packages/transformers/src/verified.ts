@@ -10,7 +10,7 @@ import {
   type PretrainedClass,
   type Transformers,
 } from './library.ts'
-import { loadVerified, type Loader } from './load-verified.ts'
+import { loadVerified, type Asked, type Loader } from './load-verified.ts'
 
 /**
  * Returns `pipeline` and all classes with `from_pretrained`. They have the types of Transformers.js but load a model
@@ -41,20 +41,20 @@ export function verified<T extends Transformers>(transformers: T, given?: OpenOp
   const options = openOptions(given)
   checkLibrary(transformers)
   divideEnv(transformers.env)
-  const load = async (loader: Loader, directory: unknown, own: unknown) => {
-    const { loaded, verdict } = await loadVerified(transformers, loader, directory, options, own)
+  const load = async (loader: Loader, asked: Asked) => {
+    const { loaded, verdict } = await loadVerified(transformers, loader, asked, options)
     if (typeof loaded === 'object' || typeof loaded === 'function') verdicts.set(loaded as object, verdict)
     return loaded
   }
   const loaders = Object.entries(transformers).flatMap(([name, value]: [string, unknown]): [string, unknown][] => {
     if (name === 'pipeline') {
-      const pipeline = async (task: unknown, directory: unknown, given?: unknown) =>
-        load(pipelineLoader(transformers, task), directory, given)
+      const pipeline = async (task: unknown, directory: unknown, options?: unknown) =>
+        load(pipelineLoader(transformers, task), { directory, options })
       return [[name, pipeline]]
     }
     if (!isPretrainedClass(value)) return []
-    const from_pretrained = (directory: unknown, given?: unknown) =>
-      load(classLoader(transformers, value), directory, given)
+    const from_pretrained = (directory: unknown, options?: unknown) =>
+      load(classLoader(transformers, value), { directory, options })
     return [[name, withLoader(value, from_pretrained)]]
   })
   return Object.fromEntries(loaders) as Loaders<T>

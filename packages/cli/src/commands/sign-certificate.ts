@@ -43,5 +43,5 @@ async function signWithCertificate(
   const { certificateSigner } = await import('@modelseal/core/signing')
   const options = { privateKey, password, certificate: signingCertificate, chain: certificateChain }
   const signer = await keySignerWithPassword(certificateSigner, options, session.signal)
-  return sign(model, flags, session, signer)
+  return sign(model, flags, session, { signer })
 }

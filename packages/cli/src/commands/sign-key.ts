@@ -37,5 +37,5 @@ async function signWithKey(
 ): Promise<Outcome> {
   const { keySigner } = await import('@modelseal/core/signing')
   const signer = await keySignerWithPassword(keySigner, { privateKey, password }, session.signal)
-  return sign(model, flags, session, signer)
+  return sign(model, flags, session, { signer })
 }

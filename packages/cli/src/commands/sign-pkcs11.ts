@@ -60,7 +60,8 @@ async function signWithKey(
   session: Session,
 ): Promise<Outcome> {
   const { pkcs11KeySigner } = await import('@modelseal/core/signing')
-  return sign(model, flags, session, await pkcs11KeySigner({ uri: pkcs11Uri, ...directories(modulePaths) }))
+  const signer = await pkcs11KeySigner({ uri: pkcs11Uri, ...directories(modulePaths) })
+  return sign(model, flags, session, { signer })
 }
 
 async function signWithCertificate(
@@ -75,7 +76,7 @@ async function signWithCertificate(
     chain: certificateChain,
     ...directories(modulePaths),
   })
-  return sign(model, flags, session, signer)
+  return sign(model, flags, session, { signer })
 }
 
 function directories(modulePaths: string[]): { modulePaths?: string[] } {

@@ -58,5 +58,5 @@ async function signWithSigstore(
     clientId,
     clientSecret,
   })
-  return sign(model, flags, session, signer, trustRoot)
+  return sign(model, flags, session, { signer, trustRoot })
 }

@@ -23,13 +23,19 @@ export function withSigning(command: Command): Command {
     .addOption(new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) to witness the time of the signature'))
 }
 
+/** Who signs, and for which instance of Sigstore. */
+interface Signing {
+  signer: Signer
+  /** The trust root that `--reuse-identity` is verified with (default: that of the public-good instance). */
+  trustRoot?: TrustRootSource | undefined
+}
+
 /** Signs a model and reports what was signed. */
 export async function sign(
   model: string,
   { tsaUrl, receipt, force = false, ...flags }: SigningFlags,
   session: Session,
-  signer: Signer,
-  trustRoot?: TrustRootSource,
+  { signer, trustRoot }: Signing,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { signModel, signModelAgain } = await import('@modelseal/core/signing')

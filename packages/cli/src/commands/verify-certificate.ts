@@ -38,7 +38,10 @@ function verifyWithCertificate(
   const { timestampAuthority: timestampAuthorities } = flags
   const verifier = { certificateChain, systemRoots, crls: crl, timestampAuthorities }
   const fingerprints = logFingerprints === true && session.talkative
-  return verify(model, flags, session, verifier, (signer, shown) => factsOf(signer, fingerprints, shown))
+  return verify(model, flags, session, {
+    verifier,
+    factsOf: (signer, shown) => factsOf(signer, fingerprints, shown),
+  })
 }
 
 function factsOf(

@@ -22,5 +22,8 @@ Example:
 
 function verifyWithKey(model: string, { publicKey, ...flags }: Flags, session: Session): Promise<Outcome> {
   const verifier = { publicKey, timestampAuthorities: flags.timestampAuthority }
-  return verify(model, flags, session, verifier, ({ fingerprint }) => [['key', `sha256:${fingerprint}`]])
+  return verify(model, flags, session, {
+    verifier,
+    factsOf: ({ fingerprint }) => [['key', `sha256:${fingerprint}`]],
+  })
 }

@@ -43,7 +43,7 @@ function verifyWithSigstore(
   session: Session,
 ): Promise<Outcome> {
   const verifier = { identity, issuer, extensions, trustRoot: instanceOf(flags) }
-  return verify(model, flags, session, verifier, factsOf)
+  return verify(model, flags, session, { verifier, factsOf })
 }
 
 function factsOf(signer: VerifyResult['signer'], shown: (name: string) => string): [string, string][] {

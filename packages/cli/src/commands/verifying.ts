@@ -28,13 +28,19 @@ export function withVerifier(command: Command): Command {
   )
 }
 
+/** How one method checks who signed. */
+interface SignerCheck {
+  verifier: VerifyOptions['verifier']
+  /** What to report of the signer, beside its name. */
+  factsOf: (signer: VerifyResult['signer'], shown: (name: string) => string) => [string, string][]
+}
+
 /** Verifies a model and reports who signed it. */
 export async function verify(
   model: string,
   { only, ...flags }: VerifierFlags,
   session: Session,
-  verifier: VerifyOptions['verifier'],
-  factsOf: (signer: VerifyResult['signer'], shown: (name: string) => string) => [string, string][],
+  { verifier, factsOf }: SignerCheck,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { verifyModel } = await import('@modelseal/core/verification')

@@ -118,7 +118,7 @@ function* undecodedSteps(bytes: Buffer, path: string | undefined): Steps<Undecod
   const what = path === undefined ? 'bundle' : `bundle ${shown(path)}`
   const cut = yield* cutPayload(bytes, path)
   const json = yield* strictJsonSteps(cut.json, { what, file: path, maxValues: MAX_VALUES, hint: FETCH_AGAIN })
-  const bundle = new Fields(json, '', 'BUNDLE_MALFORMED', path).only(
+  const bundle = new Fields(json, { code: 'BUNDLE_MALFORMED', file: path }).only(
     'mediaType',
     'verificationMaterial',
     'dsseEnvelope',

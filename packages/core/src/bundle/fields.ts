@@ -1,18 +1,27 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
+/** The document that contains the fields. */
+export interface ParsedDocument {
+  /** The code of refusals. */
+  code: ErrorCode
+  /** Its path, if it is a file. */
+  file?: string | undefined
+}
+
 /** Reads the fields of parsed JSON by exact type. Refuses missing, malformed and unknown fields. */
 export class Fields {
   readonly #object: Record<string, unknown>
+  readonly #document: ParsedDocument
   readonly #path: string
-  readonly #code: ErrorCode
-  readonly #file: string | undefined
   readonly #index: number | undefined
 
-  /** @param index position in the array at `path`, if the object is an item of an array */
-  constructor(value: unknown, path: string, code: ErrorCode, file?: string, index?: number) {
+  /**
+   * @param path leads from the document to the object
+   * @param index position in the array at `path`, if the object is an item of an array
+   */
+  constructor(value: unknown, document: ParsedDocument, path = '', index?: number) {
+    this.#document = document
     this.#path = path
-    this.#code = code
-    this.#file = file
     this.#index = index
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw this.#fault(this.#self(), 'an object', value)
@@ -42,7 +51,7 @@ export class Fields {
   }
 
   object(name: string): Fields {
-    return new Fields(this.raw(name), this.#at(name), this.#code, this.#file)
+    return new Fields(this.raw(name), this.#document, this.#at(name))
   }
 
   string(name: string): string {
@@ -76,7 +85,7 @@ export class Fields {
 
   /** One item of an array of objects. */
   item(name: string, index: number): Fields {
-    return new Fields(this.array(name)[index], this.#at(name), this.#code, this.#file, index)
+    return new Fields(this.array(name)[index], this.#document, this.#at(name), index)
   }
 
   /** The refusal of the object for the caller's reason. */
@@ -93,15 +102,13 @@ export class Fields {
   }
 
   #fault(path: string, expected: string, value: unknown): ModelSealError {
-    return new ModelSealError(
-      this.#code,
-      `Invalid field ${shown(path)}${this.#file === undefined ? '' : ` in ${shown(this.#file)}`}.`,
-      {
-        file: this.#file,
-        expected,
-        found: described(value),
-      },
-    )
+    const { code, file } = this.#document
+    const where = file === undefined ? '' : ` in ${shown(file)}`
+    return new ModelSealError(code, `Invalid field ${shown(path)}${where}.`, {
+      file,
+      expected,
+      found: described(value),
+    })
   }
 }
 

@@ -58,7 +58,12 @@ function digestOf(payload: Uint8Array): string {
 
 function* parsingSteps(payload: Uint8Array, maxValues: number): Steps<ParsedStatement> {
   const json = yield* strictJsonSteps(payload, { what: 'statement', maxValues })
-  const statement = new Fields(json, '', 'STATEMENT_MALFORMED').only('_type', 'subject', 'predicateType', 'predicate')
+  const statement = new Fields(json, { code: 'STATEMENT_MALFORMED' }).only(
+    '_type',
+    'subject',
+    'predicateType',
+    'predicate',
+  )
   checkType(
     statement.string('_type'),
     STATEMENT_TYPE,

@@ -17,10 +17,11 @@ export type Batch = Omit<HashBatch, 'jobs' | 'bytes'> & { jobs: readonly HashJob
 
 /** Hashes on the calling thread. */
 export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promise<HashResult[]> {
-  const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, sharedControl(control))
+  const shared = sharedControl(control)
+  const bytesAhead = ahead && new BytesAhead(ahead.memory, ahead.piece, shared)
   try {
     await fairTurn(control) // other threads get their work first
-    return await hashInTurns(jobs, hashType, sharedControl(control), () => fairTurn(control), bytesAhead)
+    return await hashInTurns(jobs, { hashType, control: shared, ahead: bytesAhead }, () => fairTurn(control))
   } finally {
     bytesAhead?.end()
   }

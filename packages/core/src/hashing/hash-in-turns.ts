@@ -26,13 +26,19 @@ export class Turns {
   }
 }
 
+/** How files are hashed. */
+export interface Hashing {
+  hashType: HashType
+  control: HashControl
+  /** What another thread reads ahead; see {@link hashFile}. */
+  ahead?: BytesAhead | undefined
+}
+
 /** Hashes files on the calling thread, which regularly yields for a `turn`. */
 export async function hashInTurns(
   jobs: readonly HashJob[],
-  hashType: HashType,
-  control: HashControl,
+  { hashType, control, ahead }: Hashing,
   turn: () => Promise<unknown>,
-  ahead?: BytesAhead,
 ): Promise<HashResult[]> {
   const results: HashResult[] = []
   const turns = new Turns(turn)

@@ -32,7 +32,10 @@ export async function hashWholeFiles(files: readonly FoundFile[], given: HashOpt
     files.filter((_, index) => settled.digests[index] === undefined),
     options.signal,
   )
-  await checkStill(files, hashed, left, beginning, options.signal)
+  if (hashed.length > 0) {
+    await checkStill(hashed, left, beginning, options.signal)
+    await checkDirectories(files, options.signal)
+  }
 
   const jobs = left.map((file) => wholeFile(file))
   const { onProgress } = options
@@ -49,19 +52,21 @@ export async function hashWholeFiles(files: readonly FoundFile[], given: HashOpt
 
 /** Refuses the model if any file may have changed since the first ones were hashed. */
 async function checkStill(
-  files: readonly FoundFile[],
   hashed: readonly FoundFile[],
   left: readonly SourceFile[],
   beginning: Moment,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  if (hashed.length === 0) return
   // If one file may have changed in the meantime, others may have changed after they were hashed.
   const mayBeNewer = ({ identity }: SourceFile) => beginning.mayPrecede(lastChange(identity))
   if (left.some(mayBeNewer)) {
     const newer = (await statesOf(hashed, signal)).find(mayBeNewer)
     if (newer) throw changed(newer, 'it changed after it had been read')
   }
+}
+
+/** Refuses the model if any of its directories changed since the files were found. */
+async function checkDirectories(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<void> {
   const turns = new Turns(() => nextTurn(signal))
   let checked: FoundDirectory | undefined
   for (const file of files) {

@@ -43,6 +43,7 @@ export async function judge(
   { now, signal }: { now: number; signal?: AbortSignal | undefined },
 ): Promise<Judgement> {
   const occasion: Occasion = { now, effort: new Effort(signal) }
+  const grounds: Grounds = { rule, policy, occasion }
   const judgement: Omit<Judgement, 'outcome'> = { checks: [], bundles: [] }
   const accepted: Accepted[] = []
   let refusal: ModelSealError | undefined
@@ -51,7 +52,8 @@ export async function judge(
     judgement.bundles.push(verdict)
     try {
       await occasion.effort.turn()
-      accepted.push({ ...(await judgeBundle(candidate, rule, policy, occasion, verdict, judgement.checks)), verdict })
+      const signed = await judgeBundle(candidate, grounds, { verdict, checks: judgement.checks })
+      accepted.push({ ...signed, verdict })
     } catch (error) {
       passAbort(error)
       if (!(error instanceof ModelSealError)) throw error
@@ -74,14 +76,25 @@ interface Accepted extends SignedBy {
   verdict: BundleVerdict
 }
 
+/** What all bundles of a model are judged by. */
+interface Grounds {
+  rule: Rule
+  policy: CompiledPolicy
+  occasion: Occasion
+}
+
+/** Where the findings on one bundle go. */
+interface Findings {
+  verdict: BundleVerdict
+  /** The checks of all bundles. */
+  checks: CheckVerdict[]
+}
+
 /** @throws {@link ModelSealError} why the bundle does not count */
 async function judgeBundle(
   candidate: FoundBundle,
-  rule: Rule,
-  policy: CompiledPolicy,
-  occasion: Occasion,
-  verdict: BundleVerdict,
-  checks: CheckVerdict[],
+  { rule, policy, occasion }: Grounds,
+  { verdict, checks }: Findings,
 ): Promise<SignedBy> {
   const check = (name: CheckVerdict['check'], passed: string, failure: ModelSealError | undefined) => {
     checks.push({

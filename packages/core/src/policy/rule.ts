@@ -51,15 +51,20 @@ export function compileRules(
       if (names.has(rule.name))
         problems.push(source.text.fault([...at, 'name'], `The rule name ${shown(rule.name)} is used twice.`))
       names.add(rule.name)
-      return compileRule(rule, source, at, roots, problems)
+      return compileRule(rule, { source, at }, roots, problems)
     }),
   )
 }
 
+/** The position of a rule in the policy. */
+interface RulePlace {
+  source: PolicySource
+  at: ValuePath
+}
+
 function compileRule(
   rule: RuleText,
-  source: PolicySource,
-  at: ValuePath,
+  { source, at }: RulePlace,
   roots: ReadonlyMap<string, CompiledRoot>,
   problems: ModelSealError[],
 ): Rule {

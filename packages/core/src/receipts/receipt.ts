@@ -138,7 +138,7 @@ const MAX_VALUES = 10_100_000
 export function parseReceipt(bytes: Uint8Array): Receipt | undefined {
   try {
     const json = parseStrictJson(bytes, { what: 'receipt', maxValues: MAX_VALUES })
-    const fields = new Fields(json, '', 'JSON_INVALID').only(
+    const fields = new Fields(json, { code: 'JSON_INVALID' }).only(
       'version',
       'model',
       'rootDigest',

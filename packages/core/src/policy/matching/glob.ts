@@ -44,15 +44,7 @@ export function compileLooseGlob(glob: string): (text: string) => boolean {
   const alternatives = expand(characters(glob)).map(tokens)
   return (text) => {
     const found = Array.from(text)
-    return alternatives.some((pattern) =>
-      wildcardMatch(
-        pattern,
-        found,
-        (item) => item === STAR,
-        (item, char) => item === ONE || item === char,
-        () => true,
-      ),
-    )
+    return alternatives.some((pattern) => wildcardMatch(pattern, found, CHARACTERS))
   }
 }
 
@@ -216,24 +208,39 @@ function tokens(items: readonly Character[]): (string | typeof STAR | typeof ONE
 function covers({ prefix, components }: Alternative, text: string): boolean {
   if (!text.startsWith(prefix)) return false
   const parts = text === '' ? [] : text.split('/')
-  return wildcardMatch(components, parts, (item) => item === GLOBSTAR, coversComponent, isOrdinary)
+  return wildcardMatch(components, parts, COMPONENTS)
 }
 
 function coversComponent(pattern: Component, text: string): boolean {
   if (typeof pattern === 'string') return pattern === text
   // "*" does not match an empty component.
   if (pattern === GLOBSTAR || text === '' || !isOrdinary(text)) return false
-  return wildcardMatch(
-    pattern,
-    Array.from(text),
-    (item) => item === STAR,
-    (item, char) => item === ONE || item === char,
-    () => true,
-  )
+  return wildcardMatch(pattern, Array.from(text), CHARACTERS)
 }
 
 function isOrdinary(part: string): boolean {
   return part !== '.' && part !== '..'
+}
+
+/** What the items of a pattern match. */
+interface Wildcards<Item, Value> {
+  /** Whether it matches any number of values. */
+  isMany: (item: Item) => boolean
+  matchesOne: (item: Item, value: Value) => boolean
+  /** Whether the value can be one of any number. */
+  mayCover: (value: Value) => boolean
+}
+
+const CHARACTERS: Wildcards<string | symbol, string> = {
+  isMany: (item) => item === STAR,
+  matchesOne: (item, char) => item === ONE || item === char,
+  mayCover: () => true,
+}
+
+const COMPONENTS: Wildcards<Component, string> = {
+  isMany: (item) => item === GLOBSTAR,
+  matchesOne: coversComponent,
+  mayCover: isOrdinary,
 }
 
 /**
@@ -243,9 +250,7 @@ function isOrdinary(part: string): boolean {
 function wildcardMatch<P, T>(
   pattern: readonly P[],
   list: readonly T[],
-  isMany: (item: P) => boolean,
-  matchesOne: (item: P, value: T) => boolean,
-  mayCover: (value: T) => boolean,
+  { isMany, matchesOne, mayCover }: Wildcards<P, T>,
 ): boolean {
   let p = 0
   let many = -1

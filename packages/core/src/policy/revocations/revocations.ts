@@ -103,12 +103,16 @@ export class Revocations {
 
   /** @param when the signature was made; a window matches unless that time is proven to be outside it */
   rootDigest(digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    return this.#lookUp(`root:${digest}`, when, 'MODEL_REVOKED', `The model with the root digest ${digest}`)
+    const match = this.#lookUp(`root:${digest}`, when)
+    return (
+      match && revokedError({ code: 'MODEL_REVOKED', what: `The model with the root digest ${digest}` }, match, when)
+    )
   }
 
   /** @param digest of the whole file */
   file(name: string, algorithm: string, digest: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    return this.#lookUp(`${algorithm}:${digest}`, when, 'FILE_REVOKED', `The file ${shown(name)}`, name)
+    const match = this.#lookUp(`${algorithm}:${digest}`, when)
+    return match && revokedError({ code: 'FILE_REVOKED', what: `The file ${shown(name)}`, file: name }, match, when)
   }
 
   /**
@@ -134,8 +138,8 @@ export class Revocations {
   key(given: string | readonly string[], when: SignatureBounds | undefined): ModelSealError | undefined {
     for (const named of [given].flat()) {
       for (const fingerprint of this.#keys.get(named) ?? [named]) {
-        const revoked = this.#lookUp(`key:${fingerprint}`, when, 'KEY_REVOKED', `The key ${shown(named)}`)
-        if (revoked) return revoked
+        const match = this.#lookUp(`key:${fingerprint}`, when)
+        if (match) return revokedError({ code: 'KEY_REVOKED', what: `The key ${shown(named)}` }, match, when)
       }
     }
     return undefined
@@ -143,17 +147,19 @@ export class Revocations {
 
   /** Looks up a certificate without parsing it. */
   fingerprint(sha256: string, when: SignatureBounds | undefined): ModelSealError | undefined {
-    return this.#lookUp(`certificate:${sha256}`, when, 'CERTIFICATE_REVOKED', `The certificate ${sha256}`)
+    const match = this.#lookUp(`certificate:${sha256}`, when)
+    return match && revokedError({ code: 'CERTIFICATE_REVOKED', what: `The certificate ${sha256}` }, match, when)
   }
 
   certificate(
     { fingerprints, serialNumber, issuer }: Pick<CertificateFacts, 'fingerprints' | 'serialNumber' | 'issuer'>,
     when: SignatureBounds | undefined,
   ): ModelSealError | undefined {
-    const who = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
     for (const key of [...fingerprints.map((one) => `certificate:${one}`), serialKey(serialNumber, issuer)]) {
-      const revoked = this.#lookUp(key, when, 'CERTIFICATE_REVOKED', who)
-      if (revoked) return revoked
+      const match = this.#lookUp(key, when)
+      if (!match) continue
+      const what = `The certificate ${fingerprints[0]} (serial ${serialNumber}, issued by ${shown(issuer)})`
+      return revokedError({ code: 'CERTIFICATE_REVOKED', what }, match, when)
     }
     return undefined
   }
@@ -172,20 +178,13 @@ export class Revocations {
         ...this.#patterns.filter(({ identity }) => identity.matches(name)),
       ].filter(({ issuer }) => issuer === undefined || issuerNames === undefined || issuerNames.some(issuer.matches))
       const match = candidates.find((entry) => isWithin(entry, when))
-      if (match) return revokedError('IDENTITY_REVOKED', `The identity ${shown(written)}`, match, when)
+      if (match) return revokedError({ code: 'IDENTITY_REVOKED', what: `The identity ${shown(written)}` }, match, when)
     }
     return unreadable[0] === undefined ? undefined : unreadableName(unreadable[0])
   }
 
-  #lookUp(
-    key: string,
-    when: SignatureBounds | undefined,
-    code: ErrorCode,
-    what: string,
-    file?: string,
-  ): ModelSealError | undefined {
-    const match = this.#exact.get(key)?.find((entry) => isWithin(entry, when))
-    return match && revokedError(code, what, match, when, file)
+  #lookUp(key: string, when: SignatureBounds | undefined): Revocation | undefined {
+    return this.#exact.get(key)?.find((entry) => isWithin(entry, when))
   }
 
   #addExact(key: string, entry: string | Window): void {
@@ -219,12 +218,18 @@ function isWithin({ from, until }: Revocation, when: SignatureBounds = ANY_TIME)
   return from <= when.latest && when.earliest < until
 }
 
+/** What is revoked. */
+interface Revoked {
+  code: ErrorCode
+  /** Begins the sentence that says so. */
+  what: string
+  file?: string
+}
+
 function revokedError(
-  code: ErrorCode,
-  what: string,
+  { code, what, file }: Revoked,
   { from, until, reason }: Revocation,
   { earliest, latest }: SignatureBounds = ANY_TIME,
-  file?: string,
 ): ModelSealError {
   const proven = from <= earliest && (latest < until || until === Infinity)
   const undated = proven ? '' : ' for a period, and nothing trusted proves that the signature was made outside it'

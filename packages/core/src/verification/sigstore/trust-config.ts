@@ -43,7 +43,7 @@ export async function readTrustConfig(path: string, read: ReadFile): Promise<Tru
 export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promise<TrustConfig> {
   const bounds = { what: 'Sigstore trust configuration', file: path, maxValues: MAX_VALUES }
   const json = parsedWithoutPrototypes(parseStrictJson(bytes, bounds))
-  const fields = new Fields(json, '', 'TRUST_ROOT_INVALID', path)
+  const fields = new Fields(json, { code: 'TRUST_ROOT_INVALID', file: path })
   const mediaType = fields.string('mediaType')
   const combined = CLIENT_TRUST_CONFIG.test(mediaType)
   if (!combined && !TRUSTED_ROOT.test(mediaType)) {
@@ -75,7 +75,7 @@ export async function parseTrustConfig(bytes: Uint8Array, path?: string): Promis
 export async function parseSigningConfig(bytes: Uint8Array, path?: string): Promise<SigningConfig> {
   const bounds = { what: 'Sigstore signing configuration', file: path, maxValues: MAX_VALUES }
   const json = parsedWithoutPrototypes(parseStrictJson(bytes, bounds))
-  const mediaType = new Fields(json, '', 'SIGNING_CONFIG_INVALID', path).string('mediaType')
+  const mediaType = new Fields(json, { code: 'SIGNING_CONFIG_INVALID', file: path }).string('mediaType')
   const { SigningConfig: codec } = await import('@sigstore/protobuf-specs')
   try {
     if (mediaType !== SIGNING_CONFIG) throw new Error(`the media type ${mediaType}`)

@@ -176,7 +176,7 @@ function checkVersion(name: string, expected: number, found: number): void {
 
 function parseRecord(bytes: Buffer, path: string): TufRecord {
   const json = parseStrictJson(bytes, { what: 'cached Sigstore root', file: path, maxValues: MAX_VALUES })
-  const fields = new Fields(json, '', 'TRUST_ROOT_INVALID', path)
+  const fields = new Fields(json, { code: 'TRUST_ROOT_INVALID', file: path })
   if (fields.string('format') !== FORMAT) throw fields.fault('format', FORMAT)
   const decoded = (name: string) => decodeBase64(fields.string(name), name, path)
   const fetched = fields.string('fetched')
