@@ -81,7 +81,7 @@ describe.each(CURVES)('a certificate on %s', (curve) => {
   })
 })
 
-describe('what both refuse, whoever signed', () => {
+describe('both tools refuse, whichever signed:', () => {
   const party = parties.get('P-256')!
 
   test.each([

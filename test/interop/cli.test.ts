@@ -7,8 +7,8 @@ import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { writeModel } from './models.ts'
 import { certificateParty } from './signers.ts'
 
-// A script that calls model_signing works with the word replaced by modelseal: the same arguments
-// in the same working directory, and each verifies what the other signed.
+// A script that calls model_signing also works if the command is replaced by modelseal: with the same arguments
+// and working directory, each tool verifies what the other signed.
 
 const python = process.env['REFERENCE_PYTHON']
 const PROGRAMS = {
@@ -34,7 +34,7 @@ const files = Object.fromEntries(
   readdirSync(work).map((name) => [name.replace('release-', ''), readFileSync(join(work, name), 'utf8')]),
 )
 
-/** A working directory with a model, a key pair and a chain of certificates in it. */
+/** Creates a working directory with a model, a key pair and a certificate chain. */
 beforeEach(() => {
   directory = join(work, `case-${++count}`)
   writeModel(join(directory, 'models/vad'), {
@@ -53,7 +53,7 @@ beforeEach(() => {
   writeModel(directory, { ...files, ...(keys as Record<string, string>) })
 })
 
-/** Runs a command line as a script would; what was written does not matter, only how it ended. */
+/** Runs a command line as a script would, and returns only its exit code. */
 function run(program: Program, line: string, cwd = directory): Promise<number> {
   cases++
   const [command = '', ...first] = PROGRAMS[program]
@@ -65,7 +65,7 @@ function run(program: Program, line: string, cwd = directory): Promise<number> {
   })
 }
 
-/** How both verify what `signer` signed. */
+/** Verifies what `signer` signed with both tools. */
 async function verdicts(signer: Program, sign: string, verify: string, cwd = directory) {
   expect(await run(signer, sign, cwd), sign).toBe(0)
   return Object.fromEntries(await Promise.all(BOTH.map(async (program) => [program, await run(program, verify, cwd)])))
@@ -85,12 +85,12 @@ const SCRIPTS: [what: string, sign: string, verify: string][] = [
     '--log-level debug verify key models/vad --public_key=k.pub --signature=vad.sig',
   ],
   [
-    'no place for the signature',
+    'no path for the signature',
     'sign key models/vad --private_key k.key',
     'verify key models/vad --public_key k.pub --signature model.sig',
   ],
   [
-    'the signature in the model, and a slash behind the model',
+    'the signature inside the model, and a slash after the model',
     'sign key models/vad/ --private_key k.key --signature models/vad/deep.sig',
     'verify key models/vad/ --public_key k.pub --signature ./models/vad/deep.sig',
   ],
@@ -100,12 +100,12 @@ const SCRIPTS: [what: string, sign: string, verify: string][] = [
     'verify key models/vad --ignore-paths ./models/../models/vad/cache --public_key k.pub --signature vad.sig',
   ],
   [
-    'git files taken in',
+    'Git files included',
     'sign key models/vad --no-ignore-git-paths --private_key k.key --signature vad.sig',
     'verify key models/vad --no-ignore-git-paths --public_key k.pub --signature vad.sig',
   ],
   [
-    'the later of two contradicting flags',
+    'the last of two contradictory flags',
     'sign key models/vad --no-ignore-git-paths --ignore-git-paths --private_key k.key --signature vad.sig',
     'verify key models/vad --no-ignore_unsigned_files --ignore_unsigned_files --public_key k.pub --signature vad.sig',
   ],
@@ -115,20 +115,20 @@ const SCRIPTS: [what: string, sign: string, verify: string][] = [
     'verify certificate models/vad --certificate_chain root.pem --signature vad.sig',
   ],
   [
-    'a certificate, the chain in several files, and fingerprints',
+    'a certificate, its chain in several files, and fingerprints',
     'sign certificate models/vad --private_key release.key --signing_certificate leaf.pem --certificate_chain intermediate.pem --certificate_chain root.pem --signature vad.sig',
     'verify certificate models/vad --log_fingerprints --certificate_chain intermediate.pem --certificate_chain root.pem --signature vad.sig',
   ],
 ]
 
 describe.each(BOTH)('signed by %s', (signer) => {
-  test.each(SCRIPTS)('with %s: both verify, in the same words, and refuse a change', async (_, sign, verify) => {
+  test.each(SCRIPTS)('with %s: both verify with the same arguments, and refuse a change', async (_, sign, verify) => {
     expect(await verdicts(signer, sign, verify)).toEqual(ACCEPTED)
     writeFileSync(join(directory, 'models/vad/weights.bin'), 'X')
     for (const program of BOTH) expect(await run(program, verify)).toBe(1)
   })
 
-  test('in the model itself as working directory', async () => {
+  test('with the model as the working directory', async () => {
     const cwd = join(directory, 'models/vad')
     const keys = join(directory, 'k')
     const sign = `sign key . --private_key ${keys}.key --signature model.sig --ignore-paths cache`
@@ -136,7 +136,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     expect(await verdicts(signer, sign, verify, cwd)).toEqual(ACCEPTED)
   })
 
-  test('with links: the flag decides there, the signature here', async () => {
+  test('with links: the flag decides in the reference tool, the signature in modelseal', async () => {
     symlinkSync('weights.bin', join(directory, 'models/vad/link.bin'))
     const sign = 'sign key models/vad --allow_symlinks --private_key k.key --signature vad.sig'
     const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
@@ -145,7 +145,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     for (const program of BOTH) expect(await run(program, sign.replace(' --allow_symlinks', ''))).toBe(1)
   })
 
-  test('as a single file: the reference tool knows only its own name for it', async () => {
+  test('as a single file: the reference tool accepts only its own name for it', async () => {
     const sign = 'sign key models/vad/weights.bin --private_key k.key --signature vad.sig'
     const verify = 'verify key models/vad/weights.bin --public_key k.pub --signature vad.sig'
     expect(await verdicts(signer, sign, verify)).toEqual({
@@ -154,7 +154,7 @@ describe.each(BOTH)('signed by %s', (signer) => {
     })
   })
 
-  test('with an unsigned file beside: ignored by both on request, and only then', async () => {
+  test('with an additional unsigned file: both ignore it only on request', async () => {
     const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
     await run(signer, 'sign key models/vad --private_key k.key --signature vad.sig')
     writeFileSync(join(directory, 'models/vad/added'), 'x')
@@ -166,10 +166,10 @@ describe.each(BOTH)('signed by %s', (signer) => {
   })
 })
 
-describe('what only modelseal signs', () => {
+describe('only modelseal signs', () => {
   const verify = 'verify key models/vad --public_key k.pub --signature vad.sig'
 
-  test('with an encrypted key: the other command line hands the password on in a form that it cannot use', async () => {
+  test('with an encrypted key: the reference tool passes the password on in a form that it cannot use', async () => {
     const sign = `sign key models/vad --private_key locked.key --password ${PASSWORD} --signature vad.sig`
     expect(await run('model_signing', sign)).toBe(1)
     expect(await verdicts('modelseal', sign, verify)).toEqual(ACCEPTED)
@@ -179,7 +179,7 @@ describe('what only modelseal signs', () => {
     '--shard-size 7',
     '--hash-type blake2b',
     '--hash-type blake3',
-    // It hashes whole files with SHA-256 whatever the signature says.
+    // The reference tool hashes whole files with SHA-256, whatever the signature says.
   ])('%s: cannot be verified by the other command line', async (flag) => {
     const sign = `sign key models/vad --private_key k.key --signature vad.sig ${flag}`
     expect(await verdicts('modelseal', sign, verify)).toEqual({ model_signing: 1, modelseal: 0 })
@@ -188,29 +188,29 @@ describe('what only modelseal signs', () => {
 
 describe('exit codes', () => {
   test.each([
-    ['no such option', 'sign key models/vad --private_key k.key --no_such_option', 2],
+    ['an unknown option', 'sign key models/vad --private_key k.key --no_such_option', 2],
     ['no model', 'sign key --private_key k.key', 2],
     ['no key', 'sign key models/vad', 2],
-    ['no such level', '--log-level loud sign key models/vad --private_key k.key', 2],
+    ['an unknown level', '--log-level loud sign key models/vad --private_key k.key', 2],
     ['the log level after the command', 'sign key models/vad --private_key k.key --log-level info', 2],
     ['no signature', 'verify key models/vad --public_key k.pub', 2],
-    ['a key that is not there', 'sign key models/vad --private_key none.key', 1],
+    ['a missing key file', 'sign key models/vad --private_key none.key', 1],
     ['a key of another kind', 'sign key models/vad --private_key k.pub', 1],
     ['a wrong password', 'sign key models/vad --private_key locked.key --password wrong', 1],
-    ['a signature that is not there', 'verify key models/vad --public_key k.pub --signature none.sig', 1],
+    ['a missing signature file', 'verify key models/vad --public_key k.pub --signature none.sig', 1],
     [
-      'a key that is not of the certificate',
+      'a key that does not match the certificate',
       'sign certificate models/vad --private_key k.key --signing_certificate leaf.pem',
       1,
     ],
-    ['help', 'sign key -h', 0],
-    ['more help', 'verify certificate --help', 0],
+    ['help for signing', 'sign key -h', 0],
+    ['help for verifying', 'verify certificate --help', 0],
     ['the version', '--version', 0],
   ])('are the same for %s', async (_, line, code) => {
     for (const program of BOTH) expect(await run(program, line), program).toBe(code)
   })
 
-  test('differ for a chain without a root: there the machine is trusted, here nobody', async () => {
+  test('differ for a chain without a root: the reference tool trusts the system roots, modelseal trusts none', async () => {
     const sign =
       'sign certificate models/vad --private_key release.key --signing_certificate leaf.pem --signature vad.sig'
     const verify = 'verify certificate models/vad --signature vad.sig'

@@ -10,8 +10,8 @@ import { writeModel } from './models.ts'
 import { Reference } from './reference.ts'
 import { bundleOver, certificateParty, keyParty, type ChainOptions, type Party } from './signers.ts'
 
-// What the reference tool accepts and we refuse: each with a signature that holds. A change on
-// either side is noticed here.
+// Validly signed models that the reference tool accepts and modelseal refuses. A change in either tool
+// fails a test here.
 
 const work = mkdtempSync(join(tmpdir(), 'modelseal-interop-'))
 const reference = new Reference()
@@ -33,7 +33,7 @@ const PARTIES: [string, Party][] = [
   ['certificate', await certificateParty(work, 'release')],
 ]
 
-/** The model of every case: these two files, and one outside. */
+/** The model of every case: these two files, and one outside the model. */
 const FILES = { a: '1', 'b/c': '2' }
 const digestOf = (content: string) => createHash('sha256').update(content).digest('hex')
 
@@ -70,7 +70,7 @@ function statementOf(resources: Resource[], serialization: object = {}) {
 
 const GOOD = JSON.stringify(statementOf(RESOURCES))
 
-/** The text of a bundle over the payload, perhaps changed after signing. */
+/** The text of a bundle for the payload, which may be changed after signing. */
 type Forge = (party: Party) => string
 
 const over =
@@ -82,9 +82,9 @@ interface Case {
   forge: Forge
   code: ErrorCode | 'accepted'
   theirs: 'accepted' | 'refused'
-  /** Of the reference tool's verifier, and of ours. */
+  /** Option of both verifiers. */
   ignoreUnsigned?: boolean
-  /** Its command line always gives this one, and with it whole files and SHA-256, whatever the bundle says. */
+  /** Its command line always sets this option, which implies whole files and SHA-256, whatever the bundle says. */
   allowSymlinks?: boolean
   prepare?: (model: string) => void
 }
@@ -203,23 +203,23 @@ describe('a chain with', () => {
   const past = { notBefore: inDays(-20), notAfter: inDays(-10) }
   const future = { notBefore: inDays(10), notAfter: inDays(20) }
   const chains: [string, ChainOptions, ErrorCode, Case['theirs']][] = [
-    ['a leaf that has expired', { leaf: past }, 'CERTIFICATE_EXPIRED', 'accepted'],
+    ['an expired leaf', { leaf: past }, 'CERTIFICATE_EXPIRED', 'accepted'],
     ['a leaf that is not yet valid', { leaf: future }, 'CERTIFICATE_NOT_YET_VALID', 'accepted'],
     [
-      'an authority that has expired since',
+      'an authority that has since expired',
       { leaf: { notBefore: inDays(-15) }, intermediate: past },
       'CERTIFICATE_EXPIRED',
       'accepted',
     ],
     ['a leaf for TLS servers only', { leaf: { extendedUsages: [SERVER_AUTH] } }, 'CERTIFICATE_USAGE', 'accepted'],
     [
-      'a leaf of an authority, for TLS servers only',
+      'an authority for TLS servers only',
       { leaf: { ca: true, extendedUsages: [SERVER_AUTH] } },
       'CERTIFICATE_USAGE',
       'accepted',
     ],
     ['a leaf for encryption only', { leaf: { usages: ['keyEncipherment'] } }, 'CERTIFICATE_USAGE', 'refused'],
-    ['an intermediate that is no authority', { intermediate: { ca: false } }, 'CHAIN_NOT_CA', 'refused'],
+    ['an intermediate that is not an authority', { intermediate: { ca: false } }, 'CHAIN_NOT_CA', 'refused'],
   ]
 
   test.each(chains)('%s', async (_, options, code, theirs) => {

@@ -11,7 +11,7 @@ const python = join(environment, process.platform === 'win32' ? 'Scripts/python.
 const requirements = join(here, 'requirements.txt')
 const stamp = join(environment, 'installed.txt')
 
-/** Makes the environment where it is not there yet; without Python it says so, and the process ends. */
+/** Creates the environment if it does not exist. Without Python, reports that and ends the process. */
 export function referencePython() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === readFileSync(requirements, 'utf8')) return python
   mkdirSync(dirname(environment), { recursive: true })
@@ -21,7 +21,7 @@ export function referencePython() {
   return python
 }
 
-/** Runs a command in the root of the workspace; where it fails, the process ends. */
+/** Runs a command in the root of the workspace. If it fails, the process ends. */
 export function run(command, args, env = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
   if (status === 0) return

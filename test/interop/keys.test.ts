@@ -15,7 +15,7 @@ const reference = new Reference()
 let cases = 0
 
 const CURVES = ['P-256', 'P-384', 'P-521'] as const
-/** Our hash type, and what the reference tool calls it. */
+/** Hash types, and their names in the reference tool. */
 const HASHES = [
   ['sha256', 'sha256'],
   ['blake2b', 'blake2'],
@@ -103,7 +103,7 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
       ['shards', 7],
       ['shards', 65_536],
     ])('as %s of %s bytes', (_method, shardSize) => {
-      // The reference tool bypasses shards for BLAKE3 on signing.
+      // The reference tool ignores shards when signing with BLAKE3.
       const theirShards = shardSize !== undefined && theirs !== 'blake3' ? { shardSize } : {}
 
       test('verifies here when signed there', async () => {
@@ -112,18 +112,18 @@ describe.each(Object.entries(MODELS))('a model with %s', (_, files) => {
         await weVerify(model, `${model}.sig`)
       })
 
-      test('is judged there as known when signed here', async () => {
+      test('has the known result there when signed here', async () => {
         const model = fresh(files)
         await weSign(model, `${model}.sig`, { hashType: ours, shardSize })
         const answer = await theyVerify(model, `${model}.sig`)
         if (ours === 'blake2b') {
-          // It writes the hash type blake2b, and knows only blake2 when it reads.
+          // The reference tool writes the hash type blake2b but reads only blake2.
           expect(answer).toMatchObject({ ok: false })
         } else if (ours === 'blake3' && shardSize !== undefined) {
-          // It hashes whole files instead of shards.
+          // The reference tool hashes whole files instead of shards.
           expect(answer).toMatchObject({ ok: false })
         } else if (ours === 'sha256' && shardSize !== undefined) {
-          // It names the algorithm of a shard sha256-sharded-N, and compares that with the standard's sha256.
+          // The reference tool compares its own name of the algorithm, sha256-sharded-N, with the sha256 of the standard.
           expect(answer).toMatchObject({ ok: false })
         } else {
           expect(answer).toEqual({ ok: true, value: null })
@@ -175,14 +175,14 @@ async function signedDigests(signature: string): Promise<Map<string, string>> {
 }
 
 describe('a single-file model', () => {
-  test('verifies here when signed there, though it goes by the name "."', async () => {
+  test('verifies here when signed there, although its name is "."', async () => {
     const model = join(fresh({ 'one.onnx': 'content' }), 'one.onnx')
     await theySign(model, `${model}.sig`)
     expect([...(await signedDigests(`${model}.sig`)).keys()]).toEqual(['.'])
     await weVerify(model, `${model}.sig`)
   })
 
-  test('signed here by its basename is not known there', async () => {
+  test('signed here under its basename is refused there', async () => {
     const model = join(fresh({ 'one.onnx': 'content' }), 'one.onnx')
     await weSign(model, `${model}.sig`)
     expect([...(await signedDigests(`${model}.sig`)).keys()]).toEqual(['one.onnx'])
@@ -205,7 +205,7 @@ describe('ignored paths', () => {
     }
   })
 
-  test('leave the signature out where it lies in the model, both ways', async () => {
+  test('exclude a signature inside the model, in both directions', async () => {
     const model = fresh({ weights: 'w' })
     await weSign(model, join(model, 'model.sig'))
     expect(await theyVerify(model, join(model, 'model.sig'))).toEqual({ ok: true, value: null })
@@ -222,7 +222,7 @@ describe('symbolic links', () => {
     expect((await weVerify(model, `${model}.sig`)).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  test('verify there when signed here, where its flag allows links; here the signature decides', async () => {
+  test('verify there when signed here if the flag allows links; here the signature decides', async () => {
     const model = writeLinkedModel(join(work, `model-${++count}`))
     await weSign(model, `${model}.sig`, { allowSymlinks: true })
     expect(await theyVerify(model, `${model}.sig`)).toMatchObject({ ok: false })
@@ -230,7 +230,7 @@ describe('symbolic links', () => {
     expect((await weVerify(model, `${model}.sig`)).files).toEqual({ checked: 3, signed: 3 })
   })
 
-  test('are refused by both where the signature does not allow them', async () => {
+  test('are refused by both if the signature does not allow them', async () => {
     const model = fresh({ a: '1' })
     await weSign(model, `${model}.sig`)
     symlinkSync('a', join(model, 'b'))
@@ -247,12 +247,12 @@ describe('symbolic links', () => {
   })
 })
 
-describe('what is refused', () => {
+describe('refuses', () => {
   test.each([
     ['a changed file', 'FILE_MISMATCH', (model: string) => writeFileSync(join(model, 'a'), 'X')],
     ['a missing file', 'FILE_MISSING', (model: string) => rmSync(join(model, 'a'))],
     ['an added file', 'FILE_UNSIGNED', (model: string) => writeFileSync(join(model, 'evil'), 'X')],
-  ])('%s, by both and whoever signed', async (_, code, tamper) => {
+  ])('%s, in both tools, whichever signed', async (_, code, tamper) => {
     for (const sign of [weSign, theySign]) {
       const model = fresh({ a: '1', b: '2' })
       await sign(model, `${model}.sig`)
@@ -262,14 +262,14 @@ describe('what is refused', () => {
     }
   })
 
-  test('another key, by both', async () => {
+  test('another key, in both tools', async () => {
     const model = fresh({ a: '1' })
     await theySign(model, `${model}.sig`)
     expect(await codeOf(weVerify(model, `${model}.sig`, 'P-384'))).toBe('KEY_MISMATCH')
     expect(await theyVerify(model, `${model}.sig`, {}, 'P-384')).toMatchObject({ ok: false })
   })
 
-  test('an empty model: the reference tool signs it, we neither sign nor verify it', async () => {
+  test('an empty model, which the reference tool signs', async () => {
     const model = fresh({ '.gitignore': 'only this' })
     expect(await codeOf(weSign(model, `${model}.sig`))).toBe('MODEL_EMPTY')
     await theySign(model, `${model}.sig`)

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** The trees that both sides sign and verify. */
+/** The models that both tools sign and verify. */
 export const MODELS: Record<string, Record<string, string>> = {
   'one file in a directory': { 'weights.bin': 'w'.repeat(1000) },
   'nested directories': { 'config.json': '{}', 'a/b/c/weights.bin': 'deep', 'a/b/other': 'x', 'a.txt': 'y' },

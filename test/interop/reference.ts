@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** What the reference tool is asked to do; see reference.py. */
+/** A request to the reference tool; see reference.py. */
 export interface ReferenceRequest {
   operation: 'sign' | 'verify' | 'digests'
   model: string
@@ -23,7 +23,7 @@ export interface ReferenceRequest {
 
 export type ReferenceAnswer = { ok: true; value: unknown } | { ok: false; error: string }
 
-/** The reference tool in a process of its own, answering one request after another. */
+/** The reference tool in a separate process, which answers requests in turn. */
 export class Reference {
   readonly #process = spawn(process.env['REFERENCE_PYTHON'] ?? 'python3', [join(import.meta.dirname, 'reference.py')], {
     stdio: ['pipe', 'pipe', 'ignore'],

@@ -1,6 +1,6 @@
-// npm run test:interop: makes a virtual environment with the reference tool in .cache/interop, then
-// runs test/interop/*.test.ts against it. Without Python it says so and fails: the point of the
-// command is to run.
+// npm run test:interop: creates a virtual environment with the reference tool in .cache/interop, then
+// runs test/interop/*.test.ts against it. Fails without Python, because skipping the tests would defeat
+// its purpose.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { referencePython, root, run } from './environment.mjs'

@@ -13,18 +13,18 @@ import {
   type IssueOptions,
 } from '../../packages/core/src/testing/authority.ts'
 
-/** One who signs, and those who trust him: in the terms of either side. */
+/** A signer and its verifiers, in the terms of both tools. */
 export interface Party {
   signer(): Promise<Signer>
   verifier: Verifier
-  /** What the reference tool is asked with on signing and on verifying. */
+  /** Parameters of the reference tool for signing and verifying. */
   theirs: { sign: { privateKey: string; certificate?: string; chain?: string[] }; verify: object }
   privateKey: KeyObject
-  /** As the bundle carries it. */
+  /** As in the bundle. */
   material: object
 }
 
-/** Signs with a key that is in a file of this name. */
+/** Signs with a key in a file with this name. */
 export function keyParty(directory: string, name: string, pem: string): Party {
   const privateKey = createPrivateKey(pem)
   const publicPem = createPublicKey(privateKey).export({ type: 'spki', format: 'pem' })
@@ -45,7 +45,7 @@ export interface ChainOptions {
   intermediate?: Partial<IssueOptions>
 }
 
-/** Signs with a leaf under an intermediate under a root; files of this name hold them. */
+/** Signs with a chain of leaf, intermediate and root, in files with this name. */
 export async function certificateParty(
   directory: string,
   name: string,
@@ -77,7 +77,7 @@ export async function certificateParty(
 
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json'
 
-/** A bundle over any payload at all, with a signature that holds (on P-256). */
+/** A bundle with a valid signature (P-256) for any payload. */
 export function bundleOver(payload: Buffer, { privateKey, material }: Party) {
   const encoded = Buffer.concat([
     Buffer.from(`DSSEv1 ${PAYLOAD_TYPE.length} ${PAYLOAD_TYPE} ${payload.length} `),

@@ -6,7 +6,7 @@ import { Certificate } from 'pkijs'
 
 const POISON = '1.3.6.1.4.1.11129.2.4.3'
 
-/** A certificate transparency log (RFC 6962) as far as Fulcio asks it: it promises, and keeps nothing. */
+/** The part of a certificate transparency log (RFC 6962) that Fulcio uses: it signs promises but stores nothing. */
 export async function startCertificateLog() {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const spki = publicKey.export({ type: 'spki', format: 'der' })

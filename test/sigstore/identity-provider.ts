@@ -11,14 +11,14 @@ export interface TokenClaims {
   nonce?: string
 }
 
-/** An OpenID Connect issuer on loopback, which lets everybody log in. */
+/** An OpenID Connect issuer on loopback that lets anyone log in. */
 export class IdentityProvider {
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   readonly #nonces = new Map<string, string>()
   readonly #server: Server
   url = ''
 
-  /** @param email of whoever logs in */
+  /** @param email the e-mail address of the user who logs in */
   constructor(email: string) {
     this.#server = createServer((request, response) => {
       const url = new URL(request.url ?? '', this.url)

@@ -1,17 +1,17 @@
 // Installs the servers of a Sigstore instance into .cache/sigstore: ordinary Go modules, by name and
-// pinned version. What is there already stays.
+// pinned version. Existing files are kept.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** Apache-2.0; it holds bundles that the public-good instance signed. With the sum of its content, as `go.sum` has it. */
+/** Contains bundles that the public-good instance signed (Apache-2.0). With its checksum, as in `go.sum`. */
 const BUNDLES = 'github.com/sigstore/sigstore-go@v1.1.4'
 const BUNDLES_SUM = 'h1:wTTsgCHOfqiEzVyBYA6mDczGtBkN7cM8mPpjJj5QvMg='
 const PROVENANCE = 'pkg/testing/data/bundles/sigstore.js@2.0.0-provenance.sigstore.json'
 
-/** Later versions want a newer Go than 1.26. */
+/** Later versions require a newer Go than 1.26. */
 const MODULES = {
   fulcio: 'github.com/sigstore/fulcio@v1.8.8',
   posix: 'github.com/sigstore/rekor-tiles/v2/cmd/rekor-server/posix@v2.3.0',
@@ -23,7 +23,7 @@ export const BINARIES = fileURLToPath(new URL('../../.cache/sigstore/bin/', impo
 /** The provenance of an npm package, signed by its workflow through the public-good instance. */
 export const PUBLIC_GOOD_BUNDLE = fileURLToPath(new URL('../../.cache/sigstore/public-good.json', import.meta.url))
 
-/** @returns true where every server is there, and the bundle */
+/** @returns true if all servers and the bundle are installed */
 export function install() {
   mkdirSync(BINARIES, { recursive: true })
   return installServers() && installBundle()

@@ -12,7 +12,7 @@ import { verifyKeyless, verifySigstoreBundle } from '../../packages/core/src/ver
 import { refusal } from '../../packages/core/src/testing/scratch.ts'
 import { PUBLIC_GOOD_BUNDLE } from './install.mjs'
 
-// A real signature of the public-good instance: the provenance of sigstore 2.0.0, signed by the workflow that released it.
+// A real signature by the public-good instance: the provenance of sigstore 2.0.0, signed by its release workflow.
 
 const PROGRAM = fileURLToPath(new URL('../../packages/cli/bin/modelseal.cjs', import.meta.url))
 const WORKFLOW = 'https://github.com/sigstore/sigstore-js/.github/workflows/release.yml@refs/heads/main'
@@ -26,7 +26,7 @@ interface Written {
   dsseEnvelope: { payload: string; signatures: { sig: string }[] }
 }
 
-/** In the form of v0.3, which OMS asks for: nothing that is signed or logged is touched by that. */
+/** Converted to v0.3, which OMS requires. This changes nothing that is signed or logged. */
 function bundleJson(): Written {
   const { verificationMaterial: material, dsseEnvelope } = JSON.parse(
     readFileSync(PUBLIC_GOOD_BUNDLE, 'utf8'),
@@ -47,8 +47,8 @@ function bundleOf(change: (json: Written) => void = () => {}): UnverifiedBundle 
   return parseBundle(Buffer.from(JSON.stringify(json)))
 }
 
-describe('a signature of the public-good instance, by the root that is carried along', () => {
-  test('is valid, and its signer and time are known', async () => {
+describe('a signature by the public-good instance, with the included root', () => {
+  test('is valid, and names its signer and time', async () => {
     const trust = await loadSigstoreTrust('public-good')
     expect(trust.info.source).toBe('carried')
     const { signer, time, issuerPath } = await verifyKeyless(bundleOf(), trust, 'public-good', {
@@ -65,12 +65,12 @@ describe('a signature of the public-good instance, by the root that is carried a
     expect(issuerPath).toHaveLength(2)
   })
 
-  test('is no signature of a model', async () => {
+  test('is not a model signature', async () => {
     const trust = await loadSigstoreTrust('public-good')
     await expect(verifySigstoreBundle(bundleOf(), trust, 'public-good')).rejects.toEqual(refusal('PREDICATE_TYPE'))
   })
 
-  test('is not one of the staging instance', async () => {
+  test('is not valid for the staging instance', async () => {
     const trust = await loadSigstoreTrust('staging')
     await expect(verifySigstoreBundle(bundleOf(), trust, 'staging')).rejects.toEqual(refusal('LOG_UNTRUSTED'))
   })
@@ -79,7 +79,7 @@ describe('a signature of the public-good instance, by the root that is carried a
     ['LOG_ENTRY_MISMATCH', (json) => (json.dsseEnvelope.payload = Buffer.from('{}').toString('base64'))],
     ['LOG_INCLUSION_INVALID', (json) => (json.verificationMaterial.tlogEntries[0]!['integratedTime'] = '1692374800')],
   ]
-  test.each(changes)('is refused where it was changed: %s', async (code, change) => {
+  test.each(changes)('is refused after a change: %s', async (code, change) => {
     const trust = await loadSigstoreTrust('public-good')
     await expect(verifySigstoreBundle(bundleOf(change), trust, 'public-good')).rejects.toEqual(refusal(code))
   })
@@ -92,7 +92,7 @@ describe('a signature of the public-good instance, by the root that is carried a
     const identity = ['--identity', WORKFLOW, '--identity-provider', 'https://token.actions.githubusercontent.com']
     const args = ['-rn', process.execPath, PROGRAM, 'verify', 'sigstore', model, '--signature', signature, ...identity]
     const { status, stderr } = spawnSync('unshare', args, { encoding: 'utf8' })
-    // All of the signature holds; what it is over is no model.
+    // The signature is valid, but does not cover a model.
     expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringContaining('PREDICATE_TYPE') })
   })
 })

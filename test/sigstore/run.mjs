@@ -1,5 +1,5 @@
 // npm run test:sigstore: installs the servers of a Sigstore instance and the reference tool, then
-// runs test/sigstore/*.test.ts against them. It needs Go and Python, and once installed no network.
+// runs test/sigstore/*.test.ts against them. It needs Go and Python, but no network once they are installed.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { referencePython, root, run } from '../interop/environment.mjs'

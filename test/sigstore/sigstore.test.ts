@@ -50,7 +50,7 @@ function ended(command: string, args: string[], env: NodeJS.ProcessEnv = {}): Pr
   })
 }
 
-/** These tests may run in CI, which would give a token of its own. */
+/** Removed, because these tests may run in a CI system, which would provide a token. */
 const CI_VARIABLES = { GITHUB_ACTIONS: undefined, GITLAB_CI: undefined, BUILDKITE: undefined }
 
 const we = (args: string[], env?: NodeJS.ProcessEnv) => ended(process.execPath, [PROGRAM, ...args], env)
@@ -63,7 +63,7 @@ const theirIdentity = () => ['--identity', EMAIL, '--identity_provider', stack.p
 const token = () => ['--identity-token', stack.provider.token({ email: EMAIL })]
 
 describe('signed here', () => {
-  test('verifies here and by the reference tool, the first entry of the log included', async () => {
+  test('verifies here and with the reference tool, including the first entry of the log', async () => {
     const { model, signature } = fresh()
     expect(await we(['sign', model, '--signature', signature, ...instance(), ...token()])).toMatchObject({ code: 0 })
     const { verificationMaterial: material } = JSON.parse(readFileSync(signature, 'utf8')) as {
@@ -86,7 +86,7 @@ describe('signed here', () => {
     expect(theirs).toMatchObject({ code: 0 })
   })
 
-  test('verifies by the default form of both programs, and with a bare trusted root', async () => {
+  test('verifies with the default command of both programs, and with a bare trusted root', async () => {
     const { model, signature } = fresh()
     await we(['sign', 'sigstore', model, '--signature', signature, ...instance(), ...token()])
     expect(await we(['verify', model, '--signature', signature, ...instance(), ...identity()])).toMatchObject({
@@ -101,7 +101,7 @@ describe('signed here', () => {
     expect(await we(['verify', model, '--signature', signature, ...root, ...identity()])).toMatchObject({ code: 0 })
   })
 
-  test('says who signed, when, and by which root, as JSON', async () => {
+  test('reports signer, time and trusted root as JSON', async () => {
     const { model, signature } = fresh()
     await we(['sign', model, '--signature', signature, ...instance(), ...token()])
     const { output } = await we(['verify', model, '--json', '--signature', signature, ...instance(), ...identity()])
@@ -149,7 +149,7 @@ describe('another signer is refused', () => {
     ['the identity in capitals', 'IDENTITY_MISMATCH', EMAIL.toUpperCase(), undefined],
     ['a pattern', 'IDENTITY_MISMATCH', 'signer.example.com', undefined],
     ['another issuer', 'ISSUER_MISMATCH', EMAIL, 'https://accounts.google.com'],
-  ])('where %s is asked for', async (_, code, who, issuer) => {
+  ])('if %s is required', async (_, code, who, issuer) => {
     const { model, signature } = signed
     const asked = ['--identity', who, '--identity-provider', issuer ?? stack.provider.url]
     const result = await we(['verify', model, '--signature', signature, ...instance(), ...asked])
@@ -157,7 +157,7 @@ describe('another signer is refused', () => {
     expect(result.output).toContain(code)
   })
 
-  test('where the public-good instance is trusted', async () => {
+  test('if the public-good instance is trusted', async () => {
     const { model, signature } = signed
     const result = await we(['verify', model, '--signature', signature, ...identity()])
     expect(result.code).toBe(1)
@@ -184,7 +184,7 @@ describe('a token', () => {
     expect(await attempt({ aud: 'another' })).toContain('TOKEN_AUDIENCE')
   })
 
-  test('that the authority refuses does not appear in the message', async () => {
+  test('that the authority rejects does not appear in the message', async () => {
     const { model, signature } = fresh()
     const [header = '', claims = ''] = stack.provider.token({ email: EMAIL }).split('.')
     const forged = `${header}.${claims}.${Buffer.alloc(64, 1).toString('base64url')}`
@@ -197,7 +197,7 @@ describe('a token', () => {
     expect(existsSync(signature)).toBe(false)
   })
 
-  test('that nobody gives is explained', async () => {
+  test('that is missing is reported', async () => {
     const { model, signature } = fresh()
     const result = await we(['sign', model, '--signature', signature, ...instance()])
     expect(result.code).toBe(1)
@@ -206,7 +206,7 @@ describe('a token', () => {
   })
 })
 
-describe('a person', () => {
+describe('a user', () => {
   const options = () => ({ trustRoot: { file: stack.trustConfig }, useAmbientCredentials: false })
   const verifier = () => ({ identity: EMAIL, issuer: stack.provider.url, trustRoot: { file: stack.trustConfig } })
 
@@ -217,7 +217,7 @@ describe('a person', () => {
     expect((await verifyModel(model, { signature, verifier: verifier() })).files).toEqual({ checked: 2, signed: 2 })
   })
 
-  test('types a code by hand', async () => {
+  test('enters a code manually', async () => {
     const { model, signature } = fresh()
     let code = ''
     const shown = async (url: string) => {
@@ -242,7 +242,7 @@ describe('a person', () => {
   })
 })
 
-describe('an instance that is not whole', () => {
+describe('an incomplete instance', () => {
   const changed = (change: (config: Config) => void) => {
     const config = JSON.parse(readFileSync(stack.trustConfig, 'utf8')) as Config
     change(config)
@@ -263,18 +263,18 @@ describe('an instance that is not whole', () => {
     }
   }
 
-  test('is refused where Rekor v2 has no timestamp authority beside it', async () => {
+  test('is refused if it has Rekor v2 but no timestamp authority', async () => {
     expect(await codeOf(changed(({ signingConfig }) => (signingConfig.tsaUrls = [])))).toBe('SIGNING_CONFIG_INVALID')
   })
 
-  test.each(['caUrls', 'rekorTlogUrls'] as const)('is named where %s is out of reach', async (services) => {
+  test.each(['caUrls', 'rekorTlogUrls'] as const)('is reported if %s are unreachable', async (services) => {
     const file = changed(({ signingConfig }) => {
       for (const service of signingConfig[services]) service.url = 'http://127.0.0.1:1'
     })
     expect(await codeOf(file)).toBe('SERVICE_UNREACHABLE')
   })
 
-  test('writes no bundle that its own root does not verify', async () => {
+  test('produces no bundle that does not verify with its own root', async () => {
     const file = changed(({ trustedRoot }) => (trustedRoot.ctlogs = []))
     expect(await codeOf(file)).toBe('SCT_INVALID')
   })
@@ -285,10 +285,10 @@ interface Config {
   signingConfig: Record<'caUrls' | 'rekorTlogUrls' | 'tsaUrls', { url: string }[]>
 }
 
-describe('an instance that hands out its root by TUF', () => {
+describe('an instance that distributes its root by TUF', () => {
   const cache = (name: string) => ({ MODELSEAL_CACHE: join(work, name) })
 
-  test('is trusted, and signed with, once its root was fetched', async () => {
+  test('is trusted and used for signing once its root has been fetched', async () => {
     const { model, signature } = fresh()
     const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', stack.tufRoot]
     const before = await we(['trust-root', 'show', ...flags], cache('tuf'))
@@ -307,7 +307,7 @@ describe('an instance that hands out its root by TUF', () => {
     expect(await we([...verify, '--trust-config', file], cache('none'))).toMatchObject({ code: 0 })
   })
 
-  test('is refused where another root was handed out', async () => {
+  test('is refused if another root was distributed', async () => {
     const flags = ['--tuf-url', stack.tufUrl, '--tuf-root', join(work, 'other-root.json')]
     const { anchor } = new TestTuf({})
     writeFileSync(join(work, 'other-root.json'), anchor)

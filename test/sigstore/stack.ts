@@ -20,14 +20,14 @@ export interface Stack {
   trustConfig: string
   /** Path of the bare trusted root. */
   trustedRoot: string
-  /** The TUF repository that hands out trusted root and signing config: its URL, and the path of its `root.json`. */
+  /** The TUF repository that distributes the trusted root and signing config: its URL, and the path of its `root.json`. */
   tufUrl: string
   tufRoot: string
   provider: IdentityProvider
   stop(): Promise<void>
 }
 
-/** Starts Fulcio, Rekor v2, a timestamp authority, and what they need, all on loopback. */
+/** Starts Fulcio, Rekor v2, a timestamp authority and the services they need, all on loopback. */
 export async function startStack(): Promise<Stack> {
   const directory = mkdtempSync(join(tmpdir(), 'modelseal-sigstore-'))
   const [provider, certificateLog] = [await new IdentityProvider(EMAIL).start(), await startCertificateLog()]
@@ -152,7 +152,7 @@ export async function startStack(): Promise<Stack> {
   }
 }
 
-/** The DER, in base64, of each certificate of a PEM text. */
+/** The DER of each certificate in a PEM text, as base64. */
 function derOf(pem: string): string[] {
   return [...pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END/g)].map(([, body]) =>
     (body ?? '').replace(/\s/g, ''),

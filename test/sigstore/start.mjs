@@ -1,4 +1,4 @@
-// npm run sigstore: a whole Sigstore instance on this machine, to try keyless signing with no account.
+// npm run sigstore: starts a complete Sigstore instance on this machine, for trying out keyless signing without an account.
 import { install } from './install.mjs'
 
 if (!install()) process.exit(1)

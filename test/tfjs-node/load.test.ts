@@ -20,18 +20,18 @@ function refusal(code: string) {
   return expect.objectContaining({ name: 'ModelSealError', code }) as Error
 }
 
-/** The files of the SavedModel, to be changed and signed. */
+/** The files of the SavedModel, for changing and signing. */
 function savedModel(): Record<string, Uint8Array> {
   const files = readdirSync(SAVED_MODEL, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   return Object.fromEntries(paths.map((path) => [path.slice(SAVED_MODEL.length + 1), readFileSync(path)]))
 }
 
-test('the backend is TensorFlow’s own, not JavaScript', () => {
+test('the backend is native TensorFlow, not JavaScript', () => {
   expect(tf.getBackend()).toBe('tensorflow')
 })
 
-test('the loaders have the types of those that they stand for', () => {
+test('the loaders have the types of those that they replace', () => {
   expectTypeOf(verified(tfjsNode).loadSavedModel).toEqualTypeOf<TfjsNode['node']['loadSavedModel']>()
 })
 
@@ -41,13 +41,13 @@ describe('a graph model', async () => {
   const image = tf.randomUniform([1, 256, 256, 3], 0, 1, 'float32', 7)
   const faces = (model: tensorflow.GraphModel) => [model.execute(image)].flat().map((output) => output.arraySync())
 
-  test('gives the result of tfjs-node itself, by path, by URL, and by a handler', async () => {
+  test('gives the same result as tfjs-node itself, by path, by URL, and by a handler', async () => {
     const expected = faces(await tf.loadGraphModel(`file://${path}`))
     for (const source of [path, `file://${path}`, pathToFileURL(path).href, directory, tf.io.fileSystem(path)])
       expect(faces(await loadGraphModel(source))).toEqual(expected)
   })
 
-  test('gives the same over HTTP', async () => {
+  test('gives the same result over HTTP', async () => {
     const names = readdirSync(directory)
     const answers = Object.fromEntries(names.map((name) => [`/${name}`, file(readFileSync(join(directory, name)))]))
     const { origin } = await serve(answers)
@@ -57,7 +57,7 @@ describe('a graph model', async () => {
     expect(faces(model)).toEqual(faces(await tf.loadGraphModel(`file://${path}`)))
   })
 
-  test('is refused with one bit of its weights changed', async () => {
+  test('is refused if one bit of its weights was changed', async () => {
     const copy = copyOf(directory, 'blazeface-tampered')
     flipBit(join(copy, 'blazeface.bin'))
     for (const source of [`file://${copy}/model.json`, tf.io.fileSystem(`${copy}/model.json`)])
@@ -87,7 +87,7 @@ describe('a SavedModel', async () => {
   const temporary = mkdtempSync(join(workspace.path, 'tmp-'))
   const line = (model: Awaited<ReturnType<typeof loadSavedModel>>) => model.predict({ x: tf.tensor1d([1, 2]) })['y']
 
-  // So that what is left over is seen.
+  // Makes files that are left behind visible.
   beforeEach(() => {
     vi.stubEnv('TMPDIR', temporary)
     tf.node.loadSavedModel.mockClear()
@@ -97,7 +97,7 @@ describe('a SavedModel', async () => {
     expect(readdirSync(temporary)).toEqual([])
   })
 
-  test('gives the result of tfjs-node itself, and its copy is removed', async () => {
+  test('gives the same result as tfjs-node itself, and its copy is removed', async () => {
     const model = await loadSavedModel(directory)
     expect(line(model)?.arraySync()).toEqual([2.5, 4.5])
     const [given] = tf.node.loadSavedModel.mock.lastCall ?? []
@@ -106,14 +106,14 @@ describe('a SavedModel', async () => {
     expect(tf.node.getNumOfSavedModels()).toBe(0)
   })
 
-  test('is loaded by tags and signature, with its assets', async () => {
+  test('is loaded with its assets, by tags and signature', async () => {
     const model = await loadSavedModel(directory, ['serve'], 'places')
     const { places } = model.predict({ words: tf.tensor1d(['bird', 'fish', 'cat']) })
     expect(places?.arraySync()).toEqual([2, -1, 0])
     model.dispose()
   })
 
-  test('is loaded by a file URL, and in place where the caller wants it', async () => {
+  test('is loaded by a file URL, and in place if the caller requests it', async () => {
     for (const [source, isolation] of [
       [pathToFileURL(directory).href, 'auto'],
       [`file://${directory}`, 'copy'],
@@ -125,7 +125,7 @@ describe('a SavedModel', async () => {
     }
   })
 
-  test('is loaded from a server, by way of a private copy', async () => {
+  test('is loaded from a server through a private copy', async () => {
     const names = Object.keys(savedModel())
     const answers = ['model.sig', ...names].map((name) => [`/${name}`, file(readFileSync(join(directory, name)))])
     const { origin, asked } = await serve(Object.fromEntries(answers))
@@ -133,12 +133,12 @@ describe('a SavedModel', async () => {
     writeFileSync(served, readFileSync(policy, 'utf8').replace('path: "models/**"', 'url: "http://127.0.0.1:*/**"'))
     const model = await verified(tf, { policy: served }).loadSavedModel(`${origin}/`)
     expect(line(model)?.arraySync()).toEqual([2.5, 4.5])
-    // Each once: what was checked is what is loaded.
+    // Each file is requested once: the bytes that were checked are those that are loaded.
     expect(asked.sort()).toEqual(['model.sig', ...names].map((name) => `/${name}`).sort())
     model.dispose()
   })
 
-  test('is loaded from what was hashed, whatever becomes of the directory in the meantime', async () => {
+  test('is loaded from the hashed bytes, even if the directory changes in the meantime', async () => {
     const copy = copyOf(directory, 'saved-model-swapped')
     tf.node.loadSavedModel.mockImplementationOnce((path, ...further) => {
       rmSync(copy, { recursive: true })
@@ -159,7 +159,7 @@ describe('a SavedModel', async () => {
   })
 
   test.each(['saved_model.pb', 'variables/variables.data-00000-of-00001', 'assets/vocabulary.txt'])(
-    'is refused with one bit of %s changed',
+    'is refused if one bit of %s was changed',
     async (name) => {
       const copy = copyOf(directory, 'saved-model-tampered')
       flipBit(join(copy, name))
@@ -169,7 +169,7 @@ describe('a SavedModel', async () => {
     },
   )
 
-  test('is refused without its variables, and with more than was signed', async () => {
+  test('is refused without its variables, and with unsigned files', async () => {
     const copy = copyOf(directory, 'saved-model-missing')
     rmSync(join(copy, 'variables/variables.index'))
     await expect(loadSavedModel(copy)).rejects.toThrow(refusal('FILE_MISSING'))
@@ -179,20 +179,20 @@ describe('a SavedModel', async () => {
     expect(tf.node.loadSavedModel).not.toHaveBeenCalled()
   })
 
-  test('is refused whose asset nobody signed, or lies outside of it', async () => {
+  test('is refused if an asset is unsigned or outside the model', async () => {
     const without = savedModel()
     delete without['assets/vocabulary.txt']
     await expect(loadSavedModel(await workspace.sign('no-asset', without))).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
     const files = savedModel()
     const graph = Buffer.from(files['saved_model.pb'] ?? []).toString('latin1')
-    // Of the same length, so that the lengths around it still hold.
+    // Of the same length, so that the enclosing lengths stay valid.
     const escaping = graph.replaceAll('vocabulary.txt', '../../../x.txt')
     const escaped = { ...files, 'saved_model.pb': Buffer.from(escaping, 'latin1') }
     await expect(loadSavedModel(await workspace.sign('escaping', escaped))).rejects.toThrow(refusal('FILE_NOT_SIGNED'))
     expect(tf.node.loadSavedModel).not.toHaveBeenCalled()
   })
 
-  test('is refused that is none, is damaged, or is split', async () => {
+  test('is refused if it is not a SavedModel, is damaged, or is split', async () => {
     const files = savedModel()
     const cases: [string, Record<string, Uint8Array>][] = [
       ['none', { 'config.json': Buffer.from('{}') }],
@@ -204,13 +204,13 @@ describe('a SavedModel', async () => {
     expect(tf.node.loadSavedModel).not.toHaveBeenCalled()
   })
 
-  test('is refused by the path of its file, and under the isolation "memory"', async () => {
+  test('is refused if the path names its file, and under the isolation "memory"', async () => {
     await expect(loadSavedModel(join(directory, 'saved_model.pb'))).rejects.toThrow(refusal('INVALID_ARGUMENT'))
     const inMemory = verified(tf, { policy, isolation: 'memory' })
     await expect(inMemory.loadSavedModel(directory)).rejects.toThrow(refusal('ISOLATION_REFUSED'))
   })
 
-  test('that tfjs-node does not load is reported, and its copy is removed', async () => {
+  test('that tfjs-node cannot load is reported, and its copy is removed', async () => {
     await expect(loadSavedModel(directory, ['train'])).rejects.toThrow(refusal('RUNTIME_FAILED'))
     await expect(loadSavedModel(directory, ['serve'], 'none')).rejects.toThrow(refusal('RUNTIME_FAILED'))
   })

@@ -27,11 +27,11 @@ const good = await workspace.sign('saved', {})
 const tampered = copyOf(good, 'saved-tampered')
 flipBit(join(tampered, 'variables/variables.data-00000-of-00001'))
 
-test('an unchanged program loads the SavedModel that is as signed, and is refused the others', () => {
+test('an unchanged program can load an unchanged SavedModel, and no other', () => {
   expect(run('saved', [good, tampered, unsigned]).lines).toEqual(['loaded', 'FILE_MISMATCH', 'BUNDLE_NOT_FOUND'])
 })
 
-test('what tfjs-node passes on of TensorFlow.js is guarded', () => {
+test('the TensorFlow.js functions that tfjs-node re-exports are guarded', () => {
   const changed = copyOf(blaze, 'blazeface-tampered')
   flipBit(join(changed, 'blazeface.bin'))
   expect(run('graph', [join(blaze, 'model.json'), join(changed, 'model.json')]).lines).toEqual([
@@ -40,11 +40,11 @@ test('what tfjs-node passes on of TensorFlow.js is guarded', () => {
   ])
 })
 
-test('the native addon is given no SavedModel that was not judged', () => {
+test('the native addon never gets a SavedModel that was not judged', () => {
   expect(run('backend', [good]).lines).toEqual(['RUNTIME_UNGUARDED'])
 })
 
-test('an audit loads what would be refused, and says so', () => {
+test('an audit loads models that would be refused, and reports them', () => {
   const { lines, stderr } = run('saved', [unsigned], { MODELSEAL_MODE: 'audit' })
   expect(lines).toEqual(['loaded'])
   expect(stderr).toContain(`modelseal: audit: would refuse "${unsigned}": BUNDLE_NOT_FOUND`)

@@ -1,5 +1,5 @@
-// npm run test:tfjs-node: readies real TensorFlow.js for Node, then runs test/tfjs-node/*.test.ts with
-// it. On a machine that it is not for, it says so and runs nothing.
+// npm run test:tfjs-node: sets up real TensorFlow.js for Node, then runs test/tfjs-node/*.test.ts with
+// it. On an unsupported machine, it says so and runs nothing.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,7 +14,7 @@ if (reason !== undefined) {
   mkdirSync(join(root, '.cache/reports'), { recursive: true })
   const config = ['--config', 'test/tfjs-node/vitest.config.ts']
   const reports = ['--reporter=default', '--reporter=json', '--outputFile.json=.cache/reports/tfjs-node.json']
-  // TensorFlow tells about the processor on every start.
+  // TensorFlow logs information about the processor at every start.
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' }
   process.exitCode =
     spawnSync('vitest', ['run', ...config, ...reports], { cwd: root, stdio: 'inherit', env }).status ?? 1

@@ -1,7 +1,7 @@
-// Readies real TensorFlow.js for Node. Its own install script downloads libtensorflow from outside
-// the registries; this takes the library from the wheel that PyPI serves, and compiles the addon
-// from the source that the npm package carries. What it makes stays in .cache/tfjs-node, so that a
-// second run has nothing to do. Only for Linux on x64, and Node 22: elsewhere it says so.
+// Sets up real TensorFlow.js for Node. Its own install script downloads libtensorflow from outside
+// the registries; this script takes the library from the wheel on PyPI, and compiles the addon from
+// the source in the npm package. The result is cached in .cache/tfjs-node. Works only on Linux on x64
+// with Node 22; elsewhere it says so.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ const addons = join(cache, 'lib/napi-v8')
 const stamp = join(cache, 'installed.txt')
 const PNPM = 'pnpm@12.21.0'
 
-/** @returns why tfjs-node cannot be made ready here; undefined where it is ready */
+/** @returns why tfjs-node cannot be set up here; undefined if it is ready */
 export function setup() {
   const reason = unsupported()
   if (reason !== undefined) return reason
@@ -39,7 +39,7 @@ function unsupported() {
   return major === '22' ? undefined : `not for Node ${major}`
 }
 
-/** Apart from the workspace, and without install scripts (pnpm-workspace.yaml). */
+/** Separate from the workspace, and without install scripts (pnpm-workspace.yaml). */
 function installPackages() {
   run('npx', ['--yes', PNPM, 'install', '--frozen-lockfile', '--silent'], { cwd: here, env: { CI: 'true' } })
 }
@@ -71,7 +71,7 @@ function compile(tfjsNode, headers) {
   run('g++', [...flags, ...includes, ...sources, ...libraries, '-o', join(addons, 'tfjs_binding.node')])
 }
 
-/** What was made is good for these versions. */
+/** The cached build is valid for these versions. */
 function inputs(tfjsNode) {
   const { version } = JSON.parse(readFileSync(join(tfjsNode, 'package.json'), 'utf8'))
   const scripts = ['requirements.txt', 'extract_wheel.py', 'setup.mjs'].map((name) => readFileSync(join(here, name)))

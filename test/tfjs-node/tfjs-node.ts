@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module'
 import type * as tensorflow from '@tensorflow/tfjs'
 
-/** What `tf.node.loadSavedModel` gives. */
+/** The result of `tf.node.loadSavedModel`. */
 export interface SavedModel {
   predict(inputs: Record<string, tensorflow.Tensor>): Record<string, tensorflow.Tensor>
   dispose(): void
 }
 
-/** What the tests use of tfjs-node, whose own types are there only where it is installed. */
+/** The parts of tfjs-node that the tests use; its own types exist only where it is installed. */
 export type TfjsNode = typeof tensorflow & {
   io: { fileSystem: (path: string) => tensorflow.io.IOHandler }
   node: {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// A process for each file: the native addon belongs to no worker thread.
+// One process for each file, because the native addon does not work in worker threads.
 export default defineConfig({
   test: { name: 'tfjs-node', include: ['test/tfjs-node/*.test.ts'], testTimeout: 120_000, pool: 'forks' },
 })
