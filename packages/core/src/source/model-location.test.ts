@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { ModelSealError } from '../errors.ts'
 import { modelLocation } from './model-location.ts'
-import { enterScheme, type SourceOfUrl } from './schemes.ts'
+import { registerScheme, type SourceOfUrl } from './schemes.ts'
 
 describe('modelLocation', () => {
   test.each<[string, unknown, string]>([
@@ -87,7 +87,7 @@ describe('modelLocation', () => {
     ],
   ])('refuses what a package gives for a source if it is %s', (what, sourceOf) => {
     const scheme = `given-${what.replaceAll(' ', '-')}`
-    enterScheme(scheme, sourceOf as SourceOfUrl)
+    registerScheme(scheme, sourceOf as SourceOfUrl)
     expect(() => modelLocation(`${scheme}://x`)).toThrow(expect.objectContaining({ code: 'SOURCE_FAILED' }))
     expect(() => modelLocation(`${scheme}://x`)).not.toThrow('secret')
   })
