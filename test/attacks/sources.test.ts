@@ -366,13 +366,13 @@ describe('an answer that is a promise of its own kind', () => {
           openVerifiedModel(source({ session: { [name]: answer } }), { policy: skip, signal: AbortSignal.timeout(50) }),
       ),
     ]
-    const codes = await Promise.all(answers.map((load) => load().catch((error: { code: string }) => error.code)))
+    const codes = await Promise.all(
+      answers.map((load) => load().catch((error: unknown) => (error as ModelSealError).code)),
+    )
     for (const code of codes) expect(['ABORTED', 'SOURCE_FAILED']).toContain(code)
     const session = { timeouts: TIMEOUTS, close: answer }
     expect(await outcome({ session })).toBe(GOOD)
-    expect(await outcome({ session: { timeouts: TIMEOUTS }, read: answer as never })).toMatch(
-      /^SOURCE_TIMEOUT$|^FILE_MISSING$/,
-    )
+    expect(await outcome({ session: { timeouts: TIMEOUTS }, read: answer })).toMatch(/^SOURCE_TIMEOUT$|^FILE_MISSING$/)
   })
 })
 

@@ -7,7 +7,6 @@ import type { HttpOptions } from './http/options.ts'
 import { isHttpUrl } from './http/url.ts'
 import { localModelSource } from './local/local-model-source.ts'
 import type { ModelPlace, ModelSource } from './model-source.ts'
-import { answered, sourceFailed } from './answers/source-answers.ts'
 import { packageScheme, sourceOfUrl } from './schemes.ts'
 
 /**
@@ -24,12 +23,27 @@ export function modelLocation(given: unknown): string | ModelSource {
   if (isHttpUrl(location)) return location
   const scheme = packageScheme(location)
   if (scheme === undefined) return absolutePath(given)
-  const source: unknown = answered(MODEL, () => sourceOfUrl(location as string, scheme))
-  if (isModelSource(source)) return source
-  throw sourceFailed(MODEL, `the package for "${scheme}:" URLs gave ${kindOf(source)} for a source`)
+  return sourceFrom(location as string, scheme)
 }
 
-const MODEL = 'model'
+/** What the package gives or throws is not shown, because it may contain a secret. */
+function sourceFrom(url: string, scheme: string): ModelSource {
+  let source: unknown
+  let cause: unknown
+  try {
+    source = sourceOfUrl(url, scheme)
+    if (isModelSource(source)) return source
+  } catch (error) {
+    if (error instanceof ModelSealError) throw error
+    cause = error
+  }
+  throw new ModelSealError('SOURCE_FAILED', `Cannot load the model: the package for "${scheme}:" URLs failed.`, {
+    expected: 'a source',
+    found: cause === undefined ? kindOf(source) : 'an error',
+    hint: 'Check the URL of the model and the package that reads it.',
+    cause,
+  })
+}
 
 /** True for an object with the shape of a source. */
 export function isModelSource(given: unknown): given is ModelSource {
