@@ -18,7 +18,7 @@ const length = Buffer.alloc(8)
 length.writeBigUInt64LE(BigInt(header.length))
 const file = Buffer.concat([length, Buffer.from(header), Buffer.from(Float32Array.of(1.5, -2).buffer)])
 
-test('the safetensors adapter gives the tensors of a signed file by a rule for its format, and refuses a tampered one', async () => {
+test('the safetensors adapter returns the tensors of a signed file under a rule for its format, and refuses a changed file', async () => {
   const directory = scratch()
   const { privateKey, policy } = publisherIn(directory)
   const model = join(directory, 'model')
@@ -37,7 +37,7 @@ test('the safetensors adapter gives the tensors of a signed file by a rule for i
   await expect(loadVerifiedTensors(model, { policy })).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
 })
 
-test('the code of docs/adapters.md is that of the example', () => {
+test('the code in docs/adapters.md matches the example', () => {
   const read = (name: string) => readFileSync(join(import.meta.dirname, '..', name), 'utf8')
   expect(read('docs/adapters.md')).toContain(`\`\`\`js\n${read('examples/safetensors.mjs')}\`\`\``)
 })

@@ -71,7 +71,7 @@ test.each(['esm', 'cjs'] as const)(
     const place = join(directory, `signing-${format}`)
     const outfile = join(place, format === 'esm' ? 'signing.mjs' : 'signing.cjs')
     await build({ stdin, outfile, bundle: true, platform: 'node', format, logLevel: 'silent' })
-    // The token is looked at once the package is there.
+    // The token is checked only if the package exists.
     const expired = identityToken({ exp: 1 })
     const codeOf = () => run(outfile, expired, models.honest).outcomes
     expect(codeOf()).toEqual([
@@ -82,7 +82,7 @@ test.each(['esm', 'cjs'] as const)(
   },
 )
 
-/** A package of the core's, as it is installed in the workspace. */
+/** A dependency of the core, as installed in the workspace. */
 function installBeside(place: string, name: string): void {
   const core = createRequire(createRequire(import.meta.url).resolve('@modelseal/core'))
   const installed = join(place, 'node_modules', name)

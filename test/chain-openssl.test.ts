@@ -27,8 +27,8 @@ import { verifyCertificateBundle } from '../packages/core/src/verification/metho
 import { validateChain } from '../packages/core/src/verification/chain/chain.ts'
 import { attackRuns } from '../packages/core/src/testing/runs.ts'
 
-// What OpenSSL's own command says of the same chains. The certificates need no OpenSSL; only the
-// second opinion does.
+// Compares verdicts on certificate chains with those of the openssl command. Creating the certificates
+// does not need OpenSSL.
 const version = spawnSync('openssl', ['version'], { encoding: 'utf8' }).stdout as string | null
 const hasOpenssl = /^OpenSSL [3-9]/.test(version ?? '')
 if (!hasOpenssl) console.warn('Skipped: there is no command openssl of version 3 to compare with.')
@@ -96,7 +96,7 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
     const chains: [Chain, boolean][] = [
       [{ leaf, intermediates, roots }, true],
       [{ leaf, intermediates: [root, middle], roots }, true],
-      // In this order, since OpenSSL looks along one path only.
+      // In this order, because OpenSSL tries only one path.
       [{ leaf, intermediates: [middle, cross], roots }, true],
       [{ leaf, intermediates: [cross, middle], roots: [stranger] }, true],
       [{ leaf: same, roots }, true],
@@ -178,7 +178,7 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
     console.info('chains compared with OpenSSL:', tally)
   })
 
-  test('timestamps of its own authority verify at their stated time', async () => {
+  test('timestamps by its authority verify at their stated time', async () => {
     const { root, signer } = await timestampAuthority()
     const config = written(
       'tsa.cnf',
@@ -221,7 +221,7 @@ describe.skipIf(!hasOpenssl)('OpenSSL agrees', () => {
       const trust = { roots: [top.der], timestampAuthorities: [root.der] }
       const { time } = await verifyCertificateBundle(bundle, trust, 'release')
       expect(time?.authority).toBe('CN=Time Authority')
-      // Long after the certificate of the signer has expired.
+      // Long after the signer's certificate has expired.
       const later = await verifyCertificateBundle(bundle, { ...trust, now: inDays(10_000) }, 'release')
       expect(later.time).toEqual(time)
       await expect(

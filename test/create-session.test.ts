@@ -98,7 +98,7 @@ describe('createSession()', () => {
   })
 })
 
-describe('a model that is given by its directory and the name of its file', async () => {
+describe('a model that is specified by its directory and a file name', async () => {
   const two = await workspace.sign('two', {
     'a.onnx': addingModel('w.bin'),
     'b/c.onnx': addingModel('w.bin'),
@@ -177,7 +177,7 @@ test('another adapter needs no runtime of this package, as ES module and as Comm
   expect(output).toBe('function function false\n')
 })
 
-describe('a model is named', () => {
+describe('a model can be specified', () => {
   test.each<[string, string | URL]>([
     ['by a file: URL', pathToFileURL(file).href],
     ['by a URL object', pathToFileURL(file)],

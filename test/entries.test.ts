@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Workspace } from './signed-models.ts'
 
-// What each entry of the core exports, types included: programs depend on it, so an addition is made here as well.
+// The exports of each entry point of the core, including types. Programs depend on them, so every addition is listed here.
 
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
@@ -80,7 +80,7 @@ const CORE = join(import.meta.dirname, '../packages/core')
 const require = createRequire(import.meta.url)
 const nameOf = (entry: string) => join('@modelseal/core', entry)
 
-/** Names that the built declarations export, which rollup lists at their end. */
+/** Names that the built declarations export; rollup lists them at the end. */
 function declaredBy(file: string): string[] {
   const text = readFileSync(join(CORE, 'dist', file), 'utf8')
   return [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
@@ -89,8 +89,8 @@ function declaredBy(file: string): string[] {
     .sort()
 }
 
-// A refusal of each entry, and how it looks from the others. In a process of its own: Vitest loads modules by its own rules.
-test.each(['esm', 'cjs'])('errors of every entry are of one class: %s', (format) => {
+// Compares errors across entry points, in a separate process because Vitest loads modules by its own rules.
+test.each(['esm', 'cjs'])('all entry points share one error class: %s', (format) => {
   const script = `(async () => {
     const entry = async (name) => ${format === 'esm' ? "import('@modelseal/core' + name)" : "require('@modelseal/core' + name)"}
     const [core, signing, verification, policy, adapter, errors] = await Promise.all(

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 const require = createRequire(import.meta.url)
 const CLI = require.resolve('../packages/cli/bin/modelseal.cjs')
 
-// Bundlers give a class another name where its body speaks of it; stacks and logs say the class by that name.
+// Bundlers rename a class whose body refers to it, and stacks and logs show that name.
 
 test.each([
   ['the ES module', esm],
@@ -31,7 +31,7 @@ test.each([
   expect(error).toBeInstanceOf(esm.ModelSealError)
 })
 
-test('stacks and logs say ModelSealError: the program', () => {
+test('stacks and logs show ModelSealError: the program', () => {
   const { stderr } = spawnSync(process.execPath, [CLI, 'verify', '/nowhere', '--policy', '/nowhere.yaml'], {
     encoding: 'utf8',
     env: { ...process.env, MODELSEAL_DEBUG: '1' },

@@ -6,7 +6,7 @@ import * as core from '@modelseal/core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Workspace } from './signed-models.ts'
 
-// A program's tests replace the timers while the program loads a model. Nobody moves their clock on, so what waits for them never ends.
+// Tests of a program can replace timers while it loads a model. Nothing advances their clock, so waiting for them never ends.
 
 let workspace: Workspace
 const models = new Map<number, string>()
@@ -25,7 +25,7 @@ afterEach(() => {
 
 const require = createRequire(import.meta.url)
 
-/** The core as it is when a program has just loaded it. */
+/** The core as a program has just loaded it. */
 function loadedAnew(): typeof core {
   for (const path of Object.keys(require.cache))
     if (path.includes('/core/dist/')) Reflect.deleteProperty(require.cache, path)
@@ -51,10 +51,10 @@ describe.each([
   })
 })
 
-// As by a setup file of the tests.
+// As in a setup file of the tests.
 describe.each<[string, () => unknown]>([
   ['vitest', () => vi.useFakeTimers({ now: 0 })],
-  ['Sinon.JS, in the modules of Node.js too', () => vi.useFakeTimers({ now: 0, fakeNodeBuiltins: true })],
+  ['Sinon.JS, including the modules of Node.js', () => vi.useFakeTimers({ now: 0, fakeNodeBuiltins: true })],
   ['node:test', () => mock.timers.enable()],
 ])('a core that is loaded after the timers were replaced by %s', (_by, replace) => {
   test.each(SIZES)('loads a model of %d MB whose files have just changed', async (size) => {

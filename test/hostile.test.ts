@@ -7,16 +7,16 @@ import { publisherIn, scratch, writeTree, type Publisher } from './support/model
 
 const MIB = 1024 * 1024
 const LARGEST = 32 * MIB
-/** What a caller may allow, for models of more files than are usual. */
+/** A limit that a caller may set for models with unusually many files. */
 const ALLOWED = 512_000_000
 
 interface Outcome {
   code: string
-  /** The most memory that the process had, in MiB. */
+  /** Peak memory of the process, in MiB. */
   memory: number
 }
 
-/** Verifies in a process of its own, so that its memory can be measured and its crash would be seen. */
+/** Verifies in a separate process, so that its memory can be measured and a crash detected. */
 function outcomeOf(directory: string, publisher: Publisher, maxBundleBytes?: number): Outcome {
   const script = `
     import { ModelSealError } from '@modelseal/core'
@@ -53,7 +53,7 @@ function prepared(): [string, Publisher] {
   return [directory, publisherIn(directory)]
 }
 
-/** A file of one piece of text over and over, between a head and a tail. */
+/** A file that repeats a piece of text between a head and a tail. */
 function writeRepeated(path: string, size: number, piece: string, head = '', tail = ''): void {
   const block = Buffer.from(piece.repeat(Math.ceil(MIB / piece.length)))
   const file = openSync(path, 'w')
@@ -68,7 +68,7 @@ function writeRepeated(path: string, size: number, piece: string, head = '', tai
   }
 }
 
-test('refuses a bundle of more than 32 MiB by its size, without reading it', () => {
+test('refuses a bundle larger than 32 MiB without reading it', () => {
   const [directory, publisher] = prepared()
   writeTree(directory, { 'model.sig': '' })
   truncateSync(join(directory, 'model.sig'), LARGEST + 1)
@@ -77,7 +77,7 @@ test('refuses a bundle of more than 32 MiB by its size, without reading it', () 
   expect(memory).toBeLessThan(256)
 })
 
-describe('refuses a bundle of 32 MiB in memory of a few times its size:', () => {
+describe('refuses a bundle of 32 MiB using only a few times its size in memory:', () => {
   test.each([
     ['opening brackets', '[', 'BUNDLE_TOO_LARGE', '', ''],
     ['empty objects', '{},', 'BUNDLE_TOO_LARGE', '[', '{}]'],

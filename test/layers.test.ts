@@ -12,7 +12,7 @@ interface Layers {
   payload: Buffer
 }
 
-/** Signs a model and takes its bundle apart with nothing but Node's own means. */
+/** Signs a model and takes its bundle apart, using only Node.js. */
 async function layersOf(files: Files, model: string): Promise<Layers> {
   const directory = scratch()
   const publisher = publisherIn(directory)
@@ -30,7 +30,7 @@ function sha256(content: string | Uint8Array): string {
 
 const MODEL = { 'model/model.bin': 'B', 'model/model/x': 'X', 'model/ﬀ': 'F', 'model/😀': 'S', 'model/.gitignore': 'g' }
 
-test('the bundle is a Sigstore bundle v0.3 with exactly the fields of OMS, in order and without white space', async () => {
+test('the bundle is a Sigstore bundle v0.3 with exactly the fields of OMS, in order and without whitespace', async () => {
   const { publisher, text, bundle } = await layersOf(MODEL, 'model')
   const { payload, signatures } = bundle.dsseEnvelope
   const expected = {
@@ -42,7 +42,7 @@ test('the bundle is a Sigstore bundle v0.3 with exactly the fields of OMS, in or
       signatures: [{ sig: signatures[0].sig, keyid: '' }],
     },
   }
-  // As text, so that the order of keys and the absence of any other is compared, too.
+  // Compared as text, so that the order and number of keys must match, too.
   expect(text).toBe(JSON.stringify(expected))
   expect(Buffer.from(payload, 'base64').toString('base64')).toBe(payload)
 })
@@ -87,7 +87,7 @@ test('the statement of a single file names it by its basename', async () => {
   expect(payload.toString('utf8')).toBe(JSON.stringify(expected))
 })
 
-test('the signature is ECDSA in DER over the pre-authentication encoding, in the form of the standard', async () => {
+test('the signature is ECDSA in DER, over the pre-authentication encoding that the standard defines', async () => {
   const { publisher, payload, bundle } = await layersOf(MODEL, 'model')
   const signature = Buffer.from(bundle.dsseEnvelope.signatures[0].sig, 'base64')
   const encoded = Buffer.concat([Buffer.from(`DSSEv1 28 application/vnd.in-toto+json ${payload.length} `), payload])

@@ -25,7 +25,7 @@ const sign = async (allowSymlinks: boolean) =>
 const verify = () => verifyModel(model, { signature, verifier: { publicKey: join(work, 'pub') } })
 
 describe('a model signed with its links', () => {
-  test('gives each link its own resource, and each link to a directory those of the files below it', async () => {
+  test('lists each link as a resource, and for a link to a directory, the files below it', async () => {
     symlinkSync('blobs/abc', join(model, 'weights'))
     symlinkSync('blobs', join(model, 'also'))
     expect(await sign(true)).toMatchObject({ files: 3 })
@@ -71,7 +71,7 @@ describe('signing and verifying refuse a link that', () => {
     await expect(sign(true)).rejects.toMatchObject({ code: 'SYMLINK_REFUSED', file: name })
   })
 
-  // The Go and Python tools leave such a link out when they sign, so that it is passed over when their bundles are verified.
+  // The Go and Python tools omit such a link when signing, so it is skipped when their bundles are verified.
   test('leads to its own directory, on signing only', async () => {
     await sign(true)
     const before = await verify()

@@ -180,7 +180,7 @@ describe('a model with external data', () => {
     },
   )
 
-  test('demonstrates the attack on the plain runtime that isolation prevents', async () => {
+  test('shows that the plain runtime is open to the attack that isolation prevents', async () => {
     enterDirectoryWith({ 'w.bin': floats(666, 667) })
     const session = await InferenceSession.create(branchingModel('w.bin'), {
       externalData: [{ path: 'w.bin', data: floats(10, 20) }],
@@ -203,7 +203,7 @@ test('refuses a verified file that is not an ONNX model', async () => {
 test('reports a verified model that the runtime cannot load, with its verdict', async () => {
   const directory = await workspace.sign('broken', {
     'model.onnx': addingModel('w.bin'),
-    'w.bin': floats(1), // half of what the model asks for
+    'w.bin': floats(1), // half of what the model needs
   })
   await expect(load(directory)).rejects.toThrow(
     refusal('RUNTIME_FAILED', { verdict: expect.objectContaining({ decision: 'accepted' }) }),

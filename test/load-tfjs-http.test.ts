@@ -97,7 +97,7 @@ describe('BlazeFace over HTTP', async () => {
     expect(loadGraph.mock.lastCall?.[1]).toEqual({})
   })
 
-  test('is ended by the signal of the request', async () => {
+  test('is aborted by the signal of the request', async () => {
     const controller = new AbortController()
     const { origin } = await blazeface({ '/blazeface.bin': () => controller.abort() })
     const { signal } = controller
@@ -112,7 +112,7 @@ describe('BlazeFace over HTTP', async () => {
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b))
   })
 
-  test('is judged by format only if the caller states it', async () => {
+  test('is judged by its format only if the caller states the format', async () => {
     const { origin } = await blazeface()
     const byFormat = join(workspace.path, 'by-format.yaml')
     const text = readFileSync(policy, 'utf8')
@@ -134,9 +134,9 @@ describe('BlazeFace over HTTP', async () => {
   test.each<[string, string, Answer]>([
     ['changed', 'FILE_MISMATCH', file(Buffer.alloc(blazeFace()['blazeface.bin']?.length ?? 0))],
     ['shorter', 'FILE_MISMATCH', file('weights')],
-    ['without an end', 'FILE_TOO_LARGE', endless],
+    ['that never end', 'FILE_TOO_LARGE', endless],
     [
-      'that decompress without an end',
+      'that decompress endlessly',
       'FILE_TOO_LARGE',
       file(gzipSync(Buffer.alloc(100 << 20)), { 'content-encoding': 'gzip' }),
     ],
@@ -191,7 +191,7 @@ describe('BlazeFace over HTTP', async () => {
 
   describe('whose weights have their own URLs', () => {
     const weights = readFileSync(join(directory, 'blazeface.bin'))
-    /** The model without its weights, and another server that has them under another name. */
+    /** The model without its weights, and another server with the weights under another name. */
     const apart = async (content: Uint8Array = weights) => {
       const headers: unknown[] = []
       const signed: Answer = ({ headers: { authorization } }, response) => {
@@ -206,7 +206,7 @@ describe('BlazeFace over HTTP', async () => {
       return { url: `${model.origin}/model.json`, model, bucket, headers, weightUrlConverter }
     }
 
-    test('is fetched from there, by the names of its manifest', async () => {
+    test('is fetched from those URLs', async () => {
       const { url, model, bucket, headers, weightUrlConverter } = await apart()
       const requestInit = { headers: { authorization: 'Bearer token' } }
       const expected = faces(await tensorflow.loadGraphModel((await blazeface()).origin + '/model.json'))
@@ -215,7 +215,7 @@ describe('BlazeFace over HTTP', async () => {
       expect(weightUrlConverter.mock.calls).toEqual([['blazeface.bin'], ['blazeface.bin']])
       expect(bucket.asked).toEqual(['/bucket/17?signature=x', '/bucket/17?signature=x'])
       expect(model.asked).not.toContain('/blazeface.bin')
-      // Headers are for the origin of the model.
+      // Headers are sent only to the origin of the model.
       expect(headers).toEqual([undefined, undefined])
     })
 
@@ -236,7 +236,7 @@ describe('BlazeFace over HTTP', async () => {
       await expectRefused(loadGraphModel(url, { weightUrlConverter }), code)
     })
 
-    test('is refused if the address never arrives', async () => {
+    test('is refused if the URL is never provided', async () => {
       const { url } = await apart()
       const weightUrlConverter = () => new Promise<string>(() => {})
       const late = verified(tf, { policy, http: { totalTimeout: 100 } })
@@ -279,7 +279,7 @@ describe('BlazeFace over HTTP', async () => {
     })
   })
 
-  test('streams nothing to tf that was not verified as a whole', async () => {
+  test('streams nothing to tf that was not completely verified', async () => {
     const { origin } = await blazeface()
     await loadGraphModel(`${origin}/model.json`, { streamWeights: true })
     const handler = loadGraph.mock.lastCall?.[0] as tensorflow.io.IOHandler

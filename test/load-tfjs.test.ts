@@ -61,7 +61,7 @@ describe('BlazeFace, a graph model', async () => {
     return Promise.all(outputs.map(async (output) => [output.shape, await output.data()]))
   }
 
-  /** What tf itself makes of the same files, without modelseal. */
+  /** The result of tf for the same files, without modelseal. */
   function loadedPlainly(): Promise<tensorflow.GraphModel> {
     const json = JSON.parse(readFileSync(join(directory, 'model.json'), 'utf8')) as tensorflow.io.ModelJSON
     const { weightsManifest, ...rest } = json
@@ -296,7 +296,7 @@ describe('a model.json', () => {
     await expectRefused(loadVerifiedModel(tf, await signed(json), { policy }), code)
   })
 
-  test('that is one of several in a directory must be named', async () => {
+  test('must be named if a directory contains several', async () => {
     const directory = await workspace.sign('several', { 'a.json': '{}', 'b.json': '{}' })
     await expectRefused(loadGraphModel(directory), 'INVALID_ARGUMENT')
   })
@@ -337,8 +337,8 @@ describe('the drop-in loaders', () => {
     ['of the caller', { load }],
     ['of the caller that has a path', { load, path: 'models/blazeface/model.json' }],
     ['that has bytes', tensorflow.io.fromMemory(topology)],
-    ['that has bytes at hand', tensorflow.io.fromMemorySync(topology)],
-    ['of two places', tensorflow.io.http(['https://example.com/model.json', 'https://example.com/w'] as never)],
+    ['that has bytes, synchronously', tensorflow.io.fromMemorySync(topology)],
+    ['with two URLs', tensorflow.io.http(['https://example.com/model.json', 'https://example.com/w'] as never)],
     ['with a prefix', tensorflow.io.http('https://example.com/model.json', { weightPathPrefix: 'https://evil/' })],
     ['that is an array', ['models/blazeface/model.json']],
   ])('refuse a handler %s, which would supply unverified bytes', async (_, handler) => {
@@ -387,7 +387,7 @@ test('the CommonJS build loads the same model and throws the same errors', async
 })
 
 function relativeTo(file: string): string {
-  // From this directory up to the root, and down again: the form that is no URL.
+  // From this directory up to the root and down again: a path after file:// that is not a valid URL.
   return `..${'/..'.repeat(process.cwd().split('/').length)}${file}`
 }
 

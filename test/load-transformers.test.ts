@@ -363,10 +363,10 @@ describe('files that Transformers.js did not say it would load', () => {
     get_pipeline_files: () => Promise.reject(new Error('not known')),
     get_model_files: () => Promise.reject(new Error('not known')),
   }
-  /** Transformers.js itself does not use this registry, but what stands behind it. */
+  /** Transformers.js itself uses the functions behind this registry. */
   const uncertain = { ...transformers, ModelRegistry }
 
-  test.each(['memory', 'copy', 'in-place'] as const)('are verified when it does, from %s', async (isolation) => {
+  test.each(['memory', 'copy', 'in-place'] as const)('are verified when it loads them, from %s', async (isolation) => {
     const directory = await workspace.sign(`uncertain-${isolation}`, tinyModel({ mark: 31 }))
     const loaders = verified(uncertain, { policy, isolation })
     expect(await hello(await loaders.pipeline('feature-extraction', directory))).toEqual(embeddingOfHello(31))

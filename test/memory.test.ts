@@ -5,12 +5,12 @@ import { Workspace } from './signed-models.ts'
 import { tinyModel } from './transformers-models.ts'
 
 const MIB = 1024 * 1024
-/** What each load would keep, in a part of the model that the program gets. */
+/** Memory that each load would keep if it leaked, in a part of the model that the program gets. */
 const PADDING = MIB / 2
 
-test('keeps nothing of a Transformers.js model after it was disposed of', async () => {
+test('keeps no memory of a Transformers.js model after it was disposed of', async () => {
   using workspace = new Workspace()
-  // Transformers.js remembers the last hundred of its requests, and the configurations that these gave; of a model it keeps no tokenizer.
+  // Transformers.js caches its last hundred requests and the configurations that they returned, but no tokenizers.
   const directory = await workspace.sign('padded', tinyModel({ tokenizerConfig: { padding: 'x'.repeat(PADDING) } }))
   const script = join(import.meta.dirname, 'support/repeated-loads.mjs')
   const args = ['--expose-gc', script, directory, workspace.policy, '10', '50', '200']

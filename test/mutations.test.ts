@@ -15,7 +15,7 @@ let signature: string
 let bundle: Buffer
 let sound: Meaning
 
-/** What an accepted bundle says: who signed which files with which digests. */
+/** What an accepted bundle states: who signed which files with which digests. */
 interface Meaning {
   rootDigest: string
   signer: unknown
@@ -32,7 +32,7 @@ async function meaningOf(): Promise<Meaning> {
   }
 }
 
-/** Puts a bundle in the place of the sound one: it is refused by a typed error, or means the same. */
+/** Replaces the valid bundle: the new one must be refused with a typed error, or mean the same. */
 async function judged(bytes: Uint8Array): Promise<ErrorCode | 'the same'> {
   writeFileSync(signature, bytes)
   try {
@@ -88,7 +88,7 @@ test('the bundle, truncated at any position, is refused', async () => {
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 type Path = readonly (string | number)[]
 
-/** Every place in a value, with what stands there. */
+/** Every path in a value, with the value there. */
 function* places(value: Json, path: Path = []): Generator<[Path, Json]> {
   yield [path, value]
   if (typeof value !== 'object' || value === null) return
@@ -96,7 +96,7 @@ function* places(value: Json, path: Path = []): Generator<[Path, Json]> {
     yield* places(item, [...path, key])
 }
 
-/** The text of the value, with another text in the place of one value in it; undefined removes it. */
+/** The JSON of a value in which one value was replaced by another text; undefined removes it. */
 function textWith(value: Json, place: Path, text: (value: Json) => string | undefined): string {
   const [key, ...rest] = place
   if (key === undefined) return text(value) ?? ''
@@ -115,7 +115,7 @@ function textWith(value: Json, place: Path, text: (value: Json) => string | unde
 
 const RETYPED: readonly Json[] = [null, true, false, 0, 1, -1, 1.5, 1e300, '', 'x', [], ['x'], {}, { x: 1 }]
 
-/** Every field removed, of another type, twice, under another name; every item removed and twice. */
+/** Every field removed, with another type, duplicated or renamed; every item removed or duplicated. */
 function* mutations(value: Json): Generator<[string, string]> {
   for (const [place, here] of places(value)) {
     const where = place.join('.') || 'all'
@@ -143,7 +143,7 @@ function* mutations(value: Json): Generator<[string, string]> {
   }
 }
 
-test('every field of the bundle, removed, retyped and doubled, is refused or means the same', async () => {
+test('a bundle with any field removed, retyped or duplicated is refused or means the same', async () => {
   const accepted: string[] = []
   let count = 0
   for (const [what, text] of mutations(JSON.parse(bundle.toString()) as Json)) {
@@ -151,7 +151,7 @@ test('every field of the bundle, removed, retyped and doubled, is refused or mea
     if ((await judged(Buffer.from(text))) === 'the same') accepted.push(what)
   }
   expect(count).toBeGreaterThan(200)
-  // OMS 4.1: nothing goes by a key id; no list of log entries, null for one and an empty one are the same.
+  // OMS 4.1: key ids are not used, and a missing list of log entries, null and an empty list are equivalent.
   expect(accepted.sort()).toEqual([
     'dsseEnvelope.signatures.0.keyid as "x"',
     'dsseEnvelope.signatures.0.keyid as null',
@@ -162,7 +162,7 @@ test('every field of the bundle, removed, retyped and doubled, is refused or mea
   ])
 })
 
-test('every field of the statement, removed, retyped and doubled and signed again, is refused or means the same', async () => {
+test('a signed statement with any field removed, retyped or duplicated is refused or means the same', async () => {
   const accepted = new Set<string>()
   const outcomes = new Set<string>()
   let count = 0
@@ -174,14 +174,14 @@ test('every field of the statement, removed, retyped and doubled and signed agai
   }
   expect(count).toBeGreaterThan(500)
   expect(outcomes.size).toBeGreaterThan(8)
-  // The name of the model is informational; unknown fields of a resource or of the subject are left
-  // alone (OMS 5.2.1); nothing lies on disk that the other ignored paths would leave out or let in.
+  // The name of the model is informational, unknown fields of a resource or the subject are ignored (OMS 5.2.1),
+  // and no files on disk are affected by the other ignored paths.
   const harmless =
     /^(subject\.0\.name (as "x"|with more text)|subject\.0\.(name|digest)( with another beside it|.*beside it)|subject\.0\.digest\.sha256 with another beside it|predicate\.resources\.\d\.\w+ with another beside it|predicate\.serialization\.allow_symlinks as true|predicate\.serialization\.ignore_paths.*)$/
   expect([...accepted].filter((what) => !harmless.test(what))).toEqual([])
 })
 
-test('every byte of the statement, changed and signed again, is refused or means the same', async () => {
+test('a signed statement with any byte changed is refused or means the same', async () => {
   const payload = Buffer.from(JSON.stringify(statementOf(bundle)))
   for (const [index, byte] of payload.entries()) {
     const changed = Buffer.from(payload)
@@ -195,7 +195,7 @@ function statementOf(bytes: Buffer): Json {
   return JSON.parse(Buffer.from(dsseEnvelope.payload, 'base64').toString()) as Json
 }
 
-/** The sound bundle with another payload, and a good signature over it. */
+/** The valid bundle with another payload and a valid signature. */
 function signedAgain(payload: Buffer, key: KeyObject): Buffer {
   const json = JSON.parse(bundle.toString()) as {
     dsseEnvelope: { payload: string; payloadType: string; signatures: { sig: string }[] }

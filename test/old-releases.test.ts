@@ -26,12 +26,12 @@ describe('a bundle that the reference tool signed', () => {
   test.each(bundles)('%s verifies, with every file of the model', async (name) => {
     const options = { signature: join(fixtures, name), verifier: verifierOf(name) }
     const { files, signer } = await verifyModel(join(fixtures, 'model'), options)
-    // An empty file has no shard.
+    // An empty file has no shards.
     expect(files).toEqual(name.includes('shards') ? { checked: 4, signed: 4 } : { checked: 5, signed: 5 })
     expect(signer.method).toBe(name.includes('-key') ? 'key' : 'certificate')
   })
 
-  test.each(bundles)('%s does not verify over a changed model', async (name) => {
+  test.each(bundles)('%s does not verify for a changed model', async (name) => {
     const model = join(work, name)
     cpSync(join(fixtures, 'model'), model, { recursive: true })
     writeFileSync(join(model, 'config.json'), '{ "model": "fixturE" }\n')

@@ -47,7 +47,7 @@ beforeEach(() => {
 afterEach(async () => {
   process.chdir(startDirectory)
   await Promise.all(sessions.splice(0).map((session) => session.release()))
-  // The runtime has files of its own there.
+  // The runtime has its own files there.
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith('modelseal'))).toEqual([])
   vi.unstubAllEnvs()
 })
@@ -67,7 +67,7 @@ async function expectRefused(path: string, isolation: Isolation, code: string, m
 
 let signed = 0
 
-/** A signed directory of its own, whose files only this user can write to. */
+/** A separate signed directory whose files only this user can write to. */
 async function sign(files: Record<string, string | Uint8Array>): Promise<string> {
   const directory = await workspace.sign(`model-${++signed}`, files)
   for (const name of Object.keys(files)) chmodSync(join(directory, name), 0o644)
@@ -139,7 +139,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
       ['../../trust-policy.yaml', 'PATH_ESCAPES'],
       [policy, 'PATH_ESCAPES'],
       ['model.sig', 'FILE_NOT_SIGNED'],
-      // By which ONNX Runtime itself marks addresses in its memory.
+      // The name with which ONNX Runtime itself marks addresses in its memory.
       ['*/_ORT_MEM_ADDR_/*', 'FILE_NOT_SIGNED'],
     ] as const)
       await expectRefused(await sign({ 'model.onnx': addingModel(location) }), isolation, code)
@@ -170,7 +170,7 @@ describe.each(ISOLATIONS)('under the isolation %s a model with external data', (
     expect(y?.data[0]).toBe(7)
   })
 
-  test('is refused when its header claims more bytes than there are', async () => {
+  test('is refused when its header claims more bytes than exist', async () => {
     for (const header of [
       [0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f],
       [0x3a, 0x80, 0x80, 0x80, 0x80, 0x04, 0x2a, 0xff, 0xff, 0xff, 0xff, 0x0f],

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { addingModel, floats } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
 
-// The copy that another package of these tests brings along.
+// The copy that another package of these tests depends on.
 const require = createRequire(createRequire(import.meta.url).resolve('@ricky0123/vad-web'))
 const ort = require('onnxruntime-web') as typeof OnnxRuntimeWeb
 const workspace = new Workspace()

@@ -15,7 +15,7 @@ afterAll(() => rm(root, { recursive: true }))
 
 const TOKEN = `await signing.pkcs11KeySigner({ uri: 'pkcs11:object=k?module-path=/nowhere.so' })`
 
-// Nobody gives a token, which would be told next; and a model without files, which hashing would refuse.
+// No token is provided, and the model has no files: both would be reported later.
 const KEYLESS = `
   const signer = await signing.sigstoreSigner({ useAmbientCredentials: false })
   await signing.signModel(process.cwd(), { signer })`
@@ -42,7 +42,7 @@ test.each(ENTRIES)(
   },
 )
 
-test.each(ENTRIES)('without @sigstore/sign, %s says what to install before it does anything', async (entry) => {
+test.each(ENTRIES)('without @sigstore/sign, %s says what to install before it does anything else', async (entry) => {
   expect(await errorOfCopy(entry, KEYLESS, () => Promise.resolve())).toMatchObject({
     code: 'SIGSTORE_UNAVAILABLE',
     message: expect.stringMatching(/is not installed.*npm install @sigstore\/sign@5/) as string,
@@ -63,7 +63,7 @@ test.each(ENTRIES)(
   },
 )
 
-/** Installs the built core elsewhere, without any package beside it, and runs a script with it. */
+/** Installs the built core in an empty directory, without other packages, and runs a script with it. */
 async function errorOfCopy(entry: string, script: string, prepare: (modules: string) => Promise<void>) {
   const place = await mkdtemp(join(root, 'installed-'))
   const installed = join(place, 'node_modules/@modelseal/core')
@@ -76,7 +76,7 @@ async function errorOfCopy(entry: string, script: string, prepare: (modules: str
     import(process.argv[1]).then(main).catch((error) => console.log(JSON.stringify(error)))`
   const empty = join(place, 'model')
   await mkdir(empty)
-  // Package managers' scripts set NODE_PATH, by which CommonJS would find what lies elsewhere.
+  // Package managers set NODE_PATH for scripts, so CommonJS would find packages elsewhere.
   const env = { ...process.env, NODE_PATH: '' }
   const { stdout } = spawnSync(process.execPath, ['-e', program, join(installed, 'dist', entry)], { env, cwd: empty })
   return JSON.parse(stdout.toString()) as { code: string; message: string }

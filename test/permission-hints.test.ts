@@ -5,7 +5,7 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeAll, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from './support/models.ts'
 
-// Node.js with --permission: whoever does what each refusal says gets there.
+// Node.js with --permission: following the hint of each refusal leads to a successful load.
 
 const ROOT = join(import.meta.dirname, '..')
 const CORE = join(ROOT, 'packages/core/dist')
@@ -63,7 +63,7 @@ function run(what: string, options: readonly string[]): Outcome {
   return JSON.parse(stdout) as Outcome
 }
 
-/** What is refused, one after the other, where each time the options are added that the hint names. */
+/** The refusals in turn; after each, the options that its hint names are added. */
 function followed(what: string, given: readonly string[]): Outcome[] {
   const options = [...given]
   const outcomes: Outcome[] = []
@@ -78,7 +78,7 @@ function followed(what: string, given: readonly string[]): Outcome[] {
   }
 }
 
-test('a policy that must not be read', () => {
+test('a policy that may not be read', () => {
   const outcomes = followed('copy', [
     `--allow-fs-read=${ROOT}`,
     `--allow-fs-read=${program}`,
@@ -104,7 +104,7 @@ test('links, which Node.js allows only with all permissions', () => {
   expect(outcomes.map(({ code, done }) => code ?? done)).toEqual(['COPY_FAILED', 'ISOLATION_REFUSED', 'in-place'])
 })
 
-test('a bundle is refused a place before the model is hashed', () => {
+test('an unwritable signature path is refused before the model is hashed', () => {
   const outcomes = followed('sign', ['--allow-fs-read=*'])
   expect(outcomes).toHaveLength(2)
   expect(outcomes[0]).toMatchObject({

@@ -82,7 +82,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  test('finds the token by slot, serial, model, maker and library', async () => {
+  test('finds the token by slot, serial, model, manufacturer and library', async () => {
     const { slot, serial } = describeToken('release')
     for (const path of [
       `slot-id=${slot}`,
@@ -142,7 +142,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     await refused(uri('token=release;object=p256;id=%02'), 'PKCS11_NOT_FOUND')
   })
 
-  test('refuses to choose between two tokens of one name, and between two keys', async () => {
+  test('refuses to choose between two tokens of the same name, and between two keys', async () => {
     makeToken('twin')
     makePair('twin', 'same', '01', 'EC:prime256v1')
     makePair('twin', 'same', '02', 'EC:prime256v1')
@@ -168,7 +168,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  test('refuses two public keys of one id', async () => {
+  test('refuses two public keys with the same id', async () => {
     makeToken('double')
     makePair('double', 'k', '01', 'EC:prime256v1')
     const { publicKey } = makeKey('P-256')
@@ -188,7 +188,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(error.expected).toContain('CKA_SIGN')
   })
 
-  test('refuses a private key without the public half, which a certificate makes up for', async () => {
+  test('refuses a private key without its public key, unless there is a certificate', async () => {
     makeToken('half')
     const { privateKey, certificate } = makeCertificate('P-384')
     tool('half', '--write-object', privateKey, '--type', 'privkey', '--id', '07', '--label', 'k', '--usage-sign')
@@ -232,7 +232,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     }
   })
 
-  test('gives the PIN again to a key that asks for it before each signature', async () => {
+  test('sends the PIN again if a key requires it before each signature', async () => {
     makeToken('careful')
     makePair('careful', 'k', '01', 'EC:prime256v1', '--always-auth')
     const signer = await pkcs11KeySigner({ uri: uri('token=careful;object=k') })
@@ -246,7 +246,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     expect(verificationMaterial).toEqual(wrapped.verificationMaterial)
   })
 
-  test.each(['broken-signature.so', 'device-error.so'])('returns no signature of %s', async (module) => {
+  test.each(['broken-signature.so', 'device-error.so'])('returns no signature made by %s', async (module) => {
     const signer = await pkcs11KeySigner({ uri: uri('token=release;object=p256', join(cache, module)) })
     const signature = join(root, `${module}.sig`)
     await expect(signModel(model, { signer, signature })).rejects.toMatchObject({ code: 'PKCS11_FAILED' })
@@ -290,7 +290,7 @@ describe.skipIf(!ready)('with SoftHSM', () => {
     const signer = await pkcs11KeySigner({ uri: uri('token=sessions;object=k') })
     await signer.sign(Buffer.from('statement'))
     await refused(uri('token=sessions;object=nothing'), 'PKCS11_NOT_FOUND')
-    // A token with an open session cannot be initialized anew.
+    // A token with an open session cannot be initialized again.
     expect(() => pkcs11.C_InitToken(slotHandle(pkcs11, slot), SO_PIN, 'sessions')).not.toThrow()
     pkcs11.C_Finalize()
     pkcs11.close()

@@ -86,7 +86,7 @@ describe('the table of requirements in docs/policy.md', () => {
     (field, codes) => expect(rows.get(field)).toEqual(codes),
   )
 
-  test('has no requirement besides those and the ones of files', () => {
+  test('has no requirements other than those and the requirements of files', () => {
     const known = [...REQUIREMENTS.map(({ schema }) => schema), fileRequirementFields].flatMap(Object.keys)
     expect([...rows.keys()].sort()).toEqual(known.sort())
   })
@@ -102,13 +102,13 @@ describe('a starting policy', () => {
   test('for a key accepts what the key signed', async () => {
     expect(await site.judge('models/vad', startingPolicy({ kind: 'key', publicKey: 'release.pub' }))).toBe('accepted')
   })
-  test('for a certificate is without error', async () => {
+  test('for a certificate is valid', async () => {
     const path = await site.policy(
       startingPolicy({ kind: 'certificate', root: 'root.pem', san: 'email:"quoted"@example.com' }),
     )
     expect((await checkPolicy(path)).map(({ severity }) => severity)).not.toContain('error')
   })
-  test('for a GitHub Actions workflow has no error in it', async () => {
+  test('for a GitHub Actions workflow is valid', async () => {
     const github = {
       kind: 'github',
       repository: 'acme/models',

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-// SECURITY.md names the test of each promise: those tests exist, and no attack is left out.
+// SECURITY.md names the test of each promise. These tests must exist, and include every attack.
 
 const root = join(import.meta.dirname, '..')
 const security = readFileSync(join(root, 'SECURITY.md'), 'utf8')
@@ -18,7 +18,7 @@ test('every promise names a test', () => {
   expect(rows.filter(({ tests }) => !tests!.includes('.test.ts`'))).toEqual([])
 })
 
-test('every test that a promise names exists', () => {
+test('every test named by a promise exists', () => {
   expect(named.filter((path) => !/\.test\.ts$/.test(path) || !existsSync(join(root, path)))).toEqual([])
 })
 

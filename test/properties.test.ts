@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { publisherIn, remove, scratch, writeTree } from './support/models.ts'
 import { attackRuns } from '../packages/core/src/testing/runs.ts'
 
-// Names with what trips programs up: dots, spaces, colons, globs, quotes, letters around U+FFFF.
+// Names that programs easily get wrong: dots, spaces, colons, globs, quotes, characters around U+FFFF.
 const letters = fc.constantFrom(
   ...[
     'a',
@@ -40,7 +40,7 @@ const content = fc.uint8Array({ maxLength: 64 })
 
 type Tree = ReadonlyMap<string, Uint8Array>
 
-/** Files of which none is also a directory on the way to another. */
+/** Files, none of which is the parent directory of another. */
 const tree: fc.Arbitrary<Tree> = fc
   .uniqueArray(fc.tuple(path, content), { minLength: 1, maxLength: 8, selector: ([name]) => name })
   .map((files) => {
@@ -52,7 +52,7 @@ const tree: fc.Arbitrary<Tree> = fc
     return kept
   })
 
-/** Gives the code that is due; undefined where the change cannot be made to this tree. */
+/** Returns the expected code; undefined if the change is not possible in this tree. */
 type Change = (root: string, tree: Tree, pick: (count: number) => number) => ErrorCode | undefined
 
 function one(files: Tree, pick: (count: number) => number): [string, Uint8Array] {

@@ -21,7 +21,7 @@ describe.each([
   test('is found', () => expect(blocks).toHaveLength(count))
 
   test.each(blocks.map((code, index) => [index + 1, code] as const))(
-    'block %i is syntax that this Node knows',
+    'block %i is valid syntax in this version of Node.js',
     (index, code) => {
       const file = join(directory, `${readme.replaceAll('/', '-')}-${index}.mjs`)
       writeFileSync(file, code)

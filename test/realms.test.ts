@@ -6,8 +6,8 @@ import { addingModel, floats } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
 import { signByMethods } from './support/signed-by-methods.ts'
 
-// Test runners evaluate packages in vm contexts, where an error of node:fs is no `instanceof Error`, and a buffer of Node.js no
-// `instanceof Uint8Array`. Everything has to come out as it does elsewhere.
+// Test runners evaluate packages in vm contexts, where an error of node:fs is not an `instanceof Error`, and a buffer of Node.js is
+// not an `instanceof Uint8Array`. Results must not differ there.
 
 let workspace: Workspace
 let argument: string
@@ -82,14 +82,14 @@ const EXPECTED = {
   'an error of another copy': 'true true ModelSealError',
 }
 
-// Its runtime calls the global setImmediate.
+// The runtime calls the global setImmediate.
 const WITHOUT_IMMEDIATE = { 'an ONNX model': 'RUNTIME_FAILED', 'an ONNX model by createSession': 'RUNTIME_FAILED' }
 
 test.each([
   ['none', 'of this realm'],
-  ['own', 'in a vm context with built-ins of its own'],
-  ['shared', 'in a vm context that has the buffers of Node.js, as that of Jest'],
-  ['browser', 'in a vm context that has the timers of a browser, as that of jsdom: numbers, and no setImmediate'],
+  ['own', 'in a vm context with its own built-ins'],
+  ['shared', 'in a vm context with the buffers of Node.js, as in Jest'],
+  ['browser', 'in a vm context with the timers of a browser, as in jsdom: numbers, and no setImmediate'],
 ])('a program gets the same results %s: %s', (kind) => {
   const directory = join(import.meta.dirname, 'realms')
   const program = join(directory, 'program.cjs')

@@ -17,7 +17,7 @@ let tampered: string
 let revoked: string
 let blaze: string
 let tiny: string
-/** Trusts the same signer, and revokes nothing. */
+/** Trusts the same signer, but revokes nothing. */
 let lenient: string
 let strict: string
 let skipping: string
@@ -38,7 +38,7 @@ beforeAll(async () => {
   revoked = join(await workspace.sign('revoked', { ...files, 'w.bin': floats(30, 40) }), 'model.onnx')
   blaze = join(await workspace.sign('blazeface', blazeFace()), 'model.json')
   tiny = await workspace.sign('tiny', tinyModel({ mark: 7 }))
-  // The key of somebody who signed nothing.
+  // A key that has signed nothing.
   const other = new Workspace()
   writeFileSync(join(workspace.path, 'other.pub'), readFileSync(join(other.path, 'release.pub')))
   other[Symbol.dispose]()
@@ -62,13 +62,13 @@ function policyFile(name: string, text: string): string {
   return path
 }
 
-/** Has one process do all of it, one after the other. */
+/** Has one process do all jobs in turn. */
 function runAll(jobs: Job[], env: Record<string, string> = {}, node = ['--import', '@modelseal/register']) {
   const withOptions = jobs.map((job) => ({ options: { policy: workspace.policy }, other: unsigned, ...job }))
   return programs.run(withOptions, { MODELSEAL_POLICY: workspace.policy, ...env }, node)
 }
 
-/** The outcomes by what was done, without verdicts. */
+/** Outcomes by job, without verdicts. */
 function briefly(jobs: Job[], { outcomes }: Done) {
   return Object.fromEntries(jobs.map(({ how }, index) => [how, outcomes[index]?.loaded ?? outcomes[index]?.refused]))
 }
@@ -84,7 +84,7 @@ const everyWay = (): Job[] => [
   { how: 'transformers', model: tiny },
 ]
 
-/** Without the one that is judged by the policy of the process alone, as its own. */
+/** Without the job that is judged only by the policy of the process. */
 const withPolicyOfItsOwn = () => everyWay().filter(({ how }) => how !== 'onnx createSession')
 
 describe('a program that verifies its models itself', () => {
@@ -297,7 +297,7 @@ describe('a runtime loads only verified bytes from such a load', () => {
   })
 })
 
-describe('wherever the model and its signature lie:', () => {
+describe('wherever the model and its signature are:', () => {
   test('over HTTP, both policies must accept it', async () => {
     const directory = join(blaze, '..')
     const answers = readdirSync(directory).map((name) => [`/${name}`, file(readFileSync(join(directory, name)))])
@@ -334,7 +334,7 @@ describe('wherever the model and its signature lie:', () => {
     const loaded = { [onnx.how]: '11,22', [tfjs.how]: '1,256,256,3' }
     expect(briefly(jobs, await runAll(jobs))).toEqual(loaded)
     expect(briefly(jobs, await runAll(jobs, {}, []))).toEqual(loaded)
-    // The signature is found and judged, not passed over.
+    // The signature is found and judged, not ignored.
     const { outcomes } = await runAll([onnx], { MODELSEAL_POLICY: strict })
     expect(outcomes).toMatchObject([{ refused: 'SIGNER_NOT_TRUSTED' }])
     const usual = policyFile('usual.yaml', readFileSync(lenient, 'utf8').replace(', bundle: "signatures/*.sig"', ''))

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sileroVad, Workspace } from './signed-models.ts'
 
-// How the runtime of a guarded program gets its files, which gives no option that would say it.
+// How the runtime of a guarded program gets its files, although the program sets no option for it.
 
 const PROGRAM = join(import.meta.dirname, 'register/onnx.mjs')
 
-/** Writes the isolation that each verdict tells. */
+/** Prints the isolation in each verdict. */
 const TELLING = `import { subscribe } from 'node:diagnostics_channel'
 subscribe('modelseal:verdict', ({ isolation }) => console.log(String(isolation)))`
 

@@ -33,12 +33,12 @@ async function variants(name: string, files: Record<string, Uint8Array>, entry: 
 
 interface Setting {
   env?: Record<string, string>
-  /** Options of Node.js, in place of `--import @modelseal/register`. */
+  /** Options of Node.js, instead of `--import @modelseal/register`. */
   node?: string[]
   cwd?: string
 }
 
-/** Runs one of the programs as its own process. */
+/** Runs one of the programs in a separate process. */
 function run(program: string, args: string[], { env, node = ['--import', '@modelseal/register'], cwd }: Setting = {}) {
   const inherited = { ...process.env }
   delete inherited['NODE_OPTIONS']
@@ -109,7 +109,7 @@ test('a bundle of more than 32 MiB is used if the rule allows that size', async 
   ])
 })
 
-describe('refuses what cannot be judged:', () => {
+describe('refuses loads that cannot be judged:', () => {
   test.each(['bytes', 'buffer', 'range'])('an ONNX model from memory (%s)', (how) => {
     expect(run('onnx.mjs', [how, vad.good]).lines).toEqual(['SOURCE_UNKNOWN'])
   })
@@ -182,9 +182,9 @@ ${more}`,
     expect(run('onnx.mjs', ['bytes', vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
   })
 
-  test('any of them, including those of TensorFlow.js handlers', () => {
+  test('without exception, including those of TensorFlow.js handlers', () => {
     const env = { MODELSEAL_POLICY: policy('any') }
-    // The handler is asked, and gives no model.
+    // The handler is called, but returns no model.
     expect(run('tf.mjs', ['handler', '-'], { env }).lines).not.toEqual(['SOURCE_UNKNOWN'])
     expect(run('onnx.mjs', ['path', vad.good], { env }).lines).toEqual(['POLICY_NO_MATCH'])
   })
@@ -211,7 +211,7 @@ describe('MODELSEAL_MODE=audit', () => {
     expect(stderr).toMatch(new RegExp(`^modelseal: audit: would refuse .*: ${code}: .*\n$`))
   })
 
-  test('says the reason of the refusal, not how the tampered model fails to load', () => {
+  test('reports why a model would be refused, not why the tampered model fails to load', () => {
     const { stderr } = run('tf.mjs', ['graph', blaze.tampered], { env: audit })
     expect(stderr).toMatch(/^modelseal: audit: would refuse ".*": FILE_MISMATCH: /)
   })

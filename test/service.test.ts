@@ -14,7 +14,7 @@ interface Answer {
   json(): unknown
 }
 
-// JavaScript, as its readers will have it.
+// JavaScript, like the programs of its readers.
 const EXAMPLES = join(import.meta.dirname, '../examples')
 const { prepare } = (await import(join(EXAMPLES, 'prepare.mjs'))) as {
   prepare: () => Promise<{ models: { vad: string }; policy: string; signed: { vad: { rootDigest: string } } }>

@@ -36,7 +36,7 @@ function signedPredicate(): Predicate {
 }
 
 describe('shards', () => {
-  test('are named path:start:end, sorted by name, each with the digest of its range', async () => {
+  test('are named path:start:end, sorted by name, and have the digest of their range', async () => {
     const content = Buffer.from('abcdefghijklmnopqrstuvwxyz')
     writeFileSync(join(model, 'w'), content)
     writeFileSync(join(model, 'empty'), '')
@@ -71,7 +71,7 @@ describe('shards', () => {
     await expect(sign(1.5)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  test('of any size over any files sign and verify, and one changed byte fails', async () => {
+  test('of any size can be signed and verified for any files, and one changed byte is refused', async () => {
     const files = fc.array(fc.uint8Array({ maxLength: 3000 }), { minLength: 1, maxLength: 4 })
     await fc.assert(
       fc.asyncProperty(files, fc.integer({ min: 1, max: 4000 }), fc.nat(), async (contents, shardSize, where) => {
@@ -92,7 +92,7 @@ describe('shards', () => {
     )
   })
 
-  test('of one large file are spread over the pool and joined in order', async () => {
+  test('of one large file are distributed over the pool and combined in order', async () => {
     const content = Buffer.alloc(40_000_000)
     for (let i = 0; i < content.length; i += 4096) content.writeUInt32LE(i, i)
     writeFileSync(join(model, 'big'), content)

@@ -6,11 +6,11 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeAll, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from './support/models.ts'
 
-// Processes that may not, or cannot, start threads, with a model that is large enough for them.
+// Processes that are not allowed or able to start threads, with a model large enough to use them.
 
 const CORE = join(import.meta.dirname, '../packages/core')
 const MIB = 1024 * 1024
-/** Of nobody: no other process counts against its limits. */
+/** An unused user id, so that no other processes count towards its limits. */
 const USER = 54_321
 
 interface Outcome {
@@ -36,7 +36,7 @@ beforeAll(async () => {
   args = [join(CORE, 'dist/index.js'), policy, model, tampered]
 })
 
-// Limits itself where it is told to, once Node.js has its own threads.
+// On request, limits itself after Node.js has started its own threads.
 const PROGRAM = `
 import { spawnSync } from 'node:child_process'
 import { stat } from 'node:fs/promises'
@@ -86,7 +86,7 @@ test('under --permission with --allow-worker, threads hash', () => {
   expect(stderr).not.toContain('MODELSEAL')
 })
 
-/** Root has no limit of processes, so root becomes another user. */
+/** The limit does not apply to root, so root becomes another user. */
 const otherUser = process.getuid?.() === 0 ? { uid: USER, gid: USER } : {}
 const canLimit =
   spawnSync('prlimit', ['--version']).status === 0 &&
@@ -109,7 +109,7 @@ test.each(['index.js', 'index.cjs'])('%s has threads even if only its own code w
   const copy = join(directory, entry, 'node_modules/@modelseal/core')
   cpSync(join(CORE, 'dist'), join(copy, 'dist'), { recursive: true })
   cpSync(join(CORE, 'package.json'), join(copy, 'package.json'))
-  // What a tracer may overlook.
+  // Files that a tracer may miss.
   rmSync(join(copy, 'dist/hashing-worker.cjs'))
   symlinkSync(modulesWithout('piscina', join(directory, entry)), join(copy, 'node_modules'))
   const [, ...rest] = args
@@ -120,7 +120,7 @@ test.each(['index.js', 'index.cjs'])('%s has threads even if only its own code w
   expect(stderr).toBe('')
 })
 
-/** What the core depends on, without one of its packages. */
+/** The dependencies of the core, except one package. */
 function modulesWithout(left: string, parent: string): string {
   const from = join(CORE, 'node_modules')
   const to = join(parent, 'modules')

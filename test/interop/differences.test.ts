@@ -92,13 +92,13 @@ interface Case {
 const [a, c] = RESOURCES as [Resource, Resource]
 
 const CASES: Record<string, Case> = {
-  'nothing wrong': { forge: over(GOOD), code: 'accepted', theirs: 'accepted' },
-  'a payload with a key twice': {
+  'no fault': { forge: over(GOOD), code: 'accepted', theirs: 'accepted' },
+  'a payload with a duplicate key': {
     forge: over(GOOD.replace('"predicateType"', '"predicateType":"other","predicateType"')),
     code: 'JSON_DUPLICATE_KEY',
     theirs: 'accepted',
   },
-  'a bundle with a key twice': {
+  'a bundle with a duplicate key': {
     forge: (party) => over(GOOD)(party).replace('{"mediaType"', '{"mediaType":"other","mediaType"'),
     code: 'JSON_DUPLICATE_KEY',
     theirs: 'accepted',
@@ -120,7 +120,7 @@ const CASES: Record<string, Case> = {
     code: 'BASE64_INVALID',
     theirs: 'accepted',
   },
-  'a second signature by somebody else': {
+  'a second signature by another signer': {
     forge: (party) => {
       const bundle = bundleOver(Buffer.from(GOOD), party)
       bundle.dsseEnvelope.signatures.push({ sig: Buffer.from('foreign').toString('base64'), keyid: '' })
@@ -139,12 +139,12 @@ const CASES: Record<string, Case> = {
     code: 'RESOURCE_NAME',
     theirs: 'accepted',
   },
-  'resources in no order': {
+  'unsorted resources': {
     forge: over(JSON.stringify(statementOf([c, a]))),
     code: 'RESOURCE_ORDER',
     theirs: 'accepted',
   },
-  'a resource that is repeated': {
+  'a repeated resource': {
     forge: over(JSON.stringify(statementOf([a, a, c]))),
     code: 'RESOURCE_DUPLICATE',
     theirs: 'accepted',
@@ -155,13 +155,13 @@ const CASES: Record<string, Case> = {
     theirs: 'accepted',
     allowSymlinks: false,
   },
-  'a name outside of the model, with unsigned files ignored': {
+  'a name outside the model, with unsigned files ignored': {
     forge: over(JSON.stringify(statementOf([{ ...a, name: '../outside', digest: digestOf('o') }, a, c]))),
     code: 'RESOURCE_NAME',
     theirs: 'accepted',
     ignoreUnsigned: true,
   },
-  'no resources over an empty model': {
+  'no resources for an empty model': {
     forge: over(JSON.stringify(statementOf([]))),
     code: 'RESOURCES_EMPTY',
     theirs: 'accepted',

@@ -17,7 +17,7 @@ test('prints a failure as one paragraph with its code', async () => {
   expect(await failureText(error.toJSON(), PIPE)).toBe('Error MODEL_NOT_FOUND: There is no model at "m". Look again.\n')
 })
 
-test('wraps to a terminal, and colours only there', async () => {
+test('wraps lines to the width of a terminal, and uses colours only there', async () => {
   const error = new ModelSealError('MODEL_NOT_FOUND', `There is no model ${'here '.repeat(30)}.`)
   const text = await failureText(error.toJSON(), { isTTY: true, columns: 60, hasColors: () => true })
   expect(text).toContain('\u001b[31m')
@@ -32,7 +32,7 @@ test('wraps to a terminal, and colours only there', async () => {
   )
 })
 
-test('lists several files one by one, 20 at most, then how many more, then what to do', async () => {
+test('lists at most 20 files individually, then how many more, then what to do', async () => {
   const problems: FileProblem[] = Array.from({ length: 23 }, (_, index) => ({
     code: index === 0 ? 'FILE_MISMATCH' : 'FILE_UNSIGNED',
     file: index === 1 ? 'bad\n"name\u001b[2J' : `file-${index}`,
@@ -47,7 +47,7 @@ test('lists several files one by one, 20 at most, then how many more, then what 
   expect(lines[22]).toBe('Do not load it.')
 })
 
-test('lets nothing in a message drive the terminal', async () => {
+test('escapes terminal control characters', async () => {
   const text = await failureText({ code: 'INTERNAL', message: 'a\u001b[2J\nError FAKE: b' }, PIPE)
   expect(text).toBe('Error INTERNAL: a\\u{1b}[2J\\u{a}Error FAKE: b\n')
 })
@@ -55,7 +55,7 @@ test('lets nothing in a message drive the terminal', async () => {
 test.each([
   ['the environment', '1', []],
   ['the log level', '', ['--log-level', 'DEBUG']],
-])('tells an unforeseen failure in one line, and its stack on request by %s only', async (_, variable, options) => {
+])('reports an unexpected failure in one line, and its stack only if %s requests it', async (_, variable, options) => {
   const printed: string[] = []
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => printed.push(String(text)) > 0)
   const unforeseen = new TypeError('no\nsuch thing')

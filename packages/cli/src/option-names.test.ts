@@ -9,7 +9,7 @@ function spelled(...args: string[]): string[] {
   return spelledWithDashes(args, program)
 }
 
-test('takes both spellings of an option', () => {
+test('accepts both spellings of an option', () => {
   expect(spelled('sign', 'key', 'm', '--private_key', 'k', '--ignore_paths', 'a')).toEqual(
     spelled('sign', 'key', 'm', '--private-key', 'k', '--ignore-paths', 'a'),
   )
@@ -19,7 +19,7 @@ test('takes both spellings of an option', () => {
   ])
 })
 
-test('leaves the value of an option alone, joined by = or not', () => {
+test('does not change the value of an option, whether or not it follows =', () => {
   expect(spelled('--private_key=my_key', '--public_key', 'my_key.pub')).toEqual([
     '--private-key=my_key',
     '--public-key',
@@ -29,12 +29,12 @@ test('leaves the value of an option alone, joined by = or not', () => {
   expect(spelled('--private_key=a\nb_c=d_e')).toEqual(['--private-key=a\nb_c=d_e'])
 })
 
-test('leaves alone what stands after --, operands, and options that are not known', () => {
+test('does not change arguments after --, operands, and unknown options', () => {
   const others = ['my_model', '-h', '--un_known', '--un_known=a_b', '--', '--private_key', 'x_y']
   expect(spelled(...others)).toEqual(others)
 })
 
-test('every option spelled by dashes stays as it is, whatever surrounds it', () => {
+test('an option spelled with dashes never changes, whatever its context', () => {
   const names = [...optionNames(program).keys()]
   const word = fc.oneof(
     fc.constantFrom(...names, '--', '--json'),
@@ -47,7 +47,7 @@ test('every option spelled by dashes stays as it is, whatever surrounds it', () 
   )
 })
 
-test('an option takes a value in every command that has it, or in none', () => {
+test('an option takes a value either in every command that has it or in none', () => {
   const seen = new Map<string, boolean>()
   const visit = (command: typeof program) => {
     for (const { long, required, optional } of command.options) {

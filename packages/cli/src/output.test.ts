@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { amount, byteCount, jsonLine, printable, summary } from './output.ts'
 
-test('escapes what would drive a terminal, forge a line or turn the text around', () => {
+test('escapes characters that would control a terminal, forge a line or reverse the text direction', () => {
   expect(printable('a\u001b[2Jb\rc\nd\u202ee\u009bf\u2028g')).toBe(
     'a\\u{1b}[2Jb\\u{d}c\\u{a}d\\u{202e}e\\u{9b}f\\u{2028}g',
   )
   expect(printable('模型 “ünïcode” 😀 [31m')).toBe('模型 “ünïcode” 😀 [31m')
 })
 
-test('writes any value as one line of JSON that reads back the same, without control characters', () => {
+test('writes any value as one line of JSON without control characters, which parses to the same value', () => {
   fc.assert(
     fc.property(fc.object({ values: [fc.string({ unit: 'binary' }), fc.integer(), fc.boolean()] }), (value) => {
       const line = jsonLine(value)
@@ -27,16 +27,16 @@ test.each([
   [2_313_101, '2.3 MB'],
   [3_000_000_000, '3.0 GB'],
   [5e15, '5000.0 TB'],
-])('counts %d as %s', (bytes, text) => {
+])('formats %d bytes as %s', (bytes, text) => {
   expect(byteCount(bytes)).toBe(text)
 })
 
-test('names files and bytes', () => {
+test('formats numbers of files and bytes', () => {
   expect(amount({ files: 1, bytes: 12 })).toBe('1 file, 12 bytes')
   expect(amount({ files: 41, bytes: 12_000 })).toBe('41 files, 12.0 kB')
 })
 
-test('lines facts up below their heading', () => {
+test('aligns values below their heading', () => {
   expect(
     summary('Signed "m"', [
       ['content', '1 file'],

@@ -10,7 +10,7 @@ function dialogue() {
   return { input, answer, controller, shown: () => String(output.read()) }
 }
 
-test('gives what was typed, and shows none of it', async () => {
+test('returns what was typed, without showing it', async () => {
   const { input, answer, shown } = dialogue()
   input.write('hunt\u007f')
   input.write('ter 2 \n')
@@ -18,7 +18,7 @@ test('gives what was typed, and shows none of it', async () => {
   expect(shown()).toBe('Password: \n')
 })
 
-test('gives nothing when the input ends, or is ended by Ctrl-D', async () => {
+test('returns undefined when the input ends, also by Ctrl-D', async () => {
   const ended = dialogue()
   ended.input.end()
   expect(await ended.answer).toBeUndefined()
@@ -27,7 +27,7 @@ test('gives nothing when the input ends, or is ended by Ctrl-D', async () => {
   expect(await answer).toBeUndefined()
 })
 
-test('gives nothing when the command is interrupted', async () => {
+test('returns undefined when the command is interrupted', async () => {
   const { answer, controller } = dialogue()
   controller.abort()
   expect(await answer).toBeUndefined()

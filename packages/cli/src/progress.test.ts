@@ -10,11 +10,11 @@ function screen(isTTY: boolean) {
   return { stream: stream as unknown as NodeJS.WriteStream, text: () => text }
 }
 
-test('shows nothing where the output is no terminal', () => {
+test('shows nothing if the output is not a terminal', () => {
   expect(startProgress(screen(false).stream, 0)).toBeUndefined()
 })
 
-test('shows bytes done and in all on a terminal, and removes the line at the end', async () => {
+test('shows processed and total bytes on a terminal, and removes the line at the end', async () => {
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 0)!
   progress.onProgress(1_000_000, 4_000_000)
@@ -23,7 +23,7 @@ test('shows bytes done and in all on a terminal, and removes the line at the end
   await vi.waitFor(() => expect(text()).toMatch(/\u001b\[2K$/))
 })
 
-test('follows a total that is an estimate at first', async () => {
+test('updates a total that is initially an estimate', async () => {
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 0)!
   progress.onProgress(1_000_000, 4_000_000)
@@ -33,7 +33,7 @@ test('follows a total that is an estimate at first', async () => {
   progress.stop()
 })
 
-test('shows nothing for work that is done before patience ends', async () => {
+test('shows nothing for work that finishes before the delay ends', async () => {
   const { stream, text } = screen(true)
   const progress = startProgress(stream, 60_000)!
   progress.onProgress(1, 2)

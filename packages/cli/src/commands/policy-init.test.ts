@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import { ask } from './policy-init.ts'
 
-/** What is understood of what somebody types, up to the end of the input. */
+/** The answers that the prompt accepts, up to the end of the input. */
 function answered(...lines: string[]) {
   const [input, output] = [new PassThrough(), new PassThrough()]
   const controller = new AbortController()
@@ -21,12 +21,12 @@ test.each([
   [['c', 'root.pem', 'email:a@b.example'], { kind: 'certificate', root: 'root.pem', san: 'email:a@b.example' }],
   [['g', 'acme/models', 'sign.yml'], { workflow: 'sign.yml', repository: 'acme/models' }],
   [['g', 'acme/models', ''], { workflow: 'release.yml', ref: 'refs/heads/main' }],
-])('understands %j', async (lines, signer) => {
+])('accepts %j', async (lines, signer) => {
   expect(await answered(...lines).answer).toMatchObject(signer)
 })
 
 test.each([[[]], [['x']], [['k']], [['k', '']], [['c', 'root.pem']], [['g']], [['g', 'acme/models']]])(
-  'asks no further where the answers end with %j',
+  'stops asking if the answers end with %j',
   async (lines) => {
     expect(await answered(...lines).answer).toBeUndefined()
   },
