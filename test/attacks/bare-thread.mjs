@@ -1,6 +1,6 @@
-// A program that does not guard itself starts a thread that loads a model:
+// An unguarded program that starts a thread that loads a model:
 //   node bare-thread.mjs MODEL WORKER_OPTIONS [IMPORTED [USER_ID [REMOVED]]]
-// REMOVED: a variable that it removes before, from what it passes on.
+// REMOVED: a variable that it removes from the environment that it passes on.
 import { isMainThread, Worker, workerData } from 'node:worker_threads'
 
 if (isMainThread) {

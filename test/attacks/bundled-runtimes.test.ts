@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { scratchOfSuite } from '../support/models.ts'
 
-// Copies of TensorFlow.js that bundlers and minifiers make, under @modelseal/register.
+// Copies of TensorFlow.js made by bundlers and minifiers, under @modelseal/register.
 
 interface Esbuild {
   buildSync(options: Record<string, unknown>): unknown
@@ -20,7 +20,7 @@ tf.setBackend('cpu')
 tf.loadGraphModel({ load: () => Promise.resolve({}) }).catch(() => console.log('a loader ran'))
 console.log('started')
 `
-/** As the bundlers of today write it where lines are short. */
+/** As current bundlers write it with short lines. */
 const CJS = { format: 'cjs', minify: true, lineLimit: 80 }
 const SENTENCES =
   /Cannot proceed with model loading|cannot be null\. Please provide a url|artifacts contains weight data/g
@@ -112,7 +112,7 @@ describe('refuses a bundle that contains TensorFlow.js, before any of its code r
 })
 
 describe('a copy of TensorFlow.js without recognizable words does not start', () => {
-  /** Neither the sentences of its loaders nor the names of its core are in its text. */
+  /** Its text contains neither the messages of its loaders nor the names of its core. */
   function hidden(text: string): string {
     return text
       .replaceAll(/\\\n/g, '')

@@ -34,7 +34,7 @@ import { readPublicKey } from '../../packages/core/src/x509/public-key.ts'
 import { timestamp, timestampAuthority } from '../../packages/core/src/testing/timestamp.ts'
 import { Workspace } from '../signed-models.ts'
 
-// As options.test.ts, for the calls beside a load: policies, verifiers and what verifies bundles.
+// Like options.test.ts, for calls other than loads: on policies, verifiers and bundles.
 
 const start = process.cwd()
 let own: Workspace
@@ -50,7 +50,7 @@ afterAll(() => {
   strange[Symbol.dispose]()
 })
 
-/** A workspace in which every name that a test uses exists, and means something of its own. */
+/** A workspace in which every name that a test uses exists, with distinct content. */
 async function prepared(name: string): Promise<Workspace> {
   const workspace = new Workspace()
   const write = (file: string, content: string | Buffer) => writeFileSync(join(workspace.path, file), content)
@@ -77,7 +77,7 @@ async function prepared(name: string): Promise<Workspace> {
 
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error)
 
-/** Starts a call in one directory, and goes to another before it has done anything further. */
+/** Starts a call in one directory, and changes to another before the call continues. */
 async function leaving<T>(call: () => Promise<T>, from = own.path, to = strange.path): Promise<T> {
   process.chdir(from)
   const calling = call()
@@ -85,7 +85,7 @@ async function leaving<T>(call: () => Promise<T>, from = own.path, to = strange.
   return calling
 }
 
-/** Reads the value the first time, and the others from then on. */
+/** Returns the first value on the first read, and the others from then on. */
 function changing(options: Record<string, [unknown, unknown]>): { reads: string[]; options: never } {
   const reads: string[] = []
   const properties = Object.entries(options).map(([name, [first, later]]) => [
@@ -111,7 +111,7 @@ async function polluted<T>(name: string, value: unknown, work: () => T | Promise
   }
 }
 
-describe('the working directory at the time of the call counts for', () => {
+describe('paths are relative to the working directory at the time of the call, for', () => {
   test('loadPolicy, watchPolicy and checkPolicy', async () => {
     expect((await leaving(() => loadPolicy('trust-policy.yaml'))).path).toBe(own.policy)
     const watched = await leaving(() => watchPolicy('trust-policy.yaml'))
@@ -264,7 +264,7 @@ describe('each option is read once, and later changes have no effect, for', () =
     expect(reads.sort()).toEqual(['fingerprint', 'hash', 'key'])
   })
 
-  test('the trust in time of verifyKeyBundle', async () => {
+  test('the timestamp authorities of verifyKeyBundle', async () => {
     const { signer: tsa } = await timestampAuthority(await authority('Root of time'))
     const bundle = await readBundle(join(own.path, 'models/m/model.sig'))
     const stamped = { ...bundle, timestamps: [await timestamp(tsa, bundle.envelope.signature)] }
@@ -366,7 +366,7 @@ describe('a signer', () => {
     return readBundle(signature)
   }
 
-  test('reads the key and the certificates of the working directory at the call', async () => {
+  test('reads key and certificates relative to the working directory at the time of the call', async () => {
     const key = await readPublicKey(join(own.path, 'release.pub'))
     for (let run = 0; run < 10; run++) {
       const bundle = await sign(await leaving(() => keySigner({ privateKey: 'release.key' })))
@@ -381,7 +381,7 @@ describe('a signer', () => {
     })
   })
 
-  test('looks for a trusted root where it was at the call', async () => {
+  test('looks for a trusted root relative to the working directory at the time of the call', async () => {
     const refused = await leaving(() => sigstoreSigner({ trustRoot: { file: 'root.pem' } })).catch((e: unknown) => e)
     expect(refused).toMatchObject({ file: join(own.path, 'root.pem') })
   })

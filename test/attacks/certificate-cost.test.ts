@@ -18,7 +18,7 @@ import { parsed, TestSigstore } from '../../packages/core/src/testing/sigstore.t
 import { validateChain } from '../../packages/core/src/verification/chain/chain.ts'
 import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
 
-// What certificates that nobody vouches for can cost before they are refused.
+// The cost of untrusted certificates before they are refused.
 
 let site: TestSite
 let root: Issued
@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => site.remove())
 
-/** For how long the work keeps the thread at most, in milliseconds of this process: other processes do not count. */
+/** The longest time that the work blocks the thread, in milliseconds of CPU time, so that other processes do not count. */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   let [longest, running] = [0, true]
   const watch = async () => {
@@ -46,14 +46,14 @@ async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   return longest
 }
 
-/** The shortest of several: what disturbs one run is no fault of the work. */
+/** The shortest of several runs, because other programs may disturb some of them. */
 async function shortestOf(runs: number, work: () => Promise<unknown>): Promise<number> {
   const turns: number[] = []
   for (let run = 0; run < runs; run++) turns.push(await longestTurn(work))
   return Math.min(...turns)
 }
 
-/** The promise. Each takes 1 to 13 ms on a busy machine with two cores. */
+/** The promised limit. Each case takes 1 to 13 ms on a busy machine with two cores. */
 const MOST_MS = 50
 const SHA256_WITH_RSA = '1.2.840.113549.1.1.11'
 
@@ -65,7 +65,7 @@ async function code(leaf: Issued, intermediates: readonly Issued[], signal?: Abo
   )
 }
 
-/** Authorities of one name, none of which signed anything; what is issued by that name may be by any of them. */
+/** Authorities with the same name, none of which signed anything, but any of which could have issued the certificate. */
 async function namesakes(count: number, make: (issued: Issued) => Issued = (issued) => issued): Promise<Issued[]> {
   const first = await authority('Maze')
   return Promise.all(
@@ -136,7 +136,7 @@ describe('a set of certificates', () => {
   })
 })
 
-/** asn1js takes 0.01 ms for each byte of them, so half a second in all. */
+/** asn1js takes 0.01 ms for each byte of these, so half a second in total. */
 function longIdentifiers(): asn1js.Sequence {
   const identifier = new asn1js.Primitive({ valueHex: new Uint8Array(5000).fill(1).buffer })
   Object.assign(identifier.idBlock, { tagClass: 1, tagNumber: 6 })
@@ -156,7 +156,7 @@ test('a timestamp with object identifiers of 50 KB is refused before they are re
   expect(await shortestOf(3, read)).toBeLessThan(MOST_MS)
 })
 
-describe('a keyless bundle with as many values as fit', () => {
+describe('a keyless bundle with the maximum number of values', () => {
   const NULLS = Buffer.alloc(60_000, Buffer.from([5, 0]))
   const inSequence = Buffer.from(new asn1js.Sequence({ value: [new asn1js.OctetString({ valueHex: NULLS })] }).toBER())
   const sigstore = new TestSigstore()
@@ -204,7 +204,7 @@ describe('many bundles next to a model', () => {
     })
     await site.model('many')
     const maze = await namesakes(32)
-    // Signed by somebody of the same name, so that each of the authorities is tried.
+    // Signed by another authority with the same name, so that each of the authorities is tried.
     const leaf = await signingLeaf(await authority('Maze'), { keyIds: false })
     const certificates = [leaf, ...maze]
     const bundle = JSON.stringify({

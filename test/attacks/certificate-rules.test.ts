@@ -19,7 +19,7 @@ import { verifyCertificateBundle } from '../../packages/core/src/verification/me
 import { validateChain, type ChainInput } from '../../packages/core/src/verification/chain/chain.ts'
 import { provenTime } from '../../packages/core/src/verification/timestamp.ts'
 
-// Certificates that an authority below a trusted root issues against the rules.
+// Certificates that an authority below a trusted root issues in violation of the rules.
 
 let root: Issued
 beforeAll(async () => {
@@ -57,7 +57,7 @@ describe('an extended key usage of an authority limits what it may issue', () =>
       const code = accepted ? 'accepted' : 'CERTIFICATE_USAGE'
       const middle = await authority('Intermediate', { issuer: root, ...limits })
       expect(await outcome([await signingLeaf(middle, options), middle])).toBe(code)
-      // Nor does one in between, or the root itself.
+      // The same holds for an intermediate, and for the root.
       const below = await authority('Below', { issuer: middle })
       expect(await outcome([await signingLeaf(below, options), below, middle])).toBe(code)
       const top = await authority('Root', limits)
@@ -126,7 +126,7 @@ describe('refuses a signature algorithm that is not on the list, whoever used it
   test.each<[string, string, object | undefined, (signed: Buffer) => Buffer, string]>([
     ['SHA-1 with RSA', SHA1_WITH_RSA, NULL, (signed) => sign('sha1', signed, key), 'CERTIFICATE_WEAK'],
     [
-      'SHA-1 with RSA, as OIW calls it',
+      'SHA-1 with RSA, by its OIW identifier',
       OIW_SHA1_WITH_RSA,
       NULL,
       (signed) => sign('sha1', signed, key),
@@ -175,7 +175,7 @@ describe('refuses a signature algorithm that is not on the list, whoever used it
     const how = { algorithm, sign: make, ...(parameters ? { parameters: parameters as typeof NULL } : {}) }
     const leaf = resigned(await signingLeaf(rsa), how)
     expect(await outcome([leaf], { roots: [rsa.der] })).toBe(code)
-    // An authority in between is judged as the leaf is; the root's own signature proves nothing.
+    // Intermediates are judged like the leaf; the root's own signature proves nothing.
     const middle = resigned(await authority('Intermediate', { issuer: rsa }), how)
     expect(await outcome([await signingLeaf(middle), middle], { roots: [rsa.der] })).toBe(code)
     const top = resigned(rsa, how)
@@ -233,7 +233,7 @@ describe('refuses a key that is not on the list', () => {
     expect(await outcome([resigned(await signingLeaf(top), how)], { roots: [top.der] })).toBe('CERTIFICATE_WEAK')
     const leaf = resigned(await signingLeaf(root), byRoot)
     expect(await outcome([leaf])).toBe('CERTIFICATE_WEAK')
-    // A root that is itself the leaf is trusted, and its key still is no use.
+    // A root that is also the leaf is trusted, but its key is still refused.
     expect(await outcome([top], { roots: [top.der] })).toBe('CERTIFICATE_WEAK')
   })
 
@@ -331,7 +331,7 @@ describe('refuses a chain with a name constraint that cannot be applied', () => 
   })
 })
 
-test('a server certificate under a server authority is a chain but not a signer', async () => {
+test('a server certificate under a server authority forms a valid chain but cannot sign models', async () => {
   const middle = await authority('Intermediate', { issuer: root, extendedUsages: [SERVER_AUTH] })
   const leaf = await issue({
     subject: 'Server',

@@ -6,8 +6,8 @@ import * as tensorflow from '@tensorflow/tfjs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { Workspace } from '../signed-models.ts'
 
-// A model.json says of itself which format it has, and the policy has rules by format: the claim must not have a tampered
-// model loaded unverified, nor verified by another rule than that of the format which is loaded.
+// A model.json states its own format, and policy rules can depend on the format. This claim must not cause a tampered
+// model to be loaded unverified, or to be verified by a rule for a format other than the one loaded.
 
 tensorflow.enableProdMode()
 
@@ -16,7 +16,7 @@ afterAll(() => workspace[Symbol.dispose]())
 
 type Claim = 'graph-model' | 'layers-model'
 
-/** A layers model that anybody can make: what it says of its format is a field. */
+/** A layers model that anyone can make: its format is just a field. */
 function layersModel(claim: Claim | undefined, units = 1): string {
   const layer = {
     class_name: 'Dense',
@@ -68,7 +68,7 @@ async function outcome(load: () => Promise<{ verdict: Verdict }>): Promise<strin
   }
 }
 
-/** A signed layers model whose model.json was exchanged afterwards. */
+/** A signed layers model whose model.json was replaced afterwards. */
 async function tampered(name: string, content: string): Promise<string> {
   const directory = await workspace.sign(name, { 'model.json': layersModel('layers-model') })
   writeFileSync(join(directory, 'model.json'), content)
@@ -171,7 +171,7 @@ describe('the format of an adapter that the core does not know', async () => {
     const claimed = () => Promise.resolve('gguf')
     const policy = rules('path: "models/**", format: gguf')
     expect(await load(policy, { oneOf: ['gguf', 'ggml'], claimed })).toBe('FORMAT_UNPROVEN')
-    // The adapter does not load this format.
+    // The adapter cannot load this format.
     expect(await load(policy, { oneOf: ['ggml', 'ggjt'], claimed })).toBe('FILE_MISMATCH')
   })
 
@@ -189,8 +189,8 @@ describe('the format of an adapter that the core does not know', async () => {
   )
 })
 
-test('a signed model whose model.json is of another format than the rule was chosen for is refused', async () => {
-  // In the directory model.json is what claims; the program asks for another signed file.
+test('a signed model is refused if its model.json has another format than the one that selected the rule', async () => {
+  // The model.json in the directory makes the claim; the program requests another signed file.
   const directory = await workspace.sign('two', {
     'model.json': layersModel('layers-model'),
     'other.json': layersModel(undefined),

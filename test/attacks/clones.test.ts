@@ -6,11 +6,11 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { describe, expect, onTestFinished, test, vi, type TestContext } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
 
-// Copies that share their blocks with the original, on file systems that can do that, made for the test.
+// Copies that share blocks with the original, on file systems created for the test that support it.
 
 const MIB = 1024 * 1024
 
-/** An empty file system in a file; the test is skipped where this user or machine cannot make one. */
+/** An empty file system in a file. The test is skipped if this user or machine cannot create one. */
 function fileSystem(context: TestContext, make: string[]): string {
   const directory = scratch()
   const [image, place] = [join(directory, 'image'), join(directory, 'mounted')]

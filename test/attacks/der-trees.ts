@@ -1,15 +1,15 @@
 import type { Random } from './random.ts'
 
-// DER as a tree of tags, lengths and values (X.690), to be mutated and written in ways that no encoder would.
+// DER as a tree of tags, lengths and values (X.690) that can be mutated, and written as no encoder would.
 
 export interface DerNode {
   /** The identifier octets. */
   tag: Buffer
-  /** What stands inside; bytes where that is not DER itself. */
+  /** The content: values, or bytes if it is not DER. */
   content: DerNode[] | Buffer
-  /** How the length is written, where it is not as it should be. */
+  /** An incorrect way to write the length. */
   length?: Buffer
-  /** Written after the content. */
+  /** Bytes after the content. */
   end?: Buffer
 }
 
@@ -17,7 +17,7 @@ const CONSTRUCTED = 0x20
 const OCTET_STRING = 0x04
 const BIT_STRING = 0x03
 
-/** @returns undefined for what is not a sequence of whole values */
+/** @returns undefined if the bytes are not a sequence of complete values */
 export function derNodes(bytes: Buffer): DerNode[] | undefined {
   const nodes: DerNode[] = []
   for (let at = 0; at < bytes.length;) {
@@ -25,7 +25,7 @@ export function derNodes(bytes: Buffer): DerNode[] | undefined {
     if (!header || header.end > bytes.length) return undefined
     const value = bytes.subarray(header.start, header.end)
     const [tag] = bytes.subarray(at) as unknown as [number]
-    // Extensions and the like hold DER in strings of octets.
+    // Extensions, for example, contain DER in octet strings.
     const nested = tag & CONSTRUCTED || tag === OCTET_STRING ? derNodes(value) : undefined
     nodes.push({ tag: bytes.subarray(at, at + 1), content: nested && value.length > 0 ? nested : value })
     at = header.end
@@ -60,7 +60,7 @@ function derLength(length: number): Buffer {
   return bytes
 }
 
-/** The first value inside of a sequence, however long that claims to be: what a signature of X.509 is over. */
+/** The first value in a sequence, however long the sequence claims to be: the part that an X.509 signature covers. */
 export function signedPart(der: Buffer): Buffer | undefined {
   const first = der[1] ?? 0
   const start = first < 0x80 ? 2 : 2 + (first & 0x7f)
@@ -69,9 +69,9 @@ export function signedPart(der: Buffer): Buffer | undefined {
 }
 
 /**
- * Changes some places of a structure; parts of others may be put in.
+ * Changes a structure at some places, possibly inserting parts of others.
  *
- * @param others structures of the same kind, whose parts fit
+ * @param others structures of the same kind, whose parts can be inserted
  */
 export function mutatedDer(random: Random, der: Buffer, others: readonly Buffer[]): Buffer {
   const root = derNodes(der) ?? []
@@ -177,7 +177,7 @@ const MUTATIONS: readonly Mutation[] = [
   function huge(random, list, at) {
     list[at]!.content = Buffer.alloc(random.pick([300, 5000, 60_000]), random.pick([0, 0x30, 0x80, 0xff]))
   },
-  // X.690 8.6, 8.7: BER would take a string in pieces.
+  // X.690 8.6, 8.7: BER allows strings in pieces.
   function inPieces(_random, list, at) {
     const node = list[at]!
     if (Array.isArray(node.content) || ![OCTET_STRING, BIT_STRING].includes(node.tag[0]!)) return
@@ -186,10 +186,10 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-/** What a bundle can carry in one certificate, and some. */
+/** Slightly more than a bundle can contain in one certificate. */
 const MOST_BYTES = 100_000
 
-/** Buffers do not outlive `structuredClone` as buffers. */
+/** `structuredClone` does not preserve buffers as buffers. */
 function structuredCloneOf(node: DerNode): DerNode {
   const { content } = node
   return { ...node, content: Array.isArray(content) ? content.map(structuredCloneOf) : Buffer.from(content) }

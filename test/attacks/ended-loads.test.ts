@@ -9,7 +9,7 @@ import { file, serve } from '../../packages/core/src/testing/http-server.ts'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
-// Processes that are ended while a load copies a model, in any way that there is.
+// Processes that end, in every possible way, while a load copies a model.
 
 const directory = scratchOfSuite()
 const model = join(directory, 'model')
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const served = "{ name: served, match: { url: 'http://127.0.0.1:*/**' }, signers: [{ key: release }] }"
   writeFileSync(publisher.policy, readFileSync(publisher.policy, 'utf8').replace(/\]\n$/, `, ${served}]\n`))
   writeTree(directory, { 'model/config.json': '{}', 'model/weights.bin': Buffer.alloc(1024 * 1024, 'w') })
-  // Zeros, which take long to hash and no room.
+  // Zeros, which take long to hash but use no disk space.
   truncateSync(join(model, 'weights.bin'), 256 * 1024 * 1024)
   await signModel(model, {
     signer: await keySigner({ privateKey: publisher.privateKey }),
@@ -62,7 +62,7 @@ describe.runIf(process.platform === 'linux')('a load that copies a model', () =>
       '/config.json': file(readFileSync(join(model, 'config.json'))),
       '/weights.bin': (_, response) => {
         response.writeHead(200, { 'content-length': 256 * 1024 * 1024 })
-        // The rest never comes.
+        // The rest is never sent.
         response.write(Buffer.alloc(1024 * 1024, 'w'))
       },
     })

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyOf, flipBit, sileroVad, Workspace } from '../signed-models.ts'
 
-// A tampered model, and a policy of the attacker's that skips every check. Nothing that a program does to the
-// environment of its threads and child processes, or to its working directory, may have that policy decide.
+// A tampered model, and an attacker's policy that skips every check. Whatever a program does to the environment of its
+// threads and child processes, or to its working directory, that policy must never be used.
 
 const PROGRAMS = join(import.meta.dirname, '../register')
 const SKIP = `version: 1
@@ -41,7 +41,7 @@ function run(program: string, args: string[], env: Record<string, string>, cwd =
   const { stdout, stderr } = spawnSync(process.execPath, ['--import', register, join(PROGRAMS, program), ...args], {
     encoding: 'utf8',
     cwd,
-    // A child that hangs fails its test, and not the run.
+    // A child process that hangs fails only its own test.
     timeout: 60_000,
     env: { ...inherited, ...env },
   })
@@ -73,7 +73,7 @@ describe('under register, the policy and the mode of the process decide', () => 
   })
 
   test('in threads of a process with options that no thread can have', () => {
-    // Node.js lets a thread inherit these, and refuses to have it given them.
+    // Threads can inherit these options, but Node.js refuses to set them for a thread.
     const env = { MODELSEAL_POLICY: workspace.policy, NODE_OPTIONS: '--use-openssl-ca --title=service' }
     expect(run('threads.mjs', [tampered], { ...env, MODELSEAL_TEST_THREADS: '3' })).toEqual({
       lines: Array(3).fill('FILE_MISMATCH'),
@@ -131,7 +131,7 @@ describe('under register, the policy and the mode of the process decide', () => 
       const empty = directory('empty')
       const refused = run('moving.mjs', ['planted', SKIP_ABOVE, tampered], {}, empty)
       expect(refused.lines).toEqual(['POLICY_NOT_FOUND'])
-      // A process that starts later takes it: it is there.
+      // A process that starts later uses this policy.
       expect(run('moving.mjs', ['none', '', tampered], {}, empty).lines).toEqual(['loaded input,state,sr'])
       expect(run('moving.mjs', ['planted-thread', SKIP_ABOVE, tampered], {}, directory('thread')).lines).toEqual([
         'POLICY_NOT_FOUND',
@@ -171,7 +171,7 @@ rules:
   )
   const env = { MODELSEAL_POLICY: policy }
   const elsewhere = join(workspace.path, 'models/tampered')
-  // Nothing of this name is in the working directory, where the rule "mine" would take it.
+  // The working directory contains no such name, which the rule "mine" would match.
   expect(run('moving.mjs', ['during', elsewhere, 'silero_vad.onnx'], env).lines).toEqual(['MODEL_NOT_FOUND'])
   expect(run('moving.mjs', ['during', planted, 'silero_vad.onnx'], env, elsewhere).lines).toEqual(['FILE_MISMATCH'])
 })
@@ -222,7 +222,7 @@ describe('without register, the policy of a thread with its own variables', () =
     expect(outcome(LOG, {})).toBe('skipped')
   })
 
-  // After setuid(2), a process cannot read with which variables it was started, as on other systems than Linux.
+  // After setuid(2), a process cannot read the variables with which it was started. Systems other than Linux never allow it.
   test.runIf(process.platform === 'linux' && process.getuid?.() === 0)(
     'is not searched for if the variables of the process cannot be determined',
     () => {

@@ -17,14 +17,14 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { publisherIn, remove, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
-// Loads that are ended in their midst: each is a typed error, leaves nothing behind, and hands
-// nothing over.
+// Loads that are interrupted: each throws a typed error, leaves nothing behind, and hands out
+// nothing.
 
 const LINUX = process.platform === 'linux'
 const LEVELS = ['memory', 'copy', 'in-place'] as const
 type Level = (typeof LEVELS)[number]
 const MIB = 1024 * 1024
-/** Enough for the threads of the pool to have work for a while. */
+/** Enough to keep the threads of the pool busy for a while. */
 const SIZES = { 'a.bin': 24 * MIB, 'sub/b.bin': 24 * MIB, 'sub/c.bin': 3 * MIB }
 
 const directory = scratchOfSuite()
@@ -47,7 +47,7 @@ async function signed(name: string, files: Record<string, string | Buffer>): Pro
   await signModel(join(directory, name), { signer, signature: join(directory, `${name}.sig`) })
 }
 
-/** What a load came to. */
+/** The outcome of a load. */
 interface Outcome {
   code: unknown
   handedOver: boolean
@@ -74,7 +74,7 @@ function openFiles(): string[] {
   return LINUX ? readdirSync('/proc/self/fd') : []
 }
 
-/** What threads still hold after an error goes soon; what does not is a leak. */
+/** Threads release what they hold soon after an error; anything that remains is a leak. */
 async function backTo(before: number): Promise<void> {
   for (let i = 0; i < 100 && openFiles().length > before; i++) await setTimeout(20)
   expect(openFiles().length).toBeLessThanOrEqual(before)
@@ -144,10 +144,10 @@ describe.each(LEVELS)('under %s', (level) => {
   })
 
   test.runIf(LINUX)('a process without free descriptors refuses the model and leaks none', () => {
-    // Node itself needs about twenty; 200 files in place need one each.
+    // Node.js itself needs about twenty; 200 files in place need one each.
     const codes = [24, 32, 64, 400].map((limit) => limited(`ulimit -n ${limit}`, 'many', level))
     for (const outcome of codes) {
-      if (outcome === undefined) continue // too few for Node itself to begin
+      if (outcome === undefined) continue // too few for Node.js itself to start
       expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
       expect(outcome.handedOver).toBe(outcome.code === 'accepted')
     }
@@ -156,8 +156,8 @@ describe.each(LEVELS)('under %s', (level) => {
   })
 })
 
-test.runIf(LINUX)('a process that must not write such a large file refuses the copy', () => {
-  // The limit is in blocks of 1024 bytes; beyond it the system sends a signal, which Node ignores.
+test.runIf(LINUX)('a process that may not write such a large file refuses the copy', () => {
+  // The limit is in blocks of 1024 bytes. Beyond it, the system sends a signal, which Node.js ignores.
   expect(limited('ulimit -f 2048', 'large', 'copy')).toMatchObject({
     code: 'COPY_FAILED',
     typed: true,
@@ -167,7 +167,7 @@ test.runIf(LINUX)('a process that must not write such a large file refuses the c
   })
 })
 
-/** A file system of one megabyte; undefined where this user may not mount one. */
+/** A file system of one megabyte; undefined if this user may not mount one. */
 function tinyFileSystem(): string | undefined {
   const path = join(directory, 'tiny')
   mkdirSync(path, { recursive: true })
@@ -179,19 +179,16 @@ function tinyFileSystem(): string | undefined {
   }
 }
 
-test.runIf(LINUX)(
-  'a file system that has no room for the copy, which is made elsewhere: it is left empty',
-  (context) => {
-    const temporary = tinyFileSystem()
-    if (temporary === undefined) return context.skip('only root can mount a small file system')
-    onTestFinished(() => void execFileSync('umount', ['-l', temporary]))
-    for (const model of ['large', 'many'] as const) {
-      const outcome = limited('true', model, 'copy', temporary)
-      expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
-      expect(outcome).toMatchObject({ code: 'accepted', handedOver: true })
-    }
-  },
-)
+test.runIf(LINUX)('a file system without space for a copy is left empty, and the copy is made elsewhere', (context) => {
+  const temporary = tinyFileSystem()
+  if (temporary === undefined) return context.skip('only root can mount a small file system')
+  onTestFinished(() => void execFileSync('umount', ['-l', temporary]))
+  for (const model of ['large', 'many'] as const) {
+    const outcome = limited('true', model, 'copy', temporary)
+    expect(outcome).toMatchObject({ typed: true, leaked: 0, left: [] })
+    expect(outcome).toMatchObject({ code: 'accepted', handedOver: true })
+  }
+})
 
 interface LimitedOutcome extends Outcome {
   typed: boolean
@@ -199,7 +196,7 @@ interface LimitedOutcome extends Outcome {
   left: string[]
 }
 
-/** @returns undefined where Node itself does not begin under the limit */
+/** @returns undefined if Node.js itself does not start under the limit */
 function limited(limit: string, model: string, level: Level, temporary?: string): LimitedOutcome | undefined {
   const own = temporary ?? join(directory, `tmp-${Math.random()}`)
   if (temporary === undefined) mkdirSync(own, { mode: 0o700 })

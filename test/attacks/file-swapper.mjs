@@ -1,6 +1,6 @@
 // Usage: node file-swapper.mjs KIND TARGET SEED FIRST SECOND
-// Gives a file one content and the other, as fast as it can, until it is killed: by renaming, so that it
-// is always whole, or by writing into it, so that it is also empty and half.
+// Alternates between two contents of a file, as fast as it can, until it is killed: by renaming, so that
+// the file is always complete, or by writing to it, so that it is sometimes empty or incomplete.
 import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { Random } from './random.ts'
 
@@ -14,6 +14,6 @@ for (let i = 0; ; i = 1 - i) {
     renameSync(`${target}.next`, target)
   }
   process.send?.('swapped')
-  // Readers get their turn.
+  // Gives readers a chance.
   await new Promise((done) => setTimeout(done, random.below(4)))
 }

@@ -9,13 +9,13 @@ import { keySigner, signModel, type DigestOptions } from '@modelseal/core/signin
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { publisherIn, scratch, writeTree } from '../support/models.ts'
 
-// Another process changes a file through a map of its memory, which leaves its times as they are. What is loaded
-// must never be what is revoked, whatever the file holds by the time that it is looked at again.
+// Another process changes a file through a memory mapping, which does not update its timestamps. Revoked bytes
+// must never be loaded, whatever the file contains when it is checked again.
 
 const HAS_PYTHON = spawnSync('python3', ['--version']).status === 0
 if (!HAS_PYTHON) console.warn('python3 is not here: the attacks through a memory map are left out')
 const LOADS = Number(process.env['MODELSEAL_ATTACK_LOADS'] ?? 100)
-/** By then a load must have met the revoked bytes, in milliseconds. */
+/** Within this time, in milliseconds, a load must have encountered the revoked bytes. */
 const LONGEST = 60_000
 
 const REVOKED = Buffer.alloc(4096, 'revoked ')
@@ -29,7 +29,7 @@ interface Target {
   policy: Policy
 }
 
-/** A signed model whose weights are revoked by another digest than the signed one, and are being changed. */
+/** A signed model whose weights are revoked by a digest other than the signed one, and are constantly changed. */
 async function target(mode: string, signed: DigestOptions): Promise<Target> {
   const directory = scratch()
   const publisher = publisherIn(directory)
@@ -66,7 +66,7 @@ const WAYS: Record<string, (model: OpenedModel) => Promise<Uint8Array>> = {
   copied: async (model) => readFileSync(await model.path('weights.bin')),
 }
 
-/** Loads many times, and counts what came of it. */
+/** Loads many times, and counts the outcomes. */
 async function attack({ model, policy }: Target, way: string) {
   const counts: Record<string, number> = { revoked: 0 }
   const count = (outcome: string) => (counts[outcome] = (counts[outcome] ?? 0) + 1)

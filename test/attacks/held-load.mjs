@@ -1,4 +1,4 @@
-// Loads a model by copies for ever, as a program without any care for signals would, and says when files are arriving:
+// Endlessly loads a model through copies, like a program that ignores signals, and reports when files arrive:
 //   node held-load.mjs MODEL POLICY [thread]
 import { writeSync } from 'node:fs'
 import { isMainThread, Worker, workerData } from 'node:worker_threads'

@@ -1,6 +1,6 @@
-// Loads models one after the other, and tells of each how it went and what it cost:
+// Loads models in turn, and reports the outcome and cost of each:
 //   node hostile-load.mjs LOADS
-// LOADS are JSON, a list of { model, adapter, options }; "abortAfter" among the options is a time in milliseconds.
+// LOADS is JSON: a list of { model, adapter, options }. The option "abortAfter" is in milliseconds.
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 import { placeOnnx } from '@modelseal/onnxruntime/model-files'
 import { loadVerifiedModel } from '@modelseal/tfjs'
@@ -14,13 +14,13 @@ const LOADERS = {
   tfjs: (model, options) => loadVerifiedModel(tf, model, options),
 }
 
-/** Time that this thread has computed, in milliseconds: what other processes do is no part of it. */
+/** CPU time of this thread in milliseconds, to which other processes add nothing. */
 function computed() {
   const { user, system } = process.threadCpuUsage()
   return (user + system) / 1000
 }
 
-/** The longest time that the event loop was kept from its next turn. */
+/** The longest time that the event loop was blocked. */
 let longest = 0
 let last = 0
 let measuring = false

@@ -4,7 +4,7 @@ import { checkPolicy } from '@modelseal/core/policy'
 import { describe, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from '../support/models.ts'
 
-// Texts of a policy that cost more than their length, or hide what they say.
+// Policy texts that are unusually expensive to read, or hide what they say.
 
 const MIB = 1024 * 1024
 const directory = scratchOfSuite()
@@ -16,7 +16,7 @@ async function refusal(text: string, name = 'policy.yaml'): Promise<ModelSealErr
   throw new Error('the policy was accepted', { cause: error })
 }
 
-/** Time of the processor, of the best of some runs: other programs add little to it. */
+/** CPU time of the fastest of several runs, to which other programs add little. */
 async function cost(text: string, name?: string): Promise<number> {
   let least = Infinity
   for (let run = 0; run < 3; run++) {
@@ -36,10 +36,10 @@ describe('reading a policy takes time proportional to its length, for', () => {
     ['a flow map', (n) => `{${keys(n).join(': 1, ')}: 1}`],
     ['a map within others', (n) => `version: 1\ntrustRoots:\n${keys(n, '  ').join(': 1\n')}: 1\n`],
     ['JSON', (n) => `{"${keys(n).join('": 1, "')}": 1}`, 'policy.json'],
-    ['entries that are each wrong', (n) => `version: 1\nrules:\n${'  - x\n'.repeat(n)}`],
+    ['entries that are all invalid', (n) => `version: 1\nrules:\n${'  - x\n'.repeat(n)}`],
   ])('%s', { timeout: 120_000 }, async (_, text, name) => {
     const size = 3_000
-    // Four times as much takes four times as long; where each is compared with all others, sixteen times.
+    // Four times the length takes four times as long, or sixteen times if each entry is compared with all others.
     expect((await cost(text(4 * size), name)) / (await cost(text(size), name))).toBeLessThan(9)
   })
 })
@@ -61,7 +61,7 @@ describe('a policy is refused', () => {
     const error = await refusal(`${keys(80_000).join(': 1\n')}: 1\n`)
     const { user, system } = process.cpuUsage(before)
     expect(error.code).toBe('POLICY_INVALID')
-    // That takes 43 s of the processor. Without that, it is about three.
+    // Comparing them takes 43 s of CPU time; otherwise, it is about 3 s.
     expect((user + system) / 1e6).toBeLessThan(15)
   })
 
@@ -95,7 +95,7 @@ describe('a policy is refused', () => {
     ['marks', ']'.repeat(MIB / 4)],
     ['directives', `${'%FOO\n'.repeat(MIB / 16)}---\na: 1\n`],
     ['tabs', `a:\n${'\t- x\n'.repeat(5_000)}`],
-    ['keys that stand twice', 'a: 1\n'.repeat(5_000)],
+    ['duplicate keys', 'a: 1\n'.repeat(5_000)],
     ['unknown fields', keys(5_000).join(': 1\n') + ': 1\n'],
   ])('with at most a hundred problems, whatever the number of %s', async (_, text) => {
     writeTree(directory, { 'policy.yaml': text })

@@ -1,11 +1,11 @@
-// Opens a model and tells on standard output what became of it, as one line of JSON. Says nothing of itself about who
-// it runs as: the test starts it as another user, in a namespace, or has it give up root before it looks at anything.
+// Opens a model and prints the outcome as one line of JSON. It does not choose its own user: the test starts it as
+// another user, in a namespace, or has it give up root before it reads anything.
 import { openVerifiedModel, watchPolicy } from '@modelseal/core'
 
 const { model, policy, watch, isolation = 'auto', warmUp, user, ...options } = JSON.parse(process.argv[2])
 
 if (user !== undefined) {
-  // Whatever is imported on the way is read while this is still root, who can read it.
+  // Everything that is imported is read while this is still root, who can read it.
   await open(warmUp.model, { policy: warmUp.policy })
   process.setgroups([])
   process.setgid(user)

@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 
 export const ROOT = process.geteuid?.() === 0
-/** A user whom the tests know nothing of, and who may not be in `/etc/passwd`. */
+/** An arbitrary user, who may not be in `/etc/passwd`. */
 export const STRANGER = 54_321
 
-/** What `judge.mjs` is to do: options of `openVerifiedModel`, and how it looks at the policy. */
+/** A job for `judge.mjs`: options of `openVerifiedModel`, and how it reads the policy. */
 export interface Asked {
   model: string
   policy?: string
-  /** By `watchPolicy`. */
+  /** Whether to use `watchPolicy`. */
   watch?: boolean
   isolation?: string
-  /** Gives up root for this user, after it has opened another model. */
+  /** The user that root switches to after it has opened another model. */
   user?: number
   warmUp?: { model: string; policy: string }
 }
@@ -28,7 +28,7 @@ interface Setting {
 
 export const JUDGE = fileURLToPath(new URL('judge.mjs', import.meta.url))
 
-/** What became of a model in a process of its own. */
+/** The outcome for a model in a separate process. */
 export function judged(asked: Asked, { cwd, env, within = [], uid }: Setting = {}): Record<string, unknown> {
   const [command = process.execPath, ...args] = within
   const program = [...(within.length > 0 ? [process.execPath] : []), JUDGE, JSON.stringify(asked)]
@@ -43,7 +43,7 @@ export function judged(asked: Asked, { cwd, env, within = [], uid }: Setting = {
   return JSON.parse(stdout) as Record<string, unknown>
 }
 
-/** False where this machine does not let the tests do that, which is said once. */
+/** False if this machine does not allow that, which is reported once. */
 export function canRun(command: string, ...args: readonly string[]): boolean {
   try {
     execFileSync(command, args, { stdio: 'ignore' })

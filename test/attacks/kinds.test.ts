@@ -18,8 +18,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addingModel, floats } from '../onnx-models.ts'
 import { Workspace } from '../signed-models.ts'
 
-// JavaScript programs, and those whose types were cast away, give values of any kind. Whatever it is, and wherever it is given, the
-// call succeeds or is refused with a code that says so: never INTERNAL, never an error of JavaScript, never without an answer.
+// JavaScript programs, and those that cast types away, can pass values of any kind. Whatever the value and the argument, the
+// call succeeds or is refused with a specific code. It never throws INTERNAL or a JavaScript error, and never hangs.
 
 const start = process.cwd()
 let workspace: Workspace
@@ -28,13 +28,13 @@ let policy: core.Policy
 let watched: core.WatchedPolicy
 let model: core.OpenedModel
 
-/** A call, its arguments, and the options that one of them has. */
+/** A call, its arguments, and the options in one of them. */
 interface Call {
   call: (...args: never[]) => unknown
   args: unknown[]
-  /** By the position of the object in the arguments. */
+  /** By the position of the options object in the arguments. */
   options?: Record<number, readonly string[]>
-  /** Positions of functions of the caller, which may throw what they like. */
+  /** Positions of the caller's functions, which may throw anything. */
   callbacks?: readonly number[]
 }
 
@@ -352,7 +352,7 @@ afterAll(async () => {
   workspace[Symbol.dispose]()
 })
 
-/** What is wrong with the way in which a call ends; undefined where nothing is. */
+/** What is wrong with the outcome of a call; undefined if nothing is. */
 async function faultOf({ call }: Call, args: unknown[], own: unknown): Promise<string | undefined> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve('no answer'), 20_000)))
@@ -360,7 +360,7 @@ async function faultOf({ call }: Call, args: unknown[], own: unknown): Promise<s
     try {
       await (call as (...args: unknown[]) => unknown)(...args)
     } catch (error) {
-      // tolerate() throws again what is not for it to judge.
+      // tolerate() rethrows errors that it does not judge.
       if (Object.is(error, own)) return undefined
       if (!(error instanceof core.ModelSealError))
         return `untyped: ${(error as Error | undefined)?.stack ?? String(error)}`
@@ -447,7 +447,7 @@ describe('a value of any kind, in any argument and any option, is accepted or re
         const fault = await faultOf(one, one.args.with(position, value), value)
         if (fault) faults.push(`argument ${position + 1} is ${kind}: ${fault}`)
         for (const option of one.options?.[position] ?? []) {
-          // What a function of the caller throws is its own affair.
+          // The caller's functions may throw anything.
           if (isFunction) continue
           const options = { ...(one.args[position] as object), [option]: make() }
           const wrong = await faultOf(one, one.args.with(position, options), undefined)
@@ -471,7 +471,7 @@ describe('a value of any kind, in any argument and any option, is accepted or re
   })
 })
 
-/** Everything that a policy has. */
+/** All fields of a policy. */
 const BY_HAND = { path: '/p', rules: [], ages: [], timestampAuthorities: [], roots: {}, revocations: {}, files: {} }
 
 describe('a policy that is not one is refused as such', () => {
@@ -497,7 +497,7 @@ describe('a policy that is not one is refused as such', () => {
     await expect(opening).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  test('a file URL is one, as text and as a URL of any realm', async () => {
+  test('a file URL is accepted, as text and as a URL object of any realm', async () => {
     const url = pathToFileURL(workspace.policy)
     const other = runInNewContext('new (class Own extends URL {})(href)', { URL, href: url.href }) as URL
     for (const given of [url, url.href, other, policy, watched]) {

@@ -1,6 +1,6 @@
 // Usage: node load-onnx-batch.mjs JOBS FIRST
-// Has the real runtime load one model after the other, so that whoever traces this process sees which
-// files it opens. Between the loads it tries to open a file whose name says what comes.
+// Has the real runtime load models in turn, so that a tracer of this process sees which files it
+// opens. Between loads, it tries to open a file whose name announces the next model.
 import { openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { InferenceSession } from 'onnxruntime-node'
@@ -35,6 +35,6 @@ function mark(what) {
   try {
     openSync(`/modelseal-attack/${what}`)
   } catch {
-    // It does not exist: trying to open it is all.
+    // It does not exist; the attempt to open it suffices.
   }
 }

@@ -1,6 +1,6 @@
-// Loads a model in a process of its own, so that its memory can be measured:
+// Loads a model in a separate process, so that its memory can be measured:
 //   node load-sparse.mjs RUNTIME PATH POLICY OPTIONS
-// RUNTIME is "onnx-files" (what ONNX Runtime would get), "tfjs" or "tfjs-node"; OPTIONS are JSON, of openVerifiedModel().
+// RUNTIME is "onnx-files" (what ONNX Runtime would get), "tfjs" or "tfjs-node"; OPTIONS is JSON, for openVerifiedModel().
 import { statSync } from 'node:fs'
 import { ModelSealError, openVerifiedModel } from '@modelseal/core'
 

@@ -1,4 +1,4 @@
-// Tests that take long however few cases they try: bundles, statements and policies as large as they may be, files of
+// Tests that take long even with few cases: bundles, statements and policies as large as they may be, files of
 // gigabytes, processes without descriptors, threads that are kept busy, files that are swapped during a load, every byte
 // of a bundle changed, hundreds of loads in a row, and many processes, threads and kinds of values.
 // npm run test:attacks runs them, and npm test does not.

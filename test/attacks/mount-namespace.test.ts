@@ -9,8 +9,8 @@ import { afterAll, beforeEach, describe, expect, onTestFinished, test } from 'vi
 import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { canRun, ROOT } from './judging.ts'
 
-// A link of procfs leads into the mount namespace of another process, as KServe has it for models in containers. Its text
-// names a path that is another file here, or none.
+// A procfs link leads into the mount namespace of another process, which KServe uses for models in containers. In this
+// namespace, the path in its text is another file, or does not exist.
 
 const NAMESPACE = ROOT ? ['-m'] : ['-Urm']
 const UNSHARE = canRun('unshare', ...NAMESPACE, 'true')
@@ -23,7 +23,7 @@ let publisher: Publisher
 let models: string
 /** The same directory as the other process sees it, with the signed model in it. */
 let theirs: string
-/** A plain link to that. */
+/** An ordinary link to that path. */
 let link: string
 
 function publisherOfAnyPath(): Publisher {
@@ -32,7 +32,7 @@ function publisherOfAnyPath(): Publisher {
   return made
 }
 
-/** Runs a script in another mount namespace, where `MODELS` is another file system than here. */
+/** Runs a script in another mount namespace, where `MODELS` is a different file system. */
 async function otherContainer(script: string): Promise<number> {
   const holder = spawn('unshare', [...NAMESPACE, 'sh', '-ec', `${script}; echo ready; exec sleep 120`], {
     env: { ...process.env, MODELS: models, SIGNED: join(directory, 'signed') },
@@ -145,13 +145,16 @@ describe.runIf(UNSHARE)('a model in another mount namespace', () => {
   })
 })
 
-test.runIf(UNSHARE)('a directory that both see is a different model if one has something mounted in it', async () => {
-  directory = scratch()
-  publisher = publisherOfAnyPath()
-  models = join(directory, 'models')
-  await signed(models, 'theirs')
-  const pid = await otherContainer('cp -r "$MODELS/sub" "$SIGNED"; mount --bind "$SIGNED" "$MODELS/sub"')
-  writeFileSync(join(models, 'sub/weights.bin'), 'ours')
-  expect(await loaded(`/proc/${pid}/root${models}`)).toBe('theirs')
-  await expect(loaded(models)).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
-})
+test.runIf(UNSHARE)(
+  'a directory visible in both namespaces is a different model if something is mounted in it in one of them',
+  async () => {
+    directory = scratch()
+    publisher = publisherOfAnyPath()
+    models = join(directory, 'models')
+    await signed(models, 'theirs')
+    const pid = await otherContainer('cp -r "$MODELS/sub" "$SIGNED"; mount --bind "$SIGNED" "$MODELS/sub"')
+    writeFileSync(join(models, 'sub/weights.bin'), 'ours')
+    expect(await loaded(`/proc/${pid}/root${models}`)).toBe('theirs')
+    await expect(loaded(models)).rejects.toMatchObject({ code: 'FILE_MISMATCH' })
+  },
+)

@@ -7,27 +7,27 @@ import { promisify } from 'node:util'
 export interface LoadJob {
   /** Absolute path of its file. */
   path: string
-  /** To be handed over as bytes, together with those of files in the directory `beside`. */
+  /** Whether to pass it as bytes, together with those of the files in the directory `beside`. */
   inMemory?: { beside: string; externalData: string[] }
   options: object
 }
 
 export interface LoadOutcome {
-  /** `loaded`, what the runtime says, or `crashed`. */
+  /** `loaded`, the message of the runtime, or `crashed`. */
   result: string
   /** Absolute paths that were opened, or would have been if they existed. */
   opened: string[]
 }
 
-/** Whether this machine can tell which files a process opens. */
+/** Whether this machine can trace which files a process opens. */
 export function canTrace(): boolean {
   return process.platform === 'linux' && spawnSync('strace', ['-o', '/dev/null', 'true']).status === 0
 }
 
 /**
- * Has ONNX Runtime load models, in a process of its own and with `directory` as its working
- * directory, and tells which files it opens for each. Where the process dies, a new one goes on
- * with the next model.
+ * Has ONNX Runtime load models in a separate process, with `directory` as its working directory,
+ * and returns the files that it opens for each. If the process dies, a new one continues with the
+ * next model.
  */
 export async function openedFiles(directory: string, home: string, jobs: LoadJob[]): Promise<LoadOutcome[]> {
   mkdirSync(home, { recursive: true })
@@ -48,7 +48,7 @@ interface Run {
 const LOADER = join(import.meta.dirname, 'load-onnx-batch.mjs')
 const LONGEST_BATCH_MS = 120_000
 
-/** @returns the first job that was not begun */
+/** @returns the first job that was not started */
 async function traced(outcomes: LoadOutcome[], { directory, home, jobsPath, first }: Run): Promise<number> {
   const trace = join(home, 'trace')
   const calls = 'trace=open,openat,openat2,creat'
@@ -65,7 +65,7 @@ async function traced(outcomes: LoadOutcome[], { directory, home, jobsPath, firs
     jobsPath,
     String(first),
   ]
-  // The runtime keeps a record of its use in the home directory, and would send it: looking a host up opens /etc/hosts.
+  // The runtime records its use in the home directory and would send it; looking up the host opens /etc/hosts.
   const env = { ...process.env, HOME: home, XDG_CACHE_HOME: home, TMPDIR: home, ORT_DISABLE_TELEMETRY: '1' }
   const options = { env, timeout: LONGEST_BATCH_MS, killSignal: 'SIGTERM', maxBuffer: 2 ** 28 } as const
   const { stdout, stderr } = await promisify(execFile)('strace', args, options).catch(
@@ -82,10 +82,10 @@ async function traced(outcomes: LoadOutcome[], { directory, home, jobsPath, firs
 
 const CALL = /^\d+ +(?:open|creat|openat2?)\((?:(?:AT_FDCWD|-?\d+)(?:<([^>]*)>)?, )?"((?:[^"\\]|\\.)*)"/
 const MARK = /^\/modelseal-attack\/(?:load\/(\d+)|between)$/
-/** What the system has to say of the machine itself. */
+/** Files with which the system describes the machine. */
 const OF_THE_SYSTEM = /^\/(proc|sys|dev)\//
 
-/** @returns the last job that was begun */
+/** @returns the last job that was started */
 function collect(trace: string, outcomes: LoadOutcome[], directory: string, home: string): number | undefined {
   let last: number | undefined
   let current: LoadOutcome | undefined
@@ -104,7 +104,7 @@ function collect(trace: string, outcomes: LoadOutcome[], directory: string, home
 
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', v: '\v', f: '\f' }
 
-/** strace writes strings as C does, and bytes beyond ASCII in octal. */
+/** strace escapes strings as in C, and non-ASCII bytes in octal. */
 function unescaped(text: string): string {
   const bytes = text.replaceAll(/\\(?:([0-7]{1,3})|(.))/g, (_, octal?: string, letter?: string) =>
     octal === undefined ? (ESCAPES[letter!] ?? letter!) : String.fromCharCode(parseInt(octal, 8)),

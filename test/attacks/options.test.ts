@@ -8,8 +8,8 @@ import { verified as onnx } from '@modelseal/onnxruntime'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { copyOf, flipBit, Workspace } from '../signed-models.ts'
 
-// What counts for a load is what its path and its options were when it was asked for, read once, and nothing that
-// the program, or whoever can write to Object.prototype, makes of them afterwards.
+// A load uses its path and options as they were at the time of the call. Each is read once, and nothing that the
+// program, or anyone who can write to Object.prototype, does afterwards has an effect.
 
 const start = process.cwd()
 let workspace: Workspace
@@ -49,7 +49,7 @@ describe('a load that has begun does not change', () => {
     expect(Buffer.from(await model.read('weights.bin')).toString()).toBe('the signed weights')
   })
 
-  test('with a rule that skips the path that was judged, it hands out that path', async () => {
+  test('with the working directory if a rule skips the path: it hands out the path that was judged', async () => {
     process.chdir(elsewhere)
     const loading = openVerifiedModel('m', { policy: 'trust-policy.yaml' })
     process.chdir(join(workspace.path, 'models'))
@@ -65,7 +65,7 @@ describe('a load that has begun does not change', () => {
     expect(await outcome(loading)).toBe('FILE_MISMATCH')
   })
 
-  test('with the options of an adapter, which are those of verified()', async () => {
+  test('with the options that an adapter got through verified()', async () => {
     process.chdir(workspace.path)
     const options: OpenOptions = { policy: 'trust-policy.yaml' }
     const { createSession } = onnx(
@@ -126,7 +126,7 @@ describe('each option is read once', () => {
   })
 })
 
-/** Options of loads, fields of a policy, and names that the code uses for its own optional values. */
+/** Options of loads, fields of policies, and optional properties that the code uses internally. */
 const POLLUTIONS: Record<string, unknown> = {
   audit: true,
   policy: 'elsewhere.yaml',
@@ -163,7 +163,7 @@ const POLLUTIONS: Record<string, unknown> = {
 
 async function polluted<T>(name: string, work: () => Promise<T>): Promise<T> {
   const root = Object.prototype as Record<string, unknown>
-  // As a merge of hostile JSON does.
+  // Like a merge of hostile JSON.
   root[name] = POLLUTIONS[name]
   try {
     return await work()

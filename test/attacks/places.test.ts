@@ -25,7 +25,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, onTestFinished, test
 import { addingModel } from '../onnx-models.ts'
 import { publisherIn, scratch, writeTree, type Files, type Publisher } from '../support/models.ts'
 
-// Odd places and things that appear where a model's files should be.
+// Unusual paths, and unusual objects in place of a model's files.
 
 const LINUX = process.platform === 'linux'
 const ROOT = process.geteuid?.() === 0
@@ -57,7 +57,7 @@ async function signed(name: string, files: Files, ignorePaths: string[] = []): P
   return path
 }
 
-/** As a runtime loads; `attack` strikes after the model was listed. */
+/** Loads like a runtime; `attack` runs after the model was listed. */
 async function weightsOf(path: string, isolation: Isolation, attack?: () => void, options: OpenOptions = {}) {
   const gather = async (reader: ModelReader) => {
     attack?.()
@@ -124,7 +124,7 @@ describe.each(LEVELS)('under %s', (level) => {
     expect(await weightsOf(model, level)).toBe(weights.toString())
   })
 
-  test('a path through a link stays what it led to when the model was found', async () => {
+  test('a path through a link keeps the target that it had when the model was found', async () => {
     writeTree(directory, { 'evil/weights.bin': 'EVIL weights', 'evil/config.json': '{}' })
     const link = join(directory, 'current')
     symlinkSync('model', link)
@@ -136,14 +136,14 @@ describe.each(LEVELS)('under %s', (level) => {
     await expect(weightsOf(link, level)).rejects.toThrow(refusal('FILE_MISMATCH'))
   })
 
-  test('a relative path stays what it led to when the model was found', async () => {
+  test('a relative path keeps the target that it had when the model was found', async () => {
     writeTree(directory, { 'elsewhere/model/weights.bin': 'EVIL weights', 'elsewhere/model/config.json': '{}' })
     process.chdir(directory)
     expect(await weightsOf('model', level, () => process.chdir('elsewhere'))).toBe('good weights')
     await expect(weightsOf('model', level)).rejects.toThrow(refusal('FILE_MISMATCH'))
   })
 
-  test('a hard link from outside, through which the file is written, does no harm', async () => {
+  test('writing to a file through a hard link outside the model does no harm', async () => {
     const outside = join(directory, 'outside')
     linkSync(join(model, 'weights.bin'), outside)
     expect(await weightsOf(model, level)).toBe('good weights')
@@ -183,7 +183,7 @@ describe.runIf(LINUX).each(LEVELS)('by a path in /proc, under %s,', (level) => {
     const fd = openSync(model, 'r')
     onTestFinished(() => closeSync(fd))
     expect(await load(`/proc/self/fd/${fd}`)).toBe('good weights')
-    // Taken away by its text, as everywhere: this is "/proc/self/fd/model".
+    // Removed by the text of the path, as always: the result is "/proc/self/fd/model".
     await expect(load(`/proc/self/fd/${fd}/../model`)).rejects.toThrow(refusal('MODEL_NOT_FOUND'))
   })
 
@@ -193,7 +193,7 @@ describe.runIf(LINUX).each(LEVELS)('by a path in /proc, under %s,', (level) => {
     await expect(load(`/proc/self/fd/${fd}`)).rejects.toThrow(refusal('SYMLINK_REFUSED'))
   })
 
-  test('the root of another process gives the signed content, or nothing', async () => {
+  test('the root of another process yields the signed content or nothing', async () => {
     const other = spawn('sleep', ['60'])
     onTestFinished(() => void other.kill('SIGKILL'))
     expect(await load(`/proc/${other.pid}/root${model}`)).toBe('good weights')
@@ -261,7 +261,7 @@ describe('a signed ONNX model', () => {
   })
 
   test.each([
-    ['more bytes than there are', [0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
+    ['more bytes than exist', [0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f]],
     ['more bytes than a number can express', [0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]],
     ['an endless number', [0x3a, ...Array<number>(64).fill(0xff)]],
   ])('whose header announces %s is refused', async (_, bytes) => {

@@ -1,8 +1,8 @@
 /**
- * The plainest parser of strict JSON (RFC 8259) that there can be, for comparison: the whole text at once, no key twice in
- * an object, UTF-8 without a byte order mark.
+ * The simplest possible parser of strict JSON (RFC 8259), for comparison: the whole text at once, no duplicate keys,
+ * UTF-8 without a byte order mark.
  *
- * @throws where the text is anything else
+ * @throws if the text is anything else
  */
 export function plainJson(bytes: Uint8Array): unknown {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)

@@ -20,8 +20,8 @@ import { toTrust } from '../../packages/core/src/verification/sigstore/trust.ts'
 import { parseModelJson } from '../../packages/tfjs/src/model-json.ts'
 import { blazeFace, copyOf, flipBit, Workspace } from '../signed-models.ts'
 
-// Whoever can write to Object.prototype must not be able to lend a value to what is missing in a bundle, a statement, a
-// trusted root, a model.json or an object of our own: no lookup may reach it.
+// Someone who can write to Object.prototype must not be able to supply values that are missing in a bundle, a statement, a
+// trusted root, a model.json or an internal object: no lookup may reach it.
 
 const workspace = new Workspace()
 const sigstore = new TestSigstore()
@@ -55,17 +55,17 @@ beforeAll(async () => {
 })
 afterAll(() => workspace[Symbol.dispose]())
 
-/** Fields of hostile JSON that need not be there. */
+/** Optional fields of hostile JSON. */
 const JSON_FIELDS =
   'mediaType tlogEntries inclusionPromise inclusionProof integratedTime logIndex kindVersion timestampVerificationData ' +
   'rfc3161Timestamps signatures spec hashedRekordV002 dsseV002 validFor certChain checkpointKeyId timestampAuthorities ' +
   'keyid payload resources annotations ignore_paths shard_size modelTopology weightsManifest paths weights quantization ' +
   'dtype shape node model_config class_name userDefinedMetadata signature'
 
-/** What only words of messages are made of, or what libraries and Node.js look for in everything. */
+/** Names used only for wording messages, and names that libraries and Node.js look up on every object. */
 const LEFT_OUT = new Set('cause code column expected file found hint line problems signer type value error'.split(' '))
 
-/** Every optional field that the sources declare, and those of the JSON. */
+/** Every optional field that the source code declares, and those of the JSON. */
 const NAMES = [
   ...new Set([
     ...globSync('packages/{core,tfjs}/src/**/*.ts')
@@ -76,7 +76,7 @@ const NAMES = [
   ]),
 ].filter((name) => !LEFT_OUT.has(name))
 
-/** Where code of ours looks for one of the names on `Object.prototype` meanwhile. */
+/** Where our code looks up one of the names on `Object.prototype` during the call. */
 async function lookups(work: () => unknown): Promise<string[]> {
   const found = new Set<string>()
   for (const name of NAMES) {
@@ -128,7 +128,7 @@ describe('nothing is looked up on Object.prototype', () => {
       const json = await sigstore.json(wanted)
       const calls = async () => {
         const trust = await toTrust(await parseTrustConfig(text), { name: 'test', source: 'file' })
-        // Twice: the second time the chain is known.
+        // Twice, because the chain is cached the second time.
         for (const bundle of [parsed(json), parsed(json)])
           expect((await verifySigstoreBundle(bundle, trust, 'test')).signer.method).toBe('sigstore')
       }

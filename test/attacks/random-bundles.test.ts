@@ -9,8 +9,8 @@ import { attackRuns } from '../../packages/core/src/testing/runs.ts'
 import { firstSeed, Random, reproducing } from './random.ts'
 import { foreignBundles, spliced, validBundles } from './spliced-bundles.ts'
 
-// Keyless bundles that are spliced from valid ones: each is refused by a typed error, or says nothing
-// that one of the valid ones does not say.
+// Keyless bundles that are spliced from valid ones: each is refused with a typed error, or means
+// the same as one of the valid ones.
 
 let trust: SigstoreTrust
 let valid: BundleJson[]
@@ -25,12 +25,12 @@ beforeAll(async () => {
   meanings = await Promise.all(valid.map(meaningOf))
 })
 
-/** What a program believes of an accepted bundle, and what that rests on. */
+/** What a program learns from an accepted bundle, and the evidence for it. */
 interface Meaning {
   /** Who signed what. */
   statement: { signer: unknown; rootDigest: string; payload: string; signature: string }
   time: unknown
-  /** What the log recorded, and the timestamps: a bundle may leave some of these out, or repeat them. */
+  /** Log entries and timestamps, some of which a bundle may omit or repeat. */
   proofs: readonly string[]
 }
 
@@ -56,7 +56,7 @@ async function meaningOf(json: BundleJson): Promise<Meaning> {
   }
 }
 
-/** Times by which a valid bundle proves that it was signed: its log's, and its timestamp's. */
+/** The times of the log and the timestamp, which prove when a valid bundle was signed. */
 async function timesOf(json: BundleJson): Promise<unknown[]> {
   const without = ['inclusionPromise', 'timestampVerificationData'].map(async (field) => {
     const lesser: BundleJson = structuredClone(json)
@@ -67,7 +67,7 @@ async function timesOf(json: BundleJson): Promise<unknown[]> {
   return [(await meaningOf(json)).time, ...(await Promise.all(without))].filter((time) => time !== undefined)
 }
 
-/** Equal but for the order and number of proofs, and for which of several proven times is told. */
+/** Equal except for the order and number of proofs, and for which of several proven times is reported. */
 function expectSame(found: Meaning, times: readonly unknown[][], seed: number): void {
   const index = meanings.findIndex(({ statement }) => statement.signature === found.statement.signature)
   expect(index, reproducing(seed)).toBeGreaterThanOrEqual(0)
@@ -95,7 +95,7 @@ test('a bundle spliced from valid ones is refused or means the same as one of th
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
   }
   console.log(`Spliced bundles from seed ${first}: ${JSON.stringify(outcomes)}`)
-  // A harness that is stopped at the first check would prove nothing about the others.
+  // If every case failed at the first check, the test would prove nothing about the others.
   if (runs < 100) return
   const reached = ['BUNDLE_MALFORMED', 'LOG_INCLUSION_INVALID', 'LOG_ENTRY_MISMATCH', 'TIMESTAMP_INVALID']
   expect(Object.keys(outcomes)).toEqual(expect.arrayContaining(reached))

@@ -20,19 +20,19 @@ import { mutatedDer, signedPart } from './der-trees.ts'
 import { attackRuns } from '../../packages/core/src/testing/runs.ts'
 import { firstSeed, Random, reproducing } from './random.ts'
 
-// Certificates, revocation lists, timestamps and keys that were changed in their structure: each is
-// refused by a typed error, soon, or still says what was signed.
+// Certificates, revocation lists, timestamps and keys whose structure was changed: each is quickly
+// refused with a typed error, or still states what was signed.
 
-/** Takes one structure that was changed. */
+/** Parses a changed structure. */
 interface Target {
   name: string
   der: Buffer
-  /** @throws for what it does not accept; `true` where what was accepted is what was signed */
+  /** @throws if it does not accept the structure; @returns `true` if it accepted what was signed */
   accept: (der: Buffer) => Promise<boolean>
 }
 
 const SIGNATURE = Buffer.from('the bytes of a signature')
-/** Far more than any takes: what is slower has run away. */
+/** Far more than any case needs: a slower one is out of control. */
 const LONGEST_MS = 1000
 
 let targets: Target[]
@@ -57,7 +57,7 @@ interface Chain {
   list: Buffer
 }
 
-/** An accepted certificate or list is signed as it stands: what the signature is over did not change. */
+/** The content that the signature covers must be unchanged in an accepted certificate or list. */
 function chainTargets({ root, intermediate, leaf, list }: Chain): Target[] {
   const good = { leaf: leaf.der, intermediates: [intermediate.der], roots: [root.der], crls: [list] }
   const target = (name: string, der: Buffer, inputOf: (der: Buffer) => Partial<typeof good>): Target => ({
@@ -72,7 +72,7 @@ function chainTargets({ root, intermediate, leaf, list }: Chain): Target[] {
     target('a signer’s certificate', leaf.der, (der) => ({ leaf: der })),
     target('an intermediate certificate', intermediate.der, (der) => ({ intermediates: [der] })),
     target('a revocation list', list, (der) => ({ crls: [der] })),
-    // Whoever trusts a root has given its content: it may be anything, but only typed errors may leave.
+    // The user provides trusted roots, so their content may be anything, but all errors must be typed.
     {
       ...target('a root', root.der, (der) => ({ roots: [der] })),
       accept: (der) => validateChain({ ...good, roots: [der] }).then(() => true),
@@ -91,7 +91,7 @@ async function timestampTarget(): Promise<Target> {
   return { name: 'a timestamp', der, accept: async (changed) => (await timeOf(changed))?.at === good?.at }
 }
 
-/** Another key is another key; what it is called by must differ, too. */
+/** A different key must also have a different name. */
 function keyTarget(): Target {
   const der = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' })
   const keyOf = (spki: Buffer) => parsePublicKey(pemOf({ der: spki }, 'PUBLIC KEY'))
@@ -123,7 +123,7 @@ async function keylessTarget(): Promise<Target> {
   }
 }
 
-/** How it ended, and after how much work: unlike the time that passes, other programs add nothing to it. */
+/** The outcome and its CPU time, to which other programs add nothing. */
 async function outcomeOf(target: Target, der: Buffer): Promise<{ outcome: string; ms: number }> {
   const start = process.cpuUsage()
   const outcome = await target.accept(Buffer.from(der)).then(
@@ -134,7 +134,7 @@ async function outcomeOf(target: Target, der: Buffer): Promise<{ outcome: string
   return { outcome, ms: (user + system) / 1000 }
 }
 
-/** The runtime may have compiled and collected meanwhile: the best of several runs tells. */
+/** The fastest of several runs, because Node.js may compile or collect garbage in some of them. */
 async function bestTime(target: Target, der: Buffer, ms: number): Promise<number> {
   let best = ms
   for (let run = 0; run < 5 && best > LONGEST_MS; run++) best = Math.min(best, (await outcomeOf(target, der)).ms)
@@ -160,7 +160,7 @@ test('a changed DER structure is quickly refused with a typed error, or means th
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
   }
   console.log(`Changed DER from seed ${first}: ${JSON.stringify(outcomes)}`)
-  // A harness that is stopped by the first parser would prove nothing about what comes after it.
+  // If every case failed in the first parser, the test would prove nothing about later steps.
   if (runs < 300) return
   expect(Object.keys(outcomes).length).toBeGreaterThan(4)
   expect((outcomes.CERTIFICATE_INVALID ?? 0) / runs).toBeLessThan(0.7)

@@ -8,16 +8,16 @@ import { plainJson } from './plain-json.ts'
 import { attackRuns } from '../../packages/core/src/testing/runs.ts'
 import { firstSeed, Random, reproducing } from './random.ts'
 
-// The payload is cut out of the JSON of a bundle, and JSON is parsed in pieces. Neither may ever read another thing than
-// a plain parser of the whole text: each random text gives the same values, or is refused by both.
+// The payload is cut out of the JSON of a bundle, and JSON is parsed in pieces. Neither may ever return a
+// different result than a plain parser of the whole text: each random text yields the same values, or both refuse it.
 
 const RUNS = attackRuns(150)
 const SEED = firstSeed()
 
-/** Refusals of what is valid, and too much. */
+/** Codes that refuse valid JSON for its size. */
 const TOO_MUCH: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['JSON_TOO_COMPLEX', 'BUNDLE_TOO_LARGE'])
 
-/** @returns undefined for what is refused; `tooMuch` where a bound refused it */
+/** @returns undefined if the text is refused; `tooMuch` if it exceeded a limit */
 function outcomeOf<T>(parse: () => T): { value: T } | { refused: 'tooMuch' | 'invalid' } {
   try {
     return { value: parse() }
@@ -81,7 +81,7 @@ const MEDIA_TYPES = [
   'application/vnd.dev.sigstore.bundle+json;version=0.2',
 ]
 
-/** By the words of the format, over what the plain parser gives. */
+/** As the format defines it, from the result of the plain parser. */
 function plainBundle(bytes: Buffer): ReturnType<typeof partsOf> {
   const { mediaType, verificationMaterial: material, dsseEnvelope: envelope, ...none }: Loose = plainJson(bytes)
   const { payload, payloadType, signatures, ...no } = envelope
@@ -112,7 +112,7 @@ function plainBase64(text: unknown): string {
   return bytes.toString('hex')
 }
 
-/** A longer payload is cut out, and is decoded in pieces of 64 Ki letters. */
+/** Longer payloads are cut out and decoded in pieces of 64 Ki characters. */
 const LONG = 256 * 1024
 const LETTERS = 64 * 1024
 
@@ -150,7 +150,7 @@ function randomPayload(random: Random): string {
   if (random.chance(0.3)) base64 = base64.slice(0, length)
   if (random.chance(0.1)) return literal(base64, random)
   for (let count = random.geometric(0.5); count > 0; count--) {
-    // Around the ends of what is decoded at a time.
+    // Near the boundaries of the decoded pieces.
     const near = random.pick([0, LETTERS, 2 * LETTERS, LONG, base64.length]) + random.below(16) - 8
     const place = Math.min(Math.max(near, 0), base64.length - 1)
     const letter = base64.charCodeAt(place)
@@ -191,7 +191,7 @@ function randomObject(parts: [string, string][], random: Random): string {
   return `{${space(random)}${members.join(`${space(random)},${space(random)}`)}${space(random)}}`
 }
 
-/** As `JSON.stringify` writes it, some letters by their codes. */
+/** Like `JSON.stringify`, with some characters as escapes. */
 function literal(text: string, random: Random): string {
   const written = JSON.stringify(text)
   if (random.chance(0.8)) return written
@@ -233,7 +233,7 @@ const JUNK = [
   '{}',
 ]
 
-/** A few changes of single characters: anywhere in what is short, else near one of the ends or a quote. */
+/** A few changes of single characters: anywhere in a short text, otherwise near an end or a quote. */
 function mutated(bytes: Buffer, random: Random): Buffer {
   let changed = bytes
   for (let count = random.geometric(0.5); count > 0; count--) {

@@ -13,16 +13,16 @@ import { randomOnnx } from './random-onnx.ts'
 import { LOCATIONS } from './random-tensors.ts'
 import { damaged } from './wire-trees.ts'
 
-// The real runtime loads random models where a file waits under every name that they can mention. It
-// must open no file that the adapter did not list.
+// The real runtime loads random models, with a file at every name that they can refer to. It must not
+// open any file that the adapter did not list.
 
 const BATCH = 500
-/** Threads would only cost time. */
+/** Threads would only take time. */
 const QUIET = checkedSessionOptions({ intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 })
 
 const directory = scratchOfSuite()
 const home = join(directory, 'home')
-/** Where the process works. A name that is looked up here instead of beside the model is a fault, too. */
+/** The working directory of the process. A name that is looked up here instead of beside the model is also a fault. */
 const trap = join(directory, 'trap')
 let ort: Buffer
 
@@ -51,12 +51,12 @@ function wait(path: string): void {
   writeFileSync(path, floats(...Array<number>(16).fill(1)))
 }
 
-/** A model, and what the adapter asks for to load it. */
+/** A model, and the files that the adapter requests for it. */
 interface Case {
   seed: number
   path: string
   jobs: LoadJob[]
-  /** Absolute paths of all files that it listed, the model's own among them. */
+  /** Absolute paths of all files that it listed, including the model. */
   listed: Set<string>
 }
 
@@ -90,7 +90,7 @@ async function refusedOr(load: () => Promise<void>): Promise<void> {
   }
 }
 
-/** A model of which every file is signed. */
+/** A model in which every file is signed. */
 function readerOf({ listed }: Case): ModelReader {
   const pathOf = (name: string) => join(trap, name)
   const read = (name: string) => {
@@ -115,37 +115,41 @@ function readerOf({ listed }: Case): ModelReader {
   }
 }
 
-/** Files that the runtime opened although nobody listed them; of a model from memory, any. */
+/** Files that the runtime opened although they were not listed; for a model from memory, any file. */
 function unlisted({ listed }: Case, { inMemory }: LoadJob, { opened }: LoadOutcome): string[] {
   return inMemory ? opened : opened.filter((path) => !listed.has(path))
 }
 
-test.runIf(canTrace())('the runtime opens no file that a random model does not list', { timeout: 0 }, async () => {
-  const [runs, first] = [attackRuns(200), firstSeed()]
-  const counts = { refused: 0, loaded: 0, crashed: 0, opening: 0 }
-  for (let from = 0; from < runs; from += BATCH) {
-    const cases: Case[] = []
-    for (let i = from; i < Math.min(from + BATCH, runs); i++) cases.push(await makeCase(first + i))
-    const loads = cases.flatMap((made) => made.jobs.map((job) => ({ made, job })))
-    const outcomes = await openedFiles(
-      trap,
-      home,
-      loads.map(({ job }) => job),
-    )
-    counts.refused += cases.filter(({ jobs }) => jobs.length === 0).length
-    for (const [index, { made, job }] of loads.entries()) {
-      const outcome = outcomes[index]!
-      if (outcome.result === 'loaded') counts.loaded++
-      if (outcome.result === 'crashed') counts.crashed++
-      if (outcome.opened.some((path) => path !== made.path)) counts.opening++
-      expect(unlisted(made, job, outcome), reproducing(made.seed)).toEqual([])
+test.runIf(canTrace())(
+  'the runtime opens only the files that the adapter lists for a random model',
+  { timeout: 0 },
+  async () => {
+    const [runs, first] = [attackRuns(200), firstSeed()]
+    const counts = { refused: 0, loaded: 0, crashed: 0, opening: 0 }
+    for (let from = 0; from < runs; from += BATCH) {
+      const cases: Case[] = []
+      for (let i = from; i < Math.min(from + BATCH, runs); i++) cases.push(await makeCase(first + i))
+      const loads = cases.flatMap((made) => made.jobs.map((job) => ({ made, job })))
+      const outcomes = await openedFiles(
+        trap,
+        home,
+        loads.map(({ job }) => job),
+      )
+      counts.refused += cases.filter(({ jobs }) => jobs.length === 0).length
+      for (const [index, { made, job }] of loads.entries()) {
+        const outcome = outcomes[index]!
+        if (outcome.result === 'loaded') counts.loaded++
+        if (outcome.result === 'crashed') counts.crashed++
+        if (outcome.opened.some((path) => path !== made.path)) counts.opening++
+        expect(unlisted(made, job, outcome), reproducing(made.seed)).toEqual([])
+      }
+      for (const { path } of cases) rmSync(path)
     }
-    for (const { path } of cases) rmSync(path)
-  }
-  console.log(`Random ONNX models from seed ${first}: ${JSON.stringify({ runs, ...counts })}`)
-  // A harness whose models nobody takes would prove nothing.
-  if (runs < 100) return
-  expect(counts.opening / runs).toBeGreaterThan(0.2)
-  expect(counts.loaded / runs).toBeGreaterThan(0.2)
-  expect(counts.refused / runs).toBeLessThan(0.5)
-})
+    console.log(`Random ONNX models from seed ${first}: ${JSON.stringify({ runs, ...counts })}`)
+    // If the runtime accepted none of the models, the test would prove nothing.
+    if (runs < 100) return
+    expect(counts.opening / runs).toBeGreaterThan(0.2)
+    expect(counts.loaded / runs).toBeGreaterThan(0.2)
+    expect(counts.refused / runs).toBeLessThan(0.5)
+  },
+)

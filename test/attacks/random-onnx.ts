@@ -3,10 +3,10 @@ import type { Random } from './random.ts'
 import { INT64, tensor } from './random-tensors.ts'
 import { damaged, fields, mutate, written, type WireField } from './wire-trees.ts'
 
-// Random ONNX models (onnx.proto) that the runtime takes far enough to look for their weights, with
-// tensors wherever the format can have them.
+// Random ONNX models (onnx.proto), valid enough that the runtime looks for their weights, with
+// tensors wherever the format allows them.
 
-/** @returns the bytes of a model file; most are what some reader accepts, some are damaged */
+/** @returns the bytes of a model file; some reader accepts most of them, and some are damaged */
 export function randomOnnx(random: Random): Buffer {
   const model = new ModelMaker(random).model()
   mutate(random, model, random.chance(0.4) ? 0 : 1 + random.geometric(0.4))
@@ -20,7 +20,7 @@ const TENSOR = 4
 const GRAPH = 5
 const TENSORS = 9
 const SPARSE = 11
-/** Keeps the models small: of graphs within graphs and functions. */
+/** Maximum nesting of graphs and functions, which keeps the models small. */
 const MOST_NESTED = 3
 
 interface Graph {
@@ -41,7 +41,7 @@ class ModelMaker {
     this.#random = random
   }
 
-  /** y = x + w0 + w1 + …, with each w from a place of its own. */
+  /** y = x + w0 + w1 + …, with each w from a different place. */
   model(): WireField[] {
     const graph = emptyGraph()
     let sum = 'x'
@@ -76,7 +76,7 @@ class ModelMaker {
     return tensor(this.#random, name)
   }
 
-  /** Makes a value of that name in a graph, in some way that needs a tensor. */
+  /** Creates a value with this name in a graph, in some way that needs a tensor. */
   #supply(graph: Graph, name: string, depth: number): void {
     const flat = [
       this.#initializer,
@@ -163,7 +163,7 @@ class ModelMaker {
 
   #function(graph: Graph, name: string, depth: number): void {
     const body = this.#inner(depth, 'out')
-    // A function has no initializers.
+    // Functions have no initializers.
     const constants = body.initializers.map((value) => {
       const named = value.find(({ number }) => number === 8)?.value
       return node('Constant', [], [typeof named === 'string' ? named : 'lost'], [attribute('value', TENSOR, 5, value)])
@@ -174,13 +174,13 @@ class ModelMaker {
     this.#define(graph, name, [...constants, ...sparse, ...body.nodes])
   }
 
-  /** A function whose tensor is given where it is called. */
+  /** A function whose tensor is an attribute of the call. */
   #parameter(graph: Graph, name: string): void {
     const value = attribute('given', TENSOR, 5, this.#tensor(name))
     this.#define(graph, name, [constantOf('given', 'out')], fields([6, 'given']), [value])
   }
 
-  /** A function that has the tensor as what it takes where nothing is given. */
+  /** A function with the tensor as the default of its attribute. */
   #preset(graph: Graph, name: string): void {
     const value = attribute('preset', TENSOR, 5, this.#tensor(name))
     this.#define(graph, name, [constantOf('preset', 'out')], fields([11, value]))
@@ -267,7 +267,7 @@ function inline(name: string, type: number, values: Uint8Array, vector = true): 
   return [...(vector ? fields([1, values.length / size]) : []), ...fields([2, type], [8, name], [9, values])]
 }
 
-/** A vector of that size, or a number where the size is 0. */
+/** A vector of this size, or a scalar if the size is 0. */
 function valueInfo(name: string, size: number, type = 1): WireField[] {
   const shape = size === 0 ? [] : fields([1, fields([1, size])])
   return fields([1, name], [2, fields([1, fields([1, type], [2, shape])])])

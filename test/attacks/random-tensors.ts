@@ -2,14 +2,14 @@ import { floats } from '../onnx-models.ts'
 import type { Random } from './random.ts'
 import { fields, type WireField, type WireValue } from './wire-trees.ts'
 
-// Tensors whose values may or may not lie in other files (onnx.proto: TensorProto).
+// Tensors whose values may be in other files (onnx.proto: TensorProto).
 
 export const FLOAT = 1
 export const INT64 = 7
 const STRING = 8
 
 const PLAIN = Array.from({ length: 12 }, (_, i) => `w${i}.bin`)
-/** Names that readers of paths take differently; each is made as a file where the system lets it. */
+/** Names that programs interpret differently as paths; each is created as a file if the system allows it. */
 const ODD = [
   './w0.bin',
   'sub/w1.bin',
@@ -47,17 +47,17 @@ const ODD = [
   `${'d/'.repeat(40)}w0.bin`,
 ]
 
-/** Every name that a generated model can mention, for the trap that waits for the runtime. */
+/** Every name that a generated model can refer to, for the files that trap the runtime. */
 export const LOCATIONS: readonly string[] = [...PLAIN, ...ODD]
 
-/** A location, and now and then one that is not even text. */
+/** A location, which is occasionally not even text. */
 function location(random: Random): WireValue {
   if (random.chance(0.92)) return random.pick(PLAIN)
   if (random.chance(0.1)) return random.pick([Buffer.from([0x77, 0xff, 0x2e]), Buffer.from('w0.bin\xe9', 'latin1')])
   return random.pick(ODD)
 }
 
-/** Two values, in another file, inside, or in some state between. */
+/** Two values: in another file, in the tensor, or in a mixture. */
 export function tensor(random: Random, name: string, values: Uint8Array = floats(1, 2), type = FLOAT): WireField[] {
   const count = type === INT64 ? values.length / 8 : values.length / 4
   const head = fields([1, count], [2, random.chance(0.01) ? STRING : type], [8, name])
@@ -85,7 +85,7 @@ function dataLocation(random: Random): WireField[] {
   ] as WireField[][])
 }
 
-/** TensorProto.external_data: entries of a key and a value, in any order, of which the last counts, or the first. */
+/** TensorProto.external_data: entries of key and value in any order, of which either the last or the first counts. */
 function externalData(random: Random, length: number): WireField[] {
   const entries = [
     entry(random, 'location', location(random)),

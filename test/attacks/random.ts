@@ -1,5 +1,5 @@
-// Random attacks are repeatable: each case is made from a seed of its own, and whoever gets that seed
-// makes the same case again.
+// Random attacks are repeatable: each case is made from its own seed, which always produces the same
+// case.
 import { numberFrom } from '../../packages/core/src/testing/runs.ts'
 
 /** The seed of the first case; the following cases count up from it. */
@@ -7,7 +7,7 @@ export function firstSeed(): number {
   return numberFrom('ATTACK_SEED') ?? Math.floor(Math.random() * 2 ** 31)
 }
 
-/** What to put in front of a failure, so that it can be had again. */
+/** The prefix of a failure message, which says how to repeat it. */
 export function reproducing(seed: number): string {
   return `Run this again with ATTACK_SEED=${seed} ATTACK_RUNS=1.`
 }
@@ -29,7 +29,7 @@ export class Random {
     return (z ^ (z >>> 15)) >>> 0
   }
 
-  /** From 0 up to, and without, `count`. */
+  /** From 0 up to but excluding `count`. */
   below(count: number): number {
     return Math.floor((this.#next() / 2 ** 32) * count)
   }
@@ -43,7 +43,7 @@ export class Random {
     return items[this.below(items.length)] as T
   }
 
-  /** 0, 1, 2 … each less likely than the one before by `again`. */
+  /** 0, 1, 2 …, each less likely than the previous one by the factor `again`. */
   geometric(again: number): number {
     let count = 0
     while (this.chance(again)) count++

@@ -10,7 +10,7 @@ import { revokedSigner } from '../../packages/core/src/policy/revocations/revoke
 import { signModel } from '../../packages/core/src/signing/sign-model.ts'
 import { readFulcioClaims } from '../../packages/core/src/verification/sigstore/fulcio-certificate.ts'
 
-// A revoked signer goes by a name that a revocation could read in another way than a rule: it has to be found.
+// A revoked signer has a name that a revocation might interpret differently from a rule. The revocation must match it.
 
 const USER_NAME = '1.3.6.1.4.1.57264.1.7'
 const ISSUER = 'https://issuer.example'
@@ -156,12 +156,12 @@ describe('a signer with a certificate', () => {
     expect(await judge(model, [])).toBe('accepted')
   })
 
-  test('may have a name that is nearly an address', async () => {
+  test('may have a name that almost looks like an address', async () => {
     expect(await judge('zone', ['somebody else'])).toBe('accepted')
     expect(await judge('zone', ['URI:FE80::1%ETH0'])).toBe('refused IDENTITY_REVOKED')
   })
 
-  test('is accepted by a rule for exactly the name that is written', async () => {
+  test('is accepted by a rule for exactly the name in its certificate', async () => {
     const by = (san: unknown) => ({ signers: [{ certificate: { root: 'acme', san } }] })
     expect(await judge('user', [], by(`otherName:${USER_NAME}:mallory!acme.example`))).toBe('accepted')
     expect(await judge('user', [], by(`otherName:${USER_NAME}:MALLORY!acme.example`))).toBe(
@@ -173,7 +173,7 @@ describe('a signer with a certificate', () => {
     expect(await judge('zero', [], by({ regexp: '.*' }))).toBe('refused SIGNER_NOT_TRUSTED')
   })
 
-  test('counts once towards a threshold, by one name of two kinds', async () => {
+  test('counts once towards a threshold if one name has two kinds', async () => {
     const signers = ['CN=Mallory,O=Acme', 'CN=Another'].map((subject) => ({ certificate: { root: 'acme', subject } }))
     expect(await judge('pair', [], { signers, threshold: 1 })).toBe('accepted')
     expect(await judge('pair', [], { signers, threshold: 2 })).toBe('refused SIGNATURE_THRESHOLD')
@@ -181,7 +181,7 @@ describe('a signer with a certificate', () => {
 
   test('is found by a fingerprint if its certificate does not parse, and by the certificates after one that does not', async () => {
     const authority = await make.authority('Evil')
-    // More values than are read of a certificate, and none at all.
+    // More values than are read from a certificate, and none at all.
     const long = await make.signingLeaf(root, {
       subject: 'Long',
       extensions: [named(Array.from({ length: 600 }, (_, index) => text(1, `m${index}@acme.example`)))],
@@ -223,7 +223,7 @@ describe('a signer with a certificate', () => {
     expect(await revoked({ rawBytes: Buffer.from('no key'), hint: alice.fingerprint })).toBeUndefined()
   })
 
-  test('is searched for in turns, and the search can be aborted', async () => {
+  test('is searched for in short turns, and the search can be aborted', async () => {
     const revocations = new Revocations()
     revocations.add({ keys: ['0'.repeat(64)] })
     const bundle = { material: { method: 'certificate', certificates: Array(33).fill(root.der) } }

@@ -1,5 +1,5 @@
-// npm run test:attacks: runs the tests of random input with 2,000 cases each, or ATTACK_RUNS of them, and the tests
-// that take long. With ATTACK_SEED those named random- begin with that case: ATTACK_RUNS=1 repeats one that failed.
+// npm run test:attacks: runs the tests of random input with 2,000 cases each, or ATTACK_RUNS, and the tests that take
+// long. With ATTACK_SEED, tests named random- start with that case; with ATTACK_RUNS=1, they repeat a failed case.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'

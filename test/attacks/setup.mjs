@@ -1,5 +1,5 @@
-// Readies this machine for the attacks that watch which files the runtime opens: strace, from the
-// system's packages. Where it is there already, there is nothing to do.
+// Sets up this machine for the attacks that trace which files the runtime opens: installs strace from
+// the system's packages, unless it is already installed.
 import { spawnSync } from 'node:child_process'
 
 if (process.platform !== 'linux') end(0, 'Attacks: which files the runtime opens is seen on Linux only.')

@@ -7,7 +7,7 @@ import { parsed, TestSigstore, type BundleJson, type Wanted } from '../../packag
 import { verifySigstoreBundle } from '../../packages/core/src/verification/methods/sigstore.ts'
 import { toTrust } from '../../packages/core/src/verification/sigstore/trust.ts'
 
-// What a Sigstore bundle says and nobody signed, and keys that were out of use when it was made.
+// Unsigned statements in a Sigstore bundle, and keys that were not valid when it was made.
 
 const sigstore = new TestSigstore()
 const ENDED = { start: '2021-01-12T00:00:00Z', end: '2022-12-31T00:00:00Z' }
@@ -183,14 +183,14 @@ describe('a trusted root', () => {
   })
 })
 
-/** The certificate with another key; its signature does not hold any longer. */
+/** The certificate with another key; its signature is no longer valid. */
 function withKey(certificate: string, key: KeyObject): string {
   const changed = pkijs.Certificate.fromBER(Buffer.from(certificate, 'base64'))
   changed.subjectPublicKeyInfo = pkijs.PublicKeyInfo.fromBER(key.export({ type: 'spki', format: 'der' }))
   return Buffer.from(changed.toSchema(true).toBER()).toString('base64')
 }
 
-/** The root of the instance once more, with an extended key usage. */
+/** The root of the instance again, with an extended key usage. */
 async function limitedRoot(usage: string): Promise<string> {
   const der = Buffer.from(root.certificateAuthorities[0].certChain.certificates[0].rawBytes, 'base64')
   const certificate = pkijs.Certificate.fromBER(der)

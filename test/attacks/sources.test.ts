@@ -9,7 +9,7 @@ import { filesAt, type ModelFiles, type ModelSource, type SourceSession } from '
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Workspace } from '../signed-models.ts'
 
-// A source is code of somebody else that holds what it gives, and answers what it likes. None of it may stand for what was hashed.
+// A source is other people's code, which keeps references to its buffers and may return anything. None of that may replace the hashed bytes.
 
 const URL = 'store://models/vad'
 const GOOD = 'the signed weights'
@@ -43,7 +43,7 @@ function policyWith(name: string, rule: Record<string, string>, more = ''): stri
 }
 
 interface Given {
-  /** Instead of reading `weights.bin`. */
+  /** Replaces reading `weights.bin`. */
   read?: (...of: Parameters<ModelFiles['read']>) => unknown
   files?: object
   session?: object
@@ -71,7 +71,7 @@ function source({ read, files: ofFiles, session: ofSession }: Given): ModelSourc
   return { place: { url: URL }, open: () => merged(session, ofSession) as unknown as SourceSession }
 }
 
-/** Getters stay getters. */
+/** Preserves getters. */
 function merged<T extends object>(own: T, given: object = {}): T {
   const copy: T = { ...own }
   Object.defineProperties(copy, Object.getOwnPropertyDescriptors(given))
@@ -99,7 +99,7 @@ describe.each([
 ])('a source %s', (_, timeouts) => {
   const session = { timeouts }
 
-  test('cannot answer with something else than what was received', async () => {
+  test('cannot return anything other than what was received', async () => {
     const forged = { finish: () => Buffer.from(EVIL), close: () => {}, add: () => [] }
     expect(await outcome({ session, read: async () => forged })).toBe('FILE_MISSING')
     const hidden = async (_: unknown, receive: (body: object) => Promise<void>) => {
@@ -109,7 +109,7 @@ describe.each([
     expect(await outcome({ session, read: hidden as never })).toBe('FILE_MISMATCH')
   })
 
-  test('gets nothing into its hands that leads to what was received', async () => {
+  test('gets no reference to the received bytes', async () => {
     const got: unknown[] = []
     const read: Given['read'] = async (_, receive) => {
       await receive({ chunks: [Buffer.from(GOOD)] }).then((answer: unknown) => got.push(answer))
@@ -142,7 +142,7 @@ describe.each([
       await received
       overwrite()
     }
-    // A turn that comes first is one in which the wrong bytes were given.
+    // If that turn came first, the wrong bytes were provided.
     expect([GOOD, 'FILE_MISMATCH']).toContain(await outcome({ session, read }, {}, true))
     isOpen = false
   })
@@ -187,7 +187,7 @@ describe.each([
     expect(await outcome({ session, files: { list } }, { signal: AbortSignal.timeout(50) })).toBe('ABORTED')
   })
 
-  test('cannot choose by its errors what a rule tolerates', async () => {
+  test('cannot choose what a rule tolerates by throwing errors', async () => {
     const audit = policyWith(
       'audit',
       { signers: '[{ key: publisher }]', mode: 'audit', reason: 'test' },
@@ -231,7 +231,7 @@ describe('the thread stays free', () => {
     expect(await outcome({ session: { timeouts: TIMEOUTS }, files: { list } })).toBe('SOURCE_TIMEOUT')
   })
 
-  test('of groups of bundles without an end', async () => {
+  test('with endless groups of bundles', async () => {
     expect(await outcome({ session: { bundles: () => endlessly({ candidates: [] }) } })).toBe('SOURCE_FAILED')
   })
 
@@ -249,7 +249,7 @@ describe('the thread stays free', () => {
   })
 })
 
-describe('an answer of the wrong form is a failure of the source', () => {
+describe('an answer of the wrong type is reported as a failure of the source', () => {
   const bundle = (given: object) => ({ session: { bundles: () => [{ candidates: [given] }] } })
   const thrower = (name: string) =>
     Object.defineProperty({}, name, {
@@ -297,7 +297,7 @@ describe('an answer of the wrong form is a failure of the source', () => {
     await expect(load).rejects.toMatchObject({ code: 'SOURCE_FAILED' })
   })
 
-  test('and a timeout that no timer can hold is a long one', async () => {
+  test('but a timeout too long for any timer counts as a long one', async () => {
     const read: Given['read'] = async (_, receive) => {
       await new Promise((go) => setTimeout(go, 20))
       return receive({ chunks: [Buffer.from(GOOD)] })
@@ -325,7 +325,7 @@ describe('a session that is not used is closed once', () => {
     expect(closed).toBe(1)
   })
 
-  test('though it comes after the load was aborted', async () => {
+  test('even if it arrives after the load was aborted', async () => {
     const controller = new AbortController()
     let arrive: (session: never) => void = () => {}
     const later = new Promise<never>((resolve) => (arrive = resolve))
@@ -447,7 +447,7 @@ describe('a source that does not close', () => {
   })
 })
 
-test('a root digest is looked up of the files, and not of what a source calls them', async () => {
+test('root digests are computed from the files, whatever names a source reports', async () => {
   const { bundles } = await digestModel(signed)
   const skip = policyWith(
     'revoked',
@@ -526,7 +526,7 @@ describe('a revoked key that a bundle claims is found in the mode skip', () => {
   })
 })
 
-test('no credentials of a source stand in a message', async () => {
+test('credentials of a source never appear in messages', async () => {
   const secret = 'store://somebody:hunter2@models/vad?token=hunter2'
   const refused = async (load: Promise<unknown>) =>
     JSON.stringify(await load.catch((error: unknown) => [error, (error as Error).message]))

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addingModel, floats } from '../onnx-models.ts'
 import { publisherIn, scratch, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 
-// A sparse file costs whoever makes it nothing. It must not cost the one who loads it memory, nor room on the disk.
+// Creating a sparse file costs nothing. Loading it must not cost memory or disk space.
 
 const LARGE = 256 * 1024 ** 2
-/** Beside what a small model takes: in the worst case, the memory of the hashing threads. */
+/** In addition to the memory for a small model: in the worst case, that of the hashing threads. */
 const MUCH = 128 * 1024 ** 2
 
 afterAll(() => closeHashPool())
@@ -19,7 +19,7 @@ interface Outcome {
   code: string
   /** Lengths of the buffers that a runtime would get. */
   kept?: number[]
-  /** What a copy takes on the disk. */
+  /** Disk usage of a copy. */
   copied?: number
   isolation?: string
   memory: number
@@ -37,7 +37,7 @@ const MODELS = {
 }
 type Runtime = keyof typeof MODELS
 
-/** Loads in a process of its own. */
+/** Loads in a separate process. */
 function outcomeOf(runtime: Runtime, path: string, policy: string, options: object): Outcome {
   const script = join(import.meta.dirname, 'load-sparse.mjs')
   const child = spawnSync(process.execPath, [script, runtime, path, policy, JSON.stringify(options)], {
@@ -173,7 +173,7 @@ test('a model file too large for its format is not copied', async () => {
 })
 
 describe('a graph of a SavedModel', () => {
-  // A field that nobody knows, and as many zeros.
+  // An unknown field, and as many zeros.
   const field = Buffer.concat([Buffer.from([74]), varint(LARGE)])
 
   test.each([

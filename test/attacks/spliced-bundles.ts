@@ -6,9 +6,9 @@ import { writeStatement } from '../../packages/core/src/bundle/statement.ts'
 import { Manifest } from '../../packages/core/src/manifest/manifest.ts'
 import type { Random } from './random.ts'
 
-// Keyless bundles that are put together from parts of valid ones.
+// Keyless bundles assembled from parts of valid ones.
 
-/** Valid bundles: by several signers, over several models, with each kind of log and time. */
+/** Valid bundles: by several signers, for several models, with each kind of log and time. */
 export async function validBundles(sigstore: TestSigstore): Promise<BundleJson[]> {
   const stampedAt = sigstore.at
   const later = new Date(sigstore.at.getTime() + 60_000)
@@ -27,7 +27,7 @@ export async function validBundles(sigstore: TestSigstore): Promise<BundleJson[]
   return Promise.all(wanted.map((kind, i) => bundleOver(i % 2 === 0 ? 'model' : `model-${i}`, sigstore, kind)))
 }
 
-/** What is refused for itself, but has parts that fit: of an instance that nobody trusts, and of a bare key. */
+/** Bundles that are refused but have compatible parts: from an untrusted instance, and signed with a bare key. */
 export async function foreignBundles(): Promise<BundleJson[]> {
   const stranger = new TestSigstore()
   return [
@@ -57,7 +57,7 @@ function asJson(material: object, payload: Buffer, signature: Buffer): BundleJso
   return JSON.parse(writeBundle(material, { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature }).toString())
 }
 
-/** A bundle that began as one of the valid ones, and had parts of it exchanged, repeated, removed or changed. */
+/** A valid bundle in which parts were replaced, repeated, removed or changed. */
 export function spliced(random: Random, valid: readonly BundleJson[], parts: readonly BundleJson[]): BundleJson {
   const source = random.pick(valid)
   const bundle: BundleJson = structuredClone(source)
@@ -76,7 +76,7 @@ function spliceSome(random: Random, bundle: BundleJson, parts: readonly BundleJs
 
 type Key = string | number
 
-/** Somewhere in a bundle: what holds it, under which key, and the way to there. */
+/** A place in a bundle: its container, its key, and its path. */
 interface Place {
   holder: Record<Key, BundleJson>
   key: Key
@@ -115,7 +115,7 @@ function remove({ holder, key }: Place): void {
   else Reflect.deleteProperty(holder, key)
 }
 
-/** Adds what the other part has besides. */
+/** Adds the fields that only the other part has. */
 function merge(into: BundleJson, from: BundleJson): void {
   if (typeof into !== 'object' || into === null || Array.isArray(into)) return
   for (const [key, value] of Object.entries(from as object)) into[key] ??= structuredClone(value) as unknown
@@ -150,7 +150,7 @@ function changedNote(random: Random, note: string, other: string): string {
   ])
 }
 
-/** The entry as the log keeps it: JSON, of which readers may take other parts. */
+/** The entry as the log stores it: JSON, in which readers may use different parts. */
 function changedBody(random: Random, text: string, other: string): string {
   try {
     const body = JSON.parse(text)

@@ -7,8 +7,8 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree } from '../support/models.ts'
 
-// A model of a huge sparse file costs whoever makes it nothing, and keeps hashing threads busy for hours. Loads of other
-// models must end meanwhile.
+// A model with a huge sparse file costs nothing to create, but keeps hashing threads busy for hours. Loads of other
+// models must still finish.
 
 // The one that @modelseal/core depends on.
 const { Piscina } = createRequire(createRequire(import.meta.url).resolve('@modelseal/core'))('piscina') as {
@@ -30,7 +30,7 @@ beforeAll(async () => {
   writeTree(honestModel, { 'weights.bin': randomBytes(12 * MIB), 'config.json': '{}' })
   await signModel(honestModel, { signer })
 
-  // Signed when it was small: the content is compared only after it has been hashed.
+  // Signed when the file was small, because content is compared only after it has been hashed.
   hostileModel = join(directory, 'hostile')
   const files = Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`weights-${i}.bin`, 'weights']))
   writeTree(hostileModel, files)
@@ -52,7 +52,7 @@ afterEach(async () => {
   await closeHashPool()
 })
 
-/** Loads that each have begun to hash. */
+/** Loads that have all started hashing. */
 async function startHostile(loads: number): Promise<void> {
   for (let i = 0; i < loads; i++) {
     await new Promise<void>((begun) => {
@@ -84,7 +84,7 @@ test.each([
   await honestLoadEndsFirst()
 })
 
-test('a load ends while hostile loads keep the threads of the program busy', async () => {
+test('a load finishes while hostile loads keep the threads of the program busy', async () => {
   const pool = new Piscina({ maxThreads: 1 })
   try {
     configureHashing({ pool })
@@ -96,8 +96,11 @@ test('a load ends while hostile loads keep the threads of the program busy', asy
   }
 })
 
-test.each([1, 2])('a load ends while the calling thread hashes hostile ones, with %i threads', async (maxThreads) => {
-  configureHashing({ callingThread: true, maxThreads })
-  await startHostile(3)
-  await honestLoadEndsFirst()
-})
+test.each([1, 2])(
+  'a load finishes while the calling thread hashes hostile ones, with %i threads',
+  async (maxThreads) => {
+    configureHashing({ callingThread: true, maxThreads })
+    await startHostile(3)
+    await honestLoadEndsFirst()
+  },
+)

@@ -6,7 +6,7 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 
-// Another model of the same signer is put in the place of the one that is meant, with its valid signature.
+// The intended model is replaced by another model of the same signer, with its valid signature.
 
 const FIXTURES = join(import.meta.dirname, '../fixtures/reference')
 
@@ -29,7 +29,7 @@ async function signed(path: string, content: string): Promise<void> {
   digests[path.replace('made/', '')] = rootDigest
 }
 
-/** Puts a signed model, with its signature, to where the program loads `served/vad`. */
+/** Puts a signed model, with its signature, at `served/vad`, which the program loads. */
 function served(model: string): string {
   const place = join(directory, 'served', `${model.replace('/', '-')}-${Math.random()}`, 'vad')
   cpSync(join(directory, 'made', model), place, { recursive: true })
@@ -124,7 +124,7 @@ describe('of several signatures', () => {
 describe('the policy', () => {
   test.each<[string, object]>([
     [
-      'a rule of the mode skip',
+      'a rule in the mode skip',
       { mode: 'skip', reason: 'r', match: { path: 'm/**' }, signers: undefined, require: { name: 'vad' } },
     ],
     ['a root digest of another length', { require: { rootDigest: 'sha256:00' } }],

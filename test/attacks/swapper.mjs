@@ -1,4 +1,4 @@
-// A process that alternates good and evil content of a model, until it is ended:
+// A process that alternates between good and evil content of a model until it is ended:
 //   node swapper.mjs KIND DIRECTORY SEED
 // DIRECTORY has the model in "models/model" (good at first), and its two contents in "good" and "evil".
 import {
@@ -22,21 +22,21 @@ const [kind, directory, seed] = process.argv.slice(2)
 const random = new Random(Number(seed))
 const model = join(directory, 'models', 'model')
 const weights = join(model, 'sub', 'weights.bin')
-// What is renamed into place is made here: on the same file system, outside of the model.
+// Files that are renamed into place are created here: on the same file system, outside the model.
 const stage = join(directory, 'stage')
 mkdirSync(stage, { recursive: true })
 let count = 0
 const fresh = () => join(stage, String(++count))
 
 const swaps = {
-  /** Another file takes the name. */
+  /** Replaces the file with another one. */
   rename(content) {
     const file = fresh()
     copyFileSync(join(directory, content, 'sub', 'weights.bin'), file)
     renameSync(file, weights)
   },
 
-  /** The file itself is written to, its size and time of modification stay. */
+  /** Writes to the file, without changing its size and modification time. */
   write: (() => {
     const bytes = {}
     return (content) => {
@@ -50,7 +50,7 @@ const swaps = {
     }
   })(),
 
-  /** The file becomes a symbolic link, and a file again. */
+  /** Replaces the file with a symbolic link and back. */
   link(content) {
     if (content === 'good') return swaps.rename(content)
     const link = fresh()
@@ -58,14 +58,14 @@ const swaps = {
     renameSync(link, weights)
   },
 
-  /** Another directory takes the name of the one that the file is in. */
+  /** Replaces the directory of the file with another one. */
   directory(content) {
     const copy = fresh()
     cpSync(join(directory, content, 'sub'), copy, { recursive: true })
     exchange(join(model, 'sub'), copy)
   },
 
-  /** The directory that the file is in becomes a symbolic link, and a directory again. */
+  /** Replaces the directory of the file with a symbolic link and back. */
   directoryLink(content) {
     if (content === 'good') return swaps.directory(content)
     const link = fresh()
@@ -73,7 +73,7 @@ const swaps = {
     exchange(join(model, 'sub'), link)
   },
 
-  /** Another directory takes the name of the one above the model. */
+  /** Replaces the parent directory of the model with another one. */
   parent(content) {
     const copy = fresh()
     mkdirSync(copy)
@@ -91,7 +91,7 @@ function exchange(path, other) {
 
 const swap = swaps[kind]
 const clock = new Int32Array(new SharedArrayBuffer(4))
-/** Mostly a moment, now and then long enough for a whole load. */
+/** Usually very short, but occasionally long enough for a whole load. */
 function pause() {
   const milliseconds = random.chance(0.3) ? 30 + random.below(60) : random.below(4_000) / 1_000
   Atomics.wait(clock, 0, 0, milliseconds)

@@ -10,7 +10,7 @@ import { publisherIn, scratch, writeTree } from '../support/models.ts'
 import { KINDS, MOST_SECONDS, REFUSALS, SECONDS, swapping } from './swaps.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
-// The same with the real runtime: what it computes tells which weights it has.
+// The same with the real runtime, whose results reveal which weights it has.
 
 afterAll(() => closeHashPool())
 
@@ -30,7 +30,7 @@ async function target(): Promise<{ directory: string; policy: Policy }> {
   return { directory, policy: await loadPolicy(publisher.policy) }
 }
 
-/** Of the session: 1 + 10 and 2 + 20 with the weights that were signed. */
+/** Results of the session: 1 + 10 and 2 + 20 with the signed weights. */
 async function computed(directory: string, policy: Policy, isolation: 'memory' | 'copy' | 'in-place') {
   const source = { model: join(directory, 'models', 'model'), entry: 'model.onnx' }
   const signature = join(directory, 'model.sig')
@@ -41,7 +41,7 @@ async function computed(directory: string, policy: Policy, isolation: 'memory' |
 }
 
 describe.each(['memory', 'copy', 'in-place'] as const)('ONNX Runtime under %s never has evil weights', (isolation) => {
-  // Who has this very user can write into a file that is mapped: that is not defended.
+  // A process of this user can write to a mapped file, which modelseal does not defend against.
   test.each(KINDS.filter((kind) => kind !== 'write' || isolation !== 'in-place'))(
     'while they are swapped by: %s',
     async (kind) => {
@@ -56,7 +56,7 @@ describe.each(['memory', 'copy', 'in-place'] as const)('ONNX Runtime under %s ne
           expect(await computed(directory, policy, isolation)).toEqual([11, 22])
           accepted++
         } catch (error) {
-          // In place, the runtime refuses a link whose file has another name by now.
+          // In place, the runtime refuses a link whose file has since been renamed.
           const names = isolation === 'in-place' ? [...REFUSALS, 'RUNTIME_FAILED'] : [...REFUSALS]
           if (!(error instanceof ModelSealError) || !names.includes(error.code)) throw error
           refused++

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { MOST_SECONDS, SECONDS, SEED, tellSeed } from './swaps.ts'
 
-// Policy and bundle are exchanged while loads read them: each load is judged by one that was whole.
+// Policy and bundle are replaced while loads read them: each load is judged by a complete version.
 
 const KINDS = ['rename', 'write'] as const
 
@@ -16,12 +16,12 @@ afterAll(() => closeHashPool())
 
 interface Place {
   directory: string
-  /** Whom the policy trusts, and whom it does not. */
+  /** The trusted signer, and an untrusted one. */
   trusted: Publisher
   stranger: Publisher
 }
 
-/** A good model, and an evil one that only the stranger has signed. */
+/** A good model, and an evil one that only the untrusted signer has signed. */
 async function place(): Promise<Place> {
   const directory = scratch()
   mkdirSync(join(directory, 'stranger'))
@@ -60,7 +60,7 @@ async function outcomeOf(model: string, signature: string, policy: string): Prom
   }
 }
 
-/** Loads until both were met, the accepted and the refused; whatever is accepted is the good content. */
+/** Loads until one load was accepted and one refused; accepted loads must have the good content. */
 async function attack(load: () => Promise<string>): Promise<void> {
   const outcomes = new Set<string>()
   const start = performance.now()
@@ -86,7 +86,7 @@ describe.each(KINDS)('while it is swapped by: %s', (kind) => {
   test('a policy never allows what neither version accepts', async () => {
     const { directory, trusted } = await place()
     const [policy, other] = [join(directory, 'swapped.yaml'), join(directory, 'other.yaml')]
-    // It trusts nobody who signed one of these models.
+    // It trusts none of the signers of these models.
     const nobody = readFileSync(trusted.policy, 'utf8').replace('./release.pub', './nobody.pub')
     mkdirSync(join(directory, 'nobody'))
     copyFileSync(publisherIn(join(directory, 'nobody')).publicKey, join(directory, 'nobody.pub'))

@@ -17,8 +17,8 @@ import { Random } from './random.ts'
 import { KINDS, MOST_SECONDS, REFUSALS, SECONDS, SEED, swapping, type Kind } from './swaps.ts'
 import { ownTemporaryDirectory } from './temporary.ts'
 
-// Another process swaps good and evil content as fast as it can, while this one loads: no load may
-// ever hand out a byte of the evil one.
+// Another process swaps good and evil content as fast as it can while this one loads. No load may
+// ever hand out a byte of the evil content.
 
 const ROOT = process.geteuid?.() === 0
 const STRANGER = 65_534
@@ -34,7 +34,7 @@ interface Target {
   weights: { good: Buffer; evil: Buffer }
 }
 
-/** A signed model, with what the swapper needs around it. */
+/** A signed model, with the files that the swapper needs. */
 async function target(size: number): Promise<Target> {
   const directory = scratch()
   const publisher = publisherIn(directory)
@@ -49,7 +49,7 @@ async function target(size: number): Promise<Target> {
   return { directory, policy: await loadPolicy(publisher.policy), weights }
 }
 
-/** As a runtime that gets buffers, or paths. */
+/** Loads like a runtime that gets buffers or paths. */
 function gathering(level: Level) {
   return async (reader: ModelReader) => {
     if (level !== 'memory') return (await reader.place(reader.files)).path
@@ -69,12 +69,12 @@ async function loaded({ directory, policy }: Target, level: Level) {
 async function weightsOf(model: OpenedModel<(name: string) => string | Uint8Array>, random: Random): Promise<Buffer> {
   const weights = model.gathered('sub/weights.bin')
   if (typeof weights !== 'string') return Buffer.from(weights)
-  // A runtime opens a path when it comes to it: here is the time to swap between check and use.
+  // A runtime opens a path later, which leaves time to swap between check and use.
   await setTimeout(random.below(30))
   return readFileSync(weights)
 }
 
-/** Loads until the time is up, and counts. */
+/** Loads until the time is up, and counts the outcomes. */
 async function attack(model: Target, kind: Kind, level: Level, needsAccepted = true) {
   const counts = { accepted: 0, refused: 0, evil: 0 }
   const random = new Random(SEED)
@@ -85,7 +85,7 @@ async function attack(model: Target, kind: Kind, level: Level, needsAccepted = t
     try {
       await using opened = await loaded(model, level)
       const weights = await weightsOf(opened, random)
-      // Who may write to the file can do so after it was hashed; then the confirmation refuses.
+      // A process that may write to the file can do so after it was hashed; then the confirmation refuses it.
       if (kind === 'write' && level === 'in-place') opened.confirm()
       if (weights.equals(model.weights.good)) counts.accepted++
       else counts.evil++
@@ -118,14 +118,14 @@ describe.each(LEVELS)('under %s, no load gets evil content', (level) => {
   })
 
   test.runIf(ROOT).each(['rename', 'link', 'directory'] as const)(
-    'from another user, whom the directories belong to, while it is swapped by: %s',
+    'from another user, who owns the directories, while it is swapped by: %s',
     async (kind) => {
       const model = await target(96 * 1024)
       chmodSync(model.directory, 0o777)
       for (const name of ['models', 'models/model', 'models/model/sub'])
         chownSync(join(model.directory, name), STRANGER, STRANGER)
       await swapping(kind, model.directory, STRANGER)
-      // What belongs to another user is not loaded in place at all.
+      // Files that belong to another user are never loaded in place.
       const { accepted, refused, evil } = await attack(model, kind, level, level !== 'in-place')
       expect(evil).toBe(0)
       expect(refused).toBeGreaterThan(0)

@@ -4,24 +4,24 @@ import { join } from 'node:path'
 import { onTestFailed, onTestFinished } from 'vitest'
 import { firstSeed, reproducing } from './random.ts'
 
-/** How long each attack lasts: longer in npm run test:attacks, where more swaps meet a load. */
+/** How long each attack lasts: longer in npm run test:attacks, so that more swaps coincide with a load. */
 export const SECONDS = Number(process.env['MODELSEAL_ATTACK_SECONDS'] ?? (process.env['ATTACK_RUNS'] ? 0.7 : 0.4))
-/** By then some load must have been accepted, and some refused. */
+/** Within this time, at least one load must have been accepted and one refused. */
 export const MOST_SECONDS = SECONDS + 30
 
-/** The pauses between swaps and loads follow from it. What the operating system does in between does not. */
+/** Determines the pauses between swaps and loads, but not the scheduling of the operating system. */
 export const SEED = firstSeed()
 
-/** Has a test that fails say with which seed it ran. */
+/** Makes a failed test report its seed. */
 export function tellSeed(): void {
   onTestFailed(() => console.log(reproducing(SEED)))
 }
 
-/** What `swapper.mjs` can do. */
+/** The kinds of swaps of `swapper.mjs`. */
 export const KINDS = ['rename', 'write', 'link', 'directory', 'directoryLink', 'parent'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** Starts a swapper of the model in a directory; it goes on until the test ends. */
+/** Starts a swapper for the model in a directory, which runs until the test ends. */
 export async function swapping(kind: Kind, directory: string, user?: number): Promise<void> {
   tellSeed()
   const script = join(import.meta.dirname, 'swapper.mjs')
@@ -33,14 +33,14 @@ export async function swapping(kind: Kind, directory: string, user?: number): Pr
   await once(swapper, 'message')
 }
 
-/** How a load may be refused while files are swapped. */
+/** Codes with which a load may be refused while files are swapped. */
 export const REFUSALS: ReadonlySet<string> = new Set([
   'FILE_CHANGED',
   'FILE_MISMATCH',
   'FILE_MISSING',
-  'FILE_SPECIAL', // a link that was a directory before
+  'FILE_SPECIAL', // a link that used to be a directory
   'FILE_UNREADABLE',
-  'ISOLATION_REFUSED', // what a stranger brings is not loaded in place
-  'MODEL_NOT_FOUND', // while the directory above is exchanged
+  'ISOLATION_REFUSED', // another user's files are not loaded in place
+  'MODEL_NOT_FOUND', // while the parent directory is replaced
   'SYMLINK_REFUSED',
 ])

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { publisherIn, rulesOf, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { canRun, judged, ROOT, STRANGER } from './judging.ts'
 
-// What is nobody else's is taken, however unusual its owner and mode; and how far up a policy is looked for.
+// Policies that nobody else can write to are accepted, however unusual their owner and mode. Also: how far up the search goes.
 
 const NAME = 'modelseal.policy.yaml'
 const start = process.cwd()
@@ -42,7 +42,7 @@ describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
     )
     vi.stubEnv('MODELSEAL_POLICY_OWNER', String(STRANGER))
     expect(await ruleOf(policy)).toBe('all')
-    // Root's own go on counting, and modes as well.
+    // Policies of root still count, and permissions are still checked.
     expect(await ruleOf(publisher.policy)).toBe('all')
     chmodSync(publicKey, 0o666)
     await expect(ruleOf(policy)).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
@@ -62,7 +62,7 @@ describe.runIf(ROOT)('MODELSEAL_POLICY_OWNER', () => {
   })
 })
 
-/** As it is written: name, number, its only primary user. */
+/** Name, number, and the only user with it as the primary group. */
 function privateGroupOfRoot(): boolean {
   const lines = (path: string) =>
     readFileSync(path, 'utf8')
@@ -103,7 +103,7 @@ describe.runIf(ROOT)('write permission of the group', () => {
 const MOUNTS = ROOT && canRun('unshare', '-m', 'sh', '-c', 'mount -t tmpfs tmpfs /mnt && mount -o remount,ro /mnt')
 
 describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
-  /** As Kubernetes lays a ConfigMap out, in a mount namespace of the process that judges. */
+  /** Like a ConfigMap in Kubernetes, in the mount namespace of the judging process. */
   function inConfigMap(script: string): Record<string, unknown> {
     const place = join(directory, 'config')
     mkdirSync(place)
@@ -123,7 +123,7 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
   }
 
   test('nobody can write, whatever the modes say', () => {
-    // The policy was read, and decides.
+    // The policy was read and decided.
     expect(inConfigMap('mount -o remount,ro .')).toMatchObject({ code: 'POLICY_NO_MATCH' })
   })
 
@@ -151,7 +151,7 @@ describe.runIf(MOUNTS)('on a file system that is mounted read-only', () => {
     expect(judgedWith('true')).toMatchObject({ code: 'POLICY_UNTRUSTED' })
   })
 
-  test('and while it is not, everybody can', () => {
+  test('but everybody can once it is mounted writable', () => {
     expect(inConfigMap('true')).toMatchObject({ code: 'POLICY_UNTRUSTED' })
   })
 
@@ -209,7 +209,7 @@ describe('the search for a policy ends at', () => {
   })
 })
 
-test('a policy that is constantly replaced by renames and links can always be read', async () => {
+test('a policy that is constantly replaced by renames and links can be read at any time', async () => {
   const place = join(directory, 'config')
   writeTree(place, { '..1/policy.yaml': readFileSync(publisher.policy), '..1/release.pub': publisher.publicPem })
   symlinkSync('..1', join(place, '..data'))

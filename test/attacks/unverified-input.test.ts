@@ -12,10 +12,10 @@ import { addingModel, message } from '../onnx-models.ts'
 import { publisherIn, scratchOfSuite, writeTree, type Publisher } from '../support/models.ts'
 
 const MIB = 1024 * 1024
-/** The promise is 50 ms; this is time of the processor, of the best of a few runs. */
+/** The promise is 50 ms. Measured as CPU time of the fastest of a few runs. */
 const LONGEST_TURN = 50
 const RUNS = 4
-/** MiB: several bundles of 32 MiB at a time, and what Node.js has anyway. */
+/** MiB: several bundles of 32 MiB at a time, in addition to Node.js itself. */
 const MOST_MEMORY = 512
 
 const site = scratchOfSuite()
@@ -55,7 +55,7 @@ interface Load {
   outcome: string
   adapter?: 'core' | 'onnx' | 'tfjs'
   options?: object
-  /** True for a load that only loads what the others need. */
+  /** True for a load that only warms up the others. */
   untimed?: boolean
 }
 
@@ -65,14 +65,14 @@ interface Found {
   memory: number
 }
 
-/** Loads in a process of its own with a small heap, so that its end would be seen. */
+/** Loads in a separate process with a small heap, so that running out of memory is detected. */
 async function run(loads: readonly Load[]): Promise<Found> {
   const given = loads.map(({ model, adapter = 'core', options = {} }) => ({
     model,
     adapter,
     options: { policy: publisher.policy, ...options },
   }))
-  // The first ones load what every load needs.
+  // The first loads import what every load needs.
   const warmUp = (['core', 'onnx', 'tfjs'] as const).map((adapter) => ({ ...given[0], model: warm, adapter }))
   const script = join(import.meta.dirname, 'hostile-load.mjs')
   const { stdout } = await promisify(execFile)(
@@ -84,7 +84,7 @@ async function run(loads: readonly Load[]): Promise<Found> {
   return { ...found, results: found.results.slice(warmUp.length) }
 }
 
-/** The same outcomes each time, in bounded memory; and each once at least without keeping the loop. */
+/** The outcomes are the same each time, in bounded memory, and at least one run of each does not block the event loop. */
 async function expectHarmless(...loads: Load[]): Promise<void> {
   const longest = loads.map(() => Infinity)
   const kept = () =>
@@ -113,7 +113,7 @@ function modelWith(bundle: string | Uint8Array, files: Record<string, string | U
 const MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json'
 const PAYLOAD_TYPE = 'application/vnd.in-toto+json'
 
-/** With a signature that is none, of the key that the policy trusts. */
+/** With an invalid signature by the key that the policy trusts. */
 function forged(payload: string | Buffer, more: object = {}): string {
   const hint = createHash('sha256').update(publisher.publicPem).digest('hex')
   const sig = sign('sha256', Buffer.from('something else'), publisher.key).toString('base64')
@@ -128,7 +128,7 @@ function forged(payload: string | Buffer, more: object = {}): string {
   })
 }
 
-/** A statement of the right shape, which is as long as is asked for. */
+/** A statement of valid structure with the given length. */
 function statement(bytes: number, resource = resourceAt): Buffer {
   const head = `{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"m","digest":{"sha256":"${'0'.repeat(64)}"}}],"predicateType":"https://model_signing/signature/v1.0","predicate":{"serialization":{"method":"files","hash_type":"sha256","allow_symlinks":false},"resources":[`
   const resources: string[] = []
@@ -322,7 +322,7 @@ describe('refuses unsigned input without blocking the event loop:', () => {
       const signer = await keySigner({ privateKey: publisher.privateKey })
       await signModel(join(site, 'warm'), { signer, signature: join(site, 'other.sig') })
       const other = readFileSync(join(site, 'other.sig'))
-      // Each is about other files, so that the next one is fetched.
+      // Each covers other files, so that the next one is fetched.
       for (const place of ['/a/b/model.sig', '/a/b.sig', '/a/model.sig', '/model.sig'])
         bodies.set(place, { body: other, headers: {} })
       const load = { model: `${origin}/a/b/f.bin` }
@@ -335,7 +335,7 @@ describe('refuses unsigned input without blocking the event loop:', () => {
   })
 })
 
-/** JSON in which no key comes twice: objects of 60 keys each. */
+/** JSON without duplicate keys: objects of 60 keys each. */
 function newKeys(bytes: number): string {
   const objects: string[] = []
   for (let length = 20, key = 0; length < bytes - 1_000;) {

@@ -18,12 +18,12 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { publisherIn, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { canRun, JUDGE, judged, ROOT, STRANGER, type Asked } from './judging.ts'
 
-// In a user namespace that does not map all users, the files of those that it does not map look like those of 65534,
-// and so does a process that is not mapped itself.
+// In a user namespace that does not map all users, files of unmapped users appear to belong to 65534, and so does a
+// process whose own user is unmapped.
 
-/** A process that is itself not mapped. */
+/** A process whose own user is not mapped. */
 const UNMAPPED = ['unshare', '-U']
-/** Root there, and nobody else is mapped. */
+/** Root in the namespace; nobody else is mapped. */
 const ROOT_ONLY = ['unshare', '-U', '-r']
 const NOBODY = Number(readFileSync('/proc/sys/kernel/overflowuid', 'latin1'))
 const NAMESPACES = ROOT && canRun('unshare', '-U', 'true')
@@ -96,7 +96,7 @@ describe.runIf(NAMESPACES)('in a user namespace that does not map all users', ()
   })
 })
 
-/** A user of this machine who has the overflow id in the namespace, where nobody else but root is mapped. */
+/** A user who has the overflow id in the namespace, where only root is mapped otherwise. */
 const USER = 12_345
 
 async function judgedAsNobody(asked: Asked): Promise<Record<string, unknown>> {

@@ -21,7 +21,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { publisherIn, rulesOf, scratch, writeTree, type Publisher } from '../support/models.ts'
 import { judged, ROOT, STRANGER } from './judging.ts'
 
-// Policies that another user wrote, could write to, or put where a load looks for one.
+// Policies that another user wrote, could write to, or placed where a load searches for one.
 
 const NAME = 'modelseal.policy.yaml'
 const SKIP = `version: 1
@@ -29,9 +29,9 @@ rules: [{ name: anything, match: { path: [own/model, model, ../model] }, mode: s
 `
 const start = process.cwd()
 
-/** Of everybody, as `/tmp` is. */
+/** Writable by everybody, like `/tmp`. */
 let shared: string
-/** Below it, of this user alone; the model is in it. */
+/** A subdirectory that only this user can access, with the model in it. */
 let own: string
 let model: string
 let publisher: Publisher
@@ -85,7 +85,7 @@ async function sign(): Promise<void> {
 describe.runIf(ROOT)('a policy that another user planted above a private directory', () => {
   beforeEach(() => void theirs(join(shared, NAME), SKIP))
 
-  test('decides no load', async () => {
+  test('is not used by a load', async () => {
     await expect(open()).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', {
         file: join(shared, NAME),
@@ -99,7 +99,7 @@ describe.runIf(ROOT)('a policy that another user planted above a private directo
     await expect(watchPolicy()).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
 
-  test('decides no load of a program guarded by register', () => {
+  test('is not used by a load of a program guarded by register', () => {
     mine(join(own, 'any.onnx'), 'no model')
     const program = fileURLToPath(new URL('../register/onnx.cjs', import.meta.url))
     const { stdout } = spawnSync(
@@ -202,8 +202,8 @@ describe.runIf(ROOT)('however a policy is given, it is refused', () => {
     )
   })
 
-  test('that somebody hard-linked into a directory writable by everybody', async () => {
-    // As fs.protected_hardlinks=0 lets anybody do.
+  test('that another user hard-linked into a directory writable by everybody', async () => {
+    // Possible if fs.protected_hardlinks is 0.
     linkSync(mine(join(own, 'for-tests-only.yaml'), SKIP), join(shared, NAME))
     await expect(open()).rejects.toThrow(
       refusal('POLICY_UNTRUSTED', {
@@ -212,7 +212,7 @@ describe.runIf(ROOT)('however a policy is given, it is refused', () => {
         found: 'owner 0, mode 0644, in a directory that others can write to',
       }),
     )
-    // The name that it had before is gone, and so is every sign of it.
+    // The former name was removed, so no trace of it remains.
     rmSync(join(own, 'for-tests-only.yaml'))
     await expect(open()).rejects.toThrow(refusal('POLICY_UNTRUSTED', { file: join(shared, NAME) }))
     const hidden = join(own, 'theirs.yaml')
@@ -222,7 +222,7 @@ describe.runIf(ROOT)('however a policy is given, it is refused', () => {
 })
 
 test.runIf(ROOT)('a file of root that another user moves into a directory writable by everybody', async () => {
-  // As root leaves one that runs a build or a copy in somebody's home directory.
+  // Root may leave such a file after running a build or a copy in another user's home directory.
   const home = join(shared, 'home')
   mkdirSync(home)
   mine(join(home, 'copy.yaml'), SKIP)
@@ -232,7 +232,7 @@ test.runIf(ROOT)('a file of root that another user moves into a directory writab
   const as = (...command: string[]) => spawnSync(command[0] ?? '', command.slice(1), { uid: STRANGER, gid: STRANGER })
   expect(as('mv', join(home, 'copy.yaml'), join(shared, NAME)).status).toBe(0)
   await expect(open()).rejects.toThrow(refusal('POLICY_UNTRUSTED', { file: join(shared, NAME) }))
-  // Why a directory in a sticky one may be root's: nobody else can have moved it there.
+  // A directory of root in a sticky one is acceptable, because nobody else can have moved it there.
   expect(as('mv', join(home, 'sub'), join(shared, 'sub')).status).not.toBe(0)
 })
 
@@ -267,7 +267,7 @@ describe.runIf(ROOT)('files that a policy names must be as trusted as the policy
     )
   })
 
-  test('and so must the expectations next to it', async () => {
+  test('and so must the expectations for policy test', async () => {
     theirs(join(own, 'policy.test.yaml'), '[{ model: model, expect: accepted }]')
     await expect(testPolicy({ policy: publisher.policy })).rejects.toThrow(refusal('POLICY_UNTRUSTED'))
   })
@@ -275,7 +275,7 @@ describe.runIf(ROOT)('files that a policy names must be as trusted as the policy
 
 describe('the nearest name is the policy, and a looser one above does not decide when it', () => {
   beforeEach(() => {
-    // So that it would decide.
+    // So that it would be used.
     chmodSync(shared, 0o755)
     mine(join(shared, NAME), SKIP)
   })
@@ -323,7 +323,7 @@ describe('the nearest name is the policy, and a looser one above does not decide
   })
 })
 
-test.runIf(ROOT)('a policy that is exchanged while it is checked is judged by what is read', async () => {
+test.runIf(ROOT)('a policy that is replaced while it is checked is judged by the bytes that were read', async () => {
   await sign()
   const path = join(own, 'swapped.yaml')
   const swapper = spawnSwapper(path)
@@ -339,12 +339,12 @@ test.runIf(ROOT)('a policy that is exchanged while it is checked is judged by wh
   } finally {
     swapper.stop()
   }
-  // Never the rule of the other user's file.
+  // Never by the rule in the other user's file.
   expect([...seen].filter((result) => !['rule enforce', 'POLICY_UNTRUSTED'].includes(result))).toEqual([])
   expect(seen.size).toBeGreaterThan(0)
 })
 
-/** Renames a good policy and another user's over one another, without end, in a thread of its own. */
+/** Endlessly renames a good policy and another user's over each other, in a separate thread. */
 function spawnSwapper(path: string): { stop: () => void } {
   const [good, bad] = [`${path}.good`, `${path}.bad`]
   mine(good, readFileSync(publisher.policy, 'utf8'))

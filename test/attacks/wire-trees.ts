@@ -1,6 +1,6 @@
 import type { Random } from './random.ts'
 
-// Protobuf as a tree that can be mutated before it is written, and written in unusual ways.
+// Protobuf as a tree that can be mutated, and written in unusual ways.
 
 export type WireValue = WireField[] | Uint8Array | string | bigint
 
@@ -11,7 +11,7 @@ export interface WireField {
   group?: boolean
   /** 1 or 5: a number of fixed length instead of a varint. */
   fixed?: 1 | 5
-  /** Bytes that tag, length and varint are longer than they need to be. */
+  /** The number of bytes by which tag, length and varint are longer than necessary. */
   padding?: number
 }
 
@@ -49,7 +49,7 @@ function varint(value: bigint, padding: number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** Changes a tree at some places, in ways that readers of protobuf may take differently. */
+/** Changes a tree at some places, in ways that protobuf parsers may interpret differently. */
 export function mutate(random: Random, message: WireField[], changes: number): void {
   for (let i = 0; i < changes; i++) {
     const messages = [...messagesIn(message)].filter(({ length }) => length > 0)
@@ -74,7 +74,7 @@ const MUTATIONS: readonly Mutation[] = [
     const [field] = message.splice(at, 1)
     message.splice(random.below(message.length + 1), 0, field!)
   },
-  // Parsers merge the parts of a field that is not repeated.
+  // Parsers merge several occurrences of a field that is not repeated.
   function inTwoParts(random, message, at) {
     const field = message[at]!
     if (!Array.isArray(field.value)) return
@@ -110,7 +110,7 @@ const MUTATIONS: readonly Mutation[] = [
     const field = message[at]!
     field.number = random.pick([field.number + 1, Math.max(1, field.number - 1), random.below(30) + 1])
   },
-  // What is valid at one place may be valid at another, where it is read by other code.
+  // A field that is valid in one place may be valid in another, where other code reads it.
   function transplanted(random, message, at, root) {
     const target = random.pick([...messagesIn(root)])
     target.splice(random.below(target.length + 1), 0, structuredClone(message[at]!))
@@ -121,7 +121,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
 ]
 
-/** Damages bytes: cut off, changed, repeated, or with junk. */
+/** Damages bytes: truncated, changed, repeated, or with junk added. */
 export function damaged(random: Random, bytes: Buffer): Buffer {
   const at = random.below(bytes.length + 1)
   const until = Math.min(bytes.length, at + random.below(16))
