@@ -27,7 +27,7 @@ export async function unrevokedClaims(
   for (const judging of judgings) {
     await responsibility.of([judging], async () => {
       const found = await judging.findIfAny()
-      const revocations = await judging.revocations()
+      const revocations = judging.revocations
       await refuseRevokedClaims(found, revocations, signal)
       first ??= found
       all.push(revocations)

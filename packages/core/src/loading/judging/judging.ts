@@ -5,7 +5,7 @@ import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.t
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { ModelFacts } from '../../policy/matching/match.ts'
 import type { CompiledPolicy } from '../../policy/policy.ts'
-import type { Revocations } from '../../policy/revocations/revocations.ts'
+import { Revocations } from '../../policy/revocations/revocations.ts'
 import type { Rule } from '../../policy/rule.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { BundleSearch, type SearchedSource } from '../bundles/bundle-search.ts'
@@ -110,16 +110,13 @@ export class Judging {
   }
 
   /** Empty if the policy could not be read. */
-  async revocations(): Promise<Revocations> {
-    if (this.#policy) return this.#policy.revocations
-    // Imported lazily, because it loads a library.
-    const { Revocations } = await import('../../policy/revocations/revocations.ts')
-    return new Revocations()
+  get revocations(): Revocations {
+    return this.#policy?.revocations ?? new Revocations()
   }
 
   /** The readable bundles of a model that is loaded unverified. */
   async findIfAny(): Promise<FoundModel | undefined> {
-    const orTooLarge = !concernsClaims(await this.revocations())
+    const orTooLarge = !concernsClaims(this.revocations)
     return this.#search.findIfAny({ orUnreadable: this.#unverified === 'tolerated', orTooLarge })
   }
 

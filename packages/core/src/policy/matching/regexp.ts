@@ -1,3 +1,4 @@
+import type { RE2JS } from 're2js'
 import { messageOf } from '../../any-realm.ts'
 
 /** Longer than any readable expression; bounds the time to compile one. */
@@ -30,12 +31,11 @@ export function compileRegexp(
   { ignoreCase = false }: { ignoreCase?: boolean } = {},
 ): (text: string) => boolean {
   if (!engine) throw new EngineNotLoaded()
-  const { RE2JS } = engine
-  const expression = RE2JS.compile(source, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0)
+  const expression = engine.RE2JS.compile(source, ignoreCase ? engine.RE2JS.CASE_INSENSITIVE : 0)
   return (text) => expression.testExact(text)
 }
 
-let engine: typeof import('re2js') | undefined
+let engine: { RE2JS: typeof RE2JS } | undefined
 
 /** Thrown if a regular expression is compiled outside {@link withRegexps} before any was compiled in it. */
 class EngineNotLoaded extends Error {
