@@ -4,13 +4,12 @@ import { createRequire, isBuiltin } from 'node:module'
 import { dirname, join, relative, resolve } from 'node:path'
 import { defineConfig, type Options } from 'tsup'
 
-// One configuration for every package; each builds what it has. A library is built twice, as ESM
-// and as CommonJS, with types for both, and in chunks, so that an import loads little.
-// The program is one CommonJS file with the core in it, which starts fastest; what its package.json
-// names as dependencies, it leaves to be loaded where it is used.
+// One configuration for all packages, each of which builds the entry points that exist in it. Libraries are built as ESM
+// and CommonJS, with types for both, and in chunks, so that an import loads little. The program is one CommonJS file that
+// contains the core, because that starts fastest; the dependencies in its package.json are loaded when they are used.
 //
-// Programs bundle the libraries. So these refer to no file beside them that a bundler would have to find, to no global
-// of one module system alone, and to no name that a banner of the bundler declares (docs/bundlers.md).
+// Programs may bundle the libraries. Their code must therefore not refer to files that a bundler would have to find,
+// globals of only one module system, or names that a bundler's banner declares (docs/bundlers.md).
 const library = existsSync('src/index.ts')
 const entry = Object.fromEntries(
   Object.entries({
@@ -38,7 +37,7 @@ const carriesCore = isCore || !library
 
 type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 
-/** What the threads of the core run is text in it. */
+/** Embeds the code of the core's threads as text. */
 const threadCode: Plugin = {
   name: 'thread code',
   setup(build) {
@@ -48,18 +47,19 @@ const threadCode: Plugin = {
       const contents = source
         .replace("new URL('./thread.ts', import.meta.url)", () => JSON.stringify(text))
         .replaceAll("'./worker.ts'", "'./hashing-worker.cjs'")
-      if (contents.includes("thread.ts'") || contents.includes('worker.ts')) throw new Error(`${path} is not as it was`)
+      if (contents.includes("thread.ts'") || contents.includes('worker.ts'))
+        throw new Error(`${path} has changed: adapt tsup.config.ts`)
       return { contents, loader: 'ts' }
     })
   },
 }
 
-/** For a pool that a program brings. In one piece, since bundlers copy it as it is. */
+/** For a pool that a program provides. A single file, because bundlers copy it unchanged. */
 const hashingWorker: Plugin = {
   name: 'hashing worker',
   setup(build) {
     build.onEnd(async () => {
-      // tsup writes its own files, and makes the folder, only after this.
+      // tsup creates the folder and writes its own files only after this.
       await mkdir('dist', { recursive: true })
       await writeFile('dist/hashing-worker.cjs', await oneFile(build, 'src/hashing/threads/worker.ts'))
     })
@@ -84,8 +84,8 @@ async function oneFile({ esbuild }: Parameters<Plugin['setup']>[0], entryPoint: 
 }
 
 /**
- * The build for Node.js is CommonJS, which in bundles of ES modules fails with "Dynamic require of "process" is not supported".
- * The other one is of ES modules, and has the same parser.
+ * The build of yaml for Node.js is CommonJS, which fails in ESM bundles with "Dynamic require of "process" is not supported".
+ * The build for browsers consists of ES modules and has the same parser.
  */
 const yamlOfModules: Plugin = {
   name: 'yaml of ES modules',
@@ -95,8 +95,8 @@ const yamlOfModules: Plugin = {
 }
 
 /**
- * The core carries the libraries that it needs, in chunks that are loaded when they are first used: whoever only loads models installs
- * few packages, and bundlers find nothing of CommonJS in the ES modules, which would fail with "Dynamic require of "crypto" is not supported".
+ * The core contains the libraries that it needs, in chunks that are loaded when they are first used. Services that only load models
+ * therefore install few packages, and the ES modules contain no CommonJS, which would fail in bundles with "Dynamic require of "crypto" is not supported".
  */
 const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|tuf-js)(\/|$)/
 const commonJsInChunks: Plugin = {
@@ -104,7 +104,7 @@ const commonJsInChunks: Plugin = {
   setup(build) {
     if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
       takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
-    // A chunk of CommonJS would have no exports but `default`.
+    // A CommonJS chunk would only have the export `default`.
     build.onResolve({ filter: COMMONJS_ONLY }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path, namespace: 'named exports' } : undefined,
     )
@@ -156,9 +156,9 @@ async function filesOf(group: keyof typeof GROUPS): Promise<string[]> {
   return Array.from(exported, ([, file = '']) => file)
 }
 
-/** The maps lead to our own sources only: with those of the libraries they would be three times as large as the code. */
-const mapsOfOurOwn: Plugin = {
-  name: 'maps of our own sources',
+/** Source maps cover only our own sources: with the libraries, they would be three times as large as the code. */
+const ownSourceMaps: Plugin = {
+  name: 'own source maps',
   setup(build) {
     build.onLoad({ filter: /[\\/]node_modules[\\/].*\.[cm]?js$/ }, async ({ path }) => ({
       contents: withoutMap(await readFile(path, 'utf8')),
@@ -166,13 +166,13 @@ const mapsOfOurOwn: Plugin = {
   },
 }
 
-/** esbuild follows this map of nothing, and so leaves the source out of its own. */
+/** esbuild follows this empty map, and therefore omits the source from its own. */
 function withoutMap(source: string): string {
   const map = Buffer.from('{"version":3,"sources":[""],"sourcesContent":[""],"mappings":"AAAA"}').toString('base64')
   return `${source}\n//# sourceMappingURL=data:application/json;base64,${map}`
 }
 
-/** A copy of pkijs of our own: test runners' realms may lack the global `crypto`, and other copies keep their engine in the global object. */
+/** A separate copy of pkijs: realms of test runners may lack the global `crypto`, and other copies store their engine in the global object. */
 const ownEngine: Plugin = {
   name: 'engine of pkijs',
   setup(build) {
@@ -185,7 +185,7 @@ const ownEngine: Plugin = {
           'setEngine("node", new CryptoEngine({ crypto: process.getBuiltinModule("node:crypto").webcrypto }))',
         )
       if (contents.includes('"pid" in process') || !contents.includes('setEngine("node"'))
-        throw new Error(`${path} is not as it was`)
+        throw new Error(`${path} has changed: adapt tsup.config.ts`)
       return { contents: withoutMap(contents) }
     })
   },
@@ -193,18 +193,18 @@ const ownEngine: Plugin = {
 
 /**
  * `@modelseal/register` starts with every program that it guards, and each module that it imports from the core costs the
- * program a millisecond. So it carries the small entries of the core that it needs at the start. What must be one in a
- * process, they keep under `Symbol.for()`. The core itself is imported when the first model is loaded.
+ * program a millisecond. It therefore contains the small entry points of the core that it needs at startup. They store values
+ * that must exist only once in a process under `Symbol.for()`. The core itself is imported when the first model is loaded.
  */
 const startsEveryProgram = process.cwd().endsWith('register')
 const CARRIED = /^@modelseal\/core\/(any-realm|environment|errors|find-policy|guard)$/
 
 /**
- * An `import` of `node:fs` or `node:util` makes Node.js load every part of them, 30 modules of its own that few programs need.
- * Taken from the process they load what is used.
+ * An `import` of `node:fs` or `node:util` makes Node.js load all their parts, 30 internal modules that few programs need.
+ * `process.getBuiltinModule()` loads only the parts that are used.
  */
-const withoutAllOfNode: Plugin = {
-  name: 'without all of node:fs and node:util',
+const lazyNodeModules: Plugin = {
+  name: 'lazy node:fs and node:util',
   setup: (build) => takeFromProcess(build, /^(node:)?(fs|util)$/),
 }
 
@@ -224,8 +224,8 @@ function takeFromProcess(
 }
 
 /**
- * The program has libraries as dependencies that the built core carries: in its one file they would slow down its start. So it gets
- * a build of the core without them, in chunks as well, since modules that are joined start faster than single ones.
+ * The libraries that the built core contains are dependencies of the program, because they would slow down the start of its single
+ * file. It therefore contains a build of the core without them, also in chunks, because combined modules start faster than single ones.
  */
 const coreWithoutLibraries: Plugin = {
   name: 'core without libraries',
@@ -264,13 +264,14 @@ const coreWithoutLibraries: Plugin = {
     }))
     build.onLoad({ filter: /.*/, namespace: 'core' }, ({ path }) => {
       const contents = chunks.get(path)
-      if (contents === undefined) throw new Error(`The program imports ${path}, which is not built for it.`)
+      if (contents === undefined)
+        throw new Error(`The program imports ${path}, which is missing from coreWithoutLibraries.`)
       return { contents }
     })
   },
 }
 
-/** Commander imports `node:child_process` for commands that are programs of their own. There are none here, so it is not loaded at the start. */
+/** Commander imports `node:child_process` for commands that are separate programs. There are none here, so it is not loaded at startup. */
 const childProcessWhenUsed: Plugin = {
   name: 'child_process when it is used',
   setup(build) {
@@ -283,7 +284,7 @@ const childProcessWhenUsed: Plugin = {
   },
 }
 
-/** Directories of the packages that the built files contain. Their licenses ask to be handed on. */
+/** Directories of the packages that the built files contain. Their licenses must be distributed with them. */
 const carried = new Set<string>()
 const licenses: Plugin = {
   name: 'licenses',
@@ -311,9 +312,10 @@ async function writeLicenses(): Promise<void> {
 async function licenseIn(directory: string): Promise<string> {
   const file = (await readdir(directory)).find((name) => /^licen[cs]e/i.test(name))
   if (file !== undefined) return readFile(join(directory, file), 'utf8')
-  // Published without the text, which is that of our own license.
+  // Published without its text, which is the same as that of our own license.
   const { license } = await manifestIn(directory)
-  if (license !== 'Apache-2.0') throw new Error(`Cannot hand on the license of ${directory}: it has no such file.`)
+  if (license !== 'Apache-2.0')
+    throw new Error(`Cannot include the license of ${directory}: the package contains no license file.`)
   return readFile('LICENSE', 'utf8')
 }
 
@@ -338,7 +340,7 @@ export default defineConfig({
   target: 'node22',
   tsconfig: '../../tsconfig.json',
   noExternal: startsEveryProgram ? [CARRIED] : [],
-  // What removes it comes before the plugin that looks for it.
+  // Removing the protocol would happen before the plugin that looks for it.
   removeNodeProtocol: library && !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
     if (carriesCore && format === 'cjs') options.define = { ...options.define, 'import.meta.url': 'undefined' }
@@ -346,9 +348,9 @@ export default defineConfig({
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
-    ...(startsEveryProgram ? [withoutAllOfNode] : []),
+    ...(startsEveryProgram ? [lazyNodeModules] : []),
     ...(library ? [] : [coreWithoutLibraries, childProcessWhenUsed]),
-    mapsOfOurOwn,
+    ownSourceMaps,
     licenses,
   ],
   onSuccess: writeLicenses,

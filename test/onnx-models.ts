@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 
-// Makes ONNX models field by field (onnx.proto), so that tests can make hostile ones, too.
+// Builds ONNX models field by field (onnx.proto), so that tests can also build hostile ones.
 
 type Bytes = Uint8Array
 type Field = [number, Bytes | string | number]
@@ -25,7 +25,7 @@ export function entry(key: string, value: string): Bytes {
   return message([1, key], [2, value])
 }
 
-/** A tensor of floats whose values lie in another file. */
+/** A tensor of floats whose values are in another file. */
 export function externalTensor(name: string, size: number, location: string): Bytes {
   return message(
     [1, size],
@@ -42,7 +42,7 @@ export function floats(...values: number[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Float32Array(values).buffer)
 }
 
-/** A tensor of floats with its values inside. */
+/** A tensor of floats that contains its values. */
 export function inlineTensor(name: string, ...values: number[]): Bytes {
   return message([1, values.length], [2, FLOAT], [8, name], [9, floats(...values)])
 }
@@ -103,7 +103,7 @@ export function addingModel(location: string): Bytes {
   )
 }
 
-/** y = x + w0 + … + wn, with each of them in a file of its own. */
+/** y = x + w0 + … + wn, with each w in a separate file. */
 export function summingModel(names: string[], locationOf: (name: string) => string): Bytes {
   return model(
     graph({
@@ -169,7 +169,7 @@ export function branchingModel(location: string): Bytes {
   )
 }
 
-/** y = w[i], for a byte of a long vector that lies in another file. */
+/** y = w[i], for a byte of a long vector in another file. */
 export function lookupModel(location: string, bytes: number): Bytes {
   const weights = message(
     [1, bytes],

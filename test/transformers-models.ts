@@ -1,16 +1,16 @@
 import { FLOAT, entry, floats, graph, message, model, node } from './onnx-models.ts'
 
-/** An embedding that a tiny model has for every token: this, and token number for the rest. */
+/** The embeddings of a tiny model: this number, then the token number in all other positions. */
 const WIDTH = 4
 const WORDS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', 'hello', 'world', 'good', 'bye']
 const INT64 = 7
 
 export interface TinyOptions {
-  /** Its embeddings begin with this number, by which two models can be told apart. */
+  /** The number with which its embeddings begin, to distinguish two models. */
   mark?: number
-  /** Where the ONNX file says that its weights are. */
+  /** The location of the weights in the ONNX file. */
   location?: string
-  /** What lies there; the ONNX file is in the folder "onnx". */
+  /** The path of the weights file; the ONNX file is in the folder "onnx". */
   weightsAt?: string
   config?: object
   tokenizerConfig?: object
@@ -36,12 +36,12 @@ export function tinyModel({
   }
 }
 
-/** `[CLS] hello [SEP]` in the model of a mark. */
+/** The output for `[CLS] hello [SEP]` of the model with this mark. */
 export function embeddingOfHello(mark: number): number[][] {
   return [2, 4, 3].map((token) => [mark, token, token, token])
 }
 
-/** The same with its weights in two chunks, both of which count for its output. */
+/** The same with its weights in two chunks, both of which affect its output. */
 export function chunkedModel(mark: number, chunks: number | true): Record<string, string | Uint8Array> {
   const nodes = [node('Gather', ['w', 'input_ids'], ['token']), node('Add', ['token', 'bias'], ['last_hidden_state'])]
   const config = { 'transformers.js_config': { use_external_data_format: chunks } }

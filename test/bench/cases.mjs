@@ -10,8 +10,8 @@ const CLI = join(root, 'packages/cli/bin/modelseal.cjs')
 const OURS = 'modelseal'
 
 /**
- * Each case prepares its data and names its contestants and targets. `rounds` bounds how often a
- * slow one runs.
+ * Each case prepares its data and names its contestants and targets. `rounds` limits how often a slow
+ * case runs.
  */
 export const CASES = [
   {
@@ -242,7 +242,7 @@ function oursVerify(path) {
   )
 }
 
-/** Signs a model if it is not yet; returns the path of the bundle. */
+/** Signs a model unless it is signed; returns the path of the bundle. */
 function signed(path) {
   const signature = `${path}.sig`
   if (!existsSync(signature)) check(oursSign(path).command)
@@ -254,7 +254,7 @@ function referenceSign(path) {
   return tool('model_signing', 'model_signing sign key', 'sign', 'key', path, ...args)
 }
 
-/** Of the tool's own signature, since its order of names is another. */
+/** Verifies the reference tool's own signature, because it sorts names differently. */
 function referenceVerify(path) {
   const signature = `${path}.reference.sig`
   if (tools.model_signing && !existsSync(signature)) check(referenceSign(path)[0].command)
@@ -275,7 +275,7 @@ function program(name, script, ...args) {
   return { name, command: [process.execPath, join(import.meta.dirname, 'programs', `${script}.mjs`), ...args] }
 }
 
-/** Several programs, each in a process of its own: what no program can be faster than that does their work in threads. */
+/** Several programs in separate processes: no program that does the same work in threads can be faster. */
 function atOnce(name, ...programs) {
   const words = (command) => command.map((word) => `'${word}'`).join(' ')
   const started = programs.map(({ command }, index) => `${words(command)} & p${index}=$!`)
@@ -283,7 +283,7 @@ function atOnce(name, ...programs) {
   return { name, command: ['sh', '-c', `${started.join('; ')}; ${ended.join(' && ')}`] }
 }
 
-/** A program that prints what is measured. */
+/** A program that prints its own measurements. */
 function own(name, script, ...args) {
   return {
     ...program(name, script, ...args),
@@ -292,7 +292,7 @@ function own(name, script, ...args) {
   }
 }
 
-/** A contestant where the tool is on this machine, else none. */
+/** A contestant if the tool is installed, otherwise none. */
 function tool(which, name, ...args) {
   return tools[which] ? [{ name, command: [tools[which].command, ...args] }] : []
 }
@@ -314,7 +314,7 @@ function inCache(path) {
   return path
 }
 
-/** Works without root: what is written and clean may be forgotten. */
+/** Works without root: pages that were written back may be dropped. */
 function dropFromCache(path) {
   check(['dd', `of=${path}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none'])
 }

@@ -1,4 +1,4 @@
-// The medians of each case as bars, the spread as a line across the end of each.
+// Draws the medians of each case as bars, with the spread as a line across the end of each bar.
 import { median } from './measure.mjs'
 
 const WIDTH = 960

@@ -1,4 +1,4 @@
-// The data of the benchmark: random, without holes, made once and kept in .cache/bench.
+// The data of the benchmarks: random, without holes, created once and cached in .cache/bench.
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, randomFillSync } from 'node:crypto'
 import {
   closeSync,
@@ -19,7 +19,7 @@ export const data = join(root, '.cache/bench')
 
 const UNITS = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }
 
-/** Bytes of `256MiB` and the like. */
+/** Parses a size such as `256MiB` into bytes. */
 export function parseSize(text) {
   const [, count, unit] = /^([0-9]+)(KiB|MiB|GiB)$/.exec(text) ?? []
   if (unit === undefined) throw new Error(`${text} is no size: write 256MiB or 2GiB.`)
@@ -46,7 +46,7 @@ export function files(count, size) {
   return directory
 }
 
-/** The one file of such a directory. */
+/** The only file of such a directory. */
 export function file(size) {
   return join(files(1, size), 'weights-000000.bin')
 }
@@ -63,7 +63,7 @@ function writeRandom(path, size) {
   closeSync(fd)
 }
 
-/** A key pair of this machine's benchmarks; returns the two paths. */
+/** A key pair for the benchmarks on this machine; returns both paths. */
 export function keys() {
   const privateKey = join(data, 'bench.key')
   const publicKey = join(data, 'bench.pub')

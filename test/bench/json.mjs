@@ -1,4 +1,4 @@
-// What strict parsing of a manifest costs beside plain JSON.parse. Run by hand:
+// Compares strict parsing of a manifest with plain JSON.parse. Run by hand:
 //   node test/bench/json.mjs [files]
 import { hash } from 'node:crypto'
 import { parseStrictJson } from '../../packages/core/src/bundle/json.ts'
@@ -19,7 +19,7 @@ for (const [how, space] of [
   const plain = () => JSON.parse(bytes.toString('utf8'))
   const strict = () => parseStrictJson(bytes, { what: 'statement', maxValues: 8_000_000 })
   const times = { plain: [], strict: [] }
-  // Turn by turn, so that both meet the same machine.
+  // Alternating, so that both run under the same conditions.
   for (let round = 0; round < 15; round++) {
     times.plain.push(timed(plain))
     times.strict.push(timed(strict))

@@ -5,16 +5,16 @@ import { keySigner, signModel } from '@modelseal/core/signing'
 import { entry, graph, message, model, node, value } from '../onnx-models.ts'
 
 const MIB = 1024 * 1024
-/** Of one tensor. */
+/** Size of one tensor. */
 const TENSOR_BYTES = 16 * MIB
 const SHARDS = 50
 const UINT8 = 2
 const INT64 = 7
 
 /**
- * Writes and signs the models that are measured.
+ * Writes and signs the models to measure.
  *
- * @returns them, in the order that was asked for; with the path of a policy that trusts their signer
+ * @returns the models in the requested order, and the path of a policy that trusts their signer
  */
 export async function makeModels(directory, kinds, { mib, tfjsMib }) {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -69,7 +69,7 @@ async function embeddedModel(directory, mib) {
   const tensors = tensorsOf(mib)
   const path = join(directory, 'model.onnx')
   await writeFile(path, model(lookingUp(tensors, [])))
-  // Protobuf merges a message that comes in several parts, so the file is written in such.
+  // Protobuf merges a message that is split into parts, so the file is written in parts.
   for (const name of tensors) {
     const tensor = message([1, TENSOR_BYTES], [2, UINT8], [8, name], [9, randomBlock()])
     await appendFile(path, message([7, message([5, tensor])]))
@@ -77,7 +77,7 @@ async function embeddedModel(directory, mib) {
   return { path, title: `ONNX, ${mib} MiB within the model` }
 }
 
-/** y = w0[i] … wn[i], which needs all the tensors and computes next to nothing. */
+/** y = w0[i] … wn[i], which needs all tensors but almost no computation. */
 function lookingUp(tensors, initializers) {
   return graph({
     nodes: [

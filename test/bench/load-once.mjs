@@ -1,4 +1,4 @@
-// One load, for load.mjs: what it took, as JSON.
+// One load, for load.mjs: prints its cost as JSON.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
@@ -32,7 +32,7 @@ async function tensorFlowLoad() {
   return () => loadVerifiedModel(tf, path, { policy, isolation: way })
 }
 
-/** As tfjs-node does it: the shards one after the other, then joined. */
+/** Like tfjs-node: reads the shards in turn, then joins them. */
 async function readArtifacts() {
   const { weightsManifest, ...artifacts } = JSON.parse(await readFile(path, 'utf8'))
   const shards = []
@@ -46,7 +46,7 @@ async function readArtifacts() {
   }
 }
 
-/** What a careful program does today: the digests are computed, and then the files are read again. */
+/** What a careful program does today: it computes the digests, and then reads the files again. */
 async function hashAll(directory) {
   for (const name of await readdir(directory)) {
     const hash = createHash('sha256')
@@ -55,7 +55,7 @@ async function hashAll(directory) {
   }
 }
 
-/** In bytes; 0 for what this system does not tell. */
+/** In bytes; 0 if the system does not report it. */
 async function memory() {
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
   const field = (name) => 1024 * Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0)

@@ -1,6 +1,6 @@
-// What a verified load costs beside the plain one, and beside the plain one after a separate hash
-// pass: time and peak memory, each measurement in a process of its own, in turns, so that what else
-// the machine does falls on all alike. The files are in the page cache. Run after a build:
+// Compares a verified load with a plain load, and with a plain load after a separate hash pass: time and
+// peak memory. Each measurement runs in a separate process, in turns, so that other load on the machine
+// affects all alike. The files are in the page cache. Run after a build:
 //   npm run bench:load
 //   npm run bench:load -- --only external,tfjs --mib 256 --rounds 1 --json load.json
 import { spawn } from 'node:child_process'
@@ -45,7 +45,7 @@ try {
   await rm(directory, { recursive: true, force: true })
 }
 
-/** One load in a process of its own, whose memory is looked at all the while. */
+/** One load in a separate process whose memory is sampled. */
 async function load(kind, way, path, policy) {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'load-once.mjs'), kind, way, path, policy], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -63,7 +63,7 @@ async function load(kind, way, path, policy) {
   return { ms, anonymous: Math.max(anonymous, after.anonymous), idle: before.anonymous, resident: after.peak }
 }
 
-/** Memory that is the process's own, without mapped files: those are the system's page cache. */
+/** Memory of the process without mapped files, which are in the system's page cache. */
 async function privateBytes(pid) {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
   return ['RssAnon', 'RssShmem'].reduce(
@@ -72,7 +72,7 @@ async function privateBytes(pid) {
   )
 }
 
-/** The shortest: what the work takes when nothing else disturbs it. Of memory, the most: a peak can be missed. */
+/** The shortest time, which other load disturbed least, and the highest memory, because samples can miss a peak. */
 function best(measured) {
   const all = (field) => measured.map((one) => one[field])
   const most = (field) => Math.max(...all(field))

@@ -1,4 +1,4 @@
-// Runs the contestants of a case alternately, so that what disturbs one disturbs the others, too.
+// Runs the contestants of a case alternately, so that disturbances affect all of them.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -7,9 +7,9 @@ import { setTimeout } from 'node:timers/promises'
 import { root } from './data.mjs'
 
 /**
- * Each contestant: `name`, `command`; `before` to be run first, unmeasured; `says` where the program
- * itself prints what is measured, as JSON on its last line; `memory` where its most memory is of
- * interest. The first round is not counted, but for the memory: to report that takes time.
+ * Each contestant has `name` and `command`; `before`, which runs first and is not measured; `says`, if the
+ * program prints its own measurements as JSON on its last line; and `memory`, if its peak memory is of
+ * interest. The first round counts only for memory, because reporting that takes time.
  */
 export async function measure(contestants, rounds) {
   const measured = contestants.map(({ name, ours = false }) => ({ name, ours, seconds: [], megabytes: [] }))
@@ -53,7 +53,7 @@ function run({ command: [program, ...args], says }) {
   }
 }
 
-/** What programs/report-memory.mjs left, in a program that was started with it. */
+/** The report that programs/report-memory.mjs wrote in a program that was started with it. */
 function peakIn(path) {
   try {
     return Number(readFileSync(path, 'utf8'))
@@ -62,7 +62,7 @@ function peakIn(path) {
   }
 }
 
-/** How busy others keep the processors, from 0 to 1: ratios of programs with two threads need two that are free. */
+/** How busy other processes keep the processors, from 0 to 1: ratios of programs with two threads need two free processors. */
 export async function busy() {
   const [before, after] = [cpuTimes(), await setTimeout(1_000).then(cpuTimes)]
   return 1 - (after.idle - before.idle) / (after.all - before.all)

@@ -1,5 +1,5 @@
-// What a service pays for its trust policy: compiling 1,000 rules and 10,000 revocations, beside
-// the YAML parser's own time on the same text; and judging one model by it. Run after a build:
+// The cost of a trust policy for a service: compiling 1,000 rules and 10,000 revocations, compared with
+// the YAML parser's time for the same text, and judging one model. Run after a build:
 //   npm run bench:policy
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -40,7 +40,7 @@ try {
     const { verdict } = await openVerifiedModel(model, { policy })
     judge.push(verdict.durations.policy)
   }
-  // The shortest: what the work takes when nothing else disturbs it.
+  // The shortest time, which other load disturbed least.
   const [parser, whole] = [Math.min(...parse), Math.min(...load)]
   console.log(
     `${RULES} rules, ${REVOCATIONS} revocations, ${(text.length / 1e6).toFixed(1)} MB of YAML; the best of ${ROUNDS}`,

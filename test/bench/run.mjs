@@ -1,4 +1,4 @@
-// Measures hashing, signing and verifying beside other programs, alternately and in one run:
+// Compares hashing, signing and verifying with other programs, alternately in one run:
 //   npm run bench -- [--case NAME]... [--size 256MiB] [--rounds 5] [--output DIRECTORY] [--list]
 // Data goes to .cache/bench, results (table.txt, results.json, chart.svg) to .cache/bench/results.
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -52,7 +52,7 @@ for (const one of CASES) {
   const judged = targets.map((target) => ({ text: target.text, ...target.judge(measured) }))
   results.push({ name: one.name, title: one.title, busy: disturbed, contestants: measured, targets: judged })
   console.log(tableOf(results.slice(-1)))
-  // After each case, so that one that fails does not take the others along.
+  // After each case, so that a failing case does not lose the results of the others.
   write('table.txt', `${heading}\n\n${tableOf(results)}`)
   write('results.json', `${JSON.stringify({ machine, size, rounds, results }, null, 2)}\n`)
   write('chart.svg', chartOf(heading, results))

@@ -1,17 +1,17 @@
-// What is to hold, as ratios of what was measured in the same round.
+// The targets, as ratios of measurements in the same round.
 import { median } from './measure.mjs'
 
-/** Ours is at least `bound` times as fast as the other. */
+/** Ours is at least `bound` times as fast as the other program. */
 export function asFast(ours, other, bound) {
   return ratio(`${ours}: at least ${bound} x as fast as ${other}`, other, ours, (value) => value >= bound)
 }
 
-/** Ours takes at most `bound` times as long as the other. */
+/** Ours takes at most `bound` times as long as the other program. */
 export function asLong(ours, other, bound) {
   return ratio(`${ours}: at most ${bound} x the time of ${other}`, ours, other, (value) => value <= bound)
 }
 
-/** The memory of ours stays below `bound` megabytes (of a million bytes). */
+/** Our memory stays below `bound` megabytes (of a million bytes). */
 export function inMemory(ours, bound) {
   return {
     text: `${ours}: under ${bound} MB`,

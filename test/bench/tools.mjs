@@ -1,5 +1,5 @@
-// What there is on this machine to compare with. Nothing is installed but the reference tool, by the
-// set-up of the interoperation tests, and that only where Python is.
+// Finds programs on this machine to compare with. Installs only the reference tool, with the set-up of
+// the interoperation tests, and only if Python is available.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ function reference() {
   return found(join(referencePython(), '..', 'model_signing'))
 }
 
-const b3sum = join(data, 'tools/bin/b3sum') // as `cargo install b3sum --root .cache/bench/tools` puts it
+const b3sum = join(data, 'tools/bin/b3sum') // where `cargo install b3sum --root .cache/bench/tools` puts it
 
 export const tools = {
   openssl: found('openssl', ['version']),

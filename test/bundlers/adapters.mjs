@@ -1,4 +1,4 @@
-// A service that uses two adapters: says what became of a model in each.
+// A service that uses two adapters, and prints the outcome for a model of each.
 import * as tf from '@tensorflow/tfjs'
 import { loadVerifiedModel } from '@modelseal/onnxruntime'
 import { verified } from '@modelseal/tfjs'

@@ -1,4 +1,4 @@
-// Imports the core and has not used it yet: do the threads that it starts from now on inherit the environment?
+// Imports the core without using it: do threads that it then starts inherit the environment?
 import { getEnvironmentData } from 'node:worker_threads'
 import { openVerifiedModel } from '@modelseal/core'
 

@@ -1,4 +1,4 @@
-// npm run test:bundlers: has every bundler and tracer make a program, and runs what it made.
+// npm run test:bundlers: builds a program with every bundler and tracer, and runs the results.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

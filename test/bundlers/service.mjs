@@ -1,4 +1,4 @@
-// A service as its author writes it, before it is bundled: loads models, and says what became of each.
+// The source of a service before it is bundled: loads models, and prints the outcome for each.
 import { openVerifiedModel } from '@modelseal/core'
 
 async function main() {

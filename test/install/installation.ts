@@ -5,13 +5,13 @@ import { join } from 'node:path'
 const PNPM = 'pnpm@12.21.0'
 const PACKAGES = join(import.meta.dirname, '../../packages')
 
-/** Packs all packages as they are published; `npm pack` would leave `workspace:*` in them. */
+/** Packs all packages as for publishing; `npm pack` would leave `workspace:*` in them. */
 export function pack(tarballs: string): void {
   const args = ['--yes', PNPM, '--recursive', '--filter', './packages/*', 'pack', '--pack-destination', tarballs]
   execFileSync('npx', args, { cwd: PACKAGES, stdio: 'pipe' })
 }
 
-/** An empty directory into which npm installed some of the packages. */
+/** A directory into which npm installed some of the packages. */
 export class Installation {
   readonly directory: string
 
@@ -27,7 +27,7 @@ export class Installation {
     execFileSync('npm', args, { cwd: this.directory, stdio: 'pipe' })
   }
 
-  /** The names of all packages in it, however deep. */
+  /** The names of all packages in it, at any depth. */
   packages(): string[] {
     const lockfile = readFileSync(this.path('node_modules/.package-lock.json'), 'utf8')
     const { packages } = JSON.parse(lockfile) as { packages: Record<string, object> }
@@ -36,7 +36,7 @@ export class Installation {
       .sort()
   }
 
-  /** The length of all its files together. */
+  /** The total size of its files. */
   bytes(): number {
     const modules = this.path('node_modules')
     const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())

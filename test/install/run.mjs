@@ -1,4 +1,4 @@
-// npm run test:install: installs the packed packages as users do, counts what that brings, and uses it. Needs the registry.
+// npm run test:install: installs the packed packages as users do, counts what is installed, and uses it. Needs the registry.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

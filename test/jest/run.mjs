@@ -1,4 +1,4 @@
-// npm run test:jest: runs loads.test.cjs in Jest 29 and 30, which evaluate the packages in a realm of their own.
+// npm run test:jest: runs loads.test.cjs in Jest 29 and 30, which evaluate the packages in a separate realm.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'

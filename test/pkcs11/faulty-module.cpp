@@ -1,5 +1,5 @@
-// A PKCS#11 module that hands everything on to SoftHSM, except for the one fault that it is
-// compiled with. SoftHSM itself never locks, never breaks and wraps its points.
+// A PKCS#11 module that forwards everything to SoftHSM, except for the fault that it is compiled
+// with. SoftHSM itself never locks, never fails, and always wraps its points.
 #include <dlfcn.h>
 #include <cstring>
 #include <pkcs11/pkcs11.h>

@@ -1,6 +1,5 @@
-// Readies this machine for the tests of PKCS#11 signing: SoftHSM and OpenSC from the system's
-// packages, the native addon of pkcs11js, and modules that misbehave. What it builds stays in
-// .cache/pkcs11, so that a second run has nothing to do.
+// Sets up this machine for the tests of PKCS#11 signing: SoftHSM and OpenSC from the system's packages,
+// the native addon of pkcs11js, and modules that misbehave. The results are cached in .cache/pkcs11.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -14,7 +13,7 @@ const addonSource = dirname(require.resolve('pkcs11js/package.json'))
 const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include')
 const { version } = JSON.parse(readFileSync(join(addonSource, 'package.json'), 'utf8'))
 
-/** Where distributions keep SoftHSM: Debian, Fedora, Arch, Homebrew. */
+/** Where distributions install SoftHSM: Debian, Fedora, Arch, Homebrew. */
 const SOFTHSM = [
   '/usr/lib/softhsm/libsofthsm2.so',
   '/usr/lib64/pkcs11/libsofthsm2.so',
@@ -28,7 +27,7 @@ installSoftHsm()
 const softHsm = SOFTHSM.find((path) => existsSync(path)) ?? fail('SoftHSM is installed, but its module was not found.')
 buildAddon()
 for (const fault of FAULTS) buildFaultyModule(fault)
-// Last of all, because the tests take it as the sign that all is ready.
+// Written last, because the tests run only if it exists.
 link(softHsm, join(cache, 'libsofthsm2.so'))
 console.log('PKCS#11: ready.')
 
@@ -40,7 +39,7 @@ function installSoftHsm() {
   run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'softhsm2', 'opensc'])
 }
 
-/** The package is compiled from the source that the lockfile pins, with the headers that it pins. */
+/** Compiles the package from the source and headers that the lockfile pins. */
 function buildAddon() {
   const addon = join(cache, `pkcs11js-${version}-${process.platform}-${process.arch}.node`)
   const sources = ['dl.cpp', 'common.cpp', 'main.cpp'].map((name) => join(addonSource, 'src', name))

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type * as pkcs11js from 'pkcs11js'
 
-/** Where setup.mjs leaves what it builds. */
+/** Where setup.mjs puts what it builds. */
 export const cache = join(dirname(fileURLToPath(import.meta.url)), '../../.cache/pkcs11')
 export const softHsm = join(cache, 'libsofthsm2.so')
 export const ready = existsSync(softHsm)
@@ -16,7 +16,7 @@ if (!ready) console.warn('Skipped: signing with SoftHSM. "npm run setup:pkcs11" 
 export const PIN = '738146-pin'
 export const SO_PIN = '90127365'
 
-/** A directory for tokens, keys and models; whoever imports it removes it. */
+/** A directory for tokens, keys and models; the importing test must remove it. */
 export const work = await realpath(await mkdtemp(join(tmpdir(), 'pkcs11-')))
 let keys = 0
 
@@ -32,7 +32,7 @@ export function importPair(token: string, privateKey: string, label: string, id:
   run('softhsm2-util', '--import', privateKey, '--token', token, '--label', label, '--id', id, '--pin', PIN)
 }
 
-/** No tool changes this attribute. */
+/** No command-line tool can change this attribute. */
 export function forbidSigning(token: string, label: string): void {
   const slot = describeToken(token).slot
   withSoftHsm(

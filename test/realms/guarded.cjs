@@ -1,4 +1,4 @@
-// A program that uses the adapter for ONNX Runtime, under @modelseal/register: says what came of each model.
+// A program that uses the adapter for ONNX Runtime under @modelseal/register, and prints the outcome for each model.
 const onnx = require('@modelseal/onnxruntime')
 
 module.exports = async ({ models, policy }) => {

@@ -1,6 +1,7 @@
-// Runs a CommonJS program, and all that it requires, in a vm context, as Jest does: `node in-context.cjs KIND PROGRAM ARGUMENT`.
-// In a context of the kind "own" every built-in of the language is its own, and Node.js 22 gives it no `Symbol.asyncDispose`; in one of
-// the kind "shared" buffers are those of Node.js, as in Jest; one of the kind "browser" has the timers of a browser. What the program's function returns is printed as JSON.
+// Runs a CommonJS program, and everything it requires, in a vm context like Jest: `node in-context.cjs KIND PROGRAM ARGUMENT`.
+// A context of the kind "own" has its own built-ins, without `Symbol.asyncDispose` in Node.js 22; one of the kind "shared"
+// has the buffers of Node.js, as in Jest; one of the kind "browser" has the timers of a browser. Prints the result of the
+// program's function as JSON.
 const { existsSync, readFileSync } = require('node:fs')
 const { createRequire, isBuiltin } = require('node:module')
 const { dirname, join, resolve } = require('node:path')
@@ -9,7 +10,7 @@ const vm = require('node:vm')
 const [kind, program, argument] = process.argv.slice(2)
 
 const context = vm.createContext()
-// What is no part of the language comes from Node.js: process, Buffer, URL, timers, fetch …
+// Everything that is not part of the language comes from Node.js: process, Buffer, URL, timers, fetch …
 for (const name of Object.getOwnPropertyNames(globalThis)) {
   if (name in context || vm.runInContext(`${JSON.stringify(name)} in globalThis`, context)) continue
   Object.defineProperty(context, name, { ...Object.getOwnPropertyDescriptor(globalThis, name), configurable: true })
@@ -36,7 +37,7 @@ const modules = new Map()
 function load(file) {
   const known = modules.get(file)
   if (known) return known.exports
-  // Addons, and ES modules, which a vm.Script cannot be.
+  // Addons, and ES modules, which vm.Script cannot run.
   if (file.endsWith('.node') || isEsModule(file)) return require(file)
   const module = { exports: {}, id: file, filename: file, children: [], paths: [] }
   modules.set(file, module)
@@ -59,7 +60,7 @@ function load(file) {
   return module.exports
 }
 
-/** As far as the nearest package.json says. */
+/** According to the nearest package.json. */
 function isEsModule(file) {
   for (let directory = dirname(file); directory !== dirname(directory); directory = dirname(directory)) {
     const manifest = join(directory, 'package.json')

@@ -1,4 +1,4 @@
-// A program as a user writes it. Each of its steps says what came of it: a word, or the code of a refusal.
+// A program as a user would write it. Each step returns its outcome: a word, or the code of a refusal.
 const fs = require('node:fs')
 const http = require('node:http')
 const path = require('node:path')

@@ -1,4 +1,4 @@
-// A program that verifies its models itself. Its parent sends what it loads: lists of { how, model, other, options }, and at last 'end'.
+// A program that verifies its models itself. Its parent sends lists of loads, { how, model, other, options }, and finally 'end'.
 import { subscribe } from 'node:diagnostics_channel'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url)
 const verdicts = []
 subscribe('modelseal:verdict', ({ by, decision, bytes }) => verdicts.push([by ?? 'program', decision, bytes]))
 
-/** Of the load under way. */
+/** State of the current load. */
 let options
 let model
 let other
@@ -27,7 +27,7 @@ async function run(session) {
   return [...y.data].join()
 }
 
-/** The runtime with a function of the program before it. */
+/** The runtime, wrapped by a function of the program. */
 async function wrapped(create) {
   const { ort, adapter } = await onnx()
   const { createSession } = adapter.verified({ ...ort, InferenceSession: { create: create(ort) } }, options)
@@ -202,7 +202,7 @@ const ways = {
       .loadSavedModel(model)
   },
   'onnx web': async () => {
-    // The copy that another package of these tests brings along.
+    // The copy that another package of these tests depends on.
     const ort = createRequire(require.resolve('@ricky0123/vad-web'))('onnxruntime-web')
     const { createVerified } = await import('@modelseal/onnxruntime/any-runtime')
     const { session } = await createVerified(ort, model, options, {})
@@ -225,7 +225,7 @@ const ways = {
   },
 }
 
-/** What became of a load: what the model says, or why it was refused, and by whose policy. */
+/** The outcome of a load: the result of the model, or why and by whose policy it was refused. */
 async function outcome(how) {
   try {
     return { loaded: await ways[how]() }

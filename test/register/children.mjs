@@ -1,4 +1,4 @@
-// Starts onnx.cjs in processes of their own: children.mjs HOW,HOW… MODEL…
+// Starts onnx.cjs in child processes: children.mjs HOW,HOW… MODEL…
 // MODELSEAL_TEST_ENV is a JSON object of variables: the whole environment of the child.
 import child from 'node:child_process'
 import cluster from 'node:cluster'
@@ -41,7 +41,7 @@ const ways = {
   spawnSync: () => child.spawnSync(process.execPath, args, { env, stdio }),
   execFileSync: () => child.execFileSync(process.execPath, args, { env, stdio }),
   execve: () => process.execve(process.execPath, [process.execPath, ...args], env),
-  // By a child that does the same: what it was handed, it hands on.
+  // Through a child that does the same and passes on what it was given.
   twice: () => exit(child.fork(process.argv[1], ['fork-bare', ...models], { env, execArgv: [] })),
 }
 for (const how of hows.split(',')) {

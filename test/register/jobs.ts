@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 
-/** What a program loads that verifies its models itself (adapters.mjs). */
+/** A load by a program that verifies its models itself (adapters.mjs). */
 export interface Job {
   how: string
   model: string
   /** Another model, which the program tries to load in its place. */
   other?: string
-  /** Of the adapter. */
+  /** Options of the adapter. */
   options?: Record<string, unknown>
 }
 
@@ -22,7 +22,7 @@ export interface Outcome {
 
 export interface Done {
   outcomes: Outcome[]
-  /** What the process wrote to its standard error meanwhile. */
+  /** What the process wrote to standard error during the load. */
   stderr: string
 }
 
@@ -31,11 +31,11 @@ interface Program {
   stderr: string
 }
 
-/** One process for each environment, which does all that is asked of it: importing the runtimes takes longest. */
+/** One process for each environment, which does all jobs, because importing the runtimes takes longest. */
 export class Programs {
   readonly #running = new Map<string, Program>()
 
-  /** Has a process do all of it, one after the other. */
+  /** Has a process do all jobs in turn. */
   async run(jobs: Job[], env: Record<string, string>, node: string[]): Promise<Done> {
     const key = JSON.stringify([env, node])
     const program = this.#running.get(key) ?? started(env, node)
@@ -54,11 +54,11 @@ export class Programs {
     }
   }
 
-  /** Expects of every process that it ends by itself, and that nothing wrote to its standard error past the program. */
+  /** Expects every process to end on its own, with nothing but the program's own output on standard error. */
   async end(): Promise<void> {
     const running = [...this.#running.values()]
     const exits = running.map(({ child }) => once(child, 'close'))
-    // It is the child that disconnects: otherwise Node.js tells of no "close".
+    // The child must disconnect; otherwise, Node.js emits no "close".
     for (const { child } of running) child.send('end')
     expect(await Promise.all(exits)).toEqual(running.map(() => [0, null]))
     expect(running.map(({ stderr }) => stderr).join('')).toBe('')

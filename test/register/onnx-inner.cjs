@@ -1,4 +1,4 @@
-// Goes around the class, by an inner file of the package: onnx-inner.cjs MODEL
+// Bypasses the class through an internal file of the package: onnx-inner.cjs MODEL
 const { dirname, join } = require('node:path')
 
 const { onnxruntimeBackend } = require(join(dirname(require.resolve('onnxruntime-node')), 'backend.js'))

@@ -10,5 +10,5 @@ async function main() {
   }
 }
 
-// A worker of node:cluster stays connected otherwise, and alive.
+// Otherwise, a worker of node:cluster stays connected and keeps running.
 void main().then(() => process.connected && process.disconnect())

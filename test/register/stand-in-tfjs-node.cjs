@@ -1,5 +1,5 @@
-// Stands in for tfjs-node where that is not installed: as there, a module of its own holds the loader, which has a backend read the
-// directory. The real one is tested by test/tfjs-node.
+// Replaces tfjs-node, which is not installed: as there, a separate module contains the loader, and a backend reads the
+// directory. test/tfjs-node tests the real package.
 const { readFileSync } = require('node:fs')
 const { join } = require('node:path')
 

@@ -1,6 +1,6 @@
-// Starts onnx.cjs in worker threads in all the ways that replace what a thread starts with: threads.mjs MODEL…
-// MODELSEAL_TEST_ENV is a JSON object of variables, which threads with an environment of their own are given.
-// MODELSEAL_TEST_THREADS starts the first few only.
+// Starts onnx.cjs in worker threads with all options that replace what a thread starts with: threads.mjs MODEL…
+// MODELSEAL_TEST_ENV is a JSON object of variables, for threads with their own environment.
+// MODELSEAL_TEST_THREADS limits the number of threads to start.
 import { once } from 'node:events'
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 

@@ -8,18 +8,18 @@ import { expect } from 'vitest'
 import { publisherIn, writeTree } from './models.ts'
 import { ACCEPTED, REFUSED, signByMethods } from './signed-by-methods.ts'
 
-/** The program that is bundled. */
+/** The program to bundle. */
 export const SERVICE = join(import.meta.dirname, '../bundlers/service.mjs')
 
 const BYTES = 44 * 1024 * 1024
 
-/** Models that are large enough for threads, and who may have signed them. */
+/** Models that are large enough for threads, and a policy that trusts their signer. */
 export interface BundlerModels {
   policy: string
   honest: string
   tampered: string
   blake3: string
-  /** Small ones of each signing method, with a policy of their own. */
+  /** Small models of each signing method, with a separate policy. */
   byMethods: string
 }
 
@@ -42,9 +42,9 @@ export async function modelsIn(directory: string): Promise<BundlerModels> {
   return { policy, honest, tampered, blake3, byMethods }
 }
 
-/** What the program says of models, and on its standard error. */
+/** The program's results for the models, and its standard error. */
 export function run(program: string, policy: string, ...models: string[]): { outcomes: unknown[]; stderr: string } {
-  // Package managers' scripts set NODE_PATH, by which CommonJS would find what lies elsewhere.
+  // Package managers set NODE_PATH for scripts, so CommonJS would find packages elsewhere.
   const env = { ...process.env, NODE_PATH: '' }
   const { stdout, stderr } = spawnSync(process.execPath, [program, policy, ...models], {
     encoding: 'utf8',
@@ -55,7 +55,7 @@ export function run(program: string, policy: string, ...models: string[]): { out
   return { outcomes: lines.map((line) => JSON.parse(line) as unknown), stderr }
 }
 
-/** It loads what was signed, in threads and without a word, and refuses what was not. */
+/** Expects it to load signed models, in threads and without output, and to refuse others. */
 export function expectToLoad(program: string, { policy, honest, tampered }: BundlerModels): void {
   expect(run(program, policy, honest, tampered)).toEqual({
     outcomes: [
@@ -66,7 +66,7 @@ export function expectToLoad(program: string, { policy, honest, tampered }: Bund
   })
 }
 
-/** It verifies keys, certificates and Sigstore, and refuses what is not theirs. */
+/** Expects it to verify signatures by keys, certificates and Sigstore, and to refuse others. */
 export function expectToVerify(program: string, { byMethods }: Pick<BundlerModels, 'byMethods'>): void {
   const models = [...ACCEPTED, ...Object.keys(REFUSED)].map((name) => join(byMethods, name))
   expect(run(program, join(byMethods, 'modelseal.policy.yaml'), ...models)).toEqual({

@@ -7,14 +7,14 @@ import { afterAll, onTestFinished } from 'vitest'
 
 export type Files = Readonly<Record<string, string | Uint8Array>>
 
-/** An empty directory that goes when the test ends. */
+/** An empty directory that is removed when the test ends. */
 export function scratch(): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'modelseal-'))
   onTestFinished(() => remove(directory))
   return directory
 }
 
-/** The same for all tests of a file; to be called in `beforeAll`. */
+/** The same for all tests of a file; call it in `beforeAll`. */
 export function scratchOfSuite(): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'modelseal-'))
   afterAll(() => remove(directory))

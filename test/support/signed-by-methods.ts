@@ -6,7 +6,7 @@ import { certificateSigner, keySigner, signModel } from '@modelseal/core/signing
 import { authority, pemOf, privateKeyPem, signingLeaf } from '../../packages/core/src/testing/authority.ts'
 import { IDENTITY, ISSUER, TestSigstore } from '../../packages/core/src/testing/sigstore.ts'
 
-/** A model of each signing method, in a directory of its name. */
+/** A model for each signing method, in a directory with the name of the method. */
 export const ACCEPTED = ['by-key', 'by-certificate', 'by-sigstore'] as const
 /** The same models, refused: a changed file, a certificate of another authority, another identity. */
 export const REFUSED = {
@@ -17,7 +17,7 @@ export const REFUSED = {
   'by-sigstore-as-another': { code: 'SIGNER_NOT_TRUSTED' },
 } as const
 
-/** Writes the models, each with Silero VAD as model.onnx, beside the policy that is looked for above them. */
+/** Writes the models, each with Silero VAD as model.onnx, and a policy in the directory above them, where the search finds it. */
 export async function signByMethods(directory: string): Promise<void> {
   mkdirSync(directory, { recursive: true })
   const write = (name: string, text: string | Buffer) => writeFileSync(join(directory, name), text)
@@ -65,7 +65,7 @@ const MODEL = createRequire(new URL('../../examples/package.json', import.meta.u
   '@ricky0123/vad-web/dist/silero_vad_v5.onnx',
 )
 
-/** A signer whom an authority has certified, which lies in a file. */
+/** A signer certified by an authority whose certificate is in a file. */
 async function certificateIn(directory: string, name: string) {
   const root = await authority('Root')
   const leaf = await signingLeaf(root, { subject: 'Acme' })

@@ -1,6 +1,5 @@
-// npm run test:transformers: makes the real model where it is not there yet, and runs the tests of
-// test/transformers with it. Without the model they would skip themselves, so this fails instead:
-// the point of the command is to run.
+// npm run test:transformers: creates the real model if it does not exist, and runs test/transformers
+// with it. Fails without the model, because skipping the tests would defeat its purpose.
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from '../interop/environment.mjs'

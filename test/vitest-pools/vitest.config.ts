@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// As they are in a user's node_modules: vitest leaves them to Node.js, which evaluates them in the realm of the pool.
+// As in a user's node_modules: vitest leaves them to Node.js, which evaluates them in the realm of the pool.
 const server = { deps: { external: [/\/packages\/\w+\/dist\//] } }
 
 export default defineConfig({

@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import * as realm from './any-realm.ts'
 
-/** What an expression gives in a realm of its own. */
+/** The value of an expression in another realm. */
 const foreign = (expression: string): unknown => runInNewContext(expression, { DOMException, URL })
 
 const revoked = () => {
@@ -11,7 +11,7 @@ const revoked = () => {
   return proxy
 }
 
-/** Whatever is asked of it, it throws. */
+/** A value that throws on every access. */
 const hostile = new Proxy(
   {},
   {

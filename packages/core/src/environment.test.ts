@@ -12,7 +12,7 @@ const MODULE = pathToFileURL(join(import.meta.dirname, 'environment.ts')).href
 
 afterEach(() => vi.unstubAllEnvs())
 
-/** What the code gives as `result` in a thread with the given environment of its own. */
+/** The value that the code assigns to `result` in a thread with the given environment. */
 async function inThread(code: string, env?: NodeJS.ProcessEnv): Promise<unknown> {
   const source = `import { parentPort } from 'node:worker_threads'
 import { environment, fixEnvironment, variable } from ${JSON.stringify(MODULE)}
@@ -72,7 +72,7 @@ describe('the environment', () => {
     expect(await inThread(`result = variable('MODELSEAL_POLICY')`, {})).toBe('/policies/later.yaml')
   })
 
-  test('uses the variables of the thread where they differ', async () => {
+  test('uses the variables of the thread if they differ', async () => {
     vi.stubEnv('MODELSEAL_POLICY', '/policies/parent.yaml')
     const env = { MODELSEAL_POLICY: '/policies/own.yaml' }
     expect(await inThread(`result = variable('MODELSEAL_POLICY')`, env)).toBe('/policies/own.yaml')

@@ -25,16 +25,16 @@ describe.each(KEYS)('a private key, %s', (_, pem) => {
   const lines = pem.trim().split('\n')
   const body = lines.slice(1, -1)
   test.each([
-    ['as it is in its file', pem],
+    ['exactly as in its file', pem],
     ['without its end', pem.slice(0, -40)],
-    ['with line breaks as they are in strings', pem.replaceAll('\n', '\\n')],
+    ['with escaped line breaks', pem.replaceAll('\n', '\\n')],
     ['on one line', pem.replaceAll('\n', ' ')],
     ['without line breaks', pem.replaceAll('\n', '')],
-    ['without its frame', body.join('\n')],
-    ['without its frame and line breaks', body.join('')],
+    ['without its header and footer', body.join('\n')],
+    ['without header, footer and line breaks', body.join('')],
     ['its first line', body[0] ?? ''],
-    ['behind a directory', `/policies/${pem}`],
-  ])('%s, is in no error', (_how, given) => {
+    ['after a directory', `/policies/${pem}`],
+  ])('%s, never appears in an error', (_how, given) => {
     expect(secretIn(given)?.what).toBe('private key')
     const error = new ModelSealError('FILE_NOT_FOUND', `There is nothing at ${shown(given)}.`, {
       file: given,
@@ -68,7 +68,7 @@ test.each([
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'pem', type: 'spki' }).toString(),
   'MIIBszCCAVmgAwIBAgIUQ0uKkXw3zRk1T1lq1k0sGZqf0bMwCgYIKoZIzj0EAwIw',
   'model.sig: eyJ is no token',
-])('takes %s for no secret', (text) => {
+])('does not mistake %s for a secret', (text) => {
   expect(secretIn(text)).toBeUndefined()
   expect(withoutSecrets(text)).toBe(text)
 })

@@ -11,7 +11,7 @@ import { readBundle } from './read-bundle.ts'
 
 const good = bundleOver(Buffer.from('{}'), keyPair())
 
-/** A sound bundle after a change. */
+/** A valid bundle after a change. */
 const OLD_TYPE = 'application/vnd.dev.sigstore.bundle+json'
 
 function changed(change: (bundle: LooseJson) => void): Buffer {

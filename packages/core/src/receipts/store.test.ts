@@ -127,7 +127,7 @@ describe.skipIf(process.platform === 'win32')('the store of receipts', () => {
     expect(() => ReceiptStore.open()).toThrow(refusal('RECEIPTS_UNUSABLE'))
   })
 
-  test('uses its path without links, which nobody can redirect afterwards', () => {
+  test('uses its path without links, so that nobody can redirect it later', () => {
     const place = scratch({ 'real/x': '' })
     symlinkSync('real', join(place, 'link'))
     vi.stubEnv('MODELSEAL_CACHE', join(place, 'link'))

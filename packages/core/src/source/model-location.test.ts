@@ -16,7 +16,7 @@ describe('modelLocation', () => {
     ['a URL object', pathToFileURL('/srv/mödels/100%?#'), '/srv/mödels/100%?#'],
     ['a URL object of HTTP', new URL('https://models.example/a?b'), 'https://models.example/a?b'],
     ['an HTTP URL', 'https://models.example/a?b', 'https://models.example/a?b'],
-  ])('takes %s', (_, given, location) => {
+  ])('accepts %s', (_, given, location) => {
     expect(modelLocation(given)).toBe(location)
   })
 
@@ -43,7 +43,7 @@ describe('modelLocation', () => {
   })
 
   test.each<[string, unknown]>([
-    ['a scheme that nobody has registered', 'foo://user:secret@host/x?token=secret'],
+    ['an unregistered scheme', 'foo://user:secret@host/x?token=secret'],
     ['one in capitals', 'FOO+Bar://user:secret@host/x'],
     ['the name of a method of objects', 'constructor://user:secret@host/x'],
     ['a URL object', new URL('ftp://user:secret@models.example/a')],
@@ -85,14 +85,14 @@ describe('modelLocation', () => {
         throw new Error('no https://user:secret@host/x?secret')
       },
     ],
-  ])('refuses what a package gives for a source if it is %s', (what, sourceOf) => {
+  ])('refuses a source from a package if it is %s', (what, sourceOf) => {
     const scheme = `given-${what.replaceAll(' ', '-')}`
     registerScheme(scheme, sourceOf as SourceOfUrl)
     expect(() => modelLocation(`${scheme}://x`)).toThrow(expect.objectContaining({ code: 'SOURCE_FAILED' }))
     expect(() => modelLocation(`${scheme}://x`)).not.toThrow('secret')
   })
 
-  test('takes a directory that is written as a path, whatever its name', () => {
+  test('accepts a directory given as a path, whatever its name', () => {
     expect(modelLocation('./foo://x')).toBe(resolve('foo:/x'))
   })
 })

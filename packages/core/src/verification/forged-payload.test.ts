@@ -12,7 +12,7 @@ import { verifySigstoreWithin } from './methods/sigstore.ts'
 
 const { publicKey } = keyPair()
 
-/** Of any size: a larger one than usual is read where the policy or an option allows it. */
+/** Reads a bundle of any size: larger ones are possible if the policy or an option allows them. */
 function forged(publicKey: object, payload: Buffer) {
   return forgedOf({ publicKey }, payload)
 }
@@ -35,7 +35,7 @@ test('a forged bundle is refused, whatever the size and content of its payload',
 describe('a caller can abort while the payload is verified, in a bundle signed', () => {
   const payload = Buffer.alloc(40_000_000)
 
-  /** The refusal where the caller aborts as soon as the payload is read. */
+  /** The refusal if the caller aborts as soon as the payload is read. */
   async function refused(bundle: UnverifiedBundle, verify: (effort: Effort) => Promise<unknown>): Promise<unknown> {
     const caller = new AbortController()
     const { subarray } = Buffer.prototype
@@ -78,7 +78,7 @@ test('the old encoding equals a Python bytes literal, however it is split into p
     Buffer.alloc(70_000, 0x27),
   ])
   const envelope = { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: Buffer.alloc(0) } as const
-  // The buffer of a piece is used again for the next.
+  // The buffer of a piece is reused for the next.
   const text = Array.from(defectivePreAuthEncoding(envelope), (piece) => piece.toString('latin1')).join('')
   const literal = `{"a":"it\\'s\\\\\\n\\r\\t"}\\x00\\x7f\\xff${"\\'".repeat(70_000)}`
   expect(text).toBe(`DSSEV1 ${IN_TOTO_PAYLOAD_TYPE.length} ${IN_TOTO_PAYLOAD_TYPE} ${payload.length} b'${literal}'`)

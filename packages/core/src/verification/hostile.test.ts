@@ -16,7 +16,7 @@ const intermediate = await authority('Intermediate', { issuer: root })
 const leaf = await signingLeaf(intermediate, { names: [[2, 'example.org']] })
 const list = await revocationList(intermediate, { revoked: [{ certificate: root }] })
 
-/** What came of it; anything but a typed refusal fails the test. */
+/** The outcome. Any error other than a typed refusal fails the test. */
 async function outcome<T>(attempt: Promise<T>): Promise<T | 'refused'> {
   try {
     return await attempt
@@ -33,7 +33,7 @@ function flipped(bytes: Buffer, at: number, bit: number): Buffer {
   return copy
 }
 
-/** At most, on P-256 with its bit string. */
+/** The maximum length on P-256, with the bit string around it. */
 const SIGNATURE_BYTES = 75
 
 const position = fc.nat(1_000_000)
@@ -42,7 +42,7 @@ const bit = fc.nat(7)
 test('no flipped bit in a certificate or revocation list is accepted', async () => {
   const good = { leaf: leaf.der, intermediates: [intermediate.der], roots: [root.der], crls: [list] }
   expect((await outcome(validateChain(good))) === 'refused').toBe(false)
-  // A signature can be written in more than one way; what it is over cannot.
+  // A signature has several valid encodings; the bytes that it covers have only one.
   const said = list.length - SIGNATURE_BYTES
   await fc.assert(
     fc.asyncProperty(fc.constantFrom('leaf', 'intermediate', 'list'), position, bit, async (part, at, n) => {
@@ -69,7 +69,7 @@ test('arbitrary extensions of an authority result in a path or a typed refusal',
       fc.uint8Array({ maxLength: 40 }),
       fc.uint8Array({ maxLength: 20 }).map((bytes) => Uint8Array.of(0x30, bytes.length, ...bytes)),
       fc.tuple(fc.nat(8), fc.uint8Array({ maxLength: 16 })).map(([tag, bytes]) =>
-        // Names and constraints whose outer shape is right.
+        // Names and constraints with a valid outer structure.
         Uint8Array.of(0x30, bytes.length + 2, 0x80 + tag, bytes.length, ...bytes),
       ),
     ),

@@ -62,7 +62,7 @@ describe('refuses a key file that', () => {
   ])('%s', (_, pem) => refuses(pem))
 
   test.each(['ed25519', 'x25519'] as const)('contains a key of type %s', (kind) => {
-    // Each overload of generateKeyPairSync takes one literal.
+    // Each overload of generateKeyPairSync accepts one literal.
     const { publicKey } = kind === 'ed25519' ? generateKeyPairSync(kind) : generateKeyPairSync(kind)
     refuses(publicKey.export({ type: 'spki', format: 'pem' }).toString())
   })

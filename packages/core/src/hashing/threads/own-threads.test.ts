@@ -10,7 +10,7 @@ import type { HashJob } from '../hash-file.ts'
 import { closeHashPool, configureHashing, reservePool } from '../pool.ts'
 import type { HashingWarning } from './without-threads.ts'
 
-// Threads that cannot start, that end, or that answer nonsense must leave no operation pending and fool none.
+// Threads that cannot start, that end, or that return nonsense must not leave an operation pending or yield a wrong digest.
 
 const mocks = vi.hoisted(() => ({
   code: undefined as string | URL | undefined,
@@ -250,7 +250,7 @@ describe('the operation fails if a thread', () => {
     ['sends too few', `task.bytes.postMessage([${bytes}]);`],
     ['sends something other than bytes', 'task.bytes.postMessage("bytes");'],
     ['closes the port', 'task.bytes.close();'],
-  ])('asked for bytes, it %s', async (_, code) => {
+  ])('if bytes are requested, it %s', async (_, code) => {
     mocks.code = thatStarts(`${CLAIM} ${code} parentPort.postMessage({ result: { digests: ['${'ab'.repeat(32)}'] } })`)
     const jobs = await jobsOf(scratch({ a: randomBytes(9 * MIB) }), true)
     const error = await hashFiles(jobs, options).catch((error: unknown) => error)

@@ -44,7 +44,7 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
     ['files', REVOKED],
     ['models', { rootDigests: ['0'.repeat(64)] }],
     ['files and models', { ...REVOKED, rootDigests: ['0'.repeat(64)] }],
-  ])('where %s is revoked', (_, revoked) => {
+  ])('if the policy revokes %s', (_, revoked) => {
     test('a file that is larger than its request allows is refused', async () => {
       const loading = openVerifiedModel(site.file('files'), { policy: await policy(mode, revoked) }, (reader) =>
         reader.readAll([{ name: 'config.json' }, { name: 'weights.bin', maxBytes: 10 }]),
@@ -63,7 +63,7 @@ describe.each(['enforce', 'audit', 'skip'])('under %s', (mode) => {
       )
     })
 
-    test('no more of a file is kept than its request asks for', async () => {
+    test('no more of a file is kept than was requested', async () => {
       const requests = [
         { name: 'weights.bin', firstBytes: 3, maxBytes: 11 },
         { name: 'config.json', firstBytes: 100 },

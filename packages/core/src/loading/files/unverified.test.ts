@@ -121,8 +121,8 @@ describe('of 33 bundles, a model that is loaded unverified', () => {
 
   test.each([
     ['beside it', 'full', 'full.zzz.sig'],
-    ['beside it, with one of its own name', 'full', 'full.sig'],
-  ])('is refused where a key is revoked, since the last one is not read: %s', async (_, model, another) => {
+    ['beside it, named after the model', 'full', 'full.sig'],
+  ])('is refused if a key is revoked, because the last bundle is not read: %s', async (_, model, another) => {
     await site.write(another, '{}')
     const last = { ...text(model), revoked: { keys: [KEY] } }
     expect(await site.judge(model, last)).toBe('refused BUNDLES_TOO_MANY')
@@ -137,7 +137,7 @@ describe('of 33 bundles, a model that is loaded unverified', () => {
     await rm(site.file(another))
   })
 
-  test('is loaded where all 32 are read', async () => {
+  test('is loaded if all 32 are read', async () => {
     await site.write('few.zzz.sig', '{}')
     expect(await site.judge('few', { ...text('few'), revoked: { keys: [KEY] } })).toBe('skipped')
   })

@@ -348,7 +348,7 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     expect(await judge('alice', { keys: [aliceKey] })).toBe('refused KEY_REVOKED')
     expect(await judge('alice', { keys: [aliceSpki] })).toBe('refused KEY_REVOKED')
   })
-  test('the key of an authority that its bundle carries', async () => {
+  test('the key of an authority in its bundle', async () => {
     expect(await judge('alice', { keys: [middleSpki] })).toBe('refused KEY_REVOKED')
   })
   test('its identity, with or without the type, exactly or by pattern, and its issuer', async () => {
@@ -367,7 +367,7 @@ describe.each(['enforce', 'audit', 'skip'] as const)('in the mode %s, a certific
     )
     expect(await judge('alice', { identities: [{ identity: 'CN=Ali' }] })).not.toContain('refused')
   })
-  test('an authority that its bundle carries', async () => {
+  test('an authority in its bundle', async () => {
     expect(await judge('alice', { certificates: [middle.fingerprints[0]] })).toBe('refused CERTIFICATE_REVOKED')
   })
 })

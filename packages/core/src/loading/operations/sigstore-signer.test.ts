@@ -130,7 +130,7 @@ describe('the signer is identified by', () => {
     ['is encrypted', 'a.b.c.d.e', 'TOKEN_INVALID', 'five parts'],
     ['has two parts', identityToken().replace(/\.[^.]*$/, ''), 'TOKEN_INVALID', 'three parts'],
     ['contains no JSON', 'a.b.c', 'TOKEN_INVALID', 'claims are not JSON'],
-    ['names no one', `a.${encoded({ aud: 'sigstore', exp: 9e9 })}.c`, 'TOKEN_INVALID', 'lacks the claims'],
+    ['has no subject', `a.${encoded({ aud: 'sigstore', exp: 9e9 })}.c`, 'TOKEN_INVALID', 'lacks the claims'],
     ['expired', identityToken({ exp: 1 }), 'TOKEN_EXPIRED', '1970'],
     ['is for another service', identityToken({ aud: 'npm' }), 'TOKEN_AUDIENCE', '"npm"'],
   ] satisfies [string, string, ErrorCode, string][])(
@@ -168,7 +168,7 @@ describe('the signer is identified by', () => {
     },
   )
 
-  test('no one, which is reported with what to do', async () => {
+  test('nobody, which is reported with instructions', async () => {
     const { sign, server } = await ready()
     await expect(sign()).rejects.toEqual(
       refusal('TOKEN_MISSING', { hint: expect.stringContaining('--identity-token') }),

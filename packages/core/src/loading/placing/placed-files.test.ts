@@ -78,7 +78,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     await expect(model.path('config.json')).rejects.toEqual(refusal('INVALID_ARGUMENT'))
   })
 
-  test('keeps its content when another file takes its name', async () => {
+  test('keeps its content when another file replaces it', async () => {
     await using model = await open(isolation)
     const path = await model.path('sub/weights.bin')
     renameSync(site.file('model', 'sub', 'weights.bin'), site.file('model', 'sub', 'old'))
@@ -86,13 +86,13 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     expect(readFileSync(path, 'utf8')).toBe('the weights')
   })
 
-  test('is refused when its content is not what was signed, and nothing is left behind', async () => {
+  test('is refused when its content differs from what was signed, and nothing is left behind', async () => {
     writeFileSync(site.file('model', 'sub', 'weights.bin'), 'THE WEIGHTS')
     await expect(placing(isolation, ['sub/weights.bin'])).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect(leftovers()).toEqual([])
   })
 
-  test('is refused when another file of the model is not what was signed, and nothing is left behind', async () => {
+  test('is refused when another file of the model differs from what was signed, and nothing is left behind', async () => {
     writeFileSync(site.file('model', 'config.json'), '[]')
     await expect(placing(isolation, ['sub/weights.bin'])).rejects.toEqual(refusal('FILE_MISMATCH'))
     expect(leftovers()).toEqual([])
@@ -113,7 +113,7 @@ describe.each(['copy', 'in-place'] as const)('a file that is loaded under %s', (
     await expect(model.path('config.json')).rejects.toEqual(refusal('FILE_CHANGED'))
   })
 
-  test('is refused when nobody signed it', async () => {
+  test('is refused when it is not signed', async () => {
     await using model = await open(isolation)
     await expect(model.place(['../model/config.json'])).rejects.toEqual(refusal('FILE_NOT_SIGNED'))
     const { path } = await model.place(['config.json'])

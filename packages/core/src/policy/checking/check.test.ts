@@ -16,7 +16,7 @@ afterAll(() => site.remove())
 const [A, B] = ['a', 'b'].map((digit) => `"sha256:${digit.repeat(64)}"`) as [string, string]
 const AGE = 'issued: 2026-01-01T00:00:00Z\nmaxAge: P100Y\n'
 const HEAD = `version: 1\n${AGE}trustRoots:\n  a: { publicKey: a.pub }\n`
-/** Nothing proves that a signature by a key was made outside of this. */
+/** A window in time. Nothing can prove that a key signed outside it. */
 const KEY_UNTIL = 'keys: [{ file: a.pub, until: 2026-01-01T00:00:00Z }]'
 const rule = (name: string, match: string, more = 'signers: [{ key: a }]') =>
   `  - name: ${name}\n    match: ${match}\n    ${more}\n`
@@ -47,8 +47,8 @@ describe('checking a policy', () => {
     ['all formats', '{ path: "**" }', '{ path: "**", format: onnx }', true],
     ['a directory beside it', '{ path: "models/a/**" }', '{ path: "models/b/**" }', false],
     ['one format', '{ path: "**", format: onnx }', '{ path: "**" }', false],
-    ['what is outside of the directory', '{ path: "**" }', '{ path: "/srv/**" }', false],
-    ['what is above it', '{ path: "**" }', '{ path: "../x/**" }', false],
+    ['the paths inside the directory of the policy', '{ path: "**" }', '{ path: "/srv/**" }', false],
+    ['the paths below the directory of the policy', '{ path: "**" }', '{ path: "../x/**" }', false],
     ['one of two globs', '{ path: "models/**" }', '{ path: ["models/a", "other"] }', false],
   ])('tells whether a rule is unreachable after %s', async (_, first, second, unreachable) => {
     const found = await findings(`${HEAD}rules:\n${rule('r', first)}${rule('s', second)}`)

@@ -2,7 +2,7 @@ import { LineCounter, parseDocument } from 'yaml'
 import { expect, test } from 'vitest'
 import { duplicateKeys, keyName } from './duplicate-keys.ts'
 
-/** Parsed without the parser's own check. */
+/** Parsed without the parser's own check for duplicates. */
 function faultsOf(text: string, limit = 100) {
   const { contents } = parseDocument(text, { uniqueKeys: false, lineCounter: new LineCounter() })
   return duplicateKeys(contents, limit)
@@ -17,7 +17,7 @@ test.each([
   ['no value and empty text', '~: x\n"": y', 5],
   ['a flow map', '{ a: 1, a: 2 }', 8],
   ['a map in a list in a map', 'a:\n  - { b: 1 }\n  - { b: 1, c: 2, b: 3 }', 34],
-  ['what is also the name of a method of objects', '__proto__: 1\n__proto__: 2', 13],
+  ['the name of a method of all objects', '__proto__: 1\n__proto__: 2', 13],
 ])('finds a duplicate key: %s', (_, text, offset) => {
   expect(faultsOf(text)).toEqual([{ sentence: expect.stringContaining('must be unique') as string, offset }])
 })

@@ -62,12 +62,12 @@ describe('an unknown field: the hint names the intended one', () => {
       '"sourceRepositoryUri"',
     ],
     [
-      'of what is required',
+      'of a requirement',
       rule('    signers: [{ key: a }]\n    require: { maxsignatureage: 1d }\n'),
       '"maxSignatureAge"',
     ],
     ['of receipts', rule('    signers: [{ key: a }]\n    require: { receipts: { maxage: 1d } }\n'), '"maxAge"'],
-    ['of what is revoked', `${HEAD}${RULE}revoked: { key: [x] }\n`, '"keys"'],
+    ['of a revocation', `${HEAD}${RULE}revoked: { key: [x] }\n`, '"keys"'],
     ['of a digest of a revoked key', `${HEAD}${RULE}revoked: { keys: [{ digest: x }] }\n`, '"fingerprint"'],
     ['of a revoked key', `${HEAD}${RULE}revoked: { keys: [{ fingerprnt: x }] }\n`, '"fingerprint"'],
   ])('%s', async (_, text, meant) => {
@@ -107,7 +107,7 @@ describe('an unknown field: the hint names the intended one', () => {
   })
 
   test.each(['signers: [{ kye: a }]', 'signer: [{ key: a }]', 'signers: [{ sigstore: { root: s, idenity: x } }]'])(
-    'is reported before other mistakes that stand above it: %s',
+    'is reported before other mistakes above it: %s',
     async (misspelt) => {
       const text = `${HEAD}rules:\n  - name: ""\n    match: { path: "**" }\n    mode: 5\n    ${misspelt}\n`
       await expect(loadPolicy(await site.policy(text))).rejects.toThrow('Did you mean "')

@@ -8,7 +8,7 @@ import { openLocalSource } from './local-source.ts'
 const BLOB = 'a'.repeat(64)
 const GIT_BLOB = 'b'.repeat(40)
 
-/** A cache with one model, as the Hugging Face hub's client lays it out. */
+/** A cache with one model, in the layout of the Hugging Face hub client. */
 function cache() {
   const root = scratch({
     [`models--org--name/blobs/${BLOB}`]: 'weights',
@@ -54,10 +54,10 @@ describe('a snapshot of a Hugging Face cache', () => {
     ['out of the cache', () => '../../../outside'],
     ['to a blob of another repository', () => `../../../models--org--other/blobs/${BLOB}`],
     ['through the blobs to elsewhere', () => `../../blobs/../refs/main`],
-    ['to something among the blobs that is not a blob', () => '../../blobs/main'],
+    ['to something other than a blob in the blob directory', () => '../../blobs/main'],
     ['to a directory below the blobs', () => `../../blobs/sub/${BLOB}`],
     ['to the blobs themselves', () => '../../blobs'],
-    ['to a blob that is not there', () => `../../blobs/${'c'.repeat(64)}`],
+    ['to a missing blob', () => `../../blobs/${'c'.repeat(64)}`],
     ['to another file of the snapshot', () => 'onnx/model.onnx'],
     ['to itself', () => 'evil'],
   ])('is refused with a link that leads %s', async (_, target) => {

@@ -94,7 +94,7 @@ const start = process.cwd()
 afterEach(() => process.chdir(start))
 
 test.each(['~/models/vad', '~', '~alice/vad'])(
-  'a path that begins with a tilde (%s) is refused with what to write',
+  'a path that begins with a tilde (%s) is refused, and the hint says what to write',
   async (path) => {
     process.chdir(scratch())
     await expect(openLocalSource(path)).rejects.toEqual(

@@ -73,8 +73,8 @@ describe.runIf(process.platform !== 'win32')('a process with a private directory
     },
   )
 
-  test.runIf(process.platform === 'linux')('keeps its directory where native code handles a signal', async () => {
-    // As a profiler would: the handler is no listener.
+  test.runIf(process.platform === 'linux')('keeps its directory if native code handles a signal', async () => {
+    // Like a profiler, whose handler is not a listener.
     const native = `
       const { Signal } = process.binding('signal_wrap')
       const handler = new Signal()

@@ -24,7 +24,7 @@ describe('a private directory', () => {
     expect(existsSync(dirname(files))).toBe(false)
   })
 
-  test('has a path without links, which nobody can redirect afterwards', async () => {
+  test('has a path without links, so that nobody can redirect it later', async () => {
     const directory = scratch({ 'real/x': '' })
     symlinkSync('real', join(directory, 'link'))
     vi.stubEnv('TMPDIR', join(directory, 'link'))

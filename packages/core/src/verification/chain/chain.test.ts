@@ -20,7 +20,7 @@ import {
 const root = await authority('Root')
 const intermediate = await authority('Intermediate', { issuer: root })
 
-/** The code of the refusal; undefined where the chain holds. */
+/** The code of the refusal; undefined if the chain is valid. */
 async function refusal(
   leaf: Issued,
   intermediates: readonly Issued[],
@@ -276,7 +276,7 @@ describe('refuses a chain', () => {
       ),
     ).toBe('CHAIN_TOO_LARGE')
 
-    // Ten authorities of one name, each certified by each other.
+    // Ten authorities with the same name that all certify each other.
     const keys = await Promise.all(Array.from({ length: 5 }, () => makeKeys('P-256')))
     const selves = await Promise.all(keys.map((pair) => authority('Maze', { keys: pair, keyIds: false })))
     const crossed = await Promise.all(
@@ -332,12 +332,12 @@ describe('name constraints', () => {
     return codes[0]
   }
 
-  test.for(inside)('certifies, where %j is permitted, %j, but not where it is excluded', async ([constraint, name]) => {
+  test.for(inside)('that permit %j certify %j; those that exclude it do not', async ([constraint, name]) => {
     expect(await judged({ permitted: [constraint] }, name)).toBeUndefined()
     expect(await judged({ excluded: [constraint] }, name)).toBe('CHAIN_NAME_CONSTRAINT')
   })
 
-  test.for(outside)('refuses, where only %j is permitted, %j', async ([constraint, name]) => {
+  test.for(outside)('that permit only %j do not certify %j', async ([constraint, name]) => {
     expect(await judged({ permitted: [constraint] }, name)).toBe('CHAIN_NAME_CONSTRAINT')
     expect(await judged({ excluded: [constraint] }, name)).toBeUndefined()
   })

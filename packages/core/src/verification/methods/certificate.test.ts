@@ -112,7 +112,7 @@ test.for(['P-256', 'P-384', 'P-521'] as const)(
   },
 )
 
-test('takes intermediates from the verifier, too, and roots only from the verifier', async () => {
+test('uses intermediates from the bundle and the verifier, but roots only from the verifier', async () => {
   const bundle = await bundleOf({ chain: [leaf] })
   await expect(verified(bundle)).rejects.toMatchObject({ code: 'CHAIN_NO_PATH' })
   expect((await verified(bundle, { intermediates: [intermediate.der] })).signer.name).toBe('ml-team')
@@ -233,7 +233,7 @@ describe('with trusted timestamp authorities', () => {
   })
 
   const bad: readonly (readonly [string, string, (data: Buffer) => Promise<Buffer>])[] = [
-    ['is over another signature', 'TIMESTAMP_INVALID', stamp({ over: Buffer.from('another') })],
+    ['covers another signature', 'TIMESTAMP_INVALID', stamp({ over: Buffer.from('another') })],
     ['is from the future', 'TIMESTAMP_INVALID', stamp({ at: inDays(1) })],
     ['was changed after it was signed', 'TIMESTAMP_INVALID', stamp({ changedAfter: true })],
     ['does not sign its content', 'TIMESTAMP_INVALID', stamp({ without: ['1.2.840.113549.1.9.4'] })],
@@ -252,23 +252,23 @@ describe('with trusted timestamp authorities', () => {
     ],
     ['is larger than any real one', 'TIMESTAMP_INVALID', () => Promise.resolve(Buffer.alloc(65 * 1024, 0x30))],
     [
-      'is by an authority that nobody trusts',
+      'is by an untrusted authority',
       'TIMESTAMP_UNTRUSTED',
       async (data) => timestamp((await timestampAuthority()).signer, data),
     ],
     [
-      'is by a certificate for other things',
+      'is by a certificate that also permits other usages',
       'TIMESTAMP_UNTRUSTED',
       async (data) =>
         timestamp((await timestampAuthority({ extendedUsages: [TIME_STAMPING, CODE_SIGNING] }, tsa.root)).signer, data),
     ],
     [
-      'is by a certificate whose limit to timestamps is not critical',
+      'is by a certificate whose restriction to timestamps is not critical',
       'TIMESTAMP_UNTRUSTED',
       async (data) => timestamp((await timestampAuthority({ extendedCritical: false }, tsa.root)).signer, data),
     ],
   ]
-  test.for(bad)('refuses the bundle, although its leaf is valid now, where a timestamp %s', async ([, code, make]) => {
+  test.for(bad)('refuses a bundle with a currently valid leaf if a timestamp %s', async ([, code, make]) => {
     const outcome = verified(await bundleOf({ timestamps: [stamp(), make] }), trust)
     await expect(outcome).rejects.toMatchObject({ code })
     const bundle = await bundleOf({ method: 'key', timestamps: [make] })

@@ -99,7 +99,7 @@ describe.each([
         material(json).tlogEntries = []
       },
     ],
-    // The time of its promise would stand twice as well.
+    // The time of its promise would appear twice.
     [
       'an entry is duplicated',
       wanted.rekor === 'v1' ? 'TIMESTAMP_INVALID' : 'LOG_INCLUSION_INVALID',
@@ -130,7 +130,7 @@ describe.each([
       },
     ],
   ]
-  test.each(tampered)('is refused where %s', async (_what, code, tamper) => {
+  test.each(tampered)('is refused if %s', async (_what, code, tamper) => {
     const [json, other] = [await sigstore.json(wanted), await sigstore.json(wanted)]
     tamper(json, other)
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe(code)
@@ -199,11 +199,11 @@ describe('the time of a bundle', () => {
     const [stamp] = material(json).timestampVerificationData.rfc3161Timestamps
     const bytes = Buffer.from(stamp.signedTimestamp, 'base64')
     const { index } = /\x18\x0f[0-9]{14}Z/.exec(bytes.toString('latin1')) ?? {}
-    // A text in the place of a GeneralizedTime.
+    // A text instead of a GeneralizedTime.
     bytes[index ?? -1] = 0x13
     stamp.signedTimestamp = bytes.toString('base64')
     expect(await outcome(() => verifySigstoreBundle(parsed(json), trust, 'ours'))).toBe('TIMESTAMP_INVALID')
-    // Nothing in the place of one: the library would fail in a way of its own.
+    // Null instead of one, for which the library fails with its own error.
     bytes.fill(0x05, index, index === undefined ? 0 : index + 1)
     bytes[(index ?? 0) + 1] = 0
     stamp.signedTimestamp = bytes.toString('base64')

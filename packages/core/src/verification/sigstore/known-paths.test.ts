@@ -25,7 +25,7 @@ function statedAuthority(...chain: Issued[]): CertificateAuthority {
   return stated
 }
 
-/** The code of the refusal, or `valid`; with how many signature checks. */
+/** The code of the refusal, or `valid`, and the number of signature checks. */
 async function outcome(check: (effort: Effort) => Promise<void>, mostChecks = 512): Promise<unknown> {
   try {
     await check(new Effort(undefined, mostChecks))
@@ -46,7 +46,7 @@ function stamper(stated: CertificateAuthority, at = new Date(), mostChecks?: num
   return outcome((effort) => readAuthority(stated).validateStamper(at, effort), mostChecks)
 }
 
-/** A root and an intermediate that has ended in five days, where the leaves have not. */
+/** A root, and an intermediate that expires in five days, before the leaves. */
 async function knownAuthority(options: Parameters<typeof authority>[1] = {}) {
   const root = await authority('Root')
   const intermediate = await authority('Intermediate', { issuer: root, notAfter: inDays(5), ...options })
@@ -61,7 +61,7 @@ test('the signatures among the certificates of an authority are checked once', a
   expect(await signer(stated, leaf, new Date(), 0)).toBe('valid')
   // A trusted root that was read again has the same certificates.
   expect(await signer(structuredClone(stated), leaf, new Date(), 0)).toBe('valid')
-  // Without what is known, that is not enough.
+  // Without the cache, that is not enough.
   const root = await authority('Root')
   const unknown = await authority('Intermediate', { issuer: root })
   const theirs = await signingLeaf(unknown, { extendedUsages: usages })
@@ -128,17 +128,20 @@ test('an invalid leaf under a known path is refused', async () => {
     expect(await signer(stated, await signingLeaf(intermediate, options))).toBe(code)
 })
 
-test.each(['permitted', 'excluded'] as const)('a name that is not %s by a known authority is refused', async (list) => {
-  const root = await authority('Root')
-  const intermediate = await authority('Intermediate', {
-    issuer: root,
-    [list]: [[1, list === 'permitted' ? 'good.example' : 'bad.example']],
-  })
-  const stated = statedAuthority(intermediate, root)
-  const named = (name: string) => signingLeaf(intermediate, { extendedUsages: usages, names: [[1, name]] })
-  expect(await signer(stated, await named('a@good.example'))).toBe('valid')
-  expect(await signer(stated, await named('a@bad.example'))).toBe('CHAIN_NAME_CONSTRAINT')
-})
+test.each(['permitted', 'excluded'] as const)(
+  'a name that violates the %s names of a known authority is refused',
+  async (list) => {
+    const root = await authority('Root')
+    const intermediate = await authority('Intermediate', {
+      issuer: root,
+      [list]: [[1, list === 'permitted' ? 'good.example' : 'bad.example']],
+    })
+    const stated = statedAuthority(intermediate, root)
+    const named = (name: string) => signingLeaf(intermediate, { extendedUsages: usages, names: [[1, name]] })
+    expect(await signer(stated, await named('a@good.example'))).toBe('valid')
+    expect(await signer(stated, await named('a@bad.example'))).toBe('CHAIN_NAME_CONSTRAINT')
+  },
+)
 
 test('a path that is known for one usage is not used for another', async () => {
   const root = await authority('Root', { extendedUsages: [TIME_STAMPING] })

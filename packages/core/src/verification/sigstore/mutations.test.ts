@@ -5,7 +5,7 @@ import { parsed, TestSigstore, type BundleJson, type Wanted } from '../../testin
 import { verifySigstoreBundle } from '../methods/sigstore.ts'
 import { attackRuns } from '../../testing/runs.ts'
 
-/** Every text in a bundle: the object that holds it, and its key. */
+/** Every string in a bundle: the object that contains it, and its key. */
 function textsOf(json: BundleJson): [holder: Record<string, string>, key: string][] {
   return Object.entries(json as object).flatMap(([key, value]: [string, unknown]) => {
     if (typeof value === 'string') return [[json as Record<string, string>, key]]
@@ -36,7 +36,7 @@ test.each([
   ['Rekor v1', { rekor: 'v1' }],
   ['Rekor v2', { rekor: 'v2' }],
 ] satisfies [string, Wanted][])(
-  'a changed bundle with %s and a timestamp is refused in our own words, or is as good as before',
+  'a changed bundle with %s and a timestamp is refused with a typed error, or means the same',
   async (_, wanted) => {
     const sigstore = new TestSigstore()
     const [trust, good] = [await sigstore.trust(), await sigstore.json({ ...wanted, stampedAt: sigstore.at })]
@@ -48,7 +48,7 @@ test.each([
         const [holder, key] = textsOf(json)[place] ?? [{}, '']
         holder[key] = changed(holder[key] ?? '', how)
         try {
-          // What the change does not touch must say the same as before.
+          // Everything that the change does not affect must be the same as before.
           expect((await verifySigstoreBundle(parsed(json), trust, 'ours')).signer).toEqual(signer)
         } catch (error) {
           if (!(error instanceof ModelSealError)) throw error

@@ -30,7 +30,7 @@ beforeEach(async () => {
 })
 afterEach(() => vi.unstubAllEnvs())
 
-/** A repository that is served, and how a client asks for it. */
+/** A served repository, and the options with which a client requests it. */
 async function published(publication: Publication = {}): Promise<{ tuf: TestTuf; instance: TufSource }> {
   const tuf = new TestTuf({ 'trusted_root.json': first, 'signing_config.v0.2.json': SIGNING_CONFIG }, publication)
   const tufUrl = await serving(tuf.answer)
