@@ -8,11 +8,15 @@ import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/h
 import type { LocalSource } from '../source/local/local-source.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import { statesOf, type SourceFile } from '../source/local/source-file.ts'
+import { inTurns, type Steps } from '../source/turns.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 import { rangesOf, type Serialization } from './serialization.ts'
+
+/** Files handled between two looks at the clock. */
+const FILES_PER_STEP = 256
 
 export interface ContentsOptions extends NameOptions {
   onProgress?: ProgressCallback | undefined
@@ -203,38 +207,56 @@ export class Contents {
 
   async #hash(placements: readonly Placement[], keep: boolean): Promise<HashResult[]> {
     const files = placements.map(({ file }) => file)
-    const { serialization } = this.#manifest
     const before = this.#checkedBytes
     const { onProgress, signal, warn } = this.#options
     this.#checkSizes(files)
     const limits = new RequestLimits()
     for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
 
-    const whole = this.furtherHashTypes
-    const jobs = placements.map(({ file, copyTo, request }): HashJob => {
-      const keepOnly = request && withoutPrototype(request).firstBytes
-      return {
-        file,
-        ranges: rangesOf(file.identity.size, serialization),
-        keep,
-        ...(keepOnly === undefined ? {} : { keepOnly }),
-        ...(copyTo === undefined ? {} : { copyTo }),
-        ...(whole.length === 0 ? {} : { whole }),
-      }
-    })
-    const results = await hashFiles(jobs, {
-      hashType: serialization.hashType,
+    const results = await hashFiles(await inTurns(this.#jobs(placements, keep), signal), {
+      hashType: this.serialization.hashType,
       modelWork: workOf(this.#files.size, this.#totalBytes),
       signal,
       warn,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
     })
-    const problems: FileProblem[] = []
-    files.forEach((file, index) => this.#compareDigests(file, at(results, index).digests, problems))
-    if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
-    files.forEach(({ name }, index) => this.#checkFurther(name, furtherOf(at(results, index))))
-    for (const file of files) this.#count(file)
+    await inTurns(this.#compare(files, results), signal)
     return results
+  }
+
+  *#jobs(placements: readonly Placement[], keep: boolean): Steps<HashJob[]> {
+    const whole = this.furtherHashTypes
+    const jobs: HashJob[] = []
+    for (const { file, copyTo, request } of placements) {
+      const keepOnly = request && withoutPrototype(request).firstBytes
+      jobs.push({
+        file,
+        ranges: rangesOf(file.identity.size, this.serialization),
+        keep,
+        ...(keepOnly === undefined ? {} : { keepOnly }),
+        ...(copyTo === undefined ? {} : { copyTo }),
+        ...(whole.length === 0 ? {} : { whole }),
+      })
+      if (jobs.length % FILES_PER_STEP === 0) yield
+    }
+    return jobs
+  }
+
+  /** A file counts as matching once all of them were found to match. */
+  *#compare(files: readonly SourceFile[], results: readonly HashResult[]): Steps<void> {
+    const problems: FileProblem[] = []
+    for (const [index, { name }] of files.entries()) {
+      const { digests } = this.#manifest.listed(name)
+      const problem = digestProblem(name, this.serialization.hashType, digests, at(results, index).digests)
+      if (problem) problems.push(problem)
+      if (index % FILES_PER_STEP === 0) yield
+    }
+    if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
+    for (const [index, { name }] of files.entries()) {
+      this.#checkFurther(name, furtherOf(at(results, index)))
+      if (index % FILES_PER_STEP === 0) yield
+    }
+    for (const file of files) this.#count(file)
   }
 
   #checkSizes(files: readonly SourceFile[]): void {
@@ -273,11 +295,5 @@ export class Contents {
       expected: `${expected} bytes`,
       found: `${file.identity.size} bytes`,
     })
-  }
-
-  #compareDigests(file: SourceFile, found: readonly string[], problems: FileProblem[]): void {
-    const { digests: expected } = this.#manifest.listed(file.name)
-    const problem = digestProblem(file.name, this.#manifest.serialization.hashType, expected, found)
-    if (problem) problems.push(problem)
   }
 }

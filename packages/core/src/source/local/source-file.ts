@@ -1,8 +1,8 @@
 import { lstatSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
-import { nextTurn } from '../aborted.ts'
 import { othersMayWrite } from '../private/ownership.ts'
 import { isGone, unreadable } from '../file-errors.ts'
+import { inTurns, type Steps } from '../turns.ts'
 import { isSettled } from './settling.ts'
 
 /** A regular file of a model that was found, but not inspected yet. */
@@ -44,19 +44,23 @@ export interface FileIdentity {
   ctimeNs: bigint
 }
 
-/** Files inspected between two turns of the event loop. */
-const FILES_PER_TURN = 2_000
+/** Files inspected between two looks at the clock. */
+const FILES_PER_STEP = 32
 
 /**
- * Reads the states of files that were found.
+ * Reads the states of files that were found. Yields to the event loop every few milliseconds.
  *
  * @throws {@link ModelSealError} `FILE_CHANGED` if it is no longer a regular file, `FILE_UNREADABLE`, `ABORTED`
  */
-export async function statesOf(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<SourceFile[]> {
+export function statesOf(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<SourceFile[]> {
+  return inTurns(stateSteps(files), signal)
+}
+
+function* stateSteps(files: readonly FoundFile[]): Steps<SourceFile[]> {
   const states: SourceFile[] = []
   for (const file of files) {
     states.push(stateOf(file))
-    if (states.length % FILES_PER_TURN === 0) await nextTurn(signal)
+    if (states.length % FILES_PER_STEP === 0) yield
   }
   return states
 }
