@@ -1,4 +1,6 @@
 import { resolve } from 'node:path'
+import type { DigestOptions } from '@modelseal/core/signing'
+import type { Session } from './perform.ts'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
 /** Options of every command that reads a model's files. */
@@ -12,6 +14,14 @@ export interface HashingFlags extends ModelFlags {
   allowSymlinks?: boolean
   hashType: 'sha256' | 'blake2b' | 'blake3'
   shardSize?: number
+}
+
+/** The options of core for {@link HashingFlags}. Core refuses any others. */
+export function hashingOptions(
+  { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize }: HashingFlags,
+  { signal, onProgress }: Session,
+): DigestOptions {
+  return { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize, signal, onProgress }
 }
 
 /** Adds the model and the options of {@link ModelFlags}. */

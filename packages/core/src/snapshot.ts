@@ -2,6 +2,7 @@ import { types } from 'node:util'
 import { isArray, kindOf } from './any-realm.ts'
 import { ModelSealError, shown } from './errors.ts'
 import { invalidOption, type Copy } from './kinds.ts'
+import { didYouMean } from './nearest.ts'
 
 /** How to check and copy each option; true for one that is passed on unchanged and checked where it is used. */
 export type Shape<O> = Readonly<Record<keyof O & string, Copy | true>>
@@ -23,13 +24,14 @@ export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>
     throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of ${of}.`, {
       expected: known.join(', '),
       found: shown(unknown),
+      hint: didYouMean(unknown, known).trim() || undefined,
     })
   }
   return knownOptions(options as O, shape, of)
 }
 
 /**
- * Like {@link snapshot}, but ignores unknown options.
+ * Like {@link snapshot}, but ignores unknown fields. For values that other functions return, such as keys.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the options are not an object, lack a required one, or have a value of the
  * wrong kind

@@ -1,27 +1,140 @@
 import { expect, test } from 'vitest'
-import { configureHashing } from './hashing/pool.ts'
-import { watchPolicy } from './policy/watch-policy.ts'
-import { certificateSigner } from './signing/methods/certificate.ts'
-import { keySigner } from './signing/methods/key.ts'
-import { pkcs11CertificateSigner, pkcs11KeySigner } from './signing/methods/pkcs11.ts'
-import { refusal } from './testing/scratch.ts'
+import * as adapter from './entries/adapter.ts'
+import * as formats from './entries/formats.ts'
+import * as judged from './entries/judged.ts'
+import * as policy from './entries/policy.ts'
+import * as signing from './entries/signing.ts'
+import * as verification from './entries/verification.ts'
+import type { ModelSealError } from './errors.ts'
+import * as core from './index.ts'
+import * as telemetry from './telemetry/opentelemetry.ts'
+import { bundleOver, encoded, keyPair, statementOver } from './testing/bundles.ts'
+import { refusal, scratch } from './testing/scratch.ts'
+
+const ENTRIES = { ...core, ...adapter, ...formats, ...judged, ...policy, ...signing, ...verification, ...telemetry }
 
 const files = { privateKey: 'release.key', certificate: 'release.pem' }
 const uri = 'pkcs11:object=a'
+const verifier = { publicKey: 'release.pub' }
+const signer = { sign: () => undefined }
+const pair = keyPair()
+const parsed = async () => {
+  const directory = scratch({ 'm.sig': bundleOver(encoded(statementOver({ a: 'a' })), pair) })
+  return verification.readBundle(`${directory}/m.sig`)
+}
 
-test.each<[string, string, () => unknown]>([
-  ['keySigner', 'pasword', () => keySigner({ privateKey: 'release.key', pasword: 'a' } as never)],
-  ['certificateSigner', 'chains', () => certificateSigner({ ...files, chains: [] } as never)],
-  ['pkcs11KeySigner', 'modulePath', () => pkcs11KeySigner({ uri, modulePath: '/a' } as never)],
+/** The function, a misspelt option, the one that is meant, and a call. */
+const CALLS: [keyof typeof ENTRIES, string, string, (unknown: object) => unknown][] = [
+  ['certificateSigner', 'chian', 'chain', (given) => signing.certificateSigner({ ...files, ...given })],
+  ['checkIdentity', 'isuer', 'issuer', (given) => verification.checkIdentity({} as never, given as never)],
+  ['configureHashing', 'maxThread', 'maxThreads', (given) => core.configureHashing(given)],
+  ['digestModel', 'hashtipe', 'hashType', (given) => signing.digestModel('m', given)],
+  ['exportTrustRoot', 'fil', 'file', (given) => verification.exportTrustRoot(given as never, 'root.json')],
+  ['instrumentLoads', 'meterprovidr', 'meterProvider', (given) => telemetry.instrumentLoads(given)],
+  ['judgeMemory', 'formt', 'format', (given) => adapter.judgeMemory(new Uint8Array(1), given as never)],
+  ['judgeModel', 'signatur', 'signature', (given) => policy.judgeModel('m', given)],
+  ['keySigner', 'pasword', 'password', (given) => signing.keySigner({ privateKey: 'release.key', ...given })],
+  ['loadOptions', 'isolaton', 'isolation', (given) => adapter.loadOptions(given, [])],
+  ['loadSigstoreTrust', 'tufUlr', 'tufUrl', (given) => verification.loadSigstoreTrust(given as never)],
+  ['openOptions', 'maxByte', 'maxBytes', (given) => adapter.openOptions(given)],
+  ['openVerifiedModel', 'polici', 'policy', (given) => core.openVerifiedModel('m', given)],
   [
     'pkcs11CertificateSigner',
-    'modulePath',
-    () => pkcs11CertificateSigner({ uri, certificate: 'release.pem', modulePath: '/a' } as never),
+    'module',
+    '',
+    (given) => signing.pkcs11CertificateSigner({ uri, certificate: 'a', ...given }),
   ],
-  ['configureHashing', 'maxThread', () => configureHashing({ maxThread: 2 } as never)],
-  ['watchPolicy', 'onerror', () => watchPolicy('policy.yaml', { onerror: () => {} } as never)],
-])('%s refuses the unknown option %s', async (of, option, call) => {
-  const error: unknown = await (async () => call())().catch((thrown: unknown) => thrown)
+  ['pkcs11KeySigner', 'modules', '', (given) => signing.pkcs11KeySigner({ uri, ...given })],
+  ['readBundle', 'maxByte', 'maxBytes', (given) => verification.readBundle('m.sig', given)],
+  ['signModel', 'ignorePath', 'ignorePaths', (given) => signing.signModel('m', { signer, ...given } as never)],
+  ['signModelAgain', 'signatur', 'signature', (given) => signing.signModelAgain('m', { signer, ...given } as never)],
+  ['sigstoreSigner', 'clientID_', 'clientId', (given) => signing.sigstoreSigner(given)],
+  ['testPolicy', 'expectation', 'expectations', (given) => policy.testPolicy(given)],
+  [
+    'timestampFrom',
+    'timeoutMS_',
+    'timeoutMs',
+    (given) => signing.timestampFrom({ url: 'a', data: new Uint8Array(1), ...given }),
+  ],
+  ['updateTrustRoot', 'timeout', 'timeoutMs', (given) => verification.updateTrustRoot('staging', given)],
+  [
+    'validateChain',
+    'crl',
+    'crls',
+    (given) => verification.validateChain({ leaf: new Uint8Array(1), roots: [], ...given }),
+  ],
+  [
+    'verifyCertificateBundle',
+    'crl',
+    'crls',
+    (given) => verification.verifyCertificateBundle({} as never, { roots: [], ...given }, 'a'),
+  ],
+  [
+    'verifyKeyBundle',
+    'timestampAuthority',
+    'timestampAuthorities',
+    async (given) => verification.verifyKeyBundle(await parsed(), pair.publicKey, 'a', given),
+  ],
+  [
+    'verifyModel',
+    'ignorePath',
+    'ignorePaths',
+    (given) => verification.verifyModel('m', { signature: 'm.sig', verifier, ...given }),
+  ],
+  ['watchPolicy', 'onErorr', 'onError', (given) => policy.watchPolicy('policy.yaml', given)],
+]
+
+/** Functions without options of a caller: their arguments are values, or options that were already checked. */
+const WITHOUT_OPTIONS = new Set<string>([
+  'closeHashPool',
+  'loadPolicy',
+  'dropReceipts',
+  'listReceipts',
+  'parseJsonInTurns',
+  'parseStrictJson',
+  'shown',
+  'onlyModel',
+  'outcomeOf',
+  'runtimeFailed',
+  'withVerdict',
+  'installedGuard',
+  'tolerate',
+  'referencedName',
+  'isModelSource',
+  'modelLocation',
+  'readSmallFile',
+  'bytesInMemory',
+  'withBytesOfFile',
+  'inTurns',
+  'holds',
+  'openJudged',
+  'checkPolicy',
+  'explain',
+  'startingPolicy',
+  'systemRoots',
+  'verifySigstoreBundle',
+  'readCertificates',
+  'readRevocationLists',
+])
+
+test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {
+  const error: unknown = await (async () => call({ [option]: 'a' }))().catch((thrown: unknown) => thrown)
   expect(error).toEqual(refusal('INVALID_ARGUMENT', { found: `"${option}"` }))
-  expect(String(error)).toContain(of)
+  expect((error as ModelSealError).message).toContain(`There is no option "${option}" of `)
+  expect((error as ModelSealError).hint).toBe(meant === '' ? undefined : `Did you mean "${meant}"?`)
+})
+
+test.each<[string, object]>([
+  ['a verifier', { signature: 'm.sig', verifier: { ...verifier, publickey: 'b' } }],
+  ['a verifier', { signature: 'm.sig', verifier: { certificateChain: ['a'], crl: ['b'] } }],
+])('so does verifyModel for %s', async (of, options) => {
+  await expect(verification.verifyModel('m', options as never)).rejects.toThrow(`of ${of}.`)
+})
+
+test('every public function is in the table or takes no options', () => {
+  const functions = Object.entries(ENTRIES)
+    .filter(([, value]) => typeof value === 'function' && !/^class /.test(String(value)))
+    .map(([name]) => name)
+  const tested = new Set<string>(CALLS.map(([name]) => name))
+  expect(functions.filter((name) => !tested.has(name) && !WITHOUT_OPTIONS.has(name))).toEqual([])
 })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
+import { hashingOptions, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 /** `modelseal digest MODEL`: the root digest, as the reference tool prints it. */
@@ -20,7 +20,7 @@ Examples:
 
 async function digest(model: string, flags: HashingFlags, session: Session): Promise<Outcome> {
   const { digestModel } = await import('@modelseal/core/signing')
-  const { rootDigest, files, bytes, bundles } = await digestModel(model, { ...flags, ...session })
+  const { rootDigest, files, bytes, bundles } = await digestModel(model, hashingOptions(flags, session))
   const named = `sha256:${rootDigest}`
   const outcome = { lines: [named], json: { result: { rootDigest: named, files, bytes } } }
   if (!bundles) return outcome

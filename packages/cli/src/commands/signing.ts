@@ -1,7 +1,7 @@
 import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core/signing'
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
-import { pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
+import { hashingOptions, pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
 import { amount, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
 import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
@@ -44,7 +44,7 @@ export async function sign(
     signature: flags.signature ?? 'model.sig',
     overwrite: force ? ('always' as const) : ('same-model' as const),
   }
-  const options = { ...flags, ...session, ...place, timestampAuthority: tsaUrl, signer }
+  const options = { ...hashingOptions(flags, session), ...place, timestampAuthority: tsaUrl, signer }
   const signed: SignedModel & Partial<SignedAgain> =
     previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
   const { signature, files, bytes } = signed

@@ -38,13 +38,15 @@ interface SignerCheck {
 /** Verifies a model and reports who signed it. */
 export async function verify(
   model: string,
-  { only, ...flags }: VerifierFlags,
-  session: Session,
+  flags: VerifierFlags,
+  { signal, onProgress }: Session,
   { verifier, factsOf }: SignerCheck,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { verifyModel } = await import('@modelseal/core/verification')
-  const verified = await verifyModel(model, { ...flags, ...session, files: only, verifier })
+  const { signature, ignorePaths, ignoreGitPaths, ignoreUnsignedFiles, maxBundleBytes, only: files } = flags
+  const names = { ignorePaths, ignoreGitPaths, ignoreUnsignedFiles, files }
+  const verified = await verifyModel(model, { signature, verifier, maxBundleBytes, ...names, signal, onProgress })
   const rootDigest = `sha256:${verified.rootDigest}`
   const { signer, time } = verified
   return {

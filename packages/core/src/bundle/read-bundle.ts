@@ -1,6 +1,6 @@
 import { ModelSealError } from '../errors.ts'
 import { signal as abortSignal } from '../kinds.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { BUNDLE_FILE, readSmallFile } from '../source/read-small-file.ts'
 import {
@@ -29,7 +29,7 @@ export interface ReadBundleOptions {
  * ```
  */
 export async function readBundle(path: string, options?: ReadBundleOptions): Promise<UnverifiedBundle> {
-  const { maxBytes, signal } = knownOptions(options, OPTIONS, 'readBundle')
+  const { maxBytes, signal } = snapshot(options, OPTIONS, 'readBundle')
   throwIfAborted(signal)
   const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
   throwIfAborted(signal)

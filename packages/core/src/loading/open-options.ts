@@ -24,7 +24,7 @@ import {
   text,
   type Copy,
 } from '../kinds.ts'
-import { knownOptions, snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
+import { snapshot, textsCopy, withoutPrototype, type Shape } from '../snapshot.ts'
 import type { Isolation } from './placing/isolation.ts'
 
 export interface OpenOptions {
@@ -85,7 +85,7 @@ const signature: Copy = (value, option) =>
 
 const format: Copy = (value, option) => {
   if (typeof value === 'string') return formatName(value, option)
-  const { oneOf, claimed } = knownOptions(value as PossibleFormats, POSSIBLE_FORMATS, `the option "${option}"`)
+  const { oneOf, claimed } = snapshot(value as PossibleFormats, POSSIBLE_FORMATS, `the option "${option}"`)
   if ((oneOf as readonly unknown[]).length === 0) throw invalidOption(`${option}.oneOf`, 'at least one format', oneOf)
   return Object.freeze({ oneOf, claimed })
 }

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { Readable } from 'node:stream'
 import { ASYNC_DISPOSE } from '../any-realm.ts'
 import { checkedText, choice, listOf, text } from '../kinds.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { AcceptedVerdict, UnverifiedVerdict, Verdict } from '../results.ts'
 import { modelClosed, type PlacedFiles, type PlaceOptions } from './placing/placed-files.ts'
@@ -97,7 +97,7 @@ abstract class ModelHandle<T, V extends Verdict> {
    */
   async place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
     this.#checkOpen()
-    const { isolation } = knownOptions(options, PLACE_OPTIONS, 'place')
+    const { isolation } = snapshot(options, PLACE_OPTIONS, 'place')
     return this.#served.place(NAMES(names, 'names') as readonly string[], { isolation })
   }
 

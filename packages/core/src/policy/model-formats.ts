@@ -1,5 +1,5 @@
 import type { ModelFormat } from '../results.ts'
-import { isSlipOf } from './schema/nearest.ts'
+import { isSlipOf } from '../nearest.ts'
 
 /** The formats that the adapters of this project load. Other adapters name their own. */
 export const MODEL_FORMATS = [

@@ -5,7 +5,7 @@ import { GIT_PATHS, ignoredNames } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { callback, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
-import { knownOptions, withoutPrototype, type Shape } from '../snapshot.ts'
+import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource, type LocalSource } from '../source/local/local-source.ts'
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
 
@@ -57,7 +57,7 @@ export interface ModelDigest {
  * ```
  */
 export async function digestModel(path: string, given?: DigestOptions): Promise<ModelDigest> {
-  const options = knownOptions(given, DIGEST_OPTIONS, 'digestModel')
+  const options = snapshot(given, DIGEST_OPTIONS, 'digestModel')
   const source = await openLocalSource(path)
   const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
   const bundles = await countedBundles(source, manifest)

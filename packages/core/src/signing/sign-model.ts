@@ -20,7 +20,7 @@ import { nameWithin } from '../manifest/ignores.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { choice, having, path, required, text, type Copy } from '../kinds.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
@@ -116,7 +116,7 @@ async function signBuilt<Built extends BuiltManifest>(
   given: SignOptions,
   build: (source: LocalSource, serialization: Serialization, options: BuildOptions) => Promise<Built>,
 ): Promise<JustSigned<Built>> {
-  const options = knownOptions(given, SIGN_OPTIONS, 'signModel')
+  const options = snapshot(given, SIGN_OPTIONS, 'signModel')
   const source = await openLocalSource(path)
   const signature = placeOf(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)

@@ -10,7 +10,7 @@ import {
 import { ModelSealError, shown } from '../errors.ts'
 import { bytesCopy, milliseconds, required, signal, text } from '../kinds.ts'
 import { signalAfter } from '../real-time.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 
 export interface TimestampRequest {
@@ -40,7 +40,7 @@ const NONCE_BYTES = 16
  * ```
  */
 export async function timestampFrom(given: TimestampRequest): Promise<Buffer> {
-  const request = knownOptions(given, REQUEST, 'timestampFrom')
+  const request = snapshot(given, REQUEST, 'timestampFrom')
   const url = checkedUrl(request.url)
   const nonce = randomBytes(NONCE_BYTES)
   nonce[0] = ((nonce[0] ?? 0) & 0x7f) | 0x40 // positive, and without a leading zero

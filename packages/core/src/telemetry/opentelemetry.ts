@@ -23,7 +23,7 @@ import {
 import { propertyOf } from '../any-realm.ts'
 import { LOAD_CHANNEL, VERDICT_CHANNEL, type LoadTrace } from '../events.ts'
 import { having } from '../kinds.ts'
-import { knownOptions, type Shape } from '../snapshot.ts'
+import { snapshot, type Shape } from '../snapshot.ts'
 import type { Verdict } from '../results.ts'
 
 export interface TelemetryOptions {
@@ -46,7 +46,7 @@ export interface TelemetryOptions {
  * ```
  */
 export function instrumentLoads(given?: TelemetryOptions): () => void {
-  const options = knownOptions(given, OPTIONS, 'instrumentLoads')
+  const options = snapshot(given, OPTIONS, 'instrumentLoads')
   const stopTracing = traceLoads(options.tracerProvider ?? trace.getTracerProvider())
   const stopCounting = countLoads(options.meterProvider ?? metrics.getMeterProvider())
   return () => {

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { path, signal } from '../../kinds.ts'
-import { knownOptions, withoutPrototype, type Shape } from '../../snapshot.ts'
+import { snapshot, withoutPrototype, type Shape } from '../../snapshot.ts'
 import type { Expectation } from '../../policy/expectations.ts'
 import { findPolicy } from '../../policy/find-policy.ts'
 import { loadPolicy } from '../../policy/load-policy.ts'
@@ -36,7 +36,7 @@ export interface ExpectationResult extends Expectation {
  * ```
  */
 export async function testPolicy(given: TestOptions): Promise<ExpectationResult[]> {
-  const options = knownOptions(given, OPTIONS, 'testPolicy')
+  const options = snapshot(given, OPTIONS, 'testPolicy')
   const policy = await loadPolicy(await findPolicy(options.policy))
   const { expectationsBeside, readExpectations } = await import('../../policy/expectations.ts')
   const file = options.expectations ?? expectationsBeside(policy.path)

@@ -5,7 +5,7 @@ import type { KnownDigests, RememberedManifest } from '../../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../../receipts/receipt.ts'
 import { ReceiptStore } from '../../receipts/store.ts'
 import { path, required } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { absolutePath } from '../../absolute-path.ts'
 import {
   SIGN_OPTIONS,
@@ -49,7 +49,7 @@ export interface SignedAgain extends SignedModel {
  * ```
  */
 export async function signModelAgain(model: string, given: SignAgainOptions): Promise<SignedAgain> {
-  const { previous, ...options } = knownOptions(given, OPTIONS, 'signModelAgain')
+  const { previous, ...options } = snapshot(given, OPTIONS, 'signModelAgain')
   const path = absolutePath(model)
   const startedAt = Date.now()
   const found = previous ? await findPrevious(path, previous, startedAt) : 'no previous signature was given'
@@ -68,7 +68,7 @@ const PREVIOUS = { signature: required(path), verifier: required(verifierCopy) }
 
 const OPTIONS: Shape<SignAgainOptions> = {
   ...SIGN_OPTIONS,
-  previous: (value) => knownOptions(value as object, PREVIOUS, 'a previous signature'),
+  previous: (value) => snapshot(value as object, PREVIOUS, 'a previous signature'),
 }
 
 interface Previous {

@@ -5,7 +5,7 @@ import { checkToken, SIGSTORE_CLIENT } from '../../signing/sigstore/identity-tok
 import { interactiveToken, type InteractiveOptions } from '../../signing/sigstore/interactive-token.ts'
 import { keylessSigner, signingLibrary } from '../../signing/methods/keyless.ts'
 import { callback, flag, milliseconds, required, secret, text } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import type { SignedBy, Signer } from '../../signing/signer.ts'
 import { chooseServices, publicServices, type SigningServices } from '../../signing/sigstore/services.ts'
 import type { SigstoreIdentity } from '../../results.ts'
@@ -42,7 +42,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
   identityToken: secret,
   useAmbientCredentials: flag,
   interactive: (value) =>
-    knownOptions(
+    snapshot(
       value as NonNullable<SigstoreSignerOptions['interactive']>,
       { show: required(callback), askCode: callback },
       'the option "interactive"',
@@ -66,7 +66,7 @@ const OPTIONS: Shape<SigstoreSignerOptions> = {
  * ```
  */
 export async function sigstoreSigner(given?: SigstoreSignerOptions): Promise<Signer> {
-  const options = knownOptions(given, OPTIONS, 'sigstoreSigner')
+  const options = snapshot(given, OPTIONS, 'sigstoreSigner')
   const source = options.trustRoot ?? 'public-good'
   const trust = await loadSigstoreTrust(source)
   const services = servicesOf(trust, source)

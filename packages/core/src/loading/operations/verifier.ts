@@ -4,7 +4,7 @@ import { parsePublicKey, PUBLIC_KEY_FILE } from '../../x509/public-key.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
 import { ModelSealError } from '../../errors.ts'
 import { flag, givenPath, invalidArgument, listOf, text, type Copy } from '../../kinds.ts'
-import { knownOptions, textsCopy, withoutPrototype, type Shape } from '../../snapshot.ts'
+import { snapshot, textsCopy, withoutPrototype, type Shape } from '../../snapshot.ts'
 import type { ReadFile, SmallFile } from '../../source/read-small-file.ts'
 import { isSelfSigned, systemRoots, verifyCertificateBundle } from '../../verification/methods/certificate.ts'
 import { verifyKeyBundle } from '../../verification/methods/key.ts'
@@ -73,7 +73,7 @@ const KINDS = {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid verifier
  */
 export const verifierCopy: Copy = (value) => {
-  const copy = knownOptions(value as VerifierFields, VERIFIER, 'a verifier')
+  const copy = snapshot(value as VerifierFields, VERIFIER, 'a verifier')
   const fields = Object.entries(copy).filter(([, value]) => value !== undefined)
   const given = fields.map(([name]) => name)
   const kinds = Object.entries(KINDS).map(([name, others]): string[] => [name, ...others])
@@ -129,7 +129,8 @@ async function verifyCertificate(
 async function verifyIdentity(bundle: UnverifiedBundle, verifier: SigstoreVerifier): Promise<VerifiedSignature> {
   const trust = await loadSigstoreTrust(verifier.trustRoot ?? 'public-good')
   const signature = await verifySigstoreBundle(bundle, trust, trust.info.name)
-  checkIdentity(signature.signer, verifier, bundle.path)
+  const { identity, issuer, extensions } = verifier
+  checkIdentity(signature.signer, { identity, issuer, extensions }, bundle.path)
   return signature
 }
 

@@ -3,7 +3,7 @@ import { checkContents } from '../../manifest/check-contents.ts'
 import type { ContentsOptions } from '../../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../../manifest/ignores.ts'
 import { callback, flag, givenPath, listOf, path, required, signal, text } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
 import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
 import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
@@ -62,7 +62,7 @@ export interface VerifyResult {
  * ```
  */
 export async function verifyModel(path: string, given: VerifyOptions): Promise<VerifyResult> {
-  const options = knownOptions(given, OPTIONS, 'verifyModel')
+  const options = snapshot(given, OPTIONS, 'verifyModel')
   const read = readerFromHere()
   const source = await openLocalSource(path)
   const signature = placeOf(options.signature)

@@ -1,7 +1,7 @@
 import { shown } from '../../errors.ts'
 import { ANY_FORMAT, isKnownFormat, MODEL_FORMATS } from '../model-formats.ts'
 import type { MatchText } from '../schema/match.ts'
-import { didYouMean } from '../schema/nearest.ts'
+import { didYouMean } from '../../nearest.ts'
 import type { Danger } from './finding.ts'
 
 /** Warns about formats that no adapter of this project loads: after a typing error, another rule would apply to the model. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestSite } from '../../testing/site.ts'
 import { testPolicy } from '../../loading/operations/judge-expectations.ts'
 import { checkPolicy } from '../checking/check.ts'
-import { nearest } from '../schema/nearest.ts'
+import { nearest } from '../../nearest.ts'
 import { loadPolicy } from '../load-policy.ts'
 
 let site: TestSite

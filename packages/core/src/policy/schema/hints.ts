@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { shown } from '../../errors.ts'
 import { belongsUnder, choicesIn, fieldsAt, objectsAt } from './known-fields.ts'
-import { didYouMean, nearest } from './nearest.ts'
+import { didYouMean, nearest } from '../../nearest.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
 /** What to do about a problem that the schema found: each hint is empty, or a sentence with a space before it. */

@@ -13,7 +13,7 @@ import {
 import { certificateCopy, certificatesCopy } from '../../x509/certificate-copy.ts'
 import { ModelSealError } from '../../errors.ts'
 import { bytesCopy, choice, dateCopy, listOf, required, signal } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { candidatePaths } from './candidate-paths.ts'
 import { Effort, passAbort } from '../effort.ts'
 import { checkRevocation, parseLists } from './revocation.ts'
@@ -92,7 +92,7 @@ const MAX_CRLS = 32
  * ```
  */
 export async function validateChain(input: ChainInput): Promise<ChainPath> {
-  const given = knownOptions(input, INPUT, 'validateChain')
+  const given = snapshot(input, INPUT, 'validateChain')
   // Without a prototype: missing fields are undefined.
   return validateWithin(given as StatedChain, new Effort(given.signal))
 }

@@ -21,7 +21,7 @@ import { validateWithin } from '../chain/chain.ts'
 import { Effort } from '../effort.ts'
 import { verifyStatement } from '../statement-signature.ts'
 import { bytesCopy, listOf, required } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type ProvenTime, type TimeTrust } from '../timestamp.ts'
 import type { CertificateIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
@@ -58,7 +58,7 @@ export async function verifyCertificateBundle(
   given: CertificateTrust,
   name: string,
 ): Promise<VerifiedSignature<CertificateIdentity>> {
-  const trust = knownOptions(given, TRUST, 'verifyCertificateBundle')
+  const trust = snapshot(given, TRUST, 'verifyCertificateBundle')
   checkBundle(bundle)
   const [leafDer, ...intermediates] = certificatesOf(bundle, name)
   const leaf = await parseCertificate(leafDer, bundle.path)

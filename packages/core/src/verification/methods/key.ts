@@ -6,7 +6,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
 import { statementSignatureSteps } from '../statement-signature.ts'
 import { having, required, text } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { knownOptions, snapshot, type Shape } from '../../snapshot.ts'
 import { provenTime, TIME_TRUST, timeOf, type TimeTrust } from '../timestamp.ts'
 import type { KeyIdentity } from '../../results.ts'
 import { asVerified, type VerifiedSignature } from '../verified-signature.ts'
@@ -39,7 +39,7 @@ export function verifyKeyBundle(
 ): VerifiedSignature<KeyIdentity> | Promise<VerifiedSignature<KeyIdentity>> {
   checkBundle(bundle)
   const steps = verificationSteps(bundle, knownOptions(publicKey, PUBLIC_KEY, 'a public key'), name)
-  return trust ? verifyWithTime(bundle, steps, knownOptions(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
+  return trust ? verifyWithTime(bundle, steps, snapshot(trust, TIME_TRUST, 'verifyKeyBundle')) : atOnce(steps)
 }
 
 /** Read once, so that the key that is compared with the bundle's claim is the one that verifies. */

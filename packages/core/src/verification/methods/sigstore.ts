@@ -11,7 +11,7 @@ import { checkValueCount } from '../../x509/identifier-bytes.ts'
 import { MAX_TIMESTAMP_BYTES } from '../../bundle/timestamp.ts'
 import { inTurns } from '../../source/turns.ts'
 import { checkObject, dateCopy, required, text } from '../../kinds.ts'
-import { knownOptions, parsedWithoutPrototypes, plainCopy, textsCopy, type Shape } from '../../snapshot.ts'
+import { knownOptions, snapshot, parsedWithoutPrototypes, plainCopy, textsCopy, type Shape } from '../../snapshot.ts'
 import { Effort, passAbort } from '../effort.ts'
 import { readFulcioClaims, type FulcioClaims } from '../sigstore/fulcio-certificate.ts'
 import { sigstoreFault } from '../sigstore/fault.ts'
@@ -146,7 +146,7 @@ export function checkIdentity(
   given: ExpectedIdentity,
   file?: string,
 ): void {
-  const expected = knownOptions(given, IDENTITY, 'an identity')
+  const expected = snapshot(given, IDENTITY, 'an identity')
   checkObject(
     signer,
     'the signer',

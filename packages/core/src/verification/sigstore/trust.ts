@@ -14,7 +14,7 @@ import type { TrustRootInfo } from '../../results.ts'
 import { readX509 } from '../../x509/certificate.ts'
 import { checkKey, weaknessOfKey } from '../../x509/strength.ts'
 import { choice, path, required, text } from '../../kinds.ts'
-import { knownOptions } from '../../snapshot.ts'
+import { snapshot } from '../../snapshot.ts'
 import { readSmallFile, type ReadFile } from '../../source/read-small-file.ts'
 import {
   isSuperseded,
@@ -78,7 +78,7 @@ const INSTANCE = choice('public-good', 'staging')
  */
 export function fixedSource(source: unknown): TrustRootSource {
   if (typeof source !== 'object' || source === null) return INSTANCE(source, 'trustRoot') as TrustRootSource
-  const { tufUrl, tufRoot, file } = knownOptions<SourceFields>(
+  const { tufUrl, tufRoot, file } = snapshot<SourceFields>(
     source,
     { tufUrl: text, tufRoot: path, file: path },
     'a trust root',

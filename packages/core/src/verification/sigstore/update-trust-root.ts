@@ -2,7 +2,7 @@ import { parseTrustConfig, parseSigningConfig } from './trust-config.ts'
 import { ModelSealError } from '../../errors.ts'
 import { DEFAULT_TIMEOUT_MS } from '../../source/http/service-call.ts'
 import { milliseconds, signal } from '../../kinds.ts'
-import { knownOptions, type Shape } from '../../snapshot.ts'
+import { snapshot, type Shape } from '../../snapshot.ts'
 import type { TrustRootInfo } from '../../results.ts'
 import { fixedSource, loadSigstoreTrust, toTrust } from './trust.ts'
 import { fetchRecord } from '../tuf/fetch.ts'
@@ -30,7 +30,7 @@ export interface UpdateOptions {
  */
 export async function updateTrustRoot(given: TufInstance, options?: UpdateOptions): Promise<TrustRootInfo> {
   const instance = fixedSource(given) as TufInstance
-  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal: abort } = knownOptions(options, OPTIONS, 'updateTrustRoot')
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, signal: abort } = snapshot(options, OPTIONS, 'updateTrustRoot')
   const repository = await repositoryOf(instance)
   const record = await fetchRecord(repository, await knownRecord(repository), { timeoutMs, signal: abort })
   // The same checks as on reading, so that nothing unusable is stored.
