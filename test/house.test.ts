@@ -22,6 +22,7 @@ const FLOORS = [
   'source',
   'events',
   'snapshot',
+  'nearest',
   'kinds',
   'environment',
   'absolute-path',

@@ -78,7 +78,7 @@ export class ModelSealError extends Error {
 }
 
 /** What an error says, without its hint. */
-export function withoutHint({ message, hint }: ModelSealError): string {
+export function withoutHint({ message, hint }: Pick<SerializedError, 'message' | 'hint'>): string {
   return hint !== undefined && message.endsWith(` ${hint}`) ? message.slice(0, -hint.length - 1) : message
 }
 

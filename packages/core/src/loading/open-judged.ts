@@ -2,6 +2,7 @@ import { ModelSealError } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import type { ModelFormat } from '../results.ts'
+import { hashedWords } from '../policy/explain.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/requirements/strictest.ts'
 import { throwIfAborted } from '../source/aborted.ts'
@@ -145,7 +146,7 @@ async function readFiles<T>(
 
 /** Sentences that say how many files were hashed, or why none were. */
 function hashedNotes({ checked, names }: VerifiedFiles, warm: WarmLoad | undefined): string[] {
-  const hashed = `${checked.files} of ${names.length} signed files were hashed and match their signed digests.`
+  const hashed = `${hashedWords({ checked: checked.files, signed: names.length })}.`
   return [...(warm?.warm ? [] : [hashed]), ...(warm?.note === undefined ? [] : [warm.note])]
 }
 

@@ -8,9 +8,8 @@ import { inTurns } from '../source/turns.ts'
 import { ignoredOnVerifying, matchNames, type NameOptions } from './find-signed.ts'
 import { ignoring } from './ignores.ts'
 import type { Manifest } from './manifest.ts'
-import { mismatch } from './mismatch.ts'
+import { isOfOtherModel, mismatch, otherModelHint } from './mismatch.ts'
 import { isWithin, nameFault } from './names.ts'
-import { isOfOtherModel, otherModelHint } from './other-model.ts'
 
 /** More files than any model has. Keeps an endless listing from filling the memory. */
 const MAX_FILES = 1_000_000

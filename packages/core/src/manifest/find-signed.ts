@@ -9,8 +9,7 @@ import { inTurns, type Steps } from '../source/turns.ts'
 import { GIT_PATHS, ignoring } from './ignores.ts'
 import { isWithin } from './names.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
-import { mismatch, MOST_PROBLEMS, notSigned } from './mismatch.ts'
-import { isOfOtherModel, otherModelHint } from './other-model.ts'
+import { isOfOtherModel, mismatch, MOST_PROBLEMS, notSigned, otherModelHint } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 
 /** Which names to compare. */

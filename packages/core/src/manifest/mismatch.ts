@@ -1,4 +1,5 @@
 import { ModelSealError, shown, type FileProblem } from '../errors.ts'
+import type { Manifest } from './manifest.ts'
 import { compareCodePoints } from './order.ts'
 import { mismatchHint, type ContentOf } from './plainer-cause.ts'
 
@@ -77,4 +78,20 @@ export function mismatch(
 function listed(problems: readonly FileProblem[]): FileProblem[] {
   const room = { FILE_MISSING: MOST_PROBLEMS, FILE_UNSIGNED: MOST_PROBLEMS, FILE_MISMATCH: MOST_PROBLEMS }
   return problems.filter(({ code }) => room[code]-- > 0)
+}
+
+/** Whether a manifest is of another model than the one with this name and these files: the names differ, and no file is in both. */
+export function isOfOtherModel(
+  manifest: Pick<Manifest, 'modelName' | 'files'>,
+  modelName: string,
+  files: Iterable<string>,
+): boolean {
+  if (manifest.modelName === modelName) return false
+  for (const name of files) if (manifest.files.has(name)) return false
+  return true
+}
+
+/** What to do about a bundle of another model. */
+export function otherModelHint({ modelName }: Pick<Manifest, 'modelName'>): string {
+  return `The bundle is of the model ${shown(modelName)}, and none of the files that it covers is here. Use the bundle of this model, or give the path of that one.`
 }

@@ -2,8 +2,7 @@ import type { FileProblem, ModelSealError } from '../errors.ts'
 import type { ModelFiles, SignedContent } from '../source/model-source.ts'
 import type { ListedFile } from './listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
-import { digestProblem, mismatch, notSigned } from './mismatch.ts'
-import { isOfOtherModel, otherModelHint } from './other-model.ts'
+import { digestProblem, isOfOtherModel, mismatch, notSigned, otherModelHint } from './mismatch.ts'
 import type { Comparison } from './streamed-files.ts'
 
 /** Compares arriving files with a signed manifest. Only names in the manifest are ever requested. */

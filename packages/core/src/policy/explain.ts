@@ -1,5 +1,5 @@
 import { isArray, propertyOf } from '../any-realm.ts'
-import { shown } from '../errors.ts'
+import { shown, withoutHint, type SerializedError } from '../errors.ts'
 import { checkObject } from '../kinds.ts'
 import type { BundleVerdict, Decision, Verdict } from '../results.ts'
 
@@ -14,7 +14,8 @@ import type { BundleVerdict, Decision, Verdict } from '../results.ts'
  */
 export function explain(verdict: Verdict): string {
   checkObject(verdict, 'the verdict', 'a verdict', isVerdict)
-  const { model } = verdict
+  const { model, error, wouldRefuse } = verdict
+  const last = error ?? wouldRefuse
   return [
     `${DECISIONS[verdict.decision]}: ${shown(model.path)}`,
     ...ruleLines(verdict),
@@ -22,7 +23,7 @@ export function explain(verdict: Verdict): string {
     'Checks:',
     ...verdict.checks.map(
       ({ outcome, check, reason, bundle }) =>
-        `  ${outcome === 'passed' ? 'ok  ' : 'FAIL'} ${check}${bundle === undefined ? '' : ` of ${shown(bundle)}`}: ${reason}`,
+        `  ${outcome === 'passed' ? 'ok  ' : 'FAIL'} ${check}${bundle === undefined ? '' : ` of ${shown(bundle)}`}: ${reason === last?.message ? sentenceOf(last) : reason}`,
     ),
     ...(verdict.bundles.length > 0
       ? ['Bundles:', ...verdict.bundles.map((bundle) => `  ${bundleSentence(bundle)}`)]
@@ -59,11 +60,31 @@ function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {
 function modelLines({ model, files, bytes, hashed, durations }: Verdict): string[] {
   if (model.rootDigest === undefined) return []
   const { policy, verification, hashing } = durations
-  const how = hashed === 'receipt' ? 'have not changed since they were hashed (receipt)' : 'were hashed'
+  const amount =
+    hashed === 'receipt'
+      ? `${filesWith(files, 'has', 'have')} not changed since ${files.signed === 1 ? 'it was' : 'they were'} hashed (receipt), ${bytes} bytes of ${files.signed === 1 ? 'it' : 'them'} hashed again`
+      : `${hashedWords(files)}, ${bytes} bytes`
   return [
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,
-    `${files.checked} of ${files.signed} signed files ${how}, ${bytes} bytes${hashed === 'receipt' ? ' of them hashed again' : ''}, in ${Math.round(policy + verification + hashing)} ms.`,
+    `${amount}, in ${Math.round(policy + verification + hashing)} ms.`,
   ]
+}
+
+/** What failed. The end of the explanation has the whole message. */
+function sentenceOf(error: SerializedError): string {
+  const text = withoutHint(error)
+  const details = text.lastIndexOf(error.expected === undefined ? ' Found ' : ' Expected ')
+  return details < 0 || (error.expected ?? error.found) === undefined ? text : text.slice(0, details)
+}
+
+/** How many signed files were hashed, and match. */
+export function hashedWords(files: Verdict['files']): string {
+  const were = filesWith(files, 'was', 'were')
+  return `${were} hashed and ${files.signed === 1 ? 'matches its signed digest' : 'match their signed digests'}`
+}
+
+function filesWith({ checked, signed }: Verdict['files'], one: string, many: string): string {
+  return signed === 1 ? `${checked} of 1 signed file ${one}` : `${checked} of ${signed} signed files ${many}`
 }
 
 function bundleSentence({ path, counted, signer, time, reason }: BundleVerdict): string {

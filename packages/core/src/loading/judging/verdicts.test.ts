@@ -68,6 +68,8 @@ test('is explained in sentences', async () => {
   expect(changed).toMatch(/^Refused/)
   expect(changed).toContain('FAIL files: The content of "weights.bin" is not what was signed')
   expect(changed).toContain('Why: FILE_MISMATCH.')
+  expect(changed.match(/ Expected sha256:/g)).toHaveLength(1)
+  expect(changed).toMatch(/^\d of 2 signed files were hashed and match their signed digests, \d+ bytes, in \d+ ms\.$/m)
   const skipped = explain(await judgeModel(site.file('sandbox/try'), { policy }))
   expect(skipped).toMatch(/^Loads UNVERIFIED, since its rule skips the check/)
   expect(skipped).toContain('Its reason: "ours".')

@@ -245,6 +245,13 @@ describe('a policy is refused, with file, line and column, for', () => {
     expect(message).not.toMatch(/Invalid|Too (?:small|big)|received|[<>]=|string|array|object|undefined/)
   })
 
+  test('maxAge without issued is not blamed on another field', async () => {
+    const { message } = await refusal(`${HEAD}${RULE}maxAge: 30d\n`)
+    expect(message).toMatch(
+      /expected "issued" beside maxAge: the time to count from\. An invalid policy accepts nothing\.$/,
+    )
+  })
+
   test('a key file that does not exist', async () => {
     const error = await refusal(`version: 1\ntrustRoots:\n  a: { publicKey: missing.pub }\n${RULE}`)
     expect([error.code, error.line, error.column]).toEqual(['FILE_NOT_FOUND', 3, 19])

@@ -40,7 +40,7 @@ export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
   const { input } = issue
   const expected = typesOf(issue)
   if (isOnly(expected, 'array')) return listHint(input, choicesIn(schema, path))
-  if (isFields(input)) return misspeltField(input, schema, path)
+  if (isFields(input)) return misspeltField(issue, input, schema, path)
   if (input === null && path.length > 0 && isOnly(expected, 'object')) return ' Indent its fields below it.'
   if (typeof input === 'string') return textHint(input, issue, schema, path)
   // Not if a number needs more than quotes, such as a unit.
@@ -100,8 +100,10 @@ export function isFields(input: unknown): input is Readonly<Record<string, unkno
   return typeof input === 'object' && input !== null && !Array.isArray(input)
 }
 
-function misspeltField(input: object, schema: Schema, path: ValuePath): string {
+function misspeltField(issue: Issue, input: object, schema: Schema, path: ValuePath): string {
   const known = fieldsAt(schema, path)
+  // The path of a field that needs another one beside it, and the object that has both.
+  if (issue.code === 'custom' && known.length === 0) return ''
   const unknown = Object.keys(input).filter((key) => !known.includes(key))
   const [key] = unknown
   if (key === undefined) return ''
