@@ -62,21 +62,21 @@ const EXPECTED = {
   'a model over HTTP': '{"a":1}',
   'bytes in memory': 'SOURCE_UNKNOWN',
   'an ArrayBuffer in memory': 'SOURCE_UNKNOWN',
-  'a path that is placed': '{"a":1}',
+  'a placed file': '{"a":1}',
   'a stream': '{"a":1}',
   'await using': 'closed',
   signing: '3',
   'a timestamp of bytes': 'TSA_UNREACHABLE',
   'a watched policy': 'accepted',
-  'the policy that is looked for': 'accepted',
+  'the policy that the search finds': 'accepted',
   'no policy': 'POLICY_NOT_FOUND',
   'no model': 'MODEL_NOT_FOUND',
   'no bundle': 'BUNDLE_NOT_FOUND',
   'a changed file': 'FILE_MISMATCH',
-  'a policy that is no YAML': 'POLICY_INVALID',
-  'a policy with a glob that is none': 'POLICY_INVALID',
-  'a key that is none': 'KEY_INVALID',
-  'a bundle that is no JSON': 'JSON_INVALID',
+  'a policy that is not YAML': 'POLICY_INVALID',
+  'a policy with an invalid glob': 'POLICY_INVALID',
+  'an invalid key': 'KEY_INVALID',
+  'a bundle that is not JSON': 'JSON_INVALID',
   'an aborted load': 'ABORTED',
   'a gatherer that throws': expect.stringMatching(/^INTERNAL .*mine/),
   'an error of another copy': 'true true ModelSealError',
@@ -86,11 +86,11 @@ const EXPECTED = {
 const WITHOUT_IMMEDIATE = { 'an ONNX model': 'RUNTIME_FAILED', 'an ONNX model by createSession': 'RUNTIME_FAILED' }
 
 test.each([
-  ['none', 'of this realm'],
+  ['none', 'in this realm'],
   ['own', 'in a vm context with its own built-ins'],
   ['shared', 'in a vm context with the buffers of Node.js, as in Jest'],
   ['browser', 'in a vm context with the timers of a browser, as in jsdom: numbers, and no setImmediate'],
-])('a program gets the same results %s: %s', (kind) => {
+])('a program gets the same results (%s: %s)', (kind) => {
   const directory = join(import.meta.dirname, 'realms')
   const program = join(directory, 'program.cjs')
   const args =

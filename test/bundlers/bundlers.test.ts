@@ -24,7 +24,7 @@ import { scratchOfSuite, writeTree } from '../support/models.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** Their types are of CommonJS, where the function is `default`. */
+/** Their types are for CommonJS, where the function is `default`. */
 const plugin = (make: unknown) => (make as () => Plugin)()
 
 let directory: string
@@ -85,13 +85,13 @@ test.each(
   Object.keys(BUNDLERS).flatMap((name) => ['@modelseal/core', '@modelseal/core/policy'].map((entry) => [name, entry])),
 )('bundled by %s, an import of %s has threads inherit the environment', async (name, entry) => {
   const place = join(directory, `${name}-${basename(entry)}`)
-  // Beside the packages that it imports.
+  // Next to the packages that it imports.
   const program = join(ROOT, 'test/bundlers', `imports-${basename(entry)}.mjs`)
   const { stdout } = spawnSync(process.execPath, [await BUNDLERS[name]!(program, place)], { encoding: 'utf8' })
   expect(stdout).toBe('function string\n')
 })
 
-test('bundled by esbuild, adapters load into a runtime that is external, and refuse', async () => {
+test('bundled by esbuild, adapters load signed models into an external runtime, and refuse others', async () => {
   const banner = { js: "import { createRequire } from 'module'; const require = createRequire(import.meta.url);" }
   const place = join(directory, 'adapters')
   const outfile = join(place, 'service.mjs')
@@ -118,7 +118,7 @@ test('bundled by esbuild, adapters load into a runtime that is external, and ref
 })
 
 test.each(['service.mjs', 'service.cjs'])(
-  'traced from the root directory, %s needs no file of the machine',
+  'traced from the root directory, %s needs no system files',
   async (program) => {
     const file = join(ROOT, 'test/bundlers', program)
     const { fileList } = await nodeFileTrace([file], { base: '/', processCwd: directory })
@@ -129,7 +129,7 @@ test.each(['service.mjs', 'service.cjs'])(
 
 test.each(['import', 'require'])('traced by @vercel/nft from %s, it loads large models in threads', async (how) => {
   const traced = join(directory, `traced-${how}`)
-  // In the workspace, where its imports lead somewhere.
+  // In the workspace, where its imports can be resolved.
   const program = how === 'import' ? SERVICE : join(ROOT, 'test/bundlers/service.cjs')
   const { fileList } = await nodeFileTrace([program], { base: ROOT })
   for (const file of fileList) {

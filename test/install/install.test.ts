@@ -8,7 +8,7 @@ import { scratchOfSuite } from '../support/models.ts'
 import { signByMethods } from '../support/signed-by-methods.ts'
 import { Installation, pack } from './installation.ts'
 
-// What npm installs from the packed packages, and whether that is enough.
+// Checks what npm installs from the packed packages, and whether that is sufficient.
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORE = ['@modelseal/core', '@napi-rs/blake-hash']
@@ -32,7 +32,7 @@ function installed(name: string, packages: readonly string[]): Installation {
   return new Installation(join(directory, name), join(directory, 'tarballs'), packages)
 }
 
-/** Without the native module of BLAKE3, whose name is that of the platform. */
+/** Without the native module of BLAKE3, whose name depends on the platform. */
 function named(installation: Installation): string[] {
   return installation.packages().filter((name) => !name.startsWith('@napi-rs/blake-hash-'))
 }
@@ -54,12 +54,12 @@ test.each([
   expect(installation.bytes()).toBeLessThanOrEqual(16e6)
 })
 
-test.each(['service.mjs', 'service.cjs'])('%s verifies keys, certificates and Sigstore with that', (name) => {
+test.each(['service.mjs', 'service.cjs'])('%s verifies keys, certificates and Sigstore with these packages', (name) => {
   cpSync(join(ROOT, 'test/bundlers', name), service.path(name))
   expectToVerify(service.path(name), { byMethods })
 })
 
-test('the adapter loads a model into the runtime that the service brings', () => {
+test('the adapter loads a model into the runtime of the service', () => {
   link(service, 'onnxruntime-node')
   const policy = join(byMethods, 'modelseal.policy.yaml')
   const code = `import { loadVerifiedModel } from '@modelseal/onnxruntime'
@@ -71,12 +71,12 @@ test('the adapter loads a model into the runtime that the service brings', () =>
   expect(outcomes).toEqual([['accepted', true]])
 })
 
-test('signing with Sigstore says what to install, which is enough', () => {
+test('signing with Sigstore says what to install, and works after that', () => {
   const code = `import { sigstoreSigner, signModel } from '@modelseal/core/signing'
     const [identityToken, model] = process.argv.slice(2)
     const sign = async () => signModel(model, { signer: await sigstoreSigner({ identityToken }) })
     sign().catch(({ code, hint }) => console.log(JSON.stringify({ code, hint })))`
-  // The token is looked at once the package is there.
+  // The token is checked only if the package exists.
   const sign = () => runCode(service, 'sign.mjs', code, identityToken({ exp: 1 }), join(byMethods, 'by-key')).outcomes
   const [refusal] = sign() as { code: string; hint: string }[]
   expect(refusal?.code).toBe('SIGSTORE_UNAVAILABLE')
@@ -85,7 +85,7 @@ test('signing with Sigstore says what to install, which is enough', () => {
   expect(sign()).toEqual([expect.objectContaining({ code: 'TOKEN_EXPIRED' })])
 })
 
-test('the types need no package but the runtime', () => {
+test('the types need no package other than the runtime', () => {
   link(service, '@types/node')
   link(service, 'onnxruntime-node')
   const code = `import { loadPolicy, openVerifiedModel } from '@modelseal/core'
@@ -142,7 +142,7 @@ function runCode(installation: Installation, name: string, code: string, ...args
   return run(installation.path(name), ...args)
 }
 
-/** What the service has besides: a package of the workspace, as if it were installed. */
+/** Another dependency of the service: a package of the workspace, as if it were installed. */
 function link(installation: Installation, name: string): void {
   const place = installation.path(`node_modules/${name}`)
   mkdirSync(dirname(place), { recursive: true })

@@ -32,11 +32,11 @@ test.each([
   expect(error).toMatchObject(refusal)
 })
 
-test('what is not there is not found', async () => {
+test('missing models are reported', async () => {
   await expect(core.openVerifiedModel(at('by-key-nowhere'))).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' })
 })
 
-test('an aborted load ends', async () => {
+test('an aborted load is refused', async () => {
   const controller = new AbortController()
   controller.abort()
   await expect(core.openVerifiedModel(at('by-key'), { signal: controller.signal })).rejects.toBeDefined()

@@ -65,7 +65,7 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
     },
     'bytes in memory': () => adapter.judgeMemory(new Uint8Array([1, 2, 3]), options),
     'an ArrayBuffer in memory': () => adapter.judgeMemory(new Uint8Array([1, 2, 3]).buffer, options),
-    'a path that is placed': async () => {
+    'a placed file': async () => {
       const model = await core.openVerifiedModel(onnxModel, options)
       const text = fs.readFileSync(await model.path('config.json'), 'utf8')
       model.confirm()
@@ -104,7 +104,7 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
       const watched = await core.watchPolicy(policy)
       return (await core.judgeModel(onnxModel, { policy: watched })).decision
     },
-    'the policy that is looked for': async () => {
+    'the policy that the search finds': async () => {
       process.chdir(onnxModel)
       return (await core.judgeModel('.')).decision
     },
@@ -112,10 +112,10 @@ module.exports = async ({ workspace, policy, large, onnxModel, layersModel, besi
     'no model': () => core.openVerifiedModel(path.join(workspace, 'models/nowhere'), options),
     'no bundle': () => core.openVerifiedModel(path.join(workspace, 'models/unsigned'), options),
     'a changed file': () => core.openVerifiedModel(path.join(workspace, 'models/changed'), options),
-    'a policy that is no YAML': () => core.loadPolicy(path.join(workspace, 'broken.yaml')),
-    'a policy with a glob that is none': () => core.loadPolicy(path.join(workspace, 'glob.yaml')),
-    'a key that is none': () => signing.keySigner({ privateKey: path.join(workspace, 'broken.yaml') }),
-    'a bundle that is no JSON': () => verification.readBundle(path.join(workspace, 'broken.yaml')),
+    'a policy that is not YAML': () => core.loadPolicy(path.join(workspace, 'broken.yaml')),
+    'a policy with an invalid glob': () => core.loadPolicy(path.join(workspace, 'glob.yaml')),
+    'an invalid key': () => signing.keySigner({ privateKey: path.join(workspace, 'broken.yaml') }),
+    'a bundle that is not JSON': () => verification.readBundle(path.join(workspace, 'broken.yaml')),
     'an aborted load': () => core.openVerifiedModel(onnxModel, { ...options, signal: AbortSignal.abort() }),
     'a gatherer that throws': () => core.openVerifiedModel(onnxModel, options, () => Promise.reject(new Error('mine'))),
     'an error of another copy': () => {

@@ -37,7 +37,7 @@ describe.skipIf(!present)('all-MiniLM-L6-v2', () => {
   describe.each(ISOLATIONS)('loaded under the isolation %s', (isolation) => {
     const { pipeline } = verified(transformers, { policy, isolation })
 
-    test('finds near sentences nearer than far ones', async () => {
+    test('ranks similar sentences above different ones', async () => {
       const embed = await pipeline('feature-extraction', directory)
       const vectors = (await embed([SENTENCE, NEAR, FAR], { pooling: 'mean', normalize: true })).tolist() as number[][]
       const [one, near, far] = vectors as [number[], number[], number[]]
@@ -48,14 +48,14 @@ describe.skipIf(!present)('all-MiniLM-L6-v2', () => {
       expect(fetched).not.toHaveBeenCalled()
     })
 
-    test('gives what the same graph gives in ONNX Runtime by itself', async () => {
+    test('gives the same result as the graph in plain ONNX Runtime', async () => {
       const embed = await pipeline('feature-extraction', directory)
       const output = await embed(SENTENCE)
       expect(Array.from(output.data as Float32Array)).toEqual(Array.from(await plainOutput(embed.tokenizer, SENTENCE)))
     })
 
     test.each(['tokenizer.json', 'onnx/model.onnx', 'onnx/model.onnx_data'])(
-      'is refused where %s was changed',
+      'is refused if %s was changed',
       async (file) => {
         const changed = copyOf(directory, `changed-${isolation}-${file.replaceAll('/', '-')}`)
         flipBit(join(changed, file))
@@ -65,7 +65,7 @@ describe.skipIf(!present)('all-MiniLM-L6-v2', () => {
     )
   })
 
-  test('has the words that its tokenizer file has', async () => {
+  test('has the vocabulary of its tokenizer file', async () => {
     const { AutoTokenizer } = verified(transformers, { policy })
     const tokenizer = await AutoTokenizer.from_pretrained(directory)
     const words = readFileSync(join(directory, 'vocab.txt'), 'utf8').split('\n')
@@ -73,7 +73,7 @@ describe.skipIf(!present)('all-MiniLM-L6-v2', () => {
     expect(ids.map((id) => words[id])).toEqual(['[CLS]', 'em', '##bed', '##ding', 'of', 'sentences', '[SEP]'])
   })
 
-  test('is loaded many times at once, each load with its own result', async () => {
+  test('can be loaded many times concurrently, with a separate result for each load', async () => {
     const embeds = await Promise.all(
       [...ISOLATIONS, ...ISOLATIONS].map((isolation) =>
         verified(transformers, { policy, isolation }).pipeline('feature-extraction', directory),

@@ -5,14 +5,14 @@ import * as core from '@modelseal/core'
 import * as onnx from '@modelseal/onnxruntime'
 import { describe, expect, inject, test } from 'vitest'
 
-// In each pool of vitest that evaluates what a test imports in a realm of its own.
+// Runs in each pool of vitest that evaluates imports in a separate realm.
 
 const { models, accepted, refused } = inject('signed')
 const options = { policy: join(models, 'modelseal.policy.yaml') }
 const at = (name: string) => join(models, name)
 const require = createRequire(import.meta.url)
 
-test('the pool has a realm of its own', () => {
+test('the pool has its own realm', () => {
   expect(runInThisContext('Error') === Error).toBe(false)
 })
 
