@@ -28,7 +28,7 @@ const GIVEN: Record<string, string> = {
 }
 
 /** Where the code of a document is compiled if it needs the dependencies of one package. */
-const PLACES: Record<string, string> = { 'docs/hashing.md': 'packages/core' }
+const PLACES: Record<string, string> = { 'docs/performance.md': 'packages/core' }
 
 /** Untyped code, which adapter-example.test.ts runs. */
 const RUN = ['docs/adapters.md']
