@@ -149,7 +149,7 @@ describe('BlazeFace over HTTP', async () => {
     ['that break off', 'HTTP_UNREACHABLE', (_, response) => void response.write('part', () => response.destroy())],
     ['that are gone', 'FILE_MISSING', (_, response) => void response.writeHead(404).end()],
     ['at another host', 'HTTP_REDIRECT', redirect('http://localhost:1/blazeface.bin')],
-    ['in a circle', 'HTTP_REDIRECT', redirect('/blazeface.bin')],
+    ['in a redirect loop', 'HTTP_REDIRECT', redirect('/blazeface.bin')],
   ])('with weights %s is refused with %s', async (_, code, answer) => {
     const { origin } = await blazeface({ '/blazeface.bin': answer })
     await expectRefused(loadGraphModel(`${origin}/model.json`), code)

@@ -188,7 +188,7 @@ describe('a layers model', async () => {
     expect(loadLayers.mock.lastCall?.[1]).toMatchObject({ strict: true })
   })
 
-  test('is refused by the loader of graph models, with the name of its own', async () => {
+  test('is refused by the loader of graph models, which names the right one', async () => {
     const directory = await workspace.sign('layers-as-graph', files)
     for (const path of [directory, join(directory, 'model.json')]) {
       await expectRefused(loadGraphModel(path), 'MODEL_FORMAT')

@@ -317,7 +317,7 @@ describe('options of the caller', async () => {
     expect(fetched).not.toHaveBeenCalled()
   })
 
-  test('takes a hub name for a path, which does not exist', async () => {
+  test('treats a hub name as a path, which does not exist', async () => {
     await expect(pipeline('feature-extraction', 'models/nothing-here')).rejects.toThrow(refusal('POLICY_NO_MATCH'))
     expect(fetched).not.toHaveBeenCalled()
   })

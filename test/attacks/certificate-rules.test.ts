@@ -113,7 +113,7 @@ const SHA256_WITH_ECDSA = '1.2.840.10045.4.3.2'
 const SHA1 = '1.3.14.3.2.26'
 const SHA256 = '2.16.840.1.101.3.4.2.1'
 
-describe('refuses a signature algorithm that is not on the list, whoever used it', () => {
+describe('refuses a signature algorithm that is not on the list, wherever it is used', () => {
   let rsa: Issued
   let key: KeyObject
   beforeAll(async () => {

@@ -343,7 +343,7 @@ describe('a session that is not used is closed once', () => {
   })
 })
 
-describe('an answer that is a promise of its own kind', () => {
+describe('an answer that is a custom promise', () => {
   // Whoever awaits it calls its `then`, now or only the second time it is asked for.
   const callable = () => Object.assign(() => {}, { then: () => {} })
   const hidden = () => new Proxy({}, { has: () => false, get: (_, name) => (name === 'then' ? () => {} : undefined) })

@@ -81,7 +81,7 @@ function tracesOf(thrown: unknown): string {
   return lines.map((line) => `  ${printable(line)}\n`).join('')
 }
 
-/** Causes may form a circle. */
+/** Causes may form a cycle. */
 const MOST_CAUSES = 10
 
 /** The properties of the output stream that affect the layout. */

@@ -91,7 +91,7 @@ describe.runIf(KEEPS)('a policy given by path', () => {
     }
   })
 
-  test('is read again if another directory takes the place of its own', async () => {
+  test('is read again if another directory replaces its own', async () => {
     await mkdir(site.file('own'))
     for (const name of ['policy.yaml', 'a.pub', 'c.pub', 'included.yaml'])
       renameSync(site.file(name), site.file('own', name))

@@ -25,7 +25,7 @@ export function bundleOver(payload: Uint8Array, { privateKey, publicKey }: KeyPa
   )
 }
 
-/** A valid bundle over the same statement, padded with trailing white space to about this size. */
+/** A valid bundle over the same statement, padded with trailing whitespace to about this size. */
 export function paddedBundle(bundle: Uint8Array, privateKeyPem: string, size: number): Buffer {
   const privateKey = createPrivateKey(privateKeyPem)
   const { payload } = parseBundle(bundle).envelope

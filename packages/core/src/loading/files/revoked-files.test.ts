@@ -249,7 +249,7 @@ describe.runIf(process.platform === 'linux')('a receipt', () => {
     }
   }
 
-  test('without the digests by which files are revoked does not count', async () => {
+  test('without the digests by which the policy revokes files is not used', async () => {
     await load(none)
     expect((await load(none, GRANULARITY)).hashed).toBe('receipt')
     const verdict = await load(unknown, GRANULARITY)

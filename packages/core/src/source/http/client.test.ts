@@ -214,7 +214,7 @@ describe('a redirect', () => {
   })
 
   test.each([
-    ['in a circle', '/file'],
+    ['in a loop', '/file'],
     ['to another scheme', 'file:///etc/hostname'],
     ['to data', 'data:text/plain,weights'],
     ['with credentials', 'http://user:secret@127.0.0.1/file'],
