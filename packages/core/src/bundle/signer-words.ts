@@ -24,3 +24,8 @@ const LONGEST = 300
 function readable(name: string): string {
   return name.length <= LONGEST && /^[\p{L}\p{N} ._%+@:/=,~#*?&!'\\-]+$/u.test(name) ? name : shown(name)
 }
+
+/** What to do if a bundle was signed by another method than expected. */
+export function methodHint(method: string): string {
+  return `Verify it with "modelseal verify ${method}", or in a program or policy, name a signer of this method.`
+}

@@ -23,11 +23,31 @@ export function checkSigningUsage(certificate: Certificate, path?: string): void
     `Cannot use the certificate ${certificateName(certificate)}: it is not for signing.`,
     {
       file: path,
-      expected: 'the key usage digitalSignature or the extended key usage codeSigning',
-      found: extended ? `the extended key usages ${extended.join(', ')}` : 'no such usage',
+      // With extended key usages, digitalSignature alone is not enough.
+      expected: extended
+        ? 'the extended key usage codeSigning'
+        : 'the key usage digitalSignature or the extended key usage codeSigning',
+      found: extended ? `the extended key usages ${extended.map(usageWords).join(', ')}` : 'no such usage',
       hint: 'Request a certificate for code signing.',
     },
   )
+}
+
+/** RFC 5280 4.2.1.12. */
+const NAMES = new Map([
+  ['1.3.6.1.5.5.7.3.1', 'serverAuth'],
+  ['1.3.6.1.5.5.7.3.2', 'clientAuth'],
+  [CODE_SIGNING, 'codeSigning'],
+  ['1.3.6.1.5.5.7.3.4', 'emailProtection'],
+  ['1.3.6.1.5.5.7.3.8', 'timeStamping'],
+  ['1.3.6.1.5.5.7.3.9', 'OCSPSigning'],
+  [ANY_USAGE, 'anyExtendedKeyUsage'],
+])
+
+/** An object identifier with its name, if it is a common one, for messages. */
+export function usageWords(id: string): string {
+  const name = NAMES.get(id)
+  return name === undefined ? id : `${id} (${name})`
 }
 
 const KEY_USAGE_BITS = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const

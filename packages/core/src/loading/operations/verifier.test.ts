@@ -46,6 +46,7 @@ test('uses only self-signed certificates as roots, and those of the operating sy
   for (const certificateChain of [[], [intermediatePem]]) {
     await expect(verifyModel(model, { signature, verifier: { certificateChain } })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
+      hint: expect.stringMatching(/--certificate-chain.*--system-roots/) as string,
     })
   }
   await expect(verifyModel(model, { signature, verifier: { certificateChain: [rootPem] } })).rejects.toMatchObject({

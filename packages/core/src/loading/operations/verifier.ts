@@ -148,6 +148,6 @@ async function readAll(
 function noRoot(): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', 'Cannot verify the certificate: no root certificate was given.', {
     expected: 'a self-signed certificate among the given ones, or the roots of the operating system',
-    hint: 'Certificates in the bundle are never trusted as roots.',
+    hint: 'Certificates in the bundle are never trusted as roots. Give one with --certificate-chain, or trust those of the operating system with --system-roots (in a program: certificateChain, systemRoots).',
   })
 }

@@ -245,6 +245,17 @@ describe('a policy is refused, with file, line and column, for', () => {
     expect(message).not.toMatch(/Invalid|Too (?:small|big)|received|[<>]=|string|array|object|undefined/)
   })
 
+  test.each([
+    ['version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n', 'is a Git LFS pointer'],
+    ['<!DOCTYPE html>\n<html></html>', 'is a web page'],
+    [Buffer.from('version: 1\n', 'utf16le').toString(), 'probably UTF-16. Save it as UTF-8.'],
+  ])('what has replaced the policy (%#)', async (content, sentence) => {
+    const { code, message } = await refusal(content)
+    expect(code).toBe('POLICY_INVALID')
+    expect(message).toContain(sentence)
+    expect(message).not.toContain('u{0}')
+  })
+
   test('maxAge without issued is not blamed on another field', async () => {
     const { message } = await refusal(`${HEAD}${RULE}maxAge: 30d\n`)
     expect(message).toMatch(

@@ -3,6 +3,7 @@ import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type
 import type { z } from 'zod'
 import { messageOf } from '../../any-realm.ts'
 import { shown, type ModelSealError } from '../../errors.ts'
+import { standIn } from '../../manifest/plain-content.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
@@ -33,6 +34,11 @@ export async function parseChecked<S extends z.ZodType>(
   file: TextFile,
   schema: S,
 ): Promise<Parsed<z.output<S>>> {
+  // UTF-16 without a byte order mark is valid UTF-8 if it is ASCII.
+  if (bytes.subarray(0, 2).includes(0))
+    return { problems: [invalidPolicy(file, 'It is not UTF-8 text, but probably UTF-16. Save it as UTF-8.')] }
+  const other = bytes.length === 0 ? undefined : standIn(bytes)
+  if (other) return { problems: [invalidPolicy(file, `It ${other.clause}. ${other.fix}`)] }
   if (!isUtf8(bytes)) return { problems: [invalidPolicy(file, 'It is not UTF-8 text.')] }
   const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
   const lines = new LineCounter()

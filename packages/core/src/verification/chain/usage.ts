@@ -1,5 +1,5 @@
 import { certificateName, type Certificate } from '../../x509/certificate.ts'
-import { extendedKeyUsages } from '../../x509/key-usages.ts'
+import { extendedKeyUsages, usageWords } from '../../x509/key-usages.ts'
 import { ModelSealError } from '../../errors.ts'
 
 /** RFC 5280 4.2.1.12. */
@@ -26,7 +26,8 @@ export function checkNesting(path: readonly Certificate[], wanted?: Usage): void
     const stated = extendedKeyUsages(certificate)
     if (!stated || stated.includes(ANY_USAGE)) continue
     const left: readonly string[] = allowed ? allowed.filter((usage) => stated.includes(usage)) : stated
-    if (left.length === 0) throw refused(certificate, wanted ?? allowed?.join(' or ') ?? 'any usage', stated)
+    if (left.length === 0)
+      throw refused(certificate, wanted ?? allowed?.map(usageWords).join(' or ') ?? 'any usage', stated)
     allowed = left
   }
 }
@@ -37,7 +38,7 @@ function refused(certificate: Certificate, expected: string, stated: readonly st
     `The certificate ${certificateName(certificate)} may not be used for this, or may not issue certificates for it.`,
     {
       expected: `the extended key usage ${expected}`,
-      found: stated.join(', ') || 'none',
+      found: stated.map(usageWords).join(', ') || 'none',
       hint: 'Use a certificate for this usage from an authority that may issue it.',
     },
   )

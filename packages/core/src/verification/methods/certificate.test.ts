@@ -122,7 +122,10 @@ test('uses intermediates from the bundle and the verifier, but roots only from t
 })
 
 test('refuses a bundle of another method', async () => {
-  await expect(verified(await bundleOf({ method: 'key' }))).rejects.toMatchObject({ code: 'METHOD_MISMATCH' })
+  await expect(verified(await bundleOf({ method: 'key' }))).rejects.toMatchObject({
+    code: 'METHOD_MISMATCH',
+    hint: expect.stringContaining('"modelseal verify key"') as string,
+  })
   const key = publicKeyOf(leaf.x509.publicKey)
   const bundle = await bundleOf()
   expect(() => verifyKeyBundle(bundle, key, 'release')).toThrow(expect.objectContaining({ code: 'METHOD_MISMATCH' }))
@@ -163,6 +166,19 @@ describe('checks the usage of the leaf', () => {
     const outcome = verified(await bundleOf({ by }))
     if (code) await expect(outcome).rejects.toMatchObject({ code })
     else expect((await outcome).signer.method).toBe('certificate')
+  })
+})
+
+test('names the usages of a leaf that is not for signing, and asks only for what is missing', async () => {
+  const by = await issue({
+    subject: 'Signer',
+    issuer: intermediate,
+    usages: ['digitalSignature'],
+    extendedUsages: [SERVER_AUTH],
+  })
+  await expect(verified(await bundleOf({ by }))).rejects.toMatchObject({
+    expected: 'the extended key usage codeSigning',
+    found: 'the extended key usages 1.3.6.1.5.5.7.3.1 (serverAuth)',
   })
 })
 

@@ -1,7 +1,7 @@
 import { alternativeNames, writtenName } from '../../x509/alternative-names.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
-import { certificateWords } from '../../bundle/signer-words.ts'
+import { certificateWords, methodHint } from '../../bundle/signer-words.ts'
 import {
   fingerprintOf,
   holderKey,
@@ -119,6 +119,7 @@ function certificatesOf({ material, path }: UnverifiedBundle, name: string): [Bu
     signer: name,
     expected: 'the method certificate',
     found: `the method ${material.method}`,
+    hint: methodHint(material.method),
   })
 }
 

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
-import { keyWords } from '../../bundle/signer-words.ts'
+import { keyWords, methodHint } from '../../bundle/signer-words.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { atOnce, inTurns, type Steps } from '../../source/turns.ts'
 import { statementSignatureSteps } from '../statement-signature.ts'
@@ -85,6 +85,7 @@ function checkKeyClaim({ material, path }: UnverifiedBundle, publicKey: PublicKe
       signer: name,
       expected: 'the method key',
       found: `the method ${material.method}`,
+      hint: methodHint(material.method),
     })
   }
   const { hint, rawBytes } = material

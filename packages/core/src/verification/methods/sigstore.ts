@@ -3,7 +3,7 @@ import type { SignedEntity, TrustMaterial } from '@sigstore/verify'
 import { isError, messageOf, propertyOf } from '../../any-realm.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import { checkBundle } from '../../bundle/check-bundle.ts'
-import { identityWords } from '../../bundle/signer-words.ts'
+import { identityWords, methodHint } from '../../bundle/signer-words.ts'
 import { fingerprintOf, serialNumberOf, signingKeyOf } from '../../x509/certificate.ts'
 import { checkSigningUsage } from '../../x509/key-usages.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -186,6 +186,7 @@ function certificateOf({ material, path }: UnverifiedBundle, name: string): Buff
     signer: name,
     expected: 'the method sigstore',
     found: `the method ${material.method}`,
+    hint: methodHint(material.method),
   })
 }
 
