@@ -51,6 +51,12 @@ describe('the environment', () => {
     expect(() => variable('MODELSEAL_POLICY')).toThrow(refusal('INVALID_ARGUMENT'))
   })
 
+  test('a policy behind HTTP is refused with its whole place, but without secrets', () => {
+    expect(() => localPath('https://me:pass@a/b.yaml?token=1', 'policy')).toThrow(
+      refusal('INVALID_ARGUMENT', { found: '"https://a/b.yaml"' }) as Error,
+    )
+  })
+
   test('cannot be changed, and is not read from prototypes', () => {
     const polluted = Object.prototype as Record<string, unknown>
     polluted['MODELSEAL_MODE'] = 'audit'

@@ -1,5 +1,5 @@
 import { isAbortSignal, isAnyArrayBuffer, isArray, isDate, isUint8Array, isUrl, kindOf } from './any-realm.ts'
-import { absolutePath, isFileUrlText, refuseSecret, schemeOf } from './absolute-path.ts'
+import { absolutePath, isFileUrlText, plainPlace, refuseSecret, schemeOf } from './absolute-path.ts'
 import { ModelSealError, shown } from './errors.ts'
 
 /**
@@ -110,8 +110,7 @@ export const localPath: Copy = (value, option) => {
   refuseSecret(value)
   const text = isUrl(value) ? value.href : value
   const url = typeof text === 'string' && schemeOf(text) !== undefined ? URL.parse(text) : null
-  if (url && url.protocol !== 'file:')
-    throw invalidOption(option, 'a path or a "file:" URL', `${url.protocol}//${url.host}`)
+  if (url && url.protocol !== 'file:') throw invalidOption(option, 'a path or a "file:" URL', plainPlace(url.href))
   return pathFrom(value, option)
 }
 

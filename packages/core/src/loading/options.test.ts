@@ -17,7 +17,7 @@ describe('the options of a verified load', () => {
     'never get a policy from elsewhere: %s',
     async (policy) => {
       const message =
-        'Invalid value for option "policy". Expected a path or a "file:" URL, found "https://acme.example".'
+        'Invalid value for option "policy". Expected a path or a "file:" URL, found "https://acme.example/a.yaml".'
       for (const refused of [openVerifiedModel('models/vad', { policy }), loadPolicy(policy)])
         await expect(refused).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message })
     },

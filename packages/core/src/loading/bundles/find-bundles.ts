@@ -200,6 +200,9 @@ class Search {
   }
 }
 
+/** The URL of a file without an extension, or of a directory that was given like a file. */
+const UNENDED_DIRECTORY = /^https?:\/\/[^/]+\/(?:.*\/)?[^/.]+$/i
+
 function notFound(path: string, looked: readonly string[], nested?: string): ModelSealError {
   return new ModelSealError('BUNDLE_NOT_FOUND', `Cannot load the model ${shown(path)}: it has no signature bundle.`, {
     file: path,
@@ -207,7 +210,8 @@ function notFound(path: string, looked: readonly string[], nested?: string): Mod
     found: 'no bundle that covers it',
     hint:
       nested === undefined
-        ? 'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".'
+        ? (UNENDED_DIRECTORY.test(path) ? 'If this is the URL of a directory, end it with "/". ' : '') +
+          'Fetch the bundle from the publisher of the model, sign the model with "modelseal sign", or pass the path of the bundle in the option "signature".'
         : `The directory ${shown(nested)} in it has a bundle. If that is the model, give its path.`,
   })
 }

@@ -103,6 +103,17 @@ describe('a model over HTTP', () => {
     )
   })
 
+  test.each([
+    ['/model', true],
+    ['/model/', false],
+    ['/model.onnx', false],
+  ])('without a bundle at %s, the hint about the slash of a directory is given: %s', async (place, isGiven) => {
+    const { origin } = await serve({ '/model': file('a'), '/model.onnx': file('a') })
+    const error: unknown = await openVerifiedModel(`${origin}${place}`, { policy }).catch((thrown: unknown) => thrown)
+    expect(error).toEqual(refusal('BUNDLE_NOT_FOUND'))
+    expect((error as Error).message.includes('If this is the URL of a directory, end it with "/".')).toBe(isGiven)
+  })
+
   test('is found from one of its files, and only signed files are requested', async () => {
     const { origin, asked } = await served()
     await using model = await openVerifiedModel(`${origin}/model/config.json`, { policy }, (reader) =>
