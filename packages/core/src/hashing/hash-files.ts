@@ -88,7 +88,7 @@ async function hashInline(jobs: readonly HashJob[], total: number, options: Hash
     await fairTurn(control)
     throwIfAborted(options.signal)
   }
-  const results = await hashInTurns(jobs, { hashType: options.hashType, control }, turn)
+  const results = await hashInTurns(jobs, { hashType: options.hashType, control, ahead: undefined }, turn)
   options.onProgress?.(done, total)
   return results
 }

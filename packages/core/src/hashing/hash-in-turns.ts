@@ -31,7 +31,7 @@ export interface Hashing {
   hashType: HashType
   control: HashControl
   /** What another thread reads ahead; see {@link hashFile}. */
-  ahead?: BytesAhead | undefined
+  ahead: BytesAhead | undefined
 }
 
 /** Hashes files on the calling thread, which regularly yields for a `turn`. */

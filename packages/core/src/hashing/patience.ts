@@ -117,7 +117,7 @@ async function hashHereInstead({ jobs, hashType, control, ahead }: Batch): Promi
   const shared = sharedControl(control)
   try {
     await fairTurn(control)
-    return await hashInTurns(jobs, { hashType, control: shared }, () => fairTurn(control))
+    return await hashInTurns(jobs, { hashType, control: shared, ahead: undefined }, () => fairTurn(control))
   } finally {
     // The calling thread cannot wait for other threads, so nothing was read ahead. This tells readers to stop looking for the file.
     if (ahead) new BytesAhead(ahead.memory, ahead.piece, shared).end()

@@ -93,7 +93,12 @@ export async function spread(
       if (workOfAll(jobs) > BATCH_WORK || errors.length > 0) return
       const batch = batches.pop() ?? []
       try {
-        take(batch, await hashInTurns(jobs, { hashType: shared.hashType, control }, () => fairTurn(shared.control)))
+        take(
+          batch,
+          await hashInTurns(jobs, { hashType: shared.hashType, control, ahead: undefined }, () =>
+            fairTurn(shared.control),
+          ),
+        )
       } catch (error) {
         failed(error)
       }

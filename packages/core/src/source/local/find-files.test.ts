@@ -98,12 +98,9 @@ describe('listing a model', () => {
       for (const name of ['a', 'b']) symlinkSync(`../d${level + 1}`, join(directory, `d${level}`, name))
     }
     mkdirSync(join(directory, 'd30'))
-    const links = { ...everything, followLinks: true, maxDirectories: 1_000 }
-    const found = 'more than 1000 directories'
-    await expect(listFiles(await openLocalSource(directory), links)).rejects.toEqual(
-      refusal('MODEL_TOO_LARGE', { found }),
-    )
-    // Without that option, the walk ends too, but takes seconds.
+    const finding = findFiles(await openLocalSource(directory), { ...everything, followLinks: true }, 1_000)
+    await expect(finding).rejects.toEqual(refusal('MODEL_TOO_LARGE', { found: 'more than 1000 directories' }))
+    // By default the walk ends too, but takes seconds.
     expect(MAX_DIRECTORIES).toBe(100_000)
   })
 

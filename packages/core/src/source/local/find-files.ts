@@ -23,8 +23,6 @@ export interface FindOptions {
   /** True for an ignored name that need not be UTF-8. What is not is given as U+FFFD. */
   mayBeOther?: ((name: string) => boolean) | undefined
   signal?: AbortSignal | undefined
-  /** By default {@link MAX_DIRECTORIES}. */
-  maxDirectories?: number
 }
 
 /** More files than any model has; keeps a hostile tree from exhausting memory. */
@@ -42,12 +40,15 @@ export const NAMES_PER_STEP = 64
  * @throws {@link ModelSealError} `SYMLINK_REFUSED`, `FILE_SPECIAL`, `FILE_NAME`, `FILE_UNREADABLE`, `FILE_CHANGED`,
  * `MODEL_TOO_LARGE`, `ABORTED`
  */
-export async function findFiles(source: LocalSource, options: FindOptions): Promise<FoundFile[]> {
-  return source.kind === 'file' ? [onlyFile(source)] : inTurns(finding(source, options), options.signal)
+export async function findFiles(
+  source: LocalSource,
+  options: FindOptions,
+  maxDirectories = MAX_DIRECTORIES,
+): Promise<FoundFile[]> {
+  return source.kind === 'file' ? [onlyFile(source)] : inTurns(finding(source, options, maxDirectories), options.signal)
 }
 
-function* finding(source: LocalSource, options: FindOptions): Steps<FoundFile[]> {
-  const { maxDirectories = MAX_DIRECTORIES } = options
+function* finding(source: LocalSource, options: FindOptions, maxDirectories: number): Steps<FoundFile[]> {
   const files: FoundFile[] = []
   const directories: Directory[] = [rootOf(source)]
   let seen = 0
