@@ -16,6 +16,9 @@ import { expectation, schemaProblems } from '../schema/problems.ts'
 /** Room for some 30,000 rules or 100,000 revocations. */
 export const MAX_POLICY_BYTES = 8 * 1024 * 1024
 
+/** In characters. For a shorter policy, compiling the schema to code takes longer than checking without. */
+const WORTH_COMPILING = 32 * 1024
+
 /** A parsed text, or its problems. */
 export type Parsed<T> =
   { text: PolicyText; file: T; problems: readonly [] } | { problems: readonly [ModelSealError, ...ModelSealError[]] }
@@ -52,7 +55,8 @@ export async function parseChecked<S extends z.ZodType>(
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
   const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
-  const parsed = await withRegexps(() => schema.safeParse(value, { reportInput: true, error: expectation }))
+  const options = { reportInput: true, error: expectation, jitless: source.length < WORTH_COMPILING }
+  const parsed = await withRegexps(() => schema.safeParse(value, options))
   if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
   const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
