@@ -1,8 +1,11 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { mkdirSync, renameSync, symlinkSync } from 'node:fs'
 import { copyFile, readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { judgeModel } from '../operations/judge-model.ts'
+import { bundleOver, encoded, statementOver } from '../../testing/bundles.ts'
 import { TestSite } from '../../testing/site.ts'
+import { publicKeyOf } from '../../x509/public-key.ts'
 
 let site: TestSite
 let name: string
@@ -51,7 +54,13 @@ describe.each(['skill.oms.sig', 'vad.oms.sig'])('a bundle at DIR/%s', (place) =>
 
   test('is content if another signature covers it', async () => {
     await signed('a', place)
-    await site.sign(name, 'b')
+    // modelseal leaves the bundle out; other programs sign it.
+    const inner = await readFile(site.file(name, place), 'utf8')
+    const contents = { 'config.json': '{}', 'sub/weights.bin': 'weights', [place]: inner }
+    const statement = statementOver(Object.fromEntries(Object.entries(contents).sort()))
+    const privateKey = createPrivateKey(await readFile(site.file('b.key')))
+    const pair = { privateKey, publicKey: publicKeyOf(createPublicKey(privateKey)) }
+    await site.write(`${name}/model.sig`, bundleOver(encoded(statement), pair))
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('accepted')
     await site.write(`${name}/${place}`, 'changed')
     expect(await judged(name, { signers: [{ key: 'b' }] })).toBe('refused FILE_MISMATCH')
