@@ -1,10 +1,13 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import * as transformers from '@huggingface/transformers'
+import { httpModelSource } from '@modelseal/core/source'
 import { keySigner, signModel } from '@modelseal/core/signing'
 import { verdictOf, verified } from '@modelseal/transformers'
 import { afterAll, afterEach, beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { file, serve, type Answer } from '../packages/core/src/testing/http-server.ts'
 import { graph, model, node, value } from './onnx-models.ts'
 import { flipBit, Workspace } from './signed-models.ts'
 import { chunkedModel, embeddingModel, embeddingOfHello, tinyModel } from './transformers-models.ts'
@@ -109,6 +112,50 @@ describe('a tiny model', async () => {
     expectTypeOf(pipeline).toEqualTypeOf(transformers.pipeline)
     expectTypeOf(AutoTokenizer).toEqualTypeOf(transformers.AutoTokenizer)
     expectTypeOf<'cos_sim'>().not.toExtend<keyof ReturnType<typeof verified<typeof transformers>>>()
+  })
+
+  describe('on a web server', async () => {
+    const names = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    const files = names.filter((name) => statSync(join(directory, name)).isFile())
+    const answers = files.map((name): [string, Answer] => [`/tiny/${name}`, file(readFileSync(join(directory, name)))])
+    const overHttp = join(workspace.path, 'http-policy.yaml')
+    writeFileSync(overHttp, readFileSync(policy, 'utf8').replace('path: "models/**"', 'url: "http://127.0.0.1:*/**"'))
+    const loaders = verified(transformers, { policy: overHttp })
+
+    test.each([
+      ['URL', (url: string) => url],
+      ['URL without its last slash', (url: string) => url.slice(0, -1)],
+      ['URL object', (url: string) => new URL(url)],
+      ['source', (url: string) => httpModelSource(url, {})],
+    ])('loads by its %s', async (_, given) => {
+      const { origin } = await serve(Object.fromEntries(answers))
+      const url = `${origin}/tiny/`
+      const embed = await loaders.pipeline('feature-extraction', given(url) as string, { dtype: 'fp32' })
+      expect(await hello(embed)).toEqual(embeddingOfHello(7))
+      expect(verdictOf(embed)).toMatchObject({ decision: 'accepted', model: { url } })
+      expect(fetched).not.toHaveBeenCalled()
+    })
+
+    test('is refused if the server changed a file', async () => {
+      const config = Buffer.from(readFileSync(join(directory, 'config.json')))
+      config[0]! ^= 1
+      const { origin } = await serve({ ...Object.fromEntries(answers), '/tiny/config.json': file(config) })
+      const refused = loaders.pipeline('feature-extraction', `${origin}/tiny/`)
+      await expect(refused).rejects.toThrow(refusal('FILE_MISMATCH', { file: 'config.json' }))
+    })
+
+    test('is named without the query of its URL', async () => {
+      const { origin } = await serve(Object.fromEntries(answers))
+      const names = new Set<string | undefined>()
+      const progress_callback = ({ name, model }: { name?: string; model?: string }) => names.add(name ?? model)
+      await loaders.pipeline('feature-extraction', `${origin}/tiny/?token=secret`, { progress_callback } as object)
+      expect([...names]).toEqual([`${origin}/tiny/`])
+    })
+  })
+
+  test('loads by a `file:` URL object', async () => {
+    const embed = await pipeline('feature-extraction', pathToFileURL(directory) as unknown as string)
+    expect(await hello(embed)).toEqual(embeddingOfHello(7))
   })
 
   test('reports progress under its path', async () => {
@@ -310,11 +357,20 @@ describe('options of the caller', async () => {
 
   test.each([
     ['no model', undefined],
-    ['a web address', 'https://huggingface.co/Xenova/all-MiniLM-L6-v2'],
     ['a file', join(directory, 'onnx/model.onnx')],
   ])('refuses %s', async (_, path) => {
     await expect(pipeline('feature-extraction', path)).rejects.toThrow(refusal('INVALID_ARGUMENT'))
     expect(fetched).not.toHaveBeenCalled()
+  })
+
+  test('takes a web address for the URL of a signed directory, which the policy must match', async () => {
+    const address = 'https://huggingface.co/Xenova/all-MiniLM-L6-v2'
+    await expect(pipeline('feature-extraction', address)).rejects.toThrow(refusal('POLICY_NO_MATCH'))
+    expect(fetched).not.toHaveBeenCalled()
+  })
+
+  test('names the scheme that no package provides', async () => {
+    await expect(pipeline('feature-extraction', 'hf://owner/model')).rejects.toThrow(refusal('SCHEME_UNKNOWN'))
   })
 
   test('treats a hub name as a path, which does not exist', async () => {

@@ -5,7 +5,7 @@ import { isArray, isUrl, kindOf } from '@modelseal/core/any-realm'
 import type { TensorFlow } from './open-artifacts.ts'
 
 /** The location of the model that a caller passed to tf's loaders. */
-export interface ModelPlace {
+interface GivenModel {
   /** The source for `openVerifiedModel`. */
   source: string | ModelSource
   /** Load options of the handler, if one was passed, for {@link checkedLoadOptions}. */
@@ -19,9 +19,8 @@ export interface ModelPlace {
  *
  * @throws {@link ModelSealError} `SCHEME_UNKNOWN` for a URL whose scheme no package provides; `INVALID_ARGUMENT` for anything else
  */
-export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
-  // tf's loaders accept no URL objects, unlike loadVerifiedModel().
-  if (isUrl(source)) throw unknownPlace('a URL object instead of its href')
+export function modelPlace(source: unknown, tf: TensorFlow): GivenModel {
+  if (isUrl(source)) return modelPlace(source.href, tf)
   if (isModelSource(source)) return { source }
   if (typeof source === 'object' && source !== null) return placeOfHandler(source, tf)
   if (typeof source !== 'string' || source === '') throw unknownPlace(kindOf(source))
@@ -39,7 +38,7 @@ export function modelPlace(source: unknown, tf: TensorFlow): ModelPlace {
  * recognized by comparison with handlers that this tf creates, because `path` may mean something else in a class of another
  * copy of tf or of the caller.
  */
-function placeOfHandler(handler: object, tf: TensorFlow): ModelPlace {
+function placeOfHandler(handler: object, tf: TensorFlow): GivenModel {
   if (isArray(handler) || ArrayBuffer.isView(handler)) throw unknownPlace(kindOf(handler))
   const { http, fileSystem } = tf.io ?? {}
   const ofHttp = sameClass(handler, () => http?.('http://localhost/'))

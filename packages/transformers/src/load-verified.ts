@@ -7,16 +7,8 @@ import {
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
-import {
-  isModelSource,
-  modelLocation,
-  outcomeOf,
-  runtimeFailed,
-  shown,
-  withVerdict,
-  type LoadOutcome,
-} from '@modelseal/core/adapter'
-import { isUrl, kindOf, messageOf } from '@modelseal/core/any-realm'
+import { modelLocation, outcomeOf, runtimeFailed, shown, withVerdict, type LoadOutcome } from '@modelseal/core/adapter'
+import { messageOf } from '@modelseal/core/any-realm'
 import type { Transformers } from './library.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
@@ -31,6 +23,7 @@ export interface Loader {
 
 /** The arguments of the program, unchecked. */
 export interface Asked {
+  /** Path, URL or source. */
   directory: unknown
   /** Passed on to Transformers.js. */
   options: unknown
@@ -48,7 +41,7 @@ export async function loadVerified(
   open: OpenOptions,
 ): Promise<LoadOutcome & { loaded: unknown }> {
   const source = sourceOf(directory)
-  const path = typeof source === 'string' ? source : nameOf(source)
+  const path = nameOf(directory, source)
   const options = checkedOptions(given)
   const served: ServedModel[] = []
   try {
@@ -154,25 +147,30 @@ function withName(info: object, id: string, path: string): object {
   return Object.fromEntries(entries.map(([name, value]) => [name, value === id ? path : value]))
 }
 
+/** A pretrained model is always a directory, and the HTTP URL of a directory ends with a slash. */
 function sourceOf(value: unknown): string | ModelSource {
-  if (isModelSource(value)) return value
-  if (isUrl(value) ? value.protocol === 'file:' : typeof value === 'string' && /^file:\/\//i.test(value))
-    return modelLocation(value)
-  if (typeof value === 'string' && value !== '') {
-    if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(value)) return value
-    const location = /^https?:/i.test(value) ? value : modelLocation(value)
-    if (typeof location !== 'string') return location
-  }
-  throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the model: only models on this machine can be verified.', {
-    expected: 'the path or "file:" URL of a signed directory',
-    found: typeof value === 'string' && value !== '' ? shown(value) : kindOf(value),
-    hint: 'Fetch the model together with its signature first, then load it by its path.',
-  })
+  const location = modelLocation(value)
+  if (typeof location !== 'string' || !isHttp(location) || !URL.canParse(location)) return location
+  const url = new URL(location)
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url.href
 }
 
-/** Names a source in messages and reports. */
-function nameOf({ place: { path, url } }: ModelSource): string {
-  return url === undefined ? path : url.replace(/[?#].*$/s, '')
+/** Names the model in messages and reports: as the caller did, but without the query and credentials of a URL. */
+function nameOf(given: unknown, source: string | ModelSource): string {
+  if (typeof source !== 'string') return plainUrl(source.place.url ?? source.place.path)
+  if (isHttp(source)) return plainUrl(source)
+  return typeof given === 'string' && !/^file:/i.test(given) ? given : source
+}
+
+function isHttp(location: string): boolean {
+  return /^https?:/i.test(location)
+}
+
+function plainUrl(place: string): string {
+  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(place) || !URL.canParse(place)) return place
+  const { protocol, host, pathname } = new URL(place)
+  return `${protocol}//${host}${pathname}`
 }
 
 function notDirectory(path: string): ModelSealError {

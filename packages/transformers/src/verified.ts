@@ -17,7 +17,8 @@ import { loadVerified, type Asked, type Loader } from './load-verified.ts'
  * only if its signature satisfies the trust policy. Configuration, tokenizer and ONNX files come from verified bytes,
  * and nothing is fetched from anywhere else.
  *
- * Pass the path of a signed directory instead of a model's name. Options are passed on, except those that would load
+ * Pass a signed directory instead of a model's name: its path, its `file:`, `http:` or `https:` URL (a string or a `URL`), or a
+ * `ModelSource`. Options are passed on, except those that would load
  * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf}.
  * Transformers.js itself does not change: loads by its own functions, even at the same time, are not affected.
  *
@@ -26,7 +27,7 @@ import { loadVerified, type Asked, type Loader } from './load-verified.ts'
  * @returns functions that reject with a `ModelSealError`: what `openVerifiedModel` throws, before
  * Transformers.js loads anything, such as `POLICY_NO_MATCH`, `BUNDLE_NOT_FOUND`,
  * `SIGNER_NOT_TRUSTED`, `SIGNATURE_INVALID`, `FILE_MISMATCH`, `FILE_MISSING`, `FILE_UNSIGNED`;
- * `INVALID_ARGUMENT` (not a local directory, options); `MODEL_FORMAT`, `PATH_ESCAPES` (ONNX files);
+ * `HTTP_…`, `SCHEME_UNKNOWN`; `INVALID_ARGUMENT` (not a directory, options); `MODEL_FORMAT`, `PATH_ESCAPES` (ONNX files);
  * `FILE_NOT_SIGNED` (the model needs a file that is not part of it); `RUNTIME_FAILED`
  * (Transformers.js cannot load the verified model)
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` if `transformers` is not Transformers.js 4
