@@ -65,10 +65,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     types: names(`ByteSource Steps`),
   },
   './source': {
-    values: names(`filesAt httpModelSource isModelSource localModelSource registerScheme`),
+    values: names(`filesAt httpModelSource localModelSource registerScheme`),
     types: names(`BundleCandidate BundleGroup BundleRequest HttpOptions LocalSource ModelDirectory ModelFiles ModelPlace
-      ModelSource NamePattern ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
-      SourceSession SourceTimeouts UnverifiedModel`),
+      ModelSource NamePattern PlainModel ReadRequest Receive SignedContent SourceBody SourceEntry SourceLoad SourceOfUrl
+      SourceSession SourceTimeouts`),
   },
 }
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import ts from 'typescript'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 const SOURCE = join(import.meta.dirname, '../packages/core/src')
 
@@ -113,3 +113,78 @@ test('no folder of the core has more than 20 files', () => {
   for (const file of files) counts.set(posix.dirname(file), (counts.get(posix.dirname(file)) ?? 0) + 1)
   expect([...counts].filter(([, count]) => count > MOST_FILES)).toEqual([])
 })
+
+describe.each(readdirSync(join(SOURCE, '../..')))('the package %s', (name) => {
+  const directory = join(SOURCE, '../..', name, 'src')
+  const all = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.ts'))
+  const parsed = new Map(
+    all.map((file) => [
+      file,
+      ts.createSourceFile(file, readFileSync(join(directory, file), 'utf8'), ts.ScriptTarget.Latest),
+    ]),
+  )
+  const exported = all
+    .filter((file) => !file.endsWith('.test.ts') && !file.startsWith('testing/'))
+    .flatMap((file) => [...new Set(exportsIn(parsed.get(file)!))].map((of) => ({ of, file })))
+
+  test('gives no two exports one name', () => {
+    const files = new Map<string, string[]>()
+    for (const { of, file } of exported) files.set(of, [...(files.get(of) ?? []), file])
+    expect([...files].filter(([, places]) => places.length > 1)).toEqual([])
+    expect(files.size).toBeGreaterThan(5)
+  })
+
+  test('exports nothing that only its own file uses', () => {
+    const used = new Set([...parsed].flatMap(([file, source]) => usesIn(source, posix.dirname(file))))
+    const unused = exported.filter(
+      ({ of, file }) => !ENTRIES.has(file) && !used.has(`${file} ${of}`) && !used.has(`${file} *`),
+    )
+    expect(unused.filter(({ of }) => !OF_TESTS.has(of))).toEqual([])
+  })
+})
+
+/** Files that packages publish as they are. */
+const ENTRIES = new Set(
+  [...readFileSync(join(import.meta.dirname, '../tsup.config.ts'), 'utf8').matchAll(/'src\/([\w/-]+\.ts)'/g)].map(
+    ([, file]) => file!,
+  ),
+)
+
+/** Used by the tests in test/ and by scripts. */
+const OF_TESTS = new Set(['verifyKeyless', 'policyJsonSchema'])
+
+/** The names that a file declares and exports. */
+function exportsIn({ statements }: ts.SourceFile): string[] {
+  return statements
+    .filter((each) => ts.canHaveModifiers(each) && ts.getModifiers(each)?.some(({ kind }) => kind === EXPORT))
+    .flatMap((each): ts.Node[] => (ts.isVariableStatement(each) ? [...each.declarationList.declarations] : [each]))
+    .map((each) => (each as ts.NamedDeclaration).name)
+    .flatMap((name) => (name && ts.isIdentifier(name) ? [name.text] : []))
+}
+
+const EXPORT = ts.SyntaxKind.ExportKeyword
+
+/** The names that a file imports from files of its package or re-exports, each after its file; `*` for all. */
+function usesIn(source: ts.SourceFile, directory: string): string[] {
+  const uses: string[] = []
+  const use = (from: ts.Node | undefined, names: readonly string[]): void => {
+    if (!from || !ts.isStringLiteral(from) || !from.text.startsWith('.')) return
+    uses.push(...names.map((of) => `${posix.join(directory, from.text)} ${of}`))
+  }
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) {
+      const names = ts.isImportDeclaration(node) ? node.importClause?.namedBindings : node.exportClause
+      const listed = names && (ts.isNamedImports(names) || ts.isNamedExports(names)) ? names.elements : undefined
+      use(node.moduleSpecifier, listed?.map(({ propertyName, name }) => (propertyName ?? name).text) ?? ['*'])
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      use(node.arguments[0], ['*'])
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      use(node.argument.literal, ['*'])
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return uses
+}

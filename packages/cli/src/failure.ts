@@ -7,7 +7,7 @@ import { logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
 
 /** The failure of a command. */
-export interface Failure {
+interface Failure {
   error: SerializedError
   /** The verdict, if a policy refused the model. */
   verdict?: object
@@ -85,7 +85,7 @@ function tracesOf(thrown: unknown): string {
 const MOST_CAUSES = 10
 
 /** The properties of the output stream that affect the layout. */
-export interface Screen {
+interface Screen {
   isTTY?: boolean
   columns?: number
   hasColors?: () => boolean

@@ -1,5 +1,5 @@
 /** Aborts the running command when the user or the system ends it. */
-export interface Interrupts {
+interface Interrupts {
   signal: AbortSignal
   /** 128 plus the number of the signal that arrived; undefined before. */
   readonly exitCode: number | undefined

@@ -3,7 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 /** From the most to the least verbose, as in the reference tool. */
 const LEVELS = ['debug', 'info', 'warning', 'error', 'critical'] as const
 
-export type LogLevel = (typeof LEVELS)[number]
+type LogLevel = (typeof LEVELS)[number]
 
 /** `--log-level`, an option of the program: it comes before the command. */
 export function logLevelOption(): Option {

@@ -4,7 +4,7 @@ import type { Session } from './perform.ts'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 
 /** Options of every command that reads a model's files. */
-export interface ModelFlags {
+interface ModelFlags {
   ignorePaths?: string[]
   ignoreGitPaths: boolean
 }

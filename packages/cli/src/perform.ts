@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 /** The work of a command on one model; a failure is thrown. */
-export type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Outcome>
+type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Outcome>
 
 /** Flags that any command may have. */
 interface CommonFlags {

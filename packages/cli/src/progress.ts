@@ -5,7 +5,7 @@ import { byteCount } from './output.ts'
 /** Milliseconds of work before a bar appears. */
 const PATIENCE = 500
 
-export interface Progress {
+interface Progress {
   onProgress: ProgressCallback
   /** Removes the bar. */
   stop(): void

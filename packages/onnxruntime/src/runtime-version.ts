@@ -2,7 +2,7 @@ import { ModelSealError } from '@modelseal/core'
 import { shown } from '@modelseal/core/adapter'
 
 /** The versions in `env.versions` of a runtime. */
-export interface RuntimeVersions {
+interface RuntimeVersions {
   node?: string | undefined
   web?: string | undefined
 }

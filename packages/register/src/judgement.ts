@@ -7,7 +7,7 @@ import { HandedOutLoad } from './handed-out.ts'
 import { BY, mode } from './mode.ts'
 
 /** How to judge a model, in addition to the policy of this process. */
-export interface OpeningOptions {
+interface OpeningOptions {
   /** Options of the program if it verifies the model itself. */
   program?: OpenOptions
   /** Whether other code gets the files before a runtime does. */
@@ -39,9 +39,9 @@ export function opening({ program, throughOthers = false }: OpeningOptions = {})
 }
 
 /** The options that a load is judged by. */
-export type Judging = Pick<OpenOptions, 'policy' | 'audit'>
+type PolicyOptions = Pick<OpenOptions, 'policy' | 'audit'>
 
-export async function judging(): Promise<Judging> {
+export async function judging(): Promise<PolicyOptions> {
   return { policy: await currentPolicy(await import('@modelseal/core')), audit: mode() === 'audit' }
 }
 

@@ -21,7 +21,7 @@ const CORE_NAMES = [
 const COMPANIONS = ['modelTopology', 'weightsManifest', ...CORE_NAMES]
 
 /** What a module contains. */
-export interface Marks {
+interface Marks {
   /** Functions that load models. */
   loaders: boolean
   /** The engine, whatever loaders use it. */

@@ -1,7 +1,7 @@
 import { absolutePath } from '@modelseal/core/environment'
 
 /** The location of a model, as it was when the program requested the load. */
-export interface Place {
+interface Place {
   /** The path or URL for the adapter. */
   path: string
   /** The path or URL for the program's runtime. */

@@ -9,7 +9,7 @@ import { placeOf } from './place.ts'
 type Loader = (...args: unknown[]) => unknown
 
 /** The model-loading exports of a TensorFlow.js package. */
-export type TensorFlowExports = Record<string, unknown>
+type TensorFlowExports = Record<string, unknown>
 
 /** Replaces the loaders that these exports define. Re-exports of another module's loaders are not touched. */
 export function guardTensorFlow(exports: TensorFlowExports): void {

@@ -3,7 +3,7 @@ import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The options of the new process that determine which file a name means. */
-export interface Surroundings {
+interface Surroundings {
   /** `PATH` of the child; undefined if it has none. */
   path: string | undefined
   /** Working directory of the child, if given. */

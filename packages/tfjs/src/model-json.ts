@@ -6,7 +6,7 @@ import type { io } from '@tensorflow/tfjs'
 export type ModelFormat = 'graph-model' | 'layers-model'
 
 /** The checked content of a `model.json`. */
-export interface ModelJson {
+interface ModelJson {
   format: ModelFormat
   /** Everything except the weights themselves. */
   artifacts: io.ModelArtifacts
@@ -19,7 +19,7 @@ export interface ModelJson {
 }
 
 /** A file that contains weights. */
-export interface WeightFile {
+interface WeightFile {
   /** Path relative to `model.json`. */
   path: string
   /** The group of the file, with the maximum total size of its files in bytes. */

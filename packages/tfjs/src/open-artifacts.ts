@@ -53,7 +53,7 @@ export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
 }
 
 /** A verified model in the form that tf accepts. */
-export interface OpenedArtifacts {
+interface OpenedArtifacts {
   outcome: LoadOutcome
   gathered: { format: ModelFormat; artifacts: io.ModelArtifacts }
   /** The checked options of the caller for tf. */

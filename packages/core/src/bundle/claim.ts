@@ -5,12 +5,12 @@ import type { UnverifiedBundle } from './bundle.ts'
 import { statementSteps } from './statement.ts'
 
 /** The size of a statement of 20,000 files. */
-export const MAX_CLAIM_BYTES = 4 * 1024 * 1024
+const MAX_CLAIM_BYTES = 4 * 1024 * 1024
 /** Enough for all resources that fit, with four values each. */
 const MAX_CLAIM_VALUES = 200_000
 
 /** The statement of an unverified bundle. It may decide where to look, and nothing else. */
-export type ClaimedStatement = Pick<Manifest, 'modelName' | 'rootDigest' | 'files'>
+type ClaimedStatement = Pick<Manifest, 'modelName' | 'rootDigest' | 'files'>
 
 /**
  * Reads the statement of a bundle before its signature is verified. Yields to the event loop every few milliseconds. The result

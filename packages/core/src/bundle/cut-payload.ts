@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../errors.ts'
 import type { Steps } from '../source/turns.ts'
 
 /** Limit in bytes for everything in a bundle except its payload: certificates, log entries, timestamps. Real bundles need about 10 KiB. */
-export const MAX_BYTES_BESIDE_PAYLOAD = 1024 * 1024
+const MAX_BYTES_BESIDE_PAYLOAD = 1024 * 1024
 
 /** A string above this length can only be the payload. No certificate or timestamp is as long. */
 const LONG_STRING = 256 * 1024
@@ -12,7 +12,7 @@ const LONG_STRING = 256 * 1024
 const STRINGS = 1_000
 
 /** The JSON of a bundle, without its payload if the payload is long. */
-export interface CutBundle {
+interface CutBundle {
   /** JSON that contains {@link placeholder} instead of the payload. */
   json: Buffer
   /** Differs from every other string in the JSON. */

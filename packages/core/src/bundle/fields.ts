@@ -1,7 +1,7 @@
 import { ModelSealError, shown, type ErrorCode } from '../errors.ts'
 
 /** The document that contains the fields. */
-export interface ParsedDocument {
+interface ParsedDocument {
   /** The code of refusals. */
   code: ErrorCode
   /** Its path, if it is a file. */

@@ -2,7 +2,7 @@ import { ModelSealError } from '../errors.ts'
 import { signal as abortSignal } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { BUNDLE_FILE, readSmallFile } from '../source/read-small-file.ts'
+import { BUNDLE_TO_READ, readSmallFile } from '../source/read-small-file.ts'
 import {
   bundleTooLarge,
   checkIsBundle,
@@ -12,7 +12,7 @@ import {
   type UnverifiedBundle,
 } from './bundle.ts'
 
-export interface ReadBundleOptions {
+interface ReadBundleOptions {
   /** Maximum size of the bundle in bytes (default: 32 MiB; a manifest of 100,000 files takes 17 MiB). */
   maxBytes?: number | undefined
   signal?: AbortSignal | undefined
@@ -66,7 +66,7 @@ export function checkedMaxBundleBytes(given: unknown, option = 'maxBundleBytes')
 
 async function readBytes(path: string, maxBytes: number): Promise<Buffer> {
   try {
-    return await readSmallFile(path, { ...BUNDLE_FILE, maxBytes })
+    return await readSmallFile(path, { ...BUNDLE_TO_READ, maxBytes })
   } catch (error) {
     if (error instanceof ModelSealError && error.code === 'FILE_TOO_LARGE')
       throw bundleTooLarge(path, maxBytes, { found: error.found, cause: error })

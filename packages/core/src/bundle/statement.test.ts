@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../errors.ts'
 import { Manifest, type Resource } from '../manifest/manifest.ts'
 import { compareCodePoints } from '../manifest/order.ts'
+import { atOnce } from '../source/turns.ts'
 import { encoded, rootOf, statementOver, type LooseJson } from '../testing/bundles.ts'
 import { refusal } from '../testing/scratch.ts'
-import { parseStatement as parse, writeStatement } from './statement.ts'
+import { statementSteps, writeStatement } from './statement.ts'
 
-const parseStatement = (payload: Uint8Array): Manifest => parse(payload).manifest
+const parseStatement = (payload: Uint8Array): Manifest => atOnce(statementSteps(payload)).manifest
 
 function changed(change: (statement: LooseJson) => void): Buffer {
   const statement = statementOver({ 'a.bin': 'a', 'b/c': 'c' })

@@ -5,7 +5,7 @@ import { Manifest, type Resource } from '../manifest/manifest.ts'
 import { ignorePathFault } from '../manifest/names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { atOnce, type Steps } from '../source/turns.ts'
+import type { Steps } from '../source/turns.ts'
 import { Fields } from './fields.ts'
 import { strictJsonSteps } from './json.ts'
 import { OLD_PREDICATE_TYPE, parseOldStatement } from './old-statement.ts'
@@ -17,27 +17,20 @@ const PREDICATE_TYPE = 'https://model_signing/signature/v1.0'
 const MAX_VALUES = 8_000_000
 
 /** A statement, and the version of its predicate. */
-export interface ParsedStatement {
+interface ParsedStatement {
   version: '1.0' | '0.1'
   manifest: Manifest
 }
 
 /**
  * Reads the statement of an envelope whose signature has been verified (OMS 8.3). Accepts one form only: writing the
- * manifest again gives the same resources and root digest.
+ * manifest again gives the same resources and root digest. A parsed claim is kept as long as its payload, so that it is
+ * not parsed again.
  *
+ * @param maxValues limits the cost of parsing; lower if the statement is only a claim
  * @throws {@link ModelSealError} `JSON_*`, `STATEMENT_TYPE`, `PREDICATE_TYPE`,
  * `STATEMENT_MALFORMED`, `SERIALIZATION_UNSUPPORTED`, `RESOURCES_EMPTY`, `RESOURCE_*`,
  * `ROOT_DIGEST_MISMATCH`
- */
-export function parseStatement(payload: Uint8Array): ParsedStatement {
-  return atOnce(statementSteps(payload))
-}
-
-/**
- * Like {@link parseStatement}, step by step. A parsed claim is kept as long as its payload, so that it is not parsed again.
- *
- * @param maxValues limits the cost of parsing; lower if the statement is only a claim
  */
 export function* statementSteps(payload: Uint8Array, maxValues = MAX_VALUES): Steps<ParsedStatement> {
   const claimed = claims.get(payload)

@@ -47,6 +47,6 @@ export async function hashThere(threads: TaskThreads, { jobs, ...rest }: Batch):
 }
 
 /** Has another thread read ahead for the threads that hash. */
-export async function readAhead(threads: Threads, task: ReaderTask): Promise<void> {
+export async function haveReadAhead(threads: Threads, task: ReaderTask): Promise<void> {
   await threads.pool().run('readAhead', task)
 }

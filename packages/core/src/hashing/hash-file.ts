@@ -140,7 +140,7 @@ export function* hashingSteps(
 }
 
 /** A file being read and hashed, and where else its bytes go. */
-interface Reading {
+interface HashedFile {
   file: SourceFile
   fd: number
   hashType: HashType
@@ -155,12 +155,12 @@ interface Reading {
   copy: SparseCopy | undefined
 }
 
-function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): Reading {
+function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: BytesAhead): HashedFile {
   const { file, keep } = job
   const { keepOnly, copyTo, whole } = extrasOf(job)
   const fd = descriptorOf(file) ?? openListed(file)
   const into = { whole: undefined, hashed: 0, bytes: undefined, copy: undefined }
-  const reading: Reading = { file, fd, hashType, control, ahead, ...into }
+  const reading: HashedFile = { file, fd, hashType, control, ahead, ...into }
   try {
     // For a file that is read in a single call, the check after reading is enough.
     if (file.identity.size > CHUNK_BYTES) checkUnchanged(file, fd)
@@ -175,7 +175,7 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
   }
 }
 
-function finished({ file, fd, whole, hashed, bytes, copy }: Reading, digests: string[]): HashResult {
+function finished({ file, fd, whole, hashed, bytes, copy }: HashedFile, digests: string[]): HashResult {
   checkUnchanged(file, fd)
   copy?.setLength(hashed)
   if (!whole) return bytes ? { digests, bytes } : { digests }
@@ -185,7 +185,7 @@ function finished({ file, fd, whole, hashed, bytes, copy }: Reading, digests: st
 }
 
 /** If the file changed in the meantime, reports this rather than its consequence. */
-function failure({ file, fd }: Reading, error: unknown): ModelSealError {
+function failure({ file, fd }: HashedFile, error: unknown): ModelSealError {
   if (error instanceof ModelSealError) return error
   try {
     checkUnchanged(file, fd)
@@ -196,7 +196,7 @@ function failure({ file, fd }: Reading, error: unknown): ModelSealError {
 }
 
 /** @throws {@link ModelSealError} `COPY_FAILED` if there was no space for the last bytes of the copy */
-function end({ file, fd, copy }: Reading): void {
+function end({ file, fd, copy }: HashedFile): void {
   try {
     copy?.close()
   } finally {
@@ -204,7 +204,7 @@ function end({ file, fd, copy }: Reading): void {
   }
 }
 
-function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
+function hashInOneGo({ start, end }: ByteRange, reading: HashedFile): string {
   const chunk = roomFor(start, end, reading)
   readFully(chunk, start, reading)
   passOn(chunk, start, reading)
@@ -212,7 +212,7 @@ function hashInOneGo({ start, end }: ByteRange, reading: Reading): string {
 }
 
 /** Hashes each chunk while it is still in the cache. */
-function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<void, string, void> {
+function* hashInChunks({ start, end }: ByteRange, reading: HashedFile): Generator<void, string, void> {
   const { ahead, control } = reading
   const hasher = ALGORITHMS[reading.hashType].start()
   for (let offset = start; offset < end;) {
@@ -233,14 +233,14 @@ function* hashInChunks({ start, end }: ByteRange, reading: Reading): Generator<v
 }
 
 /** The buffer for the next chunk of the file. */
-function roomFor(start: number, end: number, { bytes }: Reading): Uint8Array {
+function roomFor(start: number, end: number, { bytes }: HashedFile): Uint8Array {
   const length = Math.min(CHUNK_BYTES, end - start)
   if (bytes && start + length <= bytes.byteLength) return new Uint8Array(bytes, start, length)
   return chunkBuffer().subarray(0, length)
 }
 
 /** Passes the bytes to everything that needs them, so that no byte is read twice. */
-function passOn(chunk: Uint8Array, position: number, reading: Reading): void {
+function passOn(chunk: Uint8Array, position: number, reading: HashedFile): void {
   const { whole, bytes, copy } = reading
   // The kept part ends within this chunk.
   if (bytes && position < bytes.byteLength && position + chunk.length > bytes.byteLength)
@@ -250,7 +250,7 @@ function passOn(chunk: Uint8Array, position: number, reading: Reading): void {
   reading.hashed += chunk.length
 }
 
-function readFully(into: Uint8Array, position: number, { file, fd, control }: Reading): void {
+function readFully(into: Uint8Array, position: number, { file, fd, control }: HashedFile): void {
   if (control.aborted()) throw abortedError()
   if (fillFrom(fd, into, position) < into.length) throw changed(file, 'it ended early')
   control.advance(into.length)

@@ -7,7 +7,7 @@ import type { HashControl } from './shared-control.ts'
 const TURN_TIME = 0.001
 
 /** Tells when the calling thread must yield. */
-export class Turns {
+export class HashingTurns {
   readonly #turn: () => Promise<unknown>
   // performance.now() would make a program that has just started load a module.
   #last = process.uptime()
@@ -27,7 +27,7 @@ export class Turns {
 }
 
 /** How files are hashed. */
-export interface Hashing {
+interface Hashing {
   hashType: HashType
   control: HashControl
   /** What another thread reads ahead; see {@link hashFile}. */
@@ -41,7 +41,7 @@ export async function hashInTurns(
   turn: () => Promise<unknown>,
 ): Promise<HashResult[]> {
   const results: HashResult[] = []
-  const turns = new Turns(turn)
+  const turns = new HashingTurns(turn)
   for (const job of jobs) {
     if (isSmall(job)) {
       results.push(hashSmallFile(job, hashType, control))

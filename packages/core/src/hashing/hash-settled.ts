@@ -8,7 +8,7 @@ import { workOf } from './batches.ts'
 import { at } from '../at.ts'
 import { CHUNK_BYTES, chunkBuffer } from './hash-file.ts'
 import { guardedCallback, type HashOptions } from './hash-files.ts'
-import { Turns } from './hash-in-turns.ts'
+import { HashingTurns } from './hash-in-turns.ts'
 import { callingThreadHashes } from './pool.ts'
 
 /** The files that {@link hashSettled} could hash. */
@@ -51,7 +51,7 @@ export async function hashSettled(
   let tried = 0
   let triedBytes = 0
   let left = 0
-  const turns = new Turns(async () => {
+  const turns = new HashingTurns(async () => {
     if (tried > 0) report?.(bytes, Math.round((triedBytes / tried) * files.length))
     await nextTurn(signal)
   })

@@ -7,11 +7,11 @@ import { totalBytes } from './batches.ts'
 import { at } from '../at.ts'
 import { wholeFile } from './hash-file.ts'
 import { hashFiles, type HashOptions } from './hash-files.ts'
-import { Turns } from './hash-in-turns.ts'
+import { HashingTurns } from './hash-in-turns.ts'
 import { hashSettled } from './hash-settled.ts'
 
 /** One digest for each file. */
-export interface WholeDigests {
+interface WholeDigests {
   /** Lowercase hex, in the order of the files. */
   digests: string[]
   bytes: number
@@ -67,7 +67,7 @@ async function checkStill(
 
 /** Refuses the model if any of its directories changed since the files were found. */
 async function checkDirectories(files: readonly FoundFile[], signal: AbortSignal | undefined): Promise<void> {
-  const turns = new Turns(() => nextTurn(signal))
+  const turns = new HashingTurns(() => nextTurn(signal))
   let checked: FoundDirectory | undefined
   for (const file of files) {
     // Files of the same directory are adjacent in the list.

@@ -5,7 +5,7 @@ import { BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from 
 import { at } from '../at.ts'
 import { fairTurn } from './fair-turns.ts'
 import type { HashJob, HashResult } from './hash-file.ts'
-import { hashHere, readAhead, type Batch } from './hash-batch.ts'
+import { hashHere, haveReadAhead, type Batch } from './hash-batch.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
@@ -78,7 +78,7 @@ export async function spread(
     }
     if (here || !memory || hashing.size === 0 || threads.lost) return
     // Not awaited: once the last piece is hashed, a reader has nothing left to do.
-    readAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch((error: unknown) => {
+    haveReadAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch((error: unknown) => {
       // A reader that never joined makes no difference.
       if (endReader(memory, lane)) onReaderFailed(error)
     })

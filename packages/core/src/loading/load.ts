@@ -1,6 +1,6 @@
 import type { HashOptions } from '../hashing/hash-files.ts'
 import { modelUrl } from '../policy/matching/model-url.ts'
-import { placeOf, sourceAt } from '../source/model-location.ts'
+import { checkedPlace, sourceAt } from '../source/model-location.ts'
 import type { ModelPlace, ModelSource } from '../source/model-source.ts'
 import { OpenedSource } from '../source/opened-source.ts'
 import type { SourceReader } from '../source/answers/source-reader.ts'
@@ -46,7 +46,7 @@ export class Load<T = unknown> {
     this.gather = gather
     this.handOuts = handOuts
     this.#source = sourceAt(source, options.http)
-    this.place = placeOf(this.#source)
+    this.place = checkedPlace(this.#source)
     const first = new Judging(this, options, judge)
     this.judgings = [first, ...others.map((other) => new Judging(this, options, other, first))]
     this.responsibility = new Responsibility(this.judgings)

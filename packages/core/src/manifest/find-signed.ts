@@ -28,7 +28,7 @@ export interface NameOptions {
 }
 
 /** The files of a model that its manifest names. */
-export interface SignedFiles {
+interface FoundContents {
   files: FoundFile[]
   /** The position of each file in the manifest, counted from 0. */
   places: number[]
@@ -40,7 +40,7 @@ export interface SignedFiles {
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with their `problems`), `FILE_NOT_SIGNED`, and what
  * {@link findFiles} throws
  */
-export async function findSigned(source: LocalSource, manifest: Manifest, given: NameOptions): Promise<SignedFiles> {
+export async function findSigned(source: LocalSource, manifest: Manifest, given: NameOptions): Promise<FoundContents> {
   const options = withoutPrototype(given)
   const selected = selectNames(manifest, options.only)
   const ignored = ignoring(ignoredOnVerifying(manifest, options))

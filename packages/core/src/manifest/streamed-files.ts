@@ -15,7 +15,7 @@ import type { FurtherDigests, HashedAmount } from './contents.ts'
 import { HEAD_BYTES } from './plain-content.ts'
 
 /** The files of a model as its source delivers them, and how much of them the load may read. */
-export interface StreamedModel {
+interface StreamedModel {
   files: ModelFiles
   reader: SourceReader
   /** Undefined if everything may be read. */
@@ -38,7 +38,7 @@ export interface Comparison {
   missing(name: string): ModelSealError
 }
 
-export interface StreamOptions {
+interface StreamOptions {
   /** Additional digests that each file is judged by. */
   further: FurtherDigests
   onProgress?: ProgressCallback | undefined

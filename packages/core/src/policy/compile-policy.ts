@@ -6,7 +6,7 @@ import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
-import { Reading } from './reading/reading.ts'
+import { TrackedFiles } from './reading/reading.ts'
 import { readTrustRoots } from './roots/read-roots.ts'
 
 /** A policy and its problems. Loading throws the first problem; `checkPolicy` lists all. */
@@ -25,7 +25,7 @@ export interface PolicyReading {
  * @throws {@link ModelSealError} if the policy file itself cannot be read
  */
 export async function compilePolicy(path: string): Promise<PolicyReading> {
-  const reading = new Reading()
+  const reading = new TrackedFiles()
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
   const revocations = await compileRevocations(sources, reading)
@@ -45,7 +45,7 @@ export async function compilePolicy(path: string): Promise<PolicyReading> {
 }
 
 /** The revocations of all files apply. */
-async function compileRevocations(sources: readonly PolicySource[], reading: Reading): Promise<Revocations> {
+async function compileRevocations(sources: readonly PolicySource[], reading: TrackedFiles): Promise<Revocations> {
   const revocations = new Revocations()
   const algorithms = new Set<string>()
   for (const source of sources) {

@@ -1,9 +1,9 @@
-import type { UnverifiedBundle } from '../bundle/bundle.ts'
+import type { FoundBundle, UnverifiedBundle } from '../bundle/bundle.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { modelIdentity } from '../manifest/identity.ts'
 import { Effort, passAbort } from '../verification/effort.ts'
 import type { VerifiedSignature } from '../verification/verified-signature.ts'
-import { countDistinctSigners, type SignedBy } from './requirements/distinct-signers.ts'
+import { countDistinctSigners, type CountedSignature } from './requirements/distinct-signers.ts'
 import { identifySigner } from './identify.ts'
 import { methodOf } from './methods/methods.ts'
 import type { Occasion } from './occasion.ts'
@@ -16,9 +16,6 @@ import { certifiedKey, revokedAuthority, revokedSigner } from './revocations/rev
 import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from '../results.ts'
-
-/** A bundle file that was found: parsed, or the reason why it could not be. */
-export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
 
 /** How a rule judges the bundles of a model, before any file is hashed. */
 export interface Judgement {
@@ -72,7 +69,7 @@ export async function judge(
   return { ...judgement, outcome: { refusal } }
 }
 
-interface Accepted extends SignedBy {
+interface Accepted extends CountedSignature {
   verdict: BundleVerdict
 }
 
@@ -95,7 +92,7 @@ async function judgeBundle(
   candidate: FoundBundle,
   { rule, policy, occasion }: Grounds,
   { verdict, checks }: Findings,
-): Promise<SignedBy> {
+): Promise<CountedSignature> {
   const check = (name: CheckVerdict['check'], passed: string, failure: ModelSealError | undefined) => {
     checks.push({
       check: name,

@@ -35,7 +35,7 @@ export interface RememberedDigests {
 export const GRANULARITY = 2_000
 
 /** The data of a checked model that its receipt is made from. */
-export interface CheckedModel extends Omit<Receipt, 'files'> {
+interface CheckedModel extends Omit<Receipt, 'files'> {
   files: readonly SourceFile[]
   /** When hashing of the last file began, if different from `hashedAt`. */
   lastHashedAt?: number

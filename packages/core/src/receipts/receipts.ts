@@ -1,5 +1,5 @@
 import { absolutePath } from '../absolute-path.ts'
-import { placeOf } from '../source/local/local-source.ts'
+import { localPlace } from '../source/local/local-source.ts'
 import { realPathIfAny } from '../source/local/real-path.ts'
 import type { Receipt } from './receipt.ts'
 import { ReceiptStore } from './store.ts'
@@ -53,7 +53,7 @@ export async function dropReceipts(path?: string): Promise<number> {
   if (path === undefined) return ReceiptStore.open().drop()
   const absolute = absolutePath(path)
   // Receipts name directories by their path without links, but files by their own name, because files in a Hugging Face cache are links.
-  const places = new Set([absolute, placeOf(absolute), realPathIfAny(absolute)])
+  const places = new Set([absolute, localPlace(absolute), realPathIfAny(absolute)])
   return ReceiptStore.open().drop((receipt) => [...places].some((place) => isAbout(receipt, place)))
 }
 

@@ -2,7 +2,8 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSyn
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readBundle } from '../bundle/read-bundle.ts'
-import { parseStatement } from '../bundle/statement.ts'
+import { statementSteps } from '../bundle/statement.ts'
+import { atOnce } from '../source/turns.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { keyPair, rootOf, sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -20,7 +21,7 @@ async function signer(): Promise<Signer> {
 }
 
 async function manifestIn(signature: string): Promise<Manifest> {
-  return parseStatement((await readBundle(signature)).envelope.payload).manifest
+  return atOnce(statementSteps((await readBundle(signature)).envelope.payload)).manifest
 }
 
 test('signs a directory into model.sig, which it excludes, and records the default ignores', async () => {

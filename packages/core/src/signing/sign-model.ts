@@ -21,14 +21,14 @@ import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { choice, having, path, required, text, type Copy } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
-import { openLocalSource, placeOf, type LocalSource } from '../source/local/local-source.ts'
+import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import { doubtfulFiles, type SigningWarning } from './doubtful-files.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
-import { BUNDLE_FILE, checkSignaturePlace } from './signature-place.ts'
+import { BUNDLE_TO_WRITE, checkSignaturePlace } from './signature-place.ts'
 
 export interface SignOptions extends DigestOptions {
   signer: Signer
@@ -118,7 +118,7 @@ async function signBuilt<Built extends BuiltManifest>(
 ): Promise<JustSigned<Built>> {
   const options = snapshot(given, SIGN_OPTIONS, 'signModel')
   const source = await openLocalSource(path)
-  const signature = placeOf(options.signature ?? defaultSignature(source))
+  const signature = localPlace(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   await checkSignaturePlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
@@ -144,7 +144,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const told = toldOf(signed, checked, timestamp?.time)
   const other = await replaced?.otherSigner(told.signer)
   const warnings = await doubtfulFiles(source, manifest, options.signal)
-  await writeFileWhole(signature, bundle, BUNDLE_FILE)
+  await writeFileWhole(signature, bundle, BUNDLE_TO_WRITE)
   return {
     signed: {
       signature,

@@ -7,7 +7,7 @@ import { permitsWriting } from '../source/private/access-denied.ts'
 import { writeFailed, type WholeFile } from '../source/write-file.ts'
 
 /** A signature bundle, as a file to write. */
-export const BUNDLE_FILE: WholeFile = { what: 'bundle', failed: 'SIGNATURE_WRITE_FAILED', mode: 0o644 }
+export const BUNDLE_TO_WRITE: WholeFile = { what: 'bundle', failed: 'SIGNATURE_WRITE_FAILED', mode: 0o644 }
 
 /**
  * Refuses a path that cannot be written to, before any work is done.
@@ -19,7 +19,7 @@ export async function checkSignaturePlace(path: string): Promise<void> {
     await access(dirname(path), constants.W_OK | constants.X_OK)
     checkPermission(dirname(path))
   } catch (cause) {
-    throw writeFailed(path, BUNDLE_FILE, cause)
+    throw writeFailed(path, BUNDLE_TO_WRITE, cause)
   }
   const there = await lstat(path).catch(() => undefined)
   // Links are replaced, and mktemp creates empty files.

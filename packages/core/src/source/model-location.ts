@@ -66,7 +66,7 @@ export function sourceAt(location: string | ModelSource, http: HttpOptions | und
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it has none
  */
-export function placeOf({ place }: ModelSource): ModelPlace {
+export function checkedPlace({ place }: ModelSource): ModelPlace {
   const [path, url] = [propertyOf(place, 'path'), propertyOf(place, 'url')]
   if (typeof url === 'string' && path === undefined) return withoutPrototype({ path, url })
   if (typeof path === 'string' && url === undefined) return withoutPrototype({ path: absolutePath(path), url })

@@ -84,7 +84,7 @@ export interface SourceSession {
    * The model as a program without modelseal would see it, for rules in the mode `audit` or `skip`. Throws if the
    * source cannot identify files without signed digests. Default: {@link model}.
    */
-  unverified?(): UnverifiedModel | Promise<UnverifiedModel>
+  unverified?(): PlainModel | Promise<PlainModel>
   /**
    * Ends all running work within 5 seconds. Called once, when the model is closed or was refused. If it throws, the
    * error becomes a warning.
@@ -208,7 +208,7 @@ export interface ModelDirectory {
 }
 
 /** A model that is read unverified. */
-export interface UnverifiedModel {
+export interface PlainModel {
   /** A directory, so that files beside a single file can be read as well. */
   readonly files: ModelFiles
   /** The single file in it that was requested. */

@@ -20,7 +20,6 @@ export { httpModelSource } from './http/http-model-source.ts'
 export type { HttpOptions } from './http/options.ts'
 export { localModelSource } from './local/local-model-source.ts'
 export type { LocalSource } from './local/local-source.ts'
-export { isModelSource } from './model-location.ts'
 export type {
   BundleCandidate,
   BundleGroup,
@@ -38,7 +37,7 @@ export type {
   SourceLoad,
   SourceSession,
   SourceTimeouts,
-  UnverifiedModel,
+  PlainModel,
 } from './model-source.ts'
 export { registerScheme, type SourceOfUrl } from './schemes.ts'
 

@@ -1,5 +1,5 @@
 import { shown, type ModelSealError } from '../errors.ts'
-import { DEFAULT_MAX_BYTES } from './http/options.ts'
+import { DEFAULT_MAX_BYTES } from './size-limit.ts'
 import type {
   BundleCandidate,
   BundleGroup,
@@ -9,7 +9,7 @@ import type {
   NamePattern,
   SourceLoad,
   SourceSession,
-  UnverifiedModel,
+  PlainModel,
 } from './model-source.ts'
 import { valueOf } from '../snapshot.ts'
 import { SizeLimit, TOGETHER } from './size-limit.ts'
@@ -104,9 +104,9 @@ export class OpenedSource {
   }
 
   /** The unverified model. If the source gives only the file itself, that file is all it contains. */
-  async unverified(): Promise<UnverifiedModel> {
+  async unverified(): Promise<PlainModel> {
     if (this.#session.unverified) {
-      return this.reader.ask(MODEL, () => this.#session.unverified?.() as UnverifiedModel, checkedUnverified)
+      return this.reader.ask(MODEL, () => this.#session.unverified?.() as PlainModel, checkedUnverified)
     }
     const files = await this.model()
     const alone = files.isFile ? { entry: files.name, names: [files.name] } : { entry: undefined, names: undefined }

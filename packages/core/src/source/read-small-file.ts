@@ -25,7 +25,7 @@ export interface SmallFile {
 }
 
 /** How to report errors about a bundle. */
-export const BUNDLE_FILE: Omit<SmallFile, 'maxBytes'> = {
+export const BUNDLE_TO_READ: Omit<SmallFile, 'maxBytes'> = {
   what: 'signature bundle',
   notFound: 'BUNDLE_NOT_FOUND',
   hint: 'Give the path of the bundle that the publisher provides for this model.',

@@ -1,6 +1,9 @@
 import { ModelSealError, shown } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 
+/** Unless the caller sets another limit, a model that is not on this machine may have this many bytes in total. */
+export const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
+
 /** A file that a loader requests. */
 export interface FileRequest {
   name: string

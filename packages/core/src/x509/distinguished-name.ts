@@ -1,7 +1,7 @@
 import type { GeneralName, RelativeDistinguishedNames } from 'pkijs'
 
 /** One attribute of a name, with its value as text if it is text. */
-export interface NameAttribute {
+interface NameAttribute {
   type: string
   text: string | undefined
   /** DER of the value. */

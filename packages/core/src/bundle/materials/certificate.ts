@@ -1,4 +1,4 @@
-import { holderOf, rawBytes, type MaterialKind } from './material.ts'
+import { certificateHolder, rawBytes, type MaterialKind } from './material.ts'
 
 export interface CertificateMaterial {
   method: 'certificate'
@@ -13,7 +13,7 @@ export const certificateMaterial: MaterialKind<CertificateMaterial> = {
   method: 'certificate',
   field: 'x509CertificateChain',
   keepsJson: false,
-  signer: async ({ certificates: [leaf] }) => leaf && (await holderOf(leaf)).signer,
+  signer: async ({ certificates: [leaf] }) => leaf && (await certificateHolder(leaf)).signer,
   parse(material, { path }) {
     const chain = material.object('x509CertificateChain').only('certificates')
     const count = chain.array('certificates').length

@@ -34,7 +34,9 @@ export interface ClaimedSigner {
 }
 
 /** @param der a certificate @throws {@link ModelSealError} `CERTIFICATE_INVALID` */
-export async function holderOf(der: Buffer): Promise<{ signer: ClaimedSigner; names: readonly AlternativeName[] }> {
+export async function certificateHolder(
+  der: Buffer,
+): Promise<{ signer: ClaimedSigner; names: readonly AlternativeName[] }> {
   const certificate = await parseCertificate(der)
   const names = await alternativeNames(certificate)
   const subject = distinguishedName(certificate.fields.subject, certificate.x509.subject)

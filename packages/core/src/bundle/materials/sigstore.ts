@@ -1,4 +1,4 @@
-import { holderOf, rawBytes, type MaterialKind } from './material.ts'
+import { certificateHolder, rawBytes, type MaterialKind } from './material.ts'
 
 export interface SigstoreMaterial {
   method: 'sigstore'
@@ -12,7 +12,7 @@ export const sigstoreMaterial: MaterialKind<SigstoreMaterial> = {
   expectedBefore03: 'no single certificate in a bundle of version 0.2',
   keepsJson: true,
   async signer({ certificate }) {
-    const { signer, names } = await holderOf(certificate)
+    const { signer, names } = await certificateHolder(certificate)
     return { ...signer, ...(names[0] ? { identity: names[0].value } : {}) }
   },
   parse(material, { logEntries, path }) {

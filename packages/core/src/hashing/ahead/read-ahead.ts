@@ -111,7 +111,7 @@ export class BytesAhead {
 }
 
 /** Reads the bytes of a file from `position` on into a slot. Returns false if it cannot. */
-export type FillSlot = (slot: Uint8Array, position: number) => boolean
+type FillSlot = (slot: Uint8Array, position: number) => boolean
 
 /** The side of the thread that reads. It has one lane. */
 export class ReaderLane {

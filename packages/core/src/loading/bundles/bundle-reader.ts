@@ -1,6 +1,5 @@
-import { bundleTooLarge, parseOwnBundle } from '../../bundle/bundle.ts'
+import { bundleTooLarge, parseOwnBundle, type FoundBundle } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
-import type { FoundBundle } from '../../policy/judge.ts'
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { BundleCandidate, SourceBody } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'

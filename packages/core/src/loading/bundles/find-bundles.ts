@@ -1,10 +1,9 @@
 import { absolutePath, schemeOf } from '../../absolute-path.ts'
-import type { UnverifiedBundle } from '../../bundle/bundle.ts'
+import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { claimedStatement } from '../../bundle/claim.ts'
 import { checkedMaxBundleBytes, readBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { UNNAMED_FILE } from '../../manifest/manifest.ts'
-import type { FoundBundle } from '../../policy/judge.ts'
 import { compileGlob } from '../../policy/matching/glob.ts'
 import { modelUrl } from '../../policy/matching/model-url.ts'
 import type { BundlePlaces } from '../../policy/rule.ts'
@@ -25,7 +24,7 @@ export interface FoundModel {
 }
 
 /** Where to look for bundles, and their maximum size. */
-export interface BundleLimits {
+interface BundleLimits {
   /** Maximum size of one bundle, in bytes. Default: 32 MiB. */
   maxBundleBytes?: number | undefined
   /** The places that the rule names. Default: the usual places. */

@@ -27,7 +27,7 @@ export interface HandedOut {
 }
 
 /** The content of a buffer, as digests of its parts. */
-export interface ContentDigests {
+interface ContentDigests {
   hashType: HashType
   /** Size of each part in bytes; Infinity for a single digest. */
   partBytes: number

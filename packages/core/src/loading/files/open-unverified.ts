@@ -4,7 +4,7 @@ import { listed } from '../../manifest/compare-listing.ts'
 import type { FurtherDigests } from '../../manifest/contents.ts'
 import { StreamedFiles } from '../../manifest/streamed-files.ts'
 import { withoutPrototype } from '../../snapshot.ts'
-import type { UnverifiedModel } from '../../source/model-source.ts'
+import type { PlainModel } from '../../source/model-source.ts'
 import type { OpenedSource } from '../../source/opened-source.ts'
 import type { SizeLimit } from '../../source/size-limit.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
@@ -52,7 +52,7 @@ export async function openUnverified(load: Load, claims: UnrevokedClaims): Promi
 }
 
 /** The directory that the bundles sign, if they sign one; otherwise, the requested file and the files beside it. */
-async function unverifiedModel(source: OpenedSource, found: FoundModel | undefined): Promise<UnverifiedModel> {
+async function unverifiedModel(source: OpenedSource, found: FoundModel | undefined): Promise<PlainModel> {
   // Always called, because it may refuse.
   const asked = await source.unverified()
   return found && !found.files.isFile ? { files: found.files, entry: found.entry, names: undefined } : asked
@@ -62,7 +62,7 @@ async function unverifiedModel(source: OpenedSource, found: FoundModel | undefin
  * The root digest as the publisher would sign it, for a model on this machine. The name that the source gives proves
  * nothing.
  */
-function localPathOf({ files, entry }: UnverifiedModel, found: FoundModel | undefined): string | undefined {
+function localPathOf({ files, entry }: PlainModel, found: FoundModel | undefined): string | undefined {
   // The files that are handed out must be on this machine as well.
   if (!files.local) return undefined
   const isWhole = entry === undefined || (found && !found.files.isFile)
@@ -70,7 +70,7 @@ function localPathOf({ files, entry }: UnverifiedModel, found: FoundModel | unde
 }
 
 async function streamed(
-  { files, names }: UnverifiedModel,
+  { files, names }: PlainModel,
   further: FurtherDigests,
   { reader, limit, signal }: { reader: SourceReader; limit: SizeLimit | undefined; signal: AbortSignal | undefined },
 ): Promise<UncheckedFiles> {

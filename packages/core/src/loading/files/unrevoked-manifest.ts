@@ -4,7 +4,7 @@ import type { HashOptions } from '../../hashing/hash-files.ts'
 import type { BuildOptions } from '../../manifest/build.ts'
 import { Manifest } from '../../manifest/manifest.ts'
 import { isWithin } from '../../manifest/names.ts'
-import type { FoundBundle } from '../../policy/judge.ts'
+import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Revocations } from '../../policy/revocations/revocations.ts'
 import { manifestOf } from '../../signing/digest-model.ts'
 import { withoutPrototype } from '../../snapshot.ts'
@@ -12,7 +12,7 @@ import type { OpenOptions } from '../open-options.ts'
 import { revokedBy } from './revoked-files.ts'
 
 /** How to hash an unverified model. */
-export interface UnverifiedHashing
+interface UnverifiedHashing
   extends Pick<OpenOptions, 'signature' | 'signal'>, Pick<BuildOptions, 'limit'>, Pick<HashOptions, 'warn'> {
   /** Paths that may be unsigned; undefined if none. */
   mayBeUnsigned?: ((name: string) => boolean) | undefined

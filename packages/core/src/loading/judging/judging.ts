@@ -18,7 +18,7 @@ import { holdsInAudit } from './tolerate.ts'
 import { checking, emptyVerdict, timed } from './verdict-steps.ts'
 
 /** The location of the judged model. */
-export interface JudgedSource extends SearchedSource {
+interface JudgedSource extends SearchedSource {
   readonly place: ModelPlace
 }
 

@@ -4,7 +4,7 @@ import { ModelSealError } from '../../errors.ts'
 import { checkObject } from '../../kinds.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
 import { REVOKED_CODES } from '../../policy/revocations/codes.ts'
-import { placeOf, sourceAt } from '../../source/model-location.ts'
+import { checkedPlace, sourceAt } from '../../source/model-location.ts'
 import { emptyVerdict } from './verdict-steps.ts'
 
 /** Revocations refuse in every mode, and an abort is not a judgement. */
@@ -24,7 +24,9 @@ export function tolerate(
 ): Verdict {
   if (!(error instanceof ModelSealError) || holdsInAudit(error)) throw error
   checkObject(model, 'the model', 'an object with its path', (given) => typeof propertyOf(given, 'path') === 'string')
-  const judged = error.verdict ? { ...error.verdict } : emptyVerdict(placeOf(sourceAt(model.path, undefined)), model)
+  const judged = error.verdict
+    ? { ...error.verdict }
+    : emptyVerdict(checkedPlace(sourceAt(model.path, undefined)), model)
   delete judged.error
   const { by } = model
   const verdict: Verdict = {

@@ -14,7 +14,7 @@ import {
   type SignedModel,
   type SignOptions,
 } from '../../signing/sign-model.ts'
-import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
+import { openLocalSource, localPlace } from '../../source/local/local-source.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
@@ -87,7 +87,7 @@ async function findPrevious(
 ): Promise<Previous | string> {
   const read = readerFromHere()
   const source = await openLocalSource(path)
-  const signature = await verifyBundle(await readBundle(placeOf(given), ANY_SIZE), verifier, read)
+  const signature = await verifyBundle(await readBundle(localPlace(given), ANY_SIZE), verifier, read)
   return usingStore(async (store) => {
     const receipt = await store.find(source.path, signature.bundleDigest)
     if (!receipt) return 'there is no receipt of the previous signature'

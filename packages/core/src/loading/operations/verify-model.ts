@@ -4,7 +4,7 @@ import type { ContentsOptions } from '../../manifest/contents.ts'
 import { ignoredNames, namesWithin } from '../../manifest/ignores.ts'
 import { callback, flag, givenPath, listOf, path, required, signal, text } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
-import { openLocalSource, placeOf } from '../../source/local/local-source.ts'
+import { openLocalSource, localPlace } from '../../source/local/local-source.ts'
 import { readerFromHere, type ReadFile } from '../../source/read-small-file.ts'
 import type { SignatureTime, VerifiedIdentity } from '../../results.ts'
 import { verifierCopy, verifyBundle, type Verifier } from './verifier.ts'
@@ -65,7 +65,7 @@ export async function verifyModel(path: string, given: VerifyOptions): Promise<V
   const options = snapshot(given, OPTIONS, 'verifyModel')
   const read = readerFromHere()
   const source = await openLocalSource(path)
-  const signature = placeOf(options.signature)
+  const signature = localPlace(options.signature)
   const { signer, time, manifest } = await verified(signature, options, read)
   const { files: checked, bytes } = await checkContents(source, manifest, {
     ...options,

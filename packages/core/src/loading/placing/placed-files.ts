@@ -1,3 +1,4 @@
+import { modelClosed } from '../model-closed.ts'
 import { rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -263,11 +264,4 @@ async function inOnePlace<P extends PrivatePlace | undefined>(
       if (!places.leave(place, error)) throw error
     }
   }
-}
-
-/** The error for a file requested from a closed model. */
-export function modelClosed(): ModelSealError {
-  return new ModelSealError('INVALID_ARGUMENT', 'Cannot get files of this model: it was closed.', {
-    hint: 'Close a model after the runtime has loaded it, or open it again.',
-  })
 }

@@ -10,7 +10,7 @@ import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
 /** A danger, and the location of the revocation in the policy. */
-export interface PlacedDanger {
+interface PlacedDanger {
   source: PolicySource
   at: ValuePath
   danger: Danger

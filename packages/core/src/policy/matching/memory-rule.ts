@@ -4,7 +4,7 @@ import type { CompiledPolicy } from '../policy.ts'
 import type { Rule } from '../rule.ts'
 
 /** What is known about a model that has neither path nor URL. */
-export interface MemoryFacts {
+interface MemoryFacts {
   /** `sha256:` and the digest of the bytes in lowercase hex; undefined if the model is not one sequence of bytes. */
   digest: string | undefined
   format: ModelFormat | undefined

@@ -72,7 +72,7 @@ export interface IdentifiedSignature<Signer extends VerifiedIdentity = VerifiedI
 }
 
 /** What a bundle contains about its signer. */
-export interface Carried {
+interface Carried {
   /** Fingerprints of the key, lowercase hex, if the bundle names the key without a certificate. */
   keys: readonly string[]
   /** DER, leaf first. */

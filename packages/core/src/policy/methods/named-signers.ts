@@ -9,7 +9,7 @@ import { WELL_DATED } from '../signature-time.ts'
 /** Shared by the methods whose signers have names. */
 
 /** The texts of an entry, by their fields. */
-export type Texts = Readonly<Record<string, TextMatcher | undefined>>
+type Texts = Readonly<Record<string, TextMatcher | undefined>>
 
 /** The method and the texts of an entry, for messages. @param exact further texts, by their fields */
 export function describedTexts(method: string, texts: Texts, exact: Readonly<Record<string, string>> = {}): string {

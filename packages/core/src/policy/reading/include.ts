@@ -3,7 +3,7 @@ import { ModelSealError, shown } from '../../errors.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
 import { MAX_POLICY_BYTES, parsePolicy } from './parse-policy.ts'
 import type { PolicyFile } from '../schema/schema.ts'
-import type { Reading, SourceText } from './reading.ts'
+import type { TrackedFiles, SourceText } from './reading.ts'
 
 /** One file of a policy. */
 export interface PolicySource extends SourceText {
@@ -22,7 +22,7 @@ const MAX_FILES = 64
  *
  * @throws {@link ModelSealError} if the policy file itself cannot be read; everything else is added to the problems
  */
-export async function readPolicySources(path: string, reading: Reading): Promise<PolicySource[]> {
+export async function readPolicySources(path: string, reading: TrackedFiles): Promise<PolicySource[]> {
   const sources: PolicySource[] = []
   const root = realPathIfAny(dirname(path))
   await readInto(sources, path, { root, reading, open: [], done: new Set() })
@@ -32,7 +32,7 @@ export async function readPolicySources(path: string, reading: Reading): Promise
 interface Walk {
   /** Real path of the directory that all included files must be in. */
   root: string
-  reading: Reading
+  reading: TrackedFiles
   /** Real paths of the files being read, outermost first. */
   open: readonly string[]
   done: Set<string>

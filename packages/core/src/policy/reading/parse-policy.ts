@@ -20,7 +20,7 @@ export const MAX_POLICY_BYTES = 8 * 1024 * 1024
 const WORTH_COMPILING = 32 * 1024
 
 /** A parsed text, or its problems. */
-export type Parsed<T> =
+type Parsed<T> =
   { text: PolicyText; file: T; problems: readonly [] } | { problems: readonly [ModelSealError, ...ModelSealError[]] }
 
 /**

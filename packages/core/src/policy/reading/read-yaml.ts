@@ -11,7 +11,7 @@ const MAX_DEPTH = 64
 const MAX_PARTS = 1_000_000
 
 /** A parsed text, or at least one fault. */
-export type ReadYaml = { document: Document.Parsed } | { faults: readonly [TextFault, ...TextFault[]] }
+type ReadYaml = { document: Document.Parsed } | { faults: readonly [TextFault, ...TextFault[]] }
 
 /**
  * Parses a text that contains one YAML 1.2 document, in time and memory linear in its length. Parsing stops after

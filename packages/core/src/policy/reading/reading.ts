@@ -6,7 +6,7 @@ import { readPolicyFile } from './policy-file.ts'
 import type { PolicyText } from './policy-text.ts'
 
 /** Reads the files of a policy, and collects their problems and states. */
-export class Reading {
+export class TrackedFiles {
   readonly problems: ModelSealError[] = []
   /** The state of every file that the policy depends on, taken just before it was read. */
   readonly files = new Map<string, string>()

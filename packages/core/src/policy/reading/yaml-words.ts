@@ -64,6 +64,6 @@ function plain(message: string): string {
 }
 
 /** The value in quotes, up to the character that ends it. */
-export function quoted(rest: string): string {
+function quoted(rest: string): string {
   return shown((/^[^\s,}\]#]+/.exec(rest)?.[0] ?? rest.slice(0, 1)).replace(/:$/, ''))
 }

@@ -3,7 +3,7 @@ import type { CheckName } from '../../results.ts'
 import type { Demand, Evidence, Unmet } from './requirement.ts'
 
 /** The outcome of one requirement for one signature. */
-export interface CheckedDemand {
+interface CheckedDemand {
   check: CheckName
   /** A sentence. */
   passed: string

@@ -13,7 +13,7 @@ import type { CheckName } from '../../results.ts'
  * line in `requirements.ts`; the policy schema, verdicts and `policy check` follow from that. ARCHITECTURE.md, "One record per kind",
  * lists the documentation and generated files to update.
  */
-export interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCode> {
+interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCode> {
   /** The name of its step in verdicts. */
   readonly step: CheckName
   /** The codes of its refusals, as the table of requirements in docs/policy.md lists them. */
@@ -23,7 +23,7 @@ export interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends 
   /** @returns undefined if the rule does not require it */
   compile(require: z.infer<z.ZodObject<Fields>>): Wanted | undefined
   /** @returns undefined if it does not concern this signature */
-  check(wanted: Wanted, evidence: Evidence): Outcome<Code> | undefined | Promise<Outcome<Code> | undefined>
+  check(wanted: Wanted, evidence: Evidence): DemandOutcome<Code> | undefined | Promise<DemandOutcome<Code> | undefined>
   /** Whether a signature of this signer can ever meet it, given the rest of the policy. */
   canMeet(wanted: Wanted, signer: AcceptedSigner, circumstances: Circumstances): boolean
   /** Why a rule with it cannot accept anything, for `policy check`: a clause, with the rule as "it". */
@@ -55,13 +55,13 @@ export interface Evidence {
 }
 
 /** The other parts of a policy and rule that decide whether a requirement can be met. */
-export interface Circumstances {
+interface Circumstances {
   rule: { readonly match: RuleMatch }
   policy: PolicyFacts
 }
 
 /** `failure` is undefined if the requirement is met. */
-export interface Outcome<Code extends ErrorCode = ErrorCode> {
+export interface DemandOutcome<Code extends ErrorCode = ErrorCode> {
   /** What was found, as a sentence. */
   passed: string
   failure: Unmet<Code> | undefined

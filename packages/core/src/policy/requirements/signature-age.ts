@@ -2,7 +2,7 @@ import { before, parseDuration } from '../schema/duration.ts'
 import { methodOf } from '../methods/methods.ts'
 import { durationSchema, timeSchema } from '../schema/text.ts'
 import { boundsOf, isoTime } from '../signature-time.ts'
-import { defineRequirement, type Outcome } from './requirement.ts'
+import { defineRequirement, type DemandOutcome } from './requirement.ts'
 
 /** A moment before which a signature is too old. */
 interface Limit {
@@ -31,7 +31,7 @@ export const signatureAge = defineRequirement({
     if (signedAfter !== undefined) limits.push({ written: `after ${signedAfter}`, time: () => Date.parse(signedAfter) })
     return limits.length === 0 ? undefined : limits
   },
-  check(limits, { signature, now }): Outcome<'SIGNATURE_TOO_OLD' | 'SIGNATURE_TIME_UNKNOWN'> {
+  check(limits, { signature, now }): DemandOutcome<'SIGNATURE_TOO_OLD' | 'SIGNATURE_TIME_UNKNOWN'> {
     const written = limits.map((limit) => limit.written).join(' and ')
     const limit = Math.max(...limits.map(({ time }) => time(now)))
     const passed = `The model was signed ${written}.`

@@ -5,11 +5,11 @@ import { ModelSealError, shown } from '../../errors.ts'
 import type { ReadFile } from '../../source/read-small-file.ts'
 import { fingerprintsOf } from './certificate-twins.ts'
 import type { PolicySource } from '../reading/include.ts'
-import type { Reading } from '../reading/reading.ts'
-import type { RevokedFiles } from './revocations.ts'
+import type { TrackedFiles } from '../reading/reading.ts'
+import type { FingerprintsOfFiles } from './revocations.ts'
 
 /** Reads the keys and certificates that `revoked` names by file. A fault in one is a problem at its position. */
-export async function readRevokedFiles(source: PolicySource, reading: Reading): Promise<RevokedFiles> {
+export async function readRevokedFiles(source: PolicySource, reading: TrackedFiles): Promise<FingerprintsOfFiles> {
   const found = new Map<unknown, readonly string[]>()
   for (const list of ['keys', 'certificates'] as const) {
     const read = list === 'keys' ? keyIn : certificateIn

@@ -10,10 +10,10 @@ import { looseForm, looseName } from './loose-name.ts'
 import { compileLoose, type LooseText } from './loose-text.ts'
 
 /** Fingerprints of the keys and certificates that revocations name by file: lowercase hex, by the entry of the policy. */
-export type RevokedFiles = ReadonlyMap<unknown, readonly string[]>
+export type FingerprintsOfFiles = ReadonlyMap<unknown, readonly string[]>
 
 /** When and why something is revoked. */
-export interface Revocation {
+interface Revocation {
   /** Milliseconds since 1970. */
   from: number
   until: number
@@ -26,7 +26,7 @@ interface RevokedIdentity extends Revocation {
 }
 
 /** A signer to look up among the revoked identities. */
-export interface IdentityFacts {
+interface IdentityFacts {
   /** Subject, and alternative names with their types. */
   names: readonly string[]
   /** Names that cannot be read: each may be a revoked one. */
@@ -52,7 +52,7 @@ export class Revocations {
   #identities = false
 
   /** @param files fingerprints of the entries that name a file */
-  add(revoked: RevokedText, files: RevokedFiles = new Map()): void {
+  add(revoked: RevokedText, files: FingerprintsOfFiles = new Map()): void {
     for (const entry of revoked.rootDigests ?? []) {
       this.#rootDigests = true
       this.#addExact(`root:${withoutPrefix(digestOf(entry))}`, entry)
@@ -203,7 +203,7 @@ const ALWAYS: Window = withoutPrototype({})
 /** In the form in which they are compared; several if the entry names a file. */
 function fingerprintsOfEntry(
   entry: string | { fingerprint?: string | undefined },
-  files: RevokedFiles,
+  files: FingerprintsOfFiles,
 ): readonly string[] {
   const fingerprint = typeof entry === 'string' ? entry : entry.fingerprint
   return fingerprint === undefined ? (files.get(entry) ?? []) : [plainHex(fingerprint)]

@@ -53,12 +53,12 @@ async function readAuthorityFile(
 export function expiryDangers(certificates: readonly Buffer[], root: string, now: number): Danger[] {
   return certificates.flatMap((der) => {
     const { validToDate } = new X509Certificate(der)
-    const who = `The certificate ${holderOf(der)} of the trust root ${shown(root)} is not valid`
+    const who = `The certificate ${subjectOf(der)} of the trust root ${shown(root)} is not valid`
     return lapse('CERTIFICATE_LAPSES', who, validToDate.getTime(), now)
   })
 }
 
 /** The subject of a certificate, for messages. */
-export function holderOf(der: Buffer): string {
+export function subjectOf(der: Buffer): string {
   return shown(new X509Certificate(der).subject.replaceAll('\n', ', '))
 }

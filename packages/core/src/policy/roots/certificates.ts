@@ -5,7 +5,7 @@ import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocatio
 import type { ReadFile } from '../../source/read-small-file.ts'
 import type { Danger } from '../checking/finding.ts'
 import { filesSchema } from '../schema/text.ts'
-import { expiryDangers, holderOf, readAuthorities } from './authorities.ts'
+import { expiryDangers, subjectOf, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 
 /** Certificates of authorities: DER. */
@@ -14,7 +14,7 @@ interface Authorities {
   intermediates: readonly Buffer[]
 }
 
-export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
+interface CertificatesRoot extends CompiledRootOf<'certificates'> {
   trusted: Authorities
   /** Authorities that the policy names and revokes. */
   revoked: Authorities
@@ -65,6 +65,6 @@ async function readLists(path: string, readFile: ReadFile): Promise<Buffer[]> {
 /** Warns about a trusted certificate that cannot issue others. */
 function notAuthority(der: Buffer, root: string): Danger[] {
   if (new X509Certificate(der).ca) return []
-  const message = `The certificate ${holderOf(der)} of the trust root ${shown(root)} is not a CA certificate, so no signer's certificate can chain to it. Name the certificate of the issuing authority.`
+  const message = `The certificate ${subjectOf(der)} of the trust root ${shown(root)} is not a CA certificate, so no signer's certificate can chain to it. Name the certificate of the issuing authority.`
   return [{ severity: 'warning', code: 'CERTIFICATE_NOT_CA', message }]
 }

@@ -1,6 +1,6 @@
 import { shown } from '../../errors.ts'
 import type { PolicySource } from '../reading/include.ts'
-import type { Reading } from '../reading/reading.ts'
+import type { TrackedFiles } from '../reading/reading.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 import { RootFiles } from './root-files.ts'
 import { writtenRootKind, type CompiledRoot } from './roots.ts'
@@ -9,7 +9,7 @@ import { writtenRootKind, type CompiledRoot } from './roots.ts'
 export async function readTrustRoots(
   sources: readonly PolicySource[],
   revocations: Revocations,
-  reading: Reading,
+  reading: TrackedFiles,
 ): Promise<Map<string, CompiledRoot>> {
   const roots = new Map<string, CompiledRoot>()
   for (const source of sources) {

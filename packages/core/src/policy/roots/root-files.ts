@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
 import type { ReadFile } from '../../source/read-small-file.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
-import type { Reading, SourceText } from '../reading/reading.ts'
+import type { TrackedFiles, SourceText } from '../reading/reading.ts'
 import type { Revocations } from '../revocations/revocations.ts'
 
 /** Reads the files that a trust root names. A fault in one is a problem at its position, with the code of the original error. */
@@ -10,10 +10,10 @@ export class RootFiles {
   readonly revocations: Revocations
   readonly #source: SourceText
   readonly #at: ValuePath
-  readonly #reading: Reading
+  readonly #reading: TrackedFiles
 
   /** @param at path of the root in the policy */
-  constructor(source: SourceText, at: ValuePath, revocations: Revocations, reading: Reading) {
+  constructor(source: SourceText, at: ValuePath, revocations: Revocations, reading: TrackedFiles) {
     this.revocations = revocations
     this.#source = source
     this.#at = at
@@ -55,7 +55,7 @@ export class RootFiles {
     }
   }
 
-  /** See {@link Reading.track}. */
+  /** See {@link TrackedFiles.track}. */
   async track(path: string): Promise<void> {
     await this.#reading.track(path)
   }

@@ -10,7 +10,7 @@ import type { PolicyText, ValuePath } from '../reading/policy-text.ts'
 type Issue = z.core.$ZodIssue
 
 /** The text that was checked, and its schema. */
-export interface Checked {
+interface Checked {
   text: PolicyText
   schema: z.core.$ZodType
 }

@@ -31,7 +31,7 @@ export const policySchema = z
   })
 
 /** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
-export const writtenPolicy = () => policySchema.parse(undefined)
+const writtenPolicy = () => policySchema.parse(undefined)
 
 /** A trust policy as written in a file. */
 export type PolicyFile = ReturnType<typeof writtenPolicy>

@@ -36,7 +36,7 @@ export const CERTIFICATE_FILES: Shape<CertificateFiles> = {
 }
 
 /** Certificates to put into a bundle. */
-export interface CertificateMaterial {
+interface SigningCertificate {
   /** The key in the certificate. */
   publicKey: PublicKey
   /** The bundle's `verificationMaterial` (OMS 4.1 `certificate`). */
@@ -61,7 +61,7 @@ export async function readCertificateMaterial(
   files: CertificateFiles,
   read: ReadFile,
   key: PublicKey | undefined,
-): Promise<CertificateMaterial> {
+): Promise<SigningCertificate> {
   const certificates = await readChain(files, read)
   const leaf = await parseCertificate(certificates[0] ?? Buffer.alloc(0), files.certificate)
   const publicKey = signingKeyOf(leaf, files.certificate)

@@ -13,7 +13,7 @@ import type { LoggedAt, Signer } from '../signer.ts'
 import type { SigningServices } from '../sigstore/services.ts'
 import { timestampFrom } from '../timestamp.ts'
 
-export interface KeylessOptions {
+interface KeylessOptions {
   services: SigningServices
   /** Called for a token after the model was hashed. */
   identityToken: (signal?: AbortSignal) => Promise<string>

@@ -17,7 +17,7 @@ export interface KeyAccess {
 }
 
 /** A private key on a token, valid while its session is open. */
-export interface TokenKey {
+interface TokenKey {
   /** The public key; undefined if the token does not store it as a separate object. */
   publicKey(): TokenPublicKey | undefined
   /** Signs a digest with ECDSA. @returns r followed by s */

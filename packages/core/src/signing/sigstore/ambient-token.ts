@@ -5,7 +5,7 @@ import { checkToken } from './identity-token.ts'
 import { DEFAULT_TIMEOUT_MS, callService, fetchJson, type ServiceCall } from '../../source/http/service-call.ts'
 
 /** The environment of the process, which identifies the CI system. */
-export type Environment = Readonly<Record<string, string | undefined>>
+type Variables = Readonly<Record<string, string | undefined>>
 
 /** Default host of the metadata server; `GCE_METADATA_HOST` overrides it, as in Google's own libraries. */
 const METADATA_HOST = 'metadata.google.internal'
@@ -22,7 +22,7 @@ const PRODUCT_NAME = '/sys/class/dmi/id/product_name'
 export async function ambientToken(
   audience: string,
   signal?: AbortSignal,
-  env: Environment = process.env,
+  env: Variables = process.env,
 ): Promise<string | undefined> {
   if (env['GITHUB_ACTIONS']) return gitHubToken(audience, signal, env)
   if (env['GITLAB_CI']) return gitLabToken(audience, env)
@@ -37,7 +37,7 @@ export async function ambientToken(
  * @throws {@link ModelSealError} `TOKEN_MISSING` if it issues none to this job, `TOKEN_*` if there is one that cannot
  * work
  */
-export async function hasAmbientToken(audience: string, env: Environment = process.env): Promise<boolean> {
+export async function hasAmbientToken(audience: string, env: Variables = process.env): Promise<boolean> {
   if (env['GITHUB_ACTIONS']) return Boolean(gitHubService(env))
   if (env['GITLAB_CI']) {
     checkToken(gitLabToken(audience, env), audience)
@@ -47,14 +47,14 @@ export async function hasAmbientToken(audience: string, env: Environment = proce
 }
 
 /** @throws {@link ModelSealError} `TOKEN_MISSING` */
-function gitHubService(env: Environment): { url: URL; bearer: string } {
+function gitHubService(env: Variables): { url: URL; bearer: string } {
   const [address, bearer] = [env['ACTIONS_ID_TOKEN_REQUEST_URL'], env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']]
   const url = URL.parse(address ?? '')
   if (url && bearer) return { url, bearer }
   throw missing('GitHub Actions', 'Give the job the permission "id-token: write", or pass --identity-token.')
 }
 
-async function gitHubToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+async function gitHubToken(audience: string, signal: AbortSignal | undefined, env: Variables): Promise<string> {
   const { url, bearer } = gitHubService(env)
   url.searchParams.set('audience', audience)
   const call = { ...callTo('identity provider of GitHub Actions', url.href, signal), secrets: [bearer] }
@@ -64,20 +64,20 @@ async function gitHubToken(audience: string, signal: AbortSignal | undefined, en
 }
 
 /** GitLab stores tokens in the variables that the job names. Other Sigstore clients use this name as well. */
-function gitLabToken(audience: string, env: Environment): string {
+function gitLabToken(audience: string, env: Variables): string {
   const variable = `${audience.toUpperCase().replace(/[^A-Z0-9]/g, '_')}_ID_TOKEN`
   const token = env[variable]
   if (token) return token
   throw missing('GitLab CI', `Give the job "id_tokens: { ${variable}: { aud: ${audience} } }".`)
 }
 
-async function runsOnGoogleCloud(env: Environment): Promise<boolean> {
+async function runsOnGoogleCloud(env: Variables): Promise<boolean> {
   if (env['GCE_METADATA_HOST']) return true
   const name = await readFile(PRODUCT_NAME, 'latin1').catch(() => '')
   return name.startsWith('Google Compute Engine')
 }
 
-function googleToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+function googleToken(audience: string, signal: AbortSignal | undefined, env: Variables): Promise<string> {
   const host = env['GCE_METADATA_HOST'] ?? METADATA_HOST
   const url = `http://${host}${METADATA_PATH}?audience=${encodeURIComponent(audience)}&format=full`
   const call = callTo('metadata server of Google Cloud', url, signal)
@@ -89,7 +89,7 @@ function googleToken(audience: string, signal: AbortSignal | undefined, env: Env
   })
 }
 
-function buildkiteToken(audience: string, signal: AbortSignal | undefined, env: Environment): Promise<string> {
+function buildkiteToken(audience: string, signal: AbortSignal | undefined, env: Variables): Promise<string> {
   return callService(callTo('agent of Buildkite', 'https://agent.buildkite.com', signal), async (limit) => {
     try {
       const args = ['oidc', 'request-token', '--audience', audience]

@@ -12,7 +12,7 @@ import type {
   SourceEntry,
   SourceSession,
   SourceTimeouts,
-  UnverifiedModel,
+  PlainModel,
 } from '../model-source.ts'
 import type { Watch } from './watch.ts'
 
@@ -138,7 +138,7 @@ export function checkedDirectory(given: unknown): ModelDirectory {
   }
 }
 
-export function checkedUnverified(given: UnverifiedModel): UnverifiedModel {
+export function checkedUnverified(given: PlainModel): PlainModel {
   const { files, entry, names } = fields(given, 'the unverified model', ['files', 'entry', 'names'])
   return withoutPrototype({
     files: checkedFiles(files as ModelFiles),

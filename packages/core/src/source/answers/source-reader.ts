@@ -17,13 +17,13 @@ export const UNTIMED: SourceTimeouts = { idle: Infinity, total: Infinity }
 const CLOSED = 'The model was closed.'
 
 /** Asks a source to read one file. The return value is ignored; only received content counts. */
-export type Reading = (signal: AbortSignal, receive: Receive) => unknown
+type AskToRead = (signal: AbortSignal, receive: Receive) => unknown
 
 /** Receives the content of a file in the core. */
 type Take<T> = (body: SourceBody) => Promise<T>
 
 /** How to send requests to a source. */
-export interface Asking {
+interface Asking {
   readonly timeouts?: SourceTimeouts | undefined
   /** True for a source of the core, which obeys the signals and returns well-formed answers. */
   readonly isOwn?: boolean
@@ -56,7 +56,7 @@ export class SourceReader {
    * @returns what `take` returns; undefined if there is no such file
    * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_TIMEOUT`, `ABORTED`, and what the source and `take` throw
    */
-  read<T>(what: string, reading: Reading, take: Take<T>): Promise<T | undefined> {
+  read<T>(what: string, reading: AskToRead, take: Take<T>): Promise<T | undefined> {
     return this.#run(async () => {
       if (this.#isOwn) return ownReading(reading, (body) => take(ownBody(what, body)), this.#stopSignal)
       return this.#watched(what, (watch) => guardedReading(what, watch, { reading, take }))
@@ -167,7 +167,7 @@ export class SourceReader {
 }
 
 /** Reads from a source of the core. */
-async function ownReading<T>(reading: Reading, take: Take<T>, signal: AbortSignal): Promise<T | undefined> {
+async function ownReading<T>(reading: AskToRead, take: Take<T>, signal: AbortSignal): Promise<T | undefined> {
   let taken: { value: T } | undefined
   await reading(signal, async (body) => {
     taken = { value: await take(body) }
@@ -183,7 +183,7 @@ function ownBody(what: string, { size, chunks }: SourceBody): SourceBody {
 async function guardedReading<T>(
   what: string,
   watch: Watch,
-  { reading, take }: { reading: Reading; take: Take<T> },
+  { reading, take }: { reading: AskToRead; take: Take<T> },
 ): Promise<T | undefined> {
   let received: Promise<T> | undefined
   let isOver = false

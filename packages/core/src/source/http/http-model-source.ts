@@ -6,7 +6,7 @@ import { ownSource } from '../own-sources.ts'
 import { UNTIMED } from '../answers/source-reader.ts'
 import { HttpClient, plainUrl, type HttpRequest } from './client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from './options.ts'
-import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl, urlOf, type HttpSource } from './url.ts'
+import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl, fileUrl, type HttpSource } from './url.ts'
 
 /** Each parent directory costs a request. */
 const MAX_DIRECTORIES_ABOVE = 8
@@ -77,7 +77,7 @@ class HttpSession implements port.SourceSession {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` if files come from somewhere other than the URL that selected the
    * rule
    */
-  unverified(): port.UnverifiedModel {
+  unverified(): port.PlainModel {
     const { urlFor, fetch } = this.#options
     if (urlFor ?? fetch) throw this.#fromElsewhere(urlFor ? 'http.urlFor' : 'http.fetch')
     const source = this.#source
@@ -156,7 +156,7 @@ class HttpSession implements port.SourceSession {
    * `HTTP_TIMEOUT`, `ABORTED`
    */
   async #urlOfFile(source: HttpSource, name: string): Promise<URL> {
-    const own = urlOf(source, name)
+    const own = fileUrl(source, name)
     const { urlFor } = this.#options
     if (!urlFor) return own
     const request = { url: own, what: 'URL for', waitsFor: 'Check what "http.urlFor" is waiting for' }

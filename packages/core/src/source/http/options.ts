@@ -1,3 +1,4 @@
+import { DEFAULT_MAX_BYTES } from '../size-limit.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { shownValue } from '../../kinds.ts'
 import { withoutPrototype } from '../../snapshot.ts'
@@ -36,7 +37,6 @@ export interface CheckedHttpOptions {
   totalTimeout: number
 }
 
-export const DEFAULT_MAX_BYTES = 4 * 1024 ** 3
 /** `setTimeout` treats anything above 2^31 - 1 as 1. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647
 

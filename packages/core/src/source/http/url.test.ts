@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { nameFault } from '../../manifest/names.ts'
-import { besideUrl, httpSource, isHttpUrl, nameBelow, parentUrl, urlOf } from './url.ts'
+import { besideUrl, httpSource, isHttpUrl, nameBelow, parentUrl, fileUrl } from './url.ts'
 
 const directory = httpSource(new URL('https://models.example/a/b/?key=1'))
 
@@ -14,7 +14,7 @@ describe('the URL of a file', () => {
     ['https:/evil.example', 'https://models.example/a/b/https%3A/evil.example?key=1'],
     ['модель 😀', 'https://models.example/a/b/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C%20%F0%9F%98%80?key=1'],
   ])('of %s is %s', (name, url) => {
-    expect(urlOf(directory, name).href).toBe(url)
+    expect(fileUrl(directory, name).href).toBe(url)
   })
 
   test('is below its directory and names nothing else, whatever the signed name is', () => {
@@ -25,7 +25,7 @@ describe('the URL of a file', () => {
     fc.assert(
       fc.property(names, (name) => {
         fc.pre(nameFault(name) === undefined)
-        const url = urlOf(directory, name)
+        const url = fileUrl(directory, name)
         expect(url.origin).toBe('https://models.example')
         expect(url.pathname.startsWith('/a/b/')).toBe(true)
         expect(url.search).toBe('?key=1')
@@ -37,7 +37,7 @@ describe('the URL of a file', () => {
   test('that is the model itself is the given URL', () => {
     const model = httpSource(new URL('https://models.example/vad.onnx'))
     expect(model.name).toBe('vad.onnx')
-    expect(urlOf(model, 'vad.onnx').href).toBe('https://models.example/vad.onnx')
+    expect(fileUrl(model, 'vad.onnx').href).toBe('https://models.example/vad.onnx')
   })
 })
 

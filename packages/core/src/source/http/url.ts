@@ -31,7 +31,7 @@ export function isDirectory({ url }: HttpSource): boolean {
  *
  * @param name in canonical form: without empty components, `.` and `..`
  */
-export function urlOf(source: HttpSource, name: string): URL {
+export function fileUrl(source: HttpSource, name: string): URL {
   if (!isDirectory(source)) return source.url
   const url = new URL(source.url)
   url.pathname += name.split('/').map(encodeURIComponent).join('/')

@@ -14,7 +14,7 @@ interface LinkTarget {
 }
 
 /** The model that a link is in, and whether it allows links. */
-export interface LinkContext {
+interface LinkContext {
   /** The model that the link is in: its absolute path, without links. */
   source: { path: string }
   /** True for a model whose links are followed (OMS 6.1.1). */

@@ -12,9 +12,9 @@ import type {
   NamePattern,
   SourceBody,
   SourceSession,
-  UnverifiedModel,
+  PlainModel,
 } from '../model-source.ts'
-import { BUNDLE_FILE, READ_ONLY, readSmallFile } from '../read-small-file.ts'
+import { BUNDLE_TO_READ, READ_ONLY, readSmallFile } from '../read-small-file.ts'
 import { ownSource } from '../own-sources.ts'
 import { MAX_BUNDLES } from '../answers/source-answers.ts'
 import { UNTIMED } from '../answers/source-reader.ts'
@@ -105,7 +105,7 @@ class LocalSession implements SourceSession {
   }
 
   /** Links are followed: nothing is verified here, and programs must work as they do without modelseal. */
-  async unverified(): Promise<UnverifiedModel> {
+  async unverified(): Promise<PlainModel> {
     const path = this.#path
     try {
       const found = await stat(path, { bigint: true })
@@ -214,7 +214,7 @@ function candidateAt(path: string): BundleCandidate {
   return {
     path,
     read: async ({ maxBytes = Infinity }, receive) => {
-      const bytes = await readSmallFile(path, { ...BUNDLE_FILE, maxBytes })
+      const bytes = await readSmallFile(path, { ...BUNDLE_TO_READ, maxBytes })
       return receive({ size: bytes.length, chunks: [bytes] })
     },
   }

@@ -81,7 +81,7 @@ function missingHint(absolute: string): string {
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `PATH_AMBIGUOUS`
  */
-export function placeOf(path: string): string {
+export function localPlace(path: string): string {
   const absolute = absolutePath(path)
   return join(realPathIfAny(dirname(absolute)), basename(absolute))
 }

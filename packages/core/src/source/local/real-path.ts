@@ -21,7 +21,7 @@ export interface Inode {
 }
 
 /** The target of a path. */
-export interface RealPlace {
+interface RealPlace {
   /** Absolute, without links, except for a magic link of procfs whose target has no plain path. */
   path: string
   /** The inode at the path. */

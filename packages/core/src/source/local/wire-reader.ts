@@ -4,7 +4,7 @@ import type { ByteSource } from './byte-source.ts'
 const MAX_VARINT_BYTES = 10
 
 /** The interface of `BinaryReader` in `@bufbuild/protobuf/wire`, on which the core does not depend. */
-export interface BytesReader<Type extends number> {
+interface BytesReader<Type extends number> {
   pos: number
   tag(): [field: number, type: Type]
   uint32(): number

@@ -24,7 +24,7 @@ export interface PrivateDirectory {
 }
 
 /** The beginning of every private directory's name. */
-export const PREFIX = 'modelseal-'
+const PREFIX = 'modelseal-'
 
 /**
  * Creates a directory that only this user can enter (mode 0700). If it is not removed earlier, it is removed when the

@@ -12,10 +12,10 @@ const MAX_PATHS = 16
 const MAX_STEPS = 128
 
 /** Certificates by their fingerprint. */
-export type CertificateSet = ReadonlyMap<string, X509Certificate>
+type CertificateSet = ReadonlyMap<string, X509Certificate>
 
 /** Certificates to search, and the budget. */
-export interface PathSearch {
+interface PathSearch {
   intermediates: CertificateSet
   roots: CertificateSet
   effort: Effort

@@ -145,7 +145,7 @@ async function parsePath(path: readonly ReadCertificate[], effort: Effort): Prom
   return certificates
 }
 
-interface Judging {
+interface PathCheck {
   at: Date
   usage: Usage | undefined
   effort: Effort
@@ -154,7 +154,7 @@ interface Judging {
 }
 
 /** Checks everything but signatures and revocation. @param path leaf first, root last */
-export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: Judging): Promise<void> {
+export async function judgePath(path: readonly Certificate[], { at, usage, effort, known }: PathCheck): Promise<void> {
   path.forEach((certificate) => checkValidity(certificate, at))
   path.forEach((certificate) => checkCriticalExtensions(certificate))
   path.forEach(({ x509 }) => checkKey(x509))

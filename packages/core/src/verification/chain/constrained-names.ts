@@ -13,7 +13,7 @@ const IP = 7
 const UTF8_MAILBOX = '1.3.6.1.5.5.7.8.9'
 
 /** A name in a form that can be compared. */
-export type Name =
+type Name =
   | { kind: typeof EMAIL; local: string; host: string }
   | { kind: typeof DNS | typeof URI; host: string }
   | { kind: typeof IP; bytes: Uint8Array }
@@ -31,7 +31,7 @@ const SUBTREE = /^\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*$/
 const LOCAL = /^[\x21-\x7e]+$/
 
 /** The kind of constraints that apply to a name. */
-export function kindOf({ type, value }: GeneralName): number {
+export function constrainedType({ type, value }: GeneralName): number {
   if (type !== OTHER) return type
   const [id] = (value as { valueBlock?: { value?: { getValue?: () => unknown }[] } }).valueBlock?.value ?? []
   return id?.getValue?.() === UTF8_MAILBOX ? EMAIL : OTHER

@@ -3,7 +3,7 @@ import { certificateName, extensionOf, type Certificate } from '../../x509/certi
 import { alternativeName, attributeOf } from '../../x509/distinguished-name.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { Effort } from '../effort.ts'
-import { DIRECTORY, EMAIL, kindOf, readConstraint, readName, type Constraint } from './constrained-names.ts'
+import { DIRECTORY, EMAIL, constrainedType, readConstraint, readName, type Constraint } from './constrained-names.ts'
 
 const NAME_CONSTRAINTS = '2.5.29.30'
 const SUBJECT_ALT_NAME = '2.5.29.17'
@@ -83,7 +83,7 @@ function namesOf({ fields }: Certificate): GeneralName[] {
 
 /** Why an authority with these constraints may not certify the name; undefined if it may. */
 function faultOf(stated: GeneralName, { permitted, excluded }: Constraints): string | undefined {
-  const kind = kindOf(stated)
+  const kind = constrainedType(stated)
   const ofKind = (constraint: Constraint) => constraint.kind === kind
   const [within, without] = [permitted.filter(ofKind), excluded.filter(ofKind)]
   if (within.length + without.length === 0) return undefined

@@ -19,7 +19,7 @@ const UNDERSTOOD = new Set(['2.5.29.20', '2.5.29.35', ISSUING_DISTRIBUTION_POINT
 const UNDERSTOOD_OF_ENTRIES = new Set(['2.5.29.21', INVALIDITY_DATE])
 
 /** The lists, and the two times of `ChainInput`. */
-export interface RevocationInput {
+interface RevocationInput {
   lists: readonly pkijs.CertificateRevocationList[]
   at: Date
   crlsAt: Date

@@ -10,7 +10,7 @@ import { timestampAuthoritiesOf } from './time.ts'
 import { isValidAt, type SigstoreTrust } from './trust.ts'
 
 /** An authority of the trusted root, and its certificates that signed the signer's certificate. */
-export interface Issuer {
+interface Issuer {
   authority: CertificateAuthority
   signedBy: readonly X509Certificate[]
 }

@@ -43,7 +43,7 @@ export function certificatesOf({ certChain }: CertificateAuthority): Buffer[] {
  * result of pkijs depend on neither leaf nor time, so they are cached. Validity and all our other checks are
  * repeated for each signature, and a refusal always comes from a full validation.
  */
-export class KnownAuthority {
+class KnownAuthority {
   readonly certificates: readonly X509Certificate[]
   /** Paths from the issuer of the leaf up to the root, by the fingerprint of that issuer. */
   readonly #issuing = new Map<string, readonly Certificate[]>()

@@ -24,7 +24,7 @@ import {
   type TufRecord,
   type VerifiedRecord,
 } from '../tuf/record.ts'
-import { repositoryOf, urlOf, type TufInstance, type TufRepository, type TufSource } from '../tuf/repository.ts'
+import { repositoryOf, repositoryUrl, type TufInstance, type TufRepository, type TufSource } from '../tuf/repository.ts'
 
 /** The Sigstore instance to trust: a public one, one that distributes its root by TUF, or one that a file describes. */
 export type TrustRootSource =
@@ -106,7 +106,7 @@ export async function readSigstoreTrust(source: TrustRootSource, read: ReadFile)
  * @returns undefined if this user has no cache
  */
 export function trustRootPath(source: TrustRootSource): string | undefined {
-  return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(urlOf(source))
+  return typeof source !== 'string' && 'file' in source ? resolve(source.file) : recordPath(repositoryUrl(source))
 }
 
 async function loadFromInstance(instance: TufInstance, read: ReadFile): Promise<SigstoreTrust> {

@@ -8,7 +8,7 @@ import { tufFault } from './fault.ts'
 import { SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET, verifyRecord, type TufRecord } from './record.ts'
 import type { TufRepository } from './repository.ts'
 
-export interface FetchLimits {
+interface FetchLimits {
   /** Timeout in milliseconds for each file. */
   timeoutMs: number
   signal?: AbortSignal | undefined

@@ -50,7 +50,7 @@ export async function repositoryOf(instance: TufInstance, read: ReadFile = readS
     const bytes = ({ default: json }: { default: unknown }) => Buffer.from(JSON.stringify(json))
     return { name: instance, url: MIRRORS[instance], anchor: bytes(anchor), included: bytes(included) }
   }
-  const url = urlOf(instance)
+  const url = repositoryUrl(instance)
   const anchor = await read(resolve(instance.tufRoot), {
     what: 'root metadata of the TUF repository',
     maxBytes: MAX_ROOT_BYTES,
@@ -60,7 +60,7 @@ export async function repositoryOf(instance: TufInstance, read: ReadFile = readS
 }
 
 /** The normalized URL of an instance's repository. */
-export function urlOf(instance: TufInstance): string {
+export function repositoryUrl(instance: TufInstance): string {
   if (typeof instance === 'string') return MIRRORS[instance]
   const url = URL.parse(instance.tufUrl)
   if (url && /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === '')
