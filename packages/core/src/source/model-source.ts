@@ -135,7 +135,10 @@ export interface ReadRequest {
   readonly name: string
   /** The signed content, if known, for stores that address files by digest. */
   readonly signed?: SignedContent | undefined
-  /** The requested bytes, from `start` to `end`, exclusive. Default: the whole file. */
+  /**
+   * The requested bytes, from `start` to `end`, exclusive. Default: the whole file. Loads of this version request whole
+   * files only, because their digests cover all bytes. A source that cannot provide a range must throw.
+   */
   readonly range?: { readonly start: number; readonly end: number } | undefined
   /** Maximum size that the load accepts, in bytes. */
   readonly maxBytes?: number | undefined
