@@ -16,7 +16,7 @@ import { identifyByRoot } from './by-root.ts'
 import type { Method } from './method.ts'
 import { broad, describedTexts, revokesNames, textDangers } from './named-signers.ts'
 
-interface AcceptedCertificateSigner {
+export interface AcceptedCertificateSigner {
   method: 'certificate'
   root: string
   subject: TextMatcher | undefined

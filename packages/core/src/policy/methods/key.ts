@@ -11,7 +11,7 @@ import { nameSchema } from '../schema/text.ts'
 import { ANY_TIME, WELL_DATED } from '../signature-time.ts'
 import type { Identification, Method } from './method.ts'
 
-interface AcceptedKeySigner {
+export interface AcceptedKeySigner {
   method: 'key'
   root: string
   keys: readonly AcceptedKey[]

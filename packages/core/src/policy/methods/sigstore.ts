@@ -16,7 +16,7 @@ import { identifyByRoot } from './by-root.ts'
 import type { Method } from './method.ts'
 import { broad, describedTexts, revokesNames, textDangers } from './named-signers.ts'
 
-interface AcceptedSigstoreSigner {
+export interface AcceptedSigstoreSigner {
   method: 'sigstore'
   root: string
   issuer: TextMatcher

@@ -14,7 +14,7 @@ interface Authorities {
   intermediates: readonly Buffer[]
 }
 
-interface CertificatesRoot extends CompiledRootOf<'certificates'> {
+export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
   trusted: Authorities
   /** Authorities that the policy names and revokes. */
   revoked: Authorities

@@ -9,7 +9,7 @@ import { fileSchema } from '../schema/text.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 import type { RootFiles } from './root-files.ts'
 
-interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
+export interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
   /** Absent if it could not be read. */
   trust?: SigstoreTrust | undefined
 }

@@ -3,7 +3,7 @@ import { filesSchema } from '../schema/text.ts'
 import { expiryDangers, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 
-interface TimestampRoot extends CompiledRootOf<'timestampAuthorities'> {
+export interface TimestampRoot extends CompiledRootOf<'timestampAuthorities'> {
   certificates: readonly Buffer[]
 }
 
