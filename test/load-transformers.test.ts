@@ -148,7 +148,7 @@ describe('a tiny model', async () => {
       const { origin } = await serve(Object.fromEntries(answers))
       const names = new Set<string | undefined>()
       const progress_callback = ({ name, model }: { name?: string; model?: string }) => names.add(name ?? model)
-      await loaders.pipeline('feature-extraction', `${origin}/tiny/?token=secret`, { progress_callback } as object)
+      await loaders.pipeline('feature-extraction', `${origin}/tiny/?token=secret`, { progress_callback })
       expect([...names]).toEqual([`${origin}/tiny/`])
     })
   })

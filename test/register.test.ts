@@ -243,9 +243,10 @@ revoked: { fileDigests: ["sha256:${digest}"] }`,
 })
 
 // Installed beside the pinned Node.js on some machines.
-const OLD_NODE = ['/usr/bin/node', '/usr/local/bin/node'].find((node) =>
-  spawnSync(node, ['--version'], { encoding: 'utf8' }).stdout?.startsWith('v20.'),
-)
+const OLD_NODE = ['/usr/bin/node', '/usr/local/bin/node'].find((node) => {
+  const { status, stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  return status === 0 && stdout.startsWith('v20.')
+})
 
 describe('a Node.js without module hooks', () => {
   const dist = join(dirname(require.resolve('@modelseal/register/package.json')), 'dist')

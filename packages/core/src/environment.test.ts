@@ -53,7 +53,7 @@ describe('the environment', () => {
 
   test('a policy behind HTTP is refused with its whole place, but without secrets', () => {
     expect(() => localPath('https://me:pass@a/b.yaml?token=1', 'policy')).toThrow(
-      refusal('INVALID_ARGUMENT', { found: '"https://a/b.yaml"' }) as Error,
+      refusal('INVALID_ARGUMENT', { found: '"https://a/b.yaml"' }),
     )
   })
 

@@ -31,6 +31,7 @@ export const policySchema = z
   })
 
 /** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
+// eslint-disable-next-line @typescript-eslint/no-unused-vars -- used as a type
 const writtenPolicy = () => policySchema.parse(undefined)
 
 /** A trust policy as written in a file. */
