@@ -23,7 +23,7 @@ interface Meaning {
 }
 
 async function meaningOf(): Promise<Meaning> {
-  await verifyModel(model, { signature, verifier: publisher })
+  await verifyModel(model, { signature, verifier: { publicKey: publisher.publicKey } })
   const { manifest, verdict } = await openVerifiedModel(model, { policy: publisher.policy })
   return {
     rootDigest: manifest!.rootDigest,
