@@ -14,10 +14,10 @@ const released = vi.hoisted((): { anchor: Buffer; included: Buffer | undefined }
   included: undefined,
 }))
 vi.mock('../tuf/repository.ts', async (original) => {
-  const { urlOf } = await original<{ urlOf: (instance: TufSource) => string }>()
+  const { repositoryUrl } = await original<{ repositoryUrl: (instance: TufSource) => string }>()
   return {
-    urlOf,
-    repositoryOf: (instance: TufSource): TufRepository => ({ name: 'ours', url: urlOf(instance), ...released }),
+    repositoryUrl,
+    repositoryOf: (instance: TufSource): TufRepository => ({ name: 'ours', url: repositoryUrl(instance), ...released }),
   }
 })
 
