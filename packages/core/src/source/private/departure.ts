@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
+import { procFile } from '../proc-file.ts'
 
 /**
  * Signals that end a process without an `exit` event. SIGUSR1 is not among them, because it starts the debugger of Node.js, and neither
@@ -73,7 +74,7 @@ function listen(): void {
 function handledNatively(): readonly NodeJS.Signals[] {
   let status: string
   try {
-    status = readFileSync('/proc/self/status', 'utf8')
+    status = readFileSync(procFile('self/status'), 'utf8')
   } catch {
     return []
   }
