@@ -42,7 +42,7 @@ export async function doubtfulFiles(
 }
 
 /** Limits on the files to look at and to open, so that signing a model of many small files does not take longer. */
-const MOST_FILES = 2_000
+const MOST_FILES = 500
 const MOST_OPENED = 200
 const FILES_PER_TURN = 200
 
@@ -51,7 +51,10 @@ const WEIGHTS = /\.(?:safetensors|bin|onnx|onnx_data|gguf|pt|pth|ckpt|h5|keras|t
 
 function likelyFirst(names: readonly string[]): string[] {
   if (names.length <= MOST_OPENED) return [...names]
-  return [...names.filter((name) => WEIGHTS.test(name)), ...names.filter((name) => !WEIGHTS.test(name))]
+  const weights: string[] = []
+  const others: string[] = []
+  for (const name of names) (WEIGHTS.test(name) ? weights : others).push(name)
+  return [...weights, ...others]
 }
 
 const POINTER = {
