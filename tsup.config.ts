@@ -344,8 +344,9 @@ export default defineConfig({
   // Removing the protocol would happen before the plugin that looks for it.
   removeNodeProtocol: library && !startsEveryProgram,
   esbuildOptions: (options, { format }) => {
-    // It is read whole at each start.
-    if (!library) Object.assign(options, { minifyWhitespace: true, minifySyntax: true })
+    // The program is read whole at each start. The last line tells linters of packages, which look at the text, that it is CommonJS.
+    if (!library)
+      Object.assign(options, { minifyWhitespace: true, minifySyntax: true, footer: { js: 'module.exports;' } })
     if (carriesCore && format === 'cjs') options.define = { ...options.define, 'import.meta.url': 'undefined' }
   },
   esbuildPlugins: [
