@@ -1,5 +1,7 @@
-// Adds up the reports that the test runners left in .cache/reports. The last line says how many tests passed and failed.
+// Adds up the reports that the test runners left in .cache/reports. Names the tests that failed; the last line says how
+// many passed and failed.
 import { readdirSync, readFileSync } from 'node:fs'
+import { relative } from 'node:path'
 
 const REPORTS = '.cache/reports'
 let passed = 0
@@ -8,16 +10,28 @@ let skipped = 0
 for (const name of reportNames()) {
   const report = JSON.parse(readFileSync(`${REPORTS}/${name}`, 'utf8'))
   passed += report.numPassedTests
-  // A test file that could not be loaded has failed too, even without a test.
-  const broken = report.testResults?.filter(
-    ({ status, assertionResults }) => status === 'failed' && !assertionResults.length,
-  )
-  failed += report.numFailedTests + (broken?.length ?? 0)
+  failed += report.numFailedTests
   skipped += (report.numPendingTests ?? 0) + (report.numTodoTests ?? 0)
+  for (const file of report.testResults ?? []) failed += failuresOf(file)
 }
 if (skipped > 0) console.log(`(${skipped} skipped)`)
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+
+/** Prints the failures of a test file; returns 1 if the file could not be loaded, which its runner does not count. */
+function failuresOf({ name, status, message, assertionResults }) {
+  const file = relative('', name)
+  for (const { fullName, failureMessages, status: result } of assertionResults) {
+    if (result === 'failed') console.log(`FAILED ${file}: ${fullName}\n${beginning(failureMessages.join('\n'))}`)
+  }
+  if (status !== 'failed' || assertionResults.length > 0) return 0
+  console.log(`FAILED ${file}\n${beginning(message ?? '')}`)
+  return 1
+}
+
+function beginning(message) {
+  return message.replace(/^/gm, '  ').slice(0, 2000)
+}
 
 function reportNames() {
   try {
