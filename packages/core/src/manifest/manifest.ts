@@ -65,6 +65,12 @@ export class Manifest {
     return this.#listedFiles
   }
 
+  /** The names of the files, in order; cheaper than the keys of {@link files}. */
+  *fileNames(): Generator<string, undefined> {
+    if (this.#files) yield* this.#files.keys()
+    else for (const { name } of this.resources) yield name
+  }
+
   get #listedFiles(): ListedFiles {
     return (this.#files ??= new ListedFiles(this.resources, (place) => {
       const { name, digest } = at(this.resources, place)

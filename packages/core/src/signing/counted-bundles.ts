@@ -20,7 +20,7 @@ const MAX_LOOKED_AT = 16
  */
 export async function countedBundles(source: LocalSource, manifest: Manifest): Promise<CountedBundles | undefined> {
   if (source.kind === 'file') return undefined
-  const candidates = [...manifest.files.keys()].filter((name) => /^[^/]+\.sig$/.test(name)).slice(0, MAX_LOOKED_AT)
+  const candidates = [...manifest.fileNames()].filter((name) => /^[^/]+\.sig$/.test(name)).slice(0, MAX_LOOKED_AT)
   const names: string[] = []
   for (const name of candidates) if (await isBundle(join(source.path, name))) names.push(name)
   if (names.length === 0) return undefined

@@ -24,37 +24,46 @@ export interface SigningWarning {
  */
 export async function doubtfulFiles(
   source: LocalSource,
-  { files }: Manifest,
+  manifest: Manifest,
   signal?: AbortSignal,
 ): Promise<SigningWarning[]> {
-  const names = [...files.keys()]
+  const { likely, partial } = sorted(manifest.fileNames())
   const pointers: string[] = []
   let opened = 0
-  for (const [index, name] of likelyFirst(names).slice(0, MOST_FILES).entries()) {
+  for (const [index, name] of likely.entries()) {
     if (index % FILES_PER_TURN === FILES_PER_TURN - 1) await nextTurn(signal)
     const path = source.kind === 'file' ? source.path : join(source.path, name)
     if (!mayBePointer(path)) continue
     if (++opened > MOST_OPENED) break
     if (startsAsPointer(path)) pointers.push(shownName(source, name))
   }
-  const partial = names.filter(isPartialDownload)
   return [...warning('GIT_LFS_POINTER', pointers, POINTER), ...warning('PARTIAL_DOWNLOAD', partial, PARTIAL)]
 }
 
 /** Limits on the files to look at and to open, so that signing a model of many small files does not take longer. */
-const MOST_FILES = 500
+const MOST_WEIGHTS = 500
+const MOST_OTHERS = 200
 const MOST_OPENED = 200
 const FILES_PER_TURN = 200
 
-/** Files that repositories usually store in Git LFS. */
-const WEIGHTS = /\.(?:safetensors|bin|onnx|onnx_data|gguf|pt|pth|ckpt|h5|keras|tflite|pb|npz|msgpack|model|data)$/i
+/** Extensions of files that repositories usually store in Git LFS. */
+const WEIGHTS = new Set(
+  'safetensors bin onnx onnx_data gguf pt pth ckpt h5 keras tflite pb npz msgpack model data'.split(' '),
+)
 
-function likelyFirst(names: readonly string[]): string[] {
-  if (names.length <= MOST_OPENED) return [...names]
+/** The files that may be pointers, the likeliest first, and those whose download may not have finished. */
+function sorted(names: Iterable<string>): { likely: string[]; partial: string[] } {
   const weights: string[] = []
   const others: string[] = []
-  for (const name of names) (WEIGHTS.test(name) ? weights : others).push(name)
-  return [...weights, ...others]
+  const partial: string[] = []
+  for (const name of names) {
+    if (WEIGHTS.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase())) weights.push(name)
+    else {
+      if (others.length < MOST_OTHERS) others.push(name)
+      if (isPartialDownload(name)) partial.push(name)
+    }
+  }
+  return { likely: [...weights.slice(0, MOST_WEIGHTS), ...others], partial }
 }
 
 const POINTER = {
