@@ -21,7 +21,7 @@ export function snapshot<O extends object>(given: O | undefined, shape: Shape<O>
   const options = optionsOf(given, of)
   const unknown = readable(of, () => namesOf(options)).find((name) => !Object.hasOwn(shape, name))
   if (unknown !== undefined) {
-    throw new ModelSealError('INVALID_ARGUMENT', `There is no option ${shown(unknown)} of ${of}.`, {
+    throw new ModelSealError('INVALID_ARGUMENT', `Unknown option ${shown(unknown)} for ${of}.`, {
       expected: known.join(', '),
       found: shown(unknown),
       hint: didYouMean(unknown, known).trim() || undefined,

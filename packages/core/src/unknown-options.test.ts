@@ -120,7 +120,7 @@ const WITHOUT_OPTIONS = new Set<string>([
 test.each(CALLS)('%s refuses the unknown option %s', async (_, option, meant, call) => {
   const error: unknown = await (async () => call({ [option]: 'a' }))().catch((thrown: unknown) => thrown)
   expect(error).toEqual(refusal('INVALID_ARGUMENT', { found: `"${option}"` }))
-  expect((error as ModelSealError).message).toContain(`There is no option "${option}" of `)
+  expect((error as ModelSealError).message).toContain(`Unknown option "${option}" for `)
   expect((error as ModelSealError).hint).toBe(meant === '' ? undefined : `Did you mean "${meant}"?`)
 })
 
@@ -128,7 +128,7 @@ test.each<[string, object]>([
   ['a verifier', { signature: 'm.sig', verifier: { ...verifier, publickey: 'b' } }],
   ['a verifier', { signature: 'm.sig', verifier: { certificateChain: ['a'], crl: ['b'] } }],
 ])('so does verifyModel for %s', async (of, options) => {
-  await expect(verification.verifyModel('m', options as never)).rejects.toThrow(`of ${of}.`)
+  await expect(verification.verifyModel('m', options as never)).rejects.toThrow(`for ${of}.`)
 })
 
 test('every public function is in the table or takes no options', () => {

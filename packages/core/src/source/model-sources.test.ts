@@ -56,7 +56,7 @@ sourceContract('HTTP', async (files) => {
       ]),
     ),
   )
-  return httpModelSource(`${origin}/m/`, undefined)
+  return httpModelSource(`${origin}/m/`)
 })
 sourceContract('memory', (files) => memorySource('store://models/vad', files))
 

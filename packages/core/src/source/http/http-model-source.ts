@@ -16,7 +16,7 @@ const MAX_NAMES = 8
 const ABSENT: ReadonlySet<number> = new Set([403, 404, 410])
 
 /** @param url absolute, as the caller gave it; that of a directory ends with a slash */
-export function httpModelSource(url: string, http: HttpOptions | undefined): port.ModelSource {
+export function httpModelSource(url: string, http?: HttpOptions): port.ModelSource {
   return ownSource({ place: { url }, open: (load) => new HttpSession(url, checkedHttpOptions(http), load) })
 }
 
