@@ -7,7 +7,7 @@ import { createSession, loadVerifiedModel, verified } from '@modelseal/onnxrunti
 import { createVerified } from '@modelseal/onnxruntime/any-runtime'
 import { placeOnnx } from '@modelseal/onnxruntime/model-files'
 import * as ort from 'onnxruntime-node'
-import { afterAll, afterEach, describe, expect, expectTypeOf, test, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
 import { addingModel, branchingModel, floats } from './onnx-models.ts'
 import { Workspace } from './signed-models.ts'
 
@@ -224,3 +224,33 @@ describe.each(['memory', 'copy', 'in-place'] as const)(
     })
   },
 )
+
+describe('the bytes of a model file in memory', () => {
+  /** Records the first argument of `create`, and the buffers that it is given as external data. */
+  function recorded() {
+    const created = vi.spyOn(ort.InferenceSession, 'create')
+    onTestFinished(() => created.mockRestore())
+    return () => {
+      const [bytes, options] = created.mock.calls[0] as unknown as [
+        Uint8Array<ArrayBuffer>,
+        ort.InferenceSession.SessionOptions,
+      ]
+      const [data] = options.externalData as unknown as [{ data: Uint8Array<ArrayBuffer> }]
+      return { isFreed: bytes.buffer.detached, isDataFreed: data.data.buffer.detached }
+    }
+  }
+
+  test('are freed once the onnxruntime-node of this package has created the session', async () => {
+    const given = recorded()
+    const { session } = await loadVerifiedModel(file, { policy, isolation: 'memory' })
+    expect(given()).toEqual({ isFreed: true, isDataFreed: false })
+    expect(await sum(session)).toEqual([11, 22])
+  })
+
+  test('stay with a runtime that the caller provides, which may keep them', async () => {
+    const given = recorded()
+    const { session } = await createVerified(ort, file, { policy, isolation: 'memory' })
+    expect(given()).toEqual({ isFreed: false, isDataFreed: false })
+    expect(await sum(session)).toEqual([11, 22])
+  })
+})

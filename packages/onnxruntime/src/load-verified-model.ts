@@ -1,7 +1,8 @@
 import type { ModelSource, OpenOptions } from '@modelseal/core'
 import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
-import { env, InferenceSession } from 'onnxruntime-node'
-import { createVerified, type ModelEntry } from './open-onnx.ts'
+import type { InferenceSession } from 'onnxruntime-node'
+import type { ModelEntry } from './open-onnx.ts'
+import { createHere } from './own-runtime.ts'
 
 export interface LoadOptions extends OpenOptions {
   /**
@@ -38,5 +39,5 @@ export async function loadVerifiedModel(
   options?: LoadOptions,
 ): Promise<LoadedModel> {
   const { session, ...open } = loadOptions(options, ['session'])
-  return createVerified({ env, InferenceSession }, source, open, session)
+  return createHere(source, open, session)
 }

@@ -85,13 +85,21 @@ export async function createVerified(
   options?: OpenOptions,
   givenSessionOptions?: unknown,
 ): Promise<CreatedSession> {
+  return createOf(loadOf(ort, source, options, givenSessionOptions))
+}
+
+/** The arguments of {@link createVerified}, as they are when the call is made. */
+export function loadOf(ort: OnnxRuntime, source: unknown, options?: OpenOptions, sessionOptions?: unknown): OnnxLoad {
   checkRuntime(ort)
-  const load: OnnxLoad = {
+  return {
     ort,
     ...whereIs(source),
     options: openOptions(options),
-    sessionOptions: checkedSessionOptions(givenSessionOptions),
+    sessionOptions: checkedSessionOptions(sessionOptions),
   }
+}
+
+export function createOf(load: OnnxLoad): Promise<CreatedSession> {
   const create = installedGuard()?.adapters['onnxruntime'] as ((load: OnnxLoad) => Promise<CreatedSession>) | undefined
   return create ? create(load) : createOpened(load, openVerifiedModel)
 }
@@ -107,11 +115,13 @@ export interface OnnxLoad {
   entry?: string | undefined
   options: OpenOptions
   sessionOptions: unknown
+  /** False if the runtime keeps no reference to the bytes of the model file (default: true). */
+  keepsBytes?: boolean
 }
 
 /** Like {@link createVerified}, for callers that judge the model in another way. */
 export async function createOpened(
-  { ort, source, entry, options, sessionOptions: given }: OnnxLoad,
+  { ort, source, entry, options, sessionOptions: given, keepsBytes = true }: OnnxLoad,
   open: Opening,
 ): Promise<CreatedSession> {
   const sessionOptions = checkedSessionOptions(given)
@@ -119,8 +129,18 @@ export async function createOpened(
   try {
     return { session: await createConfirmed(ort, model, sessionOptions), ...outcomeOf(model) }
   } finally {
+    if (!keepsBytes) free(model.gathered)
     await model.close()
   }
+}
+
+/**
+ * Frees the bytes of a model file at once. Left to the garbage collector, many small models make it run so often that it
+ * takes longer than hashing them. Whoever still has the buffer finds it empty. External data is left alone, because
+ * ONNX Runtime does not promise to copy it.
+ */
+function free(model: OnnxInMemory | PlacedOnnx): void {
+  if ('bytes' in model && !model.bytes.buffer.detached) model.bytes.buffer.transfer(0)
 }
 
 /** Creates a session of the verified model. Releases it if a file has changed in the meantime. */

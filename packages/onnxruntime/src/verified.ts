@@ -1,7 +1,8 @@
 import type { OpenOptions } from '@modelseal/core'
 import { openOptions } from '@modelseal/core/adapter'
-import { env, InferenceSession } from 'onnxruntime-node'
+import type { InferenceSession } from 'onnxruntime-node'
 import { checkRuntime, createVerified, type OnnxRuntime } from './open-onnx.ts'
+import { createHere } from './own-runtime.ts'
 
 /**
  * Returns `createSession`, which has the type of `InferenceSession.create` but loads a model only if its signature
@@ -46,4 +47,4 @@ export function verified<T extends OnnxRuntime>(
  */
 export const createSession: typeof InferenceSession.create = async (source: unknown, sessionOptions?: unknown) =>
   // Reads the environment only now: an invalid value refuses the load, not the import.
-  (await createVerified({ env, InferenceSession }, source, undefined, sessionOptions)).session
+  (await createHere(source, undefined, sessionOptions)).session
