@@ -20,6 +20,7 @@ const FLOORS = [
   'manifest',
   'hashing',
   'source',
+  'schema',
   'events',
   'snapshot',
   'nearest',

@@ -1,11 +1,10 @@
 import { basename, dirname, extname, join } from 'node:path'
-import * as z from 'zod'
+import * as s from '../schema/define.ts'
 import { ERROR_CODES, type ErrorCode } from '../errors.ts'
 import type { Position } from './reading/invalid-policy.ts'
 import { parseChecked } from './reading/parse-policy.ts'
 import { readPolicyFile } from './reading/policy-file.ts'
 import { fileSchema, formatSchema } from './schema/text.ts'
-import { parsedWithoutPrototypes } from '../snapshot.ts'
 import type { Decision } from '../results.ts'
 
 /** Enough for thousands of expectations. */
@@ -13,31 +12,37 @@ const MAX_BYTES = 1024 * 1024
 
 const CODES = Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]
 
-const expectationsSchema = z
+/** The expected decision for one model. */
+export interface Expectation {
+  /** Path of the model, relative to the file of expectations. */
+  model: string
+  format?: string | undefined
+  url?: string | undefined
+  expect: Decision
+  /** The code of the error. */
+  because?: ErrorCode | undefined
+  /** Name of the rule that matches. */
+  rule?: string | undefined
+}
+
+const expectationsSchema: s.Schema<Expectation[]> = s
   .array(
-    z
+    s
       .strictObject({
         model: fileSchema,
         format: formatSchema.optional(),
-        url: z.string().min(1).optional(),
-        expect: z.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-        because: z.enum(CODES, { error: 'expected an error code' }).optional(),
-        rule: z.string().min(1).optional(),
+        url: s.string().min(1).optional(),
+        expect: s.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
+        because: s.enum(CODES, 'expected an error code').optional(),
+        rule: s.string().min(1).optional(),
       })
-      .superRefine((given, context) => {
-        const { expect, because } = parsedWithoutPrototypes(given)
+      .superRefine(({ expect, because }, report) => {
         if (expect !== 'accepted' || because === undefined) return
         const message = 'expected no error code: an accepted model has none'
-        context.addIssue({ code: 'custom', message, input: because, path: ['because'] })
+        report({ message, input: because, path: ['because'] })
       }),
   )
   .min(1)
-
-/** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
-export const writtenExpectations = () => expectationsSchema.parse(undefined)
-
-/** The expected decision for one model. */
-export type Expectation = ReturnType<typeof writtenExpectations>[number]
 
 /** A file of expectations. */
 export interface Expectations {

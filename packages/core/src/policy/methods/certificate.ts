@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { CertificateMaterial } from '../../bundle/materials/certificate.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -26,13 +26,11 @@ export interface AcceptedCertificateSigner {
 
 const typedName = textSchema.refine(
   (text) => typeof text !== 'string' || /^(?:email|URI|DNS|IP|DirName|RID|otherName:[0-9]+(?:\.[0-9]+)+):./.test(text),
-  {
-    error: 'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
-  },
+  'expected a name with its type: email:…, URI:…, DNS:…, IP:… or otherName:OID:…',
 )
 
-const schema = z.strictObject({
-  certificate: z.strictObject({
+const schema = s.strictObject({
+  certificate: s.strictObject({
     root: nameSchema.describe('Name of a trust root of certificates.'),
     subject: textSchema.optional().describe('Subject of the leaf certificate, in the notation of RFC 4514.'),
     san: typedName.optional().describe('One of its subject alternative names, with its type: email:…, URI:…, DNS:…'),
@@ -82,7 +80,7 @@ export const certificateMethod = {
     const exact = [subject, san].flatMap((name) => name?.exact ?? [])
     return hasNoRoot || revokesNames([...exact, ...namesIn(subject?.exact ?? '')], issuer, revocations)
   },
-} as const satisfies Method<CertificateMaterial, CertificateIdentity, AcceptedCertificateSigner, z.infer<typeof schema>>
+} as const satisfies Method<CertificateMaterial, CertificateIdentity, AcceptedCertificateSigner, s.infer<typeof schema>>
 
 function optional(text: TextPattern | undefined): TextMatcher | undefined {
   return text === undefined ? undefined : compileText(text)

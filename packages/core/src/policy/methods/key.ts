@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import type { KeyMaterial } from '../../bundle/materials/key.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { passAbort } from '../../verification/effort.ts'
@@ -17,7 +17,7 @@ export interface AcceptedKeySigner {
   keys: readonly AcceptedKey[]
 }
 
-const schema = z.strictObject({ key: nameSchema.describe('Name of a trust root of public keys.') })
+const schema = s.strictObject({ key: nameSchema.describe('Name of a trust root of public keys.') })
 
 export const keyMethod = {
   method: 'key',
@@ -73,7 +73,7 @@ export const keyMethod = {
     const when = timestampAuthorities.length > 0 ? { ...WELL_DATED, earliest: -Infinity } : ANY_TIME
     return keys.every(({ publicKey: { key } }) => revocations.key(keyFingerprints(key), when) !== undefined)
   },
-} as const satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, z.infer<typeof schema>>
+} as const satisfies Method<KeyMaterial, KeyIdentity, AcceptedKeySigner, s.infer<typeof schema>>
 
 /** Selects keys by the claims of the bundle, which are cheap to compare; the signature decides. */
 function keysThatMayHaveSigned(

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
 import type { ModelSealError } from '../../errors.ts'
@@ -23,7 +23,7 @@ export interface Method<
 > {
   readonly method: SigningMethod & Material['method'] & Signer['method']
   /** An entry of a rule's list of signers, as written in the policy. */
-  readonly schema: z.ZodType<Written>
+  readonly schema: s.Schema<Written>
   /** The kind of trust root that its entries name. */
   readonly root: CompiledRoot['kind']
   /** What every valid signature proves: that it is in a log with a trusted time, and that it is not older than some time. */

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import type { SigningMethod, VerificationMaterial } from '../../bundle/materials/materials.ts'
 import type { VerifiedIdentity } from '../../results.ts'
 import { alternatives } from '../schema/alternatives.ts'
@@ -15,7 +15,7 @@ export type AcceptedSigner = ReturnType<(typeof METHODS)[number]['compile']>
 
 /** An entry of a rule's list of signers, as written in the policy. */
 export const signerSchema = alternatives(METHODS)
-export type SignerText = z.infer<typeof signerSchema>
+export type SignerText = s.infer<typeof signerSchema>
 
 type AnyMethod = Method<VerificationMaterial, VerifiedIdentity, AcceptedSigner, unknown>
 

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import type { UnverifiedBundle } from '../../bundle/bundle.ts'
 import type { SigstoreMaterial } from '../../bundle/materials/sigstore.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -25,13 +25,13 @@ export interface AcceptedSigstoreSigner {
   extensions: Readonly<Record<string, string>>
 }
 
-const schema = z.strictObject({
-  sigstore: z.strictObject({
+const schema = s.strictObject({
+  sigstore: s.strictObject({
     root: nameSchema.describe('Name of a trust root of Sigstore.'),
     issuer: textSchema.describe('The OpenID Connect issuer.'),
     identity: textSchema.describe('The identity that the issuer authenticated.'),
-    extensions: z
-      .partialRecord(z.enum(EXTENSION_NAMES), z.string().min(1).max(4096))
+    extensions: s
+      .partialRecord(s.enum(EXTENSION_NAMES), s.string().min(1).max(4096))
       .optional()
       .describe(
         'Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.',
@@ -80,7 +80,7 @@ export const sigstoreMethod = {
   ],
   isRevoked: ({ identity, issuer }, { revocations }) =>
     identity.exact !== undefined && revokesNames([identity.exact], issuer, revocations),
-} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, z.infer<typeof schema>>
+} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, s.infer<typeof schema>>
 
 /** True if identity, issuer and extensions of the signer all match the entry. */
 function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreIdentity): boolean {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { isCollection, isNode, isScalar, LineCounter, visit, type Document, type Node } from 'yaml'
-import type { z } from 'zod'
+import type { Schema } from '../../schema/schema.ts'
 import { messageOf } from '../../any-realm.ts'
 import { shown, type ModelSealError } from '../../errors.ts'
 import { standIn } from '../../manifest/plain-content.ts'
@@ -11,13 +11,10 @@ import type { TextFault } from './duplicate-keys.ts'
 import { readYaml } from './read-yaml.ts'
 import { withRegexps } from '../matching/regexp.ts'
 import { policySchema, type PolicyFile } from '../schema/schema.ts'
-import { expectation, schemaProblems } from '../schema/problems.ts'
+import { schemaProblems } from '../schema/problems.ts'
 
 /** Room for some 30,000 rules or 100,000 revocations. */
 export const MAX_POLICY_BYTES = 8 * 1024 * 1024
-
-/** In characters. For a shorter policy, compiling the schema to code takes longer than checking without. */
-const WORTH_COMPILING = 32 * 1024
 
 /** A parsed text, or its problems. */
 type Parsed<T> =
@@ -32,11 +29,11 @@ export function parsePolicy(bytes: Uint8Array, path: string): Promise<Parsed<Pol
 }
 
 /** Like {@link parsePolicy}, for a file with another schema. */
-export async function parseChecked<S extends z.ZodType>(
+export async function parseChecked<Value>(
   bytes: Uint8Array,
   file: TextFile,
-  schema: S,
-): Promise<Parsed<z.output<S>>> {
+  schema: Schema<Value>,
+): Promise<Parsed<Value>> {
   // UTF-16 without a byte order mark is valid UTF-8 if it is ASCII.
   if (bytes.subarray(0, 2).includes(0))
     return { problems: [invalidPolicy(file, 'It is not UTF-8 text, but probably UTF-16. Save it as UTF-8.')] }
@@ -55,10 +52,9 @@ export async function parseChecked<S extends z.ZodType>(
   const [first, ...more] = syntaxProblems(document, source, file, lines)
   if (first) return { problems: [first, ...more] }
   const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
-  const options = { reportInput: true, error: expectation, jitless: source.length < WORTH_COMPILING }
-  const parsed = await withRegexps(() => schema.safeParse(value, options))
-  if (parsed.success) return { text, file: parsedWithoutPrototypes(parsed.data), problems: [] }
-  const [problem, ...others] = schemaProblems(parsed.error.issues, { text, schema })
+  const checked = await withRegexps(() => schema.check(value))
+  if ('value' in checked) return { text, file: checked.value, problems: [] }
+  const [problem, ...others] = schemaProblems(checked.issues, { text, schema })
   return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
 }
 

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import { anyOf } from '../matching/glob.ts'
@@ -20,7 +20,7 @@ export interface FileRequirements {
 
 /** Their fields under `require`. */
 export const fileRequirementFields = {
-  files: z
+  files: s
     .enum(['all', 'loaded', 'ignore-unsigned'])
     .optional()
     .describe(
@@ -31,8 +31,8 @@ export const fileRequirementFields = {
     .describe(
       'Globs for names in the model that may be unsigned, with everything below them. These files are not handed out. Signed files are checked nevertheless.',
     ),
-  isolation: z.array(z.enum(ISOLATION_LEVELS)).min(1).optional().describe('Isolation levels that are allowed.'),
-  maxBundleBytes: z
+  isolation: s.array(s.enum(ISOLATION_LEVELS)).min(1).optional().describe('Isolation levels that are allowed.'),
+  maxBundleBytes: s
     .int()
     .min(1)
     .max(LARGEST_BUNDLE_BYTES)
@@ -40,8 +40,8 @@ export const fileRequirementFields = {
     .describe(
       'The largest size of a signature bundle, in bytes. Default 33554432 (32 MiB). A program can lower it, but not raise it.',
     ),
-  receipts: z
-    .union([z.enum(['never', 'allow']), z.strictObject({ maxAge: durationSchema })])
+  receipts: s
+    .union([s.enum(['never', 'allow']), s.strictObject({ maxAge: durationSchema })])
     .optional()
     .describe(
       'never: every load hashes the files (default). Otherwise, a model is not hashed again if its files have not changed since they were hashed on this machine, at most maxAge ago (allow: 7d).',
@@ -54,7 +54,7 @@ export function compileFileRequirements({
   isolation,
   maxBundleBytes,
   receipts,
-}: z.infer<z.ZodObject<typeof fileRequirementFields>>): FileRequirements {
+}: s.ObjectOf<typeof fileRequirementFields>): FileRequirements {
   return withoutPrototype({
     files: files ?? 'all',
     ...(unsigned === undefined ? {} : { unsigned: anyOf(unsigned) }),

@@ -1,12 +1,12 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { defineRequirement } from './requirement.ts'
 
 export const hashAlgorithms = defineRequirement({
   step: 'hash-algorithm',
   codes: ['HASH_ALGORITHM_REFUSED'],
   schema: {
-    hashAlgorithms: z
-      .array(z.enum(['sha256', 'blake2b', 'blake3']))
+    hashAlgorithms: s
+      .array(s.enum(['sha256', 'blake2b', 'blake3']))
       .min(1)
       .optional()
       .describe('Hash algorithms that the signature may use for the files.'),

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { shown } from '../../errors.ts'
 import { literalWildcard } from '../checking/literal-wildcard.ts'
 import { compileText } from '../matching/text-pattern.ts'
@@ -10,8 +10,8 @@ export const modelName = defineRequirement({
   step: 'model-name',
   codes: ['MODEL_NAME_REFUSED'],
   schema: {
-    name: z
-      .union([textSchema, z.array(textSchema).min(1)])
+    name: s
+      .union([textSchema, s.array(textSchema).min(1)])
       .optional()
       .describe(
         'The name in the verified statement under which the model was signed: text, a pattern, a regular expression, or a list.',

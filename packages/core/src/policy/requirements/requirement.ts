@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import type { ErrorCode } from '../../errors.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { Danger } from '../checking/finding.ts'
@@ -13,7 +13,7 @@ import type { CheckName } from '../../results.ts'
  * line in `requirements.ts`; the policy schema, verdicts and `policy check` follow from that. ARCHITECTURE.md, "One record per kind",
  * lists the documentation and generated files to update.
  */
-interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCode> {
+interface Requirement<Fields extends s.FieldSchemas, Wanted, Code extends ErrorCode> {
   /** The name of its step in verdicts. */
   readonly step: CheckName
   /** The codes of its refusals, as the table of requirements in docs/policy.md lists them. */
@@ -21,7 +21,7 @@ interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCo
   /** Its fields under `require`, all of them optional. */
   readonly schema: Fields
   /** @returns undefined if the rule does not require it */
-  compile(require: z.infer<z.ZodObject<Fields>>): Wanted | undefined
+  compile(require: s.ObjectOf<Fields>): Wanted | undefined
   /** @returns undefined if it does not concern this signature */
   check(wanted: Wanted, evidence: Evidence): DemandOutcome<Code> | undefined | Promise<DemandOutcome<Code> | undefined>
   /** Whether a signature of this signer can ever meet it, given the rest of the policy. */
@@ -33,7 +33,7 @@ interface Requirement<Fields extends z.ZodRawShape, Wanted, Code extends ErrorCo
 }
 
 /** A requirement of any kind. */
-export type AnyRequirement = Requirement<z.ZodRawShape, unknown, ErrorCode>
+export type AnyRequirement = Requirement<s.FieldSchemas, unknown, ErrorCode>
 
 /** A requirement, with what one rule demands. */
 export interface Demand {
@@ -77,7 +77,7 @@ export interface Unmet<Code extends ErrorCode = ErrorCode> {
 }
 
 /** Infers the types of a requirement from its parts. */
-export function defineRequirement<Fields extends z.ZodRawShape, Wanted, const Code extends ErrorCode>(
+export function defineRequirement<Fields extends s.FieldSchemas, Wanted, const Code extends ErrorCode>(
   requirement: Requirement<Fields, Wanted, Code>,
 ): Requirement<Fields, Wanted, Code> {
   return requirement

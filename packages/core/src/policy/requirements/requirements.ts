@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import { hashAlgorithms } from './hash-algorithms.ts'
 import { keyValidity } from './key-validity.ts'
 import { modelName } from './model-name.ts'
@@ -30,7 +30,7 @@ export const requirementFields = Object.assign({}, ...REQUIREMENTS.map(({ schema
 }
 
 /** What a rule requires of signatures. */
-export function compileDemands(require: z.infer<z.ZodObject<Fields & z.ZodRawShape>>): Demand[] {
+export function compileDemands(require: s.ObjectOf<Fields & s.FieldSchemas>): Demand[] {
   return REQUIREMENTS.flatMap((requirement: AnyRequirement) => {
     const wanted = requirement.compile(require)
     return wanted === undefined ? [] : [{ requirement, wanted }]

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { rootDigestSchema } from '../schema/text.ts'
 import { anotherModel } from './model-name.ts'
 import { defineRequirement } from './requirement.ts'
@@ -7,8 +7,8 @@ export const rootDigest = defineRequirement({
   step: 'root-digest',
   codes: ['ROOT_DIGEST_REFUSED'],
   schema: {
-    rootDigest: z
-      .union([rootDigestSchema, z.array(rootDigestSchema).min(1)])
+    rootDigest: s
+      .union([rootDigestSchema, s.array(rootDigestSchema).min(1)])
       .optional()
       .describe('The root digest of the verified model: sha256: and 64 hex digits, or a list.'),
   },

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { shown } from '../../errors.ts'
 import { methodOf } from '../methods/methods.ts'
 import { defineRequirement } from './requirement.ts'
@@ -7,7 +7,7 @@ export const timestamp = defineRequirement({
   step: 'timestamp',
   codes: ['TIMESTAMP_REQUIRED'],
   schema: {
-    timestamp: z.boolean().optional().describe('The signature must have a timestamp from a trusted authority.'),
+    timestamp: s.boolean().optional().describe('The signature must have a timestamp from a trusted authority.'),
   },
   compile: ({ timestamp: asked }) => (asked ? true : undefined),
   check: (_, { signature: { time } }) => ({

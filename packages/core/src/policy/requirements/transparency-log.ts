@@ -1,11 +1,11 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { methodOf } from '../methods/methods.ts'
 import { defineRequirement } from './requirement.ts'
 
 export const transparencyLog = defineRequirement({
   step: 'transparency-log',
   codes: ['LOG_REQUIRED'],
-  schema: { transparencyLog: z.boolean().optional().describe('The signature must be in a transparency log.') },
+  schema: { transparencyLog: s.boolean().optional().describe('The signature must be in a transparency log.') },
   compile: ({ transparencyLog: asked }) => (asked ? true : undefined),
   check: (_, { signature: { signer } }) => ({
     passed: 'The signature is in a transparency log.',

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { SERIAL } from './fingerprint.ts'
 import {
   faultyEnd,
@@ -9,7 +9,6 @@ import {
   textSchema,
   timeSchema,
 } from '../schema/text.ts'
-import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /** `revoked`: what no rule can accept. */
 
@@ -19,45 +18,38 @@ const window = {
   reason: reasonSchema.optional(),
 }
 
-const fileDigest = z
+const fileDigest = s
   .string()
   .regex(
     /^((sha256:|blake3:)?[0-9a-f]{64}|blake2b:[0-9a-f]{128})$/,
     'expected a digest of a whole file, such as sha256: and 64 lowercase hex digits',
   )
 
-const key = z
+const key = s
   .strictObject({
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the public key (SPKI), in DER or PEM.'),
     file: fileSchema.optional().describe('The public key: a PEM file (SPKI).'),
     ...window,
   })
   .refine(
-    (given) => {
-      const { fingerprint, file } = parsedWithoutPrototypes(given)
-      return (fingerprint === undefined) !== (file === undefined)
-    },
-    { error: 'expected a fingerprint, or a file' },
+    ({ fingerprint, file }) => (fingerprint === undefined) !== (file === undefined),
+    'expected a fingerprint, or a file',
   )
 
-const certificate = z
+const certificate = s
   .strictObject({
     fingerprint: fingerprintSchema.optional().describe('SHA-256 of the certificate (DER).'),
     file: fileSchema.optional().describe('The certificate: a PEM or DER file with no other certificate.'),
-    serial: z.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
-    issuer: z.string().min(1).optional().describe('In the notation of RFC 4514.'),
+    serial: s.string().regex(SERIAL, 'expected hex digits, in quotes').optional(),
+    issuer: s.string().min(1).optional().describe('In the notation of RFC 4514.'),
     ...window,
   })
-  .refine(
-    (given) => {
-      const { fingerprint, file, serial, issuer } = parsedWithoutPrototypes(given)
-      const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
-      return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
-    },
-    { error: 'expected a fingerprint, a file, or serial and issuer' },
-  )
+  .refine(({ fingerprint, file, serial, issuer }) => {
+    const ways = [fingerprint !== undefined, file !== undefined, serial !== undefined || issuer !== undefined]
+    return ways.filter(Boolean).length === 1 && (serial === undefined) === (issuer === undefined)
+  }, 'expected a fingerprint, a file, or serial and issuer')
 
-const identity = z.strictObject({
+const identity = s.strictObject({
   identity: textSchema.describe('A subject, or a subject alternative name with or without its type.'),
   issuer: textSchema.optional().describe('The issuer of the certificate, or the OpenID Connect issuer.'),
   ...window,
@@ -65,26 +57,25 @@ const identity = z.strictObject({
 
 const entries = {
   // Objects first: most entries of long lists have a reason.
-  rootDigests: z.array(z.union([z.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
-  fileDigests: z.array(z.union([z.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
-  keys: z
-    .array(z.union([key, fingerprintSchema]))
+  rootDigests: s.array(s.union([s.strictObject({ digest: rootDigestSchema, ...window }), rootDigestSchema])).optional(),
+  fileDigests: s.array(s.union([s.strictObject({ digest: fileDigest, ...window }), fileDigest])).optional(),
+  keys: s
+    .array(s.union([key, fingerprintSchema]))
     .optional()
     .describe('Keys, named by the SHA-256 of the public key (SPKI), in DER or PEM, or by the file of the key.'),
-  certificates: z.array(z.union([certificate, fingerprintSchema])).optional(),
-  identities: z.array(identity).optional(),
+  certificates: s.array(s.union([certificate, fingerprintSchema])).optional(),
+  identities: s.array(identity).optional(),
 }
 
 // Checks the windows of all lists at once: noticeably faster with ten thousand revocations.
-export const revokedSchema = z.strictObject(entries).superRefine((given, context) => {
-  const revoked = parsedWithoutPrototypes(given)
+export const revokedSchema = s.strictObject(entries).superRefine((revoked, report) => {
   for (const [list, items = []] of Object.entries(revoked)) {
     for (const [index, item] of items.entries()) {
       const until = typeof item === 'string' ? undefined : faultyEnd(item.from, item.until)
-      if (until !== undefined) context.addIssue({ ...until, path: [list, index, 'until'] })
+      if (until !== undefined) report({ ...until, path: [list, index, 'until'] })
     }
   }
 })
 
 /** Revocations as written in the policy. */
-export type RevokedText = z.infer<typeof revokedSchema>
+export type RevokedText = s.infer<typeof revokedSchema>

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { shown } from '../../errors.ts'
 import { parseRevocationLists, REVOCATION_LIST_FILE } from '../../x509/revocation-list.ts'
 import type { ReadFile } from '../../source/read-small-file.ts'
@@ -21,8 +21,8 @@ export interface CertificatesRoot extends CompiledRootOf<'certificates'> {
   crls: readonly Buffer[]
 }
 
-const schema = z.strictObject({
-  certificates: z.strictObject({
+const schema = s.strictObject({
+  certificates: s.strictObject({
     roots: filesSchema.describe('PEM files of root certificates.'),
     intermediates: filesSchema.optional().describe('PEM files of intermediate certificates that bundles may omit.'),
     crls: filesSchema.optional().describe('Certificate revocation lists, PEM or DER.'),
@@ -51,7 +51,7 @@ export const certificatesRoot = {
     ...expiryDangers(both(trusted), name, now),
     ...both(trusted).flatMap((der) => notAuthority(der, name)),
   ],
-} as const satisfies RootKind<z.infer<typeof schema>, CertificatesRoot>
+} as const satisfies RootKind<s.infer<typeof schema>, CertificatesRoot>
 
 function both({ roots, intermediates }: Authorities): Buffer[] {
   return [...roots, ...intermediates]

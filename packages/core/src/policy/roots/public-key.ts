@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { shown } from '../../errors.ts'
-import { parsedWithoutPrototypes } from '../../snapshot.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../../x509/public-key.ts'
 import { lapse } from '../checking/lapse.ts'
 import { faultyEnd, fileSchema, timeSchema } from '../schema/text.ts'
@@ -20,21 +19,20 @@ export interface PublicKeyRoot extends CompiledRootOf<'publicKey'> {
   keys: readonly AcceptedKey[]
 }
 
-const keyFileSchema = z
+const keyFileSchema = s
   .strictObject({
     file: fileSchema,
     notBefore: timeSchema.optional().describe('Signatures made before this time are not accepted.'),
     notAfter: timeSchema.optional().describe('Signatures made at this time or later are not accepted.'),
   })
-  .superRefine((given, context) => {
-    const { notBefore, notAfter } = parsedWithoutPrototypes(given)
+  .superRefine(({ notBefore, notAfter }, report) => {
     const fault = faultyEnd(notBefore, notAfter)
-    if (fault) context.addIssue({ ...fault, path: ['notAfter'] })
+    if (fault) report({ ...fault, path: ['notAfter'] })
   })
 
-const schema = z.strictObject({
-  publicKey: z
-    .union([fileSchema, keyFileSchema, z.array(z.union([fileSchema, keyFileSchema])).min(1)])
+const schema = s.strictObject({
+  publicKey: s
+    .union([fileSchema, keyFileSchema, s.array(s.union([fileSchema, keyFileSchema])).min(1)])
     .describe('PEM files (SPKI) of one signer: the current key, and its predecessors and successors.'),
 })
 
@@ -58,12 +56,12 @@ export const publicKeyRoot = {
     const last = Math.max(...keys.map(({ notAfter }) => notAfter))
     return lapse('KEY_LAPSES', `The trust root ${shown(name)} has no valid key`, last, now)
   },
-} as const satisfies RootKind<z.infer<typeof schema>, PublicKeyRoot>
+} as const satisfies RootKind<s.infer<typeof schema>, PublicKeyRoot>
 
 /** Adds `KEY_INVALID`, and what `readPolicyFile` throws, to the problems. */
 async function readKey(
   at: (string | number)[],
-  { file, notBefore, notAfter }: Partial<z.infer<typeof keyFileSchema>> & { file: string },
+  { file, notBefore, notAfter }: Partial<s.infer<typeof keyFileSchema>> & { file: string },
   files: RootFiles,
 ): Promise<AcceptedKey | undefined> {
   const path = files.path(file)

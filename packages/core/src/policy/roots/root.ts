@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import type { Danger } from '../checking/finding.ts'
 import type { RootFiles } from './root-files.ts'
 
@@ -8,7 +8,7 @@ export interface RootKind<Written, Root extends CompiledRootOf<string>> {
   readonly kind: Root['kind']
   /** Its name in messages. */
   readonly what: string
-  readonly schema: z.ZodType<Written>
+  readonly schema: s.Schema<Written>
   /** True if signers of rules name it; false if it applies to all rules. */
   readonly isNamed: boolean
   /** True if its authorities certify signers that the policy does not list individually. */

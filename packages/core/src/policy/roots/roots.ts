@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as s from '../../schema/define.ts'
 import { alternatives } from '../schema/alternatives.ts'
 import { certificatesRoot } from './certificates.ts'
 import { publicKeyRoot } from './public-key.ts'
@@ -24,6 +24,6 @@ export function rootKind(kind: CompiledRoot['kind']): AnyRootKind {
 }
 
 /** The kind of a trust root as written in the policy. */
-export function writtenRootKind(written: z.infer<typeof trustRootSchema>): AnyRootKind {
+export function writtenRootKind(written: s.infer<typeof trustRootSchema>): AnyRootKind {
   return rootKind(Object.keys(written)[0] as CompiledRoot['kind'])
 }

@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import {
   readSigstoreTrust,
   trustRootPath,
@@ -14,15 +14,19 @@ export interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
   trust?: SigstoreTrust | undefined
 }
 
-const schema = z.strictObject({
-  sigstore: z
+const A_URL = 'expected an http or https URL without user, query and fragment'
+const isHttpUrl = (text: string) => /^https?:\/\/\S+$/i.test(text) && URL.canParse(text)
+
+const schema = s.strictObject({
+  sigstore: s
     .union([
-      z.enum(['public-good', 'staging']),
-      z.strictObject({ file: fileSchema }),
-      z.strictObject({
-        tufUrl: z
-          .url({ protocol: /^https?$/ })
-          .regex(/^[^?#@]*$/)
+      s.enum(['public-good', 'staging']),
+      s.strictObject({ file: fileSchema }),
+      s.strictObject({
+        tufUrl: s
+          .string()
+          .regex(/^[^?#@]*$/, A_URL)
+          .refine(isHttpUrl, A_URL)
           .describe('URL of the TUF repository.'),
         tufRoot: fileSchema.describe('Its root.json, against which everything fetched is verified.'),
       }),
@@ -30,7 +34,7 @@ const schema = z.strictObject({
     .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that distributes it.'),
 })
 
-type Written = z.infer<typeof schema>
+type Written = s.infer<typeof schema>
 
 export const sigstoreRoot = {
   kind: 'sigstore',

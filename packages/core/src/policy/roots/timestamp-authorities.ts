@@ -1,4 +1,4 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { filesSchema } from '../schema/text.ts'
 import { expiryDangers, readAuthorities } from './authorities.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
@@ -7,7 +7,7 @@ export interface TimestampRoot extends CompiledRootOf<'timestampAuthorities'> {
   certificates: readonly Buffer[]
 }
 
-const schema = z.strictObject({
+const schema = s.strictObject({
   timestampAuthorities: filesSchema.describe('PEM files of RFC 3161 authorities whose time is trusted.'),
 })
 
@@ -23,4 +23,4 @@ export const timestampRoot = {
   },
   certificates: ({ certificates }) => certificates,
   dangers: ({ name, certificates }, now) => expiryDangers(certificates, name, now),
-} as const satisfies RootKind<z.infer<typeof schema>, TimestampRoot>
+} as const satisfies RootKind<s.infer<typeof schema>, TimestampRoot>

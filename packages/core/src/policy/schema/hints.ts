@@ -1,13 +1,12 @@
-import type { z } from 'zod'
+import { isFields } from '../../schema/compounds.ts'
+import type { Issue } from '../../schema/issue.ts'
+import type { Schema } from '../../schema/schema.ts'
 import { shown } from '../../errors.ts'
 import { belongsUnder, choicesIn, fieldsAt, objectsAt } from './known-fields.ts'
 import { didYouMean, nearest } from '../../nearest.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
 /** What to do about a problem that the schema found: each hint is empty, or a sentence with a space before it. */
-
-type Issue = z.core.$ZodIssue
-type Schema = z.core.$ZodType
 
 /** An object with an unknown field. */
 interface Surroundings {
@@ -17,7 +16,7 @@ interface Surroundings {
 }
 
 /** For an unknown field: the correct spelling, or where the field belongs. */
-export function fieldHint(key: string, schema: Schema, { path, present }: Surroundings): string {
+export function fieldHint(key: string, schema: Schema<unknown>, { path, present }: Surroundings): string {
   const known = fieldsAt(schema, path)
   const spelled = didYouMean(key, known)
   if (spelled !== '') return spelled
@@ -36,7 +35,7 @@ function ownersHint(verb: string, owners: readonly string[]): string {
 }
 
 /** For a value of the wrong type, or one that is not among the allowed values. */
-export function hint(issue: Issue, schema: Schema, path: ValuePath): string {
+export function hint(issue: Issue, schema: Schema<unknown>, path: ValuePath): string {
   const { input } = issue
   const expected = typesOf(issue)
   if (isOnly(expected, 'array')) return listHint(input, choicesIn(schema, path))
@@ -60,7 +59,7 @@ function listHint(input: unknown, values: readonly string[]): string {
   return typeof input === 'string' ? ` Write it as [${shown(input)}].` : ''
 }
 
-function textHint(input: string, issue: Issue, schema: Schema, path: ValuePath): string {
+function textHint(input: string, issue: Issue, schema: Schema<unknown>, path: ValuePath): string {
   const values = valuesOf(issue)
   if (values.some((value) => typeof value !== 'string' && String(value) === input)) return ' Write it without quotes.'
   const meant = didYouMean(
@@ -77,7 +76,7 @@ function textHint(input: string, issue: Issue, schema: Schema, path: ValuePath):
 /**
  * A sentence about fields of different kinds in one object, if the kinds exclude each other, such as those of a trust root.
  */
-export function clashingFields({ input }: Issue, schema: Schema, path: ValuePath): string | undefined {
+export function clashingFields({ input }: Issue, schema: Schema<unknown>, path: ValuePath): string | undefined {
   const kinds = objectsAt(schema, path)
   if (!isFields(input) || kinds.length < 2) return undefined
   const present = Object.keys(input)
@@ -96,11 +95,7 @@ export function clashingFields({ input }: Issue, schema: Schema, path: ValuePath
   return `${shown(path.map(String).join('.'))}: expected one kind; found ${names} together. ${fix}`
 }
 
-export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
-  return typeof input === 'object' && input !== null && !Array.isArray(input)
-}
-
-function misspeltField(issue: Issue, input: object, schema: Schema, path: ValuePath): string {
+function misspeltField(issue: Issue, input: object, schema: Schema<unknown>, path: ValuePath): string {
   const known = fieldsAt(schema, path)
   // The path of a field that needs another one beside it, and the object that has both.
   if (issue.code === 'custom' && known.length === 0) return ''
@@ -117,7 +112,7 @@ function misspeltField(issue: Issue, input: object, schema: Schema, path: ValueP
 /** The allowed values, including those of alternatives. */
 function valuesOf(issue: Issue): readonly unknown[] {
   if (issue.code === 'invalid_union') return issue.errors.flat().flatMap(valuesOf)
-  if (issue.code === 'custom') return (issue.params?.['values'] as readonly string[] | undefined) ?? []
+  if (issue.code === 'custom') return issue.values ?? []
   return issue.code === 'invalid_value' ? issue.values : []
 }
 
@@ -131,7 +126,7 @@ function isOnly(types: ReadonlySet<string>, type: string): boolean {
 }
 
 /** How to write a text where an object is expected: under its required field, or its first. */
-function exampleOf(input: string, schema: Schema, path: ValuePath): string {
+function exampleOf(input: string, schema: Schema<unknown>, path: ValuePath): string {
   const [kind] = objectsAt(schema, path)
   const name = kind?.required[0] ?? kind?.fields[0]
   return name === undefined ? '' : ` Write it as { ${name}: ${shown(input)} }.`

@@ -1,7 +1,9 @@
-import type { z } from 'zod'
+import { ListSchema, ObjectSchema, RecordSchema, UnionSchema, type FieldSchemas } from '../../schema/compounds.ts'
+import { ChoiceSchema } from '../../schema/scalars.ts'
+import { OptionalSchema, type Schema as SchemaOf } from '../../schema/schema.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
 
-type Schema = z.core.$ZodType
+type Schema = SchemaOf<unknown>
 
 /** The fields of an object that a policy may have at one path. */
 interface KnownObject {
@@ -11,19 +13,17 @@ interface KnownObject {
 
 /** The kinds of objects that the schema allows at a path. */
 export function objectsAt(schema: Schema, path: ValuePath): KnownObject[] {
-  return schemasAt(schema, path).flatMap(({ _zod: { def } }) => {
-    if (!isKind(def, 'object')) return []
-    const fields = Object.entries(def.shape)
-    const required = fields.filter(([, field]) => field._zod.def.type !== 'optional')
+  return schemasAt(schema, path).flatMap((one) => {
+    if (!isObject(one)) return []
+    const fields = Object.entries(one.fields)
+    const required = fields.filter(([, field]) => !(field instanceof OptionalSchema))
     return [{ fields: fields.map(([name]) => name), required: required.map(([name]) => name) }]
   })
 }
 
 /** The fields that are allowed at a path, whatever the kind of the object. */
 export function fieldsAt(schema: Schema, path: ValuePath): string[] {
-  const named = schemasAt(schema, path).flatMap(({ _zod: { def } }) =>
-    isKind(def, 'record') ? choices(def.keyType) : [],
-  )
+  const named = schemasAt(schema, path).flatMap((one) => (isRecord(one) ? choices(one.names) : []))
   return [...new Set([...objectsAt(schema, path).flatMap(({ fields }) => fields), ...named])]
 }
 
@@ -73,9 +73,8 @@ function fieldsBelow(schema: Schema, path: ValuePath): string[] {
 
 /** The elements of a list or the values of a record; otherwise the value itself. */
 function elements(schema: Schema): Schema[] {
-  const { def } = schema._zod
-  if (isKind(def, 'array')) return unwrapped(def.element).flatMap(elements)
-  if (isKind(def, 'record')) return unwrapped(def.valueType).flatMap(elements)
+  if (isList(schema)) return unwrapped(schema.element).flatMap(elements)
+  if (isRecord(schema)) return unwrapped(schema.values).flatMap(elements)
   return [schema]
 }
 
@@ -83,35 +82,33 @@ function schemasAt(schema: Schema, path: ValuePath): Schema[] {
   return path.reduce<Schema[]>((schemas, step) => schemas.flatMap((one) => childrenOf(one, step)), unwrapped(schema))
 }
 
-function childrenOf({ _zod: { def } }: Schema, step: PropertyKey): Schema[] {
-  if (isKind(def, 'object')) {
-    const child = Object.hasOwn(def.shape, step) ? def.shape[String(step)] : undefined
+function childrenOf(schema: Schema, step: PropertyKey): Schema[] {
+  if (isObject(schema)) {
+    const child = Object.hasOwn(schema.fields, step) ? schema.fields[String(step)] : undefined
     return child ? unwrapped(child) : []
   }
-  if (isKind(def, 'array')) return unwrapped(def.element)
-  return isKind(def, 'record') ? unwrapped(def.valueType) : []
+  if (isList(schema)) return unwrapped(schema.element)
+  return isRecord(schema) ? unwrapped(schema.values) : []
 }
 
 /** Removes `optional`, and splits a union into its alternatives. */
 function unwrapped(schema: Schema): Schema[] {
-  const { def } = schema._zod
-  if (isKind(def, 'optional')) return unwrapped(def.innerType)
-  return isKind(def, 'union') ? def.options.flatMap((option) => unwrapped(option)) : [schema]
+  if (schema instanceof OptionalSchema) return unwrapped((schema as OptionalSchema<unknown>).inner)
+  return schema instanceof UnionSchema ? (schema as UnionSchema<unknown>).options.flatMap(unwrapped) : [schema]
 }
 
-function choices({ _zod: { def } }: Schema): string[] {
-  return isKind(def, 'enum') ? Object.values(def.entries).map(String) : []
+function choices(schema: Schema): string[] {
+  return schema instanceof ChoiceSchema ? (schema as ChoiceSchema<string>).values.map(String) : []
 }
 
-interface Kinds {
-  object: z.core.$ZodObjectDef
-  record: z.core.$ZodRecordDef
-  array: z.core.$ZodArrayDef
-  union: z.core.$ZodUnionDef
-  optional: z.core.$ZodOptionalDef
-  enum: z.core.$ZodEnumDef
+function isObject(schema: Schema): schema is ObjectSchema<FieldSchemas> {
+  return schema instanceof ObjectSchema
 }
 
-function isKind<K extends keyof Kinds>(def: z.core.$ZodTypeDef, kind: K): def is Kinds[K] {
-  return def.type === kind
+function isList(schema: Schema): schema is ListSchema<unknown> {
+  return schema instanceof ListSchema
+}
+
+function isRecord(schema: Schema): schema is RecordSchema<string, unknown> {
+  return schema instanceof RecordSchema
 }

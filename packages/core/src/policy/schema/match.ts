@@ -1,37 +1,37 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { compileGlob, globFault } from '../matching/glob.ts'
 import { anyFormatSchema, formatSchema, globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
 
 /** `match`: the models that a rule applies to. */
 
-const globsSchema = z.union([globSchema, z.array(globSchema).min(1)])
-const urlGlobsSchema = z.union([urlGlobSchema, z.array(urlGlobSchema).min(1)])
-const pathGlobsSchema = z.union([pathGlobSchema, z.array(pathGlobSchema).min(1)])
+const globsSchema = s.union([globSchema, s.array(globSchema).min(1)])
+const urlGlobsSchema = s.union([urlGlobSchema, s.array(urlGlobSchema).min(1)])
+const pathGlobsSchema = s.union([pathGlobSchema, s.array(pathGlobSchema).min(1)])
 
-const memoryDigest = z
+const memoryDigest = s
   .string()
   .regex(/^sha256:[0-9a-f]{64}$/, 'expected sha256: and 64 lowercase hex digits, the digest of the bytes')
 
-export const matchSchema = z
+export const matchSchema = s
   .strictObject({
     path: pathGlobsSchema
       .optional()
       .describe('Globs for the path that the program loads, relative to the policy file.'),
     url: urlGlobsSchema.optional().describe('Globs for the URL that the program loads.'),
     name: globsSchema.optional().describe('Globs for the name that the signer gave to the model.'),
-    format: z
-      .union([anyFormatSchema, z.array(formatSchema).min(1)])
+    format: s
+      .union([anyFormatSchema, s.array(formatSchema).min(1)])
       .optional()
       .describe('The format that the loader reads: one format of an adapter, several, or any.'),
-    memory: z
-      .union([z.literal('any'), memoryDigest, z.array(memoryDigest).min(1)])
+    memory: s
+      .union([s.literal('any'), memoryDigest, s.array(memoryDigest).min(1)])
       .optional()
       .describe('Models that a program gives to a runtime as bytes, without path or URL: by digest, or any.'),
   })
-  .refine((match) => Object.keys(match).length > 0, { error: 'expected one of path, url, name, format, memory' })
+  .refine((match) => Object.keys(match).length > 0, 'expected one of path, url, name, format, memory')
 
 /** A `match` as written in the policy. */
-export type MatchText = z.infer<typeof matchSchema>
+export type MatchText = s.infer<typeof matchSchema>
 
 /** True if every path names a directory or file, and every URL a host. `memory` is always explicit. */
 export function isExplicit({ path, url, memory }: MatchText): boolean {

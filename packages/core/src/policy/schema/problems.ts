@@ -1,18 +1,18 @@
-import type { z } from 'zod'
+import { isFields } from '../../schema/compounds.ts'
+import type { Issue } from '../../schema/issue.ts'
+import type { Schema } from '../../schema/schema.ts'
 import { shown, type ModelSealError } from '../../errors.ts'
 import { invalidPolicy, type TextFile } from '../reading/invalid-policy.ts'
 import { fieldsAt } from './known-fields.ts'
 import { nearest } from '../../nearest.ts'
 import { MAX_PROBLEMS } from '../reading/read-yaml.ts'
-import { clashingFields, fieldHint, hint, isFields } from './hints.ts'
+import { clashingFields, fieldHint, hint } from './hints.ts'
 import type { PolicyText, ValuePath } from '../reading/policy-text.ts'
-
-type Issue = z.core.$ZodIssue
 
 /** The text that was checked, and its schema. */
 interface Checked {
   text: PolicyText
-  schema: z.core.$ZodType
+  schema: Schema<unknown>
 }
 
 /** One issue that the schema found, and the path of the value. */
@@ -86,51 +86,6 @@ function problemsOf({ issue, path }: Finding, { text, schema }: Checked): ModelS
   }
   const expected = issue.code === 'invalid_union' ? alternatives(issue.errors) : issue.message
   return [text.fault(path, sentence({ issue, path }, expected, text) + hint(issue, schema, path))]
-}
-
-/**
- * What was expected, in terms that the policy's author knows, for schemas without their own message.
- * (The parameter `error` of zod's `safeParse`.)
- */
-export function expectation(issue: z.core.$ZodRawIssue): string | undefined {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `expected ${TYPES[issue.expected] ?? issue.expected}`
-    case 'invalid_value':
-      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`
-    case 'too_small':
-      return issue.origin === 'string'
-        ? 'expected text that is not empty'
-        : `expected at least ${bound(issue.minimum, issue.origin)}`
-    case 'too_big':
-      return `expected at most ${bound(issue.maximum, issue.origin)}`
-    case 'unrecognized_keys':
-      return 'expected known fields only'
-    case 'invalid_key':
-      return 'expected a name of 1 to 200 characters'
-    default:
-      return undefined
-  }
-}
-
-const TYPES: Readonly<Partial<Record<string, string>>> = {
-  string: 'text',
-  number: 'a number',
-  int: 'an integer',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'fields with values',
-  record: 'fields with values',
-}
-
-const UNITS: Readonly<Partial<Record<string, readonly [one: string, many: string]>>> = {
-  string: ['character', 'characters'],
-  array: ['entry', 'entries'],
-}
-
-function bound(limit: number | bigint, origin: string): string {
-  const units = UNITS[origin]
-  return units ? `${limit} ${units[limit === 1 ? 0 : 1]}` : `${limit}`
 }
 
 /** The one branch of a union whose field the author wrote. */

@@ -1,16 +1,15 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { signerSchema } from '../methods/methods.ts'
 import { fileRequirementFields } from '../requirements/files.ts'
 import { requirementFields } from '../requirements/requirements.ts'
 import { isExplicit, matchSchema } from './match.ts'
 import { nameGlobsSchema, nameSchema, reasonSchema } from './text.ts'
-import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /** `rules`: who may sign which models, and further requirements. */
 
-const requireSchema = z.strictObject({ ...requirementFields, ...fileRequirementFields })
+const requireSchema = s.strictObject({ ...requirementFields, ...fileRequirementFields })
 
-export const ruleSchema = z
+export const ruleSchema = s
   .strictObject({
     name: nameSchema,
     match: matchSchema,
@@ -19,20 +18,18 @@ export const ruleSchema = z
       .describe(
         'Where the signature bundles are, as globs for names in the model. Default: model.sig, DIR.sig beside the directory, or *.oms.sig.',
       ),
-    mode: z.enum(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
+    mode: s.enum(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
     reason: reasonSchema.optional().describe('The reason for the rule; required if the mode is skip.'),
-    signers: z.array(signerSchema).min(1).optional().describe('The accepted signers.'),
-    threshold: z
+    signers: s.array(signerSchema).min(1).optional().describe('The accepted signers.'),
+    threshold: s
       .int()
       .min(1)
       .optional()
       .describe('The number of distinct signers of the list that is required. Default 1.'),
     require: requireSchema.optional(),
   })
-  .superRefine((given, context) => {
-    const rule = parsedWithoutPrototypes(given)
-    const fault = (path: string[], message: string, input?: unknown) =>
-      context.addIssue({ code: 'custom', path, message, input })
+  .superRefine((rule, report) => {
+    const fault = (path: string[], message: string, input?: unknown) => report({ path, message, input })
     if (rule.match.memory !== undefined) {
       if (rule.mode !== 'skip')
         fault(['match', 'memory'], 'expected the mode skip: without a path, no signature can be found')
@@ -68,4 +65,4 @@ export const ruleSchema = z
   })
 
 /** A rule as written in the policy. */
-export type RuleText = z.infer<typeof ruleSchema>
+export type RuleText = s.infer<typeof ruleSchema>

@@ -1,38 +1,32 @@
-import * as z from 'zod'
+import * as s from '../../schema/define.ts'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
 import { durationSchema, fileSchema, nameSchema, timeSchema } from './text.ts'
 import { trustRootSchema } from '../roots/roots.ts'
-import { parsedWithoutPrototypes } from '../../snapshot.ts'
 
 /**
  * The single definition of the trust policy: its validation, TypeScript types and published JSON
  * Schema. Every object is strict: an unknown field is an error, never ignored.
  */
-export const policySchema = z
+export const policySchema = s
   .strictObject({
-    $schema: z.string().optional().describe('For editors.'),
-    version: z.literal(1),
-    include: z.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
+    $schema: s.string().optional().describe('For editors.'),
+    version: s.literal(1),
+    include: s.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
     issued: timeSchema.optional().describe('When this policy was written.'),
     maxAge: durationSchema.optional().describe('Once it is this old, the policy accepts nothing.'),
-    trustRoots: z.record(nameSchema, trustRootSchema).optional(),
-    rules: z.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
+    trustRoots: s.record(nameSchema, trustRootSchema).optional(),
+    rules: s.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
   })
-  .superRefine((given, context) => {
-    const policy = parsedWithoutPrototypes(given)
+  .superRefine((policy, report) => {
     if (policy.maxAge !== undefined && policy.issued === undefined)
-      context.addIssue({
-        code: 'custom',
-        path: ['maxAge'],
-        message: 'expected "issued" beside maxAge: the time to count from',
-      })
+      report({ path: ['maxAge'], message: 'expected "issued" beside maxAge: the time to count from' })
   })
 
-/** Never called: the compiler writes out its return type, so the published types do not refer to zod. */
+/** Never called: the compiler writes out its return type, so the published types do not refer to the schema. */
 // eslint-disable-next-line @typescript-eslint/no-unused-vars -- used as a type
-const writtenPolicy = () => policySchema.parse(undefined)
+const writtenPolicy = () => policySchema.accepted
 
 /** A trust policy as written in a file. */
 export type PolicyFile = ReturnType<typeof writtenPolicy>
@@ -40,7 +34,8 @@ export type PolicyFile = ReturnType<typeof writtenPolicy>
 /** The JSON Schema with which editors complete and check policies. */
 export function policyJsonSchema(): object {
   return {
-    ...z.toJSONSchema(policySchema, { io: 'input' }),
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    ...policySchema.toJson(),
     title: 'modelseal trust policy',
   }
 }

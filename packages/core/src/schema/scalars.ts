@@ -1,0 +1,126 @@
+import type { Inspection, Refusal } from './issue.ts'
+import { CHARACTERS, inspectBounds, Schema, wrongType, type Bounds } from './schema.ts'
+
+/** A regular expression that a text must match. */
+interface Format {
+  expression: RegExp
+  message: string | ((input: string) => string)
+  /** Whether a text in another format is not checked further. */
+  abort: boolean
+}
+
+export class TextSchema extends Schema<string> {
+  private readonly wrong: Refusal
+  private readonly bounds: Bounds = { min: undefined, max: undefined }
+  private readonly formats: readonly Format[] = []
+  private readonly keywords: object = {}
+
+  constructor(message?: string) {
+    super()
+    this.wrong = wrongType('string', message)
+  }
+
+  min(min: number): this {
+    return this.with({ bounds: { ...this.bounds, min } })
+  }
+
+  max(max: number): this {
+    return this.with({ bounds: { ...this.bounds, max } })
+  }
+
+  /** @param message what is expected */
+  regex(expression: RegExp, message: Format['message'], { abort = false }: { abort?: boolean } = {}): this {
+    return this.with({ formats: [...this.formats, { expression, message, abort }] })
+  }
+
+  /** Adds the name of a format to the JSON Schema, where editors know it. */
+  format(format: string): this {
+    return this.with({ keywords: { format } })
+  }
+
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    if (typeof input !== 'string') {
+      inspection.refuse(input, this.wrong)
+      return input
+    }
+    inspectBounds(this.bounds, { size: input.length, input }, inspection, CHARACTERS)
+    for (const { expression, message, abort } of this.formats) {
+      if (expression.test(input)) continue
+      const expected = typeof message === 'string' ? message : message(input)
+      inspection[abort ? 'refuse' : 'add'](input, { code: 'invalid_format', message: expected })
+      if (abort) break
+    }
+    return input
+  }
+
+  protected override json(): object {
+    const { min, max } = this.bounds
+    const [format] = this.formats
+    return {
+      type: 'string',
+      ...(min !== undefined && { minLength: min }),
+      ...(max !== undefined && { maxLength: max }),
+      ...(format && { pattern: format.expression.source }),
+      ...this.keywords,
+    }
+  }
+}
+
+export class IntegerSchema extends Schema<number> {
+  private readonly bounds: Bounds = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }
+
+  min(min: number): this {
+    return this.with({ bounds: { ...this.bounds, min } })
+  }
+
+  max(max: number): this {
+    return this.with({ bounds: { ...this.bounds, max } })
+  }
+
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    if (typeof input !== 'number' || !Number.isFinite(input)) inspection.refuse(input, wrongType('number'))
+    else if (!Number.isInteger(input)) inspection.refuse(input, wrongType('int'))
+    else inspectBounds(this.bounds, { size: input, input }, inspection)
+    return input
+  }
+
+  protected override json(): object {
+    return { type: 'integer', minimum: this.bounds.min, maximum: this.bounds.max }
+  }
+}
+
+export class BooleanSchema extends Schema<boolean> {
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    if (typeof input !== 'boolean') inspection.refuse(input, wrongType('boolean'))
+    return input
+  }
+
+  protected override json(): object {
+    return { type: 'boolean' }
+  }
+}
+
+/** One of several values. */
+export class ChoiceSchema<Value extends string | number> extends Schema<Value> {
+  readonly values: readonly Value[]
+  private readonly wrong: Refusal
+
+  constructor(
+    values: readonly Value[],
+    message = `expected ${values.map((value) => JSON.stringify(value)).join(' or ')}`,
+  ) {
+    super()
+    this.values = values
+    this.wrong = { code: 'invalid_value', values, message }
+  }
+
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    if (!this.values.includes(input as Value)) inspection.refuse(input, this.wrong)
+    return input
+  }
+
+  protected override json(): object {
+    const [first, ...more] = this.values
+    return { type: typeof first, ...(more.length === 0 ? { const: first } : { enum: this.values }) }
+  }
+}

@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest'
+import * as s from './define.ts'
+
+const person = s.strictObject({
+  name: s.string().min(1).max(5),
+  age: s.int().min(0).optional(),
+  tags: s
+    .array(s.enum(['a', 'b']))
+    .min(1)
+    .optional(),
+})
+
+/** Path, code and message of each issue; undefined if the value is accepted. */
+function issues(schema: s.Schema<unknown>, input: unknown) {
+  const checked = schema.check(input)
+  return 'issues' in checked
+    ? checked.issues.map(({ path, code, message }) => `${path.join('.')} ${code}: ${message}`)
+    : undefined
+}
+
+describe('a schema', () => {
+  test('accepts what it describes, as a copy without prototypes', () => {
+    const input = { age: 3, name: 'x', tags: ['a'] }
+    const checked = person.check(input)
+    if (!('value' in checked)) throw new Error('refused')
+    expect({ ...checked.value }).toEqual(input)
+    expect(Object.getPrototypeOf(checked.value)).toBeNull()
+    expect(checked.value.tags).not.toBe(input.tags)
+  })
+
+  test.each<[what: string, input: unknown, expected: string[]]>([
+    ['an unknown field', { name: 'x', nam: 'y' }, [' unrecognized_keys: expected known fields only']],
+    [
+      'a field that every object inherits',
+      { name: 'x', toString: 1 },
+      [' unrecognized_keys: expected known fields only'],
+    ],
+    ['a missing field', {}, ['name invalid_type: expected text']],
+    ['null for an optional field', { name: 'x', age: null }, ['age invalid_type: expected a number']],
+    ['a fraction', { name: 'x', age: 1.5 }, ['age invalid_type: expected an integer']],
+    ['infinity', { name: 'x', age: Infinity }, ['age invalid_type: expected a number']],
+    ['an unsafe integer', { name: 'x', age: 2 ** 53 }, ['age too_big: expected at most 9007199254740991']],
+    ['a number in quotes', { name: 'x', age: '1' }, ['age invalid_type: expected a number']],
+    ['an empty text', { name: '' }, ['name too_small: expected text that is not empty']],
+    ['a long text', { name: 'abcdef' }, ['name too_big: expected at most 5 characters']],
+    ['an empty list', { name: 'x', tags: [] }, ['tags too_small: expected at least 1 entry']],
+    ['an entry of a list', { name: 'x', tags: ['a', 'c'] }, ['tags.1 invalid_value: expected "a" or "b"']],
+    ['a list instead of fields', [], [' invalid_type: expected fields with values']],
+    [
+      'everything at once',
+      { name: 1, age: -1 },
+      ['name invalid_type: expected text', 'age too_small: expected at least 0'],
+    ],
+  ])('refuses %s', (_, input, expected) => expect(issues(person, input)).toEqual(expected))
+
+  test('does not find a field in a prototype', () => {
+    expect(issues(person, Object.create({ name: 'x' }))).toEqual(['name invalid_type: expected text'])
+  })
+
+  test('is not changed by its methods', () => {
+    const text = s.string()
+    text.min(1).max(2).regex(/x/, 'expected x').describe('A text.')
+    expect(issues(text, '')).toBeUndefined()
+    expect(text.toJson()).toEqual({ type: 'string' })
+  })
+})
+
+describe('a check of its own', () => {
+  const period = s
+    .strictObject({ from: s.int(), to: s.int(), note: s.string().min(1).optional() })
+    .superRefine(({ from, to }, report) => {
+      if (from > to) report({ message: 'expected a later end', path: ['to'], input: to })
+    })
+
+  test('reports the path below the value', () => {
+    const checked = s.array(period).check([{ from: 2, to: 1 }])
+    expect(checked).toMatchObject({ issues: [{ code: 'custom', path: [0, 'to'], input: 1 }] })
+  })
+
+  test('sees only values of the right type', () => {
+    expect(issues(period, { from: 2, to: '1' })).toEqual(['to invalid_type: expected a number'])
+    expect(issues(period, { from: 2, to: 1, note: '' })).toHaveLength(2)
+    expect(issues(period, { from: 2, to: 1, other: 1 })).toHaveLength(2)
+  })
+
+  test('follows formats, and none follows a format that ends the checks', () => {
+    const refused = (abort: boolean) =>
+      issues(
+        s
+          .string()
+          .regex(/^a/, 'expected an a', { abort })
+          .refine((text) => text.length > 1, 'expected more'),
+        'b',
+      )
+    expect(refused(false)).toEqual([' invalid_format: expected an a', ' custom: expected more'])
+    expect(refused(true)).toEqual([' invalid_format: expected an a'])
+  })
+})
+
+describe('alternatives', () => {
+  const either = s.union([s.string().min(2), s.strictObject({ file: s.string() }), s.literal(1)])
+
+  test.each(['ab', { file: 'x' }, 1])('accept %o', (input) => expect(issues(either, input)).toBeUndefined())
+
+  test('refuse a value for the reason of the only alternative with its type', () => {
+    expect(issues(either, 'a')).toEqual([' too_small: expected at least 2 characters'])
+    expect(issues(either, { file: 'x', other: 1 })).toEqual([' unrecognized_keys: expected known fields only'])
+  })
+
+  test('list the issues of each, with paths from the value itself', () => {
+    const checked = s.strictObject({ key: either }).check({ key: { file: 1 } })
+    const [issue] = 'issues' in checked ? checked.issues : []
+    expect(issue).toMatchObject({ path: ['key'], code: 'invalid_union' })
+    expect(issue?.code === 'invalid_union' && issue.errors.map((errors) => errors.map(({ path }) => path))).toEqual([
+      [[]],
+      [['file']],
+      [[]],
+    ])
+  })
+})
+
+describe('a record', () => {
+  test('has checked names and values', () => {
+    const record = s.record(s.string().max(2), s.boolean())
+    expect(issues(record, { a: true, b: false })).toBeUndefined()
+    expect(issues(record, { abc: true, b: 1 })).toEqual([
+      'abc invalid_key: expected a name of 1 to 200 characters',
+      'b invalid_type: expected true or false',
+    ])
+  })
+
+  test('of known names refuses others, and requires none', () => {
+    const record = s.partialRecord(s.enum(['a', 'b']), s.boolean())
+    expect(issues(record, {})).toBeUndefined()
+    expect(issues(record, { a: true, c: true })).toEqual([' unrecognized_keys: expected known fields only'])
+  })
+
+  test('keeps a name that objects treat specially', () => {
+    const checked = s.record(s.string(), s.boolean()).check(JSON.parse('{ "__proto__": true }'))
+    expect('value' in checked && Object.keys(checked.value)).toEqual(['__proto__'])
+  })
+})

@@ -1,0 +1,135 @@
+import { Inspection, TYPES, type Issue, type Refusal, type TypeName } from './issue.ts'
+
+/** The type of the values that a schema accepts. */
+export type Infer<S extends Schema<unknown>> = S['accepted']
+
+/** A problem that a check of a program's own found. */
+interface Problem {
+  /** What was expected. */
+  message: string
+  /** Of the value, from the one that is checked. */
+  path?: readonly PropertyKey[]
+  /** The value, if it is not the one that is checked. */
+  input?: unknown
+  /** What was probably meant. */
+  values?: readonly string[]
+}
+
+type Check = (value: never, report: (problem: Problem) => void) => void
+
+/**
+ * Describes values. Schemas are immutable: each method returns another schema. What one accepts is new, without prototypes, and has
+ * only the described fields.
+ */
+export abstract class Schema<Value> {
+  /** Only a type: what the schema accepts. */
+  declare readonly accepted: Value
+  readonly description: string | undefined = undefined
+  private readonly checks: readonly Check[] = []
+
+  /** Inspects the type and content of a value, and returns a copy of it. */
+  protected abstract read(input: unknown, inspection: Inspection): unknown
+  /** As a JSON Schema, without the description. */
+  protected abstract json(): object
+
+  /** Checks a value. */
+  check(input: unknown): { value: Value } | { issues: readonly [Issue, ...Issue[]] } {
+    const inspection = new Inspection()
+    const value = this.inspect(input, inspection) as Value
+    const [first, ...more] = inspection.issues
+    return first ? { issues: [first, ...more] } : { value }
+  }
+
+  /** Checks a part of a value. The result has a meaning only if there was no issue. */
+  inspect(input: unknown, inspection: Inspection): unknown {
+    const { fatal } = inspection
+    const value = this.read(input, inspection)
+    for (const check of this.checks) {
+      if (inspection.fatal > fatal) break
+      check(value as never, ({ path, message, values, ...other }) => {
+        const found = 'input' in other ? other.input : value
+        inspection.add(found, { code: 'custom', message, ...(values && { values }) }, path)
+      })
+    }
+    return value
+  }
+
+  optional(): OptionalSchema<Value> {
+    return new OptionalSchema(this)
+  }
+
+  /** Adds a text for editors. */
+  describe(description: string): this {
+    return this.with({ description })
+  }
+
+  /** Adds a check of values whose type is right. */
+  refine(isValid: (value: Value) => boolean, message: string): this {
+    return this.superRefine((value, report) => {
+      if (!isValid(value)) report({ message })
+    })
+  }
+
+  /** Adds a check that can report several problems. */
+  superRefine(check: (value: Value, report: (problem: Problem) => void) => void): this {
+    return this.with({ checks: [...this.checks, check] })
+  }
+
+  /** As a JSON Schema. */
+  toJson(): object {
+    return { ...this.json(), ...(this.description !== undefined && { description: this.description }) }
+  }
+
+  protected with(changes: object): this {
+    return Object.assign(Object.create(Object.getPrototypeOf(this) as object) as this, this, changes)
+  }
+}
+
+export class OptionalSchema<Value> extends Schema<Value | undefined> {
+  readonly inner: Schema<Value>
+
+  constructor(inner: Schema<Value>) {
+    super()
+    this.inner = inner
+  }
+
+  protected override read(input: unknown, inspection: Inspection): unknown {
+    return input === undefined ? undefined : this.inner.inspect(input, inspection)
+  }
+
+  protected override json(): object {
+    return this.inner.toJson()
+  }
+}
+
+export function wrongType(expected: TypeName, message = `expected ${TYPES[expected]}`): Refusal {
+  return { code: 'invalid_type', expected, message }
+}
+
+/** A bound of a number, or of a number of characters or entries. */
+export interface Bounds {
+  min: number | undefined
+  max: number | undefined
+}
+
+type Unit = readonly [one: string, many: string]
+
+/** Refuses what is too small or too large. Other checks continue. */
+export function inspectBounds(
+  { min, max }: Bounds,
+  { size, input }: { size: number; input: unknown },
+  inspection: Inspection,
+  unit?: Unit,
+): void {
+  const written = (limit: number) => (unit ? `${limit} ${unit[limit === 1 ? 0 : 1]}` : `${limit}`)
+  if (min !== undefined && size < min) {
+    const isEmpty = unit === CHARACTERS && min === 1
+    const message = isEmpty ? 'expected text that is not empty' : `expected at least ${written(min)}`
+    inspection.add(input, { code: 'too_small', message })
+  }
+  if (max !== undefined && size > max)
+    inspection.add(input, { code: 'too_big', message: `expected at most ${written(max)}` })
+}
+
+export const CHARACTERS: Unit = ['character', 'characters']
+export const ENTRIES: Unit = ['entry', 'entries']
