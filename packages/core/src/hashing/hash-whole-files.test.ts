@@ -73,7 +73,7 @@ beforeAll(async () => {
   for (const place of places) for (const version of ['now', 'next']) writeModel(join(place, version), version)
   await setTimeout(2_200)
 }, 120_000)
-afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })))
+afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })), 120_000)
 beforeEach(() => configureHashing({ callingThread: true }))
 afterEach(() => {
   hook.checked = undefined

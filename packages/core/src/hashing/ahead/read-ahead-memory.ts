@@ -58,9 +58,11 @@ export function releaseReaders({ shared }: ReadAheadMemory): void {
  */
 export function endReader(memory: ReadAheadMemory, lane: number): boolean {
   const views = new Views(memory)
+  let helped = false
+  for (let piece = 0; piece < memory.pieces; piece++) helped ||= views.piece(piece) === HELPED + lane
+  // Only now, because a thread that hashes releases a reader as soon as it finds it dead.
   views.die(views.lane(lane))
-  for (let piece = 0; piece < memory.pieces; piece++) if (views.piece(piece) === HELPED + lane) return true
-  return false
+  return helped
 }
 
 /** One reader's place in the memory. */
