@@ -1,7 +1,9 @@
 // One measurement in a process of its own, for latency.mjs: prints milliseconds, or megabytes of memory.
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cp, open, readFile, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 const [way, subject, policy] = process.argv.slice(2)
 /** Loads after the first whose median counts. */
@@ -9,6 +11,7 @@ const FURTHER = 20
 /** File times must be older than this for a policy to be kept. */
 const SETTLED = 150
 const MIB = 1024 * 1024
+const run = promisify(execFile)
 
 const ways = {
   nothing: () => measured(() => undefined),
@@ -29,6 +32,8 @@ const ways = {
     return measured(() => openVerifiedModel(subject, { policy: loaded }))
   },
   cp: () => measured(() => cp(subject, `${subject}.copy`)).finally(() => rm(`${subject}.copy`)),
+  reflink: () =>
+    measured(() => run('cp', ['--reflink=always', subject, `${subject}.copy`])).finally(() => rm(`${subject}.copy`)),
   copied: async () => {
     const { loadPolicy } = await import('@modelseal/core')
     return measured(await verifiedLoad(await loadPolicy(policy), { isolation: 'copy' }))

@@ -2,8 +2,9 @@
 // command line, copies, and the memory of an idle service. Every pair is measured in turns. Run after a build:
 //   npm run bench:latency
 //   npm run bench:latency -- --quick
+//   npm run bench:latency -- --only copied --directory /dev/shm
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { constants, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
@@ -17,6 +18,7 @@ const { values: given } = parseArgs({
     rounds: { type: 'string' },
     directory: { type: 'string', default: tmpdir() },
     json: { type: 'string' },
+    only: { type: 'string', default: '' },
   },
 })
 const mib = Number(given.mib ?? (given.quick ? 16 : 1024))
@@ -26,6 +28,8 @@ const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs'
 
 const directory = await mkdtemp(join(given.directory, 'modelseal-bench-'))
 const env = { ...process.env, XDG_CACHE_HOME: join(directory, 'caches'), MODELSEAL_POLICY: undefined }
+// Copies are made on the file system of the model.
+env.TMPDIR = directory
 try {
   await signByMethods(directory)
   const small = join(directory, 'by-key/model.onnx')
@@ -73,9 +77,14 @@ try {
     [`${mib} MiB copied / cp`, () => once('cp', weights), () => once('copied', large.path, hashing)],
     ['memory of an idle service, MB', () => once('plain-idle', small), () => once('verified-idle', small, policy)],
   ]
+  if (await clones(weights)) {
+    const clone = [() => once('reflink', weights), () => once('copied', large.path, hashing)]
+    rows.push([`${mib} MiB copied / cp --reflink=always`, ...clone])
+  } else console.log(`No row beside cp --reflink=always: the file system of ${given.directory} cannot clone files.`)
   console.log(`${'ms; medians of ' + rounds}`.padEnd(46) + '  plain   verified   difference   ratio')
   const results = []
-  for (const [name, plain, verified] of rows) results.push(await row(name, plain, verified))
+  for (const [name, plain, verified] of rows)
+    if (name.includes(given.only)) results.push(await row(name, plain, verified))
   if (given.json) await writeFile(given.json, JSON.stringify(results, undefined, 2))
 } finally {
   await rm(directory, { recursive: true, force: true })
@@ -95,6 +104,19 @@ async function row(name, plain, verified) {
   const cells = [without.toFixed(1).padStart(7), measured.toFixed(1).padStart(11), difference.toFixed(1).padStart(13)]
   console.log(name.padEnd(46) + cells.join('') + (without > 1 ? ratio.toFixed(2) : '').padStart(8))
   return { name, ...times, difference, ratio }
+}
+
+/** Whether the file system of a file can share its blocks with a copy. */
+async function clones(file) {
+  const copy = `${file}.clone`
+  try {
+    await copyFile(file, copy, constants.COPYFILE_FICLONE_FORCE)
+    return true
+  } catch {
+    return false
+  } finally {
+    await rm(copy, { force: true })
+  }
 }
 
 /** What the program in a process of its own measures of itself. */

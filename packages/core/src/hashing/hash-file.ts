@@ -175,9 +175,9 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
   }
 }
 
-function finished({ file, fd, whole, hashed, bytes, copy }: HashedFile, digests: string[]): HashResult {
+function finished({ file, fd, ahead, whole, hashed, bytes, copy }: HashedFile, digests: string[]): HashResult {
   checkUnchanged(file, fd)
-  copy?.setLength(hashed)
+  copy?.finish(hashed, ahead?.closeCopy())
   if (!whole) return bytes ? { digests, bytes } : { digests }
   if (hashed !== file.identity.size) throw new RangeError(`${hashed} of ${file.identity.size} bytes in ranges`)
   const result = { digests, whole: whole.map((hasher) => hasher.hex()) }
@@ -206,24 +206,27 @@ function end({ file, fd, copy }: HashedFile): void {
 
 function hashInOneGo({ start, end }: ByteRange, reading: HashedFile): string {
   const chunk = roomFor(start, end, reading)
-  readFully(chunk, start, reading)
+  readAndCopy(chunk, start, reading)
   passOn(chunk, start, reading)
   return ALGORITHMS[reading.hashType].whole(chunk)
 }
 
 /** Hashes each chunk while it is still in the cache. */
 function* hashInChunks({ start, end }: ByteRange, reading: HashedFile): Generator<void, string, void> {
-  const { ahead, control } = reading
+  const { ahead, control, copy } = reading
   const hasher = ALGORITHMS[reading.hashType].start()
+  let helped = false
   for (let offset = start; offset < end;) {
     const read = ahead?.next(offset, end)
     if (read === 'later') {
       yield
       continue
     }
+    if (helped && !read) copy?.takeOver(offset)
+    helped = read !== undefined
     const chunk = read ?? roomFor(offset, end, reading)
     if (read) control.advance(read.length)
-    else readFully(chunk, offset, reading)
+    else readAndCopy(chunk, offset, reading)
     passOn(chunk, offset, reading)
     hasher.update(chunk)
     offset += chunk.length
@@ -241,18 +244,19 @@ function roomFor(start: number, end: number, { bytes }: HashedFile): Uint8Array 
 
 /** Passes the bytes to everything that needs them, so that no byte is read twice. */
 function passOn(chunk: Uint8Array, position: number, reading: HashedFile): void {
-  const { whole, bytes, copy } = reading
+  const { whole, bytes } = reading
   // The kept part ends within this chunk.
   if (bytes && position < bytes.byteLength && position + chunk.length > bytes.byteLength)
     new Uint8Array(bytes, position).set(chunk.subarray(0, bytes.byteLength - position))
-  copy?.write(chunk, position)
   if (whole) for (const hasher of whole) hasher.update(chunk)
   reading.hashed += chunk.length
 }
 
-function readFully(into: Uint8Array, position: number, { file, fd, control }: HashedFile): void {
+/** What another thread reads ahead, it also copies. */
+function readAndCopy(into: Uint8Array, position: number, { file, fd, control, copy }: HashedFile): void {
   if (control.aborted()) throw abortedError()
   if (fillFrom(fd, into, position) < into.length) throw changed(file, 'it ended early')
+  copy?.write(into, position)
   control.advance(into.length)
 }
 

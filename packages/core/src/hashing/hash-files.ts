@@ -10,7 +10,8 @@ import { descriptorOf, extrasOf, type HashJob, type HashResult } from './hash-fi
 import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
-import { spread, workerFailed } from './spread.ts'
+import { spread } from './spread.ts'
+import { workerFailed } from './threads/worker-failed.ts'
 import type { HashingWarning } from './threads/without-threads.ts'
 
 /** Bytes hashed so far and bytes in total. The total is an estimate while a calling thread hashes small files (`configureHashing()`). */

@@ -49,7 +49,7 @@ interface HashingState {
 }
 
 // The ESM and the CommonJS build of this module share one pool.
-const STATE = Symbol.for('modelseal.hashing/5')
+const STATE = Symbol.for('modelseal.hashing/6')
 const registry = globalThis as { [STATE]?: HashingState | undefined }
 const state = (registry[STATE] ??= {
   options: withoutPrototype<HashingOptions>({}),

@@ -1,8 +1,9 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { getSystemErrorName } from 'node:util'
 import { ModelSealError, shown } from '../errors.ts'
 import { copyHint } from '../source/private/copy-failure.ts'
-import { errno } from '../source/file-errors.ts'
+import { errno, systemError } from '../source/file-errors.ts'
 import type { SourceFile } from '../source/local/source-file.ts'
 import { isZero } from '../source/local/zeros.ts'
 
@@ -29,21 +30,30 @@ export class SparseCopy {
 
   /** @throws {@link ModelSealError} `COPY_FAILED` */
   write(chunk: Uint8Array, position: number): void {
-    if (isZero(chunk)) return
-    this.#end = Math.max(this.#end, position + chunk.length)
-    this.#copying(() => {
-      for (let done = 0; done < chunk.length;)
-        done += writeSync(this.#fd, chunk, done, chunk.length - done, position + done)
-    })
+    if (this.#copying(() => writeSparse(this.#fd, chunk, position)))
+      this.#end = Math.max(this.#end, position + chunk.length)
+  }
+
+  /**
+   * Takes over from a thread that wrote the bytes before `position`. It may have begun to write more, which nobody hashed.
+   *
+   * @throws {@link ModelSealError} `COPY_FAILED`
+   */
+  takeOver(position: number): void {
+    this.#copying(() => ftruncateSync(this.#fd, position))
   }
 
   /**
    * Sets the length of the copy, which nothing else does if the file ends with zeros.
    *
+   * @param failure negative number of the error with which another thread closed the copy, or 0
    * @throws {@link ModelSealError} `COPY_FAILED`
    */
-  setLength(bytes: number): void {
-    if (this.#end < bytes) this.#copying(() => ftruncateSync(this.#fd, bytes))
+  finish(bytes: number, failure = 0): void {
+    this.#copying(() => {
+      if (failure !== 0) throw systemError(getSystemErrorName(failure))
+      if (this.#end < bytes) ftruncateSync(this.#fd, bytes)
+    })
   }
 
   /** @throws {@link ModelSealError} `COPY_FAILED` if there was no space for the last bytes of the copy */
@@ -63,4 +73,11 @@ export class SparseCopy {
       })
     }
   }
+}
+
+/** Writes bytes to a new file, unless they are all zeros. @returns whether they were written */
+export function writeSparse(fd: number, chunk: Uint8Array, position: number): boolean {
+  if (isZero(chunk)) return false
+  for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done, chunk.length - done, position + done)
+  return true
 }

@@ -1,5 +1,4 @@
-import { codeOf, messageOf, reasonOf } from '../any-realm.ts'
-import { ModelSealError, shown } from '../errors.ts'
+import { ModelSealError } from '../errors.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { BATCH_WORK, batchesOf, jobBytes, SMALL_BYTES, workOf, workOfAll } from './batches.ts'
 import { at } from '../at.ts'
@@ -11,6 +10,7 @@ import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { endReader, newReadAhead, releaseReaders } from './ahead/read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
+import { workerFailed } from './threads/worker-failed.ts'
 
 /** Minimum size of a piece for which another thread reads ahead, in bytes. */
 const READ_AHEAD_BYTES = 32 * 1024 * 1024
@@ -130,24 +130,4 @@ function throwFirst(errors: readonly unknown[]): void {
   if (errors.length === 0) return
   const error = errors.find((e) => !(e instanceof ModelSealError && e.code === 'ABORTED')) ?? errors[0]
   throw workerFailed(error)
-}
-
-export function workerFailed(cause: unknown): ModelSealError {
-  if (cause instanceof ModelSealError) return cause
-  return new ModelSealError('WORKER_FAILED', 'Cannot hash the model: a hashing thread ended before it was done.', {
-    found: shown(reasonOf(cause)),
-    hint: workerHint(cause),
-    cause,
-  })
-}
-
-function workerHint(cause: unknown): string {
-  const code = codeOf(cause) ?? ''
-  if (code.endsWith('MODULE_NOT_FOUND'))
-    return 'Put the missing file where the threads look for it (see docs/bundlers.md).'
-  const message = messageOf(cause)
-  if (message.includes('closeHashPool()')) return 'Call closeHashPool() when no model is being loaded.'
-  if (/^ERR_WORKER_|^ENOMEM$/.test(code) || /thread ended|out of memory/.test(message))
-    return 'Check the memory limits of the process, then load the model again.'
-  return 'If the program gave a pool to configureHashing(), check that it runs tasks as Piscina does and does not end them. Without that pool, modelseal hashes in its own threads.'
 }

@@ -31,10 +31,16 @@ export const PHASE = 0
 export const FILLED = 1
 export const TAKEN = 2
 const DEAD = 3
-const LANE_WORDS = 4
+/** Whether the reader has the private copy of the file open, or the negative error number with which closing it failed. */
+export const COPY = 4
+const LANE_WORDS = 5
 export const JOINED = 0
 export const GOING = 1
 export const LEFT = 2
+
+// What COPY can hold besides an error number.
+export const CLOSED = 0
+export const OPEN = 1
 
 // Words that all lanes share.
 const CHANGES = 0
@@ -105,6 +111,15 @@ export class Views {
     if (state >= HELPED) Atomics.wait(this.#pieces, index, state, NAP)
   }
 
+  /** Waits until the reader has closed the copy or its thread is gone. @returns what COPY then holds */
+  awaitClosed(lane: Lane): number {
+    for (;;) {
+      const copy = Atomics.load(lane.words, COPY)
+      if (copy !== OPEN || this.isDead(lane)) return copy
+      Atomics.wait(lane.words, COPY, OPEN, NAP)
+    }
+  }
+
   changes(): number {
     return Atomics.load(this.#board, CHANGES)
   }
@@ -141,7 +156,7 @@ export class Views {
   /** Ends reading ahead and wakes the other side. Either side may call it. */
   leave({ words }: Lane): void {
     Atomics.store(words, PHASE, LEFT)
-    for (const word of [PHASE, FILLED, TAKEN]) Atomics.notify(words, word)
+    for (const word of [PHASE, FILLED, TAKEN, COPY]) Atomics.notify(words, word)
   }
 }
 

@@ -1,8 +1,11 @@
 import { monotonic } from '../../real-time.ts'
 import { abortedError } from '../../source/aborted.ts'
+import { workerFailed } from '../threads/worker-failed.ts'
 import {
   ALONE,
   BEGUN,
+  CLOSED,
+  COPY,
   DONE,
   FILLED,
   GOING,
@@ -10,6 +13,7 @@ import {
   JOINED,
   LEFT,
   NAP,
+  OPEN,
   PHASE,
   SLOT_BYTES,
   SLOTS,
@@ -35,6 +39,7 @@ export class BytesAhead {
   #taken = 0
   #holds = false
   #begun = false
+  #copyError = 0
 
   constructor(memory: ReadAheadMemory, piece: number, control: HashControl) {
     this.#views = new Views(memory)
@@ -43,9 +48,11 @@ export class BytesAhead {
   }
 
   /**
-   * The bytes of the file from `offset` on: one slot, or fewer up to `end`. They stay valid until the next call.
-   * `undefined` if no thread reads ahead, so the caller must read for itself. `'later'` if the bytes have not arrived
-   * after some time.
+   * The bytes of the file from `offset` on: one slot, or fewer up to `end`. They stay valid until the next call. If the
+   * file is copied, the reader has already written them to the copy. `undefined` if no thread reads ahead, so the caller
+   * must read (and copy) for itself. `'later'` if the bytes have not arrived after some time.
+   *
+   * @throws {@link ModelSealError} `ABORTED`; `WORKER_FAILED` if the reader's thread is gone and may still be writing
    */
   next(offset: number, end: number): Uint8Array | 'later' | undefined {
     this.#begin()
@@ -63,6 +70,7 @@ export class BytesAhead {
       // The reader may have filled a slot before it left, so FILLED is checked again.
       const left = Atomics.load(lane.words, PHASE) === LEFT || this.#views.isDead(lane)
       if (left && Atomics.load(lane.words, FILLED) === filled) {
+        this.#awaitCopy(lane)
         this.#lane = undefined
         this.#views.setPiece(this.#piece, ALONE)
         return undefined
@@ -72,12 +80,36 @@ export class BytesAhead {
     }
   }
 
-  /** Must be called when the piece has been hashed, and also if hashing stops. */
+  /**
+   * Must be called before the copy counts as complete. Waits until the reader has closed it.
+   *
+   * @returns the negative number of the error with which a reader closed the copy, or 0
+   * @throws {@link ModelSealError} `WORKER_FAILED` if the reader's thread is gone and may still be writing
+   */
+  closeCopy(): number {
+    if (this.#lane) {
+      this.#views.leave(this.#lane)
+      this.#awaitCopy(this.#lane)
+    }
+    return this.#copyError
+  }
+
+  /** Must be called when the piece has been hashed, and also if hashing stops. Afterwards, no reader writes to the copy. */
   end(): void {
     this.#giveBack()
     const lane = this.#lane ?? this.#helper(this.#views.swapPiece(this.#piece, BEGUN, DONE))
-    if (lane) this.#views.leave(lane)
+    if (lane) {
+      this.#views.leave(lane)
+      this.#views.awaitClosed(lane)
+    }
     this.#views.setPiece(this.#piece, DONE)
+  }
+
+  /** A thread that is thought to be gone could still write bytes that this side never hashed, so it is not replaced. */
+  #awaitCopy(lane: Lane): void {
+    const copy = this.#views.awaitClosed(lane)
+    if (copy === OPEN) throw workerFailed(new Error('The thread that writes the copy ended.'))
+    if (copy !== CLOSED) this.#copyError = copy
   }
 
   /** Only now may a reader open the file, so that it cannot take the last descriptor away from this side. */
@@ -110,8 +142,17 @@ export class BytesAhead {
   }
 }
 
-/** Reads the bytes of a file from `position` on into a slot. Returns false if it cannot. */
-type FillSlot = (slot: Uint8Array, position: number) => boolean
+/** A file that is read into slots. */
+interface FileToRead {
+  /** Position after the last byte to read. */
+  readonly end: number
+  /** Whether the bytes are also written to a copy. */
+  readonly copied: boolean
+  /** Reads the bytes from `position` on, and copies them if wanted. Returns false if it cannot. */
+  fill(slot: Uint8Array, position: number): boolean
+  /** Closes the copy. @returns the negative number of the error, or 0 */
+  closeCopy(): number
+}
 
 /** The side of the thread that reads. It has one lane. */
 export class ReaderLane {
@@ -145,21 +186,24 @@ export class ReaderLane {
     return undefined
   }
 
-  /** Reads ahead for one piece, which ends at `end`, until all of it is read or the other side stops. */
-  serve(piece: number, end: number, fill: FillSlot): void {
+  /** Reads ahead for one piece until all of it is read or the other side stops. */
+  serve(piece: number, file: FileToRead): void {
     const { words, start } = this.#lane
     Atomics.store(words, PHASE, JOINED)
     Atomics.store(words, FILLED, 0)
     Atomics.store(words, TAKEN, 0)
+    Atomics.store(words, COPY, file.copied ? OPEN : CLOSED)
     if (this.#views.swapPiece(piece, BEGUN, HELPED + this.#index) !== BEGUN) return
     while (Atomics.load(words, PHASE) === JOINED && !this.#unwanted()) Atomics.wait(words, PHASE, JOINED, NAP)
-    if (Atomics.load(words, PHASE) === GOING) this.#fillFrom(start[0] ?? end, end, fill)
+    if (Atomics.load(words, PHASE) === GOING) this.#fillFrom(start[0] ?? file.end, file)
+    if (file.copied) Atomics.store(words, COPY, file.closeCopy())
     this.#views.leave(this.#lane)
     // The slots must not be reused before the other side has released them.
     while (this.#views.piece(piece) >= HELPED && !this.#control.aborted()) this.#views.awaitPiece(piece)
   }
 
-  #fillFrom(start: number, end: number, fill: FillSlot): void {
+  #fillFrom(start: number, file: FileToRead): void {
+    const { end } = file
     const { words } = this.#lane
     let filled = 0
     for (let position = start; position < end; position += SLOT_BYTES) {
@@ -168,7 +212,7 @@ export class ReaderLane {
         Atomics.wait(words, TAKEN, taken, NAP)
       }
       if (Atomics.load(words, PHASE) === LEFT || this.#unwanted()) return
-      if (!fill(this.#lane.slot(filled).subarray(0, Math.min(SLOT_BYTES, end - position)), position)) return
+      if (!file.fill(this.#lane.slot(filled).subarray(0, Math.min(SLOT_BYTES, end - position)), position)) return
       Atomics.store(words, FILLED, ++filled)
       // The other side waits only after it has taken all other slots.
       if (filled - Atomics.load(words, TAKEN) <= 1) Atomics.notify(words, FILLED)

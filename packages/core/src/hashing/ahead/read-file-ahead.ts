@@ -1,15 +1,18 @@
-import { closeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
+import { isError, propertyOf } from '../../any-realm.ts'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
 import { fillFrom } from '../../source/local/fill-from.ts'
-import type { HashJob } from '../hash-file.ts'
+import { extrasOf, type HashJob } from '../hash-file.ts'
 import type { HashControl } from '../shared-control.ts'
+import { writeSparse } from '../sparse-copy.ts'
 import { ReaderLane } from './read-ahead.ts'
 import type { ReadAheadMemory } from './read-ahead-memory.ts'
 
 /**
- * Reads ahead for the threads that hash these pieces, until none of them needs it any more. Reports no errors: if a
- * file cannot be read or is not the one that was listed, the reader leaves, and the thread that hashes the file meets
- * the same problem and reports it.
+ * Reads ahead for the threads that hash these pieces, until none of them needs it any more. Bytes of a file that is
+ * copied are written to the copy before they are handed over. Reports no errors: if a file cannot be read or copied, or
+ * is not the one that was listed, the reader leaves, and the thread that hashes the file meets the same problem and
+ * reports it. Only an error on closing the copy is passed on.
  */
 export function readFilesAhead(
   memory: ReadAheadMemory,
@@ -27,19 +30,35 @@ export function readFilesAhead(
   }
 }
 
-function serve(reader: ReaderLane, piece: number, { file, ranges }: HashJob): void {
-  const fd = opened(file)
-  if (fd === undefined) return
+function serve(reader: ReaderLane, piece: number, job: HashJob): void {
+  const file = opened(job.file)
+  if (file === undefined) return
+  const { copyTo } = extrasOf(job)
+  let copy: number | undefined
   try {
-    reader.serve(piece, ranges[0]?.end ?? 0, (slot, position) => {
-      try {
-        return fillFrom(fd, slot, position) === slot.length
-      } catch {
-        return false
-      }
+    copy = copyTo === undefined ? undefined : openedCopy(copyTo)
+    if (copyTo !== undefined && copy === undefined) return
+    reader.serve(piece, {
+      end: job.ranges[0]?.end ?? 0,
+      copied: copy !== undefined,
+      fill(slot, position) {
+        try {
+          if (fillFrom(file, slot, position) < slot.length) return false
+          if (copy !== undefined) writeSparse(copy, slot, position)
+          return true
+        } catch {
+          return false
+        }
+      },
+      closeCopy() {
+        const fd = copy
+        copy = undefined
+        return fd === undefined ? 0 : closed(fd)
+      },
     })
   } finally {
-    closeSync(fd)
+    if (copy !== undefined) closed(copy)
+    closeSync(file)
   }
 }
 
@@ -53,5 +72,28 @@ function opened(file: HashJob['file']): number | undefined {
   } catch {
     if (fd !== undefined) closeSync(fd)
     return undefined
+  }
+}
+
+/** Opens the copy that the other side has created. Its descriptor is not used, because that thread could end first. */
+function openedCopy(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NOFOLLOW)
+  } catch {
+    return undefined
+  }
+}
+
+/** Number of the error UNKNOWN in Node.js. */
+const UNKNOWN = -4094
+
+/** Closes a descriptor. @returns the negative number of the error, or 0 */
+function closed(fd: number): number {
+  try {
+    closeSync(fd)
+    return 0
+  } catch (error) {
+    const number = isError(error) ? propertyOf(error, 'errno') : undefined
+    return typeof number === 'number' && number < 0 ? number : UNKNOWN
   }
 }
