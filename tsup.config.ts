@@ -172,6 +172,36 @@ function withoutMap(source: string): string {
   return `${source}\n//# sourceMappingURL=data:application/json;base64,${map}`
 }
 
+/**
+ * An ES module that imports one name from a module of Node.js makes it create all exports of that module, which loads internal
+ * modules that few programs need. The ES modules of the libraries therefore ask the process for what they use, which takes 10 ms less.
+ */
+const namesFromProcess: Plugin = {
+  name: 'names from the process',
+  setup(build) {
+    const isCommonJs = build.initialOptions.define?.['TSUP_FORMAT'] === '"cjs"'
+    build.onResolve({ filter: /^node:/ }, ({ path }) =>
+      isCommonJs
+        ? { path: path.replace('node:', ''), external: true }
+        : { path, namespace: 'names', sideEffects: false },
+    )
+    build.onLoad({ filter: /.*/, namespace: 'names' }, ({ path }) => {
+      const names = Object.keys(process.getBuiltinModule(path) ?? {}).filter(
+        (name) => /^\w+$/.test(name) && name !== 'default',
+      )
+      // What nothing imports is removed, because the calls are marked as pure.
+      const exports = names.map((name) => `export const ${name} = /* @__PURE__ */ (() => all.${name})()`)
+      return {
+        contents: [
+          `const all = /* @__PURE__ */ process.getBuiltinModule('${path}')`,
+          ...exports,
+          'export default all',
+        ].join('\n'),
+      }
+    })
+  },
+}
+
 /** A separate copy of pkijs: realms of test runners may lack the global `crypto`, and other copies store their engine in the global object. */
 const ownEngine: Plugin = {
   name: 'engine of pkijs',
@@ -284,8 +314,8 @@ const childProcessWhenUsed: Plugin = {
   },
 }
 
-/** Directories of the packages that the built files contain. Their licenses must be distributed with them. */
-const carried = new Set<string>()
+/** Directories of the packages that the built files contain, with the files that they contain. Their licenses must be distributed with them. */
+const carried = new Map<string, Set<string>>()
 const licenses: Plugin = {
   name: 'licenses',
   setup(build) {
@@ -294,7 +324,7 @@ const licenses: Plugin = {
       for (const [input, { bytesInOutput }] of inputs) {
         if (bytesInOutput === 0) continue
         const [directory] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
-        if (directory !== undefined) carried.add(directory)
+        if (directory !== undefined) carried.set(directory, (carried.get(directory) ?? new Set()).add(input))
       }
     })
   },
@@ -302,21 +332,27 @@ const licenses: Plugin = {
 
 async function writeLicenses(): Promise<void> {
   if (carried.size === 0) return
-  const texts = [...carried].map(async (directory) => {
+  const texts = [...carried].map(async ([directory, files]) => {
     const { name, version } = await manifestIn(directory)
-    return `${name} ${version}\n\n${await licenseIn(directory)}`
+    return `${name} ${version}\n\n${await licenseIn(directory, files)}`
   })
   await writeFile('dist/LICENSES.txt', (await Promise.all(texts)).sort().join('\n\n'))
 }
 
-async function licenseIn(directory: string): Promise<string> {
+async function licenseIn(directory: string, files: ReadonlySet<string>): Promise<string> {
   const file = (await readdir(directory)).find((name) => /^licen[cs]e/i.test(name))
   if (file !== undefined) return readFile(join(directory, file), 'utf8')
   // Published without its text, which is the same as that of our own license.
   const { license } = await manifestIn(directory)
-  if (license !== 'Apache-2.0')
+  const ours = await readFile('LICENSE', 'utf8')
+  if (license === 'Apache-2.0') return ours
+  // The other license is at the beginning of the files that are under it.
+  const texts = await Promise.all([...files].map((file) => readFile(file, 'utf8')))
+  const notices = texts.map((text) => /^(?:\/\/.*\n)*/.exec(text)?.[0] ?? '')
+  const others = new Set(notices.filter((notice) => notice.includes('Redistribution and use')))
+  if (license !== '(Apache-2.0 AND BSD-3-Clause)' || others.size === 0)
     throw new Error(`Cannot include the license of ${directory}: the package contains no license file.`)
-  return readFile('LICENSE', 'utf8')
+  return [ours, ...others].join('\n').replaceAll(/^\/\/ ?/gm, '')
 }
 
 interface Manifest {
@@ -341,8 +377,8 @@ export default defineConfig({
   tsconfig: '../../tsconfig.json',
   // It has 70 modules; in the program's own file they load in a fraction of the time.
   noExternal: startsEveryProgram ? [CARRIED] : library ? [] : ['yaml'],
-  // Removing the protocol would happen before the plugin that looks for it.
-  removeNodeProtocol: library && !startsEveryProgram,
+  // Removing the protocol would happen before the plugins that look for it.
+  removeNodeProtocol: false,
   esbuildOptions: (options, { format }) => {
     // The program is read whole at each start. The last line tells linters of packages, which look at the text, that it is CommonJS.
     if (!library)
@@ -352,7 +388,7 @@ export default defineConfig({
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
-    ...(startsEveryProgram ? [lazyNodeModules] : []),
+    ...(startsEveryProgram ? [lazyNodeModules] : library ? [namesFromProcess] : []),
     ...(library ? [] : [coreWithoutLibraries, yamlOfModules, childProcessWhenUsed]),
     ownSourceMaps,
     licenses,

@@ -65,6 +65,26 @@ describe('a process loads only what it needs:', () => {
     expect((await texts(POLICY + revoked)).filter(holdsEngine)).toHaveLength(1)
   })
 
+  test.each(['onnxruntime', 'tfjs'])('importing @modelseal/%s loads no library', async (name) => {
+    const script = `await import(${JSON.stringify(new URL(`${name}/dist/any-runtime.js`, `file://${PACKAGES}`))})`
+    const args = ['--import', REPORTER, '--input-type=module', '--eval', script]
+    const { stderr } = await promisify(execFile)(process.execPath, args)
+    const loaded = loadedFiles(stderr)
+    expect(loaded.length).toBeGreaterThan(0)
+    expect(loaded.filter((file) => !/^(core|onnxruntime|tfjs)\/dist\//.test(file))).toEqual([])
+    expect(loaded.length).toBeLessThanOrEqual(10)
+  })
+
+  test('importing the core makes Node.js load nothing that only a list of all its exports needs', async () => {
+    const core = JSON.stringify(new URL('core/dist/index.js', `file://${PACKAGES}`))
+    const script = `await import(${core}); console.log(JSON.stringify(process.moduleLoadList))`
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script])
+    const loaded = JSON.parse(stdout) as string[]
+    expect(loaded).toContain('NativeModule crypto')
+    expect(loaded).not.toContain('NativeModule internal/crypto/webcrypto')
+    expect(loaded).not.toContain('NativeModule internal/fs/streams')
+  })
+
   test('@modelseal/register adds a single file to the start of a program', async () => {
     const register = new URL('register/dist/index.js', `file://${PACKAGES}`).href
     const args = ['--import', REPORTER, '--import', register, '--eval', '0']

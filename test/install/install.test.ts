@@ -12,8 +12,8 @@ import { Installation, pack } from './installation.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const CORE = ['@modelseal/core', '@napi-rs/blake-hash']
-const ONNX = [...CORE, '@bufbuild/protobuf', '@modelseal/onnxruntime']
-const TFJS = [...CORE, '@bufbuild/protobuf', '@modelseal/tfjs']
+const ONNX = [...CORE, '@modelseal/onnxruntime']
+const TFJS = [...CORE, '@modelseal/tfjs']
 
 let directory: string
 let byMethods: string
