@@ -71,10 +71,11 @@ function* parsingSteps(payload: Uint8Array, maxValues: number): Steps<ParsedStat
     'PREDICATE_TYPE',
     'Cannot use the statement: it does not describe a signed model.',
   )
-  return { version: '1.0', manifest: parseManifest(statement) }
+  return { version: '1.0', manifest: yield* manifestSteps(statement) }
 }
 
-function parseManifest(statement: Fields): Manifest {
+function* manifestSteps(statement: Fields): Steps<Manifest> {
+  yield
   const predicate = statement.object('predicate').only('resources', 'serialization')
   const serialization = parseSerialization(predicate.object('serialization'))
   const algorithms = algorithmsOf(serialization)
@@ -84,8 +85,10 @@ function parseManifest(statement: Fields): Manifest {
       (item, index) => plainResource(item, algorithms) ?? parseResource(predicate.item('resources', index), algorithms),
     )
   const subject = parseSubject(statement)
+  yield
 
   const manifest = new Manifest(subject.name, serialization, resources)
+  yield
   // OMS 6.5.1: recomputed although the signature covers it, so that all readers see the same model.
   if (manifest.rootDigest !== subject.digest) {
     throw new ModelSealError(
@@ -97,6 +100,8 @@ function parseManifest(statement: Fields): Manifest {
       },
     )
   }
+  manifest.indexFiles()
+  yield
   return manifest
 }
 

@@ -45,6 +45,10 @@ export function extrasOf(job: HashJob): Pick<HashJob, 'keepOnly' | 'copyTo' | 'w
   return extras
 }
 
+export function isCopied(job: HashJob): boolean {
+  return Object.hasOwn(job, 'copyTo') && job.copyTo !== undefined
+}
+
 /** The descriptor of a file that the caller has already opened. */
 export function descriptorOf(file: SourceFile): number | undefined {
   return Object.hasOwn(file, 'fd') ? file.fd : undefined

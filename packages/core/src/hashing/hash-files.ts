@@ -1,12 +1,13 @@
 import { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { abortedError, throwIfAborted } from '../source/aborted.ts'
+import { Turns } from '../source/turns.ts'
 import type { HashType } from './algorithms.ts'
 import { piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
 import { at } from '../at.ts'
 import { clearInterval, setInterval } from '../real-time.ts'
 import { fairTurn } from './fair-turns.ts'
-import { descriptorOf, extrasOf, type HashJob, type HashResult } from './hash-file.ts'
+import { descriptorOf, isCopied, type HashJob, type HashResult } from './hash-file.ts'
 import { hashInTurns } from './hash-in-turns.ts'
 import { asOperation, hashingThreads, type Threads } from './pool.ts'
 import { abortShared, bytesDone, newSharedControl } from './shared-control.ts'
@@ -122,18 +123,20 @@ async function hashInThreads(
   signal?.addEventListener('abort', abort, { once: true })
   if (signal?.aborted) abort()
   try {
+    const turns = new Turns()
     const pieces = jobs.flatMap(piecesOf)
+    if (turns.isDue) await turns.next()
     const shared = { hashType: options.hashType, control }
     // It lasts until its threads are free again, which may be long after an abort.
     const work = asOperation(() => spread(pieces, threads, shared, (error) => stop(workerFailed(error))))
     try {
       const answers = await Promise.race([work, stopped])
       onProgress?.(total, total)
+      if (turns.isDue) await turns.next()
       return joined(jobs, answers)
     } finally {
       // Otherwise, threads could still be writing copies or reading through the caller's descriptors.
-      if (jobs.some((job) => descriptorOf(job.file) !== undefined || extrasOf(job).copyTo !== undefined))
-        await work.catch(() => {})
+      if (jobs.some((job) => descriptorOf(job.file) !== undefined || isCopied(job))) await work.catch(() => {})
     }
   } finally {
     if (threads.lost) options.warn?.(threads.lost.warning)

@@ -7,16 +7,13 @@ import { withoutPrototype } from '../snapshot.ts'
 import { hashFiles, type HashOptions, type ProgressCallback } from '../hashing/hash-files.ts'
 import type { LocalSource } from '../source/local/local-source.ts'
 import { RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
-import { statesOf, type SourceFile } from '../source/local/source-file.ts'
-import { inTurns, type Steps } from '../source/turns.ts'
+import { listingOf, statesOf, type Listing, type SourceFile } from '../source/local/source-file.ts'
+import { eachOf, inTurns, type Steps } from '../source/turns.ts'
 import { findSigned, type NameOptions } from './find-signed.ts'
 import type { Manifest } from './manifest.ts'
 import { digestProblem, mismatch, notSigned } from './mismatch.ts'
 import { contentIn } from './plainer-cause.ts'
 import { rangesOf, type Serialization } from './serialization.ts'
-
-/** Files handled between two looks at the clock. */
-const FILES_PER_STEP = 256
 
 export interface ContentsOptions extends NameOptions {
   onProgress?: ProgressCallback | undefined
@@ -78,16 +75,17 @@ export class Contents {
    */
   static async compareNames(source: LocalSource, manifest: Manifest, options: ContentsOptions): Promise<Contents> {
     const { files } = await findSigned(source, manifest, options)
-    return new Contents(source, manifest, await statesOf(files, options.signal), options)
+    const listing = await inTurns(listingOf(await statesOf(files, options.signal)), options.signal)
+    return new Contents(source, manifest, listing, options)
   }
 
-  private constructor(source: LocalSource, manifest: Manifest, files: readonly SourceFile[], options: ContentsOptions) {
+  private constructor(source: LocalSource, manifest: Manifest, listing: Listing, options: ContentsOptions) {
     this.#source = source
     this.#manifest = manifest
-    this.#files = new Map(files.map((file) => [file.name, file]))
-    this.listed = files
+    this.#files = listing.byName
+    this.listed = listing.files
     this.#options = options
-    this.#totalBytes = files.reduce((sum, { identity }) => sum + identity.size, 0)
+    this.#totalBytes = listing.bytes
   }
 
   /** The names that can be read: those in the manifest. */
@@ -167,8 +165,8 @@ export class Contents {
    *
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, `FILE_TOO_LARGE`
    */
-  checkSizes(): void {
-    this.#checkSizes(this.listed)
+  async checkSizes(): Promise<void> {
+    await inTurns(this.#sizeSteps(this.listed), this.#options.signal)
   }
 
   /**
@@ -197,19 +195,22 @@ export class Contents {
    * @throws {@link ModelSealError} `FILE_MISMATCH` with its `problems`, and what hashing throws
    */
   async checkRest(): Promise<void> {
-    await this.#hash(
-      [...this.#files.values()]
-        .filter(({ name }) => !this.isChecked(name))
-        .map((file) => ({ file, copyTo: undefined })),
-      false,
-    )
+    await this.#hash(await inTurns(this.#rest(), this.#options.signal), false)
+  }
+
+  *#rest(): Steps<Placement[]> {
+    const rest: Placement[] = []
+    yield* eachOf(this.#files.values(), (file) => {
+      if (!this.isChecked(file.name)) rest.push({ file, copyTo: undefined })
+    })
+    return rest
   }
 
   async #hash(placements: readonly Placement[], keep: boolean): Promise<HashResult[]> {
     const files = placements.map(({ file }) => file)
     const before = this.#checkedBytes
     const { onProgress, signal, warn } = this.#options
-    this.#checkSizes(files)
+    await inTurns(this.#sizeSteps(files), signal)
     const limits = new RequestLimits()
     for (const { file, request } of placements) if (request) limits.check(request, file.identity.size)
 
@@ -227,7 +228,7 @@ export class Contents {
   *#jobs(placements: readonly Placement[], keep: boolean): Steps<HashJob[]> {
     const whole = this.furtherHashTypes
     const jobs: HashJob[] = []
-    for (const { file, copyTo, request } of placements) {
+    yield* eachOf(placements, ({ file, copyTo, request }) => {
       const keepOnly = request && withoutPrototype(request).firstBytes
       jobs.push({
         file,
@@ -237,34 +238,31 @@ export class Contents {
         ...(copyTo === undefined ? {} : { copyTo }),
         ...(whole.length === 0 ? {} : { whole }),
       })
-      if (jobs.length % FILES_PER_STEP === 0) yield
-    }
+    })
     return jobs
   }
 
   /** A file counts as matching once all of them were found to match. */
   *#compare(files: readonly SourceFile[], results: readonly HashResult[]): Steps<void> {
     const problems: FileProblem[] = []
-    for (const [index, { name }] of files.entries()) {
+    yield* eachOf(files, ({ name }, index) => {
       const { digests } = this.#manifest.listed(name)
       const problem = digestProblem(name, this.serialization.hashType, digests, at(results, index).digests)
       if (problem) problems.push(problem)
-      if (index % FILES_PER_STEP === 0) yield
-    }
+    })
     if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
-    for (const [index, { name }] of files.entries()) {
-      this.#checkFurther(name, furtherOf(at(results, index)))
-      if (index % FILES_PER_STEP === 0) yield
-    }
-    for (const file of files) this.#count(file)
+    if (this.furtherHashTypes.length > 0)
+      yield* eachOf(files, ({ name }, index) => this.#checkFurther(name, furtherOf(at(results, index))))
+    yield* eachOf(files, (file) => this.#count(file))
   }
 
-  #checkSizes(files: readonly SourceFile[]): void {
+  *#sizeSteps(files: readonly SourceFile[]): Steps<void> {
     const problems: FileProblem[] = []
     // If the size differs from the sum of the shards, the file cannot match, so it is not hashed.
-    if (this.serialization.method === 'shards') for (const file of files) this.#compareSize(file, problems)
+    if (this.serialization.method === 'shards') yield* eachOf(files, (file) => this.#compareSize(file, problems))
     if (problems.length > 0) throw mismatch(this.#source.path, problems, contentIn(this.#source))
-    for (const { name, identity } of files) this.#options.limit?.admit(name, identity.size)
+    const { limit } = this.#options
+    if (limit) yield* eachOf(files, ({ name, identity }) => limit.admit(name, identity.size))
   }
 
   #checkFurther(name: string, digests: readonly string[]): void {

@@ -78,8 +78,9 @@ async function findAll(
   source: LocalSource,
   manifest: Manifest,
   finding: FindOptions,
-  mayBeUnsigned: NameOptions['mayBeUnsigned'] = () => false,
+  given: NameOptions['mayBeUnsigned'],
 ): Promise<FoundFile[]> {
+  const mayBeUnsigned = given ?? (() => false)
   const leftAlone = (name: string) => finding.ignored(name) || mayBeUnsigned(name)
   let directories: ReadonlySet<string> | undefined
   const isDirectory = (name: string) => (directories ??= directoriesOf(manifest.files.keys())).has(name)
@@ -92,6 +93,7 @@ async function findAll(
     // it is compared under its own name, unless that name is ignored.
     passOver: (name, target) => !isDirectory(name) && !isWithin(target, leftAlone),
   })
+  if (!given) return found
   const names = [...manifest.files.keys()].filter((name) => isWithin(name, mayBeUnsigned))
   return names.length === 0 || source.kind === 'file' ? found : [...found, ...(await findNamed(source, names, finding))]
 }

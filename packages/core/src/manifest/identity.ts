@@ -5,6 +5,12 @@ import type { Manifest } from './manifest.ts'
 export function modelIdentity({ rootDigest, resources, serialization }: Manifest): string {
   const { method, hashType, shardSize, allowSymlinks } = serialization
   const hash = createHash('sha256').update(JSON.stringify([rootDigest, method, hashType, shardSize, allowSymlinks]))
-  for (const { name } of resources) hash.update(`\0${name}`)
+  // Many at once, because a call costs more than hashing a name.
+  for (let start = 0; start < resources.length; start += NAMES_AT_ONCE) {
+    const some = resources.slice(start, start + NAMES_AT_ONCE)
+    hash.update(some.map(({ name }) => `\0${name}`).join(''))
+  }
   return hash.digest('hex')
 }
+
+const NAMES_AT_ONCE = 1_024

@@ -30,6 +30,18 @@ function abandoned<T>(steps: Steps<T>, error: unknown): never {
   throw error
 }
 
+/** Items handled between two looks at the clock. */
+const ITEMS_PER_STEP = 256
+
+/** Handles each item, in steps. */
+export function* eachOf<T>(items: Iterable<T>, handle: (item: T, index: number) => void): Steps<void> {
+  let index = 0
+  for (const item of items) {
+    handle(item, index)
+    if (++index % ITEMS_PER_STEP === 0) yield
+  }
+}
+
 /** Runs all steps at once, for data that is small or verified. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value

@@ -60,7 +60,7 @@ export async function openContents(
   const { local } = found.files
   if (!local) return { served: new VerifiedFiles(await streamed(load, model, reader), allowed, close) }
   const contents = await onDisk(load, model, local, accepted)
-  if (rule.require.files !== 'loaded') contents.checkSizes()
+  if (rule.require.files !== 'loaded') await contents.checkSizes()
   const warm = await WarmLoad.start({ contents, source: local, signature, startedAt: now }, rule)
   return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), warm }
 }

@@ -2,7 +2,7 @@ import { lstatSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
 import { othersMayWrite } from '../private/ownership.ts'
 import { isGone, unreadable } from '../file-errors.ts'
-import { inTurns, type Steps } from '../turns.ts'
+import { eachOf, inTurns, type Steps } from '../turns.ts'
 import { isSettled } from './settling.ts'
 
 /** A regular file of a model that was found, but not inspected yet. */
@@ -63,6 +63,24 @@ function* stateSteps(files: readonly FoundFile[]): Steps<SourceFile[]> {
     if (states.length % FILES_PER_STEP === 0) yield
   }
   return states
+}
+
+/** The files of a model that were found on disk. */
+export interface Listing {
+  files: readonly SourceFile[]
+  byName: Map<string, SourceFile>
+  /** Their total size. */
+  bytes: number
+}
+
+export function* listingOf(files: readonly SourceFile[]): Steps<Listing> {
+  const byName = new Map<string, SourceFile>()
+  let bytes = 0
+  yield* eachOf(files, (file) => {
+    byName.set(file.name, file)
+    bytes += file.identity.size
+  })
+  return { files, byName, bytes }
 }
 
 function stateOf(file: FoundFile): SourceFile {
