@@ -18,13 +18,13 @@ if (skipped > 0) console.log(`(${skipped} skipped)`)
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
-/** Prints the failures of a test file; returns 1 if the file could not be loaded, which its runner does not count. */
+/** Prints the failures of a test file; returns 1 if it failed outside of its tests, which its runner does not count. */
 function failuresOf({ name, status, message, assertionResults }) {
   const file = relative('', name)
-  for (const { fullName, failureMessages, status: result } of assertionResults) {
-    if (result === 'failed') console.log(`FAILED ${file}: ${fullName}\n${beginning(failureMessages.join('\n'))}`)
-  }
-  if (status !== 'failed' || assertionResults.length > 0) return 0
+  const failures = assertionResults.filter((test) => test.status === 'failed')
+  for (const { fullName, failureMessages } of failures)
+    console.log(`FAILED ${file}: ${fullName}\n${beginning(failureMessages.join('\n'))}`)
+  if (status !== 'failed' || failures.length > 0) return 0
   console.log(`FAILED ${file}\n${beginning(message ?? '')}`)
   return 1
 }
