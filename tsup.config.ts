@@ -67,21 +67,22 @@ const hashingWorker: Plugin = {
 }
 
 async function oneFile({ esbuild }: Parameters<Plugin['setup']>[0], entryPoint: string): Promise<string> {
-  const { outputFiles } = await esbuild.build({
-    entryPoints: [entryPoint],
-    bundle: true,
-    write: false,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node22',
-    define: { 'import.meta.url': 'undefined' },
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    logLevel: 'error',
-  })
+  const define = { 'import.meta.url': 'undefined' }
+  const { outputFiles } = await esbuild.build({ ...ONE_FILE, entryPoints: [entryPoint], define })
   return outputFiles[0]?.text ?? ''
 }
+
+const ONE_FILE = {
+  bundle: true,
+  write: false,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node22',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  logLevel: 'error',
+} as const
 
 /**
  * The build of yaml for Node.js is CommonJS, which fails in ESM bundles with "Dynamic require of "process" is not supported".
@@ -301,6 +302,41 @@ const coreWithoutLibraries: Plugin = {
   },
 }
 
+/**
+ * Files of the program with the libraries for certificates and Sigstore: two instead of 90, each of which takes Node.js up to a
+ * millisecond to find and read. They are not in the program's own file, because compiling them would slow down its start.
+ */
+const LIBRARIES = {
+  'certificate-libraries': ['asn1js', 'pkijs'],
+  'sigstore-libraries': ['@sigstore/bundle', '@sigstore/protobuf-specs', '@sigstore/verify'],
+}
+const librariesInFiles: Plugin = {
+  name: 'libraries in files',
+  setup(build) {
+    for (const [file, names] of Object.entries(LIBRARIES)) {
+      build.onResolve({ filter: /^[@a-z]/ }, ({ path }) =>
+        names.includes(path) ? { path, namespace: file } : undefined,
+      )
+      build.onResolve({ filter: /^\./, namespace: file }, ({ path }) => ({ path, external: true }))
+      build.onLoad({ filter: /.*/, namespace: file }, ({ path }) => ({
+        contents: `module.exports = require('./${file}.cjs')['${path}']`,
+      }))
+      build.onEnd(async () => {
+        const getters = names.map((name) => `get '${name}'() { return require('${name}') }`)
+        const contents = `module.exports = { ${getters.join(', ')} }`
+        const { outputFiles, metafile } = await build.esbuild.build({
+          ...ONE_FILE,
+          stdin: { contents, resolveDir: process.cwd() },
+          metafile: true,
+        })
+        carry(metafile)
+        await mkdir('dist', { recursive: true })
+        await writeFile(`dist/${file}.cjs`, outputFiles[0]?.text ?? '')
+      })
+    }
+  },
+}
+
 /** Commander imports `node:child_process` for commands that are separate programs. There are none here, so it is not loaded at startup. */
 const childProcessWhenUsed: Plugin = {
   name: 'child_process when it is used',
@@ -320,14 +356,20 @@ const licenses: Plugin = {
   name: 'licenses',
   setup(build) {
     build.onEnd(({ metafile }) => {
-      const inputs = Object.values(metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs))
-      for (const [input, { bytesInOutput }] of inputs) {
-        if (bytesInOutput === 0) continue
-        const [directory] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
-        if (directory !== undefined) carried.set(directory, (carried.get(directory) ?? new Set()).add(input))
-      }
+      carry(metafile)
     })
   },
+}
+
+type Metafile = Parameters<Parameters<Parameters<Plugin['setup']>[0]['onEnd']>[0]>[0]['metafile']
+
+function carry(metafile: Metafile): void {
+  const inputs = Object.values(metafile?.outputs ?? {}).flatMap((output) => Object.entries(output.inputs))
+  for (const [input, { bytesInOutput }] of inputs) {
+    if (bytesInOutput === 0) continue
+    const [directory] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
+    if (directory !== undefined) carried.set(directory, (carried.get(directory) ?? new Set()).add(input))
+  }
 }
 
 async function writeLicenses(): Promise<void> {
@@ -389,7 +431,7 @@ export default defineConfig({
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [lazyNodeModules] : library ? [namesFromProcess] : []),
-    ...(library ? [] : [coreWithoutLibraries, yamlOfModules, childProcessWhenUsed]),
+    ...(library ? [] : [coreWithoutLibraries, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
     ownSourceMaps,
     licenses,
   ],

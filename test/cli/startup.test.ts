@@ -33,6 +33,25 @@ describe('a process loads only what it needs:', () => {
     ])
   })
 
+  test('verifying by a policy with keys loads the program file and no library', async () => {
+    await writeFile(join(directory, 'policy.yaml'), POLICY)
+    await modelseal(SIGN)
+    const { code, stderr } = await modelseal(['verify', 'vad', '--policy', 'policy.yaml'], {}, ['--import', REPORTER])
+    expect(code).toBe(0)
+    expect(loadedFiles(stderr).slice(3)).toEqual(['cli/dist/main.cjs'])
+  })
+
+  test('the libraries for certificates and Sigstore are in two files beside the program, which need no package', async () => {
+    const program = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
+    const files = new Set(Array.from(program.matchAll(/require\("\.\/([^"]+)"\)/g), ([, file = '']) => file))
+    expect([...files].sort()).toEqual(['certificate-libraries.cjs', 'sigstore-libraries.cjs'])
+    for (const file of files) {
+      const text = await readFile(join(PACKAGES, 'cli/dist', file), 'utf8')
+      const loaded = Array.from(text.matchAll(/\b(?:require|import)\(["']([^"']+)["']\)/g), ([, name = '']) => name)
+      expect(loaded.filter((name) => !isBuiltin(name))).toEqual([])
+    }
+  })
+
   test.each(['import("@modelseal/core")', 'require("@modelseal/core")'])('%s loads no library', async (script) => {
     const args = ['--import', REPORTER, '--eval', script]
     const { stderr } = await promisify(execFile)(process.execPath, args, {
@@ -100,13 +119,13 @@ describe('a process loads only what it needs:', () => {
       .filter((name) => !isBuiltin(name))
     const packages = [...new Set(loaded.map((name) => /^(?:@[^/]+\/)?[^/]+/.exec(name)![0]))]
     const { dependencies, optionalDependencies, peerDependencies, peerDependenciesMeta } = program!
-    expect(packages).toEqual(expect.arrayContaining(['@sigstore/sign', '@sigstore/verify', 'pkijs', 're2js']))
-    // Most commands read a policy, so the program itself contains what parses it.
-    const bundled = { yaml: core?.devDependencies?.['yaml'] }
-    expect(program!.devDependencies).toMatchObject(bundled)
-    expect(packages).not.toEqual(expect.arrayContaining(['yaml']))
+    expect(packages).toEqual(expect.arrayContaining(['@sigstore/sign', 're2js', 'tuf-js']))
+    expect(packages).not.toEqual(expect.arrayContaining([expect.stringMatching(CARRIED)]))
+    const bundled = Object.entries(program!.devDependencies!).filter(([name]) => CARRIED.test(name))
+    expect(bundled).toHaveLength(6)
+    expect(core?.devDependencies).toMatchObject(Object.fromEntries(bundled))
     const licenses = await readFile(join(PACKAGES, 'cli/dist/LICENSES.txt'), 'utf8')
-    for (const [name, version] of Object.entries(bundled)) expect(licenses).toContain(`${name} ${version}\n`)
+    for (const [name, version] of bundled) expect(licenses).toContain(`${name} ${version}\n`)
     expect(packages.filter((name) => !{ ...dependencies, ...optionalDependencies, ...peerDependencies }[name])).toEqual(
       [],
     )
@@ -135,6 +154,9 @@ describe('a process loads only what it needs:', () => {
     expect(carried.length).toBeGreaterThan(10)
   })
 })
+
+/** The libraries that the program and the two files beside it contain. */
+const CARRIED = /^(yaml|asn1js|pkijs|@sigstore\/(bundle|protobuf-specs|verify))$/
 
 type Manifest = Partial<
   Record<
