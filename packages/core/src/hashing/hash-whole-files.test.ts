@@ -1,8 +1,10 @@
 import {
+  chmodSync,
   existsSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -12,9 +14,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type * as FileSystem from '../source/local/file-system.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { findFiles } from '../source/local/find-files.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
@@ -23,11 +26,18 @@ import type { FoundFile } from '../source/local/source-file.ts'
 import { foundIn, sha256 } from '../testing/hash-jobs.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
 import { fifo } from '../testing/special-files.ts'
+import type * as HashFiles from './hash-files.ts'
 import { hashWholeFiles } from './hash-whole-files.ts'
 import { configureHashing } from './pool.ts'
 
-/** Called when a directory has been checked. */
-const hook = vi.hoisted(() => ({ checked: undefined as (() => void) | undefined }))
+const hook = vi.hoisted(() => ({
+  /** Called when a directory has been checked. */
+  checked: undefined as (() => void) | undefined,
+  /** The file system that is found. */
+  foreign: undefined as string | undefined,
+  /** The files that the usual procedure hashed. */
+  usual: [] as string[],
+}))
 vi.mock('../source/local/open-file.ts', async (original) => {
   const real = await original<typeof OpenFile>()
   const checkDirectory = (file: FoundFile): void => {
@@ -36,12 +46,27 @@ vi.mock('../source/local/open-file.ts', async (original) => {
   }
   return { ...real, checkDirectory }
 })
+vi.mock('../source/local/file-system.ts', async (original) => {
+  const real = await original<typeof FileSystem>()
+  return { foreignFileSystem: (path: string) => hook.foreign ?? real.foreignFileSystem(path) }
+})
+vi.mock('./hash-files.ts', async (original) => {
+  const real = await original<typeof HashFiles>()
+  const hashFiles: typeof real.hashFiles = (jobs, more) => {
+    hook.usual = jobs.map(({ file }) => file.name)
+    return real.hashFiles(jobs, more)
+  }
+  return { ...real, hashFiles }
+})
 
 const options = { hashType: 'sha256' } as const
 const BELOW = ['', 'early', 'late']
-const COUNT = 500
-/** Includes the in-memory file system of Linux, whose clock has different ticks. */
-const ROOTS = [realpathSync(tmpdir()), '/dev/shm'].filter(
+const COUNT = 300
+const CHUNK = 128 * 1024
+/** Linux has a file system in memory there, whose clock has different ticks. */
+const MEMORY = '/dev/shm'
+const HAS_OTHER = existsSync(MEMORY) && statSync(MEMORY).dev !== statSync(tmpdir()).dev
+const ROOTS = [realpathSync(tmpdir()), MEMORY].filter(
   (path) => existsSync(path) && foreignFileSystem(path) === undefined,
 )
 
@@ -60,14 +85,39 @@ const CASES = ROOTS.flatMap((root) =>
   CHANGES.flatMap(([how, change]) => [0, 2].map((turn) => ({ root, how, turn, change }))),
 )
 
+/** Ways in which one of the files `a`, `b`, `c` and `linked`, or a directory, can change. */
+const LATE: [string, (directory: string) => void][] = [
+  ['was written', (directory) => writeFileSync(join(directory, 'a'), 'A')],
+  ['changed in any way', (directory) => chmodSync(join(directory, 'a'), 0o600)],
+  ['was replaced by an older one', (directory) => renameSync(join(directory, 'c'), join(directory, 'a'))],
+  ['is behind a link and was written', (directory) => writeFileSync(join(directory, 'linked'), 'L')],
+  ['was added to the directory', (directory) => writeFileSync(join(directory, 'added'), '')],
+  ['was added to the directory above', (directory) => writeFileSync(join(directory, '../added'), '')],
+]
+
 const made: string[] = []
 let places: string[] = []
+let late: string[] = []
 let settled = ''
+let large = ''
+let other = ''
 
 beforeAll(async () => {
   settled = make(realpathSync(tmpdir()))
   writeFileSync(join(settled, 'small'), 'small')
-  writeFileSync(join(settled, 'large'), Buffer.alloc(200_000))
+  writeFileSync(join(settled, 'large'), Buffer.alloc(CHUNK + 1))
+  writeFileSync(join(settled, 'chunk'), Buffer.alloc(CHUNK, 7))
+  writeFileSync(join(settled, 'empty'), '')
+  large = make(realpathSync(tmpdir()))
+  writeFileSync(join(large, 'small'), 'small')
+  writeFileSync(join(large, 'sparse'), '')
+  truncateSync(join(large, 'sparse'), 17 * 1024 * 1024)
+  late = LATE.map(() => join(make(realpathSync(tmpdir())), 'sub'))
+  for (const directory of late) {
+    mkdirSync(directory)
+    for (const name of ['a', 'b', 'c', 'linked']) writeFileSync(join(directory, name), name)
+  }
+  if (HAS_OTHER) writeFileSync(join((other = make(MEMORY)), 'other'), 'O')
   for (let i = 0; i < COUNT; i++) writeFileSync(join(settled, `${i}`), `${i}`)
   places = CASES.map(({ root }) => make(root))
   for (const place of places) for (const version of ['now', 'next']) writeModel(join(place, version), version)
@@ -77,6 +127,7 @@ afterAll(() => made.forEach((path) => rmSync(path, { recursive: true })), 120_00
 beforeEach(() => configureHashing({ callingThread: true }))
 afterEach(() => {
   hook.checked = undefined
+  hook.foreign = undefined
   configureHashing()
 })
 
@@ -133,7 +184,7 @@ describe('whole files', () => {
     configureHashing()
     expect(await hashWholeFiles(all, options)).toEqual(here)
     const digestOf = (name: string) => here.digests[all.findIndex((file) => file.name === name)]
-    expect(digestOf('large')).toBe(sha256(Buffer.alloc(200_000)))
+    expect(digestOf('large')).toBe(sha256(Buffer.alloc(CHUNK + 1)))
     expect(digestOf('small')).toBe(sha256(Buffer.from('small')))
     expect(digestOf('young')).toBe(sha256(Buffer.from('y')))
     expect(here.bytes).toBe(all.reduce((sum, { path }) => sum + statSync(path).size, 0))
@@ -168,6 +219,76 @@ describe('whole files', () => {
     expect(digests).toEqual([sha256(Buffer.alloc(17 * 1024 * 1024)), sha256(Buffer.from('small'))])
   })
 })
+
+// On other file systems, the usual procedure hashes everything.
+describe.runIf(foreignFileSystem(tmpdir()) === undefined)('the usual procedure', () => {
+  test('is left large and empty files, and links', async () => {
+    const [small] = foundIn(settled, 'small') as [FoundFile]
+    const linked = { name: 'linked', path: small.path }
+    expect(await usualOf([linked, ...foundIn(settled, 'small', 'chunk', 'large', 'empty')])).toEqual([
+      'linked',
+      'large',
+      'empty',
+    ])
+  })
+
+  test.each(LATE.map(([how, change], index) => ({ how, change, index })))(
+    'hashes all files if one $how just before',
+    async ({ change, index }) => {
+      const directory = late[index]!
+      const files = foundIn(directory, 'a', 'b').map((file) => within(file, dirname(directory)))
+      const linked = { name: 'linked', path: join(directory, 'linked') }
+      expect(await usualOf([...files, linked])).toEqual(['linked'])
+      change(directory)
+      expect(await usualOf([...files, linked])).toEqual(['a', 'b', 'linked'])
+    },
+  )
+
+  test.runIf(HAS_OTHER)('hashes all files if one is on another file system', async () => {
+    const files = [...foundIn(settled, 'small'), ...foundIn(other, 'other')]
+    expect(await usualOf(files)).toEqual(['small', 'other'])
+    expect(await usualOf(files.reverse())).toEqual(['other', 'small'])
+  })
+
+  test('hashes all files if the file system is not local, or if other threads hash', async () => {
+    const files = foundIn(settled, 'small')
+    expect(await usualOf(files)).toEqual([])
+    hook.foreign = 'an unknown file system'
+    expect(await usualOf(files)).toEqual(['small'])
+    hook.foreign = undefined
+    configureHashing()
+    expect(await usualOf(files)).toEqual(['small'])
+  })
+
+  test('hashes the rest once enough large files are left to it', async () => {
+    expect(await usualOf(foundIn(large, 'small', 'sparse'))).toEqual(['sparse'])
+    expect(await usualOf(foundIn(large, 'sparse', 'small'))).toEqual(['sparse', 'small'])
+  })
+})
+
+test('small files are no longer hashed when the caller aborts or its callback throws', async () => {
+  const files = await found(settled)
+  const reason = new Error('enough')
+  const aborted = hashWholeFiles(files, { ...options, signal: AbortSignal.abort(reason) })
+  await expect(aborted).rejects.toEqual(refusal('ABORTED', { cause: reason }))
+  const onProgress = () => {
+    throw reason
+  }
+  const thrown = hashWholeFiles(files, { ...options, onProgress })
+  await expect(thrown).rejects.toEqual(refusal('INVALID_ARGUMENT', { cause: reason }))
+})
+
+/** @returns the names of the files that the usual procedure hashed */
+async function usualOf(files: readonly FoundFile[]): Promise<string[]> {
+  const { digests } = await hashWholeFiles(files, options)
+  expect(digests).toEqual(files.map(({ path }) => sha256(readFileSync(path))))
+  return hook.usual
+}
+
+/** The same file of a larger model. */
+function within(file: FoundFile, root: string): FoundFile {
+  return { ...file, directory: { ...file.directory!, root } }
+}
 
 async function found(path: string): Promise<FoundFile[]> {
   return findFiles(await openLocalSource(path), { ignored: () => false, followLinks: false })

@@ -18,7 +18,7 @@ export async function jobsOf(directory: string, keep = false): Promise<HashJob[]
 /** Files of a directory, as `findFiles()` returns them. */
 export function foundIn(path: string, ...names: string[]): FoundFile[] {
   const { dev, ino } = lstatSync(path, { bigint: true })
-  const directory = { path, dev, ino }
+  const directory = { path, root: path, dev, ino }
   return names.map((name) => ({ name, path: join(path, name), directory }))
 }
 

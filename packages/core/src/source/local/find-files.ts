@@ -1,4 +1,5 @@
 import { relative, sep } from 'node:path'
+import { at } from '../../at.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { inTurns, type Steps } from '../turns.ts'
 import { utf8EntriesOf } from './entries.ts'
@@ -120,14 +121,14 @@ export function onlyFile({ path, name, inode }: LocalSource): FoundFile {
   return file
 }
 
-function lookAt({ path, prefix }: Directory, source: LocalSource): FoundDirectory {
+function lookAt({ path, prefix, ancestors }: Directory, source: LocalSource): FoundDirectory {
   const stat = stateAt(path)
   // Files below a link would not belong to this model.
   if (!stat.isDirectory())
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
   if (prefix === '' && !isSame(stat, source.inode))
     throw changed({ name: source.name, path }, 'it was replaced by another directory')
-  return { path, dev: stat.dev, ino: stat.ino }
+  return { path, root: at(ancestors, 0), dev: stat.dev, ino: stat.ino }
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {

@@ -113,7 +113,7 @@ class Directories {
     const stat = stateIfAny(root.path)
     if (!stat || !isSame(stat, this.#source.inode))
       throw changed({ name: this.#source.name, path: root.path }, 'it was replaced by another directory')
-    return { ...root, found: { path: root.path, dev: stat.dev, ino: stat.ino } }
+    return { ...root, found: { path: root.path, root: root.path, dev: stat.dev, ino: stat.ino } }
   }
 
   #below(name: string): Entered | undefined {
@@ -134,7 +134,8 @@ class Directories {
 }
 
 function enteredAt(path: string, prefix: string, parent: Entered, { dev, ino }: BigIntStats): Entered {
-  return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, dev, ino } }
+  const { root } = parent.found
+  return { path, prefix, ancestors: [...parent.ancestors, path], found: { path, root, dev, ino } }
 }
 
 /**

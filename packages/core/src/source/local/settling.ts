@@ -18,31 +18,6 @@ export function isSettled(identity: Changed): boolean {
   return ticksLeft(identity) <= 0
 }
 
-/**
- * A moment after which every change to a file shows in its ctime, whatever the clock of the file system, as long as
- * that clock is not set back.
- */
-export class Moment {
-  readonly #time = wallClock()
-  readonly #uptime = process.uptime()
-
-  /**
-   * True if a file may have changed since this moment.
-   *
-   * @param changed when it last changed, in milliseconds since 1970
-   */
-  mayPrecede(changed: number): boolean {
-    // Written so that NaN is true as well.
-    return !(changed < this.#time - COARSE_TICK - TICK)
-  }
-
-  /** True if the clock was set back since then, which makes file times meaningless. */
-  get clockSetBack(): boolean {
-    const passed = (process.uptime() - this.#uptime) * 1_000
-    return wallClock() - this.#time < passed - COARSE_TICK / 2
-  }
-}
-
 /** Waits until every further change to the files will show in their state. */
 export async function settled(identities: readonly Changed[]): Promise<void> {
   const left = identities.reduce((longest, identity) => Math.max(longest, ticksLeft(identity)), 0)
@@ -50,16 +25,11 @@ export async function settled(identities: readonly Changed[]): Promise<void> {
   if (left > 0) await sleep(Math.min(left, COARSE_TICK))
 }
 
-/** When a file last changed, in milliseconds since 1970; precise enough to compare ages. */
-export function lastChange({ ctimeNs }: Changed): number {
-  return Number(ctimeNs) / 1e6
-}
-
 /** In milliseconds. */
 function ticksLeft(identity: Changed): number {
   const { ctimeNs } = identity
   // Most files are older than the coarsest tick, so no exact calculation is needed.
-  const age = wallClock() - lastChange(identity)
+  const age = wallClock() - Number(ctimeNs) / 1e6
   if (age > 2 * COARSE_TICK) return -age
   const tick = ctimeNs % 1_000_000_000n === 0n ? COARSE_TICK : TICK
   return Number(ctimeNs / 1_000_000n) + 1 + tick - wallClock()

@@ -19,6 +19,8 @@ export interface FoundFile {
 export interface FoundDirectory {
   /** Absolute, without links. */
   path: string
+  /** Absolute path of the root of the model. */
+  root: string
   dev: bigint
   ino: bigint
 }
