@@ -30,6 +30,8 @@ export interface HashOptions {
 
 /** Less work than this is done on the calling thread, because starting a worker costs more. */
 const INLINE_WORK = 8 * 1024 * 1024
+/** Handling this many pieces takes about a millisecond. */
+const MANY_PIECES = 1_000
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50
 
@@ -125,14 +127,14 @@ async function hashInThreads(
   try {
     const turns = new Turns()
     const pieces = jobs.flatMap(piecesOf)
-    if (turns.isDue) await turns.next()
+    if (pieces.length >= MANY_PIECES && turns.isDue) await turns.next()
     const shared = { hashType: options.hashType, control }
     // It lasts until its threads are free again, which may be long after an abort.
     const work = asOperation(() => spread(pieces, threads, shared, (error) => stop(workerFailed(error))))
     try {
       const answers = await Promise.race([work, stopped])
       onProgress?.(total, total)
-      if (turns.isDue) await turns.next()
+      if (pieces.length >= MANY_PIECES) await turns.next()
       return joined(jobs, answers)
     } finally {
       // Otherwise, threads could still be writing copies or reading through the caller's descriptors.
