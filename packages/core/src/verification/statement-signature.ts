@@ -6,6 +6,7 @@ import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
+import { isValid } from './known-signatures.ts'
 
 /**
  * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Yields to the
@@ -35,8 +36,7 @@ export function* statementSignatureSteps(
   mayBeOld: boolean,
 ): Steps<Manifest> {
   const { envelope, path } = bundle
-  const signed = yield* signedPayload(envelope, publicKey)
-  if (signed) return (yield* statementSteps(signed.payload)).manifest
+  if (yield* isValid(envelope, publicKey.key)) return (yield* statementSteps(envelope.payload)).manifest
   const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
   throw new ModelSealError('SIGNATURE_INVALID', `The signature over the statement was not made by ${shown(signer)}.`, {
