@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type ModelSealError } from '../errors.ts'
+import { configureHashing } from '../hashing/pool.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
 import { sha256 } from '../testing/bundles.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -34,6 +35,20 @@ test('accepts an unchanged model and counts its files', async () => {
   await contents.checkRest()
   expect(contents.checked).toEqual({ files: 3, bytes: 2 })
   expect(contents.names.sort()).toEqual(['a', 'b/c', 'b/empty'])
+})
+
+test('reads a small file of a large model without threads if the others need not be hashed', async () => {
+  const large = Buffer.alloc(12 * 1024 ** 2)
+  const files = { small: 'small', large }
+  const run = vi.fn().mockRejectedValue(new Error('No thread in this test'))
+  configureHashing({ pool: { maxThreads: 2, run } })
+  onTestFinished(() => configureHashing())
+  const read = (contents: Contents) => contents.read('small').then((bytes) => Buffer.from(bytes).toString())
+  await expect(read(await compared(scratch(files), manifestOf(files)))).rejects.toEqual(refusal('WORKER_FAILED'))
+  const taken = await compared(scratch(files), manifestOf(files))
+  taken.takeOver(() => [])
+  expect(await read(taken)).toBe('small')
+  expect(run).toHaveBeenCalledOnce()
 })
 
 describe('names', () => {

@@ -216,7 +216,8 @@ export class Contents {
 
     const results = await hashFiles(await inTurns(this.#jobs(placements, keep), signal), {
       hashType: this.serialization.hashType,
-      modelWork: workOf(this.#files.size, this.#totalBytes),
+      // A file that is read although all were taken over is alone, so it starts no threads.
+      ...(this.#takenOver ? {} : { modelWork: workOf(this.#files.size, this.#totalBytes) }),
       signal,
       warn,
       onProgress: onProgress && ((done) => onProgress(this.#reported(before + done), this.#totalBytes)),
