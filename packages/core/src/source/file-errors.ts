@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { codeOf, messageOf } from '../any-realm.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import { denialHint } from './private/access-denied.ts'
@@ -13,7 +14,15 @@ export function unreadable(path: string, what: string, cause: unknown): ModelSea
 
 /** The code of an operating system error, such as `ENOENT`. */
 export function errno(error: unknown): string {
-  return codeOf(error) ?? messageOf(error)
+  return systemCode(error) ?? messageOf(error)
+}
+
+/** The code of an operating system error, also of one for which Node.js has no name, such as EDQUOT on Linux. */
+export function systemCode(error: unknown): string | undefined {
+  const code = codeOf(error)
+  const [, number] = /^Unknown system error -(\d+)$/.exec(code ?? '') ?? []
+  if (number === undefined) return code
+  return Object.entries(constants.errno).find(([, value]) => value === Number(number))?.[0] ?? code
 }
 
 /** An error like one from the operating system. */

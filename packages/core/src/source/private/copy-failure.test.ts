@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { expect, test } from 'vitest'
 import { copyHint, directoryHint, remedyAnywhere } from './copy-failure.ts'
 import { systemError } from '../file-errors.ts'
@@ -5,6 +6,8 @@ import { systemError } from '../file-errors.ts'
 test.each([
   ['ENOSPC', /^Free disk space on the file system of "\/place"/],
   ['EDQUOT', /quota on the file system of "\/place"/],
+  // As Node.js reports it on Linux.
+  [`Unknown system error -${constants.errno.EDQUOT}`, /quota on the file system of "\/place"/],
   ['EFBIG', /ulimit -f/],
   ['EROFS', /not read-only/],
   ['EACCES', /^Let this user write to "\/place"/],

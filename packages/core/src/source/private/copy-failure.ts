@@ -1,5 +1,5 @@
-import { codeOf } from '../../any-realm.ts'
 import { shown } from '../../errors.ts'
+import { systemCode } from '../file-errors.ts'
 import { denialRemedy } from './access-denied.ts'
 
 /**
@@ -17,7 +17,7 @@ export function directoryHint(cause: unknown, place: string): string {
  * @param directory the directory of the file
  */
 export function copyHint(cause: unknown, directory: string): string {
-  const removed = codeOf(cause) === 'ENOENT' ? REMOVED : undefined
+  const removed = systemCode(cause) === 'ENOENT' ? REMOVED : undefined
   return `${remedyAnywhere(cause, directory) ?? removed ?? remedyIn(cause, directory)}.`
 }
 
@@ -28,7 +28,7 @@ export function copyHint(cause: unknown, directory: string): string {
  * @returns undefined if another directory would help
  */
 export function remedyAnywhere(cause: unknown, place?: string): string | undefined {
-  const code = codeOf(cause)
+  const code = systemCode(cause)
   if (code === 'EMFILE') return 'Raise the number of files that this process may have open (ulimit -n), or close some'
   if (code === 'ENFILE') return 'Close files: the system has reached its limit of open files'
   return denialRemedy(cause, place)
@@ -38,7 +38,7 @@ export function remedyAnywhere(cause: unknown, place?: string): string | undefin
  * The remedy for a limit of this process or user that applies to all directories, as a sentence without its full stop.
  */
 export function limitRemedy(cause: unknown): string | undefined {
-  const code = codeOf(cause)
+  const code = systemCode(cause)
   if (code === 'EFBIG')
     return 'Raise the maximum file size of this process (ulimit -f), or set TMPDIR to a directory on a file system that allows larger files'
   if (code === 'EDQUOT')
@@ -51,7 +51,7 @@ const REMOVED =
 
 function remedyIn(cause: unknown, place: string): string {
   const where = shown(place)
-  switch (codeOf(cause)) {
+  switch (systemCode(cause)) {
     case 'ENOSPC':
       return `Free disk space on the file system of ${where}, or set TMPDIR to a directory with more room`
     case 'EDQUOT':
