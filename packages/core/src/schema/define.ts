@@ -30,4 +30,4 @@ export const record = <Value>(names: Schema<string>, values: Schema<Value>) =>
 export const partialRecord = <Name extends string, Value>(names: ChoiceSchema<Name>, values: Schema<Value>) =>
   new RecordSchema<Name, Value>(names, values)
 export const union = <const Options extends readonly Schema<unknown>[]>(options: Options) =>
-  new UnionSchema(options as readonly Schema<Infer<Options[number]>>[])
+  new UnionSchema<Infer<Options[number]>>(options)

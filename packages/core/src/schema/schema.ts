@@ -81,7 +81,9 @@ export abstract class Schema<Value> {
   }
 
   protected with(changes: object): this {
-    return Object.assign(Object.create(Object.getPrototypeOf(this) as object) as this, this, changes)
+    const copy = Object.create(Object.getPrototypeOf(this) as object) as this
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- a copy of this, with its class
+    return Object.assign(copy, this, changes)
   }
 }
 
