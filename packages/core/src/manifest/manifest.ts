@@ -60,11 +60,6 @@ export class Manifest {
     return this.statedName ?? UNNAMED_MODEL
   }
 
-  /** Creates {@link files} now. With many files, this takes some milliseconds. */
-  indexFiles(): void {
-    void this.#listedFiles
-  }
-
   /** The files by name. Created on first use, because signing does not need them. */
   get files(): ReadonlyMap<string, ListedFile> {
     return this.#listedFiles
