@@ -1,5 +1,6 @@
 import { lstatSync, type BigIntStats } from 'node:fs'
 import { ModelSealError, shown } from '../../errors.ts'
+import { wallClock } from '../../real-time.ts'
 import { othersMayWrite } from '../private/ownership.ts'
 import { isGone, unreadable } from '../file-errors.ts'
 import { eachOf, inTurns, type Steps } from '../turns.ts'
@@ -87,6 +88,7 @@ export function* listingOf(files: readonly SourceFile[]): Steps<Listing> {
 
 function stateOf(file: FoundFile): SourceFile {
   const { name, path } = file
+  const moment = wallClock()
   const stat = readState(file)
   if (stat.isSymbolicLink()) throw changed(file, 'it became a symbolic link')
   if (!stat.isFile()) throw changed(file, 'it is no longer a regular file')
@@ -97,7 +99,7 @@ function stateOf(file: FoundFile): SourceFile {
     path,
     identity,
     ...(exposed === undefined ? {} : { exposed }),
-    ...(isSettled(identity) ? {} : { young: true }),
+    ...(isSettled(identity, moment) ? {} : { young: true }),
   }
 }
 

@@ -6,6 +6,7 @@ import { checkGiven, notOpened, READ_ONLY, readOpened, readSmallFile, type Small
 import { errno, systemError } from '../file-errors.ts'
 import { isSame, type Inode } from '../local/real-path.ts'
 import { foreignFileSystem } from '../local/file-system.ts'
+import { wallClock } from '../../real-time.ts'
 import { isSettled } from '../local/settling.ts'
 import { followTrusted, type Follower, type PathEntry } from './trusted-path.ts'
 import { exposed, foreign, planted, type Trust, type TrustedFile } from './untrusted.ts'
@@ -91,13 +92,14 @@ async function openChecked(asked: TrustedFile): Promise<OpenedFile> {
     throw failed(error)
   })
   try {
+    const moment = wallClock()
     const stat = await handle.stat({ bigint: true })
     checkLedTo(asked, stat)
     // readOpened() refuses anything that is not a regular file.
     if (stat.isFile())
       checkEntry({ ...place, kind: 'file', stat, writable: isWritableByOthers(stat, fileOf(handle, place)) }, asked)
     // Taken before the first byte is read, so that every change from here on shows.
-    const state = showsChanges(stat, place) ? stateText(trail, place, stat) : undefined
+    const state = showsChanges(stat, place, moment) ? stateText(trail, place, stat) : undefined
     return { handle, state }
   } catch (error) {
     await handle.close()
@@ -123,9 +125,14 @@ function stateText(trail: readonly string[], { path }: Place, stat: BigIntStats)
   return [...trail, JSON.stringify([path, ...[dev, ino, mode, size, mtimeNs, ctimeNs].map(String)])].join('\n')
 }
 
-/** True if every later change to the file will show in its state, for this and every other process. */
-function showsChanges(stat: BigIntStats, { path }: Place): boolean {
-  return process.platform === 'linux' && stat.isFile() && isSettled(stat) && foreignFileSystem(path) === undefined
+/**
+ * True if every change to the file since a moment before its state was read will show in the state, for this and every
+ * other process.
+ */
+function showsChanges(stat: BigIntStats, { path }: Place, moment: number): boolean {
+  return (
+    process.platform === 'linux' && stat.isFile() && isSettled(stat, moment) && foreignFileSystem(path) === undefined
+  )
 }
 
 /** The links of procfs do not lead where their text says, and the kernel does not follow the text. */
