@@ -3,11 +3,14 @@
 //   npm run bench:latency
 //   npm run bench:latency -- --quick
 //   npm run bench:latency -- --only copied --directory /dev/shm
+//   npm run bench:latency -- --chart docs/latency.svg
 import { execFile } from 'node:child_process'
 import { constants, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
+import { chartOf } from './chart.mjs'
+import { median } from './measure.mjs'
 import { signByMethods } from '../support/signed-by-methods.ts'
 import { makeModels } from './load-models.mjs'
 
@@ -18,11 +21,14 @@ const { values: given } = parseArgs({
     rounds: { type: 'string' },
     directory: { type: 'string', default: tmpdir() },
     json: { type: 'string' },
+    chart: { type: 'string' },
     only: { type: 'string', default: '' },
   },
 })
 const mib = Number(given.mib ?? (given.quick ? 16 : 1024))
 const rounds = Number(given.rounds ?? (given.quick ? 1 : 11))
+/** The only row that is not a time. */
+const MEMORY = 'memory of an idle service, MB'
 const ONCE = join(import.meta.dirname, 'latency-once.mjs')
 const PROGRAM = join(import.meta.dirname, '../../packages/cli/bin/modelseal.cjs')
 
@@ -64,7 +70,11 @@ try {
       () => once('verified-again', large.path, receipts),
     ],
     ['import @modelseal/core', () => once('nothing'), () => once('import', '@modelseal/core')],
-    ['import @modelseal/onnxruntime', () => once('nothing'), () => once('import', '@modelseal/onnxruntime')],
+    [
+      'import @modelseal/onnxruntime / onnxruntime-node',
+      () => once('import', 'onnxruntime-node'),
+      () => once('import', '@modelseal/onnxruntime'),
+    ],
     ['modelseal verify key', node, () => command(...verifyKey)],
     ['modelseal verify --policy, by key', node, byMethod('key')],
     ['modelseal verify --policy, by certificate', node, byMethod('certificate')],
@@ -75,17 +85,19 @@ try {
       () => once('open', join(others, 'external'), hashing),
     ],
     [`${mib} MiB copied / cp`, () => once('cp', weights), () => once('copied', large.path, hashing)],
-    ['memory of an idle service, MB', () => once('plain-idle', small), () => once('verified-idle', small, policy)],
+    [MEMORY, () => once('plain-idle', small), () => once('verified-idle', small, policy)],
   ]
   if (await clones(weights)) {
     const clone = [() => once('reflink', weights), () => once('copied', large.path, hashing)]
     rows.push([`${mib} MiB copied / cp --reflink=always`, ...clone])
   } else console.log(`No row beside cp --reflink=always: the file system of ${given.directory} cannot clone files.`)
-  console.log(`${'ms; medians of ' + rounds}`.padEnd(46) + '  plain   verified   difference   ratio')
+  console.log(`${'ms; medians of ' + rounds}`.padEnd(50) + '  plain   verified   difference   ratio')
   const results = []
   for (const [name, plain, verified] of rows)
     if (name.includes(given.only)) results.push(await row(name, plain, verified))
   if (given.json) await writeFile(given.json, JSON.stringify(results, undefined, 2))
+  const times = results.filter(({ name }) => name !== MEMORY)
+  if (given.chart) await writeFile(given.chart, chartOf('Medians, and the spread of all rounds', times.map(charted)))
 } finally {
   await rm(directory, { recursive: true, force: true })
 }
@@ -102,7 +114,7 @@ async function row(name, plain, verified) {
   const ratio = median(times.verified.map((time, round) => time / times.plain[round]))
   const [without, measured] = [median(times.plain), median(times.verified)]
   const cells = [without.toFixed(1).padStart(7), measured.toFixed(1).padStart(11), difference.toFixed(1).padStart(13)]
-  console.log(name.padEnd(46) + cells.join('') + (without > 1 ? ratio.toFixed(2) : '').padStart(8))
+  console.log(name.padEnd(50) + cells.join('') + (without > 1 ? ratio.toFixed(2) : '').padStart(8))
   return { name, ...times, difference, ratio }
 }
 
@@ -132,6 +144,11 @@ async function timed(args) {
   return performance.now() - start
 }
 
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+function charted({ name, plain, verified }) {
+  const seconds = (times) => times.map((time) => time / 1000)
+  const contestants = [
+    { name: 'plain', ours: false, seconds: seconds(plain) },
+    { name: 'modelseal', ours: true, seconds: seconds(verified) },
+  ]
+  return { title: name, contestants }
 }
