@@ -100,8 +100,8 @@ function* manifestSteps(statement: Fields): Steps<Manifest> {
       },
     )
   }
-  // The map of the files is created on first use; with many files, this takes milliseconds.
-  if (manifest.files.size > 0) yield
+  manifest.mapFiles()
+  yield
   return manifest
 }
 

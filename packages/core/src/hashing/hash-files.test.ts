@@ -88,6 +88,25 @@ describe.each([
     await expect(hashing).rejects.toEqual(refusal('ABORTED', { cause: reason }))
   })
 
+  test('stops when aborted in the turn before many files are handed to threads', async () => {
+    const [job] = await jobsOf(scratch({ a: 'a' }))
+    // Enough for preparing them to take longer than a turn.
+    const jobs = Array.from({ length: 300_000 }, () => job!)
+    const controller = new AbortController()
+    const unhandled: unknown[] = []
+    const notice = (reason: unknown) => void unhandled.push(reason)
+    process.on('unhandledRejection', notice)
+    try {
+      globalThis.setImmediate(() => controller.abort())
+      const hashing = hashFiles(jobs, { hashType: 'sha256', modelWork: POOL, signal: controller.signal })
+      await expect(hashing).rejects.toEqual(refusal('ABORTED'))
+      await setImmediate()
+      expect(unhandled).toEqual([])
+    } finally {
+      process.off('unhandledRejection', notice)
+    }
+  })
+
   test('stops when aborted midway', async () => {
     const jobs = await jobsOf(scratch({ a: randomBytes(20 * MIB), b: randomBytes(20 * MIB) }))
     const controller = new AbortController()

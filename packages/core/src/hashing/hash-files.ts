@@ -1,6 +1,6 @@
 import { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
-import { abortedError, throwIfAborted } from '../source/aborted.ts'
+import { abortedError, nextTurn, throwIfAborted } from '../source/aborted.ts'
 import { Turns } from '../source/turns.ts'
 import type { HashType } from './algorithms.ts'
 import { piecesOf, SMALL_BYTES, totalBytes, workOf } from './batches.ts'
@@ -105,6 +105,10 @@ async function hashInThreads(
 ): Promise<HashResult[]> {
   const control = newSharedControl()
   const { signal, onProgress } = options
+  const turns = new Turns()
+  const pieces = jobs.flatMap(piecesOf)
+  // Before anything can be stopped: until the threads work, nothing would handle the reason.
+  if (pieces.length >= MANY_PIECES && turns.isDue) await nextTurn(signal)
 
   let stop: (reason: ModelSealError) => void = () => {}
   const stopped = new Promise<never>((_, reject) => {
@@ -125,9 +129,6 @@ async function hashInThreads(
   signal?.addEventListener('abort', abort, { once: true })
   if (signal?.aborted) abort()
   try {
-    const turns = new Turns()
-    const pieces = jobs.flatMap(piecesOf)
-    if (pieces.length >= MANY_PIECES && turns.isDue) await turns.next()
     const shared = { hashType: options.hashType, control }
     // It lasts until its threads are free again, which may be long after an abort.
     const work = asOperation(() => spread(pieces, threads, shared, (error) => stop(workerFailed(error))))

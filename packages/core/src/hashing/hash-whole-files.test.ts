@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import type * as RealTime from '../real-time.ts'
 import type * as FileSystem from '../source/local/file-system.ts'
 import { foreignFileSystem } from '../source/local/file-system.ts'
 import { findFiles } from '../source/local/find-files.ts'
@@ -35,6 +36,8 @@ const hook = vi.hoisted(() => ({
   checked: undefined as (() => void) | undefined,
   /** The file system that is found. */
   foreign: undefined as string | undefined,
+  /** What the clock shows, if it stands still. */
+  now: undefined as number | undefined,
   /** The files that the usual procedure hashed. */
   usual: [] as string[],
 }))
@@ -49,6 +52,10 @@ vi.mock('../source/local/open-file.ts', async (original) => {
 vi.mock('../source/local/file-system.ts', async (original) => {
   const real = await original<typeof FileSystem>()
   return { foreignFileSystem: (path: string) => hook.foreign ?? real.foreignFileSystem(path) }
+})
+vi.mock('../real-time.ts', async (original) => {
+  const real = await original<typeof RealTime>()
+  return { ...real, wallClock: () => hook.now ?? real.wallClock() }
 })
 vi.mock('./hash-files.ts', async (original) => {
   const real = await original<typeof HashFiles>()
@@ -128,6 +135,7 @@ beforeEach(() => configureHashing({ callingThread: true }))
 afterEach(() => {
   hook.checked = undefined
   hook.foreign = undefined
+  hook.now = undefined
   configureHashing()
 })
 
@@ -222,7 +230,7 @@ describe('whole files', () => {
 
 // On other file systems, the usual procedure hashes everything.
 describe.runIf(foreignFileSystem(tmpdir()) === undefined)('the usual procedure', () => {
-  test('is left large and empty files, and links', async () => {
+  test('hashes large files, empty files and links', async () => {
     const [small] = foundIn(settled, 'small') as [FoundFile]
     const linked = { name: 'linked', path: small.path }
     expect(await usualOf([linked, ...foundIn(settled, 'small', 'chunk', 'large', 'empty')])).toEqual([
@@ -239,6 +247,7 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('the usual procedure',
       const files = foundIn(directory, 'a', 'b').map((file) => within(file, dirname(directory)))
       const linked = { name: 'linked', path: join(directory, 'linked') }
       expect(await usualOf([...files, linked])).toEqual(['linked'])
+      hook.now = Date.now()
       change(directory)
       expect(await usualOf([...files, linked])).toEqual(['a', 'b', 'linked'])
     },

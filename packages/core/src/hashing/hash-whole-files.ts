@@ -16,13 +16,15 @@ import { callingThreadHashes } from './pool.ts'
 // All digests of a model must be of one moment, so that they never mix an old version of the model with a new one. The
 // usual procedure reads the states of all files, hashes the files with hashFiles(), and compares the states again. The
 // quick procedure reads each small file once and takes its state only afterwards. Its digests count only if it proves
-// that nothing has changed since hashing began. If there is any doubt, the usual procedure hashes all files.
+// that nothing has changed since hashing began. If there is any doubt, the usual procedure hashes all files; if a file
+// that was already read has changed since, the model is refused.
 //
 // Assumptions
 //   A1  The file system is local. Its kernel gives a file a new ctime before its new bytes can be read, and a directory
 //       before its new entries can be found. A directory that is moved gets a new ctime, too. Users cannot set a ctime.
-//       There is one exception: a file that is cut shows its new length before its new ctime, on ext4 and tmpfs for
-//       some microseconds. Programs that rewrite a file cut it to nothing, so empty files take the usual procedure.
+//       There is one exception: a truncated file shows its new length before its new ctime, on ext4 and tmpfs for some
+//       microseconds. Programs that rewrite a file truncate it to nothing, so empty files take the usual procedure.
+//       Nobody truncates an old file to another length within the microseconds between O2's read and its state.
 //   A2  A new ctime is earlier than the change by at most TICK + RESOLUTION.
 //   A3  Nobody sets the clock back and forward again while the model is hashed. Only root could.
 //   A4  Nobody moves a directory above the model away and back while it is hashed. The usual procedure misses that too,
@@ -54,7 +56,7 @@ const RESOLUTION = 1_000
 const UNNOTICED = 1_000
 const MARGIN = TICK + RESOLUTION + UNNOTICED
 
-/** After leaving this much work, the quick procedure leaves the rest as well: these are not many small files. */
+/** After leaving this much work, the quick procedure leaves the rest as well: the model does not consist of small files. */
 const ENOUGH_LEFT = 16 * 1024 * 1024
 
 /** One digest for each file. */
@@ -68,23 +70,26 @@ interface WholeDigests {
  * Hashes files whose states the caller does not need. As with {@link hashFiles}, all digests are of one moment. If the
  * calling thread hashes, the total of the progress is an estimate at first.
  *
- * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also if a directory was replaced since its files
- * were found
+ * @throws {@link ModelSealError} as {@link hashFiles}; `FILE_CHANGED` also if a file changed after the quick procedure
+ * read it, or if a directory was replaced since its files were found
  */
 export async function hashWholeFiles(files: readonly FoundFile[], given: HashOptions): Promise<WholeDigests> {
-  const { onProgress, ...options } = withoutPrototype(given)
-  const { signal } = options
-  const report = onProgress && growing(onProgress)
+  const options = withoutPrototype(given)
+  const { signal, onProgress } = options
+  const report = onProgress && neverDecreasing(onProgress)
   // Files of the same directory are adjacent in the list.
-  const onePerDirectory = files.filter((file, index) => isIn(file) && file.directory !== files[index - 1]?.directory)
+  const onePerDirectory = files.filter(
+    (file, index) => isInDirectory(file) && file.directory !== files[index - 1]?.directory,
+  )
   const beginning = new Beginning(onePerDirectory) // O1
-  let { digests, bytes } = await hashSmallFiles(files, { ...options, onProgress: report, beginning, onePerDirectory }) // O2
+  const quick = withoutPrototype({ ...options, onProgress: report, beginning, onePerDirectory })
+  let { digests, bytes } = await hashSmallFiles(files, quick) // O2
   let left = await statesOf(
     files.filter((_, index) => digests[index] === undefined),
     signal,
   )
   const isQuick = left.length < files.length
-  if (isQuick && !(await isProven(left, { beginning, onePerDirectory, signal }))) {
+  if (isQuick && !(await isProven(left, quick))) {
     left = await statesOf(files, signal)
     const newer = left.find((file, index) => digests[index] !== undefined && !beginning.isOld(stateOf(file)))
     if (newer) throw changed(newer, 'it changed after it had been read')
@@ -179,7 +184,7 @@ async function hashSmallFiles(files: readonly FoundFile[], options: HashOptions 
   })
   for (let index = 0; index < files.length && left <= ENOUGH_LEFT; index++) {
     const file = at(files, index)
-    if (isIn(file) && !mayBeOld(file, index)) break
+    if (isInDirectory(file) && !mayBeOld(file, index)) break
     if (turns.isDue()) await turns.take()
   }
   return small
@@ -208,7 +213,7 @@ async function hashSmallFiles(files: readonly FoundFile[], options: HashOptions 
 }
 
 /** Whether the file was found in a directory, not behind a link. */
-function isIn(file: FoundFile): boolean {
+function isInDirectory(file: FoundFile): boolean {
   return Object.hasOwn(file, 'directory') && file.directory !== undefined
 }
 
@@ -246,8 +251,8 @@ async function checkDirectories(onePerDirectory: readonly FoundFile[], signal: A
   }
 }
 
-/** What is done never shrinks, even if files are hashed again. */
-function growing(onProgress: ProgressCallback): ProgressCallback {
+/** Reported progress never decreases, even if files are hashed again. */
+function neverDecreasing(onProgress: ProgressCallback): ProgressCallback {
   let most = 0
   return (done, total) => {
     most = Math.max(most, done)

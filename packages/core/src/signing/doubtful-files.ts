@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 import { shown } from '../errors.ts'
 import { isPartialDownload } from '../manifest/plain-names.ts'
 import { HEAD_BYTES, isLfsPointer } from '../manifest/plain-content.ts'
@@ -27,7 +27,7 @@ export async function doubtfulFiles(
   manifest: Manifest,
   signal?: AbortSignal,
 ): Promise<SigningWarning[]> {
-  const { likely, partial } = sorted(manifest.fileNames())
+  const { likely, partial } = candidatesAmong(manifest.fileNames())
   const pointers: string[] = []
   let opened = 0
   for (const [index, name] of likely.entries()) {
@@ -48,16 +48,18 @@ const FILES_PER_TURN = 200
 
 /** Extensions of files that repositories usually store in Git LFS. */
 const WEIGHTS = new Set(
-  'safetensors bin onnx onnx_data gguf pt pth ckpt h5 keras tflite pb npz msgpack model data'.split(' '),
+  '.safetensors .bin .onnx .onnx_data .gguf .pt .pth .ckpt .h5 .keras .tflite .pb .npz .msgpack .model .data'.split(
+    ' ',
+  ),
 )
 
 /** The files that may be pointers, the likeliest first, and those whose download may not have finished. */
-function sorted(names: Iterable<string>): { likely: string[]; partial: string[] } {
+function candidatesAmong(names: Iterable<string>): { likely: string[]; partial: string[] } {
   const weights: string[] = []
   const others: string[] = []
   const partial: string[] = []
   for (const name of names) {
-    if (WEIGHTS.has(name.slice(name.lastIndexOf('.') + 1).toLowerCase())) weights.push(name)
+    if (WEIGHTS.has(extname(name).toLowerCase())) weights.push(name)
     else {
       if (others.length < MOST_OTHERS) others.push(name)
       if (isPartialDownload(name)) partial.push(name)

@@ -16,7 +16,7 @@ export interface Moment {
 
 /** How far ctimes lag behind the clock, in milliseconds: a tick of the kernel and a whole second. */
 const LAG = 1_020
-/** For so many calls, the new length of a file that is cut shows without a new ctime. */
+/** Number of calls during which a truncated file shows its new length but its old ctime. */
 const CALLS_UNMARKED = 3
 /** The directories of the files. No file is directly in `/m/d`. */
 const DIRECTORIES: Record<string, string> = { a: '/m', l: '/m', b: '/m/d/s' }
@@ -37,7 +37,7 @@ class Inode {
 
 /**
  * A model of three files on a simulated file system with a simulated clock. A writer changes them between the calls of
- * a reader. They mark as little with a new ctime, and as late, as a file system may.
+ * a reader. Changes get a new ctime as rarely and as late as a file system allows.
  */
 export class SimulatedFiles {
   now = 1_000_000
@@ -80,7 +80,7 @@ export class SimulatedFiles {
   static isOrdered(action: string, call: readonly string[]): boolean {
     const [verb, object] = action.split(' ') as [string, string]
     // When it gets its new ctime depends on every call.
-    if (verb === 'cut') return true
+    if (verb === 'truncate') return true
     const path = object in DIRECTORIES ? `${DIRECTORIES[object]}/${object}` : object
     const touched = /write|mark|store/.test(verb) ? [path] : [path, path.slice(0, path.lastIndexOf('/'))]
     const entries = /replace|remove|restore|exchange/.test(verb) ? [`entry ${path}`] : []
@@ -104,7 +104,7 @@ export class SimulatedFiles {
     this.wait('1')
   }
 
-  cut(name: string): void {
+  truncate(name: string): void {
     const inode = present(this.#kept[name])
     inode.bytes = ''
     this.#unmarked.push({ inode, until: this.calls.length - 1 + CALLS_UNMARKED })
@@ -151,7 +151,7 @@ export class SimulatedFiles {
 
   // The state at first.
 
-  /** The file has changed so many milliseconds ago. */
+  /** Makes the file this many milliseconds old. */
   age(name: string, milliseconds: number): void {
     present(this.#kept[name]).ctime = this.now - milliseconds
   }

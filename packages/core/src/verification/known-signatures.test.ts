@@ -8,7 +8,7 @@ import { loadPolicy } from '../policy/load-policy.ts'
 import { atOnce } from '../source/turns.ts'
 import { TestSite } from '../testing/site.ts'
 import { isSignedBy } from '../x509/key-algorithms.ts'
-import { isValid } from './known-signatures.ts'
+import { isKnownOrValid } from './known-signatures.ts'
 
 vi.mock('../x509/key-algorithms.ts', { spy: true })
 
@@ -114,9 +114,9 @@ function envelopeOf(text: string): Envelope {
   return { payloadType: IN_TOTO_PAYLOAD_TYPE, payload, signature: sign('sha256', encoded, pair.privateKey) }
 }
 
-const holds = (envelope: Envelope, key = pair.publicKey) => atOnce(isValid(envelope, key))
+const holds = (envelope: Envelope, key = pair.publicKey) => atOnce(isKnownOrValid(envelope, key))
 
-test('of one key, the 1,024 signatures that were used last are remembered', () => {
+test('remembers the 1,024 most recently used signatures of a key', () => {
   const envelopes = Array.from({ length: 1_025 }, (_, index) => envelopeOf(`${index}`))
   for (const envelope of envelopes.slice(0, 1_024)) expect(holds(envelope)).toBe(true)
   verified()

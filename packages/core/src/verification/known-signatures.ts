@@ -19,20 +19,19 @@ const known = new WeakMap<KeyObject, Set<string>>()
  * verified again. Only this fact is kept, and nothing that a caller could change: statements are parsed each time, and
  * times and revocations are judged each time.
  */
-export function* isValid(envelope: Envelope, key: KeyObject): Steps<boolean> {
-  if (envelope.payload.length > LONGEST_PAYLOAD)
-    return yield* isSignedBy(key, preAuthEncodingPieces(envelope), envelope.signature)
+export function* isKnownOrValid(envelope: Envelope, key: KeyObject): Steps<boolean> {
+  if (envelope.payload.length > LONGEST_PAYLOAD) return yield* isSigned(envelope, key)
   const signatures = known.get(key) ?? new Set()
   const digest = digestOf(envelope)
   if (signatures.delete(digest)) {
     signatures.add(digest)
     return true
   }
-  // Other code may have the payload. What is verified and remembered is what the digest was computed from.
+  // If other code changes the payload meanwhile, that must not outlast this load: only copies are verified and remembered.
   const { payloadType } = envelope
   const own: Envelope = { payloadType, payload: copyOf(envelope.payload), signature: copyOf(envelope.signature) }
   const ownDigest = digestOf(own)
-  if (!(yield* isSignedBy(key, preAuthEncodingPieces(own), own.signature))) return false
+  if (!(yield* isSigned(own, key))) return false
   signatures.add(ownDigest)
   for (const oldest of signatures) {
     if (signatures.size <= MOST_SIGNATURES) break
@@ -42,6 +41,11 @@ export function* isValid(envelope: Envelope, key: KeyObject): Steps<boolean> {
   return true
 }
 
+/** Whether the signature of an envelope is valid for a key. */
+export function isSigned(envelope: Envelope, key: KeyObject): Steps<boolean> {
+  return isSignedBy(key, preAuthEncodingPieces(envelope), envelope.signature)
+}
+
 /** Covers everything that the check depends on besides the key. The encoding states the length of the payload. */
 function digestOf(envelope: Envelope): string {
   const hash = createHash('sha256')
@@ -49,6 +53,7 @@ function digestOf(envelope: Envelope): string {
   return hash.update(envelope.signature).digest('base64')
 }
 
+/** A copy in memory of its own, not in the pool that small Buffers share. */
 function copyOf(bytes: Uint8Array): Buffer {
   return Buffer.from(Uint8Array.from(bytes).buffer)
 }

@@ -1,12 +1,13 @@
+import type { KeyObject } from 'node:crypto'
 import type { UnverifiedBundle } from '../bundle/bundle.ts'
-import { defectivePreAuthEncoding, preAuthEncodingPieces, type Envelope } from '../bundle/dsse.ts'
+import { defectivePreAuthEncoding, type Envelope } from '../bundle/dsse.ts'
 import { isSignedBy } from '../x509/key-algorithms.ts'
 import type { PublicKey } from '../x509/public-key.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { inTurns, type Steps } from '../source/turns.ts'
-import { isValid } from './known-signatures.ts'
+import { isKnownOrValid, isSigned } from './known-signatures.ts'
 
 /**
  * Checks the signature of an envelope with a key, and only then reads the statement in it (OMS 8.2, 8.3). Yields to the
@@ -36,7 +37,8 @@ export function* statementSignatureSteps(
   mayBeOld: boolean,
 ): Steps<Manifest> {
   const { envelope, path } = bundle
-  if (yield* isValid(envelope, publicKey.key)) return (yield* statementSteps(envelope.payload)).manifest
+  const signed = yield* signedPayload(envelope, publicKey, isKnownOrValid)
+  if (signed) return (yield* statementSteps(signed.payload)).manifest
   const old = mayBeOld && hasOldShape(envelope) ? yield* signedBeforeVersion1(envelope, publicKey) : undefined
   if (old) return old
   throw new ModelSealError('SIGNATURE_INVALID', `The signature over the statement was not made by ${shown(signer)}.`, {
@@ -79,10 +81,16 @@ export interface SignedPayload {
   readonly payload: Buffer
 }
 
-/** @returns undefined if the signature is not valid for the key and payload */
-export function* signedPayload(envelope: Envelope, { key }: PublicKey): Steps<SignedPayload | undefined> {
-  const holds = yield* isSignedBy(key, preAuthEncodingPieces(envelope), envelope.signature)
-  return holds ? ({ payload: envelope.payload } as SignedPayload) : undefined
+/**
+ * @param isValid checks the signature
+ * @returns undefined if the signature is not valid for the key and payload
+ */
+export function* signedPayload(
+  envelope: Envelope,
+  { key }: PublicKey,
+  isValid: (envelope: Envelope, key: KeyObject) => Steps<boolean> = isSigned,
+): Steps<SignedPayload | undefined> {
+  return (yield* isValid(envelope, key)) ? ({ payload: envelope.payload } as SignedPayload) : undefined
 }
 
 /**
