@@ -32,11 +32,11 @@ const expectationsSchema: s.Schema<Expectation[]> = s
         model: fileSchema,
         format: formatSchema.optional(),
         url: s.string().min(1).optional(),
-        expect: s.enum(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-        because: s.enum(CODES, 'expected an error code').optional(),
+        expect: s.choice(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
+        because: s.choice(CODES, 'expected an error code').optional(),
         rule: s.string().min(1).optional(),
       })
-      .superRefine(({ expect, because }, report) => {
+      .withCheck(({ expect, because }, report) => {
         if (expect !== 'accepted' || because === undefined) return
         const message = 'expected no error code: an accepted model has none'
         report({ message, input: because, path: ['because'] })

@@ -56,7 +56,7 @@ export class ObjectSchema<F extends FieldSchemas> extends Schema<ObjectOf<F>> {
   }
 }
 
-/** An object whose fields have any names, or some of several. */
+/** An object with arbitrary field names, or with some of a fixed set. */
 export class RecordSchema<Name extends string, Value, Result = Partial<Record<Name, Value>>> extends Schema<Result> {
   readonly names: Schema<Name>
   readonly values: Schema<Value>
@@ -79,9 +79,11 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
     for (const [name, given] of Object.entries(input)) {
       inspection.path.push(name)
       if (this.known?.has(name) === false) unknown.push(name)
-      else if ('issues' in this.names.check(name))
-        inspection.refuse(name, { code: 'invalid_key', message: 'expected a name of 1 to 200 characters' })
-      else value[name] = this.values.inspect(given, inspection)
+      else {
+        const checked = this.names.check(name)
+        if ('value' in checked) value[name] = this.values.inspect(given, inspection)
+        else inspection.refuse(name, { code: 'invalid_key', message: checked.issues[0].message })
+      }
       inspection.path.pop()
     }
     if (unknown.length > 0) inspection.add(input, unknownFields(unknown))

@@ -3,23 +3,20 @@ import { BooleanSchema, ChoiceSchema, IntegerSchema, TextSchema } from './scalar
 import type { Infer, Schema } from './schema.ts'
 
 /**
- * How to define schemas, under the names that Zod has for them. The first policy of a process waits for its schema, and loading Zod and
- * building it took five times as long as everything here.
+ * How to define schemas. The first policy of a process waits for its schema, and loading Zod and building it took five times as long
+ * as everything here.
  */
 
 export type { FieldSchemas, ObjectOf } from './compounds.ts'
-export type { Infer as infer, Schema } from './schema.ts'
+export type { Infer, Schema } from './schema.ts'
 
 /** @param message what is expected instead of a value of another type */
 export const string = (message?: string) => new TextSchema(message)
 export const int = () => new IntegerSchema()
 export const boolean = () => new BooleanSchema()
 export const literal = <const Value extends string | number>(value: Value) => new ChoiceSchema([value])
-
-function choice<const Value extends string>(values: readonly Value[], message?: string) {
-  return new ChoiceSchema(values, message)
-}
-export { choice as enum }
+export const choice = <const Value extends string>(values: readonly Value[], message?: string) =>
+  new ChoiceSchema(values, message)
 
 /** An object that has only these fields. */
 export const strictObject = <F extends FieldSchemas>(fields: F) => new ObjectSchema(fields)
@@ -27,7 +24,7 @@ export const array = <Value>(element: Schema<Value>) => new ListSchema(element)
 export const record = <Value>(names: Schema<string>, values: Schema<Value>) =>
   new RecordSchema<string, Value, Record<string, Value>>(names, values)
 /** An object that may have some of the named fields. */
-export const partialRecord = <Name extends string, Value>(names: ChoiceSchema<Name>, values: Schema<Value>) =>
+export const optionalFields = <Name extends string, Value>(names: ChoiceSchema<Name>, values: Schema<Value>) =>
   new RecordSchema<Name, Value>(names, values)
 export const union = <const Options extends readonly Schema<unknown>[]>(options: Options) =>
   new UnionSchema<Infer<Options[number]>>(options)

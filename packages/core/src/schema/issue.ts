@@ -34,7 +34,7 @@ export const TYPES = {
 /** Collects the issues of one value. */
 export class Inspection {
   readonly issues: Issue[] = []
-  /** Of the value that is being inspected. */
+  /** Path of the value being inspected. */
   readonly path: PropertyKey[] = []
   /** The number of issues after which the type of a value is unknown, so that no further check can use it. */
   fatal = 0

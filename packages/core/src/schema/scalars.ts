@@ -12,7 +12,7 @@ interface Format {
 export class TextSchema extends Schema<string> {
   private readonly wrong: Refusal
   private readonly bounds: Bounds = { min: undefined, max: undefined }
-  private readonly formats: readonly Format[] = []
+  private readonly format: Format | undefined = undefined
   private readonly keywords: object = {}
 
   constructor(message?: string) {
@@ -28,13 +28,18 @@ export class TextSchema extends Schema<string> {
     return this.with({ bounds: { ...this.bounds, max } })
   }
 
+  /** Limits the number of characters, with one message for both limits. */
+  length(min: number, max: number, message: string): this {
+    return this.with({ bounds: { min, max, message } })
+  }
+
   /** @param message what is expected */
   regex(expression: RegExp, message: Format['message'], { abort = false }: { abort?: boolean } = {}): this {
-    return this.with({ formats: [...this.formats, { expression, message, abort }] })
+    return this.with({ format: { expression, message, abort } })
   }
 
   /** Adds the name of a format to the JSON Schema, where editors know it. */
-  format(format: string): this {
+  jsonFormat(format: string): this {
     return this.with({ keywords: { format } })
   }
 
@@ -44,23 +49,21 @@ export class TextSchema extends Schema<string> {
       return input
     }
     inspectBounds(this.bounds, { size: input.length, input }, inspection, CHARACTERS)
-    for (const { expression, message, abort } of this.formats) {
-      if (expression.test(input)) continue
+    if (this.format?.expression.test(input) === false) {
+      const { message, abort } = this.format
       const expected = typeof message === 'string' ? message : message(input)
       inspection[abort ? 'refuse' : 'add'](input, { code: 'invalid_format', message: expected })
-      if (abort) break
     }
     return input
   }
 
   protected override json(): object {
     const { min, max } = this.bounds
-    const [format] = this.formats
     return {
       type: 'string',
       ...(min !== undefined && { minLength: min }),
       ...(max !== undefined && { maxLength: max }),
-      ...(format && { pattern: format.expression.source }),
+      ...(this.format && { pattern: this.format.expression.source }),
       ...this.keywords,
     }
   }

@@ -5,7 +5,7 @@ const person = s.strictObject({
   name: s.string().min(1).max(5),
   age: s.int().min(0).optional(),
   tags: s
-    .array(s.enum(['a', 'b']))
+    .array(s.choice(['a', 'b']))
     .min(1)
     .optional(),
 })
@@ -65,10 +65,10 @@ describe('a schema', () => {
   })
 })
 
-describe('a check of its own', () => {
+describe('a custom check', () => {
   const period = s
     .strictObject({ from: s.int(), to: s.int(), note: s.string().min(1).optional() })
-    .superRefine(({ from, to }, report) => {
+    .withCheck(({ from, to }, report) => {
       if (from > to) report({ message: 'expected a later end', path: ['to'], input: to })
     })
 
@@ -83,7 +83,7 @@ describe('a check of its own', () => {
     expect(issues(period, { from: 2, to: 1, other: 1 })).toHaveLength(2)
   })
 
-  test('follows formats, and none follows a format that ends the checks', () => {
+  test('runs after the format, unless a text in another format is not checked further', () => {
     const refused = (abort: boolean) =>
       issues(
         s
@@ -124,13 +124,22 @@ describe('a record', () => {
     const record = s.record(s.string().max(2), s.boolean())
     expect(issues(record, { a: true, b: false })).toBeUndefined()
     expect(issues(record, { abc: true, b: 1 })).toEqual([
-      'abc invalid_key: expected a name of 1 to 200 characters',
+      'abc invalid_key: expected at most 2 characters',
       'b invalid_type: expected true or false',
     ])
   })
 
+  test('refuses a name with the message of its schema', () => {
+    const record = s.record(s.string().length(1, 2, 'expected a short name'), s.boolean())
+    expect(issues(record, { '': true, abc: true })).toEqual([
+      ' invalid_key: expected a short name',
+      'abc invalid_key: expected a short name',
+    ])
+    expect(record.toJson()).toMatchObject({ propertyNames: { minLength: 1, maxLength: 2 } })
+  })
+
   test('of known names refuses others, and requires none', () => {
-    const record = s.partialRecord(s.enum(['a', 'b']), s.boolean())
+    const record = s.optionalFields(s.choice(['a', 'b']), s.boolean())
     expect(issues(record, {})).toBeUndefined()
     expect(issues(record, { a: true, c: true })).toEqual([' unrecognized_keys: expected known fields only'])
   })

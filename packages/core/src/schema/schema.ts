@@ -3,11 +3,11 @@ import { Inspection, TYPES, type Issue, type Refusal, type TypeName } from './is
 /** The type of the values that a schema accepts. */
 export type Infer<S extends Schema<unknown>> = S['accepted']
 
-/** A problem that a check of a program's own found. */
+/** A problem found by a custom check. */
 interface Problem {
   /** What was expected. */
   message: string
-  /** Of the value, from the one that is checked. */
+  /** Path relative to the checked value. */
   path?: readonly PropertyKey[]
   /** The value, if it is not the one that is checked. */
   input?: unknown
@@ -40,7 +40,7 @@ export abstract class Schema<Value> {
     return first ? { issues: [first, ...more] } : { value }
   }
 
-  /** Checks a part of a value. The result has a meaning only if there was no issue. */
+  /** Checks a part of a value. The result is meaningful only if there was no issue. */
   inspect(input: unknown, inspection: Inspection): unknown {
     const { fatal } = inspection
     const value = this.read(input, inspection)
@@ -65,13 +65,13 @@ export abstract class Schema<Value> {
 
   /** Adds a check of values whose type is right. */
   refine(isValid: (value: Value) => boolean, message: string): this {
-    return this.superRefine((value, report) => {
+    return this.withCheck((value, report) => {
       if (!isValid(value)) report({ message })
     })
   }
 
   /** Adds a check that can report several problems. */
-  superRefine(check: (value: Value, report: (problem: Problem) => void) => void): this {
+  withCheck(check: (value: Value, report: (problem: Problem) => void) => void): this {
     return this.with({ checks: [...this.checks, check] })
   }
 
@@ -112,13 +112,15 @@ export function wrongType(expected: TypeName, message = `expected ${TYPES[expect
 export interface Bounds {
   min: number | undefined
   max: number | undefined
+  /** What is expected, instead of the text that states the bound. */
+  message?: string
 }
 
 type Unit = readonly [one: string, many: string]
 
 /** Refuses what is too small or too large. Other checks continue. */
 export function inspectBounds(
-  { min, max }: Bounds,
+  { min, max, message }: Bounds,
   { size, input }: { size: number; input: unknown },
   inspection: Inspection,
   unit?: Unit,
@@ -126,11 +128,11 @@ export function inspectBounds(
   const written = (limit: number) => (unit ? `${limit} ${unit[limit === 1 ? 0 : 1]}` : `${limit}`)
   if (min !== undefined && size < min) {
     const isEmpty = unit === CHARACTERS && min === 1
-    const message = isEmpty ? 'expected text that is not empty' : `expected at least ${written(min)}`
-    inspection.add(input, { code: 'too_small', message })
+    const expected = isEmpty ? 'expected text that is not empty' : `expected at least ${written(min)}`
+    inspection.add(input, { code: 'too_small', message: message ?? expected })
   }
   if (max !== undefined && size > max)
-    inspection.add(input, { code: 'too_big', message: `expected at most ${written(max)}` })
+    inspection.add(input, { code: 'too_big', message: message ?? `expected at most ${written(max)}` })
 }
 
 export const CHARACTERS: Unit = ['character', 'characters']

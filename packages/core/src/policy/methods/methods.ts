@@ -15,7 +15,7 @@ export type AcceptedSigner = ReturnType<(typeof METHODS)[number]['compile']>
 
 /** An entry of a rule's list of signers, as written in the policy. */
 export const signerSchema = alternatives(METHODS)
-export type SignerText = s.infer<typeof signerSchema>
+export type SignerText = s.Infer<typeof signerSchema>
 
 type AnyMethod = Method<VerificationMaterial, VerifiedIdentity, AcceptedSigner, unknown>
 

@@ -31,7 +31,7 @@ const schema = s.strictObject({
     issuer: textSchema.describe('The OpenID Connect issuer.'),
     identity: textSchema.describe('The identity that the issuer authenticated.'),
     extensions: s
-      .partialRecord(s.enum(EXTENSION_NAMES), s.string().min(1).max(4096))
+      .optionalFields(s.choice(EXTENSION_NAMES), s.string().min(1).max(4096))
       .optional()
       .describe(
         'Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.',
@@ -80,7 +80,7 @@ export const sigstoreMethod = {
   ],
   isRevoked: ({ identity, issuer }, { revocations }) =>
     identity.exact !== undefined && revokesNames([identity.exact], issuer, revocations),
-} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, s.infer<typeof schema>>
+} as const satisfies Method<SigstoreMaterial, SigstoreIdentity, AcceptedSigstoreSigner, s.Infer<typeof schema>>
 
 /** True if identity, issuer and extensions of the signer all match the entry. */
 function accepts({ identity, issuer, extensions }: AcceptedSigstoreSigner, found: SigstoreIdentity): boolean {

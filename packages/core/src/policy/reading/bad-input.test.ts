@@ -223,6 +223,7 @@ describe('a policy is refused, with file, line and column, for', () => {
     [`${HEAD}${RULE}    threshold: 1.5`, '"rules.0.threshold": expected an integer; found 1.5.'],
     [`version: 1\ninclude: [${'x, '.repeat(65)}]`, '"include": expected at most 64 entries.'],
     ['version: 1\ntrustRoots: { "": { publicKey: a.pub } }', 'expected a name of 1 to 200 characters'],
+    [`version: 1\ntrustRoots: { ${'x'.repeat(201)}: { publicKey: a.pub } }`, 'expected a name of 1 to 200 characters'],
     ['version: 1\ntrustRoots: { a: { publicKey: 5 } }', 'expected text, or fields with values, or a list; found 5.'],
     [
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{ format: TFLite }')}`,

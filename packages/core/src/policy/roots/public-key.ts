@@ -25,7 +25,7 @@ const keyFileSchema = s
     notBefore: timeSchema.optional().describe('Signatures made before this time are not accepted.'),
     notAfter: timeSchema.optional().describe('Signatures made at this time or later are not accepted.'),
   })
-  .superRefine(({ notBefore, notAfter }, report) => {
+  .withCheck(({ notBefore, notAfter }, report) => {
     const fault = faultyEnd(notBefore, notAfter)
     if (fault) report({ ...fault, path: ['notAfter'] })
   })
@@ -56,12 +56,12 @@ export const publicKeyRoot = {
     const last = Math.max(...keys.map(({ notAfter }) => notAfter))
     return lapse('KEY_LAPSES', `The trust root ${shown(name)} has no valid key`, last, now)
   },
-} as const satisfies RootKind<s.infer<typeof schema>, PublicKeyRoot>
+} as const satisfies RootKind<s.Infer<typeof schema>, PublicKeyRoot>
 
 /** Adds `KEY_INVALID`, and what `readPolicyFile` throws, to the problems. */
 async function readKey(
   at: (string | number)[],
-  { file, notBefore, notAfter }: Partial<s.infer<typeof keyFileSchema>> & { file: string },
+  { file, notBefore, notAfter }: Partial<s.Infer<typeof keyFileSchema>> & { file: string },
   files: RootFiles,
 ): Promise<AcceptedKey | undefined> {
   const path = files.path(file)

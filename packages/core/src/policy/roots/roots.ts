@@ -24,6 +24,6 @@ export function rootKind(kind: CompiledRoot['kind']): AnyRootKind {
 }
 
 /** The kind of a trust root as written in the policy. */
-export function writtenRootKind(written: s.infer<typeof trustRootSchema>): AnyRootKind {
+export function writtenRootKind(written: s.Infer<typeof trustRootSchema>): AnyRootKind {
   return rootKind(Object.keys(written)[0] as CompiledRoot['kind'])
 }

@@ -20,7 +20,7 @@ const isHttpUrl = (text: string) => /^https?:\/\/\S+$/i.test(text) && URL.canPar
 const schema = s.strictObject({
   sigstore: s
     .union([
-      s.enum(['public-good', 'staging']),
+      s.choice(['public-good', 'staging']),
       s.strictObject({ file: fileSchema }),
       s.strictObject({
         tufUrl: s
@@ -34,7 +34,7 @@ const schema = s.strictObject({
     .describe('A Sigstore instance, the file of its trusted root, or the TUF repository that distributes it.'),
 })
 
-type Written = s.infer<typeof schema>
+type Written = s.Infer<typeof schema>
 
 export const sigstoreRoot = {
   kind: 'sigstore',

@@ -31,7 +31,7 @@ export const matchSchema = s
   .refine((match) => Object.keys(match).length > 0, 'expected one of path, url, name, format, memory')
 
 /** A `match` as written in the policy. */
-export type MatchText = s.infer<typeof matchSchema>
+export type MatchText = s.Infer<typeof matchSchema>
 
 /** True if every path names a directory or file, and every URL a host. `memory` is always explicit. */
 export function isExplicit({ path, url, memory }: MatchText): boolean {

@@ -18,7 +18,7 @@ export const ruleSchema = s
       .describe(
         'Where the signature bundles are, as globs for names in the model. Default: model.sig, DIR.sig beside the directory, or *.oms.sig.',
       ),
-    mode: s.enum(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
+    mode: s.choice(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
     reason: reasonSchema.optional().describe('The reason for the rule; required if the mode is skip.'),
     signers: s.array(signerSchema).min(1).optional().describe('The accepted signers.'),
     threshold: s
@@ -28,7 +28,7 @@ export const ruleSchema = s
       .describe('The number of distinct signers of the list that is required. Default 1.'),
     require: requireSchema.optional(),
   })
-  .superRefine((rule, report) => {
+  .withCheck((rule, report) => {
     const fault = (path: string[], message: string, input?: unknown) => report({ path, message, input })
     if (rule.match.memory !== undefined) {
       if (rule.mode !== 'skip')
@@ -65,4 +65,4 @@ export const ruleSchema = s
   })
 
 /** A rule as written in the policy. */
-export type RuleText = s.infer<typeof ruleSchema>
+export type RuleText = s.Infer<typeof ruleSchema>

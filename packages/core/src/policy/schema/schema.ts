@@ -1,7 +1,7 @@
 import * as s from '../../schema/define.ts'
 import { revokedSchema } from '../revocations/schema.ts'
 import { ruleSchema } from './rule.ts'
-import { durationSchema, fileSchema, nameSchema, timeSchema } from './text.ts'
+import { durationSchema, fileSchema, rootNameSchema, timeSchema } from './text.ts'
 import { trustRootSchema } from '../roots/roots.ts'
 
 /**
@@ -15,11 +15,11 @@ export const policySchema = s
     include: s.array(fileSchema).min(1).max(64).optional().describe('Further policy files, whose rules come first.'),
     issued: timeSchema.optional().describe('When this policy was written.'),
     maxAge: durationSchema.optional().describe('Once it is this old, the policy accepts nothing.'),
-    trustRoots: s.record(nameSchema, trustRootSchema).optional(),
+    trustRoots: s.record(rootNameSchema, trustRootSchema).optional(),
     rules: s.array(ruleSchema).min(1).optional().describe('The first rule that matches a model applies.'),
     revoked: revokedSchema.optional().describe('What no rule can accept.'),
   })
-  .superRefine((policy, report) => {
+  .withCheck((policy, report) => {
     if (policy.maxAge !== undefined && policy.issued === undefined)
       report({ path: ['maxAge'], message: 'expected "issued" beside maxAge: the time to count from' })
   })

@@ -8,6 +8,8 @@ import { regexpFault } from '../matching/regexp.ts'
 /** The scalar values in a policy; anything ambiguous is refused. */
 
 export const nameSchema = s.string().min(1).max(200)
+/** The name of a trust root. As the name of a field, its length has one message. */
+export const rootNameSchema = s.string().length(1, 200, 'expected a name of 1 to 200 characters')
 
 export const fileSchema = s.string().min(1).max(4096).describe('A path, relative to the policy file.')
 
@@ -23,13 +25,13 @@ const nameGlobSchema = globWithout(nameGlobFault)
 export const nameGlobsSchema = s.union([nameGlobSchema, s.array(nameGlobSchema).min(1)])
 
 function globWithout(faultOf: (glob: string) => string | undefined) {
-  return s.string().superRefine((glob, report) => {
+  return s.string().withCheck((glob, report) => {
     const fault = faultOf(glob)
     if (fault !== undefined) report({ message: `the glob is not valid: ${fault}` })
   })
 }
 
-const regexpSchema = s.string().superRefine((source, report) => {
+const regexpSchema = s.string().withCheck((source, report) => {
   const fault = regexpFault(source)
   if (fault !== undefined) report({ message: `the regular expression is not valid: ${fault}` })
 })
@@ -53,7 +55,7 @@ const DATE_TIME =
 export const timeSchema = s
   .string(A_TIME)
   .regex(DATE_TIME, A_TIME)
-  .format('date-time')
+  .jsonFormat('date-time')
   .describe('RFC 3339, with a time zone.')
 
 const A_DURATION = 'expected a duration such as 180d, 12h or P6M'
@@ -76,14 +78,14 @@ export const rootDigestSchema = s
 const otherFormatSchema = s
   .string()
   .regex(FORMAT_NAME, `expected ${OTHER_FORMAT}`, { abort: true })
-  .superRefine((name, report) => {
+  .withCheck((name, report) => {
     const meant = misspeltFormat(name)
     if (meant === undefined) return
     report({ message: 'unknown format; a name one typo away from a known format is not allowed', values: [meant] })
   })
 /** The known ones by name, so that editors offer them. */
-export const formatSchema = s.union([s.enum(MODEL_FORMATS), otherFormatSchema])
-export const anyFormatSchema = s.union([s.enum([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
+export const formatSchema = s.union([s.choice(MODEL_FORMATS), otherFormatSchema])
+export const anyFormatSchema = s.union([s.choice([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
 
 export const reasonSchema = s.string().min(1).max(1000)
 
@@ -97,4 +99,4 @@ export function faultyEnd(
 }
 
 /** A text as written in the policy: exact, or a pattern. */
-export type TextPattern = s.infer<typeof textSchema>
+export type TextPattern = s.Infer<typeof textSchema>
