@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { afterEach, expect, test, vi } from 'vitest'
+import { truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest'
 import { hashFiles } from '../hashing/hash-files.ts'
 import { closeHashPool, configureHashing } from '../hashing/pool.ts'
 import type { ThreadPool } from '../hashing/threads/program-threads.ts'
@@ -19,6 +19,7 @@ afterEach(async () => {
 
 test.each([2, 12])('a model of %i MiB is loaded while one of 100 GiB keeps all threads busy', async (mib) => {
   const site = await TestSite.make()
+  onTestFinished(() => site.remove())
   await site.key('a')
   await site.model('small')
   writeFileSync(site.file('small/weights.bin'), randomBytes(mib * MIB))
@@ -33,9 +34,14 @@ test.each([2, 12])('a model of %i MiB is loaded while one of 100 GiB keeps all t
   const ends: ((error: Error) => void)[] = []
   const run = vi.fn(() => new Promise<unknown>((_, reject) => ends.push(reject)))
   configureHashing({ pool: { maxThreads: 2, run } satisfies ThreadPool })
-  const large = scratch()
-  expect(spawnSync('truncate', ['-s', '100G', `${large}/weights.bin`]).status).toBe(0)
+  const large = scratch({ 'weights.bin': '' })
+  truncateSync(join(large, 'weights.bin'), 100 * 1024 ** 3)
   const stop = new AbortController()
+  const stopLoading = () => {
+    stop.abort()
+    for (const end of ends) end(new Error('The test is over'))
+  }
+  onTestFinished(stopLoading)
   let isLoading = true
   const loading = hashFiles(await jobsOf(large), { hashType: 'sha256', signal: stop.signal })
     .catch((error: unknown) => error)
@@ -47,8 +53,6 @@ test.each([2, 12])('a model of %i MiB is loaded while one of 100 GiB keeps all t
   expect(isLoading).toBe(true)
 
   await model.close()
-  stop.abort()
-  for (const end of ends) end(new Error('The test is over'))
+  stopLoading()
   expect(await loading).toMatchObject({ code: 'ABORTED' })
-  await site.remove()
 })
