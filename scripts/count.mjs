@@ -12,14 +12,14 @@ for (const name of reportNames()) {
   passed += report.numPassedTests
   failed += report.numFailedTests
   skipped += (report.numPendingTests ?? 0) + (report.numTodoTests ?? 0)
-  for (const file of report.testResults ?? []) failed += failuresOf(file)
+  for (const file of report.testResults ?? []) failed += reportFailures(file)
 }
 if (skipped > 0) console.log(`(${skipped} skipped)`)
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0
 
 /** Prints the failures of a test file; returns 1 if it failed outside of its tests, which its runner does not count. */
-function failuresOf({ name, status, message, assertionResults }) {
+function reportFailures({ name, status, message, assertionResults }) {
   const file = relative('', name)
   const failures = assertionResults.filter((test) => test.status === 'failed')
   for (const { fullName, failureMessages } of failures)

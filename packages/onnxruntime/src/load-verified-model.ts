@@ -2,7 +2,7 @@ import type { ModelSource, OpenOptions } from '@modelseal/core'
 import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
 import type { ModelEntry } from './open-onnx.ts'
-import { createHere } from './own-runtime.ts'
+import { createWithOwnRuntime } from './own-runtime.ts'
 
 export interface LoadOptions extends OpenOptions {
   /**
@@ -39,5 +39,5 @@ export async function loadVerifiedModel(
   options?: LoadOptions,
 ): Promise<LoadedModel> {
   const { session, ...open } = loadOptions(options, ['session'])
-  return createHere(source, open, session)
+  return createWithOwnRuntime(source, open, session)
 }

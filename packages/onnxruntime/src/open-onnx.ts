@@ -85,11 +85,11 @@ export async function createVerified(
   options?: OpenOptions,
   givenSessionOptions?: unknown,
 ): Promise<CreatedSession> {
-  return createOf(loadOf(ort, source, options, givenSessionOptions))
+  return createSessionOf(onnxLoad(ort, source, options, givenSessionOptions))
 }
 
 /** The arguments of {@link createVerified}, as they are when the call is made. */
-export function loadOf(ort: OnnxRuntime, source: unknown, options?: OpenOptions, sessionOptions?: unknown): OnnxLoad {
+export function onnxLoad(ort: OnnxRuntime, source: unknown, options?: OpenOptions, sessionOptions?: unknown): OnnxLoad {
   checkRuntime(ort)
   return {
     ort,
@@ -99,7 +99,7 @@ export function loadOf(ort: OnnxRuntime, source: unknown, options?: OpenOptions,
   }
 }
 
-export function createOf(load: OnnxLoad): Promise<CreatedSession> {
+export function createSessionOf(load: OnnxLoad): Promise<CreatedSession> {
   const create = installedGuard()?.adapters['onnxruntime'] as ((load: OnnxLoad) => Promise<CreatedSession>) | undefined
   return create ? create(load) : createOpened(load, openVerifiedModel)
 }

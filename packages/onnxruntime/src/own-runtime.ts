@@ -1,8 +1,12 @@
 import type { OpenOptions } from '@modelseal/core'
 import { env, InferenceSession } from 'onnxruntime-node'
-import { createOf, loadOf, type CreatedSession } from './open-onnx.ts'
+import { createSessionOf, onnxLoad, type CreatedSession } from './open-onnx.ts'
 
 /** Like `createVerified`, with the onnxruntime-node that this package imports. */
-export function createHere(source: unknown, options?: OpenOptions, sessionOptions?: unknown): Promise<CreatedSession> {
-  return createOf({ ...loadOf({ env, InferenceSession }, source, options, sessionOptions), keepsBytes: false })
+export function createWithOwnRuntime(
+  source: unknown,
+  options?: OpenOptions,
+  sessionOptions?: unknown,
+): Promise<CreatedSession> {
+  return createSessionOf({ ...onnxLoad({ env, InferenceSession }, source, options, sessionOptions), keepsBytes: false })
 }

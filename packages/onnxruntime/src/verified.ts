@@ -2,7 +2,7 @@ import type { OpenOptions } from '@modelseal/core'
 import { openOptions } from '@modelseal/core/adapter'
 import type { InferenceSession } from 'onnxruntime-node'
 import { checkRuntime, createVerified, type OnnxRuntime } from './open-onnx.ts'
-import { createHere } from './own-runtime.ts'
+import { createWithOwnRuntime } from './own-runtime.ts'
 
 /**
  * Returns `createSession`, which has the type of `InferenceSession.create` but loads a model only if its signature
@@ -47,4 +47,4 @@ export function verified<T extends OnnxRuntime>(
  */
 export const createSession: typeof InferenceSession.create = async (source: unknown, sessionOptions?: unknown) =>
   // Reads the environment only now: an invalid value refuses the load, not the import.
-  (await createHere(source, undefined, sessionOptions)).session
+  (await createWithOwnRuntime(source, undefined, sessionOptions)).session
