@@ -94,7 +94,7 @@ describe('a process loads only what it needs:', () => {
     expect(loaded.length).toBeLessThanOrEqual(10)
   })
 
-  test('importing the core makes Node.js load nothing that only a list of all its exports needs', async () => {
+  test('importing the core loads no internal module of Node.js that it does not use', async () => {
     const core = JSON.stringify(new URL('core/dist/index.js', `file://${PACKAGES}`))
     const script = `await import(${core}); console.log(JSON.stringify(process.moduleLoadList))`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script])

@@ -216,7 +216,7 @@ export class Contents {
 
     const results = await hashFiles(await inTurns(this.#jobs(placements, keep), signal), {
       hashType: this.serialization.hashType,
-      // A file that is read although all were taken over is alone, so it starts no threads.
+      // After a receipt took over all files, only the requested file is hashed, so the size of the model does not count.
       ...(this.#takenOver ? {} : { modelWork: workOf(this.#files.size, this.#totalBytes) }),
       signal,
       warn,
