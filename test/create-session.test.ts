@@ -8,7 +8,7 @@ import { createVerified } from '@modelseal/onnxruntime/any-runtime'
 import { placeOnnx } from '@modelseal/onnxruntime/model-files'
 import * as ort from 'onnxruntime-node'
 import { afterAll, afterEach, describe, expect, expectTypeOf, onTestFinished, test, vi } from 'vitest'
-import { addingModel, branchingModel, floats } from './onnx-models.ts'
+import { addingModel, branchingModel, externalTensor, floats, graph, model, node } from './onnx-models.ts'
 import { Workspace } from './signed-models.ts'
 
 const workspace = new Workspace()
@@ -245,6 +245,18 @@ describe('the bytes of a model file in memory', () => {
     const { session } = await loadVerifiedModel(file, { policy, isolation: 'memory' })
     expect(given()).toEqual({ isFreed: true, isDataFreed: false })
     expect(await sum(session)).toEqual([11, 22])
+  })
+
+  test('are freed, too, if it cannot create the session', async () => {
+    const given = recorded()
+    const unknownOperator = graph({
+      nodes: [node('Unknown', ['x', 'w'], ['y'])],
+      initializers: [externalTensor('w', 2, 'w.bin')],
+    })
+    const failing = await workspace.sign('failing', { 'model.onnx': model(unknownOperator), 'w.bin': floats(10, 20) })
+    const loading = loadVerifiedModel(failing, { policy, isolation: 'memory' })
+    await expect(loading).rejects.toThrow(refusal('RUNTIME_FAILED'))
+    expect(given()).toEqual({ isFreed: true, isDataFreed: false })
   })
 
   test('stay with a runtime that the caller provides, which may keep them', async () => {

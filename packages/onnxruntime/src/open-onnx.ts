@@ -135,8 +135,8 @@ export async function createOpened(
 }
 
 /**
- * Frees the bytes of a model file at once. Left to the garbage collector, many small models make it run so often that it
- * takes longer than hashing them. Whoever still has the buffer finds it empty. External data is left alone, because
+ * Frees the bytes of a model file at once, whether or not a session was created. Left to the garbage collector, many small models make it run so often that it
+ * takes longer than hashing them. Code that still holds the buffer finds it empty. External data is left alone, because
  * ONNX Runtime does not promise to copy it.
  */
 function free(model: OnnxInMemory | PlacedOnnx): void {
