@@ -135,9 +135,9 @@ export async function createOpened(
 }
 
 /**
- * Frees the bytes of a model file at once, whether or not a session was created. Left to the garbage collector, many small models make it run so often that it
- * takes longer than hashing them. Code that still holds the buffer finds it empty. External data is left alone, because
- * ONNX Runtime does not promise to copy it.
+ * Frees the bytes of a model file at once, whether or not a session was created. Left to the garbage collector, many small
+ * models make it run so often that it takes longer than hashing them. Code that still holds the buffer finds it empty.
+ * External data is left alone, because ONNX Runtime does not promise to copy it.
  */
 function free(model: OnnxInMemory | PlacedOnnx): void {
   if ('bytes' in model && !model.bytes.buffer.detached) model.bytes.buffer.transfer(0)

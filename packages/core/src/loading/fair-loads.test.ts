@@ -49,10 +49,10 @@ test.each([2, 12])('a model of %i MiB is loaded while one of 100 GiB keeps all t
   expect(run).toHaveBeenCalled()
 
   const model = await openVerifiedModel(site.file('small'), { policy })
+  await model.close()
   expect(model.decision).toBe('accepted')
   expect(isLoading).toBe(true)
 
-  await model.close()
   stopLoading()
   expect(await loading).toMatchObject({ code: 'ABORTED' })
 })
