@@ -23,7 +23,8 @@ export async function hashHere({ jobs, hashType, control, ahead }: Batch): Promi
     await fairTurn(control) // other threads get their work first
     return await hashInTurns(jobs, { hashType, control: shared, ahead: bytesAhead }, () => fairTurn(control))
   } finally {
-    bytesAhead?.end()
+    // In turns, because the event loop of this thread is what learns that the reader's thread is gone.
+    while (bytesAhead && !bytesAhead.end()) await fairTurn(control)
   }
 }
 

@@ -135,7 +135,7 @@ export function* hashingSteps(
         yield
       } else digests.push(yield* hashInChunks(range, reading))
     }
-    return finished(reading, digests)
+    return finished(reading, digests, yield* closingAhead(reading))
   } catch (error) {
     throw failure(reading, error)
   } finally {
@@ -179,9 +179,23 @@ function begin(job: HashJob, hashType: HashType, control: HashControl, ahead?: B
   }
 }
 
-function finished({ file, fd, ahead, whole, hashed, bytes, copy }: HashedFile, digests: string[]): HashResult {
+/** Waits until no other thread has the copy open. @returns the negative number of the error with which one closed it, or 0 */
+function* closingAhead({ ahead, copy }: HashedFile): Generator<void, number, void> {
+  if (!ahead || !copy) return 0
+  for (;;) {
+    const closed = ahead.closeCopy()
+    if (closed !== 'later') return closed
+    yield
+  }
+}
+
+function finished(
+  { file, fd, whole, hashed, bytes, copy }: HashedFile,
+  digests: string[],
+  copyError?: number,
+): HashResult {
   checkUnchanged(file, fd)
-  copy?.finish(hashed, ahead?.closeCopy())
+  copy?.finish(hashed, copyError)
   if (!whole) return bytes ? { digests, bytes } : { digests }
   if (hashed !== file.identity.size) throw new RangeError(`${hashed} of ${file.identity.size} bytes in ranges`)
   const result = { digests, whole: whole.map((hasher) => hasher.hex()) }
@@ -219,15 +233,16 @@ function hashInOneGo({ start, end }: ByteRange, reading: HashedFile): string {
 function* hashInChunks({ start, end }: ByteRange, reading: HashedFile): Generator<void, string, void> {
   const { ahead, control, copy } = reading
   const hasher = ALGORITHMS[reading.hashType].start()
-  let helped = false
   for (let offset = start; offset < end;) {
     const read = ahead?.next(offset, end)
     if (read === 'later') {
       yield
       continue
     }
-    if (helped && !read) copy?.takeOver(offset)
-    helped = read !== undefined
+    if (read === 'left') {
+      copy?.takeOver(offset)
+      continue
+    }
     const chunk = read ?? roomFor(offset, end, reading)
     if (read) control.advance(read.length)
     else readAndCopy(chunk, offset, reading)

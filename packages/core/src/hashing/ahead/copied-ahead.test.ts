@@ -57,7 +57,7 @@ async function copying(content: Uint8Array): Promise<{ job: HashJob; copyTo: str
   return { job: { ...job!, copyTo }, copyTo, path: join(directory, 'file'), places }
 }
 
-/** Begins only when another thread has joined. */
+/** Begins only when another thread has joined, but does not wait for it for ever. */
 class Helped extends BytesAhead {
   slots = 0
   readonly #views: Views
@@ -67,9 +67,9 @@ class Helped extends BytesAhead {
     this.#views = new Views(memory)
   }
 
-  override next(offset: number, end: number): Uint8Array | 'later' | undefined {
+  override next(offset: number, end: number): ReturnType<BytesAhead['next']> {
     let bytes = super.next(offset, end)
-    while (!bytes && this.#views.piece(0) === BEGUN) {
+    for (let tries = 0; !bytes && this.#views.piece(0) === BEGUN && tries < 100; tries++) {
       this.#views.awaitChange(this.#views.changes())
       bytes = super.next(offset, end)
     }
@@ -82,7 +82,7 @@ function hashed(job: HashJob, ahead: BytesAhead, control: HashControl): string[]
   try {
     return hashFile(job, 'sha256', control, ahead).digests
   } finally {
-    ahead.end()
+    for (let tries = 0; !ahead.end() && tries < 100;) tries++
   }
 }
 
@@ -187,18 +187,36 @@ describe('the thread that hashes', () => {
     return { ahead, control, words }
   }
 
-  test('discards what the other one wrote but did not hand over, even where the file has zeros', async () => {
-    const content = new Uint8Array(4 * SLOT)
-    content.set(randomBytes(SLOT))
+  test.each([0, 1, 3])(
+    'discards what the other one wrote after %i slots, even where the file has zeros',
+    async (slots) => {
+      const content = new Uint8Array(4 * SLOT)
+      content.set(randomBytes(slots * SLOT))
+      const { job, copyTo } = await copying(content)
+      const { ahead, control, words } = left(content, slots, (views) => {
+        const fd = fs.openSync(copyTo, 'r+')
+        fs.writeSync(fd, content, 0, slots * SLOT, 0)
+        fs.writeSync(fd, randomBytes(SLOT), 0, SLOT, slots * SLOT)
+        fs.closeSync(fd)
+        words[COPY] = 0
+        views.leave(views.lane(0))
+      })
+      expect(hashed(job, ahead, control)).toEqual([sha256(content)])
+      expect(fs.readFileSync(copyTo).equals(content)).toBe(true)
+    },
+  )
+
+  test('does not wait for one that left before it was told where to begin', async () => {
+    const content = randomBytes(3 * SLOT)
     const { job, copyTo } = await copying(content)
-    const { ahead, control, words } = left(content, 1, (views) => {
-      const fd = fs.openSync(copyTo, 'r+')
-      fs.writeSync(fd, content, 0, SLOT, 0)
-      fs.writeSync(fd, randomBytes(SLOT), 0, SLOT, SLOT)
-      fs.closeSync(fd)
-      words[COPY] = 0
-      views.leave(views.lane(0))
-    })
+    const memory = newReadAhead(1, 1)
+    const views = new Views(memory)
+    let waits = 0
+    const control = { aborted: () => ++waits > 20, advance: () => {} }
+    const ahead = new BytesAhead(memory, 0, control)
+    ahead.next(0, content.length) // begins
+    views.leave(views.lane(0))
+    views.setPiece(0, HELPED)
     expect(hashed(job, ahead, control)).toEqual([sha256(content)])
     expect(fs.readFileSync(copyTo).equals(content)).toBe(true)
   })
@@ -225,8 +243,7 @@ describe('the thread that hashes', () => {
 
 describe('the thread that reads', () => {
   /** Reads and copies on this thread. The other side takes each slot at once. */
-  function readHere(job: HashJob): { slots: number; copy: number | undefined } {
-    const memory = newReadAhead(1, 1)
+  function readHere(job: HashJob, memory = newReadAhead(1, 1)): { slots: number; copy: number | undefined } {
     const views = new Views(memory)
     const { words, start } = views.lane(0)
     views.setPiece(0, BEGUN)
@@ -268,6 +285,15 @@ describe('the thread that reads', () => {
       throw Object.assign(new Error('ENOSPC: no space left on device, close'), { code: 'ENOSPC', errno: -28 })
     })
     expect(readHere(job)).toEqual({ slots: 2, copy: -28 })
+  })
+
+  test('does not join if it is thought to be gone', async () => {
+    const { job, copyTo } = await copying(randomBytes(2 * SLOT))
+    fs.writeFileSync(copyTo, '')
+    const memory = newReadAhead(1, 1)
+    expect(endReader(memory, 0)).toBe(false)
+    expect(readHere(job, memory)).toEqual({ slots: 0, copy: undefined })
+    expect(fs.statSync(copyTo).size).toBe(0)
   })
 
   test.each<[string, (path: string) => void]>([

@@ -111,13 +111,17 @@ export class Views {
     if (state >= HELPED) Atomics.wait(this.#pieces, index, state, NAP)
   }
 
-  /** Waits until the reader has closed the copy or its thread is gone. @returns what COPY then holds */
-  awaitClosed(lane: Lane): number {
-    for (;;) {
-      const copy = Atomics.load(lane.words, COPY)
-      if (copy !== OPEN || this.isDead(lane)) return copy
-      Atomics.wait(lane.words, COPY, OPEN, NAP)
-    }
+  /**
+   * Waits a moment for the reader to close the copy.
+   *
+   * @returns what COPY then holds, or `'later'` if it is still open and the reader's thread is not known to be gone
+   */
+  awaitClosed(lane: Lane): number | 'later' {
+    if (!this.isDead(lane)) Atomics.wait(lane.words, COPY, OPEN, NAP)
+    // In this order, because a reader may close the copy and end in between.
+    const isDead = this.isDead(lane)
+    const copy = Atomics.load(lane.words, COPY)
+    return copy === OPEN && !isDead ? 'later' : copy
   }
 
   changes(): number {

@@ -49,7 +49,7 @@ class Helped extends BytesAhead {
     this.#piece = new Int32Array(memory.shared, (2 + piece) * 4, 1)
   }
 
-  override next(offset: number, end: number): Uint8Array | 'later' | undefined {
+  override next(offset: number, end: number): ReturnType<BytesAhead['next']> {
     let bytes = super.next(offset, end)
     for (let tries = 0; !bytes && this.#piece[0] === 1 && tries < 100; tries++) {
       Atomics.wait(this.#piece, 0, 1, 50)
@@ -64,7 +64,7 @@ function hashAhead(job: HashJob, hashType: HashType, ahead: BytesAhead, control:
   try {
     return hashFile(job, hashType, control, ahead).digests
   } finally {
-    ahead.end()
+    expect(ahead.end()).toBe(true)
   }
 }
 

@@ -50,11 +50,12 @@ export class BytesAhead {
   /**
    * The bytes of the file from `offset` on: one slot, or fewer up to `end`. They stay valid until the next call. If the
    * file is copied, the reader has already written them to the copy. `undefined` if no thread reads ahead, so the caller
-   * must read (and copy) for itself. `'later'` if the bytes have not arrived after some time.
+   * must read (and copy) for itself. `'left'`, once, if a reader had joined but has left: the copy can then contain bytes
+   * from `offset` on that were never handed over. `'later'` if the bytes have not arrived after some time.
    *
    * @throws {@link ModelSealError} `ABORTED`; `WORKER_FAILED` if the reader's thread is gone and may still be writing
    */
-  next(offset: number, end: number): Uint8Array | 'later' | undefined {
+  next(offset: number, end: number): Uint8Array | 'later' | 'left' | undefined {
     this.#begin()
     this.#giveBack()
     this.#lane ??= this.#join(offset)
@@ -70,10 +71,10 @@ export class BytesAhead {
       // The reader may have filled a slot before it left, so FILLED is checked again.
       const left = Atomics.load(lane.words, PHASE) === LEFT || this.#views.isDead(lane)
       if (left && Atomics.load(lane.words, FILLED) === filled) {
-        this.#awaitCopy(lane)
+        if (!this.#isCopyClosed(lane)) return 'later'
         this.#lane = undefined
         this.#views.setPiece(this.#piece, ALONE)
-        return undefined
+        return 'left'
       }
       if (slept) return 'later'
       Atomics.wait(lane.words, FILLED, filled, NAP)
@@ -81,35 +82,44 @@ export class BytesAhead {
   }
 
   /**
-   * Must be called before the copy counts as complete. Waits until the reader has closed it.
+   * Must be called before the copy counts as complete. Makes the reader close it.
    *
-   * @returns the negative number of the error with which a reader closed the copy, or 0
+   * @returns the negative number of the error with which a reader closed the copy, or 0; `'later'` if a reader has not
+   * closed it after some time
    * @throws {@link ModelSealError} `WORKER_FAILED` if the reader's thread is gone and may still be writing
    */
-  closeCopy(): number {
+  closeCopy(): number | 'later' {
     if (this.#lane) {
       this.#views.leave(this.#lane)
-      this.#awaitCopy(this.#lane)
+      if (!this.#isCopyClosed(this.#lane)) return 'later'
     }
     return this.#copyError
   }
 
-  /** Must be called when the piece has been hashed, and also if hashing stops. Afterwards, no reader writes to the copy. */
-  end(): void {
+  /**
+   * Must be called when the piece has been hashed, and also if hashing stops, until it returns true. Afterwards, no
+   * reader writes to the copy.
+   *
+   * @returns false if a reader has not closed the copy after some time
+   */
+  end(): boolean {
     this.#giveBack()
     const lane = this.#lane ?? this.#helper(this.#views.swapPiece(this.#piece, BEGUN, DONE))
     if (lane) {
       this.#views.leave(lane)
-      this.#views.awaitClosed(lane)
+      if (this.#views.awaitClosed(lane) === 'later') return false
     }
     this.#views.setPiece(this.#piece, DONE)
+    return true
   }
 
   /** A thread that is thought to be gone could still write bytes that this side never hashed, so it is not replaced. */
-  #awaitCopy(lane: Lane): void {
+  #isCopyClosed(lane: Lane): boolean {
     const copy = this.#views.awaitClosed(lane)
+    if (copy === 'later') return false
     if (copy === OPEN) throw workerFailed(new Error('The thread that writes the copy ended.'))
     if (copy !== CLOSED) this.#copyError = copy
+    return true
   }
 
   /** Only now may a reader open the file, so that it cannot take the last descriptor away from this side. */
@@ -124,7 +134,8 @@ export class BytesAhead {
     if (!lane) return undefined
     this.#taken = 0
     lane.start[0] = offset // published by storing the phase
-    Atomics.store(lane.words, PHASE, GOING)
+    // The reader may have left already. If that were overwritten, both sides would wait for each other.
+    Atomics.compareExchange(lane.words, PHASE, JOINED, GOING)
     Atomics.notify(lane.words, PHASE)
     return lane
   }
@@ -219,7 +230,8 @@ export class ReaderLane {
     }
   }
 
+  /** Also if this thread is wrongly thought to be gone: a copy that it began to write would be refused. */
   #unwanted(): boolean {
-    return this.#views.released() || this.#control.aborted()
+    return this.#views.released() || this.#control.aborted() || this.#views.isDead(this.#lane)
   }
 }

@@ -43,7 +43,7 @@ export function hashBatch(batch: HashBatch): HashBatchResult {
     if (error instanceof ModelSealError) return { error: error.toJSON() }
     throw error
   } finally {
-    ahead?.end()
+    while (ahead && !ahead.end());
   }
 }
 
