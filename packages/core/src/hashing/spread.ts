@@ -10,6 +10,7 @@ import { PatientOperation } from './patience.ts'
 import { activeReadAheads, type Threads } from './pool.ts'
 import { endReader, newReadAhead, releaseReaders } from './ahead/read-ahead-memory.ts'
 import { abortShared, hasStarted, sharedControl } from './shared-control.ts'
+import { noAnswer } from './threads/answer.ts'
 import { workerFailed } from './threads/worker-failed.ts'
 
 /** Minimum size of a piece for which another thread reads ahead, in bytes. */
@@ -77,11 +78,15 @@ export async function spread(
       }
     }
     if (here || !memory || hashing.size === 0 || threads.lost) return
+    const ended = (error: unknown) => {
+      // A reader that never joined makes no difference. After an abort, a reader may end while its piece is being hashed.
+      if (endReader(memory, lane) && !sharedControl(shared.control).aborted()) onReaderFailed(error)
+    }
     // Not awaited: once the last piece is hashed, a reader has nothing left to do.
-    haveReadAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).catch((error: unknown) => {
-      // A reader that never joined makes no difference.
-      if (endReader(memory, lane)) onReaderFailed(error)
-    })
+    haveReadAhead(threads, { memory, lane, pieces: hashing, control: shared.control }).then(
+      () => ended(noAnswer('before the file that it read ahead had been hashed')),
+      ended,
+    )
   }
   // Until the first thread has started, the calling thread hashes the smallest batches.
   const bridge = async () => {

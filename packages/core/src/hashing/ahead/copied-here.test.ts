@@ -113,6 +113,15 @@ describe.runIf(foreignFileSystem(tmpdir()) === undefined)('a calling thread that
     expect(most).toBeLessThan(MANY)
   })
 
+  test('refuses the model when the other one says that it is done before it has closed the copy', async () => {
+    reading(async (words, start) => {
+      await handOverAll(words, start)
+      await setTimeout(100)
+    })
+    await expect(hashFiles([await copying()], { hashType: 'sha256' })).rejects.toEqual(failed('answered before'))
+    expect(most).toBeLessThan(MANY)
+  })
+
   test('can be aborted when the other one dies while it writes', async () => {
     const controller = new AbortController()
     reading(async () => {
