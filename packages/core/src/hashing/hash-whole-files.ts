@@ -4,6 +4,7 @@ import { monotonic, wallClock } from '../real-time.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { nextTurn } from '../source/aborted.ts'
 import { checkDirectory, openListed } from '../source/local/open-file.ts'
+import { TICK } from '../source/local/settling.ts'
 import { changed, statesOf, type FoundFile, type SourceFile } from '../source/local/source-file.ts'
 import { ALGORITHMS } from './algorithms.ts'
 import { totalBytes, workOf } from './batches.ts'
@@ -48,8 +49,6 @@ import { callingThreadHashes } from './pool.ts'
 // A writer's change is either seen, because it comes before the look at what it marks, or harmless, because what was
 // read before it is still what the file was at B. interleavings.test.ts tries all orders.
 
-/** Kernels take ctimes from a clock that ticks at least this often, in milliseconds. */
-const TICK = 20
 /** The coarsest ctimes of a local file system, in milliseconds: ext3 keeps whole seconds. */
 const RESOLUTION = 1_000
 /** A clock that is set back by no more than this is not noticed, in milliseconds: clocks are adjusted all the time. */

@@ -5,8 +5,8 @@ interface Changed {
   ctimeNs: bigint
 }
 
-/** Longer than one tick of the clock that kernels use for file times, in milliseconds. */
-const TICK = 20
+/** Kernels take ctimes from a clock that ticks at least this often, in milliseconds. */
+export const TICK = 20
 /** For file systems whose times have a resolution of one or two seconds. */
 const COARSE_TICK = 2_000
 
