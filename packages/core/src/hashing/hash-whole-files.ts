@@ -28,8 +28,9 @@ import { callingThreadHashes } from './pool.ts'
 //       Nobody truncates an old file to another length within the microseconds between O2's read and its state.
 //   A2  A new ctime is earlier than the change by at most TICK + RESOLUTION.
 //   A3  Nobody sets the clock back and forward again while the model is hashed. Only root could.
-//   A4  Nobody moves a directory above the model away and back while it is hashed. The usual procedure misses that too,
-//       and also bytes that are written through an old mapping of a file without a new ctime (see SECURITY.md).
+//   A4  Nobody moves a directory above the model away and back, or mounts anything below it (only root could), while it
+//       is hashed. The usual procedure misses moved directories too, and also bytes that are written through an old
+//       mapping of a file without a new ctime (see SECURITY.md).
 //
 // Observations, in this order. Something is *old* if its ctime is earlier than B - MARGIN.
 //   O1  The clock shows B.

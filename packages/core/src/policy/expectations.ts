@@ -32,8 +32,8 @@ const expectationsSchema: s.Schema<Expectation[]> = s
         model: fileSchema,
         format: formatSchema.optional(),
         url: s.string().min(1).optional(),
-        expect: s.choice(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
-        because: s.choice(CODES, 'expected an error code').optional(),
+        expect: s.oneOf(['accepted', 'refused', 'tolerated', 'skipped'] satisfies Decision[]),
+        because: s.oneOf(CODES, 'expected an error code').optional(),
         rule: s.string().min(1).optional(),
       })
       .withCheck(({ expect, because }, report) => {

@@ -1,6 +1,15 @@
 import { Inspection, type Refusal } from './issue.ts'
-import { ENTRIES, inspectBounds, OptionalSchema, Schema, wrongType, type Bounds, type Infer } from './schema.ts'
-import type { ChoiceSchema } from './scalars.ts'
+import {
+  ENTRIES,
+  inspectBounds,
+  OptionalSchema,
+  Schema,
+  UNBOUNDED,
+  wrongType,
+  type Bounds,
+  type Infer,
+} from './schema.ts'
+import { ChoiceSchema } from './scalars.ts'
 
 /** The schemas of the fields of an object. */
 export type FieldSchemas = Readonly<Record<string, Schema<unknown>>>
@@ -66,7 +75,7 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
     super()
     this.names = names
     this.values = values
-    this.known = isChoice(names) ? new Set<string>(names.values) : undefined
+    this.known = names instanceof ChoiceSchema ? new Set<string>(names.values as readonly string[]) : undefined
   }
 
   protected override read(input: unknown, inspection: Inspection): unknown {
@@ -97,7 +106,7 @@ export class RecordSchema<Name extends string, Value, Result = Partial<Record<Na
 
 export class ListSchema<Value> extends Schema<Value[]> {
   readonly element: Schema<Value>
-  private readonly bounds: Bounds = { min: undefined, max: undefined }
+  private readonly bounds: Bounds = UNBOUNDED
 
   constructor(element: Schema<Value>) {
     super()
@@ -173,10 +182,6 @@ export class UnionSchema<Value> extends Schema<Value> {
 
 export function isFields(input: unknown): input is Readonly<Record<string, unknown>> {
   return typeof input === 'object' && input !== null && !Array.isArray(input)
-}
-
-function isChoice(schema: Schema<string>): schema is ChoiceSchema<string> {
-  return 'values' in schema
 }
 
 function unknownFields(keys: readonly string[]): Refusal {

@@ -15,7 +15,7 @@ export const string = (message?: string) => new TextSchema(message)
 export const int = () => new IntegerSchema()
 export const boolean = () => new BooleanSchema()
 export const literal = <const Value extends string | number>(value: Value) => new ChoiceSchema([value])
-export const choice = <const Value extends string>(values: readonly Value[], message?: string) =>
+export const oneOf = <const Value extends string>(values: readonly Value[], message?: string) =>
   new ChoiceSchema(values, message)
 
 /** An object that has only these fields. */

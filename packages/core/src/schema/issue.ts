@@ -1,3 +1,5 @@
+import { withoutPrototype } from '../snapshot.ts'
+
 /** A value that a schema refuses. */
 export type Issue = Refusal & {
   /** Field names and indexes, from the outermost value. */
@@ -46,6 +48,6 @@ export class Inspection {
   }
 
   add(input: unknown, refusal: Refusal, below: readonly PropertyKey[] = []): void {
-    this.issues.push({ ...refusal, input, path: [...this.path, ...below] })
+    this.issues.push(withoutPrototype({ ...refusal, input, path: [...this.path, ...below] }))
   }
 }

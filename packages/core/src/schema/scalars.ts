@@ -1,5 +1,5 @@
 import type { Inspection, Refusal } from './issue.ts'
-import { CHARACTERS, inspectBounds, Schema, wrongType, type Bounds } from './schema.ts'
+import { CHARACTERS, inspectBounds, Schema, UNBOUNDED, wrongType, type Bounds } from './schema.ts'
 
 /** A regular expression that a text must match. */
 interface Format {
@@ -11,7 +11,7 @@ interface Format {
 
 export class TextSchema extends Schema<string> {
   private readonly wrong: Refusal
-  private readonly bounds: Bounds = { min: undefined, max: undefined }
+  private readonly bounds: Bounds = UNBOUNDED
   private readonly format: Format | undefined = undefined
   private readonly keywords: object = {}
 
@@ -48,7 +48,7 @@ export class TextSchema extends Schema<string> {
       inspection.refuse(input, this.wrong)
       return input
     }
-    inspectBounds(this.bounds, { size: input.length, input }, inspection, CHARACTERS)
+    inspectBounds(this.bounds, { size: charactersOf(input), input }, inspection, CHARACTERS)
     if (this.format?.expression.test(input) === false) {
       const { message, abort } = this.format
       const expected = typeof message === 'string' ? message : message(input)
@@ -70,7 +70,11 @@ export class TextSchema extends Schema<string> {
 }
 
 export class IntegerSchema extends Schema<number> {
-  private readonly bounds: Bounds = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }
+  private readonly bounds: Bounds = {
+    min: Number.MIN_SAFE_INTEGER,
+    max: Number.MAX_SAFE_INTEGER,
+    message: undefined,
+  }
 
   min(min: number): this {
     return this.with({ bounds: { ...this.bounds, min } })
@@ -126,4 +130,9 @@ export class ChoiceSchema<Value extends string | number> extends Schema<Value> {
     const [first, ...more] = this.values
     return { type: typeof first, ...(more.length === 0 ? { const: first } : { enum: this.values }) }
   }
+}
+
+/** As JSON Schema counts them: a pair of surrogates is one character. */
+function charactersOf(text: string): number {
+  return text.length - (text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0)
 }

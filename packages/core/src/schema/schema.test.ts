@@ -5,7 +5,7 @@ const person = s.strictObject({
   name: s.string().min(1).max(5),
   age: s.int().min(0).optional(),
   tags: s
-    .array(s.choice(['a', 'b']))
+    .array(s.oneOf(['a', 'b']))
     .min(1)
     .optional(),
 })
@@ -51,7 +51,12 @@ describe('a schema', () => {
       { name: 1, age: -1 },
       ['name invalid_type: expected text', 'age too_small: expected at least 0'],
     ],
+    ['six characters outside the BMP', { name: '😀'.repeat(6) }, ['name too_big: expected at most 5 characters']],
   ])('refuses %s', (_, input, expected) => expect(issues(person, input)).toEqual(expected))
+
+  test('counts characters as JSON Schema does', () => {
+    expect(issues(person, { name: '😀'.repeat(5) })).toBeUndefined()
+  })
 
   test('does not find a field in a prototype', () => {
     expect(issues(person, Object.create({ name: 'x' }))).toEqual(['name invalid_type: expected text'])
@@ -139,7 +144,7 @@ describe('a record', () => {
   })
 
   test('of known names refuses others, and requires none', () => {
-    const record = s.optionalFields(s.choice(['a', 'b']), s.boolean())
+    const record = s.optionalFields(s.oneOf(['a', 'b']), s.boolean())
     expect(issues(record, {})).toBeUndefined()
     expect(issues(record, { a: true, c: true })).toEqual([' unrecognized_keys: expected known fields only'])
   })
@@ -149,3 +154,20 @@ describe('a record', () => {
     expect('value' in checked && Object.keys(checked.value)).toEqual(['__proto__'])
   })
 })
+
+test.each(['value', 'issues', 'values', 'message', 'input', 'path', 'min', 'max', 'abort'])(
+  'a field "%s" on Object.prototype changes nothing',
+  (name) => {
+    const names = s.string().length(1, 2, 'expected a short name')
+    const schema = () => s.strictObject({ given: s.record(names, s.int().min(1)).refine(() => true, 'never') })
+    Object.defineProperty(Object.prototype, name, { configurable: true, writable: true, value: ['x'] })
+    try {
+      expect(issues(schema(), { given: { a: 1 } })).toBeUndefined()
+      expect(issues(schema(), { given: { long: 1 } })).toEqual(['given.long invalid_key: expected a short name'])
+      expect(issues(schema(), { given: { a: 0 } })).toEqual(['given.a too_small: expected at least 1'])
+      expect(issues(schema(), {})).toEqual(['given invalid_type: expected fields with values'])
+    } finally {
+      Reflect.deleteProperty(Object.prototype, name)
+    }
+  },
+)

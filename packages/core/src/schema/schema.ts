@@ -1,3 +1,4 @@
+import { withoutPrototype } from '../snapshot.ts'
 import { Inspection, TYPES, type Issue, type Refusal, type TypeName } from './issue.ts'
 
 /** The type of the values that a schema accepts. */
@@ -37,7 +38,8 @@ export abstract class Schema<Value> {
     const inspection = new Inspection()
     const value = this.inspect(input, inspection) as Value
     const [first, ...more] = inspection.issues
-    return first ? { issues: [first, ...more] } : { value }
+    // Without prototypes, so that "in" tells the two apart whatever is on Object.prototype.
+    return first ? withoutPrototype({ issues: [first, ...more] }) : withoutPrototype({ value })
   }
 
   /** Checks a part of a value. The result is meaningful only if there was no issue. */
@@ -46,8 +48,9 @@ export abstract class Schema<Value> {
     const value = this.read(input, inspection)
     for (const check of this.checks) {
       if (inspection.fatal > fatal) break
-      check(value as never, ({ path, message, values, ...other }) => {
-        const found = 'input' in other ? other.input : value
+      check(value as never, (problem) => {
+        const { path, message, values, input: other } = withoutPrototype(problem)
+        const found = Object.hasOwn(problem, 'input') ? other : value
         inspection.add(found, { code: 'custom', message, ...(values && { values }) }, path)
       })
     }
@@ -113,8 +116,10 @@ export interface Bounds {
   min: number | undefined
   max: number | undefined
   /** What is expected, instead of the text that states the bound. */
-  message?: string
+  message: string | undefined
 }
+
+export const UNBOUNDED: Bounds = { min: undefined, max: undefined, message: undefined }
 
 type Unit = readonly [one: string, many: string]
 

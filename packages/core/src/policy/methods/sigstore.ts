@@ -31,7 +31,7 @@ const schema = s.strictObject({
     issuer: textSchema.describe('The OpenID Connect issuer.'),
     identity: textSchema.describe('The identity that the issuer authenticated.'),
     extensions: s
-      .optionalFields(s.choice(EXTENSION_NAMES), s.string().min(1).max(4096))
+      .optionalFields(s.oneOf(EXTENSION_NAMES), s.string().min(1).max(4096))
       .optional()
       .describe(
         'Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.',

@@ -4,7 +4,7 @@ import type { Schema } from '../../schema/schema.ts'
 import { messageOf } from '../../any-realm.ts'
 import { shown, type ModelSealError } from '../../errors.ts'
 import { standIn } from '../../manifest/plain-content.ts'
-import { parsedWithoutPrototypes } from '../../snapshot.ts'
+import { parsedWithoutPrototypes, withoutPrototype } from '../../snapshot.ts'
 import { invalidPolicy, type TextFile } from './invalid-policy.ts'
 import { PolicyText } from './policy-text.ts'
 import type { TextFault } from './duplicate-keys.ts'
@@ -53,9 +53,9 @@ export async function parseChecked<Value>(
   if (first) return { problems: [first, ...more] }
   const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
   const checked = await withRegexps(() => schema.check(value))
-  if ('value' in checked) return { text, file: checked.value, problems: [] }
+  if ('value' in checked) return withoutPrototype({ text, file: checked.value, problems: [] as const })
   const [problem, ...others] = schemaProblems(checked.issues, { text, schema })
-  return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
+  return withoutPrototype({ problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] as const })
 }
 
 /** With line breaks, or as they are written in a string. */

@@ -21,7 +21,7 @@ export interface FileRequirements {
 /** Their fields under `require`. */
 export const fileRequirementFields = {
   files: s
-    .choice(['all', 'loaded', 'ignore-unsigned'])
+    .oneOf(['all', 'loaded', 'ignore-unsigned'])
     .optional()
     .describe(
       'all: every file is checked (default). loaded: only the files that are read. ignore-unsigned: there may be unsigned files beside the signed ones.',
@@ -31,7 +31,7 @@ export const fileRequirementFields = {
     .describe(
       'Globs for names in the model that may be unsigned, with everything below them. These files are not handed out. Signed files are checked nevertheless.',
     ),
-  isolation: s.array(s.choice(ISOLATION_LEVELS)).min(1).optional().describe('Isolation levels that are allowed.'),
+  isolation: s.array(s.oneOf(ISOLATION_LEVELS)).min(1).optional().describe('Isolation levels that are allowed.'),
   maxBundleBytes: s
     .int()
     .min(1)
@@ -41,7 +41,7 @@ export const fileRequirementFields = {
       'The largest size of a signature bundle, in bytes. Default 33554432 (32 MiB). A program can lower it, but not raise it.',
     ),
   receipts: s
-    .union([s.choice(['never', 'allow']), s.strictObject({ maxAge: durationSchema })])
+    .union([s.oneOf(['never', 'allow']), s.strictObject({ maxAge: durationSchema })])
     .optional()
     .describe(
       'never: every load hashes the files (default). Otherwise, a model is not hashed again if its files have not changed since they were hashed on this machine, at most maxAge ago (allow: 7d).',

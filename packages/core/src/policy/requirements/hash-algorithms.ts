@@ -6,7 +6,7 @@ export const hashAlgorithms = defineRequirement({
   codes: ['HASH_ALGORITHM_REFUSED'],
   schema: {
     hashAlgorithms: s
-      .array(s.choice(['sha256', 'blake2b', 'blake3']))
+      .array(s.oneOf(['sha256', 'blake2b', 'blake3']))
       .min(1)
       .optional()
       .describe('Hash algorithms that the signature may use for the files.'),

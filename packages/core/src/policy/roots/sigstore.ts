@@ -20,7 +20,7 @@ const isHttpUrl = (text: string) => /^https?:\/\/\S+$/i.test(text) && URL.canPar
 const schema = s.strictObject({
   sigstore: s
     .union([
-      s.choice(['public-good', 'staging']),
+      s.oneOf(['public-good', 'staging']),
       s.strictObject({ file: fileSchema }),
       s.strictObject({
         tufUrl: s

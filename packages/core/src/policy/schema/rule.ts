@@ -18,7 +18,7 @@ export const ruleSchema = s
       .describe(
         'Where the signature bundles are, as globs for names in the model. Default: model.sig, DIR.sig beside the directory, or *.oms.sig.',
       ),
-    mode: s.choice(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
+    mode: s.oneOf(['enforce', 'audit', 'skip']).optional().describe('Default enforce.'),
     reason: reasonSchema.optional().describe('The reason for the rule; required if the mode is skip.'),
     signers: s.array(signerSchema).min(1).optional().describe('The accepted signers.'),
     threshold: s

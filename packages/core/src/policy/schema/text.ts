@@ -84,8 +84,8 @@ const otherFormatSchema = s
     report({ message: 'unknown format; a name one typo away from a known format is not allowed', values: [meant] })
   })
 /** The known ones by name, so that editors offer them. */
-export const formatSchema = s.union([s.choice(MODEL_FORMATS), otherFormatSchema])
-export const anyFormatSchema = s.union([s.choice([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
+export const formatSchema = s.union([s.oneOf(MODEL_FORMATS), otherFormatSchema])
+export const anyFormatSchema = s.union([s.oneOf([...MODEL_FORMATS, ANY_FORMAT]), otherFormatSchema])
 
 export const reasonSchema = s.string().min(1).max(1000)
 
