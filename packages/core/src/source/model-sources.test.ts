@@ -259,13 +259,16 @@ describe('a source from another package', () => {
       expect(() => registerScheme(scheme, () => memorySource(URL, signed))).toThrow(refusal('INVALID_ARGUMENT'))
   })
 
-  test.each(['hf://org/model', 'oci://registry.example/model:1', 's3://bucket/model'])(
-    'is missing for %s if no package registered the scheme',
-    async (url) => {
-      const load = openVerifiedModel(url, { policy })
-      // Must not name an unpublished package, because anyone could publish one under that name.
-      const hint = expect.stringMatching(/registerScheme\('[a-z0-9]+', …\)(?!.*@modelseal\/(?!core))/) as string
-      await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
-    },
-  )
+  test('is missing if no package registered the scheme', async () => {
+    const load = openVerifiedModel('s3://bucket/model', { policy })
+    // Must not name an unpublished package, because anyone could publish one under that name.
+    const hint = expect.stringMatching(/registerScheme\('s3', …\)(?!.*@modelseal\/(?!core))/) as string
+    await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
+  })
+
+  test.each(['hf://org/model', 'oci://registry.example/model:1'])('is in the package of hubs for %s', async (url) => {
+    const load = openVerifiedModel(url, { policy })
+    const hint = "Install @modelseal/hub, and add `import '@modelseal/hub'` to the program."
+    await expect(load).rejects.toEqual(refusal('SCHEME_UNKNOWN', { hint }))
+  })
 })

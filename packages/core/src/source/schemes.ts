@@ -10,7 +10,11 @@ export type SourceOfUrl = (url: string) => ModelSource
  * Schemes that are never paths, and the package that registers each. Only packages of this repository are named,
  * because anyone could publish a package under a name that is not taken.
  */
-const PACKAGES: Readonly<Record<string, string | undefined>> = { hf: undefined, oci: undefined, s3: undefined }
+const PACKAGES: Readonly<Record<string, string | undefined>> = {
+  hf: '@modelseal/hub',
+  oci: '@modelseal/hub',
+  s3: undefined,
+}
 /** The core's own. */
 const OWN: ReadonlySet<string> = new Set(['file', 'http', 'https'])
 
