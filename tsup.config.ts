@@ -32,6 +32,7 @@ const entry = Object.fromEntries(
     guard: 'src/loading/guard.ts',
     judged: 'src/entries/judged.ts',
     formats: 'src/entries/formats.ts',
+    http: 'src/entries/http.ts',
     source: 'src/source/model-sources.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),

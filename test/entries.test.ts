@@ -64,6 +64,10 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
     values: names(`WireReader bytesInMemory inTurns withBytesOfFile`),
     types: names(`ByteSource Steps`),
   },
+  './http': {
+    values: names(`HttpClient checkedHttpOptions plainUrl`),
+    types: names(`CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpOptions HttpRequest RedirectRule`),
+  },
   './source': {
     values: names(`filesAt httpModelSource localModelSource registerScheme`),
     types: names(`BundleCandidate BundleGroup BundleRequest HttpOptions LocalSource ModelDirectory ModelFiles ModelPlace

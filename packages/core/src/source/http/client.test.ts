@@ -1,10 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { file, redirect, serve, type Answer } from '../../testing/http-server.ts'
 import { refusal } from '../../testing/scratch.ts'
-import { HttpClient, type HttpBody } from './client.ts'
+import { HttpClient } from './client.ts'
 import { checkedHttpOptions, type HttpOptions } from './options.ts'
+import type { RedirectRule } from './redirects.ts'
+import type { HttpAnswer, HttpBody } from './request.ts'
 
 async function textOf({ chunks }: HttpBody): Promise<string> {
   const parts: Uint8Array[] = []
@@ -228,6 +231,37 @@ describe('a redirect', () => {
   test('without a location is refused', async () => {
     const nowhere: Answer = (_, response) => void response.writeHead(302).end()
     await expect(answered(nowhere)).rejects.toThrow(refusal('HTTP_REDIRECT'))
+  })
+})
+
+describe('a source of another package', () => {
+  test('decides which redirects to other origins are followed; its headers stay with the origin', async () => {
+    const storage = await serve({ '/file': ({ headers }, response) => void response.end(JSON.stringify(headers)) })
+    const hub = await serve({ '/file': redirect(`${storage.origin}/file`) })
+    const url = new URL(`${hub.origin}/file`)
+    const load = (mayRedirect: RedirectRule) =>
+      new HttpClient(hub.origin, { ...checkedHttpOptions(), mayRedirect }, undefined).get(
+        { url, what: 'file', headers: { authorization: 'secret' } },
+        textOf,
+      )
+    const allowed = await load(() => Promise.resolve(undefined))
+    expect(Object.keys(JSON.parse(allowed ?? '') as object)).not.toContain('authorization')
+    const against = { expected: 'another', found: 'this' }
+    await expect(load(() => Promise.resolve(against))).rejects.toThrow(refusal('HTTP_REDIRECT', against))
+    expect(storage.asked).toEqual(['/file'])
+  })
+
+  test('sends its headers with a request, and explains responses', async () => {
+    const { origin } = await serve({
+      '/file': ({ headers }, response) => void response.end(headers.authorization),
+      '/gone': (_, response) => void response.writeHead(404, { 'x-error-code': 'RepoNotFound' }).end(),
+    })
+    const client = new HttpClient(origin, checkedHttpOptions(), undefined)
+    const refusal = ({ status, headers }: HttpAnswer) =>
+      new ModelSealError('MODEL_NOT_FOUND', `${status} ${headers.get('x-error-code') ?? ''}`)
+    const request = { what: 'file', headers: { authorization: 'Bearer a' }, refusal }
+    expect(await client.get({ url: new URL(`${origin}/file`), ...request }, textOf)).toBe('Bearer a')
+    await expect(client.get({ url: new URL(`${origin}/gone`), ...request }, textOf)).rejects.toThrow('404 RepoNotFound')
   })
 })
 

@@ -1,42 +1,35 @@
 import { reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
+import { Redirects, type RedirectRule } from './redirects.ts'
+import { announcedLength, plainUrl, type HttpBody, type HttpRequest } from './request.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import { copyOfPiece } from '../answers/pieces.ts'
 import { Watch } from '../answers/watch.ts'
 
-/** The content of a file as it arrives, decompressed. */
-export interface HttpBody {
-  /** Length in bytes that the server announced; undefined if it announced none or compresses. */
-  length: number | undefined
-  chunks: AsyncIterable<Uint8Array>
-}
-
-/** One request. */
-export interface HttpRequest {
-  url: URL
-  /** What is requested, for messages: `signature bundle`, `file`. */
-  what: string
-  /** The bytes from `start` to `end`, exclusive. Default: the whole file. */
-  range?: { readonly start: number; readonly end: number } | undefined
-  /** Aborts only this request. */
-  signal?: AbortSignal | undefined
-  /** Statuses that mean that it does not exist. Default: 404 and 410. */
-  absent?: ReadonlySet<number>
-  /** What to check if it does not arrive in time, for the hint. */
-  waitsFor?: string
-}
-
-/** Not Found and Gone. */
-const ABSENT: ReadonlySet<number> = new Set([404, 410])
 /** The limit of browsers for one host. */
 const REQUESTS_AT_A_TIME = 6
-/** Legitimate chains have one or two. */
-const MAX_REDIRECTS = 5
-/** RFC 9110 15.4: redirects that repeat the same request at another URL. */
-const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
-/** Encodings that `fetch` decodes (RFC 9110 8.4.1), if applied once. */
-const ENCODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
+
+/** How a client fetches. */
+export type ClientOptions = CheckedHttpOptions & {
+  /** Which redirects to other origins are followed. Default: `redirectOrigins`, and from `http` to `https` of the same host. */
+  readonly mayRedirect?: RedirectRule | undefined
+  /** What to do about a refusal. Default: hints that name the options of {@link HttpOptions}. */
+  readonly hints?: ClientHints | undefined
+}
+
+interface ClientHints {
+  readonly response: string
+  readonly redirect: string
+  /** Follows what to check, and a comma. */
+  readonly timeout: string
+}
+
+const HINTS: ClientHints = {
+  response: 'Check the URL and the headers that the server requires ("http.headers").',
+  redirect: 'Use the final URL of the model, or add the other origin to "http.redirectOrigins".',
+  timeout: 'or raise the limits "http.idleTimeout" and "http.totalTimeout".',
+}
 
 /**
  * Fetches the files of one model, a few at a time, each within the timeouts. Follows redirects within the model's
@@ -44,7 +37,8 @@ const ENCODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br
  */
 export class HttpClient {
   readonly #origin: string
-  readonly #options: CheckedHttpOptions
+  readonly #options: ClientOptions
+  readonly #hints: ClientHints
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   readonly #running = new Set<Promise<unknown>>()
@@ -54,9 +48,10 @@ export class HttpClient {
   #free = REQUESTS_AT_A_TIME
 
   /** @param origin the model's origin: the only one that receives the caller's headers */
-  constructor(origin: string, options: CheckedHttpOptions, signal: AbortSignal | undefined) {
+  constructor(origin: string, options: ClientOptions, signal: AbortSignal | undefined) {
     this.#origin = origin
     this.#options = options
+    this.#hints = options.hints ?? HINTS
     this.#signal = signal
   }
 
@@ -65,7 +60,7 @@ export class HttpClient {
    *
    * @returns what `receive` returns; undefined if there is no such file
    * @throws {@link ModelSealError} `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE`, `HTTP_REDIRECT`, `ABORTED`, and
-   * what `receive` throws
+   * what `request.refusal`, the rule for redirects and `receive` throw
    */
   get<T>(request: HttpRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
     const result = this.#get(request, receive)
@@ -84,9 +79,7 @@ export class HttpClient {
   async wait<T>(request: HttpRequest, work: () => Promise<T>): Promise<T> {
     const watch = this.#watch(request)
     try {
-      return await watch.unlessOver(work())
-    } catch (error) {
-      throw this.#endedBy(watch, request) ?? error
+      return await this.#unlessEnded(request, watch, work())
     } finally {
       watch.end()
     }
@@ -104,16 +97,22 @@ export class HttpClient {
     try {
       for (const signal of this.#signals(request)) throwIfAborted(signal)
       const response = await this.#follow(request, watch)
-      if ((request.absent ?? ABSENT).has(response.status)) return undefined
-      // 206 without a range would be only a part of the file, and 304 none of it.
-      const expected = request.range ? 206 : 200
-      if (response.status !== expected) throw unexpected(request, `status ${expected}`, `status ${response.status}`)
-      const length = announcedLength(request, response)
-      return await receive({ length, chunks: this.#chunks(request, response, watch) })
+      const length = announcedLength(request, response, this.#hints.response)
+      if (length === null) return undefined
+      const { headers } = response
+      return await receive({ length, headers, chunks: this.#chunks(request, response, watch) })
     } finally {
       watch.end()
       this.#free += 1
       this.#passOn()
+    }
+  }
+
+  async #unlessEnded<T>(request: HttpRequest, watch: Watch, work: Promise<T>): Promise<T> {
+    try {
+      return await watch.unlessOver(work)
+    } catch (error) {
+      throw this.#endedBy(watch, request) ?? error
     }
   }
 
@@ -132,11 +131,15 @@ export class HttpClient {
     if (aborted) return abortedError(aborted)
     if (late === undefined) return undefined
     const { url, what, waitsFor = 'Check the server and the network' } = request
-    return new ModelSealError('HTTP_TIMEOUT', `Cannot fetch the ${what} ${shownUrl(url)}: it did not arrive in time.`, {
-      file: plainUrl(url),
-      expected: late,
-      hint: `${waitsFor}, or raise the limits "http.idleTimeout" and "http.totalTimeout".`,
-    })
+    return new ModelSealError(
+      'HTTP_TIMEOUT',
+      `Cannot fetch the ${what} ${shown(plainUrl(url))}: it did not arrive in time.`,
+      {
+        file: plainUrl(url),
+        expected: late,
+        hint: `${waitsFor}, ${this.#hints.timeout}`,
+      },
+    )
   }
 
   async #turn(): Promise<void> {
@@ -153,20 +156,21 @@ export class HttpClient {
   }
 
   async #follow(request: HttpRequest, watch: Watch): Promise<Response> {
-    let { url } = request
-    for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {
-      const response = await this.#network(request, watch, () => this.#send(url, watch, request.range))
+    const redirects = new Redirects(request, (target) => this.#mayRedirect(request, target), this.#hints.redirect)
+    for (let { url } = request; ;) {
+      const response = await this.#network(request, watch, () => this.#send(request, url, watch))
       watch.alive()
-      if (!REDIRECTS.has(response.status)) return response
+      const next = await this.#unlessEnded(request, watch, redirects.next(url, response))
+      if (!next) return response
       // The body is not needed, and may never end.
       await response.body?.cancel().catch(() => {})
-      url = this.#target(request, url, response.headers.get('location'))
+      url = next
     }
-    throw redirected(request, `at most ${MAX_REDIRECTS} redirects`, 'more')
   }
 
-  #send(url: URL, watch: Watch, range: HttpRequest['range']): Promise<Response> {
+  #send({ url: requested, range, headers: own }: HttpRequest, url: URL, watch: Watch): Promise<Response> {
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
+    if (own && url.origin === requested.origin) for (const name of Object.keys(own)) headers.set(name, own[name] ?? '')
     // Weights hardly compress, and without compression their length is known in advance.
     headers.set('accept-encoding', 'identity')
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
@@ -175,18 +179,13 @@ export class HttpClient {
     return given ? watch.unlessOver(given(url.href, init)) : fetch(url, init)
   }
 
-  #target(request: HttpRequest, from: URL, location: string | null): URL {
-    const target = location === null ? null : URL.parse(location, from.href)
-    if (!target) throw redirected(request, 'a location', 'none that is valid')
-    if (!/^https?:$/.test(target.protocol) || target.username !== '' || target.password !== '')
-      throw redirected(request, 'an http or https URL without credentials', 'something else')
-    if (from.protocol === 'https:' && target.protocol !== 'https:')
-      throw redirected(request, 'https throughout', shown(target.origin))
+  async #mayRedirect(request: HttpRequest, target: URL): ReturnType<RedirectRule> {
+    const { mayRedirect, redirectOrigins } = this.#options
+    if (mayRedirect) return mayRedirect(target)
     const own = new URL(this.#origin)
-    const upgraded = target.protocol === 'https:' && target.hostname === own.hostname && own.protocol === 'http:'
-    if (target.origin === request.url.origin || upgraded || this.#options.redirectOrigins.has(target.origin))
-      return target
-    throw redirected(request, `the origin ${shown(request.url.origin)}`, shown(target.origin))
+    const isUpgraded = target.protocol === 'https:' && target.hostname === own.hostname && own.protocol === 'http:'
+    if (isUpgraded || redirectOrigins.has(target.origin)) return undefined
+    return { expected: `the origin ${shown(request.url.origin)}`, found: shown(target.origin) }
   }
 
   async *#chunks(request: HttpRequest, { body }: Response, watch: Watch): AsyncGenerator<Uint8Array> {
@@ -212,7 +211,7 @@ export class HttpClient {
       if (ended) throw ended
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
-        `Cannot fetch the ${what} ${shownUrl(url)}: the server could not be reached or closed the connection.`,
+        `Cannot fetch the ${what} ${shown(plainUrl(url))}: the server could not be reached or closed the connection.`,
         {
           file: plainUrl(url),
           found: shown(reasonOf(cause)),
@@ -221,50 +220,4 @@ export class HttpClient {
       )
     }
   }
-}
-
-/** A URL for messages and verdicts, without its query, which may contain tokens. */
-export function plainUrl(url: URL): string {
-  return url.origin + url.pathname
-}
-
-function shownUrl(url: URL): string {
-  return shown(plainUrl(url))
-}
-
-/** RFC 9110 8.6. The length of compressed content says nothing about the length of the file. */
-function announcedLength(request: HttpRequest, { headers }: Response): number | undefined {
-  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
-  if (encoding !== 'identity') {
-    if (ENCODINGS.has(encoding)) return undefined
-    throw unexpected(request, 'a supported content encoding', shown(encoding))
-  }
-  const length = headers.get('content-length')
-  return length === null ? undefined : Number(length)
-}
-
-function unexpected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
-  return new ModelSealError(
-    'HTTP_RESPONSE',
-    `Cannot fetch the ${what} ${shownUrl(url)}: unexpected response from the server.`,
-    {
-      file: plainUrl(url),
-      expected,
-      found,
-      hint: 'Check the URL and the headers that the server requires ("http.headers").',
-    },
-  )
-}
-
-function redirected({ url, what }: HttpRequest, expected: string, found: string): ModelSealError {
-  return new ModelSealError(
-    'HTTP_REDIRECT',
-    `Cannot fetch the ${what} ${shownUrl(url)}: the server sent a redirect that is not allowed.`,
-    {
-      file: plainUrl(url),
-      expected,
-      found,
-      hint: 'Use the final URL of the model, or add the other origin to "http.redirectOrigins".',
-    },
-  )
 }

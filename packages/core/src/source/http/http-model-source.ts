@@ -4,8 +4,9 @@ import { withoutPrototype } from '../../snapshot.ts'
 import type * as port from '../model-source.ts'
 import { ownSource } from '../own-sources.ts'
 import { UNTIMED } from '../answers/source-reader.ts'
-import { HttpClient, plainUrl, type HttpRequest } from './client.ts'
+import { HttpClient } from './client.ts'
 import { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from './options.ts'
+import { plainUrl, type HttpRequest } from './request.ts'
 import { besideUrl, httpSource, isDirectory, isHttpUrl, nameBelow, parentUrl, fileUrl, type HttpSource } from './url.ts'
 
 /** Each parent directory costs a request. */

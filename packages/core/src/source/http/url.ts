@@ -1,5 +1,5 @@
 import { ModelSealError } from '../../errors.ts'
-import { plainUrl } from './client.ts'
+import { plainUrl } from './request.ts'
 
 /** A model on a web server: a directory, whose URL ends with a slash, or a single file. */
 export interface HttpSource {

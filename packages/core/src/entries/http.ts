@@ -1,0 +1,19 @@
+/**
+ * For sources of models on servers, as `@modelseal/hub` has them: requests within timeouts, with redirects followed by
+ * hand, credentials that stay with their origin, and typed errors.
+ *
+ * @example
+ * ```ts
+ * import { checkedHttpOptions, HttpClient } from '@modelseal/core/http'
+ *
+ * const client = new HttpClient('https://hub.example', checkedHttpOptions(), load.signal)
+ * const url = new URL('https://hub.example/models/vad/config.json')
+ * await client.get({ url, what: 'file' }, ({ length, chunks }) => receive({ size: length, chunks }))
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { HttpClient, type ClientOptions } from '../source/http/client.ts'
+export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
+export type { RedirectRule } from '../source/http/redirects.ts'
+export { plainUrl, type HttpAnswer, type HttpBody, type HttpRequest } from '../source/http/request.ts'

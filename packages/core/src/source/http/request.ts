@@ -1,0 +1,81 @@
+import { ModelSealError, shown } from '../../errors.ts'
+
+/** One request. */
+export interface HttpRequest {
+  url: URL
+  /** What is requested, for messages: `signature bundle`, `file`. */
+  what: string
+  /** The bytes from `start` to `end`, exclusive. Default: the whole file. */
+  range?: { readonly start: number; readonly end: number } | undefined
+  /** Further headers, such as credentials. Sent only to the origin of `url`, never to the target of a redirect. */
+  headers?: Readonly<Record<string, string>> | undefined
+  /** Aborts only this request. */
+  signal?: AbortSignal | undefined
+  /** Statuses that mean that it does not exist. Default: 404 and 410. */
+  absent?: ReadonlySet<number>
+  /**
+   * The error for a response that is not the requested content, if its status or headers say more than that. Called
+   * before `absent` counts. Default: `HTTP_RESPONSE`.
+   */
+  refusal?: (response: HttpAnswer) => ModelSealError | undefined
+  /** What to check if it does not arrive in time, for the hint. */
+  waitsFor?: string
+}
+
+/** The head of a response. */
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+}
+
+/** The content of a file as it arrives, decompressed. */
+export interface HttpBody {
+  /** Length in bytes that the server announced; undefined if it announced none or compresses. */
+  length: number | undefined
+  headers: Headers
+  chunks: AsyncIterable<Uint8Array>
+}
+
+/** Not Found and Gone. */
+const ABSENT: ReadonlySet<number> = new Set([404, 410])
+/** Encodings that `fetch` decodes (RFC 9110 8.4.1), if applied once. */
+const ENCODINGS: ReadonlySet<string> = new Set(['gzip', 'x-gzip', 'deflate', 'br'])
+
+/** A URL for messages and verdicts, without its query, which may contain tokens. */
+export function plainUrl(url: URL): string {
+  return url.origin + url.pathname
+}
+
+/**
+ * The announced length of the content that was requested: undefined if it is unknown, null if there is no such file.
+ *
+ * @throws {@link ModelSealError} `HTTP_RESPONSE`, and what `request.refusal` returns
+ */
+export function announcedLength(request: HttpRequest, response: HttpAnswer, hint: string): number | undefined | null {
+  const { status, headers } = response
+  // 206 without a range would be only a part of the file, and 304 none of it.
+  const expected = request.range ? 206 : 200
+  const unexpected = (expected: string, found: string) => refused(request, { expected, found, hint })
+  if (status !== expected) {
+    const refusal = request.refusal?.(response)
+    if (refusal) throw refusal
+    if ((request.absent ?? ABSENT).has(status)) return null
+    throw unexpected(`status ${expected}`, `status ${status}`)
+  }
+  // RFC 9110 8.6. The length of compressed content says nothing about the length of the file.
+  const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
+  if (encoding !== 'identity') {
+    if (ENCODINGS.has(encoding)) return undefined
+    throw unexpected('a supported content encoding', shown(encoding))
+  }
+  const length = headers.get('content-length')
+  return length === null ? undefined : Number(length)
+}
+
+function refused({ url, what }: HttpRequest, details: { expected: string; found: string; hint: string }) {
+  return new ModelSealError(
+    'HTTP_RESPONSE',
+    `Cannot fetch the ${what} ${shown(plainUrl(url))}: unexpected response from the server.`,
+    { file: plainUrl(url), ...details },
+  )
+}
