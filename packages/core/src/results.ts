@@ -25,6 +25,8 @@ export interface Verdict {
     url?: string
     /** What its source resolved a mutable name to for this load: a commit, or a digest. */
     revision?: string
+    /** The branch, tag or other name that was resolved to `revision`. */
+    requested?: string
     format?: ModelFormat
     /** The requested file, relative to the signed model, if that is a directory. */
     entry?: string

@@ -103,8 +103,11 @@ export class Load<T = unknown> {
   async #open(): Promise<OpenedSource> {
     try {
       const opened = await OpenedSource.open(this.#source, { signal: this.options.signal })
-      const { revision } = opened
-      if (revision !== undefined) for (const { verdict } of this.judgings) verdict.model.revision = revision
+      const { revision, requested } = opened
+      for (const { verdict } of this.judgings) {
+        if (revision !== undefined) verdict.model.revision = revision
+        if (requested !== undefined) verdict.model.requested = requested
+      }
       return opened
     } catch (error) {
       this.#opened = undefined

@@ -13,13 +13,14 @@ import { isWithin, nameFault } from './names.ts'
 
 /** More files than any model has. Keeps an endless listing from filling the memory. */
 const MAX_FILES = 1_000_000
+const SHA256 = /^[0-9a-f]{64}$/
 /** Entries looked at between two turns of the event loop. */
 const ENTRIES_PER_TURN = 2_000
 
 /**
  * Compares the listing of a source with the names in a manifest, as for a directory (OMS 8.4, steps 6 and 9).
  *
- * @returns the sizes that the listing states; empty if the source cannot list its files
+ * @returns the entries of signed files by name; empty if the source cannot list its files
  * @throws {@link ModelSealError} `FILE_MISSING`, `FILE_UNSIGNED` (with all `problems`), `SOURCE_LISTING`, and what listing throws
  */
 export async function compareListing(
@@ -27,14 +28,12 @@ export async function compareListing(
   reader: SourceReader,
   manifest: Manifest,
   options: NameOptions,
-): Promise<ReadonlyMap<string, number>> {
-  const sizes = new Map<string, number>()
-  if (files.isFile || !files.list) return sizes
+): Promise<ReadonlyMap<string, SourceEntry>> {
+  if (files.isFile || !files.list) return new Map()
   const found = await listed(files, reader, options.signal)
   const isIgnored = ignoring(ignoredOnVerifying(manifest, options))
   const { mayBeUnsigned = () => false, ignoreUnsignedFiles = false } = options
   const { unsigned, missing, files: signed } = await inTurns(matchNames(found, manifest), options.signal)
-  for (const { name, size } of signed) if (size !== undefined) sizes.set(name, size)
   const problems = missing.map((file): FileProblem => ({ code: 'FILE_MISSING', file }))
   for (const { name, size } of ignoreUnsignedFiles ? [] : unsigned) {
     // OMS 6.3.2: an empty file has no shards, so a signed one cannot be told from an added one.
@@ -50,7 +49,7 @@ export async function compareListing(
     )
     throw mismatch(files.path, problems, () => undefined, isOther ? otherModelHint(manifest) : undefined)
   }
-  return sizes
+  return new Map(signed.map((entry) => [entry.name, entry]))
 }
 
 /** @throws {@link ModelSealError} `SOURCE_LISTING` */
@@ -61,13 +60,17 @@ export async function listed(
 ): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = []
   const list = () => files.list?.(signal) ?? []
-  for await (const { name, size } of reader.each('listing of the model', list, checkedEntry)) {
+  for await (const { name, size, sha256 } of reader.each('listing of the model', list, checkedEntry)) {
     const fault = typeof name === 'string' ? nameFault(name) : 'it is not text'
     if (fault !== undefined)
       throw unusable(`an invalid file name (${fault})`, typeof name === 'string' ? name : kindOf(name))
     if (entries.length >= MAX_FILES) throw unusable(`more than ${MAX_FILES} files`, files.path)
     if (entries.length % ENTRIES_PER_TURN === 0) await nextTurn(signal)
-    entries.push({ name, size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined })
+    entries.push({
+      name,
+      size: Number.isSafeInteger(size) && Number(size) >= 0 ? size : undefined,
+      sha256: typeof sha256 === 'string' && SHA256.test(sha256) ? sha256 : undefined,
+    })
   }
   return entries
 }

@@ -1,5 +1,5 @@
 import type { FileProblem, ModelSealError } from '../errors.ts'
-import type { ModelFiles, SignedContent } from '../source/model-source.ts'
+import type { ModelFiles, SignedContent, SourceEntry } from '../source/model-source.ts'
 import type { ListedFile } from './listed-files.ts'
 import { UNNAMED_FILE, type Manifest } from './manifest.ts'
 import { digestProblem, isOfOtherModel, mismatch, notSigned, otherModelHint } from './mismatch.ts'
@@ -29,6 +29,18 @@ export class SignedComparison implements Comparison {
     return { hashType: this.digests.hashType, digests: listed.digests, size: listed.size }
   }
 
+  /**
+   * Compares what the source states about files with their signed digests, so that a file that cannot match is not
+   * fetched. A statement that matches proves nothing.
+   *
+   * @throws {@link ModelSealError} `FILE_MISMATCH` with all `problems`
+   */
+  checkStated(entries: Iterable<SourceEntry>): void {
+    const problems: FileProblem[] = []
+    for (const entry of entries) problems.push(...this.#statedProblem(entry))
+    if (problems.length > 0) throw mismatch(this.#path, problems, () => undefined)
+  }
+
   check(name: string, digests: readonly string[], head: Buffer): void {
     const problem = digestProblem(name, this.digests.hashType, this.expected(name).digests, digests)
     if (problem) throw this.#refusal(problem, head)
@@ -40,6 +52,19 @@ export class SignedComparison implements Comparison {
 
   missing(name: string): ModelSealError {
     return this.#refusal({ code: 'FILE_MISSING', file: name })
+  }
+
+  #statedProblem({ name, size, sha256 }: SourceEntry): FileProblem[] {
+    const { hashType, digests, size: signed } = this.expected(name)
+    const [digest] = digests
+    const differs = (expected: string, found: string): FileProblem[] => [
+      { code: 'FILE_MISMATCH', file: name, expected, found: `${found}, as its source states` },
+    ]
+    // Only models signed in shards have signed sizes, and the digest of a shard is not that of the file.
+    if (signed !== undefined)
+      return size === undefined || size === signed ? [] : differs(`${signed} bytes`, `${size} bytes`)
+    const isStated = hashType === 'sha256' && sha256 !== undefined
+    return isStated && sha256 !== digest ? differs(`sha256:${digest}`, `sha256:${sha256}`) : []
   }
 
   /** A single-file model must be the only file in its manifest. */

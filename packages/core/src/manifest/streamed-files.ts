@@ -6,7 +6,7 @@ import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { StreamHasher } from '../hashing/stream-hasher.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { BodyBuffer } from '../source/body-buffer.ts'
-import type { ModelFiles, SignedContent, SourceBody } from '../source/model-source.ts'
+import type { ModelFiles, SignedContent, SourceBody, SourceEntry } from '../source/model-source.ts'
 import { FileCopy } from '../source/private/file-copy.ts'
 import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
 import type { SourceReader } from '../source/answers/source-reader.ts'
@@ -33,6 +33,8 @@ export interface Comparison {
    * @throws {@link ModelSealError} if the file is not the expected one
    */
   check(name: string, digests: readonly string[], head: Buffer): void
+  /** @throws {@link ModelSealError} if the source itself states that a file is another one */
+  checkStated?(entries: Iterable<SourceEntry>): void
   /** The refusal of a file that is too long or too short. */
   wrongSize(name: string, bytes: { expected: number; found: string }, head?: Buffer): ModelSealError
   missing(name: string): ModelSealError
@@ -42,8 +44,8 @@ interface StreamOptions {
   /** Additional digests that each file is judged by. */
   further: FurtherDigests
   onProgress?: ProgressCallback | undefined
-  /** Sizes in bytes from a listing, by name. */
-  announced?: ReadonlyMap<string, number> | undefined
+  /** Entries of a listing, by name. */
+  announced?: ReadonlyMap<string, SourceEntry> | undefined
 }
 
 interface LimitedRequest extends FileRequest {
@@ -67,7 +69,7 @@ export class StreamedFiles {
   readonly #comparison: Comparison
   readonly #further: FurtherDigests
   readonly #progress: ArrivalProgress
-  readonly #announced: ReadonlyMap<string, number>
+  readonly #announced: ReadonlyMap<string, SourceEntry>
   /** Sizes of the files that were read completely. */
   readonly #sizes = new Map<string, number>()
   #checkedBytes = 0
@@ -86,7 +88,7 @@ export class StreamedFiles {
 
   /** Size in bytes; 0 while it is unknown. */
   size(name: string): number {
-    return this.#comparison.expected(name)?.size ?? this.#sizes.get(name) ?? this.#announced.get(name) ?? 0
+    return this.#comparison.expected(name)?.size ?? this.#sizes.get(name) ?? this.#announced.get(name)?.size ?? 0
   }
 
   /**
@@ -148,6 +150,8 @@ export class StreamedFiles {
     const { files, reader, limit } = this.#model
     const { name, maxBytes } = withoutPrototype(request)
     const signed = this.#comparison.expected(name)
+    const stated = this.#announced.get(name)
+    if (stated) this.#comparison.checkStated?.([stated])
     // What is compared is not in the hands of the source.
     const copied = signed && { ...signed, digests: [...signed.digests] }
     const before = limit?.counted(name) ?? 0

@@ -64,6 +64,8 @@ export interface SourceLoad {
 export interface SourceSession {
   /** What a mutable name was resolved to for this load, such as a commit or a digest. Verdicts record it. */
   readonly revision?: string | undefined
+  /** The name that was resolved, such as a branch or a tag. Verdicts record it. */
+  readonly requested?: string | undefined
   /** Maximum total size of all files, and the option that sets it. Default: the limit of the load, or else 4 GiB. */
   readonly limit?: { readonly maxBytes: number; readonly option: string } | undefined
   /** How long to wait. Default: 30 seconds for the next bytes, and 10 minutes for a file. */
@@ -176,6 +178,11 @@ export interface SourceEntry {
   readonly name: string
   /** In bytes, if the listing includes it. */
   readonly size?: number | undefined
+  /**
+   * SHA-256 of the content in lowercase hex, if the source states it. If it is not the signed digest, the model is
+   * refused (`FILE_MISMATCH`) before the file is read. It never makes a file count as verified.
+   */
+  readonly sha256?: string | undefined
 }
 
 /** Bundles that count together, such as those of several signers. */

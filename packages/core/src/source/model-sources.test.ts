@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -10,7 +11,7 @@ import { TestSite } from '../testing/site.ts'
 import { sourceContract, type SignedFiles } from '../testing/source-contract.ts'
 import { localModelSource } from './local/local-model-source.ts'
 import { httpModelSource } from './http/http-model-source.ts'
-import type { ModelFiles, ModelSource, SourceSession } from './model-source.ts'
+import type { ModelFiles, ModelSource, ReadRequest, Receive, SourceEntry, SourceSession } from './model-source.ts'
 import { registerScheme } from './schemes.ts'
 
 function onDisk(files: SignedFiles): ModelSource {
@@ -110,6 +111,47 @@ describe('a source from another package', () => {
       },
     })
     expect(digests).toHaveLength(model.files.length)
+  })
+
+  test('states digests and sizes, which refuse a model before its files are read', async () => {
+    const weights = signed.get('weights.bin') ?? Buffer.alloc(0)
+    const sha256 = createHash('sha256').update(weights).digest('hex')
+    const asked: string[] = []
+    const listing = (stated: Partial<SourceEntry>) => ({
+      files: {
+        list: () => [...signed.keys()].map((name) => (name === 'weights.bin' ? { name, ...stated } : { name })),
+        read: async ({ name }: ReadRequest, receive: Receive) => {
+          asked.push(name)
+          return receive({ chunks: [name === 'weights.bin' ? Buffer.from('evil') : (signed.get(name) ?? weights)] })
+        },
+      },
+    })
+    const problem = { file: 'weights.bin', expected: `sha256:${sha256}` }
+    const other = sha256.replace(/^./, (digit) => (digit === '0' ? '1' : '0'))
+    const found = `sha256:${other}, as its source states`
+    await expect(open(listing({ sha256: other }))).rejects.toEqual(refusal('FILE_MISMATCH', { ...problem, found }))
+    expect(asked).toEqual([])
+    // A matching or malformed statement proves nothing.
+    for (const stated of [sha256, other.toUpperCase(), `${other}0`, 5 as never])
+      await expect(open(listing({ sha256: stated }))).rejects.toEqual(refusal('FILE_MISMATCH', problem))
+    expect(asked).toContain('weights.bin')
+  })
+
+  test('states digests of files that are not read, which count only for rules about the whole model', async () => {
+    const list = () =>
+      [...signed.keys()].map((name) => ({ name, sha256: name === 'config.json' ? '0'.repeat(64) : undefined }))
+    await expect(open({ files: { list } })).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'config.json' }))
+    const rule = { name: 'any', match: { format: 'any' }, signers: [{ key: 'release' }], require: { files: 'loaded' } }
+    const trustRoots = { release: { publicKey: 'release.pub' } }
+    const loaded = await site.policy({ version: 1, trustRoots, rules: [rule] })
+    await using model = await open({ files: { list } }, { policy: loaded })
+    expect(Buffer.from(await model.read('weights.bin')).toString()).toBe('weights')
+    await expect(model.read('config.json')).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'config.json' }))
+  })
+
+  test('says what was requested, for the verdict', async () => {
+    await using model = await open({ session: { revision: 'c0ffee', requested: 'main' } })
+    expect(model.verdict.model).toMatchObject({ revision: 'c0ffee', requested: 'main' })
   })
 
   test('is closed once, with the model or after a refusal', async () => {

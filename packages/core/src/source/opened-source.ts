@@ -70,6 +70,11 @@ export class OpenedSource {
     return this.#session.revision
   }
 
+  /** The mutable name. */
+  get requested(): string | undefined {
+    return this.#session.requested
+  }
+
   async model(): Promise<ModelFiles> {
     return this.reader.ask(MODEL, () => this.#session.model(), checkedFiles)
   }

@@ -88,6 +88,7 @@ async function streamed(load: Load, model: AcceptedModel, reader: SourceReader):
   const comparison = new SignedComparison(files, manifest)
   const bundles = [...found.bundles, ...otherBundles]
   const announced = await compareListing(files, reader, manifest, nameOptions(load, { files, manifest, bundles, rule }))
+  if (rule.require.files !== 'loaded') comparison.checkStated(announced.values())
   const streams = new StreamedFiles(
     { files, reader, limit },
     comparison,

@@ -38,9 +38,11 @@ export function answered<T>(what: string, read: () => T): T {
 }
 
 export function checkedSession(given: SourceSession): SourceSession {
-  const { revision, limit, timeouts } = fields(given, 'what "open" returns', ['revision', 'limit', 'timeouts'])
+  const names = ['revision', 'requested', 'limit', 'timeouts'] as const
+  const { revision, requested, limit, timeouts } = fields(given, 'what "open" returns', names)
   return withoutPrototype({
     revision: typeof revision === 'string' ? plainPlace(revision) : undefined,
+    requested: typeof requested === 'string' ? plainPlace(requested) : undefined,
     limit: limit === undefined ? undefined : checkedLimit(limit),
     timeouts: timeouts === undefined ? undefined : checkedTimeouts(timeouts),
     model: method(given, 'model'),
@@ -98,7 +100,7 @@ function checkedLocal(given: unknown): LocalSource {
 
 /** The name itself is validated where it is compared. */
 export function checkedEntry(given: SourceEntry): SourceEntry {
-  return fields(given, 'an entry of the listing', ['name', 'size']) as unknown as SourceEntry
+  return fields(given, 'an entry of the listing', ['name', 'size', 'sha256']) as unknown as SourceEntry
 }
 
 export function checkedGroup(given: BundleGroup): BundleGroup {
