@@ -26,6 +26,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number
   readonly headers: Headers
+  /** What answered: after a redirect, its target. Empty if a custom `fetch` does not say. */
+  readonly url: string
 }
 
 /** The content of a file as it arrives, decompressed. */
