@@ -1,0 +1,198 @@
+import { pipeline, Readable, Transform } from 'node:stream'
+import { createGunzip, createZstdDecompress, constants } from 'node:zlib'
+import { reasonOf } from '@modelseal/core/any-realm'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { extract, type Entry, type Headers as TarHeaders } from 'tar-stream'
+import type { Archive } from '../artifact.ts'
+
+/** A file in an archive. */
+export interface ArchiveEntry {
+  readonly name: string
+  /** In bytes. */
+  readonly size: number
+  /** To be read before the next entry is requested, once and to the end. */
+  readonly chunks: AsyncIterable<Uint8Array>
+  /** Whether that was done. */
+  readonly isRead: boolean
+}
+
+/** More entries than any model has. */
+const MAX_ENTRIES = 100_000
+/** PATH_MAX of Linux. */
+const MAX_NAME_LENGTH = 4_096
+/**
+ * What a layer may expand to: text compresses to a tenth, and no weights compress as much. The allowance is for small
+ * archives, which end with some kilobytes of zeros.
+ */
+const MAX_RATIO = 100
+const FREE_BYTES = 16 * 1024 * 1024
+/** Memory for a zstd frame, as a power of two: 64 MiB. Only `zstd --long` and `--ultra` need more. */
+const ZSTD_WINDOW_LOG = 26
+
+/**
+ * The files of an archive, in its order, while it arrives. Links and special files are refused, because no signature
+ * covers them; directories are skipped.
+ *
+ * @throws {@link ModelSealError} `SOURCE_FAILED` for a damaged archive or one that expands too much; `SOURCE_LISTING` for
+ * impossible, repeated or too many names; `SYMLINK_REFUSED`; `FILE_SPECIAL`
+ */
+export async function* entriesOf(archive: Archive, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
+  const incoming = new Incoming(archive)
+  const tar = extract()
+  // Its error, if any, ends the iteration below.
+  pipeline([Readable.from(incoming.counted(chunks)), ...incoming.stages(), tar], (error) => incoming.failed(error))
+  const names = new Set<string>()
+  let count = 0
+  try {
+    for await (const entry of tar) {
+      if (++count > MAX_ENTRIES) throw listing(archive, `more than ${MAX_ENTRIES} entries`)
+      const name = nameOf(archive, entry.header)
+      if (name === undefined) {
+        await drained(entry)
+        continue
+      }
+      if (names.has(name)) throw listing(archive, `the name ${shown(name)} twice`)
+      names.add(name)
+      const file = new FileEntry(name, entry, incoming)
+      yield file
+      if (!file.isRead) await drained(entry)
+    }
+  } catch (error) {
+    throw error instanceof ModelSealError ? error : incoming.error(error)
+  } finally {
+    tar.destroy()
+  }
+}
+
+class FileEntry implements ArchiveEntry {
+  readonly name: string
+  readonly size: number
+  readonly #entry: Entry
+  readonly #incoming: Incoming
+  #isRead = false
+
+  constructor(name: string, entry: Entry, incoming: Incoming) {
+    this.name = name
+    this.size = entry.header.size ?? 0
+    this.#entry = entry
+    this.#incoming = incoming
+  }
+
+  get isRead(): boolean {
+    return this.#isRead
+  }
+
+  /** Not `for await`: leaving it early would end the whole archive. */
+  get chunks(): AsyncIterable<Uint8Array> {
+    return this.#pieces()
+  }
+
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    const iterator = this.#entry[Symbol.asyncIterator]()
+    const next = () => iterator.next().catch((error: unknown) => Promise.reject(this.#incoming.error(error)))
+    for (let piece = await next(); piece.done !== true; piece = await next()) yield piece.value
+    this.#isRead = true
+  }
+}
+
+async function drained(entry: Entry): Promise<void> {
+  for await (const piece of entry) void piece
+}
+
+/** What arrives of a layer, before and after decompression. */
+class Incoming {
+  readonly #archive: Archive
+  #arrived = 0
+  #expanded = 0
+  /** The first error, which says more than those that it causes. */
+  #first: unknown
+
+  constructor(archive: Archive) {
+    this.#archive = archive
+  }
+
+  async *counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of chunks) {
+        this.#arrived += chunk.length
+        yield chunk
+      }
+    } catch (error) {
+      this.failed(error)
+      throw error
+    }
+  }
+
+  /** The streams that decompress. */
+  stages(): Transform[] {
+    const { compression } = this.#archive
+    if (compression === undefined) return []
+    const params = { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG }
+    const decompress = compression === 'gzip' ? createGunzip() : createZstdDecompress({ params })
+    const bounded = new Transform({
+      transform: (chunk: Uint8Array, _, done) => {
+        this.#expanded += chunk.length
+        const isBomb = this.#expanded > FREE_BYTES + MAX_RATIO * this.#arrived
+        done(isBomb ? this.#refusal(`at most ${MAX_RATIO} times its size`, 'more') : null, chunk)
+      },
+    })
+    return [decompress, bounded]
+  }
+
+  failed(error: unknown): void {
+    this.#first ??= error
+  }
+
+  /** The typed error for a failure of a stream. */
+  error(error: unknown): ModelSealError {
+    const cause = this.#first ?? error
+    if (cause instanceof ModelSealError) return cause
+    return this.#refusal(
+      `a ${['tar', this.#archive.compression].filter(Boolean).join('+')} archive`,
+      shown(reasonOf(cause)),
+    )
+  }
+
+  #refusal(expected: string, found: string): ModelSealError {
+    return new ModelSealError(
+      'SOURCE_FAILED',
+      `Cannot read the layer ${shown(this.#archive.digest)}: it cannot be unpacked.`,
+      {
+        file: this.#archive.path,
+        expected,
+        found,
+        hint: 'Ask the publisher of the model to push it again.',
+      },
+    )
+  }
+}
+
+/** @returns undefined for a directory */
+function nameOf(archive: Archive, { type, name: written, size }: TarHeaders): string | undefined {
+  const name = written.replace(/^(?:\.\/)+/, '')
+  if (type === 'directory') return undefined
+  if (type === 'symlink' || type === 'link') throw special('SYMLINK_REFUSED', name, 'a link')
+  if (type !== 'file' && type !== 'contiguous-file')
+    throw special('FILE_SPECIAL', name, 'a device or another special file')
+  const components = name.split('/')
+  const isBad = components.some((each) => each === '' || each === '.' || each === '..' || each.includes('\0'))
+  if (isBad || name.length > MAX_NAME_LENGTH) throw listing(archive, `the impossible name ${shown(name)}`)
+  if (!Number.isSafeInteger(size)) throw listing(archive, `an impossible size of ${shown(name)}`)
+  return name
+}
+
+function special(code: 'SYMLINK_REFUSED' | 'FILE_SPECIAL', name: string, found: string): ModelSealError {
+  return new ModelSealError(code, `Cannot read an archive of the model: ${shown(name)} is not a file.`, {
+    file: name,
+    expected: 'files and directories',
+    found,
+    hint: 'Ask the publisher of the model to push files only.',
+  })
+}
+
+function listing({ digest }: Archive, found: string): ModelSealError {
+  return new ModelSealError('SOURCE_LISTING', `Cannot read the layer ${shown(digest)}: it contains ${found}.`, {
+    file: digest,
+    hint: 'Do not load this copy. Ask the publisher of the model to push it again.',
+  })
+}

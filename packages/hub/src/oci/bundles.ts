@@ -1,0 +1,120 @@
+import { ModelSealError } from '@modelseal/core/errors'
+import type { BundleCandidate, BundleGroup, NamePattern } from '@modelseal/core/source'
+import type { Artifact } from './artifact.ts'
+import { descriptorFrom, field, type Descriptor } from './descriptor.ts'
+import type { Digest } from './digest.ts'
+import { ociUrl, type OciReference } from './reference.ts'
+import { IMAGE_MANIFEST, tooManyReferrers, type FetchedManifest, type Repository } from './repository.ts'
+
+/** Sigstore bundles of all versions. */
+const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.\d+(?:\.\d+)?\+json|\+json;\s*version=0\.\d)$/
+/** The usual name of a bundle in a directory. */
+const USUAL_NAME = 'model.sig'
+/** Attached manifests that are opened. Signatures of images, SBOMs and the like are among them. */
+const MAX_OPENED = 100
+const OPENED_AT_A_TIME = 6
+
+/** Where the bundles of an artifact may be. */
+export class Bundles {
+  readonly #repository: Repository
+  readonly #reference: OciReference
+  readonly #artifact: Artifact
+
+  constructor(repository: Repository, reference: OciReference, artifact: Artifact) {
+    this.#repository = repository
+    this.#reference = reference
+    this.#artifact = artifact
+  }
+
+  /**
+   * The layer `model.sig` and layers named `*.sig` that are said to be Sigstore bundles, else the bundles that are
+   * attached to the manifest. Layers come first because they cost no further request.
+   *
+   * @param names patterns of layers. Default: the usual places
+   * @param digest of the artifact's manifest
+   */
+  async *find(names: readonly NamePattern[] | undefined, digest: Digest): AsyncGenerator<BundleGroup> {
+    const isNamed = (name: string) => (names ? names.some((pattern) => pattern.matches(name)) : name === USUAL_NAME)
+    const layers = [...this.#artifact.files].filter(
+      ([name, { mediaType }]) => isNamed(name) || (!names && name.endsWith('.sig') && BUNDLE.test(mediaType)),
+    )
+    const url = ociUrl(this.#reference)
+    const looked = names ? undefined : [`${url}/${USUAL_NAME}`]
+    if (layers.length > 0 || looked)
+      yield { candidates: layers.map(([name, layer]) => this.#candidate(`${url}/${name}`, layer)), looked }
+    if (names) return
+    yield { candidates: await this.#attached(digest), looked: [`what is attached to ${digest}`] }
+  }
+
+  /** The bundle in an attached manifest, which is named by its digest. */
+  attached(version: string, path: string): BundleCandidate {
+    return {
+      path,
+      read: async (request, receive) => {
+        const what = `signature bundle ${path}`
+        const manifest = await this.#repository.manifest(version, what, request.signal)
+        const layer = manifest && bundleIn(manifest, what)
+        if (layer) await this.#candidate(path, layer).read(request, receive)
+      },
+    }
+  }
+
+  #candidate(path: string, layer: Descriptor): BundleCandidate {
+    return {
+      path,
+      read: async ({ signal }, receive) => {
+        await this.#repository.blob(layer, { what: `signature bundle ${path}`, signal }, receive)
+      },
+    }
+  }
+
+  /**
+   * What a descriptor says of an attached manifest is not trusted: registries repeat the wrong type, and only the manifest
+   * itself says what it is attached to.
+   */
+  async #attached(digest: Digest): Promise<BundleCandidate[]> {
+    const referrers = new Set((await this.#repository.referrers(digest)).map((each) => each.digest))
+    if (referrers.size > MAX_OPENED) throw tooManyReferrers(ociUrl(this.#reference), MAX_OPENED)
+    const waiting = [...referrers]
+    const found = new Map<Digest, Descriptor>()
+    const lane = async () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const layer = await this.#opened(next, digest)
+        if (layer) found.set(next, layer)
+      }
+    }
+    await Promise.all(Array.from({ length: OPENED_AT_A_TIME }, lane))
+    // In the order of the list, which is the same for every load.
+    return [...referrers].flatMap((each) => {
+      const layer = found.get(each)
+      return layer ? [this.#candidate(ociUrl({ ...this.#reference, version: { digest: each } }), layer)] : []
+    })
+  }
+
+  async #opened(referrer: Digest, subject: Digest): Promise<Descriptor | undefined> {
+    const what = `manifest ${referrer} that is attached to the model`
+    const manifest = await this.#repository.manifest(referrer, what).catch(unlessJson)
+    // Undefined if it was deleted since it was listed.
+    if (!manifest || field(field(manifest.content, 'subject'), 'digest') !== subject) return undefined
+    return bundleIn(manifest, what)
+  }
+}
+
+/** What is not JSON has no bundle. Anyone who may push can attach it, and it should not stop a load. */
+function unlessJson(error: unknown): undefined {
+  if (error instanceof ModelSealError && error.code.startsWith('JSON_')) return undefined
+  throw error
+}
+
+/** The first layer of a manifest, if the manifest or the layer is said to be a Sigstore bundle. The core judges its bytes. */
+function bundleIn({ mediaType, content }: FetchedManifest, what: string): Descriptor | undefined {
+  const layers = field(content, 'layers')
+  if (mediaType !== IMAGE_MANIFEST || !Array.isArray(layers)) return undefined
+  const [first] = layers as unknown[]
+  const types = [
+    field(content, 'artifactType'),
+    field(field(content, 'config'), 'mediaType'),
+    field(first, 'mediaType'),
+  ]
+  return types.some((type) => typeof type === 'string' && BUNDLE.test(type)) ? descriptorFrom(first, what) : undefined
+}

@@ -1,0 +1,155 @@
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import type * as port from '@modelseal/core/source'
+import { ArchiveReader } from './archives/archive-reader.ts'
+import { artifactFrom, type Artifact } from './artifact.ts'
+import { Bundles } from './bundles.ts'
+import { sha256Of, type Digest } from './digest.ts'
+import { ociUrl, parseOciReference, type OciReference } from './reference.ts'
+import { Repository } from './repository.ts'
+
+/**
+ * A model in an OCI registry: a ModelPack artifact, or an artifact whose layers have titles, as `oras push` makes it.
+ * A tag is resolved once, to the digest of a manifest; everything is read by digest. Bundles are the layer `model.sig`,
+ * or what is attached to the manifest. Credentials are those of `docker login`, and are looked for only if the registry
+ * demands them. Importing `@modelseal/hub` makes `oci://` URLs work wherever a path does, so few programs call this.
+ *
+ * @param url `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`. The default tag is `latest`. Registries on the loopback
+ * interface are spoken to with HTTP, all others with HTTPS
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid URL. A load throws `MODEL_NOT_FOUND` (also for an index of
+ * several artifacts), `SOURCE_FAILED`, `SOURCE_LISTING`, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_RESPONSE` (also if access
+ * is denied) and `HTTP_REDIRECT`
+ * @example
+ * ```ts
+ * import { openVerifiedModel } from '@modelseal/core'
+ * import { ociSource } from '@modelseal/hub'
+ *
+ * const model = await openVerifiedModel(ociSource('oci://registry.example/models/vad:1.0'), { policy: 'trust-policy.yaml' })
+ * console.log(model.verdict.model.revision) // sha256:…
+ * ```
+ */
+export function ociSource(url: string): port.ModelSource {
+  const reference = parseOciReference(url)
+  return { place: { url: ociUrl(reference) }, open: (load) => OciSession.open(reference, load) }
+}
+
+/** The client has timeouts of its own, and files of one archive wait for each other. */
+const UNTIMED: port.SourceTimeouts = { idle: Infinity, total: Infinity }
+
+class OciSession implements port.SourceSession {
+  readonly timeouts = UNTIMED
+  readonly revision: Digest
+  readonly requested: string | undefined
+  readonly #reference: OciReference
+  readonly #repository: Repository
+  readonly #artifact: Artifact
+  readonly #bundles: Bundles
+  readonly #archives: readonly ArchiveReader[]
+
+  static async open(reference: OciReference, { signal }: port.SourceLoad): Promise<OciSession> {
+    const repository = new Repository(reference, signal)
+    try {
+      const { tag, digest } = { tag: undefined, ...reference.version }
+      const manifest = await repository.manifest(tag ?? digest ?? '', `manifest of the model ${ociUrl(reference)}`)
+      if (!manifest) throw notFound(reference)
+      return new OciSession(reference, repository, {
+        artifact: artifactFrom(manifest, reference),
+        digest: manifest.digest,
+      })
+    } catch (error) {
+      await repository.stop()
+      throw error
+    }
+  }
+
+  private constructor(
+    reference: OciReference,
+    repository: Repository,
+    { artifact, digest }: { artifact: Artifact; digest: Digest },
+  ) {
+    this.revision = digest
+    this.requested = reference.version.digest === undefined ? reference.version.tag : undefined
+    this.#reference = reference
+    this.#repository = repository
+    this.#artifact = artifact
+    this.#bundles = new Bundles(repository, reference, artifact)
+    this.#archives = artifact.archives.map((archive) => new ArchiveReader(repository, archive))
+  }
+
+  model(): port.ModelFiles {
+    const { repository } = this.#reference
+    return {
+      path: ociUrl(this.#reference),
+      name: repository.slice(repository.lastIndexOf('/') + 1),
+      isFile: false,
+      read: (request, receive) => this.#read(request, receive),
+      // What is in an archive is known only once all of it has been read.
+      list: this.#archives.length === 0 ? () => this.#list() : undefined,
+    }
+  }
+
+  bundles(names?: readonly port.NamePattern[]): AsyncIterable<port.BundleGroup> {
+    return this.#bundles.find(names, this.revision)
+  }
+
+  /**
+   * An attached bundle, by the digest of its manifest.
+   *
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is in another repository
+   */
+  bundleAt(signature: string): port.BundleCandidate | undefined {
+    if (!/^oci:\/\//i.test(signature)) return undefined
+    const { host, repository, version } = parseOciReference(signature)
+    const own = this.#reference
+    if (host === own.host && repository === own.repository)
+      return this.#bundles.attached(version.digest ?? version.tag, ociUrl({ ...own, version }))
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
+      expected: `a path, or a bundle in the repository ${shown(`oci://${own.host}/${own.repository}`)}`,
+      found: shown(`oci://${host}/${repository}`),
+      hint: 'Fetch the bundle, and give its path.',
+    })
+  }
+
+  close(): Promise<void> {
+    for (const archive of this.#archives) archive.stop()
+    return this.#repository.stop()
+  }
+
+  *#list(): Generator<port.SourceEntry> {
+    for (const [name, { digest, size }] of this.#artifact.files) yield { name, size, sha256: sha256Of(digest) }
+  }
+
+  async #read(request: port.ReadRequest, receive: port.Receive): Promise<void> {
+    const { name, range, signal, signed } = request
+    const layer = this.#artifact.files.get(name)
+    if (layer) {
+      const what = `file ${shown(name)}`
+      if (await this.#repository.blob(layer, { what, range, signal, isChecked: signed !== undefined }, receive)) return
+      throw new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: the registry does not have its content.`, {
+        file: name,
+        expected: layer.digest,
+        hint: 'Ask the publisher of the model to push it again.',
+      })
+    }
+    for (const archive of this.#likeliest(name)) if (await archive.read(request, receive)) return
+  }
+
+  /** Archives that say that they contain the file come first, so that the others need not be read. */
+  #likeliest(name: string): readonly ArchiveReader[] {
+    const isNamed = ({ path }: { path: string | undefined }) =>
+      path !== undefined && (name === path || name.startsWith(`${path}/`))
+    const [likely, others]: [ArchiveReader[], ArchiveReader[]] = [[], []]
+    for (const [index, archive] of this.#artifact.archives.entries()) {
+      const reader = this.#archives[index]
+      if (reader) (isNamed(archive) ? likely : others).push(reader)
+    }
+    return [...likely, ...others]
+  }
+}
+
+function notFound(reference: OciReference): ModelSealError {
+  const url = ociUrl(reference)
+  return new ModelSealError('MODEL_NOT_FOUND', `There is no model at ${shown(url)}.`, {
+    file: url,
+    hint: `Check the repository and the tag. Some registries answer like this for private models: log in with "docker login ${reference.host}".`,
+  })
+}
