@@ -1,9 +1,51 @@
-import type { ModelSource } from '@modelseal/core/source'
+import type { ModelSource, SourceLoad, SourceSession } from '@modelseal/core/source'
+import { openSnapshot } from './cached-snapshot.ts'
+import { HubClient } from './hub-client.ts'
+import { hubLocation, type HubLocation } from './hub-location.ts'
+import { HubRepository } from './hub-repository.ts'
+import { HubSession } from './hub-session.ts'
+import { hubSettings, type HuggingFaceOptions } from './hub-settings.ts'
 
-export interface HuggingFaceOptions {
-  readonly endpoint?: string | undefined
+/**
+ * A model or dataset on Hugging Face, or a folder of one. The revision is resolved to a commit once, and all files are
+ * read at that commit; the verdict has both. `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `HF_HUB_CACHE` and
+ * `HF_HUB_OFFLINE` mean what they mean to the Python library.
+ *
+ * Importing `@modelseal/hub` makes `hf:` URLs work wherever modelseal takes the path of a model. Call this function only
+ * to set options.
+ *
+ * @param url `hf://ORG/NAME[@REVISION][/FOLDER]` or `hf://datasets/ORG/NAME…`. The default revision is `main`
+ * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid URL. Loads throw `MODEL_NOT_FOUND`, `HTTP_RESPONSE`,
+ * `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_REDIRECT`, `SOURCE_FAILED` and `SOURCE_LISTING`
+ * @example
+ * ```ts
+ * import { openVerifiedModel } from '@modelseal/core'
+ * import { huggingFaceSource } from '@modelseal/hub'
+ *
+ * const source = huggingFaceSource('hf://org/vad@v1.0', { endpoint: 'https://hub.example' })
+ * const model = await openVerifiedModel(source, { policy: 'modelseal.policy.yaml' })
+ * console.log(model.verdict.model.revision) // The commit.
+ * ```
+ */
+export function huggingFaceSource(url: string, options: HuggingFaceOptions = {}): ModelSource {
+  const location = hubLocation(url)
+  const { endpoint, token } = options
+  return { place: { url: location.url }, open: (load) => openSession(location, { endpoint, token }, load) }
 }
 
-export function huggingFaceSource(url: string, options?: HuggingFaceOptions): ModelSource {
-  throw new Error(`not written yet: ${url} ${options?.endpoint ?? ''}`)
+async function openSession(
+  location: HubLocation,
+  options: HuggingFaceOptions,
+  load: SourceLoad,
+): Promise<SourceSession> {
+  const settings = await hubSettings(options, process.env)
+  if (settings.offline) return openSnapshot(location, settings, load)
+  const client = new HubClient(location, settings, load.signal)
+  try {
+    const repository = await HubRepository.at(client, location, settings.endpoint)
+    return new HubSession(repository, location, client)
+  } catch (error) {
+    await client.stop()
+    throw error
+  }
 }

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import { localModelSource, type SourceLoad, type SourceSession } from '@modelseal/core/source'
+import type { HubLocation } from './hub-location.ts'
+import type { HubSettings } from './hub-settings.ts'
+
+const COMMIT = /^[0-9a-f]{40}$/
+
+/**
+ * Opens a model in the cache of the hub's clients, for `HF_HUB_OFFLINE`. Its files are verified like any others.
+ *
+ * @throws {@link ModelSealError} `MODEL_NOT_FOUND` if it is not in the cache, and what opening a directory throws
+ */
+export async function openSnapshot(
+  location: HubLocation,
+  { cache }: HubSettings,
+  load: SourceLoad,
+): Promise<SourceSession> {
+  const { kind, repository, revision, folder, url } = location
+  const directory = join(cache, `${kind}--${repository.replace('/', '--')}`)
+  const commit = COMMIT.test(revision) ? revision : await referenceIn(directory, revision)
+  const path = commit === undefined ? undefined : join(directory, 'snapshots', commit, folder)
+  if (commit === undefined || path === undefined) throw notCached(url, directory)
+  const session = await localModelSource(path).open(load)
+  return {
+    revision: commit,
+    requested: revision,
+    timeouts: session.timeouts,
+    model: async () => {
+      try {
+        return await session.model()
+      } catch (error) {
+        throw error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND' ? notCached(url, path) : error
+      }
+    },
+    bundles: (names) => session.bundles(names),
+    unverified: () => session.unverified?.() ?? session.model().then((files) => ({ files })),
+  }
+}
+
+/** The commit that a branch or tag had when it was downloaded. */
+async function referenceIn(directory: string, revision: string): Promise<string | undefined> {
+  try {
+    const text = (await readFile(join(directory, 'refs', revision), 'utf8')).trim()
+    return COMMIT.test(text) ? text : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function notCached(url: string, path: string): ModelSealError {
+  return new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(url)}: it is not in the cache.`, {
+    file: path,
+    expected: `files at this revision in ${shown(path)}`,
+    hint: 'HF_HUB_OFFLINE is set. Download the model with "hf download", or unset HF_HUB_OFFLINE.',
+  })
+}

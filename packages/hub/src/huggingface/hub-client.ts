@@ -1,0 +1,152 @@
+import { parseJsonInTurns, type JsonBounds } from '@modelseal/core/adapter'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import {
+  checkedHttpOptions,
+  HttpClient,
+  plainUrl,
+  type HttpAnswer,
+  type HttpBody,
+  type HttpRequest,
+} from '@modelseal/core/http'
+import { collected } from '../oci/collected.ts'
+import { redirectRule } from '../network/redirect-rule.ts'
+import { Retries } from '../network/retries.ts'
+import type { HubLocation } from './hub-location.ts'
+import type { HubSettings } from './hub-settings.ts'
+
+/** A request to the hub. `url` is below its endpoint. */
+export type HubRequest = Pick<HttpRequest, 'url' | 'what' | 'range' | 'signal'>
+
+/** An answer of its API, and what its headers say. */
+export interface HubAnswer {
+  readonly json: unknown
+  readonly headers: Headers
+}
+
+/** A page of a listing has a thousand entries of some 300 bytes each. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+const BOUNDS: Omit<JsonBounds, 'what' | 'file'> = { maxValues: 1_000_000, maxKeys: 10_000, maxNames: 100_000 }
+/** A weight of 20 GB at 6 MB/s. A hub that falls silent is given up much earlier. */
+const TOTAL_MS = 3_600_000
+
+/** Asks a hub about one repository. Its token goes to the hub's origin alone, never to where it redirects. */
+export class HubClient {
+  readonly #location: HubLocation
+  readonly #settings: HubSettings
+  readonly #http: HttpClient
+  readonly #signal: AbortSignal | undefined
+  readonly #stopped = new AbortController()
+
+  constructor(location: HubLocation, settings: HubSettings, signal: AbortSignal | undefined) {
+    const { endpoint, token } = settings
+    this.#location = location
+    this.#settings = settings
+    this.#signal = signal
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    const hints = {
+      response: 'Check the URL of the model, and HF_ENDPOINT if it is set.',
+      redirect: 'Ask the operator of the hub where it stores its files.',
+      timeout: 'and try again.',
+    }
+    const options = checkedHttpOptions({ headers, totalTimeout: TOTAL_MS })
+    this.#http = new HttpClient(
+      endpoint.origin,
+      { ...options, mayRedirect: redirectRule(endpoint.origin), hints },
+      signal,
+    )
+  }
+
+  /**
+   * Fetches a file and passes its body to `receive`. Tries again as long as nothing was received.
+   *
+   * @returns undefined if the hub has no such file
+   * @throws {@link ModelSealError} `MODEL_NOT_FOUND` (no such repository or revision), `HTTP_RESPONSE`, `HTTP_UNREACHABLE`,
+   * `HTTP_TIMEOUT`, `HTTP_REDIRECT`, `ABORTED`, and what `receive` throws
+   */
+  async get<T>(request: HubRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
+    const retries = new Retries([this.#signal, this.#stopped.signal, request.signal])
+    for (;;) {
+      let answer: HttpAnswer | undefined
+      let isReceived = false
+      const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request)
+      try {
+        return await this.#http.get({ ...request, refusal }, (body) => {
+          isReceived = true
+          return receive(body)
+        })
+      } catch (error) {
+        if (isReceived) throw error
+        await retries.next(error, answer)
+      }
+    }
+  }
+
+  /**
+   * Fetches an answer of the API.
+   *
+   * @returns undefined if there is none
+   * @throws {@link ModelSealError} as {@link get}; `SOURCE_FAILED` if it is too large, and the codes of JSON
+   */
+  async json(request: HubRequest): Promise<HubAnswer | undefined> {
+    const file = plainUrl(request.url)
+    return this.get(request, async (body) => {
+      const bytes = await collected(`${request.what} ${shown(file)}`, MAX_ANSWER_BYTES, body)
+      const bounds = { ...BOUNDS, what: request.what, file }
+      return { json: await parseJsonInTurns(bytes, bounds, this.#signal), headers: body.headers }
+    })
+  }
+
+  /** Aborts all running requests and waits until they have ended. */
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#http.stop()
+  }
+
+  /** The hub says in a header what it does not have. */
+  #refusal({ status, headers }: HttpAnswer, request: HubRequest): ModelSealError | undefined {
+    const code = headers.get('x-error-code')
+    if (code === 'RepoNotFound') return this.#notFound('the hub has no such repository')
+    if (code === 'RevisionNotFound')
+      return this.#notFound(`the repository has no revision ${shown(this.#location.revision)}`)
+    if (status === 401 || status === 403) return this.#denied(status, code === 'GatedRepo')
+    if (status === 429) return busy(request, headers.get('retry-after'))
+    return undefined
+  }
+
+  #notFound(why: string): ModelSealError {
+    const { url } = this.#location
+    const isAnonymous = this.#settings.token === undefined
+    return new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(url)}: ${why}.`, {
+      file: url,
+      hint: `Check the URL${isAnonymous ? '. A private repository needs a token in HF_TOKEN.' : ', and that the token may read the repository.'}`,
+    })
+  }
+
+  #denied(status: number, isGated: boolean): ModelSealError {
+    const { url, kind, repository } = this.#location
+    const { endpoint, token } = this.#settings
+    const page = `${endpoint.href.replace(/\/$/, '')}/${kind === 'datasets' ? 'datasets/' : ''}${repository}`
+    const login =
+      token === undefined
+        ? 'Set HF_TOKEN to a token that may read the repository.'
+        : 'Use a token that may read the repository.'
+    return new ModelSealError('HTTP_RESPONSE', `Cannot load the model ${shown(url)}: the hub denies access.`, {
+      file: url,
+      found: `status ${status}`,
+      hint: isGated ? `The repository is gated: accept its conditions at ${page}. ${login}` : login,
+    })
+  }
+}
+
+function busy({ url, what }: HubRequest, after: string | null): ModelSealError {
+  const place = plainUrl(url)
+  return new ModelSealError(
+    'HTTP_RESPONSE',
+    `Cannot fetch the ${what} ${shown(place)}: the hub limits the number of requests.`,
+    {
+      file: place,
+      found: `status 429${after === null ? '' : ` and "Retry-After" ${shown(after)}`}`,
+      hint: 'Try again later. The hub allows more requests with a token in HF_TOKEN.',
+    },
+  )
+}

@@ -1,0 +1,146 @@
+import { ModelSealError, shown } from '@modelseal/core/errors'
+import type { HttpBody } from '@modelseal/core/http'
+import type { SourceEntry } from '@modelseal/core/source'
+import type { HubClient } from './hub-client.ts'
+import { listFolder } from './hub-listing.ts'
+import type { HubLocation } from './hub-location.ts'
+
+/** A file to read. */
+export interface HubFile {
+  /** Relative to the repository, with `/` between components. */
+  readonly path: string
+  readonly what: string
+  readonly range?: { readonly start: number; readonly end: number } | undefined
+  readonly signal: AbortSignal
+}
+
+/** Git's identifiers: SHA-1, or SHA-256. */
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
+
+/** A repository at one commit. Whatever the branch becomes, all is read at this commit. */
+export class HubRepository {
+  readonly commit: string
+  readonly #client: HubClient
+  readonly #location: HubLocation
+  readonly #endpoint: URL
+
+  /**
+   * Resolves the revision to a commit.
+   *
+   * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SOURCE_FAILED`, and what the client throws
+   */
+  static async at(client: HubClient, location: HubLocation, endpoint: URL): Promise<HubRepository> {
+    const { kind, repository, revision, url: place } = location
+    const url = below(endpoint, `/api/${kind}/${repository}/revision/${encodeURIComponent(revision)}`)
+    const answer = await client.json({ url, what: 'revision of the model' })
+    if (!answer) {
+      throw new ModelSealError('MODEL_NOT_FOUND', `Cannot load the model ${shown(place)}: the hub does not know it.`, {
+        file: place,
+        hint: 'Check the URL, and HF_ENDPOINT if it is set.',
+      })
+    }
+    const { json } = answer
+    const sha = typeof json === 'object' && json !== null && 'sha' in json ? json.sha : undefined
+    const isAsked = !COMMIT.test(revision) || sha === revision
+    if (typeof sha === 'string' && COMMIT.test(sha) && isAsked)
+      return new HubRepository(client, location, { endpoint, sha })
+    throw new ModelSealError(
+      'SOURCE_FAILED',
+      `Cannot load the model ${shown(place)}: the hub does not say which commit it is at.`,
+      {
+        file: place,
+        expected: isAsked ? 'a commit' : revision,
+        found: typeof sha === 'string' ? shown(sha) : 'none',
+        hint: 'Check HF_ENDPOINT if it is set.',
+      },
+    )
+  }
+
+  private constructor(client: HubClient, location: HubLocation, at: { endpoint: URL; sha: string }) {
+    this.#client = client
+    this.#location = location
+    this.#endpoint = at.endpoint
+    this.commit = at.sha
+  }
+
+  /** The name of a folder in messages and verdicts. */
+  placeOf(folder: string): string {
+    const { url } = this.#location
+    return folder === '' ? url : `${url}/${folder}`
+  }
+
+  /**
+   * The files of a folder, by names relative to it.
+   *
+   * @param deep with those of all folders in it
+   * @throws {@link ModelSealError} `MODEL_NOT_FOUND` if there is no such folder, and what listing throws
+   */
+  async list(folder: string, deep: boolean): Promise<SourceEntry[]> {
+    const { kind, repository } = this.#location
+    const path = folder === '' ? '' : `/${encodedPath(folder)}`
+    const tree = below(this.#endpoint, `/api/${kind}/${repository}/tree/${this.commit}${path}`)
+    tree.search = deep ? '?recursive=true' : ''
+    const place = this.placeOf(folder)
+    const entries = await listFolder(this.#client, { tree, folder, place })
+    if (entries) return entries
+    throw new ModelSealError(
+      'MODEL_NOT_FOUND',
+      `Cannot load the model ${shown(place)}: the repository has no such folder.`,
+      {
+        file: place,
+        hint: 'Give a folder of the repository, not a file.',
+      },
+    )
+  }
+
+  /**
+   * Reads a file.
+   *
+   * @throws {@link ModelSealError} `HTTP_RESPONSE` if the hub sends it at another commit, or another part, and what the
+   * client throws
+   */
+  async read({ path, ...request }: HubFile, receive: (body: HttpBody) => Promise<void>): Promise<void> {
+    const { kind, repository } = this.#location
+    const prefix = kind === 'datasets' ? '/datasets' : ''
+    const url = below(this.#endpoint, `${prefix}/${repository}/resolve/${this.commit}/${encodedPath(path)}`)
+    await this.#client.get({ ...request, url }, (body) => {
+      const { headers, length } = body
+      const commit = headers.get('x-repo-commit') ?? this.commit
+      if (commit !== this.commit) throw unexpected(path, this.commit, commit)
+      const { range } = request
+      const part = range && `bytes ${range.start}-${range.end - 1}/`
+      const given = headers.get('content-range')
+      if (part !== undefined && given?.startsWith(part) !== true)
+        throw unexpected(path, `${part}…`, given ?? 'no "Content-Range"')
+      if (range && length !== undefined && length !== range.end - range.start)
+        throw unexpected(path, `${range.end - range.start} bytes`, `${length} bytes`)
+      return receive(body)
+    })
+  }
+}
+
+/** The endpoint may have a path. */
+function below(endpoint: URL, path: string): URL {
+  const url = new URL(endpoint)
+  url.pathname = endpoint.pathname.replace(/\/$/, '') + path
+  return url
+}
+
+/** @throws {@link ModelSealError} `SOURCE_LISTING` for a name that a URL would not keep */
+function encodedPath(path: string): string {
+  const components = path.split('/')
+  const isKept = components.every((component) => !/^\.{0,2}$/.test(component))
+  if (isKept) return components.map(encodeURIComponent).join('/')
+  throw new ModelSealError('SOURCE_LISTING', `Cannot read the file ${shown(path)}: its name is not a path.`, {
+    file: path,
+  })
+}
+
+function unexpected(file: string, expected: string, found: string): ModelSealError {
+  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the file ${shown(file)}: the hub sent something else.`, {
+    file,
+    expected: shown(expected),
+    found: shown(found),
+    hint: 'Check HF_ENDPOINT if it is set, and try again.',
+  })
+}
