@@ -6,7 +6,11 @@
  */
 import { registerScheme } from '@modelseal/core/source'
 import { huggingFaceSource } from './huggingface/hugging-face-source.ts'
+import { ociSource } from './oci/oci-source.ts'
 
 registerScheme('hf', (url) => huggingFaceSource(url))
+registerScheme('oci', (url) => ociSource(url))
 
-export { huggingFaceSource, type HuggingFaceOptions } from './huggingface/hugging-face-source.ts'
+export { huggingFaceSource } from './huggingface/hugging-face-source.ts'
+export type { HuggingFaceOptions } from './huggingface/hub-settings.ts'
+export { ociSource } from './oci/oci-source.ts'

@@ -8,7 +8,7 @@ import {
   type HttpBody,
   type HttpRequest,
 } from '@modelseal/core/http'
-import { collected } from '../oci/collected.ts'
+import { collected } from '../network/collected.ts'
 import { redirectRule } from '../network/redirect-rule.ts'
 import { Retries } from '../network/retries.ts'
 import type { HubLocation } from './hub-location.ts'

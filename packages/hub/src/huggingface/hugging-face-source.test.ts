@@ -7,7 +7,8 @@ import { refusal } from '../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../core/src/testing/site.ts'
 import { sourceContract } from '../../../core/src/testing/source-contract.ts'
 import { SmallHub } from '../testing/small-hub.ts'
-import { huggingFaceSource, type HuggingFaceOptions } from './hugging-face-source.ts'
+import type { HuggingFaceOptions } from './hub-settings.ts'
+import { huggingFaceSource } from './hugging-face-source.ts'
 
 sourceContract('Hugging Face', async (files) => {
   const hub = await SmallHub.start()

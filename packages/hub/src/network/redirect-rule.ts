@@ -1,7 +1,7 @@
 import { shown } from '@modelseal/core/errors'
 import type { RedirectRule } from '@modelseal/core/http'
-import { isPrivate } from '../oci/addresses.ts'
-import { isLoopback } from '../oci/loopback.ts'
+import { isPrivate } from './addresses.ts'
+import { isLoopback } from './loopback.ts'
 
 /**
  * Hubs and registries redirect to wherever they store large files, so any host of the internet is allowed. A server there
