@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
@@ -21,21 +22,15 @@ export async function openSnapshot(
   const directory = join(cache, `${kind}--${repository.replace('/', '--')}`)
   const commit = COMMIT.test(revision) ? revision : await referenceIn(directory, revision)
   const path = commit === undefined ? undefined : join(directory, 'snapshots', commit, folder)
-  if (commit === undefined || path === undefined) throw notCached(url, directory)
+  if (path === undefined || !existsSync(path)) throw notCached(url, path ?? directory)
   const session = await localModelSource(path).open(load)
   return {
     revision: commit,
     requested: revision,
     timeouts: session.timeouts,
-    model: async () => {
-      try {
-        return await session.model()
-      } catch (error) {
-        throw error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND' ? notCached(url, path) : error
-      }
-    },
+    model: () => session.model(),
     bundles: (names) => session.bundles(names),
-    unverified: () => session.unverified?.() ?? session.model().then((files) => ({ files })),
+    unverified: async () => session.unverified?.() ?? { files: await session.model() },
   }
 }
 

@@ -1,9 +1,12 @@
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { openVerifiedModel, type OpenOptions } from '@modelseal/core'
+import type { ErrorCode } from '@modelseal/core/errors'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { refusal } from '../../../core/src/testing/scratch.ts'
+import { refusal, scratch } from '../../../core/src/testing/scratch.ts'
 import { TestSite } from '../../../core/src/testing/site.ts'
 import { sourceContract } from '../../../core/src/testing/source-contract.ts'
 import { SmallHub } from '../testing/small-hub.ts'
@@ -17,8 +20,8 @@ sourceContract('Hugging Face', async (files) => {
   return huggingFaceSource('hf://org/vad', { endpoint: hub.origin, token: false })
 })
 
-const WEIGHTS = Buffer.alloc(300_000, 'weights')
-const CONTENT = { 'config.json': '{}', 'weights.bin': WEIGHTS }
+const CONTENT = { 'config.json': '{}', 'weights.bin': 'weights'.repeat(50_000) }
+const WEIGHTS = Buffer.from(CONTENT['weights.bin'])
 
 describe('a model on Hugging Face', () => {
   let site: TestSite
@@ -143,7 +146,7 @@ describe('a model on Hugging Face', () => {
   })
 
   describe('is refused before its weights are fetched', () => {
-    const refused = async (code: string, details: object = {}) => {
+    const refused = async (code: ErrorCode, details: object = {}) => {
       await expect(open()).rejects.toEqual(refusal(code, details))
       expect(hub.asked.filter((each) => each.startsWith('storage'))).toEqual([])
       expect(hub.sent).toBeLessThan(10_000)
@@ -155,7 +158,7 @@ describe('a model on Hugging Face', () => {
     })
 
     test('if the hub lists other weights', async () => {
-      hub.commit('org/vad', withFile('weights.bin', Buffer.alloc(300_000, 'Weights')))
+      hub.commit('org/vad', withFile('weights.bin', Buffer.alloc(WEIGHTS.length, 'Weights')))
       const found = expect.stringMatching(/^sha256:\w{64}, as its source states$/) as string
       await refused('FILE_MISMATCH', { file: 'weights.bin', found })
     })
@@ -207,10 +210,7 @@ describe('a model on Hugging Face', () => {
   })
 
   describe('on a hub that fails', () => {
-    const answering = (
-      matches: RegExp,
-      answer: (response: import('node:http').ServerResponse, count: number) => void,
-    ) => {
+    const answering = (matches: RegExp, answer: (response: ServerResponse, count: number) => void) => {
       let count = 0
       hub.commit('org/vad', signed)
       hub.fault = ({ url = '' }, response) => {
@@ -248,13 +248,13 @@ describe('a model on Hugging Face', () => {
       await expect(open('hf://org/vad', {}, { signal: controller.signal })).rejects.toEqual(refusal('ABORTED'))
     })
 
-    const redirecting = (location: string) => (response: import('node:http').ServerResponse) =>
+    const redirecting = (location: string) => (response: ServerResponse) =>
       void response.writeHead(302, { location }).end()
     const sending =
       (content: string | Uint8Array, headers: Record<string, string> = {}) =>
-      (response: import('node:http').ServerResponse) =>
+      (response: ServerResponse) =>
         void response.writeHead(200, headers).end(content)
-    test.each<[string, RegExp, (response: import('node:http').ServerResponse) => void, string]>([
+    test.each<[string, RegExp, (response: ServerResponse) => void, ErrorCode]>([
       ['redirects to a file', /resolve.*bin/, redirecting('file:///etc/passwd'), 'HTTP_REDIRECT'],
       ['redirects to plain HTTP elsewhere', /resolve.*bin/, redirecting('http://192.0.2.1/x'), 'HTTP_REDIRECT'],
       ['redirects forever', /resolve.*bin/, redirecting('/org/vad/resolve/x/x.bin'), 'HTTP_REDIRECT'],
@@ -330,6 +330,53 @@ describe('a model on Hugging Face', () => {
       })
       await expect(open()).rejects.toEqual(refusal('SOURCE_LISTING'))
       expect(page).toBe(1_000)
+    })
+  })
+
+  describe('in the cache of other clients', () => {
+    /** As `hf download` writes it. */
+    function cached(commit: string, references: Record<string, string>): string {
+      const hashed = [...signed].map(([name, bytes]) => ({
+        name,
+        bytes,
+        hash: createHash('sha256').update(bytes).digest('hex'),
+      }))
+      const repository = 'models--org--vad'
+      const directory = scratch({
+        ...Object.fromEntries(hashed.map(({ hash, bytes }) => [`${repository}/blobs/${hash}`, bytes])),
+        ...Object.fromEntries(Object.entries(references).map(([name, sha]) => [`${repository}/refs/${name}`, sha])),
+        [`${repository}/snapshots/${commit}/.placeholder`]: '',
+      })
+      rmSync(join(directory, repository, 'snapshots', commit, '.placeholder'))
+      for (const { name, hash } of hashed)
+        symlinkSync(`../../blobs/${hash}`, join(directory, repository, 'snapshots', commit, name))
+      return directory
+    }
+
+    test('is found without the hub', async () => {
+      const commit = 'a'.repeat(40)
+      vi.stubEnv('HF_HUB_OFFLINE', '1')
+      vi.stubEnv('HF_HUB_CACHE', cached(commit, { main: commit, 'refs/pr/1': commit }))
+      for (const url of ['hf://org/vad', 'hf://org/vad@refs/pr/1', `hf://org/vad@${commit}`]) {
+        await using model = await open(url)
+        expect(model.verdict).toMatchObject({ decision: 'accepted', model: { url: 'hf://org/vad', revision: commit } })
+        expect(Buffer.from(await model.read('config.json')).toString()).toBe('{}')
+      }
+      for (const url of ['hf://org/vad@v1', 'hf://org/other', `hf://org/vad@${'b'.repeat(40)}`])
+        await expect(open(url)).rejects.toEqual(
+          refusal('MODEL_NOT_FOUND', { hint: expect.stringContaining('HF_HUB_OFFLINE') as string }),
+        )
+      expect(hub.asked).toEqual([])
+    })
+
+    test('is refused if it differs from what was signed', async () => {
+      const commit = 'a'.repeat(40)
+      const cache = cached(commit, { main: commit })
+      const hash = createHash('sha256').update(WEIGHTS).digest('hex')
+      writeFileSync(join(cache, 'models--org--vad/blobs', hash), 'evil')
+      vi.stubEnv('HF_HUB_OFFLINE', '1')
+      vi.stubEnv('HF_HUB_CACHE', cache)
+      await expect(open()).rejects.toEqual(refusal('FILE_MISMATCH', { file: 'weights.bin' }))
     })
   })
 

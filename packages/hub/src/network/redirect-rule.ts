@@ -13,12 +13,12 @@ import { isLoopback } from './loopback.ts'
 export function redirectRule(origin: string): RedirectRule {
   const own = new URL(origin)
   const mayBePlain = own.protocol === 'http:' && isLoopback(own.hostname)
-  let isOwnPrivate: Promise<boolean | undefined> | undefined
+  let isOwnPrivate: Promise<boolean> | undefined
   return async ({ protocol, hostname, origin: target }) => {
     const found = shown(target)
     if (protocol !== 'https:' && !(mayBePlain && isLoopback(hostname))) return { expected: 'an https URL', found }
-    if ((await isPrivate(hostname)) === false) return undefined
+    if (!(await isPrivate(hostname))) return undefined
     isOwnPrivate ??= isPrivate(own.hostname)
-    return (await isOwnPrivate) === true ? undefined : { expected: 'a host with a public address', found }
+    return (await isOwnPrivate) ? undefined : { expected: 'a host with a public address', found }
   }
 }

@@ -4,7 +4,7 @@ import type { HttpAnswer } from '@modelseal/core/http'
 
 /** Requests in all. The waits between them double, and are up to half as long again. */
 const ATTEMPTS = 4
-const BACKOFF_MS = 500
+const BACKOFF_MS = 250
 /** A server that asks for more patience is not waited for. */
 const MAX_WAIT_MS = 30_000
 /** Request Timeout, Too Many Requests, and failures of a server that may pass. */
