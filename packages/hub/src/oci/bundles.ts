@@ -111,6 +111,7 @@ function bundleIn({ mediaType, content }: FetchedManifest, what: string): Descri
   const layers = field(content, 'layers')
   if (mediaType !== IMAGE_MANIFEST || !Array.isArray(layers)) return undefined
   const [first] = layers as unknown[]
+  if (first === undefined) return undefined
   const types = [
     field(content, 'artifactType'),
     field(field(content, 'config'), 'mediaType'),

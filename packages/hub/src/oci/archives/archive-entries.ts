@@ -2,7 +2,8 @@ import { pipeline, Readable, Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress, constants } from 'node:zlib'
 import { reasonOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
-import { extract, type Entry, type Headers as TarHeaders } from 'tar-stream'
+import type { SourceBody } from '@modelseal/core/source'
+import { extract, type Extract, type Header } from 'tar-stream'
 import type { Archive } from '../artifact.ts'
 
 /** A file in an archive. */
@@ -15,6 +16,9 @@ export interface ArchiveEntry {
   /** Whether that was done. */
   readonly isRead: boolean
 }
+
+type Chunks = SourceBody['chunks']
+type Entry = Extract extends AsyncIterable<infer E> ? E : never
 
 /** More entries than any model has. */
 const MAX_ENTRIES = 100_000
@@ -36,7 +40,7 @@ const ZSTD_WINDOW_LOG = 26
  * @throws {@link ModelSealError} `SOURCE_FAILED` for a damaged archive or one that expands too much; `SOURCE_LISTING` for
  * impossible, repeated or too many names; `SYMLINK_REFUSED`; `FILE_SPECIAL`
  */
-export async function* entriesOf(archive: Archive, chunks: AsyncIterable<Uint8Array>): AsyncGenerator<ArchiveEntry> {
+export async function* entriesOf(archive: Archive, chunks: Chunks): AsyncGenerator<ArchiveEntry> {
   const incoming = new Incoming(archive)
   const tar = extract()
   // Its error, if any, ends the iteration below.
@@ -73,7 +77,7 @@ class FileEntry implements ArchiveEntry {
 
   constructor(name: string, entry: Entry, incoming: Incoming) {
     this.name = name
-    this.size = entry.header.size ?? 0
+    this.size = entry.header.size
     this.#entry = entry
     this.#incoming = incoming
   }
@@ -90,7 +94,7 @@ class FileEntry implements ArchiveEntry {
   async *#pieces(): AsyncGenerator<Uint8Array> {
     const iterator = this.#entry[Symbol.asyncIterator]()
     const next = () => iterator.next().catch((error: unknown) => Promise.reject(this.#incoming.error(error)))
-    for (let piece = await next(); piece.done !== true; piece = await next()) yield piece.value
+    for (let piece = await next(); piece.done !== true; piece = await next()) yield piece.value as Uint8Array
     this.#isRead = true
   }
 }
@@ -111,7 +115,7 @@ class Incoming {
     this.#archive = archive
   }
 
-  async *counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *counted(chunks: Chunks): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of chunks) {
         this.#arrived += chunk.length
@@ -168,7 +172,7 @@ class Incoming {
 }
 
 /** @returns undefined for a directory */
-function nameOf(archive: Archive, { type, name: written, size }: TarHeaders): string | undefined {
+function nameOf(archive: Archive, { type, name: written, size }: Header): string | undefined {
   const name = written.replace(/^(?:\.\/)+/, '')
   if (type === 'directory') return undefined
   if (type === 'symlink' || type === 'link') throw special('SYMLINK_REFUSED', name, 'a link')

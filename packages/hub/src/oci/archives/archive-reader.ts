@@ -1,6 +1,6 @@
 import { clearTimeout, setTimeout } from 'node:timers'
 import { ModelSealError } from '@modelseal/core/errors'
-import type { ReadRequest, Receive } from '@modelseal/core/source'
+import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
 import { entriesOf, type ArchiveEntry } from './archive-entries.ts'
 import type { Archive } from '../artifact.ts'
 import type { Repository } from '../repository.ts'
@@ -144,7 +144,7 @@ export class ArchiveReader {
 
 /** The bytes of a range. Reads on to the end, because the archive goes on behind it. */
 async function* part(
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: SourceBody['chunks'],
   { start, end }: { readonly start: number; readonly end: number },
 ): AsyncGenerator<Uint8Array> {
   let at = 0

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { createGzip, gzipSync, zstdCompressSync } from 'node:zlib'
+import { Readable } from 'node:stream'
+import type { ReadRequest } from '@modelseal/core/source'
+import type { Header } from 'tar-stream'
+import { describe, expect, test } from 'vitest'
+import { refusal } from '../../../../core/src/testing/scratch.ts'
+import { archiveOf, MODEL_TAR, tarOf } from '../../testing/oci-archives.ts'
+import { TestRegistry } from '../../testing/oci-registry.ts'
+import { ociSource } from '../oci-source.ts'
+import { entriesOf } from './archive-entries.ts'
+
+const FILES = Array.from(
+  { length: 20 },
+  (_, index) => [`w${String(index).padStart(2, '0')}.bin`, 'x'.repeat(index * 700)] as const,
+)
+
+/** The names and sizes of the files in an archive. */
+async function read(
+  content: Uint8Array,
+  compression?: 'gzip' | 'zstd',
+  chunks: AsyncIterable<Uint8Array> = Readable.from([content]),
+): Promise<[string, number][]> {
+  const found: [string, number][] = []
+  for await (const { name, chunks: pieces } of entriesOf(archiveOf(content, compression), chunks)) {
+    let size = 0
+    for await (const piece of pieces) size += piece.length
+    found.push([name, size])
+  }
+  return found
+}
+
+describe('an archive', () => {
+  const expected = FILES.map(([name, text]) => [name, text.length])
+
+  test.each([
+    [undefined, (tar: Buffer) => tar],
+    ['gzip', gzipSync],
+    ['zstd', zstdCompressSync],
+  ] as const)('is read from a layer compressed with %s, in pieces of any size', async (compression, compress) => {
+    const content = compress(await tarOf(FILES))
+    expect(await read(content, compression)).toEqual(expected)
+    const pieces = Array.from({ length: Math.ceil(content.length / 97) }, (_, index) =>
+      content.subarray(index * 97, (index + 1) * 97),
+    )
+    expect(await read(content, compression, Readable.from(pieces))).toEqual(expected)
+  })
+
+  test('has names without "./", and no directories', async () => {
+    const tar = await tarOf([
+      ['./', '', { type: 'directory' }],
+      ['./sub', '', { type: 'directory' }],
+      ['./sub/a', 'a'],
+      [`${'long/'.repeat(40)}name`, 'b'],
+    ])
+    expect(await read(tar)).toEqual([
+      ['sub/a', 1],
+      [`${'long/'.repeat(40)}name`, 1],
+    ])
+  })
+
+  test.each<[string, string, string, Partial<Header>]>([
+    ['SYMLINK_REFUSED', 'a symbolic link', 'link', { type: 'symlink', linkname: '/etc/passwd' }],
+    ['SYMLINK_REFUSED', 'a hard link', 'link', { type: 'link', linkname: '../a' }],
+    ['FILE_SPECIAL', 'a device', 'null', { type: 'character-device', devmajor: 1, devminor: 3 }],
+    ['FILE_SPECIAL', 'a FIFO', 'pipe', { type: 'fifo' }],
+    ['SOURCE_LISTING', 'an absolute name', '/etc/passwd', {}],
+    ['SOURCE_LISTING', 'a name that leads out', 'sub/../../evil', {}],
+    ['SOURCE_LISTING', 'an empty component', 'sub//evil', {}],
+    ['SOURCE_LISTING', 'a repeated name', 'a', {}],
+  ])('is refused (%s) for %s', async (code, _, name, header) => {
+    const tar = await tarOf([
+      ['a', 'first'],
+      [name, '', header],
+    ])
+    await expect(read(tar)).rejects.toEqual(refusal(code as 'SOURCE_LISTING'))
+  })
+
+  test.each(['gzip', 'zstd', undefined] as const)('is refused if it is cut off (%s)', async (compression) => {
+    const tar = await tarOf([['a', randomBytes(400_000)]])
+    const content = compression === 'gzip' ? gzipSync(tar) : compression === 'zstd' ? zstdCompressSync(tar) : tar
+    await expect(read(content.subarray(0, 300_000), compression).then((found) => found.length)).rejects.toEqual(
+      refusal('SOURCE_FAILED'),
+    )
+  })
+
+  test.each(['gzip', 'zstd', undefined] as const)('is refused if it is none (%s)', async (compression) => {
+    await expect(read(Buffer.alloc(2_000, 'no archive'), compression)).rejects.toEqual(refusal('SOURCE_FAILED'))
+  })
+
+  test('that expands without end is refused before it fills anything', async () => {
+    const header = (await tarOf([['a', '']])).subarray(0, 512)
+    const size = Buffer.from(`${(8 * 1024 ** 3 - 1).toString(8)} `)
+    size.copy(header, 124)
+    const sum = header.reduce((total, byte, at) => total + (at >= 148 && at < 156 ? 32 : byte), 0)
+    header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+    let expanded = 0
+    const zeros = Readable.from(
+      (function* () {
+        yield header
+        for (;;) {
+          expanded += 1024 * 1024
+          yield Buffer.alloc(1024 * 1024)
+        }
+      })(),
+    )
+    const bomb = zeros.pipe(createGzip({ level: 9 }))
+    await expect(read(Buffer.alloc(0), 'gzip', bomb)).rejects.toEqual(
+      refusal('SOURCE_FAILED', { expected: 'at most 100 times its size' }),
+    )
+    zeros.destroy()
+    expect(expanded).toBeLessThan(256 * 1024 * 1024)
+  })
+})
+
+describe('files of an archive in a registry', () => {
+  async function open(content: Uint8Array, filepath?: string) {
+    const registry = await TestRegistry.start()
+    const annotations = filepath === undefined ? {} : { 'org.cncf.model.filepath': filepath }
+    registry.push([{ mediaType: `${MODEL_TAR}+gzip`, content, annotations }], { tag: '1.0' })
+    const session = await ociSource(registry.url()).open({ signal: undefined })
+    const files = await session.model()
+    const get = async (name: string, more: Partial<ReadRequest> = {}) => {
+      let text: string | undefined
+      await files.read({ name, signal: new AbortController().signal, ...more }, async ({ chunks }) => {
+        text = ''
+        for await (const chunk of chunks) text += Buffer.from(chunk).toString()
+      })
+      return text
+    }
+    const downloads = () => registry.asked.filter((path) => path.includes('/blobs/')).length
+    return { session, get, downloads, files }
+  }
+
+  test('cost one download if they are asked for in their order, six at a time', async () => {
+    const { session, get, downloads } = await open(gzipSync(await tarOf(FILES)))
+    const waiting = [...FILES]
+    const lane = async () => {
+      for (let next = waiting.shift(); next; next = waiting.shift()) expect(await get(next[0])).toBe(next[1])
+    }
+    await Promise.all(Array.from({ length: 6 }, lane))
+    expect(downloads()).toBe(1)
+    await session.close?.()
+  })
+
+  test('cost another download if they have gone by', async () => {
+    const { session, get, downloads } = await open(gzipSync(await tarOf(FILES)))
+    expect(await get('w03.bin')).toBe('x'.repeat(2_100))
+    expect(await get('w02.bin')).toBe('x'.repeat(1_400))
+    expect(downloads()).toBe(2)
+    await session.close?.()
+  })
+
+  test('are known to be absent once the archive has been read', async () => {
+    const { session, get, downloads } = await open(gzipSync(await tarOf(FILES)))
+    expect(await get('none.bin')).toBeUndefined()
+    expect(await get('nothing.bin')).toBeUndefined()
+    expect(downloads()).toBe(1)
+    await session.close?.()
+  })
+
+  test('are read again if a reader leaves early', async () => {
+    const { session, get, files } = await open(gzipSync(await tarOf(FILES)))
+    const leaving = files.read({ name: 'w19.bin', signal: new AbortController().signal }, async ({ chunks }) => {
+      for await (const chunk of chunks) throw new RangeError(`${chunk.length} are too many`)
+    })
+    await expect(leaving).rejects.toThrow('too many')
+    expect(await get('w19.bin', { range: { start: 5, end: 9 } })).toBe('xxxx')
+    await session.close?.()
+  })
+
+  test('that are no longer needed are not waited for', async () => {
+    const { session, get } = await open(gzipSync(await tarOf(FILES)))
+    await expect(get('w01.bin', { signal: AbortSignal.abort() })).rejects.toEqual(refusal('ABORTED'))
+    await session.close?.()
+  })
+
+  test('do not keep a closed model waiting', async () => {
+    const { session, get } = await open(gzipSync(await tarOf(FILES)))
+    await get('w01.bin')
+    const before = performance.now()
+    await session.close?.()
+    expect(performance.now() - before).toBeLessThan(900)
+    await expect(get('w02.bin')).rejects.toEqual(refusal('ABORTED'))
+  })
+})
