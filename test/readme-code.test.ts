@@ -9,11 +9,12 @@ const directory = mkdtempSync(join(tmpdir(), 'modelseal-readme-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 describe.each([
-  ['README.md', 5],
+  ['README.md', 6],
   ['packages/core/README.md', 1],
   ['packages/onnxruntime/README.md', 5],
   ['packages/tfjs/README.md', 3],
   ['packages/transformers/README.md', 1],
+  ['packages/hub/README.md', 2],
 ])('the JavaScript of %s', (readme, count) => {
   const text = readFileSync(join(ROOT, readme), 'utf8')
   const blocks = [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = '']) => code)

@@ -1,5 +1,5 @@
 /**
- * For sources of models on servers, as `@modelseal/hub` has them: requests within timeouts, with redirects followed by
+ * For the sources of `@modelseal/hub`: requests within timeouts, with redirects followed by
  * hand, credentials that stay with their origin, and typed errors.
  *
  * @example

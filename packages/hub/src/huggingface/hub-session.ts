@@ -54,7 +54,8 @@ export class HubSession implements SourceSession {
     const { folder } = this.#location
     const files = await this.#files()
     yield { ...this.#group(folder, files.keys(), names), nested: names ? undefined : this.#nested(files) }
-    if (folder === '') return
+    // A bundle with another usual name in the folder itself comes before those of the repository.
+    if (folder === '' || (!names && [...files.keys()].some((name) => /^[^/]+\.oms\.sig$/.test(name)))) return
     const beside = await this.#repository.list('', false)
     yield this.#group(
       '',

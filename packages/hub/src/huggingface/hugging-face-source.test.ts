@@ -132,6 +132,9 @@ describe('a model on Hugging Face', () => {
       await using model = await open('hf://org/vad/onnx')
       expect(model.verdict.bundles[0]?.path).toBe(`hf://org/vad/${name}`)
     }
+    // The bundle of the whole repository is not that of a folder that has its own.
+    hub.commit('org/vad', new Map([...inFolder(['onnx/vad.oms.sig', bundle]), ['model.sig', Buffer.from('{')]]))
+    await (await open('hf://org/vad/onnx')).close()
     hub.commit('org/vad', inFolder(['onnx/model.sig', bundle]))
     const hint = expect.stringContaining('"hf://org/vad/onnx"') as string
     await expect(open('hf://org/vad')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND', { hint }))
