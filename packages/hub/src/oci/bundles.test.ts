@@ -229,7 +229,7 @@ test('the verdict has the digest that a tag was resolved to, once', async () => 
   const registry = await TestRegistry.start()
   const digest = registry.push(model(titled('model.sig', bundle)), { tag: '1.0' })
   const opened = await openVerifiedModel(ociSource(registry.url()), { policy })
-  expect(opened.verdict.model).toMatchObject({ url: registry.url(), revision: digest, requested: '1.0' })
+  expect(opened.verdict.model).toMatchObject({ url: registry.url(''), revision: digest, requested: '1.0' })
   await opened.close()
   expect(registry.asked.filter((path) => path.includes('/manifests/'))).toHaveLength(1)
   expect(await decision(registry, `@${digest}`)).toBe('accepted')

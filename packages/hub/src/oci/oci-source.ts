@@ -1,10 +1,10 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type * as port from '@modelseal/core/source'
-import { ArchiveReader } from './archives/archive-reader.ts'
+import type { ArchiveReader } from './archives/archive-reader.ts'
 import { artifactFrom, type Artifact } from './artifact.ts'
 import { Bundles } from './bundles.ts'
 import { sha256Of, type Digest } from './digest.ts'
-import { ociUrl, parseOciReference, type OciReference } from './reference.ts'
+import { ociUrl, parseOciReference, repositoryUrl, type OciReference } from './reference.ts'
 import { Repository } from './repository.ts'
 
 /**
@@ -29,61 +29,63 @@ import { Repository } from './repository.ts'
  */
 export function ociSource(url: string): port.ModelSource {
   const reference = parseOciReference(url)
-  return { place: { url: ociUrl(reference) }, open: (load) => OciSession.open(reference, load) }
+  return { place: { url: repositoryUrl(reference) }, open: (load) => OciSession.open(reference, load) }
 }
 
 /** The client has timeouts of its own, and files of one archive wait for each other. */
 const UNTIMED: port.SourceTimeouts = { idle: Infinity, total: Infinity }
 
+/** A model that was found in a registry. */
+interface FoundArtifact {
+  readonly reference: OciReference
+  readonly repository: Repository
+  /** Of its manifest. */
+  readonly digest: Digest
+  readonly artifact: Artifact
+  /** One for each of its archives. */
+  readonly readers: readonly ArchiveReader[]
+}
+
 class OciSession implements port.SourceSession {
   readonly timeouts = UNTIMED
   readonly revision: Digest
   readonly requested: string | undefined
-  readonly #reference: OciReference
-  readonly #repository: Repository
-  readonly #artifact: Artifact
+  readonly #found: FoundArtifact
   readonly #bundles: Bundles
-  readonly #archives: readonly ArchiveReader[]
 
   static async open(reference: OciReference, { signal }: port.SourceLoad): Promise<OciSession> {
     const repository = new Repository(reference, signal)
     try {
-      const { tag, digest } = { tag: undefined, ...reference.version }
-      const manifest = await repository.manifest(tag ?? digest ?? '', `manifest of the model ${ociUrl(reference)}`)
+      const { version } = reference
+      const what = `manifest of the model ${shown(ociUrl(reference))}`
+      const manifest = await repository.manifest(version.digest ?? version.tag, what)
       if (!manifest) throw notFound(reference)
-      return new OciSession(reference, repository, {
-        artifact: artifactFrom(manifest, reference),
-        digest: manifest.digest,
-      })
+      const artifact = artifactFrom(manifest, reference)
+      const readers = await readersOf(repository, artifact)
+      return new OciSession({ reference, repository, digest: manifest.digest, artifact, readers })
     } catch (error) {
       await repository.stop()
       throw error
     }
   }
 
-  private constructor(
-    reference: OciReference,
-    repository: Repository,
-    { artifact, digest }: { artifact: Artifact; digest: Digest },
-  ) {
+  private constructor(found: FoundArtifact) {
+    const { reference, repository, digest, artifact } = found
     this.revision = digest
     this.requested = reference.version.digest === undefined ? reference.version.tag : undefined
-    this.#reference = reference
-    this.#repository = repository
-    this.#artifact = artifact
+    this.#found = found
     this.#bundles = new Bundles(repository, reference, artifact)
-    this.#archives = artifact.archives.map((archive) => new ArchiveReader(repository, archive))
   }
 
   model(): port.ModelFiles {
-    const { repository } = this.#reference
+    const { reference, readers } = this.#found
     return {
-      path: ociUrl(this.#reference),
-      name: repository.slice(repository.lastIndexOf('/') + 1),
+      path: ociUrl(reference),
+      name: reference.repository.slice(reference.repository.lastIndexOf('/') + 1),
       isFile: false,
       read: (request, receive) => this.#read(request, receive),
       // What is in an archive is known only once all of it has been read.
-      list: this.#archives.length === 0 ? () => this.#list() : undefined,
+      list: readers.length === 0 ? () => this.#list() : undefined,
     }
   }
 
@@ -99,31 +101,32 @@ class OciSession implements port.SourceSession {
   bundleAt(signature: string): port.BundleCandidate | undefined {
     if (!/^oci:\/\//i.test(signature)) return undefined
     const { host, repository, version } = parseOciReference(signature)
-    const own = this.#reference
+    const own = this.#found.reference
     if (host === own.host && repository === own.repository)
       return this.#bundles.attached(version.digest ?? version.tag, ociUrl({ ...own, version }))
     throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
-      expected: `a path, or a bundle in the repository ${shown(`oci://${own.host}/${own.repository}`)}`,
-      found: shown(`oci://${host}/${repository}`),
+      expected: `a path, or a bundle in the repository ${shown(repositoryUrl(own))}`,
+      found: shown(repositoryUrl({ host, repository })),
       hint: 'Fetch the bundle, and give its path.',
     })
   }
 
   close(): Promise<void> {
-    for (const archive of this.#archives) archive.stop()
-    return this.#repository.stop()
+    for (const reader of this.#found.readers) reader.stop()
+    return this.#found.repository.stop()
   }
 
   *#list(): Generator<port.SourceEntry> {
-    for (const [name, { digest, size }] of this.#artifact.files) yield { name, size, sha256: sha256Of(digest) }
+    for (const [name, { digest, size }] of this.#found.artifact.files) yield { name, size, sha256: sha256Of(digest) }
   }
 
   async #read(request: port.ReadRequest, receive: port.Receive): Promise<void> {
     const { name, range, signal, signed } = request
-    const layer = this.#artifact.files.get(name)
+    const { artifact, repository } = this.#found
+    const layer = artifact.files.get(name)
     if (layer) {
       const what = `file ${shown(name)}`
-      if (await this.#repository.blob(layer, { what, range, signal, isChecked: signed !== undefined }, receive)) return
+      if (await repository.blob(layer, { what, range, signal, isChecked: signed !== undefined }, receive)) return
       throw new ModelSealError('SOURCE_FAILED', `Cannot read the ${what}: the registry does not have its content.`, {
         file: name,
         expected: layer.digest,
@@ -135,15 +138,17 @@ class OciSession implements port.SourceSession {
 
   /** Archives that say that they contain the file come first, so that the others need not be read. */
   #likeliest(name: string): readonly ArchiveReader[] {
-    const isNamed = ({ path }: { path: string | undefined }) =>
-      path !== undefined && (name === path || name.startsWith(`${path}/`))
-    const [likely, others]: [ArchiveReader[], ArchiveReader[]] = [[], []]
-    for (const [index, archive] of this.#artifact.archives.entries()) {
-      const reader = this.#archives[index]
-      if (reader) (isNamed(archive) ? likely : others).push(reader)
-    }
-    return [...likely, ...others]
+    const { readers } = this.#found
+    const isLikely = ({ path }: ArchiveReader) => path !== undefined && (name === path || name.startsWith(`${path}/`))
+    return [...readers.filter(isLikely), ...readers.filter((reader) => !isLikely(reader))]
   }
+}
+
+/** Most models have no archives, and then nothing that reads them is loaded. */
+async function readersOf(repository: Repository, { archives }: Artifact): Promise<ArchiveReader[]> {
+  if (archives.length === 0) return []
+  const { ArchiveReader: Reader } = await import('./archives/archive-reader.ts')
+  return archives.map((archive) => new Reader(repository, archive))
 }
 
 function notFound(reference: OciReference): ModelSealError {

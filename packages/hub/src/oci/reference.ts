@@ -56,9 +56,15 @@ export function parseOciReference(url: string): OciReference {
   return { origin, host, repository: checkedName(url, host, repository), version: { tag } }
 }
 
-/** The URL of an artifact. Policy rules match it, so it is the same however the host was spelled. */
-export function ociUrl({ host, repository, version }: OciReference): string {
-  return `oci://${host}/${repository}${version.digest === undefined ? `:${version.tag}` : `@${version.digest}`}`
+/** What policy rules match: the repository, whatever its version, and however the host was spelled. */
+export function repositoryUrl({ host, repository }: Pick<OciReference, 'host' | 'repository'>): string {
+  return `oci://${host}/${repository}`
+}
+
+/** The URL of one artifact. */
+export function ociUrl(reference: OciReference): string {
+  const { version } = reference
+  return repositoryUrl(reference) + (version.digest === undefined ? `:${version.tag}` : `@${version.digest}`)
 }
 
 function checkedName(url: string, host: string, name: string): string {

@@ -41,6 +41,11 @@ export class ArchiveReader {
     this.#archive = archive
   }
 
+  /** The file or directory in it, if the layer says so. */
+  get path(): string | undefined {
+    return this.#archive.path
+  }
+
   /**
    * @returns false if the archive has no such file
    * @throws {@link ModelSealError} `SOURCE_FAILED`, `SOURCE_LISTING`, `SYMLINK_REFUSED`, `FILE_SPECIAL`, and what the registry
