@@ -15,10 +15,10 @@ import type { HubLocation } from './hub-location.ts'
 import type { HubSettings } from './hub-settings.ts'
 
 /** A request to the hub. `url` is below its endpoint. */
-export type HubRequest = Pick<HttpRequest, 'url' | 'what' | 'range' | 'signal'>
+type HubRequest = Pick<HttpRequest, 'url' | 'what' | 'range' | 'signal'>
 
 /** An answer of its API, and what its headers say. */
-export interface HubAnswer {
+interface HubAnswer {
   readonly json: unknown
   readonly headers: Headers
 }
@@ -67,15 +67,15 @@ export class HubClient {
     const retries = new Retries([this.#signal, this.#stopped.signal, request.signal])
     for (;;) {
       let answer: HttpAnswer | undefined
-      let isReceived = false
+      const progress = { isReceived: false }
       const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request)
       try {
         return await this.#http.get({ ...request, refusal }, (body) => {
-          isReceived = true
+          progress.isReceived = true
           return receive(body)
         })
       } catch (error) {
-        if (isReceived) throw error
+        if (progress.isReceived) throw error
         await retries.next(error, answer)
       }
     }

@@ -9,7 +9,7 @@ const MAX_ENTRIES = 1_000_000
 const MAX_NAME_BYTES = 256 * 1024 * 1024
 
 /** A folder of a repository at one commit. */
-export interface HubFolder {
+interface HubFolder {
   /** Address of its listing (`/api/…/tree/COMMIT/FOLDER`), with a query. */
   readonly tree: URL
   /** Relative to the repository. */

@@ -79,7 +79,6 @@ function checkedFolder(url: string, text: string): string {
   const folder = text.replace(/\/$/, '')
   if (folder === '') return ''
   const components = folder.split('/').map((component) => decoded(url, component))
-  // eslint-disable-next-line no-control-regex -- no name on the hub has them
   if (components.some((component) => /^\.{0,2}$|[\x00-\x1f\x7f/\\]/.test(component)))
     throw invalid(url, 'a folder without empty components, ".", ".." and control characters', 'another path')
   return components.join('/')

@@ -6,7 +6,7 @@ import { listFolder } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
 
 /** A file to read. */
-export interface HubFile {
+interface HubFile {
   /** Relative to the repository, with `/` between components. */
   readonly path: string
   readonly what: string

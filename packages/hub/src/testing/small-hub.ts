@@ -109,28 +109,50 @@ export class SmallHub {
         url.pathname,
       ) ?? []
     const repository = this.#repositories.get(prefix + name)
-    if (!repository || (api === undefined) !== (verb === 'resolve')) return refuse(response, 404, 'RepoNotFound')
+    if (!repository || (api === undefined) !== (verb === 'resolve')) {
+      refuse(response, 404, 'RepoNotFound')
+      return
+    }
     const { authorization = '' } = request.headers
     if (repository.tokens && !repository.tokens.includes(authorization.replace('Bearer ', ''))) {
-      return authorization === '' ? refuse(response, 401, 'GatedRepo') : refuse(response, 403, 'GatedRepo')
+      refuse(response, authorization === '' ? 401 : 403, 'GatedRepo')
+      return
     }
     const asked = decodeURIComponent(revision)
     const sha = repository.references.get(asked) ?? asked
     const files = repository.commits.get(sha)
-    if (!files) return refuse(response, 404, 'RevisionNotFound')
-    if (verb === 'revision') return send(response, { id: name, sha, siblings: [] })
+    if (!files) {
+      refuse(response, 404, 'RevisionNotFound')
+      return
+    }
+    if (verb === 'revision') {
+      send(response, { id: name, sha, siblings: [] })
+      return
+    }
     const place = path.split('/').map(decodeURIComponent).join('/')
-    if (verb === 'tree') return this.#list(response, url, entriesOf(files, place, url.searchParams.has('recursive')))
+    if (verb === 'tree') {
+      this.#list(response, url, entriesOf(files, place, url.searchParams.has('recursive')))
+      return
+    }
     const content = files.get(place)
-    if (!content) return refuse(response, 404, 'EntryNotFound')
+    if (!content) {
+      refuse(response, 404, 'EntryNotFound')
+      return
+    }
     response.setHeader('x-repo-commit', sha)
-    if (!isLarge(place)) return sendFile(request, response, content)
+    if (!isLarge(place)) {
+      sendFile(request, response, content)
+      return
+    }
     const location = `${this.storage}/lfs/${digest('sha256', content)}`
     response.writeHead(302, { location, 'x-linked-size': content.length }).end()
   }
 
   #list(response: ServerResponse, url: URL, entries: object[]): void {
-    if (entries.length === 0) return refuse(response, 404, 'EntryNotFound')
+    if (entries.length === 0) {
+      refuse(response, 404, 'EntryNotFound')
+      return
+    }
     const start = Number(url.searchParams.get('cursor') ?? 0)
     const next = start + this.pageSize
     if (next < entries.length) {
@@ -166,7 +188,10 @@ function entriesOf(files: HubFiles, folder: string, isDeep: boolean): object[] {
 }
 
 function sendFile({ headers }: IncomingMessage, response: ServerResponse, bytes: Uint8Array | undefined): void {
-  if (!bytes) return refuse(response, 404, 'EntryNotFound')
+  if (!bytes) {
+    refuse(response, 404, 'EntryNotFound')
+    return
+  }
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
   const start = Number(first ?? 0)
   const end = Math.min(Number(last ?? bytes.length - 1) + 1, bytes.length)
