@@ -64,15 +64,15 @@ export class RegistryClient {
     for (let logins = 0; ;) {
       const { headers: login } = this.#authorization
       const headers = { ...login, ...(accept === undefined ? {} : { accept }) }
-      let answer: HttpAnswer | undefined
-      let isReceived = false
-      const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request.what, url)
+      const seen: { answer?: HttpAnswer; isReceived?: true } = {}
+      const refusal = (answer: HttpAnswer) => this.#refusal((seen.answer = answer), request.what, url)
       try {
         return await this.#http.get({ ...rest, url, headers, refusal }, (body) => {
-          isReceived = true
+          seen.isReceived = true
           return receive(body)
         })
       } catch (error) {
+        const { answer, isReceived } = seen
         if (isReceived) throw error
         if (!this.#isChallenge(answer)) await retries.next(error, answer)
         else if (logins++ === MAX_LOGINS || !(await this.#authorization.answer(answer, login)))

@@ -50,14 +50,14 @@ export class TestRegistry {
   readonly #tokens = new Set<string>()
 
   static async start(options: RegistryOptions = {}): Promise<TestRegistry> {
-    let registry: TestRegistry | undefined
-    const server = createServer((request, response) => registry?.answer(request, response))
+    const server = createServer()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => {
       server.closeAllConnections()
       server.close()
     })
-    registry = new TestRegistry((server.address() as AddressInfo).port, options)
+    const registry = new TestRegistry((server.address() as AddressInfo).port, options)
+    server.on('request', (request, response) => registry.answer(request, response))
     return registry
   }
 
@@ -116,14 +116,14 @@ export class TestRegistry {
     this.asked.push(url)
     this.logins.push(headers.authorization)
     const fault = this.faults.findIndex((each) => path.startsWith(each.path))
-    if (fault >= 0) return this.faults.splice(fault, 1)[0]?.answer(request, response)
-    if (path.startsWith('/token')) return this.#token(request, response)
-    if (!this.#isAllowed(headers.authorization)) return this.#challenge(response)
     const [kind = '', rest = ''] = /^(\w+)\/(.*)$/s.exec(path)?.slice(1) ?? []
-    if (kind === 'manifests') return this.#manifest(rest, response)
-    if (kind === 'blobs') return this.#blob(rest, request, response)
-    if (kind === 'referrers' && this.#options.referrersApi !== false) return this.#referrers(rest, response)
-    this.send(response, 404, 'not found')
+    if (fault >= 0) this.faults.splice(fault, 1)[0]?.answer(request, response)
+    else if (path.startsWith('/token')) this.#token(request, response)
+    else if (!this.#isAllowed(headers.authorization)) this.#challenge(response)
+    else if (kind === 'manifests') this.#manifest(rest, response)
+    else if (kind === 'blobs') this.#blob(rest, request, response)
+    else if (kind === 'referrers' && this.#options.referrersApi !== false) this.#referrers(rest, response)
+    else this.send(response, 404, 'not found')
   }
 
   send(
@@ -139,16 +139,16 @@ export class TestRegistry {
   #manifest(version: string, response: ServerResponse): void {
     const digest = this.tags.get(version) ?? version
     const found = this.manifests.get(digest)
-    if (!found) return this.send(response, 404, '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
-    this.send(response, 200, found.bytes, { 'content-type': found.type, 'docker-content-digest': digest })
+    if (!found) this.send(response, 404, '{"errors":[{"code":"MANIFEST_UNKNOWN"}]}')
+    else this.send(response, 200, found.bytes, { 'content-type': found.type, 'docker-content-digest': digest })
   }
 
   #blob(digest: string, { headers }: IncomingMessage, response: ServerResponse): void {
     const content = this.blobs.get(digest)
-    if (!content) return this.send(response, 404, '{"errors":[{"code":"BLOB_UNKNOWN"}]}')
     const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
-    if (start === undefined) return this.send(response, 200, content)
-    this.send(response, 206, content.subarray(Number(start), Number(end) + 1))
+    if (!content) this.send(response, 404, '{"errors":[{"code":"BLOB_UNKNOWN"}]}')
+    else if (start === undefined) this.send(response, 200, content)
+    else this.send(response, 206, content.subarray(Number(start), Number(end) + 1))
   }
 
   #referrers(rest: string, response: ServerResponse): void {
@@ -198,10 +198,10 @@ export class TestRegistry {
     const { user } = this.#options
     const scope = new URL(url, this.origin).searchParams.get('scope')
     const isKnown = user !== undefined && headers.authorization === basicOf(user)
-    if (!isKnown || scope !== 'repository:models/vad:pull') return this.send(response, 401, '{"errors":[]}')
     const token = randomUUID()
-    this.#tokens.add(token)
-    this.send(response, 200, JSON.stringify({ token }))
+    const isGranted = isKnown && scope === 'repository:models/vad:pull'
+    if (isGranted) this.#tokens.add(token)
+    this.send(response, isGranted ? 200 : 401, JSON.stringify(isGranted ? { token } : { errors: [] }))
   }
 
   #descriptor({ mediaType = ORAS_FILE, annotations, content }: Layer): object {

@@ -100,7 +100,8 @@ class FileEntry implements ArchiveEntry {
 }
 
 async function drained(entry: Entry): Promise<void> {
-  for await (const piece of entry) void piece
+  const iterator = entry[Symbol.asyncIterator]()
+  while ((await iterator.next()).done !== true);
 }
 
 /** What arrives of a layer, before and after decompression. */

@@ -132,10 +132,11 @@ export class ArchiveReader {
 
   async #isMoreWanted(): Promise<boolean> {
     if (this.#wanted.length > 0 || this.#isStopped) return !this.#isStopped
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, PATIENCE_MS)
-    this.#arrived = resolve
-    await promise
+    let timer: NodeJS.Timeout | undefined
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS)
+      this.#arrived = resolve
+    })
     clearTimeout(timer)
     this.#arrived = () => {}
     return this.#wanted.length > 0
