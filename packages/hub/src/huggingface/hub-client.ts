@@ -26,14 +26,17 @@ interface HubAnswer {
 /** A page of a listing has a thousand entries of some 300 bytes each. */
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 const BOUNDS: Omit<JsonBounds, 'what' | 'file'> = { maxValues: 1_000_000, maxKeys: 10_000, maxNames: 100_000 }
-/** A weight of 20 GB at 6 MB/s. A hub that falls silent is given up much earlier. */
+/** For an answer of the API. */
+const ANSWER_MS = 60_000
+/** For a file: a weight of 20 GB at 6 MB/s. A hub that falls silent is given up much earlier. */
 const TOTAL_MS = 3_600_000
 
 /** Asks a hub about one repository. Its token goes to the hub's origin alone, never to where it redirects. */
 export class HubClient {
   readonly #location: HubLocation
   readonly #settings: HubSettings
-  readonly #http: HttpClient
+  readonly #api: HttpClient
+  readonly #files: HttpClient
   readonly #signal: AbortSignal | undefined
   readonly #stopped = new AbortController()
 
@@ -48,12 +51,13 @@ export class HubClient {
       redirect: 'Ask the operator of the hub where it stores its files.',
       timeout: 'and try again.',
     }
-    const options = checkedHttpOptions({ headers, totalTimeout: TOTAL_MS })
-    this.#http = new HttpClient(
-      endpoint.origin,
-      { ...options, mayRedirect: redirectRule(endpoint.origin), hints },
-      signal,
-    )
+    const mayRedirect = redirectRule(endpoint.origin)
+    const within = (totalTimeout: number) => {
+      const options = { ...checkedHttpOptions({ headers, totalTimeout }), mayRedirect, hints }
+      return new HttpClient(endpoint.origin, options, signal)
+    }
+    this.#api = within(ANSWER_MS)
+    this.#files = within(TOTAL_MS)
   }
 
   /**
@@ -63,22 +67,8 @@ export class HubClient {
    * @throws {@link ModelSealError} `MODEL_NOT_FOUND` (no such repository or revision), `HTTP_RESPONSE`, `HTTP_UNREACHABLE`,
    * `HTTP_TIMEOUT`, `HTTP_REDIRECT`, `ABORTED`, and what `receive` throws
    */
-  async get<T>(request: HubRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
-    const retries = new Retries([this.#signal, this.#stopped.signal, request.signal])
-    for (;;) {
-      let answer: HttpAnswer | undefined
-      const progress = { isReceived: false }
-      const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request)
-      try {
-        return await this.#http.get({ ...request, refusal }, (body) => {
-          progress.isReceived = true
-          return receive(body)
-        })
-      } catch (error) {
-        if (progress.isReceived) throw error
-        await retries.next(error, answer)
-      }
-    }
+  get<T>(request: HubRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
+    return this.#get(this.#files, request, receive)
   }
 
   /**
@@ -89,7 +79,7 @@ export class HubClient {
    */
   async json(request: HubRequest): Promise<HubAnswer | undefined> {
     const file = plainUrl(request.url)
-    return this.get(request, async (body) => {
+    return this.#get(this.#api, request, async (body) => {
       const bytes = await collected(`${request.what} ${shown(file)}`, MAX_ANSWER_BYTES, body)
       const bounds = { ...BOUNDS, what: request.what, file }
       return { json: await parseJsonInTurns(bytes, bounds, this.#signal), headers: body.headers }
@@ -99,11 +89,35 @@ export class HubClient {
   /** Aborts all running requests and waits until they have ended. */
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await this.#http.stop()
+    await Promise.all([this.#api.stop(), this.#files.stop()])
+  }
+
+  async #get<T>(
+    http: HttpClient,
+    request: HubRequest,
+    receive: (body: HttpBody) => Promise<T>,
+  ): Promise<T | undefined> {
+    const retries = new Retries([this.#signal, this.#stopped.signal, request.signal])
+    for (;;) {
+      let answer: HttpAnswer | undefined
+      const progress = { isReceived: false }
+      const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request)
+      try {
+        return await http.get({ ...request, refusal }, (body) => {
+          progress.isReceived = true
+          return receive(body)
+        })
+      } catch (error) {
+        if (progress.isReceived) throw error
+        await retries.next(error, answer)
+      }
+    }
   }
 
   /** The hub says in a header what it does not have. */
-  #refusal({ status, headers }: HttpAnswer, request: HubRequest): ModelSealError | undefined {
+  #refusal({ status, headers, url }: HttpAnswer, request: HubRequest): ModelSealError | undefined {
+    // Not where its storage refuses something.
+    if (URL.parse(url)?.origin !== this.#settings.endpoint.origin) return undefined
     const code = headers.get('x-error-code')
     if (code === 'RepoNotFound') return this.#notFound('the hub has no such repository')
     if (code === 'RevisionNotFound')

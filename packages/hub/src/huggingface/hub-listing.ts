@@ -5,6 +5,8 @@ import type { HubClient } from './hub-client.ts'
 /** A thousand entries a page, so a million in all. No model has as many files. */
 const MAX_PAGES = 1_000
 const MAX_ENTRIES = 1_000_000
+/** For all pages together, in seconds. */
+const MAX_SECONDS = 600
 /** All names together. */
 const MAX_NAME_BYTES = 256 * 1024 * 1024
 
@@ -27,9 +29,11 @@ interface HubFolder {
 export async function listFolder(client: HubClient, at: HubFolder): Promise<SourceEntry[] | undefined> {
   const names = new Names(at)
   const entries: SourceEntry[] = []
+  const end = process.uptime() + MAX_SECONDS
   let url: URL | undefined = at.tree
   for (let page = 1; url; page += 1) {
     if (page > MAX_PAGES) throw unusable(at, `more than ${MAX_PAGES} pages`)
+    if (process.uptime() > end) throw unusable(at, `its files for more than ${MAX_SECONDS} seconds`)
     const answer = await client.json({ url, what: 'listing' })
     if (!answer) return page === 1 ? undefined : malformed(at, 'a page that does not exist')
     if (!Array.isArray(answer.json)) return malformed(at, 'a page that is not an array')

@@ -280,6 +280,12 @@ describe('a model on Hugging Face', () => {
         (response) => void response.writeHead(416).end(),
         'HTTP_RESPONSE',
       ],
+      [
+        'has a storage that denies access',
+        /\/lfs\//,
+        (response) => void response.writeHead(403).end(),
+        'HTTP_RESPONSE',
+      ],
       ['names no commit', /revision/, sending('{}'), 'SOURCE_FAILED'],
       ['names a commit that is a path', /revision/, sending('{"sha":"../../../evil"}'), 'SOURCE_FAILED'],
       ['sends no JSON', /revision/, sending('<html>'), 'JSON_INVALID'],
