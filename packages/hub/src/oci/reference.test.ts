@@ -11,6 +11,8 @@ describe('a reference to an artifact', () => {
     ['OCI://Registry.Example:8443/a/b-c/d__e.f:V_1.x-2', 'https://registry.example:8443', undefined],
     [`oci://registry.example/models/vad@${DIGEST}`, 'https://registry.example', undefined],
     [`oci://registry.example/vad@sha512:${'0'.repeat(128)}`, 'https://registry.example', undefined],
+    ['oci://registry.example:443/vad:1', 'https://registry.example', 'oci://registry.example/vad:1'],
+    ['oci://registry.example:80/vad:1', 'https://registry.example:80', undefined],
     ['oci://localhost:5000/vad:1', 'http://localhost:5000', undefined],
     ['oci://127.9.0.1/vad:1', 'http://127.9.0.1', undefined],
     ['oci://[::1]:5000/vad:1', 'http://[::1]:5000', undefined],

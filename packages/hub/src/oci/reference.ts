@@ -6,7 +6,7 @@ import { isLoopback } from '../network/loopback.ts'
 export interface OciReference {
   /** Of the registry's API: `https://registry.example`, or `http:` on the loopback interface. */
   readonly origin: string
-  /** The registry as named by the caller, in lowercase, with its port: the key of docker's credentials. */
+  /** The registry in lowercase, with its port unless it is the default: the key of docker's credentials. */
   readonly host: string
   /** Without a slash at either end. */
   readonly repository: string
@@ -41,9 +41,9 @@ export function parseOciReference(url: string): OciReference {
   const [, authority = '', path = ''] = /^oci:\/\/([^/]*)\/(.*)$/is.exec(url) ?? []
   if (path === '') throw invalid(url, 'no registry and repository')
   if (/[?#%\\\s]/.test(url)) throw invalid(url, 'a query, a fragment, an escape or white space')
-  const host = authority.toLowerCase()
-  const origin = originOf(host)
-  if (origin === undefined) throw invalid(url, 'no valid host of a registry')
+  const registry = registryAt(authority.toLowerCase())
+  if (!registry) throw invalid(url, 'no valid host of a registry')
+  const { origin, host } = registry
   const [name = '', digest, ...more] = path.split('@')
   if (digest !== undefined) {
     if (more.length > 0 || !isDigest(digest)) throw invalid(url, 'no valid digest after "@"')
@@ -74,13 +74,14 @@ function checkedName(url: string, host: string, name: string): string {
   return host === DOCKER_HUB && !name.includes('/') ? `library/${name}` : name
 }
 
-function originOf(host: string): string | undefined {
-  if (!AUTHORITY.test(host)) return undefined
-  if (host === DOCKER_HUB) return DOCKER_HUB_API
-  const name = host.replace(/:\d+$/, '')
-  const url = URL.parse(`${isLoopback(name) ? 'http' : 'https'}://${host}`)
-  // Other spellings of an address, such as 0x7f.1, would be read differently by other programs.
-  return url?.hostname === name ? url.origin : undefined
+function registryAt(authority: string): Pick<OciReference, 'origin' | 'host'> | undefined {
+  if (!AUTHORITY.test(authority)) return undefined
+  if (authority === DOCKER_HUB) return { origin: DOCKER_HUB_API, host: DOCKER_HUB }
+  const name = authority.replace(/:\d+$/, '')
+  const url = URL.parse(`${isLoopback(name) ? 'http' : 'https'}://${authority}`)
+  // Other spellings of an address, such as 0x7f.1, would be read differently by other programs. The default port has no
+  // meaning, and a rule must not miss a registry because of it.
+  return url?.hostname === name ? { origin: url.origin, host: url.host } : undefined
 }
 
 function invalid(url: string, found: string, hint?: string): ModelSealError {

@@ -1,5 +1,5 @@
 /** What a registry asks for in a response with status 401. */
-export interface Challenge {
+interface Challenge {
   /** In lowercase. */
   readonly scheme: 'basic' | 'bearer'
   readonly parameters: ReadonlyMap<string, string>

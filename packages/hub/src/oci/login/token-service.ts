@@ -10,7 +10,7 @@ const MAX_ANSWER_BYTES = 256 * 1024
 const CLIENT_ID = 'modelseal'
 
 /** What a token is requested for. */
-export interface TokenRequest {
+interface TokenRequest {
   readonly realm: URL
   readonly service: string | undefined
   /** Never taken from the challenge, so that a registry cannot obtain a token for more. */
