@@ -140,6 +140,17 @@ describe('a model on Hugging Face', () => {
     await expect(open('hf://org/vad')).rejects.toEqual(refusal('BUNDLE_NOT_FOUND', { hint }))
   })
 
+  test.each([
+    ['hf://Xenova/*', 'Xenova/vad'],
+    ['hf://gpt2', 'gpt2'],
+  ])('is matched by rules with capitals, or without an organisation: %s', async (url, repository) => {
+    const rules = [{ name: 'hub', match: { url }, signers: [{ key: 'release' }] }]
+    const own = await site.policy({ version: 1, trustRoots: { release: { publicKey: 'release.pub' } }, rules })
+    hub.commit(repository, signed)
+    await using model = await open(`hf://${repository}@main`, {}, { policy: own })
+    expect(model.verdict).toMatchObject({ rule: 'hub', model: { url: `hf://${repository}` } })
+  })
+
   test('is listed in pages', async () => {
     hub.pageSize = 2
     hub.commit('org/vad', signed)

@@ -93,6 +93,10 @@ describe('a glob', () => {
     'https://hub.example:8443/**',
     'http*://hub.example/**',
     '{https,s3}://b/**',
+    'hf://Xenova/*',
+    'hf://gpt2',
+    'hf://datasets/**',
+    'oci://registry.example/org/**',
   ])('for URLs, %s is valid', (glob) => expect(urlGlobFault(glob)).toBeUndefined())
 
   test('matches a hostile glob and text in bounded time', () => {

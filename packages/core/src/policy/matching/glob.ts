@@ -95,9 +95,10 @@ export function nameGlobFault(glob: string): string | undefined {
 export function urlGlobFault(glob: string): string | undefined {
   const fault = globFault(glob)
   if (fault !== undefined) return fault
-  const [origin = ''] = /^[^/]*:\/\/[^/]*/.exec(glob) ?? []
+  // Where others have a host, Hugging Face has an organisation, with capitals, or the name of a model.
+  const origin = glob.startsWith('hf://') ? '' : (/^[^/]*:\/\/[^/]*/.exec(glob)?.[0] ?? '')
   if (/[A-Z]/.test(origin)) return 'scheme and host of a URL are compared in lower case'
-  if (origin === glob && !origin.endsWith('**'))
+  if (origin !== '' && origin === glob && !origin.endsWith('**'))
     return `every URL has a path; write ${shown(`${glob}/**`)} for everything on the host`
   const port = /^(?:http:\/\/[^/]*:80|https:\/\/[^/]*:443)$/.test(origin)
   if (port)

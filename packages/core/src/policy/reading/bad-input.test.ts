@@ -103,14 +103,24 @@ describe('a policy is refused, with file, line and column, for', () => {
       '6:12',
       'names a directory or host, without wildcards',
     ]),
-    ...['https://**', 'https://*/**', 'https://*.example/m/**', '**/m', 'https:/m'].map(
-      (glob): [string, string, string, string] => [
-        `the mode skip for nearly everything: url ${glob}`,
-        `${HEAD}rules:\n  - name: r\n    match: { url: "${glob}" }\n    mode: skip\n    reason: lazy\n`,
-        '6:12',
-        'names a directory or host, without wildcards',
-      ],
-    ),
+    ...[
+      'https://**',
+      'https://*/**',
+      'https://*.example/m/**',
+      '**/m',
+      'https:/m',
+      'hf://**',
+      'hf://*/vad',
+      'hf://datasets/**',
+      'hf://datasets/*/data',
+      'oci://registry.example/**',
+      'oci://*/org/vad',
+    ].map((glob): [string, string, string, string] => [
+      `the mode skip for nearly everything: url ${glob}`,
+      `${HEAD}rules:\n  - name: r\n    match: { url: "${glob}" }\n    mode: skip\n    reason: lazy\n`,
+      '6:12',
+      'names a directory or host, without wildcards',
+    ]),
     ...(
       [
         ['models/v/', 'write \\"models/v/**\\"'],

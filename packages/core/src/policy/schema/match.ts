@@ -33,7 +33,10 @@ export const matchSchema = s
 /** A `match` as written in the policy. */
 export type MatchText = s.Infer<typeof matchSchema>
 
-/** True if every path names a directory or file, and every URL a host. `memory` is always explicit. */
+/**
+ * True if every path names a directory or file, and every URL a host and, on hubs and registries, an organisation.
+ * `memory` is always explicit.
+ */
 export function isExplicit({ path, url, memory }: MatchText): boolean {
   if (memory !== undefined) return true
   const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
@@ -43,9 +46,17 @@ export function isExplicit({ path, url, memory }: MatchText): boolean {
       spelledOut(glob).every((components) => components.some((part) => part !== undefined && !/^\.{0,2}$/.test(part))),
     ) &&
     urls.every((glob) =>
-      spelledOut(glob).every(([scheme, empty, host]) => scheme?.endsWith(':') && empty === '' && host),
+      spelledOut(glob).every(
+        ([scheme, empty, host, next]) =>
+          scheme?.endsWith(':') && empty === '' && host && (!isShared(scheme, host) || next),
+      ),
     )
   )
+}
+
+/** A registry has the repositories of many organisations, which follow its host, and so have the datasets of a hub. */
+function isShared(scheme: string, host: string): boolean {
+  return scheme === 'oci:' || (scheme === 'hf:' && host === 'datasets')
 }
 
 /** Empty for an invalid glob, which is reported elsewhere. */

@@ -47,7 +47,7 @@ export const ruleSchema = s
       if (!isExplicit(rule.match))
         fault(
           ['match'],
-          'expected a path or url that names a directory or host, without wildcards in it: the mode skip checks nothing',
+          'expected a path or url that names a directory or host, without wildcards in it, and an organisation on a hub or registry: the mode skip checks nothing',
         )
       for (const field of ['signers', 'threshold', 'require'] as const)
         if (rule[field] !== undefined) fault([field], 'expected none in the mode skip, which checks no signatures')
