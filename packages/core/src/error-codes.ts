@@ -151,6 +151,7 @@ export const ERROR_CODES = {
   SIGNATURE_TIME_UNKNOWN:
     'the rule limits the age of a signature, and nothing trusted proves that the signature is recent enough',
   SIGNATURE_TOO_OLD: 'the signature was made longer ago than the rule allows',
+  REVISION_NOT_PINNED: 'the rule requires a commit or digest, and the model was named by something that can change',
   MODEL_NAME_REFUSED: 'the model was signed under a different name than the rule requires',
   ROOT_DIGEST_REFUSED: 'the root digest of the model is not the one that the rule requires',
   HASH_ALGORITHM_REFUSED: 'the model was hashed with an algorithm that the rule does not allow',

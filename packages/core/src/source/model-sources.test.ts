@@ -154,6 +154,20 @@ describe('a source from another package', () => {
     expect(model.verdict.model).toMatchObject({ revision: 'c0ffee', requested: 'main' })
   })
 
+  test.each([
+    ['a branch', { revision: 'c0ffee', requested: 'main' }, '"main", which is "c0ffee" now'],
+    ['nothing that has revisions', {}, 'a location without revisions'],
+    ['a commit', { revision: 'c0ffee', requested: 'c0ffee' }, undefined],
+    ['a digest', { revision: 'sha256:c0ffee' }, undefined],
+  ])('is named by %s, which a rule can refuse', async (_, session, found) => {
+    const rule = { name: 'any', match: { format: 'any' }, signers: [{ key: 'release' }], require: { pinned: true } }
+    const trustRoots = { release: { publicKey: 'release.pub' } }
+    const pinned = await site.policy({ version: 1, trustRoots, rules: [rule] })
+    const load = open({ session }, { policy: pinned })
+    if (found === undefined) await (await load).close()
+    else await expect(load).rejects.toEqual(refusal('REVISION_NOT_PINNED', { found }))
+  })
+
   test('is closed once, with the model or after a refusal', async () => {
     let closed = 0
     const session = {

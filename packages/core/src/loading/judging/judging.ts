@@ -1,5 +1,6 @@
 import { throwIfAborted } from '../../source/aborted.ts'
 import type { ModelPlace } from '../../source/model-source.ts'
+import type { OpenedSource } from '../../source/opened-source.ts'
 import { ModelSealError, shown, withHint } from '../../errors.ts'
 import { chooseRule, type ChosenRule } from '../../policy/matching/choose-rule.ts'
 import type { ModelFormat, Verdict } from '../../results.ts'
@@ -167,6 +168,7 @@ export class Judging {
     const { verdict } = this
     const { signal } = this.#options
     const found = await checking(verdict, 'bundles', async (tell) => {
+      if (rule.require.pinned) checkPinned(rule, this.#source.place, await this.#source.opened())
       const model = await this.#search.find()
       const count = model.bundles.length === 1 ? 'one bundle' : `${model.bundles.length} bundles`
       tell([`The model has ${count}.`, ...bundleRules(rule)].join(' '))
@@ -187,6 +189,25 @@ export class Judging {
     verdict.files.signed = manifest.files.size
     return { found, signature, rule, revocations: policy.revocations }
   }
+}
+
+/** @throws {@link ModelSealError} `REVISION_NOT_PINNED` if the model was named by something that can change */
+function checkPinned(rule: Rule, place: ModelPlace, { revision, requested }: OpenedSource): void {
+  if (revision !== undefined && (requested ?? revision) === revision) return
+  const named = place.url ?? place.path
+  throw new ModelSealError(
+    'REVISION_NOT_PINNED',
+    `Cannot load the model ${shown(named)}: its name can change its meaning.`,
+    {
+      file: named,
+      expected: 'a commit or a digest',
+      found:
+        revision === undefined
+          ? 'a location without revisions'
+          : `${shown(requested ?? '')}, which is ${shown(revision)} now`,
+      hint: `The rule ${shown(rule.name)} requires it ("require.pinned").`,
+    },
+  )
 }
 
 /** Sentences about what a rule says of bundles, beyond the defaults. */

@@ -14,6 +14,8 @@ export interface FileRequirements {
   isolation?: readonly string[]
   /** Largest size of a bundle; absent if the option of the program or the default applies. */
   maxBundleBytes?: number
+  /** True if the model must be named by what never changes, such as a commit; absent if a branch or tag may name it. */
+  pinned?: true
   /** Absent if every load hashes the files. */
   receipts?: { maxAge: Duration }
 }
@@ -40,6 +42,10 @@ export const fileRequirementFields = {
     .describe(
       'The largest size of a signature bundle, in bytes. Default 33554432 (32 MiB). A program can lower it, but not raise it.',
     ),
+  pinned: s
+    .boolean()
+    .optional()
+    .describe('A model on a hub or registry must be named by its commit or digest, not by a branch or tag.'),
   receipts: s
     .union([s.oneOf(['never', 'allow']), s.strictObject({ maxAge: durationSchema })])
     .optional()
@@ -53,6 +59,7 @@ export function compileFileRequirements({
   unsigned,
   isolation,
   maxBundleBytes,
+  pinned,
   receipts,
 }: s.ObjectOf<typeof fileRequirementFields>): FileRequirements {
   return withoutPrototype({
@@ -60,6 +67,7 @@ export function compileFileRequirements({
     ...(unsigned === undefined ? {} : { unsigned: anyOf(unsigned) }),
     ...(isolation === undefined ? {} : { isolation }),
     ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }),
+    ...(pinned ? { pinned } : {}),
     ...(receipts === undefined || receipts === 'never' ? {} : compileReceipts(receipts)),
   })
 }
