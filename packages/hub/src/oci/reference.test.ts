@@ -71,8 +71,16 @@ describe('a reference to an artifact', () => {
     expect(() => parseOciReference(url)).toThrow(refusal('INVALID_ARGUMENT'))
   })
 
-  test('is refused with credentials, which the message does not repeat', () => {
-    const parse = () => parseOciReference('oci://user:pass-word@registry.example/vad:1')
+  test('is refused if it is no text', () => {
+    expect(() => parseOciReference(undefined as never)).toThrow(refusal('INVALID_ARGUMENT'))
+  })
+
+  test.each([
+    'oci://user:pass-word@registry.example/vad:1',
+    'oci://user:pass-word/@registry.example/vad:1',
+    'oci://registry.example/vad:1?token=pass-word',
+  ])('is refused with credentials, which the message does not repeat: %s', (url) => {
+    const parse = () => parseOciReference(url)
     expect(parse).toThrow(refusal('INVALID_ARGUMENT'))
     expect(parse).not.toThrow(/pass-word/)
   })

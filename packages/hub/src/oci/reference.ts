@@ -37,6 +37,8 @@ const DOCKER_HUB_API = 'https://registry-1.docker.io'
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
 export function parseOciReference(url: string): OciReference {
+  // For callers without types.
+  if (typeof (url as unknown) !== 'string') throw invalid('', `no text but ${typeof url}`)
   if (url.length > MAX_URL_LENGTH) throw invalid(url, `more than ${MAX_URL_LENGTH} characters`)
   const [, authority = '', path = ''] = /^oci:\/\/([^/]*)\/(.*)$/is.exec(url) ?? []
   if (path === '') throw invalid(url, 'no registry and repository')
@@ -85,8 +87,8 @@ function registryAt(authority: string): Pick<OciReference, 'origin' | 'host'> | 
 }
 
 function invalid(url: string, found: string, hint?: string): ModelSealError {
-  // Anything before an "@" in the host may be a password.
-  const safe = url.replace(/^(oci:\/\/)[^/]*@(?=[^/]*\/)/i, '$1…@').replace(/[?#].*$/s, '')
+  // Anything before an "@" may be a password, unless a digest follows.
+  const safe = url.replace(/[?#].*$/s, '').replace(/^(oci:\/\/).*@(?!sha\d+:)/is, '$1…@')
   return new ModelSealError('INVALID_ARGUMENT', `Invalid URL of a model in a registry: ${shown(safe)}.`, {
     expected: 'oci://HOST[:PORT]/REPOSITORY, followed by :TAG or @sha256:DIGEST',
     found,
