@@ -234,3 +234,27 @@ test('the verdict has the digest that a tag was resolved to, once', async () => 
   expect(registry.asked.filter((path) => path.includes('/manifests/'))).toHaveLength(1)
   expect(await decision(registry, `@${digest}`)).toBe('accepted')
 })
+
+test('a rule that requires a digest accepts no tag', async () => {
+  const registry = await TestRegistry.start()
+  const digest = registry.push(model(titled('model.sig', bundle)), { tag: '1.0' })
+  const pinned = await site.policy({
+    version: 1,
+    trustRoots: { release: { publicKey: 'release.pub' } },
+    rules: [
+      {
+        name: 'any',
+        match: { url: `oci://${registry.host}/models/*` },
+        signers: [{ key: 'release' }],
+        require: { pinned: true },
+      },
+    ],
+  })
+  const load = async (version: string) => {
+    const opened = await openVerifiedModel(ociSource(registry.url(version)), { policy: pinned })
+    await opened.close()
+    return opened.verdict.decision
+  }
+  await expect(load(':1.0')).rejects.toEqual(refusal('REVISION_NOT_PINNED'))
+  expect(await load(`@${digest}`)).toBe('accepted')
+})
