@@ -194,7 +194,9 @@ describe('the token service of a registry', () => {
     ['https://auth.quay.io/token', 'https://quay.io', true],
     ['https://evil.example/token', 'https://registry.example', false],
     ['https://evil.io/token', 'https://quay.io', false],
+    ['https://auth.abc.de/token', 'https://registry.abc.de', true],
     ['https://evil.co.uk/token', 'https://company.co.uk', false],
+    ['https://evil.com.au/token', 'https://company.com.au', false],
     ['https://evilquay.io/token', 'https://quay.io', false],
     ['https://10.0.0.2/token', 'https://10.0.0.1', false],
   ])('%s receives credentials for %s: %s', (realm, of, expected) => {

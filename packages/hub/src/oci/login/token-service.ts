@@ -47,10 +47,9 @@ export function mayReceiveCredentials(realm: URL, registry: URL): boolean {
   return [host, ...(isShared(above) ? [] : [above])].some((name) => service === name || service.endsWith(`.${name}`))
 }
 
-/** A name under which strangers register theirs: `com`, `co.uk`. */
+/** A name under which strangers register theirs: `com`, `co.uk`, `com.au`. */
 function isShared(name: string): boolean {
-  const [first = '', last, ...more] = name.split('.')
-  return last === undefined || (more.length === 0 && first.length <= 3 && last.length === 2)
+  return /^[^.]+$|^(?:..?|com|edu|gob|gov|mil|net|nom|org)\...$/.test(name)
 }
 
 /**
