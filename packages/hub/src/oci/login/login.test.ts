@@ -131,6 +131,30 @@ describe('a login', () => {
     await expect(names(registry)).rejects.toEqual(refusal('HTTP_RESPONSE'))
   })
 
+  test('does not follow a redirect to another origin', async () => {
+    const seen: (string | undefined)[] = []
+    const store = await serve({
+      '/blob': ({ headers }, response) => {
+        seen.push(headers.authorization)
+        response.end('{}')
+      },
+    })
+    const registry = await registryFor({ user: USER })
+    docker({ auths: { [registry.host]: { auth: AUTH } } })
+    const session = await ociSource(registry.url()).open({ signal: undefined })
+    registry.faults.push({
+      path: 'blobs/',
+      answer: (_, response) => void response.writeHead(307, { location: `${store.origin}/blob` }).end(),
+    })
+    const files = await session.model()
+    await files.read({ name: 'config.json', signal }, async ({ chunks }) => {
+      for await (const chunk of chunks) expect(Buffer.from(chunk).toString()).toBe('{}')
+    })
+    expect(registry.logins.at(-1)).toMatch(/^Bearer /)
+    expect(seen).toEqual([undefined])
+    await session.close?.()
+  })
+
   test('does not answer a challenge that comes from the target of a redirect', async () => {
     const other = await serve({
       '/blob': (_, response) => void response.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end(),
