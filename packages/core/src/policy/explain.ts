@@ -18,6 +18,7 @@ export function explain(verdict: Verdict): string {
   const last = error ?? wouldRefuse
   return [
     `${DECISIONS[verdict.decision]}: ${shown(model.path)}`,
+    ...revisionLines(verdict),
     ...ruleLines(verdict),
     ...modelLines(verdict),
     'Checks:',
@@ -55,6 +56,12 @@ function ruleLines({ policy, rule, mode, reason }: Verdict): string[] {
   if (rule === undefined) return [`No rule of the policy ${shown(policy)} was applied.`]
   const why = reason === undefined ? '' : ` Its reason: ${shown(reason)}.`
   return [`The rule ${shown(rule)} of the policy ${shown(policy)} decides, in the mode ${mode ?? 'enforce'}.${why}`]
+}
+
+function revisionLines({ model: { revision, requested } }: Verdict): string[] {
+  if (revision === undefined) return []
+  const named = requested === undefined || requested === revision ? '' : `, which ${shown(requested)} names`
+  return [`Its revision is ${shown(revision)}${named}.`]
 }
 
 function modelLines({ model, files, bytes, hashed, durations }: Verdict): string[] {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openVerifiedModel } from '../loading/open-verified-model.ts'
 import type { OpenOptions } from '../loading/open-options.ts'
+import { explain } from '../policy/explain.ts'
 import { file, serve } from '../testing/http-server.ts'
 import { memorySource } from '../testing/memory-source.ts'
 import { refusal, scratch } from '../testing/scratch.ts'
@@ -152,6 +153,7 @@ describe('a source from another package', () => {
   test('says what was requested, for the verdict', async () => {
     await using model = await open({ session: { revision: 'c0ffee', requested: 'main' } })
     expect(model.verdict.model).toMatchObject({ revision: 'c0ffee', requested: 'main' })
+    expect(explain(model.verdict)).toContain('Its revision is "c0ffee", which "main" names.\n')
   })
 
   test.each([
