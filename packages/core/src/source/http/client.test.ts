@@ -295,3 +295,37 @@ describe('options', () => {
     expect(String(error)).not.toContain('secret')
   })
 })
+
+describe('a connection that the server closes as a request arrives', () => {
+  /** A server that answers only the first requests of a connection. */
+  async function server(answers: number) {
+    let requests = 0
+    const served = new WeakMap<object, number>()
+    const { origin } = await serve({
+      '/file': ({ socket }, response) => {
+        requests++
+        const before = served.get(socket) ?? 0
+        served.set(socket, before + 1)
+        if (before < answers) response.end('weights')
+        else socket.resetAndDestroy()
+      },
+    })
+    const client = new HttpClient(origin, checkedHttpOptions({}), undefined)
+    const get = () => client.get({ url: new URL(`${origin}/file`), what: 'file' }, textOf)
+    return { get, requests: () => requests }
+  }
+
+  test('is replaced by another one', async () => {
+    const { get, requests } = await server(1)
+    expect(await get()).toBe('weights')
+    await setTimeout(20) // until the connection is idle
+    expect(await get()).toBe('weights')
+    expect(requests()).toBe(3)
+  })
+
+  test('is an error if the next one is closed as well', async () => {
+    const { get, requests } = await server(0)
+    await expect(get()).rejects.toThrow(refusal('HTTP_UNREACHABLE'))
+    expect(requests()).toBe(2)
+  })
+})

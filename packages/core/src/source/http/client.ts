@@ -1,4 +1,4 @@
-import { reasonOf } from '../../any-realm.ts'
+import { causeOf, codeOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { Redirects, type RedirectRule } from './redirects.ts'
@@ -176,7 +176,7 @@ export class HttpClient {
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
     const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal: watch.signal }
     const { fetch: given } = this.#options
-    return given ? watch.unlessOver(given(url.href, init)) : fetch(url, init)
+    return given ? watch.unlessOver(given(url.href, init)) : fetched(url, init)
   }
 
   async #mayRedirect(request: HttpRequest, target: URL): ReturnType<RedirectRule> {
@@ -219,5 +219,21 @@ export class HttpClient {
         },
       )
     }
+  }
+}
+
+/** Codes of Node.js and undici for a connection that the server closed. */
+const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/**
+ * A server may close an idle connection just as a request is sent on it, above all if the event loop was held up longer
+ * than the server keeps connections. No response has begun then, so the request is sent once more (RFC 9110 9.2.2).
+ */
+async function fetched(url: URL, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (error) {
+    if (init.signal?.aborted || !CLOSED.has(codeOf(causeOf(error)))) throw error
+    return fetch(url, init)
   }
 }
