@@ -279,7 +279,7 @@ describe('a source from another package', () => {
       'SOURCE_FAILED',
     ],
   ])('is refused if it %s', async (_, given, code, options) => {
-    const session = { timeouts: TIMEOUTS, ...given.session }
+    const session = { ...(code === 'SOURCE_TIMEOUT' ? { timeouts: TIMEOUTS } : {}), ...given.session }
     await expect(open({ ...given, session }, options)).rejects.toEqual(refusal(code as never))
   })
 
