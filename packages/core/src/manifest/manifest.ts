@@ -67,7 +67,7 @@ export class Manifest {
 
   /** Creates the map of {@link files} now, as a step of its own: with many files, this takes milliseconds. */
   mapFiles(): void {
-    void this.#listedFiles
+    this.#files ??= this.#listed()
   }
 
   /** The names of the files, in order; cheaper than the keys of {@link files}. */
@@ -77,10 +77,14 @@ export class Manifest {
   }
 
   get #listedFiles(): ListedFiles {
-    return (this.#files ??= new ListedFiles(this.resources, (place) => {
+    return (this.#files ??= this.#listed())
+  }
+
+  #listed(): ListedFiles {
+    return new ListedFiles(this.resources, (place) => {
       const { name, digest } = at(this.resources, place)
       return { name, digests: [digest] }
-    }))
+    })
   }
 
   /** The position of a file in the manifest, counted from 0. */

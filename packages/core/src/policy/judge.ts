@@ -16,6 +16,7 @@ import { certifiedKey, revokedAuthority, revokedSigner } from './revocations/rev
 import type { Rule } from './rule.ts'
 import { boundsOf } from './signature-time.ts'
 import type { BundleVerdict, CheckVerdict } from '../results.ts'
+import { withoutPrototype } from '../snapshot.ts'
 
 /** How a rule judges the bundles of a model, before any file is hashed. */
 export interface Judgement {
@@ -63,10 +64,10 @@ export async function judge(
   judgement.checks.push(thresholdCheck(enough, rule))
   for (const signature of accepted) recordCount(signature.verdict, signature, enough, rule)
   const [first] = enough.group
-  if (enough.reached && first) return { ...judgement, outcome: { signature: first.signature } }
+  if (enough.reached && first) return { ...judgement, outcome: withoutPrototype({ signature: first.signature }) }
   if (accepted.length > 0 && !(refusal && REVOKED_CODES.has(refusal.code))) refusal = tooFew(enough, rule)
   refusal ??= new ModelSealError('BUNDLE_NOT_FOUND', 'The model has no signature bundle.')
-  return { ...judgement, outcome: { refusal } }
+  return { ...judgement, outcome: withoutPrototype({ refusal }) }
 }
 
 interface Accepted extends CountedSignature {
