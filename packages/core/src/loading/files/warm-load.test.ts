@@ -90,6 +90,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
 
   test('is hashed by default', async () => {
     expect(await loadTwice('plain', undefined, ['plain', undefined])).toMatchObject({ hashed: 'receipt' })
+    await rm(store, { recursive: true })
     expect(await loadTwice('plain', undefined, ['plain', 'never'])).toMatchObject({ hashed: 'files', bytes: 13 })
     await rm(store, { recursive: true })
     const unasked = await judgeModel(site.file('plain'), {
@@ -129,6 +130,36 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
   test('is hashed when the receipt is too recent to rule out a change', async () => {
     await load('plain')
     expect(await load('plain')).toMatchObject({ hashed: 'files', bytes: 13 })
+  })
+
+  test('becomes warm although it is loaded again and again', async () => {
+    const clock = vi.spyOn(Date, 'now')
+    try {
+      const begun = Date.now()
+      for (const [after, hashed] of [
+        [0, 'files'],
+        [GRANULARITY / 2, 'files'],
+        [GRANULARITY - 1, 'files'],
+        [GRANULARITY, 'receipt'],
+      ] as const) {
+        clock.mockReturnValue(begun + after)
+        expect(await load('plain')).toMatchObject({ hashed })
+      }
+    } finally {
+      clock.mockRestore()
+    }
+  })
+
+  test('leaves another receipt if the first one is from the future', async () => {
+    const clock = vi.spyOn(Date, 'now')
+    try {
+      clock.mockReturnValue(Date.now() + 3_600_000)
+      await load('plain')
+      clock.mockRestore()
+      expect((await load('plain')).why).toContain('A receipt was left')
+    } finally {
+      clock.mockRestore()
+    }
   })
 
   test('is refused when a file was written to and its old mtime restored', async () => {

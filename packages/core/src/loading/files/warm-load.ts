@@ -23,32 +23,32 @@ interface WarmModel {
  */
 export class WarmLoad {
   readonly #model: WarmModel
-  readonly #receipt: Receipt | undefined
+  readonly #found: Receipt | Unusable | undefined
   /** A sentence that says why the model is, or is not, hashed; undefined if the rule allows no receipts. */
   #note: string | undefined
 
   /** Looks for a receipt and applies it. */
   static async start(model: WarmModel, { require: { receipts, files } }: Rule): Promise<WarmLoad> {
-    if (!receipts || files === 'loaded') return new WarmLoad(model, undefined, undefined)
+    if (!receipts || files === 'loaded') return new WarmLoad(model)
     const { contents, startedAt } = model
     const found = await findReceipt(model, before(startedAt, receipts.maxAge))
-    if (typeof found === 'string') return new WarmLoad(model, undefined, `There is ${found}.`)
+    if (found instanceof Unusable) return new WarmLoad(model, `There is ${found.reason}.`, found)
     const { hashTypes = [], digests } = found.further ?? {}
     const columns = contents.furtherHashTypes.map((type) => hashTypes.indexOf(type))
     contents.takeOver((name) => columns.map((column) => at(digests?.get(name) ?? [], column)))
     const note = `All ${contents.names.length} files are unchanged since they were hashed at ${new Date(found.hashedAt).toISOString()}.`
-    return new WarmLoad(model, found, note)
+    return new WarmLoad(model, note, found)
   }
 
-  private constructor(model: WarmModel, receipt: Receipt | undefined, note: string | undefined) {
+  private constructor(model: WarmModel, note?: string, found?: Receipt | Unusable) {
     this.#model = model
-    this.#receipt = receipt
+    this.#found = found
     this.#note = note
   }
 
   /** True if the model was not hashed. */
   get warm(): boolean {
-    return this.#receipt !== undefined
+    return this.#found !== undefined && !(this.#found instanceof Unusable)
   }
 
   get note(): string | undefined {
@@ -62,31 +62,46 @@ export class WarmLoad {
   /** Stores a receipt for a model that was hashed completely, if the rule allows it. Never fails. */
   async finish(): Promise<void> {
     if (this.#note === undefined || this.warm) return
+    // Another one would be too new as well, so a model that is loaded every second would never have one to use.
+    if (this.#found instanceof Unusable && this.#found.ripens) return
     const kept = await keepReceipt(this.#model)
     this.#note += kept === undefined ? ' A receipt was left for the next load.' : ` No receipt was left: ${kept}.`
   }
 }
 
-/** @returns the receipt, or a phrase that says why there is none */
+/** Why a model is hashed. */
+class Unusable {
+  /** A phrase: what there is instead of a receipt. */
+  readonly reason: string
+  /** True if there is a receipt of the state that the model has now, which only has to become older. */
+  readonly ripens: boolean
+
+  constructor(reason: string, ripens = false) {
+    this.reason = reason
+    this.ripens = ripens
+  }
+}
+
 async function findReceipt(
   { source, signature: { bundleDigest, manifest }, contents, startedAt: now }: WarmModel,
   oldest: number,
-): Promise<Receipt | string> {
+): Promise<Receipt | Unusable> {
   try {
     const receipt = await ReceiptStore.open().find(source.path, bundleDigest)
-    if (!receipt) return 'no receipt'
-    if (receipt.hashedAt < oldest) return 'a receipt that is older than the rule allows'
-    if (receipt.rootDigest !== manifest.rootDigest) return 'a receipt for another manifest'
-    const fault = receiptFault(receipt, now)
-    if (fault !== undefined) return fault
+    if (!receipt) return new Unusable('no receipt')
+    if (receipt.hashedAt < oldest) return new Unusable('a receipt that is older than the rule allows')
+    if (receipt.rootDigest !== manifest.rootDigest) return new Unusable('a receipt for another manifest')
     // Revocations of files are checked by the digests that were computed when they were hashed.
     const unknown = contents.furtherHashTypes.filter((type) => !receipt.further?.hashTypes.includes(type))
     if (unknown.length > 0)
-      return `a receipt without the digests (${unknown.join(', ')}) by which the policy revokes files`
-    const changed = contents.listed.find((file) => !isUnchanged(receipt, file))
-    return changed ? 'a receipt, but files changed since it was stored' : receipt
+      return new Unusable(`a receipt without the digests (${unknown.join(', ')}) by which the policy revokes files`)
+    const fault = receiptFault(receipt, now)
+    const isSame = contents.listed.every((file) => isUnchanged(receipt, file))
+    if (fault !== undefined) return new Unusable(fault, isSame && receipt.hashedAt <= now)
+    return isSame ? receipt : new Unusable('a receipt, but files changed since it was stored')
   } catch (error) {
-    if (error instanceof ModelSealError) return `no usable store of receipts: ${error.found ?? error.code}`
+    if (error instanceof ModelSealError)
+      return new Unusable(`no usable store of receipts: ${error.found ?? error.code}`)
     throw error
   }
 }
