@@ -31,7 +31,9 @@ console.log('\nTensorFlow.js was tested as @tensorflow/tfjs; "npm run test:tfjs-
 console.log(
   'Programs were bundled with esbuild; "npm run test:bundlers" also tests Vite, Rollup, webpack and @vercel/nft.',
 )
-console.log('Slow attacks, a model of 2 GiB, and 200 loads in a row were skipped; "npm run test:attacks" runs them.')
+console.log(
+  'Slow attacks, a model of 2 GiB, 200 loads in a row, and the slowest tests of the program and the adapters were skipped; "npm run test:attacks" runs them.',
+)
 console.log(failed.length === 0 ? '\nAll checks passed.' : `\nFailed: ${failed.join(', ')}.`)
 process.exitCode = failed.length === 0 ? 0 : 1
 

@@ -1,6 +1,7 @@
 // Tests that take long even with few cases: bundles, statements and policies as large as they may be, files of
 // gigabytes, processes without descriptors, threads that are kept busy, files that are swapped during a load, every byte
-// of a bundle changed, hundreds of loads in a row, and many processes, threads and kinds of values.
+// of a bundle changed, hundreds of loads in a row, many processes, threads and kinds of values, and the command line and the
+// adapters with every method and server.
 // npm run test:attacks runs them, and npm test does not.
 export const LONG_TESTS = [
   'test/attacks/unverified-input.test.ts',
@@ -19,4 +20,8 @@ export const LONG_TESTS = [
   'test/memory.test.ts',
   'test/hostile.test.ts',
   'test/mutations.test.ts',
+  'test/cli/keyless.test.ts',
+  'test/cli/hashing.test.ts',
+  'test/load-tfjs-http.test.ts',
+  'test/register-adapters.test.ts',
 ]
