@@ -20,3 +20,16 @@ test.each([
   expect(short?.problems.length).toBe(count)
   expect(long).toEqual(short)
 })
+
+test.each([
+  ['is not UTF-8', Buffer.from([0xff])],
+  ['is UTF-16', Buffer.from('version: 1', 'utf16le')],
+  ['is invalid', Buffer.from('version: 2')],
+])('a policy that %s is refused, whatever is on Object.prototype', async (_, bytes) => {
+  Object.defineProperty(Object.prototype, 'file', { configurable: true, writable: true, value: {} })
+  try {
+    expect('file' in (await parsePolicy(bytes, '/policy.yaml'))).toBe(false)
+  } finally {
+    Reflect.deleteProperty(Object.prototype, 'file')
+  }
+})

@@ -28,12 +28,19 @@ export function parsePolicy(bytes: Uint8Array, path: string): Promise<Parsed<Pol
   return parseChecked(bytes, { path, what: 'policy' }, policySchema)
 }
 
-/** Like {@link parsePolicy}, for a file with another schema. */
+/**
+ * Like {@link parsePolicy}, for a file with another schema. The result has no prototype, so that "in" tells whether the
+ * file was accepted whatever is on Object.prototype.
+ */
 export async function parseChecked<Value>(
   bytes: Uint8Array,
   file: TextFile,
   schema: Schema<Value>,
 ): Promise<Parsed<Value>> {
+  return withoutPrototype(await parse(bytes, file, schema))
+}
+
+async function parse<Value>(bytes: Uint8Array, file: TextFile, schema: Schema<Value>): Promise<Parsed<Value>> {
   // UTF-16 without a byte order mark is valid UTF-8 if it is ASCII.
   if (bytes.subarray(0, 2).includes(0))
     return { problems: [invalidPolicy(file, 'It is not UTF-8 text, but probably UTF-16. Save it as UTF-8.')] }
@@ -53,9 +60,9 @@ export async function parseChecked<Value>(
   if (first) return { problems: [first, ...more] }
   const value = parsedWithoutPrototypes<unknown>(document.toJS({ maxAliasCount: 0 }))
   const checked = await withRegexps(() => schema.check(value))
-  if ('value' in checked) return withoutPrototype({ text, file: checked.value, problems: [] as const })
+  if ('value' in checked) return { text, file: checked.value, problems: [] }
   const [problem, ...others] = schemaProblems(checked.issues, { text, schema })
-  return withoutPrototype({ problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] as const })
+  return { problems: [problem ?? text.fault([], 'It has an invalid structure.'), ...others] }
 }
 
 /** With line breaks, or as they are written in a string. */
