@@ -4,7 +4,7 @@ import { fewChunks } from './build/chunks.ts'
 import { commonJsInChunks, ownEngine, yamlOfModules } from './build/libraries.ts'
 import { licenses, writeLicenses } from './build/licenses.ts'
 import { childProcessWhenUsed, lazyNodeModules, namesFromProcess } from './build/modules-of-node.ts'
-import { coreWithoutLibraries, librariesInFiles } from './build/program.ts'
+import { coreWithoutLibraries, hubsInFile, librariesInFiles } from './build/program.ts'
 import { ownSourceMaps } from './build/source-maps.ts'
 import { hashingWorker, threadCode } from './build/threads.ts'
 
@@ -72,7 +72,7 @@ export default defineConfig({
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
     ...(startsEveryProgram ? [lazyNodeModules] : library ? [namesFromProcess] : []),
-    ...(library ? [] : [coreWithoutLibraries, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
+    ...(library ? [] : [coreWithoutLibraries, hubsInFile, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
     ownSourceMaps,
     licenses,
   ],

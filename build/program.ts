@@ -22,6 +22,7 @@ export const coreWithoutLibraries: Plugin = {
           policy: '../core/src/entries/policy.ts',
           errors: '../core/src/entries/errors.ts',
           'any-realm': '../core/src/any-realm.ts',
+          ...FOR_HUBS,
         },
         bundle: true,
         splitting: true,
@@ -51,6 +52,64 @@ export const coreWithoutLibraries: Plugin = {
       return { contents, resolveDir: process.cwd() }
     })
   },
+}
+
+/** Entry points of the core that only the package of hubs uses. */
+const FOR_HUBS = {
+  adapter: '../core/src/entries/adapter.ts',
+  http: '../core/src/entries/http.ts',
+  source: '../core/src/source/model-sources.ts',
+}
+
+/**
+ * The package of hubs and what reads archives, in one file that is loaded for `hf://` and `oci://` URLs. It uses the core
+ * of the program, which is passed to it: a copy would be larger, and would not know the program's settings.
+ */
+export const hubsInFile: Plugin = {
+  name: 'hubs in a file',
+  setup(build) {
+    let used: string[] = []
+    build.onStart(async () => {
+      const core = new Set<string>()
+      const { outputFiles, metafile } = await build.esbuild.build({
+        ...ONE_FILE,
+        entryPoints: ['../hub/src/index.ts'],
+        metafile: true,
+        banner: { js: 'module.exports = (core) => { const module = { exports: {} };' },
+        footer: { js: 'return module.exports };' },
+        plugins: [coreAsGiven(core)],
+      })
+      carry(metafile)
+      used = [...core]
+      await mkdir('dist', { recursive: true })
+      await writeFile('dist/hubs.cjs', outputFiles[0]?.text ?? '')
+    })
+    build.onResolve({ filter: /^@modelseal\/hub$/ }, ({ path }) => ({ path, namespace: 'hubs' }))
+    build.onResolve({ filter: /^\.\/hubs\.cjs$/, namespace: 'hubs' }, ({ path }) => ({ path, external: true }))
+    build.onLoad({ filter: /.*/, namespace: 'hubs' }, () => {
+      const getters = used.map((name) => `get '${name}'() { return require('${name}') }`)
+      return {
+        contents: `module.exports = require('./hubs.cjs')({ ${getters.join(', ')} })`,
+        resolveDir: process.cwd(),
+      }
+    })
+  },
+}
+
+/** @param used gets the entry points of the core that are imported */
+function coreAsGiven(used: Set<string>): Plugin {
+  return {
+    name: 'core as given',
+    setup(build) {
+      build.onResolve({ filter: /^@modelseal\/core(\/|$)/ }, ({ path }) => {
+        used.add(path)
+        return { path, namespace: 'given core' }
+      })
+      build.onLoad({ filter: /.*/, namespace: 'given core' }, ({ path }) => ({
+        contents: `module.exports = core['${path}']`,
+      }))
+    },
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ProgressCallback } from '@modelseal/core'
 import type { Command } from 'commander'
 import { commandPath } from './command-path.ts'
+import { useHubsFor } from './hubs.ts'
 import { noteIdlePaths } from './ignored-paths.ts'
 import { isTalkative, logLevelOf } from './log-level.ts'
 import { jsonLine, printable } from './output.ts'
@@ -33,6 +34,7 @@ interface CommonFlags {
   /** Absolute. */
   ignorePaths?: string[]
   maxWorkers?: number
+  signature?: string
 }
 
 /** Turns a command's work into a commander action. */
@@ -45,6 +47,7 @@ export function performer(signal: AbortSignal): Perform {
   return (work) => async (model, flags, command) => {
     const { configureHashing } = await import('@modelseal/core')
     configureHashing({ maxThreads: flags.maxWorkers, callingThread: true })
+    await useHubsFor(model, flags.signature)
     const talkative = isTalkative(logLevelOf(command))
     const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])

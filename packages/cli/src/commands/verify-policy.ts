@@ -63,8 +63,15 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
           : []),
       ]
     }),
+    ...revisionFact(model),
     ['content', checkedAmount({ files, bytes })],
     ['root digest', `sha256:${model.rootDigest ?? ''}`],
   ]
   return facts
+}
+
+/** What the name of a model on a hub was resolved to. */
+function revisionFact({ revision, requested }: Verdict['model']): [string, string][] {
+  if (revision === undefined) return []
+  return [['revision', requested === undefined || requested === revision ? revision : `${revision} (${requested})`]]
 }

@@ -22,7 +22,7 @@ const REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/
 const MAX_REVISION = 255
 /** First components that are other things on the hub. */
 const RESERVED: ReadonlySet<string> = new Set(['models', 'spaces', 'api', 'buckets', 'collections', 'docs', 'papers'])
-const DEFAULT_REVISION = 'main'
+export const DEFAULT_REVISION = 'main'
 
 /**
  * Parses `hf://ORG/NAME[@REVISION][/FOLDER]` and `hf://datasets/ORG/NAME…`.

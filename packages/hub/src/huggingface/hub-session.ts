@@ -1,3 +1,4 @@
+import { ModelSealError, shown } from '@modelseal/core/errors'
 import type {
   BundleCandidate,
   BundleGroup,
@@ -11,7 +12,7 @@ import type {
 } from '@modelseal/core/source'
 import { exactly } from './exactly.ts'
 import type { HubClient } from './hub-client.ts'
-import type { HubLocation } from './hub-location.ts'
+import { DEFAULT_REVISION, hubLocation, type HubLocation } from './hub-location.ts'
 import type { HubRepository } from './hub-repository.ts'
 
 const BUNDLE = 'model.sig'
@@ -62,6 +63,23 @@ export class HubSession implements SourceSession {
       beside.map(({ name }) => name),
       names,
     )
+  }
+
+  /**
+   * A file of the same repository, at the commit of the model.
+   *
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is in another repository, or at another revision
+   */
+  bundleAt(signature: string): BundleCandidate | undefined {
+    if (!/^hf:\/\//i.test(signature)) return undefined
+    const { url, folder: path, revision } = hubLocation(signature)
+    const known = [DEFAULT_REVISION, this.requested, this.revision]
+    if (url === this.#location.url && path !== '' && known.includes(revision)) return this.#candidate('', path)
+    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
+      expected: `a path, or a file of ${shown(this.#location.url)} at the revision of the model`,
+      found: shown(signature),
+      hint: 'Fetch the bundle, and give its path.',
+    })
   }
 
   close(): Promise<void> {
