@@ -6,10 +6,11 @@ import { addPolicyExplain } from './commands/policy-explain.ts'
 import { addPolicyInit } from './commands/policy-init.ts'
 import { addPolicyTest } from './commands/policy-test.ts'
 import { addReceipts } from './commands/receipts.ts'
-import { addSignCertificate } from './commands/sign-certificate.ts'
-import { addSignKey } from './commands/sign-key.ts'
-import { addSignPkcs11Certificate, addSignPkcs11Key } from './commands/sign-pkcs11.ts'
-import { addSignSigstore } from './commands/sign-sigstore.ts'
+import { CERTIFICATE } from './commands/sign-certificate.ts'
+import { KEY } from './commands/sign-key.ts'
+import { PKCS11_CERTIFICATE, PKCS11_KEY } from './commands/sign-pkcs11.ts'
+import { SIGSTORE } from './commands/sign-sigstore.ts'
+import { addSigningMethod } from './commands/signing-method.ts'
 import { addTrustRoot } from './commands/trust-root.ts'
 import { addVerifyCertificate } from './commands/verify-certificate.ts'
 import { addVerifyKey } from './commands/verify-key.ts'
@@ -58,11 +59,11 @@ function addSigning(program: Command, perform: Perform): void {
       'after',
       '\nExample:\n  $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig',
     )
-  addSignSigstore(sign, perform)
-  addSignKey(sign, perform)
-  addSignCertificate(sign, perform)
-  addSignPkcs11Key(sign, perform)
-  addSignPkcs11Certificate(sign, perform)
+  addSigningMethod(sign, perform, SIGSTORE)
+  addSigningMethod(sign, perform, KEY)
+  addSigningMethod(sign, perform, CERTIFICATE)
+  addSigningMethod(sign, perform, PKCS11_KEY)
+  addSigningMethod(sign, perform, PKCS11_CERTIFICATE)
 }
 
 function addVerifying(program: Command, perform: Perform): void {

@@ -1,24 +1,11 @@
-import { type Command } from 'commander'
 import { pathOption } from '../options.ts'
 import { keySignerWithPassword, passwordOption } from '../password.ts'
-import type { Outcome, Perform, Session } from '../perform.ts'
-import { sign, withSigning, type SigningFlags } from './signing.ts'
+import type { SigningMethod } from './signing-method.ts'
+import type { SigningFlags } from './signing.ts'
 
 interface Flags extends SigningFlags {
   privateKey: string
   password?: string
-}
-
-/** `modelseal sign key MODEL --private-key K`. */
-export function addSignKey(parent: Command, perform: Perform): void {
-  withSigning(parent.command('key'))
-    .description('Sign with a private key and write the signature bundle.')
-    .addOption(
-      pathOption('--private-key <path>', 'PEM file of the private key, on P-256, P-384 or P-521').makeOptionMandatory(),
-    )
-    .addOption(passwordOption())
-    .addHelpText('after', HELP)
-    .action(perform(signWithKey))
 }
 
 const HELP = `
@@ -30,12 +17,22 @@ Examples:
   $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig
   $ modelseal sign key models/vad --private-key release.key --ignore-paths models/vad/.cache`
 
-async function signWithKey(
-  model: string,
-  { privateKey, password, ...flags }: Flags,
-  session: Session,
-): Promise<Outcome> {
-  const { keySigner } = await import('@modelseal/core/signing')
-  const signer = await keySignerWithPassword(keySigner, { privateKey, password }, session.signal)
-  return sign(model, flags, session, { signer })
+/** `modelseal sign key MODEL --private-key K`. */
+export const KEY: SigningMethod<Flags> = {
+  name: 'key',
+  how: 'with a private key',
+  help: HELP,
+  withOptions: (command) =>
+    command
+      .addOption(
+        pathOption(
+          '--private-key <path>',
+          'PEM file of the private key, on P-256, P-384 or P-521',
+        ).makeOptionMandatory(),
+      )
+      .addOption(passwordOption()),
+  signing: async ({ privateKey, password }, { signal }) => {
+    const { keySigner } = await import('@modelseal/core/signing')
+    return { signer: await keySignerWithPassword(keySigner, { privateKey, password }, signal) }
+  },
 }

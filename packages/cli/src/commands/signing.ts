@@ -24,7 +24,7 @@ export function withSigning(command: Command): Command {
 }
 
 /** Who signs, and for which instance of Sigstore. */
-interface Signing {
+export interface Signing {
   signer: Signer
   /** The trust root that `--reuse-identity` is verified with (default: that of the public-good instance). */
   trustRoot?: TrustRootSource | undefined
