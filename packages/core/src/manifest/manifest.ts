@@ -6,7 +6,7 @@ import type { ByteRange } from '../hashing/hash-file.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { ListedFiles, type ListedFile } from './listed-files.ts'
 import { nameFault } from './names.ts'
-import { compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
+import { areSortedByName, compareCodePoints, compareComponents, strictlyAscending } from './order.ts'
 import { parseShardName, type Serialization } from './serialization.ts'
 
 /** One line of a manifest: a file, or a shard of one, and its digest (OMS 5.2.1). */
@@ -217,7 +217,7 @@ function checkNames(files: readonly { name: string }[]): void {
 function checkOrder(resources: readonly Resource[], { method }: Serialization): void {
   const ascending =
     method === 'files'
-      ? FILE_ORDERS.some((order) => strictlyAscending(resources, order))
+      ? areSortedByName(resources) || strictlyAscending(resources, (a, b) => compareComponents(a.name, b.name))
       : ascendingShards(resources.map(({ name }) => shardKey(name)))
   if (ascending) return
   const names = new Set<string>()
@@ -247,11 +247,6 @@ interface ShardKey {
   file: string
   start: number
 }
-
-const FILE_ORDERS: readonly ((a: Resource, b: Resource) => number)[] = [
-  (a, b) => compareCodePoints(a.name, b.name),
-  (a, b) => compareComponents(a.name, b.name),
-]
 
 const SHARD_ORDERS: readonly ((a: ShardKey, b: ShardKey) => number)[] = [
   (a, b) => compareCodePoints(a.name, b.name),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compareCodePoints, compareComponents, sortByName, strictlyAscending } from './order.ts'
+import { areSortedByName, compareCodePoints, compareComponents, sortByName, strictlyAscending } from './order.ts'
 
 // U+10FFFF and U+10000 are surrogate pairs in UTF-16, which sort before U+E000 to U+FFFF there.
 const BY_CODE_POINT = [
@@ -55,6 +55,20 @@ test.each([
       const items = names.map((name) => ({ name }))
       sortByName(items)
       expect(items.map(({ name }) => name)).toEqual(names.sort(compareCodePoints))
+    }),
+  )
+})
+
+test.each([
+  ['any text', anyText],
+  ['text with surrogates and U+E000 to U+FFFF', trap],
+  ['text without surrogates', fc.string({ unit: fc.constantFrom('a', 'b', '\ud7ff', '\ue000', '\uffff', '/') })],
+])('areSortedByName is true only of ascending names without repetition (%s)', (_, text) => {
+  const asNames = (names: string[]) => names.map((name) => ({ name }))
+  fc.assert(
+    fc.property(fc.array(text, { maxLength: 4 }), (names) => {
+      expect(areSortedByName(asNames(names))).toBe(strictlyAscending(names, compareCodePoints))
+      expect(areSortedByName(asNames([...new Set(names)].sort(compareCodePoints)))).toBe(true)
     }),
   )
 })

@@ -21,11 +21,24 @@ function aboveSurrogates(unit: number): number {
 
 /** Sorts by name in the order of code points (OMS 5.2.1), in place. */
 export function sortByName(items: { name: string }[]): void {
-  // Without surrogates, this is the order of code units, which JavaScript compares much faster.
-  const plain = !items.some(({ name }) => SURROGATE.test(name))
   items.sort(
-    plain ? (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0) : (a, b) => compareCodePoints(a.name, b.name),
+    haveSurrogates(items)
+      ? (a, b) => compareCodePoints(a.name, b.name)
+      : (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0),
   )
+}
+
+/** Whether the names are strictly in the order of code points. */
+export function areSortedByName(items: readonly { name: string }[]): boolean {
+  return strictlyAscending(
+    items,
+    haveSurrogates(items) ? (a, b) => compareCodePoints(a.name, b.name) : (a, b) => (a.name < b.name ? -1 : 0),
+  )
+}
+
+/** Without surrogates, the order of code points is that of code units, which JavaScript compares much faster. */
+function haveSurrogates(items: readonly { name: string }[]): boolean {
+  return items.some(({ name }) => SURROGATE.test(name))
 }
 
 const SURROGATE = /[\ud800-\udfff]/

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { shown } from '../errors.ts'
 import { isPartialDownload } from '../manifest/plain-names.ts'
 import { HEAD_BYTES, isLfsPointer } from '../manifest/plain-content.ts'
@@ -59,7 +59,7 @@ function candidatesAmong(names: Iterable<string>): { likely: string[]; partial: 
   const others: string[] = []
   const partial: string[] = []
   for (const name of names) {
-    if (WEIGHTS.has(extname(name).toLowerCase())) weights.push(name)
+    if (WEIGHTS.has(name.slice(name.lastIndexOf('.')).toLowerCase())) weights.push(name)
     else {
       if (others.length < MOST_OTHERS) others.push(name)
       if (isPartialDownload(name)) partial.push(name)

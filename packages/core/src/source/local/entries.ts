@@ -1,4 +1,4 @@
-import { opendirSync, type Dir, type Dirent } from 'node:fs'
+import { opendirSync, readdirSync, type Dir, type Dirent } from 'node:fs'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { unreadable } from '../file-errors.ts'
@@ -26,18 +26,26 @@ export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Gen
 }
 
 /**
+ * Size of a directory, in bytes, up to which it is read at once, which is twice as fast. Most file systems need 12 or
+ * more bytes an entry; where one states too small a size, the event loop only waits longer.
+ */
+const SMALL = 65_536
+
+/**
  * Like {@link entriesOf}, but every name must be valid UTF-8 (OMS 6.1.2).
  *
+ * @param directory its `size` as the file system states it, if known
  * @param mayBeOther true for a name that need not be valid UTF-8; U+FFFD stands for what is not
  * @returns entries; undefined for a step without an entry
  * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
  */
 export function* utf8EntriesOf(
-  path: string,
+  { path, size = Infinity }: { path: string; size?: number },
   mayBeOther: (base: string) => boolean = () => false,
 ): Generator<Dirent | undefined, undefined> {
   let isChecked = false
-  for (const entry of entriesOf(path)) {
+  const entries = size <= SMALL ? orUnreadable(path, () => readdirSync(path, { withFileTypes: true })) : entriesOf(path)
+  for (const entry of entries) {
     if (!isChecked && entry.name.includes('\ufffd')) {
       yield* checkNames(path, mayBeOther)
       isChecked = true
@@ -61,7 +69,7 @@ function* checkNames(directory: string, mayBeOther: (base: string) => boolean): 
   }
 }
 
-function orUnreadable<T extends Dir | Dirent | null>(path: string, step: () => T): T {
+function orUnreadable<T extends Dir | Dirent | Dirent[] | null>(path: string, step: () => T): T {
   try {
     return step()
   } catch (error) {

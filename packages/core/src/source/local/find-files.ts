@@ -58,9 +58,9 @@ function* finding(source: LocalSource, options: FindOptions, maxDirectories: num
     if (directory.ancestors.length > MAX_DEPTH) throw tooLarge(source, `directories nested more than ${MAX_DEPTH} deep`)
     if (++entered > maxDirectories) throw tooLarge(source, `more than ${maxDirectories} directories`)
     yield
-    const found = lookAt(directory, source)
+    const { found, size } = lookAt(directory, source)
     const mayBeOther = (base: string) => options.mayBeOther?.(directory.prefix + base) ?? false
-    for (const entry of utf8EntriesOf(directory.path, mayBeOther)) {
+    for (const entry of utf8EntriesOf({ path: directory.path, size }, mayBeOther)) {
       if (++seen % NAMES_PER_STEP === 0) yield
       if (!entry) continue
       const name = directory.prefix + entry.name
@@ -121,14 +121,14 @@ export function onlyFile({ path, name, inode }: LocalSource): FoundFile {
   return file
 }
 
-function lookAt({ path, prefix, ancestors }: Directory, source: LocalSource): FoundDirectory {
+function lookAt({ path, prefix, ancestors }: Directory, source: LocalSource): { found: FoundDirectory; size: number } {
   const stat = stateAt(path)
   // Files below a link would not belong to this model.
   if (!stat.isDirectory())
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
   if (prefix === '' && !isSame(stat, source.inode))
     throw changed({ name: source.name, path }, 'it was replaced by another directory')
-  return { path, root: at(ancestors, 0), dev: stat.dev, ino: stat.ino }
+  return { found: { path, root: at(ancestors, 0), dev: stat.dev, ino: stat.ino }, size: stat.size }
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {
