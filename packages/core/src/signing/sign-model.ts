@@ -125,7 +125,7 @@ async function signBuilt<Built extends BuiltManifest>(
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
-  const serialization = serializationFor(source, options, [signature, ...(await bundlesInside(source, signature))])
+  const serialization = serializationFor(source, options, [signature, ...(await otherBundlesIn(source, signature))])
   await replaced?.refuseOtherModel(source, serialization)
   const built = await build(source, serialization, options)
   const { manifest, files, bytes } = built
@@ -162,7 +162,7 @@ async function signBuilt<Built extends BuiltManifest>(
 }
 
 /** Bundles of other signers are not part of the model, so that all sign the same content. */
-async function bundlesInside(source: LocalSource, signature: string): Promise<string[]> {
+async function otherBundlesIn(source: LocalSource, signature: string): Promise<string[]> {
   if (source.kind !== 'directory') return []
   const names = await readdir(source.path).catch((): string[] => [])
   const bundles: string[] = []
