@@ -128,7 +128,7 @@ function lookAt({ path, prefix, ancestors }: Directory, source: LocalSource): { 
     throw changed({ name: prefix.slice(0, -1) || source.name, path }, 'it is no longer a directory')
   if (prefix === '' && !isSame(stat, source.inode))
     throw changed({ name: source.name, path }, 'it was replaced by another directory')
-  return { found: { path, root: at(ancestors, 0), dev: stat.dev, ino: stat.ino }, size: stat.size }
+  return { found: { path, root: at(ancestors, 0), dev: stat.dev, ino: stat.ino }, size: Number(stat.size) }
 }
 
 function tooLarge(source: LocalSource, found: string): ModelSealError {
