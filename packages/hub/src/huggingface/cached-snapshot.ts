@@ -30,6 +30,7 @@ export async function openSnapshot(
     timeouts: session.timeouts,
     model: () => session.model(),
     bundles: (names) => session.bundles(names),
+    directories: () => session.directories?.() ?? [],
     unverified: async () => session.unverified?.() ?? { files: await session.model() },
   }
 }

@@ -7,7 +7,9 @@ export interface HubLocation {
   readonly repository: string
   /** Branch, tag, commit, or `refs/pr/N`. */
   readonly revision: string
-  /** Relative to the repository, without slashes at its ends; empty for the whole repository. */
+  /** False if the URL has none, and the default is meant. */
+  readonly hasRevision: boolean
+  /** A folder or file, relative to the repository, without slashes at its ends; empty for the whole repository. */
   readonly folder: string
   /** What policies match: without revision and folder. */
   readonly url: string
@@ -22,10 +24,10 @@ const REVISION = /^[\w.+-]+(?:\/[\w.+-]+)*$/
 const MAX_REVISION = 255
 /** First components that are other things on the hub. */
 const RESERVED: ReadonlySet<string> = new Set(['models', 'spaces', 'api', 'buckets', 'collections', 'docs', 'papers'])
-export const DEFAULT_REVISION = 'main'
+const DEFAULT_REVISION = 'main'
 
 /**
- * Parses `hf://ORG/NAME[@REVISION][/FOLDER]` and `hf://datasets/ORG/NAME…`.
+ * Parses `hf://ORG/NAME[@REVISION][/FOLDER|/FILE]` and `hf://datasets/ORG/NAME…`.
  *
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`
  */
@@ -47,6 +49,7 @@ export function hubLocation(url: string): HubLocation {
     kind,
     repository,
     revision: at < 0 ? DEFAULT_REVISION : checkedRevision(url, revision),
+    hasRevision: at >= 0,
     folder: checkedFolder(url, folder),
     url: `hf://${kind === 'datasets' ? 'datasets/' : ''}${repository}`,
   }
@@ -100,6 +103,6 @@ function invalid(url: string, expected: string, found?: string): ModelSealError 
   return new ModelSealError('INVALID_ARGUMENT', 'Invalid URL of a model on Hugging Face.', {
     expected,
     found: found ?? (isPlain ? shown(url) : 'something else'),
-    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION or hf://datasets/ORG/NAME, and a folder in the repository behind it.',
+    hint: 'Write hf://ORG/NAME, hf://ORG/NAME@REVISION or hf://datasets/ORG/NAME, and a folder or file of the repository behind it.',
   })
 }

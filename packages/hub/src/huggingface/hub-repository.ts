@@ -1,6 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
-import type { SourceEntry } from '@modelseal/core/source'
+import type { BundleCandidate, SourceEntry } from '@modelseal/core/source'
 import type { HubClient } from './hub-client.ts'
 import { listFolder } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
@@ -63,7 +63,12 @@ export class HubRepository {
     this.commit = at.sha
   }
 
-  /** The name of a folder in messages and verdicts. */
+  /** `ORG/NAME`. */
+  get name(): string {
+    return this.#location.repository
+  }
+
+  /** The name of a folder or file in messages and verdicts. */
   placeOf(folder: string): string {
     const { url } = this.#location
     return folder === '' ? url : `${url}/${folder}`
@@ -73,24 +78,25 @@ export class HubRepository {
    * The files of a folder, by names relative to it.
    *
    * @param deep with those of all folders in it
-   * @throws {@link ModelSealError} `MODEL_NOT_FOUND` if there is no such folder, and what listing throws
+   * @returns undefined if there is no such folder
    */
-  async list(folder: string, deep: boolean): Promise<SourceEntry[]> {
+  async list(folder: string, deep: boolean): Promise<SourceEntry[] | undefined> {
     const { kind, repository } = this.#location
     const path = folder === '' ? '' : `/${encodedPath(folder)}`
     const tree = below(this.#endpoint, `/api/${kind}/${repository}/tree/${this.commit}${path}`)
     tree.search = deep ? '?recursive=true' : ''
-    const place = this.placeOf(folder)
-    const entries = await listFolder(this.#client, { tree, folder, place })
-    if (entries) return entries
-    throw new ModelSealError(
-      'MODEL_NOT_FOUND',
-      `Cannot load the model ${shown(place)}: the repository has no such folder.`,
-      {
-        file: place,
-        hint: 'Give a folder of the repository, not a file.',
-      },
-    )
+    return listFolder(this.#client, { tree, folder, place: this.placeOf(folder) })
+  }
+
+  /** A bundle that may exist. */
+  bundle(path: string): BundleCandidate {
+    return {
+      path: this.placeOf(path),
+      read: ({ signal }, receive) =>
+        this.read({ path, what: 'signature bundle', signal }, ({ length, chunks }) =>
+          receive({ size: length, chunks }),
+        ),
+    }
   }
 
   /**

@@ -2,22 +2,30 @@ import { ModelSealError, shown } from '@modelseal/core/errors'
 import type {
   BundleCandidate,
   BundleGroup,
+  ModelDirectory,
   ModelFiles,
   NamePattern,
-  ReadRequest,
-  Receive,
-  SourceEntry,
+  PlainModel,
   SourceSession,
   SourceTimeouts,
 } from '@modelseal/core/source'
-import { exactly } from './exactly.ts'
-import type { HubClient } from './hub-client.ts'
-import { DEFAULT_REVISION, hubLocation, type HubLocation } from './hub-location.ts'
-import type { HubRepository } from './hub-repository.ts'
+import { FileModel } from './file-model.ts'
+import { FolderModel } from './folder-model.ts'
+import { HubClient } from './hub-client.ts'
+import { HubFolder } from './hub-folder.ts'
+import { hubLocation, type HubLocation } from './hub-location.ts'
+import { HubRepository } from './hub-repository.ts'
+import type { HubSettings } from './hub-settings.ts'
 
-const BUNDLE = 'model.sig'
-/** One more than are read, so that a load says if there are too many. */
-const MAX_BUNDLES = 33
+/** What a URL names: a folder or a file. */
+export type HubModel = Pick<SourceSession, 'model' | 'bundles' | 'directories' | 'unverified'>
+
+/** What a load asks of the hub. */
+interface HubLoad {
+  readonly location: HubLocation
+  readonly settings: HubSettings
+  readonly signal: AbortSignal | undefined
+}
 
 /** One load of a model from the hub. */
 export class HubSession implements SourceSession {
@@ -25,115 +33,98 @@ export class HubSession implements SourceSession {
   readonly requested: string
   /** The client enforces its own. */
   readonly timeouts: SourceTimeouts = { idle: Infinity, total: Infinity }
+  readonly #load: HubLoad
   readonly #repository: HubRepository
-  readonly #location: HubLocation
-  readonly #client: HubClient
-  /** The files of the requested folder by name, once they were listed. */
-  #listed: Promise<ReadonlyMap<string, SourceEntry>> | undefined
+  readonly #model: HubModel
+  readonly #clients: HubClient[]
 
-  constructor(repository: HubRepository, location: HubLocation, client: HubClient) {
-    this.revision = repository.commit
-    this.requested = location.revision
-    this.#repository = repository
-    this.#location = location
-    this.#client = client
-  }
-
-  model(): ModelFiles {
-    const { folder, repository } = this.#location
-    return {
-      path: this.#repository.placeOf(folder),
-      name: `${repository}/${folder}`.split('/').findLast((part) => part !== '') ?? repository,
-      isFile: false,
-      read: (request, receive) => this.#read(request, receive),
-      list: () => this.#list(),
+  /** @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SOURCE_FAILED`, `SOURCE_LISTING`, and what the client throws */
+  static async open(load: HubLoad): Promise<HubSession> {
+    const { location, settings, signal } = load
+    const client = new HubClient(location, settings, signal)
+    try {
+      const repository = await HubRepository.at(client, location, settings.endpoint)
+      return new HubSession(load, repository, { client, model: await modelAt(repository, location.folder) })
+    } catch (error) {
+      await client.stop()
+      throw error
     }
   }
 
-  /** `model.sig`, or the names of the rule: in the requested folder, else in the repository. */
-  async *bundles(names?: readonly NamePattern[]): AsyncGenerator<BundleGroup> {
-    const { folder } = this.#location
-    const files = await this.#files()
-    yield { ...this.#group(folder, files.keys(), names), nested: names ? undefined : this.#nested(files) }
-    // A bundle with another usual name in the folder itself comes before those of the repository.
-    if (folder === '' || (!names && [...files.keys()].some((name) => /^[^/]+\.oms\.sig$/.test(name)))) return
-    const beside = await this.#repository.list('', false)
-    yield this.#group(
-      '',
-      beside.map(({ name }) => name),
-      names,
-    )
+  private constructor(load: HubLoad, repository: HubRepository, found: { client: HubClient; model: HubModel }) {
+    this.revision = repository.commit
+    this.requested = load.location.revision
+    this.#load = load
+    this.#repository = repository
+    this.#model = found.model
+    this.#clients = [found.client]
+  }
+
+  model(): ModelFiles | Promise<ModelFiles> {
+    return this.#model.model()
+  }
+
+  bundles(names?: readonly NamePattern[]): Iterable<BundleGroup> | AsyncIterable<BundleGroup> {
+    return this.#model.bundles(names)
+  }
+
+  directories(): Iterable<ModelDirectory> | AsyncIterable<ModelDirectory> {
+    return this.#model.directories?.() ?? []
+  }
+
+  async unverified(): Promise<PlainModel> {
+    return (await this.#model.unverified?.()) ?? { files: await this.#model.model() }
   }
 
   /**
-   * A file of the same repository, at the commit of the model.
+   * A file of the same repository: at the commit of the model, unless the URL has a revision of its own.
    *
-   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is in another repository, or at another revision
+   * @throws {@link ModelSealError} `INVALID_ARGUMENT` if it is in another repository
    */
   bundleAt(signature: string): BundleCandidate | undefined {
     if (!/^hf:\/\//i.test(signature)) return undefined
-    const { url, folder: path, revision } = hubLocation(signature)
-    const known = [DEFAULT_REVISION, this.requested, this.revision]
-    if (url === this.#location.url && path !== '' && known.includes(revision)) return this.#candidate('', path)
-    throw new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
-      expected: `a path, or a file of ${shown(this.#location.url)} at the revision of the model`,
-      found: shown(signature),
-      hint: 'Fetch the bundle, and give its path.',
-    })
-  }
-
-  close(): Promise<void> {
-    return this.#client.stop()
-  }
-
-  #files(): Promise<ReadonlyMap<string, SourceEntry>> {
-    this.#listed ??= this.#repository
-      .list(this.#location.folder, true)
-      .then((entries) => new Map(entries.map((entry) => [entry.name, entry])))
-    return this.#listed
-  }
-
-  async *#list(): AsyncGenerator<SourceEntry> {
-    yield* (await this.#files()).values()
-  }
-
-  async #read({ name, range, signal }: ReadRequest, receive: Receive): Promise<void> {
-    const { folder } = this.#location
-    const entry = (await this.#listed)?.get(name)
-    const size = range ? range.end - range.start : entry?.size
-    const path = folder === '' ? name : `${folder}/${name}`
-    await this.#repository.read({ path, what: 'file', range, signal }, ({ length, chunks }) =>
-      receive({ size: length, chunks: exactly({ name, size, length }, chunks) }),
-    )
-  }
-
-  #group(folder: string, files: Iterable<string>, names: readonly NamePattern[] | undefined): BundleGroup {
-    const place = this.#repository.placeOf(folder)
-    const isBundle = (name: string) => (names ? names.some((pattern) => pattern.matches(name)) : name === BUNDLE)
-    const found = [...files].filter(isBundle).sort().slice(0, MAX_BUNDLES)
+    const at = hubLocation(signature)
+    const { location } = this.#load
+    if (at.url !== location.url || at.folder === '') throw elsewhere(signature, location.url)
+    if (!at.hasRevision || at.revision === location.revision) return this.#repository.bundle(at.folder)
     return {
-      candidates: found.map((name) => this.#candidate(folder, name)),
-      looked: names ? [] : [`${place}/${BUNDLE}`],
+      path: `${at.url}/${at.folder}`,
+      read: async (request, receive) => (await this.#at(at)).bundle(at.folder).read(request, receive),
     }
   }
 
-  #candidate(folder: string, name: string): BundleCandidate {
-    const path = folder === '' ? name : `${folder}/${name}`
-    return {
-      path: `${this.#repository.placeOf(folder)}/${name}`,
-      read: ({ signal }, receive) =>
-        this.#repository.read({ path, what: 'signature bundle', signal }, ({ length, chunks }) =>
-          receive({ size: length, chunks }),
-        ),
-    }
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map((client) => client.stop()))
   }
 
-  /** The only folder inside with a bundle: repositories often have several models. */
-  #nested(files: ReadonlyMap<string, SourceEntry>): string | undefined {
-    const folders = [...files.keys()].flatMap((name) => /^([^/]+)\/model\.sig$/.exec(name)?.[1] ?? [])
-    const [only] = folders
-    return folders.length === 1 && only !== undefined
-      ? `${this.#repository.placeOf(this.#location.folder)}/${only}`
-      : undefined
+  #at(at: HubLocation): Promise<HubRepository> {
+    const { settings, signal } = this.#load
+    const client = new HubClient(at, settings, signal)
+    this.#clients.push(client)
+    return HubRepository.at(client, at, settings.endpoint)
   }
+}
+
+/** @param path of a folder or file; empty for the whole repository */
+async function modelAt(repository: HubRepository, path: string): Promise<HubModel> {
+  const root = new HubFolder(repository, '')
+  if (path === '') return new FolderModel(repository, root)
+  const entries = await repository.list(path, true)
+  if (entries && entries.length > 0) return new FolderModel(repository, new HubFolder(repository, path, entries))
+  // Hubs list folders only.
+  if ((await root.entries()).has(path)) return new FileModel(root, path)
+  const place = repository.placeOf(path)
+  throw new ModelSealError(
+    'MODEL_NOT_FOUND',
+    `Cannot load the model ${shown(place)}: the repository has no such folder or file.`,
+    { file: place, hint: 'Check the URL. Upper and lower case matter.' },
+  )
+}
+
+function elsewhere(signature: string, repository: string): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "signature".', {
+    expected: `a path, or a file of the repository ${shown(repository)}`,
+    found: shown(signature),
+    hint: 'Fetch the bundle, and give its path.',
+  })
 }

@@ -215,7 +215,7 @@ describe('a model on Hugging Face', () => {
   test.each([
     ['hf://org/none', /no such repository/],
     ['hf://org/vad@none', /no revision "none"/],
-    ['hf://org/vad/none', /no such folder/],
+    ['hf://org/vad/none', /no such folder or file/],
   ])('is refused as %s if it does not exist', async (url, message) => {
     hub.commit('org/vad', signed)
     await expect(open(url)).rejects.toThrow(

@@ -1,20 +1,18 @@
 import type { ModelSource, SourceLoad, SourceSession } from '@modelseal/core/source'
 import { openSnapshot } from './cached-snapshot.ts'
-import { HubClient } from './hub-client.ts'
 import { hubLocation, type HubLocation } from './hub-location.ts'
-import { HubRepository } from './hub-repository.ts'
 import { HubSession } from './hub-session.ts'
 import { hubSettings, type HuggingFaceOptions } from './hub-settings.ts'
 
 /**
- * A model or dataset on Hugging Face, or a folder of one. The revision is resolved to a commit once, and all files are
+ * A model or dataset on Hugging Face, or a folder or file of one. The revision is resolved to a commit once, and all files are
  * read at that commit; the verdict has both. `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HOME`, `HF_HUB_CACHE` and
  * `HF_HUB_OFFLINE` mean what they mean to the Python library.
  *
  * Importing `@modelseal/hub` makes `hf:` URLs work wherever modelseal takes the path of a model. Call this function only
  * to set options.
  *
- * @param url `hf://ORG/NAME[@REVISION][/FOLDER]` or `hf://datasets/ORG/NAME…`. The default revision is `main`
+ * @param url `hf://ORG/NAME[@REVISION][/FOLDER|/FILE]` or `hf://datasets/ORG/NAME…`. The default revision is `main`
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for an invalid URL. Loads throw `MODEL_NOT_FOUND`, `HTTP_RESPONSE`,
  * `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_REDIRECT`, `SOURCE_FAILED` and `SOURCE_LISTING`
  * @example
@@ -40,12 +38,5 @@ async function openSession(
 ): Promise<SourceSession> {
   const settings = await hubSettings(options, process.env)
   if (settings.offline) return openSnapshot(location, settings, load)
-  const client = new HubClient(location, settings, load.signal)
-  try {
-    const repository = await HubRepository.at(client, location, settings.endpoint)
-    return new HubSession(repository, location, client)
-  } catch (error) {
-    await client.stop()
-    throw error
-  }
+  return HubSession.open({ location, settings, signal: load.signal })
 }
