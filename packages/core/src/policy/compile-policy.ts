@@ -6,7 +6,7 @@ import { asPolicy, type CompiledPolicy } from './policy.ts'
 import { readRevokedFiles } from './revocations/read-revoked.ts'
 import { Revocations } from './revocations/revocations.ts'
 import { compileRules } from './rule.ts'
-import { TrackedFiles } from './reading/reading.ts'
+import { TrackedFiles, type CompileOptions } from './reading/reading.ts'
 import { readTrustRoots } from './roots/read-roots.ts'
 
 /** A policy and its problems. Loading throws the first problem; `checkPolicy` lists all. */
@@ -24,8 +24,8 @@ export interface PolicyReading {
  * @param path absolute
  * @throws {@link ModelSealError} if the policy file itself cannot be read
  */
-export async function compilePolicy(path: string): Promise<PolicyReading> {
-  const reading = new TrackedFiles()
+export async function compilePolicy(path: string, options?: CompileOptions): Promise<PolicyReading> {
+  const reading = new TrackedFiles(options)
   const { problems } = reading
   const sources = await readPolicySources(path, reading)
   const revocations = await compileRevocations(sources, reading)

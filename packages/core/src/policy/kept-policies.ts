@@ -53,7 +53,7 @@ export function keepPolicy({ policy, problems, read }: PolicyReading): void {
 
 /** False if it uses a trusted root in the user's cache, or one that is not there yet. The environment says where the cache is. */
 function dependsOnlyOn(read: ReadonlyMap<string, FileRead>, { files, roots }: CompiledPolicy): boolean {
-  const cached = [...roots.values()].some((root) => root.kind === 'sigstore' && root.trust?.info.source !== 'file')
+  const cached = [...roots.values()].some((root) => root.kind === 'sigstore' && !root.isFile)
   return !cached && [...files.keys()].every((path) => read.has(path))
 }
 

@@ -2,6 +2,7 @@ import type { PolicyReading } from './compile-policy.ts'
 import { findPolicy } from './find-policy.ts'
 import { keepPolicy, keptPolicy } from './kept-policies.ts'
 import type { CompiledPolicy, Policy } from './policy.ts'
+import type { CompileOptions } from './reading/reading.ts'
 
 /**
  * Reads and compiles a trust policy with all the files that it names.
@@ -28,7 +29,8 @@ export async function loadValidPolicy(given?: string | URL): Promise<CompiledPol
 }
 
 /**
- * The valid policy for one load: like {@link loadValidPolicy}, but it is only read again if one of its files changed.
+ * The valid policy for one load: like {@link loadValidPolicy}, but it is only read again if one of its files changed, and
+ * a fault in a certificate or in the trusted root of Sigstore only refuses bundles that need them.
  * The caller must not hand it out.
  */
 export async function policyForLoad(given?: string | URL): Promise<CompiledPolicy> {
@@ -43,7 +45,7 @@ export async function policyForLoad(given?: string | URL): Promise<CompiledPolic
 const underWay = new Map<string, Promise<unknown>>()
 
 async function readAndKept(path: string): Promise<CompiledPolicy> {
-  const reading = loadCompiledPolicy(path)
+  const reading = loadCompiledPolicy(path, { forOneLoad: true })
   const ended = reading.then(keepPolicy, () => {})
   underWay.set(path, ended)
   await ended
@@ -60,7 +62,7 @@ async function readAndKept(path: string): Promise<CompiledPolicy> {
  * @param path absolute
  * @throws {@link ModelSealError} if the policy file itself cannot be read
  */
-export async function loadCompiledPolicy(path: string): Promise<PolicyReading> {
+export async function loadCompiledPolicy(path: string, options?: CompileOptions): Promise<PolicyReading> {
   const { compilePolicy } = await import('./compile-policy.ts')
-  return compilePolicy(path)
+  return compilePolicy(path, options)
 }

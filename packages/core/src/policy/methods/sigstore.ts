@@ -107,7 +107,7 @@ async function verify(
 ): Promise<VerifiedSignature<SigstoreIdentity>> {
   const root = roots.get(name)
   if (root?.kind === 'sigstore' && root.trust)
-    return verifySigstoreWithin(bundle, root.trust, name, { now: new Date(now), effort })
+    return verifySigstoreWithin(bundle, await root.trust(), name, { now: new Date(now), effort })
   throw new ModelSealError('TRUST_ROOT_INVALID', `The trust root ${shown(name)} of the policy could not be read.`)
 }
 

@@ -1,16 +1,17 @@
 import { X509Certificate } from 'node:crypto'
 import { ModelSealError, shown } from '../../errors.ts'
-import { CERTIFICATE_FILE, holderKey, parseCertificates, readX509 } from '../../x509/certificate.ts'
-import type { ReadFile } from '../../source/read-small-file.ts'
+import { CERTIFICATE_FILE, fingerprintOf, holderKey, parseCertificates, readX509 } from '../../x509/certificate.ts'
 import type { Danger } from '../checking/finding.ts'
 import { lapse } from '../checking/lapse.ts'
 import type { ValuePath } from '../reading/policy-text.ts'
-import { certificateFacts, type CertificateFacts } from '../revocations/certificate-facts.ts'
+import { certificateFacts } from '../revocations/certificate-facts.ts'
 import type { RootFiles } from './root-files.ts'
 
 /**
  * Reads certificates of authorities, and separates those that the policy revokes. Nothing proves when an authority issues
- * certificates, so one that is revoked for a period is revoked for good.
+ * certificates, so one that is revoked for a period is revoked for good. OpenSSL has parsed all of them; the names and
+ * extensions that only other libraries can read are checked here too, unless the policy is read for one load: then the
+ * signatures that need them are refused.
  */
 export async function readAuthorities(
   at: ValuePath,
@@ -19,33 +20,32 @@ export async function readAuthorities(
 ): Promise<{ trusted: Buffer[]; revoked: Buffer[] }> {
   const divided = { trusted: [] as Buffer[], revoked: [] as Buffer[] }
   const { revocations } = files
-  for (const { der, facts } of await files.all(at, named, readAuthorityFile)) {
-    const revoked = revocations.certificate(facts, undefined) ?? revocations.key(facts.keyFingerprints, undefined)
+  const inFull = !files.isForOneLoad || revocations.concernsSigners
+  const authorities = await files.all(at, named, async (path, readFile) => {
+    const certificates = parseCertificates(await readFile(path, CERTIFICATE_FILE), path)
+    certificates.forEach((der) => checkHolderKey(der, path))
+    return Promise.all(certificates.map(async (der) => ({ der, facts: inFull && (await certificateFacts(der, path)) })))
+  })
+  for (const { der, facts } of authorities) {
+    const revoked =
+      facts && (revocations.certificate(facts, undefined) ?? revocations.key(facts.keyFingerprints, undefined))
     divided[revoked ? 'revoked' : 'trusted'].push(der)
   }
   return divided
 }
 
-/** @throws {@link ModelSealError} `CERTIFICATE_INVALID`, also for a key that could never verify anything */
-async function readAuthorityFile(
-  path: string,
-  readFile: ReadFile,
-): Promise<{ der: Buffer; facts: CertificateFacts }[]> {
-  const certificates = parseCertificates(await readFile(path, CERTIFICATE_FILE), path)
-  return Promise.all(
-    certificates.map(async (der) => {
-      const facts = await certificateFacts(der, path)
-      if (holderKey(readX509(der, path))) return { der, facts }
-      throw new ModelSealError(
-        'CERTIFICATE_INVALID',
-        `A certificate of the file ${shown(path)} has a key that cannot be read.`,
-        {
-          file: path,
-          expected: 'a key of a known algorithm',
-          found: `the certificate ${facts.fingerprints[0]}`,
-        },
-      )
-    }),
+/** @throws {@link ModelSealError} `CERTIFICATE_INVALID` for a key that could never verify anything */
+function checkHolderKey(der: Buffer, path: string): void {
+  const certificate = readX509(der, path)
+  if (holderKey(certificate)) return
+  throw new ModelSealError(
+    'CERTIFICATE_INVALID',
+    `A certificate of the file ${shown(path)} has a key that cannot be read.`,
+    {
+      file: path,
+      expected: 'a key of a known algorithm',
+      found: `the certificate ${fingerprintOf(certificate)}`,
+    },
   )
 }
 

@@ -55,6 +55,36 @@ export class RootFiles {
     }
   }
 
+  /**
+   * Something that bundles need: prepared when the first of them needs it if the policy is read for one load, otherwise
+   * now. A fault is then a problem of the policy, or else the error for the bundle, with the same position.
+   *
+   * @param prepare called again after a failure
+   */
+  async whenNeeded<T>(at: ValuePath, prepare: () => Promise<T>): Promise<() => Promise<T>> {
+    let prepared: Promise<T> | undefined
+    const get = () =>
+      (prepared ??= prepare().catch((error: unknown) => {
+        prepared = undefined
+        throw error
+      }))
+    if (!this.isForOneLoad) await this.one(at, undefined, get)
+    return () =>
+      get().catch((error: unknown) => {
+        throw error instanceof ModelSealError ? this.#source.text.faultFrom([...this.#at, ...at], error) : error
+      })
+  }
+
+  /** Reads another file of the policy. */
+  get read(): ReadFile {
+    return this.#reading.file
+  }
+
+  /** See `CompileOptions`. */
+  get isForOneLoad(): boolean {
+    return this.#reading.isForOneLoad
+  }
+
   /** See {@link TrackedFiles.track}. */
   async track(path: string): Promise<void> {
     await this.#reading.track(path)

@@ -5,13 +5,20 @@ import {
   type SigstoreTrust,
   type TrustRootSource,
 } from '../../verification/sigstore/trust.ts'
+import { TRUST_CONFIG_FILE } from '../../verification/sigstore/trust-config.ts'
 import { fileSchema } from '../schema/text.ts'
 import type { CompiledRootOf, RootKind } from './root.ts'
 import type { RootFiles } from './root-files.ts'
 
 export interface SigstoreRoot extends CompiledRootOf<'sigstore'> {
-  /** Absent if it could not be read. */
-  trust?: SigstoreTrust | undefined
+  /** True if a file of the policy describes it; false if the user's cache or this package does. */
+  isFile: boolean
+  /**
+   * The trusted root; absent if its file could not be read.
+   *
+   * @throws {@link ModelSealError} as `readSigstoreTrust`, with the position in the policy
+   */
+  trust?: () => Promise<SigstoreTrust>
 }
 
 const A_URL = 'expected an http or https URL without user, query and fragment'
@@ -36,6 +43,9 @@ const schema = s.strictObject({
 
 type Written = s.Infer<typeof schema>
 
+/** For a root that is in the user's cache or in this package. */
+const NO_FILE = Buffer.alloc(0)
+
 export const sigstoreRoot = {
   kind: 'sigstore',
   what: 'sigstore',
@@ -46,11 +56,15 @@ export const sigstoreRoot = {
     const source = sourceOf(sigstore, files)
     if (typeof source !== 'string' && 'tufRoot' in source) await files.track(source.tufRoot)
     // An updated trusted root is a change of the policy, like that of any of its files.
-    const at = typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot']
-    const trust = await files.one(['sigstore', ...at], trustRootPath(source), (readFile) =>
-      readSigstoreTrust(source, readFile),
+    const at = ['sigstore', ...(typeof sigstore === 'string' ? [] : ['file' in sigstore ? 'file' : 'tufRoot'])]
+    const file = typeof source === 'string' || 'tufUrl' in source ? undefined : source.file
+    const content = await files.one(at, trustRootPath(source), async (readFile) =>
+      file === undefined ? NO_FILE : readFile(file, TRUST_CONFIG_FILE),
     )
-    return { kind: 'sigstore', name, trust }
+    if (!content) return { kind: 'sigstore', name, isFile: true }
+    const read = content === NO_FILE ? files.read : () => Promise.resolve(content)
+    const trust = await files.whenNeeded(at, () => readSigstoreTrust(source, read))
+    return { kind: 'sigstore', name, isFile: file !== undefined, trust }
   },
   certificates: () => [],
   dangers: () => [],

@@ -2,7 +2,7 @@ import type { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs'
 import { messageOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { parsedWithoutPrototypes } from '../../snapshot.ts'
-import type { ReadFile } from '../../source/read-small-file.ts'
+import type { ReadFile, SmallFile } from '../../source/read-small-file.ts'
 import { Fields } from '../../bundle/fields.ts'
 import { parseStrictJson } from '../../bundle/json.ts'
 
@@ -31,12 +31,14 @@ const TRUSTED_ROOT = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;versi
  * and what `read` throws
  */
 export async function readTrustConfig(path: string, read: ReadFile): Promise<TrustConfig> {
-  const bytes = await read(path, {
-    what: 'Sigstore trust configuration',
-    maxBytes: MAX_TRUST_CONFIG_BYTES,
-    hint: 'Give the path of a ClientTrustConfig or of a trusted_root.json.',
-  })
-  return parseTrustConfig(bytes, path)
+  return parseTrustConfig(await read(path, TRUST_CONFIG_FILE), path)
+}
+
+/** The file that {@link readTrustConfig} reads. */
+export const TRUST_CONFIG_FILE: SmallFile = {
+  what: 'Sigstore trust configuration',
+  maxBytes: MAX_TRUST_CONFIG_BYTES,
+  hint: 'Give the path of a ClientTrustConfig or of a trusted_root.json.',
 }
 
 /** @throws {@link ModelSealError} `TRUST_ROOT_INVALID`, `JSON_*` */
