@@ -34,7 +34,7 @@ export interface CompiledPolicy extends Policy, PolicyFacts {
  * Marks policies from all copies of this package, ESM and CommonJS. Change the number with {@link CompiledPolicy}, so that
  * different versions of this package do not misread each other's policies.
  */
-const MARK = Symbol.for('modelseal.policy.1')
+const MARK = Symbol.for('modelseal.policy.2')
 
 /** Only for `compilePolicy()`. */
 export function asPolicy(parts: Pick<CompiledPolicy, keyof CompiledPolicy>): CompiledPolicy {
@@ -76,7 +76,7 @@ export function noMatch(policy: CompiledPolicy, facts: ModelFacts, note?: string
   const path = facts.pathFrom(dirname(policy.path))
   const seen =
     path === undefined
-      ? 'For a model over HTTP, rules can match its url, name or format, but not a path.'
+      ? `For a model ${facts.source === undefined ? 'over HTTP, rules can match its url' : 'from a hub or registry, rules can match its source, url'}, name or format, but not a path.`
       : `Relative to the policy, the path is ${shown(path)}.`
   const above = policy.rules.map(({ match }) => directoryNamedAbove(match, facts)).find(Boolean)
   return new ModelSealError(

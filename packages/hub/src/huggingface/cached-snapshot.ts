@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { localModelSource, type SourceLoad, type SourceSession } from '@modelseal/core/source'
@@ -19,7 +19,10 @@ export async function openSnapshot(
   load: SourceLoad,
 ): Promise<SourceSession> {
   const { kind, repository, revision, folder, url } = location
-  const directory = join(cache, `${kind}--${repository.replace('/', '--')}`)
+  const name = `${kind}--${repository.replace('/', '--')}`
+  const directory = join(cache, name)
+  // Where names differ only in case, the disk may answer for another spelling, which another rule may cover.
+  if (!(await namesIn(cache)).includes(name)) throw notCached(url, directory)
   const commit = COMMIT.test(revision) ? revision : await referenceIn(directory, revision)
   const path = commit === undefined ? undefined : join(directory, 'snapshots', commit, folder)
   if (path === undefined || !existsSync(path)) throw notCached(url, path ?? directory)
@@ -33,6 +36,10 @@ export async function openSnapshot(
     directories: () => session.directories?.() ?? [],
     unverified: async () => session.unverified?.() ?? { files: await session.model() },
   }
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return readdir(directory).catch(() => [])
 }
 
 /** The commit that a branch or tag had when it was downloaded. */

@@ -1,3 +1,4 @@
+import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
 import type { BundleCandidate, SourceEntry } from '@modelseal/core/source'
@@ -39,8 +40,8 @@ export class HubRepository {
         hint: 'Check the URL, and HF_ENDPOINT if it is set.',
       })
     }
-    const { json } = answer
-    const sha = typeof json === 'object' && json !== null && 'sha' in json ? json.sha : undefined
+    const { sha, id } = (answer.json ?? {}) as { sha?: unknown; id?: unknown }
+    if (id !== undefined && id !== repository) throw otherName(location, id)
     const isAsked = !COMMIT.test(revision) || sha === revision
     if (typeof sha === 'string' && COMMIT.test(sha) && isAsked)
       return new HubRepository(client, location, { endpoint, sha })
@@ -123,6 +124,24 @@ export class HubRepository {
       return receive(body)
     })
   }
+}
+
+/**
+ * Hubs answer for other spellings and for former names of a repository. A rule for its name must not be avoided by one
+ * of them.
+ */
+function otherName({ kind, url: place }: HubLocation, id: unknown): ModelSealError {
+  const name = typeof id === 'string' ? `hf://${kind === 'datasets' ? 'datasets/' : ''}${id}` : undefined
+  return new ModelSealError(
+    'MODEL_NOT_FOUND',
+    `Cannot load the model ${shown(place)}: the hub has another name for it.`,
+    {
+      file: place,
+      expected: shown(place),
+      found: name === undefined ? kindOf(id) : shown(name),
+      hint: 'Give the name that the hub has for it, and check which rule of the policy covers that name.',
+    },
+  )
 }
 
 /** The endpoint may have a path. */

@@ -141,14 +141,32 @@ describe('a model on Hugging Face', () => {
   })
 
   test.each([
-    ['hf://Xenova/*', 'Xenova/vad'],
-    ['hf://gpt2', 'gpt2'],
-  ])('is matched by rules with capitals, or without an organisation: %s', async (url, repository) => {
-    const rules = [{ name: 'hub', match: { url }, signers: [{ key: 'release' }] }]
+    [{ url: 'hf://Xenova/*' }, 'Xenova/vad'],
+    [{ url: 'hf://gpt2' }, 'gpt2'],
+    [{ source: 'hf://Xenova/*' }, 'Xenova/vad'],
+    [{ source: ['oci://**', 'hf://gpt2'] }, 'gpt2'],
+  ])('is matched by rules with capitals, or without an organisation: %j', async (match, repository) => {
+    const rules = [{ name: 'hub', match, signers: [{ key: 'release' }] }]
     const own = await site.policy({ version: 1, trustRoots: { release: { publicKey: 'release.pub' } }, rules })
     hub.commit(repository, signed)
     await using model = await open(`hf://${repository}@main`, {}, { policy: own })
     expect(model.verdict).toMatchObject({ rule: 'hub', model: { url: `hf://${repository}` } })
+  })
+
+  test('is refused under another spelling of its name, or one that it had before', async () => {
+    const rules = [
+      { name: 'strict', match: { source: 'hf://org/*' }, signers: [{ key: 'release' }], require: { pinned: true } },
+      { name: 'others', match: { source: 'hf://**' }, signers: [{ key: 'release' }], mode: 'audit' },
+    ]
+    const own = await site.policy({ version: 1, trustRoots: { release: { publicKey: 'release.pub' } }, rules })
+    hub.commit('org/vad', signed)
+    for (const name of ['Org/VAD', 'former/vad', 'vad']) {
+      hub.alias(name, 'org/vad')
+      await expect(open(`hf://${name}`, {}, { policy: own })).rejects.toEqual(
+        refusal('MODEL_NOT_FOUND', { expected: `"hf://${name}"`, found: '"hf://org/vad"' }),
+      )
+    }
+    expect(hub.asked.filter((each) => each.includes('/resolve/'))).toEqual([])
   })
 
   test('is listed in pages', async () => {

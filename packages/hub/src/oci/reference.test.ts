@@ -20,6 +20,8 @@ describe('a reference to an artifact', () => {
     ['oci://[fd00::7]/vad:1', 'https://[fd00::7]', undefined],
     ['oci://localhost.example/vad:1', 'https://localhost.example', undefined],
     ['oci://docker.io/vad:1', 'https://registry-1.docker.io', 'oci://docker.io/library/vad:1'],
+    ['oci://registry-1.docker.io/vad:1', 'https://registry-1.docker.io', 'oci://docker.io/library/vad:1'],
+    ['oci://index.docker.io:443/ai/vad:1', 'https://registry-1.docker.io', 'oci://docker.io/ai/vad:1'],
     ['oci://docker.io/ai/vad:1', 'https://registry-1.docker.io', 'oci://docker.io/ai/vad:1'],
   ])(
     '%s is served by %s',

@@ -30,6 +30,8 @@ const AUTHORITY =
 /** Docker Hub is named by one host and answers on another. */
 const DOCKER_HUB = 'docker.io'
 const DOCKER_HUB_API = 'https://registry-1.docker.io'
+/** All names of it. A rule must not miss it because of one of them. */
+const DOCKER_HUB_NAMES: ReadonlySet<string> = new Set([DOCKER_HUB, 'index.docker.io', 'registry-1.docker.io'])
 
 /**
  * Parses the URL of a model in a registry. Nothing is guessed: a URL that other clients could read differently is refused.
@@ -78,12 +80,14 @@ function checkedName(url: string, host: string, name: string): string {
 
 function registryAt(authority: string): Pick<OciReference, 'origin' | 'host'> | undefined {
   if (!AUTHORITY.test(authority)) return undefined
-  if (authority === DOCKER_HUB) return { origin: DOCKER_HUB_API, host: DOCKER_HUB }
   const name = authority.replace(/:\d+$/, '')
   const url = URL.parse(`${isLoopback(name) ? 'http' : 'https'}://${authority}`)
   // Other spellings of an address, such as 0x7f.1, would be read differently by other programs. The default port has no
   // meaning, and a rule must not miss a registry because of it.
-  return url?.hostname === name ? { origin: url.origin, host: url.host } : undefined
+  if (url?.hostname !== name) return undefined
+  return DOCKER_HUB_NAMES.has(url.host)
+    ? { origin: DOCKER_HUB_API, host: DOCKER_HUB }
+    : { origin: url.origin, host: url.host }
 }
 
 function invalid(url: string, found: string, hint?: string): ModelSealError {

@@ -13,6 +13,8 @@ interface Repository {
   readonly references: Map<string, string>
   /** Tokens that may read it; undefined if everybody may. */
   readonly tokens: readonly string[] | undefined
+  /** What the hub calls it, if this is another name of it. */
+  readonly id?: string
 }
 
 /**
@@ -93,6 +95,12 @@ export class SmallHub {
     }
   }
 
+  /** Has the hub answer for another name of a repository as well. */
+  alias(name: string, repository: string): void {
+    const found = this.#repositories.get(repository)
+    if (found) this.#repositories.set(name, { ...found, id: repository })
+  }
+
   #serve(to: 'hub' | 'storage', request: IncomingMessage, response: ServerResponse): void {
     const { method = '', url = '', headers } = request
     this.asked.push(`${to} ${method} ${url}`)
@@ -126,7 +134,7 @@ export class SmallHub {
       return
     }
     if (verb === 'revision') {
-      send(response, { id: name, sha, siblings: [] })
+      send(response, { id: repository.id ?? name, sha, siblings: [] })
       return
     }
     const place = path.split('/').map(decodeURIComponent).join('/')

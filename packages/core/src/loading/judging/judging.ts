@@ -135,7 +135,7 @@ export class Judging {
     await checkAge(policy, now, verdict)
     return checking(verdict, 'rule', async (tell) => {
       const { path, url: own = url } = this.#source.place
-      const place = { path, url: own }
+      const place = { path, url: own, source: this.#source.place.url }
       const facts = new ModelFacts({ ...place, format }, () => this.#search.claimedNames(policy.rules))
       const chosen = await chooseRule(policy, facts).catch((error: unknown) => this.#orMissing(error))
       const { rule, mode } = chosen

@@ -2,6 +2,7 @@ import { relative, sep } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ModelFormat } from '../../results.ts'
 import { anyOf, compileGlob } from './glob.ts'
+import { packageScheme } from '../../source/schemes.ts'
 import { modelUrl } from './model-url.ts'
 import type { MatchText } from '../schema/match.ts'
 
@@ -29,6 +30,8 @@ export class ModelFacts {
   readonly path: string | undefined
   /** URL that it was fetched from, if the caller gave one, as {@link modelUrl} normalizes it. */
   readonly url: string | undefined
+  /** URL of the hub or registry that it is loaded from; undefined on this machine and over HTTP. */
+  readonly source: string | undefined
   /** The program promises to load one of these; empty if it named none. */
   readonly formats: readonly ModelFormat[]
   /** What the model claims: never a fact. */
@@ -42,11 +45,18 @@ export class ModelFacts {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` for a URL that could be read in two ways
    */
   constructor(
-    model: { path?: string | undefined; url?: string | undefined; format?: ModelFormat | PossibleFormats | undefined },
+    model: {
+      path?: string | undefined
+      url?: string | undefined
+      /** URL from which the load reads, unlike `url`, which the caller may state. */
+      source?: string | undefined
+      format?: ModelFormat | PossibleFormats | undefined
+    },
     claimedNames: () => Promise<readonly ClaimedName[]>,
   ) {
     this.path = model.path
     this.url = model.url === undefined ? undefined : modelUrl(model.url)
+    this.source = packageScheme(model.source) === undefined ? undefined : modelUrl(model.source)
     const { format } = model
     this.formats = typeof format === 'object' ? format.oneOf : format === undefined ? [] : [format]
     this.claimedFormat = typeof format === 'object' ? format.claimed : () => Promise.resolve(undefined)
@@ -78,6 +88,7 @@ export class ModelFacts {
 export interface RuleMatch {
   path?: readonly PathGlob[]
   url?: (url: string) => boolean
+  source?: (url: string) => boolean
   name?: (name: string) => boolean
   formats?: readonly string[]
   /** Undefined for rules about models with a path or URL. */
@@ -98,10 +109,11 @@ interface PathGlob {
 
 /** @param directory of the policy file: absolute */
 export function compileMatch(match: MatchText, directory: string): RuleMatch {
-  const { path, url, name, format, memory } = match
+  const { path, url, source, name, format, memory } = match
   return {
     ...(path === undefined ? {} : { path: [path].flat().map((glob) => pathGlob(glob, directory)) }),
     ...(url === undefined ? {} : { url: anyOf(url) }),
+    ...(source === undefined ? {} : { source: anyOf(source) }),
     ...(name === undefined ? {} : { name: anyOf(name) }),
     ...(format === undefined || format === 'any' ? {} : { formats: [format].flat() }),
     ...(memory === undefined ? {} : { memory: memory === 'any' ? memory : [memory].flat() }),
@@ -136,6 +148,7 @@ export function matchesModel(
 ): boolean | Promise<boolean> {
   if (match.memory) return false
   if (match.url && (facts.url === undefined || !match.url(facts.url))) return false
+  if (match.source && (facts.source === undefined || !match.source(facts.source))) return false
   if (match.formats && (format === undefined || !match.formats.includes(format))) return false
   const { path, name } = match
   if (path && !path.some((glob) => matchesPath(glob, facts.pathFrom(glob.from)))) return false

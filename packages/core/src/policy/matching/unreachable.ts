@@ -80,7 +80,7 @@ export class RuleOrder {
 
 type Spelled = ReturnType<typeof compileGlob>['spelled']
 
-const DIMENSIONS = ['path', 'url', 'name'] as const
+const DIMENSIONS = ['path', 'url', 'source', 'name'] as const
 
 /** A rule covers only rules that have one of these among their {@link coveredGlobs}. */
 function coveringGlobs({ match: { written } }: Rule): string[] {
@@ -110,6 +110,7 @@ function mayMeet(a: Rule, b: Rule, globsMeet: (x: string, y: string) => boolean)
   return (
     (!a.match.formats || (b.match.formats?.some((format) => a.match.formats?.includes(format)) ?? true)) &&
     someGlobs(a.match.written.url, b.match.written.url, globsMeet) &&
+    someGlobs(a.match.written.source, b.match.written.source, globsMeet) &&
     someGlobs(
       a.match.written.path,
       b.match.written.path,
@@ -140,6 +141,7 @@ function covers(earlier: Rule, later: Rule): boolean {
     memoryCovers(earlier.match, later.match) &&
     (!earlier.match.formats || (formats?.every((format) => earlier.match.formats?.includes(format)) ?? false)) &&
     everyGlob(a.url, b.url, globCovers) &&
+    everyGlob(a.source, b.source, globCovers) &&
     everyGlob(a.name, b.name, globCovers) &&
     everyGlob(
       a.path,

@@ -76,7 +76,7 @@ describe('a policy is refused, with file, line and column, for', () => {
       'an empty match',
       `${HEAD}${RULE.replace('{ path: "models/**" }', '{}')}`,
       '6:12',
-      'expected one of path, url, name, format',
+      'expected one of path, url, source, name, format',
     ],
     ['an ambiguous glob', `${HEAD}${RULE.replace('models/**', 'models/[ab]')}`, '6:20', 'means different things'],
     [
@@ -121,6 +121,20 @@ describe('a policy is refused, with file, line and column, for', () => {
       '6:12',
       'names a directory or host, without wildcards',
     ]),
+    ...['hf://**', 'hf://*/vad', 'hf://org*/vad', 'hf://{org,*}/vad', 'oci://**', 'oci://*/org/vad'].map(
+      (glob): [string, string, string, string] => [
+        `the mode skip for nearly everything: source ${glob}`,
+        `${HEAD}rules:\n  - name: r\n    match: { source: "${glob}" }\n    mode: skip\n    reason: lazy\n`,
+        '6:12',
+        'and an organisation on a hub or registry',
+      ],
+    ),
+    [
+      'a source with a revision',
+      `${HEAD}rules:\n  - name: r\n    match: { source: "hf://org/vad@v1" }\n    signers: [{ key: k }]\n`,
+      '6:22',
+      'sources are compared without their revision',
+    ],
     ...(
       [
         ['models/v/', 'write \\"models/v/**\\"'],
@@ -157,7 +171,7 @@ describe('a policy is refused, with file, line and column, for', () => {
       'memory beside a path',
       `${HEAD}rules:\n  - name: r\n    match: { memory: any, path: models/** }\n    mode: skip\n    reason: r\n`,
       '6:33',
-      '`memory` cannot be combined with path, url or name',
+      '`memory` cannot be combined with path, url, source or name',
     ],
     [
       'memory by a digest of another algorithm',

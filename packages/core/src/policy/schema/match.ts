@@ -1,11 +1,12 @@
 import * as s from '../../schema/define.ts'
 import { compileGlob, globFault } from '../matching/glob.ts'
-import { anyFormatSchema, formatSchema, globSchema, pathGlobSchema, urlGlobSchema } from './text.ts'
+import { anyFormatSchema, formatSchema, globSchema, pathGlobSchema, sourceGlobSchema, urlGlobSchema } from './text.ts'
 
 /** `match`: the models that a rule applies to. */
 
 const globsSchema = s.union([globSchema, s.array(globSchema).min(1)])
 const urlGlobsSchema = s.union([urlGlobSchema, s.array(urlGlobSchema).min(1)])
+const sourceGlobsSchema = s.union([sourceGlobSchema, s.array(sourceGlobSchema).min(1)])
 const pathGlobsSchema = s.union([pathGlobSchema, s.array(pathGlobSchema).min(1)])
 
 const memoryDigest = s
@@ -18,6 +19,11 @@ export const matchSchema = s
       .optional()
       .describe('Globs for the path that the program loads, relative to the policy file.'),
     url: urlGlobsSchema.optional().describe('Globs for the URL that the program loads.'),
+    source: sourceGlobsSchema
+      .optional()
+      .describe(
+        'Globs for the hub or registry that the program loads from: hf://ORG/NAME, hf://datasets/ORG/NAME or oci://HOST/REPOSITORY, without revision, tag and folder.',
+      ),
     name: globsSchema.optional().describe('Globs for the name that the signer gave to the model.'),
     format: s
       .union([anyFormatSchema, s.array(formatSchema).min(1)])
@@ -28,18 +34,18 @@ export const matchSchema = s
       .optional()
       .describe('Models that a program gives to a runtime as bytes, without path or URL: by digest, or any.'),
   })
-  .refine((match) => Object.keys(match).length > 0, 'expected one of path, url, name, format, memory')
+  .refine((match) => Object.keys(match).length > 0, 'expected one of path, url, source, name, format, memory')
 
 /** A `match` as written in the policy. */
 export type MatchText = s.Infer<typeof matchSchema>
 
 /**
- * True if every path names a directory or file, and every URL a host and, on hubs and registries, an organisation.
+ * True if every path names a directory or file, and every URL and source a host and, on hubs and registries, an organisation.
  * `memory` is always explicit.
  */
-export function isExplicit({ path, url, memory }: MatchText): boolean {
+export function isExplicit({ path, url, source, memory }: MatchText): boolean {
   if (memory !== undefined) return true
-  const [paths, urls] = [[path ?? []].flat(), [url ?? []].flat()]
+  const [paths, urls] = [[path ?? []].flat(), [url ?? [], source ?? []].flat(2)]
   return (
     paths.length + urls.length > 0 &&
     paths.every((glob) =>

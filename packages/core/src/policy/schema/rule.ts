@@ -33,11 +33,11 @@ export const ruleSchema = s
     if (rule.match.memory !== undefined) {
       if (rule.mode !== 'skip')
         fault(['match', 'memory'], 'expected the mode skip: without a path, no signature can be found')
-      for (const field of ['path', 'url', 'name'] as const)
+      for (const field of ['path', 'url', 'source', 'name'] as const)
         if (rule.match[field] !== undefined)
           fault(
             ['match', field],
-            '`memory` cannot be combined with path, url or name: it matches models without path and URL',
+            '`memory` cannot be combined with path, url, source or name: it matches models without path and URL',
           )
       if (rule.bundle !== undefined)
         fault(['bundle'], '`match.memory` cannot be combined with bundle: it matches models without path and URL')
@@ -47,7 +47,7 @@ export const ruleSchema = s
       if (!isExplicit(rule.match))
         fault(
           ['match'],
-          'expected a path or url that names a directory or host, without wildcards in it, and an organisation on a hub or registry: the mode skip checks nothing',
+          'expected a path, url or source that names a directory or host, without wildcards in it, and an organisation on a hub or registry: the mode skip checks nothing',
         )
       for (const field of ['signers', 'threshold', 'require'] as const)
         if (rule[field] !== undefined) fault([field], 'expected none in the mode skip, which checks no signatures')

@@ -4,6 +4,7 @@ import { FINGERPRINT, fingerprintFault } from '../revocations/fingerprint.ts'
 import { globFault, nameGlobFault, pathGlobFault, urlGlobFault } from '../matching/glob.ts'
 import { ANY_FORMAT, FORMAT_NAME, MODEL_FORMATS, misspeltFormat, OTHER_FORMAT } from '../model-formats.ts'
 import { regexpFault } from '../matching/regexp.ts'
+import { sourceGlobFault } from '../matching/source-glob.ts'
 
 /** The scalar values in a policy; anything ambiguous is refused. */
 
@@ -19,6 +20,7 @@ export const filesSchema = s.union([fileSchema, s.array(fileSchema).min(1)])
 export const globSchema = globWithout(globFault)
 export const pathGlobSchema = globWithout(pathGlobFault)
 export const urlGlobSchema = globWithout(urlGlobFault)
+export const sourceGlobSchema = globWithout(sourceGlobFault)
 
 const nameGlobSchema = globWithout(nameGlobFault)
 /** One glob for names in a model, or several. */
