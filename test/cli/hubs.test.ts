@@ -70,3 +70,44 @@ describe('a model on a hub is judged by the policy:', () => {
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, verdict: { model: { revision: digest, requested: '1.0' } } })
   })
 })
+
+describe('a model on a hub is signed without a disk:', () => {
+  const sign = (...more: string[]) => ['sign', 'key', 'hf://org/vad', '--private-key', 'release.key', ...more]
+  const verify = ['verify', 'key', 'hf://org/vad', '--signature', 'model.sig', '--public-key', 'release.pub']
+
+  test('the bundle is written here, and verifies what the hub has', async () => {
+    const files = new Map([
+      ['weights.bin', Buffer.alloc(100_000, 7)],
+      ['config.json', Buffer.from('{}')],
+    ])
+    const commit = hub.commit('org/vad', files)
+    const { code, stdout } = await modelseal(sign(), env)
+    expect(code).toBe(0)
+    expect(stdout).toContain(`revision     ${commit} (main)`)
+    expect(stdout).toContain(`signature    "${join(directory, 'model.sig')}"`)
+    expect(stdout).toContain('2 files')
+    expect(await modelseal(verify, env)).toMatchObject({ code: 0 })
+    hub.commit('org/vad', files.set('config.json', Buffer.from('{ }')))
+    failed(await modelseal(verify, env), 'FILE_MISMATCH')
+  })
+
+  test('digests that the hub states are signed if asked for, which the output says', async () => {
+    hub.commit('org/vad', await signed())
+    const before = hub.asked.length
+    const { code, stdout } = await modelseal(sign('--trust-hub-digests', '--json'), env)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({ result: { files: 2, stated: { files: 1, bytes: 100_000 } } })
+    expect(hub.asked.slice(before).filter((request) => request.includes('weights.bin'))).toEqual([])
+    expect((await modelseal(sign('--trust-hub-digests'), env)).stdout).toMatch(
+      /not read {4,}1 file, 100\.0 kB: these digests are the ones that the hub states/,
+    )
+  })
+
+  test.each([
+    ['--receipt', sign('--receipt')],
+    ['--trust-hub-digests', ['sign', 'key', 'vad', '--private-key', 'release.key', '--trust-hub-digests']],
+  ])('%s is refused where it has no meaning, with exit code 2', async (_, args) => {
+    const { code, stderr } = await modelseal(args, env)
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/^Error INVALID_ARGUMENT: /) })
+  })
+})

@@ -2,11 +2,13 @@ import { resolve } from 'node:path'
 import type { DigestOptions } from '@modelseal/core/signing'
 import type { Session } from './perform.ts'
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { isRemote } from './hubs.ts'
 
 /** Options of every command that reads a model's files. */
 interface ModelFlags {
   ignorePaths?: string[]
   ignoreGitPaths: boolean
+  maxBytes?: number
 }
 
 /** Options that say how to hash a model for signing. For verifying, the signature says that. */
@@ -18,25 +20,49 @@ export interface HashingFlags extends ModelFlags {
 
 /** The options of core for {@link HashingFlags}. Core refuses any others. */
 export function hashingOptions(
-  { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize }: HashingFlags,
+  model: string,
+  { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize, maxBytes = DEFAULT_MAX_BYTES }: HashingFlags,
   { signal, onProgress }: Session,
 ): DigestOptions {
-  return { ignorePaths, ignoreGitPaths, allowSymlinks, hashType, shardSize, signal, onProgress }
+  const names = { ignorePaths: pathsFor(model, ignorePaths), ignoreGitPaths, allowSymlinks }
+  return { ...names, hashType, shardSize, maxBytes, signal, onProgress }
+}
+
+/**
+ * Paths that the command line names: relative to the working directory, or to the model if that is not on this machine.
+ */
+export function pathsFor(model: string, paths: readonly string[] | undefined): string[] | undefined {
+  return isRemote(model) ? paths && [...paths] : paths?.map((path) => resolve(path))
+}
+
+/** Ends with an error of the server or a full disk, and not with the size of a model that exists. */
+export const DEFAULT_MAX_BYTES = 1_000_000_000_000
+
+/** `--max-bytes`, for every command that can read a model that is not on this machine. */
+export function maxBytesOption(): Option {
+  return new Option(
+    '--max-bytes <bytes>',
+    'maximum total size of a model that is not on this machine (default: 1 TB)',
+  ).argParser(positiveInteger)
 }
 
 /** Adds the model and the options of {@link ModelFlags}. */
 export function withModel(command: Command): Command {
   return command
-    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .argument('<model>', MODEL, nonEmpty)
     .option(
       '--ignore-paths <path>',
-      'exclude this file or directory, relative to the working directory; may be repeated',
-      (path: string, paths: string[] | undefined) => [...(paths ?? []), resolve(nonEmpty(path))],
+      'exclude this file or directory, relative to the working directory, or to the model if it is a URL; may be repeated',
+      (path: string, paths: string[] | undefined) => [...(paths ?? []), nonEmpty(path)],
     )
     .option('--no-ignore-git-paths', 'include .git, .gitignore, .gitattributes and .github')
     .option('--ignore-git-paths', 'exclude them (default)')
+    .addOption(maxBytesOption())
     .addOption(workersOption())
 }
+
+/** What a command takes as a model. */
+export const MODEL = 'directory or file of the model, or its URL (https://, hf://, oci://)'
 
 /** `--max-workers`, for every command that hashes. */
 export function workersOption(): Option {
@@ -65,8 +91,8 @@ export function withVerifying(command: Command): Command {
     .option('--no-ignore-unsigned-files', 'refuse a model with such files (default)')
     .option(
       '--only <path>',
-      'check only this signed file or directory, relative to the working directory; may be repeated',
-      (path: string, paths: string[] | undefined) => [...(paths ?? []), resolve(nonEmpty(path))],
+      'check only this signed file or directory, relative as with --ignore-paths; may be repeated',
+      (path: string, paths: string[] | undefined) => [...(paths ?? []), nonEmpty(path)],
     )
     .addOption(maxBundleBytesOption())
 }

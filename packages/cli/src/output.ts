@@ -23,6 +23,16 @@ export function summary(heading: string, facts: readonly (readonly [name: string
   return [heading, ...facts.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`)]
 }
 
+/** The line about what the name of a model on a hub was resolved to, if anything. */
+export function revisionFact(model: {
+  revision?: string | undefined
+  requested?: string | undefined
+}): (readonly [string, string])[] {
+  const { revision, requested = revision } = model
+  if (revision === undefined) return []
+  return [['revision', requested === revision ? revision : `${revision} (${requested})`]]
+}
+
 /** `1 file, 2.3 MB`. */
 export function amount({ files, bytes }: { files: number; bytes: number }): string {
   return `${files} ${files === 1 ? 'file' : 'files'}, ${byteCount(bytes)}`

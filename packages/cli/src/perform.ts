@@ -31,7 +31,6 @@ type Work<Flags> = (model: string, flags: Flags, session: Session) => Promise<Ou
 /** Flags that any command may have. */
 interface CommonFlags {
   json?: boolean
-  /** Absolute. */
   ignorePaths?: string[]
   maxWorkers?: number
   signature?: string

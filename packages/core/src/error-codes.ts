@@ -133,6 +133,7 @@ export const ERROR_CODES = {
   SOURCE_FAILED: 'the source of a model failed or sent an invalid response',
   SOURCE_TIMEOUT: 'the source of a model was silent for too long, or took too long overall',
   SOURCE_LISTING: 'the source of a model lists impossible names, or too many',
+  SOURCE_UNLISTED: 'the source of a model cannot list its files',
 
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',

@@ -20,9 +20,12 @@ Examples:
 
 async function digest(model: string, flags: HashingFlags, session: Session): Promise<Outcome> {
   const { digestModel } = await import('@modelseal/core/signing')
-  const { rootDigest, files, bytes, bundles } = await digestModel(model, hashingOptions(flags, session))
+  const { rootDigest, files, bytes, revision, bundles } = await digestModel(
+    model,
+    hashingOptions(model, flags, session),
+  )
   const named = `sha256:${rootDigest}`
-  const outcome = { lines: [named], json: { result: { rootDigest: named, files, bytes } } }
+  const outcome = { lines: [named], json: { result: { rootDigest: named, files, bytes, revision } } }
   if (!bundles) return outcome
   const { names, rootDigest: signed } = bundles
   const without = signed === undefined ? {} : { rootDigest: `sha256:${signed}` }

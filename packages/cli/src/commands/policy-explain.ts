@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { nonEmpty, pathOption, withJson } from '../options.ts'
+import { MODEL, nonEmpty, pathOption, withJson } from '../options.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 interface Flags {
@@ -11,7 +11,7 @@ interface Flags {
 export function addPolicyExplain(policy: Command, perform: Perform): void {
   withJson(policy.command('explain'))
     .description('Show which rule applies to a model and the result of every check, without loading it.')
-    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .argument('<model>', MODEL, nonEmpty)
     .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
     .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
     .addHelpText('after', HELP)

@@ -1,8 +1,9 @@
 import type { SignedAgain, SignedModel, Signer, TrustRootSource } from '@modelseal/core/signing'
 import { resolve } from 'node:path'
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { isRemote } from '../hubs.ts'
 import { hashingOptions, pathOption, withHashing, withJson, withModel, type HashingFlags } from '../options.ts'
-import { amount, summary } from '../output.ts'
+import { amount, revisionFact, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
 import { previousOf, withReuse, type ReuseFlags } from './reusing.ts'
 
@@ -12,6 +13,7 @@ export interface SigningFlags extends HashingFlags, ReuseFlags {
   force?: boolean
   tsaUrl?: string
   receipt?: boolean
+  trustHubDigests?: boolean
 }
 
 /** Adds the options of {@link SigningFlags}. */
@@ -20,6 +22,10 @@ export function withSigning(command: Command): Command {
     .option('--receipt', 'record what was hashed, so that --reuse can use it next time')
     .addOption(pathOption('--signature <path>', 'where to write the bundle (default: "model.sig")'))
     .option('--force', 'replace the signature of another model')
+    .option(
+      '--trust-hub-digests',
+      'for a model on a hub: sign the SHA-256 digests that the hub states, without reading these files',
+    )
     .addOption(new Option('--tsa-url <url>', 'timestamp authority (RFC 3161) to witness the time of the signature'))
 }
 
@@ -33,20 +39,23 @@ export interface Signing {
 /** Signs a model and reports what was signed. */
 export async function sign(
   model: string,
-  { tsaUrl, receipt, force = false, ...flags }: SigningFlags,
+  { tsaUrl, receipt, force = false, trustHubDigests, ...flags }: SigningFlags,
   session: Session,
   { signer, trustRoot }: Signing,
 ): Promise<Outcome> {
   const { shown } = await import('@modelseal/core/errors')
   const { signModel, signModelAgain } = await import('@modelseal/core/signing')
   const previous = previousOf(flags, trustRoot)
+  if (isRemote(model) ? (previous ?? receipt) : trustHubDigests) throw new InvalidArgumentError(misplaced(model))
   const place = {
     signature: flags.signature ?? 'model.sig',
     overwrite: force ? ('always' as const) : ('same-model' as const),
   }
-  const options = { ...hashingOptions(flags, session), ...place, timestampAuthority: tsaUrl, signer }
+  const options = { ...hashingOptions(model, flags, session), ...place, timestampAuthority: tsaUrl, signer }
   const signed: SignedModel & Partial<SignedAgain> =
-    previous || receipt ? await signModelAgain(model, { ...options, previous }) : await signModel(model, options)
+    previous || receipt
+      ? await signModelAgain(model, { ...options, previous })
+      : await signModel(model, { ...options, trustStatedDigests: trustHubDigests })
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
   return {
@@ -54,7 +63,9 @@ export async function sign(
       ...summary(`Signed ${shown(model)}`, [
         ['signature', shown(signature)],
         ...whoAndWhen(signed, shown),
+        ...revisionFact(signed),
         ['content', amount(signed)],
+        ...(signed.stated ? [['not read', statedText(signed.stated)] as const] : []),
         ['root digest', rootDigest],
         ...(previous ? [['reused', reusedText(signed)] as const] : []),
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
@@ -68,6 +79,9 @@ export async function sign(
         rootDigest,
         files,
         bytes,
+        revision: signed.revision,
+        requested: signed.requested,
+        stated: signed.stated,
         signer: signed.signer,
         logEntries: signed.logEntries,
         time: signed.time,
@@ -78,6 +92,16 @@ export async function sign(
       },
     },
   }
+}
+
+function misplaced(model: string): string {
+  return isRemote(model)
+    ? 'The options --receipt and --reuse need a model on this machine.'
+    : 'The option --trust-hub-digests needs the URL of a model on a hub.'
+}
+
+function statedText(stated: { files: number; bytes: number }): string {
+  return `${amount(stated)}: these digests are the ones that the hub states. The signature vouches for them, but nobody has checked them.`
 }
 
 function whoAndWhen(

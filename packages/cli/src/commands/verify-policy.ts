@@ -1,23 +1,35 @@
 import type { Verdict } from '@modelseal/core'
 import type { Command } from 'commander'
-import { checkedAmount, summary } from '../output.ts'
-import { maxBundleBytesOption, nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
+import { checkedAmount, revisionFact, summary } from '../output.ts'
+import {
+  DEFAULT_MAX_BYTES,
+  maxBundleBytesOption,
+  maxBytesOption,
+  MODEL,
+  nonEmpty,
+  pathOption,
+  withJson,
+  workersOption,
+} from '../options.ts'
+import { isRemote } from '../hubs.ts'
 import type { Outcome, Perform, Session } from '../perform.ts'
 
 interface Flags {
   policy?: string
   signature?: string
   maxBundleBytes?: number
+  maxBytes?: number
 }
 
 /** `modelseal verify MODEL --policy FILE`: what a load would decide, without loading. */
 export function addVerifyPolicy(program: Command, perform: Perform): Command {
   return withJson(program.command('verify'))
     .description('Verify a model against a trust policy, as a load does, or with the method named first.')
-    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .argument('<model>', MODEL, nonEmpty)
     .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
     .addOption(pathOption('--signature <path>', 'bundle (default: the ones next to the model)'))
     .addOption(maxBundleBytesOption())
+    .addOption(maxBytesOption())
     .addOption(workersOption())
     .addHelpText('after', HELP)
     .action(perform(verifyByPolicy))
@@ -36,13 +48,20 @@ Examples:
 
 async function verifyByPolicy(
   model: string,
-  { policy, signature, maxBundleBytes }: Flags,
+  { policy, signature, maxBundleBytes, maxBytes }: Flags,
   { signal, onProgress }: Session,
 ): Promise<Outcome> {
   const { openVerifiedModel } = await import('@modelseal/core')
   const { shown } = await import('@modelseal/core/errors')
   const { explain } = await import('@modelseal/core/policy')
-  const verified = await openVerifiedModel(model, { policy, signature, maxBundleBytes, signal, onProgress })
+  const verified = await openVerifiedModel(model, {
+    policy,
+    signature,
+    maxBundleBytes,
+    ...sizeLimit(model, maxBytes),
+    signal,
+    onProgress,
+  })
   await verified.close()
   const { verdict } = verified
   // A model that a rule allows without a valid signature is not verified.
@@ -51,7 +70,7 @@ async function verifyByPolicy(
 }
 
 function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown: (value: string) => string) {
-  const facts: [string, string][] = [
+  const facts: (readonly [string, string])[] = [
     ['policy', `${shown(policy ?? '')}, rule ${shown(rule ?? '')}`],
     ...bundles.flatMap(({ counted, signer, time }): [string, string][] => {
       if (!counted || !signer) return []
@@ -70,8 +89,7 @@ function factsOf({ policy, rule, model, bundles, files, bytes }: Verdict, shown:
   return facts
 }
 
-/** What the name of a model on a hub was resolved to. */
-function revisionFact({ revision, requested }: Verdict['model']): [string, string][] {
-  if (revision === undefined) return []
-  return [['revision', requested === undefined || requested === revision ? revision : `${revision} (${requested})`]]
+/** The limit on a model that is not on this machine. */
+function sizeLimit(model: string, maxBytes = DEFAULT_MAX_BYTES): { maxBytes?: number; http?: { maxBytes: number } } {
+  return isRemote(model) ? { maxBytes, http: { maxBytes } } : {}
 }

@@ -1,7 +1,16 @@
 import type { VerifyOptions, VerifyResult } from '@modelseal/core/verification'
 import type { Command } from 'commander'
-import { pathOption, pathsOption, withJson, withModel, withVerifying, type VerifyingFlags } from '../options.ts'
-import { checkedAmount, summary } from '../output.ts'
+import {
+  DEFAULT_MAX_BYTES,
+  pathOption,
+  pathsFor,
+  pathsOption,
+  withJson,
+  withModel,
+  withVerifying,
+  type VerifyingFlags,
+} from '../options.ts'
+import { checkedAmount, revisionFact, summary } from '../output.ts'
 import type { Outcome, Session } from '../perform.ts'
 
 /** Options of every command that verifies against one signer. */
@@ -12,7 +21,7 @@ export interface VerifierFlags extends VerifyingFlags {
 /** Adds the options of {@link VerifierFlags}. */
 export function withSignature(command: Command): Command {
   return withJson(withVerifying(withModel(command))).addOption(
-    pathOption('--signature <path>', 'signature bundle').makeOptionMandatory(),
+    pathOption('--signature <path>', 'signature bundle; for a model that is a URL also its URL').makeOptionMandatory(),
   )
 }
 
@@ -45,8 +54,14 @@ export async function verify(
   const { shown } = await import('@modelseal/core/errors')
   const { verifyModel } = await import('@modelseal/core/verification')
   const { signature, ignorePaths, ignoreGitPaths, ignoreUnsignedFiles, maxBundleBytes, only: files } = flags
-  const names = { ignorePaths, ignoreGitPaths, ignoreUnsignedFiles, files }
-  const verified = await verifyModel(model, { signature, verifier, maxBundleBytes, ...names, signal, onProgress })
+  const names = {
+    ignorePaths: pathsFor(model, ignorePaths),
+    ignoreGitPaths,
+    ignoreUnsignedFiles,
+    files: pathsFor(model, files),
+  }
+  const limits = { maxBundleBytes, maxBytes: flags.maxBytes ?? DEFAULT_MAX_BYTES }
+  const verified = await verifyModel(model, { signature, verifier, ...limits, ...names, signal, onProgress })
   const rootDigest = `sha256:${verified.rootDigest}`
   const { signer, time } = verified
   return {
@@ -54,6 +69,7 @@ export async function verify(
       ['signer', `${signer.method} ${shown(signer.name)}`],
       ...factsOf(signer, shown),
       ...(time ? [['signed', `before ${time.at}, according to ${shown(time.authority)}`] as const] : []),
+      ...revisionFact(verified),
       ['content', checkedAmount(verified) + (flags.ignoreUnsignedFiles ? ', unsigned files ignored' : '')],
       ['root digest', rootDigest],
     ]),

@@ -80,7 +80,7 @@ const policy: Copy = (value, option) => {
 }
 
 /** URLs are not resolved against the working directory. Whether the source of the model knows one is found out later. */
-const signature: Copy = (value, option) =>
+export const signatureCopy: Copy = (value, option) =>
   schemeOf(value) !== undefined && !isFileUrlText(value) ? value : path(value, option)
 
 const format: Copy = (value, option) => {
@@ -108,7 +108,7 @@ const HTTP: Shape<HttpOptions> = {
 
 const OPTIONS: Shape<OpenOptions> = {
   policy,
-  signature,
+  signature: signatureCopy,
   format,
   url: text,
   isolation: choice(...ISOLATION_LEVELS, 'auto'),

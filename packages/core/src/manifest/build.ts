@@ -55,7 +55,7 @@ export async function buildManifest(
   const files = await findNamed(source, serialization, options)
   const { digests, bytes } = await hashWholeFiles(files, { ...options, hashType: serialization.hashType })
   const resources = files.map(({ name }, index) => ({ name, digest: at(digests, index) }))
-  return { manifest: manifestOf(source, serialization, resources), files: files.length, bytes }
+  return { manifest: manifestFrom(source, serialization, resources), files: files.length, bytes }
 }
 
 /**
@@ -93,7 +93,7 @@ export async function buildManifestKnowing(
     )
   })
   return {
-    manifest: manifestOf(source, serialization, resources),
+    manifest: manifestFrom(source, serialization, resources),
     ...amountOf(jobs),
     listed: files,
     known: amountOf(jobs.filter((_, index) => known[index])),
@@ -121,7 +121,12 @@ async function findNamed(
   return files
 }
 
-function manifestOf(source: LocalSource, serialization: Serialization, resources: Resource[]): Manifest {
+/** @throws {@link ModelSealError} `MODEL_EMPTY` */
+export function manifestFrom(
+  source: Pick<LocalSource, 'name' | 'path'>,
+  serialization: Serialization,
+  resources: Resource[],
+): Manifest {
   // OMS 6.1 (1): an empty model must be rejected.
   if (resources.length === 0) {
     throw new ModelSealError('MODEL_EMPTY', `Cannot sign ${shown(source.path)}: there are no files to sign.`, {

@@ -153,7 +153,7 @@ function topOf(name: string): string {
 }
 
 /** @throws {@link ModelSealError} `FILE_NOT_SIGNED` for a name that selects nothing */
-function selectNames(manifest: Manifest, only: readonly string[] | undefined): ReadonlySet<string> | undefined {
+export function selectNames(manifest: Manifest, only: readonly string[] | undefined): ReadonlySet<string> | undefined {
   if (only === undefined) return undefined
   const names = new Set<string>()
   for (const wanted of only) {

@@ -1,7 +1,5 @@
-import { join } from 'node:path'
-import { isBundle } from '../bundle/read-bundle.ts'
 import { Manifest } from '../manifest/manifest.ts'
-import type { LocalSource } from '../source/local/local-source.ts'
+import type { ModelToSign } from './models/model-to-sign.ts'
 
 /** Signature bundles that were hashed as files of a model. */
 export interface CountedBundles {
@@ -18,11 +16,11 @@ const MAX_LOOKED_AT = 16
  * Finds the bundles among the files of a model directory. A signature excludes its own bundle, so its root digest
  * differs.
  */
-export async function countedBundles(source: LocalSource, manifest: Manifest): Promise<CountedBundles | undefined> {
-  if (source.kind === 'file') return undefined
+export async function countedBundles(model: ModelToSign, manifest: Manifest): Promise<CountedBundles | undefined> {
+  if (model.isFile) return undefined
   const candidates = [...manifest.fileNames()].filter((name) => /^[^/]+\.sig$/.test(name)).slice(0, MAX_LOOKED_AT)
   const names: string[] = []
-  for (const name of candidates) if (await isBundle(join(source.path, name))) names.push(name)
+  for (const name of candidates) if (await model.isBundle(name)) names.push(name)
   if (names.length === 0) return undefined
   const { statedName, serialization, resources } = manifest
   const others = resources.filter(

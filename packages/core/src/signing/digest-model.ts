@@ -1,15 +1,24 @@
 import { isHashType, type HashType } from '../hashing/algorithms.ts'
 import type { ProgressCallback } from '../hashing/hash-files.ts'
 import { buildManifest, type BuildOptions, type BuiltManifest } from '../manifest/build.ts'
-import { GIT_PATHS, ignoredNames } from '../manifest/ignores.ts'
+import { GIT_PATHS } from '../manifest/ignores.ts'
 import { compareCodePoints } from '../manifest/order.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { callback, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
-import { openLocalSource, type LocalSource } from '../source/local/local-source.ts'
+import { openLocalSource } from '../source/local/local-source.ts'
+import type { ModelSource } from '../source/model-source.ts'
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
+import { LocalModel } from './models/local-model.ts'
+import type { ModelToSign } from './models/model-to-sign.ts'
+import { pathHere, withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 
 export interface DigestOptions {
+  /**
+   * Maximum total size in bytes of a model that is not on this machine. Default: 4 GiB. A model on this machine has no
+   * limit.
+   */
+  maxBytes?: number | undefined
   /** Hash algorithm of files and shards. Default: `sha256`. */
   hashType?: HashType | undefined
   /** Shard size in bytes. If given, each file is hashed in shards of this size (OMS 6.3.2). */
@@ -30,12 +39,15 @@ export const DIGEST_OPTIONS: Shape<DigestOptions> = {
   allowSymlinks: flag,
   ignorePaths: listOf(givenPath),
   ignoreGitPaths: flag,
+  maxBytes: true,
   signal,
   onProgress: callback,
 }
 
 /** The root digest of a model. */
 export interface ModelDigest {
+  /** The commit or digest that was read, for a model whose source has revisions. */
+  revision?: string
   /** SHA-256 in lowercase hex. */
   rootDigest: string
   files: number
@@ -56,12 +68,33 @@ export interface ModelDigest {
  * console.log(`sha256:${(await digestModel('models/vad')).rootDigest}`)
  * ```
  */
-export async function digestModel(path: string, given?: DigestOptions): Promise<ModelDigest> {
+export async function digestModel(model: string | URL | ModelSource, given?: DigestOptions): Promise<ModelDigest> {
   const options = snapshot(given, DIGEST_OPTIONS, 'digestModel')
+  const path = pathHere(model)
+  if (path === undefined) return withRemoteModel(model, options, (remote) => remoteDigest(remote, options))
   const source = await openLocalSource(path)
-  const { manifest, files, bytes } = await buildManifest(source, serializationFor(source, options, []), options)
-  const bundles = await countedBundles(source, manifest)
+  return localDigest(new LocalModel(source, options.signal), options)
+}
+
+async function localDigest(model: LocalModel, options: DigestOptions): Promise<ModelDigest> {
+  const { source } = model
+  const { manifest, files, bytes } = await buildManifest(source, serializationFor(model, options, []), options)
+  const bundles = await countedBundles(model, manifest)
   return { rootDigest: manifest.rootDigest, files, bytes, ...(bundles ? { bundles } : {}) }
+}
+
+async function remoteDigest(model: RemoteModel, options: DigestOptions): Promise<ModelDigest> {
+  if (model.local) return localDigest(new LocalModel(model.local, options.signal), options)
+  const { manifest, files, bytes } = await model.build(serializationFor(model, options, []), options)
+  const bundles = await countedBundles(model, manifest)
+  const { revision } = model
+  return {
+    rootDigest: manifest.rootDigest,
+    files,
+    bytes,
+    ...(revision === undefined ? {} : { revision }),
+    ...(bundles ? { bundles } : {}),
+  }
 }
 
 /**
@@ -74,18 +107,18 @@ export async function manifestOf(
   options: DigestOptions & Pick<BuildOptions, 'limit' | 'leftOut'>,
 ): Promise<BuiltManifest> {
   const source = await openLocalSource(path)
-  return buildManifest(source, serializationFor(source, options, []), options)
+  return buildManifest(source, serializationFor(new LocalModel(source), options, []), options)
 }
 
-/** How to hash a model. @param signatures paths of bundles, which are excluded */
+/** How to hash a model. @param signatures names or paths of bundles, which are excluded */
 export function serializationFor(
-  source: LocalSource,
+  model: Pick<ModelToSign, 'isFile' | 'ignoredNames'>,
   options: DigestOptions,
   signatures: readonly string[],
 ): Serialization {
-  const gitPaths = options.ignoreGitPaths === false || source.kind === 'file' ? [] : GIT_PATHS
+  const gitPaths = options.ignoreGitPaths === false || model.isFile ? [] : GIT_PATHS
   // OMS 6.2: the signature file itself is excluded wherever it is, and the manifest records what was excluded.
-  const ignored = [...gitPaths, ...ignoredNames(source, [...(options.ignorePaths ?? []), ...signatures])]
+  const ignored = [...gitPaths, ...model.ignoredNames(options.ignorePaths ?? []), ...signatures]
   const { hashType = 'sha256', shardSize, allowSymlinks = false } = options
   if (!isHashType(hashType)) throw invalidOption('hashType', 'sha256, blake2b or blake3', hashType)
   if (shardSize !== undefined && !(Number.isSafeInteger(shardSize) && shardSize > 0)) {
@@ -95,6 +128,6 @@ export function serializationFor(
     ...(shardSize === undefined ? { method: 'files' } : { method: 'shards', shardSize }),
     hashType,
     allowSymlinks,
-    ...(source.kind === 'directory' ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
+    ...(!model.isFile ? { ignorePaths: [...new Set(ignored)].sort(compareCodePoints) } : {}),
   })
 }

@@ -40,6 +40,11 @@ export async function doubtfulFiles(
   return [...warning('GIT_LFS_POINTER', pointers, POINTER), ...warning('PARTIAL_DOWNLOAD', partial, PARTIAL)]
 }
 
+/** The warning about files that are known to be Git LFS pointers. */
+export function pointerWarning(files: readonly string[]): SigningWarning[] {
+  return warning('GIT_LFS_POINTER', [...files], POINTER)
+}
+
 /** Limits on the files to look at and to open, so that signing a model of many small files does not take longer. */
 const MOST_WEIGHTS = 500
 const MOST_OTHERS = 200

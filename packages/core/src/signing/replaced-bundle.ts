@@ -7,12 +7,11 @@ import { claimedSigner } from '../bundle/materials/materials.ts'
 import { readBundle } from '../bundle/read-bundle.ts'
 import { statementSteps } from '../bundle/statement.ts'
 import { ModelSealError, shown } from '../errors.ts'
-import { ignoring } from '../manifest/ignores.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { isOfOtherModel } from '../manifest/mismatch.ts'
-import { findFiles } from '../source/local/find-files.ts'
-import type { LocalSource } from '../source/local/local-source.ts'
+import type { Serialization } from '../manifest/serialization.ts'
 import { inTurns } from '../source/turns.ts'
+import type { ModelToSign } from './models/model-to-sign.ts'
 
 /**
  * The bundle that a new signature would replace. The only copy of another model's signature must not be lost to a path that two
@@ -31,12 +30,11 @@ export class ReplacedBundle {
    *
    * @throws {@link ModelSealError} `SIGNATURE_EXISTS`
    */
-  async refuseOtherModel(source: LocalSource, { ignorePaths = [], allowSymlinks }: Named): Promise<void> {
-    const there = await this.#otherClaim(source.name)
+  async refuseOtherModel(model: ModelToSign, serialization: Serialization): Promise<void> {
+    const there = await this.#otherClaim(model.name)
     if (!there) return
-    const files = await findFiles(source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
-    const names = files.map(({ name }) => name)
-    if (isOfOtherModel(there, source.name, names)) throw ofAnotherModel(this.#path, there.modelName, source.name)
+    const names = await model.fileNames(serialization)
+    if (isOfOtherModel(there, model.name, names)) throw ofAnotherModel(this.#path, there.modelName, model.name)
   }
 
   /**
@@ -76,11 +74,6 @@ export class ReplacedBundle {
     this.#last = { state, claim }
     return claim.modelName === modelName ? undefined : await claim.manifest()
   }
-}
-
-interface Named {
-  ignorePaths?: readonly string[]
-  allowSymlinks: boolean
 }
 
 interface Claim {

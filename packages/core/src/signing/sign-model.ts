@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeBundle } from '../bundle/bundle.ts'
 import type { ClaimedSigner } from '../bundle/materials/material.ts'
-import { isBundle } from '../bundle/read-bundle.ts'
 import { IN_TOTO_PAYLOAD_TYPE, preAuthEncoding } from '../bundle/dsse.ts'
 import { parseTimestamp } from '../bundle/timestamp.ts'
 import { writeStatement } from '../bundle/statement.ts'
@@ -19,12 +17,16 @@ import {
 import { nameWithin } from '../manifest/ignores.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
-import { choice, having, path, required, text, type Copy } from '../kinds.ts'
+import { choice, flag, having, path, required, text, type Copy } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
+import type { ModelSource } from '../source/model-source.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
-import { doubtfulFiles, type SigningWarning } from './doubtful-files.ts'
+import type { SigningWarning } from './doubtful-files.ts'
+import { LocalModel } from './models/local-model.ts'
+import type { ModelToSign } from './models/model-to-sign.ts'
+import { pathHere, withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
@@ -42,6 +44,12 @@ export interface SignOptions extends DigestOptions {
   overwrite?: 'always' | 'same-model' | undefined
   /** URL of a timestamp authority (RFC 3161), whose timestamp of the signature is put into the bundle. */
   timestampAuthority?: string | undefined
+  /**
+   * For a model that is not on this machine: takes the SHA-256 digests that its source states, such as those of files in
+   * Git LFS or of layers, instead of reading these files. The signature then says that the signer trusts the source.
+   * Default: false, which reads and hashes every file.
+   */
+  trustStatedDigests?: boolean | undefined
 }
 
 const signer: Copy = having(
@@ -55,6 +63,7 @@ export const SIGN_OPTIONS: Shape<SignOptions> = {
   signature: path,
   overwrite: choice('always', 'same-model'),
   timestampAuthority: text,
+  trustStatedDigests: flag,
 }
 
 /** What was signed. */
@@ -65,6 +74,12 @@ export interface SignedModel {
   rootDigest: string
   files: number
   bytes: number
+  /** The commit or digest that was signed, for a model whose source has revisions. */
+  revision?: string
+  /** The branch or tag that was resolved to `revision`. */
+  requested?: string
+  /** With `trustStatedDigests`: how many files were not read. */
+  stated?: { files: number; bytes: number }
   /** Who signed it. Absent if a custom signer does not say. */
   signer?: SignedBy
   /** The log entry of a keyless signature. */
@@ -80,23 +95,50 @@ export interface SignedModel {
 /**
  * Signs a model: hashes its files and writes a signature bundle (OMS 6).
  *
+ * A model that is not on this machine is hashed as it arrives, and written nowhere. The option `signature` is then
+ * required.
+ *
+ * @param model path of a directory or file, its URL (`https:` for a single file, or that of a registered scheme), or a
+ * source
  * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `MODEL_EMPTY`, `SYMLINK_REFUSED`,
  * `FILE_SPECIAL`, `FILE_NAME`, `FILE_CHANGED`, `FILE_UNREADABLE`, `INVALID_ARGUMENT`,
- * `SIGNATURE_EXISTS`, `SIGNATURE_WRITE_FAILED`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`
+ * `SIGNATURE_EXISTS`, `SIGNATURE_WRITE_FAILED`, `TSA_UNREACHABLE`, `TSA_REFUSED`, `TSA_RESPONSE`, `ABORTED`;
+ * `FILE_TOO_LARGE`, `SOURCE_UNLISTED` and what the source throws for one that is not on this machine
  * @example
  * ```ts
  * const signer = await keySigner({ privateKey: 'release.key' })
  * const { rootDigest } = await signModel('models/vad', { signer })
  * ```
  */
-export async function signModel(path: string, options: SignOptions): Promise<SignedModel> {
-  return (await signBuilt(path, options, buildManifest)).signed
+export async function signModel(model: string | URL | ModelSource, given: SignOptions): Promise<SignedModel> {
+  const path = pathHere(model)
+  if (path !== undefined) return (await signLocal(path, given, buildManifest)).signed
+  const options = snapshot(given, SIGN_OPTIONS, 'signModel')
+  if (options.signature === undefined)
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      'Cannot sign the model: it is not on this machine, so the bundle needs a path.',
+      {
+        expected: 'the option "signature"',
+      },
+    )
+  return withRemoteModel(model, options, (remote) => signRemote(remote, options))
+}
+
+async function signRemote(remote: RemoteModel, options: SignOptions): Promise<SignedModel> {
+  const { local, revision, requested } = remote
+  const at = { ...(revision === undefined ? {} : { revision }), ...(requested === undefined ? {} : { requested }) }
+  if (local) {
+    const model = new LocalModel(local, options.signal)
+    return { ...(await signBuilt(model, options, (how) => buildManifest(local, how, options))).signed, ...at }
+  }
+  const { signed, built } = await signBuilt(remote, options, (how) => remote.build(how, options))
+  return { ...signed, ...at, ...(options.trustStatedDigests ? { stated: built.stated } : {}) }
 }
 
 /** A model that was just signed, and the manifest that was built for it. */
-export interface JustSigned<Built> {
+interface JustSigned<Built> {
   signed: SignedModel
-  source: LocalSource
   /** SHA-256 of the bundle file, lowercase hex. */
   bundleDigest: string
   built: Built
@@ -107,27 +149,38 @@ export async function signKnowing(
   path: string,
   options: SignOptions,
   known?: KnownDigests,
-): Promise<JustSigned<RememberedManifest>> {
-  return signBuilt(path, options, (...model) => buildManifestKnowing(...model, known))
+): Promise<JustSigned<RememberedManifest> & { source: LocalSource }> {
+  return signLocal(path, options, (...model) => buildManifestKnowing(...model, known))
 }
 
-async function signBuilt<Built extends BuiltManifest>(
+async function signLocal<Built extends BuiltManifest>(
   path: string,
   given: SignOptions,
   build: (source: LocalSource, serialization: Serialization, options: BuildOptions) => Promise<Built>,
-): Promise<JustSigned<Built>> {
+): Promise<JustSigned<Built> & { source: LocalSource }> {
   const options = snapshot(given, SIGN_OPTIONS, 'signModel')
   const source = await openLocalSource(path)
   const signature = localPlace(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
+  const model = new LocalModel(source, options.signal)
+  const made = await signBuilt(model, { ...options, signature }, (how) => build(source, how, options))
+  return { ...made, source }
+}
+
+async function signBuilt<Built extends BuiltManifest>(
+  model: ModelToSign,
+  options: SignOptions,
+  build: (serialization: Serialization) => Promise<Built>,
+): Promise<JustSigned<Built>> {
+  const signature = localPlace(options.signature ?? BUNDLE_NAME)
   await checkSignaturePlace(signature)
   const { overwrite = 'always', timestampAuthority } = options
   const replaced = overwrite === 'same-model' ? new ReplacedBundle(signature) : undefined
   if (timestampAuthority !== undefined) checkTimestampUrl(timestampAuthority)
   await options.signer.prepare?.()
-  const serialization = serializationFor(source, options, [signature, ...(await otherBundlesIn(source, signature))])
-  await replaced?.refuseOtherModel(source, serialization)
-  const built = await build(source, serialization, options)
+  const serialization = serializationFor(model, options, await excludedBundles(model, signature))
+  await replaced?.refuseOtherModel(model, serialization)
+  const built = await build(serialization)
   const { manifest, files, bytes } = built
 
   await replaced?.refuseOtherManifest(manifest)
@@ -143,7 +196,7 @@ async function signBuilt<Built extends BuiltManifest>(
   await replaced?.refuseOtherManifest(manifest)
   const told = toldOf(signed, checked, timestamp?.time)
   const other = await replaced?.otherSigner(told.signer)
-  const warnings = await doubtfulFiles(source, manifest, options.signal)
+  const warnings = await model.warnings(manifest)
   await writeFileWhole(signature, bundle, BUNDLE_TO_WRITE)
   return {
     signed: {
@@ -155,22 +208,15 @@ async function signBuilt<Built extends BuiltManifest>(
       ...(warnings.length > 0 ? { warnings } : {}),
       ...(other ? { replaced: { description: other.description, fingerprint: other.fingerprint } } : {}),
     },
-    source,
     bundleDigest: createHash('sha256').update(bundle).digest('hex'),
     built,
   }
 }
 
-/** Bundles of other signers are not part of the model, so that all sign the same content. */
-async function otherBundlesIn(source: LocalSource, signature: string): Promise<string[]> {
-  if (source.kind !== 'directory') return []
-  const names = await readdir(source.path).catch((): string[] => [])
-  const bundles: string[] = []
-  for (const name of names.filter((found) => found === 'model.sig' || found.endsWith('.oms.sig'))) {
-    const path = join(source.path, name)
-    if (path !== signature && (await isBundle(path))) bundles.push(path)
-  }
-  return bundles
+/** The names of the new bundle, if it is in the model, and of those that are there. */
+async function excludedBundles(model: ModelToSign, signature: string): Promise<string[]> {
+  const own = model instanceof LocalModel ? model.ignoredNames([signature]) : []
+  return [...own, ...model.ignoredNames(await model.bundles())]
 }
 
 /** Who signed and when, as far as known. */
@@ -214,7 +260,9 @@ function wouldOverwrite(path: string): ModelSealError {
   )
 }
 
+const BUNDLE_NAME = 'model.sig'
+
 /** Where a bundle is written by default, and searched first. */
 function defaultSignature(source: LocalSource): string {
-  return source.kind === 'directory' ? join(source.path, 'model.sig') : `${source.path}.sig`
+  return source.kind === 'directory' ? join(source.path, BUNDLE_NAME) : `${source.path}.sig`
 }

@@ -1,19 +1,13 @@
 import { LARGEST_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { readBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError } from '../../errors.ts'
-import type { KnownDigests, RememberedManifest } from '../../manifest/build.ts'
+import type { KnownDigests } from '../../manifest/build.ts'
 import { isUnchanged, makeReceipt, receiptFault, type Receipt } from '../../receipts/receipt.ts'
 import { ReceiptStore } from '../../receipts/store.ts'
 import { path, required } from '../../kinds.ts'
 import { snapshot, type Shape } from '../../snapshot.ts'
 import { absolutePath } from '../../absolute-path.ts'
-import {
-  SIGN_OPTIONS,
-  signKnowing,
-  type JustSigned,
-  type SignedModel,
-  type SignOptions,
-} from '../../signing/sign-model.ts'
+import { SIGN_OPTIONS, signKnowing, type SignedModel, type SignOptions } from '../../signing/sign-model.ts'
 import { openLocalSource, localPlace } from '../../source/local/local-source.ts'
 import { readerFromHere } from '../../source/read-small-file.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
@@ -105,7 +99,7 @@ function digestsOf({ signature: { manifest }, receipt }: Previous): KnownDigests
 }
 
 async function leaveReceipt(
-  { signed: { rootDigest }, source, bundleDigest, built: { listed } }: JustSigned<RememberedManifest>,
+  { signed: { rootDigest }, source, bundleDigest, built: { listed } }: Awaited<ReturnType<typeof signKnowing>>,
   hashedAt: number,
   lastHashedAt: number,
 ): Promise<SignedAgain['remembered']> {

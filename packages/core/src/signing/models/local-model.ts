@@ -1,0 +1,58 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isBundle } from '../../bundle/read-bundle.ts'
+import { ignoredNames, ignoring } from '../../manifest/ignores.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { Serialization } from '../../manifest/serialization.ts'
+import { findFiles } from '../../source/local/find-files.ts'
+import type { LocalSource } from '../../source/local/local-source.ts'
+import { doubtfulFiles, type SigningWarning } from '../doubtful-files.ts'
+import { mayBeBundle, type ModelToSign } from './model-to-sign.ts'
+
+/** A model on this machine. */
+export class LocalModel implements ModelToSign {
+  readonly source: LocalSource
+  readonly #signal: AbortSignal | undefined
+
+  constructor(source: LocalSource, signal?: AbortSignal) {
+    this.source = source
+    this.#signal = signal
+  }
+
+  get path(): string {
+    return this.source.path
+  }
+
+  get name(): string {
+    return this.source.name
+  }
+
+  get isFile(): boolean {
+    return this.source.kind === 'file'
+  }
+
+  ignoredNames(paths: readonly string[]): string[] {
+    return ignoredNames(this.source, paths)
+  }
+
+  async bundles(): Promise<string[]> {
+    if (this.isFile) return []
+    const names = await readdir(this.path).catch((): string[] => [])
+    const bundles: string[] = []
+    for (const name of names.filter(mayBeBundle)) if (await this.isBundle(name)) bundles.push(name)
+    return bundles
+  }
+
+  isBundle(name: string): Promise<boolean> {
+    return isBundle(join(this.path, name))
+  }
+
+  async fileNames({ ignorePaths = [], allowSymlinks }: Serialization): Promise<string[]> {
+    const files = await findFiles(this.source, { ignored: ignoring(ignorePaths), followLinks: allowSymlinks })
+    return files.map(({ name }) => name)
+  }
+
+  warnings(manifest: Manifest): Promise<SigningWarning[]> {
+    return doubtfulFiles(this.source, manifest, this.#signal)
+  }
+}
