@@ -10,9 +10,9 @@ import { Workspace } from './signed-models.ts'
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
     values: names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureHashing
-      dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel watchPolicy`),
+      downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel watchPolicy`),
     types:
-      names(`AcceptedVerdict ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
+      names(`AcceptedVerdict DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
       OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback ReceiptInfo ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
   },

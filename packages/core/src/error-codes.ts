@@ -140,6 +140,7 @@ export const ERROR_CODES = {
   POLICY_UNTRUSTED: 'another user could have written the trust policy or a file that it names',
   POLICY_INVALID: 'the trust policy is not valid',
   POLICY_STALE: 'the trust policy is older than its own limit, so revocations may be missing',
+  MODEL_UNVERIFIED: 'a rule in the mode skip verifies nothing, so the model is not downloaded',
   POLICY_NO_MATCH: 'no rule of the policy matches the model',
   SOURCE_UNKNOWN: 'the origin of the model is unknown, as for bytes in memory, so no signature can be found for it',
   FORMAT_UNPROVEN: 'rules differ by format, and only the unverified model says which format it has',

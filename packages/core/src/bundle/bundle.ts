@@ -41,8 +41,8 @@ export const LARGEST_BUNDLE_BYTES = 512_000_000
 /** Apart from its payload, a bundle contains a few certificates and log entries. */
 const MAX_VALUES = 10_000
 
-/** A bundle file that was found: parsed, or the reason why it could not be. */
-export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle } | { error: ModelSealError })
+/** A bundle file that was found: parsed, with its bytes if the load keeps them, or the reason why it could not be. */
+export type FoundBundle = { path: string } & ({ bundle: UnverifiedBundle; bytes?: Buffer } | { error: ModelSealError })
 
 /** One timestamp is usual, and a second is a spare. */
 const MAX_TIMESTAMPS = 8

@@ -29,11 +29,19 @@ interface ReadBundleOptions {
  * ```
  */
 export async function readBundle(path: string, options?: ReadBundleOptions): Promise<UnverifiedBundle> {
+  return (await readBundleWithBytes(path, options)).bundle
+}
+
+/** Like {@link readBundle}, with the bytes that were parsed. */
+export async function readBundleWithBytes(
+  path: string,
+  options?: ReadBundleOptions,
+): Promise<{ bundle: UnverifiedBundle; bytes: Buffer }> {
   const { maxBytes, signal } = snapshot(options, OPTIONS, 'readBundle')
   throwIfAborted(signal)
   const bytes = await readBytes(path, checkedMaxBundleBytes(maxBytes, 'maxBytes'))
   throwIfAborted(signal)
-  return parseOwnBundle(bytes, path, signal)
+  return { bundle: await parseOwnBundle(bytes, path, signal), bytes }
 }
 
 const OPTIONS: Shape<ReadBundleOptions> = { maxBytes: true, signal: abortSignal }

@@ -8,7 +8,7 @@ import type { HandOuts } from './files/hand-outs.ts'
 import { Judging, type Judge } from './judging/judging.ts'
 import { Responsibility } from './judging/responsibility.ts'
 import { warnInto } from './judging/verdict-steps.ts'
-import type { Gather } from './model-reader.ts'
+import type { SavingReader } from './model-reader.ts'
 import type { OpenOptions } from './open-options.ts'
 
 /** A model to be loaded. */
@@ -17,13 +17,16 @@ export interface LoadRequest<T> {
   source: string | ModelSource
   /** As returned by `openOptions`. */
   options: OpenOptions
-  gather: Gather<T>
+  gather: (reader: SavingReader) => Promise<T>
+  /** Whether the bytes of bundles are kept, because the model is saved. */
+  keepsBundles?: boolean
 }
 
 /** A load in progress: the request, its judges, and the source while it is open. */
 export class Load<T = unknown> {
   readonly options: OpenOptions
-  readonly gather: Gather<T>
+  readonly gather: LoadRequest<T>['gather']
+  readonly keepsBundles: boolean
   readonly place: ModelPlace
   readonly judgings: readonly [Judging, ...Judging[]]
   readonly responsibility: Responsibility
@@ -38,12 +41,13 @@ export class Load<T = unknown> {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the place cannot be judged
    */
   constructor(
-    { source, options, gather }: LoadRequest<T>,
+    { source, options, gather, keepsBundles = false }: LoadRequest<T>,
     [judge, ...others]: readonly [Judge, ...Judge[]],
     handOuts: HandOuts | undefined,
   ) {
     this.options = options
     this.gather = gather
+    this.keepsBundles = keepsBundles
     this.handOuts = handOuts
     this.#source = sourceAt(source, options.http)
     this.place = checkedPlace(this.#source)

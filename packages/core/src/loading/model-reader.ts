@@ -1,5 +1,6 @@
 import type { ModelFormat } from '../results.ts'
 import type { FileRequest } from '../source/size-limit.ts'
+import type { SavedModel } from './downloading/saved-model.ts'
 import type { PlacedFiles, PlaceOptions } from './placing/placed-files.ts'
 import type { ServedFiles } from './files/served-files.ts'
 
@@ -54,6 +55,11 @@ export interface ModelReader {
    * @throws {@link ModelSealError} like {@link VerifiedModel.place}
    */
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles>
+}
+
+/** Can also save the model; undefined if it is loaded unverified. */
+export interface SavingReader extends ModelReader {
+  save?: ((directory: string) => Promise<SavedModel>) | undefined
 }
 
 /** Gathers what the runtime needs. */

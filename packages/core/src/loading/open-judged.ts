@@ -1,15 +1,17 @@
 import { ModelSealError } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { Manifest } from '../manifest/manifest.ts'
+import { isMismatch } from '../manifest/mismatch.ts'
 import type { ModelFormat } from '../results.ts'
 import { hashedWords } from '../policy/explain.ts'
 import type { Rule } from '../policy/rule.ts'
 import { strictest } from '../policy/requirements/strictest.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import type { ModelFiles } from '../source/model-source.ts'
+import { saveModel } from './downloading/saved-model.ts'
 import { acceptedModel } from './files/accepted-model.ts'
 import { WatchedFiles, type HandOuts } from './files/hand-outs.ts'
-import { openContents, type AcceptedModel, type OpenedContents } from './files/open-contents.ts'
+import { openContents, withoutCache, type AcceptedModel, type OpenedContents } from './files/open-contents.ts'
 import { openUnverified } from './files/open-unverified.ts'
 import type { ServedFiles } from './files/served-files.ts'
 import { unrevokedClaims } from './files/unrevoked-claims.ts'
@@ -19,7 +21,7 @@ import type { AcceptedJudging, Judge, Judging } from './judging/judging.ts'
 import { LoadedFormat, saidFormats } from './judging/loaded-format.ts'
 import { checking, checkingEach, noteIsolation, timedEach } from './judging/verdict-steps.ts'
 import { Load, type LoadRequest } from './load.ts'
-import { readerOf, type ModelReader } from './model-reader.ts'
+import { readerOf, type ModelReader, type SavingReader } from './model-reader.ts'
 import { checkChoices } from './open-options.ts'
 import { AllowedIsolation } from './placing/isolation.ts'
 import { UnverifiedModel, VerifiedModel, type OpenedModel } from './verified-model.ts'
@@ -95,8 +97,16 @@ async function openAccepted<T>(
     return checkingEach(verdicts, 'files', async (tell) => {
       const { responsibility } = load
       const model = await acceptedModel(load, accepted, rule)
-      const contents = await responsibility.of(accepted, () => openContents(load, model, allowed, accepted))
-      return readFiles(load, accepted, { model, contents, tell })
+      const opened = (model: AcceptedModel) =>
+        responsibility.of(accepted, () => openContents(load, model, allowed, accepted))
+      const contents = await opened(model)
+      try {
+        return await readFiles(load, accepted, { model, contents, tell })
+      } catch (error) {
+        // A damaged cache is no reason to refuse the model.
+        if (!contents.cached || !isMismatch(error)) throw error
+        return readFiles(load, accepted, { model, contents: await opened(withoutCache(model)), tell })
+      }
     })
   })
 }
@@ -116,7 +126,10 @@ async function readFiles<T>(
   const { options, judgings, responsibility } = load
   const files = watched(load, served, signature.manifest)
   try {
-    const gathered = await gatherFrom(load, files, found.entry ?? (found.files.isFile ? found.files.name : undefined))
+    const entry = found.entry ?? (found.files.isFile ? found.files.name : undefined)
+    const save = (directory: string) =>
+      saveModel(directory, { files: served, model: found.files, bundles: found.bundles, verdict: judgings[0].verdict })
+    const gathered = await gatherFrom(load, files, { entry, save })
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
       await responsibility.of(strict, () => served.checkRest())
@@ -190,7 +203,7 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   })
   const handedOut = watched(load, files, undefined)
   try {
-    const gathered = await gatherFrom(load, handedOut, files.entry)
+    const gathered = await gatherFrom(load, handedOut, { entry: files.entry })
     throwIfAborted(options.signal)
     for (const verdict of verdicts) noteIsolation(verdict, files)
     return new UnverifiedModel(handedOut, judgings[0].verdict, gathered)
@@ -209,7 +222,7 @@ function watched<T>({ handOuts, judgings }: Load<T>, files: ServedFiles, manifes
 async function gatherFrom<T>(
   { options, gather, judgings, responsibility }: Load<T>,
   files: ServedFiles,
-  entry: string | undefined,
+  { entry, save }: Pick<SavingReader, 'entry' | 'save'>,
 ): Promise<T> {
   const formats = judgings.map((judging) => {
     const { verdict } = judging
@@ -222,7 +235,7 @@ async function gatherFrom<T>(
       verdict.model.format = loaded
     }
   }
-  const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal })
+  const gathered = await gather({ ...readerOf(files, entry), loads, signal: options.signal, save })
   for (const { format } of formats) format.check()
   return gathered
 }

@@ -22,6 +22,11 @@ export function digestProblem(
   }
 }
 
+/** True for the refusal of a file with other content than was signed. */
+export function isMismatch(error: unknown): boolean {
+  return error instanceof ModelSealError && error.code === 'FILE_MISMATCH'
+}
+
 /** The refusal of a name that is not in the manifest. */
 export function notSigned(name: string): ModelSealError {
   return new ModelSealError(

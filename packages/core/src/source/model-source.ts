@@ -125,6 +125,17 @@ export interface ModelFiles {
    */
   list?: ((signal: AbortSignal | undefined) => Iterable<SourceEntry> | AsyncIterable<SourceEntry>) | undefined
   /**
+   * The same files on this machine, as `filesAt()` returns them, if the source has all of the named ones in a cache.
+   * Called once the signature was accepted and the listing compared. The files are then hashed and handed out like those of a
+   * local model, and receipts apply. Returns undefined if {@link read} must deliver them.
+   */
+  onDisk?:
+    | ((
+        names: readonly string[],
+        signal: AbortSignal | undefined,
+      ) => Promise<ModelFiles | undefined> | ModelFiles | undefined)
+    | undefined
+  /**
    * For files on this machine: threads hash them in place, runtimes may load them in place, and receipts may make
    * hashing unnecessary. Only `filesAt()` creates this value.
    */
@@ -138,12 +149,19 @@ export interface ReadRequest {
   /** The signed content, if known, for stores that address files by digest. */
   readonly signed?: SignedContent | undefined
   /**
-   * The requested bytes, from `start` to `end`, exclusive. Default: the whole file. Loads of this version request whole
-   * files only, because their digests cover all bytes. A source that cannot provide a range must throw.
+   * The requested bytes, from `start` to `end`, exclusive. Default: the whole file. Requested to continue an interrupted
+   * download. A source that cannot provide a range must throw.
    */
   readonly range?: { readonly start: number; readonly end: number } | undefined
   /** Maximum size that the load accepts, in bytes. */
   readonly maxBytes?: number | undefined
+  /** True if the load keeps the file on a disk, so that a source with a cache need not. */
+  readonly kept?: boolean | undefined
+  /**
+   * True if an answer from a cache (`cached`) did not have the signed content: the source must fetch the file again, and
+   * may replace what it had.
+   */
+  readonly again?: boolean | undefined
   /** Aborted when the file is no longer needed. */
   readonly signal: AbortSignal
 }
@@ -162,6 +180,11 @@ export interface SignedContent {
 export interface SourceBody {
   /** Announced length in bytes. Used for buffer sizes and progress, but not trusted. */
   readonly size?: number | undefined
+  /**
+   * True if some of it comes from a cache of the source. If it is not the signed content, the file is then requested once
+   * more, with `again`.
+   */
+  readonly cached?: boolean | undefined
   /** Read once, to the end or until the load needs no more. */
   readonly chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 }

@@ -15,6 +15,14 @@ const LARGE_BUNDLES = 4
 /** Errors in a bundle itself. Any other error concerns its source. */
 const OF_THE_BUNDLE = /^(?:FILE|BUNDLE)_/
 
+interface BundleReading {
+  /** Maximum size of one bundle. */
+  readonly maxBytes: number
+  readonly signal: AbortSignal | undefined
+  /** Whether the bytes of bundles are kept. */
+  readonly keeps?: boolean | undefined
+}
+
 interface ReadBundles {
   found: FoundBundle[]
   absent: string[]
@@ -26,12 +34,14 @@ export class BundleReader {
   readonly #source: OpenedSource
   readonly #maxBytes: number
   readonly #signal: AbortSignal | undefined
+  readonly #keeps: boolean
   /** Bytes left for all bundles of the search, if the source has a limit. */
   #room: number
   /** The error for a stream that was too long. It ends the search, because other bundles may be endless too. */
   #overrun: ModelSealError | undefined
 
-  constructor(source: OpenedSource, { maxBytes, signal }: { maxBytes: number; signal: AbortSignal | undefined }) {
+  constructor(source: OpenedSource, { maxBytes, signal, keeps = false }: BundleReading) {
+    this.#keeps = keeps
     this.#source = source
     this.#maxBytes = maxBytes
     this.#signal = signal
@@ -72,7 +82,8 @@ export class BundleReader {
 
   async #parsed(path: string, bytes: Buffer): Promise<FoundBundle> {
     try {
-      return { path, bundle: await parseOwnBundle(bytes, path, this.#signal) }
+      const bundle = await parseOwnBundle(bytes, path, this.#signal)
+      return this.#keeps ? { path, bundle, bytes } : { path, bundle }
     } catch (error) {
       if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
       return { path, error }

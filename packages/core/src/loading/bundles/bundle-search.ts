@@ -14,6 +14,8 @@ type SearchOptions = Pick<OpenOptions, 'signature' | 'maxBundleBytes' | 'signal'
 export interface SearchedSource {
   /** Name of the model in messages. */
   readonly label: string
+  /** Whether the bytes of bundles are kept. */
+  readonly keepsBundles?: boolean | undefined
   opened(): Promise<OpenedSource>
 }
 
@@ -72,7 +74,8 @@ export class BundleSearch {
     const { signature, signal } = this.#options
     const read = this.#other && (await this.#other.#within(places, readBytes))
     if (read) return read
-    return findBundles(await this.#source.opened(), signature, { maxBundleBytes, signal, places })
+    const keeps = this.#source.keepsBundles
+    return findBundles(await this.#source.opened(), signature, { maxBundleBytes, signal, places, keeps })
   }
 
   /** Earlier results within another limit; undefined if that limit is higher, so more must be read. */

@@ -1,7 +1,7 @@
 import { absolutePath, schemeOf } from '../../absolute-path.ts'
 import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
 import { claimedStatement } from '../../bundle/claim.ts'
-import { checkedMaxBundleBytes, readBundle } from '../../bundle/read-bundle.ts'
+import { checkedMaxBundleBytes, readBundleWithBytes } from '../../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { UNNAMED_FILE } from '../../manifest/manifest.ts'
 import { compileGlob } from '../../policy/matching/glob.ts'
@@ -30,6 +30,8 @@ interface BundleLimits {
   /** The places that the rule names. Default: the usual places. */
   places?: BundlePlaces | undefined
   signal?: AbortSignal | undefined
+  /** Whether the bytes of bundles are kept. */
+  keeps?: boolean | undefined
 }
 
 /** Where publishers put signatures besides the usual places. */
@@ -87,8 +89,8 @@ class Search {
   constructor(source: OpenedSource, limits: BundleLimits) {
     this.#source = source
     this.#limits = limits
-    const { maxBundleBytes, signal } = limits
-    this.#reader = new BundleReader(source, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal })
+    const { maxBundleBytes, signal, keeps } = limits
+    this.#reader = new BundleReader(source, { maxBytes: checkedMaxBundleBytes(maxBundleBytes), signal, keeps })
   }
 
   /** @returns undefined if there is none */
@@ -147,9 +149,9 @@ class Search {
     const candidate = this.#source.bundleAt(signature)
     if (!candidate) {
       const path = absolutePath(signature)
-      const { maxBundleBytes: maxBytes, signal } = this.#limits
-      const bundle = await readBundle(path, { maxBytes, signal })
-      return { found: { path, bundle }, bundle }
+      const { maxBundleBytes: maxBytes, signal, keeps } = this.#limits
+      const { bundle, bytes } = await readBundleWithBytes(path, { maxBytes, signal })
+      return { found: keeps ? { path, bundle, bytes } : { path, bundle }, bundle }
     }
     const [found] = (await this.#reader.readAll([candidate])).found
     if (!found) throw notFound((await this.#source.model()).path, [candidate.path])

@@ -1,22 +1,24 @@
+import { ModelSealError } from '../../errors.ts'
 import { compareListing } from '../../manifest/compare-listing.ts'
 import { Contents, type FurtherDigests } from '../../manifest/contents.ts'
 import { findSigned, type NameOptions } from '../../manifest/find-signed.ts'
 import { nameWithin } from '../../manifest/ignores.ts'
 import type { Manifest } from '../../manifest/manifest.ts'
 import { notSigned } from '../../manifest/mismatch.ts'
-import { SignedComparison } from '../../manifest/signed-comparison.ts'
-import { StreamedFiles } from '../../manifest/streamed-files.ts'
+import { SignedComparison } from '../../manifest/arriving/signed-comparison.ts'
+import { StreamedFiles } from '../../manifest/arriving/streamed-files.ts'
 import type { FoundBundle } from '../../bundle/bundle.ts'
 import type { Rule } from '../../policy/rule.ts'
 import { withoutPrototype } from '../../snapshot.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
-import type { ModelFiles } from '../../source/model-source.ts'
+import { checkedFiles } from '../../source/answers/source-answers.ts'
+import type { ModelFiles, SourceEntry } from '../../source/model-source.ts'
 import type { SourceReader } from '../../source/answers/source-reader.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import type { FoundModel } from '../bundles/find-bundles.ts'
 import type { AcceptedJudging } from '../judging/judging.ts'
 import type { Load } from '../load.ts'
-import { copyFromDisk } from '../placing/copy-from-disk.ts'
+import { copyFromDisk, saveFromDisk } from '../placing/copy-from-disk.ts'
 import type { AllowedIsolation } from '../placing/isolation.ts'
 import { VerifiedFiles, type SignedFiles } from './verified-files.ts'
 import { WarmLoad } from './warm-load.ts'
@@ -24,6 +26,8 @@ import { WarmLoad } from './warm-load.ts'
 /** The files of a model, and for models on this machine, what may make hashing unnecessary. */
 export interface OpenedContents {
   served: VerifiedFiles
+  /** True if they are in a cache of the source, which may be damaged. */
+  cached?: true
   /** Undefined for remote files, for which nothing proves that they did not change. */
   warm?: WarmLoad
 }
@@ -58,37 +62,80 @@ export async function openContents(
   const reader = (await load.opened()).newReader()
   const close = load.closing(reader)
   const { local } = found.files
-  if (!local) return { served: new VerifiedFiles(await streamed(load, model, reader), allowed, close) }
-  const contents = await onDisk(load, model, local, accepted)
-  if (rule.require.files !== 'loaded') await contents.checkSizes()
-  const warm = await WarmLoad.start({ contents, source: local, signature, startedAt: now }, rule)
-  return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), warm }
+  const open = async (source: LocalSource, contents: Contents): Promise<OpenedContents> => {
+    if (rule.require.files !== 'loaded') await contents.checkSizes()
+    const warm = await WarmLoad.start({ contents, source, signature, startedAt: now }, rule)
+    return { served: new VerifiedFiles(signedOnDisk(contents), allowed, close), warm }
+  }
+  if (local) return open(local, await onDisk(load, model, found.files, accepted))
+  const listing = await comparedListing(load, model, reader)
+  const cached = await cachedFiles(load, model, reader)
+  const contents = cached && (await onDisk(load, model, cached, accepted).catch(unlessAborted))
+  if (cached?.local && contents) return { ...(await open(cached.local, contents)), cached: true }
+  return { served: new VerifiedFiles(await streamed(load, model, { reader, ...listing }), allowed, close) }
+}
+
+/** A model whose files are in a cache of its source, which this load does not use. */
+export function withoutCache(model: AcceptedModel): AcceptedModel {
+  return { ...model, found: { ...model.found, files: { ...model.found.files, onDisk: undefined } } }
+}
+
+/** Where the source has all signed files in a cache; undefined if it has not. */
+async function cachedFiles(
+  load: Load,
+  { found: { files }, signature: { manifest } }: AcceptedModel,
+  reader: SourceReader,
+): Promise<ModelFiles | undefined> {
+  if (files.isFile || !files.onDisk) return undefined
+  const names = [...manifest.fileNames()]
+  const ask = () => files.onDisk?.(names, load.options.signal)
+  const cached = await reader.ask('cache of the model', ask, (given) => given && checkedFiles(given))
+  return cached?.local?.kind === 'directory' ? cached : undefined
+}
+
+/** A cache in which other files are, or not all of them, is not used. */
+function unlessAborted(error: unknown): undefined {
+  if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
 }
 
 async function onDisk(
   load: Load,
   { found, signature: { manifest }, rule, further, otherBundles }: AcceptedModel,
-  local: LocalSource,
+  files: ModelFiles,
   accepted: readonly AcceptedJudging[],
 ): Promise<Contents> {
   const { onProgress, maxBytes } = load.options
   const bundles = [...found.bundles, ...otherBundles]
-  const limit = (await load.opened()).limit(found.files, maxBytes)
+  const limit = (await load.opened()).limit(files, maxBytes)
   const names = nameOptions(load, { files: found.files, manifest, bundles, rule })
   const options = withoutPrototype({ ...names, onProgress, further, limit, warn: load.warnInto(accepted) })
-  return Contents.compareNames(local, manifest, options)
+  return Contents.compareNames(files.local as LocalSource, manifest, options)
 }
 
-async function streamed(load: Load, model: AcceptedModel, reader: SourceReader): Promise<SignedFiles> {
-  const { found, signature, rule, further, otherBundles } = model
+interface ComparedListing {
+  comparison: SignedComparison
+  /** Entries of the listing, by name. */
+  announced: ReadonlyMap<string, SourceEntry>
+}
+
+async function comparedListing(load: Load, model: AcceptedModel, reader: SourceReader): Promise<ComparedListing> {
+  const { found, signature, rule, otherBundles } = model
   const { files } = found
   const { manifest } = signature
-  const { onProgress, maxBytes } = load.options
-  const limit = (await load.opened()).limit(files, maxBytes)
   const comparison = new SignedComparison(files, manifest)
   const bundles = [...found.bundles, ...otherBundles]
   const announced = await compareListing(files, reader, manifest, nameOptions(load, { files, manifest, bundles, rule }))
   if (rule.require.files !== 'loaded') comparison.checkStated(announced.values())
+  return { comparison, announced }
+}
+
+async function streamed(
+  load: Load,
+  { found: { files }, further }: AcceptedModel,
+  { reader, comparison, announced }: ComparedListing & { reader: SourceReader },
+): Promise<SignedFiles> {
+  const { onProgress, maxBytes } = load.options
+  const limit = (await load.opened()).limit(files, maxBytes)
   const streams = new StreamedFiles(
     { files, reader, limit },
     comparison,
@@ -103,6 +150,7 @@ async function streamed(load: Load, model: AcceptedModel, reader: SourceReader):
     size: (name) => streams.size(name),
     readAll: (requests) => streams.readAll(requests),
     copy: (copied, directory) => streams.copy(copied, directory),
+    save: (targets) => streams.save(targets),
     checkRest: () => streams.checkRest(names),
   }
 }
@@ -119,6 +167,7 @@ function signedOnDisk(contents: Contents): SignedFiles {
     size: (name) => contents.file(name).identity.size,
     readAll: (requests) => contents.readAll(requests),
     copy: (copied, directory) => copyFromDisk(contents, copied, directory),
+    save: (targets) => saveFromDisk(contents, targets),
     checkRest: () => contents.checkRest(),
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { nameFault } from '../../manifest/names.ts'
-import type { Comparison } from '../../manifest/streamed-files.ts'
+import type { Comparison } from '../../manifest/arriving/comparison.ts'
 import type { SourceFile } from '../../source/local/source-file.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import { AUTO_MEMORY_BYTES, PLACE_HINT, type Isolation } from '../placing/isolation.ts'

@@ -1,4 +1,5 @@
 import type { HashedAmount } from '../../manifest/contents.ts'
+import type { Target } from '../../manifest/arriving/streamed-files.ts'
 import type { FileRequest } from '../../source/size-limit.ts'
 import type { AllowedIsolation, IsolationLevel } from '../placing/isolation.ts'
 import { Placing, type PlaceableFiles, type PlacedFiles, type PlaceOptions } from '../placing/placed-files.ts'
@@ -10,6 +11,8 @@ export interface SignedFiles extends PlaceableFiles {
   readonly checked: HashedAmount
   /** @returns the buffers that were hashed, in the order of the requests */
   readAll(requests: readonly FileRequest[]): Promise<Uint8Array<ArrayBuffer>[]>
+  /** Saves files in a directory of the caller. */
+  save(targets: readonly Target[]): Promise<void>
   /** Checks every file that has not been read. */
   checkRest(): Promise<void>
 }
@@ -61,6 +64,10 @@ export class VerifiedFiles extends OpenedFiles implements CheckedFiles {
 
   place(names: readonly string[], options?: PlaceOptions): Promise<PlacedFiles> {
     return this.#placing.place(names, options)
+  }
+
+  save(targets: readonly Target[]): Promise<void> {
+    return this.#files.save(targets)
   }
 
   checkRest(): Promise<void> {

@@ -1,12 +1,14 @@
-import { closeSync, constants, copyFileSync, lstatSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, constants, copyFileSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
+import type { Target } from '../../manifest/arriving/streamed-files.ts'
 import type { Contents, Placement } from '../../manifest/contents.ts'
 import { errno } from '../../source/file-errors.ts'
 import { checkUnchanged, openListed } from '../../source/local/open-file.ts'
 import { identityOf, type SourceFile } from '../../source/local/source-file.ts'
 import { procFile } from '../../source/proc-file.ts'
 import { copyHint } from '../../source/private/copy-failure.ts'
+import { writeFailed } from '../../source/write-file.ts'
 
 /** Files on this machine that were found, and are checked when they are placed. */
 export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'replace'>
@@ -18,16 +20,8 @@ export type FilesOnDisk = Pick<Contents, 'file' | 'isChecked' | 'check' | 'repla
  * @throws {@link ModelSealError} `COPY_FAILED`, and what hashing throws; all copies are removed in that case
  */
 export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[], directory: string): Promise<void> {
-  let clones = true
   try {
-    const placements = names.map((name): Placement => {
-      const file = onDisk.file(name)
-      const path = pathIn(directory, name)
-      const clone = clones ? cloned(file, path) : undefined
-      clones = clone !== undefined
-      return clone ? { file: clone, copyTo: undefined } : { file, copyTo: path }
-    })
-    await onDisk.check(placements)
+    await onDisk.check(placementsOf(onDisk, names, (name) => pathIn(directory, name)))
   } catch (error) {
     for (const name of names) rmSync(join(directory, name), { force: true })
     throw error
@@ -36,6 +30,45 @@ export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[]
     const path = join(directory, name)
     onDisk.replace({ name, path, identity: identityOf(lstatSync(path, { bigint: true })) })
   }
+}
+
+/**
+ * Copies files on this machine into a directory of the caller, and hashes each while copying. They have their names only
+ * once all of them are right. The model itself is still read where it is.
+ *
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what hashing throws
+ */
+export async function saveFromDisk(onDisk: FilesOnDisk, targets: readonly Target[]): Promise<void> {
+  const partials = new Map(targets.map(({ name, partial }) => [name, partial]))
+  const pathOf = (name: string) => partials.get(name) ?? name
+  try {
+    for (const { partial, path } of targets) {
+      rmSync(partial, { force: true })
+      for (const file of [partial, path]) mkdirSync(dirname(file), { recursive: true })
+    }
+    await onDisk.check(placementsOf(onDisk, [...partials.keys()], pathOf))
+    for (const { partial, path } of targets) {
+      chmodSync(partial, 0o666 & ~process.umask())
+      renameSync(partial, path)
+    }
+  } catch (error) {
+    const isWriting = error instanceof ModelSealError ? error.code === 'COPY_FAILED' : true
+    throw isWriting ? writeFailed(targets[0]?.path ?? '', SAVED, error) : error
+  }
+}
+
+const SAVED = { what: 'files of the model', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
+
+/** Clones files as long as the file system can; the others are to be copied. */
+function placementsOf(onDisk: FilesOnDisk, names: readonly string[], pathOf: (name: string) => string): Placement[] {
+  let clones = true
+  return names.map((name) => {
+    const file = onDisk.file(name)
+    const path = pathOf(name)
+    const clone = clones ? cloned(file, path) : undefined
+    clones = clone !== undefined
+    return clone ? { file: clone, copyTo: undefined } : { file, copyTo: path }
+  })
 }
 
 /** The path of a file in a private directory. Its subdirectories are created. */

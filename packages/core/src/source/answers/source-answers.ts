@@ -79,6 +79,7 @@ export function checkedFiles(given: ModelFiles): ModelFiles {
     isFile: place ? place.kind === 'file' : isFile === true,
     read: method(given, 'read'),
     list: optionalMethod(given, 'list'),
+    onDisk: optionalMethod(given, 'onDisk'),
     local: place,
   }) as ModelFiles
 }

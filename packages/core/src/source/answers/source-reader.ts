@@ -175,8 +175,8 @@ async function ownReading<T>(reading: AskToRead, take: Take<T>, signal: AbortSig
   return (taken as { value: T } | undefined)?.value
 }
 
-function ownBody(what: string, { size, chunks }: SourceBody): SourceBody {
-  return { size: announced(size), chunks: ownPieces(what, chunks) }
+function ownBody(what: string, { size, cached, chunks }: SourceBody): SourceBody {
+  return { size: announced(size), cached, chunks: ownPieces(what, chunks) }
 }
 
 /** Reads from any other source, which gets no reference to what was received. */
@@ -190,7 +190,9 @@ async function guardedReading<T>(
   const receive: Receive = (body) => {
     if (received) throw sourceFailed(what, 'it passed the content more than once')
     if (isOver) throw sourceFailed(what, 'it passed the content too late')
-    const taking = takenFrom(what, body, (size, chunks) => take({ size, chunks: pieces(what, chunks, watch) }))
+    const taking = takenFrom(what, body, ({ chunks, ...given }) =>
+      take({ ...given, chunks: pieces(what, chunks, watch) }),
+    )
     received = taking
     // The actual refusal is thrown below, where the source cannot change it.
     const outcome = taking.then(
@@ -211,13 +213,13 @@ async function guardedReading<T>(
   return received && watch.unlessOver(received)
 }
 
-async function takenFrom<T>(
-  what: string,
-  body: SourceBody,
-  take: (size: number | undefined, chunks: SourceBody['chunks']) => Promise<T>,
-): Promise<T> {
-  const { size, chunks } = answered(what, () => ({ size: valueOf(body, 'size'), chunks: body.chunks }))
-  return take(announced(size), chunks)
+async function takenFrom<T>(what: string, body: SourceBody, take: Take<T>): Promise<T> {
+  const { size, cached, chunks } = answered(what, () => ({
+    size: valueOf(body, 'size'),
+    cached: valueOf(body, 'cached') === true,
+    chunks: body.chunks,
+  }))
+  return take({ size: announced(size), cached, chunks })
 }
 
 function announced(size: unknown): number | undefined {

@@ -58,6 +58,13 @@ export class FileCopy {
     })
   }
 
+  /** Forgets everything that was added. */
+  async restart(): Promise<void> {
+    if (this.#length === 0) return
+    this.#length = this.#written = 0
+    await writing(this.#path, this.#name, () => this.#handle.truncate(0))
+  }
+
   /** Removes everything that was written. */
   async discard(): Promise<void> {
     await this.#handle.close().catch(() => {})

@@ -1,18 +1,21 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ModelSealError, shown } from '../errors.ts'
-import type { HashType } from '../hashing/algorithms.ts'
-import type { ProgressCallback } from '../hashing/hash-files.ts'
-import { StreamHasher } from '../hashing/stream-hasher.ts'
-import { withoutPrototype } from '../snapshot.ts'
-import { BodyBuffer } from '../source/body-buffer.ts'
-import type { ModelFiles, SignedContent, SourceBody, SourceEntry } from '../source/model-source.ts'
-import { FileCopy } from '../source/private/file-copy.ts'
-import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../source/size-limit.ts'
-import type { SourceReader } from '../source/answers/source-reader.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import type { ProgressCallback } from '../../hashing/hash-files.ts'
+import { withoutPrototype } from '../../snapshot.ts'
+import { BodyBuffer } from '../../source/body-buffer.ts'
+import { lanes } from '../../source/lanes.ts'
+import type { ModelFiles, SignedContent, SourceBody, SourceEntry } from '../../source/model-source.ts'
+import { FileCopy } from '../../source/private/file-copy.ts'
+import { PartialFile } from '../../source/private/partial-file.ts'
+import { fileTooLarge, RequestLimits, type FileRequest, type SizeLimit } from '../../source/size-limit.ts'
+import type { SourceReader } from '../../source/answers/source-reader.ts'
+import { ArrivalHashing } from './arrival-hashing.ts'
 import { ArrivalProgress } from './arrival-progress.ts'
-import type { FurtherDigests, HashedAmount } from './contents.ts'
-import { HEAD_BYTES } from './plain-content.ts'
+import type { Comparison } from './comparison.ts'
+import type { FurtherDigests, HashedAmount } from '../contents.ts'
+import { isMismatch } from '../mismatch.ts'
+import { HEAD_BYTES } from '../plain-content.ts'
 
 /** The files of a model as its source delivers them, and how much of them the load may read. */
 interface StreamedModel {
@@ -20,24 +23,6 @@ interface StreamedModel {
   reader: SourceReader
   /** Undefined if everything may be read. */
   limit: SizeLimit | undefined
-}
-
-/** What each file is compared with. */
-export interface Comparison {
-  /** The digests to compute of each file; undefined if none is compared. */
-  readonly digests: { hashType: HashType; shardSize: number } | undefined
-  /** @throws {@link ModelSealError} for a name that must not be requested */
-  expected(name: string): SignedContent | undefined
-  /**
-   * @param head of the file, by which a replacement may be recognized
-   * @throws {@link ModelSealError} if the file is not the expected one
-   */
-  check(name: string, digests: readonly string[], head: Buffer): void
-  /** @throws {@link ModelSealError} if the source itself states that a file is another one */
-  checkStated?(entries: Iterable<SourceEntry>): void
-  /** The refusal of a file that is too long or too short. */
-  wrongSize(name: string, bytes: { expected: number; found: string }, head?: Buffer): ModelSealError
-  missing(name: string): ModelSealError
 }
 
 interface StreamOptions {
@@ -51,6 +36,12 @@ interface StreamOptions {
 interface LimitedRequest extends FileRequest {
   /** Limits for all requests of one call. */
   limits?: RequestLimits
+  /** The beginning of the file that is already here. It is hashed, and only the rest is requested. */
+  begun?: Pick<PartialFile, 'earlier' | 'earlierBytes'>
+  /** True if the sink keeps the file, so that the source need not. */
+  kept?: boolean
+  /** True if the source must not answer from its cache, which had something else. */
+  again?: boolean
 }
 
 /** Where the bytes of a file go before they are hashed. */
@@ -62,6 +53,15 @@ interface Sink {
 const NOWHERE: Sink = { add: (chunk) => [chunk] }
 /** The number that browsers allow for one host. */
 const FILES_AT_A_TIME = 6
+type SinkFor<S> = (length: number | undefined) => S | Promise<S>
+
+/** Where a file is downloaded to. */
+export interface Target {
+  readonly name: string
+  readonly path: string
+  /** Path of the file until it is complete. */
+  readonly partial: string
+}
 
 /** Reads files as streams. Each is hashed on the calling thread as it arrives, and counts only once its end was reached. */
 export class StreamedFiles {
@@ -100,7 +100,7 @@ export class StreamedFiles {
     const limits = new RequestLimits()
     const buffers: BodyBuffer[] = []
     await Promise.all(
-      lanes(requests, async (request, index) => {
+      lanes(requests, FILES_AT_A_TIME, async (request, index) => {
         const { firstBytes } = withoutPrototype(request)
         buffers[index] = await this.#read(
           { ...request, limits },
@@ -117,7 +117,9 @@ export class StreamedFiles {
    * @throws {@link ModelSealError} `COPY_FAILED`, and what reading them throws
    */
   async copy(names: readonly string[], directory: string): Promise<void> {
-    const results = await Promise.allSettled(lanes(names, (name) => this.#copy(name, join(directory, name))))
+    const results = await Promise.allSettled(
+      lanes(names, FILES_AT_A_TIME, (name) => this.#copy(name, join(directory, name))),
+    )
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []))
     if (failures.length === 0) return
     for (const name of names) rmSync(join(directory, name), { force: true })
@@ -125,10 +127,21 @@ export class StreamedFiles {
     throw failures.find((error) => !(error instanceof ModelSealError) || error.code !== 'COPY_FAILED') ?? failures[0]
   }
 
+  /**
+   * Downloads files into a directory of the caller, and continues what an interrupted download left there. A file has
+   * its name only once its digest was right.
+   *
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading them throws; what has arrived stays
+   */
+  async save(targets: readonly Target[]): Promise<void> {
+    const results = await Promise.allSettled(lanes(targets, FILES_AT_A_TIME, (target) => this.#save(target)))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
+  }
+
   /** Reads the files that have not been read yet. */
   async checkRest(names: readonly string[]): Promise<void> {
     const rest = names.filter((name) => !this.#sizes.has(name))
-    await Promise.all(lanes(rest, (name) => this.#read({ name }, () => NOWHERE)))
+    await Promise.all(lanes(rest, FILES_AT_A_TIME, (name) => this.#read({ name }, () => NOWHERE)))
     // What a source says to have given counts for nothing.
     const unread = names.find((name) => !this.#sizes.has(name))
     if (unread !== undefined) throw this.#comparison.missing(unread)
@@ -138,7 +151,7 @@ export class StreamedFiles {
   async #copy(name: string, path: string): Promise<void> {
     const copy = await FileCopy.create(path, name)
     try {
-      await this.#read({ name }, () => copy)
+      await this.#read({ name }, () => restarted(copy))
       await copy.close()
     } catch (error) {
       await copy.discard()
@@ -146,52 +159,107 @@ export class StreamedFiles {
     }
   }
 
-  async #read<S extends Sink>(request: LimitedRequest, sinkFor: (length: number | undefined) => S): Promise<S> {
-    const { files, reader, limit } = this.#model
-    const { name, maxBytes } = withoutPrototype(request)
+  async #save({ name, path, partial }: Target): Promise<void> {
+    const file = await PartialFile.open(partial, name)
+    try {
+      const isRest = file.earlier > 0 && (await this.#continued(name, file))
+      if (!isRest) await this.#read({ name, kept: true }, () => restarted(file))
+      await file.place(path)
+    } catch (error) {
+      await (isMismatch(error) ? file.discard() : file.leave())
+      throw error
+    }
+  }
+
+  /** @returns false if what was there does not belong to the file, which may then be downloaded from its beginning */
+  async #continued(name: string, file: PartialFile): Promise<boolean> {
+    try {
+      await this.#read({ name, begun: file, kept: true }, () => file)
+      return true
+    } catch (error) {
+      if (isMismatch(error)) return false
+      throw error
+    }
+  }
+
+  async #read<S extends Sink>(request: LimitedRequest, sinkFor: SinkFor<S>): Promise<S> {
+    const { limit } = this.#model
+    const { name, again } = withoutPrototype(request)
+    const before = limit?.counted(name) ?? 0
+    const answer = { cached: false }
+    try {
+      return await this.#attempt(request, sinkFor, answer)
+    } catch (error) {
+      // A refused file does not count.
+      limit?.settle(name, before)
+      // A cache may have been damaged, or filled by somebody else.
+      if (!answer.cached || again || !isMismatch(error)) throw error
+      return this.#read({ ...request, again: true }, sinkFor)
+    }
+  }
+
+  async #attempt<S extends Sink>(
+    request: LimitedRequest,
+    sinkFor: SinkFor<S>,
+    answer: { cached: boolean },
+  ): Promise<S> {
+    const { files, reader } = this.#model
+    const { name, maxBytes, begun, kept, again } = withoutPrototype(request)
     const signed = this.#comparison.expected(name)
     const stated = this.#announced.get(name)
     if (stated) this.#comparison.checkStated?.([stated])
     // What is compared is not in the hands of the source.
     const copied = signed && { ...signed, digests: [...signed.digests] }
-    const before = limit?.counted(name) ?? 0
-    try {
-      const sink = await reader.read(
-        `file ${shown(name)}`,
-        (signal, receive) => files.read(withoutPrototype({ name, signed: copied, signal, maxBytes }), receive),
-        (body) => this.#receive(request, signed, body, sinkFor),
-      )
-      if (sink) return sink
-    } catch (error) {
-      // A refused file does not count.
-      limit?.settle(name, before)
-      throw error
-    }
+    const end = signed?.size ?? stated?.size
+    // Without a known size, what is here may be all of it.
+    const isHere = begun !== undefined && (end === undefined || begun.earlier >= end)
+    const range = begun && end !== undefined ? { start: begun.earlier, end } : undefined
+    const asked = { name, signed: copied, range, maxBytes, kept, again }
+    const sink = await reader.read(
+      `file ${shown(name)}`,
+      async (signal, receive) => {
+        if (isHere) await receive({ size: 0, chunks: [] })
+        else await files.read(withoutPrototype({ ...asked, signal }), receive)
+      },
+      (body) => {
+        answer.cached = body.cached === true
+        return this.#receive(request, signed, body, sinkFor)
+      },
+    )
+    if (sink) return sink
     throw this.#comparison.missing(name)
   }
 
   async #receive<S extends Sink>(
     request: LimitedRequest,
     signed: SignedContent | undefined,
-    { size: announced, chunks }: SourceBody,
-    sinkFor: (length: number | undefined) => S,
+    { size, chunks }: SourceBody,
+    sinkFor: SinkFor<S>,
   ): Promise<S> {
-    const { name } = request
+    const { name, begun } = withoutPrototype(request)
     // A file that matched before has the right size.
     const known = signed && (signed.size ?? this.#sizes.get(name))
+    const announced = size === undefined ? undefined : size + (begun?.earlier ?? 0)
     const admit = this.#admission(request, known)
     admit(announced ?? 0)
     const first = !this.#sizes.has(name)
-    const sink = sinkFor(announced ?? known)
-    const hashing = this.#hashing()
+    const sink = await sinkFor(announced ?? known)
+    const hashing = new ArrivalHashing(this.#comparison.digests, this.#further)
     const count = this.#progress.start(first ? (announced ?? known) : 0)
     let bytes = 0
     let head = Buffer.alloc(0)
-    for await (const chunk of chunks) {
+    const arrived = (chunk: Uint8Array) => {
       bytes += chunk.length
       admit(bytes)
       if (first) count(chunk.length)
       if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)])
+    }
+    for await (const chunk of begun?.earlierBytes() ?? []) {
+      arrived(chunk)
+      hashing.update(chunk)
+    }
+    for await (const chunk of chunks) {
+      arrived(chunk)
       for (const own of await sink.add(chunk)) hashing.update(own)
     }
     if (known !== undefined && known !== bytes)
@@ -217,36 +285,10 @@ export class StreamedFiles {
       this.#model.limit?.admit(name, bytes)
     }
   }
-
-  #hashing() {
-    const { digests } = this.#comparison
-    const main = digests && new StreamHasher(digests.hashType, digests.shardSize)
-    const others = this.#further.hashTypes.map((type) => ({ type, hasher: new StreamHasher(type, Infinity) }))
-    return {
-      update: (bytes: Uint8Array) => {
-        main?.update(bytes)
-        for (const { hasher } of others) hasher.update(bytes)
-      },
-      digests: () => main?.digests() ?? [],
-      checkFurther: (name: string) => {
-        for (const { type, hasher } of others) this.#further.check(name, type, hasher.digests()[0] ?? '')
-      },
-    }
-  }
 }
 
-/** Does the work for all items, a few at a time. Starts nothing more after a failure. */
-function lanes<T>(items: readonly T[], work: (item: T, index: number) => Promise<unknown>): Promise<void>[] {
-  let next = 0
-  const lane = async () => {
-    for (let index = next++; index < items.length; index = next++) {
-      try {
-        await work(items[index] as T, index)
-      } catch (error) {
-        next = Infinity
-        throw error
-      }
-    }
-  }
-  return Array.from({ length: Math.min(FILES_AT_A_TIME, items.length) }, lane)
+/** A source may be asked for a file once more. */
+async function restarted<S extends FileCopy | PartialFile>(file: S): Promise<S> {
+  await file.restart()
+  return file
 }

@@ -1,9 +1,9 @@
-import type { FileProblem, ModelSealError } from '../errors.ts'
-import type { ModelFiles, SignedContent, SourceEntry } from '../source/model-source.ts'
-import type { ListedFile } from './listed-files.ts'
-import { UNNAMED_FILE, type Manifest } from './manifest.ts'
-import { digestProblem, isOfOtherModel, mismatch, notSigned, otherModelHint } from './mismatch.ts'
-import type { Comparison } from './streamed-files.ts'
+import type { FileProblem, ModelSealError } from '../../errors.ts'
+import type { ModelFiles, SignedContent, SourceEntry } from '../../source/model-source.ts'
+import type { ListedFile } from '../listed-files.ts'
+import { UNNAMED_FILE, type Manifest } from '../manifest.ts'
+import { digestProblem, isOfOtherModel, mismatch, notSigned, otherModelHint } from '../mismatch.ts'
+import type { Comparison } from './comparison.ts'
 
 /** Compares arriving files with a signed manifest. Only names in the manifest are ever requested. */
 export class SignedComparison implements Comparison {

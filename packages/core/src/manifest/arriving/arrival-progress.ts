@@ -1,5 +1,5 @@
-import { guardedCallback, type ProgressCallback } from '../hashing/hash-files.ts'
-import { monotonic } from '../real-time.ts'
+import { guardedCallback, type ProgressCallback } from '../../hashing/hash-files.ts'
+import { monotonic } from '../../real-time.ts'
 
 /** Time between two calls of the progress callback, in milliseconds. */
 const PROGRESS_INTERVAL = 50

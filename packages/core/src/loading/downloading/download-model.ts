@@ -1,0 +1,87 @@
+import { absolutePath } from '../../absolute-path.ts'
+import { ModelSealError } from '../../errors.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { AcceptedVerdict } from '../../results.ts'
+import { modelLocation } from '../../source/model-location.ts'
+import type { ModelSource } from '../../source/model-source.ts'
+import { installedGuard } from '../guard.ts'
+import { openJudged } from '../open-judged.ts'
+import { openOptions, type OpenOptions } from '../open-options.ts'
+import type { SavingReader } from '../model-reader.ts'
+import type { OpenedModel } from '../verified-model.ts'
+import type { SavedModel } from './saved-model.ts'
+
+type Saved = SavedModel | undefined
+
+/** A model that was downloaded and verified. */
+export interface DownloadedModel extends SavedModel {
+  readonly verdict: AcceptedVerdict
+  readonly manifest: Manifest
+  /** Names of all signed files, relative to the directory. */
+  readonly files: readonly string[]
+}
+
+/**
+ * Downloads the signed files of a model into a directory, and verifies them like `openVerifiedModel()`. Several files are
+ * fetched at once, and each is hashed as it arrives and written to the disk without being kept in memory. It has its name
+ * only once its digest was right.
+ *
+ * If the download fails or the process is killed, what has arrived stays in the directory. Another call with the same
+ * directory continues it; everything that is there is hashed again. Only files that were signed, and the bundle, are in
+ * the directory afterwards.
+ *
+ * Unlike a load, a download is never unverified: a rule in the mode `audit` or `skip` does not apply.
+ *
+ * @param source as for `openVerifiedModel()`
+ * @param directory path of a directory of this user that nobody else can write to. Everything in it that does not belong to
+ * the model is removed
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED` (also if the disk or a quota is full), `MODEL_UNVERIFIED` under a rule
+ * in the mode `skip`, and everything that `openVerifiedModel()` throws
+ * @example
+ * ```ts
+ * import { mkdtemp, rename } from 'node:fs/promises'
+ * import { downloadModel } from '@modelseal/core'
+ * import '@modelseal/hub'
+ *
+ * const directory = await mkdtemp('models/vad-')
+ * await downloadModel('hf://org/vad@v1.0', directory, { policy: 'modelseal.policy.yaml' })
+ * await rename(directory, 'models/vad')
+ * ```
+ */
+export async function downloadModel(
+  source: string | URL | ModelSource,
+  directory: string,
+  options?: OpenOptions,
+): Promise<DownloadedModel> {
+  const checked = openOptions(options)
+  const path = absolutePath(directory)
+  const load = {
+    source: modelLocation(source),
+    options: checked,
+    keepsBundles: true,
+    gather: async ({ save }: SavingReader) => save?.(path),
+  }
+  const guard = installedGuard()
+  const model = await (guard ? guard.open<Saved>(load) : openJudged<Saved>(load, [checked]))
+  await model.close()
+  const { gathered, files } = model
+  if (model.decision === 'accepted' && gathered)
+    return { ...gathered, verdict: model.verdict, manifest: model.manifest, files }
+  throw unverified(model)
+}
+
+/** @returns why a rule in the mode `audit` would refuse it, or that a rule in the mode `skip` verifies nothing */
+function unverified({ verdict }: OpenedModel<unknown>): ModelSealError {
+  const { wouldRefuse, rule } = verdict
+  if (wouldRefuse) {
+    const { code, message, ...details } = wouldRefuse
+    return Object.assign(new ModelSealError(code, message, details), { verdict })
+  }
+  return Object.assign(
+    new ModelSealError('MODEL_UNVERIFIED', 'Cannot download the model: nothing would be verified.', {
+      found: `the rule ${rule ?? ''}, whose mode is "skip"`,
+      hint: 'Add a rule in the mode "enforce" for this model to the policy.',
+    }),
+    { verdict },
+  )
+}

@@ -1,0 +1,46 @@
+import type { FoundBundle } from '../../bundle/bundle.ts'
+import type { Verdict } from '../../results.ts'
+import type { ModelFiles } from '../../source/model-source.ts'
+import { writeFileWhole } from '../../source/write-file.ts'
+import type { VerifiedFiles } from '../files/verified-files.ts'
+import { TargetDirectory } from './target-directory.ts'
+
+/** The bundles of a model that was saved. */
+export interface SavedModel {
+  /** Name of the bundle in the directory: `model.sig`, or for a single file, its name with `.sig`. */
+  readonly signature: string
+  /** All bundles on which the decision depends. The first is the one in the directory. */
+  readonly bundles: readonly Uint8Array[]
+}
+
+/** A model that was accepted, and is to be saved. */
+interface ModelToSave {
+  readonly files: VerifiedFiles
+  readonly model: ModelFiles
+  readonly bundles: readonly FoundBundle[]
+  readonly verdict: Verdict
+}
+
+/**
+ * Saves all signed files in a directory, and the bundle beside them.
+ *
+ * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what reading the files throws
+ */
+export async function saveModel(directory: string, { files, model, ...judged }: ModelToSave): Promise<SavedModel> {
+  const target = await TargetDirectory.at(directory)
+  await files.save(await target.targets(files.names))
+  const bundles = countedBundles(judged)
+  const signature = model.isFile ? `${model.name}.sig` : 'model.sig'
+  const [first] = bundles
+  // A file of this name that was signed is content.
+  if (first && !files.names.includes(signature)) await writeFileWhole(target.fileAt(signature), first, BUNDLE)
+  await target.finish()
+  return { signature, bundles }
+}
+
+const BUNDLE = { what: 'signature bundle', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const
+
+function countedBundles({ bundles, verdict }: Pick<ModelToSave, 'bundles' | 'verdict'>): Uint8Array[] {
+  const counted = new Set(verdict.bundles.filter((bundle) => bundle.counted).map(({ path }) => path))
+  return bundles.flatMap((found) => (counted.has(found.path) && 'bundle' in found ? (found.bytes ?? []) : []))
+}

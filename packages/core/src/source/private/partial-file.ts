@@ -1,0 +1,188 @@
+import { constants } from 'node:fs'
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { errno, systemCode, systemError } from '../file-errors.ts'
+import { denialHint } from './access-denied.ts'
+
+/** Number of bytes that are written at a time, and read when an earlier download is continued. */
+const PIECE_BYTES = 512 * 1024
+/** Neither follows a link nor waits for the reader of a FIFO. */
+const FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * A file that is downloaded into a directory of the caller. It has its name only once all of it was accepted. What an
+ * interrupted download left is continued, but none of it is believed: it is read and hashed like bytes that arrive.
+ */
+export class PartialFile {
+  readonly #path: string
+  readonly #name: string
+  readonly #handle: FileHandle
+  /** Bytes of an earlier download. */
+  #earlier: number
+  /** Bytes that were added, written or not. */
+  #length: number
+  /** Bytes that were passed to the operating system. */
+  #written: number
+  #gathered: Uint8Array[] = []
+  #gatheredBytes = 0
+  #writing: Promise<void> = Promise.resolve()
+
+  /**
+   * @param path of the partial file; its directories are created
+   * @param name of the file, for messages
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`
+   */
+  static async open(path: string, name: string): Promise<PartialFile> {
+    return writing(path, name, async () => {
+      await mkdir(dirname(path), { recursive: true })
+      const handle = await open(path, FLAGS, 0o666)
+      const stat = await handle.stat()
+      if (stat.isFile() && stat.nlink === 1) return new PartialFile(path, name, handle, stat.size)
+      await handle.close()
+      throw systemError('EEXIST')
+    })
+  }
+
+  private constructor(path: string, name: string, handle: FileHandle, earlier: number) {
+    this.#path = path
+    this.#name = name
+    this.#handle = handle
+    this.#earlier = earlier
+    this.#length = earlier
+    this.#written = earlier
+  }
+
+  /** How many bytes an earlier download left. */
+  get earlier(): number {
+    return this.#earlier
+  }
+
+  /** What an earlier download left. */
+  async *earlierBytes(): AsyncGenerator<Uint8Array> {
+    const end = this.#earlier
+    for (let position = 0; position < end;) {
+      const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
+      const { bytesRead } = await this.#handle.read(piece, 0, piece.length, position)
+      if (bytesRead === 0) throw this.#failure(systemError('EIO'))
+      position += bytesRead
+      yield piece.subarray(0, bytesRead)
+    }
+  }
+
+  /**
+   * Adds bytes, which must not change any more. They are written while the next ones arrive.
+   *
+   * @returns the bytes
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, also because earlier bytes could not be written
+   */
+  async add(chunk: Uint8Array): Promise<Uint8Array[]> {
+    this.#gathered.push(chunk)
+    this.#gatheredBytes += chunk.length
+    this.#length += chunk.length
+    if (this.#gatheredBytes >= PIECE_BYTES) await this.#flush()
+    return [chunk]
+  }
+
+  /** Forgets everything, also what was left earlier. */
+  async restart(): Promise<void> {
+    if (this.#length === 0) return
+    await this.#writing.catch(() => {})
+    this.#gathered = []
+    this.#gatheredBytes = this.#earlier = this.#length = this.#written = 0
+    this.#writing = Promise.resolve()
+    await writing(this.#path, this.#name, () => this.#handle.truncate(0))
+  }
+
+  /** Gives the file its name, replacing what had it. */
+  async place(path: string): Promise<void> {
+    await this.#flush()
+    await this.#writing
+    await writing(path, this.#name, async () => {
+      await this.#handle.close()
+      await mkdir(dirname(path), { recursive: true })
+      await rename(this.#path, path)
+    })
+  }
+
+  /** Leaves what has arrived for the next download. Never fails. */
+  async leave(): Promise<void> {
+    await this.#flush().catch(() => {})
+    await this.#writing.catch(() => {})
+    await this.#handle.close().catch(() => {})
+  }
+
+  async discard(): Promise<void> {
+    await this.#writing.catch(() => {})
+    await this.#handle.close().catch(() => {})
+    await rm(this.#path, { force: true })
+  }
+
+  /** Waits for the bytes before, so at most two pieces are in memory. */
+  async #flush(): Promise<void> {
+    await this.#writing
+    const pieces = this.#gathered
+    const start = this.#written
+    this.#written += this.#gatheredBytes
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    this.#writing = writing(this.#path, this.#name, () => writeAll(this.#handle, pieces, start))
+    // Reported by the next call.
+    this.#writing.catch(() => {})
+  }
+
+  #failure(cause: unknown): ModelSealError {
+    return writeFailure(this.#path, this.#name, cause)
+  }
+}
+
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[], start: number): Promise<void> {
+  const total = pieces.reduce((sum, { length }) => sum + length, 0)
+  if (total === 0) return
+  const { bytesWritten } = await handle.writev([...pieces], start)
+  if (bytesWritten === total) return
+  // A disk that is nearly full takes only some of it. The next write says why.
+  const rest = Buffer.concat(pieces).subarray(bytesWritten)
+  for (let done = 0; done < rest.length;) {
+    const { bytesWritten: more } = await handle.write(rest, done, rest.length - done, start + bytesWritten + done)
+    if (more === 0) throw systemError('ENOSPC')
+    done += more
+  }
+}
+
+async function writing<T>(path: string, name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    throw cause instanceof ModelSealError ? cause : writeFailure(path, name, cause)
+  }
+}
+
+function writeFailure(path: string, name: string, cause: unknown): ModelSealError {
+  return new ModelSealError('FILE_WRITE_FAILED', `Cannot write the file ${shown(name)}: ${errno(cause)}.`, {
+    file: name,
+    found: errno(cause),
+    hint: `${remedy(cause, dirname(path))}.`,
+    cause,
+  })
+}
+
+function remedy(cause: unknown, directory: string): string {
+  const where = shown(directory)
+  switch (systemCode(cause)) {
+    case 'ENOSPC':
+      return `Free disk space on the file system of ${where}, and run the download again: it continues where it stopped`
+    case 'EDQUOT':
+      return `Remove files of this user, whose quota on the file system of ${where} is used up, and run the download again`
+    case 'EFBIG':
+      return 'Raise the maximum file size of this process (ulimit -f), or use a file system that allows larger files'
+    case 'EROFS':
+      return `Use a directory on a file system that is not read-only, unlike that of ${where}`
+    case 'EEXIST':
+    case 'ELOOP':
+    case 'ENXIO':
+      return `Remove ${where}: something other than a partial file is in it`
+    default:
+      return denialHint(cause, directory)?.replace(/\.$/, '') ?? `Check that this user may write to ${where}`
+  }
+}
