@@ -7,7 +7,8 @@ import { manifestFrom, type BuiltManifest } from '../../manifest/build.ts'
 import { mismatch } from '../../manifest/mismatch.ts'
 import { HEAD_BYTES, isLfsPointer } from '../../manifest/plain-content.ts'
 import { rangesOf, resourceName, type Serialization } from '../../manifest/serialization.ts'
-import { StreamedFiles, type Comparison } from '../../manifest/streamed-files.ts'
+import type { Comparison } from '../../manifest/arriving/comparison.ts'
+import { StreamedFiles } from '../../manifest/arriving/streamed-files.ts'
 
 interface StreamedBuild {
   files: ModelFiles
