@@ -114,7 +114,7 @@ export function hashingThreads(work: number, path: string): Threads {
   const { pool, maxThreads } = options
   const callingThread = callingThreadHashes(path)
   const available = pool ? pool.maxThreads + (callingThread ? 1 : 0) : Infinity
-  const limit = Math.min(maxThreads ?? (pool ? Infinity : availableParallelism()), available)
+  const limit = Math.min(maxThreads ?? (pool ? Infinity : processors()), available)
   let used: TaskThreads | undefined
   let lost: NoThreads | undefined
   return {
@@ -131,6 +131,13 @@ export function hashingThreads(work: number, path: string): Threads {
     },
   }
 }
+
+/** Asked once, because the answer takes 0.2 ms. */
+function processors(): number {
+  return (known ??= availableParallelism())
+}
+
+let known: number | undefined
 
 /** Whether the calling thread hashes: it is configured to, and reads of the file at `path` cannot take arbitrarily long. */
 export function callingThreadHashes(path: string): boolean {
@@ -159,7 +166,7 @@ export const activeReadAheads = state.readAheads
  * The threads used for hashing: those of the program's pool, or else threads of this process, started on
  * first use. Idle threads do not keep the process alive.
  */
-export function hashPool({ pool, maxThreads = availableParallelism() }: HashingOptions = state.options): TaskThreads {
+export function hashPool({ pool, maxThreads = processors() }: HashingOptions = state.options): TaskThreads {
   return pool ? new ProgramThreads(pool) : (state.own ??= new OwnThreads(maxThreads))
 }
 

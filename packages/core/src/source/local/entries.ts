@@ -1,4 +1,4 @@
-import { opendirSync, readdirSync, type Dir, type Dirent } from 'node:fs'
+import { opendirSync, readdirSync, statSync, type Dir, type Dirent, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '../../errors.ts'
 import { unreadable } from '../file-errors.ts'
@@ -7,12 +7,25 @@ import { unreadable } from '../file-errors.ts'
 const BUFFERED = 1_024
 
 /**
+ * Size of a directory, in bytes, up to which it is read at once, which is twice as fast. Most file systems need 12 or
+ * more bytes an entry; where one states too small a size, the event loop only waits longer.
+ */
+const SMALL = 65_536
+
+/**
  * The entries of a directory, in no particular order. It is read in batches, so that the caller can yield to the event
  * loop in between: a directory can have any number of entries.
  *
  * @throws {@link ModelSealError} `FILE_UNREADABLE`
  */
-export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Generator<Dirent, undefined> {
+export function* entriesOf(
+  path: string,
+  { encoding = 'utf8', size = sizeOf(path) }: { encoding?: BufferEncoding; size?: number | undefined } = {},
+): Generator<Dirent, undefined> {
+  if (size <= SMALL) {
+    yield* orUnreadable(path, () => readdirSync(path, { withFileTypes: true, encoding }))
+    return
+  }
   const directory = orUnreadable(path, () => opendirSync(path, { encoding, bufferSize: BUFFERED }))
   try {
     for (let entry = next(); entry; entry = next()) yield entry
@@ -26,12 +39,6 @@ export function* entriesOf(path: string, encoding: BufferEncoding = 'utf8'): Gen
 }
 
 /**
- * Size of a directory, in bytes, up to which it is read at once, which is twice as fast. Most file systems need 12 or
- * more bytes an entry; where one states too small a size, the event loop only waits longer.
- */
-const SMALL = 65_536
-
-/**
  * Like {@link entriesOf}, but every name must be valid UTF-8 (OMS 6.1.2).
  *
  * @param directory its `size` as the file system states it, if known
@@ -40,12 +47,11 @@ const SMALL = 65_536
  * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
  */
 export function* utf8EntriesOf(
-  { path, size = Infinity }: { path: string; size?: number },
+  { path, size }: { path: string; size?: number },
   mayBeOther: (base: string) => boolean = () => false,
 ): Generator<Dirent | undefined, undefined> {
   let isChecked = false
-  const entries = size <= SMALL ? orUnreadable(path, () => readdirSync(path, { withFileTypes: true })) : entriesOf(path)
-  for (const entry of entries) {
+  for (const entry of entriesOf(path, { size })) {
     if (!isChecked && entry.name.includes('\ufffd')) {
       yield* checkNames(path, mayBeOther)
       isChecked = true
@@ -54,9 +60,14 @@ export function* utf8EntriesOf(
   }
 }
 
+/** In bytes, as the file system states it. */
+function sizeOf(path: string): number {
+  return orUnreadable(path, () => statSync(path)).size
+}
+
 /** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
 function* checkNames(directory: string, mayBeOther: (base: string) => boolean): Generator<undefined> {
-  for (const { name: latin1 } of entriesOf(directory, 'latin1')) {
+  for (const { name: latin1 } of entriesOf(directory, { encoding: 'latin1' })) {
     const raw = Buffer.from(latin1, 'latin1')
     const name = raw.toString('utf8')
     yield
@@ -69,7 +80,7 @@ function* checkNames(directory: string, mayBeOther: (base: string) => boolean): 
   }
 }
 
-function orUnreadable<T extends Dir | Dirent | Dirent[] | null>(path: string, step: () => T): T {
+function orUnreadable<T extends Dir | Dirent | Dirent[] | Stats | null>(path: string, step: () => T): T {
   try {
     return step()
   } catch (error) {

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { open, stat, type FileHandle } from 'node:fs/promises'
+import { existsSync, statSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { ModelSealError } from '../../errors.ts'
 import { isGone, unreadable } from '../file-errors.ts'
@@ -94,7 +94,7 @@ class LocalSession implements SourceSession {
     for (const directory of directoriesAbove(path)) {
       const about = directoryAt(directory, path)
       if (names) yield { ...(await this.#inside(directory, names)), directory: about, unordered: true }
-      else if (await exists(join(directory, 'model.sig')))
+      else if (exists(join(directory, 'model.sig')))
         yield { candidates: await ofDirectory(directory, this.#signal), directory: about, looked: [] }
     }
   }
@@ -105,13 +105,13 @@ class LocalSession implements SourceSession {
   }
 
   /** Links are followed: nothing is verified here, and programs must work as they do without modelseal. */
-  async unverified(): Promise<PlainModel> {
+  unverified(): PlainModel {
     const path = this.#path
     try {
-      const found = await stat(path, { bigint: true })
+      const found = statSync(path, { bigint: true })
       const directory = found.isDirectory()
       const root = directory ? path : dirname(path)
-      const { dev, ino } = directory ? found : await stat(root, { bigint: true })
+      const { dev, ino } = directory ? found : statSync(root, { bigint: true })
       const name = basename(root) || 'model'
       const files = localFiles({ kind: 'directory', path: root, inode: { dev, ino }, givenPath: root, name })
       return directory ? { files } : { files, entry: basename(path), names: [basename(path)] }
@@ -157,12 +157,12 @@ function directoryAt(directory: string, path: string): ModelDirectory {
 
 async function ofDirectory(directory: string, signal: AbortSignal | undefined): Promise<BundleCandidate[]> {
   const inside = join(directory, 'model.sig')
-  return beside(directory, (await exists(inside)) ? inside : `${directory}.sig`, signal)
+  return beside(directory, exists(inside) ? inside : `${directory}.sig`, signal)
 }
 
 /** `PATH.sig`, if it exists, then `PATH.*.sig` by name. */
 async function beside(path: string, first: string, signal: AbortSignal | undefined): Promise<BundleCandidate[]> {
-  const own = (await exists(first)) ? [first] : []
+  const own = exists(first) ? [first] : []
   const further = await inTurns(furtherBeside(path), signal)
   return [...own, ...further.map((name) => join(dirname(path), name))].map(candidateAt)
 }
@@ -227,9 +227,9 @@ function* directoriesAbove(path: string): Generator<string> {
   }
 }
 
-async function exists(path: string): Promise<boolean> {
+function exists(path: string): boolean {
   try {
-    await stat(path)
+    statSync(path)
     return true
   } catch (error) {
     if (isGone(error)) return false

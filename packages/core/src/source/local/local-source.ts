@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { lstat, stat } from 'node:fs/promises'
+import { existsSync, lstatSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { absolutePath, workingDirectory } from '../../absolute-path.ts'
 import { ModelSealError, shown } from '../../errors.ts'
@@ -30,11 +29,18 @@ export interface LocalSource {
  * @throws {@link ModelSealError} `INVALID_ARGUMENT`, `MODEL_NOT_FOUND`, `SYMLINK_REFUSED` (a single file that is a
  * link), `PATH_AMBIGUOUS`, `FILE_SPECIAL`, `FILE_UNREADABLE`
  */
-export async function openLocalSource(path: string): Promise<LocalSource> {
+export function openLocalSource(path: string): Promise<LocalSource> {
+  return new Promise((resolve) => {
+    resolve(localSourceAt(path))
+  })
+}
+
+/** Looks at once: in the pool of Node.js, a look at a name takes ten times as long. */
+function localSourceAt(path: string): LocalSource {
   const absolute = absolutePath(path)
   try {
-    const own = await lstat(absolute, { bigint: true })
-    const target = own.isSymbolicLink() ? await stat(absolute, { bigint: true }) : own
+    const own = lstatSync(absolute, { bigint: true })
+    const target = own.isSymbolicLink() ? statSync(absolute, { bigint: true }) : own
     const name = basename(absolute)
     if (target.isDirectory()) {
       const { path, inode } = realPlace(absolute)
