@@ -43,7 +43,7 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './adapter': {
     values: names(`installedGuard isModelSource judgeMemory loadOptions modelLocation onlyModel openOptions outcomeOf
-      parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withVerdict`),
+      parseJsonInTurns parseStrictJson readSmallFile referencedName runtimeFailed shown tolerate withHint withVerdict`),
     types:
       names(`FileRequest Gather Guard IsolationLevel JsonBounds LoadOutcome ModelFormat ModelReader Opening PlaceOptions
       PlacedFiles PossibleFormats RuntimeFailure SmallFile`),

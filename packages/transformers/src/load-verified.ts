@@ -1,15 +1,17 @@
+import { existsSync } from 'node:fs'
 import {
   ModelSealError,
   openVerifiedModel,
   type ModelReader,
-  type ModelSource,
   type OpenedModel,
   type OpenOptions,
   type Verdict,
 } from '@modelseal/core'
-import { modelLocation, outcomeOf, runtimeFailed, shown, withVerdict, type LoadOutcome } from '@modelseal/core/adapter'
+import { outcomeOf, runtimeFailed, shown, withHint, withVerdict, type LoadOutcome } from '@modelseal/core/adapter'
 import { messageOf } from '@modelseal/core/any-realm'
+import { isHubId } from './hub-id.ts'
 import type { Transformers } from './library.ts'
+import { namedModel } from './named-model.ts'
 import { refuseOutsideParts } from './outside-parts.ts'
 import { checkedOptions, type CheckedOptions } from './pretrained-options.ts'
 import { notSigned, ServedModel } from './served-model.ts'
@@ -21,9 +23,16 @@ export interface Loader {
   load(model: string, options: object): Promise<unknown>
 }
 
+/** How to open models. */
+interface Opening {
+  /** Whether ids on Hugging Face are accepted. */
+  readonly hub: boolean
+  readonly open: OpenOptions
+}
+
 /** The arguments of the program, unchecked. */
 export interface Asked {
-  /** Path, URL or source. */
+  /** Path, URL, source or id. */
   directory: unknown
   /** Passed on to Transformers.js. */
   options: unknown
@@ -38,14 +47,13 @@ export async function loadVerified(
   transformers: Transformers,
   loader: Loader,
   { directory, options: given }: Asked,
-  open: OpenOptions,
+  { hub, open }: Opening,
 ): Promise<LoadOutcome & { loaded: unknown }> {
-  const source = sourceOf(directory)
-  const path = nameOf(directory, source)
-  const options = checkedOptions(given)
+  const { options, hubOptions } = checkedOptions(given)
+  const { name: path, source } = namedModel({ given: directory, options: hubOptions, hub, env: transformers.env })
   const served: ServedModel[] = []
   try {
-    const model = await openVerifiedModel(source, { ...open, format: 'onnx' }, (reader) => {
+    const model = await openVerifiedModel(await source(), { ...open, format: 'onnx' }, (reader) => {
       const one = servedFrom(reader, path)
       served.push(one)
       return prepare(transformers, loader, options, one)
@@ -56,11 +64,23 @@ export async function loadVerified(
       model.gathered.close()
       await model.close()
     }
+  } catch (error) {
+    throw hub ? error : orIdOnHub(error, directory)
   } finally {
     // Also after a refusal.
     for (const one of served) one.close()
   }
 }
+
+/** An id on Hugging Face, where only paths are accepted, is a path that leads nowhere. */
+function orIdOnHub(error: unknown, given: unknown): unknown {
+  const isNowhere = error instanceof ModelSealError && NOWHERE.has(error.code) && isHubId(given) && !existsSync(given)
+  if (!isNowhere) return error
+  const hint = `${shown(given)} was taken for a path. If it is a model on Hugging Face, set the option "hub": verified(transformers, { hub: true }).`
+  return withHint(error, [hint, error.hint].filter(Boolean).join(' '))
+}
+
+const NOWHERE: ReadonlySet<string> = new Set(['POLICY_NO_MATCH', 'MODEL_NOT_FOUND', 'BUNDLE_NOT_FOUND'])
 
 /** Returns the loaded object once it is certain that it was loaded from the verified files. */
 async function loadConfirmed(
@@ -145,32 +165,6 @@ function optionsFor(served: ServedModel, path: string, options: CheckedOptions):
 function withName(info: object, id: string, path: string): object {
   const entries = Object.entries(info) as [string, unknown][]
   return Object.fromEntries(entries.map(([name, value]) => [name, value === id ? path : value]))
-}
-
-/** A pretrained model is always a directory, and the HTTP URL of a directory ends with a slash. */
-function sourceOf(value: unknown): string | ModelSource {
-  const location = modelLocation(value)
-  if (typeof location !== 'string' || !isHttp(location) || !URL.canParse(location)) return location
-  const url = new URL(location)
-  if (!url.pathname.endsWith('/')) url.pathname += '/'
-  return url.href
-}
-
-/** Names the model in messages and reports: as the caller did, but without the query and credentials of a URL. */
-function nameOf(given: unknown, source: string | ModelSource): string {
-  if (typeof source !== 'string') return plainUrl(source.place.url ?? source.place.path)
-  if (isHttp(source)) return plainUrl(source)
-  return typeof given === 'string' && !/^file:/i.test(given) ? given : source
-}
-
-function isHttp(location: string): boolean {
-  return /^https?:/i.test(location)
-}
-
-function plainUrl(place: string): string {
-  if (!/^[a-z][a-z0-9+.-]+:\/\//i.test(place) || !URL.canParse(place)) return place
-  const { protocol, host, pathname } = new URL(place)
-  return `${protocol}//${host}${pathname}`
 }
 
 function notDirectory(path: string): ModelSealError {

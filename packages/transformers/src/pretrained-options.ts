@@ -16,8 +16,14 @@ const PASSED_ON = [
   'session_options',
 ] as const
 
-/** Options that are fulfilled or have no effect, because nothing is ever downloaded. */
-const WITHOUT_EFFECT = ['local_files_only', 'cache_dir', 'revision'] as const
+/** Options that Transformers.js does not need, because it never downloads anything itself. */
+const NOT_PASSED_ON = ['local_files_only', 'cache_dir', 'revision'] as const
+
+/** What the caller asks of a hub. */
+export interface HubOptions {
+  readonly revision: string | undefined
+  readonly localFilesOnly: boolean
+}
 
 /** A checked copy of the caller's options, so that Transformers.js gets exactly what was checked. */
 export interface CheckedOptions extends Partial<Record<(typeof PASSED_ON)[number], unknown>> {
@@ -29,23 +35,29 @@ export interface CheckedOptions extends Partial<Record<(typeof PASSED_ON)[number
  * @throws {@link ModelSealError} `INVALID_ARGUMENT` for unknown options, which might name something else to load, and for
  * session options that do
  */
-export function checkedOptions(given: unknown): CheckedOptions {
+export function checkedOptions(given: unknown): { options: CheckedOptions; hubOptions: HubOptions } {
   const options = copied(given)
-  const known: readonly string[] = [...PASSED_ON, ...WITHOUT_EFFECT]
+  const known: readonly string[] = [...PASSED_ON, ...NOT_PASSED_ON]
   const unknown = Object.keys(options).find((name) => !known.includes(name) && options[name] !== undefined)
-  if (unknown !== undefined) throw refused(unknown, `Supported options: ${known.join(', ')}.`)
-  checkRevision(options['revision'])
-  for (const name of ['subfolder', 'model_file_name']) {
+  if (unknown !== undefined) throw refusedOption(unknown, `Supported options: ${known.join(', ')}.`)
+  for (const name of ['subfolder', 'model_file_name', 'revision']) {
     const value = options[name]
     if (value !== undefined && value !== null && typeof value !== 'string')
-      throw refused(name, `It must be a string, not ${kindOf(value)}.`)
+      throw refusedOption(name, `It must be a string, not ${kindOf(value)}.`)
   }
-  const { progress_callback: report } = options
-  return {
+  const { progress_callback: report, revision, local_files_only: localFilesOnly } = options
+  const checked = {
     ...Object.fromEntries(PASSED_ON.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
     session_options: checkedSessionOptions(options['session_options'] ?? {}),
     // Runs in the caller's async context, so that loads inside the callback are not part of this load.
     ...(isCallback(report) && { progress_callback: AsyncResource.bind(report) }),
+  }
+  return {
+    options: checked,
+    hubOptions: {
+      revision: typeof revision === 'string' ? revision : undefined,
+      localFilesOnly: Boolean(localFilesOnly),
+    },
   }
 }
 
@@ -68,16 +80,7 @@ function isCallback(value: unknown): value is (info: object) => void {
   return typeof value === 'function'
 }
 
-/** A caller that requests a revision must not get whatever is in the directory. */
-function checkRevision(revision: unknown): void {
-  if (revision === undefined || revision === null || revision === 'main') return
-  throw refused(
-    'revision',
-    'The model is always the one in the directory, and its signature identifies it. Omit the option.',
-  )
-}
-
-function refused(option: string, hint: string): ModelSealError {
+export function refusedOption(option: string, hint: string): ModelSealError {
   return new ModelSealError('INVALID_ARGUMENT', `Cannot use the option ${shown(option)} for a verified model.`, {
     hint,
   })

@@ -1,5 +1,5 @@
 import { ModelSealError, type OpenOptions } from '@modelseal/core'
-import { openOptions, type LoadOutcome } from '@modelseal/core/adapter'
+import { loadOptions, type LoadOutcome } from '@modelseal/core/adapter'
 import { kindOf } from '@modelseal/core/any-realm'
 import { divideEnv } from './closed-env.ts'
 import {
@@ -12,13 +12,23 @@ import {
 } from './library.ts'
 import { loadVerified, type Asked, type Loader } from './load-verified.ts'
 
+/** Options for every load. */
+export interface VerifiedOptions extends OpenOptions {
+  /**
+   * True to accept ids of models on Hugging Face, such as `Xenova/all-MiniLM-L6-v2`, which needs the package
+   * `@modelseal/hub`. A directory of that name in `env.localModelPath` comes first, as in Transformers.js. Write a path that
+   * looks like an id as `./ORG/NAME`. Default: `false`.
+   */
+  readonly hub?: boolean | undefined
+}
+
 /**
  * Returns `pipeline` and all classes with `from_pretrained`. They have the types of Transformers.js but load a model
  * only if its signature satisfies the trust policy. Configuration, tokenizer and ONNX files come from verified bytes,
  * and nothing is fetched from anywhere else.
  *
  * Pass a signed directory instead of a model's name: its path, its `file:`, `http:` or `https:` URL (a string or a `URL`), or a
- * `ModelSource`. Options are passed on, except those that would load
+ * `ModelSource`; or with the option `hub`, its id on Hugging Face. Options are passed on, except those that would load
  * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf}.
  * Transformers.js itself does not change: loads by its own functions, even at the same time, are not affected.
  *
@@ -38,12 +48,13 @@ import { loadVerified, type Asked, type Loader } from './load-verified.ts'
  * const embed = await pipeline('feature-extraction', 'models/all-MiniLM-L6-v2')
  * ```
  */
-export function verified<T extends Transformers>(transformers: T, given?: OpenOptions): Loaders<T> {
-  const options = openOptions(given)
+export function verified<T extends Transformers>(transformers: T, given?: VerifiedOptions): Loaders<T> {
+  const { hub = false, ...open } = loadOptions(given, ['hub'])
+  if (typeof hub !== 'boolean') throw notBoolean(hub)
   checkLibrary(transformers)
   divideEnv(transformers.env)
   const load = async (loader: Loader, asked: Asked) => {
-    const { loaded, verdict } = await loadVerified(transformers, loader, asked, options)
+    const { loaded, verdict } = await loadVerified(transformers, loader, asked, { hub, open })
     if (typeof loaded === 'object' || typeof loaded === 'function') verdicts.set(loaded as object, verdict)
     return loaded
   }
@@ -76,6 +87,13 @@ export function verdictOf(loaded: object): LoadOutcome['verdict'] | undefined {
 }
 
 const verdicts = new WeakMap<object, LoadOutcome['verdict']>()
+
+function notBoolean(found: unknown): ModelSealError {
+  return new ModelSealError('INVALID_ARGUMENT', 'Invalid value for option "hub".', {
+    expected: 'true or false',
+    found: kindOf(found),
+  })
+}
 
 function pipelineLoader({ pipeline, ModelRegistry }: Transformers, task: unknown): Loader {
   if (typeof task !== 'string') {

@@ -19,7 +19,7 @@
  * @packageDocumentation
  */
 export { parseJsonInTurns, parseStrictJson, type JsonBounds } from '../bundle/json.ts'
-export { shown } from '../errors.ts'
+export { shown, withHint } from '../errors.ts'
 export { onlyModel } from '../loading/adapting/only-model.ts'
 export { outcomeOf, runtimeFailed, withVerdict, type RuntimeFailure } from '../loading/adapting/outcome.ts'
 export { installedGuard, type Guard, type Opening } from '../loading/guard.ts'

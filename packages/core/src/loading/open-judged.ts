@@ -1,4 +1,4 @@
-import { ModelSealError } from '../errors.ts'
+import { ModelSealError, withHint } from '../errors.ts'
 import { publishVerdict, traceLoad, type LoadTrace } from '../events.ts'
 import type { Manifest } from '../manifest/manifest.ts'
 import { isMismatch } from '../manifest/mismatch.ts'
@@ -130,13 +130,22 @@ async function readFiles<T>(
     const save = (directory: string) =>
       saveModel(directory, { files: served, model: found.files, bundles: found.bundles, verdict: judgings[0].verdict })
     const gathered = await gatherFrom(load, files, { entry, save })
+    const read = { ...served.checked }
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
-      await responsibility.of(strict, () => served.checkRest())
+      await responsibility.of(strict, () =>
+        served.checkRest().catch((error: unknown) => Promise.reject(withCost(error, found.files))),
+      )
     }
     throwIfAborted(options.signal)
     await warm?.finish()
-    tell([...hashedNotes(served, warm), ...unsignedNotes(rule, found.files)].join(' '))
+    tell(
+      [
+        ...hashedNotes(served, warm),
+        ...costNotes(found.files, read, served.checked),
+        ...unsignedNotes(rule, found.files),
+      ].join(' '),
+    )
     const [{ accepted: own, verdict }] = judgings
     // If only another policy accepted it, the program's own policy has not verified it.
     return own
@@ -161,6 +170,20 @@ async function readFiles<T>(
 function hashedNotes({ checked, names }: VerifiedFiles, warm: WarmLoad | undefined): string[] {
   const hashed = `${hashedWords({ checked: checked.files, signed: names.length })}.`
   return [...(warm?.warm ? [] : [hashed]), ...(warm?.note === undefined ? [] : [warm.note])]
+}
+
+/** How much of a remote model was fetched only because the rule checks all files. */
+function costNotes({ local }: ModelFiles, read: VerifiedFiles['checked'], all: VerifiedFiles['checked']): string[] {
+  const files = all.files - read.files
+  if (local || read.files === 0 || files === 0) return []
+  return [`${all.bytes - read.bytes} bytes in ${files} of them were fetched only to be checked. ${ONLY_LOADED}`]
+}
+
+const ONLY_LOADED = 'A rule with "require: { files: loaded }" fetches only what is loaded.'
+
+function withCost(error: unknown, { local }: ModelFiles): unknown {
+  if (local || !(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') return error
+  return withHint(error, [error.hint, ONLY_LOADED].filter(Boolean).join(' '))
 }
 
 /** A sentence about unsigned files, if the rule allows them. */

@@ -20,12 +20,16 @@ export interface HuggingFaceOptions {
   readonly endpoint?: string | undefined
   /** Access token, or `false` to send none. Default: `HF_TOKEN`, or the file that `hf auth login` writes. */
   readonly token?: string | false | undefined
+  /** True to make no request and load from the cache. Default: `HF_HUB_OFFLINE`. */
+  readonly offline?: boolean | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Tokens have some forty characters. */
 const MAX_TOKEN_BYTES = 4_096
+/** Of the Python library, of its earlier versions, and of Transformers.js. */
+const TOKENS = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HF_ACCESS_TOKEN'] as const
 const TRUE: ReadonlySet<string> = new Set(['1', 'ON', 'YES', 'TRUE'])
 
 /**
@@ -46,7 +50,7 @@ export async function hubSettings(options: HuggingFaceOptions, environment: Envi
       hint: 'Use https in HF_ENDPOINT, or set HF_HUB_DISABLE_IMPLICIT_TOKEN=1 and no HF_TOKEN.',
     })
   const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, 'hub')
-  const offline = isTrue(environment.HF_HUB_OFFLINE) || isTrue(environment.TRANSFORMERS_OFFLINE)
+  const offline = options.offline ?? (isTrue(environment.HF_HUB_OFFLINE) || isTrue(environment.TRANSFORMERS_OFFLINE))
   return { endpoint, token, offline, cache: expanded(cache) }
 }
 
@@ -62,10 +66,10 @@ async function tokenOf(
 ): Promise<string | undefined> {
   if (options.token === false) return undefined
   if (options.token !== undefined) return checkedToken(options.token, 'the option "token"')
-  const { HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN } = environment
-  const [name, given] = HF_TOKEN ? ['HF_TOKEN', HF_TOKEN] : ['HUGGING_FACE_HUB_TOKEN', HUGGING_FACE_HUB_TOKEN]
+  const { HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN } = environment
+  const name = TOKENS.find((variable) => environment[variable])
   if (isTrue(HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined
-  if (given) return checkedToken(given, name)
+  if (name !== undefined) return checkedToken(environment[name], name)
   const path = expanded(HF_TOKEN_PATH || join(home, 'token'))
   const text = await textOf(path)
   return text === undefined ? undefined : checkedToken(text, shown(path))

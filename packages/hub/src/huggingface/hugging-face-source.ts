@@ -27,8 +27,8 @@ import { hubSettings, type HuggingFaceOptions } from './hub-settings.ts'
  */
 export function huggingFaceSource(url: string, options: HuggingFaceOptions = {}): ModelSource {
   const location = hubLocation(url)
-  const { endpoint, token } = options
-  return { place: { url: location.url }, open: (load) => openSession(location, { endpoint, token }, load) }
+  const { endpoint, token, offline } = options
+  return { place: { url: location.url }, open: (load) => openSession(location, { endpoint, token, offline }, load) }
 }
 
 async function openSession(
