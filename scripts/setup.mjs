@@ -1,16 +1,21 @@
 // Sets up the workspace on a machine with only Node and npm: installs the packages in the lockfile, including the
-// Node.js that everything else runs on, and builds the packages.
+// Node.js that everything else runs on, and builds the packages unless nothing has changed since the last build.
 import { spawnSync } from 'node:child_process'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 import { questionAbout } from './setup-failure.mjs'
+import { isBuilt, recordBuild } from './unchanged-build.mjs'
 
 const PNPM = 'pnpm@12.21.0'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 step('Installing the packages in pnpm-lock.yaml', ['install', '--frozen-lockfile'])
-step('Building the packages', ['--recursive', 'run', 'build'])
+if (isBuilt(root)) console.error('The packages are built.')
+else {
+  step('Building the packages', ['--recursive', 'run', 'build'])
+  recordBuild(root)
+}
 
 function step(what, args) {
   console.error(`${what} ...`)
