@@ -14,7 +14,8 @@ import * as core from '@modelseal/core'
 import { outcomeOf } from '@modelseal/core/adapter'
 import * as onnx from '@modelseal/onnxruntime'
 import * as tfjs from '@modelseal/tfjs'
-import { verdictOf } from '@modelseal/transformers'
+import { verdictOf, verified, type VerifiedOptions } from '@modelseal/transformers'
+import * as transformers from '@huggingface/transformers'
 
 // What the published types promise. Nothing here runs: public-types.test.ts compiles it, as it does the code of the documents.
 
@@ -90,6 +91,12 @@ export async function adaptersDoLikewise(tf: tfjs.TensorFlow, loadedByTransforme
     holds<Same<typeof byTf.verdict.decision, 'accepted'>>()
     holds<Same<typeof byTf.format, 'graph-model'>>()
   }
+  await onnx.loadVerifiedModel(new URL('hf://org/vad/onnx/model.onnx'))
+  const { pipeline } = verified(transformers, { policy: 'policy.yaml', hub: true })
+  holds<Same<typeof pipeline, typeof transformers.pipeline>>()
+  // @ts-expect-error not the URL of a hub
+  const options: VerifiedOptions = { hub: 'https://hub.example' }
+  verified(transformers, options)
   const verdict = verdictOf(loadedByTransformers)
   if (verdict?.decision === 'accepted') holds<Same<typeof verdict.rule, string>>()
 }

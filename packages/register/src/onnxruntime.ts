@@ -81,13 +81,17 @@ async function createByPath(
   options: unknown,
   plainly: () => Promise<unknown>,
 ): Promise<unknown> {
-  const adapter = await import('@modelseal/onnxruntime/any-runtime')
+  const [adapter, { modelLocation }] = await Promise.all([
+    import('@modelseal/onnxruntime/any-runtime'),
+    import('@modelseal/core/adapter'),
+  ])
   return judged(
     { path, format: 'onnx' },
     async () => {
       const load = {
         ort,
-        source: path,
+        // A URL of a hub or registry is a source, if the package that knows it was imported.
+        source: modelLocation(path),
         options: { format: 'onnx' as const },
         sessionOptions: withoutExternalData(options),
       }
