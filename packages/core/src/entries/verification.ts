@@ -18,6 +18,14 @@
 export type { UnverifiedBundle } from '../bundle/bundle.ts'
 export type { SigningMethod } from '../bundle/materials/materials.ts'
 export { readBundle } from '../bundle/read-bundle.ts'
+export type { InspectedLogEntry, InspectedSigner } from '../loading/inspecting/claimed-signer.ts'
+export type {
+  InspectedBundle,
+  InspectedFile,
+  InspectedStatement,
+  SignatureArithmetic,
+} from '../loading/inspecting/inspect-bundle.ts'
+export { inspectModel, type InspectOptions, type InspectedModel } from '../loading/inspecting/inspect-model.ts'
 export { exportTrustRoot } from '../loading/operations/export-trust-root.ts'
 export type { CertificateVerifier, KeyVerifier, SigstoreVerifier, Verifier } from '../loading/operations/verifier.ts'
 export { verifyModel, type VerifyOptions, type VerifyResult } from '../loading/operations/verify-model.ts'

@@ -1,0 +1,124 @@
+import type { FoundBundle, UnverifiedBundle } from '../../bundle/bundle.ts'
+import type { SigningMethod } from '../../bundle/materials/materials.ts'
+import { statementSteps } from '../../bundle/statement.ts'
+import { ModelSealError, type SerializedError } from '../../errors.ts'
+import type { Manifest } from '../../manifest/manifest.ts'
+import type { Serialization } from '../../manifest/serialization.ts'
+import { inTurns } from '../../source/turns.ts'
+import { verifyStatement } from '../../verification/statement-signature.ts'
+import type { PublicKey } from '../../x509/public-key.ts'
+import {
+  logEntriesOf,
+  signerNamedBy,
+  statedTimestamps,
+  type InspectedLogEntry,
+  type InspectedSigner,
+} from './claimed-signer.ts'
+import { policyEntry } from './policy-entry.ts'
+
+/** What a bundle says. Nothing of it is trusted. */
+export interface InspectedBundle {
+  /** Absolute path, or the name of its place. */
+  path: string
+  /** SHA-256 of the file in lowercase hex. */
+  digest?: string
+  /** Of the file. */
+  bytes?: number
+  method?: SigningMethod
+  signer?: InspectedSigner
+  /** Whether the signature is that of the key or certificate that the bundle itself contains, which anyone can make. */
+  signature?: SignatureArithmetic
+  /** Times that its timestamps state (ISO 8601). */
+  timestamps?: readonly string[]
+  logEntries?: readonly InspectedLogEntry[]
+  statement?: InspectedStatement
+  /** YAML for a policy that trusts this signer, if that is what the reader wants. */
+  policy?: string
+  /** Why the bundle, or the statement in it, could not be read. */
+  error?: SerializedError
+}
+
+/**
+ * - `valid`: the signature over the statement was made with the private key that belongs to the public key in the bundle;
+ * - `invalid`: it was not;
+ * - `unknown`: the bundle contains no usable key.
+ */
+export type SignatureArithmetic = 'valid' | 'invalid' | 'unknown'
+
+/** What a bundle says was signed. */
+export interface InspectedStatement extends Serialization {
+  /** Name of the model; absent if the statement has none. */
+  name?: string
+  /** SHA-256 in lowercase hex. */
+  rootDigest: string
+  files: readonly InspectedFile[]
+}
+
+export interface InspectedFile {
+  name: string
+  /** One digest, or one of each shard, in lowercase hex. */
+  digests: readonly string[]
+  /** In bytes: as signed for a model in shards, otherwise as the disk or the source of the model says. Absent if unknown. */
+  size?: number
+}
+
+/** @param sizes what is known of the files here, by name */
+export async function inspectBundle(
+  found: FoundBundle,
+  signal: AbortSignal | undefined,
+  sizes: (manifest: Manifest) => Promise<ReadonlyMap<string, number>>,
+): Promise<InspectedBundle> {
+  const { path } = found
+  if ('error' in found) return { path, error: found.error.toJSON() }
+  const { bundle } = found
+  const { method } = bundle.material
+  const { signer, key } = await signerNamedBy(bundle.material, path)
+  const [timestamps, logEntries] = [await statedTimestamps(bundle), logEntriesOf(bundle)]
+  const about: InspectedBundle = {
+    path,
+    digest: bundle.digest,
+    bytes: bundle.size,
+    method,
+    ...(signer ? { signer } : {}),
+    ...(timestamps.length > 0 ? { timestamps } : {}),
+    ...(logEntries.length > 0 ? { logEntries } : {}),
+    signature: await arithmeticOf(bundle, key, signal),
+  }
+  const policy = signer && policyEntry(method, signer)
+  if (policy !== undefined) about.policy = policy
+  try {
+    const { manifest } = await inTurns(statementSteps(bundle.envelope.payload), signal)
+    about.statement = statementOf(manifest, new Map())
+    about.statement = statementOf(manifest, await sizes(manifest))
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    about.error = error.toJSON()
+  }
+  return about
+}
+
+async function arithmeticOf(
+  bundle: UnverifiedBundle,
+  key: PublicKey | undefined,
+  signal: AbortSignal | undefined,
+): Promise<SignatureArithmetic> {
+  if (!key) return 'unknown'
+  try {
+    await verifyStatement(bundle, key, 'the key in the bundle', signal)
+    return 'valid'
+  } catch (error) {
+    if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
+    // The statement is read only after its signature was found to be valid.
+    return error.code === 'SIGNATURE_INVALID' ? 'invalid' : 'valid'
+  }
+}
+
+function statementOf(manifest: Manifest, sizes: ReadonlyMap<string, number>): InspectedStatement {
+  const { statedName, rootDigest, serialization } = manifest
+  const files = [...manifest.files.values()].map(({ name, digests, size = sizes.get(name) }) => ({
+    name,
+    digests,
+    ...(size === undefined ? {} : { size }),
+  }))
+  return { ...(statedName === undefined ? {} : { name: statedName }), rootDigest, ...serialization, files }
+}

@@ -1,0 +1,109 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { memorySource } from '../../testing/memory-source.ts'
+import { refusal } from '../../testing/scratch.ts'
+import { TestSite } from '../../testing/site.ts'
+import { inspectModel } from './inspect-model.ts'
+import { policyEntry } from './policy-entry.ts'
+
+let site: TestSite
+let fingerprint: string
+let rootDigest: string
+
+beforeAll(async () => {
+  site = await TestSite.make()
+  fingerprint = await site.key('a')
+  await site.key('b')
+  await site.model('vad', { 'config.json': '{}', 'weights.bin': 'weights' })
+  rootDigest = await site.sign('vad', 'a', 'vad.sig', { ignorePaths: ['logs'] })
+  await site.sign('vad', 'b', 'vad.b.sig')
+})
+afterAll(() => site.remove())
+
+const STATED = { method: 'files', hashType: 'sha256', allowSymlinks: false }
+
+describe('all bundles of a model say', () => {
+  test('who signed, and what', async () => {
+    const { model, bundles } = await inspectModel(site.file('vad'))
+    expect(model).toBe(site.file('vad'))
+    expect(bundles).toHaveLength(2)
+    const [first] = bundles
+    expect(first).toMatchObject({
+      path: site.file('vad.sig'),
+      method: 'key',
+      signer: { description: `key sha256:${fingerprint}`, fingerprint },
+      signature: 'unknown',
+      statement: { ...STATED, name: 'vad', rootDigest },
+    })
+    expect(first?.statement?.ignorePaths).toContain('logs')
+    expect(first?.statement?.files.map(({ name, size }) => [name, size])).toEqual([
+      ['config.json', 2],
+      ['weights.bin', 7],
+    ])
+  })
+
+  test('the same without the model, as far as they know', async () => {
+    const { model, bundles } = await inspectModel(site.file('vad.sig'))
+    expect(model).toBeUndefined()
+    expect(bundles).toMatchObject([
+      { statement: { rootDigest, files: [{ name: 'config.json' }, { name: 'weights.bin' }] } },
+    ])
+    expect(bundles[0]?.statement?.files[0]?.size).toBeUndefined()
+  })
+
+  test('the same on another machine, with its commit', async () => {
+    const content = new Map([['model.sig', await readFile(site.file('vad.sig'))]])
+    const source = memorySource('store://vad', content, {
+      session: { revision: 'abc', requested: 'main' },
+      files: { list: () => [{ name: 'weights.bin', size: 1_000 }] },
+    })
+    const { bundles, ...rest } = await inspectModel(source)
+    expect(rest).toEqual({ model: 'store://vad', revision: 'abc', requested: 'main' })
+    expect(bundles[0]?.statement?.files.map(({ size }) => size)).toEqual([undefined, 1_000])
+  })
+})
+
+test('a bundle that cannot be read is in the result', async () => {
+  await site.write('bad/weights.bin', 'x')
+  await site.write('bad/model.sig', '{}')
+  expect((await inspectModel(site.file('bad'))).bundles).toMatchObject([{ error: { code: 'BUNDLE_MALFORMED' } }])
+  const text = await readFile(site.file('vad.sig'), 'utf8')
+  const { dsseEnvelope, ...bundle } = JSON.parse(text) as { dsseEnvelope: object }
+  const payload = Buffer.from('{}').toString('base64')
+  await writeFile(site.file('other.sig'), JSON.stringify({ ...bundle, dsseEnvelope: { ...dsseEnvelope, payload } }))
+  const [found] = (await inspectModel(site.file('other.sig'))).bundles
+  expect(found).toMatchObject({ method: 'key', error: { code: 'STATEMENT_MALFORMED' } })
+})
+
+test('a model without a bundle is refused', async () => {
+  await site.model('unsigned')
+  await expect(inspectModel(site.file('unsigned'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  await expect(inspectModel(site.file('unsigned/weights.bin'))).rejects.toEqual(refusal('BUNDLE_NOT_FOUND'))
+  await expect(inspectModel(site.file('nothing'))).rejects.toEqual(refusal('MODEL_NOT_FOUND'))
+})
+
+describe('the entry for a policy', () => {
+  test.each([
+    ['key', { description: '', fingerprint: 'a'.repeat(64) }, [{ key: 'release' }]],
+    [
+      'certificate',
+      { description: '', subject: 'CN=x', subjectAltNames: ['unreadable:x', 'email:a@b.org'] },
+      [{ certificate: { root: 'authority', san: 'email:a@b.org' } }],
+    ],
+    ['certificate', { description: '', subject: 'CN="x' }, [{ certificate: { root: 'authority', subject: 'CN="x' } }]],
+    [
+      'sigstore',
+      { description: '', identity: 'a\u2028\n"b', issuer: 'https://i.example' },
+      [{ sigstore: { root: 'sigstore', issuer: 'https://i.example', identity: 'a\u2028\n"b' } }],
+    ],
+  ] as const)('of the method %s is YAML', (method, signer, signers) => {
+    const entry = policyEntry(method, signer) ?? ''
+    expect(parse(entry)).toMatchObject({ signers })
+    expect(entry).not.toMatch(/[^\n -~]/)
+  })
+
+  test.each(['key', 'certificate', 'sigstore'] as const)('is missing for an unnamed signer: %s', (method) => {
+    expect(policyEntry(method, { description: '' })).toBeUndefined()
+  })
+})
