@@ -71,6 +71,7 @@ export async function sign(
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
       ]),
       ...replacedText(model, signed, shown),
+      ...leftOutText(signed),
       ...(signed.warnings ?? []).map(({ message }) => `Warning: ${message}`),
     ],
     json: {
@@ -85,6 +86,7 @@ export async function sign(
         signer: signed.signer,
         logEntries: signed.logEntries,
         time: signed.time,
+        leftOut: signed.leftOut,
         warnings: signed.warnings,
         replaced: signed.replaced,
         ...(previous ? { reused: signed.reused } : {}),
@@ -122,6 +124,14 @@ function replacedText(model: string, { signature, replaced }: SignedModel, shown
   const both = `To keep both, write the second one next to the model: --signature ${shown(`${beside}.NAME.sig`)}.`
   return [
     `Note: ${shown(signature)} contained a signature by ${replaced.description}, which this one replaced. ${both}`,
+  ]
+}
+
+function leftOutText({ leftOut }: SignedModel): string[] {
+  if (leftOut === undefined) return []
+  const files = leftOut === 1 ? '1 file' : `${leftOut} files`
+  return [
+    `Note: ${files} of "hf download" in ".cache/huggingface" were not signed. Remove that directory: a model with unsigned files is refused.`,
   ]
 }
 

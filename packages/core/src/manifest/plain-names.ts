@@ -26,7 +26,8 @@ export function plainNames(problems: readonly FileProblem[]): Map<string, FilePr
       explain(`The download of ${shown(wanted.file)} has not finished.`, problem, wanted)
     else {
       const known = LEFT_BEHIND.find(({ names }) => names.test(file))
-      if (known) explain(`${known.by} ${CREATED} ${shown(file)}.`, problem)
+      if (isHubRecord(file)) explain(HUB_CAUSE, problem)
+      else if (known) explain(`${known.by} ${CREATED} ${shown(file)}.`, problem)
       interrupted ||= PARTIAL.test(file)
     }
   }
@@ -46,6 +47,22 @@ const PARTIAL = /\.(?:incomplete|part|partial|crdownload|download|aria2|tmp|!qB)
 export function isPartialDownload(name: string): boolean {
   return PARTIAL.test(name)
 }
+
+/**
+ * What `hf download --local-dir` and `hf upload` keep in a directory about their own work. No model needs it, and nothing in
+ * it can be loaded. Whatever else is in the same directory, such as an unfinished download, is content like any other.
+ */
+const HUB_RECORDS = /^\.cache\/huggingface\/(?:\.gitignore|CACHEDIR\.TAG|(?:download|upload)\/.+\.(?:metadata|lock))$/
+/** Where they are. */
+const HUB_RECORDS_PLACE = '.cache/huggingface'
+
+/** @param name relative to the model */
+export function isHubRecord(name: string): boolean {
+  return name.startsWith(HUB_RECORDS_PLACE) && HUB_RECORDS.test(name)
+}
+
+/** One sentence for all of them. */
+const HUB_CAUSE = `A download from the Hugging Face Hub ${CREATED} the directory ${shown(HUB_RECORDS_PLACE)}, which "modelseal pull" does not leave.`
 
 /** Files that programs leave in directories that are not their own. */
 const LEFT_BEHIND: readonly { names: RegExp; by: string }[] = [

@@ -120,13 +120,22 @@ describe('an unsigned file', () => {
     expect(found).not.toContain(SUSPICION)
   })
 
+  test('of hf download is named once, with its directory', async () => {
+    const files = ['.gitignore', 'download/a.metadata', 'download/b/c.lock'].map((name) => `.cache/huggingface/${name}`)
+    const hint = await hintForNames(...files.map((file): [FileProblem['code'], string] => ['FILE_UNSIGNED', file]))
+    expect(hint).toMatch(
+      /^A download from the Hugging Face Hub created the directory "\.cache\/huggingface", [^.]*\. Remove/,
+    )
+    expect(await hintForNames(['FILE_UNSIGNED', '.cache/huggingface/download/model.onnx'])).toContain('model.onnx')
+  })
+
   test.each(['evil.py', 'DS_Store', 'cache/huggingface/x', 'part', 'model.onnx'])('%s is suspicious', async (file) => {
     expect(await hintForNames(['FILE_UNSIGNED', file])).toBe(SUSPICION)
   })
 
   test('with a known cause leaves others suspicious', async () => {
     const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
-    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* For the other files: Do not load this copy/)
+    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* About the other files: Do not load this copy/)
   })
 })
 

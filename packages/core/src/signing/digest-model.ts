@@ -7,11 +7,12 @@ import type { Serialization } from '../manifest/serialization.ts'
 import { callback, flag, givenPath, invalidOption, listOf, signal } from '../kinds.ts'
 import { snapshot, withoutPrototype, type Shape } from '../snapshot.ts'
 import { openLocalSource } from '../source/local/local-source.ts'
+import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { countedBundles, type CountedBundles } from './counted-bundles.ts'
 import { LocalModel } from './models/local-model.ts'
 import type { ModelToSign } from './models/model-to-sign.ts'
-import { pathHere, withRemoteModel, type RemoteModel } from './models/remote-model.ts'
+import { withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 
 export interface DigestOptions {
   /**

@@ -133,3 +133,22 @@ test('never writes the bundle over the model that it signs', async () => {
   const own = signModel(join(directory, 'm'), { signer: await signer(), signature: join(directory, 'm') })
   await expect(own).rejects.toEqual(refusal('SIGNATURE_EXISTS'))
 })
+
+test('leaves out what hf download keeps about its work, without recording it, and nothing else', async () => {
+  const directory = scratch({
+    'm/w.bin': 'W',
+    'm/.cache/huggingface/.gitignore': '*',
+    'm/.cache/huggingface/download/w.bin.metadata': 'x',
+    'm/.cache/huggingface/download/model.safetensors': 'could be loaded',
+    'm/sub/.cache/huggingface/download/w.bin.lock': 'elsewhere',
+  })
+  const signed = await signModel(join(directory, 'm'), { signer: await signer() })
+  expect(signed.leftOut).toBe(2)
+  const manifest = await manifestIn(signed.signature)
+  expect([...manifest.files.keys()]).toEqual([
+    '.cache/huggingface/download/model.safetensors',
+    'sub/.cache/huggingface/download/w.bin.lock',
+    'w.bin',
+  ])
+  expect(manifest.serialization.ignorePaths?.join()).not.toContain('.cache')
+})

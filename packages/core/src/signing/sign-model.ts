@@ -15,18 +15,20 @@ import {
   type RememberedManifest,
 } from '../manifest/build.ts'
 import { nameWithin } from '../manifest/ignores.ts'
+import { isHubRecord } from '../manifest/plain-names.ts'
 import type { Serialization } from '../manifest/serialization.ts'
 import { throwIfAborted } from '../source/aborted.ts'
 import { choice, flag, having, path, required, text, type Copy } from '../kinds.ts'
 import { snapshot, type Shape } from '../snapshot.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../source/local/local-source.ts'
+import { pathHere } from '../source/model-location.ts'
 import type { ModelSource } from '../source/model-source.ts'
 import { DIGEST_OPTIONS, serializationFor, type DigestOptions } from './digest-model.ts'
 import type { CheckedBundle, LoggedAt, MadeSignature, SignedAt, SignedBy, Signer } from './signer.ts'
 import type { SigningWarning } from './doubtful-files.ts'
 import { LocalModel } from './models/local-model.ts'
 import type { ModelToSign } from './models/model-to-sign.ts'
-import { pathHere, withRemoteModel, type RemoteModel } from './models/remote-model.ts'
+import { withRemoteModel, type RemoteModel } from './models/remote-model.ts'
 import { ReplacedBundle } from './replaced-bundle.ts'
 import { checkTimestampUrl, timestampFrom } from './timestamp.ts'
 import { writeFileWhole } from '../source/write-file.ts'
@@ -78,6 +80,11 @@ export interface SignedModel {
   revision?: string
   /** The branch or tag that was resolved to `revision`. */
   requested?: string
+  /**
+   * Number of files in `.cache/huggingface` that were not signed: what `hf download` and `hf upload` keep about their own work.
+   * As nobody signed them, loads refuse the model until they are removed. Absent if there are none.
+   */
+  leftOut?: number
   /** With `trustStatedDigests`: how many files were not read. */
   stated?: { files: number; bytes: number }
   /** Who signed it. Absent if a custom signer does not say. */
@@ -163,8 +170,10 @@ async function signLocal<Built extends BuiltManifest>(
   const signature = localPlace(options.signature ?? defaultSignature(source))
   if (source.kind === 'file' && nameWithin(source, signature) === '') throw wouldOverwrite(signature)
   const model = new LocalModel(source, options.signal)
-  const made = await signBuilt(model, { ...options, signature }, (how) => build(source, how, options))
-  return { ...made, source }
+  const left = new Set<string>()
+  const leftOut = (name: string) => isHubRecord(name) && left.add(name).size > 0
+  const made = await signBuilt(model, { ...options, signature }, (how) => build(source, how, { ...options, leftOut }))
+  return { ...made, signed: { ...made.signed, ...(left.size > 0 ? { leftOut: left.size } : {}) }, source }
 }
 
 async function signBuilt<Built extends BuiltManifest>(

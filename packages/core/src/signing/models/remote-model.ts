@@ -1,5 +1,3 @@
-import { isUrl } from '../../any-realm.ts'
-import { absolutePath, schemeOf } from '../../absolute-path.ts'
 import { checkIsBundle, MAX_BUNDLE_BYTES } from '../../bundle/bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { ProgressCallback } from '../../hashing/hash-files.ts'
@@ -10,7 +8,7 @@ import { ignorePathFault, isWithin } from '../../manifest/names.ts'
 import type { Serialization } from '../../manifest/serialization.ts'
 import { BodyBuffer } from '../../source/body-buffer.ts'
 import type { LocalSource } from '../../source/local/local-source.ts'
-import { isModelSource, modelLocation, sourceAt } from '../../source/model-location.ts'
+import { modelLocation, sourceAt } from '../../source/model-location.ts'
 import type { ModelFiles, ModelSource, SourceEntry } from '../../source/model-source.ts'
 import { OpenedSource } from '../../source/opened-source.ts'
 import { fileTooLarge } from '../../source/size-limit.ts'
@@ -22,14 +20,6 @@ interface RemoteOptions {
   maxBytes?: number | undefined
   onProgress?: ProgressCallback | undefined
   trustStatedDigests?: boolean | undefined
-}
-
-/** The path of a model on this machine; undefined for a URL or source of one that is elsewhere. */
-export function pathHere(model: string | URL | ModelSource): string | undefined {
-  if (isModelSource(model)) return undefined
-  const scheme = schemeOf(isUrl(model) ? model.href : model)
-  if (scheme !== undefined && scheme !== 'file') return undefined
-  return isUrl(model) ? absolutePath(model) : model
 }
 
 /**
