@@ -10,10 +10,12 @@ import { Workspace } from './signed-models.ts'
 const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   '.': {
     values: names(`ERROR_CODES LOAD_CHANNEL ModelSealError POLICY_CHANNEL VERDICT_CHANNEL closeHashPool configureHashing
-      downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel watchPolicy`),
+      downloadModel dropReceipts judgeModel listReceipts loadPolicy openVerifiedModel pullModels
+      watchPolicy`),
     types:
       names(`AcceptedVerdict DownloadedModel ErrorCode HashingOptions HttpOptions Isolation LoadTrace Manifest ModelReader ModelSource
-      OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback ReceiptInfo ThreadPool UnverifiedModel
+      OpenOptions OpenedModel PlacedFiles Policy PolicyReload ProgressCallback Pull PullOptions
+      PulledModel ReceiptInfo ThreadPool UnverifiedModel
       Verdict VerifiedIdentity VerifiedModel WatchedPolicy`),
   },
   './signing': {
@@ -27,11 +29,12 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './verification': {
     values:
-      names(`checkIdentity exportTrustRoot loadSigstoreTrust readBundle readCertificates readRevocationLists systemRoots
+      names(`checkIdentity exportTrustRoot inspectModel loadSigstoreTrust readBundle readCertificates readRevocationLists systemRoots
       updateTrustRoot validateChain verifyCertificateBundle verifyKeyBundle verifyModel verifySigstoreBundle`),
     types:
       names(`CertificateIdentity CertificateInput CertificateTrust CertificateVerifier ChainInput ChainPath ExpectedIdentity
-      KeyIdentity KeyVerifier ListedFile Manifest PublicKey Resource SignatureTime SigningMethod SigstoreIdentity
+      InspectOptions InspectedBundle InspectedFile InspectedLogEntry InspectedModel InspectedSigner InspectedStatement
+      KeyIdentity KeyVerifier ListedFile Manifest PublicKey Resource SignatureArithmetic SignatureTime SigningMethod SigstoreIdentity
       SigstoreTrust SigstoreVerifier TimeTrust TrustRootInfo TrustRootSource TufInstance TufSource UnverifiedBundle
       UpdateOptions VerifiedIdentity VerifiedSignature Verifier VerifyOptions VerifyResult`),
   },

@@ -15,10 +15,12 @@ export interface Session {
   talkative: boolean
 }
 
-/** The result of a successful command: lines for people, a field of the JSON for machines. */
+type JsonOutput = { result: object } | { verdict: object }
+
+/** The result of a successful command: lines for people; for machines, fields of the JSON object, or of one for each model. */
 export interface Outcome {
   lines: string[]
-  json: { result: object } | { verdict: object }
+  json: JsonOutput | readonly JsonOutput[]
   /** For people, on standard error. */
   notes?: string[]
   /** Exit code of the process, if the result is not a success. Default 0. */
@@ -52,9 +54,10 @@ export function performer(signal: AbortSignal): Perform {
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])
     const session = { signal, onProgress: progress?.onProgress, talkative }
     const outcome = await work(model, flags, session).finally(() => progress?.stop())
+    const toLine = (json: JsonOutput) => jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...json })
     process.stdout.write(
       flags.json
-        ? jsonLine({ ok: !outcome.exitCode, command: commandPath(command), ...outcome.json })
+        ? [outcome.json].flat().map(toLine).join('')
         : outcome.lines.map((line) => `${printable(line)}\n`).join(''),
     )
     if (talkative && !flags.json)

@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { commandPath } from './command-path.ts'
 import { addDigest } from './commands/digest.ts'
+import { addInspect } from './commands/inspect.ts'
 import { addPolicyCheck } from './commands/policy-check.ts'
 import { addPolicyExplain } from './commands/policy-explain.ts'
 import { addPolicyInit } from './commands/policy-init.ts'
 import { addPolicyTest } from './commands/policy-test.ts'
+import { addPull } from './commands/pull.ts'
 import { addReceipts } from './commands/receipts.ts'
 import { CERTIFICATE } from './commands/sign-certificate.ts'
 import { KEY } from './commands/sign-key.ts'
@@ -45,6 +47,8 @@ export function createProgram(version: string, perform: Perform, only?: string):
 const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   sign: addSigning,
   verify: addVerifying,
+  inspect: addInspect,
+  pull: addPull,
   digest: addDigest,
   'trust-root': addTrustRoot,
   receipts: addReceipts,
@@ -86,6 +90,7 @@ Examples:
   $ modelseal sign key models/vad --private-key release.key --signature models/vad/model.sig
   $ modelseal verify key models/vad --signature models/vad/model.sig --public-key release.pub
   $ modelseal verify models/vad --policy modelseal.policy.yaml
+  $ modelseal pull hf://org/vad@v1.0 models/vad
   $ modelseal digest models/vad
 
 Exit code: 0 on success, 1 if signing or verifying fails, 2 if the command line is wrong.

@@ -1,5 +1,5 @@
 /**
- * The error class and its codes alone, for code that must load as little as possible.
+ * The error class and its codes alone, for code that must load little.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 import { isUrl, kindOf, propertyOf } from '../any-realm.ts'
-import { absolutePath } from '../absolute-path.ts'
+import { absolutePath, schemeOf } from '../absolute-path.ts'
 import { ModelSealError } from '../errors.ts'
 import { withoutPrototype } from '../snapshot.ts'
 import { httpModelSource } from './http/http-model-source.ts'
@@ -53,6 +53,14 @@ export function isModelSource(given: unknown): given is ModelSource {
     typeof propertyOf(given, 'open') === 'function' &&
     typeof propertyOf(given, 'place') === 'object'
   )
+}
+
+/** The path of a model on this machine; undefined for a URL or source of one that is elsewhere. */
+export function pathHere(model: string | URL | ModelSource): string | undefined {
+  if (isModelSource(model)) return undefined
+  const scheme = schemeOf(isUrl(model) ? model.href : model)
+  if (scheme !== undefined && scheme !== 'file') return undefined
+  return isUrl(model) ? absolutePath(model) : model
 }
 
 /** @param location as returned by {@link modelLocation} */

@@ -9,8 +9,9 @@ import { compareListing } from '../../manifest/compare-listing.ts'
 import { selectNames } from '../../manifest/find-signed.ts'
 import { SignedComparison } from '../../manifest/arriving/signed-comparison.ts'
 import { StreamedFiles } from '../../manifest/arriving/streamed-files.ts'
-import { pathHere, withRemoteModel, type RemoteModel } from '../../signing/models/remote-model.ts'
+import { withRemoteModel, type RemoteModel } from '../../signing/models/remote-model.ts'
 import { openLocalSource, localPlace, type LocalSource } from '../../source/local/local-source.ts'
+import { pathHere } from '../../source/model-location.ts'
 import type { ModelFiles, ModelSource } from '../../source/model-source.ts'
 import type { VerifiedSignature } from '../../verification/verified-signature.ts'
 import { findBundles, type FoundModel } from '../bundles/find-bundles.ts'
@@ -29,7 +30,7 @@ export interface VerifyOptions extends Pick<
   verifier: Verifier
   /** Paths to ignore, with everything below them. Relative paths are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
-  /** Maximum size of the bundle, in bytes. Default: 32 MiB; the bundle of a model with 100,000 files takes 17 MiB. */
+  /** Maximum size of the bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. */
   maxBundleBytes?: number | undefined
   /** Maximum total size in bytes of a model that is not on this machine. Default: 4 GiB. */
   maxBytes?: number | undefined

@@ -1,0 +1,92 @@
+import type { Verdict } from '@modelseal/core'
+import type { Command } from 'commander'
+import { useHubsFor } from '../hubs.ts'
+import {
+  DEFAULT_MAX_BYTES,
+  maxBundleBytesOption,
+  maxBytesOption,
+  nonEmpty,
+  pathOption,
+  withJson,
+  workersOption,
+} from '../options.ts'
+import { amount, revisionFact, summary } from '../output.ts'
+import type { Outcome, Perform, Session } from '../perform.ts'
+
+interface Flags {
+  policy?: string
+  signature?: string
+  force?: boolean
+  maxBundleBytes?: number
+  maxBytes?: number
+}
+
+/** `modelseal pull SRC DEST [SRC DEST …]`: verified models in directories. */
+export function addPull(program: Command, perform: Perform): void {
+  withJson(program.command('pull'))
+    .description('Download models that satisfy the trust policy, each into a directory of its own.')
+    .argument('<source>', 'model: hf://, oci:// or https:// URL, or a path', nonEmpty)
+    .argument(
+      '<directory>',
+      'where to put it: a new or empty directory, or one with a signed model, which is replaced',
+      nonEmpty,
+    )
+    .argument('[more...]', 'further models, each followed by its directory')
+    .addOption(pathOption('--policy <path>', 'trust policy (default: the one that a load would find)'))
+    .addOption(
+      pathOption('--signature <path>', 'bundle, if there is only one model (default: the ones next to the model)'),
+    )
+    .option('--force', 'replace a directory that is not a model, with everything in it')
+    .addOption(maxBundleBytesOption())
+    .addOption(maxBytesOption())
+    .addOption(workersOption())
+    .addHelpText('after', HELP)
+    .action((source: string, directory: string, more: string[], flags: Flags, command: Command) => {
+      const words = [source, directory, ...more]
+      if (words.length % 2 === 1) command.error(`error: '${words.at(-1) ?? ''}' has no directory to put the model into`)
+      if (words.includes('')) command.error('error: the path of a model or directory is empty')
+      if (flags.signature !== undefined && more.length > 0)
+        command.error("error: '--signature' is for one model, and several are given")
+      return perform((_, given: Flags, session) => pull(words, given, session))('', flags, command)
+    })
+}
+
+const HELP = `
+Each directory then contains the signed files and the bundle, and nothing else. All models are downloaded and verified
+before the first directory changes; if anything fails, none of them has changed. A new model is prepared beside its
+directory, so there must be room for both. Without --policy, the policy is found as for "modelseal verify".
+
+Exit code: 0 if all models are in place, 1 if a model is refused or cannot be written, 2 if the command line is wrong.
+
+Examples:
+  $ modelseal pull hf://org/vad@v1.0 models/vad
+  $ modelseal pull oci://registry.example/models/vad:1.0 /mnt/models --policy /etc/modelseal/policy.yaml`
+
+async function pull(words: readonly string[], flags: Flags, { signal, onProgress }: Session): Promise<Outcome> {
+  const { policy, signature, force, maxBundleBytes, maxBytes = DEFAULT_MAX_BYTES } = flags
+  await useHubsFor(...words)
+  const { pullModels } = await import('@modelseal/core')
+  const { shown } = await import('@modelseal/core/errors')
+  const pulls = words.flatMap((source, index) =>
+    index % 2 === 0 ? [{ source, directory: words[index + 1] ?? '' }] : [],
+  )
+  const options = { policy, signature, force, maxBundleBytes, maxBytes, http: { maxBytes }, signal, onProgress }
+  const pulled = await pullModels(pulls, options)
+  return {
+    lines: pulled.flatMap(({ directory, verdict }, index) =>
+      summary(`Pulled ${shown(pulls[index]?.source ?? '')}`, [
+        ['directory', shown(directory)],
+        ...revisionFact(verdict.model),
+        ['policy', `${shown(verdict.policy)}, rule ${shown(verdict.rule)}`],
+        ...signersOf(verdict),
+        ['content', amount({ files: verdict.files.checked, bytes: verdict.bytes })],
+        ['root digest', `sha256:${verdict.model.rootDigest}`],
+      ]),
+    ),
+    json: pulled.map(({ directory, signatures, verdict }) => ({ directory, signatures, verdict })),
+  }
+}
+
+function signersOf({ bundles }: Verdict): (readonly [string, string])[] {
+  return bundles.flatMap(({ counted, signer }) => (counted && signer ? [['signed by', signer.description]] : []))
+}

@@ -1,0 +1,152 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { keySigner } from '../../signing/methods/key.ts'
+import { signModel } from '../../signing/sign-model.ts'
+import { keyPair } from '../../testing/bundles.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { Destination } from './destination.ts'
+
+const OLD = { 'm/old.bin': 'old', 'm/sub/a': 'a' }
+
+/** A directory with a signed model in `m`. */
+async function site(files: Record<string, string> = OLD): Promise<string> {
+  const directory = scratch({ ...files, key: keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' }) })
+  await signModel(join(directory, 'm'), { signer: await keySigner({ privateKey: join(directory, 'key') }) })
+  return directory
+}
+
+function prepare({ files }: Destination): void {
+  writeFileSync(join(files, 'new.bin'), 'new')
+  writeFileSync(join(files, 'model.sig'), 'bundle')
+}
+
+const NEW = ['model.sig', 'new.bin']
+const OLD_NAMES = ['model.sig', 'old.bin', 'sub']
+const namesIn = (...path: string[]) => readdirSync(join(...path)).sort()
+
+describe('a directory is replaced as a whole:', () => {
+  test('nothing changes before, and nothing is left after', async () => {
+    const directory = await site()
+    const destination = await Destination.at(join(directory, 'm'), false)
+    prepare(destination)
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    await destination.place()
+    expect(namesIn(directory, 'm')).toEqual(NEW)
+    await destination.finish()
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test('what was placed is taken back, if another model fails', async () => {
+    const directory = await site()
+    const destination = await Destination.at(join(directory, 'm'), false)
+    prepare(destination)
+    await destination.place()
+    await destination.discard()
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test('a new directory is made with those above it, or none of them', async () => {
+    const directory = scratch()
+    const path = join(directory, 'a/b/m')
+    const first = await Destination.at(path, false)
+    prepare(first)
+    await first.discard()
+    expect(namesIn(directory)).toEqual([])
+    const second = await Destination.at(path, false)
+    prepare(second)
+    await second.place()
+    await second.discard()
+    expect(namesIn(directory)).toEqual([])
+    const third = await Destination.at(path, false)
+    prepare(third)
+    await third.place()
+    await third.finish()
+    expect(namesIn(path)).toEqual(NEW)
+    expect(namesIn(path, '..')).toEqual(['m'])
+    expect(statSync(path).mode & 0o777).toBe(0o777 & ~process.umask())
+  })
+
+  test('a link to it stays, and leads to the new model', async () => {
+    const directory = await site()
+    symlinkSync('m', join(directory, 'current'))
+    const destination = await Destination.at(join(directory, 'current'), false)
+    prepare(destination)
+    await destination.place()
+    await destination.finish()
+    expect(namesIn(directory)).toEqual(['current', 'key', 'm'])
+    expect(namesIn(directory, 'current')).toEqual(NEW)
+  })
+})
+
+describe('refused:', () => {
+  const kinds: [string, Record<string, string>][] = [
+    ['a directory without a bundle', { 'd/file': 'x' }],
+    ['a directory whose bundle is none', { 'd/model.sig': 'no bundle' }],
+    ['a file', { d: 'x' }],
+    ['a cache with more than the hub leaves', { 'd/.cache/huggingface/x': '', 'd/.cache/other': '' }],
+  ]
+  test.each(kinds)('%s', async (_, files) => {
+    const directory = scratch(files)
+    await expect(Destination.at(join(directory, 'd'), false)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    expect(namesIn(directory)).toEqual(['d'])
+  })
+
+  test('a directory into which another pull is running', async () => {
+    const directory = scratch()
+    const first = await Destination.at(join(directory, 'm'), false)
+    await expect(Destination.at(join(directory, 'm'), true)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    await first.discard()
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory)).toEqual([])
+  })
+
+  test.each([{ 'd/file': 'x' }, { 'd/.cache/huggingface/download/w.metadata': 'x' }, {}])(
+    'but not by force, and not what hf download leaves alone: %o',
+    async (files: Record<string, string>) => {
+      const directory = scratch(files)
+      const destination = await Destination.at(join(directory, 'd'), 'd/file' in files)
+      prepare(destination)
+      await destination.place()
+      await destination.finish()
+      expect(namesIn(directory, 'd')).toEqual(NEW)
+    },
+  )
+})
+
+describe('a killed process left', () => {
+  test('its download, which is there for the next one', async () => {
+    const directory = scratch({ '.m.modelseal-pull/files/part': 'x' })
+    const destination = await Destination.at(join(directory, 'm'), false)
+    expect(readFileSync(join(destination.files, 'part'), 'utf8')).toBe('x')
+    await destination.discard()
+  })
+
+  test('the old model aside, which is put back', async () => {
+    const directory = await site()
+    mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
+    renameSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'))
+    const destination = await Destination.at(join(directory, 'm'), false)
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    await destination.discard()
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
+  test('the old model aside although the new one is there, which stays', async () => {
+    const directory = await site()
+    mkdirSync(join(directory, '.m.modelseal-pull/aside'), { recursive: true })
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    expect(existsSync(join(directory, '.m.modelseal-pull'))).toBe(false)
+  })
+})

@@ -1,0 +1,218 @@
+import { existsSync, statSync } from 'node:fs'
+import { chmod, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { absolutePath } from '../../absolute-path.ts'
+import { isBundle } from '../../bundle/read-bundle.ts'
+import { ModelSealError, shown } from '../../errors.ts'
+import { mayBeBundle } from '../../signing/models/model-to-sign.ts'
+import { errno } from '../../source/file-errors.ts'
+import { localPlace } from '../../source/local/local-source.ts'
+import { realPathIfAny } from '../../source/local/real-path.ts'
+import { denialHint } from '../../source/private/access-denied.ts'
+import { moveEntries, Staging } from './staging.ts'
+import { staysInPlace } from './stays-in-place.ts'
+
+/** In the destination itself, if that cannot be renamed. */
+const INSIDE = '.modelseal-pull'
+/** Entries that say nothing about whose directory it is, and stay in it. */
+const HARMLESS: ReadonlySet<string> = new Set([INSIDE, 'lost+found'])
+
+/**
+ * The directory that a model is pulled to. The new model is prepared beside it and then takes its place, by renaming. A
+ * directory that cannot be renamed, such as a mounted volume, keeps its place: the model is prepared in it, and its
+ * entries are renamed.
+ */
+export class Destination {
+  /** Absolute, without links. */
+  readonly path: string
+  readonly #staging: Staging
+  readonly #isInside: boolean
+  /** The first directory that was created above it. */
+  readonly #created: string | undefined
+
+  /**
+   * Checks the directory, and prepares to replace it. What a killed process left is put in order first.
+   *
+   * @param force replaces a directory that is not a model as well
+   * @throws {@link ModelSealError} `DESTINATION_REFUSED`, `FILE_WRITE_FAILED`
+   */
+  static async at(directory: string, force: boolean): Promise<Destination> {
+    const path = placeOf(directory)
+    return orWriteFailed(path, async () => {
+      if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
+        throw refused(path, 'something other than a directory')
+      const created = await mkdir(dirname(path), { recursive: true })
+      try {
+        const isInside = await staysInPlace(path)
+        const root = isInside ? join(path, INSIDE) : join(dirname(path), `.${basename(path)}${INSIDE}`)
+        const staging = await Staging.at(root, path)
+        const destination = new Destination({ path, staging, isInside, created })
+        try {
+          await destination.#recover()
+          if (!force) await checkReplaceable(path)
+        } catch (error) {
+          await destination.discard()
+          throw error
+        }
+        return destination
+      } catch (error) {
+        await removeEmpty(created, dirname(path))
+        throw error
+      }
+    })
+  }
+
+  private constructor(at: { path: string; staging: Staging; isInside: boolean; created: string | undefined }) {
+    this.path = at.path
+    this.#staging = at.staging
+    this.#isInside = at.isInside
+    this.#created = at.created
+  }
+
+  /** Where the new model is to be prepared: a directory of the mode 0700. */
+  get files(): string {
+    return this.#staging.files
+  }
+
+  /**
+   * Puts the new model in place. The old one is kept until {@link finish}.
+   *
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED`; the old model is in place again
+   */
+  async place(): Promise<void> {
+    await orWriteFailed(this.path, async () => {
+      await chmod(this.files, this.#mode())
+      try {
+        if (this.#isInside) await this.#placeEntries()
+        else await this.#placeDirectory()
+      } catch (error) {
+        await this.#undo()
+        throw error
+      }
+    })
+  }
+
+  /** Removes the old model. */
+  async finish(): Promise<void> {
+    // The new model is in place, and the next pull removes what is left.
+    await this.#staging.remove().catch(() => {})
+  }
+
+  /** Puts the old model back, and removes what was prepared. */
+  async discard(): Promise<void> {
+    try {
+      await this.#undo()
+    } finally {
+      await this.#staging.remove().catch(() => {})
+      await removeEmpty(this.#created, dirname(this.path))
+    }
+  }
+
+  async #placeDirectory(): Promise<void> {
+    const { aside, files } = this.#staging
+    if (existsSync(this.path)) await rename(this.path, aside)
+    await rename(files, this.path)
+  }
+
+  async #placeEntries(): Promise<void> {
+    const { leaving, aside, files } = this.#staging
+    await mkdir(leaving)
+    await moveEntries(this.path, leaving, HARMLESS)
+    // From now on, what is in the destination is new.
+    await rename(leaving, aside)
+    const names = await readdir(files)
+    // Without its bundle, a model that is only partly in place is not loaded.
+    const last = names.filter((name) => name.endsWith('.sig'))
+    for (const name of [...names.filter((each) => !last.includes(each)), ...last])
+      await rename(join(files, name), join(this.path, name))
+  }
+
+  /** Puts the old model back where it was. Does nothing if it is there. */
+  async #undo(): Promise<void> {
+    const { aside, files } = this.#staging
+    if (this.#isInside) await this.#undoEntries()
+    else {
+      // It is gone only if it is the new model, at the destination.
+      if (!existsSync(files)) await rename(this.path, files)
+      if (existsSync(aside)) await rename(aside, this.path)
+    }
+  }
+
+  async #undoEntries(): Promise<void> {
+    const { leaving, aside, files } = this.#staging
+    if (existsSync(leaving)) {
+      await moveEntries(leaving, this.path, HARMLESS)
+      await rmdir(leaving)
+    } else if (existsSync(aside)) {
+      await moveEntries(this.path, files, HARMLESS)
+      await moveEntries(aside, this.path, HARMLESS)
+      await rmdir(aside)
+    }
+  }
+
+  /** Ends what a killed process began: the old model is put back, unless the new one is completely in place. */
+  async #recover(): Promise<void> {
+    const { aside, files } = this.#staging
+    const isComplete = this.#isInside ? (await readdir(files)).length === 0 : existsSync(this.path)
+    if (isComplete) await rm(aside, { recursive: true, force: true })
+    if (this.#isInside) await this.#undoEntries()
+    else if (existsSync(aside)) await rename(aside, this.path)
+  }
+
+  /** The mode of the directory that is replaced, or that of a new one. */
+  #mode(): number {
+    const stat = statSync(this.path, { throwIfNoEntry: false })
+    return stat ? stat.mode & 0o7777 : 0o777 & ~process.umask()
+  }
+}
+
+/** The absolute path of a directory that exists or will be created, without links. */
+export function placeOf(directory: string): string {
+  const path = absolutePath(directory)
+  return existsSync(path) ? realPathIfAny(path) : localPlace(path)
+}
+
+/** @throws {@link ModelSealError} `DESTINATION_REFUSED` for a directory that is neither empty nor a model */
+async function checkReplaceable(path: string): Promise<void> {
+  if (!existsSync(path)) return
+  const names = (await readdir(path)).filter((name) => !HARMLESS.has(name))
+  if (names.length === 0) return
+  for (const name of names.filter((each) => mayBeBundle(each) || each.endsWith('.sig')).slice(0, MOST_BUNDLES))
+    if (await isBundle(join(path, name))) return
+  if (names.length === 1 && names[0] === '.cache' && (await readdir(join(path, '.cache'))).join() === 'huggingface')
+    return
+  throw refused(path, 'a directory that is not empty and has no signature bundle')
+}
+
+/** A directory may have any number of files with such a name. */
+const MOST_BUNDLES = 32
+
+function refused(path: string, found: string): ModelSealError {
+  return new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(path)}: something else is there.`, {
+    file: path,
+    expected: 'a new directory, an empty one, or a signed model, which is replaced',
+    found,
+    hint: 'Give another directory. To replace the directory with everything in it, use --force, or { force: true }.',
+  })
+}
+
+async function orWriteFailed<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof ModelSealError) throw cause
+    throw new ModelSealError('FILE_WRITE_FAILED', `Cannot write the model to ${shown(path)}: ${errno(cause)}.`, {
+      file: path,
+      hint:
+        denialHint(cause, dirname(path)) ??
+        'Check that this user may write to the directory and to the one above it, and that the disk is not full.',
+      cause,
+    })
+  }
+}
+
+/** Removes directories that were created for nothing, from the lowest one up. */
+async function removeEmpty(first: string | undefined, last: string): Promise<void> {
+  if (first === undefined) return
+  for (let path = last; path.length >= first.length; path = dirname(path)) await rmdir(path).catch(() => {})
+}

@@ -1,0 +1,127 @@
+import { rm } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { flag, checkedText } from '../../kinds.ts'
+import type { AcceptedVerdict } from '../../results.ts'
+import { openLocalSource } from '../../source/local/local-source.ts'
+import { pathHere } from '../../source/model-location.ts'
+import type { ModelSource } from '../../source/model-source.ts'
+import { writeFileWhole } from '../../source/write-file.ts'
+import { downloadModel, type DownloadedModel } from '../downloading/download-model.ts'
+import { loadOptions, type OpenOptions } from '../open-options.ts'
+import { Destination, placeOf } from './destination.ts'
+
+/** A model, and the directory that is to contain it. */
+export interface Pull {
+  /** As for `openVerifiedModel()`. */
+  source: string | URL | ModelSource
+  /** Path of a directory that does not exist, is empty, or contains a signed model, which is replaced. */
+  directory: string
+}
+
+export interface PullOptions extends OpenOptions {
+  /** True to replace a directory that is neither empty nor a model, with everything in it. Default: false. */
+  force?: boolean | undefined
+}
+
+/** A model that is in its directory. */
+export interface PulledModel {
+  /** Absolute path of the directory, without links. */
+  directory: string
+  verdict: AcceptedVerdict
+  /** Names of the signed files, relative to the directory. */
+  files: readonly string[]
+  /** Names of the bundles beside them. */
+  signatures: readonly string[]
+}
+
+/**
+ * Downloads models, verifies them like `openVerifiedModel()`, and puts them into directories. Each directory then has exactly
+ * the signed files and the bundles, or is unchanged if anything failed.
+ *
+ * All models are downloaded and verified before the first directory changes. A new model is prepared beside its directory
+ * and takes its place by renaming, so both need room at the same time. A mounted volume cannot be renamed: there, the
+ * entries of the directory are renamed one by one, the bundle last. What a killed process left is put in order by the next
+ * call for the same directory, which continues the download.
+ *
+ * @throws {@link ModelSealError} `DESTINATION_REFUSED`, `FILE_WRITE_FAILED`, `MODEL_UNVERIFIED` (the rule verifies
+ * nothing), `INVALID_ARGUMENT`, and everything that `openVerifiedModel()` throws
+ * @example
+ * ```ts
+ * import { pullModels } from '@modelseal/core'
+ * import '@modelseal/hub'
+ *
+ * const [vad] = await pullModels([{ source: 'hf://org/vad@v1.0', directory: 'models/vad' }], {
+ *   policy: 'modelseal.policy.yaml',
+ * })
+ * console.log(vad?.verdict.model.revision)
+ * ```
+ */
+export async function pullModels(pulls: readonly Pull[], given?: PullOptions): Promise<PulledModel[]> {
+  const { force = false, ...options } = loadOptions<PullOptions>(given, ['force'])
+  flag(force, 'force')
+  const paths = pulls.map(({ directory }) => placeOf(checkedText(directory, 'directory')))
+  await checkApart(paths, pulls)
+  const destinations: Destination[] = []
+  try {
+    for (const path of paths) destinations.push(await Destination.at(path, force))
+    const pulled: PulledModel[] = []
+    for (const [index, destination] of destinations.entries()) {
+      const { source } = pulls[index] as Pull
+      const model = await downloadModel(source, destination.files, options)
+      const signatures = await withAllBundles(destination.files, model)
+      pulled.push({ directory: destination.path, verdict: model.verdict, files: model.files, signatures })
+    }
+    for (const destination of destinations) await destination.place()
+    for (const destination of destinations) await destination.finish()
+    return pulled
+  } catch (error) {
+    for (const destination of destinations.reverse()) await destination.discard()
+    throw error
+  }
+}
+
+/** @throws {@link ModelSealError} `INVALID_ARGUMENT` if a directory would be replaced together with another one, or with a model */
+async function checkApart(paths: readonly string[], pulls: readonly Pull[]): Promise<void> {
+  const models: string[] = []
+  for (const { source } of pulls) {
+    const local = pathHere(source)
+    if (local !== undefined) models.push((await openLocalSource(local)).path)
+  }
+  for (const [index, path] of paths.entries()) {
+    const others = [...paths.slice(0, index), ...models]
+    const other = others.find((each) => isWithin(each, path) || isWithin(path, each))
+    if (other === undefined) continue
+    throw new ModelSealError(
+      'INVALID_ARGUMENT',
+      `Cannot pull a model to ${shown(path)}: it overlaps with ${shown(other)}.`,
+      { file: path, expected: 'directories that do not contain each other, or a model' },
+    )
+  }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith(sep) ? directory : `${directory}${sep}`)
+}
+
+/**
+ * If several signers count, all of their bundles are needed. They get names under which a load finds all of them, as
+ * does the bundle of a model that has a file with its name.
+ */
+async function withAllBundles(directory: string, { signature, bundles, files }: DownloadedModel): Promise<string[]> {
+  const isTaken = files.includes(signature)
+  if (bundles.length === 1 && !isTaken) return [signature]
+  const nameOf =
+    signature === 'model.sig'
+      ? (number: number) => `signer-${number}.oms.sig`
+      : (number: number) => signature.replace(/sig$/, `${number}.sig`)
+  const names: string[] = []
+  for (let number = 1; names.length < bundles.length; number++)
+    if (!files.includes(nameOf(number))) names.push(nameOf(number))
+  for (const [index, bundle] of bundles.entries())
+    await writeFileWhole(join(directory, names[index] ?? signature), bundle, BUNDLE)
+  if (!isTaken) await rm(join(directory, signature))
+  return names
+}
+
+const BUNDLE = { what: 'signature bundle', failed: 'FILE_WRITE_FAILED', mode: 0o666 } as const

@@ -1,0 +1,82 @@
+import { lstatSync, mkdirSync } from 'node:fs'
+import { readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ModelSealError, shown } from '../../errors.ts'
+import { isOwn } from '../../source/private/ownership.ts'
+import { isAbandoned, showLife, type SignOfLife } from '../../source/private/sign-of-life.ts'
+
+/** Name of the file that shows that a process uses the directory. */
+const ALIVE = 'alive'
+
+/** The directory in which one pull prepares a model, on the file system of its destination. */
+export class Staging {
+  readonly path: string
+  readonly #life: SignOfLife | undefined
+
+  /**
+   * Makes the directory, or takes over the one that a killed process left.
+   *
+   * @throws {@link ModelSealError} `DESTINATION_REFUSED` if another pull to the same destination is running, or something
+   * else has this name; an error of the operating system
+   */
+  static async at(path: string, destination: string): Promise<Staging> {
+    await checkFree(path, destination)
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    await rm(join(path, ALIVE), { force: true })
+    const life = await showLife(path)
+    mkdirSync(join(path, 'files'), { recursive: true, mode: 0o700 })
+    return new Staging(path, life)
+  }
+
+  private constructor(path: string, life: SignOfLife | undefined) {
+    this.path = path
+    this.#life = life
+  }
+
+  /** Where the new model is prepared. */
+  get files(): string {
+    return join(this.path, 'files')
+  }
+
+  /** Where the old model is while the new one takes its place. */
+  get aside(): string {
+    return join(this.path, 'aside')
+  }
+
+  /** The old entries, as long as not all of them are aside. */
+  get leaving(): string {
+    return join(this.path, 'leaving')
+  }
+
+  async remove(): Promise<void> {
+    try {
+      await rm(this.path, { recursive: true, force: true, maxRetries: 2 })
+    } finally {
+      this.#life?.end()
+    }
+  }
+}
+
+async function checkFree(path: string, destination: string): Promise<void> {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (!stat) return
+  const socket = lstatSync(join(path, ALIVE), { throwIfNoEntry: false })
+  const found = !stat.isDirectory()
+    ? `something other than a directory at ${shown(path)}`
+    : process.geteuid && !isOwn(stat)
+      ? `a directory of another user at ${shown(path)}`
+      : socket && !(await isAbandoned(path))
+        ? 'another pull to the same directory, which is running'
+        : undefined
+  if (found === undefined) return
+  throw new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(destination)}.`, {
+    file: destination,
+    found,
+    hint: `Wait until it has ended, or remove ${shown(path)} if no pull is running.`,
+  })
+}
+
+/** Moves the entries of a directory into another one. */
+export async function moveEntries(from: string, to: string, except: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(from)) if (!except.has(name)) await rename(join(from, name), join(to, name))
+}

@@ -1,0 +1,88 @@
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import { keySigner } from '../../signing/methods/key.ts'
+import { signModel } from '../../signing/sign-model.ts'
+import { keyPair } from '../../testing/bundles.ts'
+import { refusal, scratch } from '../../testing/scratch.ts'
+import { Destination } from './destination.ts'
+import { staysInPlace } from './stays-in-place.ts'
+
+// A directory that cannot be renamed, such as the volume of an init container.
+
+vi.mock(import('./stays-in-place.ts'), () => ({ staysInPlace: vi.fn(() => Promise.resolve(true)) }))
+
+const namesIn = (...path: string[]) => readdirSync(join(...path)).sort()
+
+async function volume(files: Record<string, string> = {}): Promise<string> {
+  const directory = scratch({ ...files, key: keyPair().privateKey.export({ type: 'pkcs8', format: 'pem' }) })
+  mkdirSync(join(directory, 'm/lost+found'), { recursive: true })
+  if (Object.keys(files).length > 0)
+    await signModel(join(directory, 'm'), { signer: await keySigner({ privateKey: join(directory, 'key') }) })
+  return join(directory, 'm')
+}
+
+async function prepared(path: string): Promise<Destination> {
+  const destination = await Destination.at(path, false)
+  mkdirSync(join(destination.files, 'sub'))
+  writeFileSync(join(destination.files, 'sub/new.bin'), 'new')
+  writeFileSync(join(destination.files, 'model.sig'), 'bundle')
+  return destination
+}
+
+test('is known by its mount', async () => {
+  const { staysInPlace: real } = await vi.importActual<typeof import('./stays-in-place.ts')>('./stays-in-place.ts')
+  const directory = scratch({ 'd/x': '' })
+  expect(await real(join(directory, 'd'))).toBe(false)
+  expect(await real(join(directory, 'new'))).toBe(false)
+  expect(await real('/')).toBe(true)
+  if (process.platform === 'linux') expect(await real('/proc')).toBe(true)
+  expect(staysInPlace).toBeDefined()
+})
+
+describe('its entries are replaced:', () => {
+  test('an empty volume gets the model', async () => {
+    const path = await volume()
+    const destination = await prepared(path)
+    await destination.place()
+    await destination.finish()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'sub'])
+    expect(namesIn(path, '..')).toEqual(['key', 'm'])
+  })
+
+  test('another model is replaced, and comes back if another one fails', async () => {
+    const path = await volume({ 'm/old.bin': 'old' })
+    const first = await prepared(path)
+    await first.place()
+    expect(namesIn(path)).toEqual(['.modelseal-pull', 'lost+found', 'model.sig', 'sub'])
+    await first.discard()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin'])
+    const second = await prepared(path)
+    await second.place()
+    await second.finish()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'sub'])
+  })
+
+  test.each([
+    ['leaving', 'while the old entries left'],
+    ['aside', 'while the new ones came'],
+  ])('what a killed process left is put back: %s, %s', async (name) => {
+    const path = await volume({ 'm/old.bin': 'old' })
+    mkdirSync(join(path, '.modelseal-pull', name), { recursive: true })
+    mkdirSync(join(path, '.modelseal-pull/files/rest'), { recursive: true })
+    renameSync(join(path, 'old.bin'), join(path, '.modelseal-pull', name, 'old.bin'))
+    if (name === 'aside') {
+      renameSync(join(path, 'model.sig'), join(path, '.modelseal-pull', name, 'model.sig'))
+      writeFileSync(join(path, 'new.bin'), 'new')
+    }
+    await (await Destination.at(path, false)).discard()
+    expect(namesIn(path)).toEqual(['lost+found', 'model.sig', 'old.bin'])
+  })
+
+  test('files that are no model are not replaced', async () => {
+    const path = await volume()
+    writeFileSync(join(path, 'other'), '')
+    await expect(Destination.at(path, false)).rejects.toEqual(refusal('DESTINATION_REFUSED'))
+    expect(namesIn(path)).toEqual(['lost+found', 'other'])
+  })
+})

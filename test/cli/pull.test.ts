@@ -1,0 +1,108 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
+import { directory, failed, modelseal, POLICY, SIGN, start, useWorkingDirectory, write } from './modelseal.ts'
+
+useWorkingDirectory()
+
+let hub: SmallHub
+let env: NodeJS.ProcessEnv
+let files: Map<string, Buffer>
+beforeEach(async () => {
+  hub = await SmallHub.start()
+  env = { HF_ENDPOINT: hub.origin, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1', HF_HOME: join(directory, 'home') }
+  await write('hub.yaml', POLICY.replace('path: vad', `url: 'hf://org/*'`))
+  await modelseal(SIGN)
+  const names = ['weights.bin', 'nested/config.json', 'model.sig']
+  files = new Map()
+  for (const name of names) files.set(name, await readFile(join(directory, 'vad', name)))
+  hub.commit('org/vad', files)
+})
+afterEach(() => hub.close())
+
+const PULL = ['pull', 'hf://org/vad', 'models/vad', '--policy', 'hub.yaml']
+
+async function pulled(): Promise<string[]> {
+  const entries = await readdir(join(directory, 'models'), { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => !entry.isDirectory())
+    .map(({ parentPath, name }) => join(parentPath, name).slice(join(directory, 'models/').length))
+    .sort()
+}
+
+test('a pulled model verifies, and the output says who signed it', async () => {
+  const { code, stdout, stderr } = await modelseal(PULL, env)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(
+    /^Pulled "hf:\/\/org\/vad"\n {2}directory {4}".*\/models\/vad"\n {2}revision {5}[0-9a-f]{40} \(main\)/,
+  )
+  expect(stdout).toMatch(/signed by {4}key sha256:[0-9a-f]{64}/)
+  expect(await pulled()).toEqual(['vad/model.sig', 'vad/nested/config.json', 'vad/weights.bin'])
+  const verify = ['verify', 'key', 'models/vad', '--signature', 'models/vad/model.sig', '--public-key', 'release.pub']
+  expect(await modelseal(verify)).toMatchObject({ code: 0 })
+})
+
+test('each model has a line of JSON, with its verdict', async () => {
+  const args = ['pull', 'hf://org/vad', 'models/a', 'hf://org/vad@main', 'models/b', '--policy', 'hub.yaml', '--json']
+  const { code, stdout } = await modelseal(args, env)
+  expect(code).toBe(0)
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+  expect(lines).toMatchObject([
+    { ok: true, command: 'pull', directory: join(directory, 'models/a'), verdict: { decision: 'accepted' } },
+    { ok: true, command: 'pull', directory: join(directory, 'models/b'), signatures: ['model.sig'] },
+  ])
+})
+
+test('a refused model changes nothing: exit code 1, and the verdict', async () => {
+  hub.commit('org/vad', new Map(files).set('weights.bin', Buffer.alloc(10)))
+  failed(await modelseal(PULL, env), 'FILE_MISMATCH')
+  expect(await readdir(directory)).not.toContain('models')
+  const { stdout } = await modelseal([...PULL, '--json'], env)
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, verdict: { decision: 'refused' } })
+  failed(await modelseal(PULL.slice(0, 3), env), 'POLICY_NOT_FOUND')
+})
+
+test('a directory of something else is replaced only by force', async () => {
+  await mkdir(join(directory, 'models/vad'), { recursive: true })
+  await writeFile(join(directory, 'models/vad/mine'), '')
+  failed(await modelseal(PULL, env), 'DESTINATION_REFUSED')
+  expect(await pulled()).toEqual(['vad/mine'])
+  expect(await modelseal([...PULL, '--force'], env)).toMatchObject({ code: 0 })
+  expect(await pulled()).toHaveLength(3)
+})
+
+test('an interrupted pull leaves nothing, and what a killed one left is put in order', async () => {
+  let signal: NodeJS.Signals = 'SIGTERM'
+  let pull: ReturnType<typeof start> | undefined
+  hub.fault = ({ url = '' }) => {
+    if (!url.includes('config.json')) return false
+    process.kill(pull?.pid ?? 0, signal)
+    return true
+  }
+  pull = start(PULL, env)
+  expect(await pull.ended).toMatchObject({ code: 143 })
+  expect(await readdir(directory)).not.toContain('models')
+  signal = 'SIGKILL'
+  pull = start(PULL, env)
+  await pull.ended
+  expect(await readdir(join(directory, 'models'))).toEqual(['.vad.modelseal-pull'])
+  hub.fault = () => false
+  expect(await modelseal(PULL, env)).toMatchObject({ code: 0 })
+  expect(await readdir(join(directory, 'models'))).toEqual(['vad'])
+})
+
+test.each([
+  [['pull', 'vad'], "issing required argument 'directory'"],
+  [['pull', 'vad', 'a', 'vad'], "'vad' has no directory"],
+  [['pull', 'vad', 'a', 'vad', 'b', '--signature', 'x'], "'--signature' is for one model"],
+  [['pull', 'vad', 'vad/nested', '--policy', 'policy.yaml'], 'overlaps'],
+])('a wrong command line has exit code 2: %j', async (args, words) => {
+  const { code, stderr } = await modelseal(args)
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^Error INVALID_ARGUMENT: /)
+  expect(stderr).toContain(words)
+})
