@@ -1,5 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { SourceEntry } from '@modelseal/core/source'
+import { foldedName } from '../network/folded-name.ts'
 import type { HubClient } from './hub-client.ts'
 
 /** A thousand entries a page, so a million in all. No model has as many files. */
@@ -71,7 +72,7 @@ function nameIn(at: HubFolder, path: string): string {
   throw unusable(at, 'a file outside the requested folder', path)
 }
 
-/** Names that were listed. On some disks, names that differ only in case are one file. */
+/** Names that were listed. */
 class Names {
   readonly #at: HubFolder
   readonly #seen = new Set<string>()
@@ -82,7 +83,7 @@ class Names {
   }
 
   add(name: string): void {
-    const folded = name.normalize('NFC').toLowerCase()
+    const folded = foldedName(name)
     if (this.#seen.has(folded)) throw unusable(this.#at, 'a name twice, or in two spellings', name)
     this.#seen.add(folded)
     this.#bytes += name.length

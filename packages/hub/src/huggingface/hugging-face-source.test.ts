@@ -318,6 +318,13 @@ describe('a model on Hugging Face', () => {
       ['names no commit', /revision/, sending('{}'), 'SOURCE_FAILED'],
       ['names a commit that is a path', /revision/, sending('{"sha":"../../../evil"}'), 'SOURCE_FAILED'],
       ['sends no JSON', /revision/, sending('<html>'), 'JSON_INVALID'],
+      [
+        'compresses a listing into a bomb',
+        /tree/,
+        sending(gzipSync(Buffer.alloc(3e7, ' ')), { 'content-encoding': 'gzip' }),
+        'SOURCE_FAILED',
+      ],
+      ['lists a million entries on one page', /tree/, sending(`[${'0,'.repeat(1_000_000)}0]`), 'JSON_TOO_COMPLEX'],
       ['lists no array', /tree/, sending('{}'), 'SOURCE_LISTING'],
       ['lists something else', /tree/, sending('[5]'), 'SOURCE_LISTING'],
       [

@@ -1,5 +1,6 @@
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { descriptorFrom, field, listFrom, malformed, type Descriptor } from './descriptor.ts'
+import { foldedName } from '../network/folded-name.ts'
 import { isDigest } from './digest.ts'
 import { ociUrl, type OciReference } from './reference.ts'
 import { DOCKER_LIST, IMAGE_INDEX, IMAGE_MANIFEST, type FetchedManifest } from './repository.ts'
@@ -47,6 +48,7 @@ export function artifactFrom(manifest: FetchedManifest, reference: OciReference)
   if (mediaType !== IMAGE_MANIFEST) throw malformed(where, IMAGE_MANIFEST, mediaType)
   if (field(content, 'schemaVersion') !== 2) throw malformed(where, 'schema version 2', field(content, 'schemaVersion'))
   const files = new Map<string, Descriptor>()
+  const names = new Set<string>()
   const archives: Archive[] = []
   for (const given of listFrom(field(content, 'layers'), where, MAX_LAYERS)) {
     const layer = descriptorFrom(given, where)
@@ -54,7 +56,9 @@ export function artifactFrom(manifest: FetchedManifest, reference: OciReference)
     const name = nameOf(layer)
     if (archive) archives.push(archive)
     else if (name !== undefined) {
-      if (files.has(name)) throw sameName(url, name)
+      const folded = foldedName(name)
+      if (names.has(folded)) throw sameName(url, name)
+      names.add(folded)
       files.set(name, layer)
     }
   }
@@ -122,9 +126,13 @@ function noFiles(url: string): ModelSealError {
 }
 
 function sameName(url: string, name: string): ModelSealError {
-  return new ModelSealError('SOURCE_LISTING', `Cannot load ${shown(url)}: two of its layers have the same name.`, {
-    file: name,
-    expected: 'one layer for each file',
-    hint: 'Ask the publisher of the model to push it again.',
-  })
+  return new ModelSealError(
+    'SOURCE_LISTING',
+    `Cannot load ${shown(url)}: two of its layers have the same name, or two spellings of it.`,
+    {
+      file: name,
+      expected: 'one layer for each file',
+      hint: 'Ask the publisher of the model to push it again.',
+    },
+  )
 }

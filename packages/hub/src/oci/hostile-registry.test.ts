@@ -64,6 +64,11 @@ describe('a manifest', () => {
       manifest({ layers: [layer({ annotations: { [TITLE]: 5 } })] }),
     ],
     ['with two layers of one name', 'SOURCE_LISTING', manifest({ layers: [layer(), layer()] })],
+    [
+      'with a name in two cases',
+      'SOURCE_LISTING',
+      manifest({ layers: ['a', 'A'].map((name) => layer({ annotations: { [TITLE]: name } })) }),
+    ],
     ['with too many layers', 'SOURCE_FAILED', manifest({ layers: Array.from({ length: 20_001 }, () => ({})) })],
     ['without names', 'MODEL_NOT_FOUND', manifest({ layers: [layer({ annotations: undefined })] })],
     [

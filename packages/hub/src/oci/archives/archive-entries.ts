@@ -4,6 +4,7 @@ import { reasonOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { SourceBody } from '@modelseal/core/source'
 import { extract, type Extract, type Header } from 'tar-stream'
+import { foldedName } from '../../network/folded-name.ts'
 import type { Archive } from '../artifact.ts'
 
 /** A file in an archive. */
@@ -55,8 +56,9 @@ export async function* entriesOf(archive: Archive, chunks: Chunks): AsyncGenerat
         await drained(entry)
         continue
       }
-      if (names.has(name)) throw listing(archive, `the name ${shown(name)} twice`)
-      names.add(name)
+      const folded = foldedName(name)
+      if (names.has(folded)) throw listing(archive, `the name ${shown(name)} twice, or in two spellings`)
+      names.add(folded)
       const file = new FileEntry(name, entry, incoming)
       yield file
       if (!file.isRead) await drained(entry)

@@ -68,6 +68,7 @@ describe('an archive', () => {
     ['SOURCE_LISTING', 'a name that leads out', 'sub/../../evil', {}],
     ['SOURCE_LISTING', 'an empty component', 'sub//evil', {}],
     ['SOURCE_LISTING', 'a repeated name', 'a', {}],
+    ['SOURCE_LISTING', 'a name in another case', 'A', {}],
   ])('is refused (%s) for %s', async (code, _, name, header) => {
     const tar = await tarOf([
       ['a', 'first'],
