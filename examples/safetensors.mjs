@@ -43,12 +43,12 @@ async function tensorsIn(bytes, file) {
 function tensorIn(data, { dtype, shape, data_offsets }, file) {
   const Numbers = Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype] : undefined
   if (!Numbers || !Array.isArray(shape) || !Array.isArray(data_offsets))
-    throw notSafetensors(file, `it has a tensor of the type ${shown(String(dtype))}`)
+    throw notSafetensors(file, `a tensor of the type ${shown(String(dtype))} is malformed or not supported`)
   const [start, end] = data_offsets
   const length = shape.reduce((product, size) => product * size, 1)
   const isInside = Number.isSafeInteger(start) && start >= 0 && end <= data.length
   if (!isInside || end - start !== length * Numbers.BYTES_PER_ELEMENT)
-    throw notSafetensors(file, 'a tensor is not where it says')
+    throw notSafetensors(file, 'the offsets of a tensor do not fit its shape or the file')
   // A copy, since typed arrays begin at multiples of their element's size.
   return { shape, data: new Numbers(data.slice(start, end).buffer) }
 }

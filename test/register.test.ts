@@ -177,7 +177,7 @@ ${more}`,
     ])
   })
 
-  test('and nevertheless revoke them', () => {
+  test('but its revocations still apply to them', () => {
     const env = { MODELSEAL_POLICY: policy('any', `revoked: { fileDigests: ["${digest(vad.good)}"] }`) }
     expect(run('onnx.mjs', ['bytes', vad.good], { env }).lines).toEqual(['FILE_REVOKED'])
   })

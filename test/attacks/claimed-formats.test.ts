@@ -189,7 +189,7 @@ describe('the format of an adapter that the core does not know', async () => {
   )
 })
 
-test('a signed model is refused if its model.json has another format than the one that selected the rule', async () => {
+test('a signed model is refused if the format of its model.json is not the one that selected the rule', async () => {
   // The model.json in the directory makes the claim; the program requests another signed file.
   const directory = await workspace.sign('two', {
     'model.json': layersModel('layers-model'),

@@ -409,7 +409,7 @@ describe('an error that a source throws', () => {
     ['an unknown code', { code: 'ACCEPTED', message: 'x' }],
     ['the name of a method for a code', { code: 'constructor', message: 'x' }],
     ['no message', { code: 'FILE_MISSING' }],
-  ])('is none of the codes of modelseal if it has %s', async (_, fields) => {
+  ])('does not get a code of modelseal if it has %s', async (_, fields) => {
     const forged = Object.assign(Object.create(null) as object, fields, { [Symbol.for('modelseal.error')]: true })
     expect(await refusal(thrown(forged))).toMatchObject({ code: 'SOURCE_FAILED', verdict: { decision: 'refused' } })
   })
@@ -459,7 +459,7 @@ test('root digests are computed from the files, whatever names a source reports'
   expect(await outcome({ session }, { policy: skip })).toBe('MODEL_REVOKED')
 })
 
-test('a root digest is looked up of the file that is handed out, and not of the one that a bundle was found for', async () => {
+test('the root digest that is looked up is that of the file that is handed out, not of the one that a bundle was found for', async () => {
   const innocent = await workspace.sign('single', { 'innocent.bin': 'innocent' })
   const revoked = workspace.write('revoked', { 'weights.bin': EVIL })
   const { rootDigest } = await digestModel(join(revoked, 'weights.bin'))

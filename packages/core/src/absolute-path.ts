@@ -50,9 +50,9 @@ export function absolutePath(path: unknown): string {
         ? shown(plainPlace(path).replace(isFileUrl ? /[?#].*$/s : '', ''))
         : kindOf(path),
     hint: isFileUrl
-      ? 'Write the whole path in a "file:" URL, "?" as %3F and "#" as %23, as pathToFileURL() does.'
+      ? 'Write the whole path in the "file:" URL, with "?" as %3F and "#" as %23, as pathToFileURL() does.'
       : isUrlText
-        ? 'Only models that are loaded can have other URLs. For a directory of this name, write "./" before it.'
+        ? 'Other URLs are accepted only for models to load. For a directory of this name, write "./" before it.'
         : undefined,
   })
 }

@@ -44,7 +44,7 @@ export function checkRuntime(ort: unknown): asserts ort is OnnxRuntime {
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid first argument: it is not ONNX Runtime.', {
     expected: 'the module onnxruntime-node',
     found: kindOf(ort),
-    hint: 'Import it with `import * as ort from "onnxruntime-node"` and pass it on.',
+    hint: 'Import it with `import * as ort from "onnxruntime-node"` and pass that module.',
   })
 }
 

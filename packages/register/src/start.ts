@@ -27,7 +27,7 @@ export function start(): void {
       'INVALID_ARGUMENT',
       'Cannot guard this process: this version of Node.js has no usable module hooks.',
       {
-        expected: 'Node.js 22.22.2 or later',
+        expected: 'Node.js 22.22.2 or later, 24.15 or later, or 26 or later',
         found: process.version,
       },
     )

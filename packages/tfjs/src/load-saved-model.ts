@@ -49,7 +49,7 @@ export async function loadSavedModel({ tf, source, options, further }: TfLoad, o
 async function place(reader: ModelReader): Promise<string> {
   const { entry, files } = reader
   if (entry !== undefined) {
-    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the SavedModel: the path is not its directory.', {
+    throw new ModelSealError('INVALID_ARGUMENT', 'Cannot load the SavedModel: the path is not that of its directory.', {
       file: entry,
       hint: 'Give the signed directory that contains "saved_model.pb".',
     })

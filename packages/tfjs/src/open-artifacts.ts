@@ -48,7 +48,7 @@ export function checkTensorFlow(tf: unknown): asserts tf is TensorFlow {
   throw new ModelSealError('INVALID_ARGUMENT', 'Invalid first argument: it is not TensorFlow.js.', {
     expected: 'the module @tensorflow/tfjs or @tensorflow/tfjs-node',
     found: kindOf(tf),
-    hint: 'Import it with `import * as tf from "@tensorflow/tfjs"` and pass it on.',
+    hint: 'Import it with `import * as tf from "@tensorflow/tfjs"` and pass that module.',
   })
 }
 

@@ -35,7 +35,7 @@ export function checkLibrary(transformers: unknown): asserts transformers is Tra
     {
       expected: 'the module @huggingface/transformers, version 4',
       found: typeof version === 'string' ? `version ${shown(version)}` : 'something else',
-      hint: 'Import it with `import * as transformers from "@huggingface/transformers"` and pass it on.',
+      hint: 'Import it with `import * as transformers from "@huggingface/transformers"` and pass that module.',
     },
   )
 }

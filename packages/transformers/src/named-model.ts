@@ -37,10 +37,10 @@ export function namedModel(naming: Naming): NamedModel {
   if (hub && isHubId(given)) {
     const directory = localDirectory(given, env)
     if (directory === undefined) return { name: given, source: hubModel(given, options, env) }
-    checkRevision(options, `The model is the one in ${shown(directory)}, because env.allowLocalModels is set.`)
+    checkRevision(options, `The model is taken from ${shown(directory)}, because env.allowLocalModels is set.`)
     return { name: given, source: () => directory }
   }
-  checkRevision(options, 'The model is always the one in the directory, and its signature identifies it.')
+  checkRevision(options, 'The model is always read from the given location, and its signature identifies it.')
   if (hub && typeof given === 'string' && /^(?:hf|oci):/i.test(given))
     return { name: plainUrl(given), source: () => importHub(plainUrl(given)).then(() => modelLocation(given)) }
   const source = sourceOf(given)

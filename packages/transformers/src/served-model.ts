@@ -150,7 +150,7 @@ const AFTERWARDS: ClosedSettings = {
 }
 
 function over(): ModelSealError {
-  return new ModelSealError('ABORTED', 'Cannot read more files: the load of the model is over.')
+  return new ModelSealError('ABORTED', 'Cannot read more files: the load has ended.')
 }
 
 /** The replacement for a refused file. Transformers.js does not handle rejected requests for ONNX files, which would end the process. */
@@ -173,7 +173,7 @@ export function notSigned(name: string): ModelSealError {
 function foreign(url: string): ModelSealError {
   return new ModelSealError(
     'FILE_NOT_SIGNED',
-    `Cannot load the model: Transformers.js requests ${shown(url.replace(HOST, ''))}, which is not part of it.`,
+    `Cannot load the model: Transformers.js requests ${shown(url.replace(HOST, ''))}, which is not part of the model.`,
     { hint: 'Load that part as a separate verified model, and combine the two in your program.' },
   )
 }

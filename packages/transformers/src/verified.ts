@@ -28,7 +28,7 @@ export interface VerifiedOptions extends OpenOptions {
  * and nothing is fetched from anywhere else.
  *
  * Pass a signed directory instead of a model's name: its path, its `file:`, `http:` or `https:` URL (a string or a `URL`), or a
- * `ModelSource`; or with the option `hub`, its id on Hugging Face. Options are passed on, except those that would load
+ * `ModelSource`; or, with the option `hub`, its id on Hugging Face. Options are passed on, except those that would load
  * something else. Verdicts are published on the `VERDICT_CHANNEL` of `@modelseal/core`; see also {@link verdictOf}.
  * Transformers.js itself does not change: loads by its own functions, even at the same time, are not affected.
  *

@@ -27,5 +27,5 @@ function readable(name: string): string {
 
 /** What to do if a bundle was signed by another method than expected. */
 export function methodHint(method: string): string {
-  return `Verify it with "modelseal verify ${method}", or in a program or policy, name a signer of this method.`
+  return `Verify it with "modelseal verify ${method}", or name a signer of this method in the program or policy.`
 }

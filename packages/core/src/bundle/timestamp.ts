@@ -16,7 +16,7 @@ export interface UnverifiedTimestamp {
   content: Buffer
 }
 
-/** A response with its certificate chain has 2 to 10 KiB. */
+/** A response with its certificate chain is 2 to 10 KiB long. */
 export const MAX_TIMESTAMP_BYTES = 64 * 1024
 /** A timestamp with the certificates of its authority has some 400 values. Reading 10,000 takes a quarter of a second. */
 const MAX_NODES = 2000

@@ -1,5 +1,5 @@
 /**
- * The error class and its codes alone, for code that must load little.
+ * The error class and its codes alone, for code that must load as little as possible.
  *
  * @example
  * ```ts

@@ -5,7 +5,7 @@ const waiting = new Map<object, (() => void)[]>()
 
 /**
  * Yields the calling thread. Operations that hash on it take turns, one in each turn of the event loop. So the loop is
- * blocked no longer if there are many, and an operation gains nothing from having more files or from starting later.
+ * not blocked for longer if there are many, and an operation gains nothing from having more files or from starting later.
  *
  * @param operation identifies the operation: its control, or any other object that only this operation has
  */

@@ -50,7 +50,7 @@ export interface OpenOptions {
    */
   isolation?: Isolation | undefined
   /**
-   * Largest size of a signature bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. A
+   * Largest size of a signature bundle, in bytes. Default: 32 MiB; the bundle of a model with 100,000 files takes 17 MiB. A
    * bundle is read before anything about it is verified. If the rule also has `maxBundleBytes`, the smaller value
    * applies.
    */

@@ -46,7 +46,7 @@ describe('a name that is found twice', () => {
 
 describe('the bundle of another model', () => {
   const hint =
-    'The bundle is of the model "m", and none of the files that it covers is here. Use the bundle of this model, or give the path of that one.'
+    'The bundle belongs to the model "m", and none of the files that it covers are here. Use the bundle of this model, or give the path of that model.'
 
   test.each([
     ['n', 'b', true],

@@ -98,5 +98,5 @@ export function isOfOtherModel(
 
 /** What to do about a bundle of another model. */
 export function otherModelHint({ modelName }: Pick<Manifest, 'modelName'>): string {
-  return `The bundle is of the model ${shown(modelName)}, and none of the files that it covers is here. Use the bundle of this model, or give the path of that one.`
+  return `The bundle belongs to the model ${shown(modelName)}, and none of the files that it covers are here. Use the bundle of this model, or give the path of that model.`
 }

@@ -135,7 +135,7 @@ describe('an unsigned file', () => {
 
   test('with a known cause leaves others suspicious', async () => {
     const hint = await hintForNames(['FILE_UNSIGNED', '.DS_Store'], ['FILE_UNSIGNED', 'evil.py'])
-    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* About the other files: Do not load this copy/)
+    expect(hint).toMatch(/^macOS created "\.DS_Store"\. .* For the other files: Do not load this copy/)
   })
 })
 

@@ -35,9 +35,7 @@ export function mismatchHint(problems: readonly FileProblem[], contentOf: Conten
   if (causes.length === 0) return SUSPICION
   const told = causes.slice(0, MAX_TOLD).join(' ')
   const remove = left ? ' Remove such files, or list them in the rule under "require.unsigned".' : ''
-  return explained.size === problems.length
-    ? `${told}${remove}`
-    : `${told}${remove} About the other files: ${SUSPICION}`
+  return explained.size === problems.length ? `${told}${remove}` : `${told}${remove} For the other files: ${SUSPICION}`
 }
 
 /** @param content of the file, or its beginning */

@@ -67,7 +67,7 @@ export async function readExpectations(path: string): Promise<Expectations> {
   const bytes = await readPolicyFile(path, {
     what: 'file of expectations',
     maxBytes: MAX_BYTES,
-    hint: 'Create it beside the policy, as a list of "model", "expect" and "because".',
+    hint: 'Create it beside the policy, as a list of entries with "model", "expect" and "because".',
   })
   const parsed = await parseChecked(bytes, { path, what: 'file of expectations' }, expectationsSchema)
   if (!('file' in parsed)) throw parsed.problems[0]

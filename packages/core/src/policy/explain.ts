@@ -69,7 +69,7 @@ function modelLines({ model, files, bytes, hashed, durations }: Verdict): string
   const { policy, verification, hashing } = durations
   const amount =
     hashed === 'receipt'
-      ? `${filesWith(files, 'has', 'have')} not changed since ${files.signed === 1 ? 'it was' : 'they were'} hashed (receipt), ${bytes} bytes of ${files.signed === 1 ? 'it' : 'them'} hashed again`
+      ? `${filesWith(files, 'has', 'have')} not changed since ${files.signed === 1 ? 'it was' : 'they were'} hashed (receipt); ${bytes} bytes were hashed again`
       : `${hashedWords(files)}, ${bytes} bytes`
   return [
     `It was signed under the name ${shown(model.name ?? '')}, with the root digest sha256:${model.rootDigest}.`,

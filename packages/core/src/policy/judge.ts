@@ -190,9 +190,9 @@ function ofAnotherModel(file: string, { manifest }: VerifiedSignature, first: Ac
   const other = first.signature.manifest
   return new ModelSealError(
     'SIGNATURE_THRESHOLD',
-    `The bundle ${shown(file)} signs a different model than the bundle ${shown(first.verdict.path)}.`,
+    `The bundle ${shown(file)} is for a different model than the bundle ${shown(first.verdict.path)}.`,
     manifest.rootDigest === other.rootDigest
-      ? { file, found: 'one root digest over other file names, or made in another way' }
+      ? { file, found: 'the same root digest over different file names, or made in a different way' }
       : { file, expected: `the root digest sha256:${other.rootDigest}`, found: `sha256:${manifest.rootDigest}` },
   )
 }

@@ -123,13 +123,13 @@ describe('the policy that applies', () => {
     })
   }
 
-  test('is the given one, before the one of the environment', async () => {
+  test('is the given one rather than the one in the environment', async () => {
     const directory = tree()
     inDirectory(directory, 'named.yaml')
     expect((await loadValidPolicy('given.yaml')).path).toBe(join(directory, 'given.yaml'))
   })
 
-  test('is the one of the environment, before any in a directory', async () => {
+  test('is the one in the environment, before any in a directory', async () => {
     const directory = tree()
     inDirectory(directory, 'named.yaml')
     expect((await loadValidPolicy()).path).toBe(join(directory, 'named.yaml'))

@@ -52,7 +52,7 @@ rules:
       path: ${quoted(checkedText(models, 'the glob for the models'))}
     signers:
 ${accepted}
-    # threshold: 2            # the number of distinct signers of the list that is required
+    # threshold: 2            # how many distinct signers in the list must have signed
     # mode: audit             # load anyway, and report models that would have been refused
 
 # Models that no rule can accept, whoever signed them.

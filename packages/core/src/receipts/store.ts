@@ -178,7 +178,7 @@ function unusable(directory: string, found: string, cause?: unknown): ModelSealE
     found,
     hint:
       denialHint(cause, directory) ??
-      'Change its owner or mode, or set MODELSEAL_CACHE to another directory. Without receipts, models are hashed.',
+      'Change its owner or mode, or set MODELSEAL_CACHE to another directory. Without receipts, every load hashes the model.',
     cause,
   })
 }

@@ -157,7 +157,7 @@ describe('a source from another package', () => {
   })
 
   test.each([
-    ['a branch', { revision: 'c0ffee', requested: 'main' }, '"main", which is "c0ffee" now'],
+    ['a branch', { revision: 'c0ffee', requested: 'main' }, '"main", which is currently "c0ffee"'],
     ['nothing that has revisions', {}, 'a location without revisions'],
     ['a commit', { revision: 'c0ffee', requested: 'c0ffee' }, undefined],
     ['a digest', { revision: 'sha256:c0ffee' }, undefined],

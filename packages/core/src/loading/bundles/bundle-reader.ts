@@ -131,7 +131,7 @@ export class BundleReader {
     return new ModelSealError('BUNDLE_TOO_LARGE', `Cannot read the signature bundle ${shown(path)}: it is too large.`, {
       file: path,
       expected: `at most ${this.#room} bytes: the rest of the ${this.#source.maxSearchBytes} bytes that the source of the model allows`,
-      hint: 'If this is the bundle of the publisher, raise that limit. Over HTTP, it is the option "http.maxBytes".',
+      hint: 'If this really is the bundle of the publisher, raise that limit. Over HTTP, it is the option "http.maxBytes".',
     })
   }
 }

@@ -164,7 +164,7 @@ describe('for a file', () => {
     expect((await given('unnamed.sig')).files.isFile).toBe(true)
     expect(await given('above.sig')).toMatchObject({ files: { isFile: false, path: directory }, entry: 'm/f' })
     const hint =
-      'The bundle is of the model "model", which does not contain this file. Use the bundle of this file, or if it belongs to that model, sign the model again, including this file.'
+      'The bundle belongs to the model "model", which does not contain this file. Use the bundle of this file, or, if the file belongs to that model, sign the model again, including this file.'
     await expect(given('other.sig')).rejects.toEqual(refusal('FILE_NOT_SIGNED', { hint }))
   })
 

@@ -235,7 +235,7 @@ function notCovered(path: string, looked: readonly FoundBundle[], models: readon
   const whose =
     model === undefined || others.length > 0
       ? ''
-      : `The bundle is of the model ${shown(model)}, which does not contain this file. Use the bundle of this file, or if it belongs to that model, s`
+      : `The bundle belongs to the model ${shown(model)}, which does not contain this file. Use the bundle of this file, or, if the file belongs to that model, s`
   return new ModelSealError(
     'FILE_NOT_SIGNED',
     `Cannot load the file ${shown(path)}: none of the bundles found covers it.`,

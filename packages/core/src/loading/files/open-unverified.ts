@@ -87,7 +87,7 @@ async function streamed(
 export function unidentified(model: string): ModelSealError {
   return new ModelSealError(
     'MODEL_UNIDENTIFIED',
-    `Cannot load the model ${shown(model)}: the policy revokes root digests, and that of this model cannot be computed.`,
+    `Cannot load the model ${shown(model)}: the policy revokes root digests, and the root digest of this model cannot be computed.`,
     { hint: 'Load it verified, or download it and load it by its path.' },
   )
 }

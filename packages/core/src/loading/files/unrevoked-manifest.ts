@@ -78,7 +78,7 @@ async function digested(path: string, options: Parameters<typeof manifestOf>[1])
     if (!(error instanceof ModelSealError) || error.code === 'ABORTED') throw error
     throw new ModelSealError(
       error.code,
-      `Cannot load the model: the policy revokes root digests, and that of this model cannot be computed. ${error.message}`,
+      `Cannot load the model: the policy revokes root digests, and the root digest of this model cannot be computed. ${error.message}`,
       { file: error.file, expected: error.expected, found: error.found, cause: error },
     )
   }

@@ -230,7 +230,7 @@ describe.runIf(process.platform === 'linux')('a model that was hashed before', (
     expect(model.verdict).toMatchObject({ hashed: 'receipt', isolation: ['memory'], files: { checked: 2 }, bytes: 2 })
     expect(model.verdict.checks.at(-1)?.reason).toContain('2 bytes were hashed again')
     expect(explain(model.verdict)).toContain(
-      'have not changed since they were hashed (receipt), 2 bytes of them hashed',
+      'have not changed since they were hashed (receipt); 2 bytes were hashed again',
     )
     expect(Buffer.from(model.gathered).toString()).toBe('{}')
   })

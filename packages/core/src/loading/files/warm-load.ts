@@ -56,7 +56,7 @@ export class WarmLoad {
     const { bytes } = this.#model.contents.checked
     // Buffers and copies are always hashed.
     const again = bytes === 0 ? 'none was hashed again' : `${bytes} bytes were hashed again as they were handed out`
-    return `${this.#note} For the signature, ${again}.`
+    return `${this.#note} To check the signature, ${again}.`
   }
 
   /** Stores a receipt for a model that was hashed completely, if the rule allows it. Never fails. */

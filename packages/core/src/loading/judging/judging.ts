@@ -197,14 +197,14 @@ function checkPinned(rule: Rule, place: ModelPlace, { revision, requested }: Ope
   const named = place.url ?? place.path
   throw new ModelSealError(
     'REVISION_NOT_PINNED',
-    `Cannot load the model ${shown(named)}: its name can change its meaning.`,
+    `Cannot load the model ${shown(named)}: it is not pinned to a commit or digest.`,
     {
       file: named,
       expected: 'a commit or a digest',
       found:
         revision === undefined
           ? 'a location without revisions'
-          : `${shown(requested ?? '')}, which is ${shown(revision)} now`,
+          : `${shown(requested ?? '')}, which is currently ${shown(revision)}`,
       hint: `The rule ${shown(rule.name)} requires it ("require.pinned").`,
     },
   )
@@ -215,6 +215,6 @@ function bundleRules({ bundle, require: { maxBundleBytes } }: Rule): string[] {
   const places = bundle && bundle.written.map((glob) => shown(glob)).join(' or ')
   return [
     ...(places === undefined ? [] : [`The rule looks for bundles only at ${places}.`]),
-    ...(maxBundleBytes === undefined ? [] : [`The rule allows a bundle at most ${maxBundleBytes} bytes.`]),
+    ...(maxBundleBytes === undefined ? [] : [`The rule allows bundles of at most ${maxBundleBytes} bytes.`]),
   ]
 }

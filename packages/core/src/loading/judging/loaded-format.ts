@@ -39,7 +39,7 @@ export class LoadedFormat {
   #refusal(found: string): ModelSealError {
     return new ModelSealError(
       'MODEL_FORMAT',
-      `Cannot load the model ${shown(this.#place)}: it has another format than the one that selected the rule.`,
+      `Cannot load the model ${shown(this.#place)}: its format is not the one that selected the rule.`,
       {
         file: this.#place,
         expected: this.#allowed.map(shown).join(' or '),

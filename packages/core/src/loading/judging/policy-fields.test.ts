@@ -288,7 +288,7 @@ const CASES: Case[] = [
     refused: 'FILE_REVOKED',
   },
   {
-    what: 'revoked.fileDigests of another algorithm than the manifest',
+    what: 'revoked.fileDigests by an algorithm other than that of the manifest',
     model: 'models/one',
     policy: () => ({ revoked: { fileDigests: [`blake2b:${FILE_BLAKE2B}`] } }),
     refused: 'FILE_REVOKED',

@@ -38,7 +38,7 @@ function ownUrl(path: string, given: string | undefined): string {
   if (given === undefined) return modelUrl(path, MODEL)
   throw new ModelSealError(
     'INVALID_ARGUMENT',
-    'Cannot combine option "url" with the URL of a model: it is for models on this machine.',
+    'Cannot combine option "url" with the URL of a model: the option is only for models on this machine.',
     {
       expected: 'a path, or a URL without option "url"',
     },

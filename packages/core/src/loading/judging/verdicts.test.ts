@@ -93,7 +93,7 @@ test('is explained with a reason for every check, and for every bundle that does
   ])
   const text = explain(verdict)
   expect(text).toContain('Distinct signers of the rule that signed the model: 1. Required: 2.')
-  expect(text).toMatch(/other\.b\.sig" signs a different model than .* Expected the root digest sha256:/)
+  expect(text).toMatch(/other\.b\.sig" is for a different model than .* Expected the root digest sha256:/)
   for (const model of ['good', 'changed', 'sandbox/try'])
     for (const { check, reason } of (await judgeModel(site.file(model), { policy })).checks)
       expect([check, reason]).toEqual([check, expect.stringMatching(/^[A-Z0-9].*\.$/)])
@@ -201,7 +201,7 @@ test('a verdict reports what a rule changes: places and sizes of bundles, unsign
   expect(plain).toEqual({ bundles: 'The model has one bundle.', files: expect.not.stringContaining('unsigned') })
 
   const limited = await told('good', { require: { maxBundleBytes: 5000, unsigned: ['cache/**'] } })
-  expect(limited.bundles).toBe('The model has one bundle. The rule allows a bundle at most 5000 bytes.')
+  expect(limited.bundles).toBe('The model has one bundle. The rule allows bundles of at most 5000 bytes.')
   expect(limited.files).toContain('unsigned files where "require.unsigned" allows them; none of them is handed out.')
   expect((await told('good', { require: { files: 'ignore-unsigned' } })).files).toContain('may also contain unsigned')
 

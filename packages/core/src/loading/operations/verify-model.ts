@@ -30,7 +30,7 @@ export interface VerifyOptions extends Pick<
   verifier: Verifier
   /** Paths to ignore, with everything below them. Relative paths are relative to the model. No globs. */
   ignorePaths?: readonly string[] | undefined
-  /** Maximum size of the bundle, in bytes. Default: 32 MiB; the bundle of a model of 100,000 files has 17 MiB. */
+  /** Maximum size of the bundle, in bytes. Default: 32 MiB; the bundle of a model with 100,000 files takes 17 MiB. */
   maxBundleBytes?: number | undefined
   /** Maximum total size in bytes of a model that is not on this machine. Default: 4 GiB. */
   maxBytes?: number | undefined

@@ -33,8 +33,8 @@ export async function copyFromDisk(onDisk: FilesOnDisk, names: readonly string[]
 }
 
 /**
- * Copies files on this machine into a directory of the caller, and hashes each while copying. They have their names only
- * once all of them are right. The model itself is still read where it is.
+ * Copies files on this machine into a directory of the caller, and hashes each while copying. They get their names only
+ * once all of them have been checked. The model itself is still read where it is.
  *
  * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, and what hashing throws
  */

@@ -113,7 +113,7 @@ const CHANGE_OWNER = 'Change its owner or mode, or load it under the isolation "
 export function notInPlace(file: SourceFile, found: string, hint = CHANGE_OWNER): ModelSealError {
   return new ModelSealError('ISOLATION_REFUSED', `Cannot load the file ${shown(file.name)} in place.`, {
     file: file.name,
-    expected: 'a file of root or this user on a local file system, which nobody else can write to',
+    expected: 'a file on a local file system that belongs to root or this user and that nobody else can write to',
     found,
     hint,
   })

@@ -23,5 +23,5 @@ const LISTED = 5
 
 function countOf({ signers: { length }, threshold }: Rule, revoked: number): string {
   if (revoked === length) return length === 1 ? 'its only signer' : `all of its ${length} signers`
-  return `${revoked} of its ${length} signers, and it needs ${threshold}`
+  return `${revoked} of its ${length} signers, and the rule needs ${threshold}`
 }

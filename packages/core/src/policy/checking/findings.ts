@@ -60,7 +60,7 @@ function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFin
   const last = sources.at(-1)
   if (policy.ages.length === 0 && last) {
     const message =
-      'The policy has no "issued" and "maxAge": an attacker who keeps an old copy in place can hold back revocations.'
+      'The policy has no "issued" and no "maxAge": an attacker who keeps an old copy in place can hold back revocations.'
     findings.push(finding(last, [], { severity: 'note', code: 'POLICY_AGE_UNLIMITED', message }))
   }
   return findings
@@ -151,7 +151,7 @@ function modeDangers(rule: Rule, order: RuleOrder): Danger[] {
     dangers.push({
       severity: 'warning',
       code: 'MODE_AUDIT',
-      message: `The rule ${name} loads models even where the check refuses them.`,
+      message: `The rule ${name} loads models even if the check refuses them.`,
     })
   return dangers
 }

@@ -36,7 +36,7 @@ describe('a glob over sources', () => {
     ['hf://org/*/*', 'without their folder'],
     ['hf://datasets/org/data/train', 'without their folder'],
     ['hf://datasets', 'write "hf://datasets/org/*"'],
-    ['hf://models/org/vad', 'written without it'],
+    ['hf://models/org/vad', 'written without "models/"'],
     ['hf://org/v%61d', 'no escapes'],
     ['oci://registry.example', 'write "oci://registry.example/**"'],
     ['oci://registry.example/vad:1.0', 'without their tag and digest'],

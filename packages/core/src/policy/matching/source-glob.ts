@@ -44,7 +44,7 @@ function huggingFaceFault({ glob, components, isDeep }: Written): string | undef
   if (glob.includes('@')) return `sources are compared without their revision. ${PINNED}`
   if (glob.includes('%')) return 'the names of a hub have no escapes'
   const [first] = components
-  if (first === 'models') return `models are written without it, as in ${shown('hf://org/*')}`
+  if (first === 'models') return `models are written without "models/", as in ${shown('hf://org/*')}`
   if (first === 'datasets' && components.length === 1) return `write ${shown('hf://datasets/org/*')}`
   // Of two or three components, depending on what a wildcard stands for.
   const most = first === 'datasets' || first === undefined ? 3 : 2

@@ -27,14 +27,14 @@ export interface AcceptedSigstoreSigner {
 
 const schema = s.strictObject({
   sigstore: s.strictObject({
-    root: nameSchema.describe('Name of a trust root of Sigstore.'),
+    root: nameSchema.describe('Name of a Sigstore trust root.'),
     issuer: textSchema.describe('The OpenID Connect issuer.'),
     identity: textSchema.describe('The identity that the issuer authenticated.'),
     extensions: s
       .optionalFields(s.oneOf(EXTENSION_NAMES), s.string().min(1).max(4096))
       .optional()
       .describe(
-        'Extensions that the certificate must have, each exactly: the repository, ref or trigger of a workflow.',
+        'Extensions that the certificate must have, each with exactly this value: the repository, ref or trigger of a workflow.',
       ),
   }),
 })

@@ -162,7 +162,7 @@ describe('a policy is refused, with file, line and column, for', () => {
       'names a directory or host, without wildcards',
     ],
     [
-      'memory under another mode than skip',
+      'memory under a mode other than skip',
       `${HEAD}rules:\n  - name: r\n    match: { memory: any }\n    signers: [{ key: a }]\n`,
       '6:22',
       'expected the mode skip',

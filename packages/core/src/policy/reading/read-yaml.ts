@@ -46,7 +46,7 @@ export function readYaml(source: string, lines: LineCounter): ReadYaml {
 }
 
 const MULTIPLE =
-  'The text contains multiple documents; expected one. Remove this line "---", or move what follows to a separate file and name that under "include".'
+  'The text contains multiple documents; expected one. Remove this line "---", or move what follows it to a separate file, and name that file under "include".'
 
 function faultsOf(document: Document.Parsed): TextFault[] {
   // Faults are normally reported by the composer; these are a safeguard.
@@ -86,7 +86,7 @@ function* boundedTokens(source: string, lines: LineCounter, faults: TextFault[])
   let parts = 0
   for (const lexeme of new Lexer().lex(source)) {
     if (isPart(lexeme) && ++parts > MAX_PARTS)
-      throw new Exceeded(`The text has more than ${MAX_PARTS} values and marks.`, parser.offset)
+      throw new Exceeded(`The text has more than ${MAX_PARTS} values and punctuation marks.`, parser.offset)
     for (const token of parser.next(lexeme)) {
       if (token.type === 'error') addFault(faults, token.message, token.offset)
       else yield token

@@ -16,7 +16,7 @@ export const keyValidity = defineRequirement({
     // that a bare key did not sign before notBefore: it only delays when signatures of the key are accepted.
     const moment = Math.min(latest, now)
     return {
-      passed: `The key ${shown(name)} is valid at ${isoTime(moment)}.`,
+      passed: `The key ${shown(name)} was valid at ${isoTime(moment)}.`,
       failure: validities.some(({ notBefore, notAfter }) => notBefore <= moment && moment < notAfter)
         ? undefined
         : {

@@ -27,7 +27,7 @@ export const modelName = defineRequirement({
           ? undefined
           : {
               code: 'MODEL_NAME_REFUSED',
-              message: 'Cannot accept the model: it was signed under another name than the rule requires.',
+              message: 'Cannot accept the model: it was signed under a different name than the rule requires.',
               expected: `the name ${names.map(({ written }) => shown(written)).join(' or ')}`,
               found:
                 statedName === undefined ? 'no name (a signature in the format of release 0.2.0)' : shown(statedName),

@@ -63,7 +63,7 @@ describe('a revoked name is not found in', () => {
   test.each<[string, TextPattern, string]>([
     ['another name', 'mallory@acme.example', 'email:alice@acme.example'],
     ['a longer name', 'mallory@acme.example', 'email:mallory@acme.example.org'],
-    ['a name of another kind than the pattern says', { pattern: 'email:*' }, 'DNS:acme.example'],
+    ['a name of a kind other than that of the pattern', { pattern: 'email:*' }, 'DNS:acme.example'],
     ['a name outside of the pattern', { pattern: '*@contractor.example' }, 'email:x@acme.example'],
     ['a name that an escaped star does not cover', { pattern: 'a\\*b' }, 'URI:axb'],
     ['a subject with further attributes', 'CN=Mallory', 'CN=Mallory,O=Acme'],

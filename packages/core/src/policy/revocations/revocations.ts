@@ -245,7 +245,7 @@ function unreadableName(name: string): ModelSealError {
     'IDENTITY_UNREADABLE',
     "Cannot tell whether the signer is revoked: the policy revokes identities, and a name in the signer's certificate cannot be read.",
     {
-      expected: 'names of text without control characters',
+      expected: 'names that are text without control characters',
       found: shown(name),
       hint: 'Do not load the model. Ask its publisher to sign it with another certificate.',
     },

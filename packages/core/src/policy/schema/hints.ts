@@ -54,7 +54,7 @@ function listHint(input: unknown, values: readonly string[]): string {
     const listed = values.map((value) => `"${value}"`).join(', ')
     return meant === undefined
       ? ` Write a list of some of ${listed}.`
-      : ` Did you mean ["${meant}"]? The list may have ${listed}.`
+      : ` Did you mean ["${meant}"]? The list may contain ${listed}.`
   }
   return typeof input === 'string' ? ` Write it as [${shown(input)}].` : ''
 }

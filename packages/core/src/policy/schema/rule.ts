@@ -25,7 +25,7 @@ export const ruleSchema = s
       .int()
       .min(1)
       .optional()
-      .describe('The number of distinct signers of the list that is required. Default 1.'),
+      .describe('The number of distinct signers in the list that must have signed. Default 1.'),
     require: requireSchema.optional(),
   })
   .withCheck((rule, report) => {

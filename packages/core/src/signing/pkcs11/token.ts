@@ -228,12 +228,12 @@ function alwaysAuthenticates({ pkcs11, constants, session }: Session, key: Handl
 }
 
 function failed(cause: unknown): ModelSealError {
-  return new ModelSealError('PKCS11_FAILED', `Cannot use the token: it failed with ${nameOf(cause)}.`, {
+  return new ModelSealError('PKCS11_FAILED', `Cannot use the token: it failed (${nameOf(cause)}).`, {
     hint: 'Check that the token is plugged in or reachable, and that "pkcs11-tool --test" passes.',
     cause,
   })
 }
 
 function nameOf(error: unknown): string {
-  return isError(error) ? error.message : 'for no stated reason'
+  return isError(error) ? error.message : 'no reason was stated'
 }

@@ -99,7 +99,7 @@ function loopback(
         return
       }
       response.writeHead(200, { 'content-type': 'text/plain', connection: 'close' })
-      response.end(code ? 'You are logged in. This page can be closed.\n' : 'The login failed.\n')
+      response.end(code ? 'You are logged in. You can close this page.\n' : 'The login failed.\n')
       server.close()
       if (code) resolve({ code, redirect })
       else reject(new ModelSealError('TOKEN_INVALID', 'The login failed.', { found: shown(error ?? '') }))

@@ -73,7 +73,7 @@ function missingHint(absolute: string): string {
   const name = directory === undefined ? '' : relative(directory, absolute).split(sep).join('/')
   const path = 'Give the path of a model directory or file.'
   if (/^~[\w.-]*(?:\/|$)/.test(name))
-    return `${path} Only a shell replaces "~" by a home directory: write that directory out, or use os.homedir().`
+    return `${path} Only a shell replaces "~" with a home directory: write that directory out, or use os.homedir().`
   const download = `ownload it first ("hf download ${name} --local-dir DIR"), and give the path of that directory.`
   if (/^[A-Za-z0-9][\w-]*$/.test(name))
     return `${path} If ${shown(name)} is the id of a model on the Hugging Face Hub, d${download}`

@@ -11,7 +11,7 @@ const PIECE_BYTES = 512 * 1024
 const FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
 
 /**
- * A file that is downloaded into a directory of the caller. It has its name only once all of it was accepted. What an
+ * A file that is downloaded into a directory of the caller. It gets its name only once all of it has been accepted. What an
  * interrupted download left is continued, but none of it is believed: it is read and hashed like bytes that arrive.
  */
 export class PartialFile {

@@ -205,7 +205,7 @@ function checkPathLength(path: readonly Certificate[]): void {
       throw new ModelSealError(
         'CHAIN_PATH_LENGTH',
         `The authority ${certificateName(authority)} allows fewer authorities below it than the chain has.`,
-        { expected: `at most ${typeof limit === 'number' ? limit : 'a readable number'}`, found: String(below) },
+        { expected: typeof limit === 'number' ? `at most ${limit}` : 'a readable limit', found: String(below) },
       )
     }
     if (!isSelfIssued(authority)) below++

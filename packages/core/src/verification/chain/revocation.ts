@@ -97,7 +97,7 @@ async function checkList(list: pkijs.CertificateRevocationList, issuer: Certific
   )
   if (foreign) throw unusable(list, `the critical extension ${foreign.extnID}`)
   if (scope && (scope.indirectCRL || scope.distributionPoint || scope.onlySomeReasons || isUnread(scope)))
-    throw unusable(list, 'a list of only some of the certificates, or by another issuer')
+    throw unusable(list, 'a list that covers only some of the certificates, or is by another issuer')
   const weakness = await weaknessOfAlgorithm(list.signatureAlgorithm)
   if (weakness !== undefined) throw unusable(list, `a signature that is too weak: ${weakness}`)
   if (!(await isSignedBy(list, issuer))) throw unusable(list, 'a signature by a key other than that of the issuer')

@@ -87,7 +87,7 @@ describe('a bundle is refused that', () => {
     )
   })
 
-  test('has a signature with another hash than the one of its curve', () => {
+  test('is signed with a hash other than that of its curve', () => {
     const other = bundleOver(statement, { ...pair, publicKey: { ...pair.publicKey, hash: 'sha384' } })
     refuses(other, 'SIGNATURE_INVALID')
   })

@@ -44,7 +44,7 @@ export function sigstoreFault(cause: unknown, path: string | undefined): ModelSe
   return new ModelSealError(own, sentence, {
     file: path,
     found: shown(String(message)),
-    hint: 'Either the bundle was modified or forged, or the trusted root belongs to another Sigstore instance than the signer used.',
+    hint: 'Either the bundle was modified or forged, or the trusted root belongs to a different Sigstore instance than the one that signed.',
     cause,
   })
 }

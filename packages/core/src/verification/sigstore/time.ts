@@ -25,7 +25,7 @@ export function checkTimes(timestamps: Timestamps, { fields }: Certificate, now:
       file,
       expected: 'a time promised by the transparency log, or a timestamp (RFC 3161)',
       found: 'neither',
-      hint: 'Rekor v2 states no time: sign with a timestamp authority, too.',
+      hint: 'Rekor v2 states no time: use a timestamp authority as well when signing.',
     })
   }
   const [notBefore, notAfter] = [fields.notBefore.value, fields.notAfter.value]

@@ -13,7 +13,8 @@ const FAULTS: readonly (readonly [RegExp, ErrorCode, string])[] = [
 ]
 
 const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
-  TUF_EXPIRED: 'Check the clock of this machine. Otherwise, the operator of the repository must renew its metadata.',
+  TUF_EXPIRED:
+    'Check the clock of this machine. If it is right, the operator of the repository must renew the metadata.',
   TUF_ROLLBACK: 'An attacker may be replaying old metadata. Ask the operator of the repository.',
 }
 
