@@ -95,7 +95,7 @@ async function checkApart(paths: readonly string[], pulls: readonly Pull[]): Pro
     throw new ModelSealError(
       'INVALID_ARGUMENT',
       `Cannot pull a model to ${shown(path)}: it overlaps with ${shown(other)}.`,
-      { file: path, expected: 'directories that do not contain each other, or a model' },
+      { file: path, expected: 'directories that do not overlap with each other or with the models to pull' },
     )
   }
 }
