@@ -1,6 +1,6 @@
 /** By Transformers.js: a name, or an organisation and a name. */
 const ID = /^(?:\b[\w.-]{1,96}\b\/)?\b[\w.-]{1,96}\b$/
-/** First components that are other things on the hub. Directories are often called like this. */
+/** First components that are other things on the hub. Directories often have these names. */
 const RESERVED: ReadonlySet<string> = new Set(['models', 'datasets', 'spaces', 'api', 'buckets', 'collections', 'docs'])
 
 /** Whether this is how Transformers.js names a model on Hugging Face: `ORG/NAME`, or only a name. */

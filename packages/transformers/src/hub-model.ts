@@ -47,7 +47,7 @@ export async function importHub(model: string): Promise<typeof import('@modelsea
   }
 }
 
-/** Another host that the program sets gets no token, as in Transformers.js. A mirror that needs one belongs into `HF_ENDPOINT`. */
+/** Another host that the program sets gets no token, as in Transformers.js. A mirror that needs one belongs in `HF_ENDPOINT`. */
 function endpointOf(host: unknown): { endpoint?: string; token?: false } {
   const given = typeof host === 'string' ? host.replace(/\/+$/, '') : host
   if (given === HOST) return {}

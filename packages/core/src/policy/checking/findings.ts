@@ -60,7 +60,7 @@ function ageFindings({ policy, sources }: PolicyReading, now: number): PolicyFin
   const last = sources.at(-1)
   if (policy.ages.length === 0 && last) {
     const message =
-      'The policy has no "issued" and no "maxAge": an attacker who keeps an old copy in place can hold back revocations.'
+      'The policy never expires, so an attacker who keeps an old copy in place can hold back revocations. Set "issued" and "maxAge".'
     findings.push(finding(last, [], { severity: 'note', code: 'POLICY_AGE_UNLIMITED', message }))
   }
   return findings
