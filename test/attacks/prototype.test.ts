@@ -62,8 +62,10 @@ const JSON_FIELDS =
   'keyid payload resources annotations ignore_paths shard_size modelTopology weightsManifest paths weights quantization ' +
   'dtype shape node model_config class_name userDefinedMetadata signature'
 
-/** Names used only for wording messages, and names that libraries and Node.js look up on every object. */
-const LEFT_OUT = new Set('cause code column expected file found hint line problems signer type value error'.split(' '))
+/** Names used only for wording messages, and names that libraries, Node.js and the test runner look up on every object. */
+const LEFT_OUT = new Set(
+  'cause code column expected file found hint line problems signer type value error cached'.split(' '),
+)
 
 /** Every optional field that the source code declares, and those of the JSON. */
 const NAMES = [

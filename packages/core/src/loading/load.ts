@@ -1,4 +1,5 @@
 import type { HashOptions } from '../hashing/hash-files.ts'
+import { withoutPrototype } from '../snapshot.ts'
 import { modelUrl } from '../policy/matching/model-url.ts'
 import { checkedPlace, sourceAt } from '../source/model-location.ts'
 import type { ModelPlace, ModelSource } from '../source/model-source.ts'
@@ -41,10 +42,11 @@ export class Load<T = unknown> {
    * @throws {@link ModelSealError} `INVALID_ARGUMENT` if the place cannot be judged
    */
   constructor(
-    { source, options, gather, keepsBundles = false }: LoadRequest<T>,
+    request: LoadRequest<T>,
     [judge, ...others]: readonly [Judge, ...Judge[]],
     handOuts: HandOuts | undefined,
   ) {
+    const { source, options, gather, keepsBundles = false } = withoutPrototype(request)
     this.options = options
     this.gather = gather
     this.keepsBundles = keepsBundles

@@ -226,7 +226,7 @@ async function openAnyway<T>(load: Load<T>): Promise<OpenedModel<T>> {
   })
   const handedOut = watched(load, files, undefined)
   try {
-    const gathered = await gatherFrom(load, handedOut, { entry: files.entry })
+    const gathered = await gatherFrom(load, handedOut, { entry: files.entry, save: undefined })
     throwIfAborted(options.signal)
     for (const verdict of verdicts) noteIsolation(verdict, files)
     return new UnverifiedModel(handedOut, judgings[0].verdict, gathered)

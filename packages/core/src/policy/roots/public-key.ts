@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as s from '../../schema/define.ts'
 import { shown } from '../../errors.ts'
+import { withoutPrototype } from '../../snapshot.ts'
 import { parsePublicKey, PUBLIC_KEY_FILE, type PublicKey } from '../../x509/public-key.ts'
 import { lapse } from '../checking/lapse.ts'
 import { faultyEnd, fileSchema, timeSchema } from '../schema/text.ts'
@@ -45,7 +46,11 @@ export const publicKeyRoot = {
   async read({ publicKey }, name, files) {
     const keys: AcceptedKey[] = []
     for (const [index, entry] of [publicKey].flat().entries()) {
-      const key = await readKey(['publicKey', index], typeof entry === 'string' ? { file: entry } : entry, files)
+      const key = await readKey(
+        ['publicKey', index],
+        typeof entry === 'string' ? withoutPrototype({ file: entry }) : entry,
+        files,
+      )
       if (key) keys.push(key)
     }
     return { kind: 'publicKey', name, keys }

@@ -20,7 +20,8 @@ const SMALL = 65_536
  */
 export function* entriesOf(
   path: string,
-  { encoding = 'utf8', size = sizeOf(path) }: { encoding?: BufferEncoding; size?: number | undefined } = {},
+  size = sizeOf(path),
+  encoding: BufferEncoding = 'utf8',
 ): Generator<Dirent, undefined> {
   if (size <= SMALL) {
     yield* orUnreadable(path, () => readdirSync(path, { withFileTypes: true, encoding }))
@@ -47,11 +48,11 @@ export function* entriesOf(
  * @throws {@link ModelSealError} `FILE_NAME`, `FILE_UNREADABLE`
  */
 export function* utf8EntriesOf(
-  { path, size }: { path: string; size?: number },
+  { path, size }: { path: string; size: number | undefined },
   mayBeOther: (base: string) => boolean = () => false,
 ): Generator<Dirent | undefined, undefined> {
   let isChecked = false
-  for (const entry of entriesOf(path, { size })) {
+  for (const entry of entriesOf(path, size)) {
     if (!isChecked && entry.name.includes('\ufffd')) {
       yield* checkNames(path, mayBeOther)
       isChecked = true
@@ -67,7 +68,7 @@ function sizeOf(path: string): number {
 
 /** OMS 6.1.2 (7): U+FFFD is either a real character of a name or a stand-in for invalid UTF-8. */
 function* checkNames(directory: string, mayBeOther: (base: string) => boolean): Generator<undefined> {
-  for (const { name: latin1 } of entriesOf(directory, { encoding: 'latin1' })) {
+  for (const { name: latin1 } of entriesOf(directory, undefined, 'latin1')) {
     const raw = Buffer.from(latin1, 'latin1')
     const name = raw.toString('utf8')
     yield
