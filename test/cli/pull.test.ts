@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TestRegistry } from '../../packages/hub/src/testing/oci-registry.ts'
 import { SmallHub } from '../../packages/hub/src/testing/small-hub.ts'
 import { directory, failed, modelseal, POLICY, SIGN, start, useWorkingDirectory, write } from './modelseal.ts'
 
@@ -12,7 +13,7 @@ let files: Map<string, Buffer>
 beforeEach(async () => {
   hub = await SmallHub.start()
   env = { HF_ENDPOINT: hub.origin, HF_HUB_DISABLE_IMPLICIT_TOKEN: '1', HF_HOME: join(directory, 'home') }
-  await write('hub.yaml', POLICY.replace('path: vad', `url: 'hf://org/*'`))
+  await write('hub.yaml', POLICY.replace('path: vad', `url: ['hf://org/*', 'oci://127.0.0.1:*/models/*']`))
   await modelseal(SIGN)
   const names = ['weights.bin', 'nested/config.json', 'model.sig']
   files = new Map()
@@ -44,7 +45,9 @@ test('a pulled model verifies, and the output says who signed it', async () => {
 })
 
 test('each model has a line of JSON, with its verdict', async () => {
-  const args = ['pull', 'hf://org/vad', 'models/a', 'hf://org/vad@main', 'models/b', '--policy', 'hub.yaml', '--json']
+  const registry = await TestRegistry.start()
+  registry.pushFiles(files)
+  const args = ['pull', 'hf://org/vad', 'models/a', registry.url(), 'models/b', '--policy', 'hub.yaml', '--json']
   const { code, stdout } = await modelseal(args, env)
   expect(code).toBe(0)
   const lines = stdout

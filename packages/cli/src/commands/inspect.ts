@@ -96,8 +96,9 @@ function signerFacts(signer: InspectedSigner, shown: Shown): Facts {
   const { description, fingerprint, identity, issuer, subject, subjectAltNames = [], serialNumber } = signer
   const { notBefore = '', notAfter = '', furtherCertificates } = signer
   const facts: [string, string][] = [['signer', description]]
-  const add = (name: string, value: string | undefined) =>
-    void (value !== undefined && facts.push([name, shown(value)]))
+  const add = (name: string, value: string | undefined) => {
+    if (value !== undefined) facts.push([name, shown(value)])
+  }
   add('identity', identity)
   add('subject', subject)
   for (const name of subjectAltNames.slice(0, MOST_NAMES)) add('name', name)

@@ -41,7 +41,7 @@ export function addPull(program: Command, perform: Perform): void {
     .addOption(maxBytesOption())
     .addOption(workersOption())
     .addHelpText('after', HELP)
-    .action((source: string, directory: string, more: string[], flags: Flags, command: Command) => {
+    .action((...[source, directory, more, flags, command]: [string, string, string[], Flags, Command]) => {
       const words = [source, directory, ...more]
       if (words.length % 2 === 1) command.error(`error: '${words.at(-1) ?? ''}' has no directory to put the model into`)
       if (words.includes('')) command.error('error: the path of a model or directory is empty')

@@ -1,8 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { fileURLToPath } from 'node:url'
 import { parse } from 'yaml'
 import { memorySource } from '../../testing/memory-source.ts'
 import { refusal } from '../../testing/scratch.ts'
+import { IDENTITY, ISSUER, TestSigstore } from '../../testing/sigstore.ts'
 import { TestSite } from '../../testing/site.ts'
 import { inspectModel } from './inspect-model.ts'
 import { policyEntry } from './policy-entry.ts'
@@ -61,6 +63,60 @@ describe('all bundles of a model say', () => {
     const { bundles, ...rest } = await inspectModel(source)
     expect(rest).toEqual({ model: 'store://vad', revision: 'abc', requested: 'main' })
     expect(bundles[0]?.statement?.files.map(({ size }) => size)).toEqual([undefined, 1_000])
+  })
+})
+
+describe('a signature is checked only by what is in the bundle itself:', () => {
+  const reference = (name: string) => new URL(`../../../../../test/fixtures/reference/${name}.sig`, import.meta.url)
+
+  test.each([
+    ['1.1.1-certificate', 'certificate', 'valid'],
+    ['1.0.0-key', 'key', 'valid'],
+    ['0.2.0-key', 'key', 'valid'],
+    ['1.1.1-key', 'key', 'unknown'],
+  ])('%s', async (name, method, signature) => {
+    const { bundles } = await inspectModel(fileURLToPath(reference(name)))
+    expect(bundles).toMatchObject([
+      { method, signature, signer: { fingerprint: expect.stringMatching(/^[0-9a-f]{64}$/) } },
+    ])
+    expect(bundles[0]?.statement?.files.length).toBeGreaterThan(1)
+  })
+
+  test('that of another statement is invalid', async () => {
+    const [signed, other] = await Promise.all(
+      ['1.1.1-certificate', '1.1.1-key-blake2b'].map(
+        async (name) => JSON.parse(await readFile(reference(name), 'utf8')) as { dsseEnvelope: { payload: string } },
+      ),
+    )
+    const payload = other?.dsseEnvelope.payload
+    const bundle = { ...signed, dsseEnvelope: { ...signed?.dsseEnvelope, payload } }
+    const { bundles } = await inspectModel(await site.write('forged.sig', JSON.stringify(bundle)))
+    expect(bundles).toMatchObject([{ method: 'certificate', signature: 'invalid', statement: { hashType: 'blake2b' } }])
+  })
+
+  test('a certificate is shown with its names and validity', async () => {
+    const [bundle] = (await inspectModel(fileURLToPath(reference('1.1.1-certificate')))).bundles
+    const { subject, issuer, serialNumber, notBefore, notAfter } = bundle?.signer ?? {}
+    expect([subject, issuer].every((name) => name?.includes('CN='))).toBe(true)
+    expect(serialNumber).toMatch(/^[0-9a-f]+$/)
+    expect(Date.parse(notBefore ?? '')).toBeLessThan(Date.parse(notAfter ?? ''))
+  })
+
+  test('a keyless signature with its identity, log entry and times', async () => {
+    const sigstore = new TestSigstore()
+    const json: unknown = await sigstore.json({ stampedAt: sigstore.at })
+    const { bundles } = await inspectModel(await site.write('keyless.sig', JSON.stringify(json)))
+    expect(bundles).toMatchObject([
+      {
+        method: 'sigstore',
+        signature: 'valid',
+        signer: { identity: IDENTITY, issuer: ISSUER },
+        logEntries: [{ index: expect.stringMatching(/^\d+$/), log: expect.stringMatching(/=$/) }],
+        timestamps: [sigstore.at.toISOString()],
+        statement: { name: 'model' },
+      },
+    ])
+    expect(bundles[0]?.policy).toContain(IDENTITY)
   })
 })
 

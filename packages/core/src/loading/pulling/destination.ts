@@ -81,7 +81,7 @@ export class Destination {
    */
   async place(): Promise<void> {
     await orWriteFailed(this.path, async () => {
-      await chmod(this.files, this.#mode())
+      await chmod(this.files, await this.#mode())
       try {
         if (this.#isInside) await this.#placeEntries()
         else await this.#placeDirectory()
@@ -160,9 +160,17 @@ export class Destination {
   }
 
   /** The mode of the directory that is replaced, or that of a new one. */
-  #mode(): number {
+  async #mode(): Promise<number> {
     const stat = statSync(this.path, { throwIfNoEntry: false })
-    return stat ? stat.mode & 0o7777 : 0o777 & ~process.umask()
+    if (stat) return stat.mode & 0o7777
+    // The file creation mask shows in a new directory.
+    const { sample } = this.#staging
+    await mkdir(sample)
+    try {
+      return statSync(sample).mode & 0o7777
+    } finally {
+      await rmdir(sample)
+    }
   }
 }
 

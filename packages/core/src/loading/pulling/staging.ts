@@ -48,6 +48,11 @@ export class Staging {
     return join(this.path, 'leaving')
   }
 
+  /** For a directory that only shows which mode new ones get. */
+  get sample(): string {
+    return join(this.path, 'sample')
+  }
+
   async remove(): Promise<void> {
     try {
       await rm(this.path, { recursive: true, force: true, maxRetries: 2 })
