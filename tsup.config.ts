@@ -33,6 +33,7 @@ const entry = Object.fromEntries(
     judged: 'src/entries/judged.ts',
     formats: 'src/entries/formats.ts',
     http: 'src/entries/http.ts',
+    publishing: 'src/entries/publishing.ts',
     source: 'src/source/model-sources.ts',
     main: 'src/main.ts',
   }).filter(([, file]) => existsSync(file)),

@@ -58,6 +58,7 @@ export const coreWithoutLibraries: Plugin = {
 const FOR_HUBS = {
   adapter: '../core/src/entries/adapter.ts',
   http: '../core/src/entries/http.ts',
+  publishing: '../core/src/entries/publishing.ts',
   source: '../core/src/source/model-sources.ts',
 }
 

@@ -69,7 +69,14 @@ const ENTRIES: Record<string, { values: string[]; types: string[] }> = {
   },
   './http': {
     values: names(`HttpClient checkedHttpOptions plainUrl`),
-    types: names(`CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpOptions HttpRequest RedirectRule`),
+    types: names(
+      `CheckedHttpOptions ClientOptions HttpAnswer HttpBody HttpContent HttpOptions HttpRequest RedirectRule`,
+    ),
+  },
+  './publishing': {
+    values: names(`checkServed preparePublication signStatement unsignedAmong`),
+    types: names(`CheckServedOptions Publication PublicationOptions PublicationSigner PublishedBundle PublishedFile
+      ServedModel`),
   },
   './source': {
     values: names(`filesAt httpModelSource localModelSource registerScheme`),

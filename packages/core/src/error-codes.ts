@@ -136,6 +136,12 @@ export const ERROR_CODES = {
   SOURCE_LISTING: 'the source of a model lists impossible names, or too many',
   SOURCE_UNLISTED: 'the source of a model cannot list its files',
 
+  // Pushing a model to a hub or registry
+  PUSH_UNAVAILABLE: 'the package that uploads to the hub cannot be loaded',
+  PUSH_REFUSED: 'the hub or registry does not accept the model',
+  PUSH_CONFLICT: 'the branch or tag changed while the model was pushed',
+  PUSH_UNPROVEN: 'the model was uploaded, but what is served is not what was signed, or could not be read',
+
   // The policy
   POLICY_NOT_FOUND: 'no trust policy was found',
   POLICY_UNTRUSTED: 'another user could have written the trust policy or a file that it names',

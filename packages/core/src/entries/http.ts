@@ -16,4 +16,4 @@
 export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'
-export { plainUrl, type HttpAnswer, type HttpBody, type HttpRequest } from '../source/http/request.ts'
+export { plainUrl, type HttpAnswer, type HttpBody, type HttpContent, type HttpRequest } from '../source/http/request.ts'

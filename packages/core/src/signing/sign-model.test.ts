@@ -38,6 +38,7 @@ test('signs a directory into model.sig, which it excludes, and records the defau
     const digests = [sha256('nested'), sha256('C'), sha256('B')]
     expect(signed).toEqual({
       signature: join(model, 'model.sig'),
+      bundleDigest: sha256(readFileSync(join(model, 'model.sig'), 'utf8')),
       rootDigest: rootOf(digests),
       files: 3,
       bytes: 8,

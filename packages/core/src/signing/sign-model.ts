@@ -72,6 +72,8 @@ export const SIGN_OPTIONS: Shape<SignOptions> = {
 export interface SignedModel {
   /** Absolute path of the bundle. */
   signature: string
+  /** SHA-256 of the bundle file, in lowercase hex. */
+  bundleDigest: string
   /** SHA-256 in lowercase hex. */
   rootDigest: string
   files: number
@@ -146,8 +148,6 @@ async function signRemote(remote: RemoteModel, options: SignOptions): Promise<Si
 /** A model that was just signed, and the manifest that was built for it. */
 interface JustSigned<Built> {
   signed: SignedModel
-  /** SHA-256 of the bundle file, lowercase hex. */
-  bundleDigest: string
   built: Built
 }
 
@@ -210,6 +210,7 @@ async function signBuilt<Built extends BuiltManifest>(
   return {
     signed: {
       signature,
+      bundleDigest: createHash('sha256').update(bundle).digest('hex'),
       rootDigest: manifest.rootDigest,
       files,
       bytes,
@@ -217,7 +218,6 @@ async function signBuilt<Built extends BuiltManifest>(
       ...(warnings.length > 0 ? { warnings } : {}),
       ...(other ? { replaced: { description: other.description, fingerprint: other.fingerprint } } : {}),
     },
-    bundleDigest: createHash('sha256').update(bundle).digest('hex'),
     built,
   }
 }

@@ -28,7 +28,9 @@ describe('the path of a signature', () => {
     const signature = join(work, 'other-way/model.sig')
     const signer = await keySigner({ privateKey: keys.privateKey })
     const first = await signModel(model, { signer, signature })
-    expect(await signModel(model, { signer, signature })).toEqual(first)
+    const again = await signModel(model, { signer, signature })
+    // Each signature with an elliptic curve is another one.
+    expect(again).toEqual({ ...first, bundleDigest: again.bundleDigest })
     const verified = await verifyModel(model, { signature, verifier: { publicKey: keys.publicKey } })
     expect(verified.files).toEqual({ checked: 1, signed: 1 })
   })

@@ -99,7 +99,7 @@ function digestsOf({ signature: { manifest }, receipt }: Previous): KnownDigests
 }
 
 async function leaveReceipt(
-  { signed: { rootDigest }, source, bundleDigest, built: { listed } }: Awaited<ReturnType<typeof signKnowing>>,
+  { signed: { rootDigest, bundleDigest }, source, built: { listed } }: Awaited<ReturnType<typeof signKnowing>>,
   hashedAt: number,
   lastHashedAt: number,
 ): Promise<SignedAgain['remembered']> {

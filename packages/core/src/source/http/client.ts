@@ -2,7 +2,8 @@ import { causeOf, codeOf, reasonOf } from '../../any-realm.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import type { CheckedHttpOptions } from './options.ts'
 import { Redirects, type RedirectRule } from './redirects.ts'
-import { announcedLength, plainUrl, type HttpBody, type HttpRequest } from './request.ts'
+import { announcedLength, plainUrl, verbOf, type HttpBody, type HttpRequest } from './request.ts'
+import { sending } from './sending.ts'
 import { abortedError, throwIfAborted } from '../aborted.ts'
 import { copyOfPiece } from '../answers/pieces.ts'
 import { Watch } from '../answers/watch.ts'
@@ -133,7 +134,7 @@ export class HttpClient {
     const { url, what, waitsFor = 'Check the server and the network' } = request
     return new ModelSealError(
       'HTTP_TIMEOUT',
-      `Cannot fetch the ${what} ${shown(plainUrl(url))}: it did not arrive in time.`,
+      `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: it did not arrive in time.`,
       {
         file: plainUrl(url),
         expected: late,
@@ -168,15 +169,17 @@ export class HttpClient {
     }
   }
 
-  #send({ url: requested, range, headers: own }: HttpRequest, url: URL, watch: Watch): Promise<Response> {
+  #send(request: HttpRequest, url: URL, watch: Watch): Promise<Response> {
+    const { url: requested, range, headers: own, method, content } = request
     const headers = new Headers(url.origin === this.#origin ? this.#options.headers : {})
     if (own && url.origin === requested.origin) for (const name of Object.keys(own)) headers.set(name, own[name] ?? '')
     // Weights hardly compress, and without compression their length is known in advance.
     headers.set('accept-encoding', 'identity')
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
-    const init: RequestInit = { headers, redirect: 'manual', credentials: 'omit', signal: watch.signal }
+    const head: RequestInit = { method: method ?? 'GET', redirect: 'manual', credentials: 'omit', signal: watch.signal }
+    const init = () => ({ headers, ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
     const { fetch: given } = this.#options
-    return given ? watch.unlessOver(given(url.href, init)) : fetched(url, init)
+    return given ? watch.unlessOver(given(url.href, init())) : fetched(url, init)
   }
 
   async #mayRedirect(request: HttpRequest, target: URL): ReturnType<RedirectRule> {
@@ -211,7 +214,7 @@ export class HttpClient {
       if (ended) throw ended
       throw new ModelSealError(
         'HTTP_UNREACHABLE',
-        `Cannot fetch the ${what} ${shown(plainUrl(url))}: the server could not be reached or closed the connection.`,
+        `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: the server could not be reached or closed the connection.`,
         {
           file: plainUrl(url),
           found: shown(reasonOf(cause)),
@@ -229,11 +232,12 @@ const CLOSED: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SO
  * A server may close an idle connection just as a request is sent on it, above all if the event loop was held up longer
  * than the server keeps connections. No response has begun then, so the request is sent once more (RFC 9110 9.2.2).
  */
-async function fetched(url: URL, init: RequestInit): Promise<Response> {
+async function fetched(url: URL, init: () => RequestInit): Promise<Response> {
+  const first = init()
   try {
-    return await fetch(url, init)
+    return await fetch(url, first)
   } catch (error) {
-    if (init.signal?.aborted || !CLOSED.has(codeOf(causeOf(error)))) throw error
-    return fetch(url, init)
+    if (first.signal?.aborted || !CLOSED.has(codeOf(causeOf(error)))) throw error
+    return fetch(url, init())
   }
 }

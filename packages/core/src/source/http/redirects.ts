@@ -1,10 +1,13 @@
 import { ModelSealError, shown } from '../../errors.ts'
-import { plainUrl, type HttpRequest } from './request.ts'
+import { plainUrl, verbOf, type HttpRequest } from './request.ts'
 
 /** Legitimate chains have one or two. */
 const MAX_REDIRECTS = 5
 /** RFC 9110 15.4: redirects that repeat the same request at another URL. */
 const STATUSES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+
+/** Redirects that keep the method and the content (RFC 9110 15.4.8 and 15.4.9). */
+const KEEPING: ReadonlySet<number> = new Set([307, 308])
 
 /**
  * Decides about a redirect to another origin, from `https` to `https` or from `http`.
@@ -32,7 +35,10 @@ export class Redirects {
    * @throws {@link ModelSealError} `HTTP_REDIRECT`, and what the rule throws
    */
   async next(from: URL, { status, headers }: Response): Promise<URL | undefined> {
-    if (!STATUSES.has(status)) return undefined
+    // An answer to a request that sent something may well have a location and not be a redirect.
+    if (!STATUSES.has(status) || this.#request.success?.has(status)) return undefined
+    if (verbOf(this.#request) === 'send' && !KEEPING.has(status))
+      throw this.#refused('a redirect that keeps the method', `status ${status}`)
     if (++this.#hops > MAX_REDIRECTS) throw this.#refused(`at most ${MAX_REDIRECTS} redirects`, 'more')
     const location = headers.get('location')
     const target = location === null ? null : URL.parse(location, from.href)
@@ -50,7 +56,7 @@ export class Redirects {
     const { url, what } = this.#request
     return new ModelSealError(
       'HTTP_REDIRECT',
-      `Cannot fetch the ${what} ${shown(plainUrl(url))}: the server sent a redirect that is not allowed.`,
+      `Cannot ${verbOf(this.#request)} the ${what} ${shown(plainUrl(url))}: the server sent a redirect that is not allowed.`,
       { file: plainUrl(url), expected, found, hint: this.#hint },
     )
   }

@@ -3,6 +3,12 @@ import { ModelSealError, shown } from '../../errors.ts'
 /** One request. */
 export interface HttpRequest {
   url: URL
+  /** Default: `GET`. */
+  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | undefined
+  /** Content to send. Sent again to the target of a redirect, which must keep the method (307 or 308). */
+  content?: HttpContent | undefined
+  /** Statuses of success. Default: 206 for a range, 200 otherwise. */
+  success?: ReadonlySet<number> | undefined
   /** What is requested, for messages: `signature bundle`, `file`. */
   what: string
   /** The bytes from `start` to `end`, exclusive. Default: the whole file. */
@@ -20,6 +26,16 @@ export interface HttpRequest {
   refusal?: (response: HttpAnswer) => ModelSealError | undefined
   /** What to check if it does not arrive in time, for the hint. */
   waitsFor?: string
+}
+
+/** The content of a request. */
+export interface HttpContent {
+  /** Media type. */
+  readonly type: string
+  /** In bytes. */
+  readonly length: number
+  /** Called for each attempt. What it yields is sent as it comes, so that memory stays bounded. */
+  chunks(): AsyncIterable<Uint8Array>
 }
 
 /** The head of a response. */
@@ -56,13 +72,13 @@ export function plainUrl(url: URL): string {
 export function announcedLength(request: HttpRequest, response: HttpAnswer, hint: string): number | undefined | null {
   const { status, headers } = response
   // 206 without a range would be only a part of the file, and 304 none of it.
-  const expected = request.range ? 206 : 200
+  const success = request.success ?? new Set([request.range ? 206 : 200])
   const unexpected = (expected: string, found: string) => refused(request, { expected, found, hint })
-  if (status !== expected) {
+  if (!success.has(status)) {
     const refusal = request.refusal?.(response)
     if (refusal) throw refusal
     if ((request.absent ?? ABSENT).has(status)) return null
-    throw unexpected(`status ${expected}`, `status ${status}`)
+    throw unexpected(`status ${[...success].join(' or ')}`, `status ${status}`)
   }
   // RFC 9110 8.6. The length of compressed content says nothing about the length of the file.
   const encoding = headers.get('content-encoding')?.trim().toLowerCase() ?? 'identity'
@@ -74,10 +90,16 @@ export function announcedLength(request: HttpRequest, response: HttpAnswer, hint
   return length === null ? undefined : Number(length)
 }
 
-function refused({ url, what }: HttpRequest, details: { expected: string; found: string; hint: string }) {
+/** What a request does, for messages. */
+export function verbOf({ method = 'GET' }: Pick<HttpRequest, 'method'>): 'fetch' | 'send' {
+  return method === 'PUT' || method === 'POST' ? 'send' : 'fetch'
+}
+
+function refused(request: HttpRequest, details: { expected: string; found: string; hint: string }) {
+  const { url, what } = request
   return new ModelSealError(
     'HTTP_RESPONSE',
-    `Cannot fetch the ${what} ${shown(plainUrl(url))}: unexpected response from the server.`,
+    `Cannot ${verbOf(request)} the ${what} ${shown(plainUrl(url))}: unexpected response from the server.`,
     { file: plainUrl(url), ...details },
   )
 }

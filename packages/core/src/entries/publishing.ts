@@ -1,0 +1,25 @@
+/**
+ * For packages that publish models, as `modelseal push` does: what may be published, and whether a place serves it.
+ *
+ * @example
+ * ```ts
+ * import { checkServed, preparePublication } from '@modelseal/core/publishing'
+ *
+ * const publication = await preparePublication('models/vad', { signedBy: { verifier: { publicKey: 'release.pub' } } })
+ * await upload(publication.files, publication.bundles)
+ * await checkServed(source, publication, { full: true })
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { checkServed, type CheckServedOptions, type ServedModel } from '../loading/publishing/check-served.ts'
+export {
+  preparePublication,
+  unsignedAmong,
+  type Publication,
+  type PublicationOptions,
+  type PublicationSigner,
+  type PublishedBundle,
+  type PublishedFile,
+} from '../loading/publishing/publication.ts'
+export { signStatement } from '../signing/sign-statement.ts'
