@@ -112,7 +112,7 @@ describe('a process loads only what it needs:', () => {
   })
 
   test('the program depends on the libraries that its core loads, in the versions that the core is built with', async () => {
-    const [core, program] = await Promise.all(['core', 'cli'].map((name) => manifestOf(name)))
+    const [core, program, hub] = await Promise.all(['core', 'cli', 'hub'].map((name) => manifestOf(name)))
     const text = await readFile(join(PACKAGES, 'cli/dist/main.cjs'), 'utf8')
     const loaded = [...text.matchAll(/\b(?:require|import|optionalPackage)\(["']([@a-z][^"']*)["']/g)]
       .map(([, name = '']) => name)
@@ -133,8 +133,10 @@ describe('a process loads only what it needs:', () => {
     expect(core?.devDependencies).toMatchObject(ofCore)
     expect(Object.keys(ofCore).filter((name) => !packages.includes(name))).toEqual([])
     expect(optionalDependencies).toEqual(core?.optionalDependencies)
-    expect(peerDependencies).toEqual({ pkcs11js: core?.peerDependencies?.['pkcs11js'] })
-    expect(peerDependenciesMeta).toEqual({ pkcs11js: { optional: true } })
+    // Hubs are uploaded to by a package that only publishers need.
+    const ofHub = hub?.peerDependencies
+    expect(peerDependencies).toEqual({ ...ofHub, pkcs11js: core?.peerDependencies?.['pkcs11js'] })
+    expect(peerDependenciesMeta).toEqual({ '@huggingface/hub': { optional: true }, pkcs11js: { optional: true } })
   })
 
   test('the core has no required dependencies: libraries are bundled or optional', async () => {

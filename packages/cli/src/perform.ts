@@ -50,7 +50,8 @@ export function performer(signal: AbortSignal): Perform {
     configureHashing({ maxThreads: flags.maxWorkers, callingThread: true })
     await useHubsFor(model, flags.signature)
     const talkative = isTalkative(logLevelOf(command))
-    const progress = flags.json || !talkative ? undefined : startProgress(process.stderr)
+    const activity = /^push\b/.test(commandPath(command)) ? 'Pushing' : undefined
+    const progress = flags.json || !talkative ? undefined : startProgress(process.stderr, undefined, activity)
     if (talkative && !flags.json) await noteIdlePaths(model, flags.ignorePaths ?? [])
     const session = { signal, onProgress: progress?.onProgress, talkative }
     const outcome = await work(model, flags, session).finally(() => progress?.stop())

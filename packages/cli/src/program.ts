@@ -7,6 +7,7 @@ import { addPolicyExplain } from './commands/policy-explain.ts'
 import { addPolicyInit } from './commands/policy-init.ts'
 import { addPolicyTest } from './commands/policy-test.ts'
 import { addPull } from './commands/pull.ts'
+import { addPush, addPushMethod } from './commands/push.ts'
 import { addReceipts } from './commands/receipts.ts'
 import { CERTIFICATE } from './commands/sign-certificate.ts'
 import { KEY } from './commands/sign-key.ts'
@@ -50,6 +51,7 @@ const COMMANDS: Record<string, (program: Command, perform: Perform) => void> = {
   inspect: addInspect,
   pull: addPull,
   digest: addDigest,
+  push: addPushing,
   'trust-root': addTrustRoot,
   receipts: addReceipts,
   policy: addPolicy,
@@ -68,6 +70,15 @@ function addSigning(program: Command, perform: Perform): void {
   addSigningMethod(sign, perform, CERTIFICATE)
   addSigningMethod(sign, perform, PKCS11_KEY)
   addSigningMethod(sign, perform, PKCS11_CERTIFICATE)
+}
+
+function addPushing(program: Command, perform: Perform): void {
+  const push = addPush(program, perform)
+  addPushMethod(push, perform, SIGSTORE)
+  addPushMethod(push, perform, KEY)
+  addPushMethod(push, perform, CERTIFICATE)
+  addPushMethod(push, perform, PKCS11_KEY)
+  addPushMethod(push, perform, PKCS11_CERTIFICATE)
 }
 
 function addVerifying(program: Command, perform: Perform): void {

@@ -11,8 +11,16 @@ interface Progress {
   stop(): void
 }
 
-/** A progress bar on a terminal; undefined elsewhere. */
-export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): Progress | undefined {
+/**
+ * A progress bar on a terminal; undefined elsewhere.
+ *
+ * @param activity what the command does with the bytes
+ */
+export function startProgress(
+  stream: NodeJS.WriteStream,
+  patience = PATIENCE,
+  activity = 'Hashing',
+): Progress | undefined {
   if (!stream.isTTY) return undefined
   let bar: SingleBar | undefined
   let stopped = false
@@ -23,7 +31,7 @@ export function startProgress(stream: NodeJS.WriteStream, patience = PATIENCE): 
     if (stopped) return
     bar = new progress.SingleBar({
       stream,
-      format: 'Hashing [{bar}] {percentage}%  {value} of {total}',
+      format: `${activity} [{bar}] {percentage}%  {value} of {total}`,
       formatValue: (value, _options, type) => (type === 'percentage' ? String(value) : byteCount(value)),
       clearOnComplete: true,
     })

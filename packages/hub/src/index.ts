@@ -14,3 +14,11 @@ registerScheme('oci', (url) => ociSource(url))
 export { huggingFaceSource } from './huggingface/hugging-face-source.ts'
 export type { HuggingFaceOptions } from './huggingface/hub-settings.ts'
 export { ociSource } from './oci/oci-source.ts'
+export { checkPushTarget, pushModel } from './publishing/push-model.ts'
+export type {
+  HuggingFacePush,
+  PushedModel,
+  PushOptions,
+  PushSettings,
+  UploadedFile,
+} from './publishing/push-options.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Perform, Session } from '../perform.ts'
-import { sign, withSigning, type Signing, type SigningFlags } from './signing.ts'
+import { signed, signingOutcome, withSigning, type Signing, type SigningFlags } from './signing.ts'
 
 /** One method of signing: what its options are, and the signer that they describe. */
 export interface SigningMethod<Flags> {
@@ -29,7 +29,7 @@ export function addSigningMethod<Flags extends SigningFlags>(
     .addHelpText('after', help)
     .action(
       perform<Flags>(async (model, flags, session) =>
-        sign(model, flags, session, await method.signing(flags, session)),
+        signingOutcome(model, flags, await signed(model, flags, session, await method.signing(flags, session))),
       ),
     )
 }

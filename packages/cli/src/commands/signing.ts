@@ -36,14 +36,16 @@ export interface Signing {
   trustRoot?: TrustRootSource | undefined
 }
 
-/** Signs a model and reports what was signed. */
-export async function sign(
+/** What was signed; with `--reuse` or `--receipt`, also what was reused and recorded. */
+type Signed = SignedModel & Partial<SignedAgain>
+
+/** Signs a model. */
+export async function signed(
   model: string,
   { tsaUrl, receipt, force = false, trustHubDigests, ...flags }: SigningFlags,
   session: Session,
   { signer, trustRoot }: Signing,
-): Promise<Outcome> {
-  const { shown } = await import('@modelseal/core/errors')
+): Promise<Signed> {
   const { signModel, signModelAgain } = await import('@modelseal/core/signing')
   const previous = previousOf(flags, trustRoot)
   if (isRemote(model) ? (previous ?? receipt) : trustHubDigests) throw new InvalidArgumentError(misplaced(model))
@@ -52,10 +54,14 @@ export async function sign(
     overwrite: force ? ('always' as const) : ('same-model' as const),
   }
   const options = { ...hashingOptions(model, flags, session), ...place, timestampAuthority: tsaUrl, signer }
-  const signed: SignedModel & Partial<SignedAgain> =
-    previous || receipt
-      ? await signModelAgain(model, { ...options, previous })
-      : await signModel(model, { ...options, trustStatedDigests: trustHubDigests })
+  return previous || receipt
+    ? signModelAgain(model, { ...options, previous })
+    : signModel(model, { ...options, trustStatedDigests: trustHubDigests })
+}
+
+/** Reports what was signed. */
+export async function signingOutcome(model: string, { reuse }: SigningFlags, signed: Signed): Promise<Outcome> {
+  const { shown } = await import('@modelseal/core/errors')
   const { signature, files, bytes } = signed
   const rootDigest = `sha256:${signed.rootDigest}`
   return {
@@ -67,7 +73,7 @@ export async function sign(
         ['content', amount(signed)],
         ...(signed.stated ? [['not read', statedText(signed.stated)] as const] : []),
         ['root digest', rootDigest],
-        ...(previous ? [['reused', reusedText(signed)] as const] : []),
+        ...(reuse === undefined ? [] : [['reused', reusedText(signed)] as const]),
         ...(signed.remembered ? [['receipt', rememberedText(signed, signed.remembered)] as const] : []),
       ]),
       ...replacedText(model, signed, shown),
@@ -89,7 +95,7 @@ export async function sign(
         leftOut: signed.leftOut,
         warnings: signed.warnings,
         replaced: signed.replaced,
-        ...(previous ? { reused: signed.reused } : {}),
+        ...(reuse === undefined ? {} : { reused: signed.reused }),
         ...(signed.remembered ? { remembered: signed.remembered } : {}),
       },
     },
@@ -106,7 +112,8 @@ function statedText(stated: { files: number; bytes: number }): string {
   return `${amount(stated)}: these digests are the ones that the hub states. The signature vouches for them, but nobody has checked them.`
 }
 
-function whoAndWhen(
+/** Who signed and when, for a summary. */
+export function whoAndWhen(
   { signer, logEntries = [], time }: SignedModel,
   shown: (value: string) => string,
 ): (readonly [string, string])[] {

@@ -13,19 +13,26 @@ import { Authorization } from './login/authorization.ts'
 import type { OciReference } from './reference.ts'
 
 /** A request to the registry. */
-export type RegistryRequest = Pick<HttpRequest, 'what' | 'range' | 'signal' | 'absent'> & {
-  /** Below `/v2/NAME/`, with a query if needed. */
-  readonly path: string
+export type RegistryRequest = Pick<
+  HttpRequest,
+  'what' | 'range' | 'signal' | 'absent' | 'method' | 'content' | 'success'
+> & {
+  /** Below `/v2/NAME/`, with a query if needed; or a URL that the registry named. */
+  readonly path: string | URL
   readonly accept?: string | undefined
+  /** False if it must not simply be sent again. */
+  readonly mayRepeat?: boolean | undefined
 }
 
 /** A token may expire during a load. */
 const MAX_LOGINS = 2
 /** A layer of 20 GB at 6 MB/s. A registry that falls silent is given up much earlier. */
 const TOTAL_MS = 3_600_000
+/** A registry may hash and move a large blob after its last byte, before it answers. */
+const STORING_MS = 300_000
 
 /**
- * Reads from one repository of a registry (OCI distribution specification 1.1): logs in if the registry demands it,
+ * Reads from, and with the right actions writes to, one repository of a registry (OCI distribution specification 1.1): logs in if the registry demands it,
  * tries again if it is busy, and follows its redirects to where blobs are stored, without credentials.
  */
 export class RegistryClient {
@@ -35,37 +42,42 @@ export class RegistryClient {
   readonly #stopped = new AbortController()
   readonly #signal: AbortSignal
 
-  constructor(reference: OciReference, signal: AbortSignal | undefined) {
+  /** @param actions that a token must allow */
+  constructor(reference: OciReference, signal: AbortSignal | undefined, actions: 'pull' | 'pull,push' = 'pull') {
     this.#reference = reference
     this.#signal = signal ? AbortSignal.any([signal, this.#stopped.signal]) : this.#stopped.signal
-    this.#authorization = new Authorization(reference, this.#signal)
+    this.#authorization = new Authorization(reference, this.#signal, actions)
     const hints = {
       response: 'Check the URL of the model and the registry.',
       redirect: 'Ask the operator of the registry where it stores its blobs.',
       timeout: 'and try again.',
     }
     const { origin } = reference
-    const options = { ...checkedHttpOptions({ totalTimeout: TOTAL_MS }), mayRedirect: redirectRule(origin), hints }
+    const timeouts = { totalTimeout: TOTAL_MS, ...(actions === 'pull' ? {} : { idleTimeout: STORING_MS }) }
+    const options = { ...checkedHttpOptions(timeouts), mayRedirect: redirectRule(origin), hints }
     this.#http = new HttpClient(origin, options, signal)
   }
 
   /**
-   * Fetches something and passes its body to `receive` while the connection is open. Tries again as long as nothing was
-   * received.
+   * Fetches or sends something and passes the body of the answer to `receive` while the connection is open. Tries again
+   * as long as nothing was received.
    *
    * @returns what `receive` returns; undefined if there is no such thing
    * @throws {@link ModelSealError} `HTTP_RESPONSE`, `HTTP_UNREACHABLE`, `HTTP_TIMEOUT`, `HTTP_REDIRECT`, `ABORTED`, errors
    * of docker's configuration, and what `receive` throws
    */
   async get<T>(request: RegistryRequest, receive: (body: HttpBody) => Promise<T>): Promise<T | undefined> {
-    const { path, accept, ...rest } = request
-    const url = new URL(`${this.#reference.origin}/v2/${this.#reference.repository}/${path}`)
+    const { path, accept, mayRepeat = true, ...rest } = request
+    const { origin, repository } = this.#reference
+    const url = typeof path === 'string' ? new URL(`${origin}/v2/${repository}/${path}`) : path
+    const isOwn = url.origin === origin
     const retries = new Retries([this.#signal, request.signal])
     for (let logins = 0; ;) {
-      const { headers: login } = this.#authorization
+      // Credentials are for the registry itself, and for no storage that it names.
+      const login = isOwn ? this.#authorization.headers : {}
       const headers = { ...login, ...(accept === undefined ? {} : { accept }) }
       const seen: { answer?: HttpAnswer; isReceived?: true } = {}
-      const refusal = (answer: HttpAnswer) => this.#refusal((seen.answer = answer), request.what, url)
+      const refusal = (answer: HttpAnswer) => this.#refusal((seen.answer = answer), request, url)
       try {
         return await this.#http.get({ ...rest, url, headers, refusal }, (body) => {
           seen.isReceived = true
@@ -74,10 +86,12 @@ export class RegistryClient {
       } catch (error) {
         const { answer, isReceived } = seen
         if (isReceived) throw error
-        if (!this.#isChallenge(answer)) await retries.next(error, answer)
-        else if (logins++ === MAX_LOGINS || !(await this.#authorization.answer(answer, login)))
+        if (!this.#isChallenge(answer)) {
+          if (!mayRepeat) throw error
+          await retries.next(error, answer)
+        } else if (logins++ === MAX_LOGINS || !(await this.#authorization.answer(answer, login)))
           // The hint may now say more.
-          throw this.#refusal(answer, request.what, url) ?? error
+          throw this.#refusal(answer, request, url) ?? error
       }
     }
   }
@@ -93,12 +107,15 @@ export class RegistryClient {
     return answer?.status === 401 && URL.parse(answer.url)?.origin === this.#reference.origin
   }
 
-  #refusal({ status, headers }: HttpAnswer, what: string, url: URL): ModelSealError | undefined {
+  #refusal({ status, headers }: HttpAnswer, request: RegistryRequest, url: URL): ModelSealError | undefined {
+    const { what, method = 'GET' } = request
+
     const isDenied = status === 401 || status === 403
     if (!isDenied && status !== 429) return undefined
-    const why = isDenied ? 'the registry denies access' : 'the registry limits how much is fetched from it'
+    const why = isDenied ? 'the registry denies access' : 'the registry limits the number of requests'
     const after = headers.get('retry-after')
-    return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the ${what} ${shown(plainUrl(url))}: ${why}.`, {
+    const verb = method === 'GET' || method === 'HEAD' ? 'fetch' : 'send'
+    return new ModelSealError('HTTP_RESPONSE', `Cannot ${verb} the ${what} ${shown(plainUrl(url))}: ${why}.`, {
       file: plainUrl(url),
       found: `status ${status}${isDenied || after === null ? '' : ` and "Retry-After" ${shown(after)}`}`,
       hint: isDenied

@@ -135,7 +135,7 @@ export class Repository {
     return index ? descriptorsOf(index, what) : []
   }
 
-  #referrersPage(request: RegistryRequest): Promise<ReferrersPage | undefined> {
+  #referrersPage(request: RegistryRequest & { readonly path: string }): Promise<ReferrersPage | undefined> {
     const { what } = request
     return this.#client.get({ ...request, accept: IMAGE_INDEX }, async (body) => {
       const bytes = await collected(what, MAX_MANIFEST_BYTES, body)

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import { RegistryUploads } from './registry-uploads.ts'
 
 /** What a registry of a test does. */
 interface RegistryOptions {
@@ -48,6 +49,7 @@ export class TestRegistry {
   readonly faults: { readonly path: string; readonly answer: Fault }[] = []
   readonly #options: RegistryOptions
   readonly #tokens = new Set<string>()
+  readonly #uploads = new RegistryUploads(this)
 
   static async start(options: RegistryOptions = {}): Promise<TestRegistry> {
     const server = createServer()
@@ -64,6 +66,11 @@ export class TestRegistry {
   private constructor(port: number, options: RegistryOptions) {
     this.host = `127.0.0.1:${port}`
     this.#options = options
+  }
+
+  /** Whether it lists attached manifests itself. */
+  get hasReferrers(): boolean {
+    return this.#options.referrersApi !== false
   }
 
   get origin(): string {
@@ -120,9 +127,10 @@ export class TestRegistry {
     if (fault >= 0) this.faults.splice(fault, 1)[0]?.answer(request, response)
     else if (path.startsWith('/token')) this.#token(request, response)
     else if (!this.#isAllowed(headers.authorization)) this.#challenge(response)
+    else if (request.method === 'POST' || request.method === 'PUT') void this.#uploads.answer(request, response)
     else if (kind === 'manifests') this.#manifest(rest, response)
     else if (kind === 'blobs') this.#blob(rest, request, response)
-    else if (kind === 'referrers' && this.#options.referrersApi !== false) this.#referrers(rest, response)
+    else if (kind === 'referrers' && this.hasReferrers) this.#referrers(rest, response)
     else this.send(response, 404, 'not found')
   }
 
@@ -199,7 +207,7 @@ export class TestRegistry {
     const scope = new URL(url, this.origin).searchParams.get('scope')
     const isKnown = user !== undefined && headers.authorization === basicOf(user)
     const token = randomUUID()
-    const isGranted = isKnown && scope === 'repository:models/vad:pull'
+    const isGranted = isKnown && /^repository:models\/vad:pull(?:,push)?$/.test(scope ?? '')
     if (isGranted) this.#tokens.add(token)
     this.send(response, isGranted ? 200 : 401, JSON.stringify(isGranted ? { token } : { errors: [] }))
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { HubUploads } from './hub-uploads.ts'
 
 /** Files of a repository by name. */
 export type HubFiles = ReadonlyMap<string, Uint8Array>
@@ -8,7 +9,8 @@ export type HubFiles = ReadonlyMap<string, Uint8Array>
 /** Answers a request instead of the hub. Returns true if it did. */
 type Fault = (request: IncomingMessage, response: ServerResponse) => boolean
 
-interface Repository {
+/** A repository of the hub. */
+export interface Repository {
   readonly commits: Map<string, HubFiles>
   readonly references: Map<string, string>
   /** Tokens that may read it; undefined if everybody may. */
@@ -19,19 +21,23 @@ interface Repository {
 
 /**
  * A hub in memory, for tests: resolves revisions, lists files in pages, and serves them, large ones by redirecting to its
- * storage on another port. It may be told to fail.
+ * storage on another port. Stores what its clients upload. It may be told to fail.
  */
 export class SmallHub {
   /** Entries of a page of a listing. */
   pageSize = 1_000
   /** Called for each request to the hub or its storage. */
   fault: Fault = () => false
+  /** Changes what a client commits. */
+  committing: (files: HubFiles) => HubFiles = (files) => files
   /** All requests, as `hub GET /path` and `storage GET /path`. */
   readonly asked: string[] = []
   /** The tokens that were sent, or undefined, of each request. */
   readonly tokens: { to: 'hub' | 'storage'; authorization: string | undefined }[] = []
-  readonly #repositories = new Map<string, Repository>()
-  readonly #stored = new Map<string, Uint8Array>()
+  readonly repositories = new Map<string, Repository>()
+  /** Content of large files, by SHA-256. */
+  readonly stored = new Map<string, Uint8Array>()
+  readonly #uploads = new HubUploads(this)
   readonly #sockets: Socket[] = []
   readonly #hub: Server
   readonly #storage: Server
@@ -74,18 +80,18 @@ export class SmallHub {
     files: HubFiles,
     { branch = 'main', tokens }: { branch?: string; tokens?: string[] } = {},
   ) {
-    const found = this.#repositories.get(repository) ?? { commits: new Map(), references: new Map(), tokens }
-    this.#repositories.set(repository, found)
+    const found = this.repositories.get(repository) ?? { commits: new Map(), references: new Map(), tokens }
+    this.repositories.set(repository, found)
     const sha = digest('sha1', Buffer.from(`${repository} ${found.commits.size}`))
     found.commits.set(sha, files)
     found.references.set(branch, sha)
-    for (const bytes of files.values()) this.#stored.set(digest('sha256', bytes), bytes)
+    for (const bytes of files.values()) this.stored.set(digest('sha256', bytes), bytes)
     return sha
   }
 
   /** Replaces the content that the storage sends for a file; its listing stays. */
   replaceStored(bytes: Uint8Array, other: Uint8Array): void {
-    this.#stored.set(digest('sha256', bytes), other)
+    this.stored.set(digest('sha256', bytes), other)
   }
 
   async close(): Promise<void> {
@@ -97,8 +103,8 @@ export class SmallHub {
 
   /** Has the hub answer for another name of a repository as well. */
   alias(name: string, repository: string): void {
-    const found = this.#repositories.get(repository)
-    if (found) this.#repositories.set(name, { ...found, id: repository })
+    const found = this.repositories.get(repository)
+    if (found) this.repositories.set(name, { ...found, id: repository })
   }
 
   #serve(to: 'hub' | 'storage', request: IncomingMessage, response: ServerResponse): void {
@@ -106,8 +112,12 @@ export class SmallHub {
     this.asked.push(`${to} ${method} ${url}`)
     this.tokens.push({ to, authorization: headers.authorization })
     if (this.fault(request, response)) return
+    if (method === 'POST' || method === 'PUT') {
+      void this.#uploads.answer(to, request, response)
+      return
+    }
     if (to === 'hub') this.#answer(request, response)
-    else sendFile(request, response, this.#stored.get(url.split('/').at(-1) ?? ''))
+    else sendFile(request, response, this.stored.get(url.split('/').at(-1) ?? ''))
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -116,7 +126,7 @@ export class SmallHub {
       /^\/(api\/(?:models\/|(?=datasets\/)))?(datasets\/)?((?:[^/]+\/)?[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.*))?$/.exec(
         url.pathname,
       ) ?? []
-    const repository = this.#repositories.get(prefix + name)
+    const repository = this.repositories.get(prefix + name)
     if (!repository || (api === undefined) !== (verb === 'resolve')) {
       refuse(response, 404, 'RepoNotFound')
       return
@@ -134,7 +144,8 @@ export class SmallHub {
       return
     }
     if (verb === 'revision') {
-      send(response, { id: repository.id ?? name, sha, siblings: [] })
+      const siblings = [...files.keys()].map((rfilename) => ({ rfilename }))
+      send(response, { id: repository.id ?? name, sha, siblings })
       return
     }
     const place = path.split('/').map(decodeURIComponent).join('/')
@@ -153,7 +164,8 @@ export class SmallHub {
       return
     }
     const location = `${this.storage}/lfs/${digest('sha256', content)}`
-    response.writeHead(302, { location, 'x-linked-size': content.length }).end()
+    const etag = `"${digest('sha256', content)}"`
+    response.writeHead(302, { location, 'x-linked-size': content.length, 'x-linked-etag': etag }).end()
   }
 
   #list(response: ServerResponse, url: URL, entries: object[]): void {
@@ -172,11 +184,11 @@ export class SmallHub {
 }
 
 /** Files in large file storage. */
-function isLarge(name: string): boolean {
+export function isLarge(name: string): boolean {
   return /\.(?:bin|onnx|safetensors)$/.test(name)
 }
 
-function entriesOf(files: HubFiles, folder: string, isDeep: boolean): object[] {
+export function entriesOf(files: HubFiles, folder: string, isDeep: boolean): object[] {
   const prefix = folder === '' ? '' : `${folder}/`
   const folders = new Set<string>()
   const entries: object[] = []
@@ -210,11 +222,11 @@ function sendFile({ headers }: IncomingMessage, response: ServerResponse, bytes:
   response.end(bytes.subarray(start, end))
 }
 
-function send(response: ServerResponse, json: unknown): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(json))
+export function send(response: ServerResponse, json: unknown, status = 200): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
 }
 
-function refuse(response: ServerResponse, status: number, code: string): void {
+export function refuse(response: ServerResponse, status: number, code: string): void {
   response.writeHead(status, { 'x-error-code': code, 'content-type': 'application/json' }).end('{"error":"refused"}')
 }
 
@@ -222,6 +234,6 @@ function originOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-function digest(algorithm: string, bytes: Uint8Array): string {
+export function digest(algorithm: string, bytes: Uint8Array): string {
   return createHash(algorithm).update(bytes).digest('hex')
 }

@@ -11,15 +11,18 @@ import { basic, checkedRealm, fetchToken, mayReceiveCredentials } from './token-
 export class Authorization {
   readonly #reference: OciReference
   readonly #signal: AbortSignal
+  readonly #actions: string
   #header: string | undefined
   #found: Promise<FoundCredentials> | undefined
   #answering: Promise<string | undefined> | undefined
   /** Why stored credentials were not used. */
   #trouble = ''
 
-  constructor(reference: OciReference, signal: AbortSignal) {
+  /** @param actions what the token must allow: `pull`, or `pull,push` */
+  constructor(reference: OciReference, signal: AbortSignal, actions: string) {
     this.#reference = reference
     this.#signal = signal
+    this.#actions = actions
   }
 
   /** For requests to the registry's own origin, and to no other. */
@@ -61,7 +64,7 @@ export class Authorization {
     const isTrusted = mayReceiveCredentials(realm, registry)
     if (credentials && !isTrusted)
       this.#trouble = `The stored credentials were not sent, because the token service ${realm.host} does not belong to the registry. `
-    const scope = `repository:${this.#reference.repository}:pull`
+    const scope = `repository:${this.#reference.repository}:${this.#actions}`
     const request = { realm, service: challenge.parameters.get('service'), scope }
     const { hint } = this
     return `Bearer ${await fetchToken(request, isTrusted ? credentials : undefined, { signal: this.#signal, hint })}`

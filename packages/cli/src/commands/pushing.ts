@@ -1,0 +1,99 @@
+import type { Signer } from '@modelseal/core/signing'
+import type { PushedModel, PushSettings } from '@modelseal/hub'
+import { Option, type Command } from 'commander'
+import { nonEmpty, pathOption, withJson, workersOption } from '../options.ts'
+import { amount, byteCount, summary } from '../output.ts'
+import { keySignerWithPassword } from '../password.ts'
+import type { Outcome, Session } from '../perform.ts'
+
+/** Options of every command that pushes. */
+export interface PushingFlags {
+  target: string
+  verify: 'listing' | 'full'
+  message?: string
+  createRepo?: boolean
+  private?: boolean
+  createPr?: boolean
+  delete?: boolean
+  cosignKey?: string
+}
+
+/** Adds the target and the options of {@link PushingFlags}, after those of the model. */
+export function withPushing(command: Command): Command {
+  return command
+    .argument('<target>', 'hf://ORG/NAME[@BRANCH][/FOLDER], or oci://HOST/REPOSITORY[:TAG]', nonEmpty)
+    .addOption(
+      new Option('--verify <how>', 'what to read back: names, sizes and stated digests, or every byte')
+        .choices(['listing', 'full'])
+        .default('listing'),
+    )
+    .option('--message <text>', 'Hugging Face: title of the commit (default: "Upload a signed model")')
+    .option('--create-pr', 'Hugging Face: open a pull request')
+    .option('--create-repo', 'Hugging Face: create the repository if it does not exist')
+    .option('--private', 'Hugging Face: make it private if it is created')
+    .option('--delete', 'Hugging Face: delete files that are not signed, in the same commit')
+    .addOption(pathOption('--cosign-key <path>', 'registry: also sign the manifest for "cosign verify" with this key'))
+}
+
+/** Adds what a command that pushes without signing needs before {@link withPushing}. */
+export function withPushedModel(command: Command): Command {
+  return withJson(command)
+    .argument('<model>', 'directory or file of the model', nonEmpty)
+    .addOption(pathOption('--signature <path>', 'bundle (default: the one beside the model)'))
+    .addOption(workersOption())
+}
+
+/** The options of the package of hubs, apart from who signed. */
+export async function pushOptions(flags: PushingFlags, { signal, onProgress }: Session): Promise<PushSettings> {
+  const { verify, message, createRepo, private: isPrivate, createPr, delete: deletes, cosignKey } = flags
+  const asked = { message, createRepo, private: isPrivate, createPr, delete: deletes }
+  const isAsked = Object.values(asked).some((value) => value !== undefined)
+  return {
+    verify,
+    huggingFace: isAsked ? asked : undefined,
+    cosignSigner: cosignKey === undefined ? undefined : await cosignSigner(cosignKey, signal),
+    signal,
+    onProgress,
+  }
+}
+
+async function cosignSigner(privateKey: string, signal: AbortSignal): Promise<Signer> {
+  const { keySigner } = await import('@modelseal/core/signing')
+  return keySignerWithPassword(keySigner, { privateKey, password: process.env.MODELSEAL_PASSWORD }, signal)
+}
+
+/** Reports what was pushed. */
+export async function pushingOutcome(
+  model: string,
+  { target }: PushingFlags,
+  pushed: PushedModel,
+  who: readonly (readonly [string, string])[],
+): Promise<Outcome> {
+  const { shown } = await import('@modelseal/core/errors')
+  const { url, revision, pullRequest, rootDigest, signers, uploaded, bundles, checked, deleted } = pushed
+  const bytes = uploaded.reduce((sum, { size }) => sum + size, 0)
+  const kept = uploaded.filter(({ isSent }) => isSent === false).length
+  return {
+    lines: summary(`Pushed ${shown(model)} to ${shown(target)}`, [
+      [/^oci:/i.test(target) ? 'digest' : 'commit', revision],
+      ...(pullRequest === undefined ? [] : [['pull request', shown(pullRequest)] as const]),
+      ...bundles.map((bundle) => ['signature', shown(bundle)] as const),
+      ...signers.map((signer) => ['signer', signer] as const),
+      ...who,
+      ['content', amount({ files: uploaded.length, bytes })],
+      ...(kept === 0 ? [] : [['not sent', `${kept} of them, which the registry had`] as const]),
+      ...(deleted.length === 0 ? [] : [['deleted', deleted.map(shown).join(', ')] as const]),
+      ['read back', readBackText(checked)],
+      ['root digest', `sha256:${rootDigest}`],
+    ]),
+    notes: checked.full || checked.read === checked.files ? [] : [STATED],
+    json: { result: { ...pushed, url, rootDigest: `sha256:${rootDigest}` } },
+  }
+}
+
+const STATED =
+  'Files that were not read back were compared by the SHA-256 digests that are stated for them. "--verify full" reads every byte.'
+
+function readBackText({ files, read, bytes }: PushedModel['checked']): string {
+  return `the list of ${files} ${files === 1 ? 'file' : 'files'}, and ${read} of them (${byteCount(bytes)})`
+}

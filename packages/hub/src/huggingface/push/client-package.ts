@@ -1,0 +1,30 @@
+import { createRequire } from 'node:module'
+import { isAbsolute } from 'node:path'
+import type * as Client from '@huggingface/hub'
+import { ModelSealError, shown } from '@modelseal/core/errors'
+
+const PACKAGE = '@huggingface/hub'
+
+/**
+ * Loads the package that uploads to Hugging Face, which only publishers need. Hidden from bundlers.
+ *
+ * @throws {@link ModelSealError} `PUSH_UNAVAILABLE`
+ */
+export function clientPackage(): typeof Client {
+  try {
+    const from = typeof __filename === 'string' && isAbsolute(__filename) ? __filename : import.meta.url
+    return createRequire(from)(PACKAGE) as typeof Client
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : ''
+    const isMissing = message.includes(`'${PACKAGE}'`) && (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND'
+    throw new ModelSealError(
+      'PUSH_UNAVAILABLE',
+      `Cannot push to Hugging Face: the optional package ${PACKAGE} ${isMissing ? 'is not installed' : 'cannot be loaded'}.`,
+      {
+        found: isMissing ? undefined : shown(message),
+        hint: `Run "npm install ${PACKAGE}@2", beside @modelseal/hub or, for the command line, beside modelseal.`,
+        cause,
+      },
+    )
+  }
+}
