@@ -1,15 +1,8 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { keyPair } from '../../testing/bundles.ts'
@@ -25,9 +18,11 @@ async function site(files: Record<string, string> = OLD): Promise<string> {
   return directory
 }
 
-function prepare({ files }: Destination): void {
-  writeFileSync(join(files, 'new.bin'), 'new')
-  writeFileSync(join(files, 'model.sig'), 'bundle')
+function prepare(destination: Destination): Promise<void> {
+  return destination.prepare(async (files) => {
+    await writeFile(join(files, 'new.bin'), 'new')
+    await writeFile(join(files, 'model.sig'), 'bundle')
+  })
 }
 
 const NEW = ['model.sig', 'new.bin']
@@ -38,7 +33,7 @@ describe('a directory is replaced as a whole:', () => {
   test('nothing changes before, and nothing is left after', async () => {
     const directory = await site()
     const destination = await Destination.at(join(directory, 'm'), false)
-    prepare(destination)
+    await prepare(destination)
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
     await destination.place()
     expect(namesIn(directory, 'm')).toEqual(NEW)
@@ -49,7 +44,7 @@ describe('a directory is replaced as a whole:', () => {
   test('what was placed is taken back, if another model fails', async () => {
     const directory = await site()
     const destination = await Destination.at(join(directory, 'm'), false)
-    prepare(destination)
+    await prepare(destination)
     await destination.place()
     await destination.discard()
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
@@ -60,16 +55,16 @@ describe('a directory is replaced as a whole:', () => {
     const directory = scratch()
     const path = join(directory, 'a/b/m')
     const first = await Destination.at(path, false)
-    prepare(first)
+    await prepare(first)
     await first.discard()
     expect(namesIn(directory)).toEqual([])
     const second = await Destination.at(path, false)
-    prepare(second)
+    await prepare(second)
     await second.place()
     await second.discard()
     expect(namesIn(directory)).toEqual([])
     const third = await Destination.at(path, false)
-    prepare(third)
+    await prepare(third)
     await third.place()
     await third.finish()
     expect(namesIn(path)).toEqual(NEW)
@@ -82,7 +77,7 @@ describe('a directory is replaced as a whole:', () => {
     const directory = await site()
     symlinkSync('m', join(directory, 'current'))
     const destination = await Destination.at(join(directory, 'current'), false)
-    prepare(destination)
+    await prepare(destination)
     await destination.place()
     await destination.finish()
     expect(namesIn(directory)).toEqual(['current', 'key', 'm'])
@@ -117,7 +112,7 @@ describe('refused:', () => {
     async (files: Record<string, string>) => {
       const directory = scratch(files)
       const destination = await Destination.at(join(directory, 'd'), 'd/file' in files)
-      prepare(destination)
+      await prepare(destination)
       await destination.place()
       await destination.finish()
       expect(namesIn(directory, 'd')).toEqual(NEW)
@@ -129,8 +124,23 @@ describe('a killed process left', () => {
   test('its download, which is there for the next one', async () => {
     const directory = scratch({ '.m.modelseal-pull/files/part': 'x' })
     const destination = await Destination.at(join(directory, 'm'), false)
-    expect(readFileSync(join(destination.files, 'part'), 'utf8')).toBe('x')
+    const names = await destination.prepare((files) => Promise.resolve(readdirSync(files)))
+    expect(names).toEqual(['part'])
     await destination.discard()
+  })
+
+  test('what cannot be continued, which is removed', async () => {
+    const directory = scratch({ '.m.modelseal-pull/files/part': 'x' })
+    const destination = await Destination.at(join(directory, 'm'), false)
+    const seen: string[][] = []
+    const failing = destination.prepare((files) => {
+      seen.push(readdirSync(files))
+      return Promise.reject(new ModelSealError('FILE_WRITE_FAILED', 'Cannot continue.'))
+    })
+    await expect(failing).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+    expect(seen).toEqual([['part'], []])
+    await destination.discard()
+    expect(namesIn(directory)).toEqual([])
   })
 
   test('the old model aside, which is put back', async () => {

@@ -69,9 +69,20 @@ export class Destination {
     this.#created = at.created
   }
 
-  /** Where the new model is to be prepared: a directory of the mode 0700. */
-  get files(): string {
-    return this.#staging.files
+  /**
+   * Prepares the new model. If it cannot be written to what a killed process left, that is removed.
+   *
+   * @param work writes the model into the directory that it is given, which has the mode 0700
+   */
+  async prepare<T>(work: (directory: string) => Promise<T>): Promise<T> {
+    const { files, isTakenOver } = this.#staging
+    try {
+      return await work(files)
+    } catch (error) {
+      if (!isTakenOver || !(error instanceof ModelSealError) || error.code !== 'FILE_WRITE_FAILED') throw error
+      await this.#staging.clear()
+      return work(files)
+    }
   }
 
   /**
@@ -81,7 +92,7 @@ export class Destination {
    */
   async place(): Promise<void> {
     await orWriteFailed(this.path, async () => {
-      await chmod(this.files, await this.#mode())
+      await chmod(this.#staging.files, await this.#mode())
       try {
         if (this.#isInside) await this.#placeEntries()
         else await this.#placeDirectory()

@@ -68,8 +68,10 @@ export async function pullModels(pulls: readonly Pull[], given?: PullOptions): P
     const pulled: PulledModel[] = []
     for (const [index, destination] of destinations.entries()) {
       const { source } = pulls[index] as Pull
-      const model = await downloadModel(source, destination.files, options)
-      const signatures = await withAllBundles(destination.files, model)
+      const { model, signatures } = await destination.prepare(async (files) => {
+        const downloaded = await downloadModel(source, files, options)
+        return { model: downloaded, signatures: await withAllBundles(files, downloaded) }
+      })
       pulled.push({ directory: destination.path, verdict: model.verdict, files: model.files, signatures })
     }
     for (const destination of destinations) await destination.place()

@@ -11,6 +11,8 @@ const ALIVE = 'alive'
 /** The directory in which one pull prepares a model, on the file system of its destination. */
 export class Staging {
   readonly path: string
+  /** True if there may be files of a killed process. */
+  readonly isTakenOver: boolean
   readonly #life: SignOfLife | undefined
 
   /**
@@ -24,13 +26,14 @@ export class Staging {
     mkdirSync(path, { recursive: true, mode: 0o700 })
     await rm(join(path, ALIVE), { force: true })
     const life = await showLife(path)
-    mkdirSync(join(path, 'files'), { recursive: true, mode: 0o700 })
-    return new Staging(path, life)
+    const made = mkdirSync(join(path, 'files'), { recursive: true, mode: 0o700 })
+    return new Staging(path, life, made === undefined)
   }
 
-  private constructor(path: string, life: SignOfLife | undefined) {
+  private constructor(path: string, life: SignOfLife | undefined, isTakenOver: boolean) {
     this.path = path
     this.#life = life
+    this.isTakenOver = isTakenOver
   }
 
   /** Where the new model is prepared. */
@@ -51,6 +54,12 @@ export class Staging {
   /** For a directory that only shows which mode new ones get. */
   get sample(): string {
     return join(this.path, 'sample')
+  }
+
+  /** Removes the files of a killed process. */
+  async clear(): Promise<void> {
+    await rm(this.files, { recursive: true, force: true })
+    mkdirSync(this.files, { mode: 0o700 })
   }
 
   async remove(): Promise<void> {

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { keySigner } from '../../signing/methods/key.ts'
@@ -24,9 +25,11 @@ async function volume(files: Record<string, string> = {}): Promise<string> {
 
 async function prepared(path: string): Promise<Destination> {
   const destination = await Destination.at(path, false)
-  mkdirSync(join(destination.files, 'sub'))
-  writeFileSync(join(destination.files, 'sub/new.bin'), 'new')
-  writeFileSync(join(destination.files, 'model.sig'), 'bundle')
+  await destination.prepare(async (files) => {
+    await mkdir(join(files, 'sub'))
+    await writeFile(join(files, 'sub/new.bin'), 'new')
+    await writeFile(join(files, 'model.sig'), 'bundle')
+  })
   return destination
 }
 

@@ -53,6 +53,13 @@ describe('a model that is not on this machine', () => {
     expect(await digestModel(memorySource(URL, contents(FILES)))).toMatchObject({ rootDigest: local.rootDigest })
   })
 
+  test('is signed as a single file, for which no listing is needed', async () => {
+    const files = { isFile: true, name: 'vad.onnx', list: undefined }
+    const { manifest } = await sign(memorySource(URL, contents({ 'vad.onnx': 'V' }), { files }))
+    expect(manifest.resources).toEqual([{ name: 'vad.onnx', digest: sha256('V') }])
+    expect(manifest.serialization.ignorePaths).toBeUndefined()
+  })
+
   test('is signed in shards, and without what is ignored', async () => {
     const options = { shardSize: 4, ignorePaths: ['a'] }
     const { manifest } = await sign(memorySource(URL, contents({ ...FILES, empty: '' })), options)
