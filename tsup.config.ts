@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 import { fewChunks } from './build/chunks.ts'
-import { commonJsInChunks, ownEngine, yamlOfModules } from './build/libraries.ts'
+import { commonJsInChunks, ownEngine, requiresFromProcess, yamlOfModules } from './build/libraries.ts'
 import { licenses, writeLicenses } from './build/licenses.ts'
 import { childProcessWhenUsed, lazyNodeModules, namesFromProcess } from './build/modules-of-node.ts'
 import { coreWithoutLibraries, hubsInFile, librariesInFiles } from './build/program.ts'
@@ -72,6 +72,8 @@ export default defineConfig({
   esbuildPlugins: [
     ...(carriesCore ? [threadCode] : []),
     ...(isCore ? [hashingWorker, fewChunks, yamlOfModules, commonJsInChunks, ownEngine] : []),
+    // The package of hubs contains what reads archives.
+    ...(library && !isCore ? [requiresFromProcess] : []),
     ...(startsEveryProgram ? [lazyNodeModules] : library ? [namesFromProcess] : []),
     ...(library ? [] : [coreWithoutLibraries, hubsInFile, yamlOfModules, librariesInFiles, childProcessWhenUsed]),
     ownSourceMaps,

@@ -16,16 +16,24 @@ export const yamlOfModules: Plugin = {
   },
 }
 
+/** CommonJS in ES modules would fail in bundles with "Dynamic require of "crypto" is not supported". */
+export const requiresFromProcess: Plugin = {
+  name: 'requires from the process',
+  setup(build) {
+    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
+      takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
+  },
+}
+
 /**
  * The core contains the libraries that it needs, in chunks that are loaded when they are first used. Services that only load models
- * therefore install few packages, and the ES modules contain no CommonJS, which would fail in bundles with "Dynamic require of "crypto" is not supported".
+ * therefore install few packages.
  */
 const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/models|tuf-js)(\/|$)/
 export const commonJsInChunks: Plugin = {
   name: 'CommonJS in chunks',
   setup(build) {
-    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
-      takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
+    requiresFromProcess.setup(build)
     // A CommonJS chunk would only have the export `default`.
     build.onResolve({ filter: COMMONJS_ONLY }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path, namespace: 'named exports' } : undefined,

@@ -1,6 +1,7 @@
 import { ModelSealError, type ModelSource } from '@modelseal/core'
 import { shown } from '@modelseal/core/adapter'
 import { propertyOf } from '@modelseal/core/any-realm'
+import type * as Hub from '@modelseal/hub'
 import type { HubOptions } from './pretrained-options.ts'
 
 /** The settings in the `env` of Transformers.js for which `HF_ENDPOINT` decides, and which it sends tokens to. */
@@ -35,7 +36,7 @@ export function hubModel(
  * @param model for the message
  * @throws {@link ModelSealError} `SCHEME_UNKNOWN` if it is not installed
  */
-export async function importHub(model: string): Promise<typeof import('@modelseal/hub')> {
+export async function importHub(model: string): Promise<typeof Hub> {
   try {
     return await import('@modelseal/hub')
   } catch (cause) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { scratch } from '../../core/src/testing/scratch.ts'
 import { isHubId } from './hub-id.ts'
-import { namedModel, type Naming } from './named-model.ts'
+import { namedModel } from './named-model.ts'
 
 const ENV = {
   allowLocalModels: true,
@@ -25,7 +25,7 @@ function named(
     env: { ...ENV, ...env },
     options: { revision: undefined, localFilesOnly: false, ...options },
   }
-  return namedModel(naming as Naming)
+  return namedModel(naming)
 }
 
 test.each(['Xenova/all-MiniLM-L6-v2', 'gpt2', 'org/v_1.0'])('%s is an id', (id) => expect(isHubId(id)).toBe(true))

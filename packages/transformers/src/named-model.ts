@@ -17,7 +17,7 @@ interface NamedModel {
 }
 
 /** How a program named a model. */
-export interface Naming {
+interface Naming {
   /** Path, URL, source or, with the option `hub`, an id on Hugging Face. */
   readonly given: unknown
   readonly options: HubOptions

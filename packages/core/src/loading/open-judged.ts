@@ -133,9 +133,7 @@ async function readFiles<T>(
     const read = { ...served.checked }
     if (rule.require.files !== 'loaded') {
       const strict = accepted.filter((judging) => judging.accepted.rule.require.files !== 'loaded')
-      await responsibility.of(strict, () =>
-        served.checkRest().catch((error: unknown) => Promise.reject(withCost(error, found.files))),
-      )
+      await responsibility.of(strict, () => checkRest(served, found.files))
     }
     throwIfAborted(options.signal)
     await warm?.finish()
@@ -181,9 +179,13 @@ function costNotes({ local }: ModelFiles, read: VerifiedFiles['checked'], all: V
 
 const ONLY_LOADED = 'A rule with "require: { files: loaded }" fetches only what is loaded.'
 
-function withCost(error: unknown, { local }: ModelFiles): unknown {
-  if (local || !(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') return error
-  return withHint(error, [error.hint, ONLY_LOADED].filter(Boolean).join(' '))
+async function checkRest(served: VerifiedFiles, { local }: ModelFiles): Promise<void> {
+  try {
+    await served.checkRest()
+  } catch (error) {
+    if (local || !(error instanceof ModelSealError) || error.code !== 'FILE_TOO_LARGE') throw error
+    throw withHint(error, [error.hint, ONLY_LOADED].filter(Boolean).join(' '))
+  }
 }
 
 /** A sentence about unsigned files, if the rule allows them. */
