@@ -80,7 +80,7 @@ async function checkFree(path: string, destination: string): Promise<void> {
     : process.geteuid && !isOwn(stat)
       ? `a directory of another user at ${shown(path)}`
       : socket && !(await isAbandoned(path))
-        ? 'another pull to the same directory, which is running'
+        ? 'another pull to the same directory that is still running'
         : undefined
   if (found === undefined) return
   throw new ModelSealError('DESTINATION_REFUSED', `Cannot pull a model to ${shown(destination)}.`, {
