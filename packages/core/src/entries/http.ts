@@ -13,6 +13,7 @@
  *
  * @packageDocumentation
  */
+export { withHint } from '../errors.ts'
 export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'

@@ -9,12 +9,13 @@ import {
   type HttpRequest,
 } from '@modelseal/core/http'
 import { collected } from '../network/collected.ts'
+import { CONNECTIONS, Downloads } from '../network/downloads.ts'
 import { redirectRule } from '../network/redirect-rule.ts'
 import { Retries } from '../network/retries.ts'
 import type { HubLocation } from './hub-location.ts'
 import type { HubSettings } from './hub-settings.ts'
 
-/** A request to the hub. `url` is below its endpoint. */
+/** A request to the hub. `url` is below its endpoint, or where it redirected to. */
 type HubRequest = Pick<HttpRequest, 'url' | 'what' | 'range' | 'signal'>
 
 /** An answer of its API, and what its headers say. */
@@ -33,6 +34,7 @@ const TOTAL_MS = 3_600_000
 
 /** Asks a hub about one repository. Its token goes to the hub's origin alone, never to where it redirects. */
 export class HubClient {
+  readonly downloads: Downloads
   readonly #location: HubLocation
   readonly #settings: HubSettings
   readonly #api: HttpClient
@@ -53,11 +55,13 @@ export class HubClient {
     }
     const mayRedirect = redirectRule(endpoint.origin)
     const within = (totalTimeout: number) => {
-      const options = { ...checkedHttpOptions({ headers, totalTimeout }), mayRedirect, hints }
+      const how = { mayRedirect, hints, connections: CONNECTIONS, resends: false }
+      const options = { ...checkedHttpOptions({ headers, totalTimeout }), ...how }
       return new HttpClient(endpoint.origin, options, signal)
     }
     this.#api = within(ANSWER_MS)
     this.#files = within(TOTAL_MS)
+    this.downloads = new Downloads(endpoint.origin, this.#stopped.signal, otherContent)
   }
 
   /**
@@ -97,21 +101,12 @@ export class HubClient {
     request: HubRequest,
     receive: (body: HttpBody) => Promise<T>,
   ): Promise<T | undefined> {
-    const retries = new Retries([this.#signal, this.#stopped.signal, request.signal])
-    for (;;) {
-      let answer: HttpAnswer | undefined
-      const progress = { isReceived: false }
-      const refusal = (given: HttpAnswer) => this.#refusal((answer = given), request)
-      try {
-        return await http.get({ ...request, refusal }, (body) => {
-          progress.isReceived = true
-          return receive(body)
-        })
-      } catch (error) {
-        if (progress.isReceived) throw error
-        await retries.next(error, answer)
-      }
-    }
+    return new Retries([this.#signal, this.#stopped.signal, request.signal]).run((seen) =>
+      http.get({ ...request, refusal: (answer) => this.#refusal((seen.answer = answer), request) }, (body) => {
+        seen.isReceived = true
+        return receive(body)
+      }),
+    )
   }
 
   /** The hub says in a header what it does not have. */
@@ -150,6 +145,14 @@ export class HubClient {
       hint: isGated ? `The repository is gated: accept its conditions at ${page}. ${login}` : login,
     })
   }
+}
+
+function otherContent(what: string, expected: string, found: string): ModelSealError {
+  return new ModelSealError('HTTP_RESPONSE', `Cannot fetch the ${what}: the hub sent something else.`, {
+    expected,
+    found,
+    hint: 'Try again. If it fails again, ask the operator of the hub.',
+  })
 }
 
 function busy({ url, what }: HubRequest, after: string | null): ModelSealError {

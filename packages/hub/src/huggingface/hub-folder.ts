@@ -7,7 +7,6 @@ import type {
   Receive,
   SourceEntry,
 } from '@modelseal/core/source'
-import { exactly } from './exactly.ts'
 import type { HubRepository } from './hub-repository.ts'
 
 export const BUNDLE = 'model.sig'
@@ -54,10 +53,8 @@ export class HubFolder {
 
   async read({ name, range, signal }: ReadRequest, receive: Receive): Promise<void> {
     const entry = (await this.#entries)?.get(name)
-    const size = range ? range.end - range.start : entry?.size
-    await this.#repository.read({ path: this.#pathOf(name), what: 'file', range, signal }, ({ length, chunks }) =>
-      receive({ size: length, chunks: exactly({ name, size, length }, chunks) }),
-    )
+    const file = { path: this.#pathOf(name), what: 'file', size: entry?.size, range, signal }
+    await this.#repository.read(file, receive)
   }
 
   /** `model.sig`, or the names of the rule. */

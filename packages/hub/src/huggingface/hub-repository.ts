@@ -1,17 +1,20 @@
 import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
-import type { BundleCandidate, SourceEntry } from '@modelseal/core/source'
+import type { BundleCandidate, Receive, SourceEntry } from '@modelseal/core/source'
 import type { HubClient } from './hub-client.ts'
 import { listFolder } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
+import type { Range } from '../network/file-parts.ts'
 
 /** A file to read. */
 interface HubFile {
   /** Relative to the repository, with `/` between components. */
   readonly path: string
   readonly what: string
-  readonly range?: { readonly start: number; readonly end: number } | undefined
+  /** Of the whole file, in bytes, if it is known. */
+  readonly size?: number | undefined
+  readonly range?: Range | undefined
   readonly signal: AbortSignal
 }
 
@@ -93,10 +96,7 @@ export class HubRepository {
   bundle(path: string): BundleCandidate {
     return {
       path: this.placeOf(path),
-      read: ({ signal }, receive) =>
-        this.read({ path, what: 'signature bundle', signal }, ({ length, chunks }) =>
-          receive({ size: length, chunks }),
-        ),
+      read: ({ signal }, receive) => this.read({ path, what: 'signature bundle', signal }, receive),
     }
   }
 
@@ -106,23 +106,31 @@ export class HubRepository {
    * @throws {@link ModelSealError} `HTTP_RESPONSE` if the hub sends it at another commit, or another part, and what the
    * client throws
    */
-  async read({ path, ...request }: HubFile, receive: (body: HttpBody) => Promise<void>): Promise<void> {
+  async read({ path, what, size, range, signal }: HubFile, receive: Receive): Promise<void> {
     const { kind, repository } = this.#location
     const prefix = kind === 'datasets' ? '/datasets' : ''
-    const url = below(this.#endpoint, `${prefix}/${repository}/resolve/${this.commit}/${encodedPath(path)}`)
-    await this.#client.get({ ...request, url }, (body) => {
-      const { headers, length } = body
-      const commit = headers.get('x-repo-commit') ?? this.commit
-      if (commit !== this.commit) throw unexpected(path, this.commit, commit)
-      const { range } = request
-      const part = range && `bytes ${range.start}-${range.end - 1}/`
-      const given = headers.get('content-range')
-      if (part !== undefined && given?.startsWith(part) !== true)
-        throw unexpected(path, `${part}…`, given ?? 'no "Content-Range"')
-      if (range && length !== undefined && length !== range.end - range.start)
-        throw unexpected(path, `${range.end - range.start} bytes`, `${length} bytes`)
-      return receive(body)
-    })
+    const own = below(this.#endpoint, `${prefix}/${repository}/resolve/${this.commit}/${encodedPath(path)}`)
+    await this.#client.downloads.read(
+      { what: `${what} ${shown(path)}`, size, range, signal },
+      ({ from, ...part }, take) =>
+        this.#client.get({ ...part, what, url: from === undefined ? own : new URL(from) }, (body) => {
+          this.#check(path, { size, range: part.range }, body)
+          return take(body)
+        }),
+      receive,
+    )
+  }
+
+  #check(path: string, { size, range }: Pick<HubFile, 'size' | 'range'>, { headers, length }: HttpBody): void {
+    const commit = headers.get('x-repo-commit') ?? this.commit
+    if (commit !== this.commit) throw unexpected(path, this.commit, commit)
+    const part = range && `bytes ${range.start}-${range.end - 1}/${size ?? ''}`
+    const given = headers.get('content-range')
+    const isPart = part === undefined || (size === undefined ? given?.startsWith(part) : given === part) === true
+    if (!isPart) throw unexpected(path, part, given ?? 'no "Content-Range"')
+    const expected = range ? range.end - range.start : size
+    if (expected !== undefined && length !== undefined && length !== expected)
+      throw unexpected(path, `${expected} bytes`, `${length} bytes`)
   }
 }
 

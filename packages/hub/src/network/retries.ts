@@ -1,19 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ModelSealError } from '@modelseal/core/errors'
-import type { HttpAnswer } from '@modelseal/core/http'
+import { withHint, type HttpAnswer } from '@modelseal/core/http'
 
-/** Requests in all. The waits between them double, and are up to half as long again. */
+/** Attempts without progress. The waits between them double, and are up to half as long again. */
 const ATTEMPTS = 4
 const BACKOFF_MS = 250
 /** A server that asks for more patience is not waited for. */
 const MAX_WAIT_MS = 30_000
+/** For all attempts without progress together. No further one begins after that time. */
+const MAX_TOTAL_MS = 120_000
 /** Request Timeout, Too Many Requests, and failures of a server that may pass. */
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
-/** The attempts at one request. */
+/** What an attempt has seen of the response. */
+export interface Attempt {
+  answer?: HttpAnswer
+  /** Once the content is being received, only the receiver can continue. */
+  isReceived?: true
+}
+
+/** The attempts at one request, or at what is left of a file. */
 export class Retries {
   readonly #signal: AbortSignal
   #failed = 0
+  #start = process.uptime()
 
   /** @param signals end a wait; the request that follows reports the abort */
   constructor(signals: readonly (AbortSignal | undefined)[]) {
@@ -21,18 +31,53 @@ export class Retries {
   }
 
   /**
+   * Makes attempts until one succeeds, or fails for good.
+   *
+   * @param attempt sends the request
+   * @param mend removes the cause of a failure; true if the request can be sent again at once. Throws if it must not be sent again
+   */
+  async run<T>(
+    attempt: (seen: Attempt) => Promise<T>,
+    mend: (seen: Attempt, error: unknown) => Promise<boolean> = () => Promise.resolve(false),
+  ): Promise<T> {
+    for (;;) {
+      const seen: Attempt = {}
+      try {
+        return await attempt(seen)
+      } catch (error) {
+        if (seen.isReceived) throw error
+        if (!(await mend(seen, error))) await this.next(error, seen.answer)
+      }
+    }
+  }
+
+  /**
    * Waits until the request may be sent again.
    *
-   * @param error why it failed, before any content was received
+   * @param error why it failed
    * @param answer the response, if there was one
    * @throws the error, if it is final
    */
-  async next(error: unknown, answer: HttpAnswer | undefined): Promise<void> {
+  async next(error: unknown, answer?: HttpAnswer): Promise<void> {
     const mayPass = answer ? TRY_AGAIN.has(answer.status) : isUnreachable(error)
-    if (!mayPass || ++this.#failed === ATTEMPTS) throw error
+    if (!mayPass || this.#signal.aborted) throw error
+    this.#failed += 1
     const wait = statedWait(answer) ?? BACKOFF_MS * 2 ** (this.#failed - 1) * (1 + Math.random() / 2)
-    if (wait > MAX_WAIT_MS) throw error
+    const elapsed = (process.uptime() - this.#start) * 1_000
+    if (this.#failed === ATTEMPTS || wait > MAX_WAIT_MS || elapsed + wait > MAX_TOTAL_MS) throw this.#final(error)
     await sleep(wait, undefined, { signal: this.#signal }).catch(() => {})
+  }
+
+  /** Begins again to count, because something has arrived. */
+  progress(): void {
+    this.#failed = 0
+    this.#start = process.uptime()
+  }
+
+  #final(error: unknown): unknown {
+    if (!(error instanceof ModelSealError) || this.#failed === 1) return error
+    const limits = `${ATTEMPTS} attempts are made, within ${MAX_TOTAL_MS / 1_000} seconds`
+    return withHint(error, `${error.hint ?? ''} It failed ${this.#failed} times in a row; at most ${limits}.`.trim())
   }
 }
 

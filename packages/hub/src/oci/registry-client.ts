@@ -7,9 +7,11 @@ import {
   type HttpBody,
   type HttpRequest,
 } from '@modelseal/core/http'
+import { CONNECTIONS, Downloads } from '../network/downloads.ts'
 import { redirectRule } from '../network/redirect-rule.ts'
 import { Retries } from '../network/retries.ts'
 import { Authorization } from './login/authorization.ts'
+import { otherContent } from './digest.ts'
 import type { OciReference } from './reference.ts'
 
 /** A request to the registry. */
@@ -36,6 +38,7 @@ const STORING_MS = 300_000
  * tries again if it is busy, and follows its redirects to where blobs are stored, without credentials.
  */
 export class RegistryClient {
+  readonly downloads: Downloads
   readonly #reference: OciReference
   readonly #http: HttpClient
   readonly #authorization: Authorization
@@ -53,9 +56,17 @@ export class RegistryClient {
       timeout: 'and try again.',
     }
     const { origin } = reference
-    const timeouts = { totalTimeout: TOTAL_MS, ...(actions === 'pull' ? {} : { idleTimeout: STORING_MS }) }
-    const options = { ...checkedHttpOptions(timeouts), mayRedirect: redirectRule(origin), hints }
+    const isReading = actions === 'pull'
+    const timeouts = { totalTimeout: TOTAL_MS, ...(isReading ? {} : { idleTimeout: STORING_MS }) }
+    const options = {
+      ...checkedHttpOptions(timeouts),
+      mayRedirect: redirectRule(origin),
+      hints,
+      connections: CONNECTIONS,
+      resends: !isReading,
+    }
     this.#http = new HttpClient(origin, options, signal)
+    this.downloads = new Downloads(origin, this.#stopped.signal, otherContent)
   }
 
   /**
@@ -71,29 +82,29 @@ export class RegistryClient {
     const { origin, repository } = this.#reference
     const url = typeof path === 'string' ? new URL(`${origin}/v2/${repository}/${path}`) : path
     const isOwn = url.origin === origin
-    const retries = new Retries([this.#signal, request.signal])
-    for (let logins = 0; ;) {
-      // Credentials are for the registry itself, and for no storage that it names.
-      const login = isOwn ? this.#authorization.headers : {}
-      const headers = { ...login, ...(accept === undefined ? {} : { accept }) }
-      const seen: { answer?: HttpAnswer; isReceived?: true } = {}
-      const refusal = (answer: HttpAnswer) => this.#refusal((seen.answer = answer), request, url)
-      try {
-        return await this.#http.get({ ...rest, url, headers, refusal }, (body) => {
+    let logins = 0
+    let login: Readonly<Record<string, string>> = {}
+    return new Retries([this.#signal, request.signal]).run(
+      (seen) => {
+        // Credentials are for the registry itself, and for no storage that it names.
+        login = isOwn ? this.#authorization.headers : {}
+        const headers = { ...login, ...(accept === undefined ? {} : { accept }) }
+        const refusal = (answer: HttpAnswer) => this.#refusal((seen.answer = answer), request, url)
+        return this.#http.get({ ...rest, url, headers, refusal }, (body) => {
           seen.isReceived = true
           return receive(body)
         })
-      } catch (error) {
-        const { answer, isReceived } = seen
-        if (isReceived) throw error
+      },
+      async ({ answer }, error) => {
         if (!this.#isChallenge(answer)) {
           if (!mayRepeat) throw error
-          await retries.next(error, answer)
-        } else if (logins++ === MAX_LOGINS || !(await this.#authorization.answer(answer, login)))
-          // The hint may now say more.
-          throw this.#refusal(answer, request, url) ?? error
-      }
-    }
+          return false
+        }
+        if (logins++ < MAX_LOGINS && (await this.#authorization.answer(answer, login))) return true
+        // The hint may now say more.
+        throw this.#refusal(answer, request, url) ?? error
+      },
+    )
   }
 
   /** Aborts all running requests and waits until they have ended. */

@@ -2,6 +2,7 @@ import { parseJsonInTurns } from '@modelseal/core/adapter'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
 import type { Receive } from '@modelseal/core/source'
+import type { Range } from '../network/file-parts.ts'
 import { collected } from '../network/collected.ts'
 import { descriptorFrom, field, listFrom, malformed, type Descriptor } from './descriptor.ts'
 import { addressed, digestOf, isDigest, otherContent, sized, type Addressed, type Digest } from './digest.ts'
@@ -19,7 +20,7 @@ export interface FetchedManifest {
 /** How to read a blob. */
 interface BlobRequest {
   readonly what: string
-  readonly range?: { readonly start: number; readonly end: number } | undefined
+  readonly range?: Range | undefined
   readonly signal?: AbortSignal | undefined
   /** Whether the caller compares the content with a signed digest, so that hashing it here would be for nothing. */
   readonly isChecked?: boolean
@@ -41,6 +42,8 @@ const MAX_PAGES = 20
 const MAX_REFERRERS = 1_000
 /** Some registries answer an unknown path with 405. */
 const NO_SUCH_API: ReadonlySet<number> = new Set([404, 405, 410])
+
+const NEVER = new AbortController().signal
 
 /** One repository of a registry. Nothing that it answers is believed: manifests and blobs must have their digests. */
 export class Repository {
@@ -83,21 +86,28 @@ export class Repository {
    * @returns false if there is no such blob
    * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the client and `receive` throw
    */
-  async blob(blob: Addressed, { isChecked, ...request }: BlobRequest, receive: Receive): Promise<boolean> {
-    const { what, range } = request
+  async blob(blob: Addressed, request: BlobRequest, receive: Receive): Promise<boolean> {
+    const { what, range, isChecked, signal = NEVER } = request
     if (blob.size === 0) {
       // A range of nothing cannot be requested.
       await receive({ size: 0, chunks: [] })
       return true
     }
     const size = range ? range.end - range.start : blob.size
-    const found = await this.#client.get({ ...request, path: `blobs/${blob.digest}` }, async ({ length, chunks }) => {
-      if (length !== undefined && length !== size) throw otherContent(what, `${size} bytes`, `${length} bytes`)
-      const isWhole = range === undefined && isChecked !== true
-      await receive({ size, chunks: isWhole ? addressed(what, blob, chunks) : sized(what, size, chunks) })
-      return true
-    })
-    return found === true
+    const path = `blobs/${blob.digest}`
+    return this.#client.downloads.read(
+      { what, size: blob.size, range, signal },
+      ({ from, ...part }, take) =>
+        this.#client.get({ ...part, what, path: from === undefined ? path : new URL(from) }, (body) => {
+          checkLength(what, part.range ?? { start: 0, end: blob.size }, body)
+          return take(body)
+        }),
+      ({ chunks }) => {
+        const isWhole = range === undefined && isChecked !== true
+        const bytes = chunks as AsyncIterable<Uint8Array>
+        return receive({ size, chunks: isWhole ? addressed(what, blob, bytes) : sized(what, size, bytes) })
+      },
+    )
   }
 
   /**
@@ -148,6 +158,11 @@ export class Repository {
       return { descriptors: descriptorsOf(index, what), next }
     })
   }
+}
+
+function checkLength(what: string, { start, end }: Range, { length }: HttpBody): void {
+  if (length !== undefined && length !== end - start)
+    throw otherContent(what, `${end - start} bytes`, `${length} bytes`)
 }
 
 interface ReferrersPage {

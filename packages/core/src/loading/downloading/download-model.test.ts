@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ModelSealError } from '../../errors.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { memorySource } from '../../testing/memory-source.ts'
 import { TestSite } from '../../testing/site.ts'
@@ -129,6 +130,21 @@ describe('a download', () => {
     const { source } = store()
     await downloadModel(source, into, { policy })
     expect((await readFile(join(into, 'onnx/weights.bin'))).equals(WEIGHTS)).toBe(true)
+  })
+
+  test('that cannot be continued, because the server sends no parts, begins again', async () => {
+    const into = await directory()
+    const cut = store(({ name }) => (name === 'onnx/weights.bin' ? new Error('cut') : undefined))
+    await expect(downloadModel(cut.source, into, { policy })).rejects.toThrow(refusal('SOURCE_FAILED'))
+    const { source, asked } = store(({ range }) => {
+      if (range) throw new ModelSealError('HTTP_RESPONSE', 'no parts', { found: 'status 200' })
+      return undefined
+    })
+    await downloadModel(source, into, { policy })
+    expect(asked.filter(({ name }) => name === 'onnx/weights.bin').map(({ range }) => range?.start)).toEqual([
+      1_000_000,
+      undefined,
+    ])
   })
 
   test('of a file that is not the signed one fails, and leaves nothing under its name', async () => {

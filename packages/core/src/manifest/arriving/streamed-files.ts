@@ -177,7 +177,7 @@ export class StreamedFiles {
       await this.#read({ name, begun: file, kept: true }, () => file)
       return true
     } catch (error) {
-      if (isMismatch(error)) return false
+      if (isMismatch(error) || ignoresRanges(error)) return false
       throw error
     }
   }
@@ -285,6 +285,11 @@ export class StreamedFiles {
       this.#model.limit?.admit(name, bytes)
     }
   }
+}
+
+/** True if a server sent the whole file in place of a part (RFC 9110 14.2). */
+function ignoresRanges(error: unknown): boolean {
+  return error instanceof ModelSealError && error.code === 'HTTP_RESPONSE' && error.found === 'status 200'
 }
 
 /** A source may be asked for a file once more. */

@@ -9,7 +9,7 @@ import { copyOfPiece } from '../answers/pieces.ts'
 import { Watch } from '../answers/watch.ts'
 
 /** The limit of browsers for one host. */
-const REQUESTS_AT_A_TIME = 6
+const CONNECTIONS = 6
 
 /** How a client fetches. */
 export type ClientOptions = CheckedHttpOptions & {
@@ -17,6 +17,10 @@ export type ClientOptions = CheckedHttpOptions & {
   readonly mayRedirect?: RedirectRule | undefined
   /** What to do about a refusal. Default: hints that name the options of {@link HttpOptions}. */
   readonly hints?: ClientHints | undefined
+  /** Maximum number of requests at a time. Default: 6. */
+  readonly connections?: number | undefined
+  /** False if the caller sends a request again whose connection was closed. Default: it is sent once more here. */
+  readonly resends?: boolean | undefined
 }
 
 interface ClientHints {
@@ -46,13 +50,14 @@ export class HttpClient {
   /** Waiting requests, oldest first; those before {@link #next} have had their turn. */
   #waiting: (() => void)[] = []
   #next = 0
-  #free = REQUESTS_AT_A_TIME
+  #free: number
 
   /** @param origin the model's origin: the only one that receives the caller's headers */
   constructor(origin: string, options: ClientOptions, signal: AbortSignal | undefined) {
     this.#origin = origin
     this.#options = options
     this.#hints = options.hints ?? HINTS
+    this.#free = options.connections ?? CONNECTIONS
     this.#signal = signal
   }
 
@@ -100,8 +105,8 @@ export class HttpClient {
       const response = await this.#follow(request, watch)
       const length = announcedLength(request, response, this.#hints.response)
       if (length === null) return undefined
-      const { headers } = response
-      return await receive({ length, headers, chunks: this.#chunks(request, response, watch) })
+      const { headers, url } = response
+      return await receive({ length, headers, url, chunks: this.#chunks(request, response, watch) })
     } finally {
       watch.end()
       this.#free += 1
@@ -178,8 +183,9 @@ export class HttpClient {
     if (range) headers.set('range', `bytes=${range.start}-${range.end - 1}`)
     const head: RequestInit = { method: method ?? 'GET', redirect: 'manual', credentials: 'omit', signal: watch.signal }
     const init = () => ({ headers, ...head, ...(content ? sending(content, headers, () => watch.alive()) : {}) })
-    const { fetch: given } = this.#options
-    return given ? watch.unlessOver(given(url.href, init())) : fetched(url, init)
+    const { fetch: given, resends = true } = this.#options
+    if (given) return watch.unlessOver(given(url.href, init()))
+    return resends ? fetched(url, init) : fetch(url, init())
   }
 
   async #mayRedirect(request: HttpRequest, target: URL): ReturnType<RedirectRule> {

@@ -51,6 +51,8 @@ export interface HttpBody {
   /** Length in bytes that the server announced; undefined if it announced none or compresses. */
   length: number | undefined
   headers: Headers
+  /** What answered: after a redirect, its target. Empty if a custom `fetch` does not say. */
+  url: string
   chunks: AsyncIterable<Uint8Array>
 }
 

@@ -1,0 +1,206 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { ModelSealError } from '@modelseal/core/errors'
+import { checkedHttpOptions, HttpClient } from '@modelseal/core/http'
+import { expect, onTestFinished, test } from 'vitest'
+import { CONNECTIONS, Downloads, PART_BYTES } from './downloads.ts'
+import type { Range } from './file-parts.ts'
+import { Retries } from './retries.ts'
+
+const CONTENT = randomBytes(6 * PART_BYTES + 1_000)
+
+/** Answers a request in its own way. Returns true if it did. */
+type Fault = (range: Range, response: ServerResponse, request: IncomingMessage) => boolean
+
+async function server(fault: Fault = () => false) {
+  const sockets: Socket[] = []
+  const asked: (string | undefined)[] = []
+  const seen = { now: 0, most: 0 }
+  const http = createServer((request, response) => {
+    const { range } = request.headers
+    asked.push(range)
+    seen.most = Math.max(seen.most, ++seen.now)
+    response.on('close', () => (seen.now -= 1))
+    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? []
+    const start = Number(first ?? 0)
+    const end = Number(last ?? CONTENT.length - 1) + 1
+    if (fault({ start, end }, response, request)) return
+    response.writeHead(range === undefined ? 200 : 206, headOf(start, end)).end(CONTENT.subarray(start, end))
+  })
+  http.on('connection', (socket) => sockets.push(socket))
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    http.closeAllConnections()
+    http.close()
+  })
+  const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  return { origin, asked, seen, sent: () => sockets.reduce((sum, { bytesWritten }) => sum + bytesWritten, 0) }
+}
+
+function headOf(start: number, end: number, etag = '"one"') {
+  return { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${CONTENT.length}`, etag }
+}
+
+/** Fetches the file from a server, as sources do. */
+function download(origin: string, { range, files = 1 }: { range?: Range; files?: number } = {}) {
+  const stop = new AbortController()
+  const options = { ...checkedHttpOptions(), connections: CONNECTIONS, resends: false }
+  const client = new HttpClient(origin, options, undefined)
+  const other = (what: string, expected: string, found: string) =>
+    new ModelSealError('HTTP_RESPONSE', `another ${what}`, { expected, found })
+  const downloads = new Downloads(origin, stop.signal, other)
+  const read = async (pause?: () => Promise<unknown>) => {
+    const hash = createHash('sha256')
+    let bytes = 0
+    const file = { what: 'file', size: CONTENT.length, range, signal: stop.signal }
+    await downloads.read(
+      file,
+      ({ from, ...part }, receive) =>
+        new Retries([stop.signal]).run((seen) =>
+          client.get({ ...part, what: 'file', url: new URL(from ?? `${origin}/file`) }, (body) => {
+            seen.isReceived = true
+            return receive(body)
+          }),
+        ),
+      async ({ chunks }) => {
+        for await (const chunk of chunks) {
+          hash.update(chunk)
+          bytes += chunk.length
+          await pause?.()
+        }
+      },
+    )
+    return { digest: hash.digest('hex'), bytes }
+  }
+  return { read, all: () => Promise.all(Array.from({ length: files }, () => read())) }
+}
+
+const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+test('a large file is fetched in parts, several at once, and arrives in order', async () => {
+  const { origin, asked, seen } = await server()
+  const [got] = await download(origin).all()
+  expect(got).toEqual({ digest: digestOf(CONTENT), bytes: CONTENT.length })
+  expect(new Set(asked).size).toBe(7)
+  expect(asked).toHaveLength(7)
+  expect(seen.most).toBeGreaterThan(1)
+  expect(seen.most).toBeLessThanOrEqual(CONNECTIONS)
+})
+
+test('all files together use eight connections at most', async () => {
+  const { origin, seen } = await server()
+  const got = await download(origin, { files: 6 }).all()
+  expect(got.every(({ digest }) => digest === digestOf(CONTENT))).toBe(true)
+  expect(seen.most).toBeGreaterThan(6)
+  expect(seen.most).toBeLessThanOrEqual(CONNECTIONS)
+})
+
+test('a part of a file is that part', async () => {
+  const { origin } = await server()
+  const range = { start: 1_000_001, end: CONTENT.length - 7 }
+  const [got] = await download(origin, { range }).all()
+  expect(got?.digest).toBe(digestOf(CONTENT.subarray(range.start, range.end)))
+})
+
+test('what is not read yet is bounded, however large the file is', async () => {
+  const { origin, sent, asked } = await server()
+  const release = Promise.withResolvers<void>()
+  const reading = download(origin).read(() => release.promise)
+  // Nothing more is sent once the window is full.
+  for (let before = -1; before !== sent() || asked.length < 5; before = sent()) await setTimeout(100)
+  expect(asked).toHaveLength(5)
+  expect(sent()).toBeLessThan(5 * PART_BYTES + 1_000_000)
+  release.resolve()
+  expect((await reading).digest).toBe(digestOf(CONTENT))
+})
+
+test.each([
+  ['the part that is read', 0],
+  ['a part that is fetched ahead', 2 * PART_BYTES],
+])('a connection that breaks in %s is continued where it broke', async (_, at) => {
+  let breaks = 0
+  const { origin, asked } = await server(({ start, end }, response) => {
+    if (start !== at || breaks++ > 0) return false
+    response
+      .writeHead(206, headOf(start, end))
+      .write(CONTENT.subarray(start, start + 3_000_000), () => response.destroy())
+    return true
+  })
+  const [got] = await download(origin).all()
+  expect(got?.digest).toBe(digestOf(CONTENT))
+  const continued = asked.flatMap((range) => /^bytes=(\d+)-/.exec(range ?? '')?.[1] ?? []).map(Number)
+  const again = continued.filter((start) => start > at && start < at + PART_BYTES)
+  expect(again).toHaveLength(1)
+  expect(again[0]).toBeGreaterThan(at)
+  expect(again[0]).toBeLessThanOrEqual(at + 3_000_000)
+})
+
+test('a file that became another one is not continued', async () => {
+  const { origin } = await server(({ start, end }, response) => {
+    if (start < 2 * PART_BYTES) return false
+    response.writeHead(206, headOf(start, end, '"two"')).end(CONTENT.subarray(start, end))
+    return true
+  })
+  await expect(download(origin).read()).rejects.toMatchObject({ code: 'HTTP_RESPONSE', found: '"\\"two\\""' })
+})
+
+test('a connection that breaks without progress is given up, and the hint says when', async () => {
+  const { origin, asked } = await server(({ start }, response) => {
+    if (start < PART_BYTES) return false
+    response.destroy()
+    return true
+  })
+  await expect(
+    download(origin, { range: { start: PART_BYTES - 10, end: CONTENT.length } }).read(),
+  ).rejects.toMatchObject({
+    code: 'HTTP_UNREACHABLE',
+    hint: expect.stringMatching(/failed 4 times in a row; at most 4 attempts are made, within 120 seconds/) as string,
+  })
+  expect(asked.length).toBeGreaterThan(4)
+})
+
+test('a server without ranges sends the whole file', async () => {
+  const { origin } = await server((_, response) => {
+    response.writeHead(200, { 'content-length': CONTENT.length }).end(CONTENT)
+    return true
+  })
+  const [got] = await download(origin).all()
+  expect(got?.digest).toBe(digestOf(CONTENT))
+})
+
+test('parts are requested from where the first was redirected to, and from the beginning once that expires', async () => {
+  let storageAsked = 0
+  const storage = await server((_, response) => {
+    if (++storageAsked !== 3) return false
+    response.writeHead(403).end()
+    return true
+  })
+  let hubAsked = 0
+  const { origin } = await server((_, response) => {
+    hubAsked += 1
+    response.writeHead(302, { location: `${storage.origin}/file?signed` }).end()
+    return true
+  })
+  const stop = new AbortController()
+  const client = new HttpClient(
+    origin,
+    { ...checkedHttpOptions(), mayRedirect: () => Promise.resolve(undefined) },
+    undefined,
+  )
+  const downloads = new Downloads(origin, stop.signal, () => new ModelSealError('HTTP_RESPONSE', 'other'))
+  const hash = createHash('sha256')
+  await downloads.read(
+    { what: 'file', size: CONTENT.length, range: undefined, signal: stop.signal },
+    ({ from, ...part }, receive) =>
+      client.get({ ...part, what: 'file', url: new URL(from ?? `${origin}/file`) }, receive),
+    async ({ chunks }) => {
+      for await (const chunk of chunks) hash.update(chunk)
+    },
+  )
+  expect(hash.digest('hex')).toBe(digestOf(CONTENT))
+  // The first request, and those after the refusal.
+  expect(hubAsked).toBeGreaterThan(1)
+  expect(hubAsked).toBeLessThan(7)
+})

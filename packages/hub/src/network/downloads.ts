@@ -1,0 +1,153 @@
+import { ModelSealError } from '@modelseal/core/errors'
+import type { HttpBody } from '@modelseal/core/http'
+import type { Receive } from '@modelseal/core/source'
+import { PartReader, type FetchPart, type OtherContent, type Range } from './file-parts.ts'
+import { redirectRule } from './redirect-rule.ts'
+
+/** Connections to a hub or registry, and where it stores its files, for one model. */
+export const CONNECTIONS = 8
+/** Small enough that the parts which were fetched ahead fit into memory, large enough that their requests cost nothing. */
+export const PART_BYTES = 8 * 1024 * 1024
+/** Parts of one file that are fetched ahead. */
+const MOST_AHEAD = 4
+
+/** A file to download. */
+interface FileToDownload {
+  /** What is fetched, for messages. */
+  readonly what: string
+  /** Size of the whole file, if it is known: only then can it be fetched in parts. */
+  readonly size: number | undefined
+  readonly range: Range | undefined
+  readonly signal: AbortSignal
+}
+
+/** What is fetched: all of it, and what the first request asks for. */
+interface Plan {
+  /** Undefined if its end is unknown. */
+  readonly all: Range | undefined
+  /** Undefined for the whole file. */
+  readonly first: Range | undefined
+}
+
+/**
+ * Downloads files of one model. Of a large file, several parts are fetched at once as long as connections are free: those
+ * ahead are kept in memory until their turn, so that the file arrives in order and can be hashed.
+ */
+export class Downloads {
+  readonly #origin: string
+  readonly #redirect: ReturnType<typeof redirectRule>
+  readonly #stop: AbortSignal
+  readonly #other: OtherContent
+  /** Files and parts that are being fetched. */
+  #running = 0
+
+  /**
+   * @param origin of the hub or registry
+   * @param stop ends all of them
+   * @param other the refusal of something else
+   */
+  constructor(origin: string, stop: AbortSignal, other: OtherContent) {
+    this.#origin = origin
+    this.#redirect = redirectRule(origin)
+    this.#stop = stop
+    this.#other = other
+  }
+
+  /**
+   * Fetches a file, or a part of it, and passes it to `receive` in order.
+   *
+   * @returns false if there is no such file
+   * @throws {@link ModelSealError} `HTTP_RESPONSE` if something else is sent, and what `fetch` and `receive` throw
+   */
+  async read(file: FileToDownload, fetch: FetchPart, receive: Receive): Promise<boolean> {
+    const { size, range } = file
+    const all = range ?? (size === undefined ? undefined : { start: 0, end: size })
+    const isLarge = all !== undefined && all.end - all.start >= 2 * PART_BYTES
+    if (!isLarge) return this.#read(file, { all, first: range }, fetch, receive)
+    try {
+      const first = { start: all.start, end: all.start + PART_BYTES }
+      return await this.#read(file, { all, first }, fetch, receive)
+    } catch (error) {
+      if (range !== undefined || !ignoresRanges(error)) throw error
+      return this.#read(file, { all, first: undefined }, fetch, receive)
+    }
+  }
+
+  async #read(file: FileToDownload, plan: Plan, fetch: FetchPart, receive: Receive): Promise<boolean> {
+    const ended = new AbortController()
+    const signal = AbortSignal.any([file.signal, this.#stop, ended.signal])
+    const reader = new PartReader(file.what, fetch, { signal, redirect: this.#redirect, other: this.#other })
+    const { all, first } = plan
+    this.#running += 1
+    try {
+      const found = await fetch({ range: first, signal }, async (body) => {
+        reader.remember(body, this.#origin)
+        const size = all ? all.end - all.start : body.length
+        await receive({ size, chunks: this.#chunks(reader, plan, body) })
+        return true
+      })
+      return found === true
+    } finally {
+      this.#running -= 1
+      ended.abort()
+    }
+  }
+
+  async *#chunks(reader: PartReader, { all, first }: Plan, body: HttpBody): AsyncGenerator<Uint8Array> {
+    // Nothing says where it ends, so a broken connection is the end.
+    if (!all) return yield* body.chunks
+    const ahead: Promise<Uint8Array[]>[] = []
+    let next = first?.end ?? all.end
+    const following = (): Range => {
+      const start = next
+      next = Math.min(start + PART_BYTES, all.end)
+      return { start, end: next }
+    }
+    const fetchAhead = () => {
+      while (next < all.end && ahead.length < MOST_AHEAD && this.#running < CONNECTIONS)
+        ahead.push(this.#collected(reader, following()))
+    }
+    fetchAhead()
+    for await (const chunk of reader.read(first ?? all, body)) {
+      yield chunk
+      fetchAhead()
+    }
+    while (ahead.length > 0 || next < all.end) {
+      const part = ahead.shift()
+      if (part) {
+        const chunks = (await part).reverse()
+        // Each is forgotten once it was passed on.
+        for (let chunk = chunks.pop(); chunk; chunk = chunks.pop()) {
+          yield chunk
+          fetchAhead()
+        }
+      } else {
+        for await (const chunk of reader.read(following())) {
+          yield chunk
+          fetchAhead()
+        }
+      }
+    }
+  }
+
+  #collected(reader: PartReader, range: Range): Promise<Uint8Array[]> {
+    this.#running += 1
+    const collecting = (async () => {
+      try {
+        const chunks: Uint8Array[] = []
+        for await (const chunk of reader.read(range)) chunks.push(chunk)
+        return chunks
+      } finally {
+        this.#running -= 1
+      }
+    })()
+    // Reported when its turn comes.
+    collecting.catch(() => {})
+    return collecting
+  }
+}
+
+/** True for the refusal of a whole file that was sent in place of a part (RFC 9110 14.2). */
+function ignoresRanges(error: unknown): boolean {
+  return error instanceof ModelSealError && error.code === 'HTTP_RESPONSE' && error.found === 'status 200'
+}
