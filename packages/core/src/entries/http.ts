@@ -1,6 +1,6 @@
 /**
  * For the sources of `@modelseal/hub`: requests within timeouts, with redirects followed by
- * hand, credentials that stay with their origin, and typed errors.
+ * hand, credentials that stay with their origin, and typed errors; and what a cache on the disk needs.
  *
  * @example
  * ```ts
@@ -18,3 +18,5 @@ export { HttpClient, type ClientOptions } from '../source/http/client.ts'
 export { checkedHttpOptions, type CheckedHttpOptions, type HttpOptions } from '../source/http/options.ts'
 export type { RedirectRule } from '../source/http/redirects.ts'
 export { plainUrl, type HttpAnswer, type HttpBody, type HttpContent, type HttpRequest } from '../source/http/request.ts'
+export { PartialFile } from '../source/private/partial-file.ts'
+export { isOwnDirectory } from '../source/private/write-access.ts'

@@ -34,7 +34,7 @@ export class FileModel implements HubModel {
     const own = `${this.#path}.sig`
     if (!names)
       yield {
-        candidates: this.#root.candidates(entries.has(own) ? [own] : []),
+        candidates: await this.#root.candidates(entries.has(own) ? [own] : []),
         looked: [own, `${prefixOf(this.#folders()[0] ?? '')}${BUNDLE}`].map((name) => `${this.#root.place}/${name}`),
       }
     for (const { folder, directory } of this.#above()) {
@@ -42,7 +42,7 @@ export class FileModel implements HubModel {
       const isBundle = (name: string) =>
         names ? names.some((pattern) => pattern.matches(name.slice(prefix.length))) : name === `${prefix}${BUNDLE}`
       const found = [...entries.keys()].filter((name) => name.startsWith(prefix) && isBundle(name))
-      yield { candidates: this.#root.candidates(found), directory, unordered: names !== undefined, looked: [] }
+      yield { candidates: await this.#root.candidates(found), directory, unordered: names !== undefined, looked: [] }
     }
   }
 

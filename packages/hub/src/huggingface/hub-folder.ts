@@ -1,3 +1,4 @@
+import { filesAt } from '@modelseal/core/source'
 import type {
   BundleCandidate,
   BundleGroup,
@@ -7,6 +8,7 @@ import type {
   Receive,
   SourceEntry,
 } from '@modelseal/core/source'
+import type { HubEntry } from './hub-listing.ts'
 import type { HubRepository } from './hub-repository.ts'
 
 export const BUNDLE = 'model.sig'
@@ -14,7 +16,7 @@ export const BUNDLE = 'model.sig'
 const MAX_BUNDLES = 33
 
 /** The files of a folder, by names relative to it. */
-type FolderEntries = ReadonlyMap<string, SourceEntry>
+type FolderEntries = ReadonlyMap<string, HubEntry>
 
 /** A folder of a repository at one commit; the repository itself if its name is empty. */
 export class HubFolder {
@@ -23,7 +25,7 @@ export class HubFolder {
   #entries: Promise<FolderEntries> | undefined
 
   /** @param listed its files, if they are known */
-  constructor(repository: HubRepository, name: string, listed?: readonly SourceEntry[]) {
+  constructor(repository: HubRepository, name: string, listed?: readonly HubEntry[]) {
     this.#repository = repository
     this.name = name
     this.#entries = listed && Promise.resolve(byName(listed))
@@ -48,13 +50,13 @@ export class HubFolder {
       isFile: false,
       read: (request, receive) => this.read(request, receive),
       list: () => this.#list(),
+      onDisk: (names) => this.#onDisk(names),
     }
   }
 
-  async read({ name, range, signal }: ReadRequest, receive: Receive): Promise<void> {
+  async read({ name, ...request }: ReadRequest, receive: Receive): Promise<void> {
     const entry = (await this.#entries)?.get(name)
-    const file = { path: this.#pathOf(name), what: 'file', size: entry?.size, range, signal }
-    await this.#repository.read(file, receive)
+    await this.#repository.read({ ...request, path: this.#pathOf(name), what: 'file', entry }, receive)
   }
 
   /** `model.sig`, or the names of the rule. */
@@ -63,16 +65,17 @@ export class HubFolder {
       ? (name: string) => names.some((pattern) => pattern.matches(name))
       : (name: string) => name === BUNDLE
     return {
-      candidates: this.candidates((await this.#names()).filter(isBundle)),
+      candidates: await this.candidates((await this.#names()).filter(isBundle)),
       looked: names ? [] : [`${this.place}/${BUNDLE}`],
     }
   }
 
-  candidates(names: readonly string[]): BundleCandidate[] {
+  async candidates(names: readonly string[]): Promise<BundleCandidate[]> {
+    const entries = await this.entries()
     return [...names]
       .sort()
       .slice(0, MAX_BUNDLES)
-      .map((name) => this.#repository.bundle(this.#pathOf(name)))
+      .map((name) => this.#repository.bundle(this.#pathOf(name), entries.get(name)))
   }
 
   /** A folder of this one. */
@@ -90,6 +93,17 @@ export class HubFolder {
     return [...(await this.entries()).keys()]
   }
 
+  /** Where the cache has all of these files. */
+  async #onDisk(names: readonly string[]): Promise<ModelFiles | undefined> {
+    const listed = await this.entries()
+    const entries = names.flatMap((name) => {
+      const entry = listed.get(name)
+      return entry ? { ...entry, name: this.#pathOf(name) } : []
+    })
+    const path = entries.length === names.length ? await this.#repository.snapshot(this.name, entries) : undefined
+    return path === undefined ? undefined : filesAt(path)
+  }
+
   async *#list(): AsyncGenerator<SourceEntry> {
     yield* (await this.entries()).values()
   }
@@ -99,6 +113,6 @@ export class HubFolder {
   }
 }
 
-function byName(entries: readonly SourceEntry[]): FolderEntries {
+function byName(entries: readonly HubEntry[]): FolderEntries {
   return new Map(entries.map((entry) => [entry.name, entry]))
 }

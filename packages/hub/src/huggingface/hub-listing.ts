@@ -11,6 +11,15 @@ const MAX_SECONDS = 600
 /** All names together. */
 const MAX_NAME_BYTES = 256 * 1024 * 1024
 
+/** SHA-256, or Git's SHA-1 of a small file. */
+const BLOB = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
+
+/** A file that the hub lists. */
+export interface HubEntry extends SourceEntry {
+  /** The name of its content in caches, which is also its `ETag`: what the hub states as its digest. */
+  readonly blob?: string | undefined
+}
+
 /** A folder of a repository at one commit. */
 interface HubFolder {
   /** Address of its listing (`/api/…/tree/COMMIT/FOLDER`), with a query. */
@@ -27,9 +36,9 @@ interface HubFolder {
  * @returns undefined if there is no such folder
  * @throws {@link ModelSealError} `SOURCE_LISTING` for an endless, repeated or malformed listing, and what the client throws
  */
-export async function listFolder(client: HubClient, at: HubFolder): Promise<SourceEntry[] | undefined> {
+export async function listFolder(client: HubClient, at: HubFolder): Promise<HubEntry[] | undefined> {
   const names = new Names(at)
-  const entries: SourceEntry[] = []
+  const entries: HubEntry[] = []
   const end = process.uptime() + MAX_SECONDS
   let url: URL | undefined = at.tree
   for (let page = 1; url; page += 1) {
@@ -50,11 +59,14 @@ export async function listFolder(client: HubClient, at: HubFolder): Promise<Sour
 }
 
 /** Undefined for directories, and for what is not a file. */
-function entryOf(given: unknown, at: HubFolder): SourceEntry | undefined {
-  const { type, path, size, lfs } = (typeof given === 'object' && given !== null ? given : {}) as Record<
-    string,
-    unknown
-  >
+function entryOf(given: unknown, at: HubFolder): HubEntry | undefined {
+  const {
+    type,
+    path,
+    size,
+    lfs,
+    oid: own,
+  } = (typeof given === 'object' && given !== null ? given : {}) as Record<string, unknown>
   if (typeof type !== 'string' || typeof path !== 'string') return malformed(at, 'an entry without a type or a path')
   if (type !== 'file') return undefined
   const { oid } = (typeof lfs === 'object' && lfs !== null ? lfs : {}) as { oid?: unknown }
@@ -63,6 +75,7 @@ function entryOf(given: unknown, at: HubFolder): SourceEntry | undefined {
     size: typeof size === 'number' ? size : undefined,
     // The identifier in large file storage is the SHA-256 of the content. That of git is not.
     sha256: typeof oid === 'string' ? oid : undefined,
+    blob: [oid, own].find((id) => typeof id === 'string' && BLOB.test(id)) as string | undefined,
   }
 }
 

@@ -1,20 +1,28 @@
 import { kindOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import type { HttpBody } from '@modelseal/core/http'
-import type { BundleCandidate, Receive, SourceEntry } from '@modelseal/core/source'
+import type { BundleCandidate, Receive } from '@modelseal/core/source'
+import { CachedFiles, type CacheRequest } from './cache/cached-files.ts'
+import { RepositoryCache, type CachedFile } from './cache/repository-cache.ts'
 import type { HubClient } from './hub-client.ts'
-import { listFolder } from './hub-listing.ts'
+import { listFolder, type HubEntry } from './hub-listing.ts'
 import type { HubLocation } from './hub-location.ts'
+import type { HubSettings } from './hub-settings.ts'
 import type { Range } from '../network/file-parts.ts'
 
+/** What a load asks of a repository. */
+interface RepositoryLoad {
+  readonly settings: HubSettings
+  readonly signal: AbortSignal | undefined
+}
+
 /** A file to read. */
-interface HubFile {
+interface HubFile extends CacheRequest {
   /** Relative to the repository, with `/` between components. */
   readonly path: string
   readonly what: string
-  /** Of the whole file, in bytes, if it is known. */
-  readonly size?: number | undefined
-  readonly range?: Range | undefined
+  /** What the hub lists. */
+  readonly entry?: HubEntry | undefined
   readonly signal: AbortSignal
 }
 
@@ -27,13 +35,15 @@ export class HubRepository {
   readonly #client: HubClient
   readonly #location: HubLocation
   readonly #endpoint: URL
+  readonly #cached: CachedFiles | undefined
 
   /**
    * Resolves the revision to a commit.
    *
    * @throws {@link ModelSealError} `MODEL_NOT_FOUND`, `SOURCE_FAILED`, and what the client throws
    */
-  static async at(client: HubClient, location: HubLocation, endpoint: URL): Promise<HubRepository> {
+  static async at(client: HubClient, location: HubLocation, load: RepositoryLoad): Promise<HubRepository> {
+    const { endpoint } = load.settings
     const { kind, repository, revision, url: place } = location
     const url = below(endpoint, `/api/${kind}/${repository}/revision/${encodeURIComponent(revision)}`)
     const answer = await client.json({ url, what: 'revision of the model' })
@@ -47,7 +57,7 @@ export class HubRepository {
     if (id !== undefined && id !== repository) throw otherName(location, id)
     const isAsked = !COMMIT.test(revision) || sha === revision
     if (typeof sha === 'string' && COMMIT.test(sha) && isAsked)
-      return new HubRepository(client, location, { endpoint, sha })
+      return new HubRepository(client, location, { ...load, sha })
     throw new ModelSealError(
       'SOURCE_FAILED',
       `Cannot load the model ${shown(place)}: the hub does not say which commit it is at.`,
@@ -60,11 +70,13 @@ export class HubRepository {
     )
   }
 
-  private constructor(client: HubClient, location: HubLocation, at: { endpoint: URL; sha: string }) {
+  private constructor(client: HubClient, location: HubLocation, at: RepositoryLoad & { sha: string }) {
+    const { settings, signal, sha } = at
     this.#client = client
     this.#location = location
-    this.#endpoint = at.endpoint
-    this.commit = at.sha
+    this.#endpoint = settings.endpoint
+    this.commit = sha
+    if (settings.isCaching) this.#cached = new CachedFiles(new RepositoryCache(settings.cache, location, sha), signal)
   }
 
   /** `ORG/NAME`. */
@@ -84,7 +96,7 @@ export class HubRepository {
    * @param deep with those of all folders in it
    * @returns undefined if there is no such folder
    */
-  async list(folder: string, deep: boolean): Promise<SourceEntry[] | undefined> {
+  async list(folder: string, deep: boolean): Promise<HubEntry[] | undefined> {
     const { kind, repository } = this.#location
     const path = folder === '' ? '' : `/${encodedPath(folder)}`
     const tree = below(this.#endpoint, `/api/${kind}/${repository}/tree/${this.commit}${path}`)
@@ -93,11 +105,27 @@ export class HubRepository {
   }
 
   /** A bundle that may exist. */
-  bundle(path: string): BundleCandidate {
+  bundle(path: string, entry?: HubEntry): BundleCandidate {
     return {
       path: this.placeOf(path),
-      read: ({ signal }, receive) => this.read({ path, what: 'signature bundle', signal }, receive),
+      read: async ({ signal }, receive) => {
+        const request = { path, what: 'signature bundle', signal }
+        const file = cachedFile(path, entry)
+        const fetch = (_: Range | undefined, take: Receive) => this.#fetch(request, take)
+        await (this.#cached && file ? this.#cached.readBundle(file, fetch, receive) : fetch(undefined, receive))
+      },
     }
+  }
+
+  /**
+   * Where the cache has all these files; undefined if it has not.
+   *
+   * @param folder relative to the repository
+   * @param entries of the folder, by names relative to the repository
+   */
+  async snapshot(folder: string, entries: readonly HubEntry[]): Promise<string | undefined> {
+    const files = entries.flatMap((entry) => cachedFile(entry.name, entry) ?? [])
+    return files.length === entries.length ? this.#cached?.snapshot(folder, files) : undefined
   }
 
   /**
@@ -106,7 +134,14 @@ export class HubRepository {
    * @throws {@link ModelSealError} `HTTP_RESPONSE` if the hub sends it at another commit, or another part, and what the
    * client throws
    */
-  async read({ path, what, size, range, signal }: HubFile, receive: Receive): Promise<void> {
+  async read(request: HubFile, receive: Receive): Promise<void> {
+    const file = cachedFile(request.path, request.entry)
+    if (!this.#cached || !file) return this.#fetch(request, receive)
+    await this.#cached.read(file, request, (range, take) => this.#fetch({ ...request, range }, take), receive)
+  }
+
+  async #fetch({ path, what, entry, range, signal }: HubFile, receive: Receive): Promise<void> {
+    const size = entry?.size
     const { kind, repository } = this.#location
     const prefix = kind === 'datasets' ? '/datasets' : ''
     const own = below(this.#endpoint, `${prefix}/${repository}/resolve/${this.commit}/${encodedPath(path)}`)
@@ -121,7 +156,11 @@ export class HubRepository {
     )
   }
 
-  #check(path: string, { size, range }: Pick<HubFile, 'size' | 'range'>, { headers, length }: HttpBody): void {
+  #check(
+    path: string,
+    { size, range }: { size: number | undefined; range: Range | undefined },
+    { headers, length }: HttpBody,
+  ): void {
     const commit = headers.get('x-repo-commit') ?? this.commit
     if (commit !== this.commit) throw unexpected(path, this.commit, commit)
     const part = range && `bytes ${range.start}-${range.end - 1}/${size ?? ''}`
@@ -132,6 +171,12 @@ export class HubRepository {
     if (expected !== undefined && length !== undefined && length !== expected)
       throw unexpected(path, `${expected} bytes`, `${length} bytes`)
   }
+}
+
+/** How the cache knows a file; undefined if the hub does not state its digest and size. */
+function cachedFile(path: string, entry: HubEntry | undefined): CachedFile | undefined {
+  const { blob, size } = entry ?? {}
+  return blob === undefined || size === undefined ? undefined : { path, blob, size }
 }
 
 /**

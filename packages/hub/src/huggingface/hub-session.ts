@@ -43,7 +43,7 @@ export class HubSession implements SourceSession {
     const { location, settings, signal } = load
     const client = new HubClient(location, settings, signal)
     try {
-      const repository = await HubRepository.at(client, location, settings.endpoint)
+      const repository = await HubRepository.at(client, location, { settings, signal })
       return new HubSession(load, repository, { client, model: await modelAt(repository, location.folder) })
     } catch (error) {
       await client.stop()
@@ -101,7 +101,7 @@ export class HubSession implements SourceSession {
     const { settings, signal } = this.#load
     const client = new HubClient(at, settings, signal)
     this.#clients.push(client)
-    return HubRepository.at(client, at, settings.endpoint)
+    return HubRepository.at(client, at, { settings, signal })
   }
 }
 

@@ -10,8 +10,10 @@ export interface HubSettings {
   readonly endpoint: URL
   readonly token: string | undefined
   readonly offline: boolean
-  /** Directory of the cache that Python writes. */
+  /** Directory of the cache that Python uses. */
   readonly cache: string
+  /** False if the cache is neither read nor written, unless `offline`. */
+  readonly isCaching: boolean
 }
 
 /** What a program sets instead of environment variables. */
@@ -22,6 +24,8 @@ export interface HuggingFaceOptions {
   readonly token?: string | false | undefined
   /** True to make no request and load from the cache. Default: `HF_HUB_OFFLINE`. */
   readonly offline?: boolean | undefined
+  /** `false`: the cache (`HF_HUB_CACHE`) is neither read nor written. */
+  readonly cache?: false | undefined
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -51,7 +55,7 @@ export async function hubSettings(options: HuggingFaceOptions, environment: Envi
     })
   const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, 'hub')
   const offline = options.offline ?? (isTrue(environment.HF_HUB_OFFLINE) || isTrue(environment.TRANSFORMERS_OFFLINE))
-  return { endpoint, token, offline, cache: expanded(cache) }
+  return { endpoint, token, offline, cache: expanded(cache), isCaching: options.cache !== false }
 }
 
 /** `HF_HOME`, by default in the cache of the user. */

@@ -1,5 +1,5 @@
 import type { ModelSource, SourceLoad, SourceSession } from '@modelseal/core/source'
-import { openSnapshot } from './cached-snapshot.ts'
+import { openSnapshot } from './cache/cached-snapshot.ts'
 import { hubLocation, type HubLocation } from './hub-location.ts'
 import { HubSession } from './hub-session.ts'
 import { hubSettings, type HuggingFaceOptions } from './hub-settings.ts'
@@ -27,8 +27,9 @@ import { hubSettings, type HuggingFaceOptions } from './hub-settings.ts'
  */
 export function huggingFaceSource(url: string, options: HuggingFaceOptions = {}): ModelSource {
   const location = hubLocation(url)
-  const { endpoint, token, offline } = options
-  return { place: { url: location.url }, open: (load) => openSession(location, { endpoint, token, offline }, load) }
+  const { endpoint, token, offline, cache } = options
+  const given = { endpoint, token, offline, cache }
+  return { place: { url: location.url }, open: (load) => openSession(location, given, load) }
 }
 
 async function openSession(

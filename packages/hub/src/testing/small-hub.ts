@@ -199,7 +199,7 @@ export function entriesOf(files: HubFiles, folder: string, isDeep: boolean): obj
     if (slash >= 0 && !isDeep) continue
     const oid = digest('sha256', bytes)
     const lfs = isLarge(path) ? { lfs: { oid, size: bytes.length, pointerSize: 130 } } : {}
-    entries.push({ type: 'file', oid: digest('sha1', bytes), size: bytes.length, path, ...lfs })
+    entries.push({ type: 'file', oid: gitDigest(bytes), size: bytes.length, path, ...lfs })
   }
   return [
     ...[...folders].map((path) => ({ type: 'directory', oid: digest('sha1', Buffer.from(path)), size: 0, path })),
@@ -232,6 +232,11 @@ export function refuse(response: ServerResponse, status: number, code: string): 
 
 function originOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** Git's identifier of a file. */
+export function gitDigest(bytes: Uint8Array): string {
+  return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
 }
 
 export function digest(algorithm: string, bytes: Uint8Array): string {

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
  * Resolves a link in a Hugging Face cache, where the files of a snapshot
- * (`models--ORGANISATION--NAME/snapshots/REVISION`) are links into the `blobs` of the same repository. Such a link
+ * (`models--ORGANISATION--NAME/snapshots/REVISION`, or `datasets--…`) are links into the `blobs` of the same repository. Such a link
  * counts as a plain file, and the blob itself is read.
  *
  * @param path path of the link; no other component is a link
@@ -29,7 +29,9 @@ const BLOB = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/
 
 function repositoryOf(path: string): string | undefined {
   const parts = path.split(sep)
-  const at = parts.findLastIndex((part, index) => part === 'snapshots' && /^models--./.test(parts[index - 1] ?? ''))
+  const at = parts.findLastIndex(
+    (part, index) => part === 'snapshots' && /^(?:models|datasets)--./.test(parts[index - 1] ?? ''),
+  )
   // Below `snapshots`: the revision, then the file.
   return at < 0 || parts.length < at + 3 ? undefined : parts.slice(0, at).join(sep)
 }

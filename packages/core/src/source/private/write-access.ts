@@ -1,4 +1,5 @@
-import { accessSync, closeSync, constants, openSync, readFileSync, type BigIntStats } from 'node:fs'
+import { accessSync, closeSync, constants, lstatSync, openSync, readFileSync, type BigIntStats } from 'node:fs'
+import { isTrustedOwner } from './ownership.ts'
 import { isPrivateGroup } from './private-group.ts'
 import { READ_ONLY } from '../read-small-file.ts'
 import { errno } from '../file-errors.ts'
@@ -17,6 +18,20 @@ const OTHERS_WRITE = 0o002n
 export function isWritableByOthers({ mode, uid, gid }: BigIntStats, path: string): boolean {
   const groupWrites = (mode & GROUP_WRITES) !== 0n && !isPrivateGroup({ uid, gid })
   return (groupWrites || (mode & OTHERS_WRITE) !== 0n) && !isReadOnly(path)
+}
+
+/**
+ * True if a path is a directory of root or this user, and not a link, in which nobody else can create, replace or remove
+ * files. Systems without owners and modes are not checked.
+ */
+export function isOwnDirectory(path: string): boolean {
+  try {
+    const stat = lstatSync(path, { bigint: true })
+    if (!stat.isDirectory()) return false
+    return !process.geteuid || (isTrustedOwner(stat.uid) && !isWritableByOthers(stat, path))
+  } catch {
+    return false
+  }
 }
 
 /**

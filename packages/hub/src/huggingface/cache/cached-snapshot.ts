@@ -3,8 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { localModelSource, type SourceLoad, type SourceSession } from '@modelseal/core/source'
-import type { HubLocation } from './hub-location.ts'
-import type { HubSettings } from './hub-settings.ts'
+import type { HubLocation } from '../hub-location.ts'
+import type { HubSettings } from '../hub-settings.ts'
 
 const COMMIT = /^[0-9a-f]{40}$/
 

@@ -1,0 +1,221 @@
+import type { FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { ModelSealError } from '@modelseal/core/errors'
+import type { PartialFile } from '@modelseal/core/http'
+import type { ReadRequest, Receive, SourceBody } from '@modelseal/core/source'
+import type { Range } from '../../network/file-parts.ts'
+import { BlobDigest } from './blob-digest.ts'
+import type { CachedFile, RepositoryCache } from './repository-cache.ts'
+
+/** How the load reads a file. */
+export type CacheRequest = Pick<ReadRequest, 'range' | 'signed' | 'kept' | 'again'>
+
+/** Reads from the hub. */
+type Fetch = (range: Range | undefined, receive: Receive) => Promise<void>
+
+const PIECE_BYTES = 512 * 1024
+/** Larger bundles are not added to the cache. */
+const MAX_PENDING_BYTES = 8 * 1024 * 1024
+/** Files looked at between two turns of the event loop. */
+const FILES_PER_TURN = 500
+/** The connection failed, so the rest may be fetched later. */
+const BROKEN: ReadonlySet<string> = new Set(['HTTP_UNREACHABLE', 'HTTP_TIMEOUT'])
+
+/**
+ * Reads files of a repository through its cache: what is there is passed on, the rest is fetched, and what arrives is added
+ * once the load has accepted it. A load that refuses the model leaves nothing.
+ */
+export class CachedFiles {
+  readonly #cache: RepositoryCache
+  readonly #signal: AbortSignal | undefined
+  /** Bundles, which are read before anything is accepted. */
+  readonly #pending: { file: CachedFile; chunks: readonly Uint8Array[] }[] = []
+
+  /** @param signal of the load: what has arrived when it is aborted is kept */
+  constructor(cache: RepositoryCache, signal: AbortSignal | undefined) {
+    this.#cache = cache
+    this.#signal = signal
+  }
+
+  /**
+   * The directory of a snapshot with all these files; undefined if one is missing or has another size.
+   *
+   * @param folder relative to the repository
+   */
+  async snapshot(folder: string, files: readonly CachedFile[]): Promise<string | undefined> {
+    for (const [index, file] of files.entries()) {
+      if (index % FILES_PER_TURN === 0) await nextTurn()
+      if (this.#cache.isLinked(file)) continue
+      // The content may be there from another commit.
+      const there = await this.#cache.blob(file)
+      await there?.close()
+      if (there) await this.#cache.link(file)
+      if (!this.#cache.isLinked(file)) return undefined
+    }
+    return join(this.#cache.snapshot, folder)
+  }
+
+  async read(file: CachedFile, request: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
+    const { range, signed, kept = false, again = false } = request
+    // Without signed digests, nothing would tell that the cache has something else than the hub.
+    const there = again || !signed ? undefined : await this.#cache.blob(file)
+    if (there) {
+      await passedOn(there, range ?? { start: 0, end: file.size }, receive)
+      if (!range && !kept) await this.#accepted(file)
+    } else if (range || kept) await fetch(range, receive)
+    else await this.#fetched(file, request, fetch, receive)
+  }
+
+  /** Reads a bundle, which is kept until a file of the model has been accepted. */
+  async readBundle(file: CachedFile, fetch: Fetch, receive: Receive): Promise<void> {
+    if (file.size > MAX_PENDING_BYTES) return fetch(undefined, receive)
+    const chunks: Uint8Array[] = []
+    await fetch(undefined, ({ size, chunks: given }) => receive({ size, chunks: noted(given, chunks) }))
+    this.#pending.push({ file, chunks })
+  }
+
+  async #fetched(file: CachedFile, { signed, again }: CacheRequest, fetch: Fetch, receive: Receive): Promise<void> {
+    const copy = await this.#cache.newBlob(file)
+    if (!copy) {
+      await fetch(undefined, receive)
+      return
+    }
+    const begun = again || !signed ? undefined : await this.#cache.begun(file)
+    const arrival = new Arrival(copy, new BlobDigest(file, signed))
+    try {
+      if (begun) {
+        const all = arrival.of(joined(begun, file, fetch))
+        await receive({ size: file.size, cached: true, chunks: all })
+      } else await fetch(undefined, ({ size, chunks }) => receive({ size, chunks: arrival.of(chunks) }))
+    } catch (error) {
+      const isInterrupted = arrival.isBroken || this.#signal?.aborted === true
+      await arrival.end(isInterrupted)
+      throw error
+    } finally {
+      await begun?.handle.close()
+    }
+    if (arrival.isComplete()) {
+      await this.#cache.placeBlob(copy, file)
+      await this.#accepted(file)
+    } else await copy.discard()
+  }
+
+  async #accepted(file: CachedFile): Promise<void> {
+    await this.#cache.link(file)
+    for (const { file: bundle, chunks } of this.#pending.splice(0)) await this.#keep(bundle, chunks)
+  }
+
+  async #keep(file: CachedFile, chunks: readonly Uint8Array[]): Promise<void> {
+    const there = await this.#cache.blob(file)
+    await there?.close()
+    const copy = there ? undefined : await this.#cache.newBlob(file)
+    if (copy) {
+      const arrival = new Arrival(copy, new BlobDigest(file, undefined))
+      for await (const chunk of arrival.of(chunks)) void chunk
+      if (!arrival.isComplete()) return copy.discard()
+      await this.#cache.placeBlob(copy, file)
+    }
+    await this.#cache.link(file)
+  }
+}
+
+/** Content that is passed on and written to the cache. */
+class Arrival {
+  readonly #copy: PartialFile
+  readonly #digest: BlobDigest
+  #isWritten = true
+  #state: 'running' | 'broken' | 'complete' = 'running'
+
+  constructor(copy: PartialFile, digest: BlobDigest) {
+    this.#copy = copy
+    this.#digest = digest
+  }
+
+  async *of(chunks: SourceBody['chunks']): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of chunks) {
+        if (this.#isWritten) await this.#add(chunk)
+        yield chunk
+      }
+    } catch (error) {
+      if (error instanceof ModelSealError && BROKEN.has(error.code)) this.#state = 'broken'
+      throw error
+    }
+    this.#state = 'complete'
+  }
+
+  get isBroken(): boolean {
+    return this.#state === 'broken'
+  }
+
+  /** True if all of it was written, and has the digest that is its name. */
+  isComplete(): boolean {
+    return this.#state === 'complete' && this.#isWritten && this.#digest.isRight()
+  }
+
+  /** Keeps what an interrupted download has written, and nothing that was refused. */
+  async end(isInterrupted: boolean): Promise<void> {
+    const isPart = isInterrupted && this.#state !== 'complete'
+    await (isPart && this.#isWritten ? this.#copy.leave() : this.#copy.discard())
+  }
+
+  async #add(chunk: Uint8Array): Promise<void> {
+    this.#digest.update(chunk)
+    try {
+      await this.#copy.add(chunk)
+    } catch {
+      // The disk is full, for example. The load goes on without the cache.
+      this.#isWritten = false
+      await this.#copy.discard()
+    }
+  }
+}
+
+async function passedOn(handle: FileHandle, range: Range, receive: Receive): Promise<void> {
+  try {
+    await receive({ size: range.end - range.start, cached: true, chunks: piecesOf(handle, range) })
+  } finally {
+    await handle.close()
+  }
+}
+
+/** What an earlier download left, and then the rest. */
+async function* joined(
+  { handle, bytes }: { handle: FileHandle; bytes: number },
+  { size }: CachedFile,
+  fetch: Fetch,
+): AsyncGenerator<Uint8Array> {
+  yield* piecesOf(handle, { start: 0, end: bytes })
+  if (bytes === size) return
+  const opened = Promise.withResolvers<SourceBody | undefined>()
+  const finished = Promise.withResolvers<void>()
+  const fetching = fetch({ start: bytes, end: size }, (body) => {
+    opened.resolve(body)
+    return finished.promise
+  })
+  fetching.then(() => opened.resolve(undefined), opened.reject)
+  try {
+    yield* (await opened.promise)?.chunks ?? []
+  } finally {
+    finished.resolve()
+    await fetching.catch(() => {})
+  }
+}
+
+async function* piecesOf(handle: FileHandle, { start, end }: Range): AsyncGenerator<Uint8Array> {
+  for (let position = start; position < end;) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - position))
+    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield piece.subarray(0, bytesRead)
+  }
+}
+
+async function* noted(chunks: SourceBody['chunks'], into: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    into.push(chunk)
+    yield chunk
+  }
+}
