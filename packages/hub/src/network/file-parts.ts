@@ -9,7 +9,7 @@ export interface Range {
 }
 
 /** A request for a file, or a part of it. */
-export interface PartRequest {
+interface PartRequest {
   /** Default: the whole file. */
   readonly range: Range | undefined
   /** The address that an earlier request was redirected to. It may have expired. */

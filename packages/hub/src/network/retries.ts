@@ -13,7 +13,7 @@ const MAX_TOTAL_MS = 120_000
 const TRY_AGAIN: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504])
 
 /** What an attempt has seen of the response. */
-export interface Attempt {
+interface Attempt {
   answer?: HttpAnswer
   /** Once the content is being received, only the receiver can continue. */
   isReceived?: true
