@@ -106,13 +106,13 @@ test('a part of a file is that part', async () => {
 
 test('what is not read yet is bounded, however large the file is', async () => {
   const { origin, sent, asked } = await server()
-  const release = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<true>()
   const reading = download(origin).read(() => release.promise)
   // Nothing more is sent once the window is full.
   for (let before = -1; before !== sent() || asked.length < 5; before = sent()) await setTimeout(100)
   expect(asked).toHaveLength(5)
   expect(sent()).toBeLessThan(5 * PART_BYTES + 1_000_000)
-  release.resolve()
+  release.resolve(true)
   expect((await reading).digest).toBe(digestOf(CONTENT))
 })
 

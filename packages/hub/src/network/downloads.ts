@@ -95,7 +95,10 @@ export class Downloads {
 
   async *#chunks(reader: PartReader, { all, first }: Plan, body: HttpBody): AsyncGenerator<Uint8Array> {
     // Nothing says where it ends, so a broken connection is the end.
-    if (!all) return yield* body.chunks
+    if (!all) {
+      yield* body.chunks
+      return
+    }
     const ahead: Promise<Uint8Array[]>[] = []
     let next = first?.end ?? all.end
     const following = (): Range => {

@@ -48,7 +48,7 @@ export async function saveFromDisk(onDisk: FilesOnDisk, targets: readonly Target
     }
     await onDisk.check(placementsOf(onDisk, [...partials.keys()], pathOf))
     for (const { partial, path } of targets) {
-      chmodSync(partial, 0o666 & ~process.umask())
+      chmodSync(partial, 0o644)
       renameSync(partial, path)
     }
   } catch (error) {

@@ -7,8 +7,8 @@ import { denialHint } from './access-denied.ts'
 
 /** Number of bytes that are written at a time, and read when an earlier download is continued. */
 const PIECE_BYTES = 512 * 1024
-/** Neither follows a link nor waits for the reader of a FIFO. */
-const FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+/** Neither follows a link nor waits for the reader of a FIFO. Windows has neither, nor the flags. */
+const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * A file that is downloaded into a directory of the caller. It gets its name only once all of it has been accepted. What an

@@ -194,8 +194,8 @@ describe('the cache of the hub', () => {
 
   test('continues what a killed process began, and hashes that again', async () => {
     hub.commit('org/vad', signed)
-    const killed = Promise.withResolvers<void>()
-    sendsBeginning(2_000_000, () => killed.resolve())
+    const killed = Promise.withResolvers<true>()
+    sendsBeginning(2_000_000, () => killed.resolve(true))
     const program = `
       import { openVerifiedModel } from '@modelseal/core'
       import { huggingFaceSource } from ${JSON.stringify(new URL('../hugging-face-source.ts', import.meta.url).href)}

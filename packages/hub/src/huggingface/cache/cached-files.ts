@@ -112,7 +112,7 @@ export class CachedFiles {
     const copy = there ? undefined : await this.#cache.newBlob(file)
     if (copy) {
       const arrival = new Arrival(copy, new BlobDigest(file, undefined))
-      for await (const chunk of arrival.of(chunks)) void chunk
+      await arrival.all(chunks)
       if (!arrival.isComplete()) return copy.discard()
       await this.#cache.placeBlob(copy, file)
     }
@@ -143,6 +143,12 @@ class Arrival {
       throw error
     }
     this.#state = 'complete'
+  }
+
+  /** Writes content that is here. */
+  async all(chunks: readonly Uint8Array[]): Promise<void> {
+    const writing = this.of(chunks)
+    while ((await writing.next()).done !== true);
   }
 
   get isBroken(): boolean {
@@ -189,16 +195,16 @@ async function* joined(
   yield* piecesOf(handle, { start: 0, end: bytes })
   if (bytes === size) return
   const opened = Promise.withResolvers<SourceBody | undefined>()
-  const finished = Promise.withResolvers<void>()
+  const finished = Promise.withResolvers<true>()
   const fetching = fetch({ start: bytes, end: size }, (body) => {
     opened.resolve(body)
-    return finished.promise
+    return finished.promise.then(() => {})
   })
   fetching.then(() => opened.resolve(undefined), opened.reject)
   try {
     yield* (await opened.promise)?.chunks ?? []
   } finally {
-    finished.resolve()
+    finished.resolve(true)
     await fetching.catch(() => {})
   }
 }

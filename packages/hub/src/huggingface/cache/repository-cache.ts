@@ -15,8 +15,8 @@ export interface CachedFile {
   readonly size: number
 }
 
-/** Neither follows a link nor waits for the writer of a FIFO. */
-const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+/** Neither follows a link nor waits for the writer of a FIFO. Windows has neither, nor the flags. */
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 /** More partial files than processes download the same file. */
 const MAX_PARTIAL = 64
 
