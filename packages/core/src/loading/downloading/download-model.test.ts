@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readdir, readFile, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { refusal } from '../../testing/scratch.ts'
 import { memorySource } from '../../testing/memory-source.ts'
@@ -41,6 +41,13 @@ async function directory(): Promise<string> {
   return path
 }
 
+/** A directory in which a download was interrupted. */
+async function begun(): Promise<string> {
+  const path = await directory()
+  await mkdir(join(path, '.modelseal-incomplete'))
+  return path
+}
+
 /** A source whose requests for files are recorded, and answered in pieces. */
 function store(read: (request: ReadRequest) => Uint8Array | Error | undefined = () => undefined) {
   const asked: ReadRequest[] = []
@@ -76,7 +83,7 @@ async function contentOf(path: string): Promise<string[]> {
 
 describe('a download', () => {
   test('has exactly the signed files and the bundle, readable for other users', async () => {
-    const into = await directory()
+    const into = await begun()
     await writeFile(join(into, 'other.txt'), 'left')
     await mkdir(join(into, 'other'))
     const { source, asked } = store()
@@ -126,6 +133,7 @@ describe('a download', () => {
   ])('does not believe what is there: a file that was %s is fetched again', async (_, change) => {
     const into = await directory()
     await downloadModel(store().source, into, { policy })
+    await mkdir(join(into, '.modelseal-incomplete'))
     await writeFile(join(into, 'onnx/weights.bin'), change(WEIGHTS))
     const { source } = store()
     await downloadModel(source, into, { policy })
@@ -178,16 +186,66 @@ describe('a download', () => {
   })
 
   test('does not follow a link or wait for a FIFO that is in the directory', async () => {
-    const into = await directory()
+    const into = await begun()
     const outside = await site.write('outside.txt', 'precious')
     const partial = createHash('sha256').update('config.json').digest('hex')
-    await mkdir(join(into, '.modelseal-incomplete'))
     execFileSync('ln', ['-s', outside, join(into, '.modelseal-incomplete', partial)])
     execFileSync('ln', ['-s', site.path, join(into, 'onnx')])
     execFileSync('mkfifo', [join(into, 'tokenizer.json')])
     await downloadModel(store().source, into, { policy })
     expect(await readFile(outside, 'utf8')).toBe('precious')
     expect(await contentOf(into)).toEqual([...NAMES, 'model.sig'].sort())
+  })
+
+  test('into a directory with other files is refused, and they stay', async () => {
+    const into = await directory()
+    await writeFile(join(into, 'precious'), 'mine')
+    await expect(downloadModel(store().source, into, { policy })).rejects.toThrow(refusal('FILE_WRITE_FAILED'))
+    expect(await contentOf(into)).toEqual(['precious'])
+  })
+
+  test('of a file in the directory of unfinished files is refused', async () => {
+    await site.write('reserved/.modelseal-incomplete/weights.bin', 'weights')
+    await site.sign('reserved', 'a', 'reserved/model.sig')
+    const files = ['.modelseal-incomplete/weights.bin', 'model.sig']
+    const reserved = new Map<string, Uint8Array>()
+    for (const name of files) reserved.set(name, await readFile(site.file('reserved', name)))
+    const into = await directory()
+    const source = memorySource('store://models/vad', reserved)
+    await expect(downloadModel(source, into, { policy })).rejects.toThrow(refusal('FILE_WRITE_FAILED'))
+    expect(await contentOf(into)).toEqual([])
+  })
+
+  test('that fills the disk says so, and continues once there is room', async () => {
+    const into = await directory()
+    const handle = await open(site.file('a.pub'))
+    const prototype = Object.getPrototypeOf(handle) as FileHandle
+    await handle.close()
+    const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    const { writev } = prototype
+    const spy = vi.spyOn(prototype, 'writev').mockImplementation(function (this: FileHandle, ...given) {
+      return given[1] === undefined || given[1] < 1_000_000 ? writev.apply(this, given) : Promise.reject(full)
+    })
+    const pieces = memorySource('store://models/vad', content, {
+      files: {
+        read: async ({ name }, receive) => {
+          const bytes = content.get(name) as Uint8Array
+          const chunks = [0, 1, 2].map((part) => bytes.subarray(part * 1_000_000, (part + 1) * 1_000_000))
+          await receive({ size: bytes.length, chunks })
+        },
+      },
+    })
+    await expect(downloadModel(pieces, into, { policy })).rejects.toMatchObject({
+      code: 'FILE_WRITE_FAILED',
+      found: 'ENOSPC',
+      hint: expect.stringMatching(/^Free disk space .* continues where it stopped\.$/) as string,
+    })
+    spy.mockRestore()
+    const { source, asked } = store()
+    await downloadModel(source, into, { policy })
+    const weights = asked.find(({ name }) => name === 'onnx/weights.bin')
+    expect(weights?.range?.start).toBeGreaterThan(0)
+    expect((await readFile(join(into, 'onnx/weights.bin'))).equals(WEIGHTS)).toBe(true)
   })
 
   test('into a directory that others can write to is refused', async () => {

@@ -33,8 +33,8 @@ export interface DownloadedModel extends SavedModel {
  * Unlike a load, a download is never unverified: a rule in the mode `audit` or `skip` does not apply.
  *
  * @param source as for `openVerifiedModel()`
- * @param directory path of a directory of this user that nobody else can write to. Everything in it that does not belong to
- * the model is removed
+ * @param directory path of an empty directory of this user that nobody else can write to, or of one in which a download was
+ * interrupted, where everything that does not belong to the model is removed
  * @throws {@link ModelSealError} `FILE_WRITE_FAILED` (also if the disk or a quota is full), `MODEL_UNVERIFIED` under a rule
  * in the mode `skip`, and everything that `openVerifiedModel()` throws
  * @example

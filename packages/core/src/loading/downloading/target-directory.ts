@@ -6,8 +6,14 @@ import type { Target } from '../../manifest/arriving/streamed-files.ts'
 import { errno, unreadable } from '../../source/file-errors.ts'
 import { othersMayWrite } from '../../source/private/ownership.ts'
 
-/** Where files are until they are complete, inside the directory. No signed file can have this name. */
+/** Where files are until they are complete, inside the directory. It marks a directory in which a download has begun. */
 const INCOMPLETE = '.modelseal-incomplete'
+
+/** What a directory is to contain. */
+interface WantedFiles {
+  readonly names: ReadonlySet<string>
+  readonly directories: ReadonlySet<string>
+}
 
 /** The directory that a model is downloaded to, with what an interrupted download left. */
 export class TargetDirectory {
@@ -15,7 +21,8 @@ export class TargetDirectory {
 
   /**
    * @param path absolute
-   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` if it is not a directory, or another user could write to it
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` if it is not a directory, if another user could write to it, or if it is
+   * neither empty nor has an unfinished download; `FILE_UNREADABLE`
    */
   static async at(path: string): Promise<TargetDirectory> {
     const stat = await lstat(path, { bigint: true }).catch((error: unknown) => {
@@ -26,13 +33,11 @@ export class TargetDirectory {
       : process.geteuid
         ? othersMayWrite(stat)
         : undefined
-    if (fault === undefined) return new TargetDirectory(path)
-    throw new ModelSealError('FILE_WRITE_FAILED', `Cannot download the model to ${shown(path)}.`, {
-      file: path,
-      expected: 'a directory of this user that nobody else can write to',
-      found: fault,
-      hint: 'Create a new directory with the mode 700.',
-    })
+    if (fault !== undefined) throw refused(path, 'a directory of this user that nobody else can write to', fault)
+    // Everything else in it will be removed, so it must not be one that was named by mistake.
+    if (!(await hasBegun(path)) && (await readdir(path)).length > 0)
+      throw refused(path, 'an empty directory, or one with an unfinished download', 'other files')
+    return new TargetDirectory(path)
   }
 
   private constructor(path: string) {
@@ -51,11 +56,12 @@ export class TargetDirectory {
    */
   async targets(names: readonly string[]): Promise<Target[]> {
     const targets = names.map((name) => ({ name, path: this.fileAt(name), partial: this.#partial(name) }))
-    const wanted = new Set(names)
+    const wanted = { names: new Set(names), directories: directoriesOf(names) }
+    if (wanted.names.has(INCOMPLETE) || wanted.directories.has(INCOMPLETE)) throw this.#reserved()
     const partials = new Set(names.map((name) => partialName(name)))
     try {
+      await this.#begin(partials)
       const found = await this.#clear('', wanted)
-      await this.#clearIncomplete(partials, found.size > 0)
       for (const { name, path, partial } of targets) if (found.has(name)) await rename(path, partial)
     } catch (cause) {
       throw this.#notPrepared(cause)
@@ -73,27 +79,32 @@ export class TargetDirectory {
   }
 
   /** @returns the names of wanted files that are here */
-  async #clear(prefix: string, wanted: ReadonlySet<string>): Promise<Set<string>> {
+  async #clear(prefix: string, wanted: WantedFiles): Promise<Set<string>> {
     const found = new Set<string>()
     for (const entry of await readdir(join(this.#path, prefix), { withFileTypes: true })) {
       const name = `${prefix}${entry.name}`
       if (name === INCOMPLETE) continue
-      if (entry.isFile() && wanted.has(name)) found.add(name)
-      else if (entry.isDirectory() && isAbove(name, wanted))
+      if (entry.isFile() && wanted.names.has(name)) found.add(name)
+      else if (entry.isDirectory() && wanted.directories.has(name))
         for (const each of await this.#clear(`${name}/`, wanted)) found.add(each)
       else await rm(join(this.#path, name), { recursive: true, force: true })
     }
     return found
   }
 
-  async #clearIncomplete(partials: ReadonlySet<string>, isNeeded: boolean): Promise<void> {
+  /** Marks the directory, and removes what is no part of a wanted file. */
+  async #begin(partials: ReadonlySet<string>): Promise<void> {
     const path = join(this.#path, INCOMPLETE)
-    const stat = await lstat(path).catch(() => undefined)
-    if (stat && !stat.isDirectory()) await rm(path, { force: true })
-    const entries = stat?.isDirectory() ? await readdir(path, { withFileTypes: true }) : []
-    for (const entry of entries)
+    if (!(await hasBegun(this.#path))) await mkdir(path, { mode: 0o700 })
+    for (const entry of await readdir(path, { withFileTypes: true }))
       if (!entry.isFile() || !partials.has(entry.name)) await rm(join(path, entry.name), { recursive: true })
-    if (isNeeded && !stat?.isDirectory()) await mkdir(path, { mode: 0o700 })
+  }
+
+  #reserved(): ModelSealError {
+    return new ModelSealError('FILE_WRITE_FAILED', `Cannot save a file named ${shown(INCOMPLETE)}: it is reserved.`, {
+      file: INCOMPLETE,
+      hint: 'Load the model in place, or ask its publisher to rename the file.',
+    })
   }
 
   #notPrepared(cause: unknown): ModelSealError {
@@ -111,7 +122,28 @@ function partialName(name: string): string {
   return createHash('sha256').update(name).digest('hex')
 }
 
-function isAbove(directory: string, names: ReadonlySet<string>): boolean {
-  for (const name of names) if (name.startsWith(`${directory}/`)) return true
-  return false
+/** The names of all directories above files. */
+function directoriesOf(names: readonly string[]): Set<string> {
+  const found = new Set<string>()
+  for (const name of names)
+    for (let end = name.lastIndexOf('/'); end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const directory = name.slice(0, end)
+      if (found.has(directory)) break
+      found.add(directory)
+    }
+  return found
+}
+
+async function hasBegun(directory: string): Promise<boolean> {
+  const stat = await lstat(join(directory, INCOMPLETE)).catch(() => undefined)
+  return stat?.isDirectory() === true
+}
+
+function refused(path: string, expected: string, found: string): ModelSealError {
+  return new ModelSealError('FILE_WRITE_FAILED', `Cannot download the model to ${shown(path)}.`, {
+    file: path,
+    expected,
+    found,
+    hint: 'Create a new directory with the mode 700.',
+  })
 }
