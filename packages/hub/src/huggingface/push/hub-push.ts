@@ -38,7 +38,8 @@ export class HubPush {
   static async to(location: HubLocation, options: PushSettings): Promise<HubPush> {
     const { endpoint, token } = options.huggingFace ?? {}
     const { url, revision } = location
-    const settings = await hubSettings({ endpoint, token }, process.env)
+    // What is in the cache says nothing about what the hub serves.
+    const settings = await hubSettings({ endpoint, token, cache: false }, process.env)
     if (options.cosignSigner) throw unusable('a registry (oci://) for a cosign signature', shown(url))
     if (COMMIT.test(revision)) throw unusable('a branch after "@"', 'a commit')
     if (settings.offline) throw unusable('a hub that may be asked', 'HF_HUB_OFFLINE')
@@ -94,7 +95,7 @@ export class HubPush {
   async #parent(): Promise<Parent | undefined> {
     const client = new HubClient(this.#location, this.#settings, this.#options.signal)
     try {
-      const repository = await HubRepository.at(client, this.#location, this.#settings.endpoint)
+      const repository = await HubRepository.at(client, this.#location, { settings: this.#settings, signal: undefined })
       return { commit: repository.commit, entries: (await repository.list(this.#location.folder, true)) ?? [] }
     } catch (error) {
       const isMissing = error instanceof ModelSealError && error.code === 'MODEL_NOT_FOUND'
