@@ -1,13 +1,19 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync, symlinkSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import type * as fs from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { ModelSealError } from '../../errors.ts'
 import { keySigner } from '../../signing/methods/key.ts'
 import { signModel } from '../../signing/sign-model.ts'
 import { keyPair } from '../../testing/bundles.ts'
 import { refusal, scratch } from '../../testing/scratch.ts'
 import { Destination } from './destination.ts'
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof fs>()
+  return { ...real, rename: vi.fn(real.rename) }
+})
 
 const OLD = { 'm/old.bin': 'old', 'm/sub/a': 'a' }
 
@@ -153,6 +159,17 @@ describe('a killed process left', () => {
     expect(namesIn(directory)).toEqual(['key', 'm'])
   })
 
+  test('the old model aside while it was removed, as a copy, which is put back', async () => {
+    const directory = await site()
+    mkdirSync(join(directory, '.m.modelseal-pull/files'), { recursive: true })
+    mkdirSync(join(directory, '.m.modelseal-pull/leaving'))
+    cpSync(join(directory, 'm'), join(directory, '.m.modelseal-pull/aside'), { recursive: true })
+    rmSync(join(directory, 'm/old.bin'))
+    await (await Destination.at(join(directory, 'm'), false)).discard()
+    expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+    expect(namesIn(directory)).toEqual(['key', 'm'])
+  })
+
   test('the old model aside although the new one is there, which stays', async () => {
     const directory = await site()
     mkdirSync(join(directory, '.m.modelseal-pull/aside'), { recursive: true })
@@ -160,4 +177,26 @@ describe('a killed process left', () => {
     expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
     expect(existsSync(join(directory, '.m.modelseal-pull'))).toBe(false)
   })
+})
+
+test('a directory that cannot be renamed, as in a lower layer of a container, is copied aside', async () => {
+  const directory = await site()
+  const destination = await Destination.at(join(directory, 'm'), false)
+  await prepare(destination)
+  vi.mocked(rename).mockRejectedValueOnce(Object.assign(new Error('EXDEV'), { code: 'EXDEV' }))
+  await destination.place()
+  expect(namesIn(directory, 'm')).toEqual(NEW)
+  await destination.discard()
+  expect(namesIn(directory, 'm')).toEqual(OLD_NAMES)
+  expect(namesIn(directory)).toEqual(['key', 'm'])
+})
+
+test('an old model that cannot be put back is kept', async () => {
+  const directory = await site()
+  const destination = await Destination.at(join(directory, 'm'), false)
+  await prepare(destination)
+  await destination.place()
+  vi.mocked(rename).mockRejectedValueOnce(Object.assign(new Error('EACCES'), { code: 'EACCES' }))
+  await expect(destination.discard()).rejects.toEqual(refusal('FILE_WRITE_FAILED'))
+  expect(namesIn(directory, '.m.modelseal-pull/aside')).toEqual(OLD_NAMES)
 })

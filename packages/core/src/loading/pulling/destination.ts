@@ -1,11 +1,11 @@
 import { existsSync, statSync } from 'node:fs'
-import { chmod, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { chmod, cp, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { absolutePath } from '../../absolute-path.ts'
 import { isBundle } from '../../bundle/read-bundle.ts'
 import { ModelSealError, shown } from '../../errors.ts'
 import { mayBeBundle } from '../../signing/models/model-to-sign.ts'
-import { errno } from '../../source/file-errors.ts'
+import { errno, systemCode } from '../../source/file-errors.ts'
 import { localPlace } from '../../source/local/local-source.ts'
 import { realPathIfAny } from '../../source/local/real-path.ts'
 import { denialHint } from '../../source/private/access-denied.ts'
@@ -97,7 +97,8 @@ export class Destination {
         if (this.#isInside) await this.#placeEntries()
         else await this.#placeDirectory()
       } catch (error) {
-        await this.#undo()
+        // discard() says if this fails.
+        await this.#undo().catch(() => {})
         throw error
       }
     })
@@ -109,20 +110,39 @@ export class Destination {
     await this.#staging.remove().catch(() => {})
   }
 
-  /** Puts the old model back, and removes what was prepared. */
+  /**
+   * Puts the old model back, and removes what was prepared.
+   *
+   * @throws {@link ModelSealError} `FILE_WRITE_FAILED` if the old model could not be put back; then it is kept
+   */
   async discard(): Promise<void> {
     try {
       await this.#undo()
-    } finally {
-      await this.#staging.remove().catch(() => {})
-      await removeEmpty(this.#created, dirname(this.path))
+    } catch (cause) {
+      this.#staging.leave()
+      throw notPutBack(this.path, this.#staging.path, cause)
     }
+    await this.#staging.remove().catch(() => {})
+    await removeEmpty(this.#created, dirname(this.path))
   }
 
   async #placeDirectory(): Promise<void> {
     const { aside, files } = this.#staging
-    if (existsSync(this.path)) await rename(this.path, aside)
+    if (existsSync(this.path)) await this.#putAside(aside)
     await rename(files, this.path)
+  }
+
+  /** A directory of a lower layer of a container cannot be renamed, but copied and removed. */
+  async #putAside(aside: string): Promise<void> {
+    const { leaving } = this.#staging
+    try {
+      await rename(this.path, aside)
+    } catch (error) {
+      if (systemCode(error) !== 'EXDEV') throw error
+      await cp(this.path, leaving, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+      await rename(leaving, aside)
+      await rm(this.path, { recursive: true })
+    }
   }
 
   async #placeEntries(): Promise<void> {
@@ -145,8 +165,14 @@ export class Destination {
     else {
       // It is gone only if it is the new model, at the destination.
       if (!existsSync(files)) await rename(this.path, files)
-      if (existsSync(aside)) await rename(aside, this.path)
+      if (existsSync(aside)) await this.#putBack(aside)
     }
+  }
+
+  /** What is left in its place was being removed. */
+  async #putBack(aside: string): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+    await rename(aside, this.path)
   }
 
   async #undoEntries(): Promise<void> {
@@ -163,11 +189,13 @@ export class Destination {
 
   /** Ends what a killed process began: the old model is put back, unless the new one is completely in place. */
   async #recover(): Promise<void> {
-    const { aside, files } = this.#staging
-    const isComplete = this.#isInside ? (await readdir(files)).length === 0 : existsSync(this.path)
+    const { aside, leaving, files, isTakenOver } = this.#staging
+    const isComplete = this.#isInside ? (await readdir(files)).length === 0 : !isTakenOver
     if (isComplete) await rm(aside, { recursive: true, force: true })
+    // Elsewhere, it is the beginning of a copy.
+    if (!this.#isInside) await rm(leaving, { recursive: true, force: true })
     if (this.#isInside) await this.#undoEntries()
-    else if (existsSync(aside)) await rename(aside, this.path)
+    else if (existsSync(aside)) await this.#putBack(aside)
   }
 
   /** The mode of the directory that is replaced, or that of a new one. */
@@ -212,6 +240,14 @@ function refused(path: string, found: string): ModelSealError {
     expected: 'a new directory, an empty one, or a signed model, which is replaced',
     found,
     hint: 'Give another directory. To replace the directory with everything in it, use --force, or { force: true }.',
+  })
+}
+
+function notPutBack(path: string, kept: string, cause: unknown): ModelSealError {
+  return new ModelSealError('FILE_WRITE_FAILED', `Cannot put the old model back to ${shown(path)}: ${errno(cause)}.`, {
+    file: path,
+    hint: `It is in ${shown(kept)} until the next pull to this directory.`,
+    cause,
   })
 }
 

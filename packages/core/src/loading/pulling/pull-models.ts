@@ -78,7 +78,8 @@ export async function pullModels(pulls: readonly Pull[], given?: PullOptions): P
     for (const destination of destinations) await destination.finish()
     return pulled
   } catch (error) {
-    for (const destination of destinations.reverse()) await destination.discard()
+    const results = await Promise.allSettled(destinations.map((destination) => destination.discard()))
+    for (const result of results) if (result.status === 'rejected') throw result.reason
     throw error
   }
 }

@@ -62,6 +62,11 @@ export class Staging {
     mkdirSync(this.files, { mode: 0o700 })
   }
 
+  /** Leaves the directory to the next pull. */
+  leave(): void {
+    this.#life?.end()
+  }
+
   async remove(): Promise<void> {
     try {
       await rm(this.path, { recursive: true, force: true, maxRetries: 2 })
