@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire, isBuiltin } from 'node:module'
 import { resolve } from 'node:path'
 import { takeFromProcess } from './modules-of-node.ts'
-import type { Plugin } from './plugin.ts'
+import type { Build, Plugin } from './plugin.ts'
 import { withoutMap } from './source-maps.ts'
 
 /**
@@ -17,12 +17,11 @@ export const yamlOfModules: Plugin = {
 }
 
 /** CommonJS in ES modules would fail in bundles with "Dynamic require of "crypto" is not supported". */
-export const requiresFromProcess: Plugin = {
-  name: 'requires from the process',
-  setup(build) {
-    if (build.initialOptions.define?.TSUP_FORMAT !== '"cjs"')
-      takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
-  },
+export const requiresFromProcess: Plugin = { name: 'requires from the process', setup: takeRequired }
+
+function takeRequired(build: Build): void {
+  if (build.initialOptions.define?.TSUP_FORMAT === '"cjs"') return
+  takeFromProcess(build, /^[a-z_/]+$/, ({ kind, path }) => kind === 'require-call' && isBuiltin(path))
 }
 
 /**
@@ -33,7 +32,7 @@ const COMMONJS_ONLY = /^(@sigstore\/(bundle|protobuf-specs|verify)|@tufjs\/model
 export const commonJsInChunks: Plugin = {
   name: 'CommonJS in chunks',
   setup(build) {
-    requiresFromProcess.setup(build)
+    takeRequired(build)
     // A CommonJS chunk would only have the export `default`.
     build.onResolve({ filter: COMMONJS_ONLY }, ({ kind, path }) =>
       kind === 'dynamic-import' ? { path, namespace: 'named exports' } : undefined,
