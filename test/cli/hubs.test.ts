@@ -86,6 +86,7 @@ describe('a model on a hub is signed without a disk:', () => {
     expect(stdout).toContain(`revision     ${commit} (main)`)
     expect(stdout).toContain(`signature    "${join(directory, 'model.sig')}"`)
     expect(stdout).toContain('2 files')
+    expect(await readdir(directory)).not.toContain('hub')
     expect(await modelseal(verify, env)).toMatchObject({ code: 0 })
     hub.commit('org/vad', files.set('config.json', Buffer.from('{ }')))
     failed(await modelseal(verify, env), 'FILE_MISMATCH')

@@ -155,7 +155,7 @@ export interface ReadRequest {
   readonly range?: { readonly start: number; readonly end: number } | undefined
   /** Maximum size that the load accepts, in bytes. */
   readonly maxBytes?: number | undefined
-  /** True if the load keeps the file on a disk, so that a source with a cache need not. */
+  /** True if a source with a cache need not keep the file: the load keeps it on a disk, or nobody reads it again. */
   readonly kept?: boolean | undefined
   /**
    * True if an answer from a cache (`cached`) did not have the signed content: the source must fetch the file again, and

@@ -41,7 +41,9 @@ export async function buildStreamed(serialization: Serialization, model: Streame
   const stated = entries.filter(isStated)
   const read = entries.filter((entry) => !isStated(entry)).map(({ name }) => name)
   const announced = new Map(entries.map((entry) => [entry.name, entry]))
-  const streams = new StreamedFiles({ files, reader, limit }, found, {
+  // Nobody reads them again, so a cache would only fill the disk.
+  const unkept: ModelFiles = { ...files, read: (request, receive) => files.read({ ...request, kept: true }, receive) }
+  const streams = new StreamedFiles({ files: unkept, reader, limit }, found, {
     further: { hashTypes: [], check: () => {} },
     announced,
     onProgress,

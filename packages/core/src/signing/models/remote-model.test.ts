@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { readBundle } from '../../bundle/read-bundle.ts'
 import { statementSteps } from '../../bundle/statement.ts'
 import { verifyModel } from '../../loading/operations/verify-model.ts'
-import type { SourceEntry } from '../../source/model-source.ts'
+import type { ModelFiles, SourceEntry } from '../../source/model-source.ts'
 import { atOnce } from '../../source/turns.ts'
 import { keyPair, sha256 } from '../../testing/bundles.ts'
 import { memorySource } from '../../testing/memory-source.ts'
@@ -75,6 +75,17 @@ describe('a model that is not on this machine', () => {
     const { manifest } = await sign(memorySource(URL, files))
     expect([...manifest.files.keys()]).toEqual(['a/config.json', 'other.oms.sig', 'weights.bin'])
     expect(manifest.serialization.ignorePaths).toContain('model.sig')
+  })
+
+  test('is not kept by the cache of its source', async () => {
+    const kept: unknown[] = []
+    const all = contents({ ...FILES, 'x.oms.sig': 'x' })
+    const read: ModelFiles['read'] = async (request, receive) => {
+      kept.push(request.kept)
+      await receive({ chunks: [all.get(request.name) ?? Buffer.alloc(0)] })
+    }
+    await sign(memorySource(URL, all, { files: { read } }))
+    expect(kept).toEqual([true, true, true, true])
   })
 
   test('warns about Git LFS pointers that it received', async () => {

@@ -144,7 +144,7 @@ export class RemoteModel implements ModelToSign {
     try {
       const bytes = await this.opened.reader.read(
         `file ${shown(name)}`,
-        (signal, receive) => this.files.read({ name, maxBytes: MAX_BUNDLE_BYTES, signal }, receive),
+        (signal, receive) => this.files.read({ name, maxBytes: MAX_BUNDLE_BYTES, kept: true, signal }, receive),
         async ({ size, chunks }) => {
           const buffer = new BodyBuffer(name, size, MAX_BUNDLE_BYTES)
           let length = 0
