@@ -1,4 +1,4 @@
-// A virtual environment with the reference tool, in .cache/interop.
+// Virtual environments of Python in .cache, such as one with the reference tool.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,13 +6,16 @@ import { fileURLToPath } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 export const root = dirname(dirname(here))
-const environment = join(root, '.cache/interop')
-const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
-const requirements = join(here, 'requirements.txt')
-const stamp = join(environment, 'installed.txt')
 
-/** Creates the environment if it does not exist. Without Python, reports that and ends the process. */
+/** The Python of the environment with the reference tool. */
 export function referencePython() {
+  return pythonWith(join(here, 'requirements.txt'), join(root, '.cache/interop'))
+}
+
+/** Creates an environment if it does not exist. Without Python, reports that and ends the process. */
+export function pythonWith(requirements, environment) {
+  const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
+  const stamp = join(environment, 'installed.txt')
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === readFileSync(requirements, 'utf8')) return python
   mkdirSync(dirname(environment), { recursive: true })
   run('python3', ['-m', 'venv', '--clear', environment])

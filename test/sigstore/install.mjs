@@ -1,10 +1,10 @@
-// Installs the servers of a Sigstore instance into .cache/sigstore: ordinary Go modules, by name and
-// pinned version. Existing files are kept.
+// Installs the servers of a Sigstore instance into .cache/sigstore.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installGoPrograms } from '../support/go-programs.mjs'
 
 /** Contains bundles that the public-good instance signed (Apache-2.0). With its checksum, as in `go.sum`. */
 const BUNDLES = 'github.com/sigstore/sigstore-go@v1.1.4'
@@ -25,8 +25,7 @@ export const PUBLIC_GOOD_BUNDLE = fileURLToPath(new URL('../../.cache/sigstore/p
 
 /** @returns true if all servers and the bundle are installed */
 export function install() {
-  mkdirSync(BINARIES, { recursive: true })
-  return installServers() && installBundle()
+  return installGoPrograms(MODULES, BINARIES) && installBundle()
 }
 
 function installBundle() {
@@ -39,17 +38,4 @@ function installBundle() {
   }
   writeFileSync(PUBLIC_GOOD_BUNDLE, readFileSync(join(directory, PROVENANCE)))
   return true
-}
-
-function installServers() {
-  return Object.entries(MODULES).every(([name, module]) => {
-    const [binary, stamp] = [join(BINARIES, name), join(BINARIES, `${name}.version`)]
-    if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, 'utf8') === module) return true
-    console.log(`Installing ${module} …`)
-    const env = { ...process.env, GOBIN: BINARIES, GOTOOLCHAIN: 'local' }
-    const { status, error } = spawnSync('go', ['install', module], { stdio: 'inherit', env })
-    if (error) console.error('Go is needed for this: it builds the servers.')
-    if (status === 0) writeFileSync(stamp, module)
-    return status === 0
-  })
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { isAbsolute } from 'node:path'
 import type * as Client from '@huggingface/hub'
+import { codeOf, messageOf } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 
 const PACKAGE = '@huggingface/hub'
@@ -15,8 +16,8 @@ export function clientPackage(): typeof Client {
     const from = typeof __filename === 'string' && isAbsolute(__filename) ? __filename : import.meta.url
     return createRequire(from)(PACKAGE) as typeof Client
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : ''
-    const isMissing = message.includes(`'${PACKAGE}'`) && (cause as NodeJS.ErrnoException).code === 'MODULE_NOT_FOUND'
+    const message = messageOf(cause)
+    const isMissing = message.includes(`'${PACKAGE}'`) && codeOf(cause) === 'MODULE_NOT_FOUND'
     throw new ModelSealError(
       'PUSH_UNAVAILABLE',
       `Cannot push to Hugging Face: the optional package ${PACKAGE} ${isMissing ? 'is not installed' : 'cannot be loaded'}.`,

@@ -1,3 +1,4 @@
+import { causeOf, isError } from '@modelseal/core/any-realm'
 import { ModelSealError, shown } from '@modelseal/core/errors'
 import { changedFile, pushConflict, pushRefused } from '../../publishing/push-errors.ts'
 
@@ -12,6 +13,7 @@ interface Attempt {
 
 /** Precondition Failed: the parent is no longer the head of the branch. */
 const CONFLICT = 412
+const MAX_CAUSES = 10
 
 /** The typed error for a failure of the client of the hub. Its messages contain addresses with signatures, so they are not shown. */
 export function typedFailure(error: unknown, { place, what, parent, signal }: Attempt): ModelSealError {
@@ -35,7 +37,7 @@ export function typedFailure(error: unknown, { place, what, parent, signal }: At
 
 function chainOf(error: unknown): Error[] {
   const chain: Error[] = []
-  for (let next = error; next instanceof Error && chain.length < 10; next = next.cause) chain.push(next)
+  for (let next = error; isError(next) && chain.length < MAX_CAUSES; next = causeOf(next)) chain.push(next)
   return chain
 }
 

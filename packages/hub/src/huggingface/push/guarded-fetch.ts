@@ -17,7 +17,7 @@ const KEEPING: ReadonlySet<number> = new Set([307, 308])
 export function guardedFetch(endpoint: URL, token: string): typeof fetch {
   const rule = redirectRule(endpoint.origin)
   return async (input, init = {}) => {
-    let url = new URL(input instanceof Request ? input.url : input)
+    let url = new URL(typeof input === 'string' ? input : 'href' in input ? input.href : input.url)
     const from = plainUrl(url)
     const { method = 'GET' } = init
     for (let hops = 0; hops <= MAX_REDIRECTS; hops += 1) {

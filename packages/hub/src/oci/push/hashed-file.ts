@@ -26,7 +26,7 @@ export class HashedFile implements HttpContent {
   readonly #digest: Digest
   readonly #sent: (bytes: number) => void
   /** Why it was not sent to its end. */
-  fault: unknown
+  fault: Error | undefined
 
   /** @param sent called with the bytes of each piece */
   constructor(file: PublishedFile, digest: Digest, sent: (bytes: number) => void) {
@@ -40,7 +40,7 @@ export class HashedFile implements HttpContent {
     try {
       yield* this.#checked()
     } catch (error) {
-      this.fault = error
+      this.fault = error as Error
       throw error
     }
   }

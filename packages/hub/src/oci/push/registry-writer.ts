@@ -46,7 +46,11 @@ export class RegistryWriter {
    * @returns whether it was sent
    * @throws {@link ModelSealError} `PUSH_REFUSED`, and what reading the content and the client throw
    */
-  async blob(blob: Addressed, what: string, content: HttpContent & { readonly fault?: unknown }): Promise<boolean> {
+  async blob(
+    blob: Addressed,
+    what: string,
+    content: HttpContent & { readonly fault?: Error | undefined },
+  ): Promise<boolean> {
     if (await this.#asPush(() => this.has(blob, what))) return false
     for (let attempt = 1; ; attempt += 1) {
       try {
