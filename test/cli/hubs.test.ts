@@ -81,7 +81,7 @@ describe('a model on a hub is signed without a disk:', () => {
       ['config.json', Buffer.from('{}')],
     ])
     const commit = hub.commit('org/vad', files)
-    const { code, stdout } = await modelseal(sign(), env)
+    const { code, stdout } = await modelseal(sign(), { ...env, HF_HUB_CACHE: join(directory, 'hub') })
     expect(code).toBe(0)
     expect(stdout).toContain(`revision     ${commit} (main)`)
     expect(stdout).toContain(`signature    "${join(directory, 'model.sig')}"`)
