@@ -19,7 +19,7 @@ const GIVEN: Record<string, string> = {
     import type { SerializedError } from '@modelseal/core/errors'
     import type { ExpectationResult, PolicyFinding } from '@modelseal/core/policy'
     import type { LoggedAt, SignedAt, SignedBy, SigningWarning } from '@modelseal/core/signing'
-    import type { SignatureTime, TrustRootInfo } from '@modelseal/core/verification'`,
+    import type { InspectedModel, SignatureTime, TrustRootInfo } from '@modelseal/core/verification'`,
   'packages/onnxruntime/README.md': `declare const feeds: import('onnxruntime-node').InferenceSession.FeedsType`,
   'packages/tfjs/README.md': `declare const presigned: (name: string) => Promise<string>
     declare const loadGraphModel: typeof import('@tensorflow/tfjs').loadGraphModel`,
