@@ -6,10 +6,12 @@ import { redirectRule } from './redirect-rule.ts'
 
 /** Connections to a hub or registry, and where it stores its files, for one model. */
 export const CONNECTIONS = 8
-/** Small enough that the parts which were fetched ahead fit into memory, large enough that their requests cost nothing. */
-export const PART_BYTES = 8 * 1024 * 1024
+/** Small enough that the parts which were fetched ahead fit into memory, large enough that their requests cost little. */
+export const PART_BYTES = 4 * 1024 * 1024
 /** Parts of one file that are fetched ahead. */
 const MOST_AHEAD = 4
+/** Parts of all files that are fetched ahead: 32 MiB. */
+const MOST_HELD = 8
 
 /** A file to download. */
 interface FileToDownload {
@@ -40,6 +42,8 @@ export class Downloads {
   readonly #other: OtherContent
   /** Files and parts that are being fetched. */
   #running = 0
+  /** Parts that are fetched ahead and were not passed on yet. */
+  #held = 0
 
   /**
    * @param origin of the hub or registry
@@ -107,34 +111,40 @@ export class Downloads {
       return { start, end: next }
     }
     const fetchAhead = () => {
-      while (next < all.end && ahead.length < MOST_AHEAD && this.#running < CONNECTIONS)
+      while (next < all.end && ahead.length < MOST_AHEAD && this.#held < MOST_HELD && this.#running < CONNECTIONS)
         ahead.push(this.#collected(reader, following()))
     }
-    fetchAhead()
-    for await (const chunk of reader.read(first ?? all, body)) {
-      yield chunk
+    try {
       fetchAhead()
-    }
-    while (ahead.length > 0 || next < all.end) {
-      const part = ahead.shift()
-      if (part) {
-        const chunks = (await part).reverse()
-        // Each is forgotten once it was passed on.
-        for (let chunk = chunks.pop(); chunk; chunk = chunks.pop()) {
-          yield chunk
-          fetchAhead()
-        }
-      } else {
-        for await (const chunk of reader.read(following())) {
-          yield chunk
-          fetchAhead()
+      for await (const chunk of reader.read(first ?? all, body)) {
+        yield chunk
+        fetchAhead()
+      }
+      while (ahead.length > 0 || next < all.end) {
+        const part = ahead.shift()
+        if (part) {
+          this.#held -= 1
+          const chunks = (await part).reverse()
+          // Each is forgotten once it was passed on.
+          for (let chunk = chunks.pop(); chunk; chunk = chunks.pop()) {
+            yield chunk
+            fetchAhead()
+          }
+        } else {
+          for await (const chunk of reader.read(following())) {
+            yield chunk
+            fetchAhead()
+          }
         }
       }
+    } finally {
+      this.#held -= ahead.length
     }
   }
 
   #collected(reader: PartReader, range: Range): Promise<Uint8Array[]> {
     this.#running += 1
+    this.#held += 1
     const collecting = (async () => {
       try {
         const chunks: Uint8Array[] = []

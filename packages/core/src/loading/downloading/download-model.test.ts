@@ -222,9 +222,9 @@ describe('a download', () => {
     const prototype = Object.getPrototypeOf(handle) as FileHandle
     await handle.close()
     const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
-    const { writev } = prototype
-    const spy = vi.spyOn(prototype, 'writev').mockImplementation(function (this: FileHandle, ...given) {
-      return given[1] === undefined || given[1] < 1_000_000 ? writev.apply(this, given) : Promise.reject(full)
+    const write = Reflect.get(prototype, 'write') as (...given: unknown[]) => Promise<unknown>
+    const spy = vi.spyOn(prototype, 'write').mockImplementation(function (this: FileHandle, ...given: unknown[]) {
+      return (Number(given[3]) < 1_000_000 ? write.apply(this, given) : Promise.reject(full)) as never
     })
     const pieces = memorySource('store://models/vad', content, {
       files: {

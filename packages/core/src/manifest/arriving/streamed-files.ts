@@ -46,7 +46,7 @@ interface LimitedRequest extends FileRequest {
 
 /** Where the bytes of a file go before they are hashed. */
 interface Sink {
-  /** @returns the stored bytes, in order */
+  /** @returns the stored bytes, in order. The chunk itself is reused afterwards */
   add(chunk: Uint8Array): readonly Uint8Array[] | Promise<readonly Uint8Array[]>
 }
 
@@ -225,6 +225,7 @@ export class StreamedFiles {
         answer.cached = body.cached === true
         return this.#receive(request, signed, body, sinkFor)
       },
+      true,
     )
     if (sink) return sink
     throw this.#comparison.missing(name)

@@ -17,9 +17,22 @@ const byteLengthOf = getterOf('byteLength') as (view: Uint8Array) => number
 /**
  * Copies the pieces of a file, because a source could change its own memory while the core hashes it.
  *
+ * @param reuses whether each copy is valid only until the next one: large files would otherwise leave hundreds of megabytes
+ * to the garbage collector
  * @throws {@link ModelSealError} `SOURCE_FAILED`, and what the source throws
  */
-export async function* pieces(what: string, chunks: SourceBody['chunks'], watch: Watch): AsyncGenerator<Buffer> {
+export async function* pieces(
+  what: string,
+  chunks: SourceBody['chunks'],
+  { watch, reuses }: { watch: Watch; reuses: boolean },
+): AsyncGenerator<Buffer> {
+  let memory: Buffer | undefined
+  const copyOf = (slice: Uint8Array): Buffer => {
+    if (!reuses) return Buffer.from(slice)
+    memory ??= Buffer.allocUnsafeSlow(SLICE_BYTES)
+    memory.set(slice)
+    return memory.subarray(0, slice.length)
+  }
   const iterator = attempted(what, watch, () => iteratorOf(chunks))
   let empty = 0
   try {
@@ -32,7 +45,7 @@ export async function* pieces(what: string, chunks: SourceBody['chunks'], watch:
         watch.alive()
       } else if (++empty > MAX_EMPTY_PIECES) throw sourceFailed(what, 'its pieces are empty')
       for (let start = 0; start < piece.length; start += SLICE_BYTES) {
-        yield Buffer.from(piece.subarray(start, start + SLICE_BYTES))
+        yield copyOf(piece.subarray(start, start + SLICE_BYTES))
         await watch.turn()
       }
       if (piece.length === 0) await watch.turn()

@@ -24,8 +24,10 @@ export class PartialFile {
   #length: number
   /** Bytes that were passed to the operating system. */
   #written: number
-  #gathered: Uint8Array[] = []
-  #gatheredBytes = 0
+  /** Two pieces, one of which is filled while the other one is written. */
+  #filling = Buffer.alloc(0)
+  #spare = Buffer.alloc(0)
+  #filled = 0
   #writing: Promise<void> = Promise.resolve()
 
   /**
@@ -71,16 +73,20 @@ export class PartialFile {
   }
 
   /**
-   * Adds bytes, which must not change any more. They are written while the next ones arrive.
+   * Adds a copy of the bytes. It is written while the next ones arrive.
    *
    * @returns the bytes
    * @throws {@link ModelSealError} `FILE_WRITE_FAILED`, also because earlier bytes could not be written
    */
   async add(chunk: Uint8Array): Promise<Uint8Array[]> {
-    this.#gathered.push(chunk)
-    this.#gatheredBytes += chunk.length
     this.#length += chunk.length
-    if (this.#gatheredBytes >= PIECE_BYTES) await this.#flush()
+    for (let rest = chunk; rest.length > 0;) {
+      if (this.#filled === this.#filling.length) await this.#flush()
+      const taken = rest.subarray(0, this.#filling.length - this.#filled)
+      this.#filling.set(taken, this.#filled)
+      this.#filled += taken.length
+      rest = rest.subarray(taken.length)
+    }
     return [chunk]
   }
 
@@ -88,8 +94,7 @@ export class PartialFile {
   async restart(): Promise<void> {
     if (this.#length === 0) return
     await this.#writing.catch(() => {})
-    this.#gathered = []
-    this.#gatheredBytes = this.#earlier = this.#length = this.#written = 0
+    this.#filled = this.#earlier = this.#length = this.#written = 0
     this.#writing = Promise.resolve()
     await writing(this.#path, this.#name, () => this.#handle.truncate(0))
   }
@@ -118,15 +123,16 @@ export class PartialFile {
     await rm(this.#path, { force: true })
   }
 
-  /** Waits for the bytes before, so at most two pieces are in memory. */
+  /** Writes what was filled, after what is being written. Then the other piece is filled. */
   async #flush(): Promise<void> {
     await this.#writing
-    const pieces = this.#gathered
+    const piece = this.#filling.subarray(0, this.#filled)
     const start = this.#written
-    this.#written += this.#gatheredBytes
-    this.#gathered = []
-    this.#gatheredBytes = 0
-    this.#writing = writing(this.#path, this.#name, () => writeAll(this.#handle, pieces, start))
+    this.#written += this.#filled
+    this.#filling = this.#spare.length > 0 ? this.#spare : Buffer.allocUnsafeSlow(PIECE_BYTES)
+    this.#spare = piece.length > 0 ? Buffer.from(piece.buffer) : this.#spare
+    this.#filled = 0
+    this.#writing = writing(this.#path, this.#name, () => writeAll(this.#handle, piece, start))
     // Reported by the next call.
     this.#writing.catch(() => {})
   }
@@ -136,17 +142,12 @@ export class PartialFile {
   }
 }
 
-async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[], start: number): Promise<void> {
-  const total = pieces.reduce((sum, { length }) => sum + length, 0)
-  if (total === 0) return
-  const { bytesWritten } = await handle.writev([...pieces], start)
-  if (bytesWritten === total) return
-  // A disk that is nearly full takes only some of it. The next write says why.
-  const rest = Buffer.concat(pieces).subarray(bytesWritten)
-  for (let done = 0; done < rest.length;) {
-    const { bytesWritten: more } = await handle.write(rest, done, rest.length - done, start + bytesWritten + done)
-    if (more === 0) throw systemError('ENOSPC')
-    done += more
+/** A disk that is nearly full takes only some of it. The next write says why. */
+async function writeAll(handle: FileHandle, piece: Uint8Array, start: number): Promise<void> {
+  for (let done = 0; done < piece.length;) {
+    const { bytesWritten } = await handle.write(piece, done, piece.length - done, start + done)
+    if (bytesWritten === 0) throw systemError('ENOSPC')
+    done += bytesWritten
   }
 }
 
